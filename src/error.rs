@@ -1,0 +1,90 @@
+//! The one error type: a stable code for programs, a sentence for people.
+
+use std::fmt;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong. `code` never changes its meaning between releases; `message` says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    pub code: Code,
+    pub message: String,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Every way in which Siskin fails.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            pub const ALL: &[Code] = &[$(Code::$name,)*];
+
+            /// The name that JavaScript sees as `SiskinError.code`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The bytes do not begin with "GGUF".
+    NotGguf = "not_gguf",
+    /// An HTML page (an error page, a login form) came where a model was expected.
+    HtmlNotModel = "html_not_model",
+    /// A GGUF version other than 2 or 3.
+    GgufVersion = "gguf_version",
+    /// The file ended before its header or its tensors did.
+    GgufTruncated = "gguf_truncated",
+    /// A count, length or offset in the header is impossible.
+    GgufMalformed = "gguf_malformed",
+    /// Two tensors share bytes.
+    GgufTensorOverlap = "gguf_tensor_overlap",
+    /// A tensor starts off the file's alignment.
+    GgufTensorMisaligned = "gguf_tensor_misaligned",
+    /// A tensor's data type is not one that Siskin reads.
+    TensorType = "tensor_type",
+    /// No decoder is written for the model's architecture.
+    Architecture = "architecture",
+    /// The header lacks a value that the model needs, or holds one of the wrong type or range.
+    Metadata = "metadata",
+    /// The file lacks a tensor that the architecture needs.
+    TensorMissing = "tensor_missing",
+    /// A tensor's shape does not fit the header.
+    TensorShape = "tensor_shape",
+    /// A weight's scale is NaN or infinite.
+    TensorNotFinite = "tensor_not_finite",
+    /// The vocabulary is of a kind that is not supported, or broken.
+    Tokenizer = "tokenizer",
+    /// The chat template does not parse or refused the messages.
+    Template = "template",
+    /// The prompt and the answer do not fit the context.
+    ContextFull = "context_full",
+    /// An argument from the caller is out of range or of the wrong type.
+    InvalidArgument = "invalid_argument",
+    /// Another answer is being written.
+    Busy = "busy",
+    /// No model is loaded yet.
+    NotLoaded = "not_loaded",
+    /// Memory ran out.
+    OutOfMemory = "out_of_memory",
+    /// The model computed NaN: a broken file or a broken backend.
+    NotFinite = "not_finite",
+    /// A file could not be read or written (native only).
+    Io = "io",
+}
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code.as_str())
+    }
+}
+
+impl std::error::Error for Error {}

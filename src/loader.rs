@@ -1,0 +1,1 @@
+//! Pushed bytes in, model out.

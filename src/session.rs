@@ -1,0 +1,1 @@
+//! A chat with a model: picks the backend, reuses the KV cache, counts usage.
