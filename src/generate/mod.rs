@@ -1,1 +1,5 @@
 //! From logits to text: sampling, stopping, streaming.
+
+mod host;
+pub mod rng;
+pub mod sampler;
