@@ -12,7 +12,7 @@ pub struct Event {
     /// Set on the last event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// Set while the prompt is evaluated, and again after the context slid.
+    /// Set while more of the prompt must be evaluated before the first token, and again after the context slid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill: Option<Prefill>,
 }

@@ -74,8 +74,6 @@ struct Answer {
     max_tokens: Option<usize>,
     context_overflow: ContextOverflow,
     head_tokens: usize,
-    /// Tokens of the conversation await evaluation before the next can be chosen.
-    prefilling: bool,
     usage: Usage,
 }
 
@@ -147,7 +145,7 @@ impl<D: Decoder> Generator<D> {
         self.tokens = tokens;
         self.stop.reset();
         let utf8 = Utf8Stream::default();
-        self.answer = Some(Answer { sampler, utf8, stop, max_tokens, context_overflow, head_tokens, prefilling: true, usage });
+        self.answer = Some(Answer { sampler, utf8, stop, max_tokens, context_overflow, head_tokens, usage });
         Ok(())
     }
 
@@ -170,14 +168,12 @@ impl<D: Decoder> Generator<D> {
     async fn step(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<Event> {
         let done_tokens = self.evaluate().await?;
         let total_tokens = self.tokens.len();
-        let prefill = answer.prefilling.then_some(Prefill { done_tokens, total_tokens });
-        answer.prefilling = done_tokens < total_tokens;
-        if answer.prefilling {
-            return Ok(Event { prefill, ..Event::default() });
+        if done_tokens < total_tokens {
+            return Ok(Event { prefill: Some(Prefill { done_tokens, total_tokens }), ..Event::default() });
         }
         let token = answer.sampler.sample(&mut self.logits)?;
         self.tokens.push(token);
-        Ok(Event { prefill, ..self.say(token, answer, vocabulary) })
+        Ok(self.say(token, answer, vocabulary))
     }
 
     /// Evaluates the next tokens, with logits if they are the last. Returns how many of the conversation are evaluated now.
@@ -223,7 +219,6 @@ impl<D: Decoder> Generator<D> {
         }
         let Some(kept) = slide(&mut self.tokens, answer.head_tokens, context_tokens, vocabulary) else { return false };
         self.decoder.truncate(kept);
-        answer.prefilling = true;
         true
     }
 
