@@ -196,7 +196,7 @@ impl<D: Decoder> Generator<D> {
         if vocabulary.is_end(token) {
             return answer.end(String::new(), FinishReason::Stop);
         }
-        let said = if vocabulary.is_control(token) { String::new() } else { answer.utf8.push(&vocabulary.token_bytes(token)) };
+        let said = if vocabulary.is_control(token) { String::new() } else { answer.utf8.push(vocabulary.token_bytes(token)) };
         let released = answer.stop.push(&said);
         if released.stopped {
             return answer.end(released.text, FinishReason::Stop);

@@ -9,7 +9,6 @@ pub mod sampler;
 pub mod stop;
 
 use crate::{Result, backend::Backend, model::Model, text::tokenizer::Tokenizer};
-use std::borrow::Cow;
 
 /// What generating needs of a model: logits that follow a sequence, and a cache of that sequence.
 pub trait Decoder {
@@ -49,7 +48,7 @@ pub trait Vocabulary {
     /// Control tokens steer the model and are no part of its text.
     fn is_control(&self, token: u32) -> bool;
     /// May be part of a character.
-    fn token_bytes(&self, token: u32) -> Cow<'_, [u8]>;
+    fn token_bytes(&self, token: u32) -> &[u8];
 }
 
 impl Vocabulary for Tokenizer {
@@ -59,7 +58,7 @@ impl Vocabulary for Tokenizer {
     fn is_control(&self, token: u32) -> bool {
         Tokenizer::is_control(self, token)
     }
-    fn token_bytes(&self, token: u32) -> Cow<'_, [u8]> {
+    fn token_bytes(&self, token: u32) -> &[u8] {
         Tokenizer::token_bytes(self, token)
     }
 }

@@ -6,7 +6,6 @@ use siskin::{
     generate::{Decoder, Vocabulary},
 };
 use std::{
-    borrow::Cow,
     cell::Cell,
     collections::VecDeque,
     pin::pin,
@@ -60,8 +59,8 @@ impl Vocabulary for Words {
     fn is_control(&self, token: u32) -> bool {
         token >= self.end()
     }
-    fn token_bytes(&self, token: u32) -> Cow<'_, [u8]> {
-        self.0.get(token as usize).map_or(Cow::Borrowed(b"<control>"), |bytes| Cow::Borrowed(bytes))
+    fn token_bytes(&self, token: u32) -> &[u8] {
+        self.0.get(token as usize).map_or(b"<control>", Vec::as_slice)
     }
 }
 
