@@ -53,6 +53,59 @@ pub trait Block<const LEN: usize>: bytemuck::Pod {
     fn scales_are_finite(&self) -> bool;
 }
 
+/// 32 quantized weights as integers: weight i is `scale[i / 16] * q[i] - minimum[i / 16]`. What fast layouts are made from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Levels {
+    pub q: [i8; 32],
+    pub scale: [f32; 2],
+    pub minimum: [f32; 2],
+}
+
+impl Levels {
+    fn symmetric(q: [i8; 32], scale: f32) -> Self {
+        Self::above_minimum(q, scale, 0.0)
+    }
+
+    fn above_minimum(q: [i8; 32], scale: f32, minimum: f32) -> Self {
+        Self { q, scale: [scale; 2], minimum: [minimum; 2] }
+    }
+}
+
+/// A block of `32 * GROUPS` weights that are integers times scales: every format but the floats.
+pub trait Levelled<const GROUPS: usize>: bytemuck::Pod {
+    fn levels(&self, out: &mut [Levels; GROUPS]);
+    /// Whether no weight of the block can be NaN or infinite by its scales.
+    fn scales_are_finite(&self) -> bool;
+}
+
+impl<B: Levelled<1>> Block<32> for B {
+    fn dequantize(&self, out: &mut [f32; 32]) {
+        dequantize_levels::<B, 1>(self, out);
+    }
+    fn scales_are_finite(&self) -> bool {
+        Levelled::scales_are_finite(self)
+    }
+}
+
+impl<B: Levelled<8>> Block<256> for B {
+    fn dequantize(&self, out: &mut [f32; 256]) {
+        dequantize_levels::<B, 8>(self, out);
+    }
+    fn scales_are_finite(&self) -> bool {
+        Levelled::scales_are_finite(self)
+    }
+}
+
+fn dequantize_levels<B: Levelled<GROUPS>, const GROUPS: usize>(block: &B, out: &mut [f32]) {
+    let mut levels = [Levels::default(); GROUPS];
+    block.levels(&mut levels);
+    for (levels, out) in levels.iter().zip(out.as_chunks_mut::<32>().0) {
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = levels.scale[i / 16] * f32::from(levels.q[i]) - levels.minimum[i / 16];
+        }
+    }
+}
+
 /// A block that `LEN` weights can be packed into.
 pub trait Quantize<const LEN: usize>: Block<LEN> {
     /// Packs to the nearest values, bit for bit as ggml's reference does.
@@ -115,6 +168,16 @@ impl DType {
         (self.format().dequantize)(bytes, out);
     }
 
+    /// Unpacks whole blocks to integers and scales, 32 weights an element of `out`. The float types have none: nothing is written.
+    ///
+    /// # Panics
+    /// If `bytes` is not exactly the blocks of `out`'s weights.
+    pub fn levels(self, bytes: &[u8], out: &mut [Levels]) {
+        if let Some(levels) = self.format().levels {
+            levels(bytes, out);
+        }
+    }
+
     /// Whether every scale and minimum (for the float types: every weight) is neither NaN nor infinite.
     ///
     /// # Panics
@@ -131,19 +194,19 @@ impl DType {
 
     fn format(self) -> &'static Format {
         match self {
-            DType::F32 => const { &Format::both_ways::<F32, 1>(0, "F32") },
-            DType::F16 => const { &Format::both_ways::<F16, 1>(1, "F16") },
-            DType::BF16 => const { &Format::both_ways::<BF16, 1>(30, "BF16") },
-            DType::Q4_0 => const { &Format::both_ways::<BlockQ4_0, 32>(2, "Q4_0") },
-            DType::Q4_1 => const { &Format::both_ways::<BlockQ4_1, 32>(3, "Q4_1") },
-            DType::Q5_0 => const { &Format::both_ways::<BlockQ5_0, 32>(6, "Q5_0") },
-            DType::Q5_1 => const { &Format::both_ways::<BlockQ5_1, 32>(7, "Q5_1") },
-            DType::Q8_0 => const { &Format::both_ways::<BlockQ8_0, 32>(8, "Q8_0") },
-            DType::Q2K => const { &Format::read_only::<BlockQ2K, 256>(10, "Q2_K") },
-            DType::Q3K => const { &Format::read_only::<BlockQ3K, 256>(11, "Q3_K") },
-            DType::Q4K => const { &Format::read_only::<BlockQ4K, 256>(12, "Q4_K") },
-            DType::Q5K => const { &Format::read_only::<BlockQ5K, 256>(13, "Q5_K") },
-            DType::Q6K => const { &Format::read_only::<BlockQ6K, 256>(14, "Q6_K") },
+            DType::F32 => const { &Format::of::<F32, 1>(0, "F32").quantized::<F32, 1>() },
+            DType::F16 => const { &Format::of::<F16, 1>(1, "F16").quantized::<F16, 1>() },
+            DType::BF16 => const { &Format::of::<BF16, 1>(30, "BF16").quantized::<BF16, 1>() },
+            DType::Q4_0 => const { &Format::of::<BlockQ4_0, 32>(2, "Q4_0").levelled::<BlockQ4_0, 1>().quantized::<BlockQ4_0, 32>() },
+            DType::Q4_1 => const { &Format::of::<BlockQ4_1, 32>(3, "Q4_1").levelled::<BlockQ4_1, 1>().quantized::<BlockQ4_1, 32>() },
+            DType::Q5_0 => const { &Format::of::<BlockQ5_0, 32>(6, "Q5_0").levelled::<BlockQ5_0, 1>().quantized::<BlockQ5_0, 32>() },
+            DType::Q5_1 => const { &Format::of::<BlockQ5_1, 32>(7, "Q5_1").levelled::<BlockQ5_1, 1>().quantized::<BlockQ5_1, 32>() },
+            DType::Q8_0 => const { &Format::of::<BlockQ8_0, 32>(8, "Q8_0").levelled::<BlockQ8_0, 1>().quantized::<BlockQ8_0, 32>() },
+            DType::Q2K => const { &Format::of::<BlockQ2K, 256>(10, "Q2_K").levelled::<BlockQ2K, 8>() },
+            DType::Q3K => const { &Format::of::<BlockQ3K, 256>(11, "Q3_K").levelled::<BlockQ3K, 8>() },
+            DType::Q4K => const { &Format::of::<BlockQ4K, 256>(12, "Q4_K").levelled::<BlockQ4K, 8>() },
+            DType::Q5K => const { &Format::of::<BlockQ5K, 256>(13, "Q5_K").levelled::<BlockQ5K, 8>() },
+            DType::Q6K => const { &Format::of::<BlockQ6K, 256>(14, "Q6_K").levelled::<BlockQ6K, 8>() },
         }
     }
 }
@@ -157,12 +220,13 @@ struct Format {
     block_len: usize,
     block_bytes: usize,
     dequantize: fn(&[u8], &mut [f32]),
+    levels: Option<fn(&[u8], &mut [Levels])>,
     scales_are_finite: fn(&[u8]) -> bool,
     quantize: Option<QuantizeFn>,
 }
 
 impl Format {
-    const fn read_only<B: Block<LEN>, const LEN: usize>(ggml_type: u32, name: &'static str) -> Self {
+    const fn of<B: Block<LEN>, const LEN: usize>(ggml_type: u32, name: &'static str) -> Self {
         Self {
             ggml_type,
             name,
@@ -170,12 +234,17 @@ impl Format {
             block_bytes: size_of::<B>(),
             dequantize: dequantize::<B, LEN>,
             scales_are_finite: scales_are_finite::<B, LEN>,
+            levels: None,
             quantize: None,
         }
     }
 
-    const fn both_ways<B: Quantize<LEN>, const LEN: usize>(ggml_type: u32, name: &'static str) -> Self {
-        Self { quantize: Some(quantize::<B, LEN>), ..Self::read_only::<B, LEN>(ggml_type, name) }
+    const fn levelled<B: Levelled<GROUPS>, const GROUPS: usize>(self) -> Self {
+        Self { levels: Some(levels::<B, GROUPS>), ..self }
+    }
+
+    const fn quantized<B: Quantize<LEN>, const LEN: usize>(self) -> Self {
+        Self { quantize: Some(quantize::<B, LEN>), ..self }
     }
 }
 
@@ -184,6 +253,14 @@ fn dequantize<B: Block<LEN>, const LEN: usize>(bytes: &[u8], out: &mut [f32]) {
     assert_eq!(blocks.len() * LEN, out.len(), "as many weights as the blocks hold");
     for (block, out) in blocks.iter().zip(out.as_chunks_mut().0) {
         block.dequantize(out);
+    }
+}
+
+fn levels<B: Levelled<GROUPS>, const GROUPS: usize>(bytes: &[u8], out: &mut [Levels]) {
+    let blocks: &[B] = bytemuck::cast_slice(bytes);
+    assert_eq!(blocks.len() * GROUPS, out.len(), "as many weights as the blocks hold");
+    for (block, out) in blocks.iter().zip(out.as_chunks_mut().0) {
+        block.levels(out);
     }
 }
 

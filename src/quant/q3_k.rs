@@ -1,6 +1,6 @@
 //! Q3_K: 256 weights of 3 bits around zero in 16 groups, each with a 6-bit scale.
 
-use super::{Block, F16, block_bytes};
+use super::{F16, Levelled, Levels, block_bytes};
 
 /// Weight i of group g = i / 16 is `d * scale(g) * q`, with q from -4 to 3.
 /// The low 2 bits of `q` lie in `qs` as in Q2_K; bit i / 32 of `hmask[i % 32]` is its sign: 0 takes 4 away.
@@ -23,15 +23,18 @@ impl BlockQ3K {
     }
 }
 
-impl Block<256> for BlockQ3K {
+impl Levelled<8> for BlockQ3K {
     /// `dequantize_row_q3_K`
-    fn dequantize(&self, out: &mut [f32; 256]) {
+    fn levels(&self, out: &mut [Levels; 8]) {
         let d = self.d.to_f32();
-        for (i, out) in out.iter_mut().enumerate() {
-            let low = self.qs[i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3;
-            let high = self.hmask[i % 32] >> (i / 32) & 1;
-            let q = (low | high << 2) as i8 - 4;
-            *out = d * f32::from(self.scale(i / 16)) * f32::from(q);
+        for (group, out) in out.iter_mut().enumerate() {
+            out.q = std::array::from_fn(|l| {
+                let low = self.qs[group / 4 * 32 + l] >> (group % 4 * 2) & 3;
+                let high = self.hmask[l] >> group & 1;
+                (low | high << 2) as i8 - 4
+            });
+            out.scale = std::array::from_fn(|i| d * f32::from(self.scale(2 * group + i)));
+            out.minimum = [0.0; 2];
         }
     }
 

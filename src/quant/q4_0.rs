@@ -1,6 +1,6 @@
 //! Q4_0: 32 weights of 4 bits around zero, one scale.
 
-use super::{Block, F16, Quantize, block_bytes};
+use super::{F16, Levelled, Levels, Quantize, block_bytes};
 
 /// Weight i is `d * (q - 8)`. The low nibbles of `qs` are weights 0 to 15, the high ones 16 to 31.
 #[derive(Clone, Copy, Debug)]
@@ -11,14 +11,11 @@ pub struct BlockQ4_0 {
 }
 block_bytes!(BlockQ4_0, 18);
 
-impl Block<32> for BlockQ4_0 {
+impl Levelled<1> for BlockQ4_0 {
     /// `dequantize_row_q4_0`
-    fn dequantize(&self, out: &mut [f32; 32]) {
-        let d = self.d.to_f32();
-        for (i, &q) in self.qs.iter().enumerate() {
-            out[i] = d * (i32::from(q & 15) - 8) as f32;
-            out[i + 16] = d * (i32::from(q >> 4) - 8) as f32;
-        }
+    fn levels(&self, out: &mut [Levels; 1]) {
+        let q = std::array::from_fn(|i| nibble(&self.qs, i) as i8 - 8);
+        *out = [Levels::symmetric(q, self.d.to_f32())];
     }
 
     fn scales_are_finite(&self) -> bool {
@@ -34,6 +31,11 @@ impl Quantize<32> for BlockQ4_0 {
         let q = |value: f32| ((value * inverse + 8.5) as u8).min(15);
         Self { d: F16::from_f32(d), qs: std::array::from_fn(|i| q(values[i]) | q(values[i + 16]) << 4) }
     }
+}
+
+/// The integer of weight `i` of 32: low nibbles first, then the high ones.
+pub(super) fn nibble(qs: &[u8; 16], i: usize) -> u8 {
+    if i < 16 { qs[i] & 15 } else { qs[i - 16] >> 4 }
 }
 
 /// The first of the values with the largest magnitude: the one that a symmetric format meets exactly.

@@ -1,6 +1,6 @@
 //! Q4_1: 32 weights of 4 bits above a minimum, one scale.
 
-use super::{Block, F16, Quantize, block_bytes, q4_0::inverse_or_zero};
+use super::{F16, Levelled, Levels, Quantize, block_bytes, q4_0::{inverse_or_zero, nibble}};
 
 /// Weight i is `d * q + m`. The low nibbles of `qs` are weights 0 to 15, the high ones 16 to 31.
 #[derive(Clone, Copy, Debug)]
@@ -12,14 +12,11 @@ pub struct BlockQ4_1 {
 }
 block_bytes!(BlockQ4_1, 20);
 
-impl Block<32> for BlockQ4_1 {
+impl Levelled<1> for BlockQ4_1 {
     /// `dequantize_row_q4_1`
-    fn dequantize(&self, out: &mut [f32; 32]) {
-        let (d, m) = (self.d.to_f32(), self.m.to_f32());
-        for (i, &q) in self.qs.iter().enumerate() {
-            out[i] = d * f32::from(q & 15) + m;
-            out[i + 16] = d * f32::from(q >> 4) + m;
-        }
+    fn levels(&self, out: &mut [Levels; 1]) {
+        let q = std::array::from_fn(|i| nibble(&self.qs, i) as i8);
+        *out = [Levels::above_minimum(q, self.d.to_f32(), -self.m.to_f32())];
     }
 
     fn scales_are_finite(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Q4_K: 256 weights of 4 bits in 8 groups, each with a 6-bit scale and a 6-bit minimum.
 
-use super::{Block, F16, block_bytes};
+use super::{F16, Levelled, Levels, block_bytes};
 
 /// Weight i of group g = i / 32 is `d * scale(g) * q - dmin * min(g)`.
 /// The low nibbles of 32 bytes of `qs` are an even group, the high ones the odd group after it.
@@ -25,17 +25,14 @@ pub fn scale_and_min(scales: &[u8; 12], group: usize) -> (u8, u8) {
     }
 }
 
-impl Block<256> for BlockQ4K {
+impl Levelled<8> for BlockQ4K {
     /// `dequantize_row_q4_K`
-    fn dequantize(&self, out: &mut [f32; 256]) {
+    fn levels(&self, out: &mut [Levels; 8]) {
         let (d, dmin) = (self.d.to_f32(), self.dmin.to_f32());
-        for (group, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        for (group, out) in out.iter_mut().enumerate() {
             let (scale, min) = scale_and_min(&self.scales, group);
-            let (scale, min) = (d * f32::from(scale), dmin * f32::from(min));
-            for (l, out) in out.iter_mut().enumerate() {
-                let q = self.qs[group / 2 * 32 + l] >> (group % 2 * 4) & 15;
-                *out = scale * f32::from(q) - min;
-            }
+            let q = std::array::from_fn(|l| (self.qs[group / 2 * 32 + l] >> (group % 2 * 4) & 15) as i8);
+            *out = Levels::above_minimum(q, d * f32::from(scale), dmin * f32::from(min));
         }
     }
 

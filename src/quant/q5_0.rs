@@ -1,7 +1,7 @@
 //! Q5_0: 32 weights of 5 bits around zero, one scale.
 
-use super::q4_0::{farthest_from_zero, inverse_or_zero};
-use super::{Block, F16, Quantize, block_bytes};
+use super::q4_0::{farthest_from_zero, inverse_or_zero, nibble};
+use super::{F16, Levelled, Levels, Quantize, block_bytes};
 
 /// Weight i is `d * (q - 16)`, where `q`'s low 4 bits lie in `qs` as in Q4_0 and its fifth is bit i of `qh`.
 #[derive(Clone, Copy, Debug)]
@@ -13,13 +13,10 @@ pub struct BlockQ5_0 {
 }
 block_bytes!(BlockQ5_0, 22);
 
-impl Block<32> for BlockQ5_0 {
+impl Levelled<1> for BlockQ5_0 {
     /// `dequantize_row_q5_0`
-    fn dequantize(&self, out: &mut [f32; 32]) {
-        let d = self.d.to_f32();
-        for (out, q) in out.iter_mut().zip(unpack(self.qh, &self.qs)) {
-            *out = d * (i32::from(q) - 16) as f32;
-        }
+    fn levels(&self, out: &mut [Levels; 1]) {
+        *out = [Levels::symmetric(unpack(self.qh, &self.qs).map(|q| q as i8 - 16), self.d.to_f32())];
     }
 
     fn scales_are_finite(&self) -> bool {
@@ -40,10 +37,7 @@ impl Quantize<32> for BlockQ5_0 {
 /// The 5-bit integers of Q5_0 and Q5_1, in the order of the weights.
 pub(super) fn unpack(qh: [u8; 4], qs: &[u8; 16]) -> [u8; 32] {
     let qh = u32::from_le_bytes(qh);
-    std::array::from_fn(|i| {
-        let low = if i < 16 { qs[i] & 15 } else { qs[i - 16] >> 4 };
-        low | ((qh >> i & 1) as u8) << 4
-    })
+    std::array::from_fn(|i| nibble(qs, i) | ((qh >> i & 1) as u8) << 4)
 }
 
 /// The way back from `unpack`.

@@ -3,7 +3,7 @@
 use super::q4_0::inverse_or_zero;
 use super::q4_1::min_and_max;
 use super::q5_0::{pack, unpack};
-use super::{Block, F16, Quantize, block_bytes};
+use super::{F16, Levelled, Levels, Quantize, block_bytes};
 
 /// Weight i is `d * q + m`, where `q`'s low 4 bits lie in `qs` as in Q4_1 and its fifth is bit i of `qh`.
 #[derive(Clone, Copy, Debug)]
@@ -16,13 +16,10 @@ pub struct BlockQ5_1 {
 }
 block_bytes!(BlockQ5_1, 24);
 
-impl Block<32> for BlockQ5_1 {
+impl Levelled<1> for BlockQ5_1 {
     /// `dequantize_row_q5_1`
-    fn dequantize(&self, out: &mut [f32; 32]) {
-        let (d, m) = (self.d.to_f32(), self.m.to_f32());
-        for (out, q) in out.iter_mut().zip(unpack(self.qh, &self.qs)) {
-            *out = d * f32::from(q) + m;
-        }
+    fn levels(&self, out: &mut [Levels; 1]) {
+        *out = [Levels::above_minimum(unpack(self.qh, &self.qs).map(|q| q as i8), self.d.to_f32(), -self.m.to_f32())];
     }
 
     fn scales_are_finite(&self) -> bool {

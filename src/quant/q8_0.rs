@@ -1,7 +1,7 @@
 //! Q8_0: 32 weights of 8 bits around zero, one scale.
 
 use super::q4_0::inverse_or_zero;
-use super::{Block, F16, Quantize, block_bytes};
+use super::{F16, Levelled, Levels, Quantize, block_bytes};
 
 /// Weight i is `d * qs[i]`.
 #[derive(Clone, Copy, Debug)]
@@ -12,13 +12,10 @@ pub struct BlockQ8_0 {
 }
 block_bytes!(BlockQ8_0, 34);
 
-impl Block<32> for BlockQ8_0 {
+impl Levelled<1> for BlockQ8_0 {
     /// `dequantize_row_q8_0`
-    fn dequantize(&self, out: &mut [f32; 32]) {
-        let d = self.d.to_f32();
-        for (out, &q) in out.iter_mut().zip(&self.qs) {
-            *out = d * f32::from(q);
-        }
+    fn levels(&self, out: &mut [Levels; 1]) {
+        *out = [Levels::symmetric(self.qs, self.d.to_f32())];
     }
 
     fn scales_are_finite(&self) -> bool {
