@@ -48,9 +48,13 @@ fn guard_strings(tokenizer: &Tokenizer, value: &Value, guard: char, depth: usize
     }
     Ok(match value {
         Value::String(text) => Value::String(guard_text(tokenizer, text, guard)),
-        Value::Array(items) => Value::Array(items.iter().map(|item| guard_strings(tokenizer, item, guard, depth + 1)).collect::<Result<_>>()?),
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| guard_strings(tokenizer, item, guard, depth + 1)).collect::<Result<_>>()?)
+        }
         Value::Object(entries) => {
-            let guarded = |(key, value): (&String, &Value)| Ok((guard_text(tokenizer, key, guard), guard_strings(tokenizer, value, guard, depth + 1)?));
+            let guarded = |(key, value): (&String, &Value)| {
+                Ok((guard_text(tokenizer, key, guard), guard_strings(tokenizer, value, guard, depth + 1)?))
+            };
             Value::Object(entries.iter().map(guarded).collect::<Result<_>>()?)
         }
         other => other.clone(),
