@@ -41,6 +41,10 @@ impl ChatTemplate {
         ChatTemplate::new(source, &text(tokenizer.bos()), &text(tokenizer.eos())).map(Some)
     }
 
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The prompt for `messages`, an array of objects with `role` and `content`, and `tools`, an array of OpenAI's tool objects.
     /// `add_generation_prompt` opens the assistant's turn at the end. `date_string` is for templates that tell the model the date;
     /// without it they ask the clock.
