@@ -58,6 +58,9 @@ wasm_tests() {
   wasm_cargo "$@" test --test web
 }
 
+# Debug information doubles the time of a build from nothing.
+export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
+
 step "Tools"
 need_rust
 need_python
