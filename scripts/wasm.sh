@@ -48,7 +48,7 @@ provide_wasm() {
   mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
   key=$(content_hash Cargo.toml Cargo.lock shaders scripts/wasm.sh pkg/package-lock.json "${sources[@]}")
   key=$1-$(printf '%s' "$key $2 $3 $WASM_COMPILER $WASM_BINDGEN" | sha256sum | cut -c 1-24)
-  locked "wasm build" compile_wasm "$CACHE/wasm/$key" "$@"
+  locked "wasm build" compile_wasm "$CACHE/wasm/$key" "$@" || return 1
   cp -p "$CACHE/wasm/$key"/siskin_* pkg/dist/wasm/
 }
 
