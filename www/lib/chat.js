@@ -1,0 +1,282 @@
+/** `chat.completions.create` in the shape of OpenAI's API. */
+import { SiskinError, abortedError } from './errors.js';
+
+/** @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, Usage } from './protocol.js' */
+/** @import { WorkerLink } from './link.js' */
+
+/**
+ * @typedef {object} CompletionUsage
+ * @property {number} prompt_tokens
+ * @property {number} completion_tokens
+ * @property {number} total_tokens
+ * @property {{cached_tokens: number}} prompt_tokens_details
+ */
+
+/**
+ * @typedef {object} ChatCompletion
+ * @property {string} id
+ * @property {'chat.completion'} object
+ * @property {number} created seconds since 1970
+ * @property {string} model
+ * @property {{index: 0, message: {role: 'assistant', content: string}, finish_reason: 'stop' | 'length'}[]} choices
+ * @property {CompletionUsage} usage
+ * @property {Timings} timings not OpenAI's: how long it took
+ */
+
+/**
+ * @typedef {object} ChatCompletionChunk
+ * @property {string} id
+ * @property {'chat.completion.chunk'} object
+ * @property {number} created seconds since 1970
+ * @property {string} model
+ * @property {{index: 0, delta: {role?: 'assistant', content: string}, finish_reason: 'stop' | 'length' | null}[]} choices
+ * @property {CompletionUsage} [usage] on the last chunk
+ * @property {Timings} [timings] on the last chunk; not OpenAI's
+ * @property {Prefill} [prefill] while the prompt is being read; not OpenAI's
+ */
+
+/**
+ * `model` is taken for the sake of OpenAI's clients and has no effect: one model is loaded.
+ *
+ * @typedef {ChatRequest & {signal?: AbortSignal, model?: string, stream_options?: {include_usage?: boolean}}} CompletionOptions
+ */
+
+/** @typedef {CompletionOptions & {stream?: false}} CompletionRequest */
+/** @typedef {CompletionOptions & {stream: true}} StreamingRequest */
+
+/** What `siskin.chat.completions` is. */
+export class Completions {
+  #link;
+  #info;
+
+  /**
+   * @param {WorkerLink} link
+   * @param {ModelInfo} info
+   */
+  constructor(link, info) {
+    this.#link = link;
+    this.#info = info;
+  }
+
+  /**
+   * @overload
+   * @param {CompletionRequest} request
+   * @returns {Promise<ChatCompletion>}
+   */
+  /**
+   * @overload
+   * @param {StreamingRequest} request
+   * @returns {Promise<AsyncIterableIterator<ChatCompletionChunk>>}
+   */
+  /**
+   * Answers a conversation. Requests are answered one at a time, in order. The promise settles when the answer is complete or,
+   * with `stream: true`, when it begins; then leaving the loop early stops the model.
+   *
+   * @param {CompletionRequest | StreamingRequest} request
+   * @returns {Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>>}
+   * @throws {SiskinError} `invalid_argument`, `template`, `context_full`, `aborted` (by `signal`), `not_loaded`, `worker_failed`
+   */
+  async create(request) {
+    if (typeof request !== 'object' || request === null) {
+      throw new SiskinError('invalid_argument', 'Give a request object such as {messages: [{role: "user", content: "Hello"}]}.');
+    }
+    const { signal, stream = false, stream_options, model: _, ...engine_request } = request;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
+    if (typeof stream !== 'boolean') throw new SiskinError('invalid_argument', 'stream must be true or false.');
+    const answer = new Answer(this.#link, engine_request, signal);
+    await answer.started;
+    const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.#info.name };
+    if (!stream) return collect(answer, head);
+    return new ChunkIterator(answer, head, stream_options?.include_usage === true);
+  }
+}
+
+/**
+ * @typedef {object} Step
+ * @property {EngineEvent} event
+ * @property {Timings | undefined} timings
+ */
+
+/** The events of one answer, queued until they are asked for. */
+class Answer {
+  /** @type {Step[]} */
+  #steps = [];
+  #ended = false;
+  /** @type {unknown} */
+  #error;
+  /** @type {(() => void) | undefined} */
+  #wake;
+
+  /**
+   * @param {WorkerLink} link
+   * @param {ChatRequest} request
+   * @param {AbortSignal | undefined} signal
+   */
+  constructor(link, request, signal) {
+    /** Settles when the engine has taken the request. @type {Promise<void>} */
+    this.started = new Promise((resolve, reject) => {
+      const { result, cancel } = link.call({ type: 'chat', request }, {
+        signal,
+        onMessage: (message) => {
+          if (message.type === 'started') resolve();
+          if (message.type === 'event') this.#push({ event: message.value, timings: message.timings });
+        },
+      });
+      this.cancel = cancel;
+      result.then(
+        () => this.#end(undefined),
+        (error) => {
+          reject(error);
+          this.#end(error);
+        },
+      );
+    });
+  }
+
+  /** Stops the model after the token at hand. */
+  cancel() {}
+
+  /**
+   * @returns {Promise<Step | undefined>} undefined at the end
+   * @throws {SiskinError} what the answer failed with; steps that nobody took are dropped then
+   */
+  async next() {
+    while (!this.#ended && this.#steps.length === 0) await new Promise((/** @type {(value?: undefined) => void} */ resolve) => (this.#wake = resolve));
+    if (this.#error) throw this.#error;
+    return this.#steps.shift();
+  }
+
+  /** @param {Step} step */
+  #push(step) {
+    this.#steps.push(step);
+    this.#wake?.();
+  }
+
+  /** @param {unknown} error */
+  #end(error) {
+    this.#ended = true;
+    this.#error = error;
+    this.#wake?.();
+  }
+}
+
+/**
+ * @param {Answer} answer
+ * @param {{id: string, created: number, model: string}} head
+ * @returns {Promise<ChatCompletion>}
+ */
+async function collect(answer, head) {
+  let content = '';
+  for (;;) {
+    const step = await answer.next();
+    if (!step) throw abortedError();
+    const { event, timings } = step;
+    content += event.text;
+    if (event.finish_reason && event.usage && timings) {
+      const choice = { index: /** @type {const} */ (0), message: { role: /** @type {const} */ ('assistant'), content }, finish_reason: reason(event) };
+      return { ...head, object: 'chat.completion', choices: [choice], usage: usageOf(event.usage), timings };
+    }
+  }
+}
+
+/**
+ * Written out rather than as a generator: `return()` must stop the model at once, even before the first `next()` and while
+ * one is waiting.
+ *
+ * @implements {AsyncIterableIterator<ChatCompletionChunk>}
+ */
+class ChunkIterator {
+  #answer;
+  #head;
+  #include_usage;
+  #first = true;
+  #over = false;
+  /** The extra chunk that `stream_options.include_usage` asks for. @type {ChatCompletionChunk | undefined} */
+  #usage_chunk;
+
+  /**
+   * @param {Answer} answer
+   * @param {{id: string, created: number, model: string}} head
+   * @param {boolean} include_usage
+   */
+  constructor(answer, head, include_usage) {
+    this.#answer = answer;
+    this.#head = head;
+    this.#include_usage = include_usage;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+
+  /** @returns {Promise<IteratorResult<ChatCompletionChunk, undefined>>} */
+  async next() {
+    const extra = this.#usage_chunk;
+    this.#usage_chunk = undefined;
+    if (extra) return { done: false, value: extra };
+    while (!this.#over) {
+      const step = await this.#take();
+      if (!step) break;
+      const { event, timings } = step;
+      if (event.text || event.finish_reason || event.prefill) return { done: false, value: this.#chunk(event, timings) };
+    }
+    this.#over = true;
+    return { done: true, value: undefined };
+  }
+
+  /** Stops the model. @returns {Promise<IteratorResult<ChatCompletionChunk, undefined>>} */
+  async return() {
+    this.#over = true;
+    this.#usage_chunk = undefined;
+    this.#answer.cancel();
+    return { done: true, value: undefined };
+  }
+
+  async #take() {
+    try {
+      return await this.#answer.next();
+    } catch (error) {
+      // Leaving the loop is no error; an AbortSignal is.
+      if (this.#over) return undefined;
+      this.#over = true;
+      throw error;
+    }
+  }
+
+  /**
+   * @param {EngineEvent} event
+   * @param {Timings | undefined} timings
+   * @returns {ChatCompletionChunk}
+   */
+  #chunk(event, timings) {
+    /** @type {{role?: 'assistant', content: string}} */
+    const delta = this.#first ? { role: 'assistant', content: event.text } : { content: event.text };
+    this.#first = false;
+    const finish_reason = event.finish_reason ? reason(event) : null;
+    /** @type {ChatCompletionChunk} */
+    const chunk = { ...this.#head, object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason }] };
+    if (event.prefill) chunk.prefill = event.prefill;
+    if (finish_reason && event.usage) {
+      chunk.usage = usageOf(event.usage);
+      chunk.timings = timings;
+      if (this.#include_usage) this.#usage_chunk = { ...this.#head, object: 'chat.completion.chunk', choices: [], usage: chunk.usage };
+    }
+    return chunk;
+  }
+}
+
+/**
+ * @param {EngineEvent} event
+ * @returns {'stop' | 'length'}
+ */
+function reason(event) {
+  return event.finish_reason === 'length' ? 'length' : 'stop';
+}
+
+/**
+ * @param {Usage} usage
+ * @returns {CompletionUsage}
+ */
+function usageOf({ prompt_tokens, completion_tokens, total_tokens, cached_tokens }) {
+  return { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: { cached_tokens } };
+}

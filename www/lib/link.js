@@ -1,0 +1,117 @@
+/** The page's end of the worker: calls by id, and one way to fail. */
+import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.js';
+
+/** @import { PageMessage, WorkerMessage } from './protocol.js' */
+
+/**
+ * A `PageMessage` whose id the link fills in.
+ *
+ * @template T
+ * @typedef {T extends {id: number} ? Omit<T, 'id'> : never} WithoutId
+ */
+
+/**
+ * @typedef {object} CallOptions
+ * @property {AbortSignal | undefined} [signal]
+ * @property {Transferable[]} [transfer]
+ * @property {(message: WorkerMessage) => void} [onMessage] what comes before the end of the call
+ */
+
+/**
+ * @typedef {object} Call
+ * @property {Promise<any>} result
+ * @property {() => void} cancel stops the call; `result` rejects with `aborted`
+ */
+
+export class WorkerLink {
+  /** @type {Worker} */
+  #worker;
+  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: SiskinError) => void, onMessage?: (message: WorkerMessage) => void}>} */
+  #calls = new Map();
+  #last_id = 0;
+  /** Set once the worker is gone. @type {SiskinError | undefined} */
+  #ended;
+
+  constructor() {
+    try {
+      this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'siskin' });
+    } catch (cause) {
+      throw new SiskinError('worker_failed', `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from the page's own origin, and allow it in worker-src.`, { cause });
+    }
+    this.#worker.onmessage = ({ data }) => this.#receive(data);
+    this.#worker.onmessageerror = () => this.#crash('a message could not be read');
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#crash(event.message || 'its script did not load');
+    };
+  }
+
+  /**
+   * @param {WithoutId<PageMessage>} message
+   * @param {CallOptions} [options]
+   * @returns {Call}
+   */
+  call(message, { signal, transfer = [], onMessage } = {}) {
+    if (this.#ended) throw this.#ended;
+    throwIfAborted(signal);
+    const id = ++this.#last_id;
+    try {
+      this.#worker.postMessage({ ...message, id }, transfer);
+    } catch (cause) {
+      throw new SiskinError('invalid_argument', `The request holds something that cannot be sent to the worker: ${messageOf(cause)}`, { cause });
+    }
+    const cancel = () => {
+      const call = this.#calls.get(id);
+      if (!call) return;
+      this.#calls.delete(id);
+      if (!this.#ended) this.#post({ type: 'stop', id });
+      call.reject(abortedError());
+    };
+    const result = new Promise((resolve, reject) => this.#calls.set(id, { resolve, reject, onMessage }));
+    signal?.addEventListener('abort', cancel, { once: true });
+    const forget = () => signal?.removeEventListener('abort', cancel);
+    result.then(forget, forget);
+    return { result, cancel };
+  }
+
+  /**
+   * Ends the worker and frees its memory. Open calls reject with `open`, later ones throw `later`.
+   *
+   * @param {SiskinError} open
+   * @param {SiskinError} later
+   */
+  end(open, later) {
+    if (this.#ended) return;
+    this.#ended = later;
+    this.#worker.terminate();
+    for (const call of this.#calls.values()) call.reject(open);
+    this.#calls.clear();
+  }
+
+  /** @param {PageMessage} message */
+  #post(message) {
+    this.#worker.postMessage(message);
+  }
+
+  /** @param {string} why */
+  #crash(why) {
+    const error = new SiskinError('worker_failed', `The engine crashed (${why}). Load the model again; if that repeats, memory may be short: close other tabs or take a smaller model.`);
+    this.end(error, error);
+  }
+
+  /** @param {WorkerMessage} message */
+  #receive(message) {
+    if (message.type === 'crashed') return this.#crash(message.message);
+    const call = this.#calls.get(message.id);
+    if (!call) return;
+    if (message.type === 'done') {
+      this.#calls.delete(message.id);
+      call.resolve(message.value);
+    } else if (message.type === 'failed') {
+      this.#calls.delete(message.id);
+      call.reject(new SiskinError(message.code, message.message));
+    } else {
+      call.onMessage?.(message);
+    }
+  }
+}

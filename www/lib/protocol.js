@@ -1,0 +1,152 @@
+/**
+ * What page and worker say to each other, and what the worker sees of the wasm. Types only.
+ */
+
+/**
+ * What `Siskin.info` holds.
+ *
+ * @typedef {object} ModelInfo
+ * @property {string} name `general.name` of the file
+ * @property {string} architecture such as `qwen2`
+ * @property {string} file_type such as `Q4_K_M`
+ * @property {number} parameter_count
+ * @property {number} block_count
+ * @property {number} vocab_size
+ * @property {number} trained_context_tokens the context that the model was trained for
+ * @property {number} context_tokens the context in use
+ * @property {number} size_bytes
+ * @property {boolean} has_chat_template
+ * @property {string} backend `cpu`
+ * @property {string} build which wasm file runs: `relaxed`, `simd` or `threads`
+ * @property {number} threads
+ */
+
+/**
+ * How far a download or a file has been read.
+ *
+ * @typedef {object} LoadProgress
+ * @property {number} loaded_bytes
+ * @property {number | null} total_bytes null where the source does not tell
+ * @property {number} bytes_per_second over the last seconds
+ * @property {boolean} from_cache
+ */
+
+/**
+ * @typedef {object} Usage
+ * @property {number} prompt_tokens
+ * @property {number} completion_tokens
+ * @property {number} total_tokens
+ * @property {number} cached_tokens prompt tokens that were still in the KV cache
+ */
+
+/**
+ * Wall times of one answer. A rate is 0 where nothing was measured.
+ *
+ * @typedef {object} Timings
+ * @property {number} prefill_ms from start to the first token
+ * @property {number} decode_ms from the first token to the last
+ * @property {number} prefill_tokens_per_second
+ * @property {number} decode_tokens_per_second
+ */
+
+/**
+ * @typedef {object} Prefill
+ * @property {number} done_tokens
+ * @property {number} total_tokens
+ */
+
+/**
+ * @typedef {'stop' | 'length' | 'abort'} FinishReason
+ */
+
+/**
+ * One step of an answer, as the wasm gives it.
+ *
+ * @typedef {object} EngineEvent
+ * @property {string} text
+ * @property {FinishReason | null} finish_reason
+ * @property {Usage} [usage] on the last event
+ * @property {Prefill} [prefill] while the prompt is read
+ */
+
+/**
+ * @typedef {object} ChatMessage
+ * @property {string} role `system`, `user`, `assistant` or `tool`
+ * @property {string | null} [content]
+ */
+
+/**
+ * What the engine takes: OpenAI's names, and llama.cpp's for the samplers that OpenAI lacks. It refuses unknown fields.
+ *
+ * @typedef {object} ChatRequest
+ * @property {ChatMessage[]} messages
+ * @property {object[]} [tools]
+ * @property {number} [max_tokens]
+ * @property {number} [temperature] 0 is greedy
+ * @property {number} [top_k]
+ * @property {number} [top_p]
+ * @property {number} [min_p]
+ * @property {number} [repetition_penalty]
+ * @property {number} [frequency_penalty]
+ * @property {number} [presence_penalty]
+ * @property {Record<string, number>} [logit_bias] token id to bias
+ * @property {number} [seed]
+ * @property {string | string[]} [stop]
+ * @property {'error' | 'slide'} [context_overflow] what to do when the context is full
+ */
+
+/**
+ * The wasm's class. It is driven from one place, the worker, and only between two `next()`.
+ *
+ * @typedef {object} Engine
+ * @property {(bytes: Uint8Array) => void} push
+ * @property {() => ModelInfo} finish
+ * @property {(request: ChatRequest) => void} start
+ * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one token
+ * @property {() => void} stop
+ * @property {(text: string, options?: {special?: boolean}) => Uint32Array} tokenize
+ * @property {(ids: Uint32Array) => string} detokenize
+ * @property {() => number} memory_bytes
+ * @property {() => void} free
+ */
+
+/**
+ * What wasm-bindgen's JavaScript exports.
+ *
+ * @typedef {object} WasmModule
+ * @property {(options: {module_or_path: URL}) => Promise<unknown>} default
+ * @property {new (options: {context_tokens?: number}) => Engine} Engine
+ */
+
+/**
+ * A model file in a form that can be posted to a worker.
+ *
+ * @typedef {{kind: 'url', url: string, init: RequestInit}
+ *   | {kind: 'blob', blob: Blob}
+ *   | {kind: 'port', port: MessagePort, total_bytes: number | null}} WeightSource
+ */
+
+/**
+ * Page to worker.
+ *
+ * @typedef {{type: 'load', id: number, source: WeightSource, context_tokens?: number}
+ *   | {type: 'chat', id: number, request: ChatRequest}
+ *   | {type: 'stop', id: number}
+ *   | {type: 'tokenize', id: number, text: string, special: boolean}
+ *   | {type: 'detokenize', id: number, ids: Uint32Array}
+ *   | {type: 'memory', id: number}} PageMessage
+ */
+
+/**
+ * Worker to page. `event` belongs to a chat and `progress` to a load; `done` ends a call, `failed` ends it with an error;
+ * `crashed` means that the worker is of no more use.
+ *
+ * @typedef {{type: 'progress', id: number, value: LoadProgress}
+ *   | {type: 'started', id: number}
+ *   | {type: 'event', id: number, value: EngineEvent, timings?: Timings}
+ *   | {type: 'done', id: number, value: unknown}
+ *   | {type: 'failed', id: number, code: string, message: string}
+ *   | {type: 'crashed', message: string}} WorkerMessage
+ */
+
+export {};

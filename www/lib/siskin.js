@@ -1,0 +1,129 @@
+/** The class that an application uses. */
+import { Completions } from './chat.js';
+import { SiskinError, abortedError, throwIfAborted } from './errors.js';
+import { WorkerLink } from './link.js';
+import { describeSource } from './weights.js';
+
+/** @import { LoadProgress, ModelInfo } from './protocol.js' */
+
+/** @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource a `File` is a `Blob` */
+
+/**
+ * @typedef {object} LoadOptions
+ * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
+ * @property {AbortSignal} [signal] ends the loading
+ * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the KV cache grows with it
+ */
+
+/**
+ * A loaded model, in a worker of its own.
+ *
+ * ```js
+ * const siskin = await Siskin.load('/models/qwen2.5-0.5b-instruct-q4_k_m.gguf');
+ * const chunks = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], stream: true });
+ * for await (const chunk of chunks) output.append(chunk.choices[0].delta.content);
+ * ```
+ */
+export class Siskin {
+  /** @type {WorkerLink} */
+  #link;
+
+  /**
+   * Use `Siskin.load`.
+   *
+   * @param {WorkerLink} link
+   * @param {ModelInfo} info
+   */
+  constructor(link, info) {
+    this.#link = link;
+    /** What was loaded and where it runs. */
+    this.info = Object.freeze(info);
+    this.chat = Object.freeze({ completions: new Completions(link, this.info) });
+  }
+
+  /**
+   * Loads a GGUF model.
+   *
+   * @param {ModelSource} source
+   * @param {LoadOptions} [options]
+   * @returns {Promise<Siskin>}
+   * @throws {SiskinError} `http_status`, `network`, `aborted`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`, `out_of_memory`,
+   *   and what may be wrong with the file: `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
+   */
+  static async load(source, options = {}) {
+    const { onProgress, signal, contextTokens: context_tokens, ...unknown } = options;
+    const [name] = Object.keys(unknown);
+    if (name !== undefined) throw new SiskinError('invalid_argument', `Siskin.load has no option "${name}". It takes onProgress, signal and contextTokens.`);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
+    if (context_tokens !== undefined && !(Number.isInteger(context_tokens) && context_tokens > 0 && context_tokens <= 0xffffffff)) {
+      throw new SiskinError('invalid_argument', 'contextTokens must be a whole number above 0.');
+    }
+    throwIfAborted(signal);
+    const described = describeSource(source);
+    /** @type {WorkerLink | undefined} */
+    let link;
+    try {
+      link = new WorkerLink();
+      const { result } = link.call({ type: 'load', source: described.source, context_tokens }, {
+        signal,
+        transfer: described.transfer,
+        onMessage: (message) => {
+          if (message.type === 'progress') onProgress?.(message.value);
+        },
+      });
+      return new Siskin(link, await result);
+    } catch (error) {
+      described.close();
+      link?.end(abortedError(), unloadedError());
+      throw error;
+    }
+  }
+
+  /**
+   * The ids of a text. Adds no BOS or EOS.
+   *
+   * @param {string} text
+   * @param {{special?: boolean}} [options] `special: true` reads `<|im_end|>` and its like as the control tokens that they name
+   * @returns {Promise<Uint32Array>}
+   */
+  async tokenize(text, { special = false } = {}) {
+    if (typeof text !== 'string') throw new SiskinError('invalid_argument', 'tokenize takes a string.');
+    return this.#link.call({ type: 'tokenize', text, special: Boolean(special) }).result;
+  }
+
+  /**
+   * The text of token ids. Control tokens come as their text.
+   *
+   * @param {Iterable<number>} ids
+   * @returns {Promise<string>}
+   */
+  async detokenize(ids) {
+    const numbers = [...ids];
+    if (!numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff)) {
+      throw new SiskinError('invalid_argument', 'detokenize takes token ids: whole numbers from 0.');
+    }
+    return this.#link.call({ type: 'detokenize', ids: Uint32Array.from(numbers) }).result;
+  }
+
+  /**
+   * How much memory the engine has taken. WebAssembly memory never shrinks, so that this is also its peak.
+   *
+   * @returns {Promise<number>} bytes
+   */
+  async memoryBytes() {
+    return this.#link.call({ type: 'memory' }).result;
+  }
+
+  /**
+   * Frees the model and its worker. Answers under way fail with `aborted`, later calls with `not_loaded`.
+   *
+   * @returns {Promise<void>}
+   */
+  async unload() {
+    this.#link.end(abortedError(), unloadedError());
+  }
+}
+
+function unloadedError() {
+  return new SiskinError('not_loaded', 'The model was unloaded. Load it again with Siskin.load.');
+}

@@ -1,0 +1,197 @@
+/**
+ * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays smooth, and looks at its
+ * messages between any two steps of the engine, so that stop stops.
+ */
+import { loadWasm } from './engine.js';
+import { codeOf, messageOf } from './errors.js';
+import { openWeights, pumpWeights } from './weights.js';
+
+/** @import { ChatRequest, Engine, EngineEvent, PageMessage, Timings, WorkerMessage } from './protocol.js' */
+
+/** @type {{postMessage: (message: WorkerMessage, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent<PageMessage>) => void) | null}} */
+const page = /** @type {any} */ (globalThis);
+
+/** @type {Engine | undefined} */
+let engine;
+/** Answers that wait for their turn. @type {{id: number, request: ChatRequest}[]} */
+const chats = [];
+/** Short calls, served between two steps of an answer. @type {(() => void)[]} */
+const calls = [];
+let busy = false;
+let answering = 0;
+let stopping = false;
+
+page.onmessage = ({ data }) => receive(data);
+
+/** @param {PageMessage} message */
+function receive(message) {
+  const { id } = message;
+  switch (message.type) {
+    case 'load':
+      void load(message);
+      return;
+    case 'stop':
+      if (id === answering) stopping = true;
+      else chats.splice(0, chats.length, ...chats.filter((chat) => chat.id !== id));
+      return;
+    case 'chat':
+      chats.push(message);
+      break;
+    case 'tokenize':
+      call(id, (engine) => engine.tokenize(message.text, { special: message.special }));
+      break;
+    case 'detokenize':
+      call(id, (engine) => engine.detokenize(message.ids));
+      break;
+    case 'memory':
+      call(id, (engine) => engine.memory_bytes());
+      break;
+  }
+  void work();
+}
+
+/**
+ * @param {number} id
+ * @param {(engine: Engine) => unknown} run
+ */
+function call(id, run) {
+  calls.push(() => {
+    if (!engine) return;
+    try {
+      page.postMessage({ type: 'done', id, value: run(engine) });
+    } catch (error) {
+      fail(id, error);
+    }
+  });
+}
+
+async function work() {
+  if (busy) return;
+  busy = true;
+  try {
+    for (;;) {
+      runCalls();
+      const chat = chats.shift();
+      if (!chat) break;
+      await answer(chat.id, chat.request);
+    }
+  } catch (error) {
+    fail(answering, error);
+  }
+  busy = false;
+}
+
+function runCalls() {
+  for (let run = calls.shift(); run; run = calls.shift()) run();
+}
+
+/** @param {Extract<PageMessage, {type: 'load'}>} message */
+async function load({ id, source, context_tokens }) {
+  try {
+    const [{ default: _, Engine }, weights] = await Promise.all([loadWasm(), openWeights(source)]);
+    const loading = new Engine({ context_tokens });
+    await pumpWeights(weights, (bytes) => loading.push(bytes), (value) => page.postMessage({ type: 'progress', id, value }));
+    const info = loading.finish();
+    engine = loading;
+    page.postMessage({ type: 'done', id, value: info });
+  } catch (error) {
+    fail(id, error);
+  }
+}
+
+/**
+ * Writes one answer, an event a step.
+ *
+ * @param {number} id
+ * @param {ChatRequest} request
+ */
+async function answer(id, request) {
+  if (!engine) return;
+  answering = id;
+  stopping = false;
+  let stop_sent = false;
+  const clock = new Clock(performance.now());
+  try {
+    engine.start(request);
+    page.postMessage({ type: 'started', id });
+    for (;;) {
+      if (stopping && !stop_sent) {
+        stop_sent = true;
+        engine.stop();
+      }
+      const event = await engine.next();
+      if (!event) break;
+      page.postMessage({ type: 'event', id, value: event, timings: clock.tick(performance.now(), event) });
+      await breathe();
+      runCalls();
+    }
+    page.postMessage({ type: 'done', id, value: undefined });
+  } catch (error) {
+    fail(id, error);
+  }
+  answering = 0;
+}
+
+/**
+ * An error with a code belongs to its call alone; anything else is a crash of the engine, after which nothing can be trusted.
+ *
+ * @param {number} id
+ * @param {unknown} error
+ */
+function fail(id, error) {
+  const code = codeOf(error);
+  if (code !== undefined) page.postMessage({ type: 'failed', id, code, message: messageOf(error) });
+  else page.postMessage({ type: 'crashed', message: messageOf(error) });
+}
+
+const { port1, port2 } = new MessageChannel();
+/** @type {(() => void) | undefined} */
+let wake;
+port1.onmessage = () => wake?.();
+
+/** Lets waiting messages in. `setTimeout` would cost 4 ms a token. */
+function breathe() {
+  return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+    wake = resolve;
+    port2.postMessage(0);
+  });
+}
+
+/** Times one answer. */
+class Clock {
+  /** @param {number} start_ms */
+  constructor(start_ms) {
+    this.start_ms = start_ms;
+    /** @type {number | undefined} */
+    this.first_ms = undefined;
+  }
+
+  /**
+   * @param {number} now_ms
+   * @param {EngineEvent} event
+   * @returns {Timings | undefined} on the last event
+   */
+  tick(now_ms, event) {
+    if (!event.prefill) this.first_ms ??= now_ms;
+    if (!event.finish_reason || !event.usage) return undefined;
+    const first_ms = this.first_ms ?? now_ms;
+    const { prompt_tokens, cached_tokens, completion_tokens } = event.usage;
+    const prefill_ms = first_ms - this.start_ms;
+    const decode_ms = now_ms - first_ms;
+    return {
+      prefill_ms,
+      decode_ms,
+      prefill_tokens_per_second: perSecond(prompt_tokens - cached_tokens, prefill_ms),
+      // The first token comes out of the prefill.
+      decode_tokens_per_second: perSecond(completion_tokens - 1, decode_ms),
+    };
+  }
+}
+
+/**
+ * @param {number} count
+ * @param {number} ms
+ */
+function perSecond(count, ms) {
+  return count > 0 && ms > 0 ? (count * 1000) / ms : 0;
+}
