@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Every task of Siskin: ./build.sh help lists them.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+  cat <<'TEXT'
+./build.sh demo                      set up, build, fetch the default model, serve the demo page
+./build.sh demo --ask "PROMPT"       the same without a person: prints the answer of headless Chromium
+             [--model FILE|NAME] [--max-tokens N]
+./build.sh test                      set up and run every test
+./build.sh build                     the wasm files and the npm package, into pkg/dist
+./build.sh size                      what the package weighs, raw and gzipped
+./build.sh bench [MODEL] [OPTION...] speed of the native engine
+./build.sh help                      this text
+
+What is missing is installed (apt-get, cargo, npm) or fetched; all of it stays in ${XDG_CACHE_HOME:-~/.cache}/siskin.
+SISKIN_WASM_TOOLCHAIN=rustup|debian  takes that toolchain for wasm instead of the first that serves
+SISKIN_CHROMIUM=FILE                 takes that Chromium or Chrome
+TEXT
+}
+
+task=${1:-help}
+[ $# -eq 0 ] || shift
+case $task in
+  demo | test | build | size | bench) exec bash "scripts/$task.sh" "$@" ;;
+  help | -h | --help) usage ;;
+  *)
+    echo "There is no task \"$task\"." >&2
+    usage >&2
+    exit 2
+    ;;
+esac

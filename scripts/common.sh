@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# What every script shares: where things lie, how it speaks, how it installs. Sourced, never run.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/siskin
+MODELS=$CACHE/models
+mkdir -p "$CACHE"
+cd "$ROOT"
+
+# All talk goes to stderr: stdout belongs to answers and figures.
+step() { printf '\n==> %s\n' "$*" >&2; }
+say() { printf '    %s\n' "$*" >&2; }
+fail() {
+  printf '\nSTOPPED: %s\n' "$1" >&2
+  shift
+  [ $# -eq 0 ] || printf '  What to do: %s\n' "$@" >&2
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# at_least 1.89 1.96.0: is the second version as new as the first?
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+# One hash of the names and contents of files and folders, wherever the checkout lies and whatever its times.
+content_hash() {
+  local present=() path
+  for path in "$@"; do [ ! -e "$path" ] || present+=("$path"); done
+  find "${present[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-24
+}
+
+# Two runs at once (two checkouts, one cache) take turns: locked NAME COMMAND...
+locked() {
+  local name=$1
+  shift
+  mkdir -p "$CACHE/locks"
+  (
+    flock -n 9 || {
+      say "another build.sh is at $name; waiting for it"
+      flock 9
+    }
+    "$@"
+  ) 9>"$CACHE/locks/$name"
+}
+
+# apt_install PACKAGE...: false where apt-get is absent or fails, so that the caller can say what to do.
+apt_install() {
+  have apt-get || return 1
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    have sudo || return 1
+    as_root=(sudo)
+  fi
+  say "apt-get install $*"
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@")
+  "${as_root[@]}" "${install[@]}" >&2 && return 0
+  say "refreshing the package lists, then once more"
+  "${as_root[@]}" apt-get update -q >&2 && "${as_root[@]}" "${install[@]}" >&2
+}

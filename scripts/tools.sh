@@ -1,0 +1,144 @@
+# shellcheck shell=bash
+# Finds or installs what building and testing need. Sourced after common.sh; each need_* may be called again at no cost.
+
+RUST_MINIMUM=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+TRIPLE=wasm32-unknown-unknown
+
+need_rust() {
+  have cargo || PATH=$HOME/.cargo/bin:$PATH
+  have cargo && have rustc || fail "Rust is missing." "install it with rustup (https://rustup.rs), open a new shell and run this again."
+  local version
+  version=$(rustc --version | cut -d ' ' -f 2) || fail "rustc does not run." "set a default toolchain with: rustup default stable"
+  at_least "$RUST_MINIMUM" "$version" || fail "Rust $version is too old, $RUST_MINIMUM is needed." "rustup update stable"
+  have cc || apt_install gcc libc6-dev || fail "No C linker (cc)." "install gcc: apt-get install gcc libc6-dev"
+}
+
+need_python() {
+  have python3 || apt_install python3 || fail "Python 3 is missing." "apt-get install python3"
+}
+
+need_pip() {
+  need_python
+  python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip || fail "Python's pip is missing." "apt-get install python3-pip"
+}
+
+need_node() {
+  have node || fail "Node is missing." "install Node 20 or newer (https://nodejs.org)."
+  local version
+  version=$(node --version | tr -d v)
+  at_least 20 "$version" || fail "Node $version is too old, 20 is needed." "install Node 20 or newer (https://nodejs.org)."
+  have npm || apt_install npm || fail "npm is missing." "apt-get install npm"
+}
+
+# playwright-core, typescript and binaryen, pinned by scripts/package-lock.json; node_modules is a link into the cache.
+need_node_modules() {
+  need_node
+  local folder
+  folder=$CACHE/node/$(content_hash scripts/package.json scripts/package-lock.json)
+  locked npm install_node_modules "$folder"
+  [ -L node_modules ] || [ ! -e node_modules ] || fail "node_modules is a folder of its own." "remove it: build.sh links it to its cache."
+  [ "$(readlink node_modules || true)" = "$folder/node_modules" ] || ln -sfn "$folder/node_modules" node_modules
+}
+
+install_node_modules() {
+  [ ! -f "$1/complete" ] || return 0
+  step "npm: playwright-core, typescript, binaryen (wasm-opt)"
+  rm -rf "$1" && mkdir -p "$1"
+  cp scripts/package.json scripts/package-lock.json "$1"
+  (cd "$1" && npm ci --no-audit --no-fund >&2) || fail "npm could not install its packages." "check the network (npm ping), then run this again."
+  touch "$1/complete"
+}
+
+# Sets WASM_BINDGEN to the folder of the CLI of the very version in Cargo.lock (the two must match).
+need_wasm_bindgen() {
+  local version
+  version=$(awk '$1 == "name" && $3 == "\"wasm-bindgen\"" { getline; gsub(/"/, "", $3); print $3 }' Cargo.lock)
+  WASM_BINDGEN=$CACHE/tools/wasm-bindgen-$version/bin
+  locked wasm-bindgen install_wasm_bindgen "$version"
+}
+
+install_wasm_bindgen() {
+  [ ! -x "$WASM_BINDGEN/wasm-bindgen-test-runner" ] || return 0
+  step "wasm-bindgen CLI $1 (about two minutes, once)"
+  CARGO_TARGET_DIR=$CACHE/target/tools cargo install wasm-bindgen-cli --version "$1" --root "${WASM_BINDGEN%/bin}" >&2 ||
+    fail "wasm-bindgen-cli $1 could not be installed." "check the network, or by hand: cargo install wasm-bindgen-cli --version $1 --root \"${WASM_BINDGEN%/bin}\""
+  rm -rf "$CACHE/target/tools"
+}
+
+# Sets WASM_TOOLCHAIN to rustup or debian and WASM_COMPILER to what it says of itself.
+need_wasm_toolchain() {
+  need_rust
+  [ -z "${WASM_TOOLCHAIN:-}" ] || return 0
+  case ${SISKIN_WASM_TOOLCHAIN:-} in
+    rustup) rustup_wasm || add_rustup_wasm || fail "rustup has no $TRIPLE here." "rustup target add $TRIPLE" ;;
+    debian) debian_wasm || add_debian_wasm || fail "Debian's rustc-web is not usable here." "apt-get install rustc-web cargo-web rust-web-src lld-19" ;;
+    "")
+      rustup_wasm || debian_wasm || add_rustup_wasm || add_debian_wasm ||
+        fail "No Rust that builds for $TRIPLE." "with a network: rustup target add $TRIPLE" "on Debian: apt-get install rustc-web cargo-web rust-web-src lld-19"
+      ;;
+    *) fail "SISKIN_WASM_TOOLCHAIN=$SISKIN_WASM_TOOLCHAIN is not known." "give it rustup or debian, or leave it unset." ;;
+  esac
+  say "wasm is built by $WASM_COMPILER ($WASM_TOOLCHAIN)"
+}
+
+rustup_wasm() {
+  have rustup && rustup target list --installed 2>/dev/null | grep -qx "$TRIPLE" || return 1
+  WASM_TOOLCHAIN=rustup WASM_COMPILER=$(rustc --version)
+}
+
+add_rustup_wasm() {
+  have rustup || return 1
+  step "rustup target add $TRIPLE"
+  RUSTUP_MAX_RETRIES=1 timeout 120 rustup target add "$TRIPLE" >&2 || {
+    say "rustup cannot download here"
+    return 1
+  }
+  rustup_wasm
+}
+
+debian_wasm() {
+  [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] || return 1
+  [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std" ] || return 1
+  at_least "$RUST_MINIMUM" "$(/usr/bin/rustc --version | cut -d ' ' -f 2)" || return 1
+  wasm_linker || return 1
+  WASM_TOOLCHAIN=debian WASM_COMPILER=$(/usr/bin/rustc --version)
+}
+
+add_debian_wasm() {
+  step "Debian's rustc-web: a compiler and the standard library's source"
+  apt_install rustc-web cargo-web rust-web-src || return 1
+  wasm_linker || apt_install lld-19 || return 1
+  debian_wasm
+}
+
+# Debian's rustc brings no linker for wasm: any rustup toolchain's rust-lld will do, or LLVM's own.
+wasm_linker() {
+  local candidate
+  for candidate in "${RUSTUP_HOME:-$HOME/.rustup}"/toolchains/*/lib/rustlib/*/bin/rust-lld "$(command -v wasm-ld-19 || true)"; do
+    if [ -x "$candidate" ]; then
+      WASM_LINKER=$candidate
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Sets CHROMIUM, and with the argument "driver" CHROMEDRIVER too.
+need_chromium() {
+  find_chromium "$@" && return 0
+  step "Chromium"
+  apt_install chromium chromium-driver || true
+  find_chromium "$@" || fail "No Chromium${1:+ with its driver} was found." \
+    "Debian: apt-get install chromium chromium-driver" "elsewhere: install Google Chrome and chromedriver, and set SISKIN_CHROMIUM to its program."
+}
+
+find_chromium() {
+  local name
+  CHROMIUM=${SISKIN_CHROMIUM:-}
+  for name in chromium google-chrome google-chrome-stable chromium-browser; do
+    [ -n "$CHROMIUM" ] || CHROMIUM=$(command -v "$name" || true)
+  done
+  CHROMEDRIVER=$(command -v chromedriver || true)
+  export CHROMIUM CHROMEDRIVER
+  [ -x "$CHROMIUM" ] && { [ "${1:-}" != driver ] || [ -x "$CHROMEDRIVER" ]; }
+}

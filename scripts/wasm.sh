@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# Compiles the engine to wasm: one row a build. A page downloads the one that its browser can run. Sourced after tools.sh.
+
+# name | target features | link arguments
+WASM_BUILDS='
+simd    | +simd128               |
+relaxed | +simd128,+relaxed-simd |
+'
+
+# for_each_wasm COMMAND...: runs COMMAND... NAME FEATURES LINK for every row.
+for_each_wasm() {
+  local name features link
+  while IFS='|' read -r name features link; do
+    [ -z "$name" ] || "$@" "${name// /}" "${features// /}" "$link" </dev/null || return 1
+  done <<<"$WASM_BUILDS"
+}
+
+# wasm_cargo NAME FEATURES LINK SUBCOMMAND [ARGUMENT...]: cargo for wasm, by whichever toolchain was found.
+# Registry folders are cut from the paths in panic messages: the file then holds no name of this machine.
+wasm_cargo() {
+  local name=$1 flags="-Ctarget-feature=$2" subcommand=$4 argument folder
+  for argument in $3; do flags+=$'\x1f'"-Clink-arg=$argument"; done
+  for folder in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do flags+=$'\x1f'"--remap-path-prefix=$folder="; done
+  shift 4
+  export CARGO_ENCODED_RUSTFLAGS=$flags CARGO_TARGET_DIR=$CACHE/target/$WASM_TOOLCHAIN-$name
+  case $WASM_TOOLCHAIN in
+    rustup) cargo "$subcommand" --locked --target $TRIPLE "$@" ;;
+    debian)
+      RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$WASM_LINKER \
+        /usr/bin/cargo "$subcommand" --locked --target $TRIPLE -Z build-std=std,panic_abort "$@"
+      ;;
+  esac
+}
+
+# All wasm files, into pkg/dist/wasm.
+build_wasm() {
+  need_wasm_toolchain
+  need_wasm_bindgen
+  need_node_modules
+  cargo fetch --locked >&2 || fail "cargo could not download the crates." "check the network, then run this again."
+  mkdir -p pkg/dist/wasm
+  for_each_wasm provide_wasm
+}
+
+# A build of the same sources by the same tools is taken from the cache, whichever checkout made it.
+provide_wasm() {
+  local sources key
+  mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
+  key=$(content_hash Cargo.toml Cargo.lock shaders scripts/wasm.sh scripts/package-lock.json "${sources[@]}")
+  key=$1-$(printf '%s' "$key $2 $3 $WASM_COMPILER $WASM_BINDGEN" | sha256sum | cut -c 1-24)
+  locked "wasm build" compile_wasm "$CACHE/wasm/$key" "$@"
+  cp -p "$CACHE/wasm/$key"/siskin_* pkg/dist/wasm/
+}
+
+# compile_wasm FOLDER NAME FEATURES LINK
+compile_wasm() {
+  if [ -d "$1" ]; then
+    say "wasm $2: unchanged"
+    return 0
+  fi
+  local folder=$1 partial=$1.partial
+  shift
+  step "wasm $1 ($2): compile"
+  # Cargo compares times, which mean nothing between checkouts: what brought us here is a change of content.
+  wasm_cargo "$@" clean --release -p siskin 2>/dev/null
+  (wasm_cargo "$@" build --release --lib >&2) || fail "The wasm build \"$1\" does not compile." "mend what the compiler says above."
+  rm -rf "$partial" && mkdir -p "$partial"
+  step "wasm $1: wasm-bindgen, wasm-opt"
+  "$WASM_BINDGEN/wasm-bindgen" --target web --out-name "siskin_$1" --out-dir "$partial" \
+    "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/siskin.wasm" || fail "wasm-bindgen failed." "run ./build.sh build again; if it stays, remove $CACHE/target."
+  node_modules/.bin/wasm-opt -O3 --strip-debug --strip-producers --enable-simd --enable-relaxed-simd --enable-bulk-memory \
+    --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
+    "$partial/siskin_$1_bg.wasm" -o "$partial/siskin_$1_bg.wasm" || fail "wasm-opt failed." "run ./build.sh build again; if it stays, remove $CACHE/node."
+  mv "$partial" "$folder"
+}
