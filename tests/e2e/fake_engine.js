@@ -47,6 +47,7 @@ export class Engine {
     for (const name of Object.keys(request)) {
       if (!['messages', 'max_tokens', 'temperature', 'top_k', 'top_p', 'min_p', 'repetition_penalty', 'seed', 'stop', 'context_overflow'].includes(name)) throw failure('invalid_argument', `Unknown field "${name}".`);
     }
+    if (!request.messages?.length || request.temperature < 0) throw failure('invalid_argument', 'Bad request.');
     const last = request.messages.at(-1).content;
     if (last.includes('TOO LONG')) throw failure('context_full', 'The conversation needs 5,120 tokens and the context holds 4,096. Begin a new chat or shorten the text.');
     if (last.includes('TRAP')) WebAssembly.instantiate(new Uint8Array([0])).catch(() => {}), (() => { throw new WebAssembly.RuntimeError('unreachable'); })();
@@ -81,6 +82,7 @@ export class Engine {
     return Uint32Array.from(new TextEncoder().encode(text));
   }
   detokenize(ids) {
+    if (ids.some((id) => id > 255)) throw failure('invalid_argument', 'No such token.');
     return new TextDecoder().decode(Uint8Array.from(ids));
   }
   memory_bytes() {

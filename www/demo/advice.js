@@ -28,6 +28,18 @@ const TITLES = {
   no_simd: 'This browser is too old',
 };
 
+const PASSING = ['http_status', 'network', 'worker_failed', 'wasm_failed', 'out_of_memory', 'unknown'];
+
+/**
+ * Whether the same attempt may succeed later: a broken file stays broken.
+ *
+ * @param {string} code
+ * @returns {boolean}
+ */
+export function canRetry(code) {
+  return PASSING.includes(code);
+}
+
 /**
  * @param {unknown} error
  * @returns {{code: string, title: string, message: string}}

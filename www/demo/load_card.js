@@ -1,5 +1,5 @@
 /** The card that offers models and shows how loading goes. */
-import { explain } from './advice.js';
+import { canRetry, explain } from './advice.js';
 import { announce, byId, element } from './dom.js';
 import { formatBytes, formatSeconds } from './format.js';
 
@@ -126,7 +126,10 @@ export class LoadCard {
     byId('load-error-message').textContent = message;
     byId('load-error-code').textContent = code;
     this.#show(this.#error_card);
-    byId('retry-button').focus();
+    const retry = byId('retry-button');
+    retry.hidden = !canRetry(code);
+    byId('choose-button').className = retry.hidden ? 'primary' : 'plain';
+    (retry.hidden ? byId('choose-button') : retry).focus();
   }
 
   hide() {
