@@ -1,6 +1,20 @@
 //! The backends that exist. Nothing to the left of the session knows that there is more than one.
 
-use crate::{Result, backend::cpu::Cpu, generate::Decoder, model::Model};
+use crate::{
+    Result,
+    backend::cpu::Cpu,
+    generate::Decoder,
+    loader::{Loader, Options},
+    model::Model,
+};
+
+/// Loads a model for the backend that was picked for it.
+pub type EngineLoader = Loader<Cpu>;
+
+/// Picks the backend. What the loader gives becomes a session: `loader.finish()?.into()`.
+pub fn loader(options: Options) -> EngineLoader {
+    Loader::new(Cpu::default(), options)
+}
 
 /// A model on the backend that was picked for it.
 pub enum Engine {

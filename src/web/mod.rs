@@ -4,10 +4,15 @@ mod convert;
 
 use crate::{
     Code, Error, Result,
-    backend::cpu::Cpu,
     generate::generator::StopHandle,
-    loader::{Loader, Options},
-    session::{Session, fields::Fields, info::ModelInfo, request::ChatRequest},
+    loader::Options,
+    session::{
+        Session,
+        engine::{EngineLoader, loader},
+        fields::Fields,
+        info::ModelInfo,
+        request::ChatRequest,
+    },
     text::tokenizer::Special,
 };
 use convert::{from_js, to_js};
@@ -25,7 +30,7 @@ pub struct Engine {
 /// Whoever works with the state takes it out of its cell, so that no call can meet another one's borrow.
 #[derive(Default)]
 enum State {
-    Loading(Box<Loader<Cpu>>),
+    Loading(Box<EngineLoader>),
     Ready(Box<Session>),
     /// The session is out, writing the next piece of an answer.
     Writing(StopHandle),
@@ -61,9 +66,8 @@ impl Engine {
         panic::set_hook(Box::new(|panic| {
             wasm_bindgen::throw_str(&format!("Siskin stopped at a bug of its own, please report it: {panic}"))
         }));
-        let options = loader_options(options)?;
-        let loader = Loader::new(Cpu::default(), options);
-        Ok(Engine { state: Rc::new(Cell::new(State::Loading(Box::new(loader)))) })
+        let loading = State::Loading(Box::new(loader(loader_options(options)?)));
+        Ok(Engine { state: Rc::new(Cell::new(loading)) })
     }
 
     /// Takes the next bytes of the model file.
