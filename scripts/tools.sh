@@ -35,7 +35,7 @@ need_node_modules() {
   need_node
   local folder
   folder=$CACHE/node/$(content_hash pkg/package.json pkg/package-lock.json)
-  locked npm install_node_modules "$folder"
+  [ -f "$folder/complete" ] || locked npm install_node_modules "$folder"
   [ -L node_modules ] || [ ! -e node_modules ] || fail "node_modules is a folder of its own." "remove it: build.sh links it to its cache."
   [ "$(readlink node_modules || true)" = "$folder/node_modules" ] || ln -sfn "$folder/node_modules" node_modules
 }
@@ -54,7 +54,7 @@ need_wasm_bindgen() {
   local version
   version=$(awk '$1 == "name" && $3 == "\"wasm-bindgen\"" { getline; gsub(/"/, "", $3); print $3 }' Cargo.lock)
   WASM_BINDGEN=$CACHE/tools/wasm-bindgen-$version/bin
-  locked wasm-bindgen install_wasm_bindgen "$version"
+  [ -x "$WASM_BINDGEN/wasm-bindgen-test-runner" ] || locked wasm-bindgen install_wasm_bindgen "$version"
 }
 
 install_wasm_bindgen() {

@@ -48,16 +48,17 @@ provide_wasm() {
   mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
   key=$(content_hash Cargo.toml Cargo.lock shaders scripts/wasm.sh pkg/package-lock.json "${sources[@]}")
   key=$1-$(printf '%s' "$key $2 $3 $WASM_COMPILER $WASM_BINDGEN" | sha256sum | cut -c 1-24)
-  locked "wasm build" compile_wasm "$CACHE/wasm/$key" "$@" || return 1
+  if [ -d "$CACHE/wasm/$key" ]; then
+    say "wasm $1: unchanged"
+  else
+    locked "wasm build" compile_wasm "$CACHE/wasm/$key" "$@" || return 1
+  fi
   cp -p "$CACHE/wasm/$key"/siskin_* pkg/dist/wasm/
 }
 
 # compile_wasm FOLDER NAME FEATURES LINK
 compile_wasm() {
-  if [ -d "$1" ]; then
-    say "wasm $2: unchanged"
-    return 0
-  fi
+  [ ! -d "$1" ] || return 0
   local folder=$1 partial=$1.partial
   shift
   step "wasm $1 ($2): compile"
