@@ -69,7 +69,7 @@ compile_wasm() {
   step "wasm $1: wasm-bindgen, wasm-opt"
   "$WASM_BINDGEN/wasm-bindgen" --target web --out-name "siskin_$1" --out-dir "$partial" \
     "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/siskin.wasm" || fail "wasm-bindgen failed." "run ./build.sh build again; if it stays, remove $CACHE/target."
-  node_modules/.bin/wasm-opt -O3 --strip-debug --strip-producers --enable-simd --enable-relaxed-simd --enable-bulk-memory \
+  pkg/node_modules/.bin/wasm-opt -O3 --strip-debug --strip-producers --enable-simd --enable-relaxed-simd --enable-bulk-memory \
     --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
     "$partial/siskin_$1_bg.wasm" -o "$partial/siskin_$1_bg.wasm" || fail "wasm-opt failed." "run ./build.sh build again; if it stays, remove $CACHE/node."
   mv "$partial" "$folder"
