@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What every script shares: where things lie, how it speaks, how it installs. Sourced, never run.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -56,4 +56,20 @@ apt_install() {
   "${as_root[@]}" "${install[@]}" >&2 && return 0
   say "refreshing the package lists, then once more"
   "${as_root[@]}" apt-get update -q >&2 && "${as_root[@]}" "${install[@]}" >&2
+}
+
+# A cargo target folder serves every checkout, and cargo tells stale from fresh by file times alone. Where another checkout was
+# built last, or files changed without a newer time, its siskin is cleaned out: fresh_target FOLDER CLEAN-COMMAND...
+fresh_target() {
+  local folder=$1 stamp=$1/checkout now was="" hash
+  shift
+  hash=$(content_hash Cargo.toml Cargo.lock src shaders tests)
+  now="$ROOT $hash"
+  [ ! -f "$stamp" ] || was=$(<"$stamp")
+  [ "$was" != "$now" ] || return 0
+  if [ -n "$was" ] && { [ "${was% *}" != "$ROOT" ] || [ -z "$(find Cargo.toml src tests -newer "$stamp" -print -quit)" ]; }; then
+    "$@" 2>/dev/null
+  fi
+  mkdir -p "$folder"
+  printf '%s' "$now" >"$stamp"
 }

@@ -23,7 +23,7 @@ import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CATALOGS = [ROOT / "www/models.json", ROOT / "tests/vocabularies.json"]
-TIMEOUT_S = 10
+TIMEOUT_S = 6
 CHUNK_BYTES = 1 << 20
 TRIES_WITHOUT_PROGRESS = 3
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Finds or installs what building and testing need. Sourced after common.sh; each need_* may be called again at no cost.
 
 RUST_MINIMUM=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
@@ -6,7 +6,7 @@ TRIPLE=wasm32-unknown-unknown
 
 need_rust() {
   have cargo || PATH=$HOME/.cargo/bin:$PATH
-  have cargo && have rustc || fail "Rust is missing." "install it with rustup (https://rustup.rs), open a new shell and run this again."
+  { have cargo && have rustc; } || fail "Rust is missing." "install it with rustup (https://rustup.rs), open a new shell and run this again."
   local version
   version=$(rustc --version | cut -d ' ' -f 2) || fail "rustc does not run." "set a default toolchain with: rustup default stable"
   at_least "$RUST_MINIMUM" "$version" || fail "Rust $version is too old, $RUST_MINIMUM is needed." "rustup update stable"
@@ -19,7 +19,7 @@ need_python() {
 
 need_pip() {
   need_python
-  python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip || fail "Python's pip is missing." "apt-get install python3-pip"
+  python3 -c 'import pip' 2>/dev/null || apt_install python3-pip || fail "Python's pip is missing." "apt-get install python3-pip"
 }
 
 need_node() {
@@ -30,11 +30,11 @@ need_node() {
   have npm || apt_install npm || fail "npm is missing." "apt-get install npm"
 }
 
-# playwright-core, typescript and binaryen, pinned by scripts/package-lock.json; node_modules is a link into the cache.
+# playwright-core, typescript and binaryen, pinned by pkg/package-lock.json; node_modules is a link into the cache.
 need_node_modules() {
   need_node
   local folder
-  folder=$CACHE/node/$(content_hash scripts/package.json scripts/package-lock.json)
+  folder=$CACHE/node/$(content_hash pkg/package.json pkg/package-lock.json)
   locked npm install_node_modules "$folder"
   [ -L node_modules ] || [ ! -e node_modules ] || fail "node_modules is a folder of its own." "remove it: build.sh links it to its cache."
   [ "$(readlink node_modules || true)" = "$folder/node_modules" ] || ln -sfn "$folder/node_modules" node_modules
@@ -44,7 +44,7 @@ install_node_modules() {
   [ ! -f "$1/complete" ] || return 0
   step "npm: playwright-core, typescript, binaryen (wasm-opt)"
   rm -rf "$1" && mkdir -p "$1"
-  cp scripts/package.json scripts/package-lock.json "$1"
+  cp pkg/package.json pkg/package-lock.json "$1"
   (cd "$1" && npm ci --no-audit --no-fund >&2) || fail "npm could not install its packages." "check the network (npm ping), then run this again."
   touch "$1/complete"
 }

@@ -24,10 +24,10 @@ wasm_cargo() {
   shift 4
   export CARGO_ENCODED_RUSTFLAGS=$flags CARGO_TARGET_DIR=$CACHE/target/$WASM_TOOLCHAIN-$name
   case $WASM_TOOLCHAIN in
-    rustup) cargo "$subcommand" --locked --target $TRIPLE "$@" ;;
+    rustup) cargo "$subcommand" --locked --target "$TRIPLE" "$@" ;;
     debian)
       RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$WASM_LINKER \
-        /usr/bin/cargo "$subcommand" --locked --target $TRIPLE -Z build-std=std,panic_abort "$@"
+        /usr/bin/cargo "$subcommand" --locked --target "$TRIPLE" -Z build-std=std,panic_abort "$@"
       ;;
   esac
 }
@@ -46,9 +46,9 @@ build_wasm() {
 provide_wasm() {
   local sources key
   mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
-  key=$(content_hash Cargo.toml Cargo.lock shaders scripts/wasm.sh scripts/package-lock.json "${sources[@]}")
+  key=$(content_hash Cargo.toml Cargo.lock shaders scripts/wasm.sh pkg/package-lock.json "${sources[@]}")
   key=$1-$(printf '%s' "$key $2 $3 $WASM_COMPILER $WASM_BINDGEN" | sha256sum | cut -c 1-24)
-  locked "wasm build" compile_wasm "$CACHE/wasm/$key" "$@"
+  locked "wasm build" compile_wasm "$CACHE/wasm/$key" "$@" || return 1
   cp -p "$CACHE/wasm/$key"/siskin_* pkg/dist/wasm/
 }
 

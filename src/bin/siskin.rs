@@ -1,2 +1,198 @@
-//! The command line.
-fn main() {}
+//! The command line: run a model file natively, look into it, measure it.
+
+use siskin::{
+    Code, Error, Result,
+    backend::cpu::Cpu,
+    format::{gguf::GgufReader, metadata::Value},
+    loader::{Loaded, Loader, Options},
+    model::STEP_TOKENS,
+    text::tokenizer::Special,
+};
+use std::{fs::File, io::Read, path::Path, process::ExitCode, time::Instant};
+
+const HELP: &str = "siskin: small language models, from GGUF files
+
+  siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]
+  siskin inspect MODEL [--tensors]
+  siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
+  siskin bench MODEL [--prompt N] [--generate N] [--rounds N]
+";
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse() {
+        Ok(arguments) => command(&arguments),
+        Err(error) => Err(Error::new(Code::InvalidArgument, format!("{error}: see siskin help"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("siskin: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What was given on the command line: plain words, then `--name value` options.
+struct Arguments {
+    words: Vec<String>,
+    options: Vec<(String, String)>,
+}
+
+impl Arguments {
+    fn parse() -> std::result::Result<Self, lexopt::Error> {
+        use lexopt::prelude::*;
+        let mut parser = lexopt::Parser::from_env();
+        let (mut words, mut options) = (Vec::new(), Vec::new());
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Value(word) => words.push(word.string()?),
+                Long("help") | Short('h') => words.insert(0, "help".into()),
+                Long("tensors") => options.push(("tensors".into(), String::new())),
+                Long(name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds")) => {
+                    let name = name.to_owned();
+                    options.push((name, parser.value()?.string()?));
+                }
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(Self { words, options })
+    }
+
+    fn word(&self, index: usize, what: &str) -> Result<&str> {
+        let missing = || Error::new(Code::InvalidArgument, format!("{what} is missing: see siskin help"));
+        self.words.get(index).map(String::as_str).ok_or_else(missing)
+    }
+
+    fn option(&self, name: &str) -> Option<&str> {
+        self.options.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>> {
+        let bad = |text| Error::new(Code::InvalidArgument, format!("--{name} takes a number, not \"{text}\""));
+        self.option(name).map(|text| text.parse().map_err(|_| bad(text))).transpose()
+    }
+}
+
+fn command(arguments: &Arguments) -> Result<()> {
+    match arguments.words.first().map(String::as_str) {
+        Some("inspect") => inspect(arguments),
+        Some("eval") => eval(arguments),
+        Some("bench") => bench(arguments),
+        Some("help") | None => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => Err(Error::new(Code::InvalidArgument, format!("no command \"{other}\": see siskin help"))),
+    }
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |error| Error::new(Code::Io, format!("{}: {error}", path.display()))
+}
+
+/// Pushes the file through `take` until that says that it has enough.
+fn read(path: &Path, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
+    let mut file = File::open(path).map_err(io(path))?;
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        let len = file.read(&mut chunk).map_err(io(path))?;
+        if len == 0 || take(&chunk[..len])? {
+            return Ok(());
+        }
+    }
+}
+
+fn load(path: &str, context_tokens: Option<usize>) -> Result<Loaded<Cpu>> {
+    let start = Instant::now();
+    let mut loader = Loader::new(Cpu::default(), Options { context_tokens });
+    read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;
+    let loaded = loader.finish()?;
+    eprintln!("{}: {} {}, loaded in {:.2} s", loaded.facts.name, loaded.facts.architecture, loaded.facts.file_type, start.elapsed().as_secs_f64());
+    Ok(loaded)
+}
+
+fn inspect(arguments: &Arguments) -> Result<()> {
+    let mut reader = GgufReader::new();
+    let mut header = None;
+    read(Path::new(arguments.word(1, "MODEL")?), |chunk| {
+        header = reader.push(chunk)?;
+        Ok(header.is_some())
+    })?;
+    let Some(gguf) = header else { return reader.finish() };
+    println!("GGUF version {}, {} tensors, {} bytes", gguf.version, gguf.tensors.len(), gguf.size_bytes);
+    for (key, value) in gguf.metadata.iter() {
+        let text = match value {
+            Value::String(text) if text.len() > 100 => format!("\"{}...\" ({} bytes)", text.chars().take(60).collect::<String>().escape_debug(), text.len()),
+            Value::Array(array) => format!("{} x {}", array.len(), array.item_type()),
+            other => format!("{other:?}"),
+        };
+        println!("{key} = {text}");
+    }
+    let mut by_type: Vec<(&str, usize, u64)> = Vec::new();
+    for tensor in &gguf.tensors {
+        match by_type.iter_mut().find(|(name, ..)| *name == tensor.dtype.name()) {
+            Some((_, count, bytes)) => (*count, *bytes) = (*count + 1, *bytes + tensor.size_bytes),
+            None => by_type.push((tensor.dtype.name(), 1, tensor.size_bytes)),
+        }
+    }
+    for (name, count, bytes) in by_type {
+        println!("{count} tensors of {name}: {bytes} bytes");
+    }
+    if arguments.option("tensors").is_some() {
+        for tensor in &gguf.tensors {
+            println!("{:>12}  {:5}  {:?}  {}", tensor.offset, tensor.dtype.name(), tensor.dims, tensor.name);
+        }
+    }
+    Ok(())
+}
+
+fn eval(arguments: &Arguments) -> Result<()> {
+    let path = Path::new(arguments.word(2, "TEXTFILE")?);
+    let text = std::fs::read_to_string(path).map_err(io(path))?;
+    let wanted = arguments.number("tokens")?.unwrap_or(512);
+    let Loaded { mut model, tokenizer, .. } = load(arguments.word(1, "MODEL")?, None)?;
+    let mut tokens: Vec<u32> = tokenizer.bos().filter(|_| tokenizer.add_bos()).into_iter().collect();
+    let first = tokens.len();
+    tokens.extend(tokenizer.encode(&text, Special::Plain).into_iter().take(wanted.min(model.context_tokens() - first)));
+    let (mut logits, mut total, start) = (Vec::new(), 0.0, Instant::now());
+    for (chunk_index, chunk) in tokens.chunks(STEP_TOKENS).enumerate() {
+        pollster::block_on(model.forward_all(chunk, &mut logits))?;
+        for (i, row) in logits.chunks_exact(model.vocab_size()).enumerate() {
+            if let Some(&next) = tokens.get(chunk_index * STEP_TOKENS + i + 1) {
+                total -= log_probability(row, next);
+            }
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let perplexity = (total / (tokens.len() - 1).max(1) as f64).exp();
+    println!("perplexity {perplexity:.4} over {} tokens, {:.1} tokens/s with the output matrix for each", tokens.len(), tokens.len() as f64 / seconds);
+    Ok(())
+}
+
+fn log_probability(logits: &[f32], token: u32) -> f64 {
+    let max = logits.iter().fold(f32::NEG_INFINITY, |m, &x| m.max(x)) as f64;
+    let sum: f64 = logits.iter().map(|&x| (x as f64 - max).exp()).sum();
+    logits[token as usize] as f64 - max - sum.ln()
+}
+
+fn bench(arguments: &Arguments) -> Result<()> {
+    let prompt = arguments.number("prompt")?.unwrap_or(128);
+    let generate = arguments.number("generate")?.unwrap_or(48);
+    let Loaded { mut model, .. } = load(arguments.word(1, "MODEL")?, None)?;
+    let tokens: Vec<u32> = (0..prompt as u32).map(|i| (i * 7919 + 100) % model.vocab_size() as u32).collect();
+    let mut logits = Vec::new();
+    for _ in 0..arguments.number("rounds")?.unwrap_or(3) {
+        model.truncate(0);
+        let start = Instant::now();
+        pollster::block_on(model.forward(&tokens, Some(&mut logits)))?;
+        let prefill = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        for _ in 0..generate {
+            let next = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0);
+            pollster::block_on(model.forward(&[next as u32], Some(&mut logits)))?;
+        }
+        let decode = start.elapsed().as_secs_f64();
+        println!("prefill {:.1} t/s, decode {:.1} t/s", prompt as f64 / prefill, f64::from(generate) / decode);
+    }
+    Ok(())
+}

@@ -1,1 +1,23 @@
-//! Model files.
+//! Model files: GGUF in (`gguf`), GGUF out (`write`), and the key-value pairs that describe a model (`metadata`).
+
+pub mod gguf;
+mod header;
+mod input;
+pub mod metadata;
+pub mod write;
+
+use crate::{Code, Error};
+
+fn malformed(what: String) -> Error {
+    Error::new(Code::GgufMalformed, format!("{what}; the file is damaged: download it again"))
+}
+
+/// A name from the file, fit for a message: printable, and not a page long.
+fn quoted(name: &str) -> String {
+    let mut rest = name.escape_debug();
+    let mut shown: String = rest.by_ref().take(80).collect();
+    if rest.next().is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}

@@ -1,4 +1,225 @@
-//! The CPU: plain Rust, with SIMD kernels for the matrix products.
+//! The CPU: SIMD kernels for the matrix products and attention, plain loops for the rest.
 
-pub struct Cpu;
-impl super::Backend for Cpu {}
+pub mod attention;
+pub mod float;
+pub mod matmul;
+pub mod ops;
+pub mod packed;
+pub mod pool;
+pub mod quantized;
+pub mod simd;
+
+use self::{
+    attention::{Cache, attend},
+    float::FloatKind,
+    matmul::{Input, Store, matmul},
+    packed::{Layout, Packed},
+    pool::Pool,
+    quantized::Quantized,
+};
+use super::{Activation, AttentionInput, Backend, FeedForward, Rows, Widths};
+use crate::{Code, Error, Result, quant::DType, tensor::Weight};
+
+/// A weight in memory.
+pub enum Buf {
+    /// Also every vector (norms, biases), whatever its type in the file.
+    F32(Vec<f32>),
+    F16(Vec<u16>),
+    BF16(Vec<u16>),
+    Packed(Packed),
+}
+
+impl Buf {
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Buf::F32(data) => 4 * data.len(),
+            Buf::F16(data) | Buf::BF16(data) => 2 * data.len(),
+            Buf::Packed(packed) => packed.size_bytes(),
+        }
+    }
+}
+
+impl Weight<Buf> {
+    /// A vector's values; empty for a packed matrix, which no caller asks for.
+    fn vector(&self) -> &[f32] {
+        match &self.buf {
+            Buf::F32(data) => data,
+            _ => &[],
+        }
+    }
+
+    /// Row `row` as f32 `[cols]`.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        let at = row * self.cols;
+        match &self.buf {
+            Buf::F32(data) => FloatKind::F32(data).copy(at, out),
+            Buf::F16(data) => FloatKind::F16(data).copy(at, out),
+            Buf::BF16(data) => FloatKind::BF16(data).copy(at, out),
+            Buf::Packed(packed) => packed.row(row, out),
+        }
+    }
+}
+
+/// The activations of one step.
+pub struct Step {
+    widths: Widths,
+    tokens: usize,
+    position: usize,
+    /// The residual stream `[tokens, embedding]`.
+    x: Vec<f32>,
+    /// `x` normed `[tokens, embedding]`.
+    h: Vec<f32>,
+    /// `[tokens, heads, head]`
+    q: Vec<f32>,
+    /// `[tokens, kv_heads, head]`
+    k: Vec<f32>,
+    v: Vec<f32>,
+    /// What `project_add` takes: `[tokens, heads * head]` of attention or `[tokens, feed_forward]`.
+    a: Vec<f32>,
+    /// `[tokens, feed_forward]`
+    up: Vec<f32>,
+    /// `[wanted rows, vocab]`
+    logits: Vec<f32>,
+    quantized: Quantized,
+}
+
+#[derive(Default)]
+pub struct Cpu {
+    pub pool: Pool,
+}
+
+fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(len).map_err(|_| {
+        Error::new(Code::OutOfMemory, format!("no memory for {} bytes of {what}: close other tabs, or choose a smaller model", len * size_of::<T>()))
+    })?;
+    v.resize(len, T::default());
+    Ok(v)
+}
+
+impl Cpu {
+    /// `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
+    fn project(&self, x: &[f32], tokens: usize, quantized: &mut Quantized, products: &mut [(&Weight<Buf>, &mut Vec<f32>, Store)]) {
+        if let Some((w, ..)) = products.iter().find(|(w, ..)| matches!(w.buf, Buf::Packed(_))) {
+            quantized.set(x, w.cols);
+        }
+        let input = Input { tokens, x, quantized };
+        for (w, y, store) in products {
+            y.resize(tokens * w.rows, 0.0);
+            matmul(&self.pool, w, &input, y, *store);
+        }
+    }
+}
+
+impl Backend for Cpu {
+    type Buf = Buf;
+    type Cache = Cache;
+    type Step = Step;
+
+    fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
+        let buf = match (dtype, Layout::of(dtype)) {
+            (_, Some(layout)) if rows > 1 => Buf::Packed(Packed::new(layout, rows, cols)?),
+            (DType::F16, _) if rows > 1 => Buf::F16(zeros(rows * cols, "weights")?),
+            (DType::BF16, _) if rows > 1 => Buf::BF16(zeros(rows * cols, "weights")?),
+            _ => Buf::F32(zeros(rows * cols, "weights")?),
+        };
+        Ok(Weight { dtype, rows, cols, buf })
+    }
+
+    fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
+        let at = first_row * weight.cols;
+        match &mut weight.buf {
+            Buf::Packed(packed) => packed.write(weight.dtype, first_row, bytes),
+            Buf::F32(data) => {
+                let len = bytes.len() / weight.dtype.block_bytes() * weight.dtype.block_len();
+                weight.dtype.dequantize(bytes, &mut data[at..at + len]);
+            }
+            Buf::F16(data) | Buf::BF16(data) => {
+                for (to, from) in data[at..].iter_mut().zip(bytes.as_chunks().0) {
+                    *to = u16::from_le_bytes(*from);
+                }
+            }
+        }
+    }
+
+    fn cache(&mut self, widths: &Widths, context_tokens: usize) -> Result<Cache> {
+        Cache::new(widths, context_tokens)
+    }
+
+    fn step(&mut self, widths: &Widths, max_tokens: usize) -> Result<Step> {
+        let room = |width: usize| zeros::<f32>(max_tokens * width, "activations");
+        Ok(Step {
+            tokens: 0,
+            position: 0,
+            x: room(widths.embedding)?,
+            h: room(widths.embedding)?,
+            q: room(widths.heads * widths.head)?,
+            k: room(widths.kv_heads * widths.head)?,
+            v: room(widths.kv_heads * widths.head)?,
+            a: room(widths.feed_forward.max(widths.heads * widths.head))?,
+            up: room(widths.feed_forward)?,
+            logits: zeros(widths.vocab, "logits")?,
+            quantized: Quantized::default(),
+            widths: widths.clone(),
+        })
+    }
+
+    fn embed(&mut self, step: &mut Step, table: &Weight<Buf>, tokens: &[u32], position: usize) {
+        (step.tokens, step.position) = (tokens.len(), position);
+        step.x.resize(tokens.len() * table.cols, 0.0);
+        for (&token, x) in tokens.iter().zip(step.x.chunks_exact_mut(table.cols)) {
+            table.row(token as usize, x);
+        }
+    }
+
+    fn attention_input(&mut self, step: &mut Step, cache: &mut Cache, block: usize, w: &AttentionInput<Buf>) {
+        let Step { widths, tokens, position, x, h, q, k, v, quantized, .. } = step;
+        h.resize(x.len(), 0.0);
+        ops::rms_norm(x, w.norm.vector(), w.eps, h);
+        self.project(h, *tokens, quantized, &mut [(w.q, q, Store::Set), (w.k, k, Store::Set), (w.v, v, Store::Set)]);
+        for (y, bias) in [(&mut *q, w.q_bias), (&mut *k, w.k_bias), (&mut *v, w.v_bias)] {
+            if let Some(bias) = bias {
+                ops::add_bias(y, bias.vector());
+            }
+        }
+        ops::rope(q, widths.heads, widths.head, w.rope, *position);
+        ops::rope(k, widths.kv_heads, widths.head, w.rope, *position);
+        cache.append(block, *position, k, v);
+    }
+
+    fn attend(&mut self, step: &mut Step, cache: &Cache, block: usize) {
+        step.a.resize(step.q.len(), 0.0);
+        attend(&self.pool, cache, block, step.widths.heads, step.position, &step.q, &mut step.a);
+    }
+
+    fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>) {
+        let Step { tokens, x, a, quantized, .. } = step;
+        self.project(a, *tokens, quantized, &mut [(w, x, Store::Add)]);
+    }
+
+    fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {
+        let Step { tokens, x, h, a, up, quantized, .. } = step;
+        ops::rms_norm(x, w.norm.vector(), w.eps, h);
+        self.project(h, *tokens, quantized, &mut [(w.gate, a, Store::Set), (w.up, up, Store::Set)]);
+        match w.activation {
+            Activation::Silu => ops::silu_mul(a, up),
+        }
+    }
+
+    fn head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
+        let Step { tokens, x, h, logits, quantized, .. } = step;
+        let wanted = match rows {
+            Rows::Last => 1,
+            Rows::All => *tokens,
+        };
+        let x = &x[(*tokens - wanted) * norm.cols..];
+        h.resize(x.len(), 0.0);
+        ops::rms_norm(x, norm.vector(), eps, h);
+        self.project(h, wanted, quantized, &mut [(output, logits, Store::Set)]);
+    }
+
+    async fn read(&mut self, step: &mut Step, logits: &mut Vec<f32>) -> Result<()> {
+        logits.clone_from(&step.logits);
+        Ok(())
+    }
+}

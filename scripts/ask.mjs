@@ -1,0 +1,98 @@
+// Asks the built package in headless Chromium: the answer on stdout as it comes, one line of figures on stderr.
+// node scripts/ask.mjs --file MODEL.gguf --prompt TEXT [--max-tokens N], with the browser's program in $CHROMIUM.
+
+import { readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+import { startServer } from './serve.mjs';
+
+const { values } = parseArgs({ options: { file: { type: 'string' }, prompt: { type: 'string' }, 'max-tokens': { type: 'string', default: '256' } } });
+const max_tokens = Number(values['max-tokens']);
+if (!values.file || !values.prompt || !Number.isInteger(max_tokens) || max_tokens < 1) stop('--file and --prompt are needed, and --max-tokens is a whole number above 0.');
+
+const url = `/models/${encodeURIComponent(basename(values.file))}`;
+const server = await startServer({
+  routes: {
+    '/': (_request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Siskin</title>'),
+    '/lib/': fileURLToPath(new URL('../pkg/dist', import.meta.url)),
+    [decodeURIComponent(url)]: resolve(values.file),
+  },
+});
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM,
+  args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'],
+});
+try {
+  const page = await browser.newPage();
+  page.on('crash', () => stop('The tab crashed, most likely for want of memory. Close other programs or take a smaller model.'));
+  await page.exposeFunction('report', (kind, value) => (kind === 'text' ? process.stdout.write(value) : showLoading(value)));
+  await page.goto(server.url);
+  const answer = await page.evaluate(ask, { url, prompt: values.prompt, max_tokens });
+  process.stdout.write('\n');
+  if (answer.error) stop(answer.error);
+  console.error(figures({ ...answer, tab_bytes: await tabBytes() }));
+} finally {
+  await browser.close();
+  await server.close();
+}
+
+/** Runs in the page. */
+async function ask({ url, prompt, max_tokens }) {
+  try {
+    const { Siskin } = await import('/lib/index.js');
+    const start = performance.now();
+    const siskin = await Siskin.load(url, { onProgress: (progress) => window.report('loading', progress) });
+    const load_ms = performance.now() - start;
+    const request = { messages: [{ role: 'user', content: prompt }], stream: true, temperature: 0, max_tokens };
+    let last;
+    for await (const chunk of await siskin.chat.completions.create(request)) {
+      if (chunk.choices[0].delta.content) await window.report('text', chunk.choices[0].delta.content);
+      last = chunk;
+    }
+    return { load_ms, info: siskin.info, usage: last.usage, timings: last.timings, wasm_bytes: await siskin.memoryBytes() };
+  } catch (error) {
+    return { error: `${error.message} (${error.code ?? error.name})` };
+  }
+}
+
+function showLoading({ loaded_bytes, total_bytes }) {
+  if (!process.stderr.isTTY || !total_bytes) return;
+  process.stderr.write(`\r    loading: ${Math.floor((loaded_bytes * 100) / total_bytes)} %${loaded_bytes === total_bytes ? '\n' : ''}`);
+}
+
+function figures({ load_ms, info, usage, timings, wasm_bytes, tab_bytes }) {
+  return [
+    `load ${(load_ms / 1000).toFixed(1)} s`,
+    `prefill ${timings.prefill_tokens_per_second.toFixed(1)} t/s (${usage.prompt_tokens} tokens)`,
+    `decode ${timings.decode_tokens_per_second.toFixed(1)} t/s (${usage.completion_tokens} tokens)`,
+    `backend ${info.backend}`,
+    `build ${info.build}`,
+    `threads ${info.threads}`,
+    `peak memory ${megabytes(wasm_bytes)} wasm${tab_bytes ? `, ${megabytes(tab_bytes)} tab` : ''}`,
+  ].join(' | ');
+}
+
+function megabytes(bytes) {
+  return `${Math.round(bytes / 1e6)} MB`;
+}
+
+/** The most memory that the tab's process has held (Linux tells); 0 where that is not known. */
+async function tabBytes() {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  const peaks = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => {
+    try {
+      return Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+    } catch {
+      return 0;
+    }
+  });
+  return Math.max(0, ...peaks);
+}
+
+function stop(message) {
+  console.error(`\nSTOPPED: ${message}`);
+  process.exit(1);
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# ./build.sh demo: the demo page on localhost, or with --ask one answer from headless Chromium.
+for part in common tools wasm package models; do
+  # shellcheck source=/dev/null
+  source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
+done
+
+prompt="" model="" max_tokens=""
+while [ $# -gt 0 ]; do
+  case $1 in
+    --ask | --model | --max-tokens) [ $# -ge 2 ] && [ -n "$2" ] || fail "$1 needs a value." "./build.sh help" ;;
+    *) fail "demo knows no \"$1\"." "./build.sh help" ;;
+  esac
+  case $1 in
+    --ask) prompt=$2 ;;
+    --model) model=$2 ;;
+    --max-tokens) max_tokens=$2 ;;
+  esac
+  shift 2
+done
+[ -n "$prompt" ] || [ -z "$model$max_tokens" ] || fail "--model and --max-tokens go with --ask." "on the page, choose the model and the length there."
+
+build_package
+if [ -n "$prompt" ]; then need_chromium; fi
+step "Model"
+if [ -f "$model" ]; then
+  file=$model
+else
+  file=$(fetch_models "${model:-$DEFAULT_MODEL}")
+fi
+say "$file"
+
+if [ -z "$prompt" ]; then
+  step "Server"
+  exec node scripts/serve.mjs --models "$MODELS"
+fi
+step "Chromium ($CHROMIUM)"
+exec node scripts/ask.mjs --file "$file" --prompt "$prompt" ${max_tokens:+--max-tokens "$max_tokens"}

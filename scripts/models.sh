@@ -1,0 +1,11 @@
+# shellcheck shell=bash disable=SC2034
+# Model files by name. Sourced after tools.sh.
+
+DEFAULT_MODEL=qwen2.5-0.5b-instruct
+
+# fetch_models NAME...: prints the path of each verified file, fetching what is missing.
+fetch_models() {
+  need_pip
+  mkdir -p "$MODELS"
+  python3 scripts/fetch_model.py "$MODELS" "$@"
+}

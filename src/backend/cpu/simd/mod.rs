@@ -1,0 +1,123 @@
+//! The few vector operations that the kernels need, once per instruction set. Each kernel is written once, over [`Simd`].
+//!
+//! Not a general SIMD layer: four 32-bit lanes, and just the operations below.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+pub use scalar::Scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use wasm::Wasm;
+
+/// # Safety
+/// The caller makes sure that the CPU has the instructions, that 16 bytes can be read at every `load` (4 at every `dot`,
+/// 8 at `load_f16`), and that the method ends up inlined into a function that enables them.
+pub trait Simd: Copy {
+    /// 16 bytes.
+    type Bytes: Copy;
+    /// Four integer sums of 7-bit by 8-bit products, one a lane.
+    type Sum7: Copy;
+    /// Four integer sums of 8-bit by 8-bit products, one a lane.
+    type Sum8: Copy;
+    /// Four f32.
+    type F32: Copy;
+
+    unsafe fn load(p: *const u8) -> Self::Bytes;
+    /// `v & 15`, a byte at a time.
+    unsafe fn low_nibbles(v: Self::Bytes) -> Self::Bytes;
+    /// `v >> 4`, a byte at a time.
+    unsafe fn high_nibbles(v: Self::Bytes) -> Self::Bytes;
+    /// `nibbles | ((planes >> SHIFT) & MASK) << 4` a byte at a time, MASK being 1 or 3.
+    unsafe fn add_high_bits<const SHIFT: u32, const MASK: u8>(nibbles: Self::Bytes, planes: Self::Bytes) -> Self::Bytes;
+
+    unsafe fn zero7() -> Self::Sum7;
+    /// `sum[lane] += w[4 lane + i] * a[i]` for i in 0..4: `w` 0..=127, `a` four signed bytes.
+    unsafe fn dot7(sum: Self::Sum7, w: Self::Bytes, a: *const i8) -> Self::Sum7;
+    /// `sum - bias`, as f32.
+    unsafe fn finish7(sum: Self::Sum7, bias: i32) -> Self::F32;
+
+    unsafe fn zero8() -> Self::Sum8;
+    /// As `dot7`, with `w` signed bytes and `a` -127..=127.
+    unsafe fn dot8(sum: Self::Sum8, w: Self::Bytes, a: *const i8) -> Self::Sum8;
+    unsafe fn finish8(sum: Self::Sum8) -> Self::F32;
+
+    unsafe fn splat(x: f32) -> Self::F32;
+    unsafe fn load_f32(p: *const f32) -> Self::F32;
+    /// Four f16 as f32; infinities and NaN are not expected.
+    unsafe fn load_f16(p: *const u16) -> Self::F32;
+    /// Four bf16 as f32.
+    unsafe fn load_bf16(p: *const u16) -> Self::F32;
+    unsafe fn store(p: *mut f32, v: Self::F32);
+    unsafe fn add(a: Self::F32, b: Self::F32) -> Self::F32;
+    unsafe fn mul(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b + c`, fused or not.
+    unsafe fn mul_add(a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    unsafe fn max(a: Self::F32, b: Self::F32) -> Self::F32;
+    unsafe fn min(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `x * 2^n` for an integral `n` in -126..=127.
+    unsafe fn scale_by_power(x: Self::F32, n: Self::F32) -> Self::F32;
+    /// Rounded to the nearest integer, ties to even.
+    unsafe fn round(x: Self::F32) -> Self::F32;
+    unsafe fn div(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The sum of the four lanes, as (0 + 2) + (1 + 3).
+    unsafe fn horizontal_sum(v: Self::F32) -> f32;
+}
+
+/// e^x in four lanes; x is held to -87..=88. Cody-Waite reduction and the polynomial of Cephes' expf: within 2 ulp.
+///
+/// # Safety
+/// As for [`Simd`].
+#[inline(always)]
+pub unsafe fn exp<S: Simd>(x: S::F32) -> S::F32 {
+    // SAFETY: the caller's promise for S holds for each of these.
+    unsafe {
+        let x = S::min(S::max(x, S::splat(-87.0)), S::splat(88.0));
+        let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
+        let r = S::mul_add(n, S::splat(-0.693_359_4), x);
+        let r = S::mul_add(n, S::splat(2.121_944_4e-4), r);
+        let mut p = S::splat(1.987_569_1e-4);
+        for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1] {
+            p = S::mul_add(p, r, S::splat(c));
+        }
+        let y = S::add(S::mul_add(S::mul(r, r), p, r), S::splat(1.0));
+        S::scale_by_power(y, n)
+    }
+}
+
+/// Runs the kernel on the best instruction set, inside a function that enables it.
+#[inline]
+pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        unsafe fn enabled<K: Kernel>(kernel: K) -> K::Output {
+            // SAFETY: this function enables what Avx2 uses.
+            unsafe { kernel.run::<Avx2>() }
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
+            // SAFETY: just detected.
+            return unsafe { enabled(kernel) };
+        }
+    }
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    // SAFETY: the whole module is compiled with simd128.
+    return unsafe { kernel.run::<Wasm>() };
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    // SAFETY: Scalar uses no special instruction.
+    unsafe {
+        kernel.run::<Scalar>()
+    }
+}
+
+/// A piece of work written over [`Simd`].
+pub trait Kernel {
+    type Output;
+    /// # Safety
+    /// The CPU has the instructions of `S`. Implementations are `#[inline(always)]`.
+    unsafe fn run<S: Simd>(self) -> Self::Output;
+}

@@ -1,0 +1,131 @@
+//! The forward pass: the only one.
+
+use super::{spec::Spec, weights::Weights};
+use crate::{
+    Code, Error, Result,
+    backend::{AttentionInput, Backend, FeedForward, Rope, Rows},
+};
+
+/// Tokens of one step; longer prompts take several.
+pub const STEP_TOKENS: usize = 64;
+
+/// A loaded model with its KV cache.
+pub struct Model<B: Backend> {
+    pub spec: Spec,
+    pub backend: B,
+    weights: Weights<B::Buf>,
+    rope: Rope,
+    cache: B::Cache,
+    step: B::Step,
+    context_tokens: usize,
+    cached_tokens: usize,
+}
+
+impl<B: Backend> Model<B> {
+    /// `rope_freqs` divides the spec's rope frequencies, if the file holds it. Errors: `out_of_memory`.
+    pub fn new(spec: Spec, mut backend: B, weights: Weights<B::Buf>, rope_freqs: Option<&[f32]>, context_tokens: usize) -> Result<Self> {
+        let mut frequencies = spec.rope_frequencies.clone();
+        for (frequency, divisor) in frequencies.iter_mut().zip(rope_freqs.unwrap_or_default()) {
+            *frequency /= divisor;
+        }
+        let rope = Rope { pairs: spec.rope_pairs, frequencies };
+        let cache = backend.cache(&spec.widths, context_tokens)?;
+        let step = backend.step(&spec.widths, STEP_TOKENS)?;
+        Ok(Model { spec, backend, weights, rope, cache, step, context_tokens, cached_tokens: 0 })
+    }
+
+    /// Tokens that the vocabulary has: the length of `logits`.
+    pub fn vocab_size(&self) -> usize {
+        self.spec.widths.vocab
+    }
+
+    /// Tokens that the KV cache can hold.
+    pub fn context_tokens(&self) -> usize {
+        self.context_tokens
+    }
+
+    /// Tokens in the KV cache now.
+    pub fn cached_tokens(&self) -> usize {
+        self.cached_tokens
+    }
+
+    /// Forgets every cached token from position `tokens` on.
+    pub fn truncate(&mut self, tokens: usize) {
+        self.cached_tokens = self.cached_tokens.min(tokens);
+    }
+
+    /// Appends `tokens` to the cache. With `logits`, leaves there the logits `[vocab]` that follow the last of them.
+    /// Errors: `context_full`, `invalid_argument` (empty, or an id outside the vocabulary), `not_finite`.
+    pub async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
+        self.check(tokens)?;
+        let last = (tokens.len() - 1) / STEP_TOKENS;
+        for (i, tokens) in tokens.chunks(STEP_TOKENS).enumerate() {
+            let wanted = logits.is_some() && i == last;
+            self.record(tokens, wanted.then_some(Rows::Last));
+        }
+        if let Some(logits) = logits {
+            self.read(logits).await?;
+        }
+        Ok(())
+    }
+
+    /// As [`Model::forward`], with the logits after every token, `[tokens, vocab]`. At most [`STEP_TOKENS`] tokens.
+    pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
+        self.check(tokens)?;
+        if tokens.len() > STEP_TOKENS {
+            return Err(Error::new(Code::InvalidArgument, format!("at most {STEP_TOKENS} tokens at once give logits for each")));
+        }
+        self.record(tokens, Some(Rows::All));
+        self.read(logits).await
+    }
+
+    fn check(&self, tokens: &[u32]) -> Result<()> {
+        if tokens.is_empty() {
+            return Err(Error::new(Code::InvalidArgument, "no tokens to run: give at least one"));
+        }
+        if let Some(bad) = tokens.iter().find(|&&t| t as usize >= self.vocab_size()) {
+            return Err(Error::new(Code::InvalidArgument, format!("token {bad} is outside the vocabulary of {}", self.vocab_size())));
+        }
+        let (needed, room) = (self.cached_tokens + tokens.len(), self.context_tokens);
+        if needed > room {
+            return Err(Error::new(Code::ContextFull, format!("{needed} tokens do not fit the context of {room}: shorten the text, or load the model with a longer context")));
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, logits: &mut Vec<f32>) -> Result<()> {
+        self.backend.read(&mut self.step, logits).await?;
+        if logits.iter().all(|x| x.is_finite()) {
+            return Ok(());
+        }
+        Err(Error::new(Code::NotFinite, "the model computed a number that is not finite: the file is broken, download it again"))
+    }
+
+    fn record(&mut self, tokens: &[u32], rows: Option<Rows>) {
+        let Self { spec, backend, weights, rope, cache, step, .. } = self;
+        let eps = spec.rms_eps;
+        backend.embed(step, &weights.token_embd, tokens, self.cached_tokens);
+        for (i, w) in weights.blocks.iter().enumerate() {
+            let input = AttentionInput {
+                norm: &w.attn_norm,
+                q: &w.attn_q,
+                k: &w.attn_k,
+                v: &w.attn_v,
+                q_bias: w.attn_q_bias.as_ref(),
+                k_bias: w.attn_k_bias.as_ref(),
+                v_bias: w.attn_v_bias.as_ref(),
+                rope,
+                eps,
+            };
+            backend.attention_input(step, cache, i, &input);
+            backend.attend(step, cache, i);
+            backend.project_add(step, &w.attn_output);
+            backend.feed_forward(step, &FeedForward { norm: &w.ffn_norm, gate: &w.ffn_gate, up: &w.ffn_up, activation: spec.activation, eps });
+            backend.project_add(step, &w.ffn_down);
+        }
+        if let Some(rows) = rows {
+            backend.head(step, &weights.output_norm, weights.output.as_ref().unwrap_or(&weights.token_embd), eps, rows);
+        }
+        self.cached_tokens += tokens.len();
+    }
+}

@@ -1,0 +1,31 @@
+//! Q2_K: 256 weights of 2 bits in 16 groups, each with a 4-bit scale and a 4-bit minimum.
+
+use super::{F16, Levelled, Levels, block_bytes};
+
+/// Weight i of group g = i / 16 is `d * (scales[g] & 15) * q - dmin * (scales[g] >> 4)`.
+/// A byte of `qs` holds weights l, l + 32, l + 64 and l + 96 of its half of the block, from the low bits up.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct BlockQ2K {
+    pub scales: [u8; 16],
+    pub qs: [u8; 64],
+    pub d: F16,
+    pub dmin: F16,
+}
+block_bytes!(BlockQ2K, 84);
+
+impl Levelled<8> for BlockQ2K {
+    /// `dequantize_row_q2_K`
+    fn levels(&self, out: &mut [Levels; 8]) {
+        let (d, dmin) = (self.d.to_f32(), self.dmin.to_f32());
+        for (group, out) in out.iter_mut().enumerate() {
+            out.q = std::array::from_fn(|l| (self.qs[group / 4 * 32 + l] >> (group % 4 * 2) & 3) as i8);
+            out.scale = std::array::from_fn(|i| d * f32::from(self.scales[2 * group + i] & 15));
+            out.minimum = std::array::from_fn(|i| dmin * f32::from(self.scales[2 * group + i] >> 4));
+        }
+    }
+
+    fn scales_are_finite(&self) -> bool {
+        self.d.is_finite() && self.dmin.is_finite()
+    }
+}

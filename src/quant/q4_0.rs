@@ -1,0 +1,49 @@
+//! Q4_0: 32 weights of 4 bits around zero, one scale.
+
+use super::{F16, Levelled, Levels, Quantize, block_bytes};
+
+/// Weight i is `d * (q - 8)`. The low nibbles of `qs` are weights 0 to 15, the high ones 16 to 31.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct BlockQ4_0 {
+    pub d: F16,
+    pub qs: [u8; 16],
+}
+block_bytes!(BlockQ4_0, 18);
+
+impl Levelled<1> for BlockQ4_0 {
+    /// `dequantize_row_q4_0`
+    fn levels(&self, out: &mut [Levels; 1]) {
+        let q = std::array::from_fn(|i| nibble(&self.qs, i) as i8 - 8);
+        *out = [Levels::symmetric(q, self.d.to_f32())];
+    }
+
+    fn scales_are_finite(&self) -> bool {
+        self.d.is_finite()
+    }
+}
+
+impl Quantize<32> for BlockQ4_0 {
+    /// `quantize_row_q4_0_ref`
+    fn quantize(values: &[f32; 32]) -> Self {
+        let d = farthest_from_zero(values) / -8.0;
+        let inverse = inverse_or_zero(d);
+        let q = |value: f32| ((value * inverse + 8.5) as u8).min(15);
+        Self { d: F16::from_f32(d), qs: std::array::from_fn(|i| q(values[i]) | q(values[i + 16]) << 4) }
+    }
+}
+
+/// The integer of weight `i` of 32: low nibbles first, then the high ones.
+pub(super) fn nibble(qs: &[u8; 16], i: usize) -> u8 {
+    if i < 16 { qs[i] & 15 } else { qs[i - 16] >> 4 }
+}
+
+/// The first of the values with the largest magnitude: the one that a symmetric format meets exactly.
+pub(super) fn farthest_from_zero(values: &[f32; 32]) -> f32 {
+    values.iter().fold(0.0, |farthest: f32, &value| if value.abs() > farthest.abs() { value } else { farthest })
+}
+
+/// `1 / d`, and 0 for the block of zeros, whose scale is 0.
+pub(super) fn inverse_or_zero(d: f32) -> f32 {
+    if d == 0.0 { 0.0 } else { 1.0 / d }
+}

@@ -1,0 +1,131 @@
+//! Messages to the text of a prompt, by the Jinja template that a model brings along.
+
+use super::strftime::strftime;
+use super::tojson::tojson;
+use super::tokenizer::Tokenizer;
+use crate::error::{Code, Error, Result};
+use crate::format::metadata::Metadata;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind, Value};
+use std::fmt;
+
+/// The environment that Hugging Face renders chat templates in, and one template.
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    source: String,
+    bos: String,
+    eos: String,
+}
+
+impl ChatTemplate {
+    /// `bos` and `eos` are the texts of those tokens, which a template may write.
+    ///
+    /// # Errors
+    /// `Code::Template` when `source` does not parse.
+    pub fn new(source: &str, bos: &str, eos: &str) -> Result<ChatTemplate> {
+        let broken = |error| {
+            Error::new(Code::Template, format!("The model's chat template does not parse: {error}. Use another conversion of the model."))
+        };
+        let environment = environment().map_err(broken)?;
+        environment.template_from_named_str("chat_template", source).map_err(broken)?;
+        Ok(ChatTemplate { environment, source: source.to_owned(), bos: bos.to_owned(), eos: eos.to_owned() })
+    }
+
+    /// The template at `tokenizer.chat_template`; `None` where the model has none.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::new`]; `Code::Metadata` when the key holds no string.
+    pub fn from_metadata(metadata: &Metadata, tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>> {
+        let Some(source) = metadata.opt_str("tokenizer.chat_template")? else { return Ok(None) };
+        let text = |id: Option<u32>| id.map(|id| tokenizer.decode(&[id])).unwrap_or_default();
+        ChatTemplate::new(source, &text(tokenizer.bos()), &text(tokenizer.eos())).map(Some)
+    }
+
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The prompt for `messages`, an array of objects with `role` and `content`, and `tools`, an array of OpenAI's tool objects.
+    /// `add_generation_prompt` opens the assistant's turn at the end. `date_string` is for templates that tell the model the date;
+    /// without it they ask the clock.
+    ///
+    /// # Errors
+    /// `Code::Template` when the template refuses the messages (the message says what it wrote) or needs what they lack.
+    pub fn render(
+        &self,
+        messages: &serde_json::Value,
+        tools: Option<&serde_json::Value>,
+        add_generation_prompt: bool,
+        date_string: Option<&str>,
+    ) -> Result<String> {
+        let variables = [
+            ("messages", Value::from(Serde(messages))),
+            ("tools", tools.map_or(Value::from(()), |tools| Value::from(Serde(tools)))),
+            ("documents", Value::from(())),
+            ("add_generation_prompt", Value::from(add_generation_prompt)),
+            ("bos_token", Value::from(self.bos.as_str())),
+            ("eos_token", Value::from(self.eos.as_str())),
+        ];
+        let date = date_string.map(|date| ("date_string", Value::from(date)));
+        let variables = Value::from_pairs(variables.into_iter().chain(date));
+        self.environment.render_named_str("chat_template", &self.source, variables).map_err(|error| {
+            Error::new(
+                Code::Template,
+                match refusal(&error) {
+                    Some(refusal) => format!("The model's chat template refuses these messages: {refusal}"),
+                    None => format!("The model's chat template cannot render these messages: {error}. Check their roles and contents."),
+                },
+            )
+        })
+    }
+}
+
+fn environment() -> std::result::Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.add_filter("tojson", tojson);
+    environment.add_function("strftime_now", |format: &str| strftime(format, now_seconds()));
+    environment.add_function("raise_exception", |message: String| -> std::result::Result<Value, minijinja::Error> {
+        Err(minijinja::Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Refusal(message)))
+    });
+    Ok(environment)
+}
+
+/// What a template said by `raise_exception`.
+#[derive(Debug)]
+struct Refusal(String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The refusal behind an error, however deep in macros and includes it was raised.
+fn refusal(error: &minijinja::Error) -> Option<&Refusal> {
+    let mut cause: &dyn std::error::Error = error;
+    loop {
+        cause = cause.source()?;
+        if let Some(refusal) = cause.downcast_ref() {
+            return Some(refusal);
+        }
+    }
+}
+
+/// Seconds since 1970 on the user's own clock.
+#[cfg(target_arch = "wasm32")]
+fn now_seconds() -> i64 {
+    let now = js_sys::Date::new_0();
+    (now.get_time() / 1000.0 - now.get_timezone_offset() * 60.0) as i64
+}
+
+/// Seconds since 1970 in UTC: the standard library knows no time zones.
+#[cfg(not(target_arch = "wasm32"))]
+fn now_seconds() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs() as i64)
+}

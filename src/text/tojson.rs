@@ -1,0 +1,152 @@
+//! Values as JSON, spelled as Python does for which chat templates were written.
+
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{Error, ErrorKind, Value};
+use std::fmt::Write;
+
+/// Nested deeper than this is no message but an attack on the stack.
+const MAX_DEPTH: usize = 128;
+
+/// The filter `tojson` as Hugging Face defines it for chat templates: `json.dumps` with its separators, letters of all scripts as they
+/// are, and nothing escaped for HTML. Takes `indent`, `ensure_ascii`, `separators` and `sort_keys`.
+pub fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    let separators: Option<Vec<String>> = options.get("separators")?;
+    let (item_separator, key_separator) = match separators.as_deref() {
+        Some([item, key]) => (item.clone(), key.clone()),
+        Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "tojson: separators are two strings")),
+        // Where each item has its own line, the separator ends with the line.
+        None => (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()),
+    };
+    let mut json = Json {
+        text: String::new(),
+        indent,
+        item_separator,
+        key_separator,
+        ensure_ascii: options.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
+        sort_keys: options.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
+    };
+    options.assert_all_used()?;
+    json.value(value, 0)?;
+    Ok(json.text)
+}
+
+struct Json {
+    text: String,
+    indent: Option<usize>,
+    item_separator: String,
+    key_separator: String,
+    ensure_ascii: bool,
+    sort_keys: bool,
+}
+
+impl Json {
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
+        if depth > MAX_DEPTH {
+            return Err(Error::new(ErrorKind::BadSerialization, "tojson: the value is nested too deeply"));
+        }
+        match value.kind() {
+            ValueKind::None => self.text.push_str("null"),
+            ValueKind::Bool => self.text.push_str(if value.is_true() { "true" } else { "false" }),
+            ValueKind::Number if value.is_integer() => self.text.push_str(&value.to_string()),
+            ValueKind::Number => self.text.push_str(&float(f64::try_from(value.clone())?)),
+            ValueKind::String => self.string(value.as_str().unwrap_or_default()),
+            ValueKind::Seq | ValueKind::Iterable => {
+                self.items(['[', ']'], value.try_iter()?, depth, |json, item| json.value(&item, depth + 1))?;
+            }
+            ValueKind::Map => {
+                let mut keys: Vec<Value> = value.try_iter()?.collect();
+                if self.sort_keys {
+                    keys.sort();
+                }
+                self.items(['{', '}'], keys.into_iter(), depth, |json, key| {
+                    json.string(&key.to_string());
+                    let separator = json.key_separator.clone();
+                    json.text.push_str(&separator);
+                    json.value(&value.get_item(&key)?, depth + 1)
+                })?;
+            }
+            kind => return Err(Error::new(ErrorKind::BadSerialization, format!("tojson: a value of type {kind} has no JSON"))),
+        }
+        Ok(())
+    }
+
+    fn items(
+        &mut self,
+        [open, close]: [char; 2],
+        items: impl Iterator<Item = Value>,
+        depth: usize,
+        mut write: impl FnMut(&mut Json, Value) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.text.push(open);
+        let mut is_empty = true;
+        for item in items {
+            if !is_empty {
+                let separator = self.item_separator.clone();
+                self.text.push_str(&separator);
+            }
+            is_empty = false;
+            self.line(depth + 1);
+            write(self, item)?;
+        }
+        if !is_empty {
+            self.line(depth);
+        }
+        self.text.push(close);
+        Ok(())
+    }
+
+    /// Begins a new line where items have lines of their own.
+    fn line(&mut self, depth: usize) {
+        if let Some(indent) = self.indent {
+            self.text.push('\n');
+            self.text.extend(std::iter::repeat_n(' ', indent.min(64) * depth));
+        }
+    }
+
+    fn string(&mut self, text: &str) {
+        self.text.push('"');
+        for c in text.chars() {
+            match c {
+                '"' => self.text.push_str("\\\""),
+                '\\' => self.text.push_str("\\\\"),
+                '\n' => self.text.push_str("\\n"),
+                '\r' => self.text.push_str("\\r"),
+                '\t' => self.text.push_str("\\t"),
+                '\u{8}' => self.text.push_str("\\b"),
+                '\u{c}' => self.text.push_str("\\f"),
+                _ if c < ' ' || (self.ensure_ascii && !c.is_ascii()) => {
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        // Writing to a String cannot fail.
+                        let _ = write!(self.text, "\\u{unit:04x}");
+                    }
+                }
+                _ => self.text.push(c),
+            }
+        }
+        self.text.push('"');
+    }
+}
+
+/// `repr` of a float: the shortest digits that read back the same, as Rust has them, with Python's exponent (`1e+16`, `1e-05`).
+fn float(value: f64) -> String {
+    let text = format!("{value:?}");
+    let Some((digits, exponent)) = text.split_once('e') else { return text };
+    match exponent.strip_prefix('-') {
+        Some(exponent) => format!("{digits}e-{exponent:0>2}"),
+        None => format!("{digits}e+{exponent:0>2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_spelled_as_python_does() {
+        let expected = [(1.0, "1.0"), (0.1, "0.1"), (1e16, "1e+16"), (1.5e-5, "1.5e-05"), (1e-4, "0.0001"), (-1e300, "-1e+300")];
+        for (value, text) in expected {
+            assert_eq!(float(value), text);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Tokens that are found whole in a text before any merging: control tokens and those a model's maker added.
+
+use super::Special;
+use super::vocab::{Kind, Vocab};
+
+/// A piece of text, or a token found in it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    Text(&'a str),
+    Token(u32),
+}
+
+/// The added tokens of a vocabulary, ready to be searched for.
+pub struct Added {
+    /// Ids ordered by the tokens' bytes, so that those with a common beginning lie side by side.
+    sorted: Vec<u32>,
+    /// Whether some added token begins with this byte.
+    begins: [bool; 256],
+}
+
+impl Added {
+    pub fn new(vocab: &Vocab) -> Added {
+        let is_added = |id: &u32| matches!(vocab.kind(*id), Kind::Control | Kind::Unknown | Kind::UserDefined);
+        let mut sorted: Vec<u32> = vocab.ids().filter(is_added).filter(|&id| !vocab.bytes(id).is_empty()).collect();
+        sorted.sort_by_key(|&id| vocab.bytes(id));
+        sorted.dedup_by_key(|id| vocab.bytes(*id));
+        let mut begins = [false; 256];
+        for &id in &sorted {
+            begins[usize::from(vocab.bytes(id)[0])] = true;
+        }
+        Added { sorted, begins }
+    }
+
+    /// Cuts `text` at every added token, leftmost first and of those at one place the longest, and hands the parts over in order.
+    /// Control and unknown tokens count only with `Special::Parse`.
+    pub fn split<'a>(&self, vocab: &Vocab, text: &'a str, special: Special, mut part: impl FnMut(Part<'a>)) {
+        let bytes = text.as_bytes();
+        let (mut start, mut at) = (0, 0);
+        while at < bytes.len() {
+            let Some(id) = self.longest_at(vocab, &bytes[at..], special) else {
+                at += 1;
+                continue;
+            };
+            if start < at {
+                part(Part::Text(&text[start..at]));
+            }
+            part(Part::Token(id));
+            at += vocab.bytes(id).len();
+            start = at;
+        }
+        if start < at {
+            part(Part::Text(&text[start..]));
+        }
+    }
+
+    /// Length in bytes of the longest beginning that `text` shares with some control token.
+    pub fn shared_with_control(&self, vocab: &Vocab, text: &[u8]) -> usize {
+        let mut shared = 0;
+        self.descend(vocab, text, |depth, tokens| {
+            if tokens.iter().any(|&id| vocab.kind(id) != Kind::UserDefined) {
+                shared = depth;
+            }
+        });
+        shared
+    }
+
+    fn longest_at(&self, vocab: &Vocab, text: &[u8], special: Special) -> Option<u32> {
+        let mut longest = None;
+        self.descend(vocab, text, |depth, tokens| {
+            // The shortest of the tokens that begin so is sorted first.
+            if let Some(&id) = tokens.first()
+                && vocab.bytes(id).len() == depth
+                && (special == Special::Parse || vocab.kind(id) == Kind::UserDefined)
+            {
+                longest = Some(id);
+            }
+        });
+        longest
+    }
+
+    /// Walks down `text` byte by byte: `visit(depth, tokens)` sees the tokens that begin with its first `depth` bytes, while there are any.
+    fn descend(&self, vocab: &Vocab, text: &[u8], mut visit: impl FnMut(usize, &[u32])) {
+        if !text.first().is_some_and(|&byte| self.begins[usize::from(byte)]) {
+            return;
+        }
+        let mut tokens = self.sorted.as_slice();
+        for (depth, byte) in text.iter().enumerate() {
+            let byte_at_depth = |id: &u32| vocab.bytes(*id).get(depth).copied();
+            let from = tokens.partition_point(|id| byte_at_depth(id) < Some(*byte));
+            let to = tokens.partition_point(|id| byte_at_depth(id) <= Some(*byte));
+            tokens = &tokens[from..to];
+            if tokens.is_empty() {
+                return;
+            }
+            visit(depth + 1, tokens);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Byte-level byte pair encoding, as GPT-2 brought it: a piece of text starts as single bytes, and the earliest merge in the model's list wins.
+
+use super::split::Splitter;
+use super::vocab::Vocab;
+use crate::error::{Code, Error, Result};
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+/// No such token, or no such symbol.
+const NONE: u32 = u32::MAX;
+
+/// Two neighbours that become one token; the lower rank goes first.
+#[derive(Clone, Copy)]
+struct Merge {
+    right: u32,
+    rank: u32,
+    result: u32,
+}
+
+/// The merges of a vocabulary: 12 bytes each, and 4 bytes a token.
+pub struct Bpe {
+    splitter: Splitter,
+    /// The token of each single byte, or `NONE`.
+    byte_ids: Box<[u32; 256]>,
+    /// Ordered by left token, then by right token.
+    merges: Vec<Merge>,
+    /// Where the merges of each left token begin; one entry more than there are tokens.
+    first_merge: Vec<u32>,
+}
+
+impl Bpe {
+    /// `merges` are pairs of token texts parted by a space, the strongest first, in the alphabet of [`decode_bytes`].
+    ///
+    /// # Errors
+    /// `Code::Tokenizer` when a merge is no pair of tokens, or when what it makes is not in the vocabulary.
+    pub fn new<'a>(splitter: Splitter, vocab: &Vocab, merges: impl Iterator<Item = &'a str>) -> Result<Bpe> {
+        let mut byte_ids = Box::new([NONE; 256]);
+        for (byte, id) in (0..=u8::MAX).zip(byte_ids.iter_mut()) {
+            *id = vocab.find(&[byte]).unwrap_or(NONE);
+        }
+        let mut ranked: Vec<(u32, Merge)> = Vec::new();
+        for (rank, merge) in (0_u32..).zip(merges) {
+            let pair = resolve(vocab, merge).ok_or_else(|| {
+                Error::new(
+                    Code::Tokenizer,
+                    format!("Merge {rank} of the vocabulary (\"{merge}\") does not join two tokens to a third; the file is broken."),
+                )
+            })?;
+            let (left, right, result) = pair;
+            ranked.push((left, Merge { right, rank, result }));
+        }
+        ranked.sort_by_key(|&(left, merge)| (left, merge.right, merge.rank));
+        // A pair that is listed twice keeps its better rank.
+        ranked.dedup_by_key(|&mut (left, merge)| (left, merge.right));
+
+        let mut first_merge = vec![0; vocab.len() + 1];
+        for &(left, _) in &ranked {
+            first_merge[left as usize + 1] += 1;
+        }
+        let mut total = 0;
+        for first in &mut first_merge {
+            total += *first;
+            *first = total;
+        }
+        Ok(Bpe { splitter, byte_ids, merges: ranked.into_iter().map(|(_, merge)| merge).collect(), first_merge })
+    }
+
+    pub fn splitter(&self) -> Splitter {
+        self.splitter
+    }
+
+    /// Appends the tokens of `text` to `ids`. Bytes that the vocabulary does not know are left out.
+    pub fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
+        let text = self.normalize(text);
+        let mut word = Word::default();
+        self.splitter.split(&text, |piece| {
+            // Llama 3 was trained with whole words taken first, whatever the merges say.
+            if self.splitter == Splitter::Llama3
+                && let Some(id) = vocab.find(piece.as_bytes())
+            {
+                ids.push(id);
+                return;
+            }
+            word.fill(piece.bytes().filter_map(|byte| Some(self.byte_ids[usize::from(byte)]).filter(|&id| id != NONE)));
+            word.merge(self);
+            ids.extend(word.ids());
+        });
+    }
+
+    /// Qwen's tokenizer composes characters (Unicode NFC), the others read text as it is.
+    fn normalize<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.splitter == Splitter::Qwen2 && is_nfc_quick(text.chars()) != IsNormalized::Yes {
+            Cow::Owned(text.nfc().collect())
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+
+    fn find(&self, left: u32, right: u32) -> Option<Merge> {
+        let left = left as usize;
+        let (from, to) = (*self.first_merge.get(left)?, *self.first_merge.get(left + 1)?);
+        let merges = self.merges.get(from as usize..to as usize)?;
+        let found = merges.binary_search_by_key(&right, |merge| merge.right).ok()?;
+        merges.get(found).copied()
+    }
+}
+
+/// One piece of text while it is merged: a linked list of symbols, and a queue of the merges that can be made. Kept to reuse its memory.
+#[derive(Default)]
+struct Word {
+    symbols: Vec<Symbol>,
+    /// (rank, position of the left symbol) of merges, lowest first. Entries go stale when a neighbour merges first.
+    queue: BinaryHeap<Reverse<(u32, u32)>>,
+}
+
+#[derive(Clone, Copy)]
+struct Symbol {
+    /// `NONE` once the symbol has been merged into the one before it.
+    id: u32,
+    previous: u32,
+    next: u32,
+}
+
+impl Word {
+    fn fill(&mut self, ids: impl Iterator<Item = u32>) {
+        self.symbols.clear();
+        for (position, id) in (0_u32..).zip(ids) {
+            self.symbols.push(Symbol { id, previous: position.checked_sub(1).unwrap_or(NONE), next: position + 1 });
+        }
+        if let Some(last) = self.symbols.last_mut() {
+            last.next = NONE;
+        }
+    }
+
+    /// Makes all merges: n log n in the length of the word, so that a megabyte of one letter does no harm.
+    fn merge(&mut self, bpe: &Bpe) {
+        self.queue.clear();
+        for left in 0..self.symbols.len() as u32 {
+            self.offer(bpe, left);
+        }
+        while let Some(Reverse((rank, left))) = self.queue.pop() {
+            let Some(merge) = self.merge_at(bpe, left).filter(|merge| merge.rank == rank) else { continue };
+            let right = self.symbols[left as usize].next;
+            let after = self.symbols[right as usize].next;
+            self.symbols[right as usize].id = NONE;
+            self.symbols[left as usize].id = merge.result;
+            self.symbols[left as usize].next = after;
+            if let Some(after) = self.symbols.get_mut(after as usize) {
+                after.previous = left;
+            }
+            self.offer(bpe, self.symbols[left as usize].previous);
+            self.offer(bpe, left);
+        }
+    }
+
+    /// Queues the merge of the symbol at `left` with its successor, if there is one.
+    fn offer(&mut self, bpe: &Bpe, left: u32) {
+        if let Some(merge) = self.merge_at(bpe, left) {
+            self.queue.push(Reverse((merge.rank, left)));
+        }
+    }
+
+    fn merge_at(&self, bpe: &Bpe, left: u32) -> Option<Merge> {
+        let left = self.symbols.get(left as usize)?;
+        let right = self.symbols.get(left.next as usize)?;
+        bpe.find(left.id, right.id)
+    }
+
+    fn ids(&self) -> impl Iterator<Item = u32> {
+        self.symbols.iter().map(|symbol| symbol.id).filter(|&id| id != NONE)
+    }
+}
+
+/// Ids of a merge's left part, right part and result.
+fn resolve(vocab: &Vocab, merge: &str) -> Option<(u32, u32, u32)> {
+    let (left, right) = merge.split_once(' ')?;
+    let mut bytes = decode_bytes(left)?;
+    let left_len = bytes.len();
+    bytes.extend(decode_bytes(right)?);
+    let (left, right) = bytes.split_at(left_len);
+    Some((vocab.find(left)?, vocab.find(right)?, vocab.find(&bytes)?))
+}
+
+/// The bytes behind a token's text in GPT-2's alphabet, where each byte is one visible character: those of Latin-1 that can be seen
+/// stand for themselves, the other 68 for U+0100 and onwards. `None` where the text is not written in that alphabet.
+pub fn decode_bytes(text: &str) -> Option<Vec<u8>> {
+    let byte = |c: char| {
+        u8::try_from(match u32::from(c) {
+            c @ (0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) => c,
+            c @ 0x100..=0x120 => c - 0x100,
+            c @ 0x121..=0x142 => c - 0x121 + 0x7f,
+            0x143 => 0xad,
+            _ => return None,
+        })
+        .ok()
+    };
+    text.chars().map(byte).collect()
+}

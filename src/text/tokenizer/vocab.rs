@@ -1,0 +1,133 @@
+//! The tokens of a vocabulary: all their bytes in one arena, and the way back from bytes to an id.
+
+use crate::error::{Code, Error, Result};
+
+/// What a token is for, as `tokenizer.ggml.token_type` numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Normal,
+    /// Stands for what the vocabulary cannot say.
+    Unknown,
+    /// Structure that only the template may write: `<|im_start|>`, `</s>`.
+    Control,
+    /// Found whole in any text, before the merges see it: `<tool_call>`.
+    UserDefined,
+    /// Padding of the table.
+    Unused,
+    /// One byte of a SentencePiece vocabulary, written `<0x0A>`.
+    Byte,
+}
+
+impl Kind {
+    /// `None` for a number that GGUF does not define.
+    pub fn from_ggml(number: i32) -> Option<Kind> {
+        Some(match number {
+            1 => Kind::Normal,
+            2 => Kind::Unknown,
+            3 => Kind::Control,
+            4 => Kind::UserDefined,
+            5 => Kind::Unused,
+            6 => Kind::Byte,
+            _ => return None,
+        })
+    }
+
+    /// True where text may become this token by merging.
+    fn is_text(self) -> bool {
+        matches!(self, Kind::Normal | Kind::UserDefined | Kind::Unused)
+    }
+}
+
+/// An empty place in `Vocab::slots`.
+const EMPTY: u32 = u32::MAX;
+
+/// Tokens by id. 150,000 of them take about 3 MB: no string of its own for any.
+pub struct Vocab {
+    arena: Vec<u8>,
+    /// Where each token ends in the arena; it begins where the one before it ends.
+    ends: Vec<u32>,
+    kinds: Vec<Kind>,
+    /// Open addressing over the ids of the tokens that text may become; the length is a power of two.
+    slots: Vec<u32>,
+    longest_bytes: usize,
+}
+
+impl Vocab {
+    /// Takes the tokens in the order of their ids.
+    ///
+    /// # Errors
+    /// `Code::Tokenizer` when there are more tokens or bytes than 32 bits count.
+    pub fn new<T: AsRef<[u8]>>(tokens: impl Iterator<Item = (T, Kind)>) -> Result<Vocab> {
+        let mut vocab = Vocab { arena: Vec::new(), ends: Vec::new(), kinds: Vec::new(), slots: Vec::new(), longest_bytes: 0 };
+        for (bytes, kind) in tokens {
+            vocab.arena.extend_from_slice(bytes.as_ref());
+            let end = u32::try_from(vocab.arena.len())
+                .map_err(|_| Error::new(Code::Tokenizer, "The vocabulary holds more than 4 GiB of text; the file is broken."))?;
+            vocab.ends.push(end);
+            vocab.kinds.push(kind);
+            vocab.longest_bytes = vocab.longest_bytes.max(bytes.as_ref().len());
+        }
+        vocab.index();
+        Ok(vocab)
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Ids of all tokens.
+    pub fn ids(&self) -> std::ops::Range<u32> {
+        0..self.ends.len() as u32
+    }
+
+    /// The bytes that a token stands for; none for an id outside the vocabulary.
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        let index = id as usize;
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |&end| end as usize);
+        let end = self.ends.get(index).map_or(start, |&end| end as usize);
+        self.arena.get(start..end).unwrap_or_default()
+    }
+
+    /// What a token is for; `Unused` for an id outside the vocabulary.
+    pub fn kind(&self, id: u32) -> Kind {
+        self.kinds.get(id as usize).copied().unwrap_or(Kind::Unused)
+    }
+
+    /// The token that text of these bytes may become: never a control, unknown or byte token. Of equal tokens, the first.
+    pub fn find(&self, bytes: &[u8]) -> Option<u32> {
+        if bytes.len() > self.longest_bytes {
+            return None;
+        }
+        match self.slots.get(self.slot_of(bytes)) {
+            None | Some(&EMPTY) => None,
+            Some(&id) => Some(id),
+        }
+    }
+
+    fn index(&mut self) {
+        // At most half full, so that a search ends soon.
+        self.slots = vec![EMPTY; (self.len() * 2).next_power_of_two()];
+        for id in self.ids() {
+            let slot = self.slot_of(self.bytes(id));
+            if self.slots[slot] == EMPTY && self.kind(id).is_text() && !self.bytes(id).is_empty() {
+                self.slots[slot] = id;
+            }
+        }
+    }
+
+    /// The slot where these bytes are, or where they would be.
+    fn slot_of(&self, bytes: &[u8]) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash(bytes) as usize & mask;
+        while self.slots[slot] != EMPTY && self.bytes(self.slots[slot]) != bytes {
+            slot = (slot + 1) & mask;
+        }
+        slot
+    }
+}
+
+/// FNV-1a, its high bits folded into the low ones that choose the slot.
+fn hash(bytes: &[u8]) -> u64 {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    hash ^ (hash >> 32)
+}

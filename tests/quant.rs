@@ -1,0 +1,110 @@
+//! Block formats against what the `gguf` Python package computes, bit for bit (tests/fixtures/make_quant.py).
+
+use serde_json::Value;
+use siskin::quant::DType;
+
+fn fixture() -> Value {
+    serde_json::from_str(include_str!("fixtures/quant.json")).expect("a JSON fixture")
+}
+
+fn bytes(hex: &Value) -> Vec<u8> {
+    let hex = hex.as_str().expect("hexadecimal text").as_bytes();
+    hex.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+fn floats(hex: &Value) -> Vec<f32> {
+    bytes(hex).as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+}
+
+#[test]
+fn dequantize_equals_gguf() {
+    let golden = &fixture()["dequantize"];
+    for &dtype in DType::ALL {
+        let (blocks, expected) = (bytes(&golden[dtype.name()]["bytes"]), floats(&golden[dtype.name()]["values"]));
+        let mut values = vec![0.0; expected.len()];
+        dtype.dequantize(&blocks, &mut values);
+        assert!(expected.len() >= 6, "{} has too few values", dtype.name());
+        for (i, (value, expected)) in values.iter().zip(&expected).enumerate() {
+            assert_eq!(value.to_bits(), expected.to_bits(), "{} weight {i}: {value} is not {expected}", dtype.name());
+        }
+    }
+}
+
+#[test]
+fn quantize_equals_gguf() {
+    let golden = &fixture()["quantize"];
+    let values = floats(&golden["values"]);
+    let expected = golden["bytes"].as_object().unwrap();
+    for &dtype in DType::ALL {
+        let mut packed = vec![0xab];
+        match expected.get(dtype.name()) {
+            Some(expected) => {
+                dtype.quantize(&values, &mut packed).unwrap();
+                assert_eq!(packed[0], 0xab, "quantize appends");
+                let (packed, expected) = (&packed[1..], bytes(expected));
+                assert_eq!(dtype.size_bytes(values.len() as u64), Some(packed.len() as u64));
+                let blocks = packed.chunks(dtype.block_bytes()).zip(expected.chunks(dtype.block_bytes()));
+                for (i, (block, expected)) in blocks.enumerate() {
+                    assert_eq!(block, expected, "{} block {i}", dtype.name());
+                }
+                assert_eq!(packed.len(), expected.len());
+            }
+            None => {
+                assert_eq!(dtype.quantize(&values[..256], &mut packed), None);
+                assert_eq!(packed, [0xab]);
+            }
+        }
+    }
+    assert_eq!(expected.len(), 8);
+}
+
+#[test]
+fn quantize_refuses_a_broken_block() {
+    assert_eq!(DType::Q8_0.quantize(&[0.0; 33], &mut Vec::new()), None);
+}
+
+#[test]
+fn sizes_and_numbers() {
+    for &dtype in DType::ALL {
+        assert_eq!(DType::from_ggml(dtype.to_ggml()), Some(dtype));
+        assert_eq!(dtype.size_bytes(2 * dtype.block_len() as u64), Some(2 * dtype.block_bytes() as u64));
+    }
+    assert_eq!(DType::from_ggml(4), None, "Q4_2 is long gone");
+    assert_eq!(DType::from_ggml(u32::MAX), None);
+    assert_eq!(DType::Q4K.size_bytes(255), None);
+    assert_eq!(DType::F32.size_bytes(u64::MAX), None);
+    assert_eq!(DType::Q8_0.size_bytes(u64::MAX - 31), None);
+}
+
+#[test]
+fn scales_that_are_not_finite_are_seen() {
+    // Where the half floats of a format lie in its block, in bytes.
+    let scales: [(DType, &[usize]); 10] = [
+        (DType::Q4_0, &[0]),
+        (DType::Q4_1, &[0, 2]),
+        (DType::Q5_0, &[0]),
+        (DType::Q5_1, &[0, 2]),
+        (DType::Q8_0, &[0]),
+        (DType::Q2K, &[80, 82]),
+        (DType::Q3K, &[108]),
+        (DType::Q4K, &[0, 2]),
+        (DType::Q5K, &[0, 2]),
+        (DType::Q6K, &[208]),
+    ];
+    for (dtype, offsets) in scales {
+        for &offset in offsets {
+            for broken in [0x7c00_u16, 0xfc00, 0x7e01] {
+                // Any bits are fine outside the scales; the second of two blocks is the broken one.
+                let mut blocks = vec![0x7b; 2 * dtype.block_bytes()];
+                assert!(dtype.scales_are_finite(&blocks), "{}", dtype.name());
+                let at = dtype.block_bytes() + offset;
+                blocks[at..at + 2].copy_from_slice(&broken.to_le_bytes());
+                assert!(!dtype.scales_are_finite(&blocks), "{} {broken:x} at {offset}", dtype.name());
+            }
+        }
+    }
+    for (dtype, broken) in [(DType::F32, &[0, 0, 0xc0, 0x7f][..]), (DType::F16, &[0, 0x7c]), (DType::BF16, &[0x80, 0xff])] {
+        assert!(dtype.scales_are_finite(&vec![1; 2 * broken.len()]), "{}", dtype.name());
+        assert!(!dtype.scales_are_finite(&[vec![1; broken.len()], broken.to_vec()].concat()), "{}", dtype.name());
+    }
+}
