@@ -1,1 +1,64 @@
 //! From logits to text: sampling, stopping, streaming.
+
+pub mod event;
+pub mod generator;
+mod host;
+pub mod pace;
+pub mod rng;
+pub mod sampler;
+pub mod stop;
+
+use crate::{Result, backend::Backend, model::Model, text::tokenizer::Tokenizer};
+
+/// What generating needs of a model: logits that follow a sequence, and a cache of that sequence.
+pub trait Decoder {
+    /// The length of `logits`.
+    fn vocab_size(&self) -> usize;
+    /// Tokens that the cache can hold.
+    fn context_tokens(&self) -> usize;
+    /// Tokens in the cache now.
+    fn cached_tokens(&self) -> usize;
+    /// Forgets every cached token from position `tokens` on.
+    fn truncate(&mut self, tokens: usize);
+    /// Appends `tokens` to the cache; with `logits`, leaves there the logits `[vocab]` that follow the last of them.
+    fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> impl Future<Output = Result<()>>;
+}
+
+impl<B: Backend> Decoder for Model<B> {
+    fn vocab_size(&self) -> usize {
+        Model::vocab_size(self)
+    }
+    fn context_tokens(&self) -> usize {
+        Model::context_tokens(self)
+    }
+    fn cached_tokens(&self) -> usize {
+        Model::cached_tokens(self)
+    }
+    fn truncate(&mut self, tokens: usize) {
+        Model::truncate(self, tokens);
+    }
+    async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
+        Model::forward(self, tokens, logits).await
+    }
+}
+
+/// What generating needs of a tokenizer: what a token says, and which tokens end a turn.
+pub trait Vocabulary {
+    fn is_end(&self, token: u32) -> bool;
+    /// Control tokens steer the model and are no part of its text.
+    fn is_control(&self, token: u32) -> bool;
+    /// May be part of a character.
+    fn token_bytes(&self, token: u32) -> &[u8];
+}
+
+impl Vocabulary for Tokenizer {
+    fn is_end(&self, token: u32) -> bool {
+        Tokenizer::is_end(self, token)
+    }
+    fn is_control(&self, token: u32) -> bool {
+        Tokenizer::is_control(self, token)
+    }
+    fn token_bytes(&self, token: u32) -> &[u8] {
+        Tokenizer::token_bytes(self, token)
+    }
+}

@@ -1,6 +1,8 @@
 //! Text to tokens and back, and messages to a prompt. Knows no tensors.
 
-mod python;
+pub mod prompt;
 pub mod stream;
+mod strftime;
 pub mod template;
+mod tojson;
 pub mod tokenizer;

@@ -1,6 +1,7 @@
 //! Messages to the text of a prompt, by the Jinja template that a model brings along.
 
-use super::python;
+use super::strftime::strftime;
+use super::tojson::tojson;
 use super::tokenizer::Tokenizer;
 use crate::error::{Code, Error, Result};
 use crate::format::metadata::Metadata;
@@ -39,6 +40,10 @@ impl ChatTemplate {
         let Some(source) = metadata.opt_str("tokenizer.chat_template")? else { return Ok(None) };
         let text = |id: Option<u32>| id.map(|id| tokenizer.decode(&[id])).unwrap_or_default();
         ChatTemplate::new(source, &text(tokenizer.bos()), &text(tokenizer.eos())).map(Some)
+    }
+
+    pub(super) fn source(&self) -> &str {
+        &self.source
     }
 
     /// The prompt for `messages`, an array of objects with `role` and `content`, and `tools`, an array of OpenAI's tool objects.
@@ -80,8 +85,8 @@ fn environment() -> std::result::Result<Environment<'static>, minijinja::Error> 
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.add_filter("tojson", python::tojson);
-    environment.add_function("strftime_now", |format: &str| python::strftime(format, now_seconds()));
+    environment.add_filter("tojson", tojson);
+    environment.add_function("strftime_now", |format: &str| strftime(format, now_seconds()));
     environment.add_function("raise_exception", |message: String| -> std::result::Result<Value, minijinja::Error> {
         Err(minijinja::Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Refusal(message)))
     });

@@ -1,1 +1,166 @@
-//! The wasm-bindgen skin.
+//! What JavaScript sees: one class that passes calls on. No logic.
+
+mod convert;
+
+use crate::{
+    Code, Error, Result,
+    backend::cpu::Cpu,
+    generate::generator::StopHandle,
+    loader::{Loader, Options},
+    session::{Session, fields::Fields, info::ModelInfo, request::ChatRequest},
+    text::tokenizer::Special,
+};
+use convert::{from_js, to_js};
+use js_sys::Promise;
+use std::{cell::Cell, panic, rc::Rc};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+
+/// A model in the making, or ready to answer. Every error that it throws has a `code` and a `message`.
+#[wasm_bindgen]
+pub struct Engine {
+    state: Rc<Cell<State>>,
+}
+
+/// Whoever works with the state takes it out of its cell, so that no call can meet another one's borrow.
+#[derive(Default)]
+enum State {
+    Loading(Box<Loader<Cpu>>),
+    Ready(Box<Session>),
+    /// The session is out, writing the next piece of an answer.
+    Writing(StopHandle),
+    /// Loading failed.
+    #[default]
+    Unloaded,
+}
+
+impl State {
+    fn session(&mut self) -> Result<&mut Session> {
+        match self {
+            State::Ready(session) => Ok(session),
+            other => Err(other.refusal()),
+        }
+    }
+
+    /// Why a call that this state has no use for fails.
+    fn refusal(&self) -> Error {
+        match self {
+            State::Loading(_) => Error::new(Code::NotLoaded, "The model is not loaded yet. Push all of its file, then call finish()."),
+            State::Ready(_) => Error::new(Code::InvalidArgument, "The model is complete. Make a new Engine for another one."),
+            State::Writing(_) => Error::new(Code::Busy, "A step of an answer is being written. Await next() before the next call."),
+            State::Unloaded => Error::new(Code::NotLoaded, "Loading failed. Make a new Engine and push the file again."),
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// `options`: `{context_tokens?: number}`
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &JsValue) -> Result<Engine> {
+        panic::set_hook(Box::new(|panic| {
+            wasm_bindgen::throw_str(&format!("Siskin stopped at a bug of its own, please report it: {panic}"))
+        }));
+        let options = loader_options(options)?;
+        let loader = Loader::new(Cpu::default(), options);
+        Ok(Engine { state: Rc::new(Cell::new(State::Loading(Box::new(loader)))) })
+    }
+
+    /// Takes the next bytes of the model file.
+    pub fn push(&self, bytes: &[u8]) -> Result<()> {
+        self.with_state(|state| match state {
+            State::Loading(loader) => loader.push(bytes),
+            other => Err(other.refusal()),
+        })
+    }
+
+    /// To be called after the file's last byte. Returns what the page shows of the model.
+    pub fn finish(&self) -> std::result::Result<JsValue, JsValue> {
+        let info = self.with_state(|state| match std::mem::take(state) {
+            State::Loading(loader) => {
+                let loaded = loader.finish()?;
+                let info = ModelInfo::from(&loaded);
+                *state = State::Ready(Box::new(loaded.into()));
+                Ok(info)
+            }
+            other => {
+                *state = other;
+                Err(state.refusal())
+            }
+        })?;
+        to_js(&info)
+    }
+
+    /// Begins an answer to an OpenAI-shaped request.
+    pub fn start(&self, request: &JsValue) -> Result<()> {
+        self.with_state(|state| state.session()?.start(ChatRequest::from_json(&from_js(request)?)?))
+    }
+
+    /// The next event of the answer; undefined after the last.
+    pub fn next(&self) -> Promise {
+        let mut session = match self.state.take() {
+            State::Ready(session) => session,
+            other => {
+                let error = other.refusal();
+                self.state.set(other);
+                return Promise::reject(&error.into());
+            }
+        };
+        self.state.set(State::Writing(session.stop_handle()));
+        let state = Rc::clone(&self.state);
+        future_to_promise(async move {
+            let event = session.next().await;
+            state.set(State::Ready(session));
+            event?.as_ref().map_or(Ok(JsValue::UNDEFINED), to_js)
+        })
+    }
+
+    /// The next event ends the answer.
+    pub fn stop(&self) {
+        let state = self.state.take();
+        match &state {
+            State::Ready(session) => session.stop(),
+            State::Writing(handle) => handle.stop(),
+            State::Loading(_) | State::Unloaded => {}
+        }
+        self.state.set(state);
+    }
+
+    /// `options`: `{special?: boolean}`, whether the text's control tokens are parsed as such.
+    pub fn tokenize(&self, text: &str, options: &JsValue) -> Result<Vec<u32>> {
+        self.with_state(|state| Ok(state.session()?.tokenize(text, special(options)?)))
+    }
+
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String> {
+        self.with_state(|state| state.session()?.detokenize(ids))
+    }
+
+    /// The size of the wasm memory, which never shrinks.
+    pub fn memory_bytes(&self) -> f64 {
+        const PAGE_BYTES: f64 = 65536.0;
+        core::arch::wasm32::memory_size(0) as f64 * PAGE_BYTES
+    }
+}
+
+impl Engine {
+    fn with_state<T>(&self, call: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let mut state = self.state.take();
+        let result = call(&mut state);
+        self.state.set(state);
+        result
+    }
+}
+
+fn loader_options(options: &JsValue) -> Result<Options> {
+    let mut fields = Fields::from_json(&from_js(options)?)?;
+    let context_tokens = fields.take("context_tokens")?;
+    fields.finish()?;
+    Ok(Options { context_tokens })
+}
+
+fn special(options: &JsValue) -> Result<Special> {
+    let mut fields = Fields::from_json(&from_js(options)?)?;
+    let special = fields.take("special")?.unwrap_or(false);
+    fields.finish()?;
+    Ok(if special { Special::Parse } else { Special::Plain })
+}

@@ -22,7 +22,8 @@ struct Merge {
 /// The merges of a vocabulary: 12 bytes each, and 4 bytes a token.
 pub struct Bpe {
     splitter: Splitter,
-    byte_ids: [u32; 256],
+    /// The token of each single byte, or `NONE`.
+    byte_ids: Box<[u32; 256]>,
     /// Ordered by left token, then by right token.
     merges: Vec<Merge>,
     /// Where the merges of each left token begin; one entry more than there are tokens.
@@ -35,8 +36,8 @@ impl Bpe {
     /// # Errors
     /// `Code::Tokenizer` when a merge is no pair of tokens, or when what it makes is not in the vocabulary.
     pub fn new<'a>(splitter: Splitter, vocab: &Vocab, merges: impl Iterator<Item = &'a str>) -> Result<Bpe> {
-        let mut byte_ids = [NONE; 256];
-        for (byte, id) in (0..=u8::MAX).zip(&mut byte_ids) {
+        let mut byte_ids = Box::new([NONE; 256]);
+        for (byte, id) in (0..=u8::MAX).zip(byte_ids.iter_mut()) {
             *id = vocab.find(&[byte]).unwrap_or(NONE);
         }
         let mut ranked: Vec<(u32, Merge)> = Vec::new();

@@ -216,8 +216,7 @@ fn read_kinds(tokens: &StringArray, numbers: Option<&[i32]>) -> Result<Vec<Kind>
         None => vec![Kind::Normal; tokens.len()],
         Some(numbers) if numbers.len() == tokens.len() => numbers.iter().map(|&n| Kind::from_ggml(n).unwrap_or(Kind::Normal)).collect(),
         Some(numbers) => {
-            let message =
-                format!("The vocabulary has {} tokens but {} types of tokens; the file is broken.", tokens.len(), numbers.len());
+            let message = format!("The vocabulary has {} tokens but {} types of tokens; the file is broken.", tokens.len(), numbers.len());
             return Err(Error::new(Code::Tokenizer, message));
         }
     };
@@ -235,7 +234,10 @@ fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Result<Opti
     let Some(id) = metadata.opt_u64(&key)? else { return Ok(None) };
     match u32::try_from(id) {
         Ok(id) if (id as usize) < vocab_size => Ok(Some(id)),
-        _ => Err(Error::new(Code::Tokenizer, format!("The model's {key} is {id}, but its vocabulary has {vocab_size} tokens; the file is broken."))),
+        _ => Err(Error::new(
+            Code::Tokenizer,
+            format!("The model's {key} is {id}, but its vocabulary has {vocab_size} tokens; the file is broken."),
+        )),
     }
 }
 

@@ -1,0 +1,242 @@
+//! Writes one answer, a small step at a time, and keeps the KV cache for the next.
+
+use super::{
+    Decoder, Vocabulary,
+    event::{Event, FinishReason, Prefill, Usage},
+    host,
+    pace::Pace,
+    sampler::{Sampler, SamplingOptions},
+    stop::StopStrings,
+};
+use crate::{Code, Error, Result, text::stream::Utf8Stream};
+use serde::Deserialize;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// What to write.
+#[derive(Clone, Debug, Default)]
+pub struct GenerateOptions {
+    pub prompt: Vec<u32>,
+    /// The answer ends at the context's limit anyway.
+    pub max_tokens: Option<usize>,
+    pub sampling: SamplingOptions,
+    /// Text that ends the answer and is no part of it.
+    pub stop: Vec<String>,
+    pub context_overflow: ContextOverflow,
+    /// The first tokens of the prompt that stay when the context slides: the system message, say.
+    pub head_tokens: usize,
+}
+
+/// What to do when prompt and answer outgrow the context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContextOverflow {
+    /// A prompt that does not fit is an error; an answer that does not ends with `length`.
+    #[default]
+    Error,
+    /// The older half of the conversation is forgotten, and the answer goes on.
+    Slide,
+}
+
+/// Stops the answer of one generator, from anywhere: the next step ends it.
+#[derive(Clone, Debug, Default)]
+pub struct StopHandle(Arc<AtomicBool>);
+
+impl StopHandle {
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn reset(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Drives a [`Decoder`]. [`Generator::start`] takes an order; each [`Generator::next`] then evaluates about 100 ms of the prompt or writes one token.
+pub struct Generator<D> {
+    decoder: D,
+    /// The conversation so far. The decoder has cached its first `decoder.cached_tokens()`.
+    tokens: Vec<u32>,
+    answer: Option<Answer>,
+    logits: Vec<f32>,
+    pace: Pace,
+    now_ms: Box<dyn Fn() -> f64>,
+    stop: StopHandle,
+}
+
+/// The answer that is being written.
+struct Answer {
+    sampler: Sampler,
+    utf8: Utf8Stream,
+    stop: StopStrings,
+    max_tokens: Option<usize>,
+    context_overflow: ContextOverflow,
+    head_tokens: usize,
+    usage: Usage,
+}
+
+impl Answer {
+    fn end(&mut self, mut text: String, reason: FinishReason) -> Event {
+        text.push_str(&self.stop.finish());
+        let mut usage = self.usage;
+        usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
+        Event { text, finish_reason: Some(reason), usage: Some(usage), prefill: None }
+    }
+}
+
+impl<D: Decoder> Generator<D> {
+    pub fn new(decoder: D) -> Self {
+        Self::with_clock(decoder, Box::new(host::now_ms))
+    }
+
+    /// `now_ms` tells the time in milliseconds; the size of prompt chunks follows from it.
+    pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
+        let stop = StopHandle::default();
+        Self { decoder, tokens: Vec::new(), answer: None, logits: Vec::new(), pace: Pace::new(), now_ms, stop }
+    }
+
+    pub fn decoder(&self) -> &D {
+        &self.decoder
+    }
+
+    pub fn is_writing(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    /// Begins an answer. Of the prompt, the longest beginning that the KV cache still holds is not evaluated again.
+    /// Errors, each of which leaves everything as it was: `busy` while an answer is written; `invalid_argument` for options out of range
+    /// or an empty prompt; `context_full` when the prompt leaves no room for a token.
+    pub fn start(&mut self, options: GenerateOptions, vocabulary: &impl Vocabulary) -> Result<()> {
+        if self.answer.is_some() {
+            return Err(Error::new(Code::Busy, "An answer is being written. Wait for its end, or stop it first."));
+        }
+        let GenerateOptions { prompt: mut tokens, max_tokens, sampling, stop, context_overflow, head_tokens } = options;
+        if tokens.is_empty() {
+            return Err(Error::new(Code::InvalidArgument, "The prompt is empty; give it at least one token."));
+        }
+        if max_tokens == Some(0) {
+            return Err(Error::new(Code::InvalidArgument, "max_tokens is 0; it must be at least 1."));
+        }
+        let stop = StopStrings::new(stop)?;
+        let mut sampler = Sampler::new(sampling, self.decoder.vocab_size())?;
+
+        let context_tokens = self.decoder.context_tokens();
+        let prompt_tokens = tokens.len();
+        let fits = prompt_tokens < context_tokens
+            || (context_overflow == ContextOverflow::Slide && slide(&mut tokens, head_tokens, context_tokens, vocabulary).is_some());
+        if !fits {
+            let message = format!(
+                "The prompt has {prompt_tokens} tokens and the context holds {context_tokens}, one of them for the answer. \
+                 Shorten the messages, load the model with more context_tokens, or set context_overflow to \"slide\"."
+            );
+            return Err(Error::new(Code::ContextFull, message));
+        }
+
+        sampler.observe_prompt(&tokens);
+        let cached_tokens = self.reusable(&tokens);
+        self.decoder.truncate(cached_tokens);
+        let usage = Usage { prompt_tokens: tokens.len(), cached_tokens, ..Usage::default() };
+        self.tokens = tokens;
+        self.stop.reset();
+        let utf8 = Utf8Stream::default();
+        self.answer = Some(Answer { sampler, utf8, stop, max_tokens, context_overflow, head_tokens, usage });
+        Ok(())
+    }
+
+    /// One step of the answer; none when no answer is being written.
+    /// An error ends the answer, and leaves the cache as it was before the step: the next [`Generator::start`] works.
+    /// Dropping the future ends the answer too.
+    pub async fn next(&mut self, vocabulary: &impl Vocabulary) -> Result<Option<Event>> {
+        let Some(mut answer) = self.answer.take() else { return Ok(None) };
+        if self.stop.reset() {
+            return Ok(Some(answer.end(String::new(), FinishReason::Abort)));
+        }
+        let cached_tokens = self.decoder.cached_tokens();
+        let event = self.step(&mut answer, vocabulary).await.inspect_err(|_| self.decoder.truncate(cached_tokens))?;
+        if event.finish_reason.is_none() {
+            self.answer = Some(answer);
+        }
+        Ok(Some(event))
+    }
+
+    async fn step(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<Event> {
+        let done_tokens = self.evaluate().await?;
+        let total_tokens = self.tokens.len();
+        if done_tokens < total_tokens {
+            return Ok(Event { prefill: Some(Prefill { done_tokens, total_tokens }), ..Event::default() });
+        }
+        let token = answer.sampler.sample(&mut self.logits)?;
+        self.tokens.push(token);
+        Ok(self.say(token, answer, vocabulary))
+    }
+
+    /// Evaluates the next tokens, with logits if they are the last. Returns how many of the conversation are evaluated now.
+    async fn evaluate(&mut self) -> Result<usize> {
+        let start = self.decoder.cached_tokens();
+        let end = self.tokens.len().min(start + self.pace.tokens());
+        let logits = (end == self.tokens.len()).then_some(&mut self.logits);
+        let chunk = self.tokens.get(start..end).unwrap_or_default();
+        let before_ms = (self.now_ms)();
+        self.decoder.forward(chunk, logits).await?;
+        if chunk.len() > 1 {
+            self.pace.observe(chunk.len(), (self.now_ms)() - before_ms);
+        }
+        Ok(end)
+    }
+
+    /// Turns a token into text, and ends the answer where it must end.
+    fn say(&mut self, token: u32, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Event {
+        answer.usage.completion_tokens += 1;
+        if vocabulary.is_end(token) {
+            return answer.end(String::new(), FinishReason::Stop);
+        }
+        let said = if vocabulary.is_control(token) { String::new() } else { answer.utf8.push(vocabulary.token_bytes(token)) };
+        let released = answer.stop.push(&said);
+        if released.stopped {
+            return answer.end(released.text, FinishReason::Stop);
+        }
+        let spent = answer.max_tokens.is_some_and(|max_tokens| answer.usage.completion_tokens >= max_tokens);
+        if spent || !self.make_room(answer, vocabulary) {
+            return answer.end(released.text, FinishReason::Length);
+        }
+        Event { text: released.text, ..Event::default() }
+    }
+
+    /// Whether the context has room for one more token, after sliding if that is wanted.
+    fn make_room(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> bool {
+        let context_tokens = self.decoder.context_tokens();
+        if self.tokens.len() < context_tokens {
+            return true;
+        }
+        if answer.context_overflow == ContextOverflow::Error {
+            return false;
+        }
+        let Some(kept) = slide(&mut self.tokens, answer.head_tokens, context_tokens, vocabulary) else { return false };
+        self.decoder.truncate(kept);
+        true
+    }
+
+    /// How many of `tokens` the cache already holds. The last is always evaluated anew, for its logits.
+    fn reusable(&self, tokens: &[u32]) -> usize {
+        let cached = self.tokens.iter().take(self.decoder.cached_tokens());
+        let same = cached.zip(tokens).take_while(|(cached, token)| cached == token).count();
+        same.min(tokens.len() - 1)
+    }
+}
+
+/// Forgets the older part of a conversation that fills the context: after the first `head_tokens`, only as many of the newest stay as fill half the rest.
+/// Cuts where a turn ends, if one ends near by. Returns how many tokens at the beginning stayed in place; none when the head alone fills the context.
+fn slide(tokens: &mut Vec<u32>, head_tokens: usize, context_tokens: usize, vocabulary: &impl Vocabulary) -> Option<usize> {
+    let newest = context_tokens.checked_sub(head_tokens)? / 2;
+    let cut = tokens.len().checked_sub(newest).filter(|&cut| newest > 0 && cut > head_tokens)?;
+    let near = tokens.get(cut - 1..cut + newest / 4)?;
+    let turn = near.iter().position(|&token| vocabulary.is_end(token)).unwrap_or(0);
+    tokens.drain(head_tokens..cut + turn);
+    Some(head_tokens)
+}

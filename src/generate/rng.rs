@@ -1,0 +1,35 @@
+//! A small random generator, so that a seed gives the same answer on every machine.
+
+/// PCG-XSH-RR 64/32 (O'Neill 2014, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms").
+/// Not for secrets.
+#[derive(Clone, Debug)]
+pub struct Pcg32 {
+    state: u64,
+    increment: u64,
+}
+
+impl Pcg32 {
+    const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
+
+    /// Each `stream` is a sequence of its own for the same `seed`.
+    pub fn new(seed: u64, stream: u64) -> Self {
+        let mut rng = Self { state: 0, increment: (stream << 1) | 1 };
+        rng.next_u32();
+        rng.state = rng.state.wrapping_add(seed);
+        rng.next_u32();
+        rng
+    }
+
+    pub fn next_u32(&mut self) -> u32 {
+        let old = self.state;
+        self.state = old.wrapping_mul(Self::MULTIPLIER).wrapping_add(self.increment);
+        let xorshifted = (((old >> 18) ^ old) >> 27) as u32;
+        xorshifted.rotate_right((old >> 59) as u32)
+    }
+
+    /// Uniform in `0.0..1.0`, with 53 random bits.
+    pub fn next_f64(&mut self) -> f64 {
+        let bits = (u64::from(self.next_u32()) << 32) | u64::from(self.next_u32());
+        (bits >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

@@ -1,0 +1,36 @@
+//! The backends that exist. Nothing to the left of the session knows that there is more than one.
+
+use crate::{Result, backend::cpu::Cpu, generate::Decoder, model::Model};
+
+/// A model on the backend that was picked for it.
+pub enum Engine {
+    Cpu(Model<Cpu>),
+}
+
+impl Decoder for Engine {
+    fn vocab_size(&self) -> usize {
+        match self {
+            Engine::Cpu(model) => model.vocab_size(),
+        }
+    }
+    fn context_tokens(&self) -> usize {
+        match self {
+            Engine::Cpu(model) => model.context_tokens(),
+        }
+    }
+    fn cached_tokens(&self) -> usize {
+        match self {
+            Engine::Cpu(model) => model.cached_tokens(),
+        }
+    }
+    fn truncate(&mut self, tokens: usize) {
+        match self {
+            Engine::Cpu(model) => model.truncate(tokens),
+        }
+    }
+    async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
+        match self {
+            Engine::Cpu(model) => model.forward(tokens, logits).await,
+        }
+    }
+}

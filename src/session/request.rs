@@ -1,0 +1,121 @@
+//! A request for an answer, in the OpenAI API's shape and names.
+
+use super::fields::Fields;
+use crate::{
+    Code, Error, Result,
+    generate::{generator::ContextOverflow, sampler::SamplingOptions},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// What to answer, and how.
+#[derive(Clone, Debug, Default)]
+pub struct ChatRequest {
+    /// Objects with `role` and `content`, as the chat template takes them.
+    pub messages: Vec<Value>,
+    /// An array of OpenAI's tool objects.
+    pub tools: Option<Value>,
+    pub max_tokens: Option<usize>,
+    pub sampling: SamplingOptions,
+    pub stop: Vec<String>,
+    pub context_overflow: ContextOverflow,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a string or an array of strings")]
+enum Stop {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl ChatRequest {
+    /// One message from the user, and the defaults for all else.
+    pub fn user(content: impl Into<String>) -> Self {
+        let message = Map::from_iter([("role".to_owned(), Value::from("user")), ("content".to_owned(), Value::from(content.into()))]);
+        Self { messages: vec![Value::Object(message)], ..Self::default() }
+    }
+
+    /// Reads a request: `{messages, tools?, max_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?, frequency_penalty?,
+    /// presence_penalty?, logit_bias?, seed?, stop?, context_overflow?}`. Absent and null are the same.
+    /// Errors: `invalid_argument`, naming the field.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let mut fields = Fields::from_json(json)?;
+        let messages: Vec<Value> = fields.take("messages")?.unwrap_or_default();
+        let tools: Option<Vec<Map<String, Value>>> = fields.take("tools")?;
+        let max_tokens = fields.take("max_tokens")?;
+        let default = SamplingOptions::default();
+        let sampling = SamplingOptions {
+            temperature: fields.take("temperature")?.unwrap_or(default.temperature),
+            top_k: fields.take("top_k")?.unwrap_or(default.top_k),
+            top_p: fields.take("top_p")?.unwrap_or(default.top_p),
+            min_p: fields.take("min_p")?.unwrap_or(default.min_p),
+            repetition_penalty: fields.take("repetition_penalty")?.unwrap_or(default.repetition_penalty),
+            frequency_penalty: fields.take("frequency_penalty")?.unwrap_or(default.frequency_penalty),
+            presence_penalty: fields.take("presence_penalty")?.unwrap_or(default.presence_penalty),
+            logit_bias: fields.take("logit_bias")?.unwrap_or(default.logit_bias),
+            // OpenAI's seed is signed; every value is a seed of its own.
+            seed: fields.take("seed")?.map(i64::cast_unsigned),
+        };
+        let stop = match fields.take("stop")? {
+            None => Vec::new(),
+            Some(Stop::One(string)) => vec![string],
+            Some(Stop::Many(strings)) => strings,
+        };
+        let context_overflow = fields.take("context_overflow")?.unwrap_or_default();
+        fields.finish()?;
+
+        if messages.is_empty() {
+            return Err(invalid("messages is empty; give at least one, such as {\"role\": \"user\", \"content\": \"Hello\"}.".to_owned()));
+        }
+        let messages = messages.into_iter().enumerate().map(|(index, message)| normalize(index, message)).collect::<Result<_>>()?;
+        let tools = tools.filter(|tools| !tools.is_empty()).map(Value::from);
+        Ok(Self { messages, tools, max_tokens, sampling, stop, context_overflow })
+    }
+}
+
+/// OpenAI's message to the one that chat templates know: content is one string, `developer` is `system`, and the arguments of tool calls are objects.
+fn normalize(index: usize, message: Value) -> Result<Value> {
+    let Value::Object(mut message) = message else {
+        return Err(invalid(format!("messages[{index}] is no object with role and content.")));
+    };
+    match message.get("role").and_then(Value::as_str) {
+        Some("system" | "user" | "assistant" | "tool") => {}
+        Some("developer") => {
+            message.insert("role".to_owned(), Value::from("system"));
+        }
+        _ => return Err(invalid(format!("messages[{index}].role must be system, developer, user, assistant or tool."))),
+    }
+    let calls_tools = message.get("tool_calls").is_some_and(Value::is_array);
+    let content = match message.remove("content") {
+        Some(Value::String(text)) => text,
+        Some(Value::Array(parts)) => parts.iter().map(|part| text_of(index, part)).collect::<Result<_>>()?,
+        None | Some(Value::Null) if calls_tools => String::new(),
+        _ => {
+            return Err(invalid(format!(
+                "messages[{index}].content must be a string or an array of parts {{\"type\": \"text\", \"text\": ...}}."
+            )));
+        }
+    };
+    message.insert("content".to_owned(), Value::from(content));
+    for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(arguments) = call.pointer_mut("/function/arguments")
+            && let Some(Ok(parsed)) = arguments.as_str().map(serde_json::from_str::<Map<String, Value>>)
+        {
+            *arguments = Value::Object(parsed);
+        }
+    }
+    Ok(Value::Object(message))
+}
+
+fn text_of(index: usize, part: &Value) -> Result<&str> {
+    let is_text = part.get("type").and_then(Value::as_str) == Some("text");
+    part.get("text").and_then(Value::as_str).filter(|_| is_text).ok_or_else(|| {
+        invalid(format!(
+            "messages[{index}].content has a part that is not {{\"type\": \"text\", \"text\": ...}}; this model reads text alone."
+        ))
+    })
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(Code::InvalidArgument, message)
+}

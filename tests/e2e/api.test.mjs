@@ -1,0 +1,264 @@
+// The package's API, called from a page.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { SMOLLM2, cannotRun, start } from './harness.mjs';
+
+const URL_PATH = `/models/${SMOLLM2}`;
+
+describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
+  let site;
+  let page;
+  before(async () => {
+    site = await start();
+    ({ page } = await site.open());
+    // One loaded model serves the tests that do not load their own.
+    await page.evaluate(async (url) => {
+      const { Siskin } = await import('/lib/index.js');
+      window.Siskin = Siskin;
+      window.siskin = await Siskin.load(url);
+      window.ask = (content, more = {}) => window.siskin.chat.completions.create({ messages: [{ role: 'user', content }], temperature: 0, ...more });
+      window.codeOf = (promise) => promise.then(() => 'no error', (error) => `${error.name}: ${error.code}`);
+    }, URL_PATH);
+  });
+  after(() => site?.stop());
+
+  test('loads from a URL with progress', async () => {
+    const { first, last, count, info } = await page.evaluate(async (url) => {
+      const seen = [];
+      const siskin = await Siskin.load(new URL(url, location.href), { onProgress: (progress) => seen.push(progress), contextTokens: 512 });
+      await siskin.unload();
+      return { first: seen[0], last: seen.at(-1), count: seen.length, info: siskin.info };
+    }, URL_PATH);
+    assert.equal(first.loaded_bytes, 0);
+    assert.equal(last.loaded_bytes, 98_362_432);
+    assert.equal(last.total_bytes, 98_362_432);
+    assert.equal(last.from_cache, false);
+    assert.ok(last.bytes_per_second > 0);
+    assert.ok(count >= 2 && count < 1000, `${count} reports`);
+    assert.equal(info.architecture, 'llama');
+    assert.equal(info.context_tokens, 512);
+    assert.equal(info.size_bytes, 98_362_432);
+    assert.equal(info.backend, 'cpu');
+    assert.equal(info.build, 'relaxed');
+    assert.ok(info.has_chat_template);
+  });
+
+  for (const [kind, make] of Object.entries({
+    Request: 'return new Request(url, { headers: { "X-Test": "1" } })',
+    Response: 'return fetch(url)',
+    Blob: 'return (await fetch(url)).blob()',
+    File: 'return new File([await (await fetch(url)).blob()], "model.gguf")',
+    ReadableStream: 'return (await fetch(url)).body',
+  })) {
+    test(`loads from a ${kind}`, async () => {
+      const result = await page.evaluate(async ({ make, url }) => {
+        const AsyncFunction = (async () => {}).constructor;
+        const source = await new AsyncFunction('url', make)(url);
+        const siskin = await Siskin.load(source);
+        const answer = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], max_tokens: 3, temperature: 0 });
+        await siskin.unload();
+        return answer;
+      }, { make, url: URL_PATH });
+      assert.equal(result.usage.completion_tokens, 3);
+    });
+  }
+
+  test('a load can be aborted', async () => {
+    const codes = await page.evaluate(async (url) => {
+      const before = new AbortController();
+      before.abort();
+      const during = new AbortController();
+      const stream = new AbortController();
+      const body = (await fetch(url)).body;
+      return Promise.all([
+        codeOf(Siskin.load(url, { signal: before.signal })),
+        codeOf(Siskin.load(url, { signal: during.signal, onProgress: () => during.abort() })),
+        codeOf(Siskin.load(body, { signal: stream.signal, onProgress: () => stream.abort() })),
+      ]);
+    }, URL_PATH);
+    assert.deepEqual(codes, Array(3).fill('SiskinError: aborted'));
+  });
+
+  test('arguments are checked', async () => {
+    const codes = await page.evaluate((url) => Promise.all([
+      codeOf(Siskin.load(42)),
+      codeOf(Siskin.load('ftp://example.org/model.gguf')),
+      codeOf(Siskin.load(url, { contextTokens: 0 })),
+      codeOf(Siskin.load(url, { threads: 2 })),
+      codeOf(Siskin.load(url, { signal: {} })),
+      codeOf(siskin.chat.completions.create()),
+      codeOf(siskin.chat.completions.create({})),
+      codeOf(siskin.chat.completions.create({ messages: [] })),
+      codeOf(ask('Hello', { colour: 'green' })),
+      codeOf(ask('Hello', { temperature: -1 })),
+      codeOf(ask('Hello', { stop: () => {} })),
+      codeOf(ask('Hello', { stream: 'yes' })),
+      codeOf(siskin.tokenize(7)),
+      codeOf(siskin.detokenize([-1])),
+      codeOf(siskin.detokenize([4_000_000_000])),
+    ]), URL_PATH);
+    assert.deepEqual(codes, Array(15).fill('SiskinError: invalid_argument'));
+  });
+
+  test('answers whole, in the shape of OpenAI', async () => {
+    const answer = await page.evaluate(() => ask('What is two plus two?', { max_tokens: 8, model: 'any' }));
+    assert.equal(answer.object, 'chat.completion');
+    assert.match(answer.id, /^chatcmpl-/);
+    assert.ok(Math.abs(answer.created - Date.now() / 1000) < 60);
+    const [choice] = answer.choices;
+    assert.equal(choice.message.role, 'assistant');
+    assert.ok(choice.message.content.length > 0);
+    const { prompt_tokens, completion_tokens, total_tokens } = answer.usage;
+    assert.ok(prompt_tokens > 5);
+    assert.equal(total_tokens, prompt_tokens + completion_tokens);
+    assert.ok(completion_tokens > 0 && completion_tokens <= 8);
+    assert.equal(choice.finish_reason, completion_tokens < 8 ? 'stop' : 'length');
+    assert.ok(answer.timings.prefill_ms > 0);
+  });
+
+  test('streams the same text in chunks', async () => {
+    const { chunks, whole } = await page.evaluate(async () => {
+      const chunks = [];
+      for await (const chunk of await ask('Name three birds.', { stream: true, max_tokens: 24, stream_options: { include_usage: true } })) chunks.push(chunk);
+      return { chunks, whole: await ask('Name three birds.', { max_tokens: 24 }) };
+    });
+    const usage_chunk = chunks.pop();
+    assert.deepEqual(usage_chunk.choices, []);
+    assert.ok(chunks.length > 5, 'several chunks');
+    assert.equal(chunks[0].choices[0].delta.role, 'assistant');
+    assert.ok(chunks.every((chunk) => chunk.object === 'chat.completion.chunk' && chunk.id === chunks[0].id));
+    assert.ok(chunks.slice(0, -1).every((chunk) => chunk.choices[0].finish_reason === null && !chunk.usage));
+    const last = chunks.at(-1);
+    assert.equal(last.choices[0].finish_reason, whole.choices[0].finish_reason);
+    assert.deepEqual(last.usage, usage_chunk.usage);
+    assert.equal(last.usage.completion_tokens, whole.usage.completion_tokens);
+    assert.ok(last.timings.decode_tokens_per_second > 0);
+    assert.equal(chunks.map((chunk) => chunk.choices[0].delta.content).join(''), whole.choices[0].message.content);
+  });
+
+  test('a second turn reads only what is new', async () => {
+    const { first, second } = await page.evaluate(async () => {
+      const messages = [{ role: 'user', content: 'Name a colour.' }];
+      const options = { temperature: 0, max_tokens: 8 };
+      const first = await siskin.chat.completions.create({ messages, ...options });
+      messages.push(first.choices[0].message, { role: 'user', content: 'Another one.' });
+      return { first, second: await siskin.chat.completions.create({ messages, ...options }) };
+    });
+    assert.ok(second.usage.prompt_tokens_details.cached_tokens >= first.usage.prompt_tokens - 1, JSON.stringify(second.usage));
+  });
+
+  test('stop strings end the answer and are not shown', async () => {
+    const { whole, cut } = await page.evaluate(async () => {
+      const whole = (await ask('Count from one to ten.', { max_tokens: 30 })).choices[0].message.content;
+      return { whole, cut: (await ask('Count from one to ten.', { max_tokens: 30, stop: whole.slice(6, 10) })).choices[0] };
+    });
+    assert.equal(cut.message.content, whole.slice(0, whole.indexOf(whole.slice(6, 10))));
+    assert.equal(cut.finish_reason, 'stop');
+  });
+
+  // The next request begins when the model has really stopped, so that its start is the proof.
+  for (const how of ['signal', 'break', 'return while waiting']) {
+    test(`stops within 100 ms: ${how}`, async () => {
+      const times = await page.evaluate(async (how) => {
+        const times = [];
+        for (let attempt = 0; attempt < 3; attempt += 1) {
+          const controller = new AbortController();
+          const chunks = await ask('Write a very long story.', { stream: true, max_tokens: 400, signal: controller.signal });
+          let start_ms = 0;
+          let seen = 0;
+          if (how === 'return while waiting') {
+            while (seen < 5) seen += (await chunks.next()).value.choices[0].delta.content ? 1 : 0;
+            const waiting = chunks.next();
+            start_ms = performance.now();
+            await chunks.return();
+            if (!(await waiting).done) throw new Error('the waiting next() went on');
+          } else {
+            try {
+              for await (const chunk of chunks) {
+                if (chunk.choices[0].delta.content) seen += 1;
+                if (seen < 5) continue;
+                start_ms = performance.now();
+                if (how === 'break') break;
+                controller.abort();
+              }
+            } catch (error) {
+              if (error.code !== 'aborted') throw error;
+            }
+          }
+          await (await ask('Hello', { stream: true, max_tokens: 1 })).return();
+          times.push(performance.now() - start_ms);
+        }
+        return times;
+      }, how);
+      // The best of three: other programs share this machine.
+      assert.ok(Math.min(...times) < 100, `${times.map(Math.round)} ms`);
+    });
+  }
+
+  test('requests queue in order, and one in the queue can be aborted', async () => {
+    const { order, code } = await page.evaluate(async () => {
+      const order = [];
+      const controller = new AbortController();
+      const first = ask('Count to five.', { max_tokens: 12 }).then(() => order.push('first'));
+      const dropped = codeOf(ask('Never', { signal: controller.signal }));
+      const second = ask('Hello', { max_tokens: 2 }).then(() => order.push('second'));
+      controller.abort();
+      const code = await dropped;
+      order.push('dropped');
+      await Promise.all([first, second]);
+      return { order, code };
+    });
+    assert.equal(code, 'SiskinError: aborted');
+    assert.deepEqual(order, ['dropped', 'first', 'second']);
+  });
+
+  test('tokens go there and back, also while an answer is written', async () => {
+    const result = await page.evaluate(async () => {
+      const texts = ['Hello, world!', '  two  spaces\n\n\ttab', 'naïve café', '日本語の文', '👩‍👩‍👧 family', '<|im_end|>', ''];
+      const chunks = await ask('Write a long story.', { stream: true, max_tokens: 200 });
+      await chunks.next();
+      const back = [];
+      for (const text of texts) back.push(await siskin.detokenize(await siskin.tokenize(text)));
+      await chunks.return();
+      const plain = await siskin.tokenize('<|im_end|>');
+      const special = await siskin.tokenize('<|im_end|>', { special: true });
+      return { texts, back, plain: plain.length, special: special.length, kind: plain.constructor.name };
+    });
+    assert.deepEqual(result.back, result.texts);
+    assert.equal(result.kind, 'Uint32Array');
+    assert.equal(result.special, 1);
+    assert.ok(result.plain > 1, 'text is not a control token');
+  });
+
+  test('the page stays smooth while the model writes', async () => {
+    const longest_ms = await page.evaluate(async () => {
+      const answer = ask('Write a story.', { max_tokens: 40 });
+      let done = false;
+      answer.finally(() => (done = true));
+      let longest_ms = 0;
+      for (let last_ms = performance.now(); !done; ) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        const now_ms = performance.now();
+        longest_ms = Math.max(longest_ms, now_ms - last_ms);
+        last_ms = now_ms;
+      }
+      await answer;
+      return longest_ms;
+    });
+    assert.ok(longest_ms < 250, `the page was blocked for ${Math.round(longest_ms)} ms`);
+  });
+
+  test('unload ends what is open and frees the worker', async () => {
+    const codes = await page.evaluate(async (url) => {
+      const siskin = await Siskin.load(url);
+      const memory_bytes = await siskin.memoryBytes();
+      if (!(memory_bytes > 50_000_000)) throw new Error(`memory ${memory_bytes}`);
+      const open = codeOf(siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }] }));
+      await siskin.unload();
+      await siskin.unload();
+      return [await open, await codeOf(siskin.tokenize('x')), await codeOf(siskin.chat.completions.create({ messages: [] }))];
+    }, URL_PATH);
+    assert.deepEqual(codes, ['SiskinError: aborted', 'SiskinError: not_loaded', 'SiskinError: not_loaded']);
+    assert.equal(page.workers().length, 1, 'only the shared model still has a worker');
+  });
+});

@@ -1,0 +1,30 @@
+// Writes just enough GGUF for a file that is well-formed and yet cannot be used.
+
+/** @param {Record<string, string>} metadata */
+export function tinyGguf(metadata) {
+  const parts = [];
+  const u32 = (value) => parts.push(Buffer.from(Uint32Array.of(value).buffer));
+  const u64 = (value) => parts.push(Buffer.from(BigUint64Array.of(BigInt(value)).buffer));
+  const string = (text) => {
+    const bytes = Buffer.from(text);
+    u64(bytes.length);
+    parts.push(bytes);
+  };
+  parts.push(Buffer.from('GGUF'));
+  u32(3);
+  u64(1);
+  u64(Object.keys(metadata).length);
+  for (const [key, value] of Object.entries(metadata)) {
+    string(key);
+    u32(8);
+    string(value);
+  }
+  string('token_embd.weight');
+  u32(2);
+  u64(32);
+  u64(1);
+  u32(0);
+  u64(0);
+  const header = Buffer.concat(parts);
+  return Buffer.concat([header, Buffer.alloc((32 - (header.length % 32)) % 32), Buffer.alloc(32 * 4)]);
+}

@@ -1,0 +1,76 @@
+// What the browser tests share: the server, the browser, a page that fails the test on any complaint, and what to skip.
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startServer } from '../../scripts/serve.mjs';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const MODELS_DIR = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'siskin', 'models');
+export const SMOLLM2 = 'SmolLM2-135M-Instruct.Q4_1.gguf';
+export const QWEN = 'qwen2.5-coder-0.5b-instruct-q4_k_m.gguf';
+const SHOTS = join(ROOT, 'target/e2e-shots');
+
+const CHROMIUM = process.env.SISKIN_CHROMIUM || '/usr/bin/chromium';
+const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
+
+/**
+ * Why these tests cannot run here; false if they can.
+ *
+ * @param {...string} models files that they need
+ */
+export function cannotRun(...models) {
+  const missing = [
+    [CHROMIUM, './build.sh test installs Chromium'],
+    [join(ROOT, 'pkg/dist/wasm/siskin_relaxed_bg.wasm'), './build.sh build makes the wasm'],
+    [join(ROOT, 'pkg/node_modules/playwright-core'), 'npm ci in pkg/ brings playwright-core'],
+    ...models.map((model) => [join(MODELS_DIR, model), './build.sh test fetches the models']),
+  ].find(([file]) => !existsSync(file));
+  return missing ? `SKIPPED: ${missing[0]} is missing; ${missing[1]}` : false;
+}
+
+/**
+ * Starts server and browser for one test file.
+ *
+ * @param {Record<string, unknown>} [routes] added to the server's own
+ */
+export async function start(routes = {}) {
+  const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
+  const server = await startServer({ port: 0, routes });
+  // headless: false, because playwright's own flag would ask for its own headless build.
+  const browser = await chromium.launch({ executablePath: CHROMIUM, headless: false, args: ARGUMENTS });
+  return {
+    url: server.url,
+    /** A page at `/` in a context of its own; `complaints` collects console errors and CSP violations. */
+    async open(options = {}) {
+      const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+      const page = await context.newPage();
+      page.setDefaultTimeout(60_000);
+      const complaints = [];
+      page.on('pageerror', (error) => complaints.push(error.message));
+      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+      await page.goto(`${server.url}/`);
+      await page.locator('input[name=model]').first().waitFor();
+      return { page, complaints, close: () => context.close() };
+    },
+    async stop() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+/** Loads a listed model by hand and waits for the chat. */
+export async function loadListed(page, name) {
+  await page.getByRole('radio', { name }).check();
+  await page.getByRole('button', { name: 'Load model' }).click();
+  await page.locator('#prompt').waitFor({ state: 'visible' });
+}
+
+/** A screenshot for people to look at, in a folder that git ignores. */
+export async function shoot(page, name) {
+  await mkdir(SHOTS, { recursive: true });
+  await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+}

@@ -1,0 +1,311 @@
+//! Writing an answer: chunks, reuse of the cache, streaming, stopping, the context's limit. The model is a script.
+
+mod scripted;
+
+use proptest::prelude::*;
+use scripted::{Scripted, Words, block_on};
+use siskin::{
+    Code, Result,
+    generate::{
+        event::{Event, FinishReason, Usage},
+        generator::{ContextOverflow, GenerateOptions, Generator},
+        pace::Pace,
+        sampler::SamplingOptions,
+        stop::StopStrings,
+    },
+};
+
+fn order(prompt: Vec<u32>) -> GenerateOptions {
+    GenerateOptions { prompt, sampling: SamplingOptions::greedy(), ..GenerateOptions::default() }
+}
+
+fn run(generator: &mut Generator<Scripted>, words: &Words) -> Result<Vec<Event>> {
+    std::iter::from_fn(|| block_on(generator.next(words)).transpose()).collect()
+}
+
+/// The answer to `options` and its last event.
+fn answer(generator: &mut Generator<Scripted>, words: &Words, options: GenerateOptions) -> (String, Event) {
+    generator.start(options, words).unwrap();
+    let events = run(generator, words).unwrap();
+    (events.iter().map(|event| event.text.as_str()).collect(), events.last().unwrap().clone())
+}
+
+#[test]
+fn an_answer_streams_and_ends_with_the_models_turn() {
+    let words = Words::new(&["Hel", "lo", ", ", "world"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "Hel|lo|, |world|<end>"));
+    let (text, last) = answer(&mut generator, &words, order(vec![9, 8, 7]));
+    assert_eq!(text, "Hello, world");
+    assert_eq!(last.finish_reason, Some(FinishReason::Stop));
+    assert_eq!(last.usage, Some(Usage { prompt_tokens: 3, completion_tokens: 5, total_tokens: 8, cached_tokens: 0 }));
+    assert_eq!(block_on(generator.next(&words)).unwrap(), None);
+}
+
+#[test]
+fn control_tokens_are_no_text() {
+    let words = Words::new(&["a", "b"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|<start>|b|<end>"));
+    assert_eq!(answer(&mut generator, &words, order(vec![1])).0, "ab");
+}
+
+#[test]
+fn an_emoji_cut_by_tokens_streams_whole() {
+    let words = Words::from_bytes(&[b"hi ", &[0xf0, 0x9f], &[0x90], &[0xa6], b"!"]);
+    let mut generator = Generator::new(Scripted::of_tokens(&words, 64, &[0, 1, 2, 3, 4, words.end()]));
+    generator.start(order(vec![1]), &words).unwrap();
+    let pieces: Vec<String> = run(&mut generator, &words).unwrap().into_iter().map(|event| event.text).collect();
+    assert_eq!(pieces, ["hi ", "", "", "🐦", "!", ""]);
+}
+
+#[test]
+fn a_character_cut_by_the_end_is_dropped() {
+    let words = Words::from_bytes(&[b"hi", &[0xf0, 0x9f]]);
+    let mut generator = Generator::new(Scripted::of_tokens(&words, 64, &[0, 1, 1]));
+    let (text, last) = answer(&mut generator, &words, GenerateOptions { max_tokens: Some(2), ..order(vec![1]) });
+    assert_eq!(text, "hi");
+    assert_eq!(last.finish_reason, Some(FinishReason::Length));
+}
+
+#[test]
+fn a_stop_string_across_tokens_ends_the_answer_and_is_not_shown() {
+    let words = Words::new(&["one", " S", "TO", "P", "S two", "STOP"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "one| S|TO|S two| S|TO|P|one"));
+    let (text, last) = answer(&mut generator, &words, GenerateOptions { stop: vec!["STOP".into(), "never".into()], ..order(vec![1]) });
+    assert_eq!(text, "one STOS two ");
+    assert_eq!(last.finish_reason, Some(FinishReason::Stop));
+    assert_eq!(last.usage.unwrap().completion_tokens, 7);
+}
+
+#[test]
+fn text_held_for_a_stop_string_comes_when_the_answer_ends() {
+    let words = Words::new(&["one", " ST"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "one| ST|<end>"));
+    let options = GenerateOptions { stop: vec!["STOP".into()], ..order(vec![1]) };
+    generator.start(options, &words).unwrap();
+    let pieces: Vec<String> = run(&mut generator, &words).unwrap().into_iter().map(|event| event.text).collect();
+    assert_eq!(pieces, ["one", " ", "ST"]);
+}
+
+#[test]
+fn max_tokens_ends_with_length() {
+    let words = Words::new(&["a"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|a|a|a|a|a"));
+    let (text, last) = answer(&mut generator, &words, GenerateOptions { max_tokens: Some(4), ..order(vec![1]) });
+    assert_eq!((text.as_str(), last.finish_reason), ("aaaa", Some(FinishReason::Length)));
+    assert_eq!(last.usage.unwrap().completion_tokens, 4);
+}
+
+#[test]
+fn a_conversation_reuses_what_the_cache_holds() {
+    let words = Words::new(&["a", "b"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|b|<end>|b|<end>|a|<end>"));
+    let first = answer(&mut generator, &words, order(vec![5, 6, 7])).1;
+    assert_eq!(first.usage.unwrap().cached_tokens, 0);
+    // The first prompt and "a", "b" are cached; the token that ended the turn never was evaluated.
+    let second = answer(&mut generator, &words, order(vec![5, 6, 7, 0, 1, words.end(), 8, 9])).1;
+    assert_eq!(second.usage.unwrap(), Usage { prompt_tokens: 8, completion_tokens: 2, total_tokens: 10, cached_tokens: 5 });
+    // The same prompt again: all but its last token.
+    let third = answer(&mut generator, &words, order(vec![5, 6, 7, 0, 1, words.end(), 8, 9])).1;
+    assert_eq!(third.usage.unwrap().cached_tokens, 7);
+    // The cache holds exactly what was said, in order.
+    assert_eq!(generator.decoder().cache(), [5, 6, 7, 0, 1, words.end(), 8, 9, 0]);
+}
+
+#[test]
+fn another_conversation_reuses_the_common_beginning_alone() {
+    let words = Words::new(&["a"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|<end>|a|<end>"));
+    answer(&mut generator, &words, order(vec![5, 6, 7, 8]));
+    let last = answer(&mut generator, &words, order(vec![5, 6, 9])).1;
+    assert_eq!(last.usage.unwrap().cached_tokens, 2);
+    assert_eq!(generator.decoder().cache(), [5, 6, 9, 0]);
+}
+
+#[test]
+fn a_long_prompt_is_evaluated_in_chunks_of_at_most_100_ms() {
+    let words = Words::new(&["a"]);
+    for ms_per_token in [0.01, 0.3, 3.0, 20.0] {
+        let decoder = Scripted::new(&words, 4096, "a|<end>").with_ms_per_token(ms_per_token);
+        let clock = decoder.clock();
+        let mut generator = Generator::with_clock(decoder, Box::new(move || clock.get()));
+        generator.start(order(vec![3; 3000]), &words).unwrap();
+        let events = run(&mut generator, &words).unwrap();
+        let done: Vec<usize> = events.iter().filter_map(|event| event.prefill).map(|prefill| prefill.done_tokens).collect();
+        let chunks = generator.decoder().chunks();
+        assert!(done.is_sorted() && done.len() + 2 == chunks.len(), "{done:?}");
+        assert_eq!(chunks.iter().sum::<usize>(), 3001);
+        let longest = chunks.iter().max().copied().unwrap() as f64;
+        assert!(longest * ms_per_token <= 100.0, "{longest} tokens at {ms_per_token} ms");
+        // Neither is it timid: once learnt, a chunk fills at least half of the time, or is the largest.
+        assert!(longest == 512.0 || longest * ms_per_token >= 50.0, "{longest} tokens at {ms_per_token} ms");
+    }
+}
+
+#[test]
+fn pace_ignores_a_short_rest_and_slows_down_at_once() {
+    let mut pace = Pace::new();
+    for _ in 0..5 {
+        pace.observe(pace.tokens(), 0.0);
+    }
+    assert_eq!(pace.tokens(), 512);
+    pace.observe(3, 30.0);
+    assert_eq!(pace.tokens(), 512);
+    pace.observe(512, 400.0);
+    assert_eq!(pace.tokens(), 128);
+    pace.observe(128, 1e9);
+    assert_eq!(pace.tokens(), 4);
+}
+
+#[test]
+fn stop_ends_between_steps_and_keeps_the_cache() {
+    let words = Words::new(&["a", "b"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|b|a|<end>"));
+    generator.start(order(vec![5, 6]), &words).unwrap();
+    assert_eq!(block_on(generator.next(&words)).unwrap().unwrap().text, "a");
+    generator.stop_handle().stop();
+    let last = block_on(generator.next(&words)).unwrap().unwrap();
+    assert_eq!(last.finish_reason, Some(FinishReason::Abort));
+    assert_eq!(last.usage.unwrap().completion_tokens, 1);
+    assert!(!generator.is_writing());
+    let (text, last) = answer(&mut generator, &words, order(vec![5, 6, 7]));
+    assert_eq!((text.as_str(), last.usage.unwrap().cached_tokens), ("ba", 2));
+}
+
+#[test]
+fn stop_in_the_middle_of_the_prompt_keeps_what_was_evaluated() {
+    let words = Words::new(&["a"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|<end>"));
+    generator.start(order(vec![5; 20]), &words).unwrap();
+    let first = block_on(generator.next(&words)).unwrap().unwrap().prefill.unwrap();
+    assert_eq!((first.done_tokens, first.total_tokens), (4, 20));
+    generator.stop_handle().stop();
+    assert_eq!(block_on(generator.next(&words)).unwrap().unwrap().finish_reason, Some(FinishReason::Abort));
+    let last = answer(&mut generator, &words, order(vec![5; 20])).1;
+    assert_eq!(last.usage.unwrap().cached_tokens, 4);
+}
+
+#[test]
+fn a_stop_without_an_answer_does_not_hit_the_next_one() {
+    let words = Words::new(&["a"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|<end>"));
+    generator.stop_handle().stop();
+    assert_eq!(answer(&mut generator, &words, order(vec![5])).0, "a");
+}
+
+#[test]
+fn a_second_start_is_refused_and_harms_nothing() {
+    let words = Words::new(&["a", "b"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|b|<end>"));
+    generator.start(order(vec![5]), &words).unwrap();
+    block_on(generator.next(&words)).unwrap();
+    assert_eq!(generator.start(order(vec![6]), &words).unwrap_err().code, Code::Busy);
+    assert_eq!(run(&mut generator, &words).unwrap()[0].text, "b");
+}
+
+#[test]
+fn wrong_orders_are_refused() {
+    let words = Words::new(&["a"]);
+    let mut generator = Generator::new(Scripted::new(&words, 8, "a|<end>"));
+    let mut refused = |options| {
+        let error = generator.start(options, &words).unwrap_err();
+        assert!(!generator.is_writing());
+        error.code
+    };
+    assert_eq!(refused(order(vec![])), Code::InvalidArgument);
+    assert_eq!(refused(GenerateOptions { max_tokens: Some(0), ..order(vec![1]) }), Code::InvalidArgument);
+    assert_eq!(refused(GenerateOptions { stop: vec![String::new()], ..order(vec![1]) }), Code::InvalidArgument);
+    assert_eq!(refused(order(vec![1; 8])), Code::ContextFull);
+    assert_eq!(
+        refused(GenerateOptions { context_overflow: ContextOverflow::Slide, head_tokens: 8, ..order(vec![1; 9]) }),
+        Code::ContextFull
+    );
+    assert_eq!(answer(&mut generator, &words, order(vec![1; 7])).0, "a");
+}
+
+#[test]
+fn a_failing_step_ends_the_answer_and_the_next_works() {
+    let words = Words::new(&["a", "b"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|<nan>|b|<end>"));
+    generator.start(order(vec![5, 6]), &words).unwrap();
+    block_on(generator.next(&words)).unwrap();
+    assert_eq!(block_on(generator.next(&words)).unwrap_err().code, Code::NotFinite);
+    assert_eq!(block_on(generator.next(&words)).unwrap(), None);
+    // What the failing step appended to the cache is gone from it.
+    assert_eq!(generator.decoder().cache(), [5, 6]);
+    assert_eq!(answer(&mut generator, &words, order(vec![5, 6, 0, 7])).0, "b");
+}
+
+#[test]
+fn a_full_context_ends_the_answer_with_length() {
+    let words = Words::new(&["a"]);
+    let mut generator = Generator::new(Scripted::new(&words, 8, "a|a|a|a|a|a|a|a"));
+    let (text, last) = answer(&mut generator, &words, order(vec![5; 5]));
+    assert_eq!((text.as_str(), last.finish_reason), ("aaa", Some(FinishReason::Length)));
+    assert_eq!(last.usage.unwrap().total_tokens, 8);
+}
+
+#[test]
+fn a_sliding_context_keeps_the_head_and_goes_on() {
+    let words = Words::new(&["a", "b", "c", "d"]);
+    let decoder = Scripted::new(&words, 16, "a|b|c|d|a|b|c|d|a|b|c|d|a|b|c|d|<end>").with_ms_per_token(20.0);
+    let clock = decoder.clock();
+    let mut generator = Generator::with_clock(decoder, Box::new(move || clock.get()));
+    let sliding = GenerateOptions { context_overflow: ContextOverflow::Slide, head_tokens: 2, ..order(vec![8, 9, 5, 5, 5, 5]) };
+    generator.start(sliding, &words).unwrap();
+    let events = run(&mut generator, &words).unwrap();
+    let text: String = events.iter().map(|event| event.text.as_str()).collect();
+    assert_eq!(text, "abcdabcdabcdabcd");
+    assert_eq!(events.last().unwrap().finish_reason, Some(FinishReason::Stop));
+    // After ten tokens the context is full: the head and the newest seven stay, which are evaluated again in chunks.
+    assert!(events.iter().skip(2).any(|event| event.prefill.is_some()));
+    assert_eq!(generator.decoder().cache()[..9], [8, 9, 3, 0, 1, 2, 3, 0, 1]);
+    assert_eq!(generator.decoder().longest_cache(), 15);
+}
+
+#[test]
+fn sliding_cuts_where_a_turn_ends() {
+    let words = Words::new(&["a"]);
+    let end = words.end();
+    let mut generator = Generator::new(Scripted::new(&words, 16, "a|<end>"));
+    // Eighteen tokens for a context of 16: the head and the newest 7 would stay, but one of those still belongs to an older turn.
+    let prompt = vec![8, 9, 5, 5, 5, 5, 5, 5, 5, 5, 5, end, 6, 6, 6, 6, 6, 6];
+    let sliding = GenerateOptions { context_overflow: ContextOverflow::Slide, head_tokens: 2, ..order(prompt) };
+    let last = answer(&mut generator, &words, sliding).1;
+    assert_eq!(generator.decoder().cache(), [8, 9, 6, 6, 6, 6, 6, 6, 0]);
+    assert_eq!(last.usage.unwrap().prompt_tokens, 8);
+}
+
+#[test]
+fn the_repetition_penalty_sees_the_prompt() {
+    let words = Words::new(&["a", "b"]);
+    // The script's logit for its token is 10, for every other 0; a bias of 9 makes "b" second, and the penalty for "a" makes it first.
+    let sampling = SamplingOptions { repetition_penalty: 2.0, logit_bias: [(1, 9.0)].into(), ..SamplingOptions::greedy() };
+    let mut generator = Generator::new(Scripted::new(&words, 64, "a|<end>"));
+    assert_eq!(answer(&mut generator, &words, GenerateOptions { sampling, ..order(vec![0]) }).0, "b");
+}
+
+proptest! {
+    /// However the text is cut, what is released is the text up to the first stop string, and that is all.
+    #[test]
+    fn stop_strings_do_not_depend_on_the_cuts(text in "[abé]{0,40}", cuts in prop::collection::vec(1usize..6, 0..40), stops in prop::collection::vec("[abé]{1,5}", 0..4)) {
+        let mut watcher = StopStrings::new(stops.clone()).unwrap();
+        let mut chars = text.chars();
+        let mut shown = String::new();
+        let mut stopped = false;
+        for size in cuts.into_iter().chain(std::iter::repeat(1)) {
+            let piece: String = chars.by_ref().take(size).collect();
+            if piece.is_empty() || stopped {
+                break;
+            }
+            let released = watcher.push(&piece);
+            shown.push_str(&released.text);
+            stopped = released.stopped;
+        }
+        if !stopped {
+            shown.push_str(&watcher.finish());
+        }
+        let first_to_end = stops.iter().filter_map(|stop| text.find(stop.as_str()).map(|start| (start + stop.len(), start))).min();
+        prop_assert_eq!(stopped, first_to_end.is_some());
+        prop_assert_eq!(shown, &text[..first_to_end.map_or(text.len(), |(_, start)| start)]);
+    }
+}

@@ -1,0 +1,150 @@
+//! A model that says what a script says, for tests of what is built on models.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use siskin::{
+    Result,
+    generate::{Decoder, Vocabulary},
+};
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    pin::pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+/// Runs a future that waits for nothing.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("a scripted model never waits"),
+    }
+}
+
+/// Made-up words, then 20 silent ordinary tokens, then a token that ends the turn and a control token that does not.
+pub struct Words(Vec<Vec<u8>>);
+
+impl Words {
+    pub fn new(words: &[&str]) -> Self {
+        Self::from_bytes(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>())
+    }
+
+    pub fn from_bytes(words: &[&[u8]]) -> Self {
+        let silent = std::iter::repeat_n(Vec::new(), 20);
+        Self(words.iter().map(|word| word.to_vec()).chain(silent).collect())
+    }
+
+    pub fn end(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    pub fn start(&self) -> u32 {
+        self.end() + 1
+    }
+
+    fn token(&self, word: &str) -> u32 {
+        match word {
+            "<end>" => self.end(),
+            "<start>" => self.start(),
+            "<nan>" => Scripted::NAN,
+            _ => self.0.iter().position(|bytes| bytes == word.as_bytes()).expect("a word of the vocabulary") as u32,
+        }
+    }
+}
+
+impl Vocabulary for Words {
+    fn is_end(&self, token: u32) -> bool {
+        token == self.end()
+    }
+    fn is_control(&self, token: u32) -> bool {
+        token >= self.end()
+    }
+    fn token_bytes(&self, token: u32) -> &[u8] {
+        self.0.get(token as usize).map_or(b"<control>", Vec::as_slice)
+    }
+}
+
+/// Each time logits are asked for, they make the script's next token the likeliest by 10.
+pub struct Scripted {
+    script: VecDeque<u32>,
+    vocab_size: usize,
+    context_tokens: usize,
+    cache: Vec<u32>,
+    longest_cache: usize,
+    chunks: Vec<usize>,
+    clock: Rc<Cell<f64>>,
+    ms_per_token: f64,
+}
+
+impl Scripted {
+    /// In a script, this token makes every logit NaN.
+    pub const NAN: u32 = u32::MAX;
+
+    /// `script`: words with `|` between them.
+    pub fn new(words: &Words, context_tokens: usize, script: &str) -> Self {
+        Self::of_tokens(words, context_tokens, &script.split('|').map(|word| words.token(word)).collect::<Vec<_>>())
+    }
+
+    pub fn of_tokens(words: &Words, context_tokens: usize, script: &[u32]) -> Self {
+        Self::with_vocab_size(words.start() as usize + 1, context_tokens, script)
+    }
+
+    pub fn with_vocab_size(vocab_size: usize, context_tokens: usize, script: &[u32]) -> Self {
+        let script = script.iter().copied().collect();
+        let clock = Rc::default();
+        Self { script, vocab_size, context_tokens, cache: vec![], longest_cache: 0, chunks: vec![], clock, ms_per_token: 0.0 }
+    }
+
+    /// Evaluating a token moves the clock on by this much.
+    pub fn with_ms_per_token(self, ms_per_token: f64) -> Self {
+        Self { ms_per_token, ..self }
+    }
+
+    pub fn clock(&self) -> Rc<Cell<f64>> {
+        self.clock.clone()
+    }
+
+    pub fn cache(&self) -> &[u32] {
+        &self.cache
+    }
+
+    pub fn longest_cache(&self) -> usize {
+        self.longest_cache
+    }
+
+    /// How many tokens each call evaluated.
+    pub fn chunks(&self) -> &[usize] {
+        &self.chunks
+    }
+}
+
+impl Decoder for Scripted {
+    fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+    fn context_tokens(&self) -> usize {
+        self.context_tokens
+    }
+    fn cached_tokens(&self) -> usize {
+        self.cache.len()
+    }
+    fn truncate(&mut self, tokens: usize) {
+        self.cache.truncate(tokens);
+    }
+    async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
+        assert!(!tokens.is_empty() && self.cache.len() + tokens.len() <= self.context_tokens, "the model would refuse this");
+        self.cache.extend_from_slice(tokens);
+        self.longest_cache = self.longest_cache.max(self.cache.len());
+        self.chunks.push(tokens.len());
+        self.clock.set(self.clock.get() + self.ms_per_token * tokens.len() as f64);
+        if let Some(logits) = logits {
+            let next = self.script.pop_front().expect("the script has ended");
+            logits.clear();
+            logits.resize(self.vocab_size, if next == Self::NAN { f32::NAN } else { 0.0 });
+            if let Some(logit) = logits.get_mut(next as usize) {
+                *logit = 10.0;
+            }
+        }
+        Ok(())
+    }
+}

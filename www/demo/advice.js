@@ -1,0 +1,54 @@
+/** A heading for each kind of failure; the sentence that says what to do comes with the error itself. */
+
+/** @type {Record<string, string>} */
+const TITLES = {
+  http_status: 'The server did not give the model',
+  network: 'The download broke off',
+  html_not_model: 'That is a web page, not a model',
+  not_gguf: 'That is not a GGUF file',
+  gguf_version: 'This GGUF version is not supported',
+  gguf_truncated: 'The model file is incomplete',
+  gguf_malformed: 'The model file is damaged',
+  gguf_tensor_overlap: 'The model file is damaged',
+  gguf_tensor_misaligned: 'The model file is damaged',
+  tensor_type: 'This quantization is not supported',
+  architecture: 'This kind of model is not supported',
+  metadata: 'The model file lacks something',
+  tensor_missing: 'The model file lacks something',
+  tensor_shape: 'The model file does not fit together',
+  tensor_not_finite: 'The model file is damaged',
+  tokenizer: 'The vocabulary is not supported',
+  template: 'The chat template refused this conversation',
+  context_full: 'This chat is too long for the model',
+  invalid_argument: 'A setting is out of range',
+  out_of_memory: 'Memory ran out',
+  not_finite: 'The model computed nonsense',
+  worker_failed: 'The engine crashed',
+  wasm_failed: 'The engine did not start',
+  no_simd: 'This browser is too old',
+};
+
+const PASSING = ['http_status', 'network', 'worker_failed', 'wasm_failed', 'out_of_memory', 'unknown'];
+
+/**
+ * Whether the same attempt may succeed later: a broken file stays broken.
+ *
+ * @param {string} code
+ * @returns {boolean}
+ */
+export function canRetry(code) {
+  return PASSING.includes(code);
+}
+
+/**
+ * @param {unknown} error
+ * @returns {{code: string, title: string, message: string}}
+ */
+export function explain(error) {
+  const { code, message } = /** @type {{code?: string, message?: string}} */ (error ?? {});
+  return {
+    code: code ?? 'unknown',
+    title: TITLES[code ?? ''] ?? 'Something went wrong',
+    message: message ?? 'Reload the page and try again.',
+  };
+}

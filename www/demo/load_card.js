@@ -1,0 +1,144 @@
+/** The card that offers models and shows how loading goes. */
+import { canRetry, explain } from './advice.js';
+import { announce, byId, element } from './dom.js';
+import { formatBytes, formatSeconds } from './format.js';
+
+/** @import { LoadProgress } from '../lib/index.js' */
+
+/** @typedef {{id: string, name: string, file: string, size_bytes: number, license?: string}} ListedModel */
+/** @typedef {{name: string, source: string | File}} Choice */
+
+export class LoadCard {
+  #section = byId('welcome');
+  #card = byId('load-card');
+  #progress_card = byId('progress-card');
+  #error_card = byId('load-error');
+  #bar = /** @type {HTMLProgressElement} */ (byId('progress'));
+  /** @type {ListedModel[]} */
+  #models = [];
+  /** @type {Choice | undefined} */
+  #last;
+  #announced = 0;
+
+  /**
+   * @param {object} handlers
+   * @param {(choice: Choice) => void} handlers.onChoose
+   * @param {() => void} handlers.onCancel
+   * @param {() => void} handlers.onBack
+   */
+  constructor({ onChoose, onCancel, onBack }) {
+    this.onChoose = onChoose;
+    byId('model-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      const id = new FormData(/** @type {HTMLFormElement} */ (event.target)).get('model');
+      const model = this.#models.find((model) => model.id === id);
+      if (model) this.choose({ name: model.name, source: `/models/${model.file}` });
+    });
+    const file_input = /** @type {HTMLInputElement} */ (byId('file-input'));
+    byId('file-button').addEventListener('click', () => file_input.click());
+    file_input.addEventListener('change', () => {
+      const file = file_input.files?.[0];
+      file_input.value = '';
+      if (file) this.choose({ name: file.name, source: file });
+    });
+    byId('url-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      const url = /** @type {HTMLInputElement} */ (byId('url-input')).value.trim();
+      if (url) this.choose({ name: url.split('/').pop() || url, source: url });
+    });
+    byId('cancel-button').addEventListener('click', onCancel);
+    byId('back-button').addEventListener('click', onBack);
+    byId('retry-button').addEventListener('click', () => this.#last && this.choose(this.#last));
+    byId('choose-button').addEventListener('click', () => this.offer(false));
+  }
+
+  /** @param {Choice} choice */
+  choose(choice) {
+    this.#last = choice;
+    this.onChoose(choice);
+  }
+
+  /** Fetches the list of models that the server has. */
+  async list() {
+    const list = byId('models');
+    try {
+      const response = await fetch('/models.json');
+      if (!response.ok) throw new Error(String(response.status));
+      this.#models = await response.json();
+    } catch {
+      this.#models = [];
+    }
+    const choices = this.#models.map((model, index) => {
+      const input = element('input', { type: 'radio', name: 'model', value: model.id, defaultChecked: index === 0 });
+      const details = [formatBytes(model.size_bytes), model.license].filter(Boolean).join(', ');
+      return element('label', { className: 'model' }, input, element('span', {}, model.name, element('span', {}, element('small', {}, details))));
+    });
+    list.replaceChildren(...(choices.length ? choices : [element('p', { className: 'muted' }, 'This server lists no models. Open a GGUF file or give its address.')]));
+    /** @type {HTMLButtonElement} */ (byId('load-button')).disabled = choices.length === 0;
+  }
+
+  /** @param {boolean} can_go_back whether a chat is waiting */
+  offer(can_go_back) {
+    this.#show(this.#card);
+    byId('back-button').hidden = !can_go_back;
+    const chosen = this.#card.querySelector('input[name=model]:checked');
+    (chosen instanceof HTMLElement ? chosen : byId('file-button')).focus();
+  }
+
+  /** @param {string} name */
+  begin(name) {
+    this.#show(this.#progress_card);
+    this.#announced = 0;
+    byId('progress-title').textContent = `Loading ${name}`;
+    byId('progress-bytes').textContent = 'Starting';
+    byId('progress-rate').textContent = '';
+    this.#bar.removeAttribute('value');
+    this.#bar.removeAttribute('aria-valuetext');
+    byId('cancel-button').focus();
+    announce(`Loading ${name}`);
+  }
+
+  /** @param {LoadProgress} progress */
+  progress({ loaded_bytes, total_bytes, bytes_per_second }) {
+    const speed = bytes_per_second > 0 ? `${formatBytes(bytes_per_second)}/s` : '';
+    if (total_bytes === null) {
+      byId('progress-bytes').textContent = formatBytes(loaded_bytes);
+      byId('progress-rate').textContent = speed;
+      return;
+    }
+    const share = loaded_bytes / total_bytes;
+    const percent = Math.floor(share * 100);
+    const left = bytes_per_second > 0 ? `${formatSeconds((total_bytes - loaded_bytes) / bytes_per_second)} left` : '';
+    this.#bar.value = share;
+    byId('progress-bytes').textContent = `${formatBytes(loaded_bytes)} of ${formatBytes(total_bytes)}`;
+    byId('progress-rate').textContent = share < 1 ? [speed, left].filter(Boolean).join(', ') : 'Getting ready';
+    this.#bar.setAttribute('aria-valuetext', `${percent} percent`);
+    if (percent >= this.#announced + 25 && percent < 100) {
+      this.#announced = percent;
+      announce(`${percent} percent loaded`);
+    }
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    const { code, title, message } = explain(error);
+    byId('load-error-title').textContent = title;
+    byId('load-error-message').textContent = message;
+    byId('load-error-code').textContent = code;
+    this.#show(this.#error_card);
+    const retry = byId('retry-button');
+    retry.hidden = !canRetry(code);
+    byId('choose-button').className = retry.hidden ? 'primary' : 'plain';
+    (retry.hidden ? byId('choose-button') : retry).focus();
+  }
+
+  hide() {
+    this.#section.hidden = true;
+  }
+
+  /** @param {HTMLElement} shown */
+  #show(shown) {
+    this.#section.hidden = false;
+    for (const card of [this.#card, this.#progress_card, this.#error_card]) card.hidden = card !== shown;
+  }
+}

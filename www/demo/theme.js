@@ -1,0 +1,7 @@
+// A classic script, so that a chosen theme is there before the first paint.
+try {
+  const theme = localStorage.getItem('siskin.theme');
+  if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
+} catch {
+  // Storage may be forbidden: the system's theme stays.
+}
