@@ -1,13 +1,14 @@
 // Asks the built package in headless Chromium: the answer on stdout as it comes, one line of figures on stderr.
-// node scripts/ask.mjs --file MODEL.gguf --prompt TEXT [--max-tokens N], with the browser's program in $CHROMIUM.
+// node scripts/ask.mjs --file MODEL.gguf --prompt TEXT [--max-tokens N], with the browser's program in $SISKIN_CHROMIUM.
 
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
 import { startServer } from './serve.mjs';
 
+const { chromium } = createRequire(new URL('../pkg/package.json', import.meta.url))('playwright-core');
 const { values } = parseArgs({ options: { file: { type: 'string' }, prompt: { type: 'string' }, 'max-tokens': { type: 'string', default: '256' } } });
 const max_tokens = Number(values['max-tokens']);
 if (!values.file || !values.prompt || !Number.isInteger(max_tokens) || max_tokens < 1) stop('--file and --prompt are needed, and --max-tokens is a whole number above 0.');
@@ -21,7 +22,7 @@ const server = await startServer({
   },
 });
 const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM,
+  executablePath: process.env.SISKIN_CHROMIUM,
   args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'],
 });
 try {

@@ -34,5 +34,5 @@ if [ -z "$prompt" ]; then
   step "Server"
   exec node scripts/serve.mjs --models "$MODELS"
 fi
-step "Chromium ($CHROMIUM)"
+step "Chromium ($SISKIN_CHROMIUM)"
 exec node scripts/ask.mjs --file "$file" --prompt "$prompt" ${max_tokens:+--max-tokens "$max_tokens"}

@@ -7,6 +7,6 @@ build_package() {
   cp -Rp www/lib/. pkg/dist/
   [ ! -f www/sw.js ] || cp -p www/sw.js pkg/dist/
   rm -rf pkg/types
-  node_modules/.bin/tsc -p www/tsconfig.types.json >&2 || fail "The JavaScript library's types do not check." "mend what tsc says above."
+  pkg/node_modules/.bin/tsc -p www/tsconfig.types.json >&2 || fail "The JavaScript library's types do not check." "mend what tsc says above."
   cp LICENSE-MIT LICENSE-APACHE pkg/dist/
 }

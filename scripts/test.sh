@@ -70,7 +70,7 @@ need_node_modules
 need_chromium driver
 
 ! cargo fmt --version >/dev/null 2>&1 || check "format" "cargo fmt" cargo fmt --check
-check "JavaScript types" "mend what tsc says above." node_modules/.bin/tsc -p www/tsconfig.json
+check "JavaScript types" "mend what tsc says above." pkg/node_modules/.bin/tsc -p www/tsconfig.json
 check "model fetcher" "mend scripts/fetch_model.py or its tests." python3 -m unittest discover -s tests/scripts -v
 if cargo clippy --version >/dev/null 2>&1; then
   check "clippy" "mend what clippy says above." native_cargo clippy --locked --all-targets -- -D warnings

@@ -30,14 +30,15 @@ need_node() {
   have npm || apt_install npm || fail "npm is missing." "apt-get install npm"
 }
 
-# playwright-core, typescript and binaryen, pinned by pkg/package-lock.json; node_modules is a link into the cache.
+# playwright-core, typescript and binaryen, pinned by pkg/package-lock.json; pkg/node_modules is a link into the
+# cache, unless npm was run there by hand.
 need_node_modules() {
   need_node
+  if [ -d pkg/node_modules ] && [ ! -L pkg/node_modules ]; then return 0; fi
   local folder
   folder=$CACHE/node/$(content_hash pkg/package.json pkg/package-lock.json)
-  locked npm install_node_modules "$folder"
-  [ -L node_modules ] || [ ! -e node_modules ] || fail "node_modules is a folder of its own." "remove it: build.sh links it to its cache."
-  [ "$(readlink node_modules || true)" = "$folder/node_modules" ] || ln -sfn "$folder/node_modules" node_modules
+  [ -f "$folder/complete" ] || locked npm install_node_modules "$folder"
+  [ "$(readlink pkg/node_modules || true)" = "$folder/node_modules" ] || ln -sfn "$folder/node_modules" pkg/node_modules
 }
 
 install_node_modules() {
@@ -54,7 +55,7 @@ need_wasm_bindgen() {
   local version
   version=$(awk '$1 == "name" && $3 == "\"wasm-bindgen\"" { getline; gsub(/"/, "", $3); print $3 }' Cargo.lock)
   WASM_BINDGEN=$CACHE/tools/wasm-bindgen-$version/bin
-  locked wasm-bindgen install_wasm_bindgen "$version"
+  [ -x "$WASM_BINDGEN/wasm-bindgen-test-runner" ] || locked wasm-bindgen install_wasm_bindgen "$version"
 }
 
 install_wasm_bindgen() {
@@ -123,7 +124,7 @@ wasm_linker() {
   return 1
 }
 
-# Sets CHROMIUM, and with the argument "driver" CHROMEDRIVER too.
+# Sets SISKIN_CHROMIUM, and with the argument "driver" CHROMEDRIVER too.
 need_chromium() {
   find_chromium "$@" && return 0
   step "Chromium"
@@ -134,11 +135,10 @@ need_chromium() {
 
 find_chromium() {
   local name
-  CHROMIUM=${SISKIN_CHROMIUM:-}
   for name in chromium google-chrome google-chrome-stable chromium-browser; do
-    [ -n "$CHROMIUM" ] || CHROMIUM=$(command -v "$name" || true)
+    [ -n "${SISKIN_CHROMIUM:-}" ] || SISKIN_CHROMIUM=$(command -v "$name" || true)
   done
   CHROMEDRIVER=$(command -v chromedriver || true)
-  export CHROMIUM CHROMEDRIVER
-  [ -x "$CHROMIUM" ] && { [ "${1:-}" != driver ] || [ -x "$CHROMEDRIVER" ]; }
+  export SISKIN_CHROMIUM CHROMEDRIVER
+  [ -x "$SISKIN_CHROMIUM" ] && { [ "${1:-}" != driver ] || [ -x "$CHROMEDRIVER" ]; }
 }

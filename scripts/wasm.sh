@@ -48,16 +48,17 @@ provide_wasm() {
   mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
   key=$(content_hash Cargo.toml Cargo.lock shaders scripts/wasm.sh pkg/package-lock.json "${sources[@]}")
   key=$1-$(printf '%s' "$key $2 $3 $WASM_COMPILER $WASM_BINDGEN" | sha256sum | cut -c 1-24)
-  locked "wasm build" compile_wasm "$CACHE/wasm/$key" "$@" || return 1
+  if [ -d "$CACHE/wasm/$key" ]; then
+    say "wasm $1: unchanged"
+  else
+    locked "wasm build" compile_wasm "$CACHE/wasm/$key" "$@" || return 1
+  fi
   cp -p "$CACHE/wasm/$key"/siskin_* pkg/dist/wasm/
 }
 
 # compile_wasm FOLDER NAME FEATURES LINK
 compile_wasm() {
-  if [ -d "$1" ]; then
-    say "wasm $2: unchanged"
-    return 0
-  fi
+  [ ! -d "$1" ] || return 0
   local folder=$1 partial=$1.partial
   shift
   step "wasm $1 ($2): compile"
@@ -68,7 +69,7 @@ compile_wasm() {
   step "wasm $1: wasm-bindgen, wasm-opt"
   "$WASM_BINDGEN/wasm-bindgen" --target web --out-name "siskin_$1" --out-dir "$partial" \
     "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/siskin.wasm" || fail "wasm-bindgen failed." "run ./build.sh build again; if it stays, remove $CACHE/target."
-  node_modules/.bin/wasm-opt -O3 --strip-debug --strip-producers --enable-simd --enable-relaxed-simd --enable-bulk-memory \
+  pkg/node_modules/.bin/wasm-opt -O3 --strip-debug --strip-producers --enable-simd --enable-relaxed-simd --enable-bulk-memory \
     --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
     "$partial/siskin_$1_bg.wasm" -o "$partial/siskin_$1_bg.wasm" || fail "wasm-opt failed." "run ./build.sh build again; if it stays, remove $CACHE/node."
   mv "$partial" "$folder"

@@ -111,7 +111,8 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     const { prompt_tokens, completion_tokens, total_tokens } = answer.usage;
     assert.ok(prompt_tokens > 5);
     assert.equal(total_tokens, prompt_tokens + completion_tokens);
-    assert.equal(choice.finish_reason, completion_tokens === 8 ? 'length' : 'stop');
+    assert.ok(completion_tokens > 0 && completion_tokens <= 8);
+    assert.equal(choice.finish_reason, completion_tokens < 8 ? 'stop' : 'length');
     assert.ok(answer.timings.prefill_ms > 0);
   });
 

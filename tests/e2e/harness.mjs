@@ -17,7 +17,7 @@ const CHROMIUM = process.env.SISKIN_CHROMIUM || '/usr/bin/chromium';
 const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
 
 /**
- * Why these tests cannot run here; false if they can.
+ * Why these tests cannot run here; false if they can. With SISKIN_REQUIRE_MODELS set, as ./build.sh test has it, a lack is an error.
  *
  * @param {...string} models files that they need
  */
@@ -28,6 +28,7 @@ export function cannotRun(...models) {
     [join(ROOT, 'pkg/node_modules/playwright-core'), 'npm ci in pkg/ brings playwright-core'],
     ...models.map((model) => [join(MODELS_DIR, model), './build.sh test fetches the models']),
   ].find(([file]) => !existsSync(file));
+  if (missing && process.env.SISKIN_REQUIRE_MODELS) throw new Error(`${missing[0]} is missing; ${missing[1]}`);
   return missing ? `SKIPPED: ${missing[0]} is missing; ${missing[1]}` : false;
 }
 

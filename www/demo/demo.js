@@ -91,6 +91,8 @@ function newChat() {
 
 /** @param {string} text */
 function send(text) {
+  // A message that failed is not asked again with the next one.
+  if (messages.at(-1)?.role === 'user') messages.pop();
   messages.push({ role: 'user', content: text });
   conversation.addUser(text);
   void answer();

@@ -8,7 +8,7 @@
  * @typedef {object} ModelInfo
  * @property {string} name `general.name` of the file
  * @property {string} architecture such as `qwen2`
- * @property {string} file_type such as `Q4_K_M`
+ * @property {string} file_type the type that holds most of the weights, such as `Q5_0`
  * @property {number} parameter_count
  * @property {number} block_count
  * @property {number} vocab_size
@@ -71,8 +71,11 @@
 
 /**
  * @typedef {object} ChatMessage
- * @property {string} role `system`, `user`, `assistant` or `tool`
- * @property {string | null} [content]
+ * @property {'system' | 'developer' | 'user' | 'assistant' | 'tool'} role
+ * @property {string | {type: 'text', text: string}[] | null} [content]
+ * @property {object[]} [tool_calls] of an assistant's message
+ * @property {string} [tool_call_id] of a tool's message
+ * @property {string} [name]
  */
 
 /**
