@@ -1,7 +1,7 @@
 // The package's API, called from a page.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { SMOLLM2, cannotRun, start } from './harness.mjs';
+import { SMOLLM2, cannotRun, start, workersLeft } from './harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 
@@ -259,6 +259,6 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       return [await open, await codeOf(siskin.tokenize('x')), await codeOf(siskin.chat.completions.create({ messages: [] }))];
     }, URL_PATH);
     assert.deepEqual(codes, ['SiskinError: aborted', 'SiskinError: not_loaded', 'SiskinError: not_loaded']);
-    assert.equal(page.workers().length, 1, 'only the shared model still has a worker');
+    assert.equal(await workersLeft(page, 1), 1, 'only the shared model still has a worker');
   });
 });

@@ -1,12 +1,12 @@
 // Every way in which loading goes wrong: its code, its sentence, and a page that lives on.
 import assert from 'node:assert/strict';
 import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { tinyGguf } from './gguf.mjs';
-import { MODELS_DIR, SMOLLM2, cannotRun, loadListed, shoot, start } from './harness.mjs';
+import { MODELS_DIR, SMOLLM2, cannotRun, loadListed, shoot, start, workersLeft } from './harness.mjs';
 
 const model = join(MODELS_DIR, SMOLLM2);
 const send = (status, headers, body) => (_request, response) => response.writeHead(status, headers).end(body);
@@ -56,13 +56,14 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
       assert.equal(error?.name, 'SiskinError');
       assert.equal(error.code, code, error.message);
       assert.match(error.message, sentence);
-      assert.match(error.message, /^[A-Z"].*\w.*[.!)]$/s, 'a sentence');
 
       await page.locator('#url-input').fill(`${site.url}${path}`);
       await page.keyboard.press('Enter');
       await page.locator('#load-error').waitFor({ state: 'visible' });
       assert.equal(await page.locator('#load-error-code').innerText(), code);
-      assert.equal(await page.locator('#load-error-message').innerText(), error.message);
+      const shown = await page.locator('#load-error-message').innerText();
+      assert.match(shown, /^[A-Z"`]\S* \S+ \S+.*\.$/s, 'a sentence');
+      assert.ok(shown.toLowerCase().includes(error.message.toLowerCase()), shown);
       assert.notEqual(await page.locator('#load-error-title').innerText(), 'Something went wrong');
       await shoot(page, `error-${code}`);
       await page.getByRole('button', { name: 'Choose another model' }).click();
@@ -86,14 +87,12 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
   });
 
   test('the page is alive after all that: a good model loads and answers', async () => {
-    assert.equal(page.workers().length, 0, 'failed loads leave no worker behind');
+    assert.equal(await workersLeft(page, 0), 0, 'failed loads leave no worker behind');
     await loadListed(page, 'SmolLM2');
     await page.locator('#prompt').fill('Say hello.');
     await page.keyboard.press('Enter');
     await page.locator('.assistant .notes').waitFor();
     assert.ok((await page.locator('.assistant .text').innerText()).length > 0);
-    const info = await stat(model);
-    assert.ok(info.size > 0);
   });
 
   test('a crash rejects what is open, and the next load works', async () => {

@@ -70,6 +70,12 @@ export async function loadListed(page, name) {
   await page.locator('#prompt').waitFor({ state: 'visible' });
 }
 
+/** Waits until the page has so many workers: playwright hears of a terminated one a little later. */
+export async function workersLeft(page, count) {
+  for (const end_ms = Date.now() + 5000; page.workers().length !== count && Date.now() < end_ms; ) await page.waitForTimeout(50);
+  return page.workers().length;
+}
+
 /** A screenshot for people to look at, in a folder that git ignores. */
 export async function shoot(page, name) {
   await mkdir(SHOTS, { recursive: true });

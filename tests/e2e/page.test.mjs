@@ -39,6 +39,7 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
     await shoot(page, 'loading');
     await page.waitForFunction((seen) => document.querySelector('#progress').value > seen, seen);
     await page.locator('#prompt').waitFor({ state: 'visible' });
+    assert.equal(await page.locator('#model-name').innerText(), 'SmolLM2 135M Instruct');
     assert.match(await page.locator('#where').innerText(), /^CPU · (relaxed )?SIMD · \d+ threads?$/);
     await shoot(page, 'empty-chat');
 

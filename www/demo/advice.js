@@ -49,6 +49,15 @@ export function explain(error) {
   return {
     code: code ?? 'unknown',
     title: TITLES[code ?? ''] ?? 'Something went wrong',
-    message: message ?? 'Reload the page and try again.',
+    message: sentence(message || 'Reload the page and try again.'),
   };
+}
+
+/**
+ * @param {string} text
+ * @returns {string} with a capital and a full stop
+ */
+function sentence(text) {
+  const begun = text[0].toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }

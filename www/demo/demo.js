@@ -29,7 +29,7 @@ const composer = new Composer({ onSend: send, onStop: () => answering?.abort() }
 const card = new LoadCard({ onChoose: load, onCancel: () => loading?.abort(), onBack: showChat });
 
 /** @param {Choice} choice */
-async function load({ name, source }) {
+async function load({ name, source, listed }) {
   loading?.abort();
   answering?.abort();
   const controller = new AbortController();
@@ -47,7 +47,7 @@ async function load({ name, source }) {
       },
     });
     siskin = loaded;
-    byId('model-name').textContent = loaded.info.name || name;
+    byId('model-name').textContent = listed ? name : loaded.info.name || name;
     byId('where').textContent = describe(loaded.info);
     byId('context').textContent = ` · ${formatCount(loaded.info.context_tokens, 'token')} of context`;
     newChat();

@@ -6,7 +6,7 @@ import { formatBytes, formatSeconds } from './format.js';
 /** @import { LoadProgress } from '../lib/index.js' */
 
 /** @typedef {{id: string, name: string, file: string, size_bytes: number, license?: string}} ListedModel */
-/** @typedef {{name: string, source: string | File}} Choice */
+/** `listed` models have a name that people know; a file is named by its header. @typedef {{name: string, source: string | File, listed?: boolean}} Choice */
 
 export class LoadCard {
   #section = byId('welcome');
@@ -32,7 +32,7 @@ export class LoadCard {
       event.preventDefault();
       const id = new FormData(/** @type {HTMLFormElement} */ (event.target)).get('model');
       const model = this.#models.find((model) => model.id === id);
-      if (model) this.choose({ name: model.name, source: `/models/${model.file}` });
+      if (model) this.choose({ name: model.name, source: `/models/${model.file}`, listed: true });
     });
     const file_input = /** @type {HTMLInputElement} */ (byId('file-input'));
     byId('file-button').addEventListener('click', () => file_input.click());
