@@ -16,7 +16,7 @@ check() {
   shift 2
   step "$name"
   "$@" 2>&1 | tee "$log" || ok=0
-  summary=$(grep -aE '^test result:|^ℹ (pass|fail|tests) |^Ran [0-9]+ test|^OK|^FAILED' "$log" || true)
+  summary=$(grep -aE '^test result:|^ℹ (pass|fail|tests) |^Ran [0-9]+ test|^OK|^FAILED' "$log" | grep -v '0 passed; 0 failed' || true)
   good=$(counted "$log" passed pass)
   bad=$(counted "$log" failed fail)
   if [ "$good" -eq 0 ] && [ "$bad" -eq 0 ]; then good=$ok; fi
