@@ -155,7 +155,19 @@ impl<B: Backend> Tensors<B> {
             return Err(Error::new(Code::InvalidArgument, message));
         }
         let facts = facts(&gguf.metadata, &spec, gguf)?;
-        Ok(Tensors { backend, spec, tokenizer, template, facts, context_tokens, plan, next: 0, current: None, loaded: HashMap::new(), rope_freqs: None })
+        Ok(Tensors {
+            backend,
+            spec,
+            tokenizer,
+            template,
+            facts,
+            context_tokens,
+            plan,
+            next: 0,
+            current: None,
+            loaded: HashMap::new(),
+            rope_freqs: None,
+        })
     }
 
     /// Takes the bytes of `chunk`, which begins at byte `at` of the file.

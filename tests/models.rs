@@ -118,12 +118,19 @@ fn real(name: &str) {
         let sum: f64 = row.iter().map(|&x| (x as f64 - max).exp()).sum();
         let logprob = row[tokens[i + 1] as usize] as f64 - max - sum.ln();
         total -= logprob;
-        if std::env::var("DUMP").is_ok() { println!("{i} {:.3} {:.3} {:.3}", logprob, golden_logprobs[i], logprob - golden_logprobs[i]); }
+        if std::env::var("DUMP").is_ok() {
+            println!("{i} {:.3} {:.3} {:.3}", logprob, golden_logprobs[i], logprob - golden_logprobs[i]);
+        }
         worst = if (logprob - golden_logprobs[i]).abs() > worst.0 { ((logprob - golden_logprobs[i]).abs(), i) } else { worst };
     }
     let perplexity = (total / (tokens.len() - 1) as f64).exp();
     let expected = golden["perplexity"].as_f64().unwrap();
-    println!("{name}: argmax agrees on {:.1}%, perplexity {perplexity:.4} beside {expected:.4}, log-probability off by at most {:.2} (position {})", 100.0 * agreement, worst.0, worst.1);
+    println!(
+        "{name}: argmax agrees on {:.1}%, perplexity {perplexity:.4} beside {expected:.4}, log-probability off by at most {:.2} (position {})",
+        100.0 * agreement,
+        worst.0,
+        worst.1
+    );
     assert!(agreement >= 0.97, "argmax agrees on {agreement}");
     assert!((perplexity / expected - 1.0).abs() < 0.01, "perplexity {perplexity}, expected {expected}");
 }

@@ -48,7 +48,9 @@ impl Arguments {
                 Value(word) => words.push(word.string()?),
                 Long("help") | Short('h') => words.insert(0, "help".into()),
                 Long("tensors") => options.push(("tensors".into(), String::new())),
-                Long(name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds")) => {
+                Long(
+                    name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"),
+                ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
                 }
@@ -107,7 +109,13 @@ fn load(path: &str, context_tokens: Option<usize>) -> Result<Loaded<Cpu>> {
     let mut loader = Loader::new(Cpu::default(), Options { context_tokens });
     read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;
     let loaded = loader.finish()?;
-    eprintln!("{}: {} {}, loaded in {:.2} s", loaded.facts.name, loaded.facts.architecture, loaded.facts.file_type, start.elapsed().as_secs_f64());
+    eprintln!(
+        "{}: {} {}, loaded in {:.2} s",
+        loaded.facts.name,
+        loaded.facts.architecture,
+        loaded.facts.file_type,
+        start.elapsed().as_secs_f64()
+    );
     Ok(loaded)
 }
 
@@ -122,7 +130,9 @@ fn inspect(arguments: &Arguments) -> Result<()> {
     println!("GGUF version {}, {} tensors, {} bytes", gguf.version, gguf.tensors.len(), gguf.size_bytes);
     for (key, value) in gguf.metadata.iter() {
         let text = match value {
-            Value::String(text) if text.len() > 100 => format!("\"{}...\" ({} bytes)", text.chars().take(60).collect::<String>().escape_debug(), text.len()),
+            Value::String(text) if text.len() > 100 => {
+                format!("\"{}...\" ({} bytes)", text.chars().take(60).collect::<String>().escape_debug(), text.len())
+            }
             Value::Array(array) => format!("{} x {}", array.len(), array.item_type()),
             other => format!("{other:?}"),
         };
@@ -165,7 +175,11 @@ fn eval(arguments: &Arguments) -> Result<()> {
     }
     let seconds = start.elapsed().as_secs_f64();
     let perplexity = (total / (tokens.len() - 1).max(1) as f64).exp();
-    println!("perplexity {perplexity:.4} over {} tokens, {:.1} tokens/s with the output matrix for each", tokens.len(), tokens.len() as f64 / seconds);
+    println!(
+        "perplexity {perplexity:.4} over {} tokens, {:.1} tokens/s with the output matrix for each",
+        tokens.len(),
+        tokens.len() as f64 / seconds
+    );
     Ok(())
 }
 

@@ -88,7 +88,10 @@ impl<B: Backend> Model<B> {
         }
         let (needed, room) = (self.cached_tokens + tokens.len(), self.context_tokens);
         if needed > room {
-            return Err(Error::new(Code::ContextFull, format!("{needed} tokens do not fit the context of {room}: shorten the text, or load the model with a longer context")));
+            return Err(Error::new(
+                Code::ContextFull,
+                format!("{needed} tokens do not fit the context of {room}: shorten the text, or load the model with a longer context"),
+            ));
         }
         Ok(())
     }
@@ -120,7 +123,8 @@ impl<B: Backend> Model<B> {
             backend.attention_input(step, cache, i, &input);
             backend.attend(step, cache, i);
             backend.project_add(step, &w.attn_output);
-            backend.feed_forward(step, &FeedForward { norm: &w.ffn_norm, gate: &w.ffn_gate, up: &w.ffn_up, activation: spec.activation, eps });
+            backend
+                .feed_forward(step, &FeedForward { norm: &w.ffn_norm, gate: &w.ffn_gate, up: &w.ffn_up, activation: spec.activation, eps });
             backend.project_add(step, &w.ffn_down);
         }
         if let Some(rows) = rows {

@@ -42,12 +42,9 @@ impl Spec {
             None => embedding / heads,
         };
         let rotated = keys.opt_width("rope.dimension_count")?.unwrap_or(head);
-        let vocab = gguf
-            .tensors
-            .iter()
-            .find(|t| t.name == "token_embd.weight")
-            .map(|t| t.rows())
-            .ok_or_else(|| Error::new(Code::TensorMissing, "the file lacks the tensor token_embd.weight: download it again, or choose another model"))?;
+        let vocab = gguf.tensors.iter().find(|t| t.name == "token_embd.weight").map(|t| t.rows()).ok_or_else(|| {
+            Error::new(Code::TensorMissing, "the file lacks the tensor token_embd.weight: download it again, or choose another model")
+        })?;
         let spec = Spec {
             widths: Widths {
                 embedding,
@@ -69,7 +66,9 @@ impl Spec {
         if !fits || !(spec.rms_eps > 0.0 && spec.rms_eps < 1.0) {
             return Err(Error::new(
                 Code::Metadata,
-                format!("the header's sizes do not fit together ({heads} heads, {kv_heads} key-value heads of {head}): the file is broken or of an unknown kind"),
+                format!(
+                    "the header's sizes do not fit together ({heads} heads, {kv_heads} key-value heads of {head}): the file is broken or of an unknown kind"
+                ),
             ));
         }
         Ok(spec)
@@ -111,11 +110,17 @@ impl Keys<'_> {
             None | Some("none") => 1.0,
             Some("linear") => self.metadata.f32(&self.key("rope.scaling.factor"))?,
             Some(other) => {
-                return Err(Error::new(Code::Metadata, format!("rope scaling of the kind \"{other}\" is not supported: choose another model")));
+                return Err(Error::new(
+                    Code::Metadata,
+                    format!("rope scaling of the kind \"{other}\" is not supported: choose another model"),
+                ));
             }
         };
         if !(base.is_finite() && base > 1.0 && factor.is_finite() && factor > 0.0) {
-            return Err(Error::new(Code::Metadata, format!("the rope base {base} or its factor {factor} is impossible: the file is broken")));
+            return Err(Error::new(
+                Code::Metadata,
+                format!("the rope base {base} or its factor {factor} is impossible: the file is broken"),
+            ));
         }
         Ok((0..rotated / 2).map(|i| ((base as f64).powf(-2.0 * i as f64 / rotated as f64) / factor as f64) as f32).collect())
     }

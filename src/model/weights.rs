@@ -88,7 +88,14 @@ pub fn select(spec: &Spec, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
         if (tensor.rows(), tensor.cols()) != (e.rows as u64, e.cols as u64) {
             return Err(Error::new(
                 Code::TensorShape,
-                format!("the tensor {} is {} x {} where the header asks for {} x {}: the file is broken", e.name, tensor.rows(), tensor.cols(), e.rows, e.cols),
+                format!(
+                    "the tensor {} is {} x {} where the header asks for {} x {}: the file is broken",
+                    e.name,
+                    tensor.rows(),
+                    tensor.cols(),
+                    e.rows,
+                    e.cols
+                ),
             ));
         }
         selected.push(tensor.clone());

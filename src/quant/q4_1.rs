@@ -1,6 +1,9 @@
 //! Q4_1: 32 weights of 4 bits above a minimum, one scale.
 
-use super::{F16, Levelled, Levels, Quantize, block_bytes, q4_0::{inverse_or_zero, nibble}};
+use super::{
+    F16, Levelled, Levels, Quantize, block_bytes,
+    q4_0::{inverse_or_zero, nibble},
+};
 
 /// Weight i is `d * q + m`. The low nibbles of `qs` are weights 0 to 15, the high ones 16 to 31.
 #[derive(Clone, Copy, Debug)]

@@ -91,7 +91,10 @@ pub struct Cpu {
 fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
     let mut v = Vec::new();
     v.try_reserve_exact(len).map_err(|_| {
-        Error::new(Code::OutOfMemory, format!("no memory for {} bytes of {what}: close other tabs, or choose a smaller model", len * size_of::<T>()))
+        Error::new(
+            Code::OutOfMemory,
+            format!("no memory for {} bytes of {what}: close other tabs, or choose a smaller model", len * size_of::<T>()),
+        )
     })?;
     v.resize(len, T::default());
     Ok(v)

@@ -18,7 +18,10 @@ pub fn spec(gguf: &Gguf) -> Result<Spec> {
         other => {
             let other: String = other.chars().take(64).flat_map(char::escape_default).collect();
             let names = SUPPORTED.join(", ");
-            return Err(Error::new(Code::Architecture, format!("the architecture \"{other}\" is not supported: choose a model of {names}")));
+            return Err(Error::new(
+                Code::Architecture,
+                format!("the architecture \"{other}\" is not supported: choose a model of {names}"),
+            ));
         }
     };
     Spec::new(name, declaration, gguf)

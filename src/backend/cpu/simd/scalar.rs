@@ -6,8 +6,8 @@ use half::{bf16, f16};
 #[derive(Clone, Copy)]
 pub struct Scalar;
 
-fn lanes<const N: usize, T: Copy + Default, F: FnMut(usize) -> T>(mut f: F) -> [T; N] {
-    std::array::from_fn(|i| f(i))
+fn lanes<const N: usize, T: Copy + Default, F: FnMut(usize) -> T>(f: F) -> [T; N] {
+    std::array::from_fn(f)
 }
 
 // SAFETY (all): pointers are read and written within the bounds that the trait's contract names.
