@@ -63,7 +63,7 @@ impl Spec {
             activation: declaration.activation,
         };
         let fits = heads % kv_heads == 0 && head % 4 == 0 && rotated % 2 == 0 && rotated <= head && spec.widths.blocks <= 1024;
-        if !fits || !(spec.rms_eps > 0.0 && spec.rms_eps < 1.0) {
+        if !(fits && spec.rms_eps > 0.0 && spec.rms_eps < 1.0) {
             return Err(Error::new(
                 Code::Metadata,
                 format!(

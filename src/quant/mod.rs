@@ -213,6 +213,8 @@ impl DType {
 
 type QuantizeFn = fn(&[f32], &mut Vec<u8>) -> Option<()>;
 
+type ToLevels = fn(&[u8], &mut [Levels]);
+
 /// What is known of a format, gathered once from its block type.
 struct Format {
     ggml_type: u32,
@@ -220,7 +222,7 @@ struct Format {
     block_len: usize,
     block_bytes: usize,
     dequantize: fn(&[u8], &mut [f32]),
-    levels: Option<fn(&[u8], &mut [Levels])>,
+    levels: Option<ToLevels>,
     scales_are_finite: fn(&[u8]) -> bool,
     quantize: Option<QuantizeFn>,
 }

@@ -3,6 +3,8 @@
 //! A tile is four rows by `T` tokens. Weights are unpacked once a tile; the integer sums of a block of 32 columns are exact, and
 //! blocks are added up in order, so a token's result is the same bits in every tile width and for every thread count.
 
+#![allow(clippy::needless_range_loop, reason = "a tile's arrays run in step, one index for all")]
+
 use super::{
     Buf,
     float::{FloatKind, float_rows},

@@ -39,7 +39,6 @@ impl<'a, T> SharedMut<'a, T> {
     ///
     /// # Panics
     /// If the range is not inside the slice.
-    #[expect(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
     pub unsafe fn slice(&self, range: Range<usize>) -> &'a mut [T] {
         assert!(range.start <= range.end && range.end <= self.len);
         // SAFETY: in bounds as just checked; not aliased as promised.

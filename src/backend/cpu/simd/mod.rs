@@ -17,6 +17,7 @@ pub use wasm::Wasm;
 /// # Safety
 /// The caller makes sure that the CPU has the instructions, that 16 bytes can be read at every `load` (4 at every `dot`,
 /// 8 at `load_f16`), and that the method ends up inlined into a function that enables them.
+#[expect(clippy::missing_safety_doc, reason = "one contract holds for all methods: the trait's")]
 pub trait Simd: Copy {
     /// 16 bytes.
     type Bytes: Copy;

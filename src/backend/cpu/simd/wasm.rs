@@ -6,13 +6,14 @@ use std::arch::wasm32::*;
 #[derive(Clone, Copy)]
 pub struct Wasm;
 
-/// Widened to i16: lanes 0..4 of `low` and `high` are (row 0, row 0, row 1, row 1) and (row 2, row 2, row 3, row 3).
+/// Two vectors of sums. Widened to i16, the lanes of `low` and `high` are rows (0, 0, 1, 1) and (2, 2, 3, 3).
 #[derive(Clone, Copy)]
 pub struct Halves {
     low: v128,
     high: v128,
 }
 
+#[cfg(not(target_feature = "relaxed-simd"))]
 #[inline(always)]
 fn add_neighbours(s: Halves) -> v128 {
     i32x4_add(i32x4_shuffle::<0, 2, 4, 6>(s.low, s.high), i32x4_shuffle::<1, 3, 5, 7>(s.low, s.high))
