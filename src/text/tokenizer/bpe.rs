@@ -3,6 +3,7 @@
 use super::split::Splitter;
 use super::vocab::Vocab;
 use crate::error::{Code, Error, Result};
+use crate::format::quoted;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -45,7 +46,8 @@ impl Bpe {
             let pair = resolve(vocab, merge).ok_or_else(|| {
                 Error::new(
                     Code::Tokenizer,
-                    format!("Merge {rank} of the vocabulary (\"{merge}\") does not join two tokens to a third; the file is broken."),
+                    format!("Merge {rank} of the vocabulary ({}) does not join two tokens to a third; the file is broken: choose another conversion of the model.",
+ quoted(merge)),
                 )
             })?;
             let (left, right, result) = pair;
