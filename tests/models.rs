@@ -1,8 +1,10 @@
 //! Whole models against what Hugging Face transformers (the tiny ones) and llama.cpp (the real ones) compute.
 
-mod common;
+mod common {
+    pub mod model_path;
+}
 
-use common::model_path;
+use common::model_path::model_path;
 use half::bf16;
 use serde_json::Value;
 use siskin::{
