@@ -84,13 +84,14 @@ need_wasm_toolchain() {
 
 rustup_wasm() {
   have rustup && rustup target list --installed 2>/dev/null | grep -qx "$TRIPLE" || return 1
+  [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library/std" ] || return 1
   WASM_TOOLCHAIN=rustup WASM_COMPILER=$(rustc --version)
 }
 
 add_rustup_wasm() {
   have rustup || return 1
-  step "rustup target add $TRIPLE"
-  RUSTUP_MAX_RETRIES=1 timeout 120 rustup target add "$TRIPLE" >&2 || {
+  step "rustup: $TRIPLE, and the standard library's source for the build with threads"
+  RUSTUP_MAX_RETRIES=1 timeout 120 rustup target add "$TRIPLE" >&2 && RUSTUP_MAX_RETRIES=1 timeout 120 rustup component add rust-src >&2 || {
     say "rustup cannot download here"
     return 1
   }

@@ -5,6 +5,7 @@
 WASM_BUILDS='
 simd    | +simd128               |
 relaxed | +simd128,+relaxed-simd |
+threads | +simd128,+relaxed-simd,+atomics,+bulk-memory,+mutable-globals | --shared-memory --import-memory --max-memory=4294967296 --export=__wasm_init_tls --export=__tls_size --export=__tls_align --export=__tls_base --export=__heap_base
 '
 
 # for_each_wasm COMMAND...: runs COMMAND... NAME FEATURES LINK for every row.
@@ -24,7 +25,13 @@ wasm_cargo() {
   shift 4
   export CARGO_ENCODED_RUSTFLAGS=$flags CARGO_TARGET_DIR=$CACHE/target/$WASM_TOOLCHAIN-$name
   case $WASM_TOOLCHAIN in
-    rustup) cargo "$subcommand" --locked --target "$TRIPLE" "$@" ;;
+    rustup)
+      # Threads need a standard library compiled with atomics, which is not shipped.
+      case $flags in
+        *+atomics*) RUSTC_BOOTSTRAP=1 cargo "$subcommand" --locked --target "$TRIPLE" -Z build-std=std,panic_abort "$@" ;;
+        *) cargo "$subcommand" --locked --target "$TRIPLE" "$@" ;;
+      esac
+      ;;
     debian)
       RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$WASM_LINKER \
         /usr/bin/cargo "$subcommand" --locked --target "$TRIPLE" -Z build-std=std,panic_abort "$@"
@@ -69,7 +76,7 @@ compile_wasm() {
   step "wasm $1: wasm-bindgen, wasm-opt"
   "$WASM_BINDGEN/wasm-bindgen" --target web --out-name "siskin_$1" --out-dir "$partial" \
     "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/siskin.wasm" || fail "wasm-bindgen failed." "run ./build.sh build again; if it stays, remove $CACHE/target."
-  pkg/node_modules/.bin/wasm-opt -O3 --strip-debug --strip-producers --enable-simd --enable-relaxed-simd --enable-bulk-memory \
+  pkg/node_modules/.bin/wasm-opt -O3 --strip-debug --strip-producers --enable-simd --enable-relaxed-simd --enable-bulk-memory --enable-threads \
     --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
     "$partial/siskin_$1_bg.wasm" -o "$partial/siskin_$1_bg.wasm" || fail "wasm-opt failed." "run ./build.sh build again; if it stays, remove $CACHE/node."
   mv "$partial" "$folder"

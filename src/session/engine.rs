@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    backend::cpu::Cpu,
+    backend::cpu::{Cpu, pool::Pool},
     generate::Decoder,
     loader::{Loader, Options},
     model::Model,
@@ -11,9 +11,9 @@ use crate::{
 /// Loads a model for the backend that was picked for it.
 pub type EngineLoader = Loader<Cpu>;
 
-/// Picks the backend. What the loader gives becomes a session: `loader.finish()?.into()`.
-pub fn loader(options: Options) -> EngineLoader {
-    Loader::new(Cpu::default(), options)
+/// Picks the backend; on the CPU, `pool` shares its work. What the loader gives becomes a session: `loader.finish()?.into()`.
+pub fn loader(options: Options, pool: Pool) -> EngineLoader {
+    Loader::new(Cpu::new(pool), options)
 }
 
 /// A model on the backend that was picked for it.

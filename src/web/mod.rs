@@ -4,6 +4,7 @@ mod convert;
 
 use crate::{
     Code, Error, Result,
+    backend::cpu::pool::{Pool, Seat},
     generate::generator::StopHandle,
     loader::Options,
     session::{
@@ -17,7 +18,11 @@ use crate::{
 };
 use convert::{from_js, to_js};
 use js_sys::Promise;
-use std::{cell::Cell, panic, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    panic,
+    rc::Rc,
+};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
@@ -25,6 +30,7 @@ use wasm_bindgen_futures::future_to_promise;
 #[wasm_bindgen]
 pub struct Engine {
     state: Rc<Cell<State>>,
+    seats: RefCell<Vec<Seat>>,
 }
 
 /// Whoever works with the state takes it out of its cell, so that no call can meet another one's borrow.
@@ -58,16 +64,36 @@ impl State {
     }
 }
 
+/// More threads than any tab is given.
+const MAX_THREADS: usize = 64;
+
+/// Shares the work of the engine that gave `seat`, until that is freed. To be called once for a seat, in a worker of its own that was
+/// started on the engine's module and memory.
+#[wasm_bindgen]
+pub fn run_thread(seat: usize) {
+    // SAFETY: the number comes from `take_seat`, which gives each away once.
+    unsafe { Box::from_raw(seat as *mut Seat) }.work();
+}
+
 #[wasm_bindgen]
 impl Engine {
-    /// `options`: `{context_tokens?: number}`
+    /// `options`: `{context_tokens?: number, threads?: number}`; each thread but the caller's is another worker in [`run_thread`].
     #[wasm_bindgen(constructor)]
     pub fn new(options: &JsValue) -> Result<Engine> {
         panic::set_hook(Box::new(|panic| {
             wasm_bindgen::throw_str(&format!("Siskin stopped at a bug of its own, please report it: {panic}"))
         }));
-        let loading = State::Loading(Box::new(loader(loader_options(options)?)));
-        Ok(Engine { state: Rc::new(Cell::new(loading)) })
+        let (options, threads) = loader_options(options)?;
+        let pool = Pool::new(threads);
+        let seats = (1..threads).map(|_| pool.seat()).collect();
+        let loading = State::Loading(Box::new(loader(options, pool)));
+        Ok(Engine { state: Rc::new(Cell::new(loading)), seats: RefCell::new(seats) })
+    }
+
+    /// The place of one more thread, for [`run_thread`]; undefined when all are taken.
+    pub fn take_seat(&self) -> Option<usize> {
+        let seat = self.seats.borrow_mut().pop()?;
+        Some(Box::into_raw(Box::new(seat)) as usize)
     }
 
     /// Takes the next bytes of the model file.
@@ -155,11 +181,18 @@ impl Engine {
     }
 }
 
-fn loader_options(options: &JsValue) -> Result<Options> {
+fn loader_options(options: &JsValue) -> Result<(Options, usize)> {
     let mut fields = Fields::from_json(&from_js(options)?)?;
     let context_tokens = fields.take("context_tokens")?;
+    let threads = fields.take("threads")?.unwrap_or(1);
     fields.finish()?;
-    Ok(Options { context_tokens })
+    if !(1..=MAX_THREADS).contains(&threads) || (threads > 1 && cfg!(not(target_feature = "atomics"))) {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("{threads} threads are not possible here. Ask for 1, or use the threads build."),
+        ));
+    }
+    Ok((Options { context_tokens }, threads))
 }
 
 fn special(options: &JsValue) -> Result<Special> {

@@ -8,39 +8,98 @@ const RELAXED_SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2,
 /** The same with `i8x16.popcnt`. */
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
 
+/** More threads than this gain little: decoding is bound by memory. */
+const MOST_THREADS = 8;
+
 /**
- * The fastest build that this browser runs. Wasm has no run-time detection of its own: a module either validates or not.
- *
- * @returns {{script: URL, wasm: URL}}
- * @throws {SiskinError} `no_simd`
+ * How many threads the engine gets if nobody says: half of many logical cores, for two of them often share one real core.
+ * Shared memory, and so more than one thread, needs a cross-origin isolated page.
  */
-function chooseBuild() {
+function defaultThreads() {
+  const cores = navigator.hardwareConcurrency || 1;
+  return Math.min(MOST_THREADS, cores > 4 ? cores >> 1 : cores);
+}
+
+/** @typedef {{script: URL, wasm: URL}} Build */
+
+/**
+ * The builds that this browser runs, the fastest first. Wasm has no run-time detection of its own: a module either validates or not.
+ *
+ * @param {number} threads
+ * @returns {Build[]}
+ */
+function builds(threads) {
+  const list = [];
+  const relaxed = WebAssembly.validate(new Uint8Array(RELAXED_SIMD));
   // Spelled out, because bundlers find files by `new URL` with a literal.
-  if (WebAssembly.validate(new Uint8Array(RELAXED_SIMD))) {
-    return { script: new URL('./wasm/siskin_relaxed.js', import.meta.url), wasm: new URL('./wasm/siskin_relaxed_bg.wasm', import.meta.url) };
-  }
-  if (WebAssembly.validate(new Uint8Array(SIMD))) {
-    return { script: new URL('./wasm/siskin_simd.js', import.meta.url), wasm: new URL('./wasm/siskin_simd_bg.wasm', import.meta.url) };
-  }
-  throw new SiskinError('no_simd', 'This browser has no WebAssembly SIMD. Use Chrome 91, Firefox 89, Safari 16.4 or newer.');
+  if (relaxed && threads > 1) list.push({ script: new URL('./wasm/siskin_threads.js', import.meta.url), wasm: new URL('./wasm/siskin_threads_bg.wasm', import.meta.url) });
+  if (relaxed) list.push({ script: new URL('./wasm/siskin_relaxed.js', import.meta.url), wasm: new URL('./wasm/siskin_relaxed_bg.wasm', import.meta.url) });
+  else if (WebAssembly.validate(new Uint8Array(SIMD))) list.push({ script: new URL('./wasm/siskin_simd.js', import.meta.url), wasm: new URL('./wasm/siskin_simd_bg.wasm', import.meta.url) });
+  return list;
 }
 
 /**
- * @returns {Promise<WasmModule>}
+ * Starts the wasm and the threads beside the caller's own.
+ *
+ * @param {number} [wanted_threads]
+ * @returns {Promise<{module: WasmModule, threads: Worker[]}>} the threads wait for {@link seat}
  * @throws {SiskinError} `no_simd`, `wasm_failed`
  */
-export async function loadWasm() {
-  const { script, wasm } = chooseBuild();
-  try {
-    /** @type {WasmModule} */
-    const module = await import(/* webpackIgnore: true */ /* @vite-ignore */ script.href);
-    await module.default({ module_or_path: wasm });
-    return module;
-  } catch (cause) {
-    throw new SiskinError(
-      'wasm_failed',
-      `The engine's WebAssembly did not start: ${messageOf(cause)}. Check that dist/wasm is served beside the scripts and that the page's CSP has 'wasm-unsafe-eval'.`,
-      { cause },
-    );
+export async function startEngine(wanted_threads = defaultThreads()) {
+  const list = builds(globalThis.crossOriginIsolated ? wanted_threads : 1);
+  let cause = /** @type {unknown} */ (undefined);
+  for (const build of list) {
+    try {
+      return await start(build, wanted_threads);
+    } catch (error) {
+      // Shared memory can be refused where address space is short: the next build does without.
+      cause = error;
+    }
   }
+  if (list.length === 0) throw new SiskinError('no_simd', 'This browser has no WebAssembly SIMD. Use Chrome 91, Firefox 89, Safari 16.4 or newer.');
+  throw new SiskinError(
+    'wasm_failed',
+    `The engine's WebAssembly did not start: ${messageOf(cause)}. Check that dist/wasm is served beside the scripts and that the page's CSP has 'wasm-unsafe-eval'.`,
+    { cause },
+  );
+}
+
+/**
+ * @param {Build} build
+ * @param {number} wanted_threads
+ */
+async function start({ script, wasm }, wanted_threads) {
+  /** @type {WasmModule} */
+  const module = await import(/* webpackIgnore: true */ /* @vite-ignore */ script.href);
+  const response = await fetch(wasm);
+  if (!response.ok) throw new Error(`${wasm.pathname} answered with status ${response.status}`);
+  const compiled = await compile(response);
+  const { memory } = await module.default({ module_or_path: compiled });
+  const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+  const started = Array.from({ length: shared ? wanted_threads - 1 : 0 }, () => startThread({ script: script.href, module: compiled, memory }));
+  const threads = (await Promise.all(started)).filter((thread) => thread !== undefined);
+  return { module, threads };
+}
+
+/** @param {Response} response */
+async function compile(response) {
+  // Streaming needs the MIME type application/wasm, which some static hosts do not send.
+  if (response.headers.get('Content-Type') === 'application/wasm') return WebAssembly.compileStreaming(response);
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/**
+ * @param {{script: string, module: WebAssembly.Module, memory: WebAssembly.Memory}} shared
+ * @returns {Promise<Worker | undefined>} undefined where no worker can be had: the others do its work
+ */
+function startThread(shared) {
+  return new Promise((resolve) => {
+    const thread = new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: 'siskin thread' });
+    thread.onmessage = () => resolve(thread);
+    thread.onerror = () => {
+      thread.terminate();
+      resolve(undefined);
+    };
+    thread.postMessage(shared);
+  });
 }

@@ -110,6 +110,7 @@
  * @property {(text: string, options?: {special?: boolean}) => Uint32Array} tokenize
  * @property {(ids: Uint32Array) => string} detokenize
  * @property {() => number} memory_bytes
+ * @property {() => number | undefined} take_seat
  * @property {() => void} free
  */
 
@@ -117,8 +118,8 @@
  * What wasm-bindgen's JavaScript exports.
  *
  * @typedef {object} WasmModule
- * @property {(options: {module_or_path: URL}) => Promise<unknown>} default
- * @property {new (options: {context_tokens?: number}) => Engine} Engine
+ * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{memory: WebAssembly.Memory}>} default
+ * @property {new (options: {context_tokens?: number, threads?: number}) => Engine} Engine
  */
 
 /**
@@ -132,7 +133,7 @@
 /**
  * Page to worker.
  *
- * @typedef {{type: 'load', id: number, source: WeightSource, context_tokens?: number}
+ * @typedef {{type: 'load', id: number, source: WeightSource, context_tokens?: number, threads?: number}
  *   | {type: 'chat', id: number, request: ChatRequest}
  *   | {type: 'stop', id: number}
  *   | {type: 'tokenize', id: number, text: string, special: boolean}

@@ -2,7 +2,7 @@
  * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays smooth, and looks at its
  * messages between any two steps of the engine, so that stop stops.
  */
-import { loadWasm } from './engine.js';
+import { startEngine } from './engine.js';
 import { codeOf, messageOf } from './errors.js';
 import { openWeights, pumpWeights } from './weights.js';
 
@@ -86,10 +86,11 @@ function runCalls() {
 }
 
 /** @param {Extract<PageMessage, {type: 'load'}>} message */
-async function load({ id, source, context_tokens }) {
+async function load({ id, source, context_tokens, threads: wanted_threads }) {
   try {
-    const [{ default: _, Engine }, weights] = await Promise.all([loadWasm(), openWeights(source)]);
-    const loading = new Engine({ context_tokens });
+    const [{ module, threads }, weights] = await Promise.all([startEngine(wanted_threads), openWeights(source)]);
+    const loading = new module.Engine({ context_tokens, threads: threads.length + 1 });
+    for (const thread of threads) thread.postMessage(loading.take_seat());
     await pumpWeights(weights, (bytes) => loading.push(bytes), (value) => page.postMessage({ type: 'progress', id, value }));
     const info = loading.finish();
     engine = loading;

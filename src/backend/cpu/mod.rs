@@ -101,6 +101,10 @@ fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 }
 
 impl Cpu {
+    pub fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
     /// `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
     fn project(&self, x: &[f32], tokens: usize, quantized: &mut Quantized, products: &mut [(&Weight<Buf>, &mut Vec<f32>, Store)]) {
         if let Some((w, ..)) = products.iter().find(|(w, ..)| matches!(w.buf, Buf::Packed(_))) {

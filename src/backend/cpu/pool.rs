@@ -1,18 +1,203 @@
-//! Splits work over threads. One thread for now: the seam is here, and every kernel already works on a range of its own.
+//! Threads that share each kernel's work.
+//!
+//! A token joins its threads some 150 times, a few tens of microseconds apart, so waiting threads spin for a while and only then
+//! sleep. Work is handed out in chunks as threads come for it: one that comes late is not waited for, and finds nothing left.
+//!
+//! Natively the pool starts its threads itself. A wasm module cannot: whoever made the pool gives each of its [`Seat`]s to a thread
+//! (a web worker on the same memory) that then calls [`Seat::work`].
 
-use std::{marker::PhantomData, ops::Range};
+use std::{
+    cell::UnsafeCell,
+    hint::spin_loop,
+    marker::PhantomData,
+    ops::Range,
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst},
+    },
+};
 
-#[derive(Default)]
-pub struct Pool;
+/// Looks at the pool's state before a thread goes to sleep: about 50 us.
+const SPINS: u32 = 30_000;
+/// Chunks for each thread, so that one that is held up leaves the others work to take.
+const CHUNKS: usize = 4;
+
+pub struct Pool {
+    shared: Arc<Shared>,
+    threads: usize,
+    #[cfg(not(target_arch = "wasm32"))]
+    handles: Vec<std::thread::JoinHandle<()>>,
+}
+
+/// One worker's place in a pool.
+pub struct Seat(Arc<Shared>);
+
+struct Shared {
+    /// Counts the jobs given out.
+    generation: AtomicU32,
+    /// Whether the job may still be joined.
+    open: AtomicBool,
+    /// Workers inside the job.
+    active: AtomicUsize,
+    /// The next item that nobody has taken.
+    next: AtomicUsize,
+    job: UnsafeCell<Job>,
+    closed: AtomicBool,
+    sleepers: AtomicUsize,
+    lock: Mutex<()>,
+    wake: Condvar,
+}
+
+// SAFETY: `job` is written only while `open` is false and `active` is 0, and read only between a rise of `active` that saw `open`
+// and its fall. All of these are sequentially consistent, so either the worker sees `open` fallen or the caller sees `active` risen.
+unsafe impl Sync for Shared {}
+// SAFETY: as above.
+unsafe impl Send for Shared {}
+
+#[derive(Clone, Copy)]
+struct Job {
+    work: *const (dyn Fn(Range<usize>) + Sync),
+    items: usize,
+    chunk: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
 
 impl Pool {
-    pub fn threads(&self) -> usize {
-        1
+    /// A pool of `threads`, the caller's own among them.
+    pub fn new(threads: usize) -> Self {
+        let idle: &(dyn Fn(Range<usize>) + Sync) = &|_| ();
+        let shared = Arc::new(Shared {
+            generation: AtomicU32::new(0),
+            open: AtomicBool::new(false),
+            active: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
+            job: UnsafeCell::new(Job { work: idle, items: 0, chunk: 1 }),
+            closed: AtomicBool::new(false),
+            sleepers: AtomicUsize::new(0),
+            lock: Mutex::new(()),
+            wake: Condvar::new(),
+        });
+        #[cfg(not(target_arch = "wasm32"))]
+        let handles: Vec<_> = (1..threads)
+            .map_while(|_| {
+                let seat = Seat(shared.clone());
+                std::thread::Builder::new().name("siskin".into()).spawn(move || seat.work()).ok()
+            })
+            .collect();
+        Self {
+            shared,
+            #[cfg(not(target_arch = "wasm32"))]
+            threads: 1 + handles.len(),
+            #[cfg(target_arch = "wasm32")]
+            threads: threads.max(1),
+            #[cfg(not(target_arch = "wasm32"))]
+            handles,
+        }
     }
 
-    /// Runs `work` over `0..items`, in ranges that do not overlap.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// A place for one more worker.
+    pub fn seat(&self) -> Seat {
+        Seat(self.shared.clone())
+    }
+
+    /// Runs `work` over `0..items`, in ranges that do not overlap, and returns when all is done.
     pub fn split(&self, items: usize, work: impl Fn(Range<usize>) + Sync) {
-        work(0..items);
+        if self.threads == 1 || items < 2 {
+            return work(0..items);
+        }
+        let shared = &*self.shared;
+        let erased: &(dyn Fn(Range<usize>) + Sync) = &work;
+        // SAFETY: only the lifetime is changed, and no worker holds the job when this function returns.
+        let erased = unsafe { std::mem::transmute::<&(dyn Fn(Range<usize>) + Sync), &'static (dyn Fn(Range<usize>) + Sync)>(erased) };
+        let job = Job { work: erased, items, chunk: items.div_ceil(self.threads * CHUNKS) };
+        // SAFETY: `open` is false and `active` is 0 between calls: nobody reads the job.
+        unsafe { *shared.job.get() = job };
+        shared.next.store(0, SeqCst);
+        shared.open.store(true, SeqCst);
+        shared.generation.fetch_add(1, SeqCst);
+        if shared.sleepers.load(SeqCst) > 0 {
+            let _guard = shared.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.wake.notify_all();
+        }
+        shared.run(job);
+        shared.open.store(false, SeqCst);
+        while shared.active.load(SeqCst) > 0 {
+            spin_loop();
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, SeqCst);
+        self.shared.generation.fetch_add(1, SeqCst);
+        drop(self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shared.wake.notify_all();
+        #[cfg(not(target_arch = "wasm32"))]
+        for handle in self.handles.drain(..) {
+            let _ = handle.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, job: Job) {
+        loop {
+            let start = self.next.fetch_add(job.chunk, SeqCst);
+            if start >= job.items {
+                return;
+            }
+            // SAFETY: the caller of `split` keeps the closure alive while anybody is inside the job.
+            unsafe { (*job.work)(start..job.items.min(start + job.chunk)) };
+        }
+    }
+
+    /// Waits for a job after the one numbered `seen`; gives its number.
+    fn wait(&self, seen: u32) -> u32 {
+        for _ in 0..SPINS {
+            let generation = self.generation.load(SeqCst);
+            if generation != seen {
+                return generation;
+            }
+            spin_loop();
+        }
+        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sleepers.fetch_add(1, SeqCst);
+        while self.generation.load(SeqCst) == seen {
+            guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.sleepers.fetch_sub(1, SeqCst);
+        self.generation.load(SeqCst)
+    }
+}
+
+impl Seat {
+    /// Takes part in the pool's jobs until the pool is dropped.
+    pub fn work(self) {
+        let shared = &*self.0;
+        let mut seen = 0;
+        loop {
+            seen = shared.wait(seen);
+            if shared.closed.load(SeqCst) {
+                return;
+            }
+            shared.active.fetch_add(1, SeqCst);
+            if shared.open.load(SeqCst) {
+                // SAFETY: `open` was seen with this thread counted in `active`: the job stays as it is.
+                let job = unsafe { *shared.job.get() };
+                shared.run(job);
+            }
+            shared.active.fetch_sub(1, SeqCst);
+        }
     }
 }
 
