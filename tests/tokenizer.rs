@@ -241,14 +241,14 @@ fn tiny(model: &str) -> Metadata {
     metadata.insert("tokenizer.ggml.model", model);
     metadata.insert("tokenizer.ggml.tokens", StringArray::from_iter(["a", "b", "ab", "<|im_end|>", "<tool>"]));
     metadata.insert("tokenizer.ggml.token_type", vec![1, 1, 1, 4, 4]);
-    metadata.insert("tokenizer.ggml.merges", StringArray::from_iter(["a b"]));
+    metadata.insert("tokenizer.ggml.merges", StringArray::from_iter(["a c", "ab", "", "a b"]));
     metadata.insert("tokenizer.ggml.scores", vec![0.0_f32, 0.0, 1.0, 0.0, 0.0]);
     metadata.insert("tokenizer.ggml.unknown_token_id", 1_u32);
     metadata
 }
 
 #[test]
-fn a_tiny_vocabulary_works() {
+fn a_tiny_vocabulary_works_whatever_idle_merges_it_lists() {
     let bpe = Tokenizer::from_metadata(&tiny("gpt2")).expect("a vocabulary");
     assert_eq!(bpe.encode("aba<tool>b", Special::Plain), [2, 0, 4, 1]);
     assert_eq!(bpe.encode("<|im_end|>", Special::Parse), [3]);
@@ -261,12 +261,9 @@ fn a_tiny_vocabulary_works() {
 #[test]
 fn broken_vocabularies_are_errors() {
     type Break = fn(&mut Metadata);
-    let broken: [(&str, Code, &str, Break); 11] = [
+    let broken: [(&str, Code, &str, Break); 8] = [
         ("gpt2", Code::Tokenizer, "`new-pre`", |m| drop(m.insert("tokenizer.ggml.pre", "new-pre"))),
         ("wordpiece", Code::Tokenizer, "`wordpiece`", |_| ()),
-        ("gpt2", Code::Tokenizer, "`a c`", |m| drop(m.insert("tokenizer.ggml.merges", StringArray::from_iter(["a c"])))),
-        ("gpt2", Code::Tokenizer, "`ab`", |m| drop(m.insert("tokenizer.ggml.merges", StringArray::from_iter(["ab"])))),
-        ("gpt2", Code::Tokenizer, "``", |m| drop(m.insert("tokenizer.ggml.merges", StringArray::from_iter([""])))),
         ("gpt2", Code::Tokenizer, "2 types", |m| drop(m.insert("tokenizer.ggml.token_type", vec![1, 1]))),
         ("gpt2", Code::Tokenizer, "5 tokens", |m| drop(m.insert("tokenizer.ggml.eos_token_id", 5_u32))),
         ("gpt2", Code::Metadata, "tokenizer.ggml.bos_token_id", |m| drop(m.insert("tokenizer.ggml.bos_token_id", "b"))),

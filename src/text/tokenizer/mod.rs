@@ -72,7 +72,7 @@ impl Tokenizer {
             "gpt2" => {
                 let splitter = Splitter::from_pre(metadata.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"))?;
                 let vocab = Vocab::new(tokens.iter().zip(kinds).map(|(text, kind)| (bpe_bytes(text, kind), kind)))?;
-                let bpe = Bpe::new(splitter, &vocab, metadata.string_array("tokenizer.ggml.merges")?.iter())?;
+                let bpe = Bpe::new(splitter, &vocab, metadata.string_array("tokenizer.ggml.merges")?.iter());
                 (vocab, Algorithm::Bpe(bpe))
             }
             "llama" => {
