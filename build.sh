@@ -11,7 +11,9 @@ usage() {
 ./build.sh test                      set up and run every test
 ./build.sh build                     the wasm files and the npm package, into pkg/dist
 ./build.sh size                      what the package weighs, raw and gzipped
-./build.sh bench [MODEL] [OPTION...] speed of the native engine
+./build.sh bench                     speed of Siskin and its peers in turn, in headless Chromium: medians and ratios
+             [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native] [--rounds 3] [--json FILE]
+./build.sh bench --kernels           speed of the native matrix products, beside the memory's
 ./build.sh help                      this text
 
 What is missing is installed (apt-get, cargo, npm) or fetched; all of it stays in ${XDG_CACHE_HOME:-~/.cache}/siskin.

@@ -30,7 +30,7 @@ need_node() {
   have npm || apt_install npm || fail "npm is missing." "apt-get install npm"
 }
 
-# playwright-core, typescript and binaryen, pinned by pkg/package-lock.json; pkg/node_modules is a link into the
+# playwright-core, typescript, binaryen and wllama (a peer in benchmarks), pinned by pkg/package-lock.json; pkg/node_modules is a link into the
 # cache, unless npm was run there by hand.
 need_node_modules() {
   need_node
@@ -43,7 +43,7 @@ need_node_modules() {
 
 install_node_modules() {
   [ ! -f "$1/complete" ] || return 0
-  step "npm: playwright-core, typescript, binaryen (wasm-opt)"
+  step "npm: playwright-core, typescript, binaryen (wasm-opt), wllama"
   rm -rf "$1" && mkdir -p "$1"
   cp pkg/package.json pkg/package-lock.json "$1"
   (cd "$1" && npm ci --no-audit --no-fund >&2) || fail "npm could not install its packages." "check the network (npm ping), then run this again."
@@ -141,4 +141,25 @@ find_chromium() {
   CHROMEDRIVER=$(command -v chromedriver || true)
   export SISKIN_CHROMIUM CHROMEDRIVER
   [ -x "$SISKIN_CHROMIUM" ] && { [ "${1:-}" != driver ] || [ -x "$CHROMEDRIVER" ]; }
+}
+
+XLLAMACPP_VERSION=2026.10.11549
+
+# Sets XLLAMACPP to the Python of a virtual environment that has llama.cpp as a wheel: the native peer in benchmarks.
+need_xllamacpp() {
+  need_python
+  local folder=$CACHE/tools/xllamacpp-$XLLAMACPP_VERSION
+  XLLAMACPP=$folder/bin/python
+  [ -f "$folder/complete" ] || locked xllamacpp install_xllamacpp "$folder"
+}
+
+install_xllamacpp() {
+  [ ! -f "$1/complete" ] || return 0
+  step "llama.cpp (the wheel xllamacpp $XLLAMACPP_VERSION)"
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv || fail "Python's venv is missing." "apt-get install python3-venv"
+  rm -rf "$1"
+  python3 -m venv "$1" >&2 || fail "Python could not make a virtual environment." "apt-get install python3-venv"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps "xllamacpp==$XLLAMACPP_VERSION" >&2 ||
+    fail "pip could not install xllamacpp $XLLAMACPP_VERSION." "check the network, or leave this peer out: --peer wllama"
+  touch "$1/complete"
 }

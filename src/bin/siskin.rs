@@ -1,4 +1,9 @@
-//! The command line: run a model file natively, look into it, measure it.
+//! The command line: run a model file natively, look into it, convert it, measure it.
+
+#[path = "siskin/convert.rs"]
+mod convert;
+#[path = "siskin/kernels.rs"]
+mod kernels;
 
 use serde_json::json;
 use siskin::{
@@ -26,7 +31,9 @@ const HELP: &str = "siskin: small language models, from GGUF files
   siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]
   siskin inspect MODEL [--tensors]
   siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
+  siskin convert IN OUT [--type TYPE]          the same model with its matrices in another type (Q4_0)
   siskin bench MODEL [--prompt N] [--generate N] [--rounds N]
+  siskin bench --kernels                       the matrix products alone, in every format
 ";
 
 fn main() -> ExitCode {
@@ -58,9 +65,10 @@ impl Arguments {
             match argument {
                 Value(word) => words.push(word.string()?),
                 Long("help") | Short('h') => words.insert(0, "help".into()),
-                Long("tensors") => options.push(("tensors".into(), String::new())),
+                Long(name @ ("tensors" | "kernels")) => options.push((name.into(), String::new())),
                 Long(
-                    name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"),
+                    name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"
+                    | "type"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
@@ -91,6 +99,8 @@ fn command(arguments: &Arguments) -> Result<()> {
         Some("run") => run(arguments),
         Some("inspect") => inspect(arguments),
         Some("eval") => eval(arguments),
+        Some("convert") => convert::convert(arguments),
+        Some("bench") if arguments.option("kernels").is_some() => kernels::kernels(),
         Some("bench") => bench(arguments),
         Some("help") | None => show(HELP),
         Some(other) => Err(Error::new(Code::InvalidArgument, format!("There is no command \"{other}\". See siskin help."))),

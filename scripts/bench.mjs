@@ -1,0 +1,176 @@
+// Siskin and its peers on the same model file, the same prompts and the same Chromium, in turn: medians and ratios on stdout.
+// node scripts/bench.mjs --file MODEL.gguf [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native] [--rounds 3]
+//   [--json FILE] [--python PROGRAM]; the browser's program is $SISKIN_CHROMIUM. The wheel xllamacpp is where --python finds it.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { basename, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SIZES } from '../www/demo/measure.js';
+import { openNative, openSiskin, openWllama, serveBench } from './bench/engines.mjs';
+import { runFigures, spread, tables } from './bench/report.mjs';
+
+/** No round begins after the first that could end later than this. */
+const TOTAL_LIMIT_MS = 25 * 60_000;
+/** A run that takes longer has failed. */
+const RUN_LIMIT_MS = 10 * 60_000;
+/** A long prompt that takes more than this is asked in the first round alone, so that a slow peer leaves time for the others. */
+const LONG_REPEAT_LIMIT_MS = 60_000;
+/** A long prompt that takes more than this is not asked. */
+const LONG_LIMIT_MS = 6 * 60_000;
+
+const ENGINES = { siskin: openSiskin, wllama: openWllama, native: openNative };
+
+const options = readOptions();
+const started_ms = performance.now();
+const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, load_average_before: loadavg()[0], date: new Date().toISOString() };
+if (machine.load_average_before > 0.5) say(`The load average is ${machine.load_average_before.toFixed(1)}: other programs are running, so these figures are noise.`);
+
+const server = await serveBench(options.file);
+const runs = [];
+const notes = new Set();
+let prepared;
+try {
+  let longest_ms = 0;
+  for (let round = 1; round <= options.rounds; round++) {
+    const round_ms = performance.now();
+    if (round_ms - started_ms + longest_ms > TOTAL_LIMIT_MS) {
+      notes.add(`Rounds ${round} to ${options.rounds} were left out: ${TOTAL_LIMIT_MS / 60_000} minutes would not have sufficed.`);
+      break;
+    }
+    for (const threads of options.threads) {
+      for (const engine of ['siskin', ...options.peers]) runs.push(await run(engine, threads, round));
+    }
+    longest_ms = Math.max(longest_ms, performance.now() - round_ms);
+  }
+} finally {
+  await server.close();
+}
+report();
+if (runs.some((run) => run.engine === 'siskin' && run.error)) process.exitCode = 1;
+
+/** One engine from its start to its end. A failure is a result like any other. */
+async function run(engine, threads, round) {
+  const result = { engine, threads, round, steps: [] };
+  let opened;
+  let timer;
+  const limit = new Promise((_, failed) => (timer = setTimeout(() => failed(new Error(`took more than ${RUN_LIMIT_MS / 60_000} minutes`)), RUN_LIMIT_MS)));
+  try {
+    await Promise.race([measure(), limit]);
+    say(`round ${round}, ${threads} thread(s), ${engine}: ${brief(result)}`);
+  } catch (error) {
+    result.error = String(error.message).split('\n')[0];
+    say(`round ${round}, ${threads} thread(s), ${engine}: FAILED: ${result.error}`);
+  } finally {
+    clearTimeout(timer);
+    await opened?.close().catch(() => {});
+  }
+  return result;
+
+  async function measure() {
+    opened = await ENGINES[engine]({ server_url: server.url, file: options.file, threads, python: options.python });
+    machine.chromium ??= opened.version;
+    Object.assign(result, await opened.load());
+    prepared ??= await opened.prepare?.(options.sizes);
+    if (!prepared) throw new Error('Siskin made no prompts');
+    for (const prompt of prepared.prompts) {
+      if (prompt.name === 'long' && !takesLong(result, prompt, round)) continue;
+      result.steps.push(await opened.ask(prompt, prepared.logit_bias));
+    }
+    result.peak_bytes = await opened.peakBytes();
+    if (opened.wasmBytes) result.wasm_bytes = await opened.wasmBytes();
+    compareLengths(result);
+  }
+}
+
+/** Whether to ask the long prompt, by what the steps before it took. */
+function takesLong(result, prompt, round) {
+  const { prefill_tokens_per_second, decode_tokens_per_second } = runFigures(result);
+  const estimate_ms = 1000 * (options.sizes.long_tokens / prefill_tokens_per_second + prompt.generate_tokens / decode_tokens_per_second);
+  if (estimate_ms > LONG_LIMIT_MS) notes.add(`${result.engine}, ${result.threads} thread(s): the long prompt was not asked; it would take about ${Math.round(estimate_ms / 1000)} s.`);
+  else if (estimate_ms > LONG_REPEAT_LIMIT_MS && options.rounds > 1) notes.add(`${result.engine}, ${result.threads} thread(s): the long prompt was asked in the first round alone; it takes about ${Math.round(estimate_ms / 1000)} s.`);
+  return estimate_ms <= (round === 1 ? LONG_LIMIT_MS : LONG_REPEAT_LIMIT_MS);
+}
+
+/** Every engine must have read and written as many tokens as were asked for. */
+function compareLengths({ engine, steps }) {
+  for (const { name, prompt_tokens, completion_tokens } of steps) {
+    const wanted = prepared.prompts.find((prompt) => prompt.name === name);
+    wanted.prompt_tokens ??= prompt_tokens;
+    if (prompt_tokens !== wanted.prompt_tokens) notes.add(`${engine} read the ${name} prompt as ${prompt_tokens} tokens, Siskin as ${wanted.prompt_tokens}.`);
+    if (completion_tokens !== wanted.generate_tokens) notes.add(`${engine} wrote ${completion_tokens} of ${wanted.generate_tokens} tokens after the ${name} prompt.`);
+  }
+}
+
+function report() {
+  const model = runs.find((run) => run.engine === 'siskin' && run.info)?.info;
+  const native = runs.find((run) => run.engine === 'native' && run.info)?.info;
+  const wllama = runs.find((run) => run.engine === 'wllama' && run.info)?.info;
+  const lines = [
+    `${basename(options.file)}${model ? ` (${model.name}, ${model.file_type})` : ''}, ${machine.date.slice(0, 10)}`,
+    `${machine.cpu}, ${machine.cores} cores, load average ${machine.load_average_before.toFixed(2)} before; Chromium ${machine.chromium ?? 'did not start'}`,
+    model && `Siskin: build ${[...new Set(runs.filter((run) => run.engine === 'siskin' && run.info).map((run) => run.info.build))].join(', ')}`,
+    wllama && `wllama: @wllama/wllama ${wllamaVersion()}, llama.cpp ${wllama.llama_cpp}`,
+    native && `native: ${native.version}, ${native.system_info}`,
+    `Prompt ${options.sizes.prompt_tokens} tokens, ${options.sizes.generate_tokens} generated; medians of ${new Set(runs.map((run) => run.round)).size} round(s).`,
+  ];
+  console.log(lines.filter(Boolean).join('\n'));
+  for (const table of tables(runs, options.peers)) console.log(`\n${table}`);
+  const spreads = ['siskin', ...options.peers].flatMap((engine) =>
+    options.threads.map((threads) => [engine, threads, spread(runs.filter((run) => run.engine === engine && run.threads === threads))]),
+  );
+  const known = spreads.filter(([, , share]) => share !== undefined);
+  console.log('');
+  if (known.length) console.log(`Spread of decode over the rounds: ${known.map(([engine, threads, share]) => `${engine} ${threads}t ${Math.round(share * 100)} %`).join(', ')}`);
+  for (const { engine, threads, round, error } of runs.filter((run) => run.error)) console.log(`FAILED: ${engine}, ${threads} thread(s), round ${round}: ${error}`);
+  for (const note of notes) console.log(note);
+  if (options.json) {
+    writeFileSync(options.json, `${JSON.stringify({ model: basename(options.file), machine, sizes: options.sizes, notes: [...notes], runs }, null, 2)}\n`);
+    say(`wrote ${options.json}`);
+  }
+}
+
+function brief(result) {
+  const { load_s, prefill_tokens_per_second, decode_tokens_per_second } = runFigures(result);
+  return `load ${load_s.toFixed(1)} s, prefill ${prefill_tokens_per_second?.toFixed(1)} t/s, decode ${decode_tokens_per_second?.toFixed(1)} t/s`;
+}
+
+function wllamaVersion() {
+  return JSON.parse(readFileSync(new URL('../pkg/node_modules/@wllama/wllama/package.json', import.meta.url), 'utf8')).version;
+}
+
+function readOptions() {
+  const string = (value) => ({ type: 'string', default: value });
+  const { values } = parseArgs({
+    options: {
+      file: string(''), threads: string('1,2'), prompt: string(String(SIZES.prompt_tokens)), generate: string(String(SIZES.generate_tokens)),
+      peer: string('wllama,native'), rounds: string('3'), json: string(''), python: string('python3'),
+    },
+  });
+  const whole = (name, text, least) => {
+    const number = Number(text);
+    if (!Number.isInteger(number) || number < least || number > 1024) stop(`--${name} takes whole numbers from ${least} to 1024, not "${text}".`);
+    return number;
+  };
+  const list = (text) => text.split(',').filter(Boolean);
+  const peers = list(values.peer);
+  const unknown = peers.find((peer) => peer === 'siskin' || !ENGINES[peer]);
+  if (unknown) stop(`--peer knows wllama and native, not "${unknown}".`);
+  if (!values.file) stop('--file is needed.');
+  const threads = list(values.threads).map((text) => whole('threads', text, 1));
+  if (threads.length === 0) stop('--threads takes one number or more.');
+  return {
+    file: resolve(values.file), threads, peers, json: values.json, python: values.python,
+    rounds: whole('rounds', values.rounds, 1),
+    sizes: { ...SIZES, prompt_tokens: whole('prompt', values.prompt, 32), generate_tokens: whole('generate', values.generate, 2) },
+  };
+}
+
+function say(text) {
+  console.error(`    ${text}`);
+}
+
+function stop(message) {
+  console.error(`\nSTOPPED: ${message}`);
+  process.exit(2);
+}

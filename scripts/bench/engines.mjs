@@ -1,0 +1,196 @@
+// Siskin and its peers behind one face: load(), ask(prompt), peakBytes(), close(). A browser engine gets a browser of its own, so that
+// no run finds anything warm.
+//
+// @typedef {{name: string, load: () => Promise<{load_ms: number, info: object}>, ask: (prompt, logit_bias) => Promise<Step>,
+//   peakBytes: () => Promise<number>, close: () => Promise<void>}} BenchEngine
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { startServer } from '../serve.mjs';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
+const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
+
+/** Prompt and answer of the longest step fit, with room to spare. */
+export const CONTEXT_TOKENS = 2048;
+
+/** wllama starts its workers from blobs, which Siskin's policy forbids. */
+const WLLAMA_POLICY = "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src blob:; connect-src 'self' blob:";
+
+const blank = (headers) => (_request, response) => response.writeHead(200, { 'Content-Type': 'text/html', ...headers }).end('<!doctype html><title>Bench</title>');
+
+/** Serves the model, the built package and wllama, and nothing from elsewhere. */
+export function serveBench(file) {
+  return startServer({
+    routes: {
+      '/bench/siskin': blank({}),
+      '/bench/wllama': blank({ 'Content-Security-Policy': WLLAMA_POLICY }),
+      '/bench/model.gguf': file,
+      '/lib/': join(ROOT, 'pkg/dist'),
+      '/wllama/': join(ROOT, 'pkg/node_modules/@wllama/wllama/esm'),
+    },
+  });
+}
+
+/** What all browser engines share: functions that run in the page of a fresh Chromium. */
+async function openPage(url) {
+  // headless: false, because playwright's own flag would ask for its own headless build.
+  const browser = await chromium.launch({ executablePath: process.env.SISKIN_CHROMIUM, headless: false, args: ARGUMENTS });
+  const page = await browser.newPage();
+  const crashed = new Promise((_, failed) => page.on('crash', () => failed(new Error('the tab crashed'))));
+  crashed.catch(() => {});
+  await page.goto(url);
+  return {
+    version: browser.version(),
+    evaluate: (run, argument) => Promise.race([page.evaluate(run, argument), crashed]),
+    peakBytes: () => tabBytes(browser),
+    close: () => browser.close(),
+  };
+}
+
+/** The most memory that the tab's process has held (Linux tells); 0 where that is not known. */
+async function tabBytes(browser) {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  return Math.max(0, ...processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => peakOf(id)));
+}
+
+function peakOf(pid) {
+  try {
+    return Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** Siskin through its public API. `prepare` makes the prompts that all engines are asked. */
+export async function openSiskin({ server_url, threads }) {
+  const page = await openPage(`${server_url}/bench/siskin`);
+  const load = async ({ context_tokens, threads }) => {
+    const { Siskin } = await import('/lib/index.js');
+    const start_ms = performance.now();
+    const options = { contextTokens: context_tokens, threads };
+    window.siskin = await Siskin.load('/bench/model.gguf', options).catch((error) => {
+      // A package without threads refuses the option.
+      if (threads > 1 || error.code !== 'invalid_argument') throw error;
+      delete options.threads;
+      return Siskin.load('/bench/model.gguf', options);
+    });
+    return { load_ms: performance.now() - start_ms, info: window.siskin.info };
+  };
+  return {
+    version: page.version,
+    async load() {
+      const loaded = await page.evaluate(load, { context_tokens: CONTEXT_TOKENS, threads });
+      if (loaded.info.threads !== threads) throw new Error(`Siskin runs on ${loaded.info.threads} thread(s) where ${threads} were asked for`);
+      return { ...loaded, info: { build: loaded.info.build, threads: loaded.info.threads, file_type: loaded.info.file_type, name: loaded.info.name } };
+    },
+    prepare: (sizes) => page.evaluate(async (sizes) => (await import('/measure.js')).preparePrompts(window.siskin, sizes), sizes),
+    ask: (prompt, logit_bias) =>
+      page.evaluate(async ({ prompt, logit_bias }) => (await import('/measure.js')).ask(window.siskin, prompt, logit_bias), { prompt, logit_bias }),
+    wasmBytes: () => page.evaluate(() => window.siskin.memoryBytes()),
+    peakBytes: page.peakBytes,
+    close: page.close,
+  };
+}
+
+/** wllama as its readme has it, on the CPU, with one sequence and the prompt cache off. */
+export async function openWllama({ server_url, threads }) {
+  const page = await openPage(`${server_url}/bench/wllama`);
+  const load = async ({ context_tokens, threads }) => {
+    const { Wllama } = await import('/wllama/index.js');
+    const start_ms = performance.now();
+    const blob = await (await fetch('/bench/model.gguf')).blob();
+    const wllama = new Wllama({ default: '/wllama/wasm/wllama.wasm' }, { suppressNativeLog: true });
+    // Its compatibility build would come from a CDN.
+    wllama.setCompat(null);
+    await wllama.loadModel([blob], { n_ctx: context_tokens, n_threads: threads, n_gpu_layers: 0, n_parallel: 1 });
+    window.wllama = wllama;
+    return { load_ms: performance.now() - start_ms, info: { threads: wllama.getNumThreads(), llama_cpp: Wllama.getLibllamaVersion() } };
+  };
+  const ask = async (request) => {
+    const start_ms = performance.now();
+    const chunks = [];
+    await window.wllama.createChatCompletion({ ...request, onData: (chunk) => chunks.push({ ms: performance.now() - start_ms, chunk }) });
+    return chunks;
+  };
+  return {
+    async load() {
+      const loaded = await page.evaluate(load, { context_tokens: CONTEXT_TOKENS, threads });
+      if (loaded.info.threads !== threads) throw new Error(`wllama runs on ${loaded.info.threads} thread(s) where ${threads} were asked for`);
+      return loaded;
+    },
+    ask: async (prompt) => stepOf(prompt, await page.evaluate(ask, llamaRequest(prompt))),
+    peakBytes: page.peakBytes,
+    close: page.close,
+  };
+}
+
+/** llama.cpp's server from the wheel xllamacpp, in a process of its own. */
+export async function openNative({ file, threads, python }) {
+  const child = spawn(python, [join(ROOT, 'scripts/bench/native.py'), file, String(threads), String(CONTEXT_TOKENS)], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let complaint = '';
+  child.stderr.on('data', (data) => (complaint = (complaint + data).slice(-300)));
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error(`llama.cpp ended: ${complaint.trim() || 'it says nothing'}`)));
+  ended.catch(() => {});
+  const first_line = once(createInterface({ input: child.stdout }), 'line');
+  let address;
+  return {
+    async load() {
+      const [line] = await Promise.race([first_line, ended]);
+      const { load_ms, ...info } = JSON.parse(line);
+      address = info.address;
+      delete info.address;
+      return { load_ms, info: { threads, ...info } };
+    },
+    async ask(prompt) {
+      const start_ms = performance.now();
+      const response = await fetch(`${address}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(llamaRequest(prompt)) });
+      if (!response.ok) throw new Error(`llama.cpp answered ${response.status}: ${(await response.text()).slice(0, 200)}`);
+      const chunks = [];
+      let rest = '';
+      for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop();
+        for (const line of lines) {
+          if (line.startsWith('data: {')) chunks.push({ ms: performance.now() - start_ms, chunk: JSON.parse(line.slice(6)) });
+        }
+      }
+      return stepOf(prompt, chunks);
+    },
+    peakBytes: async () => peakOf(child.pid),
+    async close() {
+      child.kill('SIGKILL');
+      await ended.catch(() => {});
+    },
+  };
+}
+
+/** A prompt as llama.cpp's server takes it: greedy, of full length, nothing reused. */
+function llamaRequest({ messages, generate_tokens }) {
+  const greedy = { temperature: 0, top_k: 1, ignore_eos: true, cache_prompt: false };
+  return { messages, max_tokens: generate_tokens, stream: true, stream_options: { include_usage: true }, ...greedy };
+}
+
+/** llama.cpp times itself; like Siskin's, its decode time begins with the first token. */
+function stepOf({ name }, chunks) {
+  const { timings } = chunks.findLast(({ chunk }) => chunk.timings)?.chunk ?? {};
+  if (!timings) throw new Error('llama.cpp sent no timings');
+  const texts = chunks.filter(({ chunk }) => chunk.choices?.[0]?.delta?.content);
+  return {
+    name,
+    prompt_tokens: timings.prompt_n + timings.cache_n,
+    cached_tokens: timings.cache_n,
+    completion_tokens: timings.predicted_n,
+    first_ms: texts[0]?.ms ?? timings.prompt_ms,
+    prefill_ms: timings.prompt_ms,
+    decode_ms: timings.predicted_ms,
+    text: texts.map(({ chunk }) => chunk.choices[0].delta.content).join(''),
+  };
+}
