@@ -1,6 +1,7 @@
 //! The command line, as a shell runs it.
 
 mod common {
+    pub mod alphabet;
     pub mod tiny;
 }
 

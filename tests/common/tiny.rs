@@ -1,5 +1,6 @@
 //! Tiny models that can chat: the fixtures' random weights under a vocabulary of the 256 bytes and a ChatML template.
 
+use super::alphabet::visible;
 use siskin::format::gguf::GgufReader;
 use siskin::format::metadata::StringArray;
 use siskin::format::write::GgufWriter;
@@ -26,15 +27,4 @@ pub fn chatting(file: &[u8]) -> Vec<u8> {
         writer.tensor(&tensor.name, tensor.dtype, &tensor.dims, data).expect("a tensor that fits");
     }
     writer.to_bytes()
-}
-
-/// GPT-2's alphabet: every byte is a visible character.
-pub fn visible(byte: u8) -> char {
-    let code = match byte {
-        0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => u32::from(byte),
-        0x00..=0x20 => 0x100 + u32::from(byte),
-        0x7f..=0xa0 => 0x121 + u32::from(byte - 0x7f),
-        0xad => 0x143,
-    };
-    char::from_u32(code).expect("a character")
 }
