@@ -155,6 +155,15 @@ impl<B: Backend> Tensors<B> {
             let message = format!("A context of {context_tokens} tokens is out of range. Ask for 1 to {trained} tokens with this model.");
             return Err(Error::new(Code::InvalidArgument, message));
         }
+        if tokenizer.vocab_size() > spec.widths.vocab {
+            let message = format!(
+                "The vocabulary has {} tokens but the model knows only {} of them. Choose another conversion of the model.",
+                tokenizer.vocab_size(),
+                spec.widths.vocab
+            );
+            return Err(Error::new(Code::Tokenizer, message));
+        }
+        check_sizes(&spec, &plan, context_tokens)?;
         let facts = facts(&gguf.metadata, &spec, gguf)?;
         Ok(Tensors {
             backend,
@@ -270,17 +279,37 @@ impl<Buf> Current<Buf> {
     }
 }
 
+/// That what will be allocated can be counted here: on wasm a usize has 32 bits, and a header may claim anything. Errors: `out_of_memory`.
+fn check_sizes(spec: &Spec, plan: &[TensorInfo], context_tokens: usize) -> Result<()> {
+    const MAX_BYTES: u64 = isize::MAX as u64;
+    let w = &spec.widths;
+    let cached = [w.blocks, w.kv_heads, w.head, 2].iter().try_fold(context_tokens as u64 + 64, |n, &m| n.checked_mul(m as u64));
+    if cached.is_none_or(|bytes| bytes > MAX_BYTES) {
+        let message = format!("There is no memory for a context of {context_tokens} tokens. Ask for a shorter one.");
+        return Err(Error::new(Code::OutOfMemory, message));
+    }
+    // No layout takes more than four bytes a weight.
+    match plan.iter().find(|tensor| tensor.elements() > MAX_BYTES / 4) {
+        Some(tensor) => {
+            let message = format!("There is no memory for the tensor `{}`. Choose a smaller model.", tensor.name);
+            Err(Error::new(Code::OutOfMemory, message))
+        }
+        None => Ok(()),
+    }
+}
+
 fn facts(metadata: &Metadata, spec: &Spec, gguf: &Gguf) -> Result<Facts> {
     let mut by_type: HashMap<&'static str, u64> = HashMap::new();
     for tensor in &gguf.tensors {
-        *by_type.entry(tensor.dtype.name()).or_default() += tensor.elements();
+        let count = by_type.entry(tensor.dtype.name()).or_default();
+        *count = count.saturating_add(tensor.elements());
     }
     let file_type = by_type.iter().max_by_key(|(name, count)| (**count, **name)).map_or("F32", |(name, _)| name);
     Ok(Facts {
         name: metadata.opt_str("general.name")?.unwrap_or("unnamed").to_owned(),
         architecture: metadata.str("general.architecture")?.to_owned(),
         file_type,
-        parameter_count: gguf.tensors.iter().map(TensorInfo::elements).sum(),
+        parameter_count: gguf.tensors.iter().map(TensorInfo::elements).fold(0, u64::saturating_add),
         trained_context_tokens: spec.context_length,
         size_bytes: gguf.size_bytes,
     })

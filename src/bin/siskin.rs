@@ -5,15 +5,26 @@ mod convert;
 #[path = "siskin/kernels.rs"]
 mod kernels;
 
+use serde_json::json;
 use siskin::{
     Code, Error, Result,
     backend::cpu::Cpu,
     format::{gguf::GgufReader, metadata::Value},
+    generate::{event::Usage, sampler::SamplingOptions},
     loader::{Loaded, Loader, Options},
     model::STEP_TOKENS,
+    session::{Session, request::ChatRequest},
     text::tokenizer::Special,
 };
-use std::{fs::File, io::Read, path::Path, process::ExitCode, time::Instant};
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::{Read, Write},
+    path::Path,
+    process::ExitCode,
+    str::FromStr,
+    time::Instant,
+};
 
 const HELP: &str = "siskin: small language models, from GGUF files
 
@@ -77,7 +88,7 @@ impl Arguments {
         self.options.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>> {
+    fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
         let bad = |text| Error::new(Code::InvalidArgument, format!("\"{text}\" is no number that --{name} takes. See siskin help."));
         self.option(name).map(|text| text.parse().map_err(|_| bad(text))).transpose()
     }
@@ -85,17 +96,22 @@ impl Arguments {
 
 fn command(arguments: &Arguments) -> Result<()> {
     match arguments.words.first().map(String::as_str) {
+        Some("run") => run(arguments),
         Some("inspect") => inspect(arguments),
         Some("eval") => eval(arguments),
         Some("convert") => convert::convert(arguments),
         Some("bench") if arguments.option("kernels").is_some() => kernels::kernels(),
         Some("bench") => bench(arguments),
-        Some("help") | None => {
-            print!("{HELP}");
-            Ok(())
-        }
+        Some("help") | None => show(HELP),
         Some(other) => Err(Error::new(Code::InvalidArgument, format!("There is no command \"{other}\". See siskin help."))),
     }
+}
+
+/// Writes to standard output now.
+fn show(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let outcome = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    outcome.map_err(|error| Error::new(Code::Io, format!("The output cannot be written: {error}. Look where it goes.")))
 }
 
 fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
@@ -129,6 +145,49 @@ fn load(path: &str, context_tokens: Option<usize>) -> Result<Loaded<Cpu>> {
     Ok(loaded)
 }
 
+/// Answers one prompt as a chat: the text streams to standard output, the figures go to standard error.
+fn run(arguments: &Arguments) -> Result<()> {
+    let prompt = arguments.word(2, "PROMPT")?;
+    let default = SamplingOptions::default();
+    let mut request = ChatRequest {
+        max_tokens: arguments.number("max-tokens")?,
+        sampling: SamplingOptions {
+            temperature: arguments.number("temperature")?.unwrap_or(default.temperature),
+            seed: arguments.number("seed")?,
+            ..default
+        },
+        ..ChatRequest::user(prompt)
+    };
+    if let Some(system) = arguments.option("system") {
+        request.messages.insert(0, json!({"role": "system", "content": system}));
+    }
+    let mut session = Session::from(load(arguments.word(1, "MODEL")?, arguments.number("context")?)?);
+
+    let start = Instant::now();
+    session.start(request)?;
+    let (mut prefill_seconds, mut usage) = (None, Usage::default());
+    while let Some(event) = pollster::block_on(session.next())? {
+        show(&event.text)?;
+        if event.prefill.is_none() {
+            prefill_seconds.get_or_insert_with(|| start.elapsed().as_secs_f64());
+        }
+        usage = event.usage.unwrap_or(usage);
+    }
+    show("\n")?;
+    let prefill_seconds = prefill_seconds.unwrap_or_default();
+    let decode_seconds = start.elapsed().as_secs_f64() - prefill_seconds;
+    // The first token comes with the end of the prefill.
+    let decoded_tokens = usage.completion_tokens.saturating_sub(1);
+    eprintln!(
+        "prefill {:.1} t/s ({} tokens), decode {:.1} t/s ({} tokens)",
+        usage.prompt_tokens as f64 / prefill_seconds,
+        usage.prompt_tokens,
+        if decoded_tokens > 0 { decoded_tokens as f64 / decode_seconds } else { 0.0 },
+        usage.completion_tokens
+    );
+    Ok(())
+}
+
 fn inspect(arguments: &Arguments) -> Result<()> {
     let mut reader = GgufReader::new();
     let mut header = None;
@@ -137,7 +196,9 @@ fn inspect(arguments: &Arguments) -> Result<()> {
         Ok(header.is_some())
     })?;
     let Some(gguf) = header else { return reader.finish() };
-    println!("GGUF version {}, {} tensors, {} bytes", gguf.version, gguf.tensors.len(), gguf.size_bytes);
+    // Writing to a String cannot fail.
+    let mut out = String::new();
+    let _ = writeln!(out, "GGUF version {}, {} tensors, {} bytes", gguf.version, gguf.tensors.len(), gguf.size_bytes);
     for (key, value) in gguf.metadata.iter() {
         let text = match value {
             Value::String(text) if text.len() > 100 => {
@@ -146,7 +207,7 @@ fn inspect(arguments: &Arguments) -> Result<()> {
             Value::Array(array) => format!("{} x {}", array.len(), array.item_type()),
             other => format!("{other:?}"),
         };
-        println!("{key} = {text}");
+        let _ = writeln!(out, "{key} = {text}");
     }
     let mut by_type: Vec<(&str, usize, u64)> = Vec::new();
     for tensor in &gguf.tensors {
@@ -156,14 +217,14 @@ fn inspect(arguments: &Arguments) -> Result<()> {
         }
     }
     for (name, count, bytes) in by_type {
-        println!("{count} tensors of {name}: {bytes} bytes");
+        let _ = writeln!(out, "{count} tensors of {name}: {bytes} bytes");
     }
     if arguments.option("tensors").is_some() {
         for tensor in &gguf.tensors {
-            println!("{:>12}  {:5}  {:?}  {}", tensor.offset, tensor.dtype.name(), tensor.dims, tensor.name);
+            let _ = writeln!(out, "{:>12}  {:5}  {:?}  {}", tensor.offset, tensor.dtype.name(), tensor.dims, tensor.name);
         }
     }
-    Ok(())
+    show(&out)
 }
 
 fn eval(arguments: &Arguments) -> Result<()> {
@@ -174,6 +235,12 @@ fn eval(arguments: &Arguments) -> Result<()> {
     let mut tokens: Vec<u32> = tokenizer.bos().filter(|_| tokenizer.add_bos()).into_iter().collect();
     let first = tokens.len();
     tokens.extend(tokenizer.encode(&text, Special::Plain).into_iter().take(wanted.min(model.context_tokens() - first)));
+    if tokens.len() < 2 {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            "The text has fewer than two tokens to predict. Give a longer one, or more --tokens.",
+        ));
+    }
     let (mut logits, mut total, start) = (Vec::new(), 0.0, Instant::now());
     for (chunk_index, chunk) in tokens.chunks(STEP_TOKENS).enumerate() {
         pollster::block_on(model.forward_all(chunk, &mut logits))?;
@@ -184,13 +251,12 @@ fn eval(arguments: &Arguments) -> Result<()> {
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    let perplexity = (total / (tokens.len() - 1).max(1) as f64).exp();
-    println!(
-        "perplexity {perplexity:.4} over {} tokens, {:.1} tokens/s with the output matrix for each",
+    let perplexity = (total / (tokens.len() - 1) as f64).exp();
+    show(&format!(
+        "perplexity {perplexity:.4} over {} tokens, {:.1} tokens/s with the output matrix for each\n",
         tokens.len(),
         tokens.len() as f64 / seconds
-    );
-    Ok(())
+    ))
 }
 
 fn log_probability(logits: &[f32], token: u32) -> f64 {
@@ -216,7 +282,7 @@ fn bench(arguments: &Arguments) -> Result<()> {
             pollster::block_on(model.forward(&[next as u32], Some(&mut logits)))?;
         }
         let decode = start.elapsed().as_secs_f64();
-        println!("prefill {:.1} t/s, decode {:.1} t/s", prompt as f64 / prefill, f64::from(generate) / decode);
+        show(&format!("prefill {:.1} t/s, decode {:.1} t/s\n", prompt as f64 / prefill, f64::from(generate) / decode))?;
     }
     Ok(())
 }

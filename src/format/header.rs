@@ -161,7 +161,7 @@ async fn strings(input: &Input, count: u64, key: &str) -> Result<StringArray> {
     let (mut text, mut ends) = (Vec::new(), Vec::new());
     for _ in 0..count {
         append_string(input, MAX_STRING_BYTES, &what, &mut text).await?;
-        ends.push(text.len() as u32);
+        ends.push(text.len());
     }
     StringArray::from_parts(text, ends).ok_or_else(|| malformed(format!("{what} has a string that is not UTF-8")))
 }

@@ -48,7 +48,7 @@ pub enum Array {
 pub struct StringArray {
     text: Box<str>,
     /// Where each string ends in `text`, in bytes; it begins where the one before it ends.
-    ends: Box<[u32]>,
+    ends: Box<[usize]>,
 }
 
 impl Metadata {
@@ -249,12 +249,12 @@ impl Array {
 impl StringArray {
     /// Takes strings end to end and where each ends, in bytes. `None` if that is not UTF-8, or an end lies outside or before its
     /// string's beginning.
-    pub(super) fn from_parts(text: Vec<u8>, ends: Vec<u32>) -> Option<Self> {
+    pub(super) fn from_parts(text: Vec<u8>, ends: Vec<usize>) -> Option<Self> {
         let text = String::from_utf8(text).ok()?;
         let mut start = 0;
         for &end in &ends {
-            text.get(start..end as usize)?;
-            start = end as usize;
+            text.get(start..end)?;
+            start = end;
         }
         Some(Self { text: text.into(), ends: ends.into() })
     }
@@ -269,8 +269,8 @@ impl StringArray {
 
     pub fn get(&self, index: usize) -> Option<&str> {
         let end = *self.ends.get(index)?;
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.text.get(start as usize..end as usize)
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |&end| end);
+        self.text.get(start..end)
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
@@ -279,13 +279,11 @@ impl StringArray {
 }
 
 impl<S: AsRef<str>> FromIterator<S> for StringArray {
-    /// # Panics
-    /// If the strings together are longer than 4 GiB.
     fn from_iter<I: IntoIterator<Item = S>>(strings: I) -> Self {
         let (mut text, mut ends) = (String::new(), Vec::new());
         for string in strings {
             text.push_str(string.as_ref());
-            ends.push(u32::try_from(text.len()).expect("at most 4 GiB of strings"));
+            ends.push(text.len());
         }
         Self { text: text.into(), ends: ends.into() }
     }

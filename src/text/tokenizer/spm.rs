@@ -40,7 +40,9 @@ impl Spm {
             }
         }
         let byte_ids = byte_ids.into_iter().collect::<Option<_>>().ok_or_else(|| {
-            Error::new(Code::Tokenizer, "The vocabulary lacks byte tokens (<0x00> to <0xFF>) and has no unknown token; the file is broken: choose another conversion of the model.")
+            let message =
+                "The vocabulary lacks byte tokens (<0x00> to <0xFF>) and has no unknown token; choose another conversion of the model.";
+            Error::new(Code::Tokenizer, message)
         })?;
         Ok(Spm { scores, byte_ids, add_space_prefix })
     }

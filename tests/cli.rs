@@ -1,0 +1,140 @@
+//! The command line, as a shell runs it.
+
+mod common {
+    pub mod alphabet;
+    pub mod tiny;
+}
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+fn siskin(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_siskin")).args(arguments).output().expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// What a run that goes well writes to standard output.
+fn answer(arguments: &[&str]) -> String {
+    let output = siskin(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// What a run that fails writes to standard error: one line that ends with the error's code.
+fn refusal(arguments: &[&str], code: &str) -> String {
+    let output = siskin(arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    let text = text(&output.stderr);
+    let last = text.trim_end().lines().last().unwrap_or_default();
+    assert!(last.starts_with("siskin: ") && last.ends_with(&format!(". ({code})")), "{arguments:?}: {text}");
+    last.to_owned()
+}
+
+fn fixture(name: &str) -> String {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name).display().to_string()
+}
+
+#[test]
+fn help_lists_the_commands() {
+    for arguments in [&[][..], &["help"], &["--help"], &["run", "-h"]] {
+        let help = answer(arguments);
+        for command in ["run", "inspect", "eval", "bench"] {
+            assert!(help.contains(&format!("siskin {command} MODEL")), "{help}");
+        }
+    }
+}
+
+#[test]
+fn inspect_tells_what_a_file_holds() {
+    let model = fixture("models/qwen2-tiny.gguf");
+    let brief = answer(&["inspect", &model]);
+    assert!(brief.contains("general.architecture = String(\"qwen2\")") && brief.contains("qwen2.block_count = U32(2)"), "{brief}");
+    assert!(brief.contains("tensors of F16") && !brief.contains("blk.1.attn_q.bias"), "{brief}");
+    let long = answer(&["inspect", &model, "--tensors"]);
+    assert!(long.starts_with(&brief) && long.contains("blk.1.attn_q.bias"), "{long}");
+}
+
+/// A model that can chat, in a file of its own.
+fn chatting_model(name: &str) -> String {
+    let file = std::fs::read(fixture("models/qwen2-tiny.gguf")).expect("a fixture");
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, common::tiny::chatting(&file)).expect("a writable folder");
+    path.display().to_string()
+}
+
+#[test]
+fn eval_measures_perplexity() {
+    let (model, license) = (chatting_model("eval.gguf"), fixture("real/gpl3.txt"));
+    let measured = answer(&["eval", &model, &license, "--tokens", "100"]);
+    let perplexity: f64 = measured.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a number");
+    assert!(measured.starts_with("perplexity ") && measured.contains(" over 100 tokens"), "{measured}");
+    assert!(perplexity.is_finite() && perplexity > 1.0, "{measured}");
+}
+
+#[test]
+fn run_answers_and_says_how_fast() {
+    let model = chatting_model("run.gguf");
+    let run = |more: &[&str]| siskin(&[&["run", &model, "Hello", "--system", "Be brief.", "--max-tokens", "20"], more].concat());
+    let [first, again, other] = [["--seed", "1"], ["--seed", "1"], ["--seed", "2"]].map(|more| run(&more));
+    let figures = text(&first.stderr);
+    assert!(
+        first.status.success() && figures.contains("loaded in ") && figures.contains("prefill ") && figures.contains("decode "),
+        "{figures}"
+    );
+    assert_eq!(first.stdout, again.stdout, "a seed gives one answer");
+    assert_ne!(first.stdout, other.stdout, "another seed gives another");
+    assert!(first.stdout.len() > 10, "20 random tokens are some text");
+    let greedy = [["1"], ["2"]].map(|[seed]| run(&["--temperature", "0", "--seed", seed]).stdout);
+    assert_eq!(greedy[0], greedy[1], "greedy answers need no seed");
+    refusal(&["run", &model, "Hello", "--context", "20"], "context_full");
+}
+
+#[test]
+fn bench_measures_speed() {
+    let measured = answer(&["bench", &fixture("models/llama3-tiny.gguf"), "--prompt", "8", "--generate", "2", "--rounds", "2"]);
+    assert_eq!(measured.lines().count(), 2, "{measured}");
+    assert!(measured.lines().all(|line| line.starts_with("prefill ") && line.ends_with(" t/s")), "{measured}");
+}
+
+#[test]
+fn run_needs_a_chat_template() {
+    let says = refusal(&["run", &fixture("models/qwen2-tiny.gguf"), "Hello"], "template");
+    assert!(says.contains("no chat template"), "{says}");
+}
+
+#[test]
+fn bad_arguments_say_which() {
+    let model = fixture("models/qwen2-tiny.gguf");
+    for (arguments, says) in [
+        (&["dance"][..], "\"dance\""),
+        (&["inspect"], "MODEL"),
+        (&["run", &model], "PROMPT"),
+        (&["eval", &model], "TEXTFILE"),
+        (&["run", &model, "Hi", "--max-tokens", "many"], "--max-tokens"),
+        (&["run", &model, "Hi", "--temperature", "hot"], "--temperature"),
+        (&["run", &model, "Hi", "--context", "0"], "context of 0"),
+        (&["run", &model, "Hi", "--context", "513"], "1 to 512"),
+        (&["run", &model, "Hi", "--seed"], "--seed"),
+        (&["run", &model, "Hi", "--colour", "red"], "--colour"),
+        (&["eval", &model, &fixture("real/gpl3.txt"), "--tokens", "1"], "--tokens"),
+    ] {
+        let said = refusal(arguments, "invalid_argument");
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn bad_files_say_what_is_wrong() {
+    let says = refusal(&["inspect", "no/such/file.gguf"], "io");
+    assert!(says.contains("no/such/file.gguf"), "{says}");
+    refusal(&["run", &fixture("models"), "Hi"], "io");
+    refusal(&["inspect", &fixture("real/gpl3.txt")], "not_gguf");
+    refusal(&["run", &fixture("real/gpl3.txt"), "Hi"], "not_gguf");
+    refusal(&["eval", &fixture("small.gguf"), &fixture("real/gpl3.txt")], "metadata");
+    refusal(&["eval", &fixture("models/qwen2-tiny.gguf"), &fixture("quant.bin")], "io");
+}
