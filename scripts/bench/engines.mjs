@@ -69,7 +69,7 @@ function peakOf(pid) {
   }
 }
 
-/** Siskin through its public API. `prepare` makes the prompts that all engines are asked. */
+/** Siskin through its public API. `prepareFirst` and `prepareRest` make the prompts that all engines are asked. */
 export async function openSiskin({ server_url, threads }) {
   const page = await openPage(`${server_url}/bench/siskin`);
   const load = async ({ context_tokens, threads }) => {
@@ -91,7 +91,9 @@ export async function openSiskin({ server_url, threads }) {
       if (loaded.info.threads !== threads) throw new Error(`Siskin runs on ${loaded.info.threads} thread(s) where ${threads} were asked for`);
       return { ...loaded, info: { build: loaded.info.build, threads: loaded.info.threads, file_type: loaded.info.file_type, name: loaded.info.name } };
     },
-    prepare: (sizes) => page.evaluate(async (sizes) => (await import('/measure.js')).preparePrompts(window.siskin, sizes), sizes),
+    prepareFirst: () => page.evaluate(async () => (await import('/measure.js')).prepareFirst(window.siskin)),
+    prepareRest: (sizes, first) =>
+      page.evaluate(async ({ sizes, first }) => (await import('/measure.js')).prepareRest(window.siskin, sizes, first), { sizes, first }),
     ask: (prompt, logit_bias) =>
       page.evaluate(async ({ prompt, logit_bias }) => (await import('/measure.js')).ask(window.siskin, prompt, logit_bias), { prompt, logit_bias }),
     wasmBytes: () => page.evaluate(() => window.siskin.memoryBytes()),
