@@ -38,8 +38,13 @@ export function serveBench(file) {
   });
 }
 
+/** Serves a wasm file of kernels. */
+export function serveKernels(file) {
+  return startServer({ routes: { '/bench/siskin': blank({}), '/bench/kernels.wasm': file } });
+}
+
 /** What all browser engines share: functions that run in the page of a fresh Chromium. */
-async function openPage(url) {
+export async function openPage(url) {
   // headless: false, because playwright's own flag would ask for its own headless build.
   const browser = await chromium.launch({ executablePath: process.env.SISKIN_CHROMIUM, headless: false, args: ARGUMENTS });
   const page = await browser.newPage();
