@@ -112,7 +112,8 @@ impl<B: Backend> Loader<B> {
     fn take(&mut self, chunk: &[u8]) -> Result<()> {
         if let State::Header { reader, .. } = &mut self.state {
             let Some(gguf) = reader.push(chunk)? else { return Ok(()) };
-            let placeholder = State::Failed(Error::new(Code::NotLoaded, "the model is not loaded: start again"));
+            let placeholder =
+                State::Failed(Error::new(Code::NotLoaded, "The model is not loaded. Make a new loader and push the file again."));
             if let State::Header { backend, .. } = std::mem::replace(&mut self.state, placeholder) {
                 self.state = State::Tensors(Box::new(Tensors::new(backend, &gguf, self.options)?));
             }
@@ -139,7 +140,7 @@ impl<B: Backend> Loader<B> {
 
 fn truncated(at: u64, wanted: Option<u64>) -> Error {
     let wanted = wanted.map(|w| format!(" of {w}")).unwrap_or_default();
-    Error::new(Code::GgufTruncated, format!("the file ended after {at}{wanted} bytes: download it again"))
+    Error::new(Code::GgufTruncated, format!("The file ended after {at}{wanted} bytes. Download it again."))
 }
 
 impl<B: Backend> Tensors<B> {
@@ -151,7 +152,7 @@ impl<B: Backend> Tensors<B> {
         let trained = spec.context_length;
         let context_tokens = options.context_tokens.unwrap_or(DEFAULT_CONTEXT_TOKENS.min(trained));
         if context_tokens == 0 || context_tokens > trained {
-            let message = format!("a context of {context_tokens} tokens is out of range: this model takes 1 to {trained}");
+            let message = format!("A context of {context_tokens} tokens is out of range. Ask for 1 to {trained} tokens with this model.");
             return Err(Error::new(Code::InvalidArgument, message));
         }
         let facts = facts(&gguf.metadata, &spec, gguf)?;
@@ -256,7 +257,7 @@ impl<Buf> Current<Buf> {
         if !self.dtype.scales_are_finite(rows) {
             return Err(Error::new(
                 Code::TensorNotFinite,
-                format!("the tensor {name} holds a scale that is not a number: the file is broken, download it again"),
+                format!("The tensor `{name}` holds a number that is not finite. The file is broken: download it again."),
             ));
         }
         match &mut self.target {

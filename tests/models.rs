@@ -1,15 +1,63 @@
 //! Whole models against what Hugging Face transformers (the tiny ones) and llama.cpp (the real ones) compute.
 
-mod common;
+mod common {
+    pub mod model_path;
+}
 
-use common::model_path;
+use common::model_path::model_path;
+use half::bf16;
 use serde_json::Value;
 use siskin::{
     backend::cpu::Cpu,
+    format::{
+        gguf::{GgufReader, TensorInfo},
+        write::GgufWriter,
+    },
     loader::{Loaded, Loader, Options},
-    model::{Model, STEP_TOKENS},
+    model::{Model, STEP_TOKENS, weights::ROPE_FREQS},
+    quant::DType,
 };
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// A tiny model, with the rope frequencies that its golden was computed with: make.py turns the whole Hugging Face model to bfloat16 and
+/// back, and that rounds the frequencies too. `rope_freqs` is the tensor in which a GGUF file can say so.
+fn load_tiny(name: &str) -> Loaded<Cpu> {
+    let file = std::fs::read(fixture(&format!("models/{name}.gguf"))).unwrap();
+    let gguf = GgufReader::new().push(&file).unwrap().unwrap();
+    let data = |t: &TensorInfo| &file[t.offset as usize..(t.offset + t.size_bytes) as usize];
+    let base = gguf.metadata.f32(&format!("{}.rope.freq_base", gguf.metadata.str("general.architecture").unwrap())).unwrap();
+    let mut divisors = vec![1f32; 32];
+    if let Some(tensor) = gguf.tensors.iter().find(|t| t.name == ROPE_FREQS) {
+        tensor.dtype.dequantize(data(tensor), &mut divisors);
+    }
+    let divisors: Vec<u8> = (0..32)
+        .zip(divisors)
+        .flat_map(|(i, divisor)| {
+            let frequency = f64::from(base).powf(f64::from(-i) / 32.0) as f32;
+            (frequency / bf16::from_f32(frequency / divisor).to_f32()).to_le_bytes()
+        })
+        .collect();
+    let mut writer = GgufWriter::new(gguf.metadata.clone()).unwrap();
+    for tensor in gguf.tensors.iter().filter(|t| t.name != ROPE_FREQS) {
+        writer.tensor(&tensor.name, tensor.dtype, &tensor.dims, data(tensor)).unwrap();
+    }
+    writer.tensor(ROPE_FREQS, DType::F32, &[32], &divisors).unwrap();
+    let mut loader = Loader::new(Cpu::default(), Options { context_tokens: Some(512) });
+    loader.push(&writer.to_bytes()).unwrap();
+    loader.finish().unwrap()
+}
+
+fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+}
+
+fn golden(path: &str) -> Value {
+    serde_json::from_reader(File::open(fixture(path)).unwrap()).unwrap()
+}
 
 fn load(path: &Path) -> Loaded<Cpu> {
     let mut loader = Loader::new(Cpu::default(), Options { context_tokens: Some(512) });
@@ -46,9 +94,8 @@ fn teacher_forced(model: &mut Model<Cpu>, tokens: &[u32]) -> Vec<f32> {
 }
 
 fn tiny(name: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models");
-    let golden: Value = serde_json::from_reader(File::open(folder.join(format!("{name}.json"))).unwrap()).unwrap();
-    let mut model = load(&folder.join(format!("{name}.gguf"))).model;
+    let golden = golden(&format!("models/{name}.json"));
+    let mut model = load_tiny(name).model;
     let (prompt, vocab) = (ids(&golden["prompt"]), model.vocab_size());
 
     let logits = teacher_forced(&mut model, &prompt);
@@ -83,8 +130,7 @@ fn llama3_tiny() {
 
 #[test]
 fn one_token_at_a_time_equals_the_batch() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/llama3-tiny.gguf");
-    let mut model = load(&path).model;
+    let mut model = load(&fixture("models/llama3-tiny.gguf")).model;
     let tokens: Vec<u32> = (0..70).map(|i| i * 5 % 384).collect();
     let batch = teacher_forced(&mut model, &tokens);
     model.truncate(0);
@@ -100,47 +146,53 @@ fn one_token_at_a_time_equals_the_batch() {
     assert!(logits == batch[batch.len() - logits.len()..], "a cached beginning changes the logits");
 }
 
-fn real(name: &str) {
+/// What a test holds a real model to: shares of positions on which the argmax agrees.
+struct Bars {
+    /// With llama.cpp, whose own rounding of activations moves some.
+    llama_cpp: f64,
+    /// With the same weights in exact arithmetic (tests/fixtures/real/make_exact.py).
+    exact: f64,
+}
+
+fn real(name: &str, bars: Bars) {
     let Some(path) = model_path(&format!("{name}.gguf")) else { return };
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/real/{name}.json"));
-    let golden: Value = serde_json::from_reader(File::open(golden).unwrap()).unwrap();
-    let (tokens, expected) = (ids(&golden["tokens"]), ids(&golden["argmax"]));
+    let golden = golden(&format!("real/{name}.json"));
+    let tokens = ids(&golden["tokens"]);
     let mut model = load(&path).model;
     let vocab = model.vocab_size();
     let logits = teacher_forced(&mut model, &tokens);
 
-    let same = logits.chunks_exact(vocab).zip(&expected).filter(|(row, best)| argmax(row) == **best).count();
-    let agreement = same as f64 / tokens.len() as f64;
-    let mut worst = (0.0, 0);
-    let (mut total, golden_logprobs) = (0.0, floats(&golden["logprob_next"]));
-    for (i, row) in logits.chunks_exact(vocab).enumerate().take(tokens.len() - 1) {
-        let max = row.iter().fold(f32::NEG_INFINITY, |m, &x| m.max(x)) as f64;
-        let sum: f64 = row.iter().map(|&x| (x as f64 - max).exp()).sum();
-        let logprob = row[tokens[i + 1] as usize] as f64 - max - sum.ln();
-        total -= logprob;
-        if std::env::var("DUMP").is_ok() {
-            println!("{i} {:.3} {:.3} {:.3}", logprob, golden_logprobs[i], logprob - golden_logprobs[i]);
-        }
-        worst = if (logprob - golden_logprobs[i]).abs() > worst.0 { ((logprob - golden_logprobs[i]).abs(), i) } else { worst };
-    }
-    let perplexity = (total / (tokens.len() - 1) as f64).exp();
+    let best: Vec<u32> = logits.chunks_exact(vocab).map(argmax).collect();
+    let agreement = |expected: &Value| {
+        let same = best.iter().zip(ids(expected)).filter(|(a, b)| *a == b).count();
+        same as f64 / tokens.len() as f64
+    };
+    let (llama_cpp, exact) = (agreement(&golden["argmax"]), agreement(&golden["exact"]["argmax"]));
+    let total: f64 = logits.chunks_exact(vocab).zip(&tokens[1..]).map(|(row, &next)| log_probability(row, next)).sum();
+    let perplexity = (-total / (tokens.len() - 1) as f64).exp();
     let expected = golden["perplexity"].as_f64().unwrap();
     println!(
-        "{name}: argmax agrees on {:.1}%, perplexity {perplexity:.4} beside {expected:.4}, log-probability off by at most {:.2} (position {})",
-        100.0 * agreement,
-        worst.0,
-        worst.1
+        "{name}: argmax agrees with llama.cpp on {:.1}%, with exact arithmetic on {:.1}%; perplexity {perplexity:.4}, llama.cpp's {expected:.4}",
+        100.0 * llama_cpp,
+        100.0 * exact
     );
-    assert!(agreement >= 0.97, "argmax agrees on {agreement}");
-    assert!((perplexity / expected - 1.0).abs() < 0.01, "perplexity {perplexity}, expected {expected}");
+    assert!(llama_cpp >= bars.llama_cpp && exact >= bars.exact, "{name}: {llama_cpp}, {exact}");
+    assert!((perplexity / expected - 1.0).abs() < 0.01, "{name}: perplexity {perplexity}, expected {expected}");
+}
+
+fn log_probability(logits: &[f32], token: u32) -> f64 {
+    let max = f64::from(logits.iter().fold(f32::NEG_INFINITY, |m, &x| m.max(x)));
+    let sum: f64 = logits.iter().map(|&x| (f64::from(x) - max).exp()).sum();
+    f64::from(logits[token as usize]) - max - sum.ln()
 }
 
 #[test]
 fn real_qwen() {
-    real("qwen2.5-coder-0.5b-instruct-q4_k_m");
+    real("qwen2.5-coder-0.5b-instruct-q4_k_m", Bars { llama_cpp: 0.97, exact: 0.97 });
 }
 
+/// Exact arithmetic itself agrees with llama.cpp on 95.9% of this model's positions, so 97% of them cannot be asked of anyone.
 #[test]
 fn real_smollm2() {
-    real("SmolLM2-135M-Instruct.Q4_1");
+    real("SmolLM2-135M-Instruct.Q4_1", Bars { llama_cpp: 0.95, exact: 0.97 });
 }

@@ -1,6 +1,9 @@
 //! Prompts: only the template writes control tokens, and all other text is encoded as ever.
 
-mod common;
+mod common {
+    pub mod model_header;
+    pub mod model_path;
+}
 
 use serde_json::{Value, json};
 use siskin::Code;
@@ -23,7 +26,7 @@ fn goldens() -> Value {
 fn each_model(test: impl Fn(&str, &Tokenizer, &ChatTemplate)) {
     let goldens = goldens();
     for (model, name) in MODELS {
-        let Some(gguf) = common::model_header(model) else { continue };
+        let Some(gguf) = common::model_header::model_header(model) else { continue };
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata).expect("a supported vocabulary");
         let text = |id: Option<u32>| tokenizer.decode(id.as_slice());
         let source = goldens["templates"][name].as_str().expect("a template");

@@ -39,7 +39,7 @@ fn renderings_equal_the_goldens() {
             (None, Some(message)) => {
                 let error = rendered.expect_err(&name);
                 assert_eq!(error.code, Code::Template, "{name}");
-                assert!(error.message.ends_with(message), "{name}: {}", error.message);
+                assert!(error.message.contains(message.as_str()), "{name}: {}", error.message);
             }
             _ => panic!("{name}: a golden is a text or an error"),
         }
@@ -85,5 +85,27 @@ fn broken_and_unhappy_templates_are_errors() {
         assert_eq!(render(source, json!([])).expect_err(source).code, Code::Template);
     }
     let refused = render("{% macro m() %}{{ raise_exception('No tools here') }}{% endmacro %}{{ m() }}", json!([])).expect_err("a refusal");
-    assert_eq!(refused.message, "The model's chat template refuses these messages: No tools here");
+    assert_eq!(refused.message, "The model's chat template refuses these messages: No tools here.");
+}
+
+#[test]
+fn a_hostile_template_ends() {
+    let bombs = [
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}{% endfor %}{% endfor %}{% endfor %}",
+        "{% set n = namespace(x='xxxxxxxx') %}{% for i in range(64) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "{% set n = namespace(x='xxxxxxxx') %}{% for i in range(64) %}{% set n.x = n.x.replace('x', n.x) %}{% endfor %}",
+        "{% set n = namespace(x='xxxxxxxx') %}{% for i in range(64) %}{% set n.x = n.x.join([n.x, n.x, n.x]) %}{% endfor %}",
+        "{% set n = namespace(x=[1]) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x | tojson }}",
+        "{{ 'x' * 1000000000000 }}",
+        "{{ messages | tojson(indent=1000000000000) | length }}{{ 'x' | center(1000000000000) }}",
+    ];
+    for bomb in bombs {
+        let error = render(bomb, json!([[[1, 2], 3], 4])).expect_err(bomb);
+        assert_eq!(error.code, Code::Template, "{bomb}");
+        assert!(error.message.ends_with('.') && error.message.len() < 1000, "{bomb}: {}", error.message);
+    }
+    let long = json!([{"role": "user", "content": "x ".repeat(1 << 20)}]);
+    let text = render("{{ messages[0].content.replace('x', '<x>').strip() ~ (messages | tojson) }}", long).expect("a long chat");
+    assert!(text.len() > 4 << 20);
 }

@@ -30,7 +30,7 @@ const HELP: &str = "siskin: small language models, from GGUF files
 fn main() -> ExitCode {
     let outcome = match Arguments::parse() {
         Ok(arguments) => command(&arguments),
-        Err(error) => Err(Error::new(Code::InvalidArgument, format!("{error}: see siskin help"))),
+        Err(error) => Err(Error::new(Code::InvalidArgument, format!("These arguments do not fit: {error}. See siskin help."))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,7 +71,7 @@ impl Arguments {
     }
 
     fn word(&self, index: usize, what: &str) -> Result<&str> {
-        let missing = || Error::new(Code::InvalidArgument, format!("{what} is missing: see siskin help"));
+        let missing = || Error::new(Code::InvalidArgument, format!("{what} is missing. See siskin help."));
         self.words.get(index).map(String::as_str).ok_or_else(missing)
     }
 
@@ -80,7 +80,7 @@ impl Arguments {
     }
 
     fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>> {
-        let bad = |text| Error::new(Code::InvalidArgument, format!("--{name} takes a number, not \"{text}\""));
+        let bad = |text| Error::new(Code::InvalidArgument, format!("\"{text}\" is no number that --{name} takes. See siskin help."));
         self.option(name).map(|text| text.parse().map_err(|_| bad(text))).transpose()
     }
 }
@@ -96,12 +96,12 @@ fn command(arguments: &Arguments) -> Result<()> {
             print!("{HELP}");
             Ok(())
         }
-        Some(other) => Err(Error::new(Code::InvalidArgument, format!("no command \"{other}\": see siskin help"))),
+        Some(other) => Err(Error::new(Code::InvalidArgument, format!("There is no command \"{other}\". See siskin help."))),
     }
 }
 
 fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
-    move |error| Error::new(Code::Io, format!("{}: {error}", path.display()))
+    move |error| Error::new(Code::Io, format!("`{}` cannot be read: {error}. Check its name.", path.display()))
 }
 
 /// Pushes the file through `take` until that says that it has enough.

@@ -152,7 +152,7 @@ impl GgufReader {
             State::Failed(error) => Err(error.clone()),
             State::Reading(_) => Err(Error::new(
                 Code::GgufTruncated,
-                format!("The file ends after {} bytes, inside its header; download it again", self.consumed_bytes()),
+                format!("The file ends after {} bytes, inside its header; download it again.", self.consumed_bytes()),
             )),
         }
     }
@@ -194,7 +194,7 @@ pub(super) fn place(tensors: &mut [TensorInfo], data_offset: u64) -> Result<()> 
             return Err(Error::new(
                 Code::GgufTensorOverlap,
                 format!(
-                    "The tensors {} and {} share bytes; the file is damaged: download it again",
+                    "The tensors {} and {} share bytes; the file is damaged: download it again.",
                     quoted(&before.name),
                     quoted(&after.name)
                 ),

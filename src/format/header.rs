@@ -59,7 +59,7 @@ async fn not_gguf(input: &Input, mut head: Vec<u8>) -> Result<Error> {
             [b'<', b'!' | b'?' | b'a'..=b'z' | b'A'..=b'Z', ..] => {
                 return Ok(Error::new(
                     Code::HtmlNotModel,
-                    "A web page came where a model was expected: the address is wrong, or the server asks for a login; open it in a browser to see",
+                    "A web page came where a model was expected: the address is wrong, or the server asks for a login; open it in a browser to see.",
                 ));
             }
             [] | [b'<'] => input.append(1, &mut head).await?,
@@ -69,7 +69,7 @@ async fn not_gguf(input: &Input, mut head: Vec<u8>) -> Result<Error> {
     }
     Ok(Error::new(
         Code::NotGguf,
-        "This is not a GGUF file, for it does not begin with \"GGUF\"; choose a model file whose name ends in .gguf",
+        "This is not a GGUF file, for it does not begin with \"GGUF\"; choose a model file whose name ends in .gguf.",
     ))
 }
 
@@ -81,7 +81,7 @@ async fn version(input: &Input) -> Result<u32> {
         0 | 1 => "it is too old; choose a newer conversion of the model",
         _ => "it is newer than this Siskin; update Siskin, or choose another conversion of the model",
     };
-    Err(Error::new(Code::GgufVersion, format!("Siskin reads GGUF versions 2 and 3, but the file has version {version}: {advice}")))
+    Err(Error::new(Code::GgufVersion, format!("Siskin reads GGUF versions 2 and 3, but the file has version {version}: {advice}.")))
 }
 
 async fn count(input: &Input, what: &str) -> Result<u64> {
@@ -194,7 +194,7 @@ async fn tensor(input: &Input, alignment: u64) -> Result<TensorInfo> {
         return Err(Error::new(
             Code::GgufTensorMisaligned,
             format!(
-                "The tensor {} lies at {offset}, which is no multiple of {alignment}; the file is damaged: download it again",
+                "The tensor {} lies at {offset}, which is no multiple of {alignment}; the file is damaged: download it again.",
                 quoted(&name)
             ),
         ));
@@ -208,7 +208,7 @@ fn dtype(number: u32, tensor: &str) -> Result<DType> {
         Error::new(
             Code::TensorType,
             format!(
-                "The tensor {} is of ggml's type {number}, which Siskin does not read; choose a file of one of the types {readable}",
+                "The tensor {} is of ggml's type {number}, which Siskin does not read; choose a file of one of the types {readable}.",
                 quoted(tensor)
             ),
         )

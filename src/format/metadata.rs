@@ -169,7 +169,7 @@ impl Metadata {
             Some(read) => Ok(Some(read)),
             None => Err(Error::new(
                 Code::Metadata,
-                format!("The model's `{key}` should be {wanted} but is {}; choose another conversion of the model", value.describe()),
+                format!("The model's `{key}` should be {wanted} but is {}; choose another conversion of the model.", value.describe()),
             )),
         }
     }
@@ -179,7 +179,7 @@ fn required<T>(key: &str, value: Result<Option<T>>) -> Result<T> {
     value?.ok_or_else(|| {
         Error::new(
             Code::Metadata,
-            format!("The model file lacks `{key}`; choose another conversion of the model, or a file that holds a language model"),
+            format!("The model file lacks `{key}`; choose another conversion of the model, or a file that holds a language model."),
         )
     })
 }

@@ -9,11 +9,11 @@ pub mod write;
 use crate::{Code, Error};
 
 fn malformed(what: String) -> Error {
-    Error::new(Code::GgufMalformed, format!("{what}; the file is damaged: download it again"))
+    Error::new(Code::GgufMalformed, format!("{what}; the file is damaged: download it again."))
 }
 
 /// A name from the file, fit for a message: printable, and not a page long.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let mut rest = name.escape_debug();
     let mut shown: String = rest.by_ref().take(80).collect();
     if rest.next().is_some() {

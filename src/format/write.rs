@@ -36,10 +36,10 @@ impl<'a> GgufWriter<'a> {
         let (name, data) = (name.into(), data.into());
         let invalid = |why: String| Err(Error::new(Code::InvalidArgument, format!("The tensor `{name}` {why}")));
         if dims.len() > MAX_DIMS as usize || size_bytes(dtype, dims) != Some(data.len() as u64) {
-            return invalid(format!("cannot be {} bytes of {} with the shape {dims:?}; correct one of them", data.len(), dtype.name()));
+            return invalid(format!("cannot be {} bytes of {} with the shape {dims:?}; correct one of them.", data.len(), dtype.name()));
         }
         if !self.names.insert(name.clone()) {
-            return invalid("is there already; give each its own name".into());
+            return invalid("is there already; give each its own name.".into());
         }
         self.tensors.push(Tensor { name, dtype, dims: dims.into(), data });
         Ok(())

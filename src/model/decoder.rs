@@ -73,7 +73,10 @@ impl<B: Backend> Model<B> {
     pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
         self.check(tokens)?;
         if tokens.len() > STEP_TOKENS {
-            return Err(Error::new(Code::InvalidArgument, format!("at most {STEP_TOKENS} tokens at once give logits for each")));
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("At most {STEP_TOKENS} tokens at once give logits for each; pass fewer."),
+            ));
         }
         self.record(tokens, Some(Rows::All));
         self.read(logits).await
@@ -81,16 +84,19 @@ impl<B: Backend> Model<B> {
 
     fn check(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
-            return Err(Error::new(Code::InvalidArgument, "no tokens to run: give at least one"));
+            return Err(Error::new(Code::InvalidArgument, "There are no tokens to run; give at least one."));
         }
         if let Some(bad) = tokens.iter().find(|&&t| t as usize >= self.vocab_size()) {
-            return Err(Error::new(Code::InvalidArgument, format!("token {bad} is outside the vocabulary of {}", self.vocab_size())));
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("Token {bad} is outside the vocabulary of {} tokens; use ids that this model's tokenizer gave.", self.vocab_size()),
+            ));
         }
         let (needed, room) = (self.cached_tokens + tokens.len(), self.context_tokens);
         if needed > room {
             return Err(Error::new(
                 Code::ContextFull,
-                format!("{needed} tokens do not fit the context of {room}: shorten the text, or load the model with a longer context"),
+                format!("All {needed} tokens do not fit the context of {room}. Shorten the text, or load the model with a longer context."),
             ));
         }
         Ok(())
@@ -101,7 +107,10 @@ impl<B: Backend> Model<B> {
         if logits.iter().all(|x| x.is_finite()) {
             return Ok(());
         }
-        Err(Error::new(Code::NotFinite, "the model computed a number that is not finite: the file is broken, download it again"))
+        Err(Error::new(
+            Code::NotFinite,
+            "The model computed a number that is not finite. Download the model file again; if it stays so, report it.",
+        ))
     }
 
     fn record(&mut self, tokens: &[u32], rows: Option<Rows>) {

@@ -3,7 +3,7 @@
 use crate::{
     Code, Error, Result,
     backend::{Activation, RopePairs, Widths},
-    format::{gguf::Gguf, metadata::Metadata},
+    format::{gguf::Gguf, metadata::Metadata, quoted},
 };
 
 /// A decoder, as its architecture declares it and the file's metadata fill it in.
@@ -43,7 +43,7 @@ impl Spec {
         };
         let rotated = keys.opt_width("rope.dimension_count")?.unwrap_or(head);
         let vocab = gguf.tensors.iter().find(|t| t.name == "token_embd.weight").map(|t| t.rows()).ok_or_else(|| {
-            Error::new(Code::TensorMissing, "the file lacks the tensor token_embd.weight: download it again, or choose another model")
+            Error::new(Code::TensorMissing, "The file lacks the tensor `token_embd.weight`. Download it again, or choose another model.")
         })?;
         let spec = Spec {
             widths: Widths {
@@ -62,12 +62,18 @@ impl Spec {
             qkv_bias: declaration.qkv_bias,
             activation: declaration.activation,
         };
-        let fits = heads % kv_heads == 0 && head % 4 == 0 && rotated % 2 == 0 && rotated <= head && spec.widths.blocks <= 1024;
+        let fits = heads % kv_heads == 0
+            && head > 0
+            && head % 4 == 0
+            && heads.saturating_mul(head) <= MAX_WIDTH as usize
+            && rotated % 2 == 0
+            && rotated <= head
+            && spec.widths.blocks <= 1024;
         if !(fits && spec.rms_eps > 0.0 && spec.rms_eps < 1.0) {
             return Err(Error::new(
                 Code::Metadata,
                 format!(
-                    "the header's sizes do not fit together ({heads} heads, {kv_heads} key-value heads of {head}): the file is broken or of an unknown kind"
+                    "The header's sizes do not fit together ({heads} heads, {kv_heads} key-value heads of {head}). Choose another conversion of the model."
                 ),
             ));
         }
@@ -87,7 +93,10 @@ impl Keys<'_> {
     }
 
     fn bad(&self, name: &str, value: u64) -> Error {
-        Error::new(Code::Metadata, format!("{} is {value}, which no model that Siskin runs has: the file is broken", self.key(name)))
+        Error::new(
+            Code::Metadata,
+            format!("`{}` is {value}, which no model that Siskin runs has. Choose another conversion of the model.", self.key(name)),
+        )
     }
 
     fn width_up_to(&self, name: &str, max: u64) -> Result<usize> {
@@ -112,14 +121,14 @@ impl Keys<'_> {
             Some(other) => {
                 return Err(Error::new(
                     Code::Metadata,
-                    format!("rope scaling of the kind \"{other}\" is not supported: choose another model"),
+                    format!("Rope scaling of the kind {} is not supported. Choose another model.", quoted(other)),
                 ));
             }
         };
         if !(base.is_finite() && base > 1.0 && factor.is_finite() && factor > 0.0) {
             return Err(Error::new(
                 Code::Metadata,
-                format!("the rope base {base} or its factor {factor} is impossible: the file is broken"),
+                format!("The rope base {base} or its factor {factor} is impossible. Choose another conversion of the model."),
             ));
         }
         Ok((0..rotated / 2).map(|i| ((base as f64).powf(-2.0 * i as f64 / rotated as f64) / factor as f64) as f32).collect())

@@ -75,7 +75,7 @@ fn expected(spec: &Spec) -> Vec<Expected> {
 }
 
 fn missing(name: &str) -> Error {
-    Error::new(Code::TensorMissing, format!("the file lacks the tensor {name}: download it again, or choose another model"))
+    Error::new(Code::TensorMissing, format!("The file lacks the tensor `{name}`. Download it again, or choose another model."))
 }
 
 /// The tensors of the file that the decoder uses, in the file's order. Checked before a byte of them is downloaded.
@@ -89,7 +89,7 @@ pub fn select(spec: &Spec, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
             return Err(Error::new(
                 Code::TensorShape,
                 format!(
-                    "the tensor {} is {} x {} where the header asks for {} x {}: the file is broken",
+                    "The tensor `{}` is {} x {} where the header asks for {} x {}. The file is broken: choose another conversion of the model.",
                     e.name,
                     tensor.rows(),
                     tensor.cols(),

@@ -7,8 +7,12 @@ use crate::error::{Code, Error, Result};
 use crate::format::metadata::Metadata;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{Environment, ErrorKind, Value};
+use minijinja::{Environment, ErrorKind, State, Value};
 use std::fmt;
+
+/// What a rendering may cost: a step of the template each, or 64 bytes that it writes. A thousand times what a long chat needs; a template
+/// that loops or doubles for ever ends within a second.
+const FUEL: u64 = 1_000_000;
 
 /// The environment that Hugging Face renders chat templates in, and one template.
 pub struct ChatTemplate {
@@ -73,7 +77,10 @@ impl ChatTemplate {
             Error::new(
                 Code::Template,
                 match refusal(&error) {
-                    Some(refusal) => format!("The model's chat template refuses these messages: {refusal}"),
+                    Some(Refusal(why)) => {
+                        let stop = if why.ends_with(['.', '!', '?']) { "" } else { "." };
+                        format!("The model's chat template refuses these messages: {why}{stop}")
+                    }
                     None => format!("The model's chat template cannot render these messages: {error}. Check their roles and contents."),
                 },
             )
@@ -84,13 +91,24 @@ impl ChatTemplate {
 fn environment() -> std::result::Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_fuel(Some(FUEL));
+    environment.set_unknown_method_callback(python_method);
     environment.add_filter("tojson", tojson);
     environment.add_function("strftime_now", |format: &str| strftime(format, now_seconds()));
     environment.add_function("raise_exception", |message: String| -> std::result::Result<Value, minijinja::Error> {
         Err(minijinja::Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Refusal(message)))
     });
     Ok(environment)
+}
+
+/// The methods of Python's strings, lists and dictionaries. Those that multiply lengths are paid for before they run.
+fn python_method(state: &mut State, value: &Value, method: &str, arguments: &[Value]) -> std::result::Result<Value, minijinja::Error> {
+    if matches!(method, "replace" | "join") {
+        let length = |value: &Value| value.as_str().map(str::len).or_else(|| value.len()).unwrap_or(0) as u64;
+        let longest = arguments.iter().map(length).max().unwrap_or(0);
+        state.consume_fuel(length(value).saturating_mul(longest) / 64)?;
+    }
+    minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
 }
 
 /// What a template said by `raise_exception`.

@@ -1,7 +1,7 @@
 //! Values as JSON, spelled as Python does for which chat templates were written.
 
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 use std::fmt::Write;
 
 /// Nested deeper than this is no message but an attack on the stack.
@@ -9,7 +9,7 @@ const MAX_DEPTH: usize = 128;
 
 /// The filter `tojson` as Hugging Face defines it for chat templates: `json.dumps` with its separators, letters of all scripts as they
 /// are, and nothing escaped for HTML. Takes `indent`, `ensure_ascii`, `separators` and `sort_keys`.
-pub fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
+pub fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let separators: Option<Vec<String>> = options.get("separators")?;
     let (item_separator, key_separator) = match separators.as_deref() {
@@ -19,6 +19,7 @@ pub fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
         None => (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()),
     };
     let mut json = Json {
+        state,
         text: String::new(),
         indent,
         item_separator,
@@ -31,7 +32,9 @@ pub fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     Ok(json.text)
 }
 
-struct Json {
+struct Json<'a> {
+    /// Every value is paid for: lists within lists may name the same one many times.
+    state: &'a State<'a, 'a>,
     text: String,
     indent: Option<usize>,
     item_separator: String,
@@ -40,11 +43,12 @@ struct Json {
     sort_keys: bool,
 }
 
-impl Json {
+impl Json<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
         if depth > MAX_DEPTH {
             return Err(Error::new(ErrorKind::BadSerialization, "tojson: the value is nested too deeply"));
         }
+        self.state.consume_fuel(1 + (depth as u64 * self.indent.unwrap_or(0) as u64 + value.as_str().map_or(0, str::len) as u64) / 64)?;
         match value.kind() {
             ValueKind::None => self.text.push_str("null"),
             ValueKind::Bool => self.text.push_str(if value.is_true() { "true" } else { "false" }),
@@ -76,7 +80,7 @@ impl Json {
         [open, close]: [char; 2],
         items: impl Iterator<Item = Value>,
         depth: usize,
-        mut write: impl FnMut(&mut Json, Value) -> Result<(), Error>,
+        mut write: impl FnMut(&mut Self, Value) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.text.push(open);
         let mut is_empty = true;

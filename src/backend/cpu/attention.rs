@@ -34,7 +34,10 @@ impl Cache {
         let room = || {
             let mut v = Vec::new();
             v.try_reserve_exact(size).map_err(|_| {
-                Error::new(Code::OutOfMemory, format!("no memory for a context of {context_tokens} tokens: ask for a shorter one"))
+                Error::new(
+                    Code::OutOfMemory,
+                    format!("There is no memory for a context of {context_tokens} tokens. Ask for a shorter one."),
+                )
             })?;
             v.resize(size, 0u16);
             Ok(v)

@@ -10,7 +10,7 @@ use super::{
     float::{FloatKind, float_rows},
     packed::{BLOCK, Layout, Packed},
     pool::{Pool, SharedMut},
-    quantized::Quantized,
+    quantized::{Plane, Quantized},
     simd::{Kernel, Simd, with_simd},
 };
 use crate::{backend::GROUP_ROWS, tensor::Weight};
@@ -40,7 +40,14 @@ pub fn matmul(pool: &Pool, w: &Weight<Buf>, input: &Input, y: &mut [f32], store:
     pool.split(w.rows.div_ceil(GROUP_ROWS), |groups| {
         let output = Output { y, rows: w.rows, store };
         match &w.buf {
-            Buf::Packed(packed) => with_simd(PackedRows { packed, input: input.quantized, tokens: input.tokens, output, groups }),
+            Buf::Packed(packed) => {
+                let Quantized { coarse, fine, has_outliers, .. } = input.quantized;
+                with_simd(PackedRows { packed, input: coarse, tokens: input.tokens, output, groups: groups.clone() });
+                if *has_outliers {
+                    let output = Output { store: Store::Add, ..output };
+                    with_simd(PackedRows { packed, input: fine, tokens: input.tokens, output, groups });
+                }
+            }
             Buf::F32(data) => float_rows(FloatKind::F32(data), w.cols, input, output, groups),
             Buf::F16(data) => float_rows(FloatKind::F16(data), w.cols, input, output, groups),
             Buf::BF16(data) => float_rows(FloatKind::BF16(data), w.cols, input, output, groups),
@@ -81,7 +88,7 @@ impl Output<'_> {
 
 struct PackedRows<'a> {
     packed: &'a Packed,
-    input: &'a Quantized,
+    input: &'a Plane,
     tokens: usize,
     output: Output<'a>,
     groups: Range<usize>,
@@ -137,7 +144,7 @@ impl PackedRows<'_> {
         token: usize,
     ) {
         let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
-        let (cols, blocks) = (self.input.cols, self.input.cols / BLOCK);
+        let (cols, blocks) = (self.packed.blocks() * BLOCK, self.packed.blocks());
         let (q, scale, sum) = (self.input.q.as_ptr(), self.input.scale.as_ptr(), self.input.sum.as_ptr());
         // SAFETY: `weights` holds `blocks` blocks; the activations hold `blocks` blocks for each of these tokens.
         unsafe {
@@ -147,6 +154,9 @@ impl PackedRows<'_> {
                 let body = block.add(layout.header_bytes());
                 let a: [*const i8; T] = std::array::from_fn(|t| q.add((token + t) * cols + b * BLOCK));
                 let s: [f32; T] = std::array::from_fn(|t| *scale.add((token + t) * blocks + b));
+                if s.iter().all(|&s| s == 0.0) {
+                    continue;
+                }
                 let h: [*const i32; T] = std::array::from_fn(|t| sum.add(2 * ((token + t) * blocks + b)));
                 if BITS == 8 {
                     let d = S::load_f32(block.cast());

@@ -93,7 +93,7 @@ fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
     v.try_reserve_exact(len).map_err(|_| {
         Error::new(
             Code::OutOfMemory,
-            format!("no memory for {} bytes of {what}: close other tabs, or choose a smaller model", len * size_of::<T>()),
+            format!("There is no memory for {} bytes of {what}. Close other tabs, or choose a smaller model.", len * size_of::<T>()),
         )
     })?;
     v.resize(len, T::default());

@@ -81,7 +81,7 @@ impl Packed {
         data.try_reserve_exact(vectors).map_err(|_| {
             Error::new(
                 Code::OutOfMemory,
-                format!("no memory for {} bytes of weights: close other tabs, or choose a smaller model", vectors * 16),
+                format!("There is no memory for {} bytes of weights. Close other tabs, or choose a smaller model.", vectors * 16),
             )
         })?;
         data.resize(vectors, 0);

@@ -1,11 +1,27 @@
-//! Activations as the dot kernels take them: int8 with one scale for 32 columns.
+//! Activations as the dot kernels take them: int8 with one scale for 32 columns, and a second look at outliers.
+//!
+//! A few columns of a transformer's activations are far larger than the rest (Dettmers et al., arXiv 2208.07339), and one of
+//! them takes nearly all of int8's levels from its 31 neighbours. Blocks with an outlier get a second int8 plane for what the
+//! first leaves: few blocks, so little work, and most of the rounding error gone (docs/accuracy.md).
 
 use super::packed::BLOCK;
 
-/// `[tokens, cols]`: `x = scale * q`, q in -127..=127.
+/// A block holds an outlier if its scale is more than this many times its token's mean scale.
+const OUTLIER: f32 = 2.0;
+
+/// `[tokens, cols]`: `x = coarse + fine`, fine being zero but for the blocks with outliers.
 #[derive(Default)]
 pub struct Quantized {
     pub cols: usize,
+    pub coarse: Plane,
+    pub fine: Plane,
+    /// Whether any block of `fine` is not zero.
+    pub has_outliers: bool,
+}
+
+/// `x = scale * q`, q in -127..=127.
+#[derive(Default)]
+pub struct Plane {
     /// `[tokens, cols]`
     pub q: Vec<i8>,
     /// `[tokens, cols / 32]`
@@ -17,23 +33,49 @@ pub struct Quantized {
 impl Quantized {
     /// Takes `x [tokens, cols]`; `cols` is a multiple of 32.
     pub fn set(&mut self, x: &[f32], cols: usize) {
+        let Self { coarse, fine, .. } = self;
         self.cols = cols;
-        self.q.resize(x.len(), 0);
-        self.scale.resize(x.len() / BLOCK, 0.0);
-        self.sum.resize(x.len() / 16, 0);
-        for (((x, q), scale), sum) in
-            x.chunks_exact(BLOCK).zip(self.q.chunks_exact_mut(BLOCK)).zip(&mut self.scale).zip(self.sum.chunks_exact_mut(2))
-        {
-            let largest = x.iter().fold(0f32, |m, x| m.max(x.abs()));
-            *scale = largest / 127.0;
-            let inverse = if largest > f32::MIN_POSITIVE * 127.0 { 127.0 / largest } else { 0.0 };
-            for (q, x) in q.iter_mut().zip(x) {
-                // Adding 1.5 * 2^23 rounds to the nearest integer in the low mantissa bits, without a call to a rounding function.
-                *q = ((x * inverse + 12_582_912.0).to_bits() & 0xff) as i8;
+        self.has_outliers = false;
+        coarse.resize(x.len());
+        fine.resize(x.len());
+        for (b, x) in x.as_chunks().0.iter().enumerate() {
+            coarse.put(b, x);
+        }
+        let blocks = cols / BLOCK;
+        for token in 0..x.len() / cols {
+            let scales = &coarse.scale[token * blocks..][..blocks];
+            let limit = OUTLIER * scales.iter().sum::<f32>() / blocks as f32;
+            for b in token * blocks..(token + 1) * blocks {
+                fine.scale[b] = 0.0;
+                if coarse.scale[b] > limit {
+                    let q = &coarse.q[b * BLOCK..][..BLOCK];
+                    let rest = std::array::from_fn(|i| x[b * BLOCK + i] - coarse.scale[b] * f32::from(q[i]));
+                    fine.put(b, &rest);
+                    self.has_outliers = true;
+                }
             }
-            for (sum, q) in sum.iter_mut().zip(q.chunks_exact(16)) {
-                *sum = q.iter().map(|&q| q as i32).sum();
-            }
+        }
+    }
+}
+
+impl Plane {
+    fn resize(&mut self, len: usize) {
+        self.q.resize(len, 0);
+        self.scale.resize(len / BLOCK, 0.0);
+        self.sum.resize(len / 16, 0);
+    }
+
+    fn put(&mut self, block: usize, x: &[f32; BLOCK]) {
+        let largest = x.iter().fold(0f32, |m, x| m.max(x.abs()));
+        self.scale[block] = largest / 127.0;
+        let inverse = if largest > f32::MIN_POSITIVE * 127.0 { 127.0 / largest } else { 0.0 };
+        let q = &mut self.q[block * BLOCK..][..BLOCK];
+        for (q, x) in q.iter_mut().zip(x) {
+            // Adding 1.5 * 2^23 rounds to the nearest integer in the low mantissa bits, without a call to a rounding function.
+            *q = ((x * inverse + 12_582_912.0).to_bits() & 0xff) as i8;
+        }
+        for (sum, q) in self.sum[2 * block..].iter_mut().zip(q.chunks_exact(16)) {
+            *sum = q.iter().map(|&q| i32::from(q)).sum();
         }
     }
 }

@@ -4,7 +4,10 @@ mod llama;
 mod qwen2;
 
 use super::spec::Spec;
-use crate::{Code, Error, Result, format::gguf::Gguf};
+use crate::{
+    Code, Error, Result,
+    format::{gguf::Gguf, quoted},
+};
 
 /// The names in `general.architecture` that Siskin runs.
 pub const SUPPORTED: &[&str] = &["llama", "qwen2"];
@@ -16,11 +19,10 @@ pub fn spec(gguf: &Gguf) -> Result<Spec> {
         "llama" => llama::declaration(),
         "qwen2" => qwen2::declaration(),
         other => {
-            let other: String = other.chars().take(64).flat_map(char::escape_default).collect();
             let names = SUPPORTED.join(", ");
             return Err(Error::new(
                 Code::Architecture,
-                format!("the architecture \"{other}\" is not supported: choose a model of {names}"),
+                format!("The architecture {} is not supported. Choose a model of one of {names}.", quoted(other)),
             ));
         }
     };

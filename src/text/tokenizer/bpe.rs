@@ -2,7 +2,6 @@
 
 use super::split::Splitter;
 use super::vocab::Vocab;
-use crate::error::{Code, Error, Result};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -32,23 +31,15 @@ pub struct Bpe {
 
 impl Bpe {
     /// `merges` are pairs of token texts parted by a space, the strongest first, in the alphabet of [`decode_bytes`].
-    ///
-    /// # Errors
-    /// `Code::Tokenizer` when a merge is no pair of tokens, or when what it makes is not in the vocabulary.
-    pub fn new<'a>(splitter: Splitter, vocab: &Vocab, merges: impl Iterator<Item = &'a str>) -> Result<Bpe> {
+    pub fn new<'a>(splitter: Splitter, vocab: &Vocab, merges: impl Iterator<Item = &'a str>) -> Bpe {
         let mut byte_ids = Box::new([NONE; 256]);
         for (byte, id) in (0..=u8::MAX).zip(byte_ids.iter_mut()) {
             *id = vocab.find(&[byte]).unwrap_or(NONE);
         }
         let mut ranked: Vec<(u32, Merge)> = Vec::new();
         for (rank, merge) in (0_u32..).zip(merges) {
-            let pair = resolve(vocab, merge).ok_or_else(|| {
-                Error::new(
-                    Code::Tokenizer,
-                    format!("Merge {rank} of the vocabulary (\"{merge}\") does not join two tokens to a third; the file is broken."),
-                )
-            })?;
-            let (left, right, result) = pair;
+            // A merge of what are no tokens can never apply.
+            let Some((left, right, result)) = resolve(vocab, merge) else { continue };
             ranked.push((left, Merge { right, rank, result }));
         }
         ranked.sort_by_key(|&(left, merge)| (left, merge.right, merge.rank));
@@ -64,7 +55,7 @@ impl Bpe {
             total += *first;
             *first = total;
         }
-        Ok(Bpe { splitter, byte_ids, merges: ranked.into_iter().map(|(_, merge)| merge).collect(), first_merge })
+        Bpe { splitter, byte_ids, merges: ranked.into_iter().map(|(_, merge)| merge).collect(), first_merge }
     }
 
     pub fn splitter(&self) -> Splitter {

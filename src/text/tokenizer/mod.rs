@@ -8,6 +8,7 @@ mod vocab;
 
 use crate::error::{Code, Error, Result};
 use crate::format::metadata::{Metadata, StringArray};
+use crate::format::quoted;
 use added::{Added, Part};
 use bpe::Bpe;
 use split::Splitter;
@@ -71,7 +72,7 @@ impl Tokenizer {
             "gpt2" => {
                 let splitter = Splitter::from_pre(metadata.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"))?;
                 let vocab = Vocab::new(tokens.iter().zip(kinds).map(|(text, kind)| (bpe_bytes(text, kind), kind)))?;
-                let bpe = Bpe::new(splitter, &vocab, metadata.string_array("tokenizer.ggml.merges")?.iter())?;
+                let bpe = Bpe::new(splitter, &vocab, metadata.string_array("tokenizer.ggml.merges")?.iter());
                 (vocab, Algorithm::Bpe(bpe))
             }
             "llama" => {
@@ -82,7 +83,8 @@ impl Tokenizer {
                 (vocab, Algorithm::Spm(spm))
             }
             other => {
-                let message = format!("The model's tokenizer \"{other}\" is not supported; use a model whose tokenizer is gpt2 or llama.");
+                let message =
+                    format!("The model's tokenizer {} is not supported; use a model whose tokenizer is gpt2 or llama.", quoted(other));
                 return Err(Error::new(Code::Tokenizer, message));
             }
         };
@@ -216,7 +218,11 @@ fn read_kinds(tokens: &StringArray, numbers: Option<&[i32]>) -> Result<Vec<Kind>
         None => vec![Kind::Normal; tokens.len()],
         Some(numbers) if numbers.len() == tokens.len() => numbers.iter().map(|&n| Kind::from_ggml(n).unwrap_or(Kind::Normal)).collect(),
         Some(numbers) => {
-            let message = format!("The vocabulary has {} tokens but {} types of tokens; the file is broken.", tokens.len(), numbers.len());
+            let message = format!(
+                "The vocabulary has {} tokens but {} types of tokens; the file is broken: choose another conversion of the model.",
+                tokens.len(),
+                numbers.len()
+            );
             return Err(Error::new(Code::Tokenizer, message));
         }
     };
@@ -236,7 +242,9 @@ fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Result<Opti
         Ok(id) if (id as usize) < vocab_size => Ok(Some(id)),
         _ => Err(Error::new(
             Code::Tokenizer,
-            format!("The model's {key} is {id}, but its vocabulary has {vocab_size} tokens; the file is broken."),
+            format!(
+                "The model's {key} is {id}, but its vocabulary has {vocab_size} tokens; the file is broken: choose another conversion of the model."
+            ),
         )),
     }
 }

@@ -3,6 +3,7 @@
 //! `\p{L}` and `\p{N}` are Unicode's general categories, `\s` is its property White_Space.
 
 use crate::error::{Code, Error, Result};
+use crate::format::quoted;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// The pre-tokenizer that `tokenizer.ggml.pre` names.
@@ -30,7 +31,8 @@ impl Splitter {
             _ => Err(Error::new(
                 Code::Tokenizer,
                 format!(
-                    "The model's pre-tokenizer \"{pre}\" is not supported; use a model with one of qwen2, llama-bpe, smollm, gpt-2 or default."
+                    "The model's pre-tokenizer {} is not supported; use a model with one of qwen2, llama-bpe, smollm, gpt-2 or default.",
+                    quoted(pre)
                 ),
             )),
         }

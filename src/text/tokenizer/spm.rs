@@ -26,7 +26,11 @@ impl Spm {
     /// `Code::Tokenizer` when scores and tokens differ in number, or when some byte has neither a token nor an unknown token to replace it.
     pub fn new(vocab: &Vocab, scores: Vec<f32>, unknown: Option<u32>, add_space_prefix: bool) -> Result<Spm> {
         if scores.len() != vocab.len() {
-            let message = format!("The vocabulary has {} tokens but {} scores; the file is broken.", vocab.len(), scores.len());
+            let message = format!(
+                "The vocabulary has {} tokens but {} scores; the file is broken: choose another conversion of the model.",
+                vocab.len(),
+                scores.len()
+            );
             return Err(Error::new(Code::Tokenizer, message));
         }
         let mut byte_ids = vec![unknown; 256];
@@ -36,7 +40,7 @@ impl Spm {
             }
         }
         let byte_ids = byte_ids.into_iter().collect::<Option<_>>().ok_or_else(|| {
-            Error::new(Code::Tokenizer, "The vocabulary lacks byte tokens (<0x00> to <0xFF>) and has no unknown token; the file is broken.")
+            Error::new(Code::Tokenizer, "The vocabulary lacks byte tokens (<0x00> to <0xFF>) and has no unknown token; the file is broken: choose another conversion of the model.")
         })?;
         Ok(Spm { scores, byte_ids, add_space_prefix })
     }

@@ -61,8 +61,12 @@ impl Vocab {
         let mut vocab = Vocab { arena: Vec::new(), ends: Vec::new(), kinds: Vec::new(), slots: Vec::new(), longest_bytes: 0 };
         for (bytes, kind) in tokens {
             vocab.arena.extend_from_slice(bytes.as_ref());
-            let end = u32::try_from(vocab.arena.len())
-                .map_err(|_| Error::new(Code::Tokenizer, "The vocabulary holds more than 4 GiB of text; the file is broken."))?;
+            let end = u32::try_from(vocab.arena.len()).map_err(|_| {
+                Error::new(
+                    Code::Tokenizer,
+                    "The vocabulary holds more than 4 GiB of text; the file is broken: choose another conversion of the model.",
+                )
+            })?;
             vocab.ends.push(end);
             vocab.kinds.push(kind);
             vocab.longest_bytes = vocab.longest_bytes.max(bytes.as_ref().len());
