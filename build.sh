@@ -13,7 +13,7 @@ usage() {
 ./build.sh size                      what the package weighs, raw and gzipped
 ./build.sh bench                     speed of Siskin and its peers in turn, in headless Chromium: medians and ratios
              [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native] [--rounds 3] [--json FILE]
-./build.sh bench --kernels           speed of the native matrix products, beside the memory's
+./build.sh bench --kernels           speed of the matrix products alone, native and in Chromium, beside that of reading memory
 ./build.sh help                      this text
 
 What is missing is installed (apt-get, cargo, npm) or fetched; all of it stays in ${XDG_CACHE_HOME:-~/.cache}/siskin.

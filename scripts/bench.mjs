@@ -6,9 +6,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SIZES } from '../www/demo/measure.js';
+import { figuresOf } from '../www/demo/figures.js';
+import { MAX_GENERATE_TOKENS, SIZES } from '../www/demo/measure.js';
 import { openNative, openSiskin, openWllama, serveBench } from './bench/engines.mjs';
-import { runFigures, spread, tables } from './bench/report.mjs';
+import { spread, tables } from './bench/report.mjs';
 
 /** No round begins after the first that could end later than this. */
 const TOTAL_LIMIT_MS = 25 * 60_000;
@@ -71,13 +72,16 @@ async function run(engine, threads, round) {
     opened = await ENGINES[engine]({ server_url: server.url, file: options.file, threads, python: options.python });
     machine.chromium ??= opened.version;
     Object.assign(result, await opened.load());
-    prepared ??= await opened.prepare?.(options.sizes);
-    if (!prepared) throw new Error('Siskin made no prompts');
-    for (const prompt of prepared.prompts) {
-      if (prompt.name === 'long' && !takesLong(result, prompt, round)) continue;
-      result.steps.push(await opened.ask(prompt, prepared.logit_bias));
+    prepared ??= await opened.prepareFirst?.();
+    if (!prepared) throw new Error('there are no prompts, for Siskin made none');
+    const asked = (prompt) => opened.ask(prompt, prepared.logit_bias);
+    result.steps.push(await asked(prepared.first));
+    prepared.rest ??= await opened.prepareRest?.(options.sizes, result.steps[0]);
+    if (!prepared.rest) throw new Error('there are no prompts, for Siskin made none');
+    for (const prompt of prepared.rest) {
+      if (prompt.name !== 'long' || takesLong(result, prompt, round)) result.steps.push(await asked(prompt));
     }
-    result.peak_bytes = await opened.peakBytes();
+    result.memory_bytes = await opened.peakBytes();
     if (opened.wasmBytes) result.wasm_bytes = await opened.wasmBytes();
     compareLengths(result);
   }
@@ -85,7 +89,7 @@ async function run(engine, threads, round) {
 
 /** Whether to ask the long prompt, by what the steps before it took. */
 function takesLong(result, prompt, round) {
-  const { prefill_tokens_per_second, decode_tokens_per_second } = runFigures(result);
+  const { prefill_tokens_per_second, decode_tokens_per_second } = figuresOf(result);
   const estimate_ms = 1000 * (options.sizes.long_tokens / prefill_tokens_per_second + prompt.generate_tokens / decode_tokens_per_second);
   if (estimate_ms > LONG_LIMIT_MS) notes.add(`${result.engine}, ${result.threads} thread(s): the long prompt was not asked; it would take about ${Math.round(estimate_ms / 1000)} s.`);
   else if (estimate_ms > LONG_REPEAT_LIMIT_MS && options.rounds > 1) notes.add(`${result.engine}, ${result.threads} thread(s): the long prompt was asked in the first round alone; it takes about ${Math.round(estimate_ms / 1000)} s.`);
@@ -95,7 +99,7 @@ function takesLong(result, prompt, round) {
 /** Every engine must have read and written as many tokens as were asked for. */
 function compareLengths({ engine, steps }) {
   for (const { name, prompt_tokens, completion_tokens } of steps) {
-    const wanted = prepared.prompts.find((prompt) => prompt.name === name);
+    const wanted = [prepared.first, ...prepared.rest].find((prompt) => prompt.name === name);
     wanted.prompt_tokens ??= prompt_tokens;
     if (prompt_tokens !== wanted.prompt_tokens) notes.add(`${engine} read the ${name} prompt as ${prompt_tokens} tokens, Siskin as ${wanted.prompt_tokens}.`);
     if (completion_tokens !== wanted.generate_tokens) notes.add(`${engine} wrote ${completion_tokens} of ${wanted.generate_tokens} tokens after the ${name} prompt.`);
@@ -113,9 +117,10 @@ function report() {
     wllama && `wllama: @wllama/wllama ${wllamaVersion()}, llama.cpp ${wllama.llama_cpp}`,
     native && `native: ${native.version}, ${native.system_info}`,
     `Prompt ${options.sizes.prompt_tokens} tokens, ${options.sizes.generate_tokens} generated; medians of ${new Set(runs.map((run) => run.round)).size} round(s).`,
+    'A ratio above 1 is good for Siskin where it compares rates, one below 1 where it compares times or memory.',
   ];
   console.log(lines.filter(Boolean).join('\n'));
-  for (const table of tables(runs, options.peers)) console.log(`\n${table}`);
+  for (const table of tables(runs, options.peers, options.sizes)) console.log(`\n${table}`);
   const spreads = ['siskin', ...options.peers].flatMap((engine) =>
     options.threads.map((threads) => [engine, threads, spread(runs.filter((run) => run.engine === engine && run.threads === threads))]),
   );
@@ -131,7 +136,7 @@ function report() {
 }
 
 function brief(result) {
-  const { load_s, prefill_tokens_per_second, decode_tokens_per_second } = runFigures(result);
+  const { load_s, prefill_tokens_per_second, decode_tokens_per_second } = figuresOf(result);
   return `load ${load_s.toFixed(1)} s, prefill ${prefill_tokens_per_second?.toFixed(1)} t/s, decode ${decode_tokens_per_second?.toFixed(1)} t/s`;
 }
 
@@ -147,9 +152,9 @@ function readOptions() {
       peer: string('wllama,native'), rounds: string('3'), json: string(''), python: string('python3'),
     },
   });
-  const whole = (name, text, least) => {
+  const whole = (name, text, least, most = 1024) => {
     const number = Number(text);
-    if (!Number.isInteger(number) || number < least || number > 1024) stop(`--${name} takes whole numbers from ${least} to 1024, not "${text}".`);
+    if (!Number.isInteger(number) || number < least || number > most) stop(`--${name} takes whole numbers from ${least} to ${most}, not "${text}".`);
     return number;
   };
   const list = (text) => text.split(',').filter(Boolean);
@@ -162,7 +167,7 @@ function readOptions() {
   return {
     file: resolve(values.file), threads, peers, json: values.json, python: values.python,
     rounds: whole('rounds', values.rounds, 1),
-    sizes: { ...SIZES, prompt_tokens: whole('prompt', values.prompt, 32), generate_tokens: whole('generate', values.generate, 2) },
+    sizes: { ...SIZES, prompt_tokens: whole('prompt', values.prompt, 32), generate_tokens: whole('generate', values.generate, 2, MAX_GENERATE_TOKENS) },
   };
 }
 

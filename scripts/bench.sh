@@ -5,10 +5,25 @@ for part in common tools wasm package native models; do
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 
+# Adds a single-threaded build's kernels to the array `kernels`, as NAME=FILE.
+build_kernels() {
+  case $3 in *shared-memory*) return ;; esac
+  (wasm_cargo "$@" build --release --example kernels >&2) || fail "The wasm build \"$1\" of the kernels does not compile." "mend what the compiler says above."
+  kernels+=("$1=$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/examples/kernels.wasm")
+}
+
 if [ "${1:-}" = --kernels ]; then
-  need_rust
-  native_cargo run --release --locked --quiet -- bench "$@"
-  exit
+  [ $# -eq 1 ] || fail "--kernels goes alone." "./build.sh help"
+  need_wasm_toolchain
+  need_node_modules
+  need_chromium
+  step "Kernels in wasm: compile"
+  kernels=()
+  for_each_wasm build_kernels
+  step "Kernels, native"
+  native_cargo run --release --locked --quiet -- bench --kernels
+  step "Kernels in wasm"
+  exec node scripts/bench/kernels.mjs "${kernels[@]}"
 fi
 
 model=$DEFAULT_MODEL peers=wllama,native options=()

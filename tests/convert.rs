@@ -1,11 +1,13 @@
 //! `siskin convert`, run as a person runs it.
 
 use siskin::{
+    backend::cpu::Cpu,
     format::{
         gguf::{Gguf, GgufReader, TensorInfo},
         metadata::{Metadata, Value},
         write::GgufWriter,
     },
+    loader::{Loader, Options},
     quant::DType,
 };
 use std::{
@@ -94,6 +96,9 @@ fn matrices_change_and_all_else_stays() {
         }
     }
     assert!(changed > 5, "{changed} matrices were converted");
+    let mut loader = Loader::new(Cpu::default(), Options { context_tokens: Some(32) });
+    loader.push(&after_file).unwrap();
+    loader.finish().unwrap();
 }
 
 #[test]

@@ -38,8 +38,13 @@ export function serveBench(file) {
   });
 }
 
+/** Serves a wasm file of kernels. */
+export function serveKernels(file) {
+  return startServer({ routes: { '/bench/siskin': blank({}), '/bench/kernels.wasm': file } });
+}
+
 /** What all browser engines share: functions that run in the page of a fresh Chromium. */
-async function openPage(url) {
+export async function openPage(url) {
   // headless: false, because playwright's own flag would ask for its own headless build.
   const browser = await chromium.launch({ executablePath: process.env.SISKIN_CHROMIUM, headless: false, args: ARGUMENTS });
   const page = await browser.newPage();
@@ -69,7 +74,7 @@ function peakOf(pid) {
   }
 }
 
-/** Siskin through its public API. `prepare` makes the prompts that all engines are asked. */
+/** Siskin through its public API. `prepareFirst` and `prepareRest` make the prompts that all engines are asked. */
 export async function openSiskin({ server_url, threads }) {
   const page = await openPage(`${server_url}/bench/siskin`);
   const load = async ({ context_tokens, threads }) => {
@@ -91,7 +96,9 @@ export async function openSiskin({ server_url, threads }) {
       if (loaded.info.threads !== threads) throw new Error(`Siskin runs on ${loaded.info.threads} thread(s) where ${threads} were asked for`);
       return { ...loaded, info: { build: loaded.info.build, threads: loaded.info.threads, file_type: loaded.info.file_type, name: loaded.info.name } };
     },
-    prepare: (sizes) => page.evaluate(async (sizes) => (await import('/measure.js')).preparePrompts(window.siskin, sizes), sizes),
+    prepareFirst: () => page.evaluate(async () => (await import('/measure.js')).prepareFirst(window.siskin)),
+    prepareRest: (sizes, first) =>
+      page.evaluate(async ({ sizes, first }) => (await import('/measure.js')).prepareRest(window.siskin, sizes, first), { sizes, first }),
     ask: (prompt, logit_bias) =>
       page.evaluate(async ({ prompt, logit_bias }) => (await import('/measure.js')).ask(window.siskin, prompt, logit_bias), { prompt, logit_bias }),
     wasmBytes: () => page.evaluate(() => window.siskin.memoryBytes()),

@@ -4,6 +4,8 @@
 mod convert;
 #[path = "siskin/kernels.rs"]
 mod kernels;
+#[path = "siskin/product.rs"]
+mod product;
 
 use serde_json::json;
 use siskin::{

@@ -1,6 +1,6 @@
 /** The messages on the page. */
 import { explain } from './advice.js';
-import { announce, byId, element, icon } from './dom.js';
+import { announce, byId, copyButton, element } from './dom.js';
 import { formatCount, formatRate } from './format.js';
 import { render } from './markdown.js';
 
@@ -139,23 +139,4 @@ export class AnswerView {
   #rate(now_ms) {
     return this.#tokens > 2 && now_ms > this.#first_ms ? ((this.#tokens - 1) * 1000) / (now_ms - this.#first_ms) : 0;
   }
-}
-
-/**
- * @param {string} text
- * @param {string} label
- * @param {string} name for screen readers
- * @returns {HTMLButtonElement}
- */
-function copyButton(text, label, name) {
-  const words = element('span', {}, label);
-  const button = element('button', { type: 'button', className: 'quiet' }, icon('copy'), words);
-  button.setAttribute('aria-label', name);
-  button.addEventListener('click', async () => {
-    const copied = await navigator.clipboard.writeText(text).then(() => true, () => false);
-    words.textContent = copied ? 'Copied' : 'Copying is not allowed here';
-    announce(words.textContent);
-    setTimeout(() => (words.textContent = label), 1600);
-  });
-  return button;
 }

@@ -4,15 +4,12 @@ import { dropZone, skipLink, themeButton } from './chrome.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { announce, byId } from './dom.js';
-import { formatCount, formatRate } from './format.js';
+import { describeBackend, formatCount, formatRate } from './format.js';
 import { LoadCard } from './load_card.js';
 import { Settings } from './settings.js';
 
-/** @import { ChatMessage, ModelInfo } from '../lib/index.js' */
+/** @import { ChatMessage } from '../lib/index.js' */
 /** @import { Choice } from './load_card.js' */
-
-/** @type {Record<string, string>} */
-const BUILD_NAMES = { relaxed: 'relaxed SIMD', simd: 'SIMD', threads: 'relaxed SIMD' };
 
 /** @type {Siskin | undefined} */
 let siskin;
@@ -48,7 +45,7 @@ async function load({ name, source, listed }) {
     });
     siskin = loaded;
     byId('model-name').textContent = listed ? name : loaded.info.name || name;
-    byId('where').textContent = describe(loaded.info);
+    byId('where').textContent = describeBackend(loaded.info);
     byId('context').textContent = ` · ${formatCount(loaded.info.context_tokens, 'token')} of context`;
     newChat();
     showChat();
@@ -60,12 +57,6 @@ async function load({ name, source, listed }) {
   } finally {
     if (loading === controller) loading = undefined;
   }
-}
-
-/** @param {ModelInfo} info */
-function describe(info) {
-  const backend = info.backend === 'cpu' ? 'CPU' : info.backend;
-  return [backend, BUILD_NAMES[info.build] ?? info.build, formatCount(info.threads, 'thread')].join(' · ');
 }
 
 function showCard() {

@@ -49,3 +49,22 @@ export function icon(name) {
 export function announce(text) {
   byId('announcer').textContent = text;
 }
+
+/**
+ * @param {string} text
+ * @param {string} label
+ * @param {string} name for screen readers
+ * @returns {HTMLButtonElement}
+ */
+export function copyButton(text, label, name) {
+  const words = element('span', {}, label);
+  const button = element('button', { type: 'button', className: 'quiet' }, icon('copy'), words);
+  button.setAttribute('aria-label', name);
+  button.addEventListener('click', async () => {
+    const copied = await navigator.clipboard.writeText(text).then(() => true, () => false);
+    words.textContent = copied ? 'Copied' : 'Copying is not allowed here';
+    announce(words.textContent);
+    setTimeout(() => (words.textContent = label), 1600);
+  });
+  return button;
+}

@@ -1,3 +1,8 @@
+/** @import { ModelInfo } from '../lib/index.js' */
+
+/** @type {Record<string, string>} */
+const BUILD_NAMES = { relaxed: 'relaxed SIMD', simd: 'SIMD', threads: 'relaxed SIMD' };
+
 /**
  * @param {number} bytes
  * @returns {string} such as "491 MB" (decimal, as download pages have it)
@@ -35,4 +40,13 @@ export function formatRate(tokens_per_second) {
  */
 export function formatCount(count, noun) {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/**
+ * @param {ModelInfo} info
+ * @returns {string} such as "CPU · relaxed SIMD · 1 thread"
+ */
+export function describeBackend(info) {
+  const backend = info.backend === 'cpu' ? 'CPU' : info.backend;
+  return [backend, BUILD_NAMES[info.build] ?? info.build, formatCount(info.threads, 'thread')].join(' · ');
 }

@@ -1,11 +1,12 @@
 /** The card that offers models and shows how loading goes. */
 import { canRetry, explain } from './advice.js';
-import { announce, byId, element } from './dom.js';
+import { announce, byId } from './dom.js';
 import { formatBytes, formatSeconds } from './format.js';
+import { listModels, modelChoices } from './models.js';
 
 /** @import { LoadProgress } from '../lib/index.js' */
+/** @import { ListedModel } from './models.js' */
 
-/** @typedef {{id: string, name: string, file: string, size_bytes: number, license?: string}} ListedModel */
 /** `listed` models have a name that people know; a file is named by its header. @typedef {{name: string, source: string | File, listed?: boolean}} Choice */
 
 export class LoadCard {
@@ -60,21 +61,9 @@ export class LoadCard {
 
   /** Fetches the list of models that the server has. */
   async list() {
-    const list = byId('models');
-    try {
-      const response = await fetch('/models.json');
-      if (!response.ok) throw new Error(String(response.status));
-      this.#models = await response.json();
-    } catch {
-      this.#models = [];
-    }
-    const choices = this.#models.map((model, index) => {
-      const input = element('input', { type: 'radio', name: 'model', value: model.id, defaultChecked: index === 0 });
-      const details = [formatBytes(model.size_bytes), model.license].filter(Boolean).join(', ');
-      return element('label', { className: 'model' }, input, element('span', {}, model.name, element('span', {}, element('small', {}, details))));
-    });
-    list.replaceChildren(...(choices.length ? choices : [element('p', { className: 'muted' }, 'This server lists no models. Open a GGUF file or give its address.')]));
-    /** @type {HTMLButtonElement} */ (byId('load-button')).disabled = choices.length === 0;
+    this.#models = await listModels();
+    byId('models').replaceChildren(...modelChoices(this.#models));
+    /** @type {HTMLButtonElement} */ (byId('load-button')).disabled = this.#models.length === 0;
   }
 
   /** @param {boolean} can_go_back whether a chat is waiting */

@@ -14,8 +14,10 @@
 
 /** @type {Sizes} */
 export const SIZES = { prompt_tokens: 128, generate_tokens: 48, long_tokens: 1200, long_generate_tokens: 24 };
-/** The middle of the answer to the short prompt stands about here. */
+/** The middle of the answer to the short prompt stands here. */
 export const SHORT_CONTEXT_TOKENS = 64;
+/** A longer answer would leave no room for the short prompt. */
+export const MAX_GENERATE_TOKENS = 80;
 export const QUESTION_TOKENS = 20;
 
 /** What is asked, in this order: `first` is the first request after loading, `question` comes when the code is warm. */
@@ -83,73 +85,74 @@ async function textOf(siskin, seed, tokens) {
 }
 
 /**
- * Prompts of the wanted lengths for this model's vocabulary and template. No two begin alike, so that nothing of one is left in the
- * KV cache for the next but the template's first tokens.
+ * The first question, and the bias that keeps answers from ending early.
  *
  * @param {Siskin} siskin
- * @param {Sizes} sizes
- * @param {AbortSignal} [signal]
- * @returns {Promise<{prompts: Prompt[], logit_bias: Record<string, number>}>}
+ * @returns {Promise<{first: Prompt, logit_bias: Record<string, number>}>}
  */
-export async function preparePrompts(siskin, sizes, signal) {
-  const template_tokens = await templateTokens(siskin, signal);
-  const short_tokens = Math.max(8, SHORT_CONTEXT_TOKENS - Math.round(sizes.generate_tokens / 2));
-  /** @type {Record<StepName, [number, number]>} */
-  const lengths = {
-    first: [QUESTION_TOKENS, 2],
-    prefill: [sizes.prompt_tokens - template_tokens, 1],
-    decode: [short_tokens - template_tokens, sizes.generate_tokens],
-    question: [QUESTION_TOKENS, 2],
-    long: [sizes.long_tokens - template_tokens, sizes.long_generate_tokens],
-  };
-  const prompts = [];
-  for (const [seed, name] of STEPS.entries()) {
-    const [tokens, generate_tokens] = lengths[name];
-    prompts.push({ name, messages: messages(seed, await textOf(siskin, seed + 1, Math.max(1, tokens))), generate_tokens });
-  }
+export async function prepareFirst(siskin) {
   /** @type {Record<string, number>} */
   const logit_bias = {};
   for (const end of ENDS) {
     const ids = await siskin.tokenize(end, { special: true });
     if (ids.length === 1) logit_bias[ids[0]] = UNLIKELY;
   }
-  return { prompts, logit_bias };
+  return { first: await promptOf(siskin, 'first', QUESTION_TOKENS, 2), logit_bias };
 }
 
 /**
- * What the chat template adds to a question.
+ * The other prompts, of the wanted lengths for this model's vocabulary and template. No two begin alike, so that nothing of one is left
+ * in the KV cache for the next but the template's first tokens.
  *
  * @param {Siskin} siskin
- * @param {AbortSignal} [signal]
+ * @param {Sizes} sizes
+ * @param {Step} first what the first question came to: it tells what the template adds
+ * @returns {Promise<Prompt[]>}
  */
-async function templateTokens(siskin, signal) {
-  const text = words(STEPS.length + 1, 2);
-  const { usage } = await siskin.chat.completions.create({ messages: messages(STEPS.length, text), max_tokens: 1, temperature: 0, signal });
-  return usage.prompt_tokens - (await siskin.tokenize(text)).length;
+export async function prepareRest(siskin, sizes, first) {
+  const template_tokens = first.prompt_tokens - QUESTION_TOKENS;
+  const short_tokens = SHORT_CONTEXT_TOKENS - Math.round(sizes.generate_tokens / 2);
+  return [
+    await promptOf(siskin, 'prefill', sizes.prompt_tokens - template_tokens, 1),
+    await promptOf(siskin, 'decode', short_tokens - template_tokens, sizes.generate_tokens),
+    await promptOf(siskin, 'question', QUESTION_TOKENS, 2),
+    await promptOf(siskin, 'long', sizes.long_tokens - template_tokens, sizes.long_generate_tokens),
+  ];
 }
 
 /**
- * @param {number} seed
- * @param {string} content
- * @returns {ChatMessage[]}
+ * @param {Siskin} siskin
+ * @param {StepName} name
+ * @param {number} tokens of the user's message
+ * @param {number} generate_tokens
+ * @returns {Promise<Prompt>}
  */
-function messages(seed, content) {
-  return [{ role: 'system', content: String(seed) }, { role: 'user', content }];
+async function promptOf(siskin, name, tokens, generate_tokens) {
+  const seed = STEPS.indexOf(name);
+  const content = await textOf(siskin, seed + 1, Math.max(1, tokens));
+  return { name, messages: [{ role: 'system', content: String(seed) }, { role: 'user', content }], generate_tokens };
 }
 
 /**
  * @param {Siskin} siskin
  * @param {Prompt} prompt
  * @param {Record<string, number>} logit_bias
- * @param {AbortSignal} [signal]
+ * @param {object} [options]
+ * @param {AbortSignal} [options.signal]
+ * @param {(share: number) => void} [options.onProgress] from 0 to 1, by tokens
  * @returns {Promise<Step>}
  */
-export async function ask(siskin, { name, messages, generate_tokens }, logit_bias, signal) {
+export async function ask(siskin, { name, messages, generate_tokens }, logit_bias, { signal, onProgress } = {}) {
   const start_ms = performance.now();
   let first_ms = 0;
   let text = '';
+  let total_tokens = 0;
+  let written_tokens = 0;
   const chunks = await siskin.chat.completions.create({ messages, stream: true, temperature: 0, max_tokens: generate_tokens, logit_bias, signal });
-  for await (const { choices, usage, timings } of chunks) {
+  for await (const { choices, prefill, usage, timings } of chunks) {
+    if (prefill) total_tokens = prefill.total_tokens;
+    else written_tokens += 1;
+    onProgress?.(Math.min(1, ((prefill ? prefill.done_tokens : total_tokens) + written_tokens) / (total_tokens + generate_tokens)));
     if (choices[0].delta.content && !first_ms) first_ms = performance.now() - start_ms;
     text += choices[0].delta.content;
     if (usage && timings) {
@@ -159,31 +162,4 @@ export async function ask(siskin, { name, messages, generate_tokens }, logit_bia
     }
   }
   throw new Error('The answer ended without its figures.');
-}
-
-/**
- * What the steps say; a figure is absent where its step is, or was too short to time.
- *
- * @param {Step[]} steps
- * @returns {{first_ms?: number, prefill_tokens_per_second?: number, decode_tokens_per_second?: number, question_ms?: number, long_decode_tokens_per_second?: number}}
- */
-export function figures(steps) {
-  const step = (/** @type {StepName} */ name) => steps.find((step) => step.name === name);
-  const [prefill, decode, long] = [step('prefill'), step('decode'), step('long')];
-  return {
-    first_ms: step('first')?.first_ms,
-    prefill_tokens_per_second: prefill && perSecond(prefill.prompt_tokens - prefill.cached_tokens, prefill.prefill_ms),
-    // The first token comes out of the prefill.
-    decode_tokens_per_second: decode && perSecond(decode.completion_tokens - 1, decode.decode_ms),
-    question_ms: step('question')?.first_ms,
-    long_decode_tokens_per_second: long && perSecond(long.completion_tokens - 1, long.decode_ms),
-  };
-}
-
-/**
- * @param {number} count
- * @param {number} ms
- */
-function perSecond(count, ms) {
-  return count > 0 && ms > 0 ? (count * 1000) / ms : undefined;
 }

@@ -1,0 +1,75 @@
+//! One matrix product of the engine's own, to be timed: the native `siskin bench --kernels` and its wasm twin share it.
+
+use siskin::{
+    Result,
+    backend::{Backend, Rows, Widths, cpu::Cpu},
+    quant::DType,
+    tensor::Weight,
+};
+
+/// A matrix of 67 M weights: 38 MB with 4 bits, more than caches hold.
+pub const ROWS: usize = 16384;
+pub const COLS: usize = 4096;
+/// Matrix x vector as in decode, the tile of a few tokens, and prefill.
+pub const TOKENS: [usize; 3] = [1, 4, 64];
+
+const MAX_TOKENS: usize = 64;
+/// Rows that are filled at a time.
+const FILL_ROWS: usize = 64;
+const EPS: f32 = 1e-6;
+
+type Matrix = Weight<<Cpu as Backend>::Buf>;
+
+pub struct Product {
+    cpu: Cpu,
+    step: <Cpu as Backend>::Step,
+    table: Matrix,
+    norm: Matrix,
+    matrix: Matrix,
+}
+
+impl Product {
+    /// Errors: `out_of_memory`.
+    pub fn new(dtype: DType) -> Result<Self> {
+        let mut cpu = Cpu::default();
+        let widths = Widths { embedding: COLS, heads: 1, kv_heads: 1, head: 64, feed_forward: 64, vocab: ROWS, blocks: 1 };
+        let step = cpu.step(&widths, MAX_TOKENS)?;
+        let (table, norm) = (filled(&mut cpu, DType::F32, MAX_TOKENS, COLS)?, filled(&mut cpu, DType::F32, 1, COLS)?);
+        let matrix = filled(&mut cpu, dtype, ROWS, COLS)?;
+        Ok(Self { cpu, step, table, norm, matrix })
+    }
+
+    /// The product with up to [`MAX_TOKENS`] tokens, quantizing them included. It goes the way of the output head, the one step that
+    /// is a norm and a product.
+    pub fn run(&mut self, tokens: usize) {
+        let ids: Vec<u32> = (0..tokens.min(MAX_TOKENS) as u32).collect();
+        self.cpu.embed(&mut self.step, &self.table, &ids, 0);
+        self.cpu.head(&mut self.step, &self.norm, &self.matrix, EPS, Rows::All);
+    }
+
+    /// What the matrix takes in memory.
+    pub fn size_bytes(&self) -> usize {
+        self.matrix.buf.size_bytes()
+    }
+}
+
+/// A matrix of pseudo-random bytes below 0x40: no float or half that they make is infinite or NaN.
+fn filled(cpu: &mut Cpu, dtype: DType, rows: usize, cols: usize) -> Result<Matrix> {
+    let mut weight = cpu.alloc(dtype, rows, cols)?;
+    let mut state = 1_u32;
+    let bytes: Vec<u8> = (0..FILL_ROWS.min(rows) * cols / dtype.block_len() * dtype.block_bytes())
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8 & 0x3f
+        })
+        .collect();
+    for first in (0..rows).step_by(FILL_ROWS) {
+        cpu.write(&mut weight, first, &bytes);
+    }
+    Ok(weight)
+}
+
+/// Sums the words: as fast as memory is read.
+pub fn sum(words: &[u64]) -> u64 {
+    words.iter().fold(0, |sum, word| sum.wrapping_add(*word))
+}
