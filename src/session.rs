@@ -4,6 +4,7 @@ pub mod engine;
 pub mod fields;
 pub mod info;
 pub mod request;
+pub mod score;
 
 use crate::{
     Code, Error, Result,

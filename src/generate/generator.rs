@@ -101,6 +101,11 @@ impl<D: Decoder> Generator<D> {
         &self.decoder
     }
 
+    /// For other uses of the model between two answers. Whoever fills its cache empties it afterwards.
+    pub fn decoder_mut(&mut self) -> &mut D {
+        &mut self.decoder
+    }
+
     pub fn is_writing(&self) -> bool {
         self.answer.is_some()
     }

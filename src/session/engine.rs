@@ -21,6 +21,15 @@ pub enum Engine {
     Cpu(Model<Cpu>),
 }
 
+impl Engine {
+    /// As [`Model::forward_all`].
+    pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
+        match self {
+            Engine::Cpu(model) => model.forward_all(tokens, logits).await,
+        }
+    }
+}
+
 impl Decoder for Engine {
     fn vocab_size(&self) -> usize {
         match self {

@@ -128,20 +128,29 @@ impl Engine {
 
     /// The next event of the answer; undefined after the last.
     pub fn next(&self) -> Promise {
-        let mut session = match self.state.take() {
-            State::Ready(session) => session,
-            other => {
-                let error = other.refusal();
-                self.state.set(other);
-                return Promise::reject(&error.into());
-            }
+        let mut session = match self.take_session() {
+            Ok(session) => session,
+            Err(error) => return Promise::reject(&error.into()),
         };
-        self.state.set(State::Writing(session.stop_handle()));
         let state = Rc::clone(&self.state);
         future_to_promise(async move {
             let event = session.next().await;
             state.set(State::Ready(session));
             event?.as_ref().map_or(Ok(JsValue::UNDEFINED), to_js)
+        })
+    }
+
+    /// How likely the model finds each of the tokens.
+    pub fn score(&self, ids: Vec<u32>) -> Promise {
+        let mut session = match self.take_session() {
+            Ok(session) => session,
+            Err(error) => return Promise::reject(&error.into()),
+        };
+        let state = Rc::clone(&self.state);
+        future_to_promise(async move {
+            let score = session.score(&ids).await;
+            state.set(State::Ready(session));
+            to_js(&score?)
         })
     }
 
@@ -173,6 +182,21 @@ impl Engine {
 }
 
 impl Engine {
+    /// Takes the session out, for a step of it. Whoever has it puts it back.
+    fn take_session(&self) -> Result<Box<Session>> {
+        match self.state.take() {
+            State::Ready(session) => {
+                self.state.set(State::Writing(session.stop_handle()));
+                Ok(session)
+            }
+            other => {
+                let error = other.refusal();
+                self.state.set(other);
+                Err(error)
+            }
+        }
+    }
+
     fn with_state<T>(&self, call: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let mut state = self.state.take();
         let result = call(&mut state);

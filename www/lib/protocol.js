@@ -109,9 +109,18 @@
  * @property {() => void} stop
  * @property {(text: string, options?: {special?: boolean}) => Uint32Array} tokenize
  * @property {(ids: Uint32Array) => string} detokenize
+ * @property {(ids: Uint32Array) => Promise<Score>} score
  * @property {() => number} memory_bytes
  * @property {() => number | undefined} take_seat
  * @property {() => void} free
+ */
+
+/**
+ * How likely the model finds a text.
+ *
+ * @typedef {object} Score
+ * @property {number[]} log_probabilities natural logarithm of each token's probability after those before it; the first token has none
+ * @property {number[]} most_likely the most likely token after each
  */
 
 /**
@@ -138,6 +147,7 @@
  *   | {type: 'stop', id: number}
  *   | {type: 'tokenize', id: number, text: string, special: boolean}
  *   | {type: 'detokenize', id: number, ids: Uint32Array}
+ *   | {type: 'score', id: number, ids: Uint32Array}
  *   | {type: 'memory', id: number}} PageMessage
  */
 

@@ -4,7 +4,7 @@ import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 import { WorkerLink } from './link.js';
 import { describeSource } from './weights.js';
 
-/** @import { LoadProgress, ModelInfo } from './protocol.js' */
+/** @import { LoadProgress, ModelInfo, Score } from './protocol.js' */
 
 /** @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource a `File` is a `Blob` */
 
@@ -102,11 +102,18 @@ export class Siskin {
    * @returns {Promise<string>}
    */
   async detokenize(ids) {
-    const numbers = [...ids];
-    if (!numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff)) {
-      throw new SiskinError('invalid_argument', 'detokenize takes token ids: whole numbers from 0.');
-    }
-    return this.#link.call({ type: 'detokenize', ids: Uint32Array.from(numbers) }).result;
+    return this.#link.call({ type: 'detokenize', ids: tokenIds('detokenize', ids) }).result;
+  }
+
+  /**
+   * How likely the model finds a text: for ranking candidates, or classifying without generating. Takes the time of reading the
+   * text; the conversation in the cache is given up for it.
+   *
+   * @param {Iterable<number>} ids of `tokenize`
+   * @returns {Promise<Score>}
+   */
+  async score(ids) {
+    return this.#link.call({ type: 'score', ids: tokenIds('score', ids) }).result;
   }
 
   /**
@@ -126,6 +133,16 @@ export class Siskin {
   async unload() {
     this.#link.end(abortedError(), unloadedError());
   }
+}
+
+/**
+ * @param {string} method
+ * @param {Iterable<number>} ids
+ */
+function tokenIds(method, ids) {
+  const numbers = [...ids];
+  if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff)) return Uint32Array.from(numbers);
+  throw new SiskinError('invalid_argument', `${method} takes token ids: whole numbers from 0.`);
 }
 
 function unloadedError() {

@@ -13,8 +13,8 @@ const page = /** @type {any} */ (globalThis);
 
 /** @type {Engine | undefined} */
 let engine;
-/** Answers that wait for their turn. @type {{id: number, request: ChatRequest}[]} */
-const chats = [];
+/** Answers and scores that wait for their turn. @type {{id: number, run: () => Promise<void>}[]} */
+const jobs = [];
 /** Short calls, served between two steps of an answer. @type {(() => void)[]} */
 const calls = [];
 let busy = false;
@@ -32,10 +32,13 @@ function receive(message) {
       return;
     case 'stop':
       if (id === answering) stopping = true;
-      else chats.splice(0, chats.length, ...chats.filter((chat) => chat.id !== id));
+      else jobs.splice(0, jobs.length, ...jobs.filter((job) => job.id !== id));
       return;
     case 'chat':
-      chats.push(message);
+      jobs.push({ id, run: () => answer(id, message.request) });
+      break;
+    case 'score':
+      jobs.push({ id, run: () => score(id, message.ids) });
       break;
     case 'tokenize':
       call(id, (engine) => engine.tokenize(message.text, { special: message.special }));
@@ -71,9 +74,9 @@ async function work() {
   try {
     for (;;) {
       runCalls();
-      const chat = chats.shift();
-      if (!chat) break;
-      await answer(chat.id, chat.request);
+      const job = jobs.shift();
+      if (!job) break;
+      await job.run();
     }
   } catch (error) {
     fail(answering, error);
@@ -131,6 +134,19 @@ async function answer(id, request) {
     fail(id, error);
   }
   answering = 0;
+}
+
+/**
+ * @param {number} id
+ * @param {Uint32Array} ids
+ */
+async function score(id, ids) {
+  if (!engine) return;
+  try {
+    page.postMessage({ type: 'done', id, value: await engine.score(ids) });
+  } catch (error) {
+    fail(id, error);
+  }
 }
 
 /**

@@ -1,0 +1,49 @@
+//! How likely the model finds a text: for ranking candidates, classifying without generating, and measuring perplexity.
+
+use super::{Session, engine::Engine};
+use crate::{Code, Error, Result, generate::Decoder, model::STEP_TOKENS};
+use serde::Serialize;
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Score {
+    /// The natural logarithm of each token's probability after those before it, `[tokens - 1]`: the first has none before it.
+    pub log_probabilities: Vec<f32>,
+    /// The most likely token after each, `[tokens]`.
+    pub most_likely: Vec<u32>,
+}
+
+impl Session<Engine> {
+    /// Scores `tokens`, which begin the context; the conversation's cache is given up for it.
+    /// Errors: `busy`, `invalid_argument` (no tokens, or an id outside the vocabulary), `context_full`, `not_finite`.
+    pub async fn score(&mut self, tokens: &[u32]) -> Result<Score> {
+        if self.generator.is_writing() {
+            return Err(Error::new(Code::Busy, "An answer is being written. Wait for its end, or stop it first."));
+        }
+        let decoder = self.generator.decoder_mut();
+        decoder.truncate(0);
+        let score = score(decoder, tokens).await;
+        decoder.truncate(0);
+        score
+    }
+}
+
+async fn score(decoder: &mut Engine, tokens: &[u32]) -> Result<Score> {
+    if tokens.is_empty() {
+        return Err(Error::new(Code::InvalidArgument, "There are no tokens to score; give at least one."));
+    }
+    let mut score = Score::default();
+    let (vocab, mut logits) = (decoder.vocab_size(), Vec::new());
+    let mut following = tokens.iter().skip(1);
+    for chunk in tokens.chunks(STEP_TOKENS) {
+        decoder.forward_all(chunk, &mut logits).await?;
+        for row in logits.chunks_exact(vocab) {
+            let best = (0..).zip(row).fold((0, f32::NEG_INFINITY), |best, (id, &x)| if x > best.1 { (id, x) } else { best });
+            score.most_likely.push(best.0);
+            if let Some(logit) = following.next().and_then(|&next| row.get(next as usize)) {
+                let sum: f64 = row.iter().map(|x| f64::from(x - best.1).exp()).sum();
+                score.log_probabilities.push((f64::from(logit - best.1) - sum.ln()) as f32);
+            }
+        }
+    }
+    Ok(score)
+}
