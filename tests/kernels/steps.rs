@@ -31,7 +31,11 @@ fn activations_survive_quantizing() {
             let x = activations(tokens, cols, &mut random);
             quantized.set(&x, cols);
             check_sums(&quantized.coarse);
-            assert_eq!(quantized.has_outliers, quantized.fine.scale.iter().any(|&scale| scale != 0.0));
+            for token in 0..tokens {
+                let scales = &quantized.fine.scale[token * cols / 32..(token + 1) * cols / 32];
+                let listed: Vec<usize> = (0..cols / 32).filter(|&block| scales[block] != 0.0).collect();
+                assert_eq!(quantized.outliers(token), listed);
+            }
             for (i, &x) in x.iter().enumerate() {
                 let (coarse, fine) = (&quantized.coarse, &quantized.fine);
                 let first = coarse.scale[i / 32] * f32::from(coarse.q[i]);
