@@ -3,11 +3,13 @@
 mod common {
     pub mod alphabet;
     pub mod model_file;
+    pub mod random;
     pub mod sentence;
 }
 
 use common::{
-    model_file::{ModelFile, Random, TRAINED_CONTEXT, Tensor, VOCAB, WIDTH, dims_at, patch},
+    model_file::{ModelFile, TRAINED_CONTEXT, Tensor, VOCAB, WIDTH, dims_at, patch},
+    random::Random,
     sentence::assert_sentence,
 };
 use siskin::{

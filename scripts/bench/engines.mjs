@@ -80,13 +80,7 @@ export async function openSiskin({ server_url, threads }) {
   const load = async ({ context_tokens, threads }) => {
     const { Siskin } = await import('/lib/index.js');
     const start_ms = performance.now();
-    const options = { contextTokens: context_tokens, threads };
-    window.siskin = await Siskin.load('/bench/model.gguf', options).catch((error) => {
-      // A package without threads refuses the option.
-      if (threads > 1 || error.code !== 'invalid_argument') throw error;
-      delete options.threads;
-      return Siskin.load('/bench/model.gguf', options);
-    });
+    window.siskin = await Siskin.load('/bench/model.gguf', { contextTokens: context_tokens, threads });
     return { load_ms: performance.now() - start_ms, info: window.siskin.info };
   };
   return {
