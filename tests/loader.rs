@@ -19,6 +19,8 @@ use siskin::{
     loader::{Loaded, Loader, Options},
     quant::DType,
 };
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn load_with(file: &[u8], chunk_bytes: usize, options: Options) -> Result<Loaded<Cpu>, Error> {
     let mut loader = Loader::new(Cpu::default(), options);
