@@ -65,7 +65,9 @@ impl ChatRequest {
         fields.finish()?;
 
         if messages.is_empty() {
-            return Err(invalid("`messages` is empty; give at least one, such as {\"role\": \"user\", \"content\": \"Hello\"}.".to_owned()));
+            return Err(invalid(
+                "`messages` is empty; give at least one, such as {\"role\": \"user\", \"content\": \"Hello\"}.".to_owned(),
+            ));
         }
         let messages = messages.into_iter().enumerate().map(|(index, message)| normalize(index, message)).collect::<Result<_>>()?;
         let tools = tools.filter(|tools| !tools.is_empty()).map(Value::from);
