@@ -10,7 +10,9 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use siskin::Code;
 use siskin::format::metadata::{Metadata, StringArray};
+use siskin::text::prompt::chat_tokens;
 use siskin::text::stream::Utf8Stream;
+use siskin::text::template::ChatTemplate;
 use siskin::text::tokenizer::split::Splitter;
 use siskin::text::tokenizer::{Special, Tokenizer};
 use std::collections::HashMap;
@@ -278,5 +280,66 @@ fn broken_vocabularies_are_errors() {
         assert_eq!(error.code, code, "{error}");
         assert!(error.message.contains(says), "{error}");
         common::sentence::assert_sentence(&error);
+    }
+}
+
+/// Token texts that trip careless code: empty, one character, half an escape, spaces, control tokens within control tokens.
+const TEXTS: &[&str] =
+    &["", "a", "b", "ab", " ", "Ġ", "Ċ", "▁", "▁a", "é", "<", "<|", "<|im_end|>", "<|im_end|><", "<0x0A>", "<0xZZ>", "<0x", "\u{fdd0}"];
+
+fn hostile_metadata() -> impl Strategy<Value = Metadata> {
+    let texts = |most| prop::collection::vec(prop::sample::select(TEXTS), 0..most);
+    let merges = prop::collection::vec((prop::sample::select(TEXTS), prop::sample::select(TEXTS)), 0..20);
+    let id = || prop::option::of(prop_oneof![Just(u32::MAX), 0..30_u32]);
+    let model = prop::sample::select(&["gpt2", "llama"][..]);
+    let pre = prop::sample::select(&["default", "qwen2", "llama-bpe", "smollm"][..]);
+    let types = prop::collection::vec(-1..8_i32, 20);
+    let scores = prop::collection::vec(prop::num::f32::ANY, 20);
+    let lengths = (prop_oneof![9 => Just(true), 1 => Just(false)], any::<bool>(), id(), id());
+    (model, pre, texts(20), merges, types, scores, lengths).prop_map(|(model, pre, tokens, merges, mut types, mut scores, rest)| {
+        let (is_even, add_space_prefix, eos, unknown) = rest;
+        if is_even {
+            types.truncate(tokens.len());
+            types.iter_mut().for_each(|kind| *kind = (*kind).clamp(1, 6));
+            scores.truncate(tokens.len());
+        }
+        let mut metadata = Metadata::new();
+        metadata.insert("tokenizer.ggml.model", model);
+        metadata.insert("tokenizer.ggml.pre", pre);
+        metadata.insert("tokenizer.ggml.tokens", tokens.iter().collect::<StringArray>());
+        metadata.insert("tokenizer.ggml.merges", merges.iter().map(|(left, right)| format!("{left} {right}")).collect::<StringArray>());
+        metadata.insert("tokenizer.ggml.token_type", types);
+        metadata.insert("tokenizer.ggml.scores", scores);
+        metadata.insert("tokenizer.ggml.add_space_prefix", add_space_prefix);
+        for (name, id) in [("eos", eos), ("unknown", unknown)] {
+            if let Some(id) = id {
+                metadata.insert(format!("tokenizer.ggml.{name}_token_id"), id);
+            }
+        }
+        metadata
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn hostile_vocabularies_are_errors_or_work(metadata in hostile_metadata(), pieces in prop::collection::vec(prop::sample::select(TEXTS), 0..12)) {
+        match Tokenizer::from_metadata(&metadata) {
+            Err(error) => {
+                prop_assert!(matches!(error.code, Code::Tokenizer | Code::Metadata));
+                common::sentence::assert_sentence(&error);
+            }
+            Ok(tokenizer) => {
+                let text = pieces.concat();
+                for special in [Special::Plain, Special::Parse] {
+                    let ids = tokenizer.encode(&text, special);
+                    prop_assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
+                    tokenizer.decode(&ids);
+                }
+                let template = ChatTemplate::new("{{ bos_token }}<|im_end|>{{ messages[0].content }}", "<", "").expect("a template");
+                let messages = serde_json::json!([{"content": text}]);
+                chat_tokens(&tokenizer, &template, &messages, None, true).expect("a prompt");
+            }
+        }
     }
 }

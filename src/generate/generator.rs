@@ -126,7 +126,7 @@ impl<D: Decoder> Generator<D> {
             return Err(Error::new(Code::InvalidArgument, "The prompt is empty; give it at least one token."));
         }
         if max_tokens == Some(0) {
-            return Err(Error::new(Code::InvalidArgument, "max_tokens is 0; it must be at least 1."));
+            return Err(Error::new(Code::InvalidArgument, "`max_tokens` is 0; it must be at least 1."));
         }
         let stop = StopStrings::new(stop)?;
         let mut sampler = Sampler::new(sampling, self.decoder.vocab_size())?;

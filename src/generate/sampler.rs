@@ -61,12 +61,12 @@ impl SamplingOptions {
         in_range("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
         in_range("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
         if !(self.repetition_penalty > 0.0 && self.repetition_penalty <= 10.0) {
-            return Err(invalid(format!("repetition_penalty is {}; it must be above 0 and at most 10.", self.repetition_penalty)));
+            return Err(invalid(format!("`repetition_penalty` is {}; it must be above 0 and at most 10.", self.repetition_penalty)));
         }
         for (&token, &bias) in &self.logit_bias {
             if token as usize >= vocab_size {
                 return Err(invalid(format!(
-                    "logit_bias names token {token}; the vocabulary has the tokens 0 to {}.",
+                    "`logit_bias` names token {token}; the vocabulary has the tokens 0 to {}.",
                     vocab_size.saturating_sub(1)
                 )));
             }
@@ -78,7 +78,7 @@ impl SamplingOptions {
 
 fn in_range(name: &str, value: f32, low: f32, high: f32) -> Result<()> {
     // Written so that NaN fails.
-    if value >= low && value <= high { Ok(()) } else { Err(invalid(format!("{name} is {value}; it must be from {low} to {high}."))) }
+    if value >= low && value <= high { Ok(()) } else { Err(invalid(format!("`{name}` is {value}; it must be from {low} to {high}."))) }
 }
 
 fn invalid(message: String) -> Error {

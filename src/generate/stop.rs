@@ -25,7 +25,7 @@ impl StopStrings {
         if strings.len() > MAX_STRINGS {
             return Err(Error::new(
                 Code::InvalidArgument,
-                format!("stop has {} strings; at most {MAX_STRINGS} are allowed.", strings.len()),
+                format!("`stop` has {} strings; at most {MAX_STRINGS} are allowed.", strings.len()),
             ));
         }
         if let Some(bad) = strings.iter().find(|string| string.is_empty() || string.len() > MAX_STRING_BYTES) {

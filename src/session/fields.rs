@@ -20,7 +20,7 @@ impl Fields {
     pub fn take<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>> {
         self.taken.push(name);
         let value = self.rest.shift_remove(name).filter(|value| !value.is_null());
-        value.map(serde_json::from_value).transpose().map_err(|error| invalid(format!("{name} is wrong: {error}.")))
+        value.map(serde_json::from_value).transpose().map_err(|error| invalid(format!("`{name}` is wrong: {error}.")))
     }
 
     /// Errors: `invalid_argument` when a field is left that nobody took.

@@ -65,7 +65,9 @@ impl ChatRequest {
         fields.finish()?;
 
         if messages.is_empty() {
-            return Err(invalid("messages is empty; give at least one, such as {\"role\": \"user\", \"content\": \"Hello\"}.".to_owned()));
+            return Err(invalid(
+                "`messages` is empty; give at least one, such as {\"role\": \"user\", \"content\": \"Hello\"}.".to_owned(),
+            ));
         }
         let messages = messages.into_iter().enumerate().map(|(index, message)| normalize(index, message)).collect::<Result<_>>()?;
         let tools = tools.filter(|tools| !tools.is_empty()).map(Value::from);
@@ -76,14 +78,14 @@ impl ChatRequest {
 /// OpenAI's message to the one that chat templates know: content is one string, `developer` is `system`, and the arguments of tool calls are objects.
 fn normalize(index: usize, message: Value) -> Result<Value> {
     let Value::Object(mut message) = message else {
-        return Err(invalid(format!("messages[{index}] is no object with role and content.")));
+        return Err(invalid(format!("`messages[{index}]` is no object with role and content.")));
     };
     match message.get("role").and_then(Value::as_str) {
         Some("system" | "user" | "assistant" | "tool") => {}
         Some("developer") => {
             message.insert("role".to_owned(), Value::from("system"));
         }
-        _ => return Err(invalid(format!("messages[{index}].role must be system, developer, user, assistant or tool."))),
+        _ => return Err(invalid(format!("`messages[{index}].role` must be system, developer, user, assistant or tool."))),
     }
     let calls_tools = message.get("tool_calls").is_some_and(Value::is_array);
     let content = match message.remove("content") {
@@ -92,7 +94,7 @@ fn normalize(index: usize, message: Value) -> Result<Value> {
         None | Some(Value::Null) if calls_tools => String::new(),
         _ => {
             return Err(invalid(format!(
-                "messages[{index}].content must be a string or an array of parts {{\"type\": \"text\", \"text\": ...}}."
+                "`messages[{index}].content` must be a string or an array of parts {{\"type\": \"text\", \"text\": ...}}."
             )));
         }
     };
@@ -111,7 +113,7 @@ fn text_of(index: usize, part: &Value) -> Result<&str> {
     let is_text = part.get("type").and_then(Value::as_str) == Some("text");
     part.get("text").and_then(Value::as_str).filter(|_| is_text).ok_or_else(|| {
         invalid(format!(
-            "messages[{index}].content has a part that is not {{\"type\": \"text\", \"text\": ...}}; this model reads text alone."
+            "`messages[{index}].content` has a part that is not {{\"type\": \"text\", \"text\": ...}}; this model reads text alone."
         ))
     })
 }
