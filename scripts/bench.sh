@@ -7,7 +7,7 @@ done
 
 # Adds a single-threaded build's kernels to the array `kernels`, as NAME=FILE.
 build_kernels() {
-  case $3 in *shared-memory*) return ;; esac
+  case $3 in *shared-memory*) return 0 ;; esac
   (wasm_cargo "$@" build --release --example kernels >&2) || fail "The wasm build \"$1\" of the kernels does not compile." "mend what the compiler says above."
   kernels+=("$1=$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/examples/kernels.wasm")
 }
