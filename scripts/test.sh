@@ -55,7 +55,7 @@ wasm_tests() {
   export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$WASM_BINDGEN/wasm-bindgen-test-runner
   export WASM_BINDGEN_TEST_WEBDRIVER_JSON=$ROOT/scripts/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=600
   fresh_target "$CACHE/target/$WASM_TOOLCHAIN-$1" wasm_cargo "$@" clean -p siskin
-  wasm_cargo "$@" test --test web
+  wasm_cargo "$@" test --no-default-features --test web
 }
 
 # Debug information doubles the time of a build from nothing.

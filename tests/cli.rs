@@ -2,7 +2,7 @@
 
 mod common {
     pub mod alphabet;
-    pub mod tiny;
+    pub mod chat_model;
 }
 
 use std::{
@@ -63,7 +63,7 @@ fn inspect_tells_what_a_file_holds() {
 fn chatting_model(name: &str) -> String {
     let file = std::fs::read(fixture("models/qwen2-tiny.gguf")).expect("a fixture");
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, common::tiny::chatting(&file)).expect("a writable folder");
+    std::fs::write(&path, common::chat_model::chatting(&file)).expect("a writable folder");
     path.display().to_string()
 }
 

@@ -3,11 +3,13 @@
 mod common {
     pub mod alphabet;
     pub mod model_file;
+    pub mod random;
     pub mod sentence;
 }
 
 use common::{
-    model_file::{ModelFile, Random, TRAINED_CONTEXT, Tensor, VOCAB, WIDTH, dims_at, patch},
+    model_file::{ModelFile, TRAINED_CONTEXT, Tensor, VOCAB, WIDTH, dims_at, patch},
+    random::Random,
     sentence::assert_sentence,
 };
 use siskin::{
@@ -17,6 +19,8 @@ use siskin::{
     loader::{Loaded, Loader, Options},
     quant::DType,
 };
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn load_with(file: &[u8], chunk_bytes: usize, options: Options) -> Result<Loaded<Cpu>, Error> {
     let mut loader = Loader::new(Cpu::default(), options);

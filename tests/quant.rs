@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 use siskin::quant::DType;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn fixture() -> Value {
     serde_json::from_str(include_str!("fixtures/quant.json")).expect("a JSON fixture")

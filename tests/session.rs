@@ -20,6 +20,8 @@ use siskin::{
         tokenizer::{Special, Tokenizer},
     },
 };
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const START: u32 = 256;
 const END: u32 = 257;

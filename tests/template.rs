@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use siskin::Code;
 use siskin::text::template::ChatTemplate;
 use std::collections::HashMap;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[derive(Deserialize)]
 struct Goldens {

@@ -2,11 +2,13 @@
 
 use crate::{
     Result,
-    backend::cpu::{Cpu, pool::Pool},
+    backend::cpu::Cpu,
     generate::Decoder,
     loader::{Loader, Options},
     model::Model,
 };
+
+pub use crate::backend::cpu::pool::{Pool, Seat};
 
 /// Loads a model for the backend that was picked for it.
 pub type EngineLoader = Loader<Cpu>;

@@ -4,12 +4,11 @@ mod convert;
 
 use crate::{
     Code, Error, Result,
-    backend::cpu::pool::{Pool, Seat},
     generate::generator::StopHandle,
     loader::Options,
     session::{
         Session,
-        engine::{EngineLoader, loader},
+        engine::{EngineLoader, Pool, Seat, loader},
         fields::Fields,
         info::ModelInfo,
         request::ChatRequest,

@@ -1,6 +1,6 @@
 //! A small llama, put together tensor by tensor so that a test can break any of it.
 
-use super::alphabet::visible;
+use super::{alphabet::visible, random::Random};
 use siskin::{
     format::{
         metadata::{Metadata, StringArray, Value},
@@ -112,28 +112,4 @@ pub fn dims_at(file: &[u8], tensor: &str) -> usize {
 
 pub fn patch(file: &mut [u8], at: usize, bytes: &[u8]) {
     file[at..at + bytes.len()].copy_from_slice(bytes);
-}
-
-/// xorshift64: the same numbers on every machine.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.bits() >> 16) as usize % end
-    }
-
-    pub fn within(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * ((self.bits() >> 40) as f32 / (1 << 24) as f32)
-    }
 }

@@ -85,7 +85,7 @@ export class Completions {
     if (typeof stream !== 'boolean') throw new SiskinError('invalid_argument', 'stream must be true or false.');
     const answer = new Answer(this.#link, engine_request, signal);
     await answer.started;
-    const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: this.#info.name };
+    const head = { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model: this.#info.name };
     if (!stream) return collect(answer, head);
     return new ChunkIterator(answer, head, stream_options?.include_usage === true);
   }
@@ -279,4 +279,9 @@ function reason(event) {
  */
 function usageOf({ prompt_tokens, completion_tokens, total_tokens, cached_tokens }) {
   return { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: { cached_tokens } };
+}
+
+/** 128 random bits in hexadecimal. `crypto.randomUUID` exists in secure contexts only. */
+function randomId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

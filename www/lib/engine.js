@@ -56,7 +56,7 @@ export async function startEngine(wanted_threads = defaultThreads()) {
       cause = error;
     }
   }
-  if (list.length === 0) throw new SiskinError('no_simd', 'This browser has no WebAssembly SIMD. Use Chrome 91, Firefox 89, Safari 16.4 or newer.');
+  if (list.length === 0) throw new SiskinError('no_simd', 'This browser has no WebAssembly SIMD. Use Chrome 96, Firefox 114, Safari 16.4 or newer.');
   throw new SiskinError(
     'wasm_failed',
     `The engine's WebAssembly did not start: ${messageOf(cause)}. Check that dist/wasm is served beside the scripts and that the page's CSP has 'wasm-unsafe-eval'.`,

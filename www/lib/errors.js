@@ -1,5 +1,5 @@
 /**
- * Codes that arise in JavaScript alone. All others come from the engine (see the README's table).
+ * Codes that arise in JavaScript; the last two arise in the engine too, and all others there alone (see the README's table).
  *
  * - `http_status`: the server answered with something other than success.
  * - `network`: the server could not be reached, or the connection dropped.

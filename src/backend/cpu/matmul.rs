@@ -40,14 +40,7 @@ pub fn matmul(pool: &Pool, w: &Weight<Buf>, input: &Input, y: &mut [f32], store:
     pool.split(w.rows.div_ceil(GROUP_ROWS), |groups| {
         let output = Output { y, rows: w.rows, store };
         match &w.buf {
-            Buf::Packed(packed) => {
-                let Quantized { coarse, fine, has_outliers, .. } = input.quantized;
-                with_simd(PackedRows { packed, input: coarse, tokens: input.tokens, output, groups: groups.clone() });
-                if *has_outliers {
-                    let output = Output { store: Store::Add, ..output };
-                    with_simd(PackedRows { packed, input: fine, tokens: input.tokens, output, groups });
-                }
-            }
+            Buf::Packed(packed) => with_simd(PackedRows { packed, input: input.quantized, tokens: input.tokens, output, groups }),
             Buf::F32(data) => float_rows(FloatKind::F32(data), w.cols, input, output, groups),
             Buf::F16(data) => float_rows(FloatKind::F16(data), w.cols, input, output, groups),
             Buf::BF16(data) => float_rows(FloatKind::BF16(data), w.cols, input, output, groups),
@@ -88,7 +81,7 @@ impl Output<'_> {
 
 struct PackedRows<'a> {
     packed: &'a Packed,
-    input: &'a Plane,
+    input: &'a Quantized,
     tokens: usize,
     output: Output<'a>,
     groups: Range<usize>,
@@ -143,20 +136,43 @@ impl PackedRows<'_> {
         group: usize,
         token: usize,
     ) {
-        let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
-        let (cols, blocks) = (self.packed.blocks() * BLOCK, self.packed.blocks());
-        let (q, scale, sum) = (self.input.q.as_ptr(), self.input.scale.as_ptr(), self.input.sum.as_ptr());
-        // SAFETY: `weights` holds `blocks` blocks; the activations hold `blocks` blocks for each of these tokens.
+        let Quantized { coarse, fine, .. } = self.input;
+        // SAFETY: the tokens are the input's, and the outliers blocks of a row.
         unsafe {
             let mut y = [S::splat(0.0); T];
-            for b in 0..blocks {
+            self.add_blocks::<S, BITS, HALVES, MINIMUM, T>(&mut y, weights, coarse, token, 0..self.packed.blocks());
+            for t in 0..T {
+                let outliers = self.input.outliers(token + t);
+                if !outliers.is_empty() {
+                    let mut one = [y[t]];
+                    self.add_blocks::<S, BITS, HALVES, MINIMUM, 1>(&mut one, weights, fine, token + t, outliers.iter().copied());
+                    y[t] = one[0];
+                }
+                self.output.put::<S>(token + t, group * GROUP_ROWS, y[t]);
+            }
+        }
+    }
+
+    /// Adds the products of the given blocks to four rows of `T` tokens.
+    #[inline(always)]
+    unsafe fn add_blocks<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool, const T: usize>(
+        &self,
+        y: &mut [S::F32; T],
+        weights: &[u8],
+        plane: &Plane,
+        token: usize,
+        which: impl Iterator<Item = usize>,
+    ) {
+        let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
+        let (cols, blocks) = (self.packed.blocks() * BLOCK, self.packed.blocks());
+        let (q, scale, sum) = (plane.q.as_ptr(), plane.scale.as_ptr(), plane.sum.as_ptr());
+        // SAFETY: `weights` holds `blocks` blocks; the plane holds `blocks` blocks for each of these tokens.
+        unsafe {
+            for b in which {
                 let block = weights.as_ptr().add(b * layout.block_bytes());
                 let body = block.add(layout.header_bytes());
                 let a: [*const i8; T] = std::array::from_fn(|t| q.add((token + t) * cols + b * BLOCK));
                 let s: [f32; T] = std::array::from_fn(|t| *scale.add((token + t) * blocks + b));
-                if s.iter().all(|&s| s == 0.0) {
-                    continue;
-                }
                 let h: [*const i32; T] = std::array::from_fn(|t| sum.add(2 * ((token + t) * blocks + b)));
                 if BITS == 8 {
                     let d = S::load_f32(block.cast());
@@ -201,9 +217,6 @@ impl PackedRows<'_> {
                         }
                     }
                 }
-            }
-            for t in 0..T {
-                self.output.put::<S>(token + t, group * GROUP_ROWS, y[t]);
             }
         }
     }

@@ -15,8 +15,10 @@ pub struct Quantized {
     pub cols: usize,
     pub coarse: Plane,
     pub fine: Plane,
-    /// Whether any block of `fine` is not zero.
-    pub has_outliers: bool,
+    /// The blocks of `fine` that are not zero, counted from their token's first, token after token.
+    outliers: Vec<usize>,
+    /// Where each token's end in `outliers`.
+    ends: Vec<usize>,
 }
 
 /// `x = scale * q`, q in -127..=127.
@@ -33,9 +35,10 @@ pub struct Plane {
 impl Quantized {
     /// Takes `x [tokens, cols]`; `cols` is a multiple of 32.
     pub fn set(&mut self, x: &[f32], cols: usize) {
-        let Self { coarse, fine, .. } = self;
+        let Self { coarse, fine, outliers, ends, .. } = self;
         self.cols = cols;
-        self.has_outliers = false;
+        outliers.clear();
+        ends.clear();
         coarse.resize(x.len());
         fine.resize(x.len());
         for (b, x) in x.as_chunks().0.iter().enumerate() {
@@ -45,16 +48,23 @@ impl Quantized {
         for token in 0..x.len() / cols {
             let scales = &coarse.scale[token * blocks..][..blocks];
             let limit = OUTLIER * scales.iter().sum::<f32>() / blocks as f32;
-            for b in token * blocks..(token + 1) * blocks {
+            for (i, b) in (token * blocks..(token + 1) * blocks).enumerate() {
                 fine.scale[b] = 0.0;
                 if coarse.scale[b] > limit {
                     let q = &coarse.q[b * BLOCK..][..BLOCK];
                     let rest = std::array::from_fn(|i| x[b * BLOCK + i] - coarse.scale[b] * f32::from(q[i]));
                     fine.put(b, &rest);
-                    self.has_outliers = true;
+                    outliers.push(i);
                 }
             }
+            ends.push(outliers.len());
         }
+    }
+
+    /// The blocks of a token that `fine` has more of.
+    pub fn outliers(&self, token: usize) -> &[usize] {
+        let start = if token == 0 { 0 } else { self.ends[token - 1] };
+        &self.outliers[start..self.ends[token]]
     }
 }
 

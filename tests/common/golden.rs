@@ -1,0 +1,25 @@
+//! What tests against other implementations need.
+
+use serde_json::Value;
+use siskin::{
+    backend::cpu::Cpu,
+    model::{Model, STEP_TOKENS},
+};
+
+pub fn ids(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as u32).collect()
+}
+
+pub fn argmax(logits: &[f32]) -> u32 {
+    (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap() as u32
+}
+
+/// The logits after each of the tokens, `[tokens, vocab]`.
+pub fn teacher_forced(model: &mut Model<Cpu>, tokens: &[u32]) -> Vec<f32> {
+    let (mut all, mut logits) = (Vec::new(), Vec::new());
+    for chunk in tokens.chunks(STEP_TOKENS) {
+        pollster::block_on(model.forward_all(chunk, &mut logits)).unwrap();
+        all.extend_from_slice(&logits);
+    }
+    all
+}

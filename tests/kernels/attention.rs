@@ -1,0 +1,134 @@
+//! Attention against a plain softmax in f64.
+
+use super::data::{Random, THOROUGH, near};
+use half::f16;
+use siskin::backend::{
+    Widths,
+    cpu::{
+        attention::{Cache, attend},
+        pool::Pool,
+    },
+};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const BLOCKS: usize = 2;
+const KV_HEADS: usize = 2;
+
+/// A cache whose every block is full, with what went into its last block.
+struct Case {
+    head: usize,
+    heads: usize,
+    context: usize,
+    cache: Cache,
+    k: Vec<f32>,
+    v: Vec<f32>,
+}
+
+impl Case {
+    /// `sharpness`: how far apart scores lie.
+    fn new(head: usize, group: usize, context: usize, sharpness: f32, random: &mut Random) -> Self {
+        let heads = group * KV_HEADS;
+        let widths = Widths { embedding: 32, heads, kv_heads: KV_HEADS, head, feed_forward: 32, vocab: 32, blocks: BLOCKS };
+        let mut cache = Cache::new(&widths, context).expect("memory");
+        let (mut k, mut v) = (Vec::new(), Vec::new());
+        for block in 0..BLOCKS {
+            let mut values = |size: f32| (0..context * KV_HEADS * head).map(|_| random.within(-size, size)).collect::<Vec<_>>();
+            (k, v) = (values(sharpness), values(1.0));
+            // In pieces that end within tiles.
+            let piece = 13 * KV_HEADS * head;
+            for (i, (k, v)) in k.chunks(piece).zip(v.chunks(piece)).enumerate() {
+                cache.append(block, 13 * i, k, v);
+            }
+        }
+        Self { head, heads, context, cache, k, v }
+    }
+
+    /// `[tokens, heads, head]`, the tokens being the last of the context.
+    fn attend(&self, pool: &Pool, position: usize, q: &[f32]) -> Vec<f32> {
+        let mut out = vec![f32::NAN; q.len()];
+        attend(pool, &self.cache, BLOCKS - 1, self.heads, position, q, &mut out);
+        out
+    }
+
+    /// The same in f64, for one query head at `position`.
+    fn plain(&self, position: usize, h: usize, q: &[f32]) -> Vec<f64> {
+        let kv = h / (self.heads / KV_HEADS);
+        let stored = |x: &[f32], p: usize, d: usize| f16::from_f32(x[(p * KV_HEADS + kv) * self.head + d]).to_f64();
+        let score = |p: usize| {
+            let dot: f64 = q.iter().enumerate().map(|(d, &q)| f64::from(q) * stored(&self.k, p, d)).sum();
+            dot / (self.head as f64).sqrt()
+        };
+        let scores: Vec<f64> = (0..=position).map(score).collect();
+        let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        (0..self.head).map(|d| weights.iter().enumerate().map(|(p, w)| w / sum * stored(&self.v, p, d)).sum()).collect()
+    }
+}
+
+fn contexts() -> &'static [usize] {
+    if THOROUGH { &[1, 31, 32, 33, 257, 1000] } else { &[1, 32, 33, 130] }
+}
+
+fn each_case(check: impl Fn(&Case, &mut Random)) {
+    let mut random = Random::new(7);
+    for &context in contexts() {
+        for group in [1, 3, 7] {
+            for head in [4, 20, 64, 128] {
+                for sharpness in [1.0, 30.0] {
+                    check(&Case::new(head, group, context, sharpness, &mut random), &mut random);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn attention_is_the_plain_softmax() {
+    each_case(|case, random| {
+        let tokens = case.context.min(3);
+        let position = case.context - tokens;
+        let q: Vec<f32> = (0..tokens * case.heads * case.head).map(|_| random.within(-1.0, 1.0)).collect();
+        let out = case.attend(&Pool::default(), position, &q);
+        for (i, (q, out)) in q.chunks_exact(case.head).zip(out.chunks_exact(case.head)).enumerate() {
+            let (t, h) = (i / case.heads, i % case.heads);
+            for (d, &expected) in case.plain(position + t, h, q).iter().enumerate() {
+                let what = || format!("{} of {} tokens, {} heads of {}, head {h}, {d}", position + t, case.context, case.heads, case.head);
+                // Values lie within 1; a score's rounding shifts weights by as much.
+                near(out[d], expected, 3e-5, &what);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_token_does_not_see_its_company() {
+    let mut random = Random::new(8);
+    for context in [3, 33, 100] {
+        for head in [20, 64] {
+            let case = Case::new(head, 3, context, 5.0, &mut random);
+            let width = case.heads * head;
+            let q: Vec<f32> = (0..context * width).map(|_| random.within(-1.0, 1.0)).collect();
+            let together = case.attend(&Pool::default(), 0, &q);
+            for t in 0..context {
+                let alone = case.attend(&Pool::default(), t, &q[t * width..][..width]);
+                assert!(alone == together[t * width..][..width], "token {t} of {context}, heads of {head}");
+            }
+            #[cfg(not(target_arch = "wasm32"))]
+            for threads in [2, 3, 5] {
+                assert!(case.attend(&Pool::new(threads), 0, &q) == together, "{threads} threads, {context} tokens, heads of {head}");
+            }
+        }
+    }
+}
+
+#[test]
+fn large_values_stay_within_halves() {
+    let widths = Widths { embedding: 32, heads: 1, kv_heads: 1, head: 4, feed_forward: 32, vocab: 32, blocks: 1 };
+    let mut cache = Cache::new(&widths, 2).expect("memory");
+    cache.append(0, 0, &[0.0; 8], &[1e6, -1e6, 65504.0, 1e-9, 1e6, -1e6, 65504.0, 1e-9]);
+    let mut out = [f32::NAN; 4];
+    attend(&Pool::default(), &cache, 0, 1, 1, &[0.0; 4], &mut out);
+    assert_eq!(out, [65504.0, -65504.0, 65504.0, 0.0]);
+}

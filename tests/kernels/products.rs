@@ -1,0 +1,177 @@
+//! Matrix products against plain loops in f64, in every format and at ragged shapes.
+
+use super::data::{Matrix, Random, THOROUGH, activations, near, random_blocks};
+use siskin::{
+    backend::cpu::{
+        Buf,
+        matmul::{Input, Store, matmul},
+        pool::Pool,
+        quantized::{Plane, Quantized},
+    },
+    quant::DType,
+};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// A rounding of f32.
+const EPS: f64 = f32::EPSILON as f64 / 2.0;
+/// A rounding of f16, and half its smallest step.
+const HALF_EPS: f64 = 1.0 / 2048.0;
+const HALF_STEP: f64 = 1.0 / 33_554_432.0;
+
+fn rows() -> &'static [usize] {
+    if THOROUGH { &[2, 3, 5, 31, 257] } else { &[2, 5, 31] }
+}
+
+fn cols(dtype: DType) -> Vec<usize> {
+    let all: &[usize] = if THOROUGH { &[1, 7, 32, 33, 96, 256, 512, 768] } else { &[7, 96, 256, 512] };
+    all.iter().copied().filter(|cols| cols % dtype.block_len() == 0).collect()
+}
+
+fn tokens() -> &'static [usize] {
+    if THOROUGH { &[1, 3, 4, 5, 9] } else { &[1, 5] }
+}
+
+/// Every format and shape, with random weights.
+fn each_matrix(check: impl Fn(DType, &Matrix, &mut Random)) {
+    let mut random = Random::new(1);
+    for &dtype in DType::ALL {
+        for &rows in rows() {
+            for cols in cols(dtype) {
+                check(dtype, &Matrix::random(dtype, rows, cols, &mut random), &mut random);
+            }
+        }
+    }
+}
+
+fn product(pool: &Pool, matrix: &Matrix, x: &[f32], tokens: usize, y: &mut [f32], store: Store) {
+    let mut quantized = Quantized::default();
+    if let Buf::Packed(_) = matrix.weight.buf {
+        quantized.set(x, matrix.weight.cols);
+    }
+    matmul(pool, &matrix.weight, &Input { tokens, x, quantized: &quantized }, y, store);
+}
+
+fn outputs(matrix: &Matrix, x: &[f32], tokens: usize) -> Vec<f32> {
+    let mut y = vec![f32::NAN; tokens * matrix.weight.rows];
+    product(&Pool::default(), matrix, x, tokens, &mut y, Store::Set);
+    y
+}
+
+#[test]
+fn a_packed_row_is_the_formats_own() {
+    each_matrix(|dtype, matrix, _| {
+        // These keep their scales as the file has them; the others round a product of two scales to f16.
+        let is_exact = matches!(dtype.name(), "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0");
+        let (rows, cols) = (matrix.weight.rows, matrix.weight.cols);
+        let mut row = vec![f32::NAN; cols];
+        for r in 0..rows {
+            matrix.weight.row(r, &mut row);
+            for (k, &got) in row.iter().enumerate() {
+                let (expected, size) = (matrix.values[r * cols + k], f64::from(matrix.sizes[r * cols + k]));
+                let what = || format!("{} {rows} x {cols}, row {r}, column {k}", dtype.name());
+                // A level is at most 63 beside a scale, or 1 beside a minimum.
+                let bound = if is_exact { 0.0 } else { size * (HALF_EPS + 4.0 * EPS) + 64.0 * HALF_STEP };
+                near(got, f64::from(expected), bound, &what);
+            }
+        }
+    });
+}
+
+/// The activations as the kernels see them.
+fn seen(x: &[f32], matrix: &Matrix) -> Vec<f64> {
+    if !matches!(matrix.weight.buf, Buf::Packed(_)) {
+        return x.iter().map(|&x| f64::from(x)).collect();
+    }
+    let mut quantized = Quantized::default();
+    quantized.set(x, matrix.weight.cols);
+    let value =
+        |plane: &Plane, i: usize| f64::from(plane.scale[i / 32]) * if plane.scale[i / 32] == 0.0 { 0.0 } else { f64::from(plane.q[i]) };
+    (0..x.len()).map(|i| value(&quantized.coarse, i) + value(&quantized.fine, i)).collect()
+}
+
+#[test]
+fn a_product_is_the_plain_loops() {
+    each_matrix(|dtype, matrix, random| {
+        let (rows, cols) = (matrix.weight.rows, matrix.weight.cols);
+        let mut w = vec![0.0; rows * cols];
+        for (r, w) in w.chunks_exact_mut(cols).enumerate() {
+            matrix.weight.row(r, w);
+        }
+        for &tokens in tokens() {
+            let x = activations(tokens, cols, random);
+            let (y, x) = (outputs(matrix, &x, tokens), seen(&x, matrix));
+            for (i, &got) in y.iter().enumerate() {
+                let (t, r) = (i / rows, i % rows);
+                let (mut expected, mut size) = (0.0, 0.0);
+                for k in 0..cols {
+                    expected += f64::from(w[r * cols + k]) * x[t * cols + k];
+                    size += f64::from(matrix.sizes[r * cols + k]) * x[t * cols + k].abs();
+                }
+                // A few roundings a block of 32, or one a column in each of four lanes.
+                let roundings = if let Buf::Packed(_) = matrix.weight.buf { cols / 32 * 8 } else { cols / 4 };
+                let bound = size * EPS * (roundings + 8) as f64;
+                near(got, expected, bound, &|| format!("{} {rows} x {cols}, token {t} of {tokens}, row {r}", dtype.name()));
+            }
+        }
+    });
+}
+
+#[test]
+fn tokens_together_are_tokens_alone() {
+    each_matrix(|dtype, matrix, random| {
+        let (rows, cols) = (matrix.weight.rows, matrix.weight.cols);
+        for &tokens in tokens() {
+            let x = activations(tokens, cols, random);
+            let together = outputs(matrix, &x, tokens);
+            for (t, x) in x.chunks_exact(cols).enumerate() {
+                let alone = outputs(matrix, x, 1);
+                assert!(alone == together[t * rows..][..rows], "{} {rows} x {cols}, token {t} of {tokens}", dtype.name());
+            }
+        }
+    });
+}
+
+#[test]
+fn add_adds() {
+    each_matrix(|dtype, matrix, random| {
+        let x = activations(5, matrix.weight.cols, random);
+        let before: Vec<f32> = (0..5 * matrix.weight.rows).map(|_| random.within(-1.0, 1.0)).collect();
+        let (mut y, set) = (before.clone(), outputs(matrix, &x, 5));
+        product(&Pool::default(), matrix, &x, 5, &mut y, Store::Add);
+        for ((&got, before), set) in y.iter().zip(&before).zip(&set) {
+            let bound = 8.0 * EPS * f64::from(before.abs() + set.abs() + 100.0);
+            near(got, f64::from(*before) + f64::from(*set), bound, &|| dtype.name().to_owned());
+        }
+    });
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn threads_do_not_change_a_bit() {
+    let pools = [2, 3, 5].map(Pool::new);
+    each_matrix(|dtype, matrix, random| {
+        let x = activations(5, matrix.weight.cols, random);
+        let alone = outputs(matrix, &x, 5);
+        for pool in &pools {
+            let mut y = vec![f32::NAN; alone.len()];
+            product(pool, matrix, &x, 5, &mut y, Store::Set);
+            assert!(y == alone, "{} {} x {}, {} threads", dtype.name(), matrix.weight.rows, matrix.weight.cols, pool.threads());
+        }
+    });
+}
+
+#[test]
+fn levels_fit_seven_bits_and_eight() {
+    let mut random = Random::new(2);
+    for dtype in DType::ALL.iter().filter(|dtype| dtype.block_len() > 1) {
+        let bytes = random_blocks(*dtype, 256 * 100, &mut random);
+        let mut levels = vec![Default::default(); 800];
+        dtype.levels(&bytes, &mut levels);
+        let offset = siskin::backend::cpu::packed::Layout::of(*dtype).expect("a packed format").offset();
+        for q in levels.iter().flat_map(|levels: &siskin::quant::Levels| levels.q) {
+            let stored = i32::from(q) + offset;
+            assert!(*dtype == DType::Q8_0 || (0..=127).contains(&stored), "{}: {q} is stored as {stored}", dtype.name());
+        }
+    }
+}
