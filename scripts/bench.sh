@@ -5,11 +5,13 @@ for part in common tools wasm package native models; do
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 
-# Adds a single-threaded build's kernels to the array `kernels`, as NAME=FILE.
+# Compiles a single-threaded build's kernels to $CACHE/wasm/kernels-NAME.wasm. As in compile_wasm, cargo must not trust file times.
 build_kernels() {
-  case $3 in *shared-memory*) return ;; esac
+  case $3 in *shared-memory*) return 0 ;; esac
+  wasm_cargo "$@" clean --release -p siskin 2>/dev/null
   (wasm_cargo "$@" build --release --example kernels >&2) || fail "The wasm build \"$1\" of the kernels does not compile." "mend what the compiler says above."
-  kernels+=("$1=$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/examples/kernels.wasm")
+  mkdir -p "$CACHE/wasm"
+  cp "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/examples/kernels.wasm" "$CACHE/wasm/kernels-$1.wasm"
 }
 
 if [ "${1:-}" = --kernels ]; then
@@ -18,12 +20,11 @@ if [ "${1:-}" = --kernels ]; then
   need_node_modules
   need_chromium
   step "Kernels in wasm: compile"
-  kernels=()
-  for_each_wasm build_kernels
+  locked "wasm build" for_each_wasm build_kernels
   step "Kernels, native"
   native_cargo run --release --locked --quiet -- bench --kernels
   step "Kernels in wasm"
-  exec node scripts/bench/kernels.mjs "${kernels[@]}"
+  exec node scripts/bench/kernels.mjs simd="$CACHE/wasm/kernels-simd.wasm" relaxed="$CACHE/wasm/kernels-relaxed.wasm"
 fi
 
 model=$DEFAULT_MODEL peers=wllama,native options=()

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { median, spread, summarize, tables } from '../../scripts/bench/report.mjs';
-import { SMOLLM2, cannotRun, shoot, start } from './harness.mjs';
+import { SMOLLM2, cannotRun, shoot, start, workersLeft } from './harness.mjs';
 
 describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () => {
   let site;
@@ -44,7 +44,7 @@ describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () =>
     assert.equal(lines.length, 3 + 2 + rows.length);
     assert.match(lines[4], /^\|-+\|-+:\|$/);
     for (const [i, row] of rows.entries()) assert.deepEqual(lines[5 + i].split('|').slice(1, 3).map((cell) => cell.trim()), row);
-    assert.equal(page.workers().length, 0, 'the model is unloaded');
+    assert.equal(await workersLeft(page, 0), 0, 'the model is unloaded');
     assert.deepEqual(complaints, []);
     await close();
   });

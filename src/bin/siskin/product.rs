@@ -53,16 +53,21 @@ impl Product {
     }
 }
 
-/// A matrix of pseudo-random bytes below 0x40: no float or half that they make is infinite or NaN.
+/// A matrix of values from -1 to 1, evenly spread as a layer's are. The K formats, which Siskin only reads, get pseudo-random bytes below
+/// 0x40: no scale that they make is infinite or NaN.
 fn filled(cpu: &mut Cpu, dtype: DType, rows: usize, cols: usize) -> Result<Matrix> {
     let mut weight = cpu.alloc(dtype, rows, cols)?;
     let mut state = 1_u32;
-    let bytes: Vec<u8> = (0..FILL_ROWS.min(rows) * cols / dtype.block_len() * dtype.block_bytes())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8 & 0x3f
-        })
-        .collect();
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let count = FILL_ROWS.min(rows) * cols;
+    let values: Vec<f32> = (0..count).map(|_| (f32::from(random()) - 127.5) / 127.5).collect();
+    let mut bytes = Vec::new();
+    if dtype.quantize(&values, &mut bytes).is_none() {
+        bytes = (0..count / dtype.block_len() * dtype.block_bytes()).map(|_| random() & 0x3f).collect();
+    }
     for first in (0..rows).step_by(FILL_ROWS) {
         cpu.write(&mut weight, first, &bytes);
     }
