@@ -86,8 +86,10 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
     assert.deepEqual(codes, ['not_gguf', 'gguf_truncated', 'network', 'invalid_argument', 'invalid_argument', 'http_status']);
   });
 
-  test('the page is alive after all that: a good model loads and answers', async () => {
+  test('the page is alive after all that: a good model loads and answers', async (t) => {
+    const start_ms = Date.now();
     assert.equal(await workersLeft(page, 0), 0, 'failed loads leave no worker behind');
+    t.diagnostic(`the last worker ended after ${Date.now() - start_ms} ms`);
     await loadListed(page, 'SmolLM2');
     await page.locator('#prompt').fill('Say hello.');
     await page.keyboard.press('Enter');
@@ -97,7 +99,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
 
   test('a crash rejects what is open, and the next load works', async () => {
     const trap = fileURLToPath(new URL('./trap_engine.js', import.meta.url));
-    const crashing = await start({ '/lib/wasm/siskin_relaxed.js': trap, '/lib/wasm/siskin_simd.js': trap });
+    const crashing = await start(Object.fromEntries(['simd', 'relaxed', 'threads'].map((build) => [`/lib/wasm/siskin_${build}.js`, trap])));
     try {
       const { page } = await crashing.open();
       const result = await page.evaluate(async () => {
@@ -137,15 +139,15 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
 
   test('no_simd: an old browser is told so, one without relaxed SIMD gets the plain build', async () => {
     const result = await page.evaluate(async (url) => {
-      const { loadWasm } = await import('/lib/engine.js');
+      const { startEngine } = await import('/lib/engine.js');
       const validate = WebAssembly.validate;
       WebAssembly.validate = () => false;
-      const code = await loadWasm().then(() => 'no error', (error) => error.code);
+      const code = await startEngine().then(() => 'no error', (error) => error.code);
       let calls = 0;
       WebAssembly.validate = () => calls++ > 0;
-      const { Engine } = await loadWasm();
+      const { module } = await startEngine();
       WebAssembly.validate = validate;
-      const engine = new Engine({});
+      const engine = new module.Engine({});
       engine.push(new Uint8Array(await (await fetch(url)).arrayBuffer()));
       const { build } = engine.finish();
       engine.start({ messages: [{ role: 'user', content: 'Hello' }], max_tokens: 3, temperature: 0 });

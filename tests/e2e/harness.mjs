@@ -70,10 +70,18 @@ export async function loadListed(page, name) {
   await page.locator('#prompt').waitFor({ state: 'visible' });
 }
 
-/** Waits until the page has so many workers: playwright hears of a terminated one a little later. */
+/** How many workers the page's browser has, threads included. Asked of the browser itself: playwright's own list misses ends. */
+export async function workerCount(page) {
+  const devtools = await page.context().newCDPSession(page);
+  const { targetInfos } = await devtools.send('Target.getTargets');
+  await devtools.detach();
+  return targetInfos.filter(({ type }) => type === 'worker').length;
+}
+
+/** Waits until the browser has so many workers: one that is ended takes a little. */
 export async function workersLeft(page, count) {
-  for (const end_ms = Date.now() + 5000; page.workers().length !== count && Date.now() < end_ms; ) await page.waitForTimeout(50);
-  return page.workers().length;
+  for (const end_ms = Date.now() + 5000; Date.now() < end_ms && (await workerCount(page)) !== count; ) await page.waitForTimeout(50);
+  return workerCount(page);
 }
 
 /** A screenshot for people to look at, in a folder that git ignores. */

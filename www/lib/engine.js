@@ -23,6 +23,13 @@ function defaultThreads() {
 /** @typedef {{script: URL, wasm: URL}} Build */
 
 /**
+ * @typedef {object} StartedEngine
+ * @property {WasmModule} module
+ * @property {number} thread_count with the caller's own
+ * @property {() => Promise<Worker[]>} startThreads starts the others; each waits for its seat
+ */
+
+/**
  * The builds that this browser runs, the fastest first. Wasm has no run-time detection of its own: a module either validates or not.
  *
  * @param {number} threads
@@ -39,10 +46,10 @@ function builds(threads) {
 }
 
 /**
- * Starts the wasm and the threads beside the caller's own.
+ * Starts the wasm.
  *
  * @param {number} [wanted_threads]
- * @returns {Promise<{module: WasmModule, threads: Worker[]}>} the threads wait for {@link seat}
+ * @returns {Promise<StartedEngine>}
  * @throws {SiskinError} `no_simd`, `wasm_failed`
  */
 export async function startEngine(wanted_threads = defaultThreads()) {
@@ -76,9 +83,12 @@ async function start({ script, wasm }, wanted_threads) {
   const compiled = await compile(response);
   const { memory } = await module.default({ module_or_path: compiled });
   const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  const started = Array.from({ length: shared ? wanted_threads - 1 : 0 }, () => startThread({ script: script.href, module: compiled, memory }));
-  const threads = (await Promise.all(started)).filter((thread) => thread !== undefined);
-  return { module, threads };
+  const thread_count = shared ? wanted_threads : 1;
+  const startThreads = async () => {
+    const started = Array.from({ length: thread_count - 1 }, () => startThread({ script: script.href, module: compiled, memory }));
+    return (await Promise.all(started)).filter((thread) => thread !== undefined);
+  };
+  return { module, thread_count, startThreads };
 }
 
 /** @param {Response} response */

@@ -23,6 +23,9 @@ import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.j
  * @property {() => void} cancel stops the call; `result` rejects with `aborted`
  */
 
+/** What a worker has to end by itself; one that is stuck is then ended from outside. */
+const UNLOAD_MS = 1000;
+
 export class WorkerLink {
   /** @type {Worker} */
   #worker;
@@ -83,7 +86,8 @@ export class WorkerLink {
   end(open, later) {
     if (this.#ended) return;
     this.#ended = later;
-    this.#worker.terminate();
+    this.#post({ type: 'unload', id: 0 });
+    setTimeout(() => this.#worker.terminate(), UNLOAD_MS);
     for (const call of this.#calls.values()) call.reject(open);
     this.#calls.clear();
   }
@@ -101,6 +105,7 @@ export class WorkerLink {
 
   /** @param {WorkerMessage} message */
   #receive(message) {
+    if (message.type === 'unloaded') return this.#worker.terminate();
     if (message.type === 'crashed') return this.#crash(message.message);
     const call = this.#calls.get(message.id);
     if (!call) return;

@@ -148,7 +148,8 @@
  *   | {type: 'tokenize', id: number, text: string, special: boolean}
  *   | {type: 'detokenize', id: number, ids: Uint32Array}
  *   | {type: 'score', id: number, ids: Uint32Array}
- *   | {type: 'memory', id: number}} PageMessage
+ *   | {type: 'memory', id: number}
+ *   | {type: 'unload', id: number}} PageMessage
  */
 
 /**
@@ -160,6 +161,7 @@
  *   | {type: 'event', id: number, value: EngineEvent, timings?: Timings}
  *   | {type: 'done', id: number, value: unknown}
  *   | {type: 'failed', id: number, code: string, message: string}
+ *   | {type: 'unloaded'}
  *   | {type: 'crashed', message: string}} WorkerMessage
  */
 

@@ -10,7 +10,6 @@ let wasm;
 onmessage = async ({ data }) => {
   if (typeof data === 'number') {
     wasm?.run_thread(data);
-    close();
     return;
   }
   wasm = /** @type {ThreadModule} */ (await import(/* webpackIgnore: true */ /* @vite-ignore */ data.script));

@@ -17,6 +17,10 @@ let engine;
 const jobs = [];
 /** Short calls, served between two steps of an answer. @type {(() => void)[]} */
 const calls = [];
+/** Of the engine, in the making or ready. @type {Worker[]} */
+let threads = [];
+/** Frees the engine, in the making or ready. */
+let free = () => {};
 let busy = false;
 let answering = 0;
 let stopping = false;
@@ -29,6 +33,15 @@ function receive(message) {
   switch (message.type) {
     case 'load':
       void load(message);
+      return;
+    case 'unload':
+      // Threads leave their seats when the engine is freed; killed inside wasm they would linger for seconds.
+      try {
+        free();
+      } finally {
+        for (const thread of threads) thread.terminate();
+        page.postMessage({ type: 'unloaded' });
+      }
       return;
     case 'stop':
       if (id === answering) stopping = true;
@@ -91,11 +104,15 @@ function runCalls() {
 /** @param {Extract<PageMessage, {type: 'load'}>} message */
 async function load({ id, source, context_tokens, threads: wanted_threads }) {
   try {
-    const [{ module, threads }, weights] = await Promise.all([startEngine(wanted_threads), openWeights(source)]);
-    const loading = new module.Engine({ context_tokens, threads: threads.length + 1 });
-    for (const thread of threads) thread.postMessage(loading.take_seat());
+    const [started, weights] = await Promise.all([startEngine(wanted_threads), openWeights(source)]);
+    const loading = new started.module.Engine({ context_tokens, threads: started.thread_count });
+    free = () => loading.free();
     await pumpWeights(weights, (bytes) => loading.push(bytes), (value) => page.postMessage({ type: 'progress', id, value }));
     const info = loading.finish();
+    // Only now: reading a file takes one thread, and a load that fails leaves no other worker behind.
+    threads = await started.startThreads();
+    for (const thread of threads) thread.postMessage(loading.take_seat());
+    info.threads = threads.length + 1;
     engine = loading;
     page.postMessage({ type: 'done', id, value: info });
   } catch (error) {
