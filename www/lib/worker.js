@@ -22,6 +22,7 @@ let threads = [];
 /** Frees the engine, in the making or ready. */
 let free = () => {};
 let busy = false;
+let unloading = false;
 let answering = 0;
 let stopping = false;
 
@@ -35,13 +36,10 @@ function receive(message) {
       void load(message);
       return;
     case 'unload':
-      // Threads leave their seats when the engine is freed; killed inside wasm they would linger for seconds.
-      try {
-        free();
-      } finally {
-        for (const thread of threads) thread.terminate();
-        page.postMessage({ type: 'unloaded' });
-      }
+      unloading = true;
+      stopping = true;
+      jobs.length = 0;
+      if (!busy) unload();
       return;
     case 'stop':
       if (id === answering) stopping = true;
@@ -95,6 +93,17 @@ async function work() {
     fail(answering, error);
   }
   busy = false;
+  if (unloading) unload();
+}
+
+/** Threads leave their seats when the engine is freed; one that is killed inside wasm can outlive this worker. */
+function unload() {
+  try {
+    free();
+  } finally {
+    for (const thread of threads) thread.terminate();
+    page.postMessage({ type: 'unloaded' });
+  }
 }
 
 function runCalls() {
@@ -129,7 +138,7 @@ async function load({ id, source, context_tokens, threads: wanted_threads }) {
 async function answer(id, request) {
   if (!engine) return;
   answering = id;
-  stopping = false;
+  stopping = unloading;
   let stop_sent = false;
   const clock = new Clock(performance.now());
   try {
