@@ -74,6 +74,8 @@ fn eval_measures_perplexity() {
     let perplexity: f64 = measured.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a number");
     assert!(measured.starts_with("perplexity ") && measured.contains(" over 100 tokens"), "{measured}");
     assert!(perplexity.is_finite() && perplexity > 1.0, "{measured}");
+    let threaded = answer(&["eval", &model, &license, "--tokens", "100", "--threads", "3"]);
+    assert_eq!(threaded.split(' ').nth(1), measured.split(' ').nth(1), "{threaded}");
 }
 
 #[test]
@@ -120,6 +122,7 @@ fn bad_arguments_say_which() {
         (&["run", &model, "Hi", "--context", "0"], "context of 0"),
         (&["run", &model, "Hi", "--context", "513"], "1 to 512"),
         (&["run", &model, "Hi", "--seed"], "--seed"),
+        (&["run", &model, "Hi", "--threads", "0"], "--threads"),
         (&["run", &model, "Hi", "--colour", "red"], "--colour"),
         (&["eval", &model, &fixture("real/gpl3.txt"), "--tokens", "1"], "--tokens"),
     ] {

@@ -316,7 +316,7 @@ fn events_have_openais_shape() {
     session.start(chat(json!([{"role": "user", "content": "Hi"}]))).unwrap();
     let events: Vec<Value> =
         std::iter::from_fn(|| block_on(session.next()).unwrap()).map(|event| serde_json::to_value(event).unwrap()).collect();
-    assert_eq!(events[0], json!({"text": "", "finish_reason": null, "prefill": {"done_tokens": 4, "total_tokens": 21}}));
+    assert_eq!(events[0], json!({"text": "", "finish_reason": null, "prefill": {"done_tokens": 16, "total_tokens": 21}}));
     assert_eq!(events[events.len() - 2], json!({"text": "a", "finish_reason": null}));
     let usage = json!({"prompt_tokens": 21, "completion_tokens": 2, "total_tokens": 23, "cached_tokens": 0});
     assert_eq!(events[events.len() - 1], json!({"text": "", "finish_reason": "stop", "usage": usage}));

@@ -9,7 +9,7 @@ pub mod cpu;
 use crate::{Result, quant::DType, tensor::Weight};
 
 /// Weights are written in groups of this many rows, so that a backend can interleave them.
-pub const GROUP_ROWS: usize = 4;
+pub const GROUP_ROWS: usize = 8;
 
 /// The widths of a model's activations.
 #[derive(Clone, Debug)]

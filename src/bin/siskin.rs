@@ -10,7 +10,7 @@ mod product;
 use serde_json::json;
 use siskin::{
     Code, Error, Result,
-    backend::cpu::Cpu,
+    backend::cpu::{Cpu, pool::Pool},
     format::{gguf::GgufReader, metadata::Value},
     generate::{event::Usage, sampler::SamplingOptions},
     loader::{Loaded, Loader, Options},
@@ -22,19 +22,23 @@ use std::{
     fmt::Write as _,
     fs::File,
     io::{Read, Write},
+    num::NonZero,
     path::Path,
     process::ExitCode,
     str::FromStr,
     time::Instant,
 };
 
+/// More threads than this gain little: decoding is bound by memory.
+const MOST_THREADS: usize = 8;
+
 const HELP: &str = "siskin: small language models, from GGUF files
 
-  siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]
+  siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N] [--threads N]
   siskin inspect MODEL [--tensors]
-  siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
+  siskin eval MODEL TEXTFILE [--tokens N] [--threads N]   perplexity and speed over the text's first N tokens (512)
   siskin convert IN OUT [--type TYPE]          the same model with its matrices in another type (Q4_0)
-  siskin bench MODEL [--prompt N] [--generate N] [--rounds N]
+  siskin bench MODEL [--prompt N] [--generate N] [--rounds N] [--threads N]
   siskin bench --kernels                       the matrix products alone, in every format
 ";
 
@@ -70,7 +74,7 @@ impl Arguments {
                 Long(name @ ("tensors" | "kernels")) => options.push((name.into(), String::new())),
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"
-                    | "type"),
+                    | "threads" | "type"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
@@ -132,13 +136,15 @@ fn read(path: &Path, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> 
     }
 }
 
-fn load(path: &str, context_tokens: Option<usize>) -> Result<Loaded<Cpu>> {
+fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Result<Loaded<Cpu>> {
     let start = Instant::now();
-    let mut loader = Loader::new(Cpu::default(), Options { context_tokens });
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let threads = arguments.number("threads")?.map_or_else(cores, NonZero::get);
+    let mut loader = Loader::new(Cpu::new(Pool::new(threads)), Options { context_tokens });
     read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;
     let loaded = loader.finish()?;
     eprintln!(
-        "{}: {} {}, loaded in {:.2} s",
+        "{}: {} {}, loaded in {:.2} s, {threads} thread(s)",
         loaded.facts.name,
         loaded.facts.architecture,
         loaded.facts.file_type,
@@ -163,7 +169,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Some(system) = arguments.option("system") {
         request.messages.insert(0, json!({"role": "system", "content": system}));
     }
-    let mut session = Session::from(load(arguments.word(1, "MODEL")?, arguments.number("context")?)?);
+    let mut session = Session::from(load(arguments.word(1, "MODEL")?, arguments, arguments.number("context")?)?);
 
     let start = Instant::now();
     session.start(request)?;
@@ -233,7 +239,7 @@ fn eval(arguments: &Arguments) -> Result<()> {
     let path = Path::new(arguments.word(2, "TEXTFILE")?);
     let text = std::fs::read_to_string(path).map_err(io(path))?;
     let wanted = arguments.number("tokens")?.unwrap_or(512);
-    let Loaded { mut model, tokenizer, .. } = load(arguments.word(1, "MODEL")?, None)?;
+    let Loaded { mut model, tokenizer, .. } = load(arguments.word(1, "MODEL")?, arguments, None)?;
     let mut tokens: Vec<u32> = tokenizer.bos().filter(|_| tokenizer.add_bos()).into_iter().collect();
     let first = tokens.len();
     tokens.extend(tokenizer.encode(&text, Special::Plain).into_iter().take(wanted.min(model.context_tokens() - first)));
@@ -270,7 +276,7 @@ fn log_probability(logits: &[f32], token: u32) -> f64 {
 fn bench(arguments: &Arguments) -> Result<()> {
     let prompt = arguments.number("prompt")?.unwrap_or(128);
     let generate = arguments.number("generate")?.unwrap_or(48);
-    let Loaded { mut model, .. } = load(arguments.word(1, "MODEL")?, None)?;
+    let Loaded { mut model, .. } = load(arguments.word(1, "MODEL")?, arguments, None)?;
     let tokens: Vec<u32> = (0..prompt as u32).map(|i| (i * 7919 + 100) % model.vocab_size() as u32).collect();
     let mut logits = Vec::new();
     for _ in 0..arguments.number("rounds")?.unwrap_or(3) {

@@ -54,7 +54,11 @@ impl StopHandle {
     }
 }
 
-/// Drives a [`Decoder`]. [`Generator::start`] takes an order; each [`Generator::next`] then evaluates about 100 ms of the prompt or writes one token.
+/// How long the prompt is worked on before the caller may do something else: draw, or stop the answer.
+const TURN_MS: f64 = 50.0;
+
+/// Drives a [`Decoder`]. [`Generator::start`] takes an order; each [`Generator::next`] then spends at most about 100 ms on
+/// the prompt or writes one token.
 pub struct Generator<D> {
     decoder: D,
     /// The conversation so far. The decoder has cached its first `decoder.cached_tokens()`.
@@ -62,6 +66,8 @@ pub struct Generator<D> {
     answer: Option<Answer>,
     logits: Vec<f32>,
     pace: Pace,
+    /// The longest that the current step has worked without interruption.
+    longest_ms: f64,
     now_ms: Box<dyn Fn() -> f64>,
     stop: StopHandle,
 }
@@ -94,7 +100,7 @@ impl<D: Decoder> Generator<D> {
     /// `now_ms` tells the time in milliseconds; the size of prompt chunks follows from it.
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
-        Self { decoder, tokens: Vec::new(), answer: None, logits: Vec::new(), pace: Pace::new(), now_ms, stop }
+        Self { decoder, tokens: Vec::new(), answer: None, logits: Vec::new(), pace: Pace::new(), longest_ms: 0.0, now_ms, stop }
     }
 
     pub fn decoder(&self) -> &D {
@@ -146,6 +152,7 @@ impl<D: Decoder> Generator<D> {
         sampler.observe_prompt(&tokens);
         let cached_tokens = self.reusable(&tokens);
         self.decoder.truncate(cached_tokens);
+        self.longest_ms = 0.0;
         let usage = Usage { prompt_tokens: tokens.len(), cached_tokens, ..Usage::default() };
         self.tokens = tokens;
         self.stop.reset();
@@ -171,9 +178,9 @@ impl<D: Decoder> Generator<D> {
     }
 
     async fn step(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<Event> {
-        let done_tokens = self.evaluate().await?;
         let total_tokens = self.tokens.len();
-        if done_tokens < total_tokens {
+        let done_tokens = self.evaluate().await?;
+        if self.decoder.cached_tokens() < total_tokens {
             return Ok(Event { prefill: Some(Prefill { done_tokens, total_tokens }), ..Event::default() });
         }
         let token = answer.sampler.sample(&mut self.logits)?;
@@ -181,18 +188,33 @@ impl<D: Decoder> Generator<D> {
         Ok(self.say(token, answer, vocabulary))
     }
 
-    /// Evaluates the next tokens, with logits if they are the last. Returns how many of the conversation are evaluated now.
+    /// Evaluates the next tokens, with logits if they are the last, or goes on with them. Returns how many tokens of the conversation's work
+    /// are done.
     async fn evaluate(&mut self) -> Result<usize> {
         let start = self.decoder.cached_tokens();
         let end = self.tokens.len().min(start + self.pace.tokens());
         let logits = (end == self.tokens.len()).then_some(&mut self.logits);
         let chunk = self.tokens.get(start..end).unwrap_or_default();
-        let before_ms = (self.now_ms)();
-        self.decoder.forward(chunk, logits).await?;
-        if chunk.len() > 1 {
-            self.pace.observe(chunk.len(), (self.now_ms)() - before_ms);
+        let now_ms = &*self.now_ms;
+        let begin_ms = now_ms();
+        let (mut last_ms, mut longest_ms) = (begin_ms, self.longest_ms);
+        let mut mark = || {
+            let ms = now_ms();
+            longest_ms = longest_ms.max(ms - last_ms);
+            last_ms = ms;
+            ms - begin_ms >= TURN_MS
+        };
+        // A single token is not interrupted: an answer's events are its tokens.
+        let share = self.decoder.step(chunk, logits, &mut || mark() && chunk.len() > 1).await?;
+        mark();
+        self.longest_ms = longest_ms;
+        if share >= 1.0 {
+            self.longest_ms = 0.0;
+            if chunk.len() > 1 {
+                self.pace.observe(chunk.len(), longest_ms);
+            }
         }
-        Ok(end)
+        Ok(start + (share * (end - start) as f32) as usize)
     }
 
     /// Turns a token into text, and ends the answer where it must end.

@@ -10,6 +10,8 @@ pub mod stop;
 
 use crate::{Result, backend::Backend, model::Model, text::tokenizer::Tokenizer};
 
+pub use crate::model::STEP_TOKENS;
+
 /// What generating needs of a model: logits that follow a sequence, and a cache of that sequence.
 pub trait Decoder {
     /// The length of `logits`.
@@ -20,8 +22,15 @@ pub trait Decoder {
     fn cached_tokens(&self) -> usize;
     /// Forgets every cached token from position `tokens` on.
     fn truncate(&mut self, tokens: usize);
-    /// Appends `tokens` to the cache; with `logits`, leaves there the logits `[vocab]` that follow the last of them.
-    fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> impl Future<Output = Result<()>>;
+    /// Appends at most [`STEP_TOKENS`] `tokens` to the cache; with `logits`, leaves there the logits `[vocab]` that follow the last of them.
+    /// Asks `pause` now and then whether to return early, with the share of the step that is done: below 1 nothing is cached yet, the same
+    /// call again goes on, and any other begins anew.
+    fn step(
+        &mut self,
+        tokens: &[u32],
+        logits: Option<&mut Vec<f32>>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> impl Future<Output = Result<f32>>;
 }
 
 impl<B: Backend> Decoder for Model<B> {
@@ -37,8 +46,8 @@ impl<B: Backend> Decoder for Model<B> {
     fn truncate(&mut self, tokens: usize) {
         Model::truncate(self, tokens);
     }
-    async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
-        Model::forward(self, tokens, logits).await
+    async fn step(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>, pause: &mut impl FnMut() -> bool) -> Result<f32> {
+        Model::step(self, tokens, logits, pause).await
     }
 }
 

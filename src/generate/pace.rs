@@ -1,13 +1,17 @@
-//! How many prompt tokens one call may evaluate.
+//! How many prompt tokens go through the model together.
+
+use crate::model::STEP_TOKENS;
 
 const MIN_TOKENS: usize = 4;
-const MAX_TOKENS: usize = 512;
-/// The longest that a caller should wait for one call.
-const TARGET_MS: f64 = 100.0;
+/// Before anything is known.
+const FIRST_TOKENS: usize = 16;
+/// The longest that the model should work without a chance to be interrupted.
+const TARGET_MS: f64 = 50.0;
 /// How much larger than the last chunk the next may be: one measurement tells only so much.
 const MAX_GROWTH: usize = 4;
 
-/// Learns from the last chunk how large the next may be: 4 to 512 tokens, a power of two, so that the kernels' tiles are full.
+/// Learns from the last chunk how large the next may be: a power of two, so that the kernels' tiles are full. The more tokens share one
+/// reading of the weights, the better; but after every block of the model somebody may want to interrupt.
 #[derive(Clone, Debug)]
 pub struct Pace {
     tokens: usize,
@@ -15,7 +19,7 @@ pub struct Pace {
 
 impl Pace {
     pub fn new() -> Self {
-        Self { tokens: MIN_TOKENS }
+        Self { tokens: FIRST_TOKENS }
     }
 
     /// The size of the next chunk.
@@ -23,14 +27,14 @@ impl Pace {
         self.tokens
     }
 
-    /// `tokens` took `elapsed_ms`; a browser's coarse clock may say 0.
-    pub fn observe(&mut self, tokens: usize, elapsed_ms: f64) {
+    /// With `tokens`, the model worked at most `longest_ms` without interruption; a browser's coarse clock may say 0.
+    pub fn observe(&mut self, tokens: usize, longest_ms: f64) {
         // A chunk cut short by the prompt's end pays the fixed costs for few tokens: it says nothing about a full one.
-        if tokens < self.tokens && elapsed_ms <= TARGET_MS {
+        if tokens < self.tokens && longest_ms <= TARGET_MS {
             return;
         }
-        let bearable = if elapsed_ms > 0.0 { (tokens as f64 * TARGET_MS / elapsed_ms) as usize } else { usize::MAX };
-        let bearable = bearable.min(tokens * MAX_GROWTH).clamp(MIN_TOKENS, MAX_TOKENS);
+        let bearable = if longest_ms > 0.0 { (tokens as f64 * TARGET_MS / longest_ms) as usize } else { usize::MAX };
+        let bearable = bearable.min(tokens * MAX_GROWTH).clamp(MIN_TOKENS, STEP_TOKENS);
         self.tokens = 1 << bearable.ilog2();
     }
 }

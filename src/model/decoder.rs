@@ -19,6 +19,13 @@ pub struct Model<B: Backend> {
     step: B::Step,
     context_tokens: usize,
     cached_tokens: usize,
+    begun: Option<Begun>,
+}
+
+/// A step that was interrupted: what goes through the blocks, and through how many it is.
+struct Begun {
+    tokens: Vec<u32>,
+    blocks: usize,
 }
 
 impl<B: Backend> Model<B> {
@@ -31,7 +38,7 @@ impl<B: Backend> Model<B> {
         let rope = Rope { pairs: spec.rope_pairs, frequencies };
         let cache = backend.cache(&spec.widths, context_tokens)?;
         let step = backend.step(&spec.widths, STEP_TOKENS)?;
-        Ok(Model { spec, backend, weights, rope, cache, step, context_tokens, cached_tokens: 0 })
+        Ok(Model { spec, backend, weights, rope, cache, step, context_tokens, cached_tokens: 0, begun: None })
     }
 
     /// Tokens that the vocabulary has: the length of `logits`.
@@ -52,6 +59,7 @@ impl<B: Backend> Model<B> {
     /// Forgets every cached token from position `tokens` on.
     pub fn truncate(&mut self, tokens: usize) {
         self.cached_tokens = self.cached_tokens.min(tokens);
+        self.begun = None;
     }
 
     /// Appends `tokens` to the cache. With `logits`, leaves there the logits `[vocab]` that follow the last of them.
@@ -59,9 +67,10 @@ impl<B: Backend> Model<B> {
     pub async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
         self.check(tokens)?;
         let last = (tokens.len() - 1) / STEP_TOKENS;
+        self.begun = None;
         for (i, tokens) in tokens.chunks(STEP_TOKENS).enumerate() {
             let wanted = logits.is_some() && i == last;
-            self.record(tokens, wanted.then_some(Rows::Last));
+            self.record(tokens, wanted.then_some(Rows::Last), &mut || false);
         }
         if let Some(logits) = logits {
             self.read(logits).await?;
@@ -69,17 +78,34 @@ impl<B: Backend> Model<B> {
         Ok(())
     }
 
+    /// As [`Model::forward`], for at most [`STEP_TOKENS`] tokens and with leave to be interrupted: after each block but the last `pause`
+    /// is asked. Returns the share of the step that is done. Below 1 nothing is cached yet: the same call again goes on, any other
+    /// begins anew.
+    pub async fn step(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>, pause: &mut impl FnMut() -> bool) -> Result<f32> {
+        self.check_step(tokens)?;
+        let blocks = self.record(tokens, logits.is_some().then_some(Rows::Last), pause);
+        if blocks < self.weights.blocks.len() {
+            return Ok(blocks as f32 / self.weights.blocks.len() as f32);
+        }
+        if let Some(logits) = logits {
+            self.read(logits).await?;
+        }
+        Ok(1.0)
+    }
+
     /// As [`Model::forward`], with the logits after every token, `[tokens, vocab]`. At most [`STEP_TOKENS`] tokens.
     pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
-        self.check(tokens)?;
-        if tokens.len() > STEP_TOKENS {
-            return Err(Error::new(
-                Code::InvalidArgument,
-                format!("At most {STEP_TOKENS} tokens at once give logits for each; pass fewer."),
-            ));
-        }
-        self.record(tokens, Some(Rows::All));
+        self.check_step(tokens)?;
+        self.begun = None;
+        self.record(tokens, Some(Rows::All), &mut || false);
         self.read(logits).await
+    }
+
+    fn check_step(&self, tokens: &[u32]) -> Result<()> {
+        if tokens.len() > STEP_TOKENS {
+            return Err(Error::new(Code::InvalidArgument, format!("A step takes at most {STEP_TOKENS} tokens; pass fewer.")));
+        }
+        self.check(tokens)
     }
 
     fn check(&self, tokens: &[u32]) -> Result<()> {
@@ -113,11 +139,15 @@ impl<B: Backend> Model<B> {
         ))
     }
 
-    fn record(&mut self, tokens: &[u32], rows: Option<Rows>) {
+    /// Returns the number of blocks that the tokens are through.
+    fn record(&mut self, tokens: &[u32], rows: Option<Rows>, pause: &mut impl FnMut() -> bool) -> usize {
+        let first = self.begun.take().filter(|begun| begun.tokens == tokens).map_or(0, |begun| begun.blocks);
         let Self { spec, backend, weights, rope, cache, step, .. } = self;
         let eps = spec.rms_eps;
-        backend.embed(step, &weights.token_embd, tokens, self.cached_tokens);
-        for (i, w) in weights.blocks.iter().enumerate() {
+        if first == 0 {
+            backend.embed(step, &weights.token_embd, tokens, self.cached_tokens);
+        }
+        for (i, w) in weights.blocks.iter().enumerate().skip(first) {
             let input = AttentionInput {
                 norm: &w.attn_norm,
                 q: &w.attn_q,
@@ -135,10 +165,16 @@ impl<B: Backend> Model<B> {
             backend
                 .feed_forward(step, &FeedForward { norm: &w.ffn_norm, gate: &w.ffn_gate, up: &w.ffn_up, activation: spec.activation, eps });
             backend.project_add(step, &w.ffn_down);
+            let blocks = i + 1;
+            if blocks < weights.blocks.len() && pause() {
+                self.begun = Some(Begun { tokens: tokens.to_vec(), blocks });
+                return blocks;
+            }
         }
         if let Some(rows) = rows {
             backend.head(step, &weights.output_norm, weights.output.as_ref().unwrap_or(&weights.token_embd), eps, rows);
         }
         self.cached_tokens += tokens.len();
+        weights.blocks.len()
     }
 }

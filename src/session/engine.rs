@@ -53,9 +53,9 @@ impl Decoder for Engine {
             Engine::Cpu(model) => model.truncate(tokens),
         }
     }
-    async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
+    async fn step(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>, pause: &mut impl FnMut() -> bool) -> Result<f32> {
         match self {
-            Engine::Cpu(model) => model.forward(tokens, logits).await,
+            Engine::Cpu(model) => model.step(tokens, logits, pause).await,
         }
     }
 }

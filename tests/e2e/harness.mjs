@@ -78,6 +78,14 @@ export async function workerCount(page) {
   return targetInfos.filter(({ type }) => type === 'worker').length;
 }
 
+/** Processor time that the browser's pages and workers have taken so far. */
+export async function cpuSeconds(page) {
+  const devtools = await page.context().browser().newBrowserCDPSession();
+  const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
+  await devtools.detach();
+  return processInfo.filter(({ type }) => type === 'renderer').reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+}
+
 /** Waits until the browser has so many workers: one that is ended takes a little. */
 export async function workersLeft(page, count) {
   for (const end_ms = Date.now() + 5000; Date.now() < end_ms && (await workerCount(page)) !== count; ) await page.waitForTimeout(50);

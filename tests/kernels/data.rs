@@ -4,7 +4,7 @@ pub use super::random::Random;
 use half::{bf16, f16};
 use siskin::{
     backend::{
-        Backend,
+        Backend, GROUP_ROWS,
         cpu::{Buf, Cpu},
     },
     quant::{DType, Levels},
@@ -86,7 +86,7 @@ impl Matrix {
         let mut cpu = Cpu::default();
         let mut weight = cpu.alloc(dtype, rows, cols).expect("memory");
         // In two calls, as a loader would.
-        let (first, row_bytes) = (rows / 2 / 4 * 4, bytes.len() / rows);
+        let (first, row_bytes) = (rows / 2 / GROUP_ROWS * GROUP_ROWS, bytes.len() / rows);
         cpu.write(&mut weight, 0, &bytes[..first * row_bytes]);
         cpu.write(&mut weight, first, &bytes[first * row_bytes..]);
         Self { weight, values, sizes }

@@ -4,9 +4,9 @@ use super::data::{Matrix, Random, THOROUGH, activations, near, random_blocks};
 use siskin::{
     backend::cpu::{
         Buf,
-        matmul::{Input, Store, matmul},
+        matmul::{Input, Product, Store, matmul},
         pool::Pool,
-        quantized::{Plane, Quantized},
+        quantized::Quantized,
     },
     quant::DType,
 };
@@ -47,9 +47,9 @@ fn each_matrix(check: impl Fn(DType, &Matrix, &mut Random)) {
 fn product(pool: &Pool, matrix: &Matrix, x: &[f32], tokens: usize, y: &mut [f32], store: Store) {
     let mut quantized = Quantized::default();
     if let Buf::Packed(_) = matrix.weight.buf {
-        quantized.set(x, matrix.weight.cols);
+        quantized.set(pool, x, matrix.weight.cols);
     }
-    matmul(pool, &matrix.weight, &Input { tokens, x, quantized: &quantized }, y, store);
+    matmul(pool, &Input { tokens, x, quantized: &quantized }, &[Product::new(&matrix.weight, y, store)]);
 }
 
 fn outputs(matrix: &Matrix, x: &[f32], tokens: usize) -> Vec<f32> {
@@ -83,11 +83,10 @@ fn seen(x: &[f32], matrix: &Matrix) -> Vec<f64> {
     if !matches!(matrix.weight.buf, Buf::Packed(_)) {
         return x.iter().map(|&x| f64::from(x)).collect();
     }
-    let mut quantized = Quantized::default();
-    quantized.set(x, matrix.weight.cols);
-    let value =
-        |plane: &Plane, i: usize| f64::from(plane.scale[i / 32]) * if plane.scale[i / 32] == 0.0 { 0.0 } else { f64::from(plane.q[i]) };
-    (0..x.len()).map(|i| value(&quantized.coarse, i) + value(&quantized.fine, i)).collect()
+    let (mut quantized, cols) = (Quantized::default(), matrix.weight.cols);
+    quantized.set(&Pool::default(), x, cols);
+    let value = |i: usize| quantized.value(i / cols, i % cols);
+    (0..x.len()).map(|i| value(i).0 + value(i).1).collect()
 }
 
 #[test]
@@ -144,6 +143,26 @@ fn add_adds() {
             near(got, f64::from(*before) + f64::from(*set), bound, &|| dtype.name().to_owned());
         }
     });
+}
+
+#[test]
+fn products_together_are_products_alone() {
+    let mut random = Random::new(6);
+    for (dtypes, rows) in [([DType::Q5_0, DType::Q8_0, DType::F16], [31, 7, 9]), ([DType::Q4K, DType::F32, DType::Q6K], [1, 40, 8])] {
+        let matrices: Vec<Matrix> = dtypes.iter().zip(rows).map(|(&dtype, rows)| Matrix::random(dtype, rows, 256, &mut random)).collect();
+        for &tokens in tokens() {
+            let x = activations(tokens, 256, &mut random);
+            let mut quantized = Quantized::default();
+            quantized.set(&Pool::default(), &x, 256);
+            let mut together: Vec<Vec<f32>> = matrices.iter().map(|matrix| vec![f32::NAN; tokens * matrix.weight.rows]).collect();
+            let products: Vec<Product> =
+                matrices.iter().zip(&mut together).map(|(matrix, y)| Product::new(&matrix.weight, y, Store::Set)).collect();
+            matmul(&Pool::default(), &Input { tokens, x: &x, quantized: &quantized }, &products);
+            for (matrix, together) in matrices.iter().zip(&together) {
+                assert!(outputs(matrix, &x, tokens) == *together, "{tokens} tokens");
+            }
+        }
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -6,18 +6,20 @@ use siskin::backend::{
     Rope, RopePairs,
     cpu::{
         ops::{add_bias, rms_norm, rope, silu_mul},
-        quantized::{Plane, Quantized},
-        simd::{Kernel, Scalar, Simd, exp, with_simd},
+        pool::Pool,
+        quantized::{Block, Quantized},
+        simd::{F16_MASK, Kernel, Scalar, Simd, exp, with_simd},
     },
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn check_sums(plane: &Plane) {
-    for (sum, q) in plane.sum.iter().zip(plane.q.chunks_exact(16)) {
-        assert_eq!(*sum, q.iter().map(|&q| i32::from(q)).sum::<i32>());
+fn check_sums(blocks: &[Block]) {
+    for block in blocks {
+        let sums: Vec<i32> = block.q.chunks_exact(16).map(|q| q.iter().map(|&q| i32::from(q)).sum()).collect();
+        assert_eq!((block.minus_halves, block.minus), ([-sums[0], -sums[1]], -sums[0] - sums[1]));
+        assert!(block.q.iter().all(|&q| q != -128));
     }
-    assert!(plane.q.iter().all(|&q| q != -128));
 }
 
 #[test]
@@ -29,24 +31,32 @@ fn activations_survive_quantizing() {
         // One buffer for all, so that what an earlier call left is noticed.
         for tokens in [9, 1, 4] {
             let x = activations(tokens, cols, &mut random);
-            quantized.set(&x, cols);
-            check_sums(&quantized.coarse);
-            for token in 0..tokens {
-                let scales = &quantized.fine.scale[token * cols / 32..(token + 1) * cols / 32];
-                let listed: Vec<usize> = (0..cols / 32).filter(|&block| scales[block] != 0.0).collect();
-                assert_eq!(quantized.outliers(token), listed);
-            }
-            for (i, &x) in x.iter().enumerate() {
-                let (coarse, fine) = (&quantized.coarse, &quantized.fine);
-                let first = coarse.scale[i / 32] * f32::from(coarse.q[i]);
-                if fine.scale[i / 32] == 0.0 {
-                    near(first, f64::from(x), f64::from(coarse.scale[i / 32]) * 0.5001, &|| format!("{x}"));
-                } else {
-                    let both = first + fine.scale[i / 32] * f32::from(fine.q[i]);
-                    near(both, f64::from(x), f64::from(fine.scale[i / 32]) * 0.5001 + f64::from(x.abs()) * 1e-6, &|| format!("{x}"));
-                    outliers += 1;
+            quantized.set(&Pool::default(), &x, cols);
+            let mut seen = 0;
+            for tile in (0..quantized.tiles()).map(|tile| quantized.tile(tile)) {
+                assert_eq!((tile.first, tile.tokens, tile.width), (seen, (tokens - seen).min(4), if tokens == 1 { 1 } else { 4 }));
+                check_sums(tile.coarse);
+                let listed: Vec<u32> = (0..cols as u32 / 32)
+                    .filter(|&b| tile.fine[b as usize * tile.width..][..tile.width].iter().any(|block| block.scale != 0.0))
+                    .collect();
+                assert_eq!(tile.outliers, listed);
+                for t in 0..tile.tokens {
+                    for col in 0..cols {
+                        let at = col / 32 * tile.width + t;
+                        let (x, first, fine) = (x[(seen + t) * cols + col], tile.coarse[at].scale, tile.fine[at].scale);
+                        let (coarse, rest) = quantized.value(seen + t, col);
+                        if fine == 0.0 {
+                            near(coarse as f32, f64::from(x), f64::from(first) * 0.5001, &|| format!("{x}"));
+                        } else {
+                            let bound = f64::from(fine) * 0.5001 + f64::from(x.abs()) * 1e-6;
+                            near((coarse + rest) as f32, f64::from(x), bound, &|| format!("{x}"));
+                            outliers += 1;
+                        }
+                    }
                 }
+                seen += tile.tokens;
             }
+            assert_eq!(seen, tokens);
         }
     }
     assert!(outliers > 0, "some block has an outlier");
@@ -57,13 +67,21 @@ fn extreme_activations_are_quantized() {
     let mut quantized = Quantized::default();
     for size in [0.0, -0.0, f32::from_bits(1), 1e-40, f32::MIN_POSITIVE, 1e-30, 1.0, 1e30, 3e38] {
         let x: Vec<f32> = (0..64).map(|i| if i % 3 == 0 { size } else { -size / (i as f32) }).collect();
-        quantized.set(&x, 64);
-        check_sums(&quantized.coarse);
+        quantized.set(&Pool::default(), &x, 64);
+        let tile = quantized.tile(0);
+        check_sums(tile.coarse);
         for (i, &x) in x.iter().enumerate() {
-            let scale = quantized.coarse.scale[i / 32];
+            let scale = tile.coarse[i / 32].scale;
             assert!(scale.is_finite());
             // What is below 1e-36 counts as nothing.
-            near(scale * f32::from(quantized.coarse.q[i]), f64::from(x), f64::from(scale) * 0.5001 + 1.6e-36, &|| format!("{x}"));
+            near(quantized.value(0, i).0 as f32, f64::from(x), f64::from(scale) * 0.5001 + 1.6e-36, &|| format!("{x}"));
+        }
+    }
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for at in [0, 5, 63] {
+            let x: Vec<f32> = (0..64).map(|i| if i == at { bad } else { 1.0 }).collect();
+            quantized.set(&Pool::default(), &x, 64);
+            assert!(!quantized.tile(0).coarse[at / 32].scale.is_finite(), "{bad} at {at} must not look like a number");
         }
     }
 }
@@ -212,47 +230,60 @@ impl Kernel for &Operations {
                 results.push((name, lanes, is_rounded));
             };
             let [w, planes] = self.bytes.map(|bytes| S::load(bytes.as_ptr()));
-            let (low, high) = (S::low_nibbles(w), S::high_nibbles(w));
+            let mask = |byte: u8| S::mask(u32::from_ne_bytes([byte; 4]));
+            let seven = S::bits::<0>(w, mask(127));
             // A product with unit vectors shows every byte.
             let operands = [
-                ("low_nibbles", low),
-                ("high_nibbles", high),
-                ("add_high_bits<0, 1>", S::add_high_bits::<0, 1>(low, planes)),
-                ("add_high_bits<1, 1>", S::add_high_bits::<1, 1>(low, planes)),
-                ("add_high_bits<2, 1>", S::add_high_bits::<2, 1>(low, planes)),
-                ("add_high_bits<3, 1>", S::add_high_bits::<3, 1>(high, planes)),
-                ("add_high_bits<4, 1>", S::add_high_bits::<4, 1>(high, planes)),
-                ("add_high_bits<5, 1>", S::add_high_bits::<5, 1>(high, planes)),
-                ("add_high_bits<6, 1>", S::add_high_bits::<6, 1>(low, planes)),
-                ("add_high_bits<7, 1>", S::add_high_bits::<7, 1>(low, planes)),
-                ("add_high_bits<0, 3>", S::add_high_bits::<0, 3>(low, planes)),
-                ("add_high_bits<2, 3>", S::add_high_bits::<2, 3>(low, planes)),
-                ("add_high_bits<4, 3>", S::add_high_bits::<4, 3>(high, planes)),
-                ("add_high_bits<6, 3>", S::add_high_bits::<6, 3>(high, planes)),
-                ("seven bits", S::load(self.bytes[0].map(|byte| byte & 127).as_ptr())),
+                ("bits<0, 15>", S::bits::<0>(w, mask(15))),
+                ("bits<4, 15>", S::bits::<4>(w, mask(15))),
+                ("bits<0, 31>", S::bits::<0>(w, mask(31))),
+                ("bits<5, 7>", S::bits::<5>(w, mask(7))),
+                ("bits<2, 24>", S::bits::<2>(w, mask(24))),
+                ("bits<4, 8>", S::bits::<4>(w, mask(8))),
+                ("bits<3, 16>", S::bits::<3>(w, mask(16))),
+                ("bits<0, 63>", S::bits::<0>(w, mask(63))),
+                ("bits<6, 3>", S::bits::<6>(w, mask(3))),
+                ("bits<4, 12>", S::bits::<4>(w, mask(12))),
+                ("bits<2, 48>", S::bits::<2>(w, mask(48))),
+                ("bits<0, 1>", S::bits::<0>(w, mask(1))),
+                ("bits<1, 127>", S::bits::<1>(w, mask(127))),
+                ("or", S::or(S::bits::<0>(w, mask(15)), S::bits::<0>(planes, mask(127)))),
+                ("unsign", S::bits::<1>(S::unsign(w), mask(127))),
+                ("seven bits", seven),
             ];
             for (name, operand) in operands {
                 for unit in [[1_i8, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [127; 4], [-127; 4]] {
-                    keep(name, S::finish7(S::dot7(S::zero7(), operand, unit.as_ptr()), -3), false);
+                    keep(name, S::finish7(S::dot7(S::start7::<3>(&-3), operand, S::four(unit.as_ptr()))), false);
                 }
-                let mut sum = S::zero7();
+                let mut sum = S::start7::<0>(&1000);
                 for a in self.signed.chunks_exact(4) {
-                    sum = S::dot7(sum, operand, a.as_ptr());
+                    sum = S::twice7(S::dot7(sum, operand, S::four(a.as_ptr())));
                 }
-                keep(name, S::finish7(sum, 1000), false);
+                keep(name, S::finish7(sum), false);
+                let mut bytes = [0; 16];
+                S::store_bytes(bytes.as_mut_ptr(), operand);
+                keep("store_bytes", S::finish7(S::dot7(S::zero7(), S::load(bytes.as_ptr()), S::four([1; 4].as_ptr()))), false);
             }
             let mut sum = S::zero8();
             for a in self.signed.chunks_exact(4) {
-                sum = S::dot8(S::dot8(sum, w, a.as_ptr()), planes, a.as_ptr());
+                let a = S::four8(a.as_ptr());
+                sum = S::dot8(S::dot8(sum, w, a), planes, a);
             }
             keep("dot8", S::finish8(sum), false);
 
             let [a, b, c] = self.floats.map(|floats| S::load_f32(floats.as_ptr()));
+            let mut q = [0; 16];
+            let total = S::store_i8(q.as_mut_ptr(), [a, b, c, S::splat(-0.5)]);
+            for (name, values) in ["store_i8, 0", "store_i8, 1", "store_i8, 2", "store_i8, 3"].into_iter().zip(q.as_chunks::<4>().0) {
+                keep(name, S::load_f32(values.map(f32::from).as_ptr()), false);
+            }
+            keep("store_i8, sum", S::splat(total as f32), false);
             let by_hand = S::splat(S::horizontal_sum(a));
             let n = S::round(S::mul(b, S::splat(0.5)));
             for (name, v, is_rounded) in [
                 ("splat", S::splat(self.floats[0][0]), false),
                 ("load_f16", S::load_f16(self.halves.as_ptr()), false),
+                ("load_f16_part", S::mul(S::load_f16_part(self.halves.as_ptr(), S::mask(F16_MASK)), S::splat(S::F16_REST)), false),
                 ("load_bf16", S::load_bf16(self.brain.as_ptr()), false),
                 ("add", S::add(a, b), false),
                 ("mul", S::mul(a, b), false),

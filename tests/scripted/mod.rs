@@ -3,7 +3,7 @@
 
 use siskin::{
     Result,
-    generate::{Decoder, Vocabulary},
+    generate::{Decoder, STEP_TOKENS, Vocabulary},
 };
 use std::{
     cell::Cell,
@@ -72,11 +72,16 @@ pub struct Scripted {
     cache: Vec<u32>,
     longest_cache: usize,
     chunks: Vec<usize>,
+    begun: Option<(Vec<u32>, usize)>,
+    longest_ms: f64,
     clock: Rc<Cell<f64>>,
     ms_per_token: f64,
 }
 
 impl Scripted {
+    /// Between them a step can be interrupted.
+    pub const BLOCKS: usize = 10;
+
     /// In a script, this token makes every logit NaN.
     pub const NAN: u32 = u32::MAX;
 
@@ -92,7 +97,18 @@ impl Scripted {
     pub fn with_vocab_size(vocab_size: usize, context_tokens: usize, script: &[u32]) -> Self {
         let script = script.iter().copied().collect();
         let clock = Rc::default();
-        Self { script, vocab_size, context_tokens, cache: vec![], longest_cache: 0, chunks: vec![], clock, ms_per_token: 0.0 }
+        Self {
+            script,
+            vocab_size,
+            context_tokens,
+            cache: vec![],
+            longest_cache: 0,
+            chunks: vec![],
+            begun: None,
+            longest_ms: 0.0,
+            clock,
+            ms_per_token: 0.0,
+        }
     }
 
     /// Evaluating a token moves the clock on by this much.
@@ -112,9 +128,14 @@ impl Scripted {
         self.longest_cache
     }
 
-    /// How many tokens each call evaluated.
+    /// How many tokens each step evaluated.
     pub fn chunks(&self) -> &[usize] {
         &self.chunks
+    }
+
+    /// The longest call of [`Decoder::step`].
+    pub fn longest_ms(&self) -> f64 {
+        self.longest_ms
     }
 }
 
@@ -130,13 +151,24 @@ impl Decoder for Scripted {
     }
     fn truncate(&mut self, tokens: usize) {
         self.cache.truncate(tokens);
+        self.begun = None;
     }
-    async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
-        assert!(!tokens.is_empty() && self.cache.len() + tokens.len() <= self.context_tokens, "the model would refuse this");
+    async fn step(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>, pause: &mut impl FnMut() -> bool) -> Result<f32> {
+        let fits = self.cache.len() + tokens.len() <= self.context_tokens;
+        assert!(!tokens.is_empty() && tokens.len() <= STEP_TOKENS && fits, "the model would refuse this");
+        let begin_ms = self.clock.get();
+        let first = self.begun.take().filter(|(begun, _)| begun == tokens).map_or(0, |(_, blocks)| blocks);
+        for blocks in first + 1..=Self::BLOCKS {
+            self.clock.set(self.clock.get() + self.ms_per_token * tokens.len() as f64 / Self::BLOCKS as f64);
+            self.longest_ms = self.longest_ms.max(self.clock.get() - begin_ms);
+            if blocks < Self::BLOCKS && pause() {
+                self.begun = Some((tokens.to_vec(), blocks));
+                return Ok(blocks as f32 / Self::BLOCKS as f32);
+            }
+        }
         self.cache.extend_from_slice(tokens);
         self.longest_cache = self.longest_cache.max(self.cache.len());
         self.chunks.push(tokens.len());
-        self.clock.set(self.clock.get() + self.ms_per_token * tokens.len() as f64);
         if let Some(logits) = logits {
             let next = self.script.pop_front().expect("the script has ended");
             logits.clear();
@@ -145,6 +177,6 @@ impl Decoder for Scripted {
                 *logit = 10.0;
             }
         }
-        Ok(())
+        Ok(1.0)
     }
 }

@@ -125,15 +125,17 @@ impl Kernel for HeadGroup<'_> {
 
         let mut keys = vec![0f32; TILE * head]; // [TILE / 4, head, 4]
         let mut values = vec![0f32; TILE * head]; // [TILE, head]
-        let mut query = vec![0f32; head];
-        let mut scores = [0f32; TILE];
-        let mut running = vec![Running { max: f32::NEG_INFINITY, sum: 0.0 }; tokens * group];
-        let at = |t: usize, g: usize| ((self.first + t) * heads + self.kv * group + g) * head;
-        for t in 0..tokens {
-            for g in 0..group {
-                // SAFETY: this unit alone owns these tokens' heads.
-                unsafe { self.out.slice(at(t, g)..at(t, g) + head) }.fill(0.0);
+        let count = tokens * group;
+        let mut queries = vec![0f32; count * head]; // [tokens, group, head], scaled
+        let mut running = vec![Running { max: f32::NEG_INFINITY, sum: 0.0 }; count];
+        let at = |query: usize| ((self.first + query / group) * heads + self.kv * group + query % group) * head;
+        // SAFETY: this unit alone owns these tokens' heads.
+        let out = |query: usize| unsafe { self.out.slice(at(query)..at(query) + head) };
+        for (query, scaled) in queries.chunks_exact_mut(head).enumerate() {
+            for (to, q) in scaled.iter_mut().zip(&self.q[at(query)..]) {
+                *to = q * scale;
             }
+            out(query).fill(0.0);
         }
         for start in (0..=last).step_by(TILE) {
             // SAFETY: the cache holds whole tiles; head is a multiple of 4.
@@ -141,27 +143,28 @@ impl Kernel for HeadGroup<'_> {
                 widen::<S>(&cache.keys[base + start * head..][..TILE * head], &mut keys);
                 widen::<S>(&cache.values[base + start * head..][..TILE * head], &mut values);
             }
-            for t in start.saturating_sub(self.position)..tokens {
-                let seen = TILE.min(self.position + t + 1 - start);
-                for g in 0..group {
-                    for (to, q) in query.iter_mut().zip(&self.q[at(t, g)..]) {
-                        *to = q * scale;
-                    }
-                    // SAFETY: as above.
-                    unsafe {
-                        dot_keys::<S>(&query, &keys, &mut scores);
-                        let out = self.out.slice(at(t, g)..at(t, g) + head);
-                        accumulate::<S>(&mut running[t * group + g], &mut scores, seen, &values, out);
+            // Of the tile, each query sees the positions up to its own token's.
+            let seen = |query: usize| TILE.min(self.position + query / group + 1 - start);
+            let mut query = start.saturating_sub(self.position) * group;
+            while query < count {
+                // SAFETY: as above; the two outputs are different heads'.
+                unsafe {
+                    if query + 2 <= count {
+                        let both = [query, query + 1];
+                        let (q, running) = (&queries[query * head..], &mut running[query..]);
+                        tile::<S, 2>(head, q, &keys, &values, running, both.map(seen), both.map(out));
+                        query += 2;
+                    } else {
+                        let (q, running) = (&queries[query * head..], &mut running[query..]);
+                        tile::<S, 1>(head, q, &keys, &values, running, [seen(query)], [out(query)]);
+                        query += 1;
                     }
                 }
             }
         }
-        for t in 0..tokens {
-            for g in 0..group {
-                let inverse = 1.0 / running[t * group + g].sum;
-                // SAFETY: as above.
-                unsafe { self.out.slice(at(t, g)..at(t, g) + head) }.iter_mut().for_each(|x| *x *= inverse);
-            }
+        for (query, running) in running.iter().enumerate() {
+            let inverse = 1.0 / running.sum;
+            out(query).iter_mut().for_each(|x| *x *= inverse);
         }
     }
 }
@@ -174,67 +177,130 @@ unsafe fn widen<S: Simd>(from: &[u16], to: &mut [f32]) {
     }
 }
 
+/// Takes `Q` queries `[Q, head]` through a tile of keys and values, of which each sees the first `seen` positions.
+#[inline(always)]
+unsafe fn tile<S: Simd, const Q: usize>(
+    head: usize,
+    queries: &[f32],
+    keys: &[f32],
+    values: &[f32],
+    running: &mut [Running],
+    seen: [usize; Q],
+    out: [&mut [f32]; Q],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut scores = [[0f32; TILE]; Q];
+        dot_keys::<S, Q>(head, queries, keys, &mut scores);
+        let keep = std::array::from_fn(|i| weigh::<S>(&mut running[i], &mut scores[i], seen[i]));
+        add_values::<S, Q>(values, &scores, keep, out);
+    }
+}
+
 /// `scores[p] = query . keys[p]` for the tile, 16 positions at a time.
 #[inline(always)]
-unsafe fn dot_keys<S: Simd>(query: &[f32], keys: &[f32], scores: &mut [f32; TILE]) {
-    let stride = query.len() * 4;
+unsafe fn dot_keys<S: Simd, const Q: usize>(head: usize, queries: &[f32], keys: &[f32], scores: &mut [[f32; TILE]; Q]) {
+    let stride = head * 4;
+    debug_assert!(queries.len() >= Q * head && keys.len() == TILE * head);
     for p in (0..TILE).step_by(16) {
         // SAFETY: `keys` is [TILE / 4, head, 4]; p / 4 + 3 < TILE / 4.
         unsafe {
-            let k = keys.as_ptr().add(p / 4 * stride);
-            let mut sums = [S::splat(0.0); 4];
-            for (d, &q) in query.iter().enumerate() {
-                let q = S::splat(q);
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = S::mul_add(q, S::load_f32(k.add(i * stride + 4 * d)), *sum);
+            let (mut k, mut q) = (keys.as_ptr().add(p / 4 * stride), queries.as_ptr());
+            let mut sums = [[S::splat(0.0); 4]; Q];
+            for _ in 0..head {
+                let k4: [S::F32; 4] = std::array::from_fn(|i| S::load_f32(k.add(i * stride)));
+                for (j, sums) in sums.iter_mut().enumerate() {
+                    let q = S::splat(*q.add(j * head));
+                    for (sum, k) in sums.iter_mut().zip(k4) {
+                        *sum = S::mul_add(q, k, *sum);
+                    }
                 }
+                (k, q) = (k.add(4), q.add(1));
             }
-            for (i, sum) in sums.into_iter().enumerate() {
-                S::store(scores.as_mut_ptr().add(p + 4 * i), sum);
+            for (scores, sums) in scores.iter_mut().zip(sums) {
+                for (i, sum) in sums.into_iter().enumerate() {
+                    S::store(scores.as_mut_ptr().add(p + 4 * i), sum);
+                }
             }
         }
     }
 }
 
-/// The first `seen` scores of a tile into the softmax, and their values, so weighted, into `out`.
+/// The first `seen` scores of a tile into the softmax; they become weights. Returns what the values so far are to be multiplied by.
 #[inline(always)]
-unsafe fn accumulate<S: Simd>(running: &mut Running, scores: &mut [f32; TILE], seen: usize, values: &[f32], out: &mut [f32]) {
-    let head = out.len();
-    let max = scores[..seen].iter().fold(running.max, |m, &s| if s > m { s } else { m });
-    // SAFETY: scores in fours; out and each row of values hold `head` floats, in sixteens and then in fours.
+unsafe fn weigh<S: Simd>(running: &mut Running, scores: &mut [f32; TILE], seen: usize) -> f32 {
+    scores[seen..].fill(f32::NEG_INFINITY);
+    // SAFETY: scores in fours.
     unsafe {
-        for s in scores.as_chunks_mut::<4>().0 {
+        let fours = scores.as_chunks_mut::<4>().0;
+        let mut lanes = [0f32; 4];
+        S::store(lanes.as_mut_ptr(), fours.iter().fold(S::splat(running.max), |m, s| S::max(m, S::load_f32(s.as_ptr()))));
+        let max = lanes.iter().fold(running.max, |m, &s| if s > m { s } else { m });
+        for s in fours.iter_mut() {
             S::store(s.as_mut_ptr(), exp::<S>(S::add(S::load_f32(s.as_ptr()), S::splat(-max))));
         }
         scores[seen..].fill(0.0);
         let sums = scores.as_chunks::<4>().0.iter().fold(S::splat(0.0), |sum, s| S::add(sum, S::load_f32(s.as_ptr())));
-        let keep = if running.max == f32::NEG_INFINITY { 0.0 } else { (running.max - max).exp() };
-        running.sum = running.sum * keep + S::horizontal_sum(sums);
-        running.max = max;
-        let keep = S::splat(keep);
+        S::store(lanes.as_mut_ptr(), exp::<S>(S::splat(running.max - max)));
+        let keep = if running.max == max {
+            1.0
+        } else if running.max == f32::NEG_INFINITY {
+            0.0
+        } else {
+            lanes[0]
+        };
+        *running = Running { max, sum: running.sum * keep + S::horizontal_sum(sums) };
+        keep
+    }
+}
+
+/// `out = keep * out + weights . values` for each query.
+#[inline(always)]
+unsafe fn add_values<S: Simd, const Q: usize>(values: &[f32], weights: &[[f32; TILE]; Q], keep: [f32; Q], out: [&mut [f32]; Q]) {
+    let head = out[0].len();
+    let out = out.map(|out| out.as_mut_ptr());
+    // SAFETY: outs and each row of values hold `head` floats, in sixteens and then in fours.
+    unsafe {
         let mut d = 0;
         while d + 16 <= head {
-            let o = out.as_mut_ptr().add(d);
-            let mut acc: [S::F32; 4] = std::array::from_fn(|i| S::mul(S::load_f32(o.add(4 * i)), keep));
-            for (p, &s) in scores.iter().enumerate() {
-                let (s, v) = (S::splat(s), values.as_ptr().add(p * head + d));
-                for (i, acc) in acc.iter_mut().enumerate() {
-                    *acc = S::mul_add(s, S::load_f32(v.add(4 * i)), *acc);
-                }
-            }
-            for (i, acc) in acc.into_iter().enumerate() {
-                S::store(o.add(4 * i), acc);
-            }
+            add_columns::<S, Q, 4>(values.as_ptr().add(d), head, weights, keep, out.map(|out| out.add(d)));
             d += 16;
         }
         while d < head {
-            let o = out.as_mut_ptr().add(d);
-            let mut acc = S::mul(S::load_f32(o), keep);
-            for (p, &s) in scores.iter().enumerate() {
-                acc = S::mul_add(S::splat(s), S::load_f32(values.as_ptr().add(p * head + d)), acc);
-            }
-            S::store(o, acc);
+            add_columns::<S, Q, 1>(values.as_ptr().add(d), head, weights, keep, out.map(|out| out.add(d)));
             d += 4;
+        }
+    }
+}
+
+/// As `add_values`, for `4 N` columns.
+#[inline(always)]
+unsafe fn add_columns<S: Simd, const Q: usize, const N: usize>(
+    values: *const f32,
+    head: usize,
+    weights: &[[f32; TILE]; Q],
+    keep: [f32; Q],
+    out: [*mut f32; Q],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums: [[S::F32; N]; Q] =
+            std::array::from_fn(|j| std::array::from_fn(|i| S::mul(S::load_f32(out[j].add(4 * i)), S::splat(keep[j]))));
+        let mut v = values;
+        for p in 0..TILE {
+            let v4: [S::F32; N] = std::array::from_fn(|i| S::load_f32(v.add(4 * i)));
+            for (sums, weights) in sums.iter_mut().zip(weights) {
+                let weight = S::splat(weights[p]);
+                for (sum, v) in sums.iter_mut().zip(v4) {
+                    *sum = S::mul_add(weight, v, *sum);
+                }
+            }
+            v = v.add(head);
+        }
+        for (sums, out) in sums.into_iter().zip(out) {
+            for (i, sum) in sums.into_iter().enumerate() {
+                S::store(out.add(4 * i), sum);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `y = W x` for weights that are floats: F32, F16, BF16, row by row as they lie in the file.
 
+#![allow(clippy::needless_range_loop, reason = "a tile's arrays run in step, one index for all")]
+
 use super::{
     matmul::{Input, Output},
     simd::{Kernel, Simd, with_simd},
@@ -40,7 +42,10 @@ impl FloatKind<'_> {
     }
 }
 
-/// The rows of `groups` (four a group) of a float matrix times every token.
+/// Tokens that share one widening of the weights.
+const TILE: usize = 2;
+
+/// The rows of `groups` of a float matrix times every token.
 pub fn float_rows(weights: FloatKind, cols: usize, input: &Input, output: Output, groups: Range<usize>) {
     with_simd(FloatRows { weights, cols, input, output, groups });
 }
@@ -57,31 +62,61 @@ impl Kernel for FloatRows<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { weights, cols, input, output, groups } = self;
-        let whole = cols / 4 * 4;
-        for group in groups {
-            for token in 0..input.tokens {
-                let x = &input.x[token * cols..][..cols];
-                let mut lanes = [0f32; GROUP_ROWS];
-                let rows = GROUP_ROWS.min(output.rows - group * GROUP_ROWS);
-                for (r, lane) in lanes[..rows].iter_mut().enumerate() {
-                    let start = (group * GROUP_ROWS + r) * cols;
-                    // SAFETY: the row lies within the matrix, `whole` columns of it in fours.
-                    unsafe {
-                        let mut sum = S::splat(0.0);
-                        for k in (0..whole).step_by(4) {
-                            sum = S::mul_add(weights.load::<S>(start + k), S::load_f32(x.as_ptr().add(k)), sum);
-                        }
-                        *lane = S::horizontal_sum(sum);
-                    }
-                    let mut rest = [0f32; 3];
-                    let rest = &mut rest[..cols - whole];
-                    weights.copy(start + whole, rest);
-                    *lane += rest.iter().zip(&x[whole..]).map(|(w, x)| w * x).sum::<f32>();
+        for group in self.groups.clone() {
+            let mut token = 0;
+            // SAFETY: this thread owns the group's rows; token + the tile's width stays within tokens.
+            unsafe {
+                while token + TILE <= self.input.tokens {
+                    self.tile::<S, TILE>(group, token);
+                    token += TILE;
                 }
-                // SAFETY: this thread owns the group's rows.
-                unsafe { output.put::<S>(token, group * GROUP_ROWS, S::load_f32(lanes.as_ptr())) };
+                while token < self.input.tokens {
+                    self.tile::<S, 1>(group, token);
+                    token += 1;
+                }
             }
+        }
+    }
+}
+
+impl FloatRows<'_> {
+    /// A group's rows by `T` tokens, four rows at a time.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const T: usize>(&self, group: usize, token: usize) {
+        let cols = self.cols;
+        let mut y = [[0f32; GROUP_ROWS]; T];
+        let last = self.output.rows - 1;
+        for first in (0..GROUP_ROWS).step_by(4) {
+            // A row past the last is the last again, and dropped.
+            let rows: [usize; 4] = std::array::from_fn(|r| (group * GROUP_ROWS + first + r).min(last) * cols);
+            let x: [&[f32]; T] = std::array::from_fn(|t| &self.input.x[(token + t) * cols..][..cols]);
+            let whole = cols / 4 * 4;
+            // SAFETY: the rows lie within the matrix, `whole` columns of them in fours.
+            unsafe {
+                let mut sums = [[S::splat(0.0); 4]; T];
+                for k in (0..whole).step_by(4) {
+                    let w = rows.map(|row| self.weights.load::<S>(row + k));
+                    for t in 0..T {
+                        let x = S::load_f32(x[t].as_ptr().add(k));
+                        for r in 0..4 {
+                            sums[t][r] = S::mul_add(w[r], x, sums[t][r]);
+                        }
+                    }
+                }
+                for t in 0..T {
+                    for r in 0..4 {
+                        let mut rest = [0f32; 3];
+                        let rest = &mut rest[..cols - whole];
+                        self.weights.copy(rows[r] + whole, rest);
+                        let rest: f32 = rest.iter().zip(&x[t][whole..]).map(|(w, x)| w * x).sum();
+                        y[t][first + r] = S::horizontal_sum(sums[t][r]) + rest;
+                    }
+                }
+            }
+        }
+        for (t, y) in y.iter().enumerate() {
+            // SAFETY: this thread owns the group's rows.
+            unsafe { self.output.put::<S>(token + t, group, [S::load_f32(y.as_ptr()), S::load_f32(y.as_ptr().add(4))]) };
         }
     }
 }

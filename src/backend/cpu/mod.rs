@@ -5,14 +5,16 @@ pub mod float;
 pub mod matmul;
 pub mod ops;
 pub mod packed;
+pub mod panel;
 pub mod pool;
 pub mod quantized;
 pub mod simd;
+pub mod vector;
 
 use self::{
     attention::{Cache, attend},
     float::FloatKind,
-    matmul::{Input, Store, matmul},
+    matmul::{Input, Product, Store, matmul},
     packed::{Layout, Packed},
     pool::Pool,
     quantized::Quantized,
@@ -106,15 +108,21 @@ impl Cpu {
     }
 
     /// `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
-    fn project(&self, x: &[f32], tokens: usize, quantized: &mut Quantized, products: &mut [(&Weight<Buf>, &mut Vec<f32>, Store)]) {
+    fn project<const N: usize>(
+        &self,
+        x: &[f32],
+        tokens: usize,
+        quantized: &mut Quantized,
+        products: [(&Weight<Buf>, &mut Vec<f32>, Store); N],
+    ) {
         if let Some((w, ..)) = products.iter().find(|(w, ..)| matches!(w.buf, Buf::Packed(_))) {
-            quantized.set(x, w.cols);
+            quantized.set(&self.pool, x, w.cols);
         }
-        let input = Input { tokens, x, quantized };
-        for (w, y, store) in products {
+        let products = products.map(|(w, y, store)| {
             y.resize(tokens * w.rows, 0.0);
-            matmul(&self.pool, w, &input, y, *store);
-        }
+            Product::new(w, y, store)
+        });
+        matmul(&self.pool, &Input { tokens, x, quantized }, &products);
     }
 }
 
@@ -183,7 +191,7 @@ impl Backend for Cpu {
         let Step { widths, tokens, position, x, h, q, k, v, quantized, .. } = step;
         h.resize(x.len(), 0.0);
         ops::rms_norm(x, w.norm.vector(), w.eps, h);
-        self.project(h, *tokens, quantized, &mut [(w.q, q, Store::Set), (w.k, k, Store::Set), (w.v, v, Store::Set)]);
+        self.project(h, *tokens, quantized, [(w.q, q, Store::Set), (w.k, k, Store::Set), (w.v, v, Store::Set)]);
         for (y, bias) in [(&mut *q, w.q_bias), (&mut *k, w.k_bias), (&mut *v, w.v_bias)] {
             if let Some(bias) = bias {
                 ops::add_bias(y, bias.vector());
@@ -201,13 +209,13 @@ impl Backend for Cpu {
 
     fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>) {
         let Step { tokens, x, a, quantized, .. } = step;
-        self.project(a, *tokens, quantized, &mut [(w, x, Store::Add)]);
+        self.project(a, *tokens, quantized, [(w, x, Store::Add)]);
     }
 
     fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {
         let Step { tokens, x, h, a, up, quantized, .. } = step;
         ops::rms_norm(x, w.norm.vector(), w.eps, h);
-        self.project(h, *tokens, quantized, &mut [(w.gate, a, Store::Set), (w.up, up, Store::Set)]);
+        self.project(h, *tokens, quantized, [(w.gate, a, Store::Set), (w.up, up, Store::Set)]);
         match w.activation {
             Activation::Silu => ops::silu_mul(a, up),
         }
@@ -222,7 +230,7 @@ impl Backend for Cpu {
         let x = &x[(*tokens - wanted) * norm.cols..];
         h.resize(x.len(), 0.0);
         ops::rms_norm(x, norm.vector(), eps, h);
-        self.project(h, wanted, quantized, &mut [(output, logits, Store::Set)]);
+        self.project(h, wanted, quantized, [(output, logits, Store::Set)]);
     }
 
     async fn read(&mut self, step: &mut Step, logits: &mut Vec<f32>) -> Result<()> {

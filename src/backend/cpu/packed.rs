@@ -1,19 +1,24 @@
-//! How quantized matrices lie in memory for the dot kernels: four rows interleaved, repacked while they load.
+//! How quantized matrices lie in memory for the dot kernels: eight rows interleaved, repacked while they load.
 //!
-//! A block holds 32 columns of 4 rows. The four bytes that one 32-bit lane of a vector multiplies belong to one row, so a
-//! dot with the same four activations in every lane yields four rows' sums and needs no horizontal addition:
+//! A block holds 32 columns of 8 rows. Its levels are cut into eight chunks of four columns, and a vector of 32 bytes has four bytes
+//! of each row: what one 32-bit lane multiplies belongs to one row, so a dot with the same four activations in every lane yields sums
+//! of rows and needs no horizontal addition.
 //!
 //! ```text
-//! header       4 x f32 scale                            (one scale a row, no minimum)
-//!           or 4 x f16 scale, 4 x f16 second            (second: the minimum, or the scale of columns 16..32)
-//!           or 4 x f16 scale x 2, 4 x f16 minimum x 2   (both)
-//! nibbles   4 x 16 bytes; byte 4r + t of vector j: row r, column 8j + t in the low bits, column 8j + 4 + t in the high
-//! planes    the fifth bits (16 bytes) or the fifth and sixth (2 x 16 bytes): same byte order
+//! header       8 x f16 scale       (once for 32 columns, or for columns 0..16 and 16..32)
+//!              8 x f16 minimum     (where the format has one: as many as scales)
+//! vectors      one for each bit of a level; byte 4r + t of a vector belongs to row r, column 4 * chunk + t
+//!
+//! 4 bits   vector j: chunk 2j, chunk 2j + 1 above it
+//! 5 bits   vector j: chunk j, and in the three bits above it a part of chunk 5 (0, 1), 6 (2, 3) or 7 (4, 1, 3)
+//! 6 bits   vector j: chunk j, and in the two bits above it a part of chunk 6 (0, 1, 2) or 7 (3, 4, 5)
+//! 8 bits   vector j: chunk j, signed
 //! ```
 //!
-//! With 8 bits there are no nibbles: 8 x 16 signed bytes; byte 4r + t of vector i is row r, column 4i + t.
-//! A value is `scale * (level - OFFSET)`, or `scale * level - minimum` where the format has minimums.
+//! A chunk that lies low in its bytes costs a kernel one instruction, so as few as can be are put together from parts.
+//! A value is `scale * (level - offset)`, or `scale * level - minimum` where the format has minimums.
 
+use super::simd::{Kernel, Simd, with_simd};
 use crate::{
     Code, Error, Result,
     backend::GROUP_ROWS,
@@ -23,6 +28,9 @@ use half::f16;
 
 /// Columns of a block.
 pub const BLOCK: usize = 32;
+
+/// Four levels of each row of a group.
+pub const VECTOR_BYTES: usize = 4 * GROUP_ROWS;
 
 /// What the kernels are specialised on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +60,11 @@ impl Layout {
     }
 
     pub const fn header_bytes(self) -> usize {
-        if self.halves == 2 && self.minimum { 32 } else { 16 }
+        2 * GROUP_ROWS * self.halves * (1 + self.minimum as usize)
     }
 
     pub const fn block_bytes(self) -> usize {
-        self.header_bytes() + GROUP_ROWS * BLOCK / 8 * self.bits as usize
+        self.header_bytes() + VECTOR_BYTES * self.bits as usize
     }
 
     /// What is taken off an unsigned level where there is no minimum.
@@ -65,10 +73,9 @@ impl Layout {
     }
 }
 
-/// A matrix of `rows.div_ceil(4)` groups, each `cols / 32` blocks.
+/// A matrix of `rows.div_ceil(8)` groups, each `cols / 32` blocks.
 pub struct Packed {
     pub layout: Layout,
-    rows: usize,
     cols: usize,
     /// 16 bytes an element, so that every vector is aligned.
     data: Vec<u128>,
@@ -85,15 +92,11 @@ impl Packed {
             )
         })?;
         data.resize(vectors, 0);
-        Ok(Packed { layout, rows, cols, data })
+        Ok(Packed { layout, cols, data })
     }
 
     pub fn size_bytes(&self) -> usize {
         self.data.len() * 16
-    }
-
-    pub fn groups(&self) -> usize {
-        self.rows.div_ceil(GROUP_ROWS)
     }
 
     pub fn blocks(&self) -> usize {
@@ -138,61 +141,121 @@ impl Packed {
     }
 }
 
-/// Where column `k` of row `lane` has its nibble: (byte after the header, shift).
-fn nibble_at(lane: usize, k: usize) -> (usize, u32) {
-    (16 * (k / 8) + 4 * lane + k % 4, if k % 8 < 4 { 0 } else { 4 })
+/// A kernel for packed matrices, made once for each layout.
+pub trait PackedKernel: Sized {
+    /// # Safety
+    /// The CPU has the instructions of `S`, and the constants are those of the matrix' layout.
+    unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self);
 }
 
-/// Where column `k` of row `lane` has its bits above the nibble: (byte after the nibbles, shift).
-fn plane_at(bits: u32, lane: usize, k: usize) -> (usize, u32) {
-    let (chunk, byte) = (k / 4, 4 * lane + k % 4);
-    if bits == 5 { (byte, chunk as u32) } else { (16 * (chunk / 4) + byte, 2 * (chunk as u32 % 4)) }
+struct For<K, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(K);
+
+impl<K: PackedKernel, const BITS: u32, const HALVES: usize, const MINIMUM: bool> Kernel for For<K, BITS, HALVES, MINIMUM> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.run::<S, BITS, HALVES, MINIMUM>() }
+    }
+}
+
+/// Runs the kernel that is made for `layout`, the layout of its matrix.
+pub fn with_layout<K: PackedKernel>(layout: Layout, kernel: K) {
+    match (layout.bits, layout.halves, layout.minimum) {
+        (4, 1, false) => with_simd(For::<K, 4, 1, false>(kernel)),
+        (4, 1, true) => with_simd(For::<K, 4, 1, true>(kernel)),
+        (5, 1, false) => with_simd(For::<K, 5, 1, false>(kernel)),
+        (5, 1, true) => with_simd(For::<K, 5, 1, true>(kernel)),
+        (6, 2, false) => with_simd(For::<K, 6, 2, false>(kernel)),
+        (8, 1, false) => with_simd(For::<K, 8, 1, false>(kernel)),
+        (4, 2, false) => with_simd(For::<K, 4, 2, false>(kernel)),
+        (4, 2, true) => with_simd(For::<K, 4, 2, true>(kernel)),
+        other => unreachable!("no layout {other:?}"),
+    }
+}
+
+/// Four levels a word, one in each byte, shifted left and right within the bytes; `mask` says which bits stay.
+fn up(word: u32, shift: u32, mask: u8) -> u32 {
+    (word & repeat(mask)) << shift
+}
+fn down(word: u32, shift: u32, mask: u8) -> u32 {
+    (word >> shift) & repeat(mask)
+}
+fn repeat(byte: u8) -> u32 {
+    u32::from_ne_bytes([byte; 4])
+}
+
+/// A row's part of each vector (the first `bits` are set), from its chunks.
+fn pack(bits: u32, c: [u32; 8]) -> [u32; 8] {
+    match bits {
+        4 => std::array::from_fn(|j| if j < 4 { c[2 * j] | c[2 * j + 1] << 4 } else { 0 }),
+        5 => [
+            c[0] | up(c[5], 5, 7),
+            c[1] | up(c[5] >> 3, 5, 3) | up(c[7] >> 3, 7, 1),
+            c[2] | up(c[6], 5, 7),
+            c[3] | up(c[6] >> 3, 5, 3) | up(c[7] >> 4, 7, 1),
+            c[4] | up(c[7], 5, 7),
+            0,
+            0,
+            0,
+        ],
+        6 => {
+            let part = |j: usize| c[j] | up(c[6 + j / 3] >> (2 * (j % 3)), 6, 3);
+            [part(0), part(1), part(2), part(3), part(4), part(5), 0, 0]
+        }
+        _ => c,
+    }
+}
+
+/// The chunks again.
+fn unpack(bits: u32, v: [u32; 8]) -> [u32; 8] {
+    match bits {
+        4 => std::array::from_fn(|i| down(v[i / 2], 4 * (i as u32 % 2), 15)),
+        5 => {
+            let low = |j: usize| down(v[j], 0, 31);
+            let five = down(v[0], 5, 7) | down(v[1], 2, 24);
+            let six = down(v[2], 5, 7) | down(v[3], 2, 24);
+            let seven = down(v[4], 5, 7) | down(v[1], 4, 8) | down(v[3], 3, 16);
+            [low(0), low(1), low(2), low(3), low(4), five, six, seven]
+        }
+        6 => {
+            let low = |j: usize| down(v[j], 0, 63);
+            let rest = |j: usize| down(v[j], 6, 3) | down(v[j + 1], 4, 12) | down(v[j + 2], 2, 48);
+            [low(0), low(1), low(2), low(3), low(4), low(5), rest(0), rest(3)]
+        }
+        _ => v,
+    }
 }
 
 fn put(layout: Layout, block: &mut [u8], lane: usize, levels: &Levels) {
-    let (header, body) = block.split_at_mut(layout.header_bytes());
-    if layout.halves == 1 && !layout.minimum {
-        header[4 * lane..][..4].copy_from_slice(&levels.scale[0].to_le_bytes());
-    } else {
-        let minimums = if layout.minimum { &levels.minimum[..layout.halves] } else { &[] };
-        for (i, &x) in levels.scale[..layout.halves].iter().chain(minimums).enumerate() {
-            header[8 * i + 2 * lane..][..2].copy_from_slice(&f16::from_f32(x).to_le_bytes());
-        }
+    let (header, vectors) = block.split_at_mut(layout.header_bytes());
+    let minimums = if layout.minimum { &levels.minimum[..layout.halves] } else { &[] };
+    for (header, &x) in header.chunks_exact_mut(2 * GROUP_ROWS).zip(levels.scale[..layout.halves].iter().chain(minimums)) {
+        header[2 * lane..][..2].copy_from_slice(&f16::from_f32(x).to_le_bytes());
     }
-    for (k, &q) in levels.q.iter().enumerate() {
-        let q = (i32::from(q) + layout.offset()) as u8;
-        if layout.bits == 8 {
-            body[16 * (k / 4) + 4 * lane + k % 4] = q;
-            continue;
-        }
-        let (at, shift) = nibble_at(lane, k);
-        body[at] |= (q & 15) << shift;
-        if layout.bits > 4 {
-            let (at, shift) = plane_at(layout.bits, lane, k);
-            body[64 + at] |= (q >> 4) << shift;
-        }
+    let offset = layout.offset();
+    let q = levels.q.map(|q| (i32::from(q) + offset) as u8);
+    let chunks = std::array::from_fn(|i| u32::from_le_bytes(std::array::from_fn(|t| q[4 * i + t])));
+    for (vector, word) in vectors.chunks_exact_mut(VECTOR_BYTES).zip(pack(layout.bits, chunks)) {
+        vector[4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
     }
 }
 
 fn get(layout: Layout, block: &[u8], lane: usize, out: &mut [f32]) {
-    let (header, body) = block.split_at(layout.header_bytes());
-    let half = |i: usize| f16::from_le_bytes([header[8 * i + 2 * lane], header[8 * i + 2 * lane + 1]]).to_f32();
-    let single = || f32::from_le_bytes(std::array::from_fn(|i| header[4 * lane + i]));
+    let (header, vectors) = block.split_at(layout.header_bytes());
+    let half = |i: usize| {
+        let at = 2 * (GROUP_ROWS * i + lane);
+        f16::from_le_bytes([header[at], header[at + 1]]).to_f32()
+    };
+    let mut words = [0; 8];
+    for (word, vector) in words.iter_mut().zip(vectors.chunks_exact(VECTOR_BYTES)) {
+        *word = u32::from_le_bytes(std::array::from_fn(|t| vector[4 * lane + t]));
+    }
+    let chunks = unpack(layout.bits, words);
     for (k, out) in out.iter_mut().enumerate() {
         let h = if layout.halves == 2 { k / 16 } else { 0 };
-        let scale = if layout.halves == 1 && !layout.minimum { single() } else { half(h) };
-        let minimum = if layout.minimum { half(layout.halves + h) } else { 0.0 };
-        let level = if layout.bits == 8 {
-            body[16 * (k / 4) + 4 * lane + k % 4] as i8 as i32
-        } else {
-            let (at, shift) = nibble_at(lane, k);
-            let mut q = (body[at] >> shift) & 15;
-            if layout.bits > 4 {
-                let (at, shift) = plane_at(layout.bits, lane, k);
-                q |= ((body[64 + at] >> shift) & if layout.bits == 5 { 1 } else { 3 }) << 4;
-            }
-            q as i32
-        };
-        *out = scale * (level - layout.offset()) as f32 - minimum;
+        let level = chunks[k / 4].to_le_bytes()[k % 4];
+        let level = if layout.bits == 8 { i32::from(level as i8) } else { i32::from(level) };
+        *out = half(h) * (level - layout.offset()) as f32 - if layout.minimum { half(layout.halves + h) } else { 0.0 };
     }
 }

@@ -4,89 +4,205 @@
 //! them takes nearly all of int8's levels from its 31 neighbours. Blocks with an outlier get a second int8 plane for what the
 //! first leaves: few blocks, so little work, and most of the rounding error gone (docs/accuracy.md).
 
-use super::packed::BLOCK;
+use super::{
+    packed::BLOCK,
+    pool::{Pool, SharedMut},
+    simd::{Kernel, Simd, with_simd},
+};
+use std::ops::Range;
+
+/// Tokens that the kernels take together, their blocks side by side. The last tile is filled up with tokens of nothing; a token alone is a
+/// tile of one.
+pub const TILE: usize = 4;
 
 /// A block gets the second plane if rounding to int8 (an error of scale^2 / 12 on average) costs it more than this share of its
 /// token's mean square.
 const ROUNDING_LIMIT: f32 = 2e-4;
 
+/// 32 columns of a token: `x = scale * q`, q in -127..=127.
+#[derive(Clone, Copy, Default)]
+pub struct Block {
+    pub q: [i8; BLOCK],
+    pub scale: f32,
+    /// What offsets and minimums multiply: minus the sum of q, and minus the sums of its halves.
+    pub minus: i32,
+    pub minus_halves: [i32; 2],
+}
+
 /// `[tokens, cols]`: `x = coarse + fine`, fine being zero but for the blocks with outliers.
 #[derive(Default)]
 pub struct Quantized {
-    pub cols: usize,
-    pub coarse: Plane,
-    pub fine: Plane,
-    /// The blocks of `fine` that are not zero, counted from their token's first, token after token.
-    outliers: Vec<usize>,
-    /// Where each token's end in `outliers`.
-    ends: Vec<usize>,
+    tokens: usize,
+    blocks: usize,
+    /// `[tiles, cols / 32, tokens of the tile]`
+    coarse: Vec<Block>,
+    fine: Vec<Block>,
+    /// The blocks of `fine` with outliers in any token of the tile, ascending: `[tiles, cols / 32]`, of which the first are set.
+    outliers: Vec<u32>,
+    /// How many of them: `[tiles]`.
+    counts: Vec<u32>,
 }
 
-/// `x = scale * q`, q in -127..=127.
-#[derive(Default)]
-pub struct Plane {
-    /// `[tokens, cols]`
-    pub q: Vec<i8>,
-    /// `[tokens, cols / 32]`
-    pub scale: Vec<f32>,
-    /// The sums of q over 16 columns, `[tokens, cols / 16]`: what offsets and minimums multiply.
-    pub sum: Vec<i32>,
+/// Some tokens' activations: of block `b`, `coarse[b * width ..][.. tokens]`, and then nothing up to the width.
+#[derive(Clone, Copy)]
+pub struct Tile<'a> {
+    pub first: usize,
+    pub tokens: usize,
+    pub width: usize,
+    pub coarse: &'a [Block],
+    pub fine: &'a [Block],
+    pub outliers: &'a [u32],
 }
 
 impl Quantized {
     /// Takes `x [tokens, cols]`; `cols` is a multiple of 32.
-    pub fn set(&mut self, x: &[f32], cols: usize) {
-        let Self { coarse, fine, outliers, ends, .. } = self;
-        self.cols = cols;
-        outliers.clear();
-        ends.clear();
-        coarse.resize(x.len());
-        fine.resize(x.len());
-        for (b, x) in x.as_chunks().0.iter().enumerate() {
-            coarse.put(b, x);
-        }
-        let blocks = cols / BLOCK;
-        for token in 0..x.len() / cols {
-            let energy: f32 = x[token * cols..][..cols].iter().map(|x| x * x).sum();
-            let limit = (12.0 * ROUNDING_LIMIT * energy / cols as f32).sqrt();
-            for (i, b) in (token * blocks..(token + 1) * blocks).enumerate() {
-                fine.scale[b] = 0.0;
-                if coarse.scale[b] > limit {
-                    let q = &coarse.q[b * BLOCK..][..BLOCK];
-                    let rest = std::array::from_fn(|i| x[b * BLOCK + i] - coarse.scale[b] * f32::from(q[i]));
-                    fine.put(b, &rest);
-                    outliers.push(i);
-                }
-            }
-            ends.push(outliers.len());
-        }
+    pub fn set(&mut self, pool: &Pool, x: &[f32], cols: usize) {
+        (self.tokens, self.blocks) = (x.len() / cols, cols / BLOCK);
+        let tiles = self.tiles();
+        let len = tiles * width(self.tokens) * self.blocks;
+        self.coarse.resize(len, Block::default());
+        self.fine.resize(len, Block::default());
+        self.outliers.resize(tiles * self.blocks, 0);
+        self.counts.resize(tiles, 0);
+        let output = Output {
+            coarse: SharedMut::new(&mut self.coarse),
+            fine: SharedMut::new(&mut self.fine),
+            outliers: SharedMut::new(&mut self.outliers),
+            counts: SharedMut::new(&mut self.counts),
+        };
+        let (tokens, blocks) = (self.tokens, self.blocks);
+        pool.split(tiles, |tiles| with_simd(Quantize { x, tokens, blocks, tiles, output }));
     }
 
-    /// The blocks of a token that `fine` has more of.
-    pub fn outliers(&self, token: usize) -> &[usize] {
-        let start = if token == 0 { 0 } else { self.ends[token - 1] };
-        &self.outliers[start..self.ends[token]]
+    /// Column `col` of token `token` as the kernels see it: in `coarse`, and in `fine`.
+    pub fn value(&self, token: usize, col: usize) -> (f64, f64) {
+        let tile = self.tile(token / TILE);
+        let part = |blocks: &[Block]| {
+            let block = &blocks[col / BLOCK * tile.width + token - tile.first];
+            if block.scale == 0.0 { 0.0 } else { f64::from(block.scale) * f64::from(block.q[col % BLOCK]) }
+        };
+        (part(tile.coarse), part(tile.fine))
+    }
+
+    pub fn tiles(&self) -> usize {
+        self.tokens.div_ceil(TILE)
+    }
+
+    pub fn tile(&self, tile: usize) -> Tile<'_> {
+        let width = width(self.tokens);
+        let range = tile * width * self.blocks..(tile + 1) * width * self.blocks;
+        Tile {
+            first: tile * TILE,
+            tokens: TILE.min(self.tokens - tile * TILE),
+            width,
+            coarse: &self.coarse[range.clone()],
+            fine: &self.fine[range],
+            outliers: &self.outliers[tile * self.blocks..][..self.counts[tile] as usize],
+        }
     }
 }
 
-impl Plane {
-    fn resize(&mut self, len: usize) {
-        self.q.resize(len, 0);
-        self.scale.resize(len / BLOCK, 0.0);
-        self.sum.resize(len / 16, 0);
-    }
+/// Tokens of a tile, those of nothing among them.
+fn width(tokens: usize) -> usize {
+    if tokens == 1 { 1 } else { TILE }
+}
 
-    fn put(&mut self, block: usize, x: &[f32; BLOCK]) {
-        let largest = x.iter().fold(0f32, |m, x| m.max(x.abs()));
-        self.scale[block] = largest / 127.0;
-        let inverse = if largest > f32::MIN_POSITIVE * 127.0 { 127.0 / largest } else { 0.0 };
-        let q = &mut self.q[block * BLOCK..][..BLOCK];
-        for (q, x) in q.iter_mut().zip(x) {
-            // Adding 1.5 * 2^23 rounds to the nearest integer in the low mantissa bits, without a call to a rounding function.
-            *q = ((x * inverse + 12_582_912.0).to_bits() & 0xff) as i8;
+#[derive(Clone, Copy)]
+struct Output<'a> {
+    coarse: SharedMut<'a, Block>,
+    fine: SharedMut<'a, Block>,
+    outliers: SharedMut<'a, u32>,
+    counts: SharedMut<'a, u32>,
+}
+
+struct Quantize<'a> {
+    x: &'a [f32],
+    tokens: usize,
+    blocks: usize,
+    tiles: Range<usize>,
+    output: Output<'a>,
+}
+
+impl Kernel for Quantize<'_> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { x, blocks, .. } = self;
+        let cols = blocks * BLOCK;
+        for tile in self.tiles {
+            let (first, width) = (tile * TILE, width(self.tokens));
+            let tokens = TILE.min(self.tokens - first);
+            let range = tile * width * blocks..(tile + 1) * width * blocks;
+            // SAFETY: this thread alone has these tiles; a block is 32 floats.
+            unsafe {
+                let (coarse, fine) = (self.output.coarse.slice(range.clone()), self.output.fine.slice(range));
+                let outliers = self.output.outliers.slice(tile * blocks..(tile + 1) * blocks);
+                let limits: [f32; TILE] =
+                    std::array::from_fn(|t| if t < tokens { limit::<S>(&x[(first + t) * cols..][..cols]) } else { 0.0 });
+                let mut count = 0;
+                for b in 0..blocks {
+                    let mut is_outlier = false;
+                    for t in tokens..width {
+                        (coarse[b * width + t], fine[b * width + t]) = Default::default();
+                    }
+                    for t in 0..tokens {
+                        let x = &x[(first + t) * cols + b * BLOCK..][..BLOCK];
+                        let (coarse, fine) = (&mut coarse[b * width + t], &mut fine[b * width + t]);
+                        put::<S>(coarse, x);
+                        fine.scale = 0.0;
+                        if coarse.scale > limits[t] {
+                            let rest: [f32; BLOCK] = std::array::from_fn(|i| x[i] - coarse.scale * f32::from(coarse.q[i]));
+                            put::<S>(fine, &rest);
+                            is_outlier = true;
+                        }
+                        // A NaN shows in no comparison, but must show in the answer.
+                        if limits[t].is_nan() {
+                            coarse.scale = f32::NAN;
+                        }
+                    }
+                    if is_outlier {
+                        outliers[count] = b as u32;
+                        count += 1;
+                    }
+                }
+                self.output.counts.slice(tile..tile + 1)[0] = count as u32;
+            }
         }
-        for (sum, q) in self.sum[2 * block..].iter_mut().zip(q.chunks_exact(16)) {
-            *sum = q.iter().map(|&q| i32::from(q)).sum();
+    }
+}
+
+/// The scale above which a block of this token gets a second plane; NaN if any of `x` is.
+#[inline(always)]
+unsafe fn limit<S: Simd>(x: &[f32]) -> f32 {
+    // SAFETY: `x` is in blocks of 32.
+    unsafe {
+        let mut sums = [S::splat(0.0); 4];
+        for x in x.as_chunks::<16>().0 {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let v = S::load_f32(x.as_ptr().add(4 * i));
+                *sum = S::mul_add(v, v, *sum);
+            }
         }
+        let energy = S::horizontal_sum(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])));
+        (12.0 * ROUNDING_LIMIT * energy / x.len() as f32).sqrt()
+    }
+}
+
+#[inline(always)]
+unsafe fn put<S: Simd>(block: &mut Block, x: &[f32]) {
+    // SAFETY: `x` and q are 32 long.
+    unsafe {
+        let v: [S::F32; 8] = std::array::from_fn(|i| S::load_f32(x.as_ptr().add(4 * i)));
+        let largest = v.iter().fold(S::splat(0.0), |m, &v| S::max(S::max(m, v), S::mul(v, S::splat(-1.0))));
+        let mut lanes = [0f32; 4];
+        S::store(lanes.as_mut_ptr(), largest);
+        let largest = lanes.iter().fold(0f32, |m, &x| if x > m { x } else { m });
+        block.scale = largest / 127.0;
+        let inverse = S::splat(if largest > f32::MIN_POSITIVE * 127.0 { 127.0 / largest } else { 0.0 });
+        let v = v.map(|v| S::mul(v, inverse));
+        let q = block.q.as_mut_ptr();
+        let sums = [S::store_i8(q, [v[0], v[1], v[2], v[3]]), S::store_i8(q.add(16), [v[4], v[5], v[6], v[7]])];
+        block.minus = -(sums[0] + sums[1]);
+        block.minus_halves = sums.map(|sum| -sum);
     }
 }

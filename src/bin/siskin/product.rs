@@ -54,7 +54,7 @@ impl Product {
 }
 
 /// A matrix of values from -1 to 1, evenly spread as a layer's are. The K formats, which Siskin only reads, get pseudo-random bytes below
-/// 0x40: no scale that they make is infinite or NaN.
+/// 0x40: no scale that they make is infinite, NaN or subnormal.
 fn filled(cpu: &mut Cpu, dtype: DType, rows: usize, cols: usize) -> Result<Matrix> {
     let mut weight = cpu.alloc(dtype, rows, cols)?;
     let mut state = 1_u32;
@@ -66,7 +66,7 @@ fn filled(cpu: &mut Cpu, dtype: DType, rows: usize, cols: usize) -> Result<Matri
     let values: Vec<f32> = (0..count).map(|_| (f32::from(random()) - 127.5) / 127.5).collect();
     let mut bytes = Vec::new();
     if dtype.quantize(&values, &mut bytes).is_none() {
-        bytes = (0..count / dtype.block_len() * dtype.block_bytes()).map(|_| random() & 0x3f).collect();
+        bytes = (0..count / dtype.block_len() * dtype.block_bytes()).map(|_| random() & 0x2f | 0x10).collect();
     }
     for first in (0..rows).step_by(FILL_ROWS) {
         cpu.write(&mut weight, first, &bytes);

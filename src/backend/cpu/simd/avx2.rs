@@ -9,6 +9,8 @@ pub struct Avx2;
 // SAFETY (all): the trait's contract: the instructions are there, the pointers are readable.
 impl Simd for Avx2 {
     type Bytes = __m128i;
+    type Four = __m128i;
+    type Four8 = __m128i;
     type Sum7 = __m128i;
     type Sum8 = __m128i;
     type F32 = __m128;
@@ -18,45 +20,61 @@ impl Simd for Avx2 {
         unsafe { _mm_loadu_si128(p.cast()) }
     }
     #[inline(always)]
-    unsafe fn low_nibbles(v: __m128i) -> __m128i {
-        unsafe { _mm_and_si128(v, _mm_set1_epi8(15)) }
+    unsafe fn store_bytes(p: *mut u8, v: __m128i) {
+        unsafe { _mm_storeu_si128(p.cast(), v) }
     }
     #[inline(always)]
-    unsafe fn high_nibbles(v: __m128i) -> __m128i {
-        unsafe { _mm_and_si128(_mm_srli_epi16::<4>(v), _mm_set1_epi8(15)) }
+    unsafe fn mask(word: u32) -> __m128i {
+        unsafe { _mm_set1_epi32(word as i32) }
     }
     #[inline(always)]
-    unsafe fn add_high_bits<const SHIFT: u32, const MASK: u8>(nibbles: __m128i, planes: __m128i) -> __m128i {
-        unsafe {
-            let count = _mm_cvtsi32_si128((SHIFT as i32 - 4).abs());
-            let moved = if SHIFT < 4 { _mm_sll_epi16(planes, count) } else { _mm_srl_epi16(planes, count) };
-            _mm_or_si128(nibbles, _mm_and_si128(moved, _mm_set1_epi8((MASK << 4) as i8)))
-        }
+    unsafe fn bits<const SHIFT: i32>(v: __m128i, mask: __m128i) -> __m128i {
+        unsafe { _mm_and_si128(_mm_srli_epi16::<SHIFT>(v), mask) }
+    }
+    #[inline(always)]
+    unsafe fn or(a: __m128i, b: __m128i) -> __m128i {
+        unsafe { _mm_or_si128(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn unsign(v: __m128i) -> __m128i {
+        unsafe { _mm_xor_si128(v, _mm_set1_epi8(-128)) }
+    }
+    #[inline(always)]
+    unsafe fn four(p: *const i8) -> __m128i {
+        unsafe { _mm_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+    #[inline(always)]
+    unsafe fn start7<const SHIFT: u32>(start: *const i32) -> __m128i {
+        unsafe { _mm_set1_epi32(*start << SHIFT) }
     }
     #[inline(always)]
     unsafe fn zero7() -> __m128i {
         unsafe { _mm_setzero_si128() }
     }
     #[inline(always)]
-    unsafe fn dot7(sum: __m128i, w: __m128i, a: *const i8) -> __m128i {
-        unsafe {
-            let a = _mm_set1_epi32(a.cast::<i32>().read_unaligned());
-            _mm_add_epi32(sum, _mm_madd_epi16(_mm_maddubs_epi16(w, a), _mm_set1_epi16(1)))
-        }
+    unsafe fn dot7(sum: __m128i, w: __m128i, a: __m128i) -> __m128i {
+        unsafe { _mm_add_epi32(sum, _mm_madd_epi16(_mm_maddubs_epi16(w, a), _mm_set1_epi16(1))) }
     }
     #[inline(always)]
-    unsafe fn finish7(sum: __m128i, bias: i32) -> __m128 {
-        unsafe { _mm_cvtepi32_ps(_mm_sub_epi32(sum, _mm_set1_epi32(bias))) }
+    unsafe fn twice7(sum: __m128i) -> __m128i {
+        unsafe { _mm_slli_epi32::<1>(sum) }
+    }
+    #[inline(always)]
+    unsafe fn finish7(sum: __m128i) -> __m128 {
+        unsafe { _mm_cvtepi32_ps(sum) }
+    }
+    #[inline(always)]
+    unsafe fn four8(p: *const i8) -> __m128i {
+        unsafe { Self::four(p) }
     }
     #[inline(always)]
     unsafe fn zero8() -> __m128i {
         unsafe { _mm_setzero_si128() }
     }
     #[inline(always)]
-    unsafe fn dot8(sum: __m128i, w: __m128i, a: *const i8) -> __m128i {
+    unsafe fn dot8(sum: __m128i, w: __m128i, a: __m128i) -> __m128i {
         unsafe {
             // |w| <= 128 unsigned times a with w's sign: two products reach 2 * 128 * 127 = 32,512, inside i16.
-            let a = _mm_set1_epi32(a.cast::<i32>().read_unaligned());
             let products = _mm_maddubs_epi16(_mm_abs_epi8(w), _mm_sign_epi8(a, w));
             _mm_add_epi32(sum, _mm_madd_epi16(products, _mm_set1_epi16(1)))
         }
@@ -72,6 +90,11 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load_f32(p: *const f32) -> __m128 {
         unsafe { _mm_loadu_ps(p) }
+    }
+    const F16_REST: f32 = 1.0;
+    #[inline(always)]
+    unsafe fn load_f16_part(p: *const u16, _mask: __m128i) -> __m128 {
+        unsafe { Self::load_f16(p) }
     }
     #[inline(always)]
     unsafe fn load_f16(p: *const u16) -> __m128 {
@@ -119,6 +142,17 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn div(a: __m128, b: __m128) -> __m128 {
         unsafe { _mm_div_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn store_i8(p: *mut i8, v: [__m128; 4]) -> i32 {
+        unsafe {
+            let i = v.map(|v| _mm_cvtps_epi32(v));
+            let q = _mm_packs_epi16(_mm_packs_epi32(i[0], i[1]), _mm_packs_epi32(i[2], i[3]));
+            _mm_storeu_si128(p.cast(), q);
+            let sums = _mm_madd_epi16(_mm_maddubs_epi16(_mm_set1_epi8(1), q), _mm_set1_epi16(1));
+            let sums = _mm_add_epi32(sums, _mm_shuffle_epi32::<0b01_00_11_10>(sums));
+            _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32::<0b10_11_00_01>(sums)))
+        }
     }
     #[inline(always)]
     unsafe fn horizontal_sum(v: __m128) -> f32 {

@@ -4,23 +4,31 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
 pub use scalar::Scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::Wasm;
 
 /// # Safety
-/// The caller makes sure that the CPU has the instructions, that 16 bytes can be read at every `load` (4 at every `dot`,
+/// The caller makes sure that the CPU has the instructions, that 16 bytes can be read at every `load` (4 at every `four`,
 /// 8 at `load_f16`), and that the method ends up inlined into a function that enables them.
 #[expect(clippy::missing_safety_doc, reason = "one contract holds for all methods: the trait's")]
 pub trait Simd: Copy {
     /// 16 bytes.
     type Bytes: Copy;
+    /// Four activations, in every lane.
+    type Four: Copy;
+    /// The same for `dot8`.
+    type Four8: Copy;
     /// Four integer sums of 7-bit by 8-bit products, one a lane.
     type Sum7: Copy;
     /// Four integer sums of 8-bit by 8-bit products, one a lane.
@@ -29,26 +37,38 @@ pub trait Simd: Copy {
     type F32: Copy;
 
     unsafe fn load(p: *const u8) -> Self::Bytes;
-    /// `v & 15`, a byte at a time.
-    unsafe fn low_nibbles(v: Self::Bytes) -> Self::Bytes;
-    /// `v >> 4`, a byte at a time.
-    unsafe fn high_nibbles(v: Self::Bytes) -> Self::Bytes;
-    /// `nibbles | ((planes >> SHIFT) & MASK) << 4` a byte at a time, MASK being 1 or 3.
-    unsafe fn add_high_bits<const SHIFT: u32, const MASK: u8>(nibbles: Self::Bytes, planes: Self::Bytes) -> Self::Bytes;
+    unsafe fn store_bytes(p: *mut u8, v: Self::Bytes);
+    /// `word` four times, made once for a whole loop. V8 would make a constant anew wherever it is used, in three instructions, but keeps
+    /// a vector whose value it cannot see.
+    unsafe fn mask(word: u32) -> Self::Bytes;
+    /// `(v >> SHIFT) & mask`, a byte at a time; `mask` has no bits that the byte above would be shifted into.
+    unsafe fn bits<const SHIFT: i32>(v: Self::Bytes, mask: Self::Bytes) -> Self::Bytes;
+    unsafe fn or(a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// `v ^ 128`, a byte at a time: signed bytes -128..=127 as 0..=255.
+    unsafe fn unsign(v: Self::Bytes) -> Self::Bytes;
 
+    unsafe fn four(p: *const i8) -> Self::Four;
+    /// Every sum `*start << SHIFT`.
+    unsafe fn start7<const SHIFT: u32>(start: *const i32) -> Self::Sum7;
     unsafe fn zero7() -> Self::Sum7;
-    /// `sum[lane] += w[4 lane + i] * a[i]` for i in 0..4: `w` 0..=127, `a` four signed bytes.
-    unsafe fn dot7(sum: Self::Sum7, w: Self::Bytes, a: *const i8) -> Self::Sum7;
-    /// `sum - bias`, as f32.
-    unsafe fn finish7(sum: Self::Sum7, bias: i32) -> Self::F32;
+    /// `sum[lane] += w[4 lane + i] * a[i]` for i in 0..4: `w` 0..=127, `a` -127..=127.
+    unsafe fn dot7(sum: Self::Sum7, w: Self::Bytes, a: Self::Four) -> Self::Sum7;
+    unsafe fn twice7(sum: Self::Sum7) -> Self::Sum7;
+    unsafe fn finish7(sum: Self::Sum7) -> Self::F32;
 
+    unsafe fn four8(p: *const i8) -> Self::Four8;
     unsafe fn zero8() -> Self::Sum8;
-    /// As `dot7`, with `w` signed bytes and `a` -127..=127.
-    unsafe fn dot8(sum: Self::Sum8, w: Self::Bytes, a: *const i8) -> Self::Sum8;
+    /// As `dot7`, with `w` signed bytes.
+    unsafe fn dot8(sum: Self::Sum8, w: Self::Bytes, a: Self::Four8) -> Self::Sum8;
     unsafe fn finish8(sum: Self::Sum8) -> Self::F32;
 
     unsafe fn splat(x: f32) -> Self::F32;
     unsafe fn load_f32(p: *const f32) -> Self::F32;
+    /// What numbers loaded by `load_f16_part` are to be multiplied by.
+    const F16_REST: f32;
+    /// Four f16 as f32, but for a factor that the caller multiplies something else by; infinities and NaN are not expected.
+    /// `mask` is the mask of [`F16_MASK`].
+    unsafe fn load_f16_part(p: *const u16, mask: Self::Bytes) -> Self::F32;
     /// Four f16 as f32; infinities and NaN are not expected.
     unsafe fn load_f16(p: *const u16) -> Self::F32;
     /// Four bf16 as f32.
@@ -65,9 +85,14 @@ pub trait Simd: Copy {
     /// Rounded to the nearest integer, ties to even.
     unsafe fn round(x: Self::F32) -> Self::F32;
     unsafe fn div(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Stores sixteen values -127..=127 rounded to integers, ties to even; what these add up to.
+    unsafe fn store_i8(p: *mut i8, v: [Self::F32; 4]) -> i32;
     /// The sum of the four lanes, as (0 + 2) + (1 + 3).
     unsafe fn horizontal_sum(v: Self::F32) -> f32;
 }
+
+/// The bits of an f32 that an f16 moved into place can set.
+pub const F16_MASK: u32 = 0x8fff_e000;
 
 /// e^x in four lanes; x is held to -87..=88. Cody-Waite reduction and the polynomial of Cephes' expf: within 2 ulp.
 ///
@@ -90,8 +115,9 @@ pub unsafe fn exp<S: Simd>(x: S::F32) -> S::F32 {
     }
 }
 
-/// Runs the kernel on the best instruction set, inside a function that enables it.
-#[inline]
+/// Runs the kernel on the best instruction set, inside a function that enables it. Each kernel stays a function of its own: small ones are
+/// what a browser compiles and optimizes soon, and only those that a model needs.
+#[inline(never)]
 pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
@@ -105,10 +131,24 @@ pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
             return unsafe { enabled(kernel) };
         }
     }
+    #[cfg(target_arch = "aarch64")]
+    {
+        #[target_feature(enable = "neon,dotprod")]
+        unsafe fn enabled<K: Kernel>(kernel: K) -> K::Output {
+            // SAFETY: this function enables what Neon uses.
+            unsafe { kernel.run::<Neon<true>>() }
+        }
+        if std::arch::is_aarch64_feature_detected!("dotprod") {
+            // SAFETY: just detected.
+            return unsafe { enabled(kernel) };
+        }
+        // SAFETY: NEON is part of the architecture.
+        unsafe { kernel.run::<Neon<false>>() }
+    }
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     // SAFETY: the whole module is compiled with simd128.
     return unsafe { kernel.run::<Wasm>() };
-    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    #[cfg(not(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128"))))]
     // SAFETY: Scalar uses no special instruction.
     unsafe {
         kernel.run::<Scalar>()

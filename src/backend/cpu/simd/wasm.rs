@@ -1,7 +1,7 @@
 //! wasm SIMD: plain simd128, and relaxed SIMD where the build enables it. The integer results of both are the same.
 
-use super::Simd;
-use std::arch::wasm32::*;
+use super::{F16_MASK, Simd};
+use std::{arch::wasm32::*, hint::black_box};
 
 #[derive(Clone, Copy)]
 pub struct Wasm;
@@ -22,6 +22,13 @@ fn add_neighbours(s: Halves) -> v128 {
 // SAFETY (all): the trait's contract: the pointers are readable.
 impl Simd for Wasm {
     type Bytes = v128;
+    /// Without relaxed SIMD: widened to i16, twice.
+    type Four = v128;
+    /// With relaxed SIMD: max(a, 0) and max(-a, 0), for signed weights cannot be the 7-bit operand and these can.
+    #[cfg(target_feature = "relaxed-simd")]
+    type Four8 = (v128, v128);
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    type Four8 = v128;
     #[cfg(target_feature = "relaxed-simd")]
     type Sum7 = v128;
     #[cfg(not(target_feature = "relaxed-simd"))]
@@ -35,19 +42,36 @@ impl Simd for Wasm {
         unsafe { v128_load(p.cast()) }
     }
     #[inline(always)]
-    unsafe fn low_nibbles(v: v128) -> v128 {
-        v128_and(v, u8x16_splat(15))
+    unsafe fn store_bytes(p: *mut u8, v: v128) {
+        unsafe { v128_store(p.cast(), v) }
     }
     #[inline(always)]
-    unsafe fn high_nibbles(v: v128) -> v128 {
-        u8x16_shr(v, 4)
+    unsafe fn mask(word: u32) -> v128 {
+        u32x4_splat(black_box(word))
     }
     #[inline(always)]
-    unsafe fn add_high_bits<const SHIFT: u32, const MASK: u8>(nibbles: v128, planes: v128) -> v128 {
-        let moved = if SHIFT < 4 { u16x8_shl(planes, 4 - SHIFT) } else { u16x8_shr(planes, SHIFT - 4) };
-        v128_or(nibbles, v128_and(moved, u8x16_splat(MASK << 4)))
+    unsafe fn bits<const SHIFT: i32>(v: v128, mask: v128) -> v128 {
+        v128_and(if SHIFT == 0 { v } else { u16x8_shr(v, SHIFT as u32) }, mask)
+    }
+    #[inline(always)]
+    unsafe fn or(a: v128, b: v128) -> v128 {
+        v128_or(a, b)
+    }
+    #[inline(always)]
+    unsafe fn unsign(v: v128) -> v128 {
+        v128_xor(v, u8x16_splat(128))
     }
 
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    unsafe fn four(p: *const i8) -> v128 {
+        unsafe { v128_load32_splat(p.cast()) }
+    }
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    unsafe fn start7<const SHIFT: u32>(start: *const i32) -> v128 {
+        i32x4_shl(unsafe { v128_load32_splat(start.cast()) }, SHIFT)
+    }
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
     unsafe fn zero7() -> v128 {
@@ -55,16 +79,33 @@ impl Simd for Wasm {
     }
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
-    unsafe fn dot7(sum: v128, w: v128, a: *const i8) -> v128 {
+    unsafe fn dot7(sum: v128, w: v128, a: v128) -> v128 {
         // The second operand is the one that must fit in 7 bits.
-        unsafe { i32x4_relaxed_dot_i8x16_i7x16_add(v128_load32_splat(a.cast()), w, sum) }
+        i32x4_relaxed_dot_i8x16_i7x16_add(a, w, sum)
     }
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
-    unsafe fn finish7(sum: v128, bias: i32) -> v128 {
-        f32x4_convert_i32x4(i32x4_sub(sum, i32x4_splat(bias)))
+    unsafe fn twice7(sum: v128) -> v128 {
+        i32x4_shl(sum, 1)
+    }
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    unsafe fn finish7(sum: v128) -> v128 {
+        f32x4_convert_i32x4(sum)
     }
 
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    unsafe fn four(p: *const i8) -> v128 {
+        unsafe { i16x8_extend_low_i8x16(v128_load32_splat(p.cast())) }
+    }
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    unsafe fn start7<const SHIFT: u32>(start: *const i32) -> Halves {
+        // Two lanes add up to a row: one of them starts.
+        let start = u64x2_splat(u64::from((unsafe { *start } << SHIFT) as u32));
+        Halves { low: start, high: start }
+    }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
     unsafe fn zero7() -> Halves {
@@ -72,8 +113,7 @@ impl Simd for Wasm {
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
-    unsafe fn dot7(sum: Halves, w: v128, a: *const i8) -> Halves {
-        let a = unsafe { i16x8_extend_low_i8x16(v128_load32_splat(a.cast())) };
+    unsafe fn dot7(sum: Halves, w: v128, a: v128) -> Halves {
         Halves {
             low: i32x4_add(sum.low, i32x4_dot_i16x8(i16x8_extend_low_u8x16(w), a)),
             high: i32x4_add(sum.high, i32x4_dot_i16x8(i16x8_extend_high_u8x16(w), a)),
@@ -81,8 +121,13 @@ impl Simd for Wasm {
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
-    unsafe fn finish7(sum: Halves, bias: i32) -> v128 {
-        f32x4_convert_i32x4(i32x4_sub(add_neighbours(sum), i32x4_splat(bias)))
+    unsafe fn twice7(sum: Halves) -> Halves {
+        Halves { low: i32x4_shl(sum.low, 1), high: i32x4_shl(sum.high, 1) }
+    }
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    unsafe fn finish7(sum: Halves) -> v128 {
+        f32x4_convert_i32x4(add_neighbours(sum))
     }
 
     #[inline(always)]
@@ -91,11 +136,14 @@ impl Simd for Wasm {
     }
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
-    unsafe fn dot8(sum: Halves, w: v128, a: *const i8) -> Halves {
-        // Signed weights cannot be the 7-bit operand; max(a, 0) and max(-a, 0) can.
-        let a = unsafe { v128_load32_splat(a.cast()) };
+    unsafe fn four8(p: *const i8) -> (v128, v128) {
+        let a = unsafe { v128_load32_splat(p.cast()) };
         let positive = i8x16_max(a, i8x16_splat(0));
-        let negative = i8x16_sub(positive, a);
+        (positive, i8x16_sub(positive, a))
+    }
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    unsafe fn dot8(sum: Halves, w: v128, (positive, negative): (v128, v128)) -> Halves {
         Halves {
             low: i32x4_relaxed_dot_i8x16_i7x16_add(w, positive, sum.low),
             high: i32x4_relaxed_dot_i8x16_i7x16_add(w, negative, sum.high),
@@ -108,8 +156,12 @@ impl Simd for Wasm {
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
-    unsafe fn dot8(sum: Halves, w: v128, a: *const i8) -> Halves {
-        let a = unsafe { i16x8_extend_low_i8x16(v128_load32_splat(a.cast())) };
+    unsafe fn four8(p: *const i8) -> v128 {
+        unsafe { Self::four(p) }
+    }
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    unsafe fn dot8(sum: Halves, w: v128, a: v128) -> Halves {
         Halves {
             low: i32x4_add(sum.low, i32x4_dot_i16x8(i16x8_extend_low_i8x16(w), a)),
             high: i32x4_add(sum.high, i32x4_dot_i16x8(i16x8_extend_high_i8x16(w), a)),
@@ -129,13 +181,16 @@ impl Simd for Wasm {
     unsafe fn load_f32(p: *const f32) -> v128 {
         unsafe { v128_load(p.cast()) }
     }
+    /// 2^112.
+    const F16_REST: f32 = f32::from_bits((112 + 127) << 23);
+    #[inline(always)]
+    unsafe fn load_f16_part(p: *const u16, mask: v128) -> v128 {
+        // Sign, exponent and mantissa, moved to f32's places, make a number 2^112 too small; subnormals come out right as well.
+        v128_and(i32x4_shl(unsafe { i32x4_load_extend_i16x4(p.cast()) }, 13), mask)
+    }
     #[inline(always)]
     unsafe fn load_f16(p: *const u16) -> v128 {
-        // The f16's exponent and mantissa, moved to f32's places, are 2^112 too small; subnormals come out right as well.
-        let h = unsafe { u32x4_load_extend_u16x4(p) };
-        let sign = u32x4_shl(v128_and(h, u32x4_splat(0x8000)), 16);
-        let rest = u32x4_shl(v128_and(h, u32x4_splat(0x7fff)), 13);
-        v128_or(f32x4_mul(rest, f32x4_splat(f32::from_bits((112 + 127) << 23))), sign)
+        f32x4_mul(unsafe { Self::load_f16_part(p, u32x4_splat(F16_MASK)) }, f32x4_splat(Self::F16_REST))
     }
     #[inline(always)]
     unsafe fn load_bf16(p: *const u16) -> v128 {
@@ -183,6 +238,15 @@ impl Simd for Wasm {
     #[inline(always)]
     unsafe fn div(a: v128, b: v128) -> v128 {
         f32x4_div(a, b)
+    }
+    #[inline(always)]
+    unsafe fn store_i8(p: *mut i8, v: [v128; 4]) -> i32 {
+        let i = v.map(|v| i32x4_trunc_sat_f32x4(f32x4_nearest(v)));
+        let q = i8x16_narrow_i16x8(i16x8_narrow_i32x4(i[0], i[1]), i16x8_narrow_i32x4(i[2], i[3]));
+        unsafe { v128_store(p.cast(), q) };
+        let sums = i32x4_extadd_pairwise_i16x8(i16x8_extadd_pairwise_i8x16(q));
+        let sums = i32x4_add(sums, i32x4_shuffle::<2, 3, 0, 1>(sums, sums));
+        i32x4_extract_lane::<0>(sums) + i32x4_extract_lane::<1>(sums)
     }
     #[inline(always)]
     unsafe fn horizontal_sum(v: v128) -> f32 {

@@ -1,0 +1,174 @@
+//! A packed matrix times several tokens: what reading a prompt does. Eight rows are unpacked once, to a byte a level, and then meet
+//! tile after tile of tokens. A tile of 8 rows by 4 tokens loads 6 vectors for 8 dots, and its sums fit in 16 registers.
+
+#![allow(clippy::needless_range_loop, reason = "a tile's arrays run in step, one index for all")]
+
+use super::{
+    matmul::Output,
+    packed::{Layout, Packed, PackedKernel, VECTOR_BYTES},
+    quantized::{Block, Quantized, TILE, Tile},
+    simd::Simd,
+    vector::{Masks, each_chunk},
+};
+use crate::backend::GROUP_ROWS;
+use std::{cell::RefCell, hint::black_box, ops::Range};
+
+thread_local! {
+    /// The rows that a thread has unpacked; 16 bytes an element, so that every vector is aligned.
+    static PANEL: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
+}
+
+pub struct Panels<'a> {
+    pub packed: &'a Packed,
+    pub input: &'a Quantized,
+    pub output: Output<'a>,
+    pub groups: Range<usize>,
+}
+
+/// Bytes of a panel's block: scales and minimums as f32 `[halves, 8]`, then the levels `[8 chunks, 8 rows, 4]`, 7 bits each. Levels of
+/// 8 bits are levels of 7 and what is left over, each with all chunks.
+const fn panel_block_bytes(layout: Layout) -> usize {
+    2 * layout.header_bytes() + if layout.bits == 8 { 16 } else { 8 } * VECTOR_BYTES
+}
+
+impl PackedKernel for Panels<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self) {
+        let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
+        let blocks = self.packed.blocks();
+        // SAFETY: the caller's promise for S.
+        let masks = unsafe { Masks::<S>::new::<BITS>() };
+        PANEL.with_borrow_mut(|panel| {
+            panel.resize(panel.len().max(blocks * panel_block_bytes(layout) / 16), 0);
+            let panel = panel.as_mut_ptr().cast::<u8>();
+            for group in self.groups.clone() {
+                // SAFETY: the panel holds as many blocks as the group and each token do.
+                unsafe {
+                    let weights = self.packed.group(group).as_ptr();
+                    for b in 0..blocks {
+                        unpack::<S, BITS, HALVES, MINIMUM>(
+                            weights.add(b * layout.block_bytes()),
+                            panel.add(b * panel_block_bytes(layout)),
+                            &masks,
+                        );
+                    }
+                    for tile in 0..self.input.tiles() {
+                        self.tile::<S, BITS, HALVES, MINIMUM>(panel, group, self.input.tile(tile));
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl Panels<'_> {
+    /// Eight rows by four tokens.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(&self, panel: *const u8, group: usize, x: Tile) {
+        let stride = panel_block_bytes(const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } });
+        // SAFETY: the panel and the tile hold the same blocks, outliers among them.
+        unsafe {
+            let mut y = [[S::splat(0.0); 2]; TILE];
+            for b in 0..self.packed.blocks() {
+                add_block::<S, BITS, HALVES, MINIMUM>(&mut y, panel.add(b * stride), x.coarse.as_ptr().add(b * TILE));
+            }
+            for &b in x.outliers {
+                let b = b as usize;
+                add_block::<S, BITS, HALVES, MINIMUM>(&mut y, panel.add(b * stride), x.fine.as_ptr().add(b * TILE));
+            }
+            for (t, y) in y.into_iter().enumerate().take(x.tokens) {
+                self.output.put::<S>(x.first + t, group, y);
+            }
+        }
+    }
+}
+
+/// One block of eight rows, to a panel.
+#[inline(always)]
+unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(block: *const u8, panel: *mut u8, masks: &Masks<S>) {
+    let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
+    // SAFETY: both are blocks of this layout.
+    unsafe {
+        for i in 0..layout.header_bytes() / 8 {
+            S::store(panel.add(16 * i).cast(), S::load_f16(block.add(8 * i).cast()));
+        }
+        let levels = panel.add(2 * layout.header_bytes());
+        each_chunk::<S, BITS>(block.add(layout.header_bytes()), masks, |i, w| {
+            for g in 0..2 {
+                let to = levels.add(VECTOR_BYTES * i + 16 * g);
+                if BITS == 8 {
+                    let [high, low] = masks.cut(w[g]);
+                    S::store_bytes(to, high);
+                    S::store_bytes(to.add(8 * VECTOR_BYTES), low);
+                } else {
+                    S::store_bytes(to, w[g]);
+                }
+            }
+        });
+    }
+}
+
+/// Adds the products of a panel's block with those of four tokens.
+#[inline(always)]
+unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
+    y: &mut [[S::F32; 2]; TILE],
+    panel: *const u8,
+    blocks: *const Block,
+) {
+    let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
+    // SAFETY: `panel` is a block of this layout, and there are `TILE` blocks.
+    unsafe {
+        let levels = panel.add(2 * layout.header_bytes());
+        let x = |t: usize| &*blocks.add(t);
+        let header = |i: usize, g: usize| S::load_f32(panel.add(4 * (GROUP_ROWS * i + 4 * g)).cast());
+        for h in 0..HALVES {
+            let minus = |t: usize| if HALVES == 1 { &raw const x(t).minus } else { &raw const x(t).minus_halves[h] };
+            let mut sums: [[S::Sum7; 2]; TILE] = std::array::from_fn(|t| {
+                [match (BITS, layout.offset()) {
+                    // Half of what comes off, for it will be doubled.
+                    (8, _) => S::start7::<6>(minus(t)),
+                    (_, 0) => S::zero7(),
+                    (_, 8) => S::start7::<3>(minus(t)),
+                    (_, 16) => S::start7::<4>(minus(t)),
+                    _ => S::start7::<5>(minus(t)),
+                }; 2]
+            });
+            dots::<S>(&mut sums, levels.add(VECTOR_BYTES * (8 / HALVES * h)), blocks, 4 * (8 / HALVES * h), 8 / HALVES);
+            if BITS == 8 {
+                sums = sums.map(|sums| sums.map(|sum| S::twice7(sum)));
+                dots::<S>(&mut sums, levels.add(8 * VECTOR_BYTES), blocks, 0, 8);
+            }
+            for t in 0..TILE {
+                let scale = S::splat(x(t).scale);
+                for g in 0..2 {
+                    y[t][g] = S::mul_add(S::finish7(sums[t][g]), S::mul(header(h, g), scale), y[t][g]);
+                    if MINIMUM {
+                        y[t][g] = S::mul_add(header(HALVES + h, g), S::splat(x(t).scale * *minus(t) as f32), y[t][g]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `chunks` chunks of eight rows by four tokens, whose blocks are at `x`, from column `col` on.
+#[inline(always)]
+unsafe fn dots<S: Simd>(sums: &mut [[S::Sum7; 2]; TILE], levels: *const u8, x: *const Block, col: usize, chunks: usize) {
+    // SAFETY: as for add_block.
+    unsafe {
+        let (mut levels, mut q) = (levels, (&raw const (*x).q).cast::<i8>().add(col));
+        // Were the loop unrolled, the compiler would do one sum after the other and run out of registers: a third of the speed.
+        let end = black_box(levels.add(VECTOR_BYTES * chunks));
+        while levels < end {
+            let w = [0, 1].map(|g| S::load(levels.add(16 * g)));
+            for t in 0..TILE {
+                let a = S::four(q.add(size_of::<Block>() * t));
+                for g in 0..2 {
+                    sums[t][g] = S::dot7(sums[t][g], w[g], a);
+                }
+            }
+            levels = levels.add(VECTOR_BYTES);
+            q = q.add(4);
+        }
+    }
+}
