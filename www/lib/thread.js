@@ -10,6 +10,7 @@ let wasm;
 onmessage = async ({ data }) => {
   if (typeof data === 'number') {
     wasm?.run_thread(data);
+    postMessage('left');
     return;
   }
   wasm = /** @type {ThreadModule} */ (await import(/* webpackIgnore: true */ /* @vite-ignore */ data.script));

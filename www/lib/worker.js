@@ -39,7 +39,7 @@ function receive(message) {
       unloading = true;
       stopping = true;
       jobs.length = 0;
-      if (!busy) unload();
+      if (!busy) void unload();
       return;
     case 'stop':
       if (id === answering) stopping = true;
@@ -93,13 +93,15 @@ async function work() {
     fail(answering, error);
   }
   busy = false;
-  if (unloading) unload();
+  if (unloading) await unload();
 }
 
-/** Threads leave their seats when the engine is freed; one that is killed inside wasm can outlive this worker. */
-function unload() {
+/** Threads leave their seats when the engine is freed, and are waited for: one that is killed inside wasm can outlive this worker. */
+async function unload() {
   try {
+    const left = threads.map((thread) => new Promise((resolve) => (thread.onmessage = resolve)));
     free();
+    await Promise.all(left);
   } finally {
     for (const thread of threads) thread.terminate();
     page.postMessage({ type: 'unloaded' });
