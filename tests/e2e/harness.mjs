@@ -86,6 +86,27 @@ export async function cpuSeconds(page) {
   return processInfo.filter(({ type }) => type === 'renderer').reduce((sum, { cpuTime }) => sum + cpuTime, 0);
 }
 
+/**
+ * Records the tasks of the page's main thread. Their processor time is told, for other programs may hold up a task on a busy machine.
+ *
+ * @returns {Promise<{stop: () => Promise<number[]>}>} `stop` gives each task's milliseconds
+ */
+export async function recordTasks(page) {
+  const browser = page.context().browser();
+  // A process may have several such threads by name; the page's own is the one that runs a mark.
+  const mark = `siskin ${Math.random()}`;
+  await browser.startTracing(page, { categories: ['toplevel', 'blink.user_timing'] });
+  return {
+    async stop() {
+      await page.evaluate((mark) => performance.mark(mark), mark);
+      const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
+      const { pid, tid } = traceEvents.find(({ name }) => name === mark);
+      const tasks = traceEvents.filter((event) => event.pid === pid && event.tid === tid && event.ph === 'X' && event.name.endsWith('RunTask') && event.tdur !== undefined);
+      return tasks.map(({ tdur }) => tdur / 1000);
+    },
+  };
+}
+
 /** Waits until the browser has so many workers: one that is ended takes a little. */
 export async function workersLeft(page, count) {
   for (const end_ms = Date.now() + 5000; Date.now() < end_ms && (await workerCount(page)) !== count; ) await page.waitForTimeout(50);

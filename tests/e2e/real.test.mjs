@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { MODELS_DIR, QWEN, cannotRun, cpuSeconds, start } from './harness.mjs';
+import { MODELS_DIR, QWEN, cannotRun, cpuSeconds, recordTasks, start } from './harness.mjs';
 
 const CONTEXT_TOKENS = 1024;
 /** Keys and values of 24 blocks with two heads of 64, two bytes each. */
@@ -12,13 +12,12 @@ const CACHE_BYTES = CONTEXT_TOKENS * 24 * 2 * 2 * 64 * 2;
 describe('Qwen2.5-Coder-0.5B', { skip: cannotRun(QWEN), timeout: 600_000 }, () => {
   let site;
   let page;
+  let tasks;
   before(async () => {
     site = await start();
     ({ page } = await site.open());
+    tasks = await recordTasks(page);
     await page.evaluate(async ({ url, contextTokens }) => {
-      // Tells of every task of the main thread that takes more than 50 ms.
-      window.long_tasks = [];
-      new PerformanceObserver((list) => window.long_tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask', buffered: true });
       const { Siskin } = await import('/lib/index.js');
       const start_ms = performance.now();
       window.siskin = await Siskin.load(url, { contextTokens });
@@ -45,13 +44,16 @@ describe('Qwen2.5-Coder-0.5B', { skip: cannotRun(QWEN), timeout: 600_000 }, () =
     t.diagnostic(`${choices[0].message.content} (decode ${timings.decode_tokens_per_second.toFixed(1)} tokens/s)`);
   });
 
-  test('leaves the page smooth: no task of the main thread took 50 ms while the model loaded and wrote', async () => {
+  test('leaves the page smooth: no task of its main thread takes 50 ms of processor time while the model loads and writes', async (t) => {
     await page.evaluate(async () => {
       let text = '';
       const request = { messages: [{ role: 'user', content: 'Count from one to a hundred in words.' }], temperature: 0, max_tokens: 100, stream: true };
       for await (const { choices } of await siskin.chat.completions.create(request)) document.body.dataset.text = text += choices[0].delta.content ?? '';
     });
-    assert.deepEqual(await page.evaluate(() => window.long_tasks), []);
+    const durations_ms = await tasks.stop();
+    assert.ok(durations_ms.length > 100, `${durations_ms.length} tasks were seen`);
+    t.diagnostic(`${durations_ms.length} tasks, the longest ${Math.max(...durations_ms).toFixed(1)} ms`);
+    assert.deepEqual(durations_ms.filter((ms) => ms >= 50), []);
   });
 
   test('rests when it has nothing to do', async (t) => {
