@@ -71,6 +71,16 @@ codes! {
     OutOfMemory = "out_of_memory",
     /// The model computed NaN: a broken file or a broken backend.
     NotFinite = "not_finite",
+    /// There is no usable graphics card: no adapter, or it gives no device.
+    GpuUnavailable = "gpu_unavailable",
+    /// The graphics card computes wrong numbers, or is slower than the processor.
+    GpuRefused = "gpu_refused",
+    /// The model needs what the graphics card or its kernels do not have.
+    GpuUnsupported = "gpu_unsupported",
+    /// The graphics card's memory ran out.
+    GpuOutOfMemory = "gpu_out_of_memory",
+    /// The graphics card was reset, unplugged or taken away.
+    GpuLost = "gpu_lost",
     /// A file could not be read or written (native only).
     Io = "io",
 }

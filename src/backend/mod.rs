@@ -5,6 +5,8 @@
 //! Shapes are row-major, the last axis contiguous; `tokens` is the number of tokens in this step.
 
 pub mod cpu;
+#[cfg(not(target_feature = "atomics"))]
+pub mod gpu;
 
 use crate::{Result, quant::DType, tensor::Weight};
 
@@ -104,6 +106,8 @@ pub trait Backend {
     fn feed_forward(&mut self, step: &mut Self::Step, w: &FeedForward<Self::Buf>);
     /// `logits = output (rms_norm(x) * norm)` for the wanted rows.
     fn head(&mut self, step: &mut Self::Step, norm: &Weight<Self::Buf>, output: &Weight<Self::Buf>, eps: f32, rows: Rows);
+    /// Ends a step that nobody reads from.
+    fn submit(&mut self, _step: &mut Self::Step) {}
     /// The logits `[wanted rows, vocab]` of the last [`Backend::head`].
     fn read(&mut self, step: &mut Self::Step, logits: &mut Vec<f32>) -> impl Future<Output = Result<()>>;
 }

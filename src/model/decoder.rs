@@ -173,6 +173,8 @@ impl<B: Backend> Model<B> {
         }
         if let Some(rows) = rows {
             backend.head(step, &weights.output_norm, weights.output.as_ref().unwrap_or(&weights.token_embd), eps, rows);
+        } else {
+            backend.submit(step);
         }
         self.cached_tokens += tokens.len();
         weights.blocks.len()

@@ -1,0 +1,135 @@
+// Attention of one token over one split of the context, for all query heads that share a key-value head.
+// A split is `now.span` positions, taken in tiles of 64 with an online softmax; combine.wgsl joins the splits.
+// Lanes are positions while the scores are made, and words of the head (two elements) while the values are summed.
+#import shared/step
+
+struct Op {
+  heads: u32,
+  kv_heads: u32,
+  context: u32,           // positions of the cache
+  max_splits: u32,
+}
+@group(1) @binding(0) var<uniform> op: Op;
+@group(1) @binding(1) var<storage, read> q: array<vec4<f32>>;              // [tokens, heads, head / 4]
+@group(1) @binding(2) var<storage, read> cache: array<vec4<u32>>;          // eight f16: [k | v, kv heads, positions, head / 8]
+@group(1) @binding(3) var<storage, read_write> partials: array<f32>;       // [tokens, heads, max_splits, maximum, sum, head]
+
+const HEAD = $HEAD;
+const GROUP = $GROUP;     // query heads that share a key-value head
+const TILE = 64u;
+const WORDS = HEAD / 2u;
+const PARTS = max(1u, TILE / WORDS);      // lanes that share a word, each with its part of the positions
+const TURNS = (WORDS + TILE - 1u) / TILE; // words that a lane takes
+const LOWEST = -1e30;
+
+var<workgroup> queries: array<vec4<f32>, GROUP * HEAD / 4u>;
+var<workgroup> scores: array<f32, GROUP * TILE>;
+var<workgroup> maxima: array<f32, GROUP>;
+var<workgroup> rescale: array<f32, GROUP>;
+var<workgroup> totals: array<f32, GROUP>;
+var<workgroup> parts: array<vec2<f32>, GROUP * WORDS * (PARTS - 1u) + 1u>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let kv_head = id.x;
+  let split = id.y;
+  let token = id.z;
+  let end = now.position + token + 1u;
+  let split_start = min(end, split * now.span);
+  let split_end = min(end, split_start + now.span);
+
+  let first_query = (token * op.heads + kv_head * GROUP) * (HEAD / 4u);
+  for (var i = lane; i < GROUP * HEAD / 4u; i += TILE) {
+    queries[i] = q[first_query + i] * inverseSqrt(f32(HEAD));
+  }
+  if (lane < GROUP) {
+    maxima[lane] = LOWEST;
+    totals[lane] = 0.0;
+  }
+  var sums: array<vec2<f32>, GROUP * TURNS>;
+  let keys = kv_head * op.context * (HEAD / 8u);
+  let values = (op.kv_heads + kv_head) * op.context * (HEAD / 8u);
+  let word = lane % WORDS;
+  let part = lane / WORDS;
+
+  for (var start = split_start; start < split_end; start += TILE) {
+    workgroupBarrier();
+    var score: array<f32, GROUP>;
+    let position = start + lane;
+    if (position < split_end) {
+      for (var i = 0u; i < HEAD / 8u; i++) {
+        let k = cache[keys + position * (HEAD / 8u) + i];
+        let low = vec4<f32>(unpack2x16float(k.x), unpack2x16float(k.y));
+        let high = vec4<f32>(unpack2x16float(k.z), unpack2x16float(k.w));
+        for (var h = 0u; h < GROUP; h++) {
+          score[h] += dot(queries[h * (HEAD / 4u) + 2u * i], low) + dot(queries[h * (HEAD / 4u) + 2u * i + 1u], high);
+        }
+      }
+    }
+    for (var h = 0u; h < GROUP; h++) {
+      scores[h * TILE + lane] = select(LOWEST, score[h], position < split_end);
+    }
+    workgroupBarrier();
+    if (lane < GROUP) {
+      var largest = maxima[lane];
+      for (var i = 0u; i < TILE; i++) {
+        largest = max(largest, scores[lane * TILE + i]);
+      }
+      rescale[lane] = exp(maxima[lane] - largest);
+      maxima[lane] = largest;
+    }
+    workgroupBarrier();
+    for (var h = 0u; h < GROUP; h++) {
+      scores[h * TILE + lane] = select(0.0, exp(score[h] - maxima[h]), position < split_end);
+    }
+    workgroupBarrier();
+    if (lane < GROUP) {
+      var total = totals[lane] * rescale[lane];
+      for (var i = 0u; i < TILE; i++) {
+        total += scores[lane * TILE + i];
+      }
+      totals[lane] = total;
+    }
+    let count = min(TILE, split_end - start);
+    for (var t = 0u; t < TURNS; t++) {
+      let w = min(word + t * TILE, WORDS - 1u);
+      for (var h = 0u; h < GROUP; h++) {
+        sums[h * TURNS + t] *= rescale[h];
+      }
+      for (var i = part; i < count; i += PARTS) {
+        let v = unpack2x16float(cache[values + (start + i) * (HEAD / 8u) + w / 4u][w % 4u]);
+        for (var h = 0u; h < GROUP; h++) {
+          sums[h * TURNS + t] += scores[h * TILE + i] * v;
+        }
+      }
+    }
+  }
+
+  if (part > 0u && part < PARTS) {
+    for (var h = 0u; h < GROUP; h++) {
+      parts[((part - 1u) * GROUP + h) * WORDS + word] = sums[h * TURNS];
+    }
+  }
+  workgroupBarrier();
+  let stride = HEAD + 2u;
+  let out = ((token * op.heads + kv_head * GROUP) * op.max_splits + split) * stride;
+  if (lane < GROUP) {
+    partials[out + lane * op.max_splits * stride] = maxima[lane];
+    partials[out + lane * op.max_splits * stride + 1u] = totals[lane];
+  }
+  if (part > 0u) {
+    return;
+  }
+  for (var t = 0u; t < TURNS; t++) {
+    let w = word + t * TILE;
+    for (var h = 0u; h < GROUP && w < WORDS; h++) {
+      var sum = sums[h * TURNS + t];
+      for (var p = 1u; p < PARTS; p++) {
+        sum += parts[((p - 1u) * GROUP + h) * WORDS + w];
+      }
+      let at = out + h * op.max_splits * stride + 2u + 2u * w;
+      partials[at] = sum.x;
+      partials[at + 1u] = sum.y;
+    }
+  }
+}

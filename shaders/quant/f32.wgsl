@@ -1,0 +1,14 @@
+// Blocks of 32 numbers.
+#import shared/planes
+
+fn levels_W(block: u32) -> array<vec4<f32>, 8> {
+  let at = 8u * block;
+  return array<vec4<f32>, 8>(
+    bitcast<vec4<f32>>(buf_W[at]), bitcast<vec4<f32>>(buf_W[at + 1u]), bitcast<vec4<f32>>(buf_W[at + 2u]), bitcast<vec4<f32>>(buf_W[at + 3u]),
+    bitcast<vec4<f32>>(buf_W[at + 4u]), bitcast<vec4<f32>>(buf_W[at + 5u]), bitcast<vec4<f32>>(buf_W[at + 6u]), bitcast<vec4<f32>>(buf_W[at + 7u]),
+  );
+}
+
+fn scales_W(block: u32) -> vec4<f32> {
+  return vec4<f32>(1.0, 0.0, 1.0, 0.0);
+}

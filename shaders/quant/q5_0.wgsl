@@ -1,0 +1,13 @@
+// Blocks of 32: levels 0 .. 31, an f16 scale; value = scale * (level - 16).
+#import shared/words as W
+#import shared/fifth_bits as W
+#import shared/levels as W
+
+fn bytes_W(block: u32) -> array<u32, 8> {
+  return five_bits_W(block);
+}
+
+fn scales_W(block: u32) -> vec4<f32> {
+  let scale = half_W(op.planes_W.scales_at, block);
+  return vec4<f32>(scale, -16.0 * scale, scale, -16.0 * scale);
+}

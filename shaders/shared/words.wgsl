@@ -1,0 +1,11 @@
+// Scalars out of a weight's buffer.
+#import shared/planes
+
+fn word_W(i: u32) -> u32 {
+  return buf_W[i >> 2u][i & 3u];
+}
+
+fn half_W(at: u32, i: u32) -> f32 {
+  let pair = unpack2x16float(word_W(at + (i >> 1u)));
+  return select(pair.x, pair.y, (i & 1u) == 1u);
+}

@@ -1,0 +1,158 @@
+//! The graphics card: what it can do, and what went wrong with it.
+
+use crate::{Code, Error, Result};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What may be asked of [`Device::open`]. The default takes all that the adapter has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GpuOptions {
+    /// Does without 16-bit arithmetic even where there is some.
+    pub without_f16: bool,
+    /// Does without subgroups even where there are some.
+    pub without_subgroups: bool,
+    /// Keeps to the limits that every WebGPU device has.
+    pub default_limits: bool,
+}
+
+/// What shaders may use, found at run time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tier {
+    pub f16: bool,
+    pub subgroups: bool,
+    /// The packed 8-bit functions of WGSL.
+    pub packed: bool,
+    /// Where the extensions that a shader uses must be named in it: in browsers.
+    pub enable: bool,
+}
+
+/// An open device. Errors of its queue come late and from anywhere: the first one is kept until somebody asks.
+pub struct Device {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub tier: Tier,
+    /// A name for people: "NVIDIA GeForce RTX 4070".
+    pub name: String,
+    /// Whether the processor plays the graphics card.
+    pub software: bool,
+    fault: Arc<Mutex<Option<Error>>>,
+}
+
+fn unavailable(why: impl std::fmt::Display) -> Error {
+    Error::new(Code::GpuUnavailable, format!("The GPU cannot be used: {why}."))
+}
+
+impl Device {
+    /// Errors: `gpu_unavailable`.
+    pub async fn open(options: GpuOptions) -> Result<Self> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let wanted = wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
+        let adapter = instance.request_adapter(&wanted).await.map_err(unavailable)?;
+        let (available, has) = (adapter.features(), adapter.limits());
+        let info = adapter.get_info();
+        let mut features = wgpu::Features::empty();
+        if !options.without_f16 {
+            features |= available & wgpu::Features::SHADER_F16;
+        }
+        if !options.without_subgroups {
+            features |= available & wgpu::Features::SUBGROUP;
+        }
+        let mut limits = wgpu::Limits::default();
+        if !options.default_limits {
+            limits.max_buffer_size = has.max_buffer_size;
+            limits.max_storage_buffer_binding_size = has.max_storage_buffer_binding_size;
+        }
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("siskin"),
+            required_features: features,
+            required_limits: limits,
+            // Memory in many large pieces, freed all at once.
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(unavailable)?;
+        let fault = Arc::new(Mutex::new(None));
+        let (errors, losses) = (Arc::clone(&fault), Arc::clone(&fault));
+        device.on_uncaptured_error(Arc::new(move |error| {
+            keep(
+                &errors,
+                match error {
+                    wgpu::Error::OutOfMemory { .. } => out_of_memory(),
+                    other => Error::new(Code::GpuRefused, format!("The GPU refused a command of Siskin's, please report it: {other}.")),
+                },
+            );
+        }));
+        device.set_device_lost_callback(move |_, message| keep(&losses, lost(&message)));
+        let tier = Tier {
+            f16: features.contains(wgpu::Features::SHADER_F16),
+            subgroups: features.contains(wgpu::Features::SUBGROUP) || (!options.without_subgroups && has_web_subgroups(&device)),
+            packed: instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
+            enable: cfg!(target_arch = "wasm32"),
+        };
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        Ok(Self { device, queue, tier, name: info.name, software, fault })
+    }
+
+    /// The first thing that went wrong since the last call. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
+    pub fn check(&self) -> Result<()> {
+        match self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Room for data that shaders read and write. Errors: `gpu_unsupported` where it is larger than the device allows.
+    pub fn buffer(&self, label: &str, size_bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let limit = self.max_binding_bytes();
+        if size_bytes > limit {
+            let message = format!("The GPU takes at most {limit} bytes at once, and {label} has {size_bytes}. Ask for a shorter context.");
+            return Err(Error::new(Code::GpuUnsupported, message));
+        }
+        Ok(self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: size_bytes.next_multiple_of(16).max(16),
+            usage,
+            mapped_at_creation: false,
+        }))
+    }
+
+    /// The most bytes of one buffer that a shader can see.
+    pub fn max_binding_bytes(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
+    /// Lets callbacks run: a browser does so by itself.
+    pub fn poll(&self) {
+        #[cfg(not(target_arch = "wasm32"))]
+        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+    }
+}
+
+fn keep(fault: &Mutex<Option<Error>>, error: Error) {
+    fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+}
+
+pub fn out_of_memory() -> Error {
+    Error::new(Code::GpuOutOfMemory, "The GPU has no memory left. Close other tabs, ask for a shorter context, or choose a smaller model.")
+}
+
+pub fn lost(why: &str) -> Error {
+    Error::new(Code::GpuLost, format!("The GPU was lost ({why}). Load the model again."))
+}
+
+/// wgpu knows no subgroups in browsers (gfx-rs/wgpu #10146): whoever starts the engine there has the feature added to the request.
+#[cfg(target_arch = "wasm32")]
+fn has_web_subgroups(device: &wgpu::Device) -> bool {
+    use wasm_bindgen::JsValue;
+    let Some(device) = device.as_webgpu() else { return false };
+    let features = js_sys::Reflect::get(device.as_ref(), &JsValue::from_str("features")).unwrap_or_default();
+    js_sys::Reflect::get(&features, &JsValue::from_str("has"))
+        .ok()
+        .and_then(|has| js_sys::Function::from(has).call1(&features, &JsValue::from_str("subgroups")).ok())
+        .is_some_and(|has| has.is_truthy())
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn has_web_subgroups(_device: &wgpu::Device) -> bool {
+    false
+}
