@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use siskin::{
-    backend::cpu::Cpu,
+    backend::Backend,
     model::{Model, STEP_TOKENS},
 };
 
@@ -15,7 +15,7 @@ pub fn argmax(logits: &[f32]) -> u32 {
 }
 
 /// The logits after each of the tokens, `[tokens, vocab]`.
-pub fn teacher_forced(model: &mut Model<Cpu>, tokens: &[u32]) -> Vec<f32> {
+pub fn teacher_forced<B: Backend>(model: &mut Model<B>, tokens: &[u32]) -> Vec<f32> {
     let (mut all, mut logits) = (Vec::new(), Vec::new());
     for chunk in tokens.chunks(STEP_TOKENS) {
         pollster::block_on(model.forward_all(chunk, &mut logits)).unwrap();

@@ -27,7 +27,9 @@ use wgpu::BufferUsages as Usage;
 /// A weight on the device.
 pub enum Buf {
     /// Norms and biases, as f32: they begin at `at` in one buffer that holds them all.
-    Vector { at: usize },
+    Vector {
+        at: usize,
+    },
     Matrix(Matrix),
 }
 
@@ -326,7 +328,8 @@ impl Backend for Gpu {
                     }
                     let planes = segment(weight.dtype, &bytes[(from - first_row) * row_bytes..(to - first_row) * row_bytes]);
                     let offsets = matrix.layout.offsets((from - part.first_row) * blocks);
-                    for ((plane, at), offset) in planes.iter().zip(part.planes.at).zip(offsets).filter(|((plane, _), _)| !plane.is_empty()) {
+                    for ((plane, at), offset) in planes.iter().zip(part.planes.at).zip(offsets).filter(|((plane, _), _)| !plane.is_empty())
+                    {
                         self.device.queue.write_buffer(&part.buffer, (at + offset) as u64, plane);
                     }
                 }

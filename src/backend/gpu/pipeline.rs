@@ -86,7 +86,8 @@ impl Pipelines {
             compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
             cache: None,
         });
-        let pipeline = Rc::new(Pipeline { pipeline, layout, bindings: entries.iter().map(|entry| entry.binding).collect(), name: key.shader });
+        let pipeline =
+            Rc::new(Pipeline { pipeline, layout, bindings: entries.iter().map(|entry| entry.binding).collect(), name: key.shader });
         self.made.insert(key, Rc::clone(&pipeline));
         pipeline
     }
