@@ -1,14 +1,14 @@
 //! The GPU backend on whatever adapter is here, a software one (lavapipe) included.
 
-mod common {
-    pub mod golden;
-    pub mod tiny;
-}
 #[path = "gpu/device.rs"]
 mod device;
+#[path = "common/golden.rs"]
+mod golden;
+#[path = "common/tiny.rs"]
+mod tiny;
 
-use common::tiny::{LLAMA3, QWEN2, check};
 use device::{gpu, tiers};
+use tiny::{LLAMA3, QWEN2, check};
 
 #[test]
 fn tiny_models_in_every_tier() {
