@@ -8,7 +8,6 @@ pub mod score;
 
 use crate::{
     Code, Error, Result,
-    backend::cpu::Cpu,
     generate::{
         Decoder,
         event::Event,
@@ -33,9 +32,9 @@ pub struct Session<D = Engine> {
     template: Option<ChatTemplate>,
 }
 
-impl From<Loaded<Cpu>> for Session {
-    fn from(loaded: Loaded<Cpu>) -> Self {
-        Self::new(Engine::Cpu(loaded.model), loaded.tokenizer, loaded.template)
+impl From<Loaded<Engine>> for Session {
+    fn from(loaded: Loaded<Engine>) -> Self {
+        Self::new(loaded.model, loaded.tokenizer, loaded.template)
     }
 }
 

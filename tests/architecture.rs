@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// A module may use itself and those before it.
-const ORDER: &[&str] = &["error", "quant", "format", "tensor", "backend", "model", "text", "generate", "loader", "session", "web"];
+const ORDER: &[&str] = &["error", "host", "quant", "format", "tensor", "backend", "model", "text", "generate", "loader", "session", "web"];
 /// Beside the decoder, not upon it: all that text may use.
 const TEXT_USES: &[&str] = &["error", "format", "text"];
 /// Neither does the decoder know of text.

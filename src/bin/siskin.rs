@@ -10,12 +10,22 @@ mod product;
 use serde_json::json;
 use siskin::{
     Code, Error, Result,
-    backend::cpu::{Cpu, pool::Pool},
+    backend::gpu::{
+        Gpu,
+        device::{Device, GpuOptions},
+    },
     format::{gguf::GgufReader, metadata::Value},
-    generate::{event::Usage, sampler::SamplingOptions},
-    loader::{Loaded, Loader, Options},
-    model::STEP_TOKENS,
-    session::{Session, request::ChatRequest},
+    generate::{
+        Decoder, Outcome, STEP_TOKENS,
+        event::Usage,
+        sampler::{Sampler, SamplingOptions},
+    },
+    loader::{Loaded, Options},
+    session::{
+        Session,
+        engine::{Engine, EngineLoader, Pool},
+        request::ChatRequest,
+    },
     text::tokenizer::Special,
 };
 use std::{
@@ -34,12 +44,14 @@ const MOST_THREADS: usize = 8;
 
 const HELP: &str = "siskin: small language models, from GGUF files
 
-  siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N] [--threads N]
+  siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]
   siskin inspect MODEL [--tensors]
-  siskin eval MODEL TEXTFILE [--tokens N] [--threads N]   perplexity and speed over the text's first N tokens (512)
+  siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
   siskin convert IN OUT [--type TYPE]          the same model with its matrices in another type (Q4_0)
-  siskin bench MODEL [--prompt N] [--generate N] [--rounds N] [--threads N]
+  siskin bench MODEL [--prompt N] [--generate N] [--rounds N]
   siskin bench --kernels                       the matrix products alone, in every format
+
+  run, eval and bench compute on the processor, with --threads N of it, or with --gpu on the graphics card.
 ";
 
 fn main() -> ExitCode {
@@ -71,7 +83,7 @@ impl Arguments {
             match argument {
                 Value(word) => words.push(word.string()?),
                 Long("help") | Short('h') => words.insert(0, "help".into()),
-                Long(name @ ("tensors" | "kernels")) => options.push((name.into(), String::new())),
+                Long(name @ ("tensors" | "kernels" | "gpu")) => options.push((name.into(), String::new())),
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"
                     | "threads" | "type"),
@@ -136,19 +148,24 @@ fn read(path: &Path, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> 
     }
 }
 
-fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Result<Loaded<Cpu>> {
+fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Result<Loaded<Engine>> {
     let start = Instant::now();
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let threads = arguments.number("threads")?.map_or_else(cores, NonZero::get);
-    let mut loader = Loader::new(Cpu::new(Pool::new(threads)), Options { context_tokens });
+    let options = Options { context_tokens };
+    let mut loader = if arguments.option("gpu").is_some() {
+        EngineLoader::gpu(options, Gpu::new(pollster::block_on(Device::open(GpuOptions::default()))?))
+    } else {
+        EngineLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))
+    };
     read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;
     let loaded = loader.finish()?;
     eprintln!(
-        "{}: {} {}, loaded in {:.2} s, {threads} thread(s)",
+        "{}: {} {}, loaded in {:.2} s, {}",
         loaded.facts.name,
         loaded.facts.architecture,
         loaded.facts.file_type,
-        start.elapsed().as_secs_f64()
+        start.elapsed().as_secs_f64(),
+        loaded.model.adapter().map_or_else(|| format!("{} thread(s)", loaded.model.threads()), str::to_owned)
     );
     Ok(loaded)
 }
@@ -274,23 +291,36 @@ fn log_probability(logits: &[f32], token: u32) -> f64 {
 }
 
 fn bench(arguments: &Arguments) -> Result<()> {
-    let prompt = arguments.number("prompt")?.unwrap_or(128);
+    let prompt: u32 = arguments.number("prompt")?.unwrap_or(128);
     let generate = arguments.number("generate")?.unwrap_or(48);
     let Loaded { mut model, .. } = load(arguments.word(1, "MODEL")?, arguments, None)?;
-    let tokens: Vec<u32> = (0..prompt as u32).map(|i| (i * 7919 + 100) % model.vocab_size() as u32).collect();
-    let mut logits = Vec::new();
+    let tokens: Vec<u32> = (0..prompt).map(|i| (i * 7919 + 100) % model.vocab_size() as u32).collect();
     for _ in 0..arguments.number("rounds")?.unwrap_or(3) {
         model.truncate(0);
+        let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size())?;
+        sampler.expect_more(generate);
         let start = Instant::now();
-        pollster::block_on(model.forward(&tokens, Some(&mut logits)))?;
+        let mut next = chosen(&mut model, &tokens, &mut sampler)?;
         let prefill = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        for _ in 0..generate {
-            let next = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0);
-            pollster::block_on(model.forward(&[next as u32], Some(&mut logits)))?;
+        for left in (0..generate).rev() {
+            sampler.expect_more(left);
+            next = chosen(&mut model, &[next], &mut sampler)?;
         }
         let decode = start.elapsed().as_secs_f64();
-        show(&format!("prefill {:.1} t/s, decode {:.1} t/s\n", prompt as f64 / prefill, f64::from(generate) / decode))?;
+        show(&format!("prefill {:.1} t/s, decode {:.1} t/s\n", f64::from(prompt) / prefill, generate as f64 / decode))?;
     }
     Ok(())
+}
+
+/// The token that follows.
+fn chosen(model: &mut Engine, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
+    let mut steps = tokens.chunks(STEP_TOKENS).peekable();
+    while let Some(step) = steps.next() {
+        let sampler = steps.peek().is_none().then_some(&mut *sampler);
+        if let Outcome::Done(Some(token)) = pollster::block_on(model.step(step, sampler, &mut || false))? {
+            return Ok(token);
+        }
+    }
+    Err(Error::new(Code::InvalidArgument, "There are no tokens to run; give --prompt at least 1."))
 }

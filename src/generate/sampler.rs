@@ -1,7 +1,11 @@
 //! Chooses the next token from the model's logits.
 
-use super::{host, rng::Pcg32};
-use crate::{Code, Error, Result};
+use super::rng::Pcg32;
+use crate::{
+    Code, Error, Result,
+    backend::choice::{Choose, Filters},
+    host,
+};
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, HashMap},
@@ -100,6 +104,7 @@ pub struct Sampler {
     /// How often each token stands in the answer; 0 for one that only the prompt has.
     counts: HashMap<u32, u32>,
     candidates: Vec<Candidate>,
+    more: usize,
 }
 
 impl Sampler {
@@ -107,7 +112,7 @@ impl Sampler {
     pub fn new(options: SamplingOptions, vocab_size: usize) -> Result<Self> {
         options.validate(vocab_size)?;
         let seed = options.seed.unwrap_or_else(host::entropy);
-        Ok(Self { options, rng: Pcg32::new(seed, 0), counts: HashMap::new(), candidates: Vec::new() })
+        Ok(Self { options, rng: Pcg32::new(seed, 0), counts: HashMap::new(), candidates: Vec::new(), more: 0 })
     }
 
     /// Tells the sampler what the prompt says, for the repetition penalty.
@@ -119,14 +124,20 @@ impl Sampler {
         }
     }
 
+    /// Tells the sampler how many tokens may be wanted after the next, so that a device may go ahead of it.
+    pub fn expect_more(&mut self, tokens: usize) {
+        self.more = tokens;
+    }
+
     /// Chooses the token that follows, given `logits` `[vocab]`, which it uses as scratch.
     /// Errors: `not_finite` when a logit is NaN or infinite, or none is above minus infinity.
     pub fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
+        let draw = self.draw(0);
         let token = match self.distribution(logits)? {
             [only] => only.token,
-            _ => self.draw(),
+            _ => self.drawn(draw),
         };
-        *self.counts.entry(token).or_insert(0) += 1;
+        self.accept(token);
         Ok(token)
     }
 
@@ -180,8 +191,10 @@ impl Sampler {
         }
     }
 
-    fn draw(&mut self) -> u32 {
-        let mut left = self.rng.next_f64() * mass(&self.candidates);
+    /// The candidate that `draw` falls on. They lie in the order of their ids, as on a device.
+    fn drawn(&mut self, draw: f32) -> u32 {
+        self.candidates.sort_unstable_by_key(|candidate| candidate.token);
+        let mut left = f64::from(draw) * mass(&self.candidates);
         let mut chosen = 0;
         for candidate in self.candidates.iter().filter(|candidate| candidate.probability > 0.0) {
             chosen = candidate.token;
@@ -191,6 +204,37 @@ impl Sampler {
             }
         }
         chosen
+    }
+}
+
+impl Choose for Sampler {
+    fn choose(&mut self, logits: &mut [f32]) -> Result<u32> {
+        self.sample(logits)
+    }
+    fn filters(&self) -> Filters {
+        let &SamplingOptions { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p, .. } =
+            &self.options;
+        Filters { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p }
+    }
+    fn counts(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.counts.iter().map(|(&token, &count)| (token, count))
+    }
+    fn logit_bias(&self) -> impl Iterator<Item = (u32, f32)> {
+        self.options.logit_bias.iter().map(|(&token, &bias)| (token, bias))
+    }
+    fn draw(&self, ahead: usize) -> f32 {
+        let mut rng = self.rng.clone();
+        for _ in 0..ahead {
+            rng.next_f32();
+        }
+        rng.next_f32()
+    }
+    fn accept(&mut self, token: u32) {
+        self.rng.next_f32();
+        *self.counts.entry(token).or_insert(0) += 1;
+    }
+    fn more(&self) -> usize {
+        self.more
     }
 }
 

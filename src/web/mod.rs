@@ -8,7 +8,7 @@ use crate::{
     loader::Options,
     session::{
         Session,
-        engine::{EngineLoader, Pool, Seat, loader},
+        engine::{EngineLoader, Pool, Seat},
         fields::Fields,
         info::ModelInfo,
         request::ChatRequest,
@@ -85,7 +85,7 @@ impl Engine {
         let (options, threads) = loader_options(options)?;
         let pool = Pool::new(threads);
         let seats = (1..threads).map(|_| pool.seat()).collect();
-        let loading = State::Loading(Box::new(loader(options, pool)));
+        let loading = State::Loading(Box::new(EngineLoader::cpu(options, pool)));
         Ok(Engine { state: Rc::new(Cell::new(loading)), seats: RefCell::new(seats) })
     }
 

@@ -121,10 +121,20 @@ impl Device {
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
     }
 
-    /// Lets callbacks run: a browser does so by itself.
-    pub fn poll(&self) {
-        #[cfg(not(target_arch = "wasm32"))]
-        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+    /// A buffer that the host reads.
+    pub fn readback(&self, size_bytes: u64) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: size_bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Natively, runs the device until a submission has ended, and its callbacks. A browser does so by itself.
+    pub fn run_until(&self, submission: wgpu::SubmissionIndex) {
+        // What goes wrong reaches the callbacks.
+        let _ = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     Buf, Cache, Gpu, Matrix, Part, Step,
     pipeline::{Key, Pipeline},
     segment::BLOCK,
+    step::SLICES,
 };
 use crate::{
     backend::{AttentionInput, FeedForward, Rope, RopePairs},
@@ -161,6 +162,21 @@ impl Gpu {
             ops.push(Op { tokens_axis: if one { None } else { op.tokens_axis }, ..op });
         }
         ops
+    }
+
+    pub(super) fn choose_ops(&mut self, step: &Step) -> Vec<Op> {
+        let (vocab, choice) = (step.widths.vocab, &step.choice);
+        let mut words = Words::default();
+        words.push(vocab).push(vocab.div_ceil(SLICES)).push(SLICES);
+        let grid = [SLICES as u32, 1];
+        let adjust = [&step.logits, &choice.marks, &choice.bias, &choice.maxima];
+        let gather = [&step.logits, &choice.maxima, &choice.kept, &choice.counts];
+        let choose = [&choice.maxima, &choice.kept, &choice.counts, &step.token_ids, &choice.marks];
+        vec![
+            self.op(Key::new("adjust"), &words, &adjust, grid, None),
+            self.op(Key::new("gather"), &words, &gather, grid, None),
+            self.op(Key::new("choose"), &words, &choose, [1, 1], None),
+        ]
     }
 
     /// A matrix by activations, with nothing after it but an addition.

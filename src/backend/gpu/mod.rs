@@ -8,106 +8,30 @@ mod kernels;
 pub mod pipeline;
 pub mod segment;
 pub mod shader;
+mod step;
+mod waiting;
+mod weight;
 
 use self::{
-    device::{Device, lost},
+    device::Device,
     kernels::{MAX_SPLITS, Op, Words, splits},
     pipeline::{Key, Pipelines},
-    segment::{BLOCK, Layout, Planes, segment},
+    step::{MOST_IN_FLIGHT, Now, Recording, SLICES},
+    waiting::{Fence, Reading},
+    weight::id,
 };
-use super::{AttentionInput, Backend, FeedForward, GROUP_ROWS, Rows, Widths};
+use super::{
+    AttentionInput, Backend, FeedForward, Rows, Widths,
+    choice::{Choose, Filters},
+};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Poll, Waker},
-};
+use std::collections::{HashMap, VecDeque};
 use wgpu::BufferUsages as Usage;
 
-/// A weight on the device.
-pub enum Buf {
-    /// Norms and biases, as f32: they begin at `at` in one buffer that holds them all.
-    Vector {
-        at: usize,
-    },
-    Matrix(Matrix),
-}
-
-pub struct Matrix {
-    /// Tells it from every other.
-    id: u32,
-    layout: Layout,
-    /// One, but for a matrix that is larger than a shader can see at once.
-    parts: Vec<Part>,
-}
-
-/// Rows `first_row .. first_row + rows` of a matrix.
-struct Part {
-    first_row: usize,
-    rows: usize,
-    planes: Planes,
-    buffer: wgpu::Buffer,
-}
-
-pub struct Cache {
-    /// Of each block: two f16 a word, `[k | v, kv_heads, context, head / 2]`.
-    blocks: Vec<wgpu::Buffer>,
-    context_tokens: usize,
-}
-
-/// The activations of one step, all f32.
-pub struct Step {
-    widths: Widths,
-    max_tokens: usize,
-    now: Now,
-    /// Prompt tokens `[max_tokens]`.
-    token_ids: wgpu::Buffer,
-    /// `[max_tokens, embedding]`
-    x: wgpu::Buffer,
-    /// `[max_tokens, heads, head]`
-    q: wgpu::Buffer,
-    /// `[max_tokens, heads * head]` of attention, or `[max_tokens, feed_forward]`
-    a: wgpu::Buffer,
-    /// `[max_tokens, heads, MAX_SPLITS, 2 + head]`
-    partials: wgpu::Buffer,
-    /// `[vocab]`
-    logits: wgpu::Buffer,
-    /// `[max_tokens, vocab]`; made when they are first asked for.
-    all_logits: Option<wgpu::Buffer>,
-    /// Where the logits go to be read; as large as the largest reading so far.
-    readback: Option<wgpu::Buffer>,
-    recording: Option<Recording>,
-    /// Rows of logits that the step gives.
-    rows: Option<Rows>,
-}
-
-/// `shaders/shared/step.wgsl`
-#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-struct Now {
-    tokens: u32,
-    position: u32,
-    token_at: u32,
-    row: u32,
-    span: u32,
-    splits: u32,
-    chosen_at: u32,
-    top_k: u32,
-    temperature: f32,
-    top_p: f32,
-    min_p: f32,
-    repetition_penalty: f32,
-    frequency_penalty: f32,
-    presence_penalty: f32,
-    draw: f32,
-    unused: u32,
-}
-
-struct Recording {
-    // The pass ends before its encoder: fields drop in this order.
-    pass: wgpu::ComputePass<'static>,
-    encoder: wgpu::CommandEncoder,
-}
+pub use self::{
+    step::{Cache, Choice, Step},
+    weight::{Buf, Matrix, Part},
+};
 
 /// What was asked of the device since the backend was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,9 +60,6 @@ pub struct Gpu {
     unsent_bytes: usize,
     counters: Counters,
 }
-
-/// Weights are sent off in pieces of this size, so that they do not pile up beside their buffers.
-const SEND_BYTES: usize = 16 << 20;
 
 impl Gpu {
     pub fn new(device: Device) -> Self {
@@ -264,13 +185,31 @@ impl Gpu {
     }
 
     /// Ends the pass, and lets `after` add copies before the commands go off.
-    fn submit_with(&mut self, step: &mut Step, after: impl FnOnce(&mut wgpu::CommandEncoder)) {
-        let Some(Recording { pass, mut encoder }) = step.recording.take() else { return };
-        drop(pass);
-        after(&mut encoder);
+    fn submit_with(&mut self, step: &mut Step, after: impl FnOnce(&mut wgpu::CommandEncoder)) -> wgpu::SubmissionIndex {
         self.device.queue.write_buffer(&self.step_uniform, 0, bytemuck::bytes_of(&step.now));
-        self.device.queue.submit([encoder.finish()]);
         self.counters.submits += 1;
+        let commands = step.recording.take().map(|Recording { pass, mut encoder }| {
+            drop(pass);
+            after(&mut encoder);
+            encoder.finish()
+        });
+        self.device.queue.submit(commands)
+    }
+
+    /// Begins a step at `position`, whose tokens stand in `token_ids` from `token_at` on.
+    fn begin_at(&mut self, step: &mut Step, tokens: usize, position: usize, token_at: u32) {
+        let (span, splits) = splits(position + tokens);
+        step.now = Now {
+            tokens: tokens as u32,
+            position: position as u32,
+            token_at,
+            row: tokens as u32 - 1,
+            span: span as u32,
+            splits: splits as u32,
+            ..Now::default()
+        };
+        step.rows = None;
+        self.begin(step);
     }
 }
 
@@ -280,67 +219,11 @@ impl Backend for Gpu {
     type Step = Step;
 
     fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
-        if rows == 1 {
-            let at = self.vectors.len();
-            self.vectors.resize((at + cols).next_multiple_of(4), 0.0);
-            return Ok(Weight { dtype, rows, cols, buf: Buf::Vector { at } });
-        }
-        let Some(layout) = Layout::of(dtype).filter(|_| cols.is_multiple_of(BLOCK)) else {
-            let message = format!("The GPU has no kernel for {} weights with {cols} columns.", dtype.name());
-            return Err(Error::new(Code::GpuUnsupported, message));
-        };
-        let blocks = cols / BLOCK;
-        let limit = self.device.max_binding_bytes() as usize;
-        // Of each 8 rows; their planes are padded a little.
-        let group_bytes = layout.planes(GROUP_ROWS * blocks).size_bytes;
-        let part_rows = limit.saturating_sub(64) / group_bytes * GROUP_ROWS;
-        if part_rows == 0 {
-            return Err(Error::new(Code::GpuUnsupported, format!("A row of {cols} weights is more than the GPU takes at once.")));
-        }
-        let mut parts = Vec::new();
-        for first_row in (0..rows).step_by(part_rows) {
-            let rows = part_rows.min(rows - first_row);
-            let planes = layout.planes(rows.next_multiple_of(GROUP_ROWS) * blocks);
-            let buffer = self.buffer("weight", planes.size_bytes, Usage::STORAGE | Usage::COPY_DST)?;
-            parts.push(Part { first_row, rows, planes, buffer });
-        }
-        self.device.check()?;
-        self.next_id += 1;
-        Ok(Weight { dtype, rows, cols, buf: Buf::Matrix(Matrix { id: self.next_id, layout, parts }) })
+        self.alloc_weight(dtype, rows, cols)
     }
 
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
-        match &weight.buf {
-            Buf::Vector { at } => {
-                // Whoever loads asks for nothing of no length.
-                if !bytes.is_empty() {
-                    weight.dtype.dequantize(bytes, &mut self.vectors[*at..at + weight.cols]);
-                }
-            }
-            Buf::Matrix(matrix) => {
-                let blocks = weight.cols / BLOCK;
-                let row_bytes = weight.cols / weight.dtype.block_len() * weight.dtype.block_bytes();
-                let end_row = first_row + bytes.len() / row_bytes;
-                for part in &matrix.parts {
-                    let (from, to) = (first_row.max(part.first_row), end_row.min(part.first_row + part.rows));
-                    if from >= to {
-                        continue;
-                    }
-                    let planes = segment(weight.dtype, &bytes[(from - first_row) * row_bytes..(to - first_row) * row_bytes]);
-                    let offsets = matrix.layout.offsets((from - part.first_row) * blocks);
-                    for ((plane, at), offset) in planes.iter().zip(part.planes.at).zip(offsets).filter(|((plane, _), _)| !plane.is_empty())
-                    {
-                        self.device.queue.write_buffer(&part.buffer, (at + offset) as u64, plane);
-                    }
-                }
-                self.unsent_bytes += bytes.len();
-                if self.unsent_bytes > SEND_BYTES {
-                    self.unsent_bytes = 0;
-                    self.device.queue.submit([]);
-                    self.device.poll();
-                }
-            }
-        }
+        self.write_weight(weight, first_row, bytes);
     }
 
     fn cache(&mut self, widths: &Widths, context_tokens: usize) -> Result<Cache> {
@@ -356,11 +239,24 @@ impl Backend for Gpu {
             return Err(Error::new(Code::GpuUnsupported, format!("The GPU has no kernel for attention heads of {} elements.", w.head)));
         }
         let mut room = |label, len: usize, usage| self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage);
+        let slice = w.vocab.div_ceil(SLICES);
+        let choice = Choice {
+            filters: Filters::GREEDY,
+            marks: room("marks", w.vocab, Usage::COPY_DST)?,
+            bias: room("logit bias", w.vocab, Usage::COPY_DST)?,
+            maxima: room("maxima", 2 * SLICES, Usage::empty())?,
+            kept: room("kept", 2 * SLICES * slice, Usage::empty())?,
+            counts: room("counts", SLICES, Usage::empty())?,
+            penalized: false,
+            chosen: 0,
+            unread: VecDeque::new(),
+            idle: Vec::new(),
+        };
         let step = Step {
             widths: w.clone(),
             max_tokens,
             now: Now::default(),
-            token_ids: room("token ids", max_tokens, Usage::COPY_DST)?,
+            token_ids: room("token ids", max_tokens + MOST_IN_FLIGHT, Usage::COPY_DST | Usage::COPY_SRC)?,
             x: room("x", max_tokens * w.embedding, Usage::empty())?,
             q: room("q", max_tokens * w.heads * w.head, Usage::empty())?,
             a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::empty())?,
@@ -368,26 +264,18 @@ impl Backend for Gpu {
             logits: room("logits", w.vocab, Usage::COPY_SRC)?,
             all_logits: None,
             readback: None,
+            choice,
             recording: None,
             rows: None,
+            submitted: None,
         };
         self.device.check()?;
         Ok(step)
     }
 
     fn embed(&mut self, step: &mut Step, table: &Weight<Buf>, tokens: &[u32], position: usize) {
-        let (span, splits) = splits(position + tokens.len());
-        step.now = Now {
-            tokens: tokens.len() as u32,
-            position: position as u32,
-            row: tokens.len() as u32 - 1,
-            span: span as u32,
-            splits: splits as u32,
-            ..Now::default()
-        };
-        step.rows = None;
         self.device.queue.write_buffer(&step.token_ids, 0, bytemuck::cast_slice(tokens));
-        self.begin(step);
+        self.begin_at(step, tokens.len(), position, 0);
         self.record(step, "embed", id(table), |gpu, step| gpu.embed_ops(step, table));
     }
 
@@ -423,8 +311,13 @@ impl Backend for Gpu {
         }
     }
 
-    fn submit(&mut self, step: &mut Step) {
-        self.submit_with(step, |_| ());
+    async fn submit(&mut self, step: &mut Step) -> Result<()> {
+        let submission = self.submit_with(step, |_| ());
+        let before = step.submitted.replace(Fence::after(&self.device, submission));
+        match before {
+            Some(fence) => fence.wait(&self.device).await,
+            None => self.device.check(),
+        }
     }
 
     async fn read(&mut self, step: &mut Step, logits: &mut Vec<f32>) -> Result<()> {
@@ -440,56 +333,72 @@ impl Backend for Gpu {
         let (Some(source), Some(readback)) = (source, step.readback.clone()) else {
             return Err(Error::new(Code::GpuUnsupported, "The GPU has no room for the logits of so many tokens."));
         };
-        self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&source, 0, &readback, 0, size_bytes));
+        let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&source, 0, &readback, 0, size_bytes));
         self.counters.read_bytes += size_bytes;
         logits.resize(rows * vocab, 0.0);
-        mapped(&self.device, &readback, size_bytes, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await
+        let reading = Reading::after(submission, readback, size_bytes);
+        reading.finish(&self.device, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await.map(drop)
     }
-}
 
-/// The number of a matrix; 0 for a vector, which no operation is named after.
-fn id(weight: &Weight<Buf>) -> u32 {
-    match &weight.buf {
-        Buf::Matrix(matrix) => matrix.id,
-        Buf::Vector { .. } => 0,
+    fn most_in_flight(&self) -> usize {
+        MOST_IN_FLIGHT
     }
-}
 
-type Mapped = Option<std::result::Result<(), wgpu::BufferAsyncError>>;
-
-/// Waits until a buffer's first bytes can be read, and hands them to `take`.
-async fn mapped(device: &Device, buffer: &wgpu::Buffer, len_bytes: u64, take: impl FnOnce(&[u8])) -> Result<()> {
-    fn lock<T>(state: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-        state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    let state: Arc<Mutex<(Mapped, Option<Waker>)>> = Arc::default();
-    let done = Arc::clone(&state);
-    buffer.map_async(wgpu::MapMode::Read, 0..len_bytes, move |result| {
-        let mut state = lock(&done);
-        state.0 = Some(result);
-        if let Some(waker) = state.1.take() {
-            waker.wake();
+    fn begin_choosing(&mut self, step: &mut Step, choose: &impl Choose) {
+        let (filters, vocab) = (choose.filters(), step.widths.vocab);
+        let mut bias = vec![0f32; vocab];
+        let mut marks = vec![0u32; vocab];
+        let mut biased = false;
+        for (token, value) in choose.logit_bias() {
+            bias[token as usize] = value;
+            biased = true;
         }
-    });
-    device.poll();
-    let result = std::future::poll_fn(|context| {
-        let mut state = lock(&state);
-        match state.0.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                state.1 = Some(context.waker().clone());
-                Poll::Pending
-            }
+        for (token, count) in choose.counts() {
+            marks[token as usize] = 1 + count;
         }
-    })
-    .await;
-    device.check()?;
-    result.map_err(|_| unreadable())?;
-    take(&buffer.get_mapped_range(0..len_bytes).map_err(|_| unreadable())?);
-    buffer.unmap();
-    Ok(())
-}
+        step.choice.filters = filters;
+        step.choice.penalized = biased || filters.penalize();
+        if step.choice.penalized {
+            self.device.queue.write_buffer(&step.choice.bias, 0, bytemuck::cast_slice(&bias));
+            self.device.queue.write_buffer(&step.choice.marks, 0, bytemuck::cast_slice(&marks));
+        }
+    }
 
-fn unreadable() -> Error {
-    lost("its memory could not be read")
+    fn embed_chosen(&mut self, step: &mut Step, table: &Weight<Buf>, position: usize) {
+        let last = step.choice.chosen.wrapping_sub(1);
+        self.begin_at(step, 1, position, Choice::slot(step.max_tokens, last));
+        self.record(step, "embed", id(table), |gpu, step| gpu.embed_ops(step, table));
+    }
+
+    fn choose(&mut self, step: &mut Step, draw: f32) {
+        let slot = Choice::slot(step.max_tokens, step.choice.chosen);
+        step.now = Now { chosen_at: slot, draw, penalized: step.choice.penalized.into(), ..step.now.choosing(&step.choice.filters) };
+        step.choice.chosen += 1;
+        self.record(step, "choose", 0, |gpu, step| gpu.choose_ops(step));
+        let size_bytes = size_of::<u32>() as u64;
+        let buffer = step.choice.idle.pop().unwrap_or_else(|| {
+            self.counters.buffers += 1;
+            self.device.readback(size_bytes)
+        });
+        let ids = step.token_ids.clone();
+        let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&ids, 4 * u64::from(slot), &buffer, 0, size_bytes));
+        self.counters.read_bytes += size_bytes;
+        step.choice.unread.push_back(Reading::after(submission, buffer, size_bytes));
+    }
+
+    async fn read_chosen(&mut self, step: &mut Step) -> Result<u32> {
+        let Some(reading) = step.choice.unread.pop_front() else {
+            return Err(Error::new(Code::InvalidArgument, "No token was chosen that has not been read."));
+        };
+        let mut token = u32::MAX;
+        let buffer = reading.finish(&self.device, |bytes| token = bytemuck::pod_read_unaligned(bytes)).await?;
+        step.choice.idle.push(buffer);
+        if (token as usize) < step.widths.vocab {
+            return Ok(token);
+        }
+        Err(Error::new(
+            Code::NotFinite,
+            "The GPU computed a logit that is no number. Download the model file again; if it stays so, report it.",
+        ))
+    }
 }

@@ -19,9 +19,12 @@ macro_rules! files {
 }
 
 files![
+    "adjust",
     "attend",
+    "choose",
     "combine",
     "embed",
+    "gather",
     "matvec",
     "quant/f16",
     "quant/f32",
@@ -40,6 +43,7 @@ files![
     "shared/pairs",
     "shared/supers",
     "shared/planes",
+    "shared/slices",
     "shared/step",
     "shared/unpack",
     "shared/words",
