@@ -47,6 +47,11 @@ impl<D: Decoder> Session<D> {
         self.generator.decoder()
     }
 
+    /// Goes on with another decoder of the same model, where the last one was lost: it reads the conversation anew.
+    pub fn replace_decoder(&mut self, decoder: D) {
+        self.generator.replace_decoder(decoder);
+    }
+
     /// Begins an answer to the request's messages.
     /// Errors, each of which leaves the session as it was: `busy`, `template`, `context_full`, `invalid_argument`.
     pub fn start(&mut self, request: ChatRequest) -> Result<()> {
@@ -65,7 +70,8 @@ impl<D: Decoder> Session<D> {
     }
 
     /// At most about 100 ms of the prompt, or one token; none when no answer is being written.
-    /// Errors: `not_finite`, `out_of_memory`. They end the answer; the session stays usable.
+    /// Errors: `not_finite`, `out_of_memory`. They end the answer; the session stays usable. `gpu_lost`, `gpu_out_of_memory` and
+    /// `gpu_refused` leave the answer as it is, for another decoder to go on with it.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         self.generator.next(&self.tokenizer).await
     }

@@ -10,10 +10,6 @@ mod product;
 use serde_json::json;
 use siskin::{
     Code, Error, Result,
-    backend::gpu::{
-        Gpu,
-        device::{Device, GpuOptions},
-    },
     format::{gguf::GgufReader, metadata::Value},
     generate::{
         Decoder, Outcome, STEP_TOKENS,
@@ -153,7 +149,7 @@ fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Res
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let options = Options { context_tokens };
     let mut loader = if arguments.option("gpu").is_some() {
-        EngineLoader::gpu(options, Gpu::new(pollster::block_on(Device::open(GpuOptions::default()))?))
+        pollster::block_on(EngineLoader::on_gpu(options))?
     } else {
         EngineLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))
     };

@@ -118,6 +118,12 @@ impl<D: Decoder> Generator<D> {
         &mut self.decoder
     }
 
+    /// Takes the place of a decoder that was lost. Nothing is cached in it yet: the next step reads the conversation anew.
+    pub fn replace_decoder(&mut self, decoder: D) {
+        self.decoder = decoder;
+        self.pace = Pace::new();
+    }
+
     pub fn is_writing(&self) -> bool {
         self.answer.is_some()
     }
@@ -168,7 +174,8 @@ impl<D: Decoder> Generator<D> {
     }
 
     /// One step of the answer; none when no answer is being written.
-    /// An error ends the answer, and leaves the cache as it was before the step: the next [`Generator::start`] works.
+    /// An error ends the answer, and leaves the cache as it was before the step: the next [`Generator::start`] works. One of the device
+    /// itself ([`Code::is_device`]) does not end it: [`Generator::replace_decoder`], and it goes on.
     /// Dropping the future ends the answer too.
     pub async fn next(&mut self, vocabulary: &impl Vocabulary) -> Result<Option<Event>> {
         let Some(mut answer) = self.answer.take() else { return Ok(None) };
@@ -176,11 +183,18 @@ impl<D: Decoder> Generator<D> {
             return Ok(Some(answer.end(String::new(), FinishReason::Abort)));
         }
         let cached_tokens = self.decoder.cached_tokens();
-        let event = self.step(&mut answer, vocabulary).await.inspect_err(|_| self.decoder.truncate(cached_tokens))?;
-        if event.finish_reason.is_none() {
+        let outcome = self.step(&mut answer, vocabulary).await;
+        let goes_on = match &outcome {
+            Ok(event) => event.finish_reason.is_none(),
+            Err(error) => {
+                self.decoder.truncate(cached_tokens);
+                error.code.is_device()
+            }
+        };
+        if goes_on {
             self.answer = Some(answer);
         }
-        Ok(Some(event))
+        outcome.map(Some)
     }
 
     async fn step(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<Event> {

@@ -1,7 +1,10 @@
 //! The backends that exist. Nothing to the left of the session knows that there is more than one.
 
 #[cfg(not(target_feature = "atomics"))]
-use crate::backend::gpu::Gpu;
+use crate::backend::gpu::{
+    Gpu,
+    device::{Device, GpuOptions},
+};
 use crate::{
     Result,
     backend::cpu::Cpu,
@@ -25,9 +28,11 @@ impl EngineLoader {
         Self::Cpu(Loader::new(Cpu::new(pool), options))
     }
 
+    /// On the graphics card. Errors: `gpu_unavailable`.
     #[cfg(not(target_feature = "atomics"))]
-    pub fn gpu(options: Options, gpu: Gpu) -> Self {
-        Self::Gpu(Loader::new(gpu, options))
+    pub async fn on_gpu(options: Options) -> Result<Self> {
+        let device = Device::open(GpuOptions::default()).await?;
+        Ok(Self::Gpu(Loader::new(Gpu::new(device), options)))
     }
 
     /// As [`Loader::push`].

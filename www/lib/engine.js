@@ -32,7 +32,7 @@ function defaultThreads() {
 /**
  * The builds that this browser runs, the fastest first. Wasm has no run-time detection of its own: a module either validates or not.
  *
- * @param {number} threads
+ * @param {number} threads 1 for the builds that know the graphics card
  * @returns {Build[]}
  */
 function builds(threads) {

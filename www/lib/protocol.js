@@ -16,7 +16,9 @@
  * @property {number} context_tokens the context in use
  * @property {number} size_bytes
  * @property {boolean} has_chat_template
- * @property {string} backend `cpu`
+ * @property {'cpu' | 'gpu'} backend where it computes
+ * @property {string} [adapter] the graphics card's name
+ * @property {string} [gpu_refusal] why the graphics card does not compute, where it was tried
  * @property {string} build which wasm file runs: `relaxed`, `simd` or `threads`
  * @property {number} threads
  */
@@ -104,6 +106,7 @@
  * @typedef {object} Engine
  * @property {(bytes: Uint8Array) => void} push
  * @property {() => ModelInfo} finish
+ * @property {(fresh: Engine) => void} reload takes the place of a model that was lost; the file is pushed and finished again
  * @property {(request: ChatRequest) => void} start
  * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one token
  * @property {() => void} stop
@@ -128,7 +131,7 @@
  *
  * @typedef {object} WasmModule
  * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{memory: WebAssembly.Memory}>} default
- * @property {new (options: {context_tokens?: number, threads?: number}) => Engine} Engine
+ * @property {{new (options: {context_tokens?: number, threads?: number}): Engine, on_gpu(options: {context_tokens?: number}): Promise<Engine>}} Engine
  */
 
 /**
@@ -142,7 +145,7 @@
 /**
  * Page to worker.
  *
- * @typedef {{type: 'load', id: number, source: WeightSource, context_tokens?: number, threads?: number}
+ * @typedef {{type: 'load', id: number, source: WeightSource, context_tokens?: number, threads?: number, backend: 'auto' | 'gpu' | 'cpu'}
  *   | {type: 'chat', id: number, request: ChatRequest}
  *   | {type: 'stop', id: number}
  *   | {type: 'tokenize', id: number, text: string, special: boolean}

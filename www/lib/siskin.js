@@ -12,6 +12,7 @@ import { describeSource } from './weights.js';
  * @typedef {object} LoadOptions
  * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
  * @property {AbortSignal} [signal] ends the loading
+ * @property {'auto' | 'gpu' | 'cpu'} [backend] where to compute: by default on the graphics card if that is right and faster, else on the processor
  * @property {number} [threads] how many threads compute, where the page is cross-origin isolated (elsewhere one does); by default as many as pay
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the KV cache grows with it
  */
@@ -52,9 +53,9 @@ export class Siskin {
    *   and what may be wrong with the file: `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
-    const { onProgress, signal, contextTokens: context_tokens, threads, ...unknown } = options;
+    const { onProgress, signal, contextTokens: context_tokens, threads, backend = 'auto', ...unknown } = options;
     const [name] = Object.keys(unknown);
-    if (name !== undefined) throw new SiskinError('invalid_argument', `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens and threads.`);
+    if (name !== undefined) throw new SiskinError('invalid_argument', `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, threads and backend.`);
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
     if (context_tokens !== undefined && !(Number.isInteger(context_tokens) && context_tokens > 0 && context_tokens <= 0xffffffff)) {
       throw new SiskinError('invalid_argument', 'contextTokens must be a whole number above 0.');
@@ -62,13 +63,14 @@ export class Siskin {
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
       throw new SiskinError('invalid_argument', 'threads must be a whole number from 1 to 64.');
     }
+    if (!['auto', 'gpu', 'cpu'].includes(backend)) throw new SiskinError('invalid_argument', 'backend must be "auto", "gpu" or "cpu".');
     throwIfAborted(signal);
     const described = describeSource(source);
     /** @type {WorkerLink | undefined} */
     let link;
     try {
       link = new WorkerLink();
-      const { result } = link.call({ type: 'load', source: described.source, context_tokens, threads }, {
+      const { result } = link.call({ type: 'load', source: described.source, context_tokens, threads, backend }, {
         signal,
         transfer: described.transfer,
         onMessage: (message) => {

@@ -3,10 +3,15 @@
  * messages between any two steps of the engine, so that stop stops.
  */
 import { startEngine } from './engine.js';
-import { codeOf, messageOf } from './errors.js';
+import { SiskinError, codeOf, messageOf } from './errors.js';
+import { findGpu } from './gpu.js';
 import { openWeights, pumpWeights } from './weights.js';
 
-/** @import { ChatRequest, Engine, EngineEvent, PageMessage, Timings, WorkerMessage } from './protocol.js' */
+/** @import { ChatRequest, Engine, EngineEvent, ModelInfo, PageMessage, Timings, WorkerMessage } from './protocol.js' */
+/** @import { StartedEngine } from './engine.js' */
+
+/** @typedef {Extract<PageMessage, {type: 'load'}>} LoadMessage */
+/** @typedef {{started: StartedEngine, engine: Engine, adapter?: string, gpu_refusal?: string}} Made an engine that waits for its file */
 
 /** @type {{postMessage: (message: WorkerMessage, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent<PageMessage>) => void) | null}} */
 const page = /** @type {any} */ (globalThis);
@@ -21,6 +26,10 @@ const calls = [];
 let threads = [];
 /** Frees the engine, in the making or ready. */
 let free = () => {};
+/** Loads the model again, when the graphics card was lost. @type {((backend: 'gpu' | 'cpu') => Promise<void>) | undefined} */
+let reload;
+/** How often it was. */
+let losses = 0;
 let busy = false;
 let unloading = false;
 let answering = 0;
@@ -112,23 +121,118 @@ function runCalls() {
   for (let run = calls.shift(); run; run = calls.shift()) run();
 }
 
-/** @param {Extract<PageMessage, {type: 'load'}>} message */
-async function load({ id, source, context_tokens, threads: wanted_threads }) {
+/** @param {LoadMessage} message */
+async function load(message) {
+  const { id } = message;
   try {
-    const [started, weights] = await Promise.all([startEngine(wanted_threads), openWeights(source)]);
-    const loading = new started.module.Engine({ context_tokens, threads: started.thread_count });
-    free = () => loading.free();
-    await pumpWeights(weights, (bytes) => loading.push(bytes), (value) => page.postMessage({ type: 'progress', id, value }));
-    const info = loading.finish();
+    const opening = openWeights(message.source);
+    // Awaited below; until then its failure is not unhandled.
+    opening.catch(() => {});
+    let made = await makeEngine(message);
+    let weights = await opening;
+    let info;
+    try {
+      info = await fill(made.engine, weights, id);
+    } catch (error) {
+      if (!isDeviceError(error) || message.backend === 'gpu' || message.source.kind === 'port') throw error;
+      made.engine.free();
+      made = { ...(await makeOnCpu(message)), gpu_refusal: messageOf(error) };
+      weights = await openWeights(message.source);
+      info = await fill(made.engine, weights, id);
+    }
     // Only now: reading a file takes one thread, and a load that fails leaves no other worker behind.
-    threads = await started.startThreads();
-    for (const thread of threads) thread.postMessage(loading.take_seat());
-    info.threads = threads.length + 1;
-    engine = loading;
+    threads = await made.started.startThreads();
+    for (const thread of threads) thread.postMessage(made.engine.take_seat());
+    if (threads.length > 0) info.threads = threads.length + 1;
+    const { adapter, gpu_refusal } = made;
+    Object.assign(info, adapter !== undefined && { adapter }, gpu_refusal !== undefined && { gpu_refusal });
+    engine = made.engine;
+    // What came through a port came once.
+    if (message.source.kind !== 'port') reload = (backend) => reloadInto(made, message, backend);
     page.postMessage({ type: 'done', id, value: info });
   } catch (error) {
     fail(id, error);
   }
+}
+
+/**
+ * Starts the engine on the graphics card if it may and can, else on the processor.
+ *
+ * @param {LoadMessage} message
+ * @returns {Promise<Made>}
+ */
+async function makeEngine(message) {
+  if (message.backend === 'cpu') return makeOnCpu(message);
+  const gpu = await findGpu();
+  let gpu_refusal = '';
+  if ('absent' in gpu) {
+    gpu_refusal = gpu.absent;
+  } else {
+    const started = await startEngine(1);
+    try {
+      return { started, engine: await onGpu(started, message), adapter: gpu.adapter };
+    } catch (error) {
+      if (!isDeviceError(error)) throw error;
+      gpu_refusal = messageOf(error);
+    }
+  }
+  if (message.backend === 'gpu') throw new SiskinError('gpu_unavailable', `${gpu_refusal} Load the model with backend "auto" or "cpu".`);
+  return { ...(await makeOnCpu(message)), gpu_refusal };
+}
+
+/**
+ * @param {LoadMessage} message
+ * @returns {Promise<Made>}
+ */
+async function makeOnCpu({ context_tokens, threads: wanted_threads }) {
+  const started = await startEngine(wanted_threads);
+  const engine = new started.module.Engine({ context_tokens, threads: started.thread_count });
+  free = () => engine.free();
+  return { started, engine };
+}
+
+/**
+ * @param {StartedEngine} started
+ * @param {LoadMessage} message
+ */
+async function onGpu(started, { context_tokens }) {
+  const engine = await started.module.Engine.on_gpu({ context_tokens });
+  free = () => engine.free();
+  return engine;
+}
+
+/**
+ * Reads the whole file into the engine.
+ *
+ * @param {Engine} loading
+ * @param {import('./weights.js').Weights} weights
+ * @param {number} id
+ * @returns {Promise<ModelInfo>}
+ */
+async function fill(loading, weights, id) {
+  await pumpWeights(weights, (bytes) => loading.push(bytes), (value) => page.postMessage({ type: 'progress', id, value }));
+  return loading.finish();
+}
+
+/**
+ * After the graphics card was lost: the same file once more, onto the card or, the second time, the processor. The answer goes on.
+ *
+ * @param {Made} made
+ * @param {LoadMessage} message
+ * @param {'gpu' | 'cpu'} backend
+ */
+async function reloadInto({ started, engine }, message, backend) {
+  const { Engine } = started.module;
+  const { context_tokens } = message;
+  engine.reload(backend === 'gpu' ? await Engine.on_gpu({ context_tokens }) : new Engine({ context_tokens, threads: 1 }));
+  const weights = await openWeights(message.source);
+  await pumpWeights(weights, (bytes) => engine.push(bytes), () => {});
+  engine.finish();
+}
+
+/** @param {unknown} error */
+function isDeviceError(error) {
+  return codeOf(error)?.startsWith('gpu_') ?? false;
 }
 
 /**
@@ -151,7 +255,7 @@ async function answer(id, request) {
         stop_sent = true;
         engine.stop();
       }
-      const event = await engine.next();
+      const event = await nextEvent(engine);
       if (!event) break;
       page.postMessage({ type: 'event', id, value: event, timings: clock.tick(performance.now(), event) });
       await breathe();
@@ -162,6 +266,29 @@ async function answer(id, request) {
     fail(id, error);
   }
   answering = 0;
+}
+
+/**
+ * The next event, whatever happens to the graphics card: it is started again once, then the processor takes over.
+ *
+ * @param {Engine} engine
+ */
+async function nextEvent(engine) {
+  for (;;) {
+    try {
+      return await engine.next();
+    } catch (error) {
+      if (!isDeviceError(error) || !reload || losses >= 2) throw error;
+    }
+    losses += 1;
+    try {
+      await reload(losses === 1 ? 'gpu' : 'cpu');
+    } catch (error) {
+      if (!isDeviceError(error) || losses >= 2) throw error;
+      losses += 1;
+      await reload('cpu');
+    }
+  }
 }
 
 /**

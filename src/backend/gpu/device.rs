@@ -1,6 +1,7 @@
 //! The graphics card: what it can do, and what went wrong with it.
 
-use crate::{Code, Error, Result};
+use super::waiting::Reading;
+use crate::{Code, Error, Result, host};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What may be asked of [`Device::open`]. The default takes all that the adapter has.
@@ -34,6 +35,8 @@ pub struct Device {
     pub name: String,
     /// Whether the processor plays the graphics card.
     pub software: bool,
+    /// How long four bytes take to the host when the device has nothing else to do.
+    pub latency_ms: f64,
     fault: Arc<Mutex<Option<Error>>>,
 }
 
@@ -89,7 +92,25 @@ impl Device {
             enable: cfg!(target_arch = "wasm32"),
         };
         let software = info.device_type == wgpu::DeviceType::Cpu;
-        Ok(Self { device, queue, tier, name: info.name, software, fault })
+        let mut device = Self { device, queue, tier, name: info.name, software, latency_ms: 0.0, fault };
+        device.latency_ms = device.measure_latency().await?;
+        Ok(device)
+    }
+
+    async fn measure_latency(&self) -> Result<f64> {
+        let source = self.buffer("latency", 4, wgpu::BufferUsages::COPY_SRC)?;
+        let mut buffer = self.readback(4);
+        let mut latency_ms = 0.0;
+        // The first one pays for what is made at first use.
+        for _ in 0..2 {
+            let start_ms = host::now_ms();
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("latency") });
+            encoder.copy_buffer_to_buffer(&source, 0, &buffer, 0, 4);
+            let submission = self.queue.submit([encoder.finish()]);
+            buffer = Reading::after(submission, buffer, 4).finish(self, |_| ()).await?;
+            latency_ms = host::now_ms() - start_ms;
+        }
+        Ok(latency_ms)
     }
 
     /// The first thing that went wrong since the last call. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.

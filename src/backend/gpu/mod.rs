@@ -3,6 +3,7 @@
 //! An operation's buffers never change, so its bind group is made once, when it is first recorded, and found again by its name and
 //! number. What differs from step to step lies in one small uniform (`shaders/shared/step.wgsl`) that is written before each submit.
 
+mod depth;
 pub mod device;
 mod kernels;
 pub mod pipeline;
@@ -13,10 +14,11 @@ mod waiting;
 mod weight;
 
 use self::{
+    depth::{Depth, MOST_STEPS},
     device::Device,
     kernels::{MAX_SPLITS, Op, Words, splits},
     pipeline::{Key, Pipelines},
-    step::{MOST_IN_FLIGHT, Now, Recording, SLICES},
+    step::{Now, Recording, SLICES},
     waiting::{Fence, Reading},
     weight::id,
 };
@@ -24,7 +26,7 @@ use super::{
     AttentionInput, Backend, FeedForward, Rows, Widths,
     choice::{Choose, Filters},
 };
-use crate::{Code, Error, Result, quant::DType, tensor::Weight};
+use crate::{Code, Error, Result, host, quant::DType, tensor::Weight};
 use std::collections::{HashMap, VecDeque};
 use wgpu::BufferUsages as Usage;
 
@@ -58,6 +60,7 @@ pub struct Gpu {
     turns: Option<wgpu::Buffer>,
     /// Bytes of weights that wait to be copied.
     unsent_bytes: usize,
+    depth: Depth,
     counters: Counters,
 }
 
@@ -83,6 +86,7 @@ impl Gpu {
             layout: &step_layout,
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: step_uniform.as_entire_binding() }],
         });
+        let depth = Depth::new(device.latency_ms);
         Self {
             device,
             pipelines: Pipelines::default(),
@@ -95,6 +99,7 @@ impl Gpu {
             vectors_buffer: None,
             turns: None,
             unsent_bytes: 0,
+            depth,
             counters: Counters::default(),
         }
     }
@@ -256,7 +261,7 @@ impl Backend for Gpu {
             widths: w.clone(),
             max_tokens,
             now: Now::default(),
-            token_ids: room("token ids", max_tokens + MOST_IN_FLIGHT, Usage::COPY_DST | Usage::COPY_SRC)?,
+            token_ids: room("token ids", max_tokens + MOST_STEPS, Usage::COPY_DST | Usage::COPY_SRC)?,
             x: room("x", max_tokens * w.embedding, Usage::empty())?,
             q: room("q", max_tokens * w.heads * w.head, Usage::empty())?,
             a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::empty())?,
@@ -341,7 +346,7 @@ impl Backend for Gpu {
     }
 
     fn most_in_flight(&self) -> usize {
-        MOST_IN_FLIGHT
+        self.depth.steps()
     }
 
     fn begin_choosing(&mut self, step: &mut Step, choose: &impl Choose) {
@@ -356,6 +361,7 @@ impl Backend for Gpu {
         for (token, count) in choose.counts() {
             marks[token as usize] = 1 + count;
         }
+        self.depth.begin();
         step.choice.filters = filters;
         step.choice.penalized = biased || filters.penalize();
         if step.choice.penalized {
@@ -392,6 +398,7 @@ impl Backend for Gpu {
         };
         let mut token = u32::MAX;
         let buffer = reading.finish(&self.device, |bytes| token = bytemuck::pod_read_unaligned(bytes)).await?;
+        self.depth.observe(host::now_ms());
         step.choice.idle.push(buffer);
         if (token as usize) < step.widths.vocab {
             return Ok(token);

@@ -1,13 +1,14 @@
 //! The activations of one step, and the little that differs from step to step.
 
-use super::waiting::{Fence, Reading};
+use super::{
+    depth::MOST_STEPS,
+    waiting::{Fence, Reading},
+};
 use crate::backend::{Rows, Widths, choice::Filters};
 use std::collections::VecDeque;
 
 /// Slices of the vocabulary, for as many workgroups.
 pub const SLICES: usize = 64;
-/// Chosen tokens that wait to be read, at most.
-pub const MOST_IN_FLIGHT: usize = 16;
 
 pub struct Cache {
     /// Of each block: two f16 a word, `[k | v, kv_heads, context, head / 2]`.
@@ -20,7 +21,7 @@ pub struct Step {
     pub widths: Widths,
     pub max_tokens: usize,
     pub now: Now,
-    /// Prompt tokens `[max_tokens]`, then a ring of chosen ones `[MOST_IN_FLIGHT]`.
+    /// Prompt tokens `[max_tokens]`, then a ring of chosen ones `[MOST_STEPS]`.
     pub token_ids: wgpu::Buffer,
     /// `[max_tokens, embedding]`
     pub x: wgpu::Buffer,
@@ -70,7 +71,7 @@ pub struct Choice {
 impl Choice {
     /// Where in `token_ids` the chosen token number `n` lies.
     pub fn slot(max_tokens: usize, n: usize) -> u32 {
-        (max_tokens + n % MOST_IN_FLIGHT) as u32
+        (max_tokens + n % MOST_STEPS) as u32
     }
 }
 
