@@ -279,6 +279,7 @@ async function nextEvent(engine) {
       return await engine.next();
     } catch (error) {
       if (!isDeviceError(error) || !reload || losses >= 2) throw error;
+      console.log(messageOf(error));
     }
     losses += 1;
     try {
