@@ -12,6 +12,8 @@ pub struct GpuOptions {
     pub without_subgroups: bool,
     /// Keeps to the limits that every WebGPU device has.
     pub default_limits: bool,
+    /// Splits weights that are larger than this, where the device would take them whole.
+    pub max_part_bytes: Option<u64>,
 }
 
 /// What shaders may use, found at run time.
@@ -34,6 +36,7 @@ pub struct Device {
     pub name: String,
     /// Whether the processor plays the graphics card.
     pub software: bool,
+    max_part_bytes: Option<u64>,
     fault: Arc<Mutex<Option<Error>>>,
 }
 
@@ -89,7 +92,7 @@ impl Device {
             enable: cfg!(target_arch = "wasm32"),
         };
         let software = info.device_type == wgpu::DeviceType::Cpu;
-        Ok(Self { device, queue, tier, name: info.name, software, fault })
+        Ok(Self { device, queue, tier, name: info.name, software, max_part_bytes: options.max_part_bytes, fault })
     }
 
     /// The first thing that went wrong since the last call. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
@@ -119,6 +122,11 @@ impl Device {
     pub fn max_binding_bytes(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
+    /// The most bytes of a weight that lie in one buffer.
+    pub fn max_part_bytes(&self) -> u64 {
+        self.max_binding_bytes().min(self.max_part_bytes.unwrap_or(u64::MAX))
     }
 
     /// A buffer that the host reads.

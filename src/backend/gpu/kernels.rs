@@ -2,7 +2,8 @@
 
 use super::{
     Buf, Cache, Gpu, Matrix, Part, Step,
-    pipeline::{Key, Pipeline},
+    dispatch::{Op, Words},
+    pipeline::Key,
     segment::BLOCK,
     step::SLICES,
 };
@@ -10,7 +11,6 @@ use crate::{
     backend::{AttentionInput, FeedForward, Rope, RopePairs},
     tensor::Weight,
 };
-use std::rc::Rc;
 
 /// Threads of a workgroup that multiplies a matrix by one token's activations.
 const LANES: u32 = 32;
@@ -24,40 +24,6 @@ const TILE: usize = 64;
 const NONE: u32 = u32::MAX;
 /// The most workgroups along one axis is 65,535.
 const MAX_GROUPS: u32 = 1 << 15;
-
-/// A dispatch whose buffers never change. Its tokens are the grid's third axis.
-pub struct Op {
-    pub pipeline: Rc<Pipeline>,
-    pub group: wgpu::BindGroup,
-    pub grid: [u32; 2],
-    /// Along which axis the step's tokens lie; none for an operation on one token alone.
-    pub tokens_axis: Option<usize>,
-}
-
-/// The uniform of an operation, word by word as its `struct Op` has them.
-#[derive(Default)]
-pub struct Words(Vec<u32>);
-
-impl Words {
-    fn push(&mut self, word: usize) -> &mut Self {
-        self.0.push(word as u32);
-        self
-    }
-
-    fn float(&mut self, value: f32) -> &mut Self {
-        self.0.push(value.to_bits());
-        self
-    }
-
-    fn planes(&mut self, part: &Part, blocks: usize) -> &mut Self {
-        let [_, high, scales, supers] = part.planes.at.map(|at| at / 4);
-        self.push(blocks).push(high).push(scales).push(supers)
-    }
-
-    pub fn as_bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
-    }
-}
 
 fn grid(groups: usize) -> ([u32; 2], usize) {
     let x = (groups as u32).min(MAX_GROUPS);
