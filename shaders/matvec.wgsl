@@ -4,7 +4,8 @@
 //   GATE_UP    rows of the two weights gate and up; silu(gate) * up
 //   HEAD       only row `now.row` of x, and only one row of results
 //   ADD        the result is added to the output; without any of these it is stored
-// Each lane takes every LANES-th block of 32 columns, for all four rows: x is read once for them.
+// Each lane takes every LANES-th block of 32 columns, for all four rows: x is read once for them. With ALONE each lane has four rows of its
+// own: where a processor plays the graphics card, a barrier costs more than the rows.
 #enable subgroups
 #import shared/step
 #import quant/$A as a
@@ -36,6 +37,7 @@ struct Op {
   rotated: u32,           // of them, how many are rotated
   context: u32,           // positions of the cache
   groups: u32,            // workgroups along x of the grid
+  count: u32,             // groups of four rows
 }
 const NONE = 0xffffffffu;
 
@@ -59,9 +61,11 @@ const NONE = 0xffffffffu;
 @group(1) @binding(8) var<storage, read_write> cache: array<u32>;          // two f16 a word: [k | v, kv heads, positions, head / 2]
 #endif
 
+#ifndef ALONE
 var<workgroup> sums: array<vec4<f32>, $LANES>;
 #ifdef NORM
 var<workgroup> squares: array<f32, $LANES>;
+#endif
 #endif
 
 #ifdef QKV
@@ -118,7 +122,14 @@ fn main(
   @builtin(subgroup_size) subgroup_size: u32,
 #endif
 ) {
+#ifdef ALONE
+  let group = (id.y * op.groups + id.x) * $LANES + lane;
+  if (group >= op.count) {
+    return;
+  }
+#else
   let group = id.y * op.groups + id.x;
+#endif
 #ifdef HEAD
   let token = now.row;
 #else
@@ -148,7 +159,11 @@ fn main(
 
   var sum = vec4<f32>(0.0);
   var square = 0.0;
+#ifdef ALONE
+  for (var block = 0u; block < op.blocks; block++) {
+#else
   for (var block = lane; block < op.blocks; block += $LANES) {
+#endif
     let at = (token * op.blocks + block) * 8u;
     var v = array<vec4<f32>, 8>(x[at], x[at + 1u], x[at + 2u], x[at + 3u], x[at + 4u], x[at + 5u], x[at + 6u], x[at + 7u]);
 #ifdef NORM
@@ -179,6 +194,7 @@ fn main(
 #endif
   }
 
+#ifndef ALONE
 #ifdef SUBGROUPS
   let all = subgroupAdd(sum);
 #ifdef NORM
@@ -225,6 +241,7 @@ fn main(
   sum = sums[0];
 #ifdef NORM
   square = squares[0];
+#endif
 #endif
 #endif
 #ifdef NORM

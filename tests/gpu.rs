@@ -1,9 +1,18 @@
 //! The GPU backend on whatever adapter is here, a software one (lavapipe) included.
 
+#[expect(dead_code, reason = "one part of it is used here")]
+#[path = "kernels/data.rs"]
+mod data;
 #[path = "gpu/device.rs"]
 mod device;
 #[path = "common/golden.rs"]
 mod golden;
+#[path = "gpu/harness.rs"]
+mod harness;
+#[path = "gpu/products.rs"]
+mod products;
+#[path = "common/random.rs"]
+mod random;
 #[path = "common/tiny.rs"]
 mod tiny;
 

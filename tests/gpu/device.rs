@@ -7,7 +7,13 @@ use siskin::backend::gpu::{
 
 /// What a machine may lack, in every combination.
 pub fn tiers() -> impl Iterator<Item = GpuOptions> {
-    (0..4).map(|bits| GpuOptions { without_f16: bits & 1 != 0, without_subgroups: bits & 2 != 0, default_limits: bits == 3 })
+    (0..8).map(|bits| GpuOptions {
+        without_f16: bits & 1 != 0,
+        without_subgroups: bits & 2 != 0,
+        alone: Some(bits & 4 != 0),
+        default_limits: bits == 3,
+        ..GpuOptions::default()
+    })
 }
 
 /// None, with a word about it, where there is no adapter; an error instead where one is required.

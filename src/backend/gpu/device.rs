@@ -11,8 +11,12 @@ pub struct GpuOptions {
     pub without_f16: bool,
     /// Does without subgroups even where there are some.
     pub without_subgroups: bool,
+    /// Whether each lane multiplies rows of its own. None: as measured.
+    pub alone: Option<bool>,
     /// Keeps to the limits that every WebGPU device has.
     pub default_limits: bool,
+    /// Splits weights that are larger than this, where the device would take them whole.
+    pub max_part_bytes: Option<u64>,
 }
 
 /// What shaders may use, found at run time.
@@ -22,6 +26,8 @@ pub struct Tier {
     pub subgroups: bool,
     /// The packed 8-bit functions of WGSL.
     pub packed: bool,
+    /// Each lane multiplies rows of its own: faster where a processor plays the graphics card.
+    pub alone: bool,
     /// Where the extensions that a shader uses must be named in it: in browsers.
     pub enable: bool,
 }
@@ -37,6 +43,7 @@ pub struct Device {
     pub software: bool,
     /// How long four bytes take to the host when the device has nothing else to do.
     pub latency_ms: f64,
+    max_part_bytes: Option<u64>,
     fault: Arc<Mutex<Option<Error>>>,
 }
 
@@ -89,10 +96,12 @@ impl Device {
             f16: features.contains(wgpu::Features::SHADER_F16),
             subgroups: features.contains(wgpu::Features::SUBGROUP) || (!options.without_subgroups && has_web_subgroups(&device)),
             packed: instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
+            alone: options.alone.unwrap_or(info.device_type == wgpu::DeviceType::Cpu),
             enable: cfg!(target_arch = "wasm32"),
         };
         let software = info.device_type == wgpu::DeviceType::Cpu;
-        let mut device = Self { device, queue, tier, name: info.name, software, latency_ms: 0.0, fault };
+        let max_part_bytes = options.max_part_bytes;
+        let mut device = Self { device, queue, tier, name: info.name, software, latency_ms: 0.0, max_part_bytes, fault };
         device.latency_ms = device.measure_latency().await?;
         Ok(device)
     }
@@ -140,6 +149,11 @@ impl Device {
     pub fn max_binding_bytes(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
+    /// The most bytes of a weight that lie in one buffer.
+    pub fn max_part_bytes(&self) -> u64 {
+        self.max_binding_bytes().min(self.max_part_bytes.unwrap_or(u64::MAX))
     }
 
     /// A buffer that the host reads.

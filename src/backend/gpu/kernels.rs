@@ -2,7 +2,8 @@
 
 use super::{
     Buf, Cache, Gpu, Matrix, Part, Step,
-    pipeline::{Key, Pipeline},
+    dispatch::{Op, Words},
+    pipeline::Key,
     segment::BLOCK,
     step::SLICES,
 };
@@ -10,7 +11,6 @@ use crate::{
     backend::{AttentionInput, FeedForward, Rope, RopePairs},
     tensor::Weight,
 };
-use std::rc::Rc;
 
 /// Threads of a workgroup that multiplies a matrix by one token's activations.
 const LANES: u32 = 32;
@@ -24,40 +24,6 @@ const TILE: usize = 64;
 const NONE: u32 = u32::MAX;
 /// The most workgroups along one axis is 65,535.
 const MAX_GROUPS: u32 = 1 << 15;
-
-/// A dispatch whose buffers never change. Its tokens are the grid's third axis.
-pub struct Op {
-    pub pipeline: Rc<Pipeline>,
-    pub group: wgpu::BindGroup,
-    pub grid: [u32; 2],
-    /// Along which axis the step's tokens lie; none for an operation on one token alone.
-    pub tokens_axis: Option<usize>,
-}
-
-/// The uniform of an operation, word by word as its `struct Op` has them.
-#[derive(Default)]
-pub struct Words(Vec<u32>);
-
-impl Words {
-    fn push(&mut self, word: usize) -> &mut Self {
-        self.0.push(word as u32);
-        self
-    }
-
-    fn float(&mut self, value: f32) -> &mut Self {
-        self.0.push(value.to_bits());
-        self
-    }
-
-    fn planes(&mut self, part: &Part, blocks: usize) -> &mut Self {
-        let [_, high, scales, supers] = part.planes.at.map(|at| at / 4);
-        self.push(blocks).push(high).push(scales).push(supers)
-    }
-
-    pub fn as_bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
-    }
-}
 
 fn grid(groups: usize) -> ([u32; 2], usize) {
     let x = (groups as u32).min(MAX_GROUPS);
@@ -86,6 +52,11 @@ fn vector_at(weight: Option<&Weight<Buf>>) -> usize {
 }
 
 impl Gpu {
+    /// Workgroups for so many groups of rows, and how many of them lie along x.
+    fn rows_grid(&self, count: usize) -> ([u32; 2], usize) {
+        grid(if self.device.tier.alone { count.div_ceil(LANES as usize) } else { count })
+    }
+
     pub(super) fn embed_ops(&mut self, step: &Step, table: &Weight<Buf>) -> Vec<Op> {
         let Some(m) = matrix(table) else { return Vec::new() };
         let blocks = table.cols / BLOCK;
@@ -104,13 +75,14 @@ impl Gpu {
         let (Some(q), Some(k), Some(v)) = (matrix(w.q), matrix(w.k), matrix(w.v)) else { return Vec::new() };
         let ([a], [b], [c]) = (&*q.parts, &*k.parts, &*v.parts) else { return Vec::new() };
         let blocks = w.q.cols / BLOCK;
-        let (grid, groups) = grid((w.q.rows + 2 * w.k.rows).div_ceil(ROWS));
+        let count = (w.q.rows + 2 * w.k.rows).div_ceil(ROWS);
+        let (grid, groups) = self.rows_grid(count);
         let mut words = Words::default();
         words.planes(a, blocks).planes(b, blocks).planes(c, blocks);
         words.push(blocks).push(w.q.rows).push(w.k.rows).push(0).push(w.q.rows);
         words.push(vector_at(Some(w.norm))).float(w.eps);
         words.push(vector_at(w.q_bias)).push(vector_at(w.k_bias)).push(vector_at(w.v_bias));
-        words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups);
+        words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups).push(count);
         let mut key = matvec(q).with("B", k.layout.name).with("C", v.layout.name).flag("NORM").flag("QKV");
         if w.rope.pairs == RopePairs::Halves {
             key = key.flag("HALVES");
@@ -141,11 +113,12 @@ impl Gpu {
         let (Some(gate), Some(up)) = (matrix(w.gate), matrix(w.up)) else { return Vec::new() };
         let ([a], [b]) = (&*gate.parts, &*up.parts) else { return Vec::new() };
         let blocks = w.gate.cols / BLOCK;
-        let (grid, groups) = grid(w.gate.rows.div_ceil(ROWS / 2));
+        let count = w.gate.rows.div_ceil(ROWS / 2);
+        let (grid, groups) = self.rows_grid(count);
         let mut words = Words::default();
         words.planes(a, blocks).planes(b, blocks).planes(b, blocks);
         words.push(blocks).push(w.gate.rows).push(w.up.rows).push(0).push(w.gate.rows).push(vector_at(Some(w.norm))).float(w.eps);
-        words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups);
+        words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups).push(count);
         let vectors = self.vectors();
         let key = matvec(gate).with("B", up.layout.name).flag("NORM").flag("GATE_UP");
         vec![self.op(key, &words, &[&a.buffer, &step.x, &step.a, &vectors, &b.buffer], grid, Some(2))]
@@ -190,12 +163,13 @@ impl Gpu {
         norm: Option<(&Weight<Buf>, f32)>,
     ) -> Op {
         let blocks = w.cols / BLOCK;
-        let (grid, groups) = grid(part.rows.div_ceil(ROWS));
+        let count = part.rows.div_ceil(ROWS);
+        let (grid, groups) = self.rows_grid(count);
         let mut words = Words::default();
         words.planes(part, blocks).planes(part, blocks).planes(part, blocks);
         words.push(blocks).push(part.rows).push(0).push(part.first_row).push(w.rows);
         words.push(vector_at(norm.map(|(norm, _)| norm))).float(norm.map_or(0.0, |(_, eps)| eps));
-        words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups);
+        words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups).push(count);
         let vectors = self.vectors();
         let buffers = [&part.buffer, x, out, &vectors];
         self.op(key, &words, if norm.is_some() { &buffers } else { &buffers[..3] }, grid, Some(2))

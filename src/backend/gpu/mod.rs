@@ -5,19 +5,22 @@
 
 mod depth;
 pub mod device;
+mod dispatch;
 mod kernels;
 pub mod pipeline;
 pub mod segment;
 pub mod shader;
 mod step;
+mod tap;
 mod waiting;
 mod weight;
 
 use self::{
     depth::{Depth, MOST_STEPS},
     device::Device,
-    kernels::{MAX_SPLITS, Op, Words, splits},
-    pipeline::{Key, Pipelines},
+    dispatch::Op,
+    kernels::{MAX_SPLITS, splits},
+    pipeline::Pipelines,
     step::{Now, Recording, SLICES},
     waiting::{Fence, Reading},
     weight::id,
@@ -141,48 +144,12 @@ impl Gpu {
         self.vectors_buffer.insert(buffer).clone()
     }
 
-    fn op(&mut self, key: Key, words: &Words, buffers: &[&wgpu::Buffer], grid: [u32; 2], tokens_axis: Option<usize>) -> Op {
-        let pipeline = self.pipelines.get(&self.device, &self.step_layout, key);
-        let uniform = self.upload(pipeline.name, words.as_bytes());
-        // Bindings are numbered in the order of the buffers, and a shader that takes fewer leaves numbers out.
-        let entries: Vec<_> = std::iter::once(&uniform)
-            .chain(buffers.iter().copied())
-            .zip(&pipeline.bindings)
-            .map(|(buffer, &binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
-            .collect();
-        self.counters.bind_groups += 1;
-        let group = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(pipeline.name),
-            layout: &pipeline.layout,
-            entries: &entries,
-        });
-        Op { pipeline, group, grid, tokens_axis }
-    }
-
-    /// Records the operations of this name and number, which `make` gives when they are new.
-    fn record(&mut self, step: &mut Step, name: &'static str, id: u32, make: impl FnOnce(&mut Self, &Step) -> Vec<Op>) {
-        if !self.ops.contains_key(&(name, id)) {
-            let ops = make(self, step);
-            self.ops.insert((name, id), ops);
-        }
-        let (Some(ops), Some(recording)) = (self.ops.get(&(name, id)), &mut step.recording) else { return };
-        for op in ops {
-            let mut grid = [op.grid[0], op.grid[1], 1];
-            if let Some(axis) = op.tokens_axis {
-                grid[axis] = step.now.tokens;
-            }
-            if op.pipeline.name == "attend" {
-                grid[1] = step.now.splits;
-            }
-            recording.pass.set_pipeline(&op.pipeline.pipeline);
-            recording.pass.set_bind_group(1, &op.group, &[]);
-            recording.pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
-            self.counters.dispatches += 1;
-        }
-    }
-
     fn begin(&mut self, step: &mut Step) {
-        let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("step") });
+        let encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("step") });
+        self.begin_pass(step, encoder);
+    }
+
+    fn begin_pass(&mut self, step: &mut Step, mut encoder: wgpu::CommandEncoder) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime();
         pass.set_bind_group(0, &self.step_group, &[]);
         self.counters.passes += 1;
@@ -233,7 +200,8 @@ impl Backend for Gpu {
 
     fn cache(&mut self, widths: &Widths, context_tokens: usize) -> Result<Cache> {
         let block_bytes = 2 * widths.kv_heads * context_tokens * widths.head * size_of::<u16>();
-        let blocks = (0..widths.blocks).map(|_| self.buffer("cache", block_bytes, Usage::STORAGE)).collect::<Result<_>>()?;
+        let blocks =
+            (0..widths.blocks).map(|_| self.buffer("cache", block_bytes, Usage::STORAGE | Usage::COPY_SRC)).collect::<Result<_>>()?;
         self.device.check()?;
         Ok(Cache { blocks, context_tokens })
     }
@@ -262,15 +230,16 @@ impl Backend for Gpu {
             max_tokens,
             now: Now::default(),
             token_ids: room("token ids", max_tokens + MOST_STEPS, Usage::COPY_DST | Usage::COPY_SRC)?,
-            x: room("x", max_tokens * w.embedding, Usage::empty())?,
-            q: room("q", max_tokens * w.heads * w.head, Usage::empty())?,
-            a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::empty())?,
+            x: room("x", max_tokens * w.embedding, Usage::COPY_SRC)?,
+            q: room("q", max_tokens * w.heads * w.head, Usage::COPY_SRC)?,
+            a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::COPY_SRC)?,
             partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head + 2), Usage::empty())?,
             logits: room("logits", w.vocab, Usage::COPY_SRC)?,
             all_logits: None,
             readback: None,
             choice,
             recording: None,
+            taps: Vec::new(),
             rows: None,
             submitted: None,
         };

@@ -39,6 +39,8 @@ pub struct Step {
     pub readback: Option<wgpu::Buffer>,
     pub choice: Choice,
     pub recording: Option<Recording>,
+    /// Copies of what [`super::Gpu::tap`] was asked for.
+    pub taps: Vec<(String, wgpu::Buffer)>,
     /// Rows of logits that the step gives.
     pub rows: Option<Rows>,
     /// The last submit that nobody reads from.
