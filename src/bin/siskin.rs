@@ -6,6 +6,8 @@ mod convert;
 mod kernels;
 #[path = "siskin/product.rs"]
 mod product;
+#[path = "siskin/shard.rs"]
+mod shard;
 
 use serde_json::json;
 use siskin::{
@@ -44,6 +46,7 @@ const HELP: &str = "siskin: small language models, from GGUF files
   siskin inspect MODEL [--tensors]
   siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
   siskin convert IN OUT [--type TYPE]          the same model with its matrices in another type (Q4_0)
+  siskin shard MODEL --out DIR [--max SIZE]    pieces of at most SIZE (24MiB) with a manifest, for any static host
   siskin bench MODEL [--prompt N] [--generate N] [--rounds N]
   siskin bench --kernels                       the matrix products alone, in every format
 
@@ -82,7 +85,7 @@ impl Arguments {
                 Long(name @ ("tensors" | "kernels" | "gpu")) => options.push((name.into(), String::new())),
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"
-                    | "threads" | "type"),
+                    | "threads" | "type" | "max" | "out"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
@@ -114,6 +117,7 @@ fn command(arguments: &Arguments) -> Result<()> {
         Some("inspect") => inspect(arguments),
         Some("eval") => eval(arguments),
         Some("convert") => convert::convert(arguments),
+        Some("shard") => shard::shard(arguments),
         Some("bench") if arguments.option("kernels").is_some() => kernels::kernels(),
         Some("bench") => bench(arguments),
         Some("help") | None => show(HELP),
@@ -153,7 +157,15 @@ fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Res
     } else {
         EngineLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))
     };
-    read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;
+    let mut tested = false;
+    read(Path::new(path), |chunk| {
+        loader.push(chunk)?;
+        if !tested && loader.has_header() {
+            tested = true;
+            pollster::block_on(loader.probe(0))?;
+        }
+        Ok(false)
+    })?;
     let loaded = loader.finish()?;
     eprintln!(
         "{}: {} {}, loaded in {:.2} s, {}",

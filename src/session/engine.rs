@@ -1,6 +1,8 @@
 //! The backends that exist. Nothing to the left of the session knows that there is more than one.
 
 #[cfg(not(target_feature = "atomics"))]
+use super::probe::probe;
+#[cfg(not(target_feature = "atomics"))]
 use crate::backend::gpu::{
     Gpu,
     device::{Device, GpuOptions},
@@ -33,6 +35,25 @@ impl EngineLoader {
     pub async fn on_gpu(options: Options) -> Result<Self> {
         let device = Device::open(GpuOptions::default()).await?;
         Ok(Self::Gpu(Loader::new(Gpu::new(device), options)))
+    }
+
+    /// Whether enough of the file is there for [`EngineLoader::probe`].
+    pub fn has_header(&self) -> bool {
+        match self {
+            Self::Cpu(loader) => loader.header().is_some(),
+            #[cfg(not(target_feature = "atomics"))]
+            Self::Gpu(loader) => loader.header().is_some(),
+        }
+    }
+
+    /// Tries the graphics card on the kernels that the model needs. With `threads` above 0 it must also be faster than so many of the
+    /// processor's. Errors: `gpu_refused`, and those of the device.
+    pub async fn probe(&self, threads: usize) -> Result<()> {
+        match self {
+            Self::Cpu(_) => Ok(()),
+            #[cfg(not(target_feature = "atomics"))]
+            Self::Gpu(loader) => probe(loader, threads).await,
+        }
     }
 
     /// As [`Loader::push`].

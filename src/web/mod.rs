@@ -130,6 +130,37 @@ impl Engine {
         })
     }
 
+    /// Whether enough of the file is there for [`Engine::test_gpu`].
+    pub fn has_header(&self) -> Result<bool> {
+        self.with_state(|state| match state {
+            State::Loading(loader) | State::Reloading(_, loader) => Ok(loader.has_header()),
+            other => Err(other.refusal()),
+        })
+    }
+
+    /// Tries the kernels that the model needs; with `threads` above 0, refuses a card that is slower than so many of the processor's.
+    pub fn test_gpu(&self, threads: usize) -> Promise {
+        let (loader, session) = match self.state.take() {
+            State::Loading(loader) => (loader, None),
+            State::Reloading(session, loader) => (loader, Some(session)),
+            other => {
+                let error = other.refusal();
+                self.state.set(other);
+                return Promise::reject(&error.into());
+            }
+        };
+        let state = Rc::clone(&self.state);
+        future_to_promise(async move {
+            let outcome = loader.probe(threads).await;
+            state.set(match session {
+                None => State::Loading(loader),
+                Some(session) => State::Reloading(session, loader),
+            });
+            outcome?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
     /// To be called after the file's last byte. Returns what the page shows of the model.
     pub fn finish(&self) -> std::result::Result<JsValue, JsValue> {
         let info = self.with_state(|state| match std::mem::take(state) {

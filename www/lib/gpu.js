@@ -1,24 +1,30 @@
 /** What the browser says of its graphics card, before the engine starts. */
-import { messageOf } from './errors.js';
+import { SiskinError, messageOf } from './errors.js';
+
+/** @import { KnownGpu } from './protocol.js' */
 
 /**
- * The graphics card that would compute.
+ * The graphics card that would compute: its name for people, and why it does not. Without a name there is none.
  *
- * @typedef {{adapter: string} | {absent: string}} FoundGpu its name for people, or why there is none
+ * @typedef {{adapter?: string, refusal?: SiskinError}} FoundGpu
  */
 
-/** @returns {Promise<FoundGpu>} */
-export async function findGpu() {
+/**
+ * @param {KnownGpu} [known] what an earlier visit found
+ * @returns {Promise<FoundGpu>}
+ */
+export async function findGpu(known) {
   const { gpu } = /** @type {{gpu?: {requestAdapter(options?: object): Promise<{info?: Record<string, string>} | null>}}} */ (globalThis.navigator);
-  if (!gpu) return { absent: 'This browser has no WebGPU.' };
+  if (!gpu) return { refusal: new SiskinError('gpu_unavailable', 'This browser has no WebGPU.') };
   try {
-    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-    if (!adapter) return { absent: 'This browser offers no graphics card.' };
+    const found = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    if (!found) return { refusal: new SiskinError('gpu_unavailable', 'This browser offers no graphics card.') };
     askForSubgroups();
-    const { vendor, architecture, device, description } = adapter.info ?? {};
-    return { adapter: description || [vendor, architecture, device].filter(Boolean).join(' ') || 'unnamed' };
+    const { vendor, architecture, device, description } = found.info ?? {};
+    const adapter = description || [vendor, architecture, device].filter(Boolean).join(' ') || 'unnamed';
+    return { adapter, ...(known?.adapter === adapter && { refusal: new SiskinError('gpu_refused', known.gpu_refusal) }) };
   } catch (error) {
-    return { absent: `This browser offers no graphics card: ${messageOf(error)}.` };
+    return { refusal: new SiskinError('gpu_unavailable', `This browser offers no graphics card: ${messageOf(error)}.`) };
   }
 }
 

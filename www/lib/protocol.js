@@ -18,19 +18,32 @@
  * @property {boolean} has_chat_template
  * @property {'cpu' | 'gpu'} backend where it computes
  * @property {string} [adapter] the graphics card's name
- * @property {string} [gpu_refusal] why the graphics card does not compute, where it was tried
+ * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
+ * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow), `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`
  * @property {string} build which wasm file runs: `relaxed`, `simd` or `threads`
  * @property {number} threads
+ */
+
+/**
+ * What of `Siskin.info` changes when a lost graphics card hands over to the processor.
+ *
+ * @typedef {Pick<ModelInfo, 'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'>} BackendFigures
+ */
+
+/**
+ * A graphics card that was found wanting at an earlier visit.
+ *
+ * @typedef {{adapter: string, gpu_refusal: string}} KnownGpu
  */
 
 /**
  * How far a download or a file has been read.
  *
  * @typedef {object} LoadProgress
- * @property {number} loaded_bytes
+ * @property {number} loaded_bytes arrived, in this visit or an earlier one; of a cached model or a file, taken by the engine
  * @property {number | null} total_bytes null where the source does not tell
  * @property {number} bytes_per_second over the last seconds
- * @property {boolean} from_cache
+ * @property {boolean} from_cache whether all of it was on the device before
  */
 
 /**
@@ -105,6 +118,8 @@
  *
  * @typedef {object} Engine
  * @property {(bytes: Uint8Array) => void} push
+ * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
+ * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs; with `threads` above 0 it also refuses a card slower than so many of the processor's
  * @property {() => ModelInfo} finish
  * @property {(fresh: Engine) => void} reload takes the place of a model that was lost; the file is pushed and finished again
  * @property {(request: ChatRequest) => void} start
@@ -135,17 +150,34 @@
  */
 
 /**
+ * A model at an address, and how it is kept.
+ *
+ * @typedef {{kind: 'url', url: string, init: RequestInit, sha256?: string, storage: 'disk' | 'memory', evict: boolean}} UrlSource
+ */
+
+/**
  * A model file in a form that can be posted to a worker.
  *
- * @typedef {{kind: 'url', url: string, init: RequestInit}
+ * @typedef {UrlSource
  *   | {kind: 'blob', blob: Blob}
  *   | {kind: 'port', port: MessagePort, total_bytes: number | null}} WeightSource
  */
 
 /**
+ * @typedef {object} LoadMessage
+ * @property {'load'} type
+ * @property {number} id
+ * @property {WeightSource} source
+ * @property {number} [context_tokens]
+ * @property {number} [threads]
+ * @property {'auto' | 'gpu' | 'cpu'} backend
+ * @property {KnownGpu} [known_gpu]
+ */
+
+/**
  * Page to worker.
  *
- * @typedef {{type: 'load', id: number, source: WeightSource, context_tokens?: number, threads?: number, backend: 'auto' | 'gpu' | 'cpu'}
+ * @typedef {LoadMessage
  *   | {type: 'chat', id: number, request: ChatRequest}
  *   | {type: 'stop', id: number}
  *   | {type: 'tokenize', id: number, text: string, special: boolean}
@@ -164,6 +196,7 @@
  *   | {type: 'event', id: number, value: EngineEvent, timings?: Timings}
  *   | {type: 'done', id: number, value: unknown}
  *   | {type: 'failed', id: number, code: string, message: string}
+ *   | {type: 'moved', value: BackendFigures}
  *   | {type: 'unloaded'}
  *   | {type: 'crashed', message: string}} WorkerMessage
  */

@@ -2,21 +2,17 @@
  * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays smooth, and looks at its
  * messages between any two steps of the engine, so that stop stops.
  */
-import { startEngine } from './engine.js';
-import { SiskinError, codeOf, messageOf } from './errors.js';
-import { findGpu } from './gpu.js';
+import { pickBackend } from './backend.js';
+import { codeOf, messageOf } from './errors.js';
 import { openWeights, pumpWeights } from './weights.js';
 
-/** @import { ChatRequest, Engine, EngineEvent, ModelInfo, PageMessage, Timings, WorkerMessage } from './protocol.js' */
-/** @import { StartedEngine } from './engine.js' */
-
-/** @typedef {Extract<PageMessage, {type: 'load'}>} LoadMessage */
-/** @typedef {{started: StartedEngine, engine: Engine, adapter?: string, gpu_refusal?: string}} Made an engine that waits for its file */
+/** @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress, PageMessage, Timings, WorkerMessage } from './protocol.js' */
+/** @import { PickedBackend } from './backend.js' */
 
 /** @type {{postMessage: (message: WorkerMessage, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent<PageMessage>) => void) | null}} */
 const page = /** @type {any} */ (globalThis);
 
-/** @type {Engine | undefined} */
+/** Ready to answer. @type {Engine | undefined} */
 let engine;
 /** Answers and scores that wait for their turn. @type {{id: number, run: () => Promise<void>}[]} */
 const jobs = [];
@@ -24,12 +20,8 @@ const jobs = [];
 const calls = [];
 /** Of the engine, in the making or ready. @type {Worker[]} */
 let threads = [];
-/** Frees the engine, in the making or ready. */
-let free = () => {};
-/** Loads the model again, when the graphics card was lost. @type {((backend: 'gpu' | 'cpu') => Promise<void>) | undefined} */
-let reload;
-/** How often it was. */
-let losses = 0;
+/** What the engine computes on, in the making or ready. @type {PickedBackend | undefined} */
+let backend;
 let busy = false;
 let unloading = false;
 let answering = 0;
@@ -109,7 +101,7 @@ async function work() {
 async function unload() {
   try {
     const left = threads.map((thread) => new Promise((resolve) => (thread.onmessage = resolve)));
-    free();
+    backend?.free();
     await Promise.all(left);
   } finally {
     for (const thread of threads) thread.terminate();
@@ -121,118 +113,40 @@ function runCalls() {
   for (let run = calls.shift(); run; run = calls.shift()) run();
 }
 
-/** @param {LoadMessage} message */
-async function load(message) {
-  const { id } = message;
+/**
+ * @param {LoadMessage} message
+ * @param {boolean} [again] whether a file that was replaced meanwhile is fetched once more
+ */
+async function load(message, again = true) {
+  const { id, source } = message;
+  const report = (/** @type {LoadProgress} */ value) => page.postMessage({ type: 'progress', id, value });
   try {
-    const opening = openWeights(message.source);
+    const opening = openWeights(source);
     // Awaited below; until then its failure is not unhandled.
     opening.catch(() => {});
-    let made = await makeEngine(message);
+    backend = await pickBackend(message);
     let weights = await opening;
     let info;
     try {
-      info = await fill(made.engine, weights, id);
+      info = await pumpWeights(weights, backend.taker(), report);
     } catch (error) {
-      if (!isDeviceError(error) || message.backend === 'gpu' || message.source.kind === 'port') throw error;
-      made.engine.free();
-      made = { ...(await makeOnCpu(message)), gpu_refusal: messageOf(error) };
-      weights = await openWeights(message.source);
-      info = await fill(made.engine, weights, id);
+      if (!backend.mayFallBack(error)) throw error;
+      await backend.fallBack(error);
+      weights = await openWeights(source);
+      info = await pumpWeights(weights, backend.taker(), report);
     }
     // Only now: reading a file takes one thread, and a load that fails leaves no other worker behind.
-    threads = await made.started.startThreads();
-    for (const thread of threads) thread.postMessage(made.engine.take_seat());
-    if (threads.length > 0) info.threads = threads.length + 1;
-    const { adapter, gpu_refusal } = made;
-    Object.assign(info, adapter !== undefined && { adapter }, gpu_refusal !== undefined && { gpu_refusal });
-    engine = made.engine;
-    // What came through a port came once.
-    if (message.source.kind !== 'port') reload = (backend) => reloadInto(made, message, backend);
-    page.postMessage({ type: 'done', id, value: info });
+    threads = await backend.startThreads();
+    for (const thread of threads) thread.postMessage(backend.engine.take_seat());
+    engine = backend.engine;
+    page.postMessage({ type: 'done', id, value: { ...info, ...backend.figures(), ...(threads.length > 0 && { threads: threads.length + 1 }) } });
   } catch (error) {
-    fail(id, error);
+    if (!again || codeOf(error) !== 'file_changed') return fail(id, error);
+    console.warn(`Siskin starts over. ${messageOf(error)}`);
+    backend?.free();
+    backend = undefined;
+    return load(message, false);
   }
-}
-
-/**
- * Starts the engine on the graphics card if it may and can, else on the processor.
- *
- * @param {LoadMessage} message
- * @returns {Promise<Made>}
- */
-async function makeEngine(message) {
-  if (message.backend === 'cpu') return makeOnCpu(message);
-  const gpu = await findGpu();
-  let gpu_refusal = '';
-  if ('absent' in gpu) {
-    gpu_refusal = gpu.absent;
-  } else {
-    const started = await startEngine(1);
-    try {
-      return { started, engine: await onGpu(started, message), adapter: gpu.adapter };
-    } catch (error) {
-      if (!isDeviceError(error)) throw error;
-      gpu_refusal = messageOf(error);
-    }
-  }
-  if (message.backend === 'gpu') throw new SiskinError('gpu_unavailable', `${gpu_refusal} Load the model with backend "auto" or "cpu".`);
-  return { ...(await makeOnCpu(message)), gpu_refusal };
-}
-
-/**
- * @param {LoadMessage} message
- * @returns {Promise<Made>}
- */
-async function makeOnCpu({ context_tokens, threads: wanted_threads }) {
-  const started = await startEngine(wanted_threads);
-  const engine = new started.module.Engine({ context_tokens, threads: started.thread_count });
-  free = () => engine.free();
-  return { started, engine };
-}
-
-/**
- * @param {StartedEngine} started
- * @param {LoadMessage} message
- */
-async function onGpu(started, { context_tokens }) {
-  const engine = await started.module.Engine.on_gpu({ context_tokens });
-  free = () => engine.free();
-  return engine;
-}
-
-/**
- * Reads the whole file into the engine.
- *
- * @param {Engine} loading
- * @param {import('./weights.js').Weights} weights
- * @param {number} id
- * @returns {Promise<ModelInfo>}
- */
-async function fill(loading, weights, id) {
-  await pumpWeights(weights, (bytes) => loading.push(bytes), (value) => page.postMessage({ type: 'progress', id, value }));
-  return loading.finish();
-}
-
-/**
- * After the graphics card was lost: the same file once more, onto the card or, the second time, the processor. The answer goes on.
- *
- * @param {Made} made
- * @param {LoadMessage} message
- * @param {'gpu' | 'cpu'} backend
- */
-async function reloadInto({ started, engine }, message, backend) {
-  const { Engine } = started.module;
-  const { context_tokens } = message;
-  engine.reload(backend === 'gpu' ? await Engine.on_gpu({ context_tokens }) : new Engine({ context_tokens, threads: 1 }));
-  const weights = await openWeights(message.source);
-  await pumpWeights(weights, (bytes) => engine.push(bytes), () => {});
-  engine.finish();
-}
-
-/** @param {unknown} error */
-function isDeviceError(error) {
-  return codeOf(error)?.startsWith('gpu_') ?? false;
 }
 
 /**
@@ -278,16 +192,9 @@ async function nextEvent(engine) {
     try {
       return await engine.next();
     } catch (error) {
-      if (!isDeviceError(error) || !reload || losses >= 2) throw error;
-      console.log(messageOf(error));
-    }
-    losses += 1;
-    try {
-      await reload(losses === 1 ? 'gpu' : 'cpu');
-    } catch (error) {
-      if (!isDeviceError(error) || losses >= 2) throw error;
-      losses += 1;
-      await reload('cpu');
+      if (!backend?.mayRecover(error)) throw error;
+      await backend.recover(error);
+      page.postMessage({ type: 'moved', value: backend.figures() });
     }
   }
 }

@@ -42,7 +42,7 @@ impl Words {
 
 impl Gpu {
     pub(super) fn op(&mut self, key: Key, words: &Words, buffers: &[&wgpu::Buffer], grid: [u32; 2], tokens_axis: Option<usize>) -> Op {
-        let pipeline = self.pipelines.get(&self.device, &self.step_layout, key);
+        let pipeline = self.pipelines.borrow_mut().get(&self.device, &self.step_layout, key);
         let uniform = self.upload(pipeline.name, words.as_bytes());
         // Bindings are numbered in the order of the buffers, and a shader that takes fewer leaves numbers out.
         let entries: Vec<_> = std::iter::once(&uniform)

@@ -30,7 +30,11 @@ use super::{
     choice::{Choose, Filters},
 };
 use crate::{Code, Error, Result, host, quant::DType, tensor::Weight};
-use std::collections::{HashMap, VecDeque};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+};
 use wgpu::BufferUsages as Usage;
 
 pub use self::{
@@ -50,8 +54,8 @@ pub struct Counters {
 }
 
 pub struct Gpu {
-    device: Device,
-    pipelines: Pipelines,
+    device: Rc<Device>,
+    pipelines: Rc<RefCell<Pipelines>>,
     step_layout: wgpu::BindGroupLayout,
     step_uniform: wgpu::Buffer,
     step_group: wgpu::BindGroup,
@@ -69,13 +73,7 @@ pub struct Gpu {
 
 impl Gpu {
     pub fn new(device: Device) -> Self {
-        let step_uniform = device.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("step"),
-            size: size_of::<Now>() as u64,
-            usage: Usage::UNIFORM | Usage::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let step_layout = device.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        let layout = device.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some("step"),
             entries: &[wgpu::BindGroupLayoutEntry {
                 binding: 0,
@@ -83,6 +81,21 @@ impl Gpu {
                 ty: wgpu::BindingType::Buffer { ty: wgpu::BufferBindingType::Uniform, has_dynamic_offset: false, min_binding_size: None },
                 count: None,
             }],
+        });
+        Self::with(Rc::new(device), Rc::default(), layout)
+    }
+
+    /// Another backend on the same device, with the same compiled shaders.
+    pub fn beside(&self) -> Self {
+        Self::with(Rc::clone(&self.device), Rc::clone(&self.pipelines), self.step_layout.clone())
+    }
+
+    fn with(device: Rc<Device>, pipelines: Rc<RefCell<Pipelines>>, step_layout: wgpu::BindGroupLayout) -> Self {
+        let step_uniform = device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("step"),
+            size: size_of::<Now>() as u64,
+            usage: Usage::UNIFORM | Usage::COPY_DST,
+            mapped_at_creation: false,
         });
         let step_group = device.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("step"),
@@ -92,7 +105,7 @@ impl Gpu {
         let depth = Depth::new(device.latency_ms);
         Self {
             device,
-            pipelines: Pipelines::default(),
+            pipelines,
             step_layout,
             step_uniform,
             step_group,
