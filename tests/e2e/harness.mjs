@@ -19,14 +19,14 @@ const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-background-netwo
 /**
  * Why these tests cannot run here; false if they can. With SISKIN_REQUIRE_MODELS set, as ./build.sh test has it, a lack is an error.
  *
- * @param {...string} models files that they need
+ * @param {...(string | [string, string])} needs names of models, and other files with what brings them
  */
-export function cannotRun(...models) {
+export function cannotRun(...needs) {
   const missing = [
     [CHROMIUM, './build.sh test installs Chromium'],
     [join(ROOT, 'pkg/dist/wasm/siskin_relaxed_bg.wasm'), './build.sh build makes the wasm'],
     [join(ROOT, 'pkg/node_modules/playwright-core'), 'npm ci in pkg/ brings playwright-core'],
-    ...models.map((model) => [join(MODELS_DIR, model), './build.sh test fetches the models']),
+    ...needs.map((need) => (Array.isArray(need) ? need : [join(MODELS_DIR, need), './build.sh test fetches the models'])),
   ].find(([file]) => !existsSync(file));
   if (missing && process.env.SISKIN_REQUIRE_MODELS) throw new Error(`${missing[0]} is missing; ${missing[1]}`);
   return missing ? `SKIPPED: ${missing[0]} is missing; ${missing[1]}` : false;
