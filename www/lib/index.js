@@ -5,9 +5,12 @@
  */
 export { Siskin } from './siskin.js';
 export { SiskinError } from './errors.js';
+export { models } from './models.js';
 
 /** @typedef {import('./siskin.js').ModelSource} ModelSource */
 /** @typedef {import('./siskin.js').LoadOptions} LoadOptions */
+/** @typedef {import('./models.js').StoredModel} StoredModel */
+/** @typedef {import('./models.js').PrefetchOptions} PrefetchOptions */
 /** @typedef {import('./protocol.js').LoadProgress} LoadProgress */
 /** @typedef {import('./protocol.js').ModelInfo} ModelInfo */
 /** @typedef {import('./protocol.js').ChatMessage} ChatMessage */

@@ -25,10 +25,10 @@
  * How far a download or a file has been read.
  *
  * @typedef {object} LoadProgress
- * @property {number} loaded_bytes
+ * @property {number} loaded_bytes arrived, in this visit or an earlier one; of a cached model or a file, taken by the engine
  * @property {number | null} total_bytes null where the source does not tell
  * @property {number} bytes_per_second over the last seconds
- * @property {boolean} from_cache
+ * @property {boolean} from_cache whether all of it was on the device before
  */
 
 /**
@@ -132,9 +132,15 @@
  */
 
 /**
+ * A model at an address, and how it is kept.
+ *
+ * @typedef {{kind: 'url', url: string, init: RequestInit, sha256?: string, storage: 'disk' | 'memory', evict: boolean}} UrlSource
+ */
+
+/**
  * A model file in a form that can be posted to a worker.
  *
- * @typedef {{kind: 'url', url: string, init: RequestInit}
+ * @typedef {UrlSource
  *   | {kind: 'blob', blob: Blob}
  *   | {kind: 'port', port: MessagePort, total_bytes: number | null}} WeightSource
  */

@@ -2,7 +2,8 @@
 import { Completions } from './chat.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 import { WorkerLink } from './link.js';
-import { describeSource } from './weights.js';
+import { describeSource } from './source.js';
+import { askToStay } from './storage.js';
 
 /** @import { LoadProgress, ModelInfo, Score } from './protocol.js' */
 
@@ -11,8 +12,11 @@ import { describeSource } from './weights.js';
 /**
  * @typedef {object} LoadOptions
  * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
- * @property {AbortSignal} [signal] ends the loading
+ * @property {AbortSignal} [signal] ends the loading; what has arrived stays for the next one
  * @property {number} [threads] how many threads compute, where the page is cross-origin isolated (elsewhere one does); by default as many as pay
+ * @property {string} [sha256] what the file at the address must hash to, in hexadecimal: the GGUF file, or the manifest of one in shards
+ * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default `disk`
+ * @property {boolean} [evict] lets models that were not used for longest go where the browser's room is short
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the KV cache grows with it
  */
 
@@ -43,18 +47,18 @@ export class Siskin {
   }
 
   /**
-   * Loads a GGUF model.
+   * Loads a GGUF model. One at an address is kept on the device, and fetched only once.
    *
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    * @returns {Promise<Siskin>}
-   * @throws {SiskinError} `http_status`, `network`, `aborted`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`, `out_of_memory`,
+   * @throws {SiskinError} `http_status`, `network`, `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`, `out_of_memory`,
    *   and what may be wrong with the file: `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
-    const { onProgress, signal, contextTokens: context_tokens, threads, ...unknown } = options;
+    const { onProgress, signal, contextTokens: context_tokens, threads, sha256, storage, evict, ...unknown } = options;
     const [name] = Object.keys(unknown);
-    if (name !== undefined) throw new SiskinError('invalid_argument', `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens and threads.`);
+    if (name !== undefined) throw new SiskinError('invalid_argument', `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, threads, sha256, storage and evict.`);
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
     if (context_tokens !== undefined && !(Number.isInteger(context_tokens) && context_tokens > 0 && context_tokens <= 0xffffffff)) {
       throw new SiskinError('invalid_argument', 'contextTokens must be a whole number above 0.');
@@ -63,7 +67,8 @@ export class Siskin {
       throw new SiskinError('invalid_argument', 'threads must be a whole number from 1 to 64.');
     }
     throwIfAborted(signal);
-    const described = describeSource(source);
+    const described = describeSource(source, { sha256, storage, evict });
+    if (described.source.kind === 'url' && storage !== 'memory') void askToStay();
     /** @type {WorkerLink | undefined} */
     let link;
     try {

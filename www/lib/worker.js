@@ -112,14 +112,17 @@ function runCalls() {
   for (let run = calls.shift(); run; run = calls.shift()) run();
 }
 
-/** @param {Extract<PageMessage, {type: 'load'}>} message */
-async function load({ id, source, context_tokens, threads: wanted_threads }) {
+/**
+ * @param {Extract<PageMessage, {type: 'load'}>} message
+ * @param {boolean} [again] whether a file that was replaced meanwhile is fetched once more
+ */
+async function load(message, again = true) {
+  const { id, source, context_tokens, threads: wanted_threads } = message;
   try {
     const [started, weights] = await Promise.all([startEngine(wanted_threads), openWeights(source)]);
     const loading = new started.module.Engine({ context_tokens, threads: started.thread_count });
     free = () => loading.free();
-    await pumpWeights(weights, (bytes) => loading.push(bytes), (value) => page.postMessage({ type: 'progress', id, value }));
-    const info = loading.finish();
+    const info = await pumpWeights(weights, loading, (value) => page.postMessage({ type: 'progress', id, value }));
     // Only now: reading a file takes one thread, and a load that fails leaves no other worker behind.
     threads = await started.startThreads();
     for (const thread of threads) thread.postMessage(loading.take_seat());
@@ -127,7 +130,11 @@ async function load({ id, source, context_tokens, threads: wanted_threads }) {
     engine = loading;
     page.postMessage({ type: 'done', id, value: info });
   } catch (error) {
-    fail(id, error);
+    if (!again || codeOf(error) !== 'file_changed') return fail(id, error);
+    console.warn(`Siskin starts over. ${messageOf(error)}`);
+    free();
+    free = () => {};
+    return load(message, false);
   }
 }
 

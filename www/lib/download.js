@@ -1,0 +1,381 @@
+/** Fetches what is missing of a model: parts in parallel where the server answers ranges, whole files where it does not. */
+import { SiskinError } from './errors.js';
+import { CONNECTION_BROKEN, HttpError, bodyOf, contentLength, contentRange, isEncoded, request, retry, validator } from './http.js';
+import { MOST_MANIFEST_BYTES, isManifest, recordOf } from './manifest.js';
+import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partBytes, partCount } from './record.js';
+import { sha256 } from './sha256.js';
+
+/** @import { ModelRecord } from './record.js' */
+
+/** A first answer is waited for by somebody who may have mistyped the address. */
+const FIRST_DELAYS_MS = [300, 900];
+/** Once bytes have come, a connection that is lost may be a train in a tunnel. */
+const LATER_DELAYS_MS = [500, 1000, 2000, 4000, 8000];
+/** Without ranges every further try fetches all of it again. */
+const WHOLE_DELAYS_MS = [500];
+
+/**
+ * Where the bytes go.
+ *
+ * @typedef {object} Target
+ * @property {ModelRecord | undefined} record
+ * @property {Set<number>} parts that need not be fetched
+ * @property {(record: ModelRecord, expected_bytes: number | null) => Promise<void>} begin with what the server told
+ * @property {(part: number, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} save
+ * @property {(size_bytes: number) => Promise<void>} end the length of a file whose length was not known
+ * @property {(part: number) => Promise<void>} room waits until there is some
+ * @property {(bytes: number) => void} arrived less than 0 for what is thrown away
+ */
+
+export class Download {
+  #url;
+  #init;
+  #pin;
+  #target;
+  #stop = new AbortController();
+  #signal = this.#stop.signal;
+  #ranges = true;
+  /** Parts that a lane is at. @type {Set<number>} */
+  #busy = new Set();
+  /** The answer to the first request, for the lane that will read it. @type {Response | undefined} */
+  #first;
+  /** Where redirects led, so that not every part asks the way. @type {Map<string, string>} */
+  #moved = new Map();
+  #contacted = false;
+
+  /**
+   * @param {object} source
+   * @param {string} source.url of the model or of its manifest
+   * @param {RequestInit} source.init
+   * @param {string} [source.sha256] of what lies there
+   * @param {Target} target
+   * @param {AbortSignal} signal
+   */
+  constructor({ url, init, sha256 }, target, signal) {
+    this.#url = url;
+    // The browser's own cache would keep a second copy.
+    /** @type {RequestInit} */
+    this.#init = { cache: 'no-store', ...init };
+    this.#pin = sha256;
+    this.#target = target;
+    if (signal.aborted) this.#stop.abort();
+    signal.addEventListener('abort', () => this.#stop.abort(), { once: true, signal: this.#signal });
+  }
+
+  /**
+   * @param {number} end_part the first part that is not wanted
+   * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`
+   */
+  async run(end_part) {
+    try {
+      await this.#contact(end_part);
+      const lanes = Array.from({ length: PARTS }, () => this.#lane(end_part));
+      try {
+        await Promise.all(lanes);
+      } finally {
+        this.#stop.abort();
+        await Promise.allSettled(lanes);
+      }
+    } finally {
+      this.#stop.abort();
+    }
+  }
+
+  get #record() {
+    const { record } = this.#target;
+    if (!record) throw new Error('the record comes first');
+    return record;
+  }
+
+  /**
+   * The first request goes alone: its answer tells whether the server knows ranges, and how long the file is.
+   *
+   * @param {number} end_part
+   */
+  async #contact(end_part) {
+    if (!this.#target.record && isManifest(this.#url)) await this.#fetchManifest();
+    const { record } = this.#target;
+    const part = record ? this.#next(end_part) : 0;
+    if (part === undefined) return;
+    const { url, first, last } = record ? locate(record, part) : { url: this.#url, first: 0, last: PART_BYTES - 1 };
+    let response = await this.#ask(url, [first, last]);
+    let size_bytes = response.status === 206 && !isEncoded(response) ? (contentRange(response)?.size_bytes ?? (await this.#lengthOf(url))) : null;
+    if (size_bytes === null) {
+      this.#ranges = false;
+      // Part of something compressed, or of nobody knows what.
+      if (response.status === 206) {
+        response.body?.cancel().catch(() => {});
+        response = await this.#ask(url);
+      }
+    }
+    this.#first = response;
+    if (record) this.#check(response, first);
+    else await this.#begin(response, size_bytes);
+  }
+
+  /**
+   * @param {Response} response
+   * @param {number | null} size_bytes
+   */
+  async #begin(response, size_bytes) {
+    const chunks = Array(size_bytes === null ? 0 : Math.ceil(size_bytes / CHUNK_BYTES)).fill(null);
+    const record = newRecord(this.#url, { size_bytes, validator: validator(response), files: [{ url: this.#url, size_bytes }], chunks });
+    await this.#target.begin(record, size_bytes ?? contentLength(response));
+  }
+
+  async #fetchManifest() {
+    const bytes = await retry(
+      async () => {
+        const response = await request(this.#url, this.#init, { signal: this.#signal });
+        /** @type {Uint8Array<ArrayBuffer>[]} */
+        const pieces = [];
+        let length = 0;
+        for await (const piece of bodyOf(response, this.#signal)) {
+          pieces.push(piece);
+          length += piece.length;
+          if (length > MOST_MANIFEST_BYTES) throw new SiskinError('manifest', `What lies at ${this.#url} is too long for a manifest. Give the address of the manifest.json that siskin shard wrote, or of a GGUF file.`);
+        }
+        return new Uint8Array(await new Blob(pieces).arrayBuffer());
+      },
+      { delays_ms: FIRST_DELAYS_MS, signal: this.#signal },
+    );
+    const hash = await sha256(bytes);
+    if (this.#pin !== undefined && hash !== this.#pin) {
+      throw new SiskinError('integrity', `The manifest at ${this.#url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`);
+    }
+    const record = recordOf(this.#url, new TextDecoder().decode(bytes), hash);
+    await this.#target.begin(record, record.size_bytes);
+  }
+
+  /**
+   * @param {string} url
+   * @param {[number, number]} [range]
+   */
+  async #ask(url, range) {
+    const response = await retry(() => this.#request(url, range), { delays_ms: FIRST_DELAYS_MS, signal: this.#signal });
+    this.#contacted = true;
+    return response;
+  }
+
+  /**
+   * @param {string} url
+   * @param {[number, number]} [range]
+   * @returns {Promise<Response>}
+   */
+  async #request(url, range) {
+    const moved = this.#moved.get(url);
+    try {
+      const response = await request(moved ?? url, this.#init, { range, signal: this.#signal });
+      if (response.redirected) this.#moved.set(url, response.url);
+      return response;
+    } catch (error) {
+      // Where a redirect led is often good for an hour only: the way is asked again.
+      if (moved !== undefined && error instanceof SiskinError && error.code !== 'aborted') {
+        this.#moved.delete(url);
+        return this.#request(url, range);
+      }
+      if (error instanceof HttpError && error.status === 416) {
+        if (this.#target.record) throw changed(url);
+        // An empty file has no first byte.
+        return this.#request(url);
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * The length of a file on another host that does not let pages see Content-Range.
+   *
+   * @param {string} url
+   */
+  async #lengthOf(url) {
+    try {
+      return contentLength(await request(url, { ...this.#init, method: 'HEAD' }, { signal: this.#signal }));
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param {number} end_part */
+  async #lane(end_part) {
+    for (let part = this.#next(end_part); part !== undefined; part = this.#next(end_part)) {
+      const claimed = this.#ranges ? [part] : partsOf(this.#record, fileOf(this.#record, part));
+      for (const part of claimed) this.#busy.add(part);
+      try {
+        const first = this.#first;
+        this.#first = undefined;
+        if (this.#ranges) await this.#fetchPart(part, first);
+        else await this.#fetchFile(fileOf(this.#record, part), first);
+      } finally {
+        for (const part of claimed) this.#busy.delete(part);
+      }
+    }
+  }
+
+  /**
+   * @param {number} end_part
+   * @returns {number | undefined}
+   */
+  #next(end_part) {
+    const end = Math.min(end_part, partCount(this.#record));
+    for (let part = 0; part < end; part++) {
+      if (this.#busy.has(part)) {
+        // How many parts a file has whose length nobody told shows at its end.
+        if (this.#record.size_bytes === null) return undefined;
+      } else if (!this.#target.parts.has(part)) return part;
+    }
+    return undefined;
+  }
+
+  get #delays_ms() {
+    return this.#contacted ? LATER_DELAYS_MS : FIRST_DELAYS_MS;
+  }
+
+  /**
+   * @param {number} part
+   * @param {Response} [response]
+   */
+  async #fetchPart(part, response) {
+    await this.#target.room(part);
+    const { url, first, last } = locate(this.#record, part);
+    const bytes = new Uint8Array(last - first + 1);
+    let filled = 0;
+    const fill = async () => {
+      while (filled < bytes.length) {
+        const before = filled;
+        const answer = response ?? (await this.#request(url, [first + filled, last]));
+        response = undefined;
+        this.#check(answer, first + filled);
+        if (answer.status !== 206) {
+          answer.body?.cancel().catch(() => {});
+          this.#ranges = false;
+          return;
+        }
+        for await (const piece of bodyOf(answer, this.#signal)) {
+          const wanted = piece.subarray(0, bytes.length - filled);
+          bytes.set(wanted, filled);
+          filled += wanted.length;
+          this.#target.arrived(wanted.length);
+          if (wanted.length < piece.length) break;
+        }
+        if (filled === before) throw new SiskinError('network', CONNECTION_BROKEN);
+      }
+    };
+    try {
+      await retry(fill, { delays_ms: this.#delays_ms, signal: this.#signal, progress: () => filled });
+      if (filled === bytes.length) await this.#target.save(part, bytes);
+    } finally {
+      this.#target.arrived(-filled);
+    }
+  }
+
+  /**
+   * All of a file, from a server that does not answer ranges.
+   *
+   * @param {number} index
+   * @param {Response} [response]
+   */
+  async #fetchFile(index, response) {
+    const [first_part] = partsOf(this.#record, index);
+    const file = this.#record.files[index];
+    let filled = 0;
+    const fill = async () => {
+      const answer = response ?? (await this.#request(file.url));
+      response = undefined;
+      this.#check(answer, 0);
+      const expected_bytes = file.size_bytes ?? contentLength(answer);
+      let part = first_part;
+      let received = 0;
+      let bytes = new Uint8Array(PART_BYTES);
+      this.#target.arrived(-filled);
+      filled = 0;
+      const flush = async () => {
+        if (!this.#target.parts.has(part)) await this.#target.save(part, filled === PART_BYTES ? bytes : bytes.slice(0, filled));
+        this.#target.arrived(-filled);
+        bytes = new Uint8Array(PART_BYTES);
+        filled = 0;
+        part += 1;
+      };
+      for await (let piece of bodyOf(answer, this.#signal)) {
+        received += piece.length;
+        while (piece.length > 0) {
+          if (filled === 0) await this.#target.room(part);
+          const wanted = piece.subarray(0, PART_BYTES - filled);
+          bytes.set(wanted, filled);
+          filled += wanted.length;
+          this.#target.arrived(wanted.length);
+          piece = piece.subarray(wanted.length);
+          if (filled === PART_BYTES) await flush();
+        }
+      }
+      if (expected_bytes !== null && received < expected_bytes) {
+        throw new SiskinError('network', `The connection ended after ${received} of ${expected_bytes} bytes. Try again.`);
+      }
+      if (file.size_bytes !== null && received > file.size_bytes) throw changed(file.url);
+      if (filled > 0) await flush();
+      if (file.size_bytes === null) await this.#target.end(received);
+    };
+    try {
+      await retry(fill, { delays_ms: WHOLE_DELAYS_MS, signal: this.#signal });
+    } finally {
+      this.#target.arrived(-filled);
+    }
+  }
+
+  /**
+   * Whether the answer is of the file that was begun. Shards have their hashes for that.
+   *
+   * @param {Response} response
+   * @param {number} first the byte that was asked for
+   */
+  #check(response, first) {
+    const { url, size_bytes, validator: pinned } = this.#record;
+    if (isManifest(url)) return;
+    const now = validator(response);
+    const range = contentRange(response);
+    const length = response.status === 206 ? range?.size_bytes : contentLength(response);
+    const differs = (pinned !== null && now !== null && pinned !== now) || (size_bytes !== null && length != null && length !== size_bytes);
+    if (!differs && (response.status !== 206 || !range || range.first === first)) return;
+    response.body?.cancel().catch(() => {});
+    throw changed(url);
+  }
+}
+
+/** @param {string} url */
+function changed(url) {
+  return new SiskinError('file_changed', `The file at ${url} keeps changing while it is fetched. Wait until the server has all of the new one, and try again.`);
+}
+
+/**
+ * @param {ModelRecord} record
+ * @param {number} part
+ */
+function fileOf({ files }, part) {
+  let end = 0;
+  const index = files.findIndex(({ size_bytes }) => (end += size_bytes ?? Infinity) > part * PART_BYTES);
+  return Math.max(0, index);
+}
+
+/**
+ * The numbers of a file's parts; the first of them where nobody knows how many there are.
+ *
+ * @param {ModelRecord} record
+ * @param {number} index
+ */
+function partsOf({ files }, index) {
+  const before = files.slice(0, index).reduce((sum, { size_bytes }) => sum + (size_bytes ?? 0), 0) / PART_BYTES;
+  const count = Math.ceil((files[index].size_bytes ?? 1) / PART_BYTES);
+  return Array.from({ length: count }, (_, i) => before + i);
+}
+
+/**
+ * Where a part lies on the server.
+ *
+ * @param {ModelRecord} record
+ * @param {number} part
+ */
+function locate(record, part) {
+  const index = fileOf(record, part);
+  const first = (part - partsOf(record, index)[0]) * PART_BYTES;
+  return { url: record.files[index].url, first, last: first + partBytes(record, part) - 1 };
+}

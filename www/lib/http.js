@@ -1,0 +1,221 @@
+/** One request at a time: what comes back is checked, what fails for the moment is tried again. */
+import { SiskinError, abortedError, throwIfAborted } from './errors.js';
+
+/** Nothing for so long, and the connection counts as dead. */
+const STALL_MS = 30_000;
+/** A server that asks for more patience than this gets an error instead. */
+const MOST_RETRY_AFTER_MS = 60_000;
+/** Statuses of a server that is busy or restarting. */
+const PASSING = [408, 429, 500, 502, 503, 504];
+
+export const CONNECTION_BROKEN = 'The connection broke before the model had arrived. Check it and try again.';
+
+/** An answer other than success, before it becomes the caller's. */
+export class HttpError extends SiskinError {
+  /** @param {Response} response */
+  constructor(response) {
+    const { status, statusText } = response;
+    const advice =
+      status === 404 ? 'There is no such file: check the address.'
+      : status === 401 || status === 403 ? 'The file may need a login or an accepted licence: download it by hand and open the file.'
+      : status === 429 ? 'Wait a little and try again.'
+      : status >= 500 ? 'The trouble is on the server: try again later.'
+      : 'Check the address.';
+    super('http_status', `The server answered ${status}${statusText ? ` ${statusText}` : ''}. ${advice}`);
+    this.status = status;
+    this.retry_after_ms = retryAfterMs(response);
+  }
+}
+
+/**
+ * @param {Response} response
+ * @returns {number} 0 where the server does not say
+ */
+function retryAfterMs(response) {
+  const text = response.headers.get('Retry-After');
+  if (!text) return 0;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return ms > 0 ? ms : 0;
+}
+
+/**
+ * @param {Response} response
+ * @throws {HttpError}
+ */
+export function checkStatus(response) {
+  if (!response.ok) throw new HttpError(response);
+}
+
+/**
+ * @typedef {object} RequestOptions
+ * @property {[number, number]} [range] first and last byte
+ * @property {AbortSignal} signal
+ */
+
+/**
+ * A response whose status is good.
+ *
+ * @param {string} url
+ * @param {RequestInit} init
+ * @param {RequestOptions} options
+ * @returns {Promise<Response>}
+ * @throws {SiskinError} `network`, `http_status`, `aborted`
+ */
+export async function request(url, init, { range, signal }) {
+  const headers = new Headers(init.headers);
+  if (range) headers.set('Range', `bytes=${range[0]}-${range[1]}`);
+  const stalled = new AbortController();
+  const timer = setTimeout(() => stalled.abort(), STALL_MS);
+  const abort = () => stalled.abort();
+  signal.addEventListener('abort', abort, { once: true });
+  let response;
+  try {
+    throwIfAborted(signal);
+    response = await fetch(url, { ...init, headers, signal: stalled.signal });
+  } catch (cause) {
+    throwIfAborted(signal);
+    const host = new URL(url).host || 'the address';
+    throw new SiskinError('network', `Could not reach ${host}. Check the connection and the address, and that the server allows this page to read from it (CORS).`, { cause });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+  if (!response.ok) response.body?.cancel().catch(() => {});
+  checkStatus(response);
+  return response;
+}
+
+/**
+ * The bytes of a response as they come. Leaving the loop ends the connection.
+ *
+ * @param {Response} response
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>}
+ * @throws {SiskinError} `network`, `aborted`
+ */
+export async function* bodyOf(response, signal) {
+  const reader = response.body?.getReader();
+  if (!reader) return;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {(error: SiskinError) => void} */
+  let stop = () => {};
+  const stopped = new Promise((/** @type {(value: never) => void} */ _, reject) => (stop = reject));
+  stopped.catch(() => {});
+  const abort = () => stop(abortedError());
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    throwIfAborted(signal);
+    for (;;) {
+      timer = setTimeout(() => stop(new SiskinError('network', CONNECTION_BROKEN)), STALL_MS);
+      const { done, value } = await Promise.race([reader.read(), stopped]);
+      clearTimeout(timer);
+      if (done) return;
+      yield value;
+    }
+  } catch (cause) {
+    if (cause instanceof SiskinError) throw cause;
+    throw new SiskinError('network', CONNECTION_BROKEN, { cause });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+    reader.cancel().catch(() => {});
+  }
+}
+
+/**
+ * Tries again, later each time, while what fails may pass.
+ *
+ * @template T
+ * @param {() => Promise<T>} attempt
+ * @param {object} options
+ * @param {number[]} options.delays_ms how often and how much later
+ * @param {AbortSignal} options.signal
+ * @param {() => number} [options.progress] a figure that has grown since the last failure forgives all failures
+ * @returns {Promise<T>}
+ */
+export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) {
+  let failures = 0;
+  for (let reached = progress(); ; ) {
+    try {
+      return await attempt();
+    } catch (error) {
+      throwIfAborted(signal);
+      if (progress() > reached) failures = 0;
+      reached = progress();
+      const wait_ms = error instanceof HttpError ? error.retry_after_ms : 0;
+      if (!isPassing(error) || failures >= delays_ms.length || wait_ms > MOST_RETRY_AFTER_MS) throw error;
+      // Spread, so that several requests that failed together do not come back together.
+      const spread_ms = delays_ms[failures++] * (0.75 + Math.random() / 2);
+      await sleep(Math.max(spread_ms, wait_ms), signal);
+    }
+  }
+}
+
+/** @param {unknown} error */
+function isPassing(error) {
+  if (error instanceof HttpError) return PASSING.includes(error.status);
+  return error instanceof SiskinError && error.code === 'network';
+}
+
+/**
+ * @param {number} ms
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ * @throws {SiskinError} `aborted`
+ */
+function sleep(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(abortedError());
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+}
+
+/**
+ * @param {Response} response
+ * @returns {number | null} null where the server does not tell
+ */
+export function contentLength(response) {
+  // The length of a compressed answer is not that of the file.
+  if (isEncoded(response)) return null;
+  const length = Number(response.headers.get('Content-Length'));
+  return Number.isSafeInteger(length) && length > 0 ? length : null;
+}
+
+/**
+ * @param {Response} response
+ * @returns {boolean} whether it came compressed
+ */
+export function isEncoded(response) {
+  const encoding = response.headers.get('Content-Encoding');
+  return encoding !== null && encoding !== '' && encoding !== 'identity';
+}
+
+/**
+ * @param {Response} response
+ * @returns {{first: number, size_bytes: number} | undefined} where the part lies in which file; undefined where that is not told
+ */
+export function contentRange(response) {
+  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '');
+  if (!match) return undefined;
+  const [first, size_bytes] = [Number(match[1]), Number(match[2])];
+  return Number.isSafeInteger(size_bytes) && first < size_bytes ? { first, size_bytes } : undefined;
+}
+
+/**
+ * What changes when the file does.
+ *
+ * @param {Response} response
+ * @returns {string | null} null where the server sends no such header, or hides it (CORS)
+ */
+export function validator(response) {
+  const etag = response.headers.get('ETag')?.replace(/^W\//, '');
+  return etag ?? response.headers.get('Last-Modified');
+}

@@ -1,0 +1,73 @@
+/** The manifest of a model in shards, as `siskin shard` writes it. */
+import { SiskinError } from './errors.js';
+import { CHUNK_BYTES, newRecord } from './record.js';
+
+/** @import { ModelRecord } from './record.js' */
+
+/**
+ * @typedef {object} Manifest
+ * @property {1} siskin_manifest the version
+ * @property {string} name
+ * @property {string} architecture
+ * @property {string} file_type
+ * @property {number} parameter_count
+ * @property {number} context_tokens that the model was trained on
+ * @property {string} [license]
+ * @property {number} size_bytes
+ * @property {string} sha256 of the whole file
+ * @property {number} chunk_bytes
+ * @property {string[]} chunks the SHA-256 of each
+ * @property {{file: string, size_bytes: number, sha256: string}[]} shards in order
+ */
+
+/** No manifest of a model that fits a tab is longer. */
+export const MOST_MANIFEST_BYTES = 4 << 20;
+
+/**
+ * @param {string} url
+ * @returns {boolean} whether a manifest is expected there
+ */
+export function isManifest(url) {
+  return new URL(url).pathname.endsWith('.json');
+}
+
+/**
+ * Reads a manifest, which may lie.
+ *
+ * @param {string} url where it was found: shards lie beside it
+ * @param {string} text
+ * @param {string} sha256 its own
+ * @returns {ModelRecord}
+ * @throws {SiskinError} `manifest`
+ */
+export function recordOf(url, text, sha256) {
+  const wrong = (/** @type {string} */ what) => new SiskinError('manifest', `The manifest at ${url} ${what}. Write it again with siskin shard, and upload the whole folder.`);
+  /** @type {Manifest} */
+  let manifest;
+  try {
+    manifest = JSON.parse(text);
+  } catch {
+    throw wrong('is not JSON');
+  }
+  if (manifest?.siskin_manifest !== 1) throw wrong('is not one of version 1');
+  const { name, size_bytes, chunk_bytes, chunks, shards } = manifest;
+  if (chunk_bytes !== CHUNK_BYTES) throw wrong('has chunks of another size');
+  if (!isCount(size_bytes) || !Array.isArray(chunks) || chunks.length !== Math.ceil(size_bytes / CHUNK_BYTES)) throw wrong('has too few chunks, or too many');
+  if (!chunks.every((chunk) => typeof chunk === 'string' && /^[0-9a-f]{64}$/.test(chunk))) throw wrong('holds what is no SHA-256');
+  if (!Array.isArray(shards) || shards.length === 0) throw wrong('lists no shards');
+  let end = 0;
+  const files = shards.map((shard) => {
+    if (end % CHUNK_BYTES || !isCount(shard?.size_bytes)) throw wrong('has a shard of an impossible size');
+    // Beside the manifest, and nowhere else.
+    if (typeof shard.file !== 'string' || !/^[\w-][\w.-]*$/.test(shard.file)) throw wrong('names a shard that is not beside it');
+    end += shard.size_bytes;
+    return { url: new URL(shard.file, url).href, size_bytes: shard.size_bytes };
+  });
+  if (end !== size_bytes) throw wrong('has shards that do not make up the whole');
+  return newRecord(url, { size_bytes, files, chunks, sha256, ...(typeof name === 'string' && name ? { name } : {}) });
+}
+
+/** @param {unknown} value */
+function isCount(value) {
+  return Number.isSafeInteger(value) && /** @type {number} */ (value) > 0;
+}

@@ -1,0 +1,148 @@
+/** The models on this device. */
+import { SiskinError } from './errors.js';
+import { ifFree } from './lock.js';
+import { ModelFile } from './model_file.js';
+import { Meter } from './progress.js';
+import { folderOf, isComplete, partsIn, readRecord, storedBytes } from './record.js';
+import { urlSource } from './source.js';
+import { askToStay, openStore } from './storage.js';
+
+/** @import { LoadProgress } from './protocol.js' */
+/** @import { StoreOptions } from './source.js' */
+
+/**
+ * @typedef {object} StoredModel
+ * @property {string} url what `Siskin.load` was given
+ * @property {string} name
+ * @property {number | null} size_bytes null where that is not known yet
+ * @property {number} stored_bytes
+ * @property {boolean} complete
+ * @property {Date} used when it was last loaded
+ */
+
+/**
+ * @typedef {Omit<StoreOptions, 'storage'> & {signal?: AbortSignal, onProgress?: (progress: LoadProgress) => void}} PrefetchOptions
+ */
+
+const PROGRESS_INTERVAL_MS = 100;
+
+/** Those that are here, whole or in part. @returns {Promise<StoredModel[]>} */
+async function list() {
+  const store = await openStore('disk');
+  const models = await Promise.all((await store.folders()).map((folder) => describe(store, folder)));
+  return models.filter((model) => model !== undefined).sort((a, b) => b.used.getTime() - a.used.getTime());
+}
+
+/**
+ * @param {import('./storage.js').Store} store
+ * @param {string} folder
+ * @returns {Promise<StoredModel | undefined>}
+ */
+async function describe(store, folder) {
+  const [record, parts] = await Promise.all([readRecord(store, folder), partsIn(store, folder)]);
+  if (!record) return undefined;
+  const { url, name, size_bytes, used_ms } = record;
+  return { url, name, size_bytes, stored_bytes: storedBytes(record, parts), complete: isComplete(record, parts), used: new Date(used_ms) };
+}
+
+/** @param {string | URL | Request} source */
+async function find(source) {
+  return describe(await openStore('disk'), await folderOf(urlSource(source).url));
+}
+
+/**
+ * Whether all of a model is here, so that it loads without a request.
+ *
+ * @param {string | URL | Request} source
+ * @returns {Promise<boolean>}
+ */
+async function has(source) {
+  return (await find(source))?.complete ?? false;
+}
+
+/**
+ * How much of a model is here; without an argument, of all models.
+ *
+ * @param {string | URL | Request} [source]
+ * @returns {Promise<number>} bytes
+ */
+async function size(source) {
+  if (source !== undefined) return (await find(source))?.stored_bytes ?? 0;
+  return (await list()).reduce((sum, { stored_bytes }) => sum + stored_bytes, 0);
+}
+
+/**
+ * Fetches a model for later.
+ *
+ * @param {string | URL | Request} source
+ * @param {PrefetchOptions} [options] an abort keeps what has arrived
+ * @returns {Promise<void>}
+ * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `no_storage`, `aborted`
+ */
+async function prefetch(source, { signal, onProgress, ...options } = {}) {
+  const file = await open(source, options, signal);
+  const meter = new Meter(file.arrived_bytes);
+  const report = () => onProgress?.({ ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }), from_cache: file.from_cache });
+  const timer = setInterval(report, PROGRESS_INTERVAL_MS);
+  try {
+    report();
+    // Reading what was stored verifies it; nobody takes it.
+    for await (const _ of file.chunks());
+    report();
+  } finally {
+    clearInterval(timer);
+    file.close();
+  }
+}
+
+/**
+ * Fetches the next chunk of a model, for whoever wants to pause between two: a service worker in its idle time. Does nothing while
+ * a tab fetches the same model.
+ *
+ * @param {string | URL | Request} source
+ * @param {PrefetchOptions} [options]
+ * @returns {Promise<LoadProgress & {complete: boolean}>}
+ * @throws {SiskinError} as `prefetch`
+ */
+async function prefetchChunk(source, { signal, onProgress, ...options } = {}) {
+  const file = await open(source, options, signal);
+  const meter = new Meter(file.arrived_bytes);
+  try {
+    const complete = await file.fetchChunk();
+    const progress = { ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }), from_cache: file.from_cache };
+    onProgress?.(progress);
+    return { ...progress, complete };
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * @param {string | URL | Request} source
+ * @param {StoreOptions} options
+ * @param {AbortSignal} [signal]
+ */
+async function open(source, options, signal) {
+  const described = urlSource(source, options);
+  if ((await openStore('disk')).kind === 'memory') {
+    throw new SiskinError('no_storage', 'This browser keeps nothing for this page, so that nothing can be fetched for later. Serve the page over https, and not in a private window.');
+  }
+  void askToStay();
+  return ModelFile.open(described, signal);
+}
+
+/**
+ * Takes a model from the device. One that is loaded goes on working.
+ *
+ * @param {string | URL | Request} source
+ * @returns {Promise<void>}
+ * @throws {SiskinError} `in_use` while it is being fetched
+ */
+async function remove(source) {
+  const store = await openStore('disk');
+  const folder = await folderOf(urlSource(source).url);
+  if (store.kind === 'memory' || (await ifFree(folder, () => store.remove(folder)))) return;
+  throw new SiskinError('in_use', 'The model is just being fetched, by this tab or another one. Stop that first.');
+}
+
+export const models = Object.freeze({ list, has, size, prefetch, prefetchChunk, remove });

@@ -1,0 +1,120 @@
+/** What is kept beside the parts of a model: where they came from, and what they must be. */
+import { sha256 } from './sha256.js';
+
+/** @import { Store } from './storage.js' */
+
+/** A chunk is what is verified, and fetched again if it is wrong. */
+export const CHUNK_BYTES = 8 << 20;
+/** A chunk is requested and stored in parts, so many at once: a browser that is killed loses one chunk's bytes at most. */
+export const PARTS = 4;
+export const PART_BYTES = CHUNK_BYTES / PARTS;
+
+const NAME = 'record.json';
+const VERSION = 1;
+
+/**
+ * @typedef {object} ModelRecord
+ * @property {number} version
+ * @property {string} url that of the model or of its manifest
+ * @property {string} name
+ * @property {number | null} size_bytes null until the end, where the server does not tell
+ * @property {string | null} validator the file's ETag or Last-Modified
+ * @property {{url: string, size_bytes: number | null}[]} files on the server, in order; all but the last are whole chunks
+ * @property {(string | null)[]} chunks the SHA-256 of each: the manifest's, else that of what first arrived
+ * @property {string | null} sha256 of the model file, once that was compared, or of its manifest
+ * @property {number} used_ms when it was last loaded
+ */
+
+/**
+ * The folder of a model.
+ *
+ * @param {string} url
+ */
+export async function folderOf(url) {
+  return (await sha256(new TextEncoder().encode(url))).slice(0, 32);
+}
+
+/**
+ * @param {string} url
+ * @param {Partial<ModelRecord>} fields
+ * @returns {ModelRecord}
+ */
+export function newRecord(url, fields) {
+  const name = decoded(new URL(url).pathname.split('/').pop() ?? '');
+  return { version: VERSION, url, name, size_bytes: null, validator: null, files: [{ url, size_bytes: null }], chunks: [], sha256: null, used_ms: Date.now(), ...fields };
+}
+
+/** @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * @param {Store} store
+ * @param {string} folder
+ * @returns {Promise<ModelRecord | undefined>} undefined where there is none, or one of another version
+ */
+export async function readRecord(store, folder) {
+  const text = await (await store.read(folder, NAME))?.text();
+  try {
+    const record = JSON.parse(text ?? '');
+    return record?.version === VERSION ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {Store} store
+ * @param {string} folder
+ * @param {ModelRecord} record
+ */
+export async function writeRecord(store, folder, record) {
+  await store.write(folder, NAME, new TextEncoder().encode(JSON.stringify(record)));
+}
+
+/**
+ * The parts in the store, by number.
+ *
+ * @param {Store} store
+ * @param {string} folder
+ */
+export async function partsIn(store, folder) {
+  const names = (await store.files(folder)).filter((name) => /^\d+$/.test(name));
+  return new Set(names.map(Number));
+}
+
+/** @param {ModelRecord} record */
+export function partCount({ size_bytes }) {
+  return size_bytes === null ? Infinity : Math.ceil(size_bytes / PART_BYTES);
+}
+
+/**
+ * @param {ModelRecord} record
+ * @param {number} part
+ */
+export function partBytes({ size_bytes }, part) {
+  return size_bytes === null ? PART_BYTES : Math.min(PART_BYTES, size_bytes - part * PART_BYTES);
+}
+
+/**
+ * @param {ModelRecord} record
+ * @param {Set<number>} parts
+ */
+export function isComplete(record, parts) {
+  return record.size_bytes !== null && parts.size >= partCount(record);
+}
+
+/**
+ * @param {ModelRecord} record
+ * @param {Set<number>} parts
+ */
+export function storedBytes(record, parts) {
+  let sum = 0;
+  for (const part of parts) sum += partBytes(record, part);
+  return sum;
+}

@@ -1,0 +1,236 @@
+/**
+ * Where parts of models stay: small files in folders, behind five methods, the same for pages, workers and service workers. A file
+ * is written whole or not at all, so that a browser killed in the middle leaves nothing half.
+ */
+import { messageOf } from './errors.js';
+
+/**
+ * @typedef {object} Store
+ * @property {'opfs' | 'cache' | 'memory'} kind
+ * @property {() => Promise<string[]>} folders
+ * @property {(folder: string) => Promise<string[]>} files names; none where there is no such folder
+ * @property {(folder: string, name: string) => Promise<Blob | undefined>} read
+ * @property {(folder: string, name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
+ * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with all in it
+ */
+
+const ROOT = 'siskin';
+/** Keys of the Cache API are addresses; this one leads nowhere. */
+const CACHE_ORIGIN = 'https://siskin.invalid/';
+
+/** @type {Promise<Store> | undefined} */
+let lasting;
+
+/**
+ * The best store that this browser gives: OPFS, else the Cache API, else memory.
+ *
+ * @param {'disk' | 'memory'} wanted
+ * @returns {Promise<Store>}
+ */
+export function openStore(wanted) {
+  if (wanted === 'memory') return Promise.resolve(new MemoryStore());
+  return (lasting ??= openLasting());
+}
+
+/** @returns {Promise<Store>} */
+async function openLasting() {
+  try {
+    // Some browsers have OPFS and yet no writing that works outside of dedicated workers.
+    if ('createWritable' in FileSystemFileHandle.prototype) {
+      const root = await navigator.storage.getDirectory();
+      return new OpfsStore(await root.getDirectoryHandle(ROOT, { create: true }));
+    }
+  } catch {
+    // Private windows and blocked storage refuse: the next one may not.
+  }
+  try {
+    return new CacheStore(await caches.open(ROOT));
+  } catch (error) {
+    const why = error instanceof ReferenceError ? 'this page is not served over https' : messageOf(error);
+    console.warn(`Siskin cannot keep models on this device (${why}): they will be fetched again at the next visit.`);
+    return new MemoryStore();
+  }
+}
+
+/**
+ * Asks the browser not to clear this site's storage when the disk runs short. Only pages can; the answer changes nothing here.
+ *
+ * @returns {Promise<void>}
+ */
+export async function askToStay() {
+  try {
+    if (!(await navigator.storage.persisted())) await navigator.storage.persist();
+  } catch {
+    // Where it cannot be asked for, storage is what it is.
+  }
+}
+
+/** @implements {Store} */
+class OpfsStore {
+  kind = /** @type {const} */ ('opfs');
+  #root;
+
+  /** @param {FileSystemDirectoryHandle} root */
+  constructor(root) {
+    this.#root = root;
+  }
+
+  async folders() {
+    const names = [];
+    for await (const [name, handle] of this.#root.entries()) if (handle.kind === 'directory') names.push(name);
+    return names;
+  }
+
+  /** @param {string} folder */
+  async files(folder) {
+    const names = [];
+    const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
+    if (directory) for await (const name of directory.keys()) names.push(name);
+    return names;
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} name
+   */
+  async read(folder, name) {
+    const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
+    const handle = directory && (await orAbsent(directory.getFileHandle(name)));
+    return handle && orAbsent(handle.getFile());
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} name
+   * @param {Uint8Array<ArrayBuffer>} bytes
+   */
+  async write(folder, name, bytes) {
+    const directory = await this.#root.getDirectoryHandle(folder, { create: true });
+    // The bytes go to a file beside it, which takes its place when it is closed.
+    const file = await (await directory.getFileHandle(name, { create: true })).createWritable();
+    try {
+      await file.write(bytes);
+      await file.close();
+    } catch (error) {
+      await file.abort().catch(() => {});
+      await directory.removeEntry(name).catch(() => {});
+      throw error;
+    }
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} [name]
+   */
+  async remove(folder, name) {
+    if (name === undefined) return void (await orAbsent(this.#root.removeEntry(folder, { recursive: true })));
+    const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
+    if (directory) await orAbsent(directory.removeEntry(name));
+  }
+}
+
+/** @implements {Store} */
+class CacheStore {
+  kind = /** @type {const} */ ('cache');
+  #cache;
+
+  /** @param {Cache} cache */
+  constructor(cache) {
+    this.#cache = cache;
+  }
+
+  async folders() {
+    const names = (await this.#cache.keys()).map(({ url }) => url.slice(CACHE_ORIGIN.length).split('/')[0]);
+    return [...new Set(names)];
+  }
+
+  /** @param {string} folder */
+  async files(folder) {
+    const prefix = `${CACHE_ORIGIN}${folder}/`;
+    return (await this.#cache.keys()).filter(({ url }) => url.startsWith(prefix)).map(({ url }) => url.slice(prefix.length));
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} name
+   */
+  async read(folder, name) {
+    const response = await this.#cache.match(`${CACHE_ORIGIN}${folder}/${name}`);
+    return response?.blob();
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} name
+   * @param {Uint8Array<ArrayBuffer>} bytes
+   */
+  async write(folder, name, bytes) {
+    await this.#cache.put(`${CACHE_ORIGIN}${folder}/${name}`, new Response(bytes));
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} [name]
+   */
+  async remove(folder, name) {
+    const names = name === undefined ? await this.files(folder) : [name];
+    await Promise.all(names.map((name) => this.#cache.delete(`${CACHE_ORIGIN}${folder}/${name}`)));
+  }
+}
+
+/** @implements {Store} */
+class MemoryStore {
+  kind = /** @type {const} */ ('memory');
+  /** @type {Map<string, Map<string, Blob>>} */
+  #folders = new Map();
+
+  async folders() {
+    return [...this.#folders.keys()];
+  }
+
+  /** @param {string} folder */
+  async files(folder) {
+    return [...(this.#folders.get(folder)?.keys() ?? [])];
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} name
+   */
+  async read(folder, name) {
+    return this.#folders.get(folder)?.get(name);
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} name
+   * @param {Uint8Array<ArrayBuffer>} bytes
+   */
+  async write(folder, name, bytes) {
+    const files = this.#folders.get(folder) ?? new Map();
+    this.#folders.set(folder, files.set(name, new Blob([bytes])));
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} [name]
+   */
+  async remove(folder, name) {
+    if (name === undefined) this.#folders.delete(folder);
+    else this.#folders.get(folder)?.delete(name);
+  }
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @returns {Promise<T | undefined>} undefined for what is not there
+ */
+async function orAbsent(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'NotFoundError') return undefined;
+    throw error;
+  }
+}
