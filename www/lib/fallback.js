@@ -1,8 +1,9 @@
 /** Answers from a server that speaks OpenAI's API, while there is no model in the tab yet. Nothing here runs unless `Siskin.load` is given `fallback`. */
 import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.js';
+import { models } from './models.js';
 
 /** @import { Step } from './chat.js' */
-/** @import { ChatRequest, EngineEvent, Timings, Usage } from './protocol.js' */
+/** @import { ChatRequest, EngineEvent, LoadProgress, Timings, Usage, WeightSource } from './protocol.js' */
 
 /**
  * @typedef {object} FallbackOptions
@@ -26,6 +27,8 @@ export class Fallback {
   #url;
   #headers;
   #model;
+  /** Whether the weights are on the device. */
+  #cached = Promise.resolve(false);
 
   /**
    * @param {FallbackOptions} options
@@ -43,6 +46,33 @@ export class Fallback {
     this.#url = completionsUrl(baseURL);
     this.#headers = { 'Content-Type': 'application/json', ...(apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` }) };
     this.#model = model;
+  }
+
+  /**
+   * Begins to follow whether the weights are there.
+   *
+   * @param {WeightSource} source
+   */
+  watch(source) {
+    if (source.kind === 'blob') this.#cached = Promise.resolve(true);
+    else if (source.kind === 'url') this.#cached = models.has(source.url).catch(() => false);
+  }
+
+  /** @param {LoadProgress} progress of the loading */
+  progress({ loaded_bytes, total_bytes, from_cache }) {
+    if (from_cache || loaded_bytes === total_bytes) this.#cached = Promise.resolve(true);
+  }
+
+  /**
+   * @param {ChatRequest} request
+   * @returns {Promise<boolean>} whether the server answers it, if the model is not loaded
+   * @throws {SiskinError} `invalid_argument`
+   */
+  async takes(request) {
+    // The model in the tab writes calls of tools as text, which a server does not.
+    if (request.tools === undefined) return this.until !== 'cached' || !(await this.#cached);
+    if (this.until === 'never') throw new SiskinError('invalid_argument', 'tools are not sent to the fallback server.');
+    return false;
   }
 
   /**

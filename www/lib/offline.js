@@ -21,15 +21,16 @@ import { SiskinError, messageOf } from './errors.js';
  */
 
 /**
- * How precaching goes. `paused` says why it waits: `save_data` and `metered` are the visitor's connection, `busy` an answer being written or a page loading.
+ * How precaching goes. `paused` says why it waits: `save_data` and `metered` are the visitor's connection, `busy` an answer being
+ * written or a page loading, `network` a server that cannot be reached.
  *
  * @typedef {object} PrecacheProgress
  * @property {string} url
  * @property {number} loaded_bytes
  * @property {number | null} total_bytes
  * @property {boolean} done
- * @property {'save_data' | 'metered' | 'busy' | null} paused
- * @property {{code: string, message: string} | null} error a model that failed for good is not tried again
+ * @property {'save_data' | 'metered' | 'busy' | 'network' | null} paused
+ * @property {{code: string, message: string} | null} error what the model failed with; it is not tried again
  */
 
 /** How often this tab was loaded anew to become isolated. */
