@@ -164,7 +164,7 @@ find_firefox() {
 
 XLLAMACPP_VERSION=2026.10.11549
 
-# Sets XLLAMACPP to the Python of a virtual environment that has llama.cpp as a wheel: the native peer in benchmarks.
+# Sets XLLAMACPP to the Python of a virtual environment that has llama.cpp as a wheel: the native peer in benchmarks, the fallback server in tests.
 need_xllamacpp() {
   need_python
   local folder=$CACHE/tools/xllamacpp-$XLLAMACPP_VERSION
@@ -179,6 +179,6 @@ install_xllamacpp() {
   rm -rf "$1"
   python3 -m venv "$1" >&2 || fail "Python could not make a virtual environment." "apt-get install python3-venv"
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps "xllamacpp==$XLLAMACPP_VERSION" >&2 ||
-    fail "pip could not install xllamacpp $XLLAMACPP_VERSION." "check the network, or leave this peer out: --peer wllama"
+    fail "pip could not install xllamacpp $XLLAMACPP_VERSION." "check the network; a benchmark can leave this peer out: --peer wllama"
   touch "$1/complete"
 }

@@ -32,26 +32,49 @@ export function cannotRun(...needs) {
   return missing ? `SKIPPED: ${missing[0]} is missing; ${missing[1]}` : false;
 }
 
+/** A Chromium. headless: false, because playwright's own flag would ask for its own headless build. */
+function launch() {
+  const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
+  return chromium.launch({ executablePath: CHROMIUM, headless: false, args: ARGUMENTS });
+}
+
+/** A page in a context of its own; `complaints` collects console errors and CSP violations. */
+async function newPage(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  return { context, page, complaints };
+}
+
+/**
+ * Opens `url` in a Chromium of its own.
+ *
+ * @param {string} url
+ * @param {object} [options] of playwright's context
+ */
+export async function openChromium(url, options) {
+  const browser = await launch();
+  const opened = await newPage(browser, options);
+  await opened.page.goto(url);
+  return { ...opened, browser, stop: () => browser.close() };
+}
+
 /**
  * Starts server and browser for one test file.
  *
  * @param {Record<string, unknown>} [routes] added to the server's own
  */
 export async function start(routes = {}) {
-  const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
   const server = await startServer({ port: 0, routes });
-  // headless: false, because playwright's own flag would ask for its own headless build.
-  const browser = await chromium.launch({ executablePath: CHROMIUM, headless: false, args: ARGUMENTS });
+  const browser = await launch();
   return {
     url: server.url,
-    /** A page at `/` in a context of its own; `complaints` collects console errors and CSP violations. */
+    /** The demo in a context of its own. */
     async open(options = {}) {
-      const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
-      const page = await context.newPage();
-      page.setDefaultTimeout(60_000);
-      const complaints = [];
-      page.on('pageerror', (error) => complaints.push(error.message));
-      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+      const { context, page, complaints } = await newPage(browser, options);
       await page.goto(`${server.url}/`);
       await page.locator('input[name=model]').first().waitFor();
       return { page, complaints, close: () => context.close() };
