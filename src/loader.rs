@@ -299,17 +299,11 @@ fn check_sizes(spec: &Spec, plan: &[TensorInfo], context_tokens: usize) -> Resul
 }
 
 fn facts(metadata: &Metadata, spec: &Spec, gguf: &Gguf) -> Result<Facts> {
-    let mut by_type: HashMap<&'static str, u64> = HashMap::new();
-    for tensor in &gguf.tensors {
-        let count = by_type.entry(tensor.dtype.name()).or_default();
-        *count = count.saturating_add(tensor.elements());
-    }
-    let file_type = by_type.iter().max_by_key(|(name, count)| (**count, **name)).map_or("F32", |(name, _)| name);
     Ok(Facts {
         name: metadata.opt_str("general.name")?.unwrap_or("unnamed").to_owned(),
         architecture: metadata.str("general.architecture")?.to_owned(),
-        file_type,
-        parameter_count: gguf.tensors.iter().map(TensorInfo::elements).fold(0, u64::saturating_add),
+        file_type: gguf.file_type(),
+        parameter_count: gguf.parameter_count(),
         trained_context_tokens: spec.context_length,
         size_bytes: gguf.size_bytes,
     })

@@ -5,6 +5,7 @@ mod common {
     pub mod chat_model;
 }
 
+use sha2::{Digest, Sha256};
 use std::{
     path::PathBuf,
     process::{Command, Output},
@@ -43,7 +44,7 @@ fn fixture(name: &str) -> String {
 fn help_lists_the_commands() {
     for arguments in [&[][..], &["help"], &["--help"], &["run", "-h"]] {
         let help = answer(arguments);
-        for command in ["run", "inspect", "eval", "bench"] {
+        for command in ["run", "inspect", "eval", "shard", "bench"] {
             assert!(help.contains(&format!("siskin {command} MODEL")), "{help}");
         }
     }
@@ -103,6 +104,50 @@ fn bench_measures_speed() {
     assert!(measured.lines().all(|line| line.starts_with("prefill ") && line.ends_with(" t/s")), "{measured}");
 }
 
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn shard_cuts_a_file_and_describes_the_pieces() {
+    const CHUNK: usize = 8 << 20;
+    // What follows the last tensor goes along.
+    let mut file = std::fs::read(fixture("models/qwen2-tiny.gguf")).expect("a fixture");
+    file.extend((file.len()..3 * CHUNK + 5).map(|i| (i * 7) as u8));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shard");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a writable folder");
+    let model = folder.join("model.gguf").display().to_string();
+    std::fs::write(&model, &file).expect("a writable folder");
+    let out = folder.join("out");
+    let said = answer(&["shard", &model, "--max", "17MB", "--out", &out.display().to_string()]);
+
+    let text = std::fs::read(out.join("manifest.json")).expect("a manifest");
+    assert!(said.contains(&sha256(&text)), "{said}");
+    let manifest: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(manifest["siskin_manifest"], 1);
+    assert_eq!(manifest["architecture"], "qwen2");
+    assert_eq!(manifest["file_type"], "F16");
+    assert_eq!(manifest["size_bytes"], file.len());
+    assert_eq!(manifest["sha256"], sha256(&file));
+    assert_eq!(manifest["chunk_bytes"], CHUNK);
+    let chunks: Vec<String> = file.chunks(CHUNK).map(sha256).collect();
+    assert_eq!(manifest["chunks"], serde_json::json!(chunks));
+
+    let shards = manifest["shards"].as_array().expect("shards");
+    assert_eq!(shards.len(), 2, "two chunks fit 17 MB");
+    let mut whole = Vec::new();
+    for shard in shards {
+        let piece = std::fs::read(out.join(shard["file"].as_str().expect("a name"))).expect("a shard");
+        assert_eq!(shard["size_bytes"], piece.len());
+        assert_eq!(shard["sha256"], sha256(&piece));
+        whole.extend(piece);
+    }
+    assert!(whole == file, "the shards are the file");
+    assert_eq!(std::fs::read_dir(&out).expect("a folder").count(), 3, "nothing else is left there");
+    refusal(&["shard", &model, "--out", &out.display().to_string()], "invalid_argument");
+}
+
 #[test]
 fn run_needs_a_chat_template() {
     let says = refusal(&["run", &fixture("models/qwen2-tiny.gguf"), "Hello"], "template");
@@ -125,6 +170,9 @@ fn bad_arguments_say_which() {
         (&["run", &model, "Hi", "--threads", "0"], "--threads"),
         (&["run", &model, "Hi", "--colour", "red"], "--colour"),
         (&["eval", &model, &fixture("real/gpl3.txt"), "--tokens", "1"], "--tokens"),
+        (&["shard", &model], "--out"),
+        (&["shard", &model, "--max", "1MiB", "--out", "absent"], "--max"),
+        (&["shard", &model, "--max", "9GiB", "--out", "absent"], "--max"),
     ] {
         let said = refusal(arguments, "invalid_argument");
         assert!(said.contains(says), "{said}");

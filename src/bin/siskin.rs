@@ -6,6 +6,8 @@ mod convert;
 mod kernels;
 #[path = "siskin/product.rs"]
 mod product;
+#[path = "siskin/shard.rs"]
+mod shard;
 
 use serde_json::json;
 use siskin::{
@@ -38,6 +40,7 @@ const HELP: &str = "siskin: small language models, from GGUF files
   siskin inspect MODEL [--tensors]
   siskin eval MODEL TEXTFILE [--tokens N] [--threads N]   perplexity and speed over the text's first N tokens (512)
   siskin convert IN OUT [--type TYPE]          the same model with its matrices in another type (Q4_0)
+  siskin shard MODEL --out DIR [--max SIZE]    pieces of at most SIZE (24MiB) with a manifest, for any static host
   siskin bench MODEL [--prompt N] [--generate N] [--rounds N] [--threads N]
   siskin bench --kernels                       the matrix products alone, in every format
 ";
@@ -74,7 +77,7 @@ impl Arguments {
                 Long(name @ ("tensors" | "kernels")) => options.push((name.into(), String::new())),
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"
-                    | "threads" | "type"),
+                    | "threads" | "type" | "max" | "out"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
@@ -106,6 +109,7 @@ fn command(arguments: &Arguments) -> Result<()> {
         Some("inspect") => inspect(arguments),
         Some("eval") => eval(arguments),
         Some("convert") => convert::convert(arguments),
+        Some("shard") => shard::shard(arguments),
         Some("bench") if arguments.option("kernels").is_some() => kernels::kernels(),
         Some("bench") => bench(arguments),
         Some("help") | None => show(HELP),

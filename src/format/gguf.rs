@@ -9,7 +9,7 @@ use super::metadata::Metadata;
 use super::{malformed, quoted};
 use crate::quant::DType;
 use crate::{Code, Error, Result};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -43,6 +43,23 @@ pub struct Gguf {
     pub data_offset: u64,
     /// How long the file must be at least: up to the end of the last tensor, or of the header where there is none.
     pub size_bytes: u64,
+}
+
+impl Gguf {
+    /// Weights in all.
+    pub fn parameter_count(&self) -> u64 {
+        self.tensors.iter().map(TensorInfo::elements).fold(0, u64::saturating_add)
+    }
+
+    /// The type that holds most of the weights: "Q5_0".
+    pub fn file_type(&self) -> &'static str {
+        let mut by_type: HashMap<&'static str, u64> = HashMap::new();
+        for tensor in &self.tensors {
+            let count = by_type.entry(tensor.dtype.name()).or_default();
+            *count = count.saturating_add(tensor.elements());
+        }
+        by_type.iter().max_by_key(|(name, count)| (**count, **name)).map_or("F32", |(name, _)| name)
+    }
 }
 
 /// A tensor's name, type, shape and place in the file.

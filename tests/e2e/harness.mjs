@@ -13,8 +13,8 @@ export const SMOLLM2 = 'SmolLM2-135M-Instruct.Q4_1.gguf';
 export const QWEN = 'qwen2.5-coder-0.5b-instruct-q4_k_m.gguf';
 const SHOTS = join(ROOT, 'target/e2e-shots');
 
-const CHROMIUM = process.env.SISKIN_CHROMIUM || '/usr/bin/chromium';
-const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
+export const CHROMIUM = process.env.SISKIN_CHROMIUM || '/usr/bin/chromium';
+export const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
 
 /**
  * Why these tests cannot run here; false if they can. With SISKIN_REQUIRE_MODELS set, as ./build.sh test has it, a lack is an error.

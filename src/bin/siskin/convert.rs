@@ -72,7 +72,8 @@ fn target(name: Option<&str>) -> Result<(DType, u32)> {
     })
 }
 
-fn header(path: &Path) -> Result<Gguf> {
+/// Errors: `io`, `gguf_truncated`, and the reader's.
+pub fn header(path: &Path) -> Result<Gguf> {
     let (mut reader, mut header) = (GgufReader::new(), None);
     read(path, |chunk| {
         header = reader.push(chunk)?;
