@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
+import { BadFile } from './bad_server.mjs';
 import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, openChromium } from './harness.mjs';
-import { MODEL_PATH, eventually, slowModel } from './site.mjs';
+import { MODEL_PATH, eventually } from './site.mjs';
 
 const PYTHON = process.env.XLLAMACPP ?? 'xllamacpp';
 const KEY = 'sk-siskin-test';
@@ -56,7 +57,7 @@ describe('fallback', { skip: cannotRun(SMOLLM2, [PYTHON, './build.sh test instal
     llama = await startLlama();
     const html = (_request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>App</title>');
     // The model is held back until the test lets it go.
-    const held = async (request, response) => (await release.promise, model.answer(request, response));
+    const held = async (request, response) => (await release.promise, model.handler(request, response));
     server = await startServer({ routes: { '/app': html, [MODEL_PATH]: held } });
   });
   after(async () => {
@@ -64,7 +65,7 @@ describe('fallback', { skip: cannotRun(SMOLLM2, [PYTHON, './build.sh test instal
     await llama?.stop();
   });
   beforeEach(async () => {
-    model = slowModel(300e6);
+    model = new BadFile(join(MODELS_DIR, SMOLLM2));
     release = {};
     release.promise = new Promise((resolve) => (release.now = resolve));
     ({ page, stop } = await openChromium(`${server.url}/app`));
@@ -227,7 +228,7 @@ describe('fallback', { skip: cannotRun(SMOLLM2, [PYTHON, './build.sh test instal
       return [answer.siskin.computed, ready.code];
     }, { until, baseURL: fake.url });
     assert.deepEqual(await computed('never'), ['fallback', 'not_loaded']);
-    assert.equal(model.served_bytes, 0);
+    assert.equal(model.sent_bytes, 0);
     assert.deepEqual(await computed('cached'), ['fallback', 'no error']);
     assert.equal(fake.requests.length, 2);
     assert.deepEqual(await computed('cached'), ['local', 'no error']);

@@ -5,16 +5,19 @@ import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../scripts/serve.mjs';
-import { SMOLLM2, cannotRun, openChromium } from './harness.mjs';
-import { CHUNK_BYTES, MODEL_BYTES, MODEL_PATH, NEED_SITE, eventually, makeSite, publish, removeSite, siteRoutes, slowModel } from './site.mjs';
+import { BadFile } from './bad_server.mjs';
+import { MODELS_DIR, SMOLLM2, cannotRun, openChromium } from './harness.mjs';
+import { CHUNK_BYTES, MODEL_BYTES, MODEL_PATH, NEED_SITE, eventually, makeSite, publish, removeSite, siteRoutes } from './site.mjs';
 
 describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
   let folder, model, server, app, page, context, stop;
   before(async () => (folder = await makeSite()));
   after(() => folder && removeSite(folder));
   beforeEach(async () => {
-    model = slowModel(60e6);
-    server = await startServer({ routes: { ...siteRoutes(folder), [MODEL_PATH]: model.answer, '/models/other.gguf': model.answer } });
+    model = new BadFile(join(MODELS_DIR, SMOLLM2));
+    // About 60 MB a second.
+    model.delay_ms = 4;
+    server = await startServer({ routes: { ...siteRoutes(folder), [MODEL_PATH]: model.handler, '/models/other.gguf': model.handler } });
     app = `${server.url}/app/`;
     ({ page, context, stop } = await openChromium(app));
   });
@@ -103,8 +106,8 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     const answers = await Promise.all([ask(page), ask(other)]);
     for (const { text } of answers) assert.ok(text.length > 0);
     await eventually(() => page.evaluate(async () => (await offline.status()).precache.length === 0), 'the end of precaching');
-    t.diagnostic(`${model.served_bytes} bytes served of a file of ${MODEL_BYTES}`);
-    assert.ok(model.served_bytes >= MODEL_BYTES && model.served_bytes <= MODEL_BYTES + CHUNK_BYTES, `${model.served_bytes} bytes were served`);
+    t.diagnostic(`${model.sent_bytes} bytes served of a file of ${MODEL_BYTES}`);
+    assert.ok(model.sent_bytes >= MODEL_BYTES && model.sent_bytes <= MODEL_BYTES + CHUNK_BYTES, `${model.sent_bytes} bytes were served`);
   });
 
   test('killed in the middle of precaching, it goes on where it was', async (t) => {
@@ -112,19 +115,19 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await register(page, { precache: [MODEL_PATH] });
     for (let killed = 0; killed < kills; killed += 1) {
       await listen(page);
-      const before = model.served_bytes;
+      const before = model.sent_bytes;
       // In the middle of a chunk, and at another place of it each time.
-      await eventually(() => model.served_bytes > before + (1.3 + killed / 3) * CHUNK_BYTES, 'the next chunks');
+      await eventually(() => model.sent_bytes > before + (1.3 + killed / 3) * CHUNK_BYTES, 'the next chunks');
       await kill();
       assert.ok(!(await precached()), 'killed before the end');
-      const at_kill = model.served_bytes;
+      const at_kill = model.sent_bytes;
       await sleep(500);
-      assert.ok(model.served_bytes - at_kill <= CHUNK_BYTES / 2, 'nothing is fetched without it');
+      assert.ok(model.sent_bytes - at_kill <= CHUNK_BYTES / 2, 'nothing is fetched without it');
       await page.reload();
     }
     await eventually(precached, 'the whole model');
-    t.diagnostic(`${model.served_bytes - MODEL_BYTES} bytes fetched twice in ${kills} kills`);
-    assert.ok(model.served_bytes <= MODEL_BYTES + kills * CHUNK_BYTES, `${model.served_bytes} bytes were served`);
+    t.diagnostic(`${model.sent_bytes - MODEL_BYTES} bytes fetched twice in ${kills} kills`);
+    assert.ok(model.sent_bytes <= MODEL_BYTES + kills * CHUNK_BYTES, `${model.sent_bytes} bytes were served`);
     await server.close();
     assert.ok((await ask(page)).text.length > 0, 'the model is right');
   });
@@ -141,11 +144,11 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await connection({ saveData: false, type: 'cellular' });
     await page.evaluate((path) => offline.precache([path]), MODEL_PATH);
     await paused('metered');
-    assert.equal(model.served_bytes, 0);
+    assert.equal(model.sent_bytes, 0);
 
     await connection({ saveData: false, type: 'wifi' });
     await ask(page);
-    assert.equal(model.served_bytes, MODEL_BYTES);
+    assert.equal(model.sent_bytes, MODEL_BYTES);
     await page.evaluate(async (path) => {
       window.siskin = await Siskin.load(path);
       window.chunks = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Write a long story.' }], max_tokens: 1500, stream: true });
@@ -154,9 +157,9 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await paused('busy');
     await sleep(3000);
     assert.ok(await page.evaluate(async () => !(await chunks.next()).done), 'the answer is still being written');
-    assert.equal(model.served_bytes, MODEL_BYTES, 'nothing is fetched meanwhile');
+    assert.equal(model.sent_bytes, MODEL_BYTES, 'nothing is fetched meanwhile');
     await page.evaluate(() => chunks.return());
-    await eventually(() => model.served_bytes > MODEL_BYTES, 'the next chunk, when the answer has ended');
+    await eventually(() => model.sent_bytes > MODEL_BYTES, 'the next chunk, when the answer has ended');
   });
 
   test('a model that is not there is told of and given up', async () => {

@@ -1,7 +1,6 @@
 // The built site in a folder of its own, on hosts that are no more than static: what a person gets who uploads pkg/site.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, statSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,32 +79,6 @@ export async function servePlainly(folder) {
 /** Routes for scripts/serve.mjs that serve the site instead of the sources. */
 export function siteRoutes(folder) {
   return Object.fromEntries([['/', ''], ['/lib/', 'lib'], ['/lib/wasm/', 'lib/wasm'], ['/sw.js', 'sw.js'], ['/models.json', 'models.json']].map(([path, below]) => [path, join(folder, below)]));
-}
-
-/**
- * Serves SmolLM2, counts, and takes its time.
- *
- * @param {number} bytes_per_second
- */
-export function slowModel(bytes_per_second) {
-  const file = join(MODELS_DIR, SMOLLM2);
-  const size = statSync(file).size;
-  const model = {
-    served_bytes: 0,
-    async answer(request, response) {
-      const [, first_text, last_text] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
-      const [first, last] = first_text ? [Number(first_text), Math.min(Number(last_text), size - 1)] : [0, size - 1];
-      response.writeHead(first_text ? 206 : 200, { 'Content-Length': last + 1 - first, 'Accept-Ranges': 'bytes', ETag: '"smollm2"', ...(first_text ? { 'Content-Range': `bytes ${first}-${last}/${size}` } : {}) });
-      for await (const chunk of createReadStream(file, { start: first, end: last, highWaterMark: 1 << 18 })) {
-        if (response.destroyed) return;
-        model.served_bytes += chunk.length;
-        response.write(chunk);
-        await sleep((1000 * chunk.length) / bytes_per_second);
-      }
-      response.end();
-    },
-  };
-  return model;
 }
 
 /** Waits until `check` gives something true. */
