@@ -174,7 +174,7 @@ async function* steps(response, host, signal, start_ms, onEnd) {
       const data = line.slice('data:'.length).trim();
       if (data === '[DONE]') break;
       const chunk = parse(data);
-      if (!chunk || chunk.error) throw broken(`broke off: ${short(chunk?.error?.message ?? 'it is not JSON')}`);
+      if (!chunk || chunk.error) throw broken(chunk ? `broke off: "${short(chunk.error.message)}"` : 'is not JSON');
       usage = usageOf(chunk.usage) ?? usage;
       const choice = chunk.choices?.[0];
       if (choice?.finish_reason) finish_reason = choice.finish_reason === 'length' ? 'length' : 'stop';
@@ -261,7 +261,7 @@ async function refusal(response, host, signal) {
   const error = parse(await beginning(response))?.error;
   throwIfAborted(signal);
   const { status } = response;
-  const said = typeof error?.message === 'string' ? ` It says: ${short(error.message)}` : '';
+  const said = typeof error?.message === 'string' ? ` It says: "${short(error.message)}".` : '';
   if (status === 400 && /context_length|context_size|exceed/i.test(`${error?.type} ${error?.code}`)) {
     return new SiskinError('context_full', `The conversation does not fit the context of the model on the fallback server.${said} Start a new chat, or shorten it.`);
   }

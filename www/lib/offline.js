@@ -93,9 +93,7 @@ export async function status() {
  * @throws {SiskinError} `offline_failed`
  */
 export async function update() {
-  const { version, error } = await ask('update');
-  if (error) throw new SiskinError('offline_failed', `The site could not be brought up to date: ${error}. What is here stays in use; try again later.`);
-  return version;
+  return (await ask('update')).version;
 }
 
 /**
@@ -204,7 +202,8 @@ async function ask(what, more = {}) {
     port1.onmessage = ({ data }) => {
       clearTimeout(timer);
       port1.close();
-      resolve(data);
+      if (data.error) reject(new SiskinError('offline_failed', `The service worker failed: ${data.error}. What is here stays in use; try again later.`));
+      else resolve(data);
     };
   });
 }

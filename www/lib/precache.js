@@ -10,6 +10,8 @@ import { models } from './models.js';
 /** @import { PrecacheProgress } from './offline.js' */
 /** @import { Scope } from './service_worker.js' */
 
+/** What the memo's entries begin with: one for each model. */
+const WANTED = 'precache ';
 /** A page that asked for nothing so long has loaded. */
 const QUIET_MS = 2000;
 const LOOK_MS = 500;
@@ -40,14 +42,12 @@ export class Precache {
 
   /** @returns {Promise<string[]>} what is still to be fetched */
   async list() {
-    return JSON.parse((await this.#memo.get('precache')) ?? '[]');
+    return (await this.#memo.names(WANTED)).map((name) => name.slice(WANTED.length));
   }
 
   /** @param {string[]} urls */
   async add(urls) {
-    const before = await this.list();
-    const added = urls.filter((url) => !before.includes(url));
-    if (added.length > 0) await this.#memo.set('precache', JSON.stringify([...before, ...added]));
+    for (const url of urls) await this.#memo.set(WANTED + url, '');
   }
 
   /** Goes on with what is left. @returns {Promise<void>} */
@@ -59,8 +59,7 @@ export class Precache {
   async #run() {
     for (let [url] = await this.list(); url; [url] = await this.list()) {
       if (!(await this.#fetch(url))) return;
-      const left = (await this.list()).filter((other) => other !== url);
-      await this.#memo.set('precache', JSON.stringify(left));
+      await this.#memo.delete(WANTED + url);
     }
   }
 

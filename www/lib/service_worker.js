@@ -2,6 +2,7 @@
  * What sw.js runs: the service worker of a site with Siskin. It isolates the site's pages, serves their files by version and offline, and fetches models
  * ahead of need. Its registration URL may hold `isolate=false` and any number of `precache=URL`.
  */
+import { messageOf } from './errors.js';
 import { Memo } from './memo.js';
 import { Precache } from './precache.js';
 import { Shell } from './shell.js';
@@ -12,7 +13,7 @@ import { Shell } from './shell.js';
  * @typedef {object} Scope
  * @property {{href: string, origin: string}} location
  * @property {() => Promise<void>} skipWaiting
- * @property {{matchAll: (options: {includeUncontrolled: boolean, type: 'all' | 'window'}) => Promise<{id: string, postMessage: (message: object) => void}[]>}} clients
+ * @property {{matchAll: (options: {includeUncontrolled: boolean, type: 'all' | 'window'}) => Promise<{id: string, url: string, postMessage: (message: object) => void}[]>}} clients
  * @property {{connection?: {saveData?: boolean, type?: string}}} navigator
  * @property {(type: string, listener: (event: any) => void) => void} addEventListener
  */
@@ -31,13 +32,18 @@ const memo = new Memo(`${prefix}memo`, base);
 const shell = new Shell(scope, memo, base, prefix);
 const precache = new Precache(scope, memo, tell);
 
-/** Tells all pages. @param {object} message */
+/** Tells all pages of the site. @param {object} message */
 async function tell(message) {
-  for (const page of await scope.clients.matchAll({ includeUncontrolled: true, type: 'window' })) page.postMessage(message);
+  const pages = await scope.clients.matchAll({ includeUncontrolled: true, type: 'window' });
+  for (const page of pages) if (page.url.startsWith(base)) page.postMessage(message);
 }
 
-// Versions are data and not code, so the newest code may serve them all.
-scope.addEventListener('install', (event) => event.waitUntil(Promise.all([scope.skipWaiting(), precache.add(options.getAll('precache').map((url) => new URL(url, base).href))])));
+scope.addEventListener('install', (event) => {
+  // Versions are data and not code, so the newest code may serve them all.
+  void scope.skipWaiting();
+  // Where nothing can be kept, pages can still be isolated.
+  event.waitUntil(precache.add(options.getAll('precache').map((url) => new URL(url, base).href)).catch(() => {}));
+});
 
 scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
   const { request } = event;
@@ -50,14 +56,19 @@ scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
 
 scope.addEventListener('message', (/** @type {MessageToWorker} */ event) => {
   const message = /** @type {{siskin?: string, urls?: string[]}} */ (event.data ?? {});
-  const reply = (/** @type {Promise<object | void>} */ work) => event.waitUntil(work.then((value) => event.ports[0]?.postMessage(value ?? {})));
+  const answer = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
+  const reply = (/** @type {Promise<object | void>} */ work) => event.waitUntil(work.then(answer, (error) => answer({ error: messageOf(error) })));
   if (message.siskin === 'status') reply(status());
   else if (message.siskin === 'update') reply(update());
   else if (message.siskin === 'require-corp') reply(memo.set('embedder policy', 'require-corp'));
-  else if (message.siskin === 'precache' && Array.isArray(message.urls)) event.waitUntil(precache.add(message.urls.map(String)).then(() => precache.run()));
+  else if (message.siskin === 'precache' && Array.isArray(message.urls)) {
+    const added = precache.add(message.urls.map(String));
+    reply(added);
+    event.waitUntil(added.then(() => precache.run()));
+  }
 });
 
-/** @returns {Promise<{version: string | null, precache: string[], error?: string}>} */
+/** @returns {Promise<{version: string | null, precache: string[]}>} */
 async function status() {
   return { version: (await shell.current()) ?? null, precache: await precache.list() };
 }
@@ -70,7 +81,7 @@ async function update() {
     await shell.update();
   } catch (cause) {
     // Offline, mostly. What is here stays, and the next page tries again.
-    error = cause instanceof Error ? cause.message : String(cause);
+    error = messageOf(cause);
   }
   const version = (await shell.current()) ?? null;
   if (version !== (before ?? null)) await tell({ siskin: 'version', version });

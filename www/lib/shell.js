@@ -158,7 +158,9 @@ export class Shell {
   async find(version, request) {
     const { origin, pathname } = new URL(request.url);
     const cache = await caches.open(this.#prefix + version);
-    const found = (await cache.match(origin + pathname)) ?? (pathname.endsWith('/') ? await cache.match(`${origin}${pathname}index.html`) : undefined);
+    // As hosts do: a folder is its index, and some leave .html away.
+    const other = pathname.endsWith('/') ? 'index.html' : '.html';
+    const found = (await cache.match(origin + pathname)) ?? (request.mode === 'navigate' ? await cache.match(origin + pathname + other) : undefined);
     const range = request.headers.get('Range');
     return found && range ? partOf(found, range) : found;
   }
