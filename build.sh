@@ -19,6 +19,7 @@ usage() {
 What is missing is installed (apt-get, cargo, npm) or fetched; all of it stays in ${XDG_CACHE_HOME:-~/.cache}/siskin.
 SISKIN_WASM_TOOLCHAIN=rustup|debian  takes that toolchain for wasm instead of the first that serves
 SISKIN_CHROMIUM=FILE                 takes that Chromium or Chrome
+SISKIN_FIREFOX=FILE                  takes that Firefox
 TEXT
 }
 

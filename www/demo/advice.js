@@ -26,6 +26,8 @@ const TITLES = {
   worker_failed: 'The engine crashed',
   wasm_failed: 'The engine did not start',
   no_simd: 'This browser is too old',
+  offline_unsupported: 'The page cannot work offline here',
+  offline_failed: 'The page cannot work offline yet',
 };
 
 const PASSING = ['http_status', 'network', 'worker_failed', 'wasm_failed', 'out_of_memory', 'unknown'];

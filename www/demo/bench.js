@@ -1,12 +1,12 @@
 /** The bench page: measures one model on the visitor's machine. */
-import { Siskin, SiskinError } from '../lib/index.js';
+import { Siskin, SiskinError, offline } from '../lib/index.js';
 import { explain } from './advice.js';
 import { skipLink, themeButton } from './chrome.js';
 import { announce, byId, copyButton, element } from './dom.js';
 import { cell, figuresOf, markdownTable, rowsOf } from './figures.js';
 import { describeBackend, formatBytes, formatCount } from './format.js';
 import { MAX_GENERATE_TOKENS, SIZES, ask, prepareFirst, prepareRest } from './measure.js';
-import { listModels, modelChoices } from './models.js';
+import { listModels, modelChoices, modelUrl } from './models.js';
 
 /** @import { ModelInfo } from '../lib/index.js' */
 /** @import { Prompt, Sizes, Step } from './measure.js' */
@@ -195,6 +195,7 @@ file_input.addEventListener('change', () => {
   if (file && !running) void measure(file, file.name);
 });
 byId('cancel-button').addEventListener('click', () => running?.abort());
+offline.register({ url: '../sw.js' }).catch(() => {});
 themeButton();
 skipLink(() => byId('main'));
 
@@ -205,5 +206,5 @@ byId('run-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const id = new FormData(/** @type {HTMLFormElement} */ (event.target)).get('model');
   const model = models.find((model) => model.id === id);
-  if (model && !running) void measure(`/models/${model.file}`, model.name);
+  if (model && !running) void measure(modelUrl(model), model.name);
 });

@@ -1,5 +1,5 @@
 /** The demo page: loads a model and chats with it. */
-import { Siskin, SiskinError } from '../lib/index.js';
+import { Siskin, SiskinError, offline } from '../lib/index.js';
 import { dropZone, skipLink, themeButton } from './chrome.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
@@ -165,6 +165,8 @@ byId('model-button').addEventListener('click', changeModel);
 addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && answering && !settings.open) answering.abort();
 });
+// Without a service worker there are fewer threads and no page offline, and all else is the same.
+offline.register({ url: '../sw.js' }).catch(() => {});
 themeButton();
 skipLink(() => (siskin && !byId('chat').hidden ? byId('prompt') : byId('main')));
 dropZone((file) => card.choose({ name: file.name, source: file }));

@@ -2,7 +2,7 @@
 import { canRetry, explain } from './advice.js';
 import { announce, byId } from './dom.js';
 import { formatBytes, formatSeconds } from './format.js';
-import { listModels, modelChoices } from './models.js';
+import { listModels, modelChoices, modelUrl } from './models.js';
 
 /** @import { LoadProgress } from '../lib/index.js' */
 /** @import { ListedModel } from './models.js' */
@@ -33,7 +33,7 @@ export class LoadCard {
       event.preventDefault();
       const id = new FormData(/** @type {HTMLFormElement} */ (event.target)).get('model');
       const model = this.#models.find((model) => model.id === id);
-      if (model) this.choose({ name: model.name, source: `/models/${model.file}`, listed: true });
+      if (model) this.choose({ name: model.name, source: modelUrl(model), listed: true });
     });
     const file_input = /** @type {HTMLInputElement} */ (byId('file-input'));
     byId('file-button').addEventListener('click', () => file_input.click());

@@ -2,16 +2,29 @@
 import { element } from './dom.js';
 import { formatBytes } from './format.js';
 
-/** @typedef {{id: string, name: string, file: string, size_bytes: number, license?: string}} ListedModel */
+/** `url` may be relative to the list. @typedef {{id: string, name: string, file: string, size_bytes: number, sha256?: string, license?: string, url?: string}} ListedModel */
+
+// From where this file lies and not the page: a site may have any folder of its host.
+const LIST = new URL('../models.json', import.meta.url);
 
 /** @returns {Promise<ListedModel[]>} empty where there is no list */
 export async function listModels() {
   try {
-    const response = await fetch('/models.json');
+    const response = await fetch(LIST);
     return response.ok ? await response.json() : [];
   } catch {
     return [];
   }
+}
+
+/**
+ * Where a listed model lies: beside the list, if it does not say.
+ *
+ * @param {ListedModel} model
+ * @returns {string}
+ */
+export function modelUrl({ url, file }) {
+  return new URL(url ?? `models/${file}`, LIST).href;
 }
 
 /**

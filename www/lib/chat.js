@@ -1,4 +1,5 @@
 /** `chat.completions.create` in the shape of OpenAI's API. */
+import { markAnswering } from './answering.js';
 import { SiskinError, abortedError } from './errors.js';
 
 /** @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, Usage } from './protocol.js' */
@@ -21,6 +22,7 @@ import { SiskinError, abortedError } from './errors.js';
  * @property {{index: 0, message: {role: 'assistant', content: string}, finish_reason: 'stop' | 'length'}[]} choices
  * @property {CompletionUsage} usage
  * @property {Timings} timings not OpenAI's: how long it took
+ * @property {Where} siskin not OpenAI's
  */
 
 /**
@@ -33,6 +35,29 @@ import { SiskinError, abortedError } from './errors.js';
  * @property {CompletionUsage} [usage] on the last chunk
  * @property {Timings} [timings] on the last chunk; not OpenAI's
  * @property {Prefill} [prefill] while the prompt is being read; not OpenAI's
+ * @property {Where} siskin not OpenAI's
+ */
+
+/**
+ * Where an answer was computed: in the tab, or by the server of `fallback`.
+ *
+ * @typedef {{computed: 'local' | 'fallback'}} Where
+ */
+
+/** What an answer and each of its chunks begin with. @typedef {{id: string, created: number, model: string, siskin: Where}} Head */
+
+/**
+ * An answer under way.
+ *
+ * @typedef {object} Steps
+ * @property {() => Promise<Step | undefined>} next undefined at the end
+ * @property {() => void} cancel
+ */
+
+/**
+ * Takes a request and gives its answer, when that begins.
+ *
+ * @typedef {(request: ChatRequest, signal: AbortSignal | undefined) => Promise<{answer: Steps, model: string, computed: Where['computed']}>} Ask
  */
 
 /**
@@ -46,16 +71,11 @@ import { SiskinError, abortedError } from './errors.js';
 
 /** What `siskin.chat.completions` is. */
 export class Completions {
-  #link;
-  #info;
+  #ask;
 
-  /**
-   * @param {WorkerLink} link
-   * @param {ModelInfo} info
-   */
-  constructor(link, info) {
-    this.#link = link;
-    this.#info = info;
+  /** @param {Ask} ask */
+  constructor(ask) {
+    this.#ask = ask;
   }
 
   /**
@@ -83,9 +103,8 @@ export class Completions {
     const { signal, stream = false, stream_options, model: _, ...engine_request } = request;
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
     if (typeof stream !== 'boolean') throw new SiskinError('invalid_argument', 'stream must be true or false.');
-    const answer = new Answer(this.#link, engine_request, signal);
-    await answer.started;
-    const head = { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model: this.#info.name };
+    const { answer, model: name, computed } = await this.#ask(engine_request, signal);
+    const head = { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model: name, siskin: { computed } };
     if (!stream) return collect(answer, head);
     return new ChunkIterator(answer, head, stream_options?.include_usage === true);
   }
@@ -96,6 +115,21 @@ export class Completions {
  * @property {EngineEvent} event
  * @property {Timings | undefined} timings
  */
+
+/**
+ * Answers by the model in the worker.
+ *
+ * @param {WorkerLink} link
+ * @param {ModelInfo} info
+ * @returns {Ask}
+ */
+export function askLocally(link, info) {
+  return async (request, signal) => {
+    const answer = new Answer(link, request, signal);
+    await answer.started;
+    return { answer, model: info.name, computed: 'local' };
+  };
+}
 
 /** The events of one answer, queued until they are asked for. */
 class Answer {
@@ -123,6 +157,7 @@ class Answer {
         },
       });
       this.cancel = cancel;
+      markAnswering(result);
       result.then(
         () => this.#end(undefined),
         (error) => {
@@ -161,8 +196,8 @@ class Answer {
 }
 
 /**
- * @param {Answer} answer
- * @param {{id: string, created: number, model: string}} head
+ * @param {Steps} answer
+ * @param {Head} head
  * @returns {Promise<ChatCompletion>}
  */
 async function collect(answer, head) {
@@ -195,8 +230,8 @@ class ChunkIterator {
   #usage_chunk;
 
   /**
-   * @param {Answer} answer
-   * @param {{id: string, created: number, model: string}} head
+   * @param {Steps} answer
+   * @param {Head} head
    * @param {boolean} include_usage
    */
   constructor(answer, head, include_usage) {
