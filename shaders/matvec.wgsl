@@ -6,7 +6,9 @@
 //   ADD        the result is added to the output; without any of these it is stored
 // Each lane takes every LANES-th block of 32 columns, for all four rows: x is read once for them. With ALONE each lane has four rows of its
 // own: where a processor plays the graphics card, a barrier costs more than the rows.
+#ifdef SUBGROUPS
 #enable subgroups
+#endif
 #import shared/step
 #import quant/$A as a
 #import shared/dot as a

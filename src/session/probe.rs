@@ -179,6 +179,9 @@ pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
         return Err(Error::new(Code::NotLoaded, "The file's header is not there yet. Push more of it first."));
     };
     let list = Formats::of(plan, spec.widths.blocks);
+    if let Some(formats) = list.first() {
+        gpu.tune(formats.down, spec.widths.embedding, spec.widths.feed_forward).await?;
+    }
     let small = Spec { widths: small(&spec.widths), ..spec.clone() };
     for &formats in &list {
         let expected = Probe::new(Cpu::default(), &small, formats)?.logits().await?;

@@ -2,7 +2,10 @@
 
 use super::waiting::Reading;
 use crate::{Code, Error, Result, host};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// What may be asked of [`Device::open`]. The default takes all that the adapter has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,8 +29,6 @@ pub struct Tier {
     pub subgroups: bool,
     /// The packed 8-bit functions of WGSL.
     pub packed: bool,
-    /// Each lane multiplies rows of its own: faster where a processor plays the graphics card.
-    pub alone: bool,
     /// Where the extensions that a shader uses must be named in it: in browsers.
     pub enable: bool,
 }
@@ -39,10 +40,11 @@ pub struct Device {
     pub tier: Tier,
     /// A name for people: "NVIDIA GeForce RTX 4070".
     pub name: String,
-    /// Whether the processor plays the graphics card.
-    pub software: bool,
     /// How long four bytes take to the host when the device has nothing else to do.
     pub latency_ms: f64,
+    /// Whether each lane multiplies rows of its own: faster where a processor plays the graphics card.
+    pub alone: Cell<bool>,
+    pub alone_is_given: bool,
     max_part_bytes: Option<u64>,
     fault: Arc<Mutex<Option<Error>>>,
 }
@@ -96,12 +98,11 @@ impl Device {
             f16: features.contains(wgpu::Features::SHADER_F16),
             subgroups: features.contains(wgpu::Features::SUBGROUP) || (!options.without_subgroups && has_web_subgroups(&device)),
             packed: instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
-            alone: options.alone.unwrap_or(info.device_type == wgpu::DeviceType::Cpu),
             enable: cfg!(target_arch = "wasm32"),
         };
-        let software = info.device_type == wgpu::DeviceType::Cpu;
         let max_part_bytes = options.max_part_bytes;
-        let mut device = Self { device, queue, tier, name: info.name, software, latency_ms: 0.0, max_part_bytes, fault };
+        let (alone, alone_is_given) = (Cell::new(options.alone.unwrap_or_default()), options.alone.is_some());
+        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, alone, alone_is_given, max_part_bytes, fault };
         device.latency_ms = device.measure_latency().await?;
         Ok(device)
     }

@@ -54,7 +54,12 @@ fn vector_at(weight: Option<&Weight<Buf>>) -> usize {
 impl Gpu {
     /// Workgroups for so many groups of rows, and how many of them lie along x.
     fn rows_grid(&self, count: usize) -> ([u32; 2], usize) {
-        grid(if self.device.tier.alone { count.div_ceil(LANES as usize) } else { count })
+        grid(if self.device.alone.get() { count.div_ceil(LANES as usize) } else { count })
+    }
+
+    fn matvec(&self, a: &Matrix) -> Key {
+        let key = Key::new("matvec").with("LANES", format!("{LANES}u")).with("A", a.layout.name);
+        if self.device.alone.get() { key.flag("ALONE") } else { key }
     }
 
     pub(super) fn embed_ops(&mut self, step: &Step, table: &Weight<Buf>) -> Vec<Op> {
@@ -83,7 +88,7 @@ impl Gpu {
         words.push(vector_at(Some(w.norm))).float(w.eps);
         words.push(vector_at(w.q_bias)).push(vector_at(w.k_bias)).push(vector_at(w.v_bias));
         words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups).push(count);
-        let mut key = matvec(q).with("B", k.layout.name).with("C", v.layout.name).flag("NORM").flag("QKV");
+        let mut key = self.matvec(q).with("B", k.layout.name).with("C", v.layout.name).flag("NORM").flag("QKV");
         if w.rope.pairs == RopePairs::Halves {
             key = key.flag("HALVES");
         }
@@ -106,7 +111,7 @@ impl Gpu {
 
     pub(super) fn project_add_ops(&mut self, step: &Step, w: &Weight<Buf>) -> Vec<Op> {
         let Some(m) = matrix(w) else { return Vec::new() };
-        m.parts.iter().map(|part| self.plain(matvec(m).flag("ADD"), w, part, &step.a, &step.x, None)).collect()
+        m.parts.iter().map(|part| self.plain(self.matvec(m).flag("ADD"), w, part, &step.a, &step.x, None)).collect()
     }
 
     pub(super) fn feed_forward_ops(&mut self, step: &Step, w: &FeedForward<Buf>) -> Vec<Op> {
@@ -120,7 +125,7 @@ impl Gpu {
         words.push(blocks).push(w.gate.rows).push(w.up.rows).push(0).push(w.gate.rows).push(vector_at(Some(w.norm))).float(w.eps);
         words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups).push(count);
         let vectors = self.vectors();
-        let key = matvec(gate).with("B", up.layout.name).flag("NORM").flag("GATE_UP");
+        let key = self.matvec(gate).with("B", up.layout.name).flag("NORM").flag("GATE_UP");
         vec![self.op(key, &words, &[&a.buffer, &step.x, &step.a, &vectors, &b.buffer], grid, Some(2))]
     }
 
@@ -128,7 +133,7 @@ impl Gpu {
     pub(super) fn head_ops(&mut self, step: &Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, out: &wgpu::Buffer) -> Vec<Op> {
         let Some(m) = matrix(output) else { return Vec::new() };
         let one = *out == step.logits;
-        let key = if one { matvec(m).flag("NORM").flag("HEAD") } else { matvec(m).flag("NORM") };
+        let key = if one { self.matvec(m).flag("NORM").flag("HEAD") } else { self.matvec(m).flag("NORM") };
         let mut ops = Vec::new();
         for part in &m.parts {
             let op = self.plain(key.clone(), output, part, &step.x, out, Some((norm, eps)));
@@ -189,8 +194,4 @@ impl Gpu {
         let turns = self.upload("rotations", bytemuck::cast_slice(&values));
         self.turns.insert(turns).clone()
     }
-}
-
-fn matvec(a: &Matrix) -> Key {
-    Key::new("matvec").with("LANES", format!("{LANES}u")).with("A", a.layout.name)
 }

@@ -12,6 +12,7 @@ pub mod segment;
 pub mod shader;
 mod step;
 mod tap;
+mod tune;
 mod waiting;
 mod weight;
 

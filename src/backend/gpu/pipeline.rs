@@ -27,8 +27,7 @@ impl Key {
     }
 
     fn on(mut self, tier: Tier) -> Self {
-        let flags =
-            [("F16", tier.f16), ("SUBGROUPS", tier.subgroups), ("PACKED", tier.packed), ("ALONE", tier.alone), ("ENABLE", tier.enable)];
+        let flags = [("F16", tier.f16), ("SUBGROUPS", tier.subgroups), ("PACKED", tier.packed), ("ENABLE", tier.enable)];
         for (name, _) in flags.into_iter().filter(|(_, holds)| *holds) {
             self = self.flag(name);
         }
