@@ -1,5 +1,7 @@
 //! The GPU backend on whatever adapter is here, a software one (lavapipe) included.
 
+#[path = "gpu/attention.rs"]
+mod attention;
 #[expect(dead_code, reason = "one part of it is used here")]
 #[path = "kernels/data.rs"]
 mod data;
@@ -13,6 +15,8 @@ mod harness;
 mod products;
 #[path = "common/random.rs"]
 mod random;
+#[path = "gpu/sampling.rs"]
+mod sampling;
 #[path = "common/tiny.rs"]
 mod tiny;
 

@@ -43,11 +43,11 @@ fn vector(gpu: &mut Gpu, low: f32, high: f32, random: &mut Random) -> (Weight<Bu
 
 impl Harness {
     /// None where there is no adapter.
-    pub fn new(options: GpuOptions) -> Option<Self> {
+    pub fn new(options: GpuOptions, widths: &Widths) -> Option<Self> {
         let mut gpu = gpu(options)?;
         let mut random = Random::new(9);
         let (norm, bias) = (vector(&mut gpu, 0.5, 1.5, &mut random), vector(&mut gpu, -1.0, 1.0, &mut random));
-        let step = gpu.step(&WIDTHS, TOKENS).expect("memory");
+        let step = gpu.step(widths, TOKENS).expect("memory");
         Some(Self { gpu, step, random, norm, bias })
     }
 

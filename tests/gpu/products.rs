@@ -3,7 +3,7 @@
 use super::{
     data::near,
     device::tiers,
-    harness::{EPS, FORMATS, Harness, NORM_EPS, normed, product},
+    harness::{EPS, FORMATS, Harness, NORM_EPS, WIDTHS, normed, product},
 };
 use siskin::{
     backend::{Activation, Backend, FeedForward, Rows},
@@ -19,7 +19,7 @@ fn shapes(dtype: DType) -> &'static [(usize, usize)] {
 /// In every tier: every format and shape.
 fn each_shape(check: impl Fn(&mut Harness, DType, usize, usize)) {
     for options in tiers() {
-        let Some(mut harness) = Harness::new(options) else { return };
+        let Some(mut harness) = Harness::new(options, &WIDTHS) else { return };
         for &dtype in FORMATS {
             for &(rows, cols) in shapes(dtype) {
                 check(&mut harness, dtype, rows, cols);

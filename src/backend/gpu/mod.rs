@@ -248,7 +248,7 @@ impl Backend for Gpu {
             q: room("q", max_tokens * w.heads * w.head, Usage::COPY_SRC)?,
             a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::COPY_SRC)?,
             partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head + 2), Usage::empty())?,
-            logits: room("logits", w.vocab, Usage::COPY_SRC)?,
+            logits: room("logits", w.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
             all_logits: None,
             readback: None,
             choice,
