@@ -21,7 +21,7 @@ use siskin::{
     loader::{Loaded, Options},
     session::{
         Session,
-        engine::{Engine, EngineLoader, Pool},
+        engine::{Engine, EngineLoader, GpuOptions, Pool},
         request::ChatRequest,
     },
     text::tokenizer::Special,
@@ -153,7 +153,7 @@ fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Res
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let options = Options { context_tokens };
     let mut loader = if arguments.option("gpu").is_some() {
-        pollster::block_on(EngineLoader::on_gpu(options))?
+        pollster::block_on(EngineLoader::on_gpu(options, GpuOptions::default()))?
     } else {
         EngineLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))
     };

@@ -3,10 +3,7 @@
 #[cfg(not(target_feature = "atomics"))]
 use super::probe::probe;
 #[cfg(not(target_feature = "atomics"))]
-use crate::backend::gpu::{
-    Gpu,
-    device::{Device, GpuOptions},
-};
+use crate::backend::gpu::{Gpu, device::Device};
 use crate::{
     Result,
     backend::cpu::Cpu,
@@ -16,6 +13,8 @@ use crate::{
 };
 
 pub use crate::backend::cpu::pool::{Pool, Seat};
+#[cfg(not(target_feature = "atomics"))]
+pub use crate::backend::gpu::device::GpuOptions;
 
 /// Loads a model for the backend that was picked for it. What it gives becomes a session: `loader.finish()?.into()`.
 pub enum EngineLoader {
@@ -32,8 +31,8 @@ impl EngineLoader {
 
     /// On the graphics card. Errors: `gpu_unavailable`.
     #[cfg(not(target_feature = "atomics"))]
-    pub async fn on_gpu(options: Options) -> Result<Self> {
-        let device = Device::open(GpuOptions::default()).await?;
+    pub async fn on_gpu(options: Options, gpu: GpuOptions) -> Result<Self> {
+        let device = Device::open(gpu).await?;
         Ok(Self::Gpu(Loader::new(Gpu::new(device), options)))
     }
 

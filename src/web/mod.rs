@@ -2,6 +2,8 @@
 
 mod convert;
 
+#[cfg(not(target_feature = "atomics"))]
+use crate::session::engine::GpuOptions;
 use crate::{
     Code, Error, Result,
     generate::generator::StopHandle,
@@ -90,11 +92,15 @@ impl Engine {
         Ok(Engine::loading(EngineLoader::cpu(options, pool), seats))
     }
 
-    /// On the graphics card. `options`: `{context_tokens?: number}`. Errors: those of the GPU.
+    /// On the graphics card. `options`: `{context_tokens?: number, steps_in_flight?: number}`; the latter is measured if it is absent.
+    /// Errors: those of the GPU.
     #[cfg(not(target_feature = "atomics"))]
     pub async fn on_gpu(options: JsValue) -> std::result::Result<Engine, JsValue> {
-        let (options, _) = loader_options(&options)?;
-        Ok(Engine::loading(EngineLoader::on_gpu(options).await?, Vec::new()))
+        let mut fields = Fields::from_json(&from_js(&options)?)?;
+        let options = Options { context_tokens: fields.take("context_tokens")? };
+        let gpu = GpuOptions { steps_in_flight: fields.take("steps_in_flight")?, ..GpuOptions::default() };
+        fields.finish()?;
+        Ok(Engine::loading(EngineLoader::on_gpu(options, gpu).await?, Vec::new()))
     }
 
     /// To be called when the GPU was lost: the same file is pushed once more, into `fresh`'s backend, and the answer goes on.

@@ -32,10 +32,13 @@ export function cannotRun(...needs) {
   return missing ? `SKIPPED: ${missing[0]} is missing; ${missing[1]}` : false;
 }
 
+/** What gives Chromium WebGPU where there is no graphics card. */
+export const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
 /** A Chromium. headless: false, because playwright's own flag would ask for its own headless build. */
-function launch() {
+function launch(more = []) {
   const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
-  return chromium.launch({ executablePath: CHROMIUM, headless: false, args: ARGUMENTS });
+  return chromium.launch({ executablePath: CHROMIUM, headless: false, args: [...ARGUMENTS, ...more] });
 }
 
 /** A page in a context of its own; `complaints` collects console errors and CSP violations. */
@@ -54,9 +57,10 @@ async function newPage(browser, options = {}) {
  *
  * @param {string} url
  * @param {object} [options] of playwright's context
+ * @param {string[]} [more] arguments
  */
-export async function openChromium(url, options) {
-  const browser = await launch();
+export async function openChromium(url, options, more) {
+  const browser = await launch(more);
   const opened = await newPage(browser, options);
   await opened.page.goto(url);
   return { ...opened, browser, stop: () => browser.close() };
@@ -66,10 +70,11 @@ export async function openChromium(url, options) {
  * Starts server and browser for one test file.
  *
  * @param {Record<string, unknown>} [routes] added to the server's own
+ * @param {{gpu?: boolean}} [options] gpu: whether the browser has one, in software
  */
-export async function start(routes = {}) {
+export async function start(routes = {}, { gpu = false } = {}) {
   const server = await startServer({ port: 0, routes });
-  const browser = await launch();
+  const browser = await launch(gpu ? SOFTWARE_GPU : []);
   return {
     url: server.url,
     /** The demo in a context of its own. */

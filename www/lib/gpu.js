@@ -38,9 +38,14 @@ function askForSubgroups() {
   if (asked || !GPUAdapter) return;
   asked = true;
   const { requestDevice } = GPUAdapter.prototype;
-  GPUAdapter.prototype.requestDevice = function (/** @type {{requiredFeatures?: Iterable<string>}} */ descriptor = {}) {
-    const requiredFeatures = new Set(descriptor.requiredFeatures);
-    if (this.features.has('subgroups')) requiredFeatures.add('subgroups');
-    return requestDevice.call(this, { ...descriptor, requiredFeatures: [...requiredFeatures] });
+  GPUAdapter.prototype.requestDevice = async function (/** @type {{requiredFeatures?: Iterable<string>}} */ descriptor = {}) {
+    if (this.features.has('subgroups')) {
+      try {
+        return await requestDevice.call(this, { ...descriptor, requiredFeatures: [...(descriptor.requiredFeatures ?? []), 'subgroups'] });
+      } catch {
+        // What an adapter promises its devices may lack.
+      }
+    }
+    return requestDevice.call(this, descriptor);
   };
 }

@@ -16,6 +16,8 @@ pub struct GpuOptions {
     pub without_subgroups: bool,
     /// Whether each lane multiplies rows of its own. None: as measured.
     pub alone: Option<bool>,
+    /// How many steps to have under way, whatever was measured.
+    pub steps_in_flight: Option<usize>,
     /// Keeps to the limits that every WebGPU device has.
     pub default_limits: bool,
     /// Splits weights that are larger than this, where the device would take them whole.
@@ -44,8 +46,7 @@ pub struct Device {
     pub latency_ms: f64,
     /// Whether each lane multiplies rows of its own: faster where a processor plays the graphics card.
     pub alone: Cell<bool>,
-    pub alone_is_given: bool,
-    max_part_bytes: Option<u64>,
+    pub options: GpuOptions,
     fault: Arc<Mutex<Option<Error>>>,
 }
 
@@ -73,7 +74,7 @@ impl Device {
             limits.max_buffer_size = has.max_buffer_size;
             limits.max_storage_buffer_binding_size = has.max_storage_buffer_binding_size;
         }
-        let descriptor = wgpu::DeviceDescriptor {
+        let mut descriptor = wgpu::DeviceDescriptor {
             label: Some("siskin"),
             required_features: features,
             required_limits: limits,
@@ -81,7 +82,15 @@ impl Device {
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         };
-        let (device, queue) = adapter.request_device(&descriptor).await.map_err(unavailable)?;
+        let (device, queue) = match adapter.request_device(&descriptor).await {
+            Ok(opened) => opened,
+            // An adapter may promise more than its devices hold.
+            Err(_) => {
+                features = wgpu::Features::empty();
+                (descriptor.required_features, descriptor.required_limits) = (features, wgpu::Limits::default());
+                adapter.request_device(&descriptor).await.map_err(unavailable)?
+            }
+        };
         let fault = Arc::new(Mutex::new(None));
         let (errors, losses) = (Arc::clone(&fault), Arc::clone(&fault));
         device.on_uncaptured_error(Arc::new(move |error| {
@@ -100,9 +109,8 @@ impl Device {
             packed: instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
             enable: cfg!(target_arch = "wasm32"),
         };
-        let max_part_bytes = options.max_part_bytes;
-        let (alone, alone_is_given) = (Cell::new(options.alone.unwrap_or_default()), options.alone.is_some());
-        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, alone, alone_is_given, max_part_bytes, fault };
+        let alone = Cell::new(options.alone.unwrap_or_default());
+        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, alone, options, fault };
         device.latency_ms = device.measure_latency().await?;
         Ok(device)
     }
@@ -154,7 +162,7 @@ impl Device {
 
     /// The most bytes of a weight that lie in one buffer.
     pub fn max_part_bytes(&self) -> u64 {
-        self.max_binding_bytes().min(self.max_part_bytes.unwrap_or(u64::MAX))
+        self.max_binding_bytes().min(self.options.max_part_bytes.unwrap_or(u64::MAX))
     }
 
     /// A buffer that the host reads.

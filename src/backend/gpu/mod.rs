@@ -329,7 +329,7 @@ impl Backend for Gpu {
     }
 
     fn most_in_flight(&self) -> usize {
-        self.depth.steps()
+        self.device.options.steps_in_flight.unwrap_or(self.depth.steps()).min(MOST_STEPS)
     }
 
     fn begin_choosing(&mut self, step: &mut Step, choose: &impl Choose) {

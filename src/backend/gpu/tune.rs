@@ -15,7 +15,7 @@ impl Gpu {
     /// Finds how lanes best share a product with a matrix of this kind, unless that was said when the device was opened. Errors: those of
     /// the device.
     pub async fn tune(&self, dtype: DType, rows: usize, cols: usize) -> Result<()> {
-        if self.device.alone_is_given {
+        if self.device.options.alone.is_some() {
             return Ok(());
         }
         let mut fastest = (f64::INFINITY, false);
