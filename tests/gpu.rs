@@ -2,6 +2,8 @@
 
 #[path = "gpu/attention.rs"]
 mod attention;
+#[path = "gpu/counters.rs"]
+mod counters;
 #[expect(dead_code, reason = "one part of it is used here")]
 #[path = "kernels/data.rs"]
 mod data;
@@ -11,6 +13,8 @@ mod device;
 mod golden;
 #[path = "gpu/harness.rs"]
 mod harness;
+#[path = "common/model_path.rs"]
+mod model_path;
 #[path = "gpu/products.rs"]
 mod products;
 #[path = "common/random.rs"]
