@@ -181,11 +181,11 @@ fn exponentials_are_close() {
     let steps = if THOROUGH { 200_000 } else { 20_000 };
     for i in 0..steps {
         let x = -87.0 + 175.0 * i as f32 / steps as f32;
-        for factor in [1.0, 1_f32.exp2(), 65536.0] {
-            let kernel = || FourExp { factor, x: [x.min(76.0); 4] };
+        for (factor, most) in [(1.0, 88.0), (112_f32.exp2(), 10.0)] {
+            let (x, kernel) = (x.min(most), || FourExp { factor, x: [x.min(most); 4] });
             // SAFETY: Scalar uses no special instruction.
             for y in [with_simd(kernel()), unsafe { kernel().run::<Scalar>() }] {
-                let expected = f64::from(factor) * f64::from(x.min(76.0)).exp();
+                let expected = f64::from(factor) * f64::from(x).exp();
                 near(y[0], expected, expected * 2.4e-7, &|| format!("{factor} exp({x})"));
             }
         }

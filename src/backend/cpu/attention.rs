@@ -228,7 +228,8 @@ unsafe fn add_products<S: Simd, const Q: usize, const V: usize, const ROW: usize
     // SAFETY: the caller's promise: each row has its factors, and the lanes lie within a row.
     unsafe {
         let mut row = rows.as_ptr().cast::<u16>().add(lane);
-        let end = row.add(rows.len() * LANES);
+        // Not `add`: from the last row's lane it would leave the rows.
+        let end = row.wrapping_add(rows.len() * LANES);
         while row < end {
             let wide: [S::F32; V] = std::array::from_fn(|i| S::load_f16_part(row.add(4 * i), mask));
             for (j, sums) in sums.iter_mut().enumerate() {
@@ -237,7 +238,7 @@ unsafe fn add_products<S: Simd, const Q: usize, const V: usize, const ROW: usize
                     *sum = S::mul_add(factor, wide, *sum);
                 }
             }
-            (row, factors) = (row.add(LANES), factors.add(ROW));
+            (row, factors) = (row.wrapping_add(LANES), factors.add(ROW));
         }
     }
 }

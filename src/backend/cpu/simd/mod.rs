@@ -127,7 +127,8 @@ impl<S: Simd> Exp<S> {
             minus_rounder: hidden(-ROUNDER),
             minus_ln_2: [hidden(-0.693_359_4), hidden(2.121_944_4e-4)],
             // The polynomial of degree 6 with the least relative error, 2e-9, up to ln 2 / 2 either way.
-            coefficients: [1.384_364_9e-3, 8.374_163e-3, 4.166_8e-2, 1.666_643_2e-1, 4.999_999_4e-1, 1.0, 1.0].map(|c: f32| hidden(c * factor)),
+            coefficients: [1.384_364_9e-3, 8.374_163e-3, 4.166_8e-2, 1.666_643_2e-1, 4.999_999_4e-1, 1.0, 1.0]
+                .map(|c: f32| hidden(c * factor)),
         }
     }
 
