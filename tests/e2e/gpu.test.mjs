@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { ROOT, SMOLLM2, cannotRun, start } from './harness.mjs';
+import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './firefox.mjs';
+import { ROOT, SMOLLM2, cannotRun, shoot, start } from './harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 const LIBRARY = readFileSync(join(ROOT, 'www/lib/gpu.js'), 'utf8');
@@ -18,8 +19,9 @@ const askOnce = (page, options) =>
     const { Siskin } = await import('/lib/index.js');
     const siskin = await Siskin.load(url, { contextTokens: 256, ...options });
     const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0, max_tokens: 8 });
+    const memory_bytes = await siskin.memoryBytes();
     await siskin.unload();
-    return { text: choices[0].message.content, info: siskin.info };
+    return { text: choices[0].message.content, info: siskin.info, memory_bytes };
   }, { url: URL_PATH, options });
 
 describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
@@ -33,10 +35,12 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
   after(() => site?.stop());
 
   test('answers', async () => {
-    const { text, info } = await askOnce(page, { backend: 'gpu' });
+    const { text, info, memory_bytes } = await askOnce(page, { backend: 'gpu' });
     assert.match(text, /Paris/);
     assert.equal(info.backend, 'gpu');
     assert.match(info.adapter, /swiftshader/i);
+    // The token table alone has 16 MB; the tokenizer and the self-test stay in memory too.
+    assert.ok(memory_bytes < 32e6, `the weights went to the card: ${memory_bytes} bytes of wasm memory`);
     assert.equal(info.gpu_refusal, undefined);
   });
 
@@ -181,5 +185,55 @@ describe('a bad GPU ends on the processor, which says why', { skip: cannotRun(SM
     const { text, info } = await askOnce(page, { backend: 'gpu' });
     assert.match(text, /Paris/);
     assert.equal(info.backend, 'gpu');
+  });
+});
+
+describe('the page on the GPU', { timeout: 600_000 }, () => {
+  /** Sets the graphics card in the settings, loads, asks and stops, with what both drivers have: scripts in the page. */
+  const use = async (page) => {
+    await page.evaluate(() => {
+      document.querySelector('#settings-button').click();
+      const backend = document.querySelector('#backend');
+      backend.value = 'gpu';
+      backend.dispatchEvent(new Event('input', { bubbles: true }));
+      document.querySelector('#settings').close();
+      [...document.querySelectorAll('input[name=model]')].find((input) => /SmolLM2/.test(input.closest('label').textContent)).click();
+      document.querySelector('#model-form [type=submit]').click();
+    });
+    await page.waitForFunction(() => !document.querySelector('#chat').hidden);
+    await page.evaluate(() => {
+      document.querySelector('#prompt').value = 'Tell me a long story about a small green bird.';
+      document.querySelector('#prompt').dispatchEvent(new Event('input', { bubbles: true }));
+      document.querySelector('#send').click();
+    });
+    await page.waitForFunction(() => document.querySelector('.assistant.writing .text')?.textContent.length > 10);
+    await page.evaluate(() => document.querySelector('#stop').click());
+    await page.waitForFunction(() => document.querySelector('.assistant:not(.writing)'));
+    return page.evaluate(() => ({ where: document.querySelector('#where').textContent, text: document.querySelector('.assistant .text').textContent }));
+  };
+
+  test('in Chromium', { skip: cannotRun(SMOLLM2) }, async (t) => {
+    const site = await start({}, { gpu: true });
+    t.after(() => site.stop());
+    const { page, complaints } = await site.open();
+    page.setDefaultTimeout(300_000);
+    const { where, text } = await use(page);
+    await shoot(page, 'gpu-chromium');
+    assert.match(where, /^GPU · google swiftshader$/);
+    assert.ok(text.length > 10);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('in Firefox', { skip: cannotRunFirefox(SMOLLM2) }, async (t) => {
+    const site = await start();
+    t.after(() => site.stop());
+    const { page, stop, complaints } = await openFirefox(`${site.url}/`, { prefs: WEBGPU_PREFS });
+    t.after(stop);
+    page.setDefaultTimeout(300_000);
+    await page.waitForFunction(() => document.querySelector('input[name=model]'));
+    const { where, text } = await use(page);
+    assert.match(where, /^GPU/);
+    assert.ok(text.length > 10);
+    assert.deepEqual(complaints, []);
   });
 });

@@ -60,7 +60,7 @@ fn a_token_is_one_pass_one_submit_and_four_bytes() {
 fn a_stop_and_a_new_prompt_leave_no_trace() {
     let Some(gpu) = gpu(GpuOptions::default()) else { return };
     let mut model = load(gpu, LLAMA3.1);
-    let mut answer = |model: &mut Model<Gpu>, prompt: &[u32], tokens: usize| {
+    let answer = |model: &mut Model<Gpu>, prompt: &[u32], tokens: usize| {
         model.truncate(0);
         let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();
         sampler.expect_more(100);
@@ -102,6 +102,8 @@ fn a_long_context_costs_little() {
     let mut loader = siskin::loader::Loader::new(gpu, siskin::loader::Options { context_tokens: Some(1400) });
     loader.push(&std::fs::read(path).unwrap()).unwrap();
     let mut model = loader.finish().unwrap().model;
+    // Keys and values of 30 blocks with three heads of 64, two bytes each.
+    let cache_bytes = 1400 * 30 * 2 * 3 * 64 * 2;
     let mut decode = |context: usize| {
         model.truncate(0);
         let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();
@@ -124,6 +126,9 @@ fn a_long_context_costs_little() {
         fastest
     };
     let (short, long) = (decode(64), decode(1200));
+    let bytes = model.backend.counters().buffer_bytes;
+    println!("{bytes} bytes on the device");
+    assert!(bytes < 98_362_432 + cache_bytes + (64 << 20));
     println!("a token takes {:.1} ms at 64, {:.1} ms at 1,200: {:.2} times", 1e3 * short, 1e3 * long, long / short);
     assert!(long <= 1.25 * short);
 }

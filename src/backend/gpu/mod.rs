@@ -50,6 +50,8 @@ pub struct Counters {
     pub passes: u64,
     pub submits: u64,
     pub buffers: u64,
+    /// Of all buffers.
+    pub buffer_bytes: u64,
     pub bind_groups: u64,
     pub read_bytes: u64,
 }
@@ -129,14 +131,19 @@ impl Gpu {
         self.counters
     }
 
-    fn buffer(&mut self, label: &str, size_bytes: usize, usage: Usage) -> Result<wgpu::Buffer> {
+    fn count(&mut self, buffer: &wgpu::Buffer) {
         self.counters.buffers += 1;
-        self.device.buffer(label, size_bytes as u64, usage)
+        self.counters.buffer_bytes += buffer.size();
+    }
+
+    fn buffer(&mut self, label: &str, size_bytes: usize, usage: Usage) -> Result<wgpu::Buffer> {
+        let buffer = self.device.buffer(label, size_bytes as u64, usage)?;
+        self.count(&buffer);
+        Ok(buffer)
     }
 
     /// A buffer of bytes that never change.
     fn upload(&mut self, label: &str, bytes: &[u8]) -> wgpu::Buffer {
-        self.counters.buffers += 1;
         let buffer = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size: (bytes.len() as u64).next_multiple_of(16).max(16),
@@ -144,6 +151,7 @@ impl Gpu {
             mapped_at_creation: false,
         });
         self.device.queue.write_buffer(&buffer, 0, bytes);
+        self.count(&buffer);
         buffer
     }
 
@@ -366,8 +374,9 @@ impl Backend for Gpu {
         self.record(step, "choose", 0, |gpu, step| gpu.choose_ops(step));
         let size_bytes = size_of::<u32>() as u64;
         let buffer = step.choice.idle.pop().unwrap_or_else(|| {
-            self.counters.buffers += 1;
-            self.device.readback(size_bytes)
+            let buffer = self.device.readback(size_bytes);
+            self.count(&buffer);
+            buffer
         });
         let ids = step.token_ids.clone();
         let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&ids, 4 * u64::from(slot), &buffer, 0, size_bytes));
