@@ -1,13 +1,8 @@
-// A page in headless Firefox, which playwright's own protocol does not drive: puppeteer does, over WebDriver BiDi.
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { ROOT, cannotRun } from './harness.mjs';
+// A page in headless Firefox.
+import { FIREFOX, WEBGPU_PREFS, launchFirefox } from '../../scripts/firefox.mjs';
+import { cannotRun } from './harness.mjs';
 
-const FIREFOX = process.env.SISKIN_FIREFOX || '/usr/bin/firefox-esr';
-
-/** What lets WebGPU find an adapter, in workers too, where there is no GPU. */
-export const WEBGPU_PREFS = { 'dom.webgpu.enabled': true, 'gfx.webgpu.ignore-blocklist': true };
+export { WEBGPU_PREFS };
 
 /**
  * Why tests in Firefox cannot run here; false if they can.
@@ -25,8 +20,7 @@ export function cannotRunFirefox(...models) {
  * @param {{prefs?: Record<string, unknown>, profile?: string}} [options] profile: a folder that outlives the browser
  */
 export async function openFirefox(url, { prefs = {}, profile } = {}) {
-  const puppeteer = createRequire(join(ROOT, 'pkg/package.json'))('puppeteer-core');
-  const browser = await puppeteer.launch({ browser: 'firefox', executablePath: FIREFOX, headless: true, extraPrefsFirefox: prefs, userDataDir: profile });
+  const browser = await launchFirefox(prefs, profile);
   const page = await browser.newPage();
   page.setDefaultTimeout(60_000);
   const complaints = [];
