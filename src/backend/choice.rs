@@ -30,6 +30,8 @@ impl Filters {
 pub trait Choose {
     /// The token that follows, given `logits` `[vocab]`, which are used as scratch. Errors: `not_finite`.
     fn choose(&mut self, logits: &mut [f32]) -> Result<u32>;
+    /// Whether only the host can choose, for it needs the logits themselves.
+    fn needs_logits(&self) -> bool;
     fn filters(&self) -> Filters;
     /// Tokens that penalties touch, and how often each stands in the answer: 0 for one that only the prompt has.
     fn counts(&self) -> impl Iterator<Item = (u32, u32)>;

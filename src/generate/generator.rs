@@ -94,7 +94,7 @@ impl Answer {
         text.push_str(&self.stop.finish());
         let mut usage = self.usage;
         usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-        Event { text, finish_reason: Some(reason), usage: Some(usage), prefill: None }
+        Event { text, finish_reason: Some(reason), usage: Some(usage), ..Event::default() }
     }
 }
 
@@ -203,7 +203,9 @@ impl<D: Decoder> Generator<D> {
             Evaluated::Prompt { done_tokens } => Ok(Event { prefill: Some(Prefill { done_tokens, total_tokens }), ..Event::default() }),
             Evaluated::All { token } => {
                 self.tokens.push(token);
-                Ok(self.say(token, answer, vocabulary))
+                // The end of a turn is no token of the answer.
+                let logprob = if vocabulary.is_end(token) { None } else { answer.sampler.logprob(token, vocabulary) };
+                Ok(Event { logprob, ..self.say(token, answer, vocabulary) })
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod event;
 pub mod generator;
+pub mod logprobs;
 pub mod pace;
 pub mod rng;
 pub mod sampler;

@@ -1,6 +1,10 @@
 //! Chooses the next token from the model's logits.
 
-use super::rng::Pcg32;
+use super::{
+    Vocabulary,
+    logprobs::{Likelihoods, TokenLogprob},
+    rng::Pcg32,
+};
 use crate::{
     Code, Error, Result,
     backend::choice::{Choose, Filters},
@@ -33,6 +37,8 @@ pub struct SamplingOptions {
     pub min_p: f32,
     /// The same seed gives the same choices; none draws one from the host.
     pub seed: Option<u64>,
+    /// Up to 20. Log-probabilities are wanted: of each token, and of so many of the likeliest in its place.
+    pub top_logprobs: Option<u32>,
 }
 
 impl Default for SamplingOptions {
@@ -47,6 +53,7 @@ impl Default for SamplingOptions {
             top_p: 0.95,
             min_p: 0.05,
             seed: None,
+            top_logprobs: None,
         }
     }
 }
@@ -67,6 +74,9 @@ impl SamplingOptions {
         if !(self.repetition_penalty > 0.0 && self.repetition_penalty <= 10.0) {
             return Err(invalid(format!("`repetition_penalty` is {}; it must be above 0 and at most 10.", self.repetition_penalty)));
         }
+        if let Some(top) = self.top_logprobs.filter(|&top| top > MOST_LOGPROBS) {
+            return Err(invalid(format!("`top_logprobs` is {top}; it must be from 0 to {MOST_LOGPROBS}.")));
+        }
         for (&token, &bias) in &self.logit_bias {
             if token as usize >= vocab_size {
                 return Err(invalid(format!(
@@ -79,6 +89,9 @@ impl SamplingOptions {
         Ok(())
     }
 }
+
+/// As in the OpenAI API.
+const MOST_LOGPROBS: u32 = 20;
 
 fn in_range(name: &str, value: f32, low: f32, high: f32) -> Result<()> {
     // Written so that NaN fails.
@@ -105,6 +118,7 @@ pub struct Sampler {
     counts: HashMap<u32, u32>,
     candidates: Vec<Candidate>,
     more: usize,
+    likelihoods: Option<Likelihoods>,
 }
 
 impl Sampler {
@@ -112,7 +126,7 @@ impl Sampler {
     pub fn new(options: SamplingOptions, vocab_size: usize) -> Result<Self> {
         options.validate(vocab_size)?;
         let seed = options.seed.unwrap_or_else(host::entropy);
-        Ok(Self { options, rng: Pcg32::new(seed, 0), counts: HashMap::new(), candidates: Vec::new(), more: 0 })
+        Ok(Self { options, rng: Pcg32::new(seed, 0), counts: HashMap::new(), candidates: Vec::new(), more: 0, likelihoods: None })
     }
 
     /// Tells the sampler what the prompt says, for the repetition penalty.
@@ -133,12 +147,19 @@ impl Sampler {
     /// Errors: `not_finite` when a logit is NaN or infinite, or none is above minus infinity.
     pub fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
         let draw = self.draw(0);
+        self.likelihoods = self.options.top_logprobs.map(|_| Likelihoods::new(logits));
         let token = match self.distribution(logits)? {
             [only] => only.token,
             _ => self.drawn(draw),
         };
         self.accept(token);
         Ok(token)
+    }
+
+    /// How likely the last token chosen was, if that is wanted.
+    pub fn logprob(&self, token: u32, vocabulary: &impl Vocabulary) -> Option<TokenLogprob> {
+        let top = self.options.top_logprobs? as usize;
+        Some(self.likelihoods.as_ref()?.of(token, top, vocabulary))
     }
 
     /// The tokens left by every filter, with probabilities that sum to 1. `logits` `[vocab]` is scratch.
@@ -211,6 +232,9 @@ impl Choose for Sampler {
     fn choose(&mut self, logits: &mut [f32]) -> Result<u32> {
         self.sample(logits)
     }
+    fn needs_logits(&self) -> bool {
+        self.options.top_logprobs.is_some()
+    }
     fn filters(&self) -> Filters {
         let &SamplingOptions { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p, .. } =
             &self.options;
@@ -271,7 +295,7 @@ fn by_rank(a: &Candidate, b: &Candidate) -> Ordering {
 }
 
 /// Appends the `k` largest logits, largest first, in time linear in the vocabulary: a logit enters only above the `k`-th best seen so far.
-fn keep_largest(logits: &[f32], k: usize, kept: &mut Vec<Candidate>) {
+pub fn keep_largest(logits: &[f32], k: usize, kept: &mut Vec<Candidate>) {
     let room = (2 * k).max(128);
     let mut floor = f32::NEG_INFINITY;
     for candidate in pairs(logits) {

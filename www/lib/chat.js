@@ -2,7 +2,7 @@
 import { markAnswering } from './answering.js';
 import { SiskinError, abortedError } from './errors.js';
 
-/** @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, Usage } from './protocol.js' */
+/** @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, TokenLogprob, Usage } from './protocol.js' */
 /** @import { WorkerLink } from './link.js' */
 
 /**
@@ -19,7 +19,7 @@ import { SiskinError, abortedError } from './errors.js';
  * @property {'chat.completion'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, message: {role: 'assistant', content: string}, finish_reason: 'stop' | 'length'}[]} choices
+ * @property {{index: 0, message: {role: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length'}[]} choices
  * @property {CompletionUsage} usage
  * @property {Timings} timings not OpenAI's: how long it took
  * @property {Where} siskin not OpenAI's
@@ -31,12 +31,14 @@ import { SiskinError, abortedError } from './errors.js';
  * @property {'chat.completion.chunk'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, delta: {role?: 'assistant', content: string}, finish_reason: 'stop' | 'length' | null}[]} choices
+ * @property {{index: 0, delta: {role?: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length' | null}[]} choices
  * @property {CompletionUsage} [usage] on the last chunk
  * @property {Timings} [timings] on the last chunk; not OpenAI's
  * @property {Prefill} [prefill] while the prompt is being read; not OpenAI's
  * @property {Where} siskin not OpenAI's
  */
+
+/** Of each token, with `logprobs: true`. @typedef {{content: TokenLogprob[]}} Logprobs */
 
 /**
  * Where an answer was computed: in the tab, or by the server of `fallback`.
@@ -202,13 +204,16 @@ class Answer {
  */
 async function collect(answer, head) {
   let content = '';
+  /** @type {TokenLogprob[]} */
+  const logprobs = [];
   for (;;) {
     const step = await answer.next();
     if (!step) throw abortedError();
     const { event, timings } = step;
     content += event.text;
+    if (event.logprob) logprobs.push(event.logprob);
     if (event.finish_reason && event.usage && timings) {
-      const choice = { index: /** @type {const} */ (0), message: { role: /** @type {const} */ ('assistant'), content }, finish_reason: reason(event) };
+      const choice = { index: /** @type {const} */ (0), message: { role: /** @type {const} */ ('assistant'), content }, logprobs: logprobs.length > 0 ? { content: logprobs } : null, finish_reason: reason(event) };
       return { ...head, object: 'chat.completion', choices: [choice], usage: usageOf(event.usage), timings };
     }
   }
@@ -253,7 +258,7 @@ class ChunkIterator {
       const step = await this.#take();
       if (!step) break;
       const { event, timings } = step;
-      if (event.text || event.finish_reason || event.prefill) return { done: false, value: this.#chunk(event, timings) };
+      if (event.text || event.finish_reason || event.prefill || event.logprob) return { done: false, value: this.#chunk(event, timings) };
     }
     this.#over = true;
     return { done: true, value: undefined };
@@ -289,7 +294,7 @@ class ChunkIterator {
     this.#first = false;
     const finish_reason = event.finish_reason ? reason(event) : null;
     /** @type {ChatCompletionChunk} */
-    const chunk = { ...this.#head, object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason }] };
+    const chunk = { ...this.#head, object: 'chat.completion.chunk', choices: [{ index: 0, delta, logprobs: event.logprob ? { content: [event.logprob] } : null, finish_reason }] };
     if (event.prefill) chunk.prefill = event.prefill;
     if (finish_reason && event.usage) {
       chunk.usage = usageOf(event.usage);

@@ -82,6 +82,19 @@
  * @property {FinishReason | null} finish_reason
  * @property {Usage} [usage] on the last event
  * @property {Prefill} [prefill] while the prompt is read
+ * @property {TokenLogprob} [logprob] with `logprobs: true`
+ */
+
+/**
+ * A token's natural logarithm of probability, before penalties, temperature and filters.
+ *
+ * @typedef {{token: string, logprob: number, bytes: number[]}} Logprob
+ */
+
+/**
+ * With the likeliest tokens in its place.
+ *
+ * @typedef {Logprob & {top_logprobs: Logprob[]}} TokenLogprob
  */
 
 /**
@@ -109,6 +122,8 @@
  * @property {number} [presence_penalty]
  * @property {Record<string, number>} [logit_bias] token id to bias
  * @property {number} [seed]
+ * @property {boolean} [logprobs] gives each token's log-probability; costs speed on the graphics card
+ * @property {number} [top_logprobs] and those of up to 20 alternatives
  * @property {string | string[]} [stop]
  * @property {'error' | 'slide'} [context_overflow] what to do when the context is full
  */
