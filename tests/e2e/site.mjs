@@ -84,7 +84,7 @@ export function siteRoutes(folder) {
 /** Waits until `check` gives something true; one that hangs gives nothing. */
 export async function eventually(check, what, limit_ms = 30_000) {
   for (const end_ms = Date.now() + limit_ms; Date.now() < end_ms; await sleep(50)) {
-    const value = await Promise.race([check(), sleep(end_ms - Date.now())]);
+    const value = await Promise.race([check(), sleep(end_ms - Date.now(), undefined, { ref: false })]);
     if (value) return value;
   }
   throw new Error(`${what} did not happen within ${limit_ms} ms`);
