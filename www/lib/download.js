@@ -78,6 +78,7 @@ export class Download {
       }
     } finally {
       this.#stop.abort();
+      this.#first?.body?.cancel().catch(() => {});
     }
   }
 
