@@ -135,8 +135,9 @@ export class ModelFile {
       for (let verified = chunk === undefined; chunk !== undefined && !verified; ) {
         await this.#download((chunk + 1) * PARTS);
         if (!stock.record) break;
-        verified = (await stock.read(stock.record, chunk)) !== undefined;
-        if (!verified) await this.#refuse(stock.record, chunk);
+        const read = await stock.read(stock.record, chunk);
+        verified = read instanceof Uint8Array;
+        if (!(read instanceof Uint8Array)) await this.#refuse(stock.record, chunk, read);
       }
     });
     await stock.keepRecord();
@@ -156,9 +157,9 @@ export class ModelFile {
       const { record } = stock;
       if (record && chunk * PARTS >= partCount(record)) return undefined;
       if (record && stock.holds(chunk)) {
-        const bytes = await stock.read(record, chunk);
-        if (bytes) return bytes;
-        await this.#refuse(record, chunk);
+        const read = await stock.read(record, chunk);
+        if (read instanceof Uint8Array) return read;
+        await this.#refuse(record, chunk, read);
       } else {
         if (this.#failure) throw this.#failure;
         this.#supply ??= this.#fetch();
@@ -168,26 +169,37 @@ export class ModelFile {
   }
 
   /**
+   * A chunk that is not what it should be is fetched again, unless that was tried.
+   *
    * @param {ModelRecord} record
-   * @param {number} chunk that is wrong: it is fetched again, unless that was tried
+   * @param {number} chunk
+   * @param {'absent' | 'wrong'} why
    */
-  async #refuse(record, chunk) {
+  async #refuse(record, chunk, why) {
     const stock = this.#stock;
-    if (stock.partsOf(chunk).some((part) => stock.fetched.has(part))) {
+    if (stock.partsOf(chunk).every((part) => stock.fetched.has(part))) {
       const times = (this.#wrong.get(chunk) ?? 0) + 1;
       this.#wrong.set(chunk, times);
-      if (times >= MOST_WRONG) {
-        // Without a manifest it may be the record that is wrong.
-        if (!isManifest(record.url)) await stock.discard();
-        const [first, last] = [chunk * CHUNK_BYTES, Math.min((chunk + 1) * CHUNK_BYTES, record.size_bytes ?? Infinity) - 1];
-        throw new SiskinError(
-          'integrity',
-          `Chunk ${chunk} (bytes ${first} to ${last}) of ${record.url} came wrong ${times} times. ` +
-            'The file on the server is damaged, or something changes it on the way: try again, or upload it anew.',
-        );
-      }
+      if (times >= MOST_WRONG) throw await this.#hopeless(record, chunk, why);
     }
     await stock.drop(chunk);
+  }
+
+  /**
+   * @param {ModelRecord} record
+   * @param {number} chunk
+   * @param {'absent' | 'wrong'} why
+   */
+  async #hopeless({ url, size_bytes }, chunk, why) {
+    if (why === 'absent') return new SiskinError('storage_failed', "The browser does not keep what it was given. Reload the page, or load with storage: 'memory'.");
+    // Without a manifest it may be the record that is wrong.
+    if (!isManifest(url)) await this.#stock.discard();
+    const [first, last] = [chunk * CHUNK_BYTES, Math.min((chunk + 1) * CHUNK_BYTES, size_bytes ?? Infinity) - 1];
+    return new SiskinError(
+      'integrity',
+      `Chunk ${chunk} (bytes ${first} to ${last}) of ${url} came wrong ${MOST_WRONG} times. ` +
+        'The file on the server is damaged, or something changes it on the way: try again, or upload it anew.',
+    );
   }
 
   /** @param {string} hash of the whole file */

@@ -39,8 +39,9 @@ async function list() {
  * @returns {Promise<StoredModel | undefined>}
  */
 async function describe(store, folder) {
-  const [record, parts] = await Promise.all([readRecord(store, folder), partsIn(store, folder)]);
+  const record = await readRecord(store, folder);
   if (!record) return undefined;
+  const { parts } = await partsIn(store, folder, record);
   const { url, name, size_bytes, used_ms } = record;
   return { url, name, size_bytes, stored_bytes: storedBytes(record, parts), complete: isComplete(record, parts), used: new Date(used_ms) };
 }

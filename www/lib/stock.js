@@ -35,12 +35,20 @@ export class Stock {
   #signal;
   /** @type {BroadcastChannel | undefined} */
   #channel;
-  /** What lies in the folder is of no use. */
-  #stale = false;
+  /** Whether there is a record that serves. */
+  #usable = false;
+  /** Names of what is in the folder besides. @type {string[]} */
+  #useless = [];
+  /** Parts that were wrong, until they are fetched again. @type {Set<number>} */
+  #dropped = new Set();
+  /** Whether the record must not come back. */
+  #discarded = false;
   /** Arrived and not yet stored. */
   #flying_bytes = 0;
   /** What the server says of a file whose length is not certain. @type {number | null} */
   #expected_bytes = null;
+  /** @type {Promise<unknown>} */
+  #dropping = Promise.resolve();
   #keeping = Promise.resolve();
   /** @type {(() => void)[]} */
   #waiting = [];
@@ -87,29 +95,34 @@ export class Stock {
   /** Sees what lies in the store. */
   async look() {
     const { url, sha256: pin } = this.#source;
-    const [record, parts] = await Promise.all([readRecord(this.#store, this.#folder), partsIn(this.#store, this.#folder)]);
+    const record = await readRecord(this.#store, this.#folder);
     const known = this.record;
-    const usable = record && record.size_bytes !== null && (pin === undefined || record.sha256 === pin || (record.sha256 === null && !isManifest(url)));
-    this.#stale = !usable && (record !== undefined || parts.size > 0);
-    if (!usable) return;
+    this.#usable = record !== undefined && record.size_bytes !== null && (pin === undefined || record.sha256 === pin || (record.sha256 === null && !isManifest(url)));
+    if (!record || !this.#usable) return;
+    const { parts, useless } = await partsIn(this.#store, this.#folder, record);
     const same = !known || known.size_bytes === null || (known.size_bytes === record.size_bytes && known.validator === record.validator);
     if (this.given && !same) throw replacedError(url);
     record.chunks = record.chunks.map((hash, chunk) => hash ?? (same ? (known?.chunks[chunk] ?? null) : null));
     this.record = record;
     this.parts = parts;
+    for (const part of this.#dropped) this.parts.delete(part);
+    this.#useless = useless;
     this.changed();
   }
 
   /** Makes ready for a download: what is of no use goes, and there is room. */
   async prepare() {
-    if (this.#stale) await this.discard();
-    this.#stale = false;
+    if (!this.#usable) await this.discard();
+    // What a browser left that was killed. It goes if it can.
+    await Promise.all(this.#useless.map((name) => this.#store.remove(this.#folder, name).catch(() => {})));
     if (this.record) await this.#reserve();
   }
 
   /** Takes the model from the store: it is not what it should be. */
   async discard() {
-    await this.#store.remove(this.#folder);
+    this.#discarded = true;
+    await this.#keeping;
+    await this.#write(() => this.#store.remove(this.#folder));
   }
 
   /** The server has another file now. Whoever else reads this one must know. */
@@ -139,7 +152,7 @@ export class Stock {
   /**
    * @param {ModelRecord} record
    * @param {number} chunk
-   * @returns {Promise<Uint8Array<ArrayBuffer> | undefined>} undefined where it is not what it should be
+   * @returns {Promise<Uint8Array<ArrayBuffer> | 'absent' | 'wrong'>}
    */
   async read(record, chunk) {
     const numbers = this.partsOf(chunk);
@@ -149,12 +162,12 @@ export class Stock {
       bytes = new Uint8Array(await new Blob(blobs.filter((blob) => blob !== undefined)).arrayBuffer());
     } catch {
       // Taken away meanwhile, by another tab or by the browser, or unreadable.
-      return undefined;
+      return 'absent';
     }
-    if (bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0)) return undefined;
+    if (bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0)) return 'absent';
     const hash = await sha256(bytes);
     const expected = record.chunks[chunk] ?? null;
-    if (expected !== null && hash !== expected) return undefined;
+    if (expected !== null && hash !== expected) return 'wrong';
     // Memory keeps nothing that the engine has.
     if (!this.lasts) await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
     if (expected === null) {
@@ -164,13 +177,16 @@ export class Stock {
     return bytes;
   }
 
-  /** @param {number} chunk that is wrong */
+  /** @param {number} chunk that is wrong, or not there */
   async drop(chunk) {
-    for (const part of this.partsOf(chunk)) {
-      this.fetched.delete(part);
+    const numbers = this.partsOf(chunk);
+    for (const part of numbers) {
+      this.#dropped.add(part);
       this.parts.delete(part);
-      await this.#store.remove(this.#folder, String(part));
+      this.fetched.delete(part);
     }
+    // Before anybody stores them again, which a file that cannot be removed does not hinder.
+    await (this.#dropping = Promise.all([this.#dropping, ...numbers.map((part) => this.#store.remove(this.#folder, String(part)).catch(() => {}))]));
   }
 
   /**
@@ -179,6 +195,7 @@ export class Stock {
    */
   async begin(record, expected_bytes) {
     this.record = record;
+    this.#discarded = false;
     this.#expected_bytes = expected_bytes;
     await this.#reserve();
     await this.#write(() => writeRecord(this.#store, this.#folder, record));
@@ -191,7 +208,9 @@ export class Stock {
    * @param {Uint8Array<ArrayBuffer>} bytes
    */
   async save(part, bytes) {
+    await this.#dropping;
     await this.#write(() => this.#store.write(this.#folder, String(part), bytes));
+    this.#dropped.delete(part);
     this.fetched.add(part);
     this.parts.add(part);
     this.#tell({ part });
@@ -230,7 +249,7 @@ export class Stock {
    */
   keepRecord() {
     const { record } = this;
-    if (record && this.lasts && (this.isComplete || this.fetched.size > 0)) {
+    if (record && this.lasts && !this.#discarded && (this.isComplete || this.fetched.size > 0)) {
       // A record that cannot be kept costs a hash, not the model.
       this.#keeping = this.#keeping.then(() => writeRecord(this.#store, this.#folder, record)).catch(() => {});
     }
@@ -264,7 +283,7 @@ export class Stock {
       await write();
     } catch (cause) {
       if (!isFull(cause)) {
-        throw new SiskinError('storage_failed', `The browser could not keep what arrived: ${messageOf(cause)}. Try again, or load with storage: 'memory'.`, { cause });
+        throw new SiskinError('storage_failed', `The browser's storage failed: ${messageOf(cause)}. Try again, or load with storage: 'memory'.`, { cause });
       }
       const wanted_bytes = (this.total_bytes ?? 0) - this.arrived_bytes;
       throw fullError(wanted_bytes, Math.max(1, await missing(wanted_bytes)));
