@@ -23,6 +23,13 @@ async function chat() {
   return { text: document.querySelector('.assistant .text').textContent, where: byId('where').textContent };
 }
 
+/** Waits for the one reload that a first visit brings. Nothing is evaluated before it: that would count as the visitor's doing, which puts it off. */
+async function reloaded(page, host) {
+  await eventually(() => host.requests.filter((path) => path === '/demo/').length === 2, 'the reload');
+  const check = () => document.readyState === 'complete' && performance.getEntriesByType('navigation')[0].type === 'reload';
+  await eventually(() => page.evaluate(check).catch(() => false), 'the page after it');
+}
+
 describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
   let folder;
   before(async () => (folder = await makeSite()));
@@ -32,18 +39,15 @@ describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE)
   for (const [name, open] of Object.entries(browsers)) {
     test(`${name}: threads after one reload, and the second visit needs no network`, async (t) => {
       const host = await servePlainly(folder);
-      // Nothing is evaluated before the reload: that would count as the visitor's doing, which puts it off.
       const { page, complaints, stop } = await open(`${host.url}/demo/`);
-      const documents = () => host.requests.filter((path) => path === '/demo/').length;
       try {
-        await eventually(() => documents() === 2, 'the reload');
-        await eventually(() => page.evaluate(() => document.readyState === 'complete' && performance.getEntriesByType('navigation')[0].type === 'reload').catch(() => false), 'the page after it');
+        await reloaded(page, host);
         assert.ok(await page.evaluate(() => crossOriginIsolated), 'isolated by sw.js');
         const first = await page.evaluate(chat);
         assert.match(first.where, /· [2-9]\d* threads$/);
         assert.ok(first.text.length > 0);
         await eventually(() => page.evaluate(async () => (await (await import('/lib/index.js')).offline.status()).version), "the site's files on the disk");
-        assert.equal(documents(), 2, 'one reload and no more');
+        assert.equal(host.requests.filter((path) => path === '/demo/').length, 2, 'one reload and no more');
         assert.equal(host.requests.filter((path) => path === MODEL_PATH).length, 1);
 
         await host.stop();
@@ -81,8 +85,7 @@ describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE)
     const other_url = `http://127.0.0.1:${other.address().port}/`;
     const { page, stop } = await openChromium(`${host.url}/demo/`);
     try {
-      await eventually(() => host.requests.filter((path) => path === '/demo/').length === 2, 'the reload');
-      await page.waitForLoadState();
+      await reloaded(page, host);
       const blocked = await page.evaluate(async (url) => {
         const blocked = [];
         document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) => blocked.push(`${effectiveDirective} ${blockedURI}`));

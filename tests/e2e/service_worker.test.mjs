@@ -123,7 +123,6 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
       const at_kill = model.sent_bytes;
       await sleep(500);
       assert.ok(model.sent_bytes - at_kill <= CHUNK_BYTES / 2, 'nothing is fetched without it');
-      t.diagnostic(`kill ${killed}: before ${before}, at kill ${at_kill}, sent ${model.sent_bytes}, stored ${await page.evaluate((path) => models.size(path), MODEL_PATH)}`);
       await page.reload();
     }
     await eventually(precached, 'the whole model');
