@@ -23,9 +23,11 @@ async function chat() {
   return { text: document.querySelector('.assistant .text').textContent, where: byId('where').textContent };
 }
 
-/** Waits for the one reload that a first visit brings. Nothing is evaluated before it: that would count as the visitor's doing, which puts it off. */
-async function reloaded(page, host) {
-  await eventually(() => host.requests.filter((path) => path === '/demo/').length === 2, 'the reload');
+const loads = (host) => host.requests.filter((path) => path === '/demo/').length;
+
+/** Waits for the reload that a first visit brings. Nothing is evaluated before it: that would count as the visitor's doing, which puts it off. */
+async function reloaded(page, host, count = 1) {
+  await eventually(() => loads(host) === 1 + count, 'the reload');
   const check = () => document.readyState === 'complete' && performance.getEntriesByType('navigation')[0].type === 'reload';
   await eventually(() => page.evaluate(check).catch(() => false), 'the page after it');
 }
@@ -47,7 +49,7 @@ describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE)
         assert.match(first.where, /· [2-9]\d* threads$/);
         assert.ok(first.text.length > 0);
         await eventually(() => page.evaluate(async () => (await (await import('/lib/index.js')).offline.status()).version), "the site's files on the disk");
-        assert.equal(host.requests.filter((path) => path === '/demo/').length, 2, 'one reload and no more');
+        assert.equal(loads(host), 2, 'one reload and no more');
         assert.equal(host.requests.filter((path) => path === MODEL_PATH).length, 1);
 
         await host.stop();
@@ -64,6 +66,21 @@ describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE)
       }
     });
   }
+
+  test('a browser that does not know credentialless is isolated after a second reload', async () => {
+    const host = await servePlainly(folder);
+    const { page, stop } = await openFirefox(`${host.url}/demo/`, { prefs: { 'browser.tabs.remote.coep.credentialless': false } });
+    try {
+      await reloaded(page, host, 2);
+      assert.ok(await page.evaluate(() => crossOriginIsolated));
+      await page.reload();
+      assert.ok(await page.evaluate(() => crossOriginIsolated), 'and is so from then on');
+      assert.equal(loads(host), 3, 'out of the shell');
+    } finally {
+      await stop();
+      await host.stop();
+    }
+  });
 
   test('without a service worker everything works, on one thread', async () => {
     const host = await servePlainly(folder);

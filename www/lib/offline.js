@@ -51,7 +51,6 @@ const UPDATE_MS = 5 * 60_000;
 export async function register({ url = 'sw.js', isolate = true, precache: models = [] } = {}) {
   const script = new URL(url, document.baseURI);
   if (!isolate) script.searchParams.set('isolate', 'false');
-  for (const model of models) script.searchParams.append('precache', new URL(model, document.baseURI).href);
   const container = serviceWorkers();
   const was_controlled = container.controller !== null;
   let registration;

@@ -1,6 +1,6 @@
 /**
  * What sw.js runs: the service worker of a site with Siskin. It isolates the site's pages, serves their files by version and offline, and fetches models
- * ahead of need. Its registration URL may hold `isolate=false` and any number of `precache=URL`.
+ * ahead of need. Its registration URL may hold `isolate=false`, and any number of `precache=URL` for sites that register it themselves.
  */
 import { messageOf } from './errors.js';
 import { Memo } from './memo.js';
@@ -44,6 +44,9 @@ scope.addEventListener('install', (event) => {
   // Where nothing can be kept, pages can still be isolated.
   event.waitUntil(precache.add(options.getAll('precache').map((url) => new URL(url, base).href)).catch(() => {}));
 });
+
+// Not waited for, because requests would wait as well.
+scope.addEventListener('activate', () => void precache.run());
 
 scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
   const { request } = event;
