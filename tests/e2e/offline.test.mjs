@@ -32,6 +32,8 @@ async function reloaded(page, host, count = 1) {
   await eventually(() => page.evaluate(check).catch(() => false), 'the page after it');
 }
 
+const shellKept = (page) => eventually(() => page.evaluate(async () => (await (await import('/lib/index.js')).offline.status()).version), "the site's files on the disk");
+
 describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
   let folder;
   before(async () => (folder = await makeSite()));
@@ -48,7 +50,7 @@ describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE)
         const first = await page.evaluate(chat);
         assert.match(first.where, /· [2-9]\d* threads$/);
         assert.ok(first.text.length > 0);
-        await eventually(() => page.evaluate(async () => (await (await import('/lib/index.js')).offline.status()).version), "the site's files on the disk");
+        await shellKept(page);
         assert.equal(loads(host), 2, 'one reload and no more');
         assert.equal(host.requests.filter((path) => path === MODEL_PATH).length, 1);
 
@@ -73,6 +75,7 @@ describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE)
     try {
       await reloaded(page, host, 2);
       assert.ok(await page.evaluate(() => crossOriginIsolated));
+      await shellKept(page);
       await page.reload();
       assert.ok(await page.evaluate(() => crossOriginIsolated), 'and is so from then on');
       assert.equal(loads(host), 3, 'out of the shell');
