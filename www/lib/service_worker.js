@@ -46,7 +46,7 @@ scope.addEventListener('install', (event) => {
 });
 
 // Not waited for, because requests would wait as well.
-scope.addEventListener('activate', () => void precache.run());
+scope.addEventListener('activate', () => void precache.run().catch(() => {}));
 
 scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
   const { request } = event;
@@ -59,8 +59,8 @@ scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
 
 scope.addEventListener('message', (/** @type {MessageToWorker} */ event) => {
   const message = /** @type {{siskin?: string, urls?: string[]}} */ (event.data ?? {});
-  const answer = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
-  const reply = (/** @type {Promise<object | void>} */ work) => event.waitUntil(work.then(answer, (error) => answer({ error: messageOf(error) })));
+  const say = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
+  const reply = (/** @type {Promise<object | void>} */ work) => event.waitUntil(work.then(say, (error) => say({ error: messageOf(error) })));
   if (message.siskin === 'status') reply(status());
   else if (message.siskin === 'update') reply(update());
   else if (message.siskin === 'require-corp') reply(memo.set('embedder policy', 'require-corp'));
