@@ -190,6 +190,19 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     assert.deepEqual(parts, [[206, 'bytes 0-5/26', 'export'], [206, 'bytes 23-25/26', '1;\n'], [416, 'bytes */26', ''], [200, null, 'export const version = 1;\n']]);
   });
 
+  test('a site that takes its list away comes from the network again', async () => {
+    await register(page);
+    await keptVersion(page);
+    await rm(join(folder, 'shell.json'));
+    await writeFile(join(folder, 'app/part.js'), 'export const version = 4;\n');
+    await page.reload();
+    assert.equal(await page.evaluate(() => version), 1);
+    assert.equal(await page.evaluate(() => offline.update()), null);
+    await page.reload();
+    assert.equal(await page.evaluate(() => version), 4);
+    await publish(folder, 1);
+  });
+
   test('one call removes it; models stay', async () => {
     await register(page);
     await keptVersion(page);

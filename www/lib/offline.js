@@ -133,7 +133,7 @@ export async function precache(models, { onProgress } = {}) {
  */
 export function onVersion(listener) {
   const listen = (/** @type {MessageEvent} */ { data }) => {
-    if (data?.siskin === 'version') listener(data.version);
+    if (data?.siskin === 'version' && data.version !== null) listener(data.version);
   };
   navigator.serviceWorker?.addEventListener('message', listen);
   navigator.serviceWorker?.startMessages();
