@@ -9,7 +9,7 @@ usage() {
 ./build.sh demo --ask "PROMPT"       the same without a person: prints the answer of headless Chromium
              [--model FILE|NAME] [--max-tokens N]
 ./build.sh test                      set up and run every test
-./build.sh build                     the wasm files and the npm package, into pkg/dist
+./build.sh build                     the wasm files and the npm package, into pkg/dist; the demo as a site to upload, into pkg/site
 ./build.sh size                      what the package weighs, raw and gzipped
 ./build.sh bench                     speed of Siskin and its peers in turn, in headless Chromium: medians and ratios
              [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native] [--rounds 3] [--json FILE]

@@ -19,6 +19,8 @@ build_site() {
   rm -rf pkg/site && mkdir pkg/site
   cp -Rp www/demo www/sw.js pkg/site/
   cp -Rp pkg/dist pkg/site/lib
+  # GitHub Pages is to take the files as they are.
+  touch pkg/site/.nojekyll
   find pkg/site/lib \( -name '*.d.ts' -o -name sw.js -o -name 'LICENSE-*' \) -delete
   echo '<!doctype html><html lang="en"><meta charset="utf-8"><title>Siskin</title><meta http-equiv="refresh" content="0; url=demo/"><a href="demo/">Siskin</a></html>' >pkg/site/index.html
   node -e 'const { readFileSync, writeFileSync } = require("node:fs"); writeFileSync("pkg/site/models.json", JSON.stringify(JSON.parse(readFileSync("www/models.json")).filter(({ url }) => url).map(({ id, name, file, size_bytes, sha256, license, url }) => ({ id, name, file, size_bytes, sha256, license, url })), null, 2))'

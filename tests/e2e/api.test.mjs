@@ -23,11 +23,15 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
   after(() => site?.stop());
 
   test('loads from a URL with progress', async () => {
-    const { first, last, count, info } = await page.evaluate(async (url) => {
+    const { first, last, count, again, info } = await page.evaluate(async (url) => {
       const seen = [];
-      const siskin = await Siskin.load(new URL(url, location.href), { onProgress: (progress) => seen.push(progress), contextTokens: 512 });
+      // An address of its own, for the other one is on the device by now.
+      const source = new URL(`${url}?fresh`, location.href);
+      const siskin = await Siskin.load(source, { onProgress: (progress) => seen.push(progress), contextTokens: 512 });
       await siskin.unload();
-      return { first: seen[0], last: seen.at(-1), count: seen.length, info: siskin.info };
+      const seen_again = [];
+      await (await Siskin.load(source, { onProgress: (progress) => seen_again.push(progress) })).unload();
+      return { first: seen[0], last: seen.at(-1), count: seen.length, again: [seen_again[0], seen_again.at(-1)], info: siskin.info };
     }, URL_PATH);
     assert.equal(first.loaded_bytes, 0);
     assert.equal(last.loaded_bytes, 98_362_432);
@@ -35,6 +39,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     assert.equal(last.from_cache, false);
     assert.ok(last.bytes_per_second > 0);
     assert.ok(count >= 2 && count < 1000, `${count} reports`);
+    assert.deepEqual(again.map(({ loaded_bytes, total_bytes, from_cache }) => [loaded_bytes, total_bytes, from_cache]), [[0, 98_362_432, true], [98_362_432, 98_362_432, true]]);
     assert.equal(info.architecture, 'llama');
     assert.equal(info.context_tokens, 512);
     assert.equal(info.size_bytes, 98_362_432);
@@ -87,6 +92,10 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       codeOf(Siskin.load(url, { threads: 0 })),
       codeOf(Siskin.load(url, { colour: 'green' })),
       codeOf(Siskin.load(url, { signal: {} })),
+      codeOf(Siskin.load(url, { sha256: 'abc' })),
+      codeOf(Siskin.load(url, { storage: 'cloud' })),
+      codeOf(Siskin.load(url, { evict: 1 })),
+      codeOf(Siskin.load(new Blob(['x']), { sha256: '0'.repeat(64) })),
       codeOf(siskin.chat.completions.create()),
       codeOf(siskin.chat.completions.create({})),
       codeOf(siskin.chat.completions.create({ messages: [] })),
@@ -98,7 +107,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       codeOf(siskin.detokenize([-1])),
       codeOf(siskin.detokenize([4_000_000_000])),
     ]), URL_PATH);
-    assert.deepEqual(codes, Array(16).fill('SiskinError: invalid_argument'));
+    assert.deepEqual(codes, Array(20).fill('SiskinError: invalid_argument'));
   });
 
   test('answers whole, in the shape of OpenAI', async () => {

@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { startServer } from '../../scripts/serve.mjs';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-export const MODELS_DIR = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'siskin', 'models');
+const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'siskin');
+export const MODELS_DIR = join(CACHE, 'models');
+/** The command line, as the native tests build it. */
+export const PROGRAM = join(CACHE, 'target/native/debug/siskin');
 export const SMOLLM2 = 'SmolLM2-135M-Instruct.Q4_1.gguf';
 export const QWEN = 'qwen2.5-coder-0.5b-instruct-q4_k_m.gguf';
 const SHOTS = join(ROOT, 'target/e2e-shots');
@@ -19,14 +22,14 @@ export const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-backgroun
 /**
  * Why these tests cannot run here; false if they can. With SISKIN_REQUIRE_MODELS set, as ./build.sh test has it, a lack is an error.
  *
- * @param {...(string | [string, string])} needs names of models, and other files with what brings them
+ * @param {...(string | [string, string])} needs names of models, PROGRAM, and other files with what brings them
  */
 export function cannotRun(...needs) {
   const missing = [
     [CHROMIUM, './build.sh test installs Chromium'],
     [join(ROOT, 'pkg/dist/wasm/siskin_relaxed_bg.wasm'), './build.sh build makes the wasm'],
     [join(ROOT, 'pkg/node_modules/playwright-core'), 'npm ci in pkg/ brings playwright-core'],
-    ...needs.map((need) => (Array.isArray(need) ? need : [join(MODELS_DIR, need), './build.sh test fetches the models'])),
+    ...needs.map((need) => (Array.isArray(need) ? need : need === PROGRAM ? [need, './build.sh test compiles it'] : [join(MODELS_DIR, need), './build.sh test fetches the models'])),
   ].find(([file]) => !existsSync(file));
   if (missing && process.env.SISKIN_REQUIRE_MODELS) throw new Error(`${missing[0]} is missing; ${missing[1]}`);
   return missing ? `SKIPPED: ${missing[0]} is missing; ${missing[1]}` : false;

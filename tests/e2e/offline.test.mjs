@@ -23,6 +23,17 @@ async function chat() {
   return { text: document.querySelector('.assistant .text').textContent, where: byId('where').textContent };
 }
 
+const loads = (host) => host.requests.filter((path) => path === '/demo/').length;
+
+/** Waits for the reload that a first visit brings. Nothing is evaluated before it: that would count as the visitor's doing, which puts it off. */
+async function reloaded(page, host, count = 1) {
+  await eventually(() => loads(host) === 1 + count, 'the reload');
+  const check = () => document.readyState === 'complete' && performance.getEntriesByType('navigation')[0].type === 'reload';
+  await eventually(() => page.evaluate(check).catch(() => false), 'the page after it');
+}
+
+const shellKept = (page) => eventually(() => page.evaluate(async () => (await (await import('/lib/index.js')).offline.status()).version), "the site's files on the disk");
+
 describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
   let folder;
   before(async () => (folder = await makeSite()));
@@ -32,18 +43,15 @@ describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE)
   for (const [name, open] of Object.entries(browsers)) {
     test(`${name}: threads after one reload, and the second visit needs no network`, async (t) => {
       const host = await servePlainly(folder);
-      // Nothing is evaluated before the reload: that would count as the visitor's doing, which puts it off.
       const { page, complaints, stop } = await open(`${host.url}/demo/`);
-      const documents = () => host.requests.filter((path) => path === '/demo/').length;
       try {
-        await eventually(() => documents() === 2, 'the reload');
-        await eventually(() => page.evaluate(() => document.readyState === 'complete' && performance.getEntriesByType('navigation')[0].type === 'reload').catch(() => false), 'the page after it');
+        await reloaded(page, host);
         assert.ok(await page.evaluate(() => crossOriginIsolated), 'isolated by sw.js');
         const first = await page.evaluate(chat);
         assert.match(first.where, /· [2-9]\d* threads$/);
         assert.ok(first.text.length > 0);
-        await eventually(() => page.evaluate(async () => (await (await import('/lib/index.js')).offline.status()).version), "the site's files on the disk");
-        assert.equal(documents(), 2, 'one reload and no more');
+        await shellKept(page);
+        assert.equal(loads(host), 2, 'one reload and no more');
         assert.equal(host.requests.filter((path) => path === MODEL_PATH).length, 1);
 
         await host.stop();
@@ -60,6 +68,22 @@ describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE)
       }
     });
   }
+
+  test('a browser that does not know credentialless is isolated after a second reload', async () => {
+    const host = await servePlainly(folder);
+    const { page, stop } = await openFirefox(`${host.url}/demo/`, { prefs: { 'browser.tabs.remote.coep.credentialless': false } });
+    try {
+      await reloaded(page, host, 2);
+      assert.ok(await page.evaluate(() => crossOriginIsolated));
+      await shellKept(page);
+      await page.reload();
+      assert.ok(await page.evaluate(() => crossOriginIsolated), 'and is so from then on');
+      assert.equal(loads(host), 3, 'out of the shell');
+    } finally {
+      await stop();
+      await host.stop();
+    }
+  });
 
   test('without a service worker everything works, on one thread', async () => {
     const host = await servePlainly(folder);
@@ -81,8 +105,7 @@ describe('a host that is a folder', { skip: cannotRunFirefox(SMOLLM2, NEED_SITE)
     const other_url = `http://127.0.0.1:${other.address().port}/`;
     const { page, stop } = await openChromium(`${host.url}/demo/`);
     try {
-      await eventually(() => host.requests.filter((path) => path === '/demo/').length === 2, 'the reload');
-      await page.waitForLoadState();
+      await reloaded(page, host);
       const blocked = await page.evaluate(async (url) => {
         const blocked = [];
         document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) => blocked.push(`${effectiveDirective} ${blockedURI}`));

@@ -87,6 +87,21 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
     await close();
   });
 
+  test('tells which model is on the device, and removes it', async () => {
+    const { page, complaints, close } = await site.open();
+    await loadListed(page, 'SmolLM2');
+    await page.reload();
+    const model = page.locator('.model', { hasText: 'SmolLM2' });
+    await model.getByText('on this device').waitFor();
+    await checkLayout(page);
+    await shoot(page, 'welcome-stored');
+    await model.getByRole('button', { name: 'Remove SmolLM2 135M Instruct from this device' }).click();
+    await page.waitForFunction(() => !document.querySelector('.model strong'));
+    assert.deepEqual(await page.evaluate(async () => (await import('/lib/index.js')).models.list()), []);
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
   test('works with the keyboard alone and tells a screen reader', async () => {
     const { page, complaints, close } = await site.open();
     await page.evaluate(() => {

@@ -1,13 +1,13 @@
 // The service worker: versions of a site side by side, models fetched ahead of need, and its end.
 import assert from 'node:assert/strict';
-import { rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../scripts/serve.mjs';
 import { BadFile } from './bad_server.mjs';
 import { MODELS_DIR, SMOLLM2, cannotRun, openChromium } from './harness.mjs';
-import { CHUNK_BYTES, MODEL_BYTES, MODEL_PATH, NEED_SITE, eventually, makeSite, publish, removeSite, siteRoutes } from './site.mjs';
+import { CHUNK_BYTES, MODEL_BYTES, MODEL_PATH, NEED_SITE, SITE, eventually, makeSite, publish, removeSite, siteRoutes } from './site.mjs';
 
 describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
   let folder, model, server, app, page, context, stop;
@@ -66,11 +66,16 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await page.reload();
     assert.equal(await page.evaluate(() => version), 1);
 
+    // Only the old version's engine can have threads, and the service worker is another one too.
+    await writeFile(join(folder, 'lib/wasm/siskin_threads.js'), "throw new Error('version 2 has no threads');\n");
+    await appendFile(join(folder, 'sw.js'), '// version 2\n');
     await publish(folder, 2);
-    // What only the old version's engine can be: one with threads.
-    const script = join(folder, 'lib/wasm/siskin_threads.js');
-    await writeFile(script, "throw new Error('version 2 has no threads');\n");
-    await publish(folder, 2);
+    await page.evaluate(async () => {
+      const registration = await navigator.serviceWorker.getRegistration();
+      const changed = new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve, { once: true }));
+      await registration.update();
+      await changed;
+    });
     const second = await page.evaluate(() => offline.update());
     assert.notEqual(second, first);
     await kill();
@@ -92,14 +97,13 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     const third = await context.newPage();
     await third.goto(app);
     assert.deepEqual(await third.evaluate(async () => [version, await late(), (await offline.status()).version]), [2, 2, second]);
-    await publish(folder, 3);
+    for (const name of ['lib/wasm/siskin_threads.js', 'sw.js']) await cp(join(SITE, name), join(folder, name));
     await publish(folder, 1);
   });
 
   test('two tabs and the service worker at once: one download', async (t) => {
-    await register(page);
     await listen(page);
-    await page.evaluate((path) => offline.precache([path]), MODEL_PATH);
+    await register(page, { precache: [MODEL_PATH] });
     await eventually(async () => (await loadedBytes()) > 0, 'the first chunk');
     const other = await context.newPage();
     await other.goto(app);
@@ -112,7 +116,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
 
   test('killed in the middle of precaching, it goes on where it was', async (t) => {
     const kills = 3;
-    await register(page, { precache: [MODEL_PATH] });
+    await page.evaluate((path) => navigator.serviceWorker.register(`../sw.js?precache=${path}`, { type: 'module' }), MODEL_PATH);
     for (let killed = 0; killed < kills; killed += 1) {
       await listen(page);
       const before = model.sent_bytes;
@@ -184,6 +188,19 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
       return [await get('bytes=0-5'), await get('bytes=-3'), await get('bytes=99-'), await get('lines=1-2')];
     });
     assert.deepEqual(parts, [[206, 'bytes 0-5/26', 'export'], [206, 'bytes 23-25/26', '1;\n'], [416, 'bytes */26', ''], [200, null, 'export const version = 1;\n']]);
+  });
+
+  test('a site that takes its list away comes from the network again', async () => {
+    await register(page);
+    await keptVersion(page);
+    await rm(join(folder, 'shell.json'));
+    await writeFile(join(folder, 'app/part.js'), 'export const version = 4;\n');
+    await page.reload();
+    assert.equal(await page.evaluate(() => version), 1);
+    assert.equal(await page.evaluate(() => offline.update()), null);
+    await page.reload();
+    assert.equal(await page.evaluate(() => version), 4);
+    await publish(folder, 1);
   });
 
   test('one call removes it; models stay', async () => {

@@ -81,10 +81,10 @@ export function siteRoutes(folder) {
   return Object.fromEntries([['/', ''], ['/lib/', 'lib'], ['/lib/wasm/', 'lib/wasm'], ['/sw.js', 'sw.js'], ['/models.json', 'models.json']].map(([path, below]) => [path, join(folder, below)]));
 }
 
-/** Waits until `check` gives something true. */
+/** Waits until `check` gives something true; one that hangs gives nothing. */
 export async function eventually(check, what, limit_ms = 30_000) {
   for (const end_ms = Date.now() + limit_ms; Date.now() < end_ms; await sleep(50)) {
-    const value = await check();
+    const value = await Promise.race([check(), sleep(end_ms - Date.now(), undefined, { ref: false })]);
     if (value) return value;
   }
   throw new Error(`${what} did not happen within ${limit_ms} ms`);

@@ -4,6 +4,12 @@
 const TITLES = {
   http_status: 'The server did not give the model',
   network: 'The download broke off',
+  file_changed: 'The file on the server changed',
+  integrity: 'The model did not arrive as it should',
+  manifest: 'The manifest is not in order',
+  storage_full: 'There is no room for the model',
+  storage_failed: 'The browser could not keep the model',
+  in_use: 'The model is being fetched',
   html_not_model: 'That is a web page, not a model',
   not_gguf: 'That is not a GGUF file',
   gguf_version: 'This GGUF version is not supported',
@@ -35,7 +41,7 @@ const TITLES = {
   offline_failed: 'The page cannot work offline yet',
 };
 
-const PASSING = ['http_status', 'network', 'worker_failed', 'wasm_failed', 'out_of_memory', 'gpu_out_of_memory', 'gpu_lost', 'unknown'];
+const PASSING = ['http_status', 'network', 'file_changed', 'integrity', 'storage_full', 'storage_failed', 'worker_failed', 'wasm_failed', 'out_of_memory', 'gpu_out_of_memory', 'gpu_lost', 'unknown'];
 
 /**
  * Whether the same attempt may succeed later: a broken file stays broken.

@@ -6,7 +6,7 @@ import { announce, byId, copyButton, element } from './dom.js';
 import { cell, figuresOf, markdownTable, rowsOf } from './figures.js';
 import { describeBackend, formatBytes, formatCount } from './format.js';
 import { MAX_GENERATE_TOKENS, SIZES, ask, prepareFirst, prepareRest } from './measure.js';
-import { listModels, modelChoices, modelUrl } from './models.js';
+import { modelChoices, offeredModels } from './models.js';
 
 /** @import { ModelInfo } from '../lib/index.js' */
 /** @import { Prompt, Sizes, Step } from './measure.js' */
@@ -199,12 +199,12 @@ offline.register({ url: '../sw.js' }).catch(() => {});
 themeButton();
 skipLink(() => byId('main'));
 
-const models = await listModels();
-byId('models').replaceChildren(...modelChoices(models));
+const models = await offeredModels();
+byId('models').replaceChildren(...modelChoices(models, ''));
 /** @type {HTMLButtonElement} */ (byId('run-button')).disabled = models.length === 0;
 byId('run-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const id = new FormData(/** @type {HTMLFormElement} */ (event.target)).get('model');
   const model = models.find((model) => model.id === id);
-  if (model && !running) void measure(modelUrl(model), model.name);
+  if (model && !running) void measure(model.source, model.name);
 });

@@ -60,7 +60,7 @@ async function load({ name, source, listed }) {
     announce('The model is ready.');
   } catch (error) {
     if (loading !== controller) return;
-    if (error instanceof SiskinError && error.code === 'aborted') card.offer(false);
+    if (error instanceof SiskinError && error.code === 'aborted') await card.offer(false);
     else card.fail(error);
   } finally {
     if (loading === controller) loading = undefined;
@@ -166,7 +166,7 @@ function startOver() {
 function changeModel() {
   answering?.abort();
   showCard();
-  card.offer(siskin !== undefined);
+  void card.offer(siskin !== undefined);
 }
 
 byId('new-chat').addEventListener('click', startOver);

@@ -1,11 +1,12 @@
 /** The card that offers models and shows how loading goes. */
+import { models } from '../lib/index.js';
 import { canRetry, explain } from './advice.js';
 import { announce, byId } from './dom.js';
 import { formatBytes, formatSeconds } from './format.js';
-import { listModels, modelChoices, modelUrl } from './models.js';
+import { modelChoices, offeredModels } from './models.js';
 
 /** @import { LoadProgress } from '../lib/index.js' */
-/** @import { ListedModel } from './models.js' */
+/** @import { OfferedModel } from './models.js' */
 
 /** `listed` models have a name that people know; a file is named by its header. @typedef {{name: string, source: string | File, listed?: boolean}} Choice */
 
@@ -15,7 +16,7 @@ export class LoadCard {
   #progress_card = byId('progress-card');
   #error_card = byId('load-error');
   #bar = /** @type {HTMLProgressElement} */ (byId('progress'));
-  /** @type {ListedModel[]} */
+  /** @type {OfferedModel[]} */
   #models = [];
   /** @type {Choice | undefined} */
   #last;
@@ -31,9 +32,8 @@ export class LoadCard {
     this.onChoose = onChoose;
     byId('model-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      const id = new FormData(/** @type {HTMLFormElement} */ (event.target)).get('model');
-      const model = this.#models.find((model) => model.id === id);
-      if (model) this.choose({ name: model.name, source: modelUrl(model), listed: true });
+      const model = this.#models.find(({ id }) => id === this.#checked);
+      if (model) this.choose({ name: model.name, source: model.source, listed: true });
     });
     const file_input = /** @type {HTMLInputElement} */ (byId('file-input'));
     byId('file-button').addEventListener('click', () => file_input.click());
@@ -50,7 +50,7 @@ export class LoadCard {
     byId('cancel-button').addEventListener('click', onCancel);
     byId('back-button').addEventListener('click', onBack);
     byId('retry-button').addEventListener('click', () => this.#last && this.choose(this.#last));
-    byId('choose-button').addEventListener('click', () => this.offer(false));
+    byId('choose-button').addEventListener('click', () => void this.offer(false));
   }
 
   /** @param {Choice} choice */
@@ -59,17 +59,40 @@ export class LoadCard {
     this.onChoose(choice);
   }
 
-  /** Fetches the list of models that the server has. */
+  /** Lists the models that the server has, and those that are here. */
   async list() {
-    this.#models = await listModels();
-    byId('models').replaceChildren(...modelChoices(this.#models));
+    this.#models = await offeredModels();
+    byId('models').replaceChildren(...modelChoices(this.#models, this.#checked, (model) => void this.#remove(model)));
     /** @type {HTMLButtonElement} */ (byId('load-button')).disabled = this.#models.length === 0;
   }
 
+  /** The id of the model that is chosen. */
+  get #checked() {
+    return String(new FormData(/** @type {HTMLFormElement} */ (byId('model-form'))).get('model'));
+  }
+
+  /** @param {OfferedModel} model */
+  async #remove({ name, source }) {
+    try {
+      await models.remove(source);
+      announce(`${name} was removed from this device.`);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    await this.list();
+    this.#focusChosen();
+  }
+
   /** @param {boolean} can_go_back whether a chat is waiting */
-  offer(can_go_back) {
+  async offer(can_go_back) {
     this.#show(this.#card);
     byId('back-button').hidden = !can_go_back;
+    await this.list();
+    this.#focusChosen();
+  }
+
+  #focusChosen() {
     const chosen = this.#card.querySelector('input[name=model]:checked');
     (chosen instanceof HTMLElement ? chosen : byId('file-button')).focus();
   }
@@ -88,8 +111,8 @@ export class LoadCard {
   }
 
   /** @param {LoadProgress} progress */
-  progress({ loaded_bytes, total_bytes, bytes_per_second }) {
-    const speed = bytes_per_second > 0 ? `${formatBytes(bytes_per_second)}/s` : '';
+  progress({ loaded_bytes, total_bytes, bytes_per_second, from_cache }) {
+    const speed = from_cache ? 'From this device' : bytes_per_second > 0 ? `${formatBytes(bytes_per_second)}/s` : '';
     if (total_bytes === null) {
       byId('progress-bytes').textContent = formatBytes(loaded_bytes);
       byId('progress-rate').textContent = speed;
@@ -97,7 +120,7 @@ export class LoadCard {
     }
     const share = loaded_bytes / total_bytes;
     const percent = Math.floor(share * 100);
-    const left = bytes_per_second > 0 ? `${formatSeconds((total_bytes - loaded_bytes) / bytes_per_second)} left` : '';
+    const left = bytes_per_second > 0 && !from_cache ? `${formatSeconds((total_bytes - loaded_bytes) / bytes_per_second)} left` : '';
     this.#bar.value = share;
     byId('progress-bytes').textContent = `${formatBytes(loaded_bytes)} of ${formatBytes(total_bytes)}`;
     byId('progress-rate').textContent = share < 1 ? [speed, left].filter(Boolean).join(', ') : 'Getting ready';

@@ -1,14 +1,35 @@
-/** The models that the server offers. */
+/** The models that the server offers, and those that are on this device. */
+import { models as stored_models } from '../lib/index.js';
 import { element } from './dom.js';
 import { formatBytes } from './format.js';
 
-/** `url` may be relative to the list. @typedef {{id: string, name: string, file: string, size_bytes: number, sha256?: string, license?: string, url?: string}} ListedModel */
+/** @import { StoredModel } from '../lib/index.js' */
+
+/** `url` may be relative to the list; without it the model lies beside the list. @typedef {{id: string, name: string, file: string, size_bytes: number, sha256?: string, license?: string, url?: string}} ListedModel */
 
 // From where this file lies and not the page: a site may have any folder of its host.
 const LIST = new URL('../models.json', import.meta.url);
 
+/** What can be chosen; `stored` tells how much of it is on this device. @typedef {{id: string, name: string, source: string, details: string, stored?: StoredModel}} OfferedModel */
+
+/**
+ * Those of the server's list, then what else is on the device.
+ *
+ * @returns {Promise<OfferedModel[]>}
+ */
+export async function offeredModels() {
+  const [listed, stored] = await Promise.all([listModels(), stored_models.list().catch(() => [])]);
+  const offered = listed.map(({ id, name, file, size_bytes, license, url }) => {
+    const source = new URL(url ?? `models/${file}`, LIST).href;
+    const details = [formatBytes(size_bytes), license].filter(Boolean).join(', ');
+    return { id, name, source, details, stored: stored.find(({ url }) => url === source) };
+  });
+  const others = stored.filter(({ url, complete }) => complete && !offered.some(({ source }) => source === url));
+  return [...offered, ...others.map((stored) => ({ id: stored.url, name: stored.name, source: stored.url, details: formatBytes(stored.stored_bytes), stored }))];
+}
+
 /** @returns {Promise<ListedModel[]>} empty where there is no list */
-export async function listModels() {
+async function listModels() {
   try {
     const response = await fetch(LIST);
     return response.ok ? await response.json() : [];
@@ -18,26 +39,28 @@ export async function listModels() {
 }
 
 /**
- * Where a listed model lies: beside the list, if it does not say.
+ * A radio button for each, named `model`; a sentence where there are none.
  *
- * @param {ListedModel} model
- * @returns {string}
- */
-export function modelUrl({ url, file }) {
-  return new URL(url ?? `models/${file}`, LIST).href;
-}
-
-/**
- * A radio button for each, named `model`, the first one checked; a sentence where there are none.
- *
- * @param {ListedModel[]} models
+ * @param {OfferedModel[]} offered
+ * @param {string} checked the id of the one that is chosen; else the first is
+ * @param {(model: OfferedModel) => void} [onRemove] where models may be removed
  * @returns {HTMLElement[]}
  */
-export function modelChoices(models) {
-  if (models.length === 0) return [element('p', { className: 'muted' }, 'This server lists no models. Open a GGUF file or give its address.')];
-  return models.map((model, index) => {
-    const input = element('input', { type: 'radio', name: 'model', value: model.id, defaultChecked: index === 0 });
-    const details = [formatBytes(model.size_bytes), model.license].filter(Boolean).join(', ');
-    return element('label', { className: 'model' }, input, element('span', {}, model.name, element('span', {}, element('small', {}, details))));
+export function modelChoices(offered, checked, onRemove) {
+  if (offered.length === 0) return [element('p', { className: 'muted' }, 'This server lists no models. Open a GGUF file or give its address.')];
+  const chosen = offered.find(({ id }) => id === checked) ?? offered[0];
+  return offered.map((model) => {
+    const input = element('input', { type: 'radio', name: 'model', value: model.id, defaultChecked: model === chosen });
+    const details = element('small', {}, model.details);
+    const label = element('label', {}, input, element('span', {}, model.name, element('span', {}, details)));
+    const { stored } = model;
+    if (!stored || stored.stored_bytes === 0) return element('div', { className: 'model' }, label);
+    const share = stored.size_bytes ? Math.floor((stored.stored_bytes / stored.size_bytes) * 100) : 0;
+    details.append(' · ', element('strong', {}, stored.complete ? 'on this device' : `${share}% on this device`));
+    if (!onRemove) return element('div', { className: 'model' }, label);
+    const remove = element('button', { type: 'button', className: 'quiet' }, 'Remove');
+    remove.setAttribute('aria-label', `Remove ${model.name} from this device`);
+    remove.addEventListener('click', () => onRemove(model));
+    return element('div', { className: 'model' }, label, remove);
   });
 }

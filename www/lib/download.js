@@ -21,7 +21,7 @@ const WHOLE_DELAYS_MS = [500];
  * @property {ModelRecord | undefined} record
  * @property {Set<number>} parts that need not be fetched
  * @property {(record: ModelRecord, expected_bytes: number | null) => Promise<void>} begin with what the server told
- * @property {(part: number, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} save
+ * @property {(part: number, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} save the bytes may be overwritten afterwards
  * @property {(size_bytes: number) => Promise<void>} end the length of a file whose length was not known
  * @property {(part: number) => Promise<void>} room waits until there is some
  * @property {(bytes: number) => void} arrived less than 0 for what is thrown away
@@ -78,6 +78,7 @@ export class Download {
       }
     } finally {
       this.#stop.abort();
+      this.#first?.body?.cancel().catch(() => {});
     }
   }
 
@@ -98,14 +99,14 @@ export class Download {
     const part = record ? this.#next(end_part) : 0;
     if (part === undefined) return;
     const { url, first, last } = record ? locate(record, part) : { url: this.#url, first: 0, last: PART_BYTES - 1 };
-    let response = await this.#ask(url, [first, last]);
-    let size_bytes = response.status === 206 && !isEncoded(response) ? (contentRange(response)?.size_bytes ?? (await this.#lengthOf(url))) : null;
+    let response = await this.#askForRange(url, [first, last]);
+    const size_bytes = response.status === 206 && !isEncoded(response) ? (contentRange(response)?.size_bytes ?? (await this.#lengthOf(url))) : null;
     if (size_bytes === null) {
       this.#ranges = false;
       // Part of something compressed, or of nobody knows what.
       if (response.status === 206) {
         response.body?.cancel().catch(() => {});
-        response = await this.#ask(url);
+        response = await this.#request(url);
       }
     }
     this.#first = response;
@@ -149,12 +150,17 @@ export class Download {
 
   /**
    * @param {string} url
-   * @param {[number, number]} [range]
+   * @param {[number, number]} range
+   * @returns {Promise<Response>} of all of it, where asking for a range fails
    */
-  async #ask(url, range) {
-    const response = await retry(() => this.#request(url, range), { delays_ms: FIRST_DELAYS_MS, signal: this.#signal });
-    this.#contacted = true;
-    return response;
+  async #askForRange(url, range) {
+    try {
+      return await retry(() => this.#request(url, range), { delays_ms: FIRST_DELAYS_MS, signal: this.#signal });
+    } catch (error) {
+      // Some servers break on ranges, compress them against the browser's word, or do not allow other sites' pages to ask for them.
+      if (!(error instanceof SiskinError) || error.code !== 'network') throw error;
+      return this.#request(url);
+    }
   }
 
   /**
@@ -167,6 +173,7 @@ export class Download {
     try {
       const response = await request(moved ?? url, this.#init, { range, signal: this.#signal });
       if (response.redirected) this.#moved.set(url, response.url);
+      this.#contacted = true;
       return response;
     } catch (error) {
       // Where a redirect led is often good for an hour only: the way is asked again.
@@ -198,14 +205,16 @@ export class Download {
 
   /** @param {number} end_part */
   async #lane(end_part) {
+    // One for all parts of the lane: the garbage of a buffer for each would be as large as the model.
+    const buffer = new Uint8Array(PART_BYTES);
     for (let part = this.#next(end_part); part !== undefined; part = this.#next(end_part)) {
       const claimed = this.#ranges ? [part] : partsOf(this.#record, fileOf(this.#record, part));
       for (const part of claimed) this.#busy.add(part);
       try {
         const first = this.#first;
         this.#first = undefined;
-        if (this.#ranges) await this.#fetchPart(part, first);
-        else await this.#fetchFile(fileOf(this.#record, part), first);
+        if (this.#ranges) await this.#fetchPart(part, buffer, first);
+        else await this.#fetchFile(fileOf(this.#record, part), buffer, first);
       } finally {
         for (const part of claimed) this.#busy.delete(part);
       }
@@ -233,12 +242,13 @@ export class Download {
 
   /**
    * @param {number} part
+   * @param {Uint8Array<ArrayBuffer>} buffer of a part's size
    * @param {Response} [response]
    */
-  async #fetchPart(part, response) {
+  async #fetchPart(part, buffer, response) {
     await this.#target.room(part);
     const { url, first, last } = locate(this.#record, part);
-    const bytes = new Uint8Array(last - first + 1);
+    const bytes = buffer.subarray(0, last - first + 1);
     let filled = 0;
     const fill = async () => {
       while (filled < bytes.length) {
@@ -273,9 +283,10 @@ export class Download {
    * All of a file, from a server that does not answer ranges.
    *
    * @param {number} index
+   * @param {Uint8Array<ArrayBuffer>} buffer of a part's size
    * @param {Response} [response]
    */
-  async #fetchFile(index, response) {
+  async #fetchFile(index, buffer, response) {
     const [first_part] = partsOf(this.#record, index);
     const file = this.#record.files[index];
     let filled = 0;
@@ -286,13 +297,11 @@ export class Download {
       const expected_bytes = file.size_bytes ?? contentLength(answer);
       let part = first_part;
       let received = 0;
-      let bytes = new Uint8Array(PART_BYTES);
       this.#target.arrived(-filled);
       filled = 0;
       const flush = async () => {
-        if (!this.#target.parts.has(part)) await this.#target.save(part, filled === PART_BYTES ? bytes : bytes.slice(0, filled));
+        if (!this.#target.parts.has(part)) await this.#target.save(part, buffer.subarray(0, filled));
         this.#target.arrived(-filled);
-        bytes = new Uint8Array(PART_BYTES);
         filled = 0;
         part += 1;
       };
@@ -301,7 +310,7 @@ export class Download {
         while (piece.length > 0) {
           if (filled === 0) await this.#target.room(part);
           const wanted = piece.subarray(0, PART_BYTES - filled);
-          bytes.set(wanted, filled);
+          buffer.set(wanted, filled);
           filled += wanted.length;
           this.#target.arrived(wanted.length);
           piece = piece.subarray(wanted.length);

@@ -3,6 +3,12 @@
  *
  * - `http_status`: the server answered with something other than success.
  * - `network`: the server could not be reached, or the connection dropped.
+ * - `file_changed`: the file on the server is replaced again and again while it is fetched.
+ * - `integrity`: what came is not what its SHA-256 says.
+ * - `manifest`: the manifest of a model in shards is broken.
+ * - `storage_full`: the browser gives this site too little room.
+ * - `storage_failed`: the browser keeps nothing for this page, or could not write.
+ * - `in_use`: the model is just being fetched.
  * - `aborted`: an AbortSignal fired, or the model was unloaded meanwhile.
  * - `worker_failed`: the worker did not start, or it crashed.
  * - `wasm_failed`: the WebAssembly module did not arrive or did not compile.

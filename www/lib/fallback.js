@@ -174,7 +174,7 @@ async function* steps(response, host, signal, start_ms, onEnd) {
       const data = line.slice('data:'.length).trim();
       if (data === '[DONE]') break;
       const chunk = parse(data);
-      if (!chunk || chunk.error) throw broken(chunk ? `broke off: "${short(chunk.error.message)}"` : 'is not JSON');
+      if (!chunk || chunk.error) throw broken(chunk ? `broke off: "${short(chunk.error.message ?? chunk.error)}"` : 'is not JSON');
       usage = usageOf(chunk.usage) ?? usage;
       const choice = chunk.choices?.[0];
       if (choice?.finish_reason) finish_reason = choice.finish_reason === 'length' ? 'length' : 'stop';

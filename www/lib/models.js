@@ -39,8 +39,9 @@ async function list() {
  * @returns {Promise<StoredModel | undefined>}
  */
 async function describe(store, folder) {
-  const [record, parts] = await Promise.all([readRecord(store, folder), partsIn(store, folder)]);
+  const record = await readRecord(store, folder);
   if (!record) return undefined;
+  const { parts } = await partsIn(store, folder, record);
   const { url, name, size_bytes, used_ms } = record;
   return { url, name, size_bytes, stored_bytes: storedBytes(record, parts), complete: isComplete(record, parts), used: new Date(used_ms) };
 }
@@ -77,7 +78,7 @@ async function size(source) {
  * @param {string | URL | Request} source
  * @param {PrefetchOptions} [options] an abort keeps what has arrived
  * @returns {Promise<void>}
- * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `no_storage`, `aborted`
+ * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `storage_failed`, `aborted`
  */
 async function prefetch(source, { signal, onProgress, ...options } = {}) {
   const file = await open(source, options, signal);
@@ -125,7 +126,7 @@ async function prefetchChunk(source, { signal, onProgress, ...options } = {}) {
 async function open(source, options, signal) {
   const described = urlSource(source, options);
   if ((await openStore('disk')).kind === 'memory') {
-    throw new SiskinError('no_storage', 'This browser keeps nothing for this page, so that nothing can be fetched for later. Serve the page over https, and not in a private window.');
+    throw new SiskinError('storage_failed', 'This browser keeps nothing for this page, so that nothing can be fetched for later. Serve the page over https, and not in a private window.');
   }
   void askToStay();
   return ModelFile.open(described, signal);

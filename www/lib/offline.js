@@ -37,8 +37,9 @@ import { SiskinError, messageOf } from './errors.js';
 const RELOADS = 'siskin.reloads';
 /** A service worker that says nothing for so long was ended by the browser. */
 const SILENCE_MS = 30_000;
+const ANSWER_MS = 20_000;
 /** No browser lets one work longer on one message. */
-const ANSWER_MS = 5 * 60_000;
+const UPDATE_MS = 5 * 60_000;
 
 /**
  * Registers the service worker; every page of the site may call it at every visit.
@@ -50,7 +51,6 @@ const ANSWER_MS = 5 * 60_000;
 export async function register({ url = 'sw.js', isolate = true, precache: models = [] } = {}) {
   const script = new URL(url, document.baseURI);
   if (!isolate) script.searchParams.set('isolate', 'false');
-  for (const model of models) script.searchParams.append('precache', new URL(model, document.baseURI).href);
   const container = serviceWorkers();
   const was_controlled = container.controller !== null;
   let registration;
@@ -62,7 +62,7 @@ export async function register({ url = 'sw.js', isolate = true, precache: models
   }
   if (isolate) await reloadForIsolation(was_controlled);
   // What the page did not ask through the service worker, it fetches now.
-  void ask('update').catch(() => {});
+  void ask('update', {}, UPDATE_MS).catch(() => {});
   if (models.length > 0) await precache(models);
   return status();
 }
@@ -93,7 +93,7 @@ export async function status() {
  * @throws {SiskinError} `offline_failed`
  */
 export async function update() {
-  return (await ask('update')).version;
+  return (await ask('update', {}, UPDATE_MS)).version;
 }
 
 /**
@@ -133,7 +133,7 @@ export async function precache(models, { onProgress } = {}) {
  */
 export function onVersion(listener) {
   const listen = (/** @type {MessageEvent} */ { data }) => {
-    if (data?.siskin === 'version') listener(data.version);
+    if (data?.siskin === 'version' && data.version !== null) listener(data.version);
   };
   navigator.serviceWorker?.addEventListener('message', listen);
   navigator.serviceWorker?.startMessages();
@@ -187,9 +187,10 @@ async function reloadForIsolation(was_controlled) {
 /**
  * @param {string} what
  * @param {object} [more]
+ * @param {number} [limit_ms]
  * @returns {Promise<any>}
  */
-async function ask(what, more = {}) {
+async function ask(what, more = {}, limit_ms = ANSWER_MS) {
   const registration = await serviceWorkers().getRegistration();
   if (!registration?.active) throw new SiskinError('offline_failed', 'There is no service worker yet. Wait for offline.register() first.');
   const { port1, port2 } = new MessageChannel();
@@ -198,7 +199,7 @@ async function ask(what, more = {}) {
     const timer = setTimeout(() => {
       port1.close();
       reject(new SiskinError('offline_failed', 'The service worker does not answer. Load the page again.'));
-    }, ANSWER_MS);
+    }, limit_ms);
     port1.onmessage = ({ data }) => {
       clearTimeout(timer);
       port1.close();

@@ -78,14 +78,22 @@ export async function writeRecord(store, folder, record) {
 }
 
 /**
- * The parts in the store, by number.
+ * The parts that are whole, by number; the rest of the folder is of no use.
  *
  * @param {Store} store
  * @param {string} folder
+ * @param {ModelRecord} record
  */
-export async function partsIn(store, folder) {
-  const names = (await store.files(folder)).filter((name) => /^\d+$/.test(name));
-  return new Set(names.map(Number));
+export async function partsIn(store, folder, record) {
+  /** @type {Set<number>} */
+  const parts = new Set();
+  const useless = [];
+  for (const [name, size] of await store.files(folder)) {
+    const part = /^\d+$/.test(name) ? Number(name) : Infinity;
+    if (part < partCount(record) && size === partBytes(record, part)) parts.add(part);
+    else if (name !== NAME) useless.push(name);
+  }
+  return { parts, useless };
 }
 
 /** @param {ModelRecord} record */

@@ -1,6 +1,6 @@
 /**
  * What sw.js runs: the service worker of a site with Siskin. It isolates the site's pages, serves their files by version and offline, and fetches models
- * ahead of need. Its registration URL may hold `isolate=false` and any number of `precache=URL`.
+ * ahead of need. Its registration URL may hold `isolate=false`, and any number of `precache=URL` for sites that register it themselves.
  */
 import { messageOf } from './errors.js';
 import { Memo } from './memo.js';
@@ -45,6 +45,9 @@ scope.addEventListener('install', (event) => {
   event.waitUntil(precache.add(options.getAll('precache').map((url) => new URL(url, base).href)).catch(() => {}));
 });
 
+// Not waited for, because requests would wait as well.
+scope.addEventListener('activate', () => void precache.run().catch(() => {}));
+
 scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
   const { request } = event;
   precache.disturb();
@@ -56,8 +59,8 @@ scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
 
 scope.addEventListener('message', (/** @type {MessageToWorker} */ event) => {
   const message = /** @type {{siskin?: string, urls?: string[]}} */ (event.data ?? {});
-  const answer = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
-  const reply = (/** @type {Promise<object | void>} */ work) => event.waitUntil(work.then(answer, (error) => answer({ error: messageOf(error) })));
+  const say = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
+  const reply = (/** @type {Promise<object | void>} */ work) => event.waitUntil(work.then(say, (error) => say({ error: messageOf(error) })));
   if (message.siskin === 'status') reply(status());
   else if (message.siskin === 'update') reply(update());
   else if (message.siskin === 'require-corp') reply(memo.set('embedder policy', 'require-corp'));

@@ -59,8 +59,8 @@ export class Shell {
 
   async #update() {
     const response = await fetch(new URL(MANIFEST, this.#base), { cache: 'no-cache' });
-    // A site without a list keeps its files to itself.
-    if (response.status === 404) return;
+    // A site without a list, or that has taken it away: its pages come from the network.
+    if (response.status === 404) return this.#memo.delete('current');
     if (!response.ok) throw new Error(`${MANIFEST}: the server answered ${response.status}`);
     const text = await response.text();
     const { version, files } = await parseManifest(text, this.#base);
@@ -123,9 +123,9 @@ export class Shell {
     // Chromium does not say which worker of a worker asks: it is the one that was just started.
     if (!clientId) return this.#last_worker_version ?? this.current();
     const version = await this.#versionOf(clientId);
-    if (resultingClientId && version !== undefined) {
+    if (resultingClientId) {
       this.#last_worker_version = version;
-      await this.#assign(resultingClientId, version);
+      if (version !== undefined) await this.#assign(resultingClientId, version);
     }
     return version;
   }

@@ -1,6 +1,6 @@
 /**
  * Where parts of models stay: small files in folders, behind five methods, the same for pages, workers and service workers. A file
- * is written whole or not at all, so that a browser killed in the middle leaves nothing half.
+ * gets its bytes all at once: a browser killed in the middle leaves it empty at worst, and files beside it that nobody will use.
  */
 import { messageOf } from './errors.js';
 
@@ -8,7 +8,7 @@ import { messageOf } from './errors.js';
  * @typedef {object} Store
  * @property {'opfs' | 'cache' | 'memory'} kind
  * @property {() => Promise<string[]>} folders
- * @property {(folder: string) => Promise<string[]>} files names; none where there is no such folder
+ * @property {(folder: string) => Promise<Map<string, number>>} files names and sizes; none where there is no such folder
  * @property {(folder: string, name: string) => Promise<Blob | undefined>} read
  * @property {(folder: string, name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with all in it
@@ -83,10 +83,12 @@ class OpfsStore {
 
   /** @param {string} folder */
   async files(folder) {
-    const names = [];
+    /** @type {Promise<[string, number]>[]} */
+    const sizes = [];
+    const size = async (/** @type {string} */ name, /** @type {FileSystemFileHandle} */ handle) => /** @type {[string, number]} */ ([name, (await orAbsent(handle.getFile()))?.size ?? 0]);
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
-    if (directory) for await (const name of directory.keys()) names.push(name);
-    return names;
+    if (directory) for await (const [name, handle] of directory.entries()) if (handle.kind === 'file') sizes.push(size(name, /** @type {FileSystemFileHandle} */ (handle)));
+    return new Map(await Promise.all(sizes));
   }
 
   /**
@@ -147,7 +149,12 @@ class CacheStore {
   /** @param {string} folder */
   async files(folder) {
     const prefix = `${CACHE_ORIGIN}${folder}/`;
-    return (await this.#cache.keys()).filter(({ url }) => url.startsWith(prefix)).map(({ url }) => url.slice(prefix.length));
+    const keys = (await this.#cache.keys()).filter(({ url }) => url.startsWith(prefix));
+    const sizes = keys.map(async (key) => {
+      const response = await this.#cache.match(key);
+      return /** @type {[string, number]} */ ([key.url.slice(prefix.length), Number(response?.headers.get('Content-Length'))]);
+    });
+    return new Map(await Promise.all(sizes));
   }
 
   /**
@@ -165,7 +172,7 @@ class CacheStore {
    * @param {Uint8Array<ArrayBuffer>} bytes
    */
   async write(folder, name, bytes) {
-    await this.#cache.put(`${CACHE_ORIGIN}${folder}/${name}`, new Response(bytes));
+    await this.#cache.put(`${CACHE_ORIGIN}${folder}/${name}`, new Response(bytes, { headers: { 'Content-Length': String(bytes.length) } }));
   }
 
   /**
@@ -173,7 +180,7 @@ class CacheStore {
    * @param {string} [name]
    */
   async remove(folder, name) {
-    const names = name === undefined ? await this.files(folder) : [name];
+    const names = name === undefined ? [...(await this.files(folder)).keys()] : [name];
     await Promise.all(names.map((name) => this.#cache.delete(`${CACHE_ORIGIN}${folder}/${name}`)));
   }
 }
@@ -190,7 +197,7 @@ class MemoryStore {
 
   /** @param {string} folder */
   async files(folder) {
-    return [...(this.#folders.get(folder)?.keys() ?? [])];
+    return new Map([...(this.#folders.get(folder) ?? [])].map(([name, { size }]) => [name, size]));
   }
 
   /**

@@ -98,14 +98,20 @@ async function readChunk(reader, broken) {
  * @param {(progress: LoadProgress) => void} onProgress about ten times a second, and once at the end
  * @param {AbortSignal} [signal]
  * @returns {Promise<ModelInfo>} what `taker` gave in the end
- * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`
+ * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `storage_failed`, `aborted`
  */
 export async function pumpWeights(weights, taker, onProgress, signal) {
   const { from_cache } = weights;
   let given_bytes = 0;
   const meter = new Meter(weights.progress(0).loaded_bytes);
-  const report = () => onProgress({ ...meter.measure(weights.progress(given_bytes)), from_cache });
-  const timer = setInterval(report, PROGRESS_INTERVAL_MS);
+  let reported_ms = 0;
+  const report = () => {
+    reported_ms = performance.now();
+    onProgress({ ...meter.measure(weights.progress(given_bytes)), from_cache });
+  };
+  // Timers do not fire while the engine takes one piece after the other, nor pieces come while the network is slow.
+  const reportIfDue = () => performance.now() - reported_ms >= PROGRESS_INTERVAL_MS && report();
+  const timer = setInterval(reportIfDue, PROGRESS_INTERVAL_MS);
   try {
     report();
     for await (const chunk of weights.chunks) {
@@ -114,7 +120,7 @@ export async function pumpWeights(weights, taker, onProgress, signal) {
         const bytes = chunk.subarray(at, at + PUSH_BYTES);
         await takeOrDiscard(weights, () => taker.push(bytes));
         given_bytes += bytes.length;
-        report();
+        reportIfDue();
       }
     }
     report();
