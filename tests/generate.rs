@@ -164,7 +164,7 @@ fn a_long_prompt_is_evaluated_in_turns_of_at_most_100_ms() {
 
 #[test]
 fn pace_ignores_a_short_rest_and_slows_down_at_once() {
-    let mut pace = Pace::new();
+    let mut pace = Pace::new(4);
     for _ in 0..5 {
         pace.observe(pace.tokens(), 0.0);
     }

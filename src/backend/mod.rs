@@ -115,6 +115,10 @@ pub trait Backend {
     /// The logits `[wanted rows, vocab]` of the last [`Backend::head`].
     fn read(&mut self, step: &mut Self::Step, logits: &mut Vec<f32>) -> impl Future<Output = Result<()>>;
 
+    /// A step of fewer tokens is hardly faster: they share a reading of the weights. A power of two.
+    fn least_tokens(&self) -> usize {
+        4
+    }
     /// How many steps may be under way whose tokens the host does not know yet, each following the token that the one before it chose.
     /// 0: the device chooses no tokens, and none of the methods below is called.
     fn most_in_flight(&self) -> usize {

@@ -106,7 +106,8 @@ impl<D: Decoder> Generator<D> {
     /// `now_ms` tells the time in milliseconds; the size of prompt chunks follows from it.
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
-        Self { decoder, tokens: Vec::new(), answer: None, pace: Pace::new(), longest_ms: 0.0, now_ms, stop }
+        let pace = Pace::new(decoder.least_tokens());
+        Self { decoder, tokens: Vec::new(), answer: None, pace, longest_ms: 0.0, now_ms, stop }
     }
 
     pub fn decoder(&self) -> &D {
@@ -120,8 +121,8 @@ impl<D: Decoder> Generator<D> {
 
     /// Takes the place of a decoder that was lost. Nothing is cached in it yet: the next step reads the conversation anew.
     pub fn replace_decoder(&mut self, decoder: D) {
+        self.pace = Pace::new(decoder.least_tokens());
         self.decoder = decoder;
-        self.pace = Pace::new();
     }
 
     pub fn is_writing(&self) -> bool {

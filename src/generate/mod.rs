@@ -21,6 +21,10 @@ pub trait Decoder {
     fn context_tokens(&self) -> usize;
     /// Tokens in the cache now.
     fn cached_tokens(&self) -> usize;
+    /// A step of fewer tokens is hardly faster. A power of two.
+    fn least_tokens(&self) -> usize {
+        4
+    }
     /// Forgets every cached token from position `tokens` on.
     fn truncate(&mut self, tokens: usize);
     /// Appends at most [`STEP_TOKENS`] `tokens` to the cache; with `sampler`, has it choose the token that follows the last of them.
@@ -42,6 +46,9 @@ impl<B: Backend> Decoder for Model<B> {
     }
     fn cached_tokens(&self) -> usize {
         Model::cached_tokens(self)
+    }
+    fn least_tokens(&self) -> usize {
+        self.backend.least_tokens()
     }
     fn truncate(&mut self, tokens: usize) {
         Model::truncate(self, tokens);

@@ -6,7 +6,7 @@ use super::probe::probe;
 use crate::backend::gpu::{Gpu, device::Device};
 use crate::{
     Result,
-    backend::cpu::Cpu,
+    backend::{Backend, cpu::Cpu},
     generate::{Decoder, Outcome, sampler::Sampler},
     loader::{Loaded, Loader, Options},
     model::Model,
@@ -139,6 +139,9 @@ impl Decoder for Engine {
     }
     fn cached_tokens(&self) -> usize {
         with_model!(self, model => model.cached_tokens())
+    }
+    fn least_tokens(&self) -> usize {
+        with_model!(self, model => model.backend.least_tokens())
     }
     fn truncate(&mut self, tokens: usize) {
         with_model!(self, model => model.truncate(tokens));

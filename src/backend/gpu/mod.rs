@@ -336,6 +336,11 @@ impl Backend for Gpu {
         reading.finish(&self.device, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await.map(drop)
     }
 
+    /// A tile of tokens; and a step cannot be interrupted.
+    fn least_tokens(&self) -> usize {
+        32
+    }
+
     fn most_in_flight(&self) -> usize {
         self.device.options.steps_in_flight.unwrap_or(self.depth.steps()).min(MOST_STEPS)
     }
