@@ -239,6 +239,8 @@ export class ModelFile {
       await new Download(this.#source, stock, this.#signal).run(end_part);
     } catch (error) {
       if (error instanceof SiskinError && error.code === 'file_changed') await stock.reset();
+      // Nothing else on the site could be stored beside it.
+      else if (stock.isFull) await stock.discard();
       throw error;
     }
   }
