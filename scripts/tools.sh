@@ -162,6 +162,19 @@ find_firefox() {
   [ -x "$SISKIN_FIREFOX" ]
 }
 
+# A Vulkan device for the native GPU tests: lavapipe, where there is no real one.
+need_vulkan() {
+  find_vulkan && return 0
+  step "Vulkan in software (lavapipe)"
+  apt_install mesa-vulkan-drivers || true
+  find_vulkan || fail "No Vulkan driver was found." "Debian: apt-get install mesa-vulkan-drivers" "elsewhere: install Mesa's lavapipe, or a graphics driver with Vulkan."
+}
+
+find_vulkan() {
+  [ "$(uname)" = Linux ] || return 0
+  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null || [ -n "${VK_ICD_FILENAMES:-}${VK_DRIVER_FILES:-}" ]
+}
+
 XLLAMACPP_VERSION=2026.10.11549
 
 # Sets XLLAMACPP to the Python of a virtual environment that has llama.cpp as a wheel: the native peer in benchmarks, the fallback server in tests.

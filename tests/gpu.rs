@@ -21,6 +21,10 @@ mod products;
 mod random;
 #[path = "gpu/sampling.rs"]
 mod sampling;
+#[path = "gpu/seams.rs"]
+mod seams;
+#[path = "gpu/shaders.rs"]
+mod shaders;
 #[path = "common/tiny.rs"]
 mod tiny;
 

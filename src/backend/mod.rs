@@ -79,6 +79,11 @@ pub enum Rows {
     All,
 }
 
+/// "blk.3.attn_q"
+pub fn tap_name(block: Option<usize>, name: &str) -> String {
+    block.map_or_else(|| name.to_owned(), |block| format!("blk.{block}.{name}"))
+}
+
 pub trait Backend {
     /// A weight's bytes, laid out as this backend's kernels like them.
     type Buf;
@@ -108,6 +113,9 @@ pub trait Backend {
     fn feed_forward(&mut self, step: &mut Self::Step, w: &FeedForward<Self::Buf>);
     /// `logits = output (rms_norm(x) * norm)` for the wanted rows.
     fn head(&mut self, step: &mut Self::Step, norm: &Weight<Self::Buf>, output: &Weight<Self::Buf>, eps: f32, rows: Rows);
+    /// The step has just computed this tensor: `token_embd`, or in a block `attn_q`, `attn`, `attn_output`, `ffn_up` or `ffn_down`. A
+    /// backend that was told to look keeps a copy, under [`tap_name`].
+    fn tap(&mut self, _step: &mut Self::Step, _block: Option<usize>, _name: &str) {}
     /// Ends a step that nobody reads from, and waits while more than one is under way.
     fn submit(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<()>> {
         async { Ok(()) }

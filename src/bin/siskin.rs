@@ -47,10 +47,11 @@ const HELP: &str = "siskin: small language models, from GGUF files
   siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
   siskin convert IN OUT [--type TYPE]          the same model with its matrices in another type (Q4_0)
   siskin shard MODEL --out DIR [--max SIZE]    pieces of at most SIZE (24MiB) with a manifest, for any static host
-  siskin bench MODEL [--prompt N] [--generate N] [--rounds N]
+  siskin bench MODEL [--prompt N] [--generate N] [--rounds N] [--profile] [--shaders FOLDER]
   siskin bench --kernels                       the matrix products alone, in every format
 
   run, eval and bench compute on the processor, with --threads N of it, or with --gpu on the graphics card.
+  bench --gpu --profile tells how long each shader took; --shaders writes the WGSL of those that ran.
 ";
 
 fn main() -> ExitCode {
@@ -82,10 +83,10 @@ impl Arguments {
             match argument {
                 Value(word) => words.push(word.string()?),
                 Long("help") | Short('h') => words.insert(0, "help".into()),
-                Long(name @ ("tensors" | "kernels" | "gpu")) => options.push((name.into(), String::new())),
+                Long(name @ ("tensors" | "kernels" | "gpu" | "profile")) => options.push((name.into(), String::new())),
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"
-                    | "threads" | "type" | "max" | "out"),
+                    | "threads" | "type" | "max" | "out" | "shaders"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
@@ -153,7 +154,8 @@ fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Res
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let options = Options { context_tokens };
     let mut loader = if arguments.option("gpu").is_some() {
-        pollster::block_on(EngineLoader::on_gpu(options, GpuOptions::default()))?
+        let wanted = GpuOptions { profile: arguments.option("profile").is_some(), ..GpuOptions::default() };
+        pollster::block_on(EngineLoader::on_gpu(options, wanted))?
     } else {
         EngineLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))
     };
@@ -317,6 +319,17 @@ fn bench(arguments: &Arguments) -> Result<()> {
         }
         let decode = start.elapsed().as_secs_f64();
         show(&format!("prefill {:.1} t/s, decode {:.1} t/s\n", f64::from(prompt) / prefill, generate as f64 / decode))?;
+    }
+    for (name, timing) in pollster::block_on(model.timings())? {
+        show(&format!("{:8.1} ms, {:5} times {name}\n", 1e3 * timing.seconds, timing.dispatches))?;
+    }
+    if let Some(folder) = arguments.option("shaders") {
+        for (name, source) in model.shaders() {
+            let path = Path::new(folder).join(name.replace(' ', "-") + ".wgsl");
+            std::fs::write(&path, source).map_err(|error| {
+                Error::new(Code::Io, format!("`{}` cannot be written: {error}. Give a folder that exists.", path.display()))
+            })?;
+        }
     }
     Ok(())
 }

@@ -216,6 +216,9 @@ impl<B: Backend> Model<B> {
             Input::Tokens(_) => {}
             Input::Chosen => backend.embed_chosen(step, &weights.token_embd, position),
         }
+        if first == 0 {
+            backend.tap(step, None, "token_embd");
+        }
         for (i, w) in weights.blocks.iter().enumerate().skip(first) {
             let input = AttentionInput {
                 norm: &w.attn_norm,
@@ -229,11 +232,16 @@ impl<B: Backend> Model<B> {
                 eps,
             };
             backend.attention_input(step, cache, i, &input);
+            backend.tap(step, Some(i), "attn_q");
             backend.attend(step, cache, i);
+            backend.tap(step, Some(i), "attn");
             backend.project_add(step, &w.attn_output);
+            backend.tap(step, Some(i), "attn_output");
             backend
                 .feed_forward(step, &FeedForward { norm: &w.ffn_norm, gate: &w.ffn_gate, up: &w.ffn_up, activation: spec.activation, eps });
+            backend.tap(step, Some(i), "ffn_up");
             backend.project_add(step, &w.ffn_down);
+            backend.tap(step, Some(i), "ffn_down");
             let blocks = i + 1;
             if blocks < weights.blocks.len() && pause() {
                 return blocks;

@@ -3,7 +3,7 @@
 #[cfg(not(target_feature = "atomics"))]
 use super::probe::probe;
 #[cfg(not(target_feature = "atomics"))]
-use crate::backend::gpu::{Gpu, device::Device};
+use crate::backend::gpu::{Gpu, Timing, device::Device};
 use crate::{
     Result,
     backend::{Backend, cpu::Cpu},
@@ -11,6 +11,8 @@ use crate::{
     loader::{Loaded, Loader, Options},
     model::Model,
 };
+#[cfg(not(target_feature = "atomics"))]
+use std::collections::BTreeMap;
 
 pub use crate::backend::cpu::pool::{Pool, Seat};
 #[cfg(not(target_feature = "atomics"))]
@@ -20,7 +22,7 @@ pub use crate::backend::gpu::device::GpuOptions;
 pub enum EngineLoader {
     Cpu(Loader<Cpu>),
     #[cfg(not(target_feature = "atomics"))]
-    Gpu(Loader<Gpu>),
+    Gpu(Box<Loader<Gpu>>),
 }
 
 impl EngineLoader {
@@ -33,7 +35,7 @@ impl EngineLoader {
     #[cfg(not(target_feature = "atomics"))]
     pub async fn on_gpu(options: Options, gpu: GpuOptions) -> Result<Self> {
         let device = Device::open(gpu).await?;
-        Ok(Self::Gpu(Loader::new(Gpu::new(device), options)))
+        Ok(Self::Gpu(Box::new(Loader::new(Gpu::new(device), options))))
     }
 
     /// Whether enough of the file is there for [`EngineLoader::probe`].
@@ -67,7 +69,7 @@ impl EngineLoader {
     /// As [`Loader::finish`].
     pub fn finish(self) -> Result<Loaded<Engine>> {
         Ok(match self {
-            Self::Cpu(loader) => loader.finish()?.map(Engine::Cpu),
+            Self::Cpu(loader) => loader.finish()?.map(|model| Engine::Cpu(Box::new(model))),
             #[cfg(not(target_feature = "atomics"))]
             Self::Gpu(loader) => loader.finish()?.map(|model| Engine::Gpu(Box::new(model))),
         })
@@ -76,7 +78,7 @@ impl EngineLoader {
 
 /// A model on the backend that was picked for it.
 pub enum Engine {
-    Cpu(Model<Cpu>),
+    Cpu(Box<Model<Cpu>>),
     #[cfg(not(target_feature = "atomics"))]
     Gpu(Box<Model<Gpu>>),
 }
@@ -113,6 +115,24 @@ impl Engine {
             Engine::Cpu(_) => None,
             #[cfg(not(target_feature = "atomics"))]
             Engine::Gpu(model) => Some(&model.backend.device().name),
+        }
+    }
+
+    /// As [`Gpu::timings`].
+    #[cfg(not(target_feature = "atomics"))]
+    pub async fn timings(&mut self) -> Result<BTreeMap<String, Timing>> {
+        match self {
+            Engine::Cpu(_) => Ok(BTreeMap::new()),
+            Engine::Gpu(model) => model.backend.timings().await,
+        }
+    }
+
+    /// As [`Gpu::shaders`].
+    #[cfg(not(target_feature = "atomics"))]
+    pub fn shaders(&self) -> Vec<(String, String)> {
+        match self {
+            Engine::Cpu(_) => Vec::new(),
+            Engine::Gpu(model) => model.backend.shaders(),
         }
     }
 

@@ -188,8 +188,7 @@ pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
         let mut probe = Probe::new(gpu.beside(), &small, formats)?;
         let found = probe.logits().await?;
         let off = difference(&found, &expected);
-        // Written so that NaN fails.
-        if !(off <= MAX_DIFFERENCE) {
+        if off.is_nan() || off > MAX_DIFFERENCE {
             return Err(wrong(&format!("they are off by {:.0}%", 100.0 * off)));
         }
         let last = &expected[expected.len() - small.widths.vocab..];

@@ -72,12 +72,13 @@ impl Harness {
 
     pub fn tap(&mut self, buffer: impl Fn(&Step) -> &wgpu::Buffer) {
         let buffer = buffer(&self.step).clone();
-        self.gpu.tap(&mut self.step, "", &buffer);
+        self.gpu.tap_buffer(&mut self.step, "", &buffer);
     }
 
     /// What was tapped, in order.
     pub fn taps(&mut self) -> Vec<Vec<f32>> {
-        let taps = pollster::block_on(self.gpu.read_taps(&mut self.step)).expect("the device works");
+        pollster::block_on(self.gpu.submit(&mut self.step)).expect("the device works");
+        let taps = pollster::block_on(self.gpu.read_taps()).expect("the device works");
         taps.iter().map(|(_, bytes)| bytemuck::pod_collect_to_vec(bytes)).collect()
     }
 }

@@ -10,7 +10,7 @@ use siskin::{
     quant::DType,
 };
 
-const TOKENS: &[usize] = &[1, 3, 31, 64];
+const TOKENS: &[usize] = &[1, 3, 8, 31, 64];
 
 fn shapes(dtype: DType) -> &'static [(usize, usize)] {
     if dtype.block_len() == 256 { &[(2, 256), (31, 768), (257, 512)] } else { &[(2, 32), (31, 96), (257, 512), (40, 896)] }

@@ -18,10 +18,14 @@ pub struct GpuOptions {
     pub alone: Option<bool>,
     /// How many steps to have under way, whatever was measured.
     pub steps_in_flight: Option<usize>,
+    /// Does without the packed 8-bit functions even where there are some.
+    pub without_packed: bool,
     /// Keeps to the limits that every WebGPU device has.
     pub default_limits: bool,
     /// Splits weights that are larger than this, where the device would take them whole.
     pub max_part_bytes: Option<u64>,
+    /// Measures how long each shader takes, where the device can.
+    pub profile: bool,
 }
 
 /// What shaders may use, found at run time.
@@ -69,6 +73,9 @@ impl Device {
         if !options.without_subgroups {
             features |= available & wgpu::Features::SUBGROUP;
         }
+        if options.profile {
+            features |= available & wgpu::Features::TIMESTAMP_QUERY;
+        }
         let mut limits = wgpu::Limits::default();
         if !options.default_limits {
             limits.max_buffer_size = has.max_buffer_size;
@@ -106,7 +113,8 @@ impl Device {
         let tier = Tier {
             f16: features.contains(wgpu::Features::SHADER_F16),
             subgroups: features.contains(wgpu::Features::SUBGROUP) || (!options.without_subgroups && has_web_subgroups(&device)),
-            packed: instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
+            packed: !options.without_packed
+                && instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
             enable: cfg!(target_arch = "wasm32"),
         };
         let alone = Cell::new(options.alone.unwrap_or_default());

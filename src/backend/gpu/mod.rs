@@ -7,7 +7,10 @@ mod depth;
 pub mod device;
 mod dispatch;
 mod kernels;
+pub mod permutations;
 pub mod pipeline;
+mod prefill;
+mod profile;
 pub mod segment;
 pub mod shader;
 mod step;
@@ -20,15 +23,18 @@ use self::{
     depth::{Depth, MOST_STEPS},
     device::Device,
     dispatch::Op,
-    kernels::{MAX_SPLITS, splits},
+    kernels::MAX_SPLITS,
     pipeline::Pipelines,
-    step::{Now, Recording, SLICES},
+    profile::Profile,
+    step::{Now, SLICES},
+    tap::Taps,
     waiting::{Fence, Reading},
     weight::id,
 };
 use super::{
     AttentionInput, Backend, FeedForward, Rows, Widths,
     choice::{Choose, Filters},
+    tap_name,
 };
 use crate::{Code, Error, Result, host, quant::DType, tensor::Weight};
 use std::{
@@ -39,6 +45,7 @@ use std::{
 use wgpu::BufferUsages as Usage;
 
 pub use self::{
+    profile::Timing,
     step::{Cache, Choice, Step},
     weight::{Buf, Matrix, Part},
 };
@@ -62,7 +69,7 @@ pub struct Gpu {
     step_layout: wgpu::BindGroupLayout,
     step_uniform: wgpu::Buffer,
     step_group: wgpu::BindGroup,
-    ops: HashMap<(&'static str, u32), Vec<Op>>,
+    ops: HashMap<(&'static str, u32, bool), Vec<Op>>,
     next_id: u32,
     /// Every vector of the model, until the first operation needs them on the device.
     vectors: Vec<f32>,
@@ -72,6 +79,8 @@ pub struct Gpu {
     unsent_bytes: usize,
     depth: Depth,
     counters: Counters,
+    profile: Option<Profile>,
+    taps: Taps,
 }
 
 impl Gpu {
@@ -106,8 +115,11 @@ impl Gpu {
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: step_uniform.as_entire_binding() }],
         });
         let depth = Depth::new(device.latency_ms);
+        let profile = device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY).then(|| Profile::new(&device));
         Self {
             device,
+            profile,
+            taps: Taps::default(),
             pipelines,
             step_layout,
             step_uniform,
@@ -165,46 +177,6 @@ impl Gpu {
         self.vectors = vectors;
         self.vectors_buffer.insert(buffer).clone()
     }
-
-    fn begin(&mut self, step: &mut Step) {
-        let encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("step") });
-        self.begin_pass(step, encoder);
-    }
-
-    fn begin_pass(&mut self, step: &mut Step, mut encoder: wgpu::CommandEncoder) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime();
-        pass.set_bind_group(0, &self.step_group, &[]);
-        self.counters.passes += 1;
-        step.recording = Some(Recording { pass, encoder });
-    }
-
-    /// Ends the pass, and lets `after` add copies before the commands go off.
-    fn submit_with(&mut self, step: &mut Step, after: impl FnOnce(&mut wgpu::CommandEncoder)) -> wgpu::SubmissionIndex {
-        self.device.queue.write_buffer(&self.step_uniform, 0, bytemuck::bytes_of(&step.now));
-        self.counters.submits += 1;
-        let commands = step.recording.take().map(|Recording { pass, mut encoder }| {
-            drop(pass);
-            after(&mut encoder);
-            encoder.finish()
-        });
-        self.device.queue.submit(commands)
-    }
-
-    /// Begins a step at `position`, whose tokens stand in `token_ids` from `token_at` on.
-    fn begin_at(&mut self, step: &mut Step, tokens: usize, position: usize, token_at: u32) {
-        let (span, splits) = splits(position + tokens);
-        step.now = Now {
-            tokens: tokens as u32,
-            position: position as u32,
-            token_at,
-            row: tokens as u32 - 1,
-            span: span as u32,
-            splits: splits as u32,
-            ..Now::default()
-        };
-        step.rows = None;
-        self.begin(step);
-    }
 }
 
 impl Backend for Gpu {
@@ -254,6 +226,9 @@ impl Backend for Gpu {
             token_ids: room("token ids", max_tokens + MOST_STEPS, Usage::COPY_DST | Usage::COPY_SRC)?,
             x: room("x", max_tokens * w.embedding, Usage::COPY_SRC)?,
             q: room("q", max_tokens * w.heads * w.head, Usage::COPY_SRC)?,
+            k: room("k", max_tokens * w.kv_heads * w.head, Usage::empty())?,
+            v: room("v", max_tokens * w.kv_heads * w.head, Usage::empty())?,
+            h: room("h", max_tokens * w.embedding, Usage::empty())?,
             a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::COPY_SRC)?,
             partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head + 2), Usage::empty())?,
             logits: room("logits", w.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
@@ -261,7 +236,6 @@ impl Backend for Gpu {
             readback: None,
             choice,
             recording: None,
-            taps: Vec::new(),
             rows: None,
             submitted: None,
         };
@@ -272,38 +246,47 @@ impl Backend for Gpu {
     fn embed(&mut self, step: &mut Step, table: &Weight<Buf>, tokens: &[u32], position: usize) {
         self.device.queue.write_buffer(&step.token_ids, 0, bytemuck::cast_slice(tokens));
         self.begin_at(step, tokens.len(), position, 0);
-        self.record(step, "embed", id(table), |gpu, step| gpu.embed_ops(step, table));
+        self.record(step, "embed", id(table), |gpu, step, _| gpu.embed_ops(step, table));
     }
 
     fn attention_input(&mut self, step: &mut Step, cache: &mut Cache, block: usize, w: &AttentionInput<Buf>) {
-        self.record(step, "attention_input", block as u32, |gpu, step| gpu.attention_input_ops(step, cache, block, w));
+        self.record(step, "attention_input", block as u32, |gpu, step, many| gpu.attention_input_ops(step, cache, block, w, many));
     }
 
     fn attend(&mut self, step: &mut Step, cache: &Cache, block: usize) {
-        self.record(step, "attend", block as u32, |gpu, step| gpu.attend_ops(step, cache, block));
+        self.record(step, "attend", block as u32, |gpu, step, many| gpu.attend_ops(step, cache, block, many));
     }
 
     fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>) {
-        self.record(step, "project_add", id(w), |gpu, step| gpu.project_add_ops(step, w));
+        self.record(step, "project_add", id(w), |gpu, step, many| gpu.project_add_ops(step, w, many));
     }
 
     fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {
-        self.record(step, "feed_forward", id(w.gate), |gpu, step| gpu.feed_forward_ops(step, w));
+        self.record(step, "feed_forward", id(w.gate), |gpu, step, many| gpu.feed_forward_ops(step, w, many));
     }
 
     fn head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
         step.rows = Some(rows);
         match rows {
-            Rows::Last => self.record(step, "head", id(output), |gpu, step| gpu.head_ops(step, norm, output, eps, &step.logits)),
+            Rows::Last => self.record(step, "head", id(output), |gpu, step, _| gpu.head_ops(step, norm, output, eps)),
             Rows::All => {
                 if step.all_logits.is_none() {
                     let size_bytes = step.max_tokens * step.widths.vocab * size_of::<f32>();
                     step.all_logits = self.buffer("all logits", size_bytes, Usage::STORAGE | Usage::COPY_SRC).ok();
                 }
-                self.record(step, "head of all", id(output), |gpu, step| {
-                    step.all_logits.as_ref().map_or_else(Vec::new, |out| gpu.head_ops(step, norm, output, eps, out))
-                });
+                self.record(step, "head of all", id(output), |gpu, step, _| gpu.head_of_all_ops(step, norm, output, eps));
             }
+        }
+    }
+
+    fn tap(&mut self, step: &mut Step, block: Option<usize>, name: &str) {
+        if self.taps.named {
+            let tensor = match name {
+                "attn_q" => &step.q,
+                "attn" | "ffn_up" => &step.a,
+                _ => &step.x,
+            };
+            self.tap_buffer(step, &tap_name(block, name), &tensor.clone());
         }
     }
 
@@ -369,14 +352,14 @@ impl Backend for Gpu {
     fn embed_chosen(&mut self, step: &mut Step, table: &Weight<Buf>, position: usize) {
         let last = step.choice.chosen.wrapping_sub(1);
         self.begin_at(step, 1, position, Choice::slot(step.max_tokens, last));
-        self.record(step, "embed", id(table), |gpu, step| gpu.embed_ops(step, table));
+        self.record(step, "embed", id(table), |gpu, step, _| gpu.embed_ops(step, table));
     }
 
     fn choose(&mut self, step: &mut Step, draw: f32) {
         let slot = Choice::slot(step.max_tokens, step.choice.chosen);
         step.now = Now { chosen_at: slot, draw, penalized: step.choice.penalized.into(), ..step.now.choosing(&step.choice.filters) };
         step.choice.chosen += 1;
-        self.record(step, "choose", 0, |gpu, step| gpu.choose_ops(step));
+        self.record(step, "choose", 0, |gpu, step, _| gpu.choose_ops(step));
         let size_bytes = size_of::<u32>() as u64;
         let buffer = step.choice.idle.pop().unwrap_or_else(|| {
             let buffer = self.device.readback(size_bytes);

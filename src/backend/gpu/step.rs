@@ -27,6 +27,11 @@ pub struct Step {
     pub x: wgpu::Buffer,
     /// `[max_tokens, heads, head]`
     pub q: wgpu::Buffer,
+    /// `[max_tokens, kv_heads, head]`
+    pub k: wgpu::Buffer,
+    pub v: wgpu::Buffer,
+    /// `x` normed `[max_tokens, embedding]`
+    pub h: wgpu::Buffer,
     /// `[max_tokens, heads * head]` of attention, or `[max_tokens, feed_forward]`
     pub a: wgpu::Buffer,
     /// `[max_tokens, heads, MAX_SPLITS, 2 + head]`
@@ -39,8 +44,6 @@ pub struct Step {
     pub readback: Option<wgpu::Buffer>,
     pub choice: Choice,
     pub recording: Option<Recording>,
-    /// Copies of what [`super::Gpu::tap`] was asked for.
-    pub taps: Vec<(String, wgpu::Buffer)>,
     /// Rows of logits that the step gives.
     pub rows: Option<Rows>,
     /// The last submit that nobody reads from.
