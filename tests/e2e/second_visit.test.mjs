@@ -4,20 +4,29 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
 import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, QWEN, cannotRun } from './harness.mjs';
-import { launch } from './killable.mjs';
+import { MODELS_DIR, QWEN, ROOT, cannotRun } from './harness.mjs';
+import { renderers, startAlone } from './killable.mjs';
 
 const MODEL = join(MODELS_DIR, QWEN);
+const page = (_request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Visit</title><script type="module" src="/visitor.js"></script>');
 
 describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   const file = new BadFile(MODEL);
   let server;
   let profile;
+  /** What happens when the page tells where it is. */
+  let onReport;
   before(async () => {
-    server = await startServer({ routes: { '/bad/model.gguf': file.handler } });
+    const report = async (request, response) => {
+      const value = await text(request);
+      await onReport(request.url.split('/').pop(), value ? JSON.parse(value) : undefined);
+      response.end();
+    };
+    server = await startServer({ routes: { '/visit': page, '/visitor.js': join(ROOT, 'tests/e2e/visitor.js'), '/report/': report, '/bad/model.gguf': file.handler } });
     profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
   });
   after(async () => {
@@ -25,88 +34,59 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     await rm(profile, { recursive: true, force: true });
   });
 
-  /** Runs in a browser of its own. */
-  async function visit(run) {
-    const { page, kill } = await launch(profile, `${server.url}/`);
-    try {
-      return await run(page);
-    } finally {
-      await kill();
-    }
-  }
-
-  async function renderers(page) {
-    const devtools = await page.context().browser().newBrowserCDPSession();
-    const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
-    await devtools.detach();
-    return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
-  }
-
   const bytesOf = (id, name) => Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(readFileSync(`/proc/${id}/status`, 'utf8'))[1]) * 1024;
 
-  /** What the page's process takes at most while `run` runs, above what it takes at rest. */
-  async function growth(page, run) {
-    const ids = await renderers(page);
-    const resting = new Map(ids.map((id) => [id, bytesOf(id, 'VmRSS')]));
-    // Begins the peak anew.
-    for (const id of ids) writeFileSync(`/proc/${id}/clear_refs`, '5');
-    const result = await run();
-    return { result, grown_bytes: Math.max(...ids.map((id) => bytesOf(id, 'VmHWM') - resting.get(id))) };
-  }
-
-  /** In the page. */
-  async function loadAndAsk(url) {
-    const { Siskin } = await import('/lib/index.js');
-    const start_ms = performance.now();
-    let from_cache;
-    const siskin = await Siskin.load(url, { contextTokens: 1024, onProgress: (progress) => (from_cache = progress.from_cache) });
-    const ready = Date.now();
-    const load_ms = performance.now() - start_ms;
-    const chunks = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], temperature: 0, max_tokens: 2, stream: true });
-    let first_ms = 0;
-    for await (const { choices } of chunks) if (choices[0].delta.content) first_ms ||= performance.now() - start_ms;
-    await siskin.unload();
-    return { load_ms, first_ms, from_cache, ready };
-  }
-
-  /** In the page: the files in which the model is stored, one after the other. */
-  async function readPlainly() {
-    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('siskin');
-    const start_ms = performance.now();
-    let bytes = 0;
-    for await (const folder of root.values()) {
-      for await (const handle of folder.values()) bytes += (await (await handle.getFile()).arrayBuffer()).byteLength;
-    }
-    return { read_ms: performance.now() - start_ms, bytes };
-  }
-
-  for (const from_cache of [false, true]) {
-    test(from_cache ? 'the second takes little memory' : 'the first takes little memory, and is ready when the last byte is there', async (t) => {
-      await visit(async (page) => {
-        let last_byte = 0;
-        file.onSlice = () => void (last_byte = Date.now());
-        const { result, grown_bytes } = await growth(page, () => page.evaluate(loadAndAsk, '/bad/model.gguf'));
-        const share = grown_bytes / statSync(MODEL).size;
-        t.diagnostic(`load ${Math.round(result.load_ms)} ms, peak memory ${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`);
-        assert.equal(result.from_cache, from_cache);
-        assert.ok(share < 1.25, `${grown_bytes} bytes`);
-        if (from_cache) return;
-        t.diagnostic(`ready ${result.ready - last_byte} ms after the last byte`);
-        assert.ok(result.ready - last_byte < 1000);
-      });
+  /** One visit in a browser of its own. `grown_bytes` is what the page's process took at most while loading, above what it takes at rest. */
+  async function visit() {
+    let last_byte;
+    let resting;
+    let measured;
+    file.onSlice = () => void (last_byte = Date.now());
+    const done = new Promise((resolve) => {
+      onReport = (name, value) => {
+        if (name === 'resting') {
+          resting = new Map(renderers(profile).map((id) => [id, bytesOf(id, 'VmRSS')]));
+          if (resting.size === 0) resolve({ error: 'no process of a page was found' });
+          // Begins the peak anew.
+          for (const id of resting.keys()) writeFileSync(`/proc/${id}/clear_refs`, '5');
+        } else if (name === 'loaded') {
+          measured = { ready_ms: Date.now() - last_byte, grown_bytes: Math.max(...[...resting].map(([id, bytes]) => bytesOf(id, 'VmHWM') - bytes)) };
+        } else {
+          resolve({ ...value, ...measured });
+        }
+      };
     });
+    const browser = startAlone(profile, `${server.url}/visit`);
+    try {
+      const ended = browser.exited.then(() => assert.fail('Chromium ended by itself'));
+      const result = await Promise.race([done, ended]);
+      ended.catch(() => {});
+      assert.equal(result.error, undefined);
+      return result;
+    } finally {
+      await browser.kill();
+    }
   }
 
-  test('the first token comes soon after what a plain read of the file takes', async (t) => {
+  test('the first takes little memory, and is ready when the last byte is there', async (t) => {
+    const { load_ms, ready_ms, grown_bytes, from_cache } = await visit();
+    const share = grown_bytes / statSync(MODEL).size;
+    t.diagnostic(`load ${Math.round(load_ms)} ms, ready ${ready_ms} ms after the last byte, peak memory ${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`);
+    assert.equal(from_cache, false);
+    assert.ok(ready_ms < 1000, `ready ${ready_ms} ms after the last byte`);
+    assert.ok(share < 1.25, `${grown_bytes} bytes`);
+  });
+
+  test('the next ones answer soon after what a plain read of the file takes, in little memory', async (t) => {
     const ratios = [];
+    const { size } = statSync(MODEL);
     for (let round = 0; round < 3; round++) {
-      await visit(async (page) => {
-        const { load_ms, first_ms, from_cache } = await page.evaluate(loadAndAsk, '/bad/model.gguf');
-        const { read_ms, bytes } = await page.evaluate(readPlainly);
-        assert.ok(from_cache && bytes > statSync(MODEL).size);
-        ratios.push(first_ms / read_ms);
-        t.diagnostic(`load ${Math.round(load_ms)} ms, first token ${Math.round(first_ms)} ms, plain read ${Math.round(read_ms)} ms: ratio ${(first_ms / read_ms).toFixed(2)}`);
-      });
+      const { load_ms, first_ms, read_ms, bytes, grown_bytes, from_cache } = await visit();
+      const [ratio, share] = [first_ms / read_ms, grown_bytes / size];
+      t.diagnostic(`load ${Math.round(load_ms)} ms, first token ${Math.round(first_ms)} ms, plain read ${Math.round(read_ms)} ms: ratio ${ratio.toFixed(2)}; memory ${share.toFixed(2)} of the model's size`);
+      assert.ok(from_cache && bytes > size);
+      assert.ok(share < 1.25, `${grown_bytes} bytes`);
+      ratios.push(ratio);
     }
     const [, median] = ratios.sort((a, b) => a - b);
     assert.ok(median < 2.5, `the ratio is ${median}`);

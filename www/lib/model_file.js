@@ -62,7 +62,7 @@ export class ModelFile {
       await file.#stock.look();
     } catch (cause) {
       file.close();
-      throw new SiskinError('storage_failed', `The browser's storage cannot be read: ${messageOf(cause)}. Reload the page, or load with storage: 'memory'.`, { cause });
+      throw new SiskinError('storage_failed', `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load with storage: 'memory'.`, { cause });
     }
     file.from_cache = file.#stock.isComplete;
     return file;

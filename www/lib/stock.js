@@ -289,7 +289,7 @@ export class Stock {
       try {
         return await write();
       } catch (cause) {
-        if (!isFull(cause)) throw new SiskinError('storage_failed', `The browser's storage failed: ${messageOf(cause)}. Try again, or load with storage: 'memory'.`, { cause });
+        if (!isFull(cause)) throw new SiskinError('storage_failed', `The browser's storage failed (${messageOf(cause)}). Try again, or load with storage: 'memory'.`, { cause });
         if (this.#source.evict && (await this.#evict())) continue;
         this.isFull = true;
         throw fullError((this.total_bytes ?? 0) - this.arrived_bytes);

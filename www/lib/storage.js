@@ -31,6 +31,9 @@ import { messageOf } from './errors.js';
 const ROOT = 'siskin';
 /** A file as large as this that a killed browser left half is told by its size; smaller ones take the place of the old one whole. */
 const IN_PLACE_BYTES = 64 << 10;
+/** How often and how soon a file that is in use is tried again. */
+const MOST_TRIES = 20;
+const TRY_AGAIN_MS = 50;
 /** Keys of the Cache API are addresses; this one leads nowhere. */
 const CACHE_ORIGIN = 'https://siskin.invalid/';
 
@@ -142,9 +145,9 @@ class OpfsStore {
    * @param {string} [name]
    */
   async remove(folder, name) {
-    if (name === undefined) return void (await orAbsent(this.#root.removeEntry(folder, { recursive: true })));
+    if (name === undefined) return whenIdle(() => this.#root.removeEntry(folder, { recursive: true }));
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
-    if (directory) await orAbsent(directory.removeEntry(name));
+    if (directory) await whenIdle(() => directory.removeEntry(name));
   }
 }
 
@@ -295,6 +298,22 @@ class MemoryStore {
   async remove(folder, name) {
     if (name === undefined) this.#folders.delete(folder);
     else this.#folders.get(folder)?.delete(name);
+  }
+}
+
+/**
+ * Removes what may not be there, and may just be read by somebody: that takes no longer than a part.
+ *
+ * @param {() => Promise<void>} remove
+ */
+async function whenIdle(remove) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await orAbsent(remove());
+    } catch (error) {
+      if (tries === MOST_TRIES || !(error instanceof DOMException) || error.name !== 'NoModificationAllowedError') throw error;
+      await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
+    }
   }
 }
 
