@@ -2,7 +2,7 @@
 
 use super::{
     Gpu, Part, Step,
-    kernels::splits,
+    kernels::{ALONE_SPLITS, splits},
     pipeline::{Key, Pipeline},
     step::{Now, Recording},
 };
@@ -95,8 +95,10 @@ impl Gpu {
             if let Some(Tokens { axis, rows, tile }) = op.tokens {
                 grid[axis] = (step.now.tokens * rows as u32).div_ceil(tile as u32);
             }
-            if op.pipeline.name == "attend" {
-                grid[1] = step.now.splits;
+            match op.pipeline.name {
+                "attend" => grid[1] = step.now.splits,
+                "attend_alone" => grid[1] = step.now.splits.div_ceil(ALONE_SPLITS),
+                _ => {}
             }
             recording.pass.set_pipeline(&op.pipeline.pipeline);
             recording.pass.set_bind_group(1, &op.group, &[]);

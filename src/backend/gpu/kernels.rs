@@ -21,6 +21,8 @@ const ROWS: usize = 4;
 pub const MAX_SPLITS: usize = 32;
 /// Positions of a tile of attention.
 const TILE: usize = 64;
+/// Splits of the context that a workgroup takes where each lane has one of its own.
+pub const ALONE_SPLITS: u32 = 8;
 /// Where a vector is wanted and there is none.
 const NONE: u32 = u32::MAX;
 /// The most workgroups along one axis.
@@ -101,7 +103,7 @@ impl Gpu {
         }
         let mut words = Words::default();
         words.push(w.heads).push(w.kv_heads).push(cache.context_tokens).push(MAX_SPLITS);
-        let attend = attend_key(w.head, w.heads / w.kv_heads);
+        let attend = attend_key(w.head, w.heads / w.kv_heads, self.alone());
         let attend = self.op(attend, &words, &[&step.q, &cache.blocks[block], &step.partials], [w.kv_heads as u32, 1], Tokens::each(2));
         let combine = self.op(combine_key(w.head), &words, &[&step.partials, &step.a], [w.heads as u32, 1], Tokens::each(1));
         vec![attend, combine]
@@ -228,8 +230,9 @@ pub fn embed_key(table: Layout) -> Key {
     Key::new("embed").with("A", table.name)
 }
 
-pub fn attend_key(head: usize, group: usize) -> Key {
-    Key::new("attend").with("HEAD", format!("{head}u")).with("GROUP", format!("{group}u"))
+pub fn attend_key(head: usize, group: usize, alone: bool) -> Key {
+    let key = if alone { Key::new("attend_alone").with("LANES", format!("{ALONE_SPLITS}u")) } else { Key::new("attend") };
+    key.with("HEAD", format!("{head}u")).with("GROUP", format!("{group}u"))
 }
 
 pub fn combine_key(head: usize) -> Key {

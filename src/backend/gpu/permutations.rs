@@ -15,7 +15,7 @@ pub fn every_key() -> Vec<Key> {
     let layouts: Vec<Layout> = DType::ALL.iter().filter_map(|&dtype| Layout::of(dtype)).collect();
     let mut keys = vec![Key::new("adjust"), Key::new("gather"), Key::new("choose"), Key::new("norm")];
     for (head, group) in HEADS {
-        keys.extend([attend_key(head, group), combine_key(head)]);
+        keys.extend([attend_key(head, group, false), attend_key(head, group, true), combine_key(head)]);
         if head.is_multiple_of(HEAD_PART) {
             keys.push(attend_many_key(head, group));
         }

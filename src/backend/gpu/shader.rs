@@ -22,6 +22,7 @@ files![
     "adjust",
     "attend",
     "attend_alone",
+    "attend_alone",
     "attend_many",
     "choose",
     "combine",
