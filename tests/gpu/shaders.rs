@@ -53,7 +53,7 @@ fn every_permutation_is_valid() {
 }
 
 #[test]
-fn every_file_is_known_and_used() {
+fn every_file_is_known() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let mut files: Vec<String> = Vec::new();
     for part in ["", "quant", "shared"] {

