@@ -44,20 +44,29 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     totals[h] = 0.0;
   }
 
-  for (var position = split_start; position < split_end; position++) {
-    let key = (kv_head * op.context + position) * (HEAD / 8u);
-    let value = ((op.kv_heads + kv_head) * op.context + position) * (HEAD / 8u);
-    var score: array<f32, GROUP>;
+  // Two positions at a time, so that queries and sums are fetched once for both.
+  for (var position = split_start; position < split_end; position += 2u) {
+    let paired = position + 1u < split_end;
+    let keys = (kv_head * op.context + position) * (HEAD / 8u);
+    let values = ((op.kv_heads + kv_head) * op.context + position) * (HEAD / 8u);
+    let next = select(0u, HEAD / 8u, paired);
+    var scores: array<vec2<f32>, GROUP>;
     for (var i = 0u; i < HEAD / 8u; i++) {
-      let k = cache[key + i];
-      let low = vec4<f32>(unpack2x16float(k.x), unpack2x16float(k.y));
-      let high = vec4<f32>(unpack2x16float(k.z), unpack2x16float(k.w));
+      let k = cache[keys + i];
+      let l = cache[keys + next + i];
+      let k_low = vec4<f32>(unpack2x16float(k.x), unpack2x16float(k.y));
+      let k_high = vec4<f32>(unpack2x16float(k.z), unpack2x16float(k.w));
+      let l_low = vec4<f32>(unpack2x16float(l.x), unpack2x16float(l.y));
+      let l_high = vec4<f32>(unpack2x16float(l.z), unpack2x16float(l.w));
       for (var h = 0u; h < GROUP; h++) {
-        score[h] += dot(queries[h * (HEAD / 4u) + 2u * i], low) + dot(queries[h * (HEAD / 4u) + 2u * i + 1u], high);
+        let low = queries[h * (HEAD / 4u) + 2u * i];
+        let high = queries[h * (HEAD / 4u) + 2u * i + 1u];
+        scores[h] += vec2<f32>(dot(low, k_low) + dot(high, k_high), dot(low, l_low) + dot(high, l_high));
       }
     }
     for (var h = 0u; h < GROUP; h++) {
-      let largest = max(maxima[h], score[h]);
+      let pair = vec2<f32>(scores[h].x, select(LOWEST, scores[h].y, paired));
+      let largest = max(maxima[h], max(pair.x, pair.y));
       if (largest > maxima[h]) {
         let rescale = exp(maxima[h] - largest);
         totals[h] *= rescale;
@@ -66,16 +75,19 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
         }
         maxima[h] = largest;
       }
-      score[h] = exp(score[h] - largest);
-      totals[h] += score[h];
+      scores[h] = exp(pair - largest);
+      totals[h] += scores[h].x + scores[h].y;
     }
     for (var i = 0u; i < HEAD / 8u; i++) {
-      let v = cache[value + i];
-      let low = vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
-      let high = vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w));
+      let v = cache[values + i];
+      let w = cache[values + next + i];
+      let v_low = vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
+      let v_high = vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w));
+      let w_low = vec4<f32>(unpack2x16float(w.x), unpack2x16float(w.y));
+      let w_high = vec4<f32>(unpack2x16float(w.z), unpack2x16float(w.w));
       for (var h = 0u; h < GROUP; h++) {
-        sums[h * (HEAD / 4u) + 2u * i] += score[h] * low;
-        sums[h * (HEAD / 4u) + 2u * i + 1u] += score[h] * high;
+        sums[h * (HEAD / 4u) + 2u * i] += scores[h].x * v_low + scores[h].y * w_low;
+        sums[h * (HEAD / 4u) + 2u * i + 1u] += scores[h].x * v_high + scores[h].y * w_high;
       }
     }
   }

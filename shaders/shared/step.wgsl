@@ -4,7 +4,7 @@ struct Step {
   position: u32,          // of the first of them
   token_at: u32,          // where in `token_ids` the first stands
   row: u32,               // the row of x that the head reads
-  span: u32,              // positions that one split of attention takes, a multiple of 64
+  span: u32,              // positions that one split of attention takes
   splits: u32,            // of attention
   chosen_at: u32,         // where in `token_ids` the chosen token goes
   top_k: u32,

@@ -2,12 +2,18 @@
 
 use super::{
     device::gpu,
+    model_path::model_path,
     tiny::{LLAMA3, QWEN2, load},
 };
 use siskin::{
-    backend::gpu::{Counters, Gpu, device::GpuOptions},
+    backend::{
+        Activation, AttentionInput, Backend, FeedForward, Rope, RopePairs, Rows, Widths,
+        gpu::{Counters, Gpu, device::GpuOptions},
+    },
     generate::sampler::{Sampler, SamplingOptions},
+    loader::{Loader, Options},
     model::{Model, Outcome},
+    quant::DType,
 };
 use std::time::Instant;
 
@@ -95,40 +101,65 @@ fn the_last_position_of_the_context_is_reached_and_no_other() {
     assert!(pollster::block_on(model.step(&[token], Some(&mut sampler), &mut || false)).is_err());
 }
 
+/// Blocks of Qwen2.5-0.5B's shape: what the time depends on, and no more of them than that takes.
 #[test]
 fn a_long_context_costs_little() {
+    let Some(mut gpu) = gpu(GpuOptions::default()) else { return };
+    let widths = Widths { embedding: 896, heads: 14, kv_heads: 2, head: 64, feed_forward: 4864, vocab: 512, blocks: 1 };
+    pollster::block_on(gpu.tune(DType::Q5_0, widths.embedding, widths.feed_forward)).unwrap();
+    let mut matrix = |dtype, rows, cols| gpu.alloc(dtype, rows, cols).unwrap();
+    let norm = matrix(DType::F32, 1, 896);
+    let [table, output] = [(); 2].map(|()| matrix(DType::Q8_0, widths.vocab, 896));
+    let [q, o] = [(); 2].map(|()| matrix(DType::Q5_0, 896, 896));
+    let [k, v] = [(); 2].map(|()| matrix(DType::Q5_0, 128, 896));
+    let [gate, up] = [(); 2].map(|()| matrix(DType::Q5_0, 4864, 896));
+    let down = matrix(DType::Q5_0, 896, 4864);
+    let rope = Rope { pairs: RopePairs::Halves, frequencies: vec![0.1; 32] };
+    let mut cache = gpu.cache(&widths, 1400).unwrap();
+    let mut step = gpu.step(&widths, 1).unwrap();
+    let mut logits = Vec::new();
+    let mut token = |context: usize| {
+        gpu.embed(&mut step, &table, &[1], context - 1);
+        for _ in 0..6 {
+            let (q_bias, k_bias, v_bias, eps) = (None, None, None, 1e-6);
+            let input = AttentionInput { norm: &norm, q: &q, k: &k, v: &v, q_bias, k_bias, v_bias, rope: &rope, eps };
+            gpu.attention_input(&mut step, &mut cache, 0, &input);
+            gpu.attend(&mut step, &cache, 0);
+            gpu.project_add(&mut step, &o);
+            gpu.feed_forward(&mut step, &FeedForward { norm: &norm, gate: &gate, up: &up, activation: Activation::Silu, eps });
+            gpu.project_add(&mut step, &down);
+        }
+        gpu.head(&mut step, &norm, &output, 1e-6, Rows::Last);
+        let start = Instant::now();
+        pollster::block_on(gpu.read(&mut step, &mut logits)).unwrap();
+        start.elapsed().as_secs_f64()
+    };
+    // In turns, the fastest of each, for other programs can only slow one down; and no more rounds than that takes.
+    let (mut short, mut long) = (f64::INFINITY, f64::INFINITY);
+    for round in 0..100 {
+        short = short.min(token(64));
+        long = long.min(token(1200));
+        if round >= 10 && long <= 1.25 * short {
+            break;
+        }
+    }
+    println!("six blocks take {:.1} ms at 64, {:.1} ms at 1,200: {:.2} times", 1e3 * short, 1e3 * long, long / short);
+    assert!(long <= 1.25 * short);
+}
+
+#[test]
+fn the_device_holds_weights_cache_and_little_more() {
     let Some(gpu) = gpu(GpuOptions::default()) else { return };
-    let Some(path) = super::model_path::model_path("SmolLM2-135M-Instruct.Q4_1.gguf") else { return };
-    let mut loader = siskin::loader::Loader::new(gpu, siskin::loader::Options { context_tokens: Some(1400) });
-    loader.push(&std::fs::read(path).unwrap()).unwrap();
+    let Some(path) = model_path("SmolLM2-135M-Instruct.Q4_1.gguf") else { return };
+    let file = std::fs::read(path).unwrap();
+    let mut loader = Loader::new(gpu, Options { context_tokens: Some(1400) });
+    loader.push(&file).unwrap();
     let mut model = loader.finish().unwrap().model;
+    let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();
+    next(&mut model, &[1, 2, 3, 4, 5, 6, 7, 8, 9], &mut sampler);
     // Keys and values of 30 blocks with three heads of 64, two bytes each.
     let cache_bytes = 1400 * 30 * 2 * 3 * 64 * 2;
-    let mut decode = |context: usize| {
-        model.truncate(0);
-        let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();
-        let prompt: Vec<u32> = (0..context as u32).map(|i| 100 + i % 1000).collect();
-        let (last, rest) = prompt.split_last().unwrap();
-        for chunk in rest.chunks(64) {
-            pollster::block_on(model.step(chunk, None::<&mut Sampler>, &mut || false)).unwrap();
-        }
-        sampler.expect_more(100);
-        let mut token = next(&mut model, &[*last], &mut sampler);
-        // The fastest of several: other programs can only slow one down.
-        let mut fastest = f64::INFINITY;
-        for _ in 0..4 {
-            let start = Instant::now();
-            for _ in 0..4 {
-                token = next(&mut model, &[token], &mut sampler);
-            }
-            fastest = fastest.min(start.elapsed().as_secs_f64() / 4.0);
-        }
-        fastest
-    };
-    let (short, long) = (decode(64), decode(1200));
     let bytes = model.backend.counters().buffer_bytes;
     println!("{bytes} bytes on the device");
-    assert!(bytes < 98_362_432 + cache_bytes + (64 << 20));
-    println!("a token takes {:.1} ms at 64, {:.1} ms at 1,200: {:.2} times", 1e3 * short, 1e3 * long, long / short);
-    assert!(long <= 1.25 * short);
+    assert!(bytes < file.len() as u64 + cache_bytes + (64 << 20));
 }

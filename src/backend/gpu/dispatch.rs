@@ -140,7 +140,7 @@ impl Gpu {
 
     /// Begins a step at `position`, whose tokens stand in `token_ids` from `token_at` on.
     pub(super) fn begin_at(&mut self, step: &mut Step, tokens: usize, position: usize, token_at: u32) {
-        let (span, splits) = splits(position + tokens);
+        let (span, splits) = splits(position + tokens, self.alone());
         step.now = Now {
             tokens: tokens as u32,
             position: position as u32,

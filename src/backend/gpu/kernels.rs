@@ -23,14 +23,17 @@ pub const MAX_SPLITS: usize = 32;
 const TILE: usize = 64;
 /// Splits of the context that a workgroup takes where each lane has one of its own.
 pub const ALONE_SPLITS: u32 = 8;
+/// Positions of a split are a multiple of this there.
+const ALONE_TILE: usize = 8;
 /// Where a vector is wanted and there is none.
 const NONE: u32 = u32::MAX;
 /// The most workgroups along one axis.
 const MAX_GROUPS: usize = 65_535;
 
 /// How attention's context is cut: positions of a split, and splits.
-pub fn splits(positions: usize) -> (usize, usize) {
-    let span = positions.div_ceil(TILE * MAX_SPLITS).max(1) * TILE;
+pub fn splits(positions: usize, alone: bool) -> (usize, usize) {
+    let tile = if alone { ALONE_TILE } else { TILE };
+    let span = positions.div_ceil(tile * MAX_SPLITS).max(1) * tile;
     (span, positions.div_ceil(span))
 }
 

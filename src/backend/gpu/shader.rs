@@ -22,7 +22,6 @@ files![
     "adjust",
     "attend",
     "attend_alone",
-    "attend_alone",
     "attend_many",
     "choose",
     "combine",
