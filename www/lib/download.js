@@ -132,7 +132,7 @@ export class Download {
         const pieces = [];
         let length = 0;
         for await (const piece of bodyOf(response, this.#signal)) {
-          pieces.push(piece);
+          pieces.push(piece.slice());
           length += piece.length;
           if (length > MOST_MANIFEST_BYTES) throw new SiskinError('manifest', `What lies at ${this.#url} is too long for a manifest. Give the address of the manifest.json that siskin shard wrote, or of a GGUF file.`);
         }

@@ -3,6 +3,8 @@ import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 
 /** Nothing for so long, and the connection counts as dead. */
 const STALL_MS = 30_000;
+/** What is taken from the network at a time. */
+const PIECE_BYTES = 256 << 10;
 /** A server that asks for more patience than this gets an error instead. */
 const MOST_RETRY_AFTER_MS = 60_000;
 /** Statuses of a server that is busy or restarting. */
@@ -86,7 +88,7 @@ export async function request(url, init, { range, signal }) {
 }
 
 /**
- * The bytes of a response as they come. Leaving the loop ends the connection.
+ * The bytes of a response as they come; each piece is good until the next. Leaving the loop ends the connection.
  *
  * @param {Response} response
  * @param {AbortSignal} signal
@@ -94,33 +96,61 @@ export async function request(url, init, { range, signal }) {
  * @throws {SiskinError} `network`, `aborted`
  */
 export async function* bodyOf(response, signal) {
-  const reader = response.body?.getReader();
-  if (!reader) return;
+  if (!response.body) return;
+  const reader = pieceReader(response.body);
+  /** @type {SiskinError | undefined} */
+  let stopped;
+  const stop = (/** @type {SiskinError} */ error) => {
+    stopped ??= error;
+    reader.cancel();
+  };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  /** @type {(error: SiskinError) => void} */
-  let stop = () => {};
-  const stopped = new Promise((/** @type {(value: never) => void} */ _, reject) => (stop = reject));
-  stopped.catch(() => {});
   const abort = () => stop(abortedError());
   signal.addEventListener('abort', abort, { once: true });
   try {
     throwIfAborted(signal);
     for (;;) {
       timer = setTimeout(() => stop(new SiskinError('network', CONNECTION_BROKEN)), STALL_MS);
-      const { done, value } = await Promise.race([reader.read(), stopped]);
+      const piece = await reader.read();
       clearTimeout(timer);
-      if (done) return;
-      yield value;
+      if (stopped) throw stopped;
+      if (!piece) return;
+      yield piece;
     }
   } catch (cause) {
     if (cause instanceof SiskinError) throw cause;
-    throw new SiskinError('network', CONNECTION_BROKEN, { cause });
+    throw stopped ?? new SiskinError('network', CONNECTION_BROKEN, { cause });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
-    reader.cancel().catch(() => {});
+    reader.cancel();
   }
+}
+
+/**
+ * Reads into one buffer again and again where the browser can: the garbage of a model's pieces would be as large as the model.
+ *
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
+ * @returns {{read: () => Promise<Uint8Array<ArrayBuffer> | undefined>, cancel: () => void}}
+ */
+function pieceReader(body) {
+  /** @type {ReadableStreamBYOBReader} */
+  let reader;
+  try {
+    reader = body.getReader({ mode: 'byob' });
+  } catch {
+    const reader = body.getReader();
+    return { read: async () => (await reader.read()).value, cancel: () => void reader.cancel().catch(() => {}) };
+  }
+  let buffer = new ArrayBuffer(PIECE_BYTES);
+  const read = async () => {
+    const { done, value } = await reader.read(new Uint8Array(buffer));
+    if (done || !value) return undefined;
+    buffer = value.buffer;
+    return value;
+  };
+  return { read, cancel: () => void reader.cancel().catch(() => {}) };
 }
 
 /**

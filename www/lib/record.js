@@ -59,9 +59,9 @@ function decoded(text) {
  * @returns {Promise<ModelRecord | undefined>} undefined where there is none, or one of another version
  */
 export async function readRecord(store, folder) {
-  const text = await (await store.read(folder, NAME))?.text();
+  const bytes = await store.read(folder, [NAME]);
   try {
-    const record = JSON.parse(text ?? '');
+    const record = JSON.parse(new TextDecoder().decode(bytes));
     return record?.version === VERSION ? record : undefined;
   } catch {
     return undefined;

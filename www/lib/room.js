@@ -6,7 +6,7 @@ import { readRecord } from './record.js';
 /** @import { Store } from './storage.js' */
 
 /**
- * Sees to it that so many bytes can be stored.
+ * Sees to it that so many bytes can be stored, as far as the browser tells: some name a quota that they do not give.
  *
  * @param {Store} store
  * @param {number} wanted_bytes
@@ -14,42 +14,39 @@ import { readRecord } from './record.js';
  * @throws {SiskinError} `storage_full`
  */
 export async function makeRoom(store, wanted_bytes, evict) {
-  let missing_bytes = await missing(wanted_bytes);
-  if (missing_bytes > 0 && evict) {
-    for (const folder of await byLastUse(store)) {
-      // One that is being fetched keeps its place.
-      await ifFree(folder, () => store.remove(folder));
-      missing_bytes = await missing(wanted_bytes);
-      if (missing_bytes <= 0) break;
-    }
+  for (;;) {
+    const { quota, usage } = await navigator.storage.estimate();
+    const missing_bytes = quota === undefined || usage === undefined ? 0 : wanted_bytes - (quota - usage);
+    if (missing_bytes <= 0) return;
+    if (!evict || !(await evictOldest(store))) throw fullError(missing_bytes);
   }
-  if (missing_bytes > 0) throw fullError(wanted_bytes, missing_bytes);
 }
 
 /**
- * @param {number} wanted_bytes
- * @param {number} missing_bytes
+ * Removes the model that was not used for longest, but none that is being fetched.
+ *
+ * @param {Store} store
+ * @returns {Promise<boolean>} whether there was one
  */
-export function fullError(wanted_bytes, missing_bytes) {
+export async function evictOldest(store) {
+  for (const folder of await byLastUse(store)) {
+    if (await ifFree(folder, () => store.remove(folder))) return true;
+  }
+  return false;
+}
+
+/** @param {number} missing_bytes */
+export function fullError(missing_bytes) {
   return new SiskinError(
     'storage_full',
-    `The model needs ${wanted_bytes} bytes more on this device, and the browser gives this site ${missing_bytes} bytes too few. ` +
-      "Free space or remove another model; a page can also load with evict: true, or with storage: 'memory' to keep nothing.",
+    `The browser gives this site ${missing_bytes} bytes too few to keep the model. Free space on the device or remove another model; ` +
+      "a page can also load with evict: true, or with storage: 'memory' to keep nothing.",
   );
 }
 
 /** @param {unknown} error */
 export function isFull(error) {
   return error instanceof DOMException && error.name === 'QuotaExceededError';
-}
-
-/**
- * @param {number} wanted_bytes
- * @returns {Promise<number>} how many bytes are too few
- */
-export async function missing(wanted_bytes) {
-  const { quota, usage } = await navigator.storage.estimate();
-  return quota === undefined || usage === undefined ? 0 : wanted_bytes - (quota - usage);
 }
 
 /** @param {Store} store */

@@ -2,7 +2,7 @@
 import { SiskinError, messageOf, throwIfAborted } from './errors.js';
 import { isManifest } from './manifest.js';
 import { PARTS, isComplete, partBytes, partCount, partsIn, readRecord, storedBytes, writeRecord } from './record.js';
-import { fullError, isFull, makeRoom, missing } from './room.js';
+import { evictOldest, fullError, isFull, makeRoom } from './room.js';
 import { sha256 } from './sha256.js';
 
 /** @import { Target } from './download.js' */
@@ -27,6 +27,8 @@ export class Stock {
   cursor = 0;
   /** Whether bytes have left for the engine. */
   given = false;
+  /** Whether the browser has refused to keep more. */
+  isFull = false;
   /** Why what was given is of no use. @type {SiskinError | undefined} */
   failure;
   #source;
@@ -49,6 +51,8 @@ export class Stock {
   #expected_bytes = null;
   /** @type {Promise<unknown>} */
   #dropping = Promise.resolve();
+  /** @type {Promise<boolean> | undefined} */
+  #evicting;
   #keeping = Promise.resolve();
   /** @type {(() => void)[]} */
   #waiting = [];
@@ -110,9 +114,8 @@ export class Stock {
     this.changed();
   }
 
-  /** Makes ready for a download: what is of no use goes, and there is room. */
+  /** Makes ready to go on with a download. */
   async prepare() {
-    if (!this.#usable) await this.discard();
     // What a browser left that was killed. It goes if it can.
     await Promise.all(this.#useless.map((name) => this.#store.remove(this.#folder, name).catch(() => {})));
     if (this.record) await this.#reserve();
@@ -152,19 +155,20 @@ export class Stock {
   /**
    * @param {ModelRecord} record
    * @param {number} chunk
+   * @param {ArrayBuffer} [buffer] that may be used
    * @returns {Promise<Uint8Array<ArrayBuffer> | 'absent' | 'wrong'>}
    */
-  async read(record, chunk) {
+  async read(record, chunk, buffer) {
     const numbers = this.partsOf(chunk);
+    /** @type {Uint8Array<ArrayBuffer> | undefined} */
     let bytes;
     try {
-      const blobs = await Promise.all(numbers.map((part) => this.#store.read(this.#folder, String(part))));
-      bytes = new Uint8Array(await new Blob(blobs.filter((blob) => blob !== undefined)).arrayBuffer());
+      bytes = await this.#store.read(this.#folder, numbers.map(String), buffer);
     } catch {
       // Taken away meanwhile, by another tab or by the browser, or unreadable.
       return 'absent';
     }
-    if (bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0)) return 'absent';
+    if (!bytes || bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0)) return 'absent';
     const hash = await sha256(bytes);
     const expected = record.chunks[chunk] ?? null;
     if (expected !== null && hash !== expected) return 'wrong';
@@ -194,8 +198,11 @@ export class Stock {
    * @param {number | null} expected_bytes
    */
   async begin(record, expected_bytes) {
-    this.record = record;
+    // Only now that the server has something else to give.
+    if (!this.#usable) await this.discard();
     this.#discarded = false;
+    this.#usable = true;
+    this.record = record;
     this.#expected_bytes = expected_bytes;
     await this.#reserve();
     await this.#write(() => writeRecord(this.#store, this.#folder, record));
@@ -279,15 +286,21 @@ export class Stock {
 
   /** @param {() => Promise<void>} write */
   async #write(write) {
-    try {
-      await write();
-    } catch (cause) {
-      if (!isFull(cause)) {
-        throw new SiskinError('storage_failed', `The browser's storage failed: ${messageOf(cause)}. Try again, or load with storage: 'memory'.`, { cause });
+    for (;;) {
+      try {
+        return await write();
+      } catch (cause) {
+        if (!isFull(cause)) throw new SiskinError('storage_failed', `The browser's storage failed (${messageOf(cause)}). Try again, or load with storage: 'memory'.`, { cause });
+        if (this.#source.evict && (await this.#evict())) continue;
+        this.isFull = true;
+        throw fullError((this.total_bytes ?? 0) - this.arrived_bytes);
       }
-      const wanted_bytes = (this.total_bytes ?? 0) - this.arrived_bytes;
-      throw fullError(wanted_bytes, Math.max(1, await missing(wanted_bytes)));
     }
+  }
+
+  /** One at a time, though several writes fail at once. */
+  #evict() {
+    return (this.#evicting ??= evictOldest(this.#store).finally(() => (this.#evicting = undefined)));
   }
 
   /** @param {News} news */

@@ -9,12 +9,31 @@ import { messageOf } from './errors.js';
  * @property {'opfs' | 'cache' | 'memory'} kind
  * @property {() => Promise<string[]>} folders
  * @property {(folder: string) => Promise<Map<string, number>>} files names and sizes; none where there is no such folder
- * @property {(folder: string, name: string) => Promise<Blob | undefined>} read
+ * @property {(folder: string, names: string[], buffer?: ArrayBuffer) => Promise<Uint8Array<ArrayBuffer> | undefined>} read all of them, one
+ *   after the other, into `buffer` if that serves; undefined where one is missing
  * @property {(folder: string, name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with all in it
  */
 
+/**
+ * What dedicated workers have besides: files read and written without the detour by the browser's own process.
+ *
+ * @typedef {object} InPlace
+ * @property {() => number} getSize
+ * @property {(bytes: Uint8Array, options: {at: number}) => number} read
+ * @property {(bytes: Uint8Array, options: {at: number}) => number} write
+ * @property {(size: number) => void} truncate
+ * @property {() => void} close
+ *
+ * @typedef {FileSystemFileHandle & {createSyncAccessHandle?: (options?: {mode: 'read-only' | 'readwrite'}) => Promise<InPlace>}} FileHandle
+ */
+
 const ROOT = 'siskin';
+/** A file as large as this that a killed browser left half is told by its size; smaller ones take the place of the old one whole. */
+const IN_PLACE_BYTES = 64 << 10;
+/** How often and how soon a file that is in use is tried again. */
+const MOST_TRIES = 20;
+const TRY_AGAIN_MS = 50;
 /** Keys of the Cache API are addresses; this one leads nowhere. */
 const CACHE_ORIGIN = 'https://siskin.invalid/';
 
@@ -93,12 +112,15 @@ class OpfsStore {
 
   /**
    * @param {string} folder
-   * @param {string} name
+   * @param {string[]} names
+   * @param {ArrayBuffer} [buffer]
    */
-  async read(folder, name) {
+  async read(folder, names, buffer) {
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
-    const handle = directory && (await orAbsent(directory.getFileHandle(name)));
-    return handle && orAbsent(handle.getFile());
+    if (!directory) return undefined;
+    const handles = (await Promise.all(names.map((name) => orAbsent(directory.getFileHandle(name))))).filter((handle) => handle !== undefined);
+    if (handles.length < names.length) return undefined;
+    return (await readInPlace(handles, buffer)) ?? joined(await Promise.all(handles.map((handle) => handle.getFile())));
   }
 
   /**
@@ -108,13 +130,12 @@ class OpfsStore {
    */
   async write(folder, name, bytes) {
     const directory = await this.#root.getDirectoryHandle(folder, { create: true });
-    // The bytes go to a file beside it, which takes its place when it is closed.
-    const file = await (await directory.getFileHandle(name, { create: true })).createWritable();
+    /** @type {FileHandle} */
+    const handle = await directory.getFileHandle(name, { create: true });
+    if (bytes.length < IN_PLACE_BYTES || !handle.createSyncAccessHandle) return replace(handle, bytes);
     try {
-      await file.write(bytes);
-      await file.close();
+      writeInPlace(await handle.createSyncAccessHandle(), bytes);
     } catch (error) {
-      await file.abort().catch(() => {});
       await directory.removeEntry(name).catch(() => {});
       throw error;
     }
@@ -125,10 +146,64 @@ class OpfsStore {
    * @param {string} [name]
    */
   async remove(folder, name) {
-    if (name === undefined) return void (await orAbsent(this.#root.removeEntry(folder, { recursive: true })));
+    if (name === undefined) return whenIdle(() => this.#root.removeEntry(folder, { recursive: true }));
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
-    if (directory) await orAbsent(directory.removeEntry(name));
+    if (directory) await whenIdle(() => directory.removeEntry(name));
   }
+}
+
+/**
+ * @param {InPlace} file
+ * @param {Uint8Array} bytes
+ */
+function writeInPlace(file, bytes) {
+  try {
+    file.truncate(0);
+    if (file.write(bytes, { at: 0 }) < bytes.length) throw new DOMException('The file could not be written to its end.', 'QuotaExceededError');
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * @param {FileSystemFileHandle} handle
+ * @param {Uint8Array<ArrayBuffer>} bytes go to a file beside it, which takes its place when it is closed
+ */
+async function replace(handle, bytes) {
+  const file = await handle.createWritable();
+  try {
+    await file.write(bytes);
+    await file.close();
+  } catch (error) {
+    await file.abort().catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * @param {FileHandle[]} handles
+ * @param {ArrayBuffer} [buffer]
+ * @returns {Promise<Uint8Array<ArrayBuffer> | undefined>} undefined where that is not possible: in a page, or while another tab reads
+ */
+async function readInPlace(handles, buffer) {
+  if (!handles[0]?.createSyncAccessHandle) return undefined;
+  const opened = await Promise.allSettled(handles.map((handle) => handle.createSyncAccessHandle?.({ mode: 'read-only' })));
+  const files = opened.map((result) => (result.status === 'fulfilled' ? result.value : undefined)).filter((file) => file !== undefined);
+  try {
+    if (files.length < handles.length) return undefined;
+    const length = files.reduce((sum, file) => sum + file.getSize(), 0);
+    const bytes = buffer && buffer.byteLength >= length ? new Uint8Array(buffer, 0, length) : new Uint8Array(length);
+    let at = 0;
+    for (const file of files) at += file.read(bytes.subarray(at), { at: 0 });
+    return at === bytes.length ? bytes : undefined;
+  } finally {
+    for (const file of files) file.close();
+  }
+}
+
+/** @param {Blob[]} blobs */
+async function joined(blobs) {
+  return new Uint8Array(await new Blob(blobs).arrayBuffer());
 }
 
 /** @implements {Store} */
@@ -159,11 +234,11 @@ class CacheStore {
 
   /**
    * @param {string} folder
-   * @param {string} name
+   * @param {string[]} names
    */
-  async read(folder, name) {
-    const response = await this.#cache.match(`${CACHE_ORIGIN}${folder}/${name}`);
-    return response?.blob();
+  async read(folder, names) {
+    const blobs = await Promise.all(names.map(async (name) => (await this.#cache.match(`${CACHE_ORIGIN}${folder}/${name}`))?.blob()));
+    return blobs.includes(undefined) ? undefined : joined(/** @type {Blob[]} */ (blobs));
   }
 
   /**
@@ -202,10 +277,11 @@ class MemoryStore {
 
   /**
    * @param {string} folder
-   * @param {string} name
+   * @param {string[]} names
    */
-  async read(folder, name) {
-    return this.#folders.get(folder)?.get(name);
+  async read(folder, names) {
+    const blobs = names.map((name) => this.#folders.get(folder)?.get(name));
+    return blobs.includes(undefined) ? undefined : joined(/** @type {Blob[]} */ (blobs));
   }
 
   /**
@@ -225,6 +301,22 @@ class MemoryStore {
   async remove(folder, name) {
     if (name === undefined) this.#folders.delete(folder);
     else this.#folders.get(folder)?.delete(name);
+  }
+}
+
+/**
+ * Removes what may not be there, and may just be read by somebody: that takes no longer than a part.
+ *
+ * @param {() => Promise<void>} remove
+ */
+async function whenIdle(remove) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await orAbsent(remove());
+    } catch (error) {
+      if (tries === MOST_TRIES || !(error instanceof DOMException) || error.name !== 'NoModificationAllowedError') throw error;
+      await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
+    }
   }
 }
 
