@@ -12,8 +12,8 @@ import { openStore } from './storage.js';
 /** @import { ModelRecord } from './record.js' */
 /** @import { Store } from './storage.js' */
 
-/** Chunks that are read and hashed while the engine takes the one before. */
-const READ_AHEAD = 2;
+/** Chunks that are read and hashed while the engine takes the one before: more would be memory for nothing. */
+const READ_AHEAD = 1;
 /** So much of a whole file's hash is computed at a time. */
 const SMOOTH_BYTES = 1 << 20;
 /** A chunk that comes wrong so often is wrong on the server. */
@@ -29,6 +29,8 @@ export class ModelFile {
   #signal = this.#stop.signal;
   /** How often each chunk came wrong. @type {Map<number, number>} */
   #wrong = new Map();
+  /** Buffers of chunks that the engine has taken: a new one each time would be garbage as large as the model. @type {ArrayBuffer[]} */
+  #spare = [];
   /** @type {Promise<void> | undefined} */
   #supply;
   /** @type {unknown} */
@@ -92,7 +94,7 @@ export class ModelFile {
   }
 
   /**
-   * The chunks in order, each verified. To be read once.
+   * The chunks in order, each verified and good until the next. To be read once.
    *
    * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>}
    * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `storage_failed`, `aborted`
@@ -116,6 +118,7 @@ export class ModelFile {
       if (whole) await hashSmoothly(whole, bytes);
       stock.given = true;
       yield bytes;
+      this.#spare.push(bytes.buffer);
     }
     if (whole) await this.#compare(whole.hex());
     if (stock.record) stock.record.used_ms = Date.now();
@@ -157,8 +160,9 @@ export class ModelFile {
       const { record } = stock;
       if (record && chunk * PARTS >= partCount(record)) return undefined;
       if (record && stock.holds(chunk)) {
-        const read = await stock.read(record, chunk);
+        const read = await stock.read(record, chunk, this.#spare.pop());
         if (read instanceof Uint8Array) return read;
+        if (this.#failure) throw this.#failure;
         await this.#refuse(record, chunk, read);
       } else {
         if (this.#failure) throw this.#failure;
@@ -222,7 +226,7 @@ export class ModelFile {
       const download = () => this.#download(Infinity);
       await (this.#stock.lasts ? whenFree(this.#folder, this.#signal, download) : download());
     } catch (error) {
-      this.#failure = this.#signal.aborted ? abortedError() : error;
+      this.#failure ??= this.#signal.aborted ? abortedError() : error;
     }
     this.#supply = undefined;
     this.#stock.changed();
@@ -238,6 +242,8 @@ export class ModelFile {
     try {
       await new Download(this.#source, stock, this.#signal).run(end_part);
     } catch (error) {
+      // Before anybody misses what is removed here.
+      this.#failure = error;
       if (error instanceof SiskinError && error.code === 'file_changed') await stock.reset();
       // Nothing else on the site could be stored beside it.
       else if (stock.isFull) await stock.discard();

@@ -155,14 +155,15 @@ export class Stock {
   /**
    * @param {ModelRecord} record
    * @param {number} chunk
+   * @param {ArrayBuffer} [buffer] that may be used
    * @returns {Promise<Uint8Array<ArrayBuffer> | 'absent' | 'wrong'>}
    */
-  async read(record, chunk) {
+  async read(record, chunk, buffer) {
     const numbers = this.partsOf(chunk);
     /** @type {Uint8Array<ArrayBuffer> | undefined} */
     let bytes;
     try {
-      bytes = await this.#store.read(this.#folder, numbers.map(String));
+      bytes = await this.#store.read(this.#folder, numbers.map(String), buffer);
     } catch {
       // Taken away meanwhile, by another tab or by the browser, or unreadable.
       return 'absent';

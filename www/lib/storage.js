@@ -9,8 +9,8 @@ import { messageOf } from './errors.js';
  * @property {'opfs' | 'cache' | 'memory'} kind
  * @property {() => Promise<string[]>} folders
  * @property {(folder: string) => Promise<Map<string, number>>} files names and sizes; none where there is no such folder
- * @property {(folder: string, names: string[]) => Promise<Uint8Array<ArrayBuffer> | undefined>} read all of them, one after the other;
- *   undefined where one is missing
+ * @property {(folder: string, names: string[], buffer?: ArrayBuffer) => Promise<Uint8Array<ArrayBuffer> | undefined>} read all of them, one
+ *   after the other, into `buffer` if that serves; undefined where one is missing
  * @property {(folder: string, name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with all in it
  */
@@ -113,13 +113,14 @@ class OpfsStore {
   /**
    * @param {string} folder
    * @param {string[]} names
+   * @param {ArrayBuffer} [buffer]
    */
-  async read(folder, names) {
+  async read(folder, names, buffer) {
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
     if (!directory) return undefined;
     const handles = (await Promise.all(names.map((name) => orAbsent(directory.getFileHandle(name))))).filter((handle) => handle !== undefined);
     if (handles.length < names.length) return undefined;
-    return (await readInPlace(handles)) ?? joined(await Promise.all(handles.map((handle) => handle.getFile())));
+    return (await readInPlace(handles, buffer)) ?? joined(await Promise.all(handles.map((handle) => handle.getFile())));
   }
 
   /**
@@ -181,15 +182,17 @@ async function replace(handle, bytes) {
 
 /**
  * @param {FileHandle[]} handles
+ * @param {ArrayBuffer} [buffer]
  * @returns {Promise<Uint8Array<ArrayBuffer> | undefined>} undefined where that is not possible: in a page, or while another tab reads
  */
-async function readInPlace(handles) {
+async function readInPlace(handles, buffer) {
   if (!handles[0]?.createSyncAccessHandle) return undefined;
   const opened = await Promise.allSettled(handles.map((handle) => handle.createSyncAccessHandle?.({ mode: 'read-only' })));
   const files = opened.map((result) => (result.status === 'fulfilled' ? result.value : undefined)).filter((file) => file !== undefined);
   try {
     if (files.length < handles.length) return undefined;
-    const bytes = new Uint8Array(files.reduce((sum, file) => sum + file.getSize(), 0));
+    const length = files.reduce((sum, file) => sum + file.getSize(), 0);
+    const bytes = buffer && buffer.byteLength >= length ? new Uint8Array(buffer, 0, length) : new Uint8Array(length);
     let at = 0;
     for (const file of files) at += file.read(bytes.subarray(at), { at: 0 });
     return at === bytes.length ? bytes : undefined;
