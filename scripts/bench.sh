@@ -27,15 +27,16 @@ if [ "${1:-}" = --kernels ]; then
   exec node scripts/bench/kernels.mjs simd="$CACHE/wasm/kernels-simd.wasm" relaxed="$CACHE/wasm/kernels-relaxed.wasm"
 fi
 
-model=$DEFAULT_MODEL peers=wllama,native options=()
+model=$DEFAULT_MODEL peers=wllama,native backend=cpu options=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --model | --peer | --threads | --prompt | --generate | --rounds | --json) [ $# -ge 2 ] || fail "$1 needs a value." "./build.sh help" ;;
+    --model | --backend | --peer | --threads | --prompt | --generate | --rounds | --json) [ $# -ge 2 ] || fail "$1 needs a value." "./build.sh help" ;;
     *) fail "bench knows no \"$1\"." "./build.sh help" ;;
   esac
   case $1 in
     --model) model=$2 ;;
     --peer) peers=$2 ;;
+    --backend) backend=$2 ;;
     *) options+=("$1" "$2") ;;
   esac
   shift 2
@@ -43,10 +44,19 @@ done
 
 build_package
 need_chromium
-case ,$peers, in *,native,*) need_xllamacpp ;; esac
+case $backend in
+  cpu) ;;
+  gpu) need_firefox && need_vulkan ;;
+  *) fail "--backend takes cpu or gpu." "./build.sh help" ;;
+esac
+[ "$backend" = gpu ] || case ,$peers, in *,native,*) need_xllamacpp ;; esac
 step "Model"
 [ -f "$model" ] || model=$(fetch_models "$model")
 say "$model"
 
+if [ "$backend" = gpu ]; then
+  step "Benchmark on the graphics card"
+  exec node scripts/bench/gpu.mjs --file "$model" "${options[@]}"
+fi
 step "Benchmark (peers: ${peers:-none})"
 exec node scripts/bench.mjs --file "$model" --peer "$peers" ${XLLAMACPP:+--python "$XLLAMACPP"} "${options[@]}"

@@ -154,7 +154,8 @@ async function sendModels(response, modelsDir) {
   const models = JSON.parse(await readFile(join(ROOT, 'www/models.json'), 'utf8'));
   const held = await Promise.all(models.map((model) => fileBelow(modelsDir, model.file)));
   response.setHeader('Content-Type', TYPES['.json']);
-  response.end(JSON.stringify(models.filter((_model, index) => held[index])));
+  // Without the address of the original, for the page is to take this server's.
+  response.end(JSON.stringify(models.filter((_model, index) => held[index]).map(({ url: _url, ...model }) => model)));
 }
 
 function sendText(response, status, text) {

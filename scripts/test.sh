@@ -68,6 +68,10 @@ need_wasm_toolchain
 need_wasm_bindgen
 need_node_modules
 need_chromium driver
+need_firefox
+need_xllamacpp
+export XLLAMACPP
+need_vulkan
 
 ! cargo fmt --version >/dev/null 2>&1 || check "format" "cargo fmt" cargo fmt --check
 check "JavaScript types" "mend what tsc says above." pkg/node_modules/.bin/tsc -p www/tsconfig.json

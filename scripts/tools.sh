@@ -30,8 +30,8 @@ need_node() {
   have npm || apt_install npm || fail "npm is missing." "apt-get install npm"
 }
 
-# playwright-core, typescript, binaryen and wllama (a peer in benchmarks), pinned by pkg/package-lock.json; pkg/node_modules is a link into the
-# cache, unless npm was run there by hand.
+# playwright-core, puppeteer-core (for Firefox), typescript, binaryen and wllama (a peer in benchmarks), pinned by pkg/package-lock.json;
+# pkg/node_modules is a link into the cache, unless npm was run there by hand.
 need_node_modules() {
   need_node
   if [ -d pkg/node_modules ] && [ ! -L pkg/node_modules ]; then return 0; fi
@@ -43,7 +43,7 @@ need_node_modules() {
 
 install_node_modules() {
   [ ! -f "$1/complete" ] || return 0
-  step "npm: playwright-core, typescript, binaryen (wasm-opt), wllama"
+  step "npm: playwright-core, puppeteer-core, typescript, binaryen (wasm-opt), wllama"
   rm -rf "$1" && mkdir -p "$1"
   cp pkg/package.json pkg/package-lock.json "$1"
   (cd "$1" && npm ci --no-audit --no-fund >&2) || fail "npm could not install its packages." "check the network (npm ping), then run this again."
@@ -144,9 +144,40 @@ find_chromium() {
   [ -x "$SISKIN_CHROMIUM" ] && { [ "${1:-}" != driver ] || [ -x "$CHROMEDRIVER" ]; }
 }
 
+# Sets SISKIN_FIREFOX. Mesa's Vulkan gives its WebGPU an adapter where there is no GPU.
+need_firefox() {
+  find_firefox && return 0
+  step "Firefox"
+  apt_install firefox-esr mesa-vulkan-drivers || true
+  find_firefox || fail "No Firefox was found." \
+    "Debian: apt-get install firefox-esr mesa-vulkan-drivers" "elsewhere: install Firefox, and set SISKIN_FIREFOX to its program."
+}
+
+find_firefox() {
+  local name
+  for name in firefox-esr firefox; do
+    [ -n "${SISKIN_FIREFOX:-}" ] || SISKIN_FIREFOX=$(command -v "$name" || true)
+  done
+  export SISKIN_FIREFOX
+  [ -x "$SISKIN_FIREFOX" ]
+}
+
+# A Vulkan device for the native GPU tests: lavapipe, where there is no real one.
+need_vulkan() {
+  find_vulkan && return 0
+  step "Vulkan in software (lavapipe)"
+  apt_install mesa-vulkan-drivers || true
+  find_vulkan || fail "No Vulkan driver was found." "Debian: apt-get install mesa-vulkan-drivers" "elsewhere: install Mesa's lavapipe, or a graphics driver with Vulkan."
+}
+
+find_vulkan() {
+  [ "$(uname)" = Linux ] || return 0
+  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null || [ -n "${VK_ICD_FILENAMES:-}${VK_DRIVER_FILES:-}" ]
+}
+
 XLLAMACPP_VERSION=2026.10.11549
 
-# Sets XLLAMACPP to the Python of a virtual environment that has llama.cpp as a wheel: the native peer in benchmarks.
+# Sets XLLAMACPP to the Python of a virtual environment that has llama.cpp as a wheel: the native peer in benchmarks, the fallback server in tests.
 need_xllamacpp() {
   need_python
   local folder=$CACHE/tools/xllamacpp-$XLLAMACPP_VERSION
@@ -161,6 +192,6 @@ install_xllamacpp() {
   rm -rf "$1"
   python3 -m venv "$1" >&2 || fail "Python could not make a virtual environment." "apt-get install python3-venv"
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps "xllamacpp==$XLLAMACPP_VERSION" >&2 ||
-    fail "pip could not install xllamacpp $XLLAMACPP_VERSION." "check the network, or leave this peer out: --peer wllama"
+    fail "pip could not install xllamacpp $XLLAMACPP_VERSION." "check the network; a benchmark can leave this peer out: --peer wllama"
   touch "$1/complete"
 }

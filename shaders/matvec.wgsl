@@ -4,8 +4,13 @@
 //   GATE_UP    rows of the two weights gate and up; silu(gate) * up
 //   HEAD       only row `now.row` of x, and only one row of results
 //   ADD        the result is added to the output; without any of these it is stored
-// Each lane takes every LANES-th block of 32 columns, for all four rows: x is read once for them.
+// Each lane takes every LANES-th block of 32 columns, for all four rows: x is read once for them. With ALONE each lane has four rows of its
+// own: where a processor plays the graphics card, a barrier costs more than the rows.
+#ifndef ALONE
+#ifdef SUBGROUPS
 #enable subgroups
+#endif
+#endif
 #import shared/step
 #import quant/$A as a
 #import shared/dot as a
@@ -36,8 +41,8 @@ struct Op {
   rotated: u32,           // of them, how many are rotated
   context: u32,           // positions of the cache
   groups: u32,            // workgroups along x of the grid
+  count: u32,             // groups of four rows
 }
-const NONE = 0xffffffffu;
 
 @group(1) @binding(0) var<uniform> op: Op;
 @group(1) @binding(1) var<storage, read> buf_a: array<vec4<u32>>;
@@ -59,66 +64,36 @@ const NONE = 0xffffffffu;
 @group(1) @binding(8) var<storage, read_write> cache: array<u32>;          // two f16 a word: [k | v, kv heads, positions, head / 2]
 #endif
 
+#ifndef ALONE
 var<workgroup> sums: array<vec4<f32>, $LANES>;
 #ifdef NORM
 var<workgroup> squares: array<f32, $LANES>;
 #endif
+#endif
 
 #ifdef QKV
-// Two pairs of rows a workgroup. A rotated pair is (j, j + rotated / 2) or (2 j, 2 j + 1); what is not rotated goes by the latter.
-fn pair_rows(pair: u32) -> vec2<u32> {
-  let half = op.head / 2u;
-  let first = pair / half * op.head;
-  let j = pair % half;
-#ifdef HALVES
-  if (2u * j < op.rotated) {
-    return vec2<u32>(first + j, first + j + op.rotated / 2u);
-  }
-#endif
-  return vec2<u32>(first + 2u * j, first + 2u * j + 1u);
-}
-
-fn bias(at: u32, row: u32) -> f32 {
-  if (at == NONE) {
-    return 0.0;
-  }
-  return vectors[at + row / 4u][row % 4u];
-}
-
-fn turned(pair: u32, v: vec2<f32>, position: u32) -> vec2<f32> {
-  let j = pair % (op.head / 2u);
-  if (2u * j >= op.rotated) {
-    return v;
-  }
-  let turn = turns[position * (op.rotated / 2u) + j];
-  return vec2<f32>(v.x * turn.x - v.y * turn.y, v.x * turn.y + v.y * turn.x);
-}
-
-// Rows `first` and `second` hold two pairs that stand side by side: their elements fill whole words of the cache.
-fn append(plane: u32, position: u32, first: vec2<u32>, second: vec2<u32>, a: vec2<f32>, b: vec2<f32>) {
-  let kv_heads = op.other_rows / op.head;
-  let head = plane * kv_heads + first.x / op.head;
-  let at = (head * op.context + position) * (op.head / 2u);
-  if (first.y == first.x + 1u) {
-    cache[at + first.x % op.head / 2u] = pack2x16float(a);
-    cache[at + second.x % op.head / 2u] = pack2x16float(b);
-  } else {
-    cache[at + first.x % op.head / 2u] = pack2x16float(vec2<f32>(a.x, b.x));
-    cache[at + first.y % op.head / 2u] = pack2x16float(vec2<f32>(a.y, b.y));
-  }
-}
+#import shared/rotary
 #endif
 
 @compute @workgroup_size($LANES)
 fn main(
   @builtin(workgroup_id) id: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
+#ifndef ALONE
 #ifdef SUBGROUPS
   @builtin(subgroup_invocation_id) subgroup_lane: u32,
   @builtin(subgroup_size) subgroup_size: u32,
 #endif
+#endif
 ) {
+#ifdef ALONE
+  let group = (id.y * op.groups + id.x) * $LANES + lane;
+  if (group >= op.count) {
+    return;
+  }
+#else
   let group = id.y * op.groups + id.x;
+#endif
 #ifdef HEAD
   let token = now.row;
 #else
@@ -148,7 +123,11 @@ fn main(
 
   var sum = vec4<f32>(0.0);
   var square = 0.0;
+#ifdef ALONE
+  for (var block = 0u; block < op.blocks; block++) {
+#else
   for (var block = lane; block < op.blocks; block += $LANES) {
+#endif
     let at = (token * op.blocks + block) * 8u;
     var v = array<vec4<f32>, 8>(x[at], x[at + 1u], x[at + 2u], x[at + 3u], x[at + 4u], x[at + 5u], x[at + 6u], x[at + 7u]);
 #ifdef NORM
@@ -179,6 +158,7 @@ fn main(
 #endif
   }
 
+#ifndef ALONE
 #ifdef SUBGROUPS
   let all = subgroupAdd(sum);
 #ifdef NORM
@@ -225,6 +205,7 @@ fn main(
   sum = sums[0];
 #ifdef NORM
   square = squares[0];
+#endif
 #endif
 #endif
 #ifdef NORM

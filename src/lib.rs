@@ -2,7 +2,7 @@
 //!
 //! A module uses only what stands to its left (`tests/architecture.rs` holds it so):
 //!
-//! `error, quant, format -> tensor -> backend -> model -> generate -> loader, session -> web`
+//! `error, host, quant, format -> tensor -> backend -> model -> generate -> loader, session -> web`
 //!
 //! `text` (tokenizer and chat template) stands beside `model` and knows no tensors.
 
@@ -10,6 +10,7 @@ pub mod backend;
 pub mod error;
 pub mod format;
 pub mod generate;
+mod host;
 pub mod loader;
 pub mod model;
 pub mod quant;

@@ -29,11 +29,17 @@ pub struct Options {
 }
 
 /// What a file gave.
-pub struct Loaded<B: Backend> {
-    pub model: Model<B>,
+pub struct Loaded<M> {
+    pub model: M,
     pub tokenizer: Tokenizer,
     pub template: Option<ChatTemplate>,
     pub facts: Facts,
+}
+
+impl<M> Loaded<M> {
+    pub fn map<N>(self, map: impl FnOnce(M) -> N) -> Loaded<N> {
+        Loaded { model: map(self.model), tokenizer: self.tokenizer, template: self.template, facts: self.facts }
+    }
 }
 
 /// What a page or a command line shows of a model.
@@ -125,8 +131,16 @@ impl<B: Backend> Loader<B> {
         }
     }
 
+    /// The backend, and what the header says of the decoder, once it is there.
+    pub fn header(&self) -> Option<(&B, &Spec, &[TensorInfo])> {
+        match &self.state {
+            State::Tensors(tensors) => Some((&tensors.backend, &tensors.spec, &tensors.plan)),
+            State::Header { .. } | State::Failed(_) => None,
+        }
+    }
+
     /// To be called after the last byte. Errors: `gguf_truncated`, `tensor_missing`, `out_of_memory`, or `push`'s own.
-    pub fn finish(self) -> Result<Loaded<B>> {
+    pub fn finish(self) -> Result<Loaded<Model<B>>> {
         match self.state {
             State::Header { reader, .. } => {
                 reader.finish()?;
@@ -214,7 +228,7 @@ impl<B: Backend> Tensors<B> {
         }
     }
 
-    fn finish(self, at: u64) -> Result<Loaded<B>> {
+    fn finish(self, at: u64) -> Result<Loaded<Model<B>>> {
         if self.next < self.plan.len() {
             return Err(truncated(at, Some(self.facts.size_bytes)));
         }

@@ -3,12 +3,13 @@
 pub mod engine;
 pub mod fields;
 pub mod info;
+#[cfg(not(target_feature = "atomics"))]
+mod probe;
 pub mod request;
 pub mod score;
 
 use crate::{
     Code, Error, Result,
-    backend::cpu::Cpu,
     generate::{
         Decoder,
         event::Event,
@@ -33,9 +34,9 @@ pub struct Session<D = Engine> {
     template: Option<ChatTemplate>,
 }
 
-impl From<Loaded<Cpu>> for Session {
-    fn from(loaded: Loaded<Cpu>) -> Self {
-        Self::new(Engine::Cpu(loaded.model), loaded.tokenizer, loaded.template)
+impl From<Loaded<Engine>> for Session {
+    fn from(loaded: Loaded<Engine>) -> Self {
+        Self::new(loaded.model, loaded.tokenizer, loaded.template)
     }
 }
 
@@ -46,6 +47,11 @@ impl<D: Decoder> Session<D> {
 
     pub fn decoder(&self) -> &D {
         self.generator.decoder()
+    }
+
+    /// Goes on with another decoder of the same model, where the last one was lost: it reads the conversation anew.
+    pub fn replace_decoder(&mut self, decoder: D) {
+        self.generator.replace_decoder(decoder);
     }
 
     /// Begins an answer to the request's messages.
@@ -66,7 +72,8 @@ impl<D: Decoder> Session<D> {
     }
 
     /// At most about 100 ms of the prompt, or one token; none when no answer is being written.
-    /// Errors: `not_finite`, `out_of_memory`. They end the answer; the session stays usable.
+    /// Errors: `not_finite`, `out_of_memory`. They end the answer; the session stays usable. `gpu_lost`, `gpu_out_of_memory` and
+    /// `gpu_refused` leave the answer as it is, for another decoder to go on with it.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         self.generator.next(&self.tokenizer).await
     }

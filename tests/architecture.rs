@@ -5,13 +5,13 @@ use std::fs;
 use std::path::Path;
 
 /// A module may use itself and those before it.
-const ORDER: &[&str] = &["error", "quant", "format", "tensor", "backend", "model", "text", "generate", "loader", "session", "web"];
+const ORDER: &[&str] = &["error", "host", "quant", "format", "tensor", "backend", "model", "text", "generate", "loader", "session", "web"];
 /// Beside the decoder, not upon it: all that text may use.
 const TEXT_USES: &[&str] = &["error", "format", "text"];
 /// Neither does the decoder know of text.
 const NO_TEXT: &[&str] = &["error", "quant", "format", "tensor", "backend", "model"];
-/// The only modules that know that there is a CPU. The rest is written for any backend.
-const KNOW_THE_CPU: &[&str] = &["backend", "session"];
+/// The only modules that know which backends there are. The rest is written for any.
+const KNOW_THE_BACKENDS: &[&str] = &["backend", "session"];
 /// Modules that read what comes from outside.
 const READ_INPUT: &[&str] = &["format", "loader", "web", "text"];
 const MAX_LINES: usize = 400;
@@ -123,8 +123,9 @@ fn modules_use_what_stands_to_their_left() {
 fn only_the_session_picks_a_backend() {
     let mut pickers = Vec::new();
     for source in library() {
-        if source.uses().iter().any(|path| path.starts_with("backend::cpu")) || source.code().contains("cpu::") {
-            assert!(KNOW_THE_CPU.contains(&source.module()), "{} names a backend", source.path);
+        let names = |backend: &str| source.uses().iter().any(|path| path.starts_with(&format!("backend::{backend}")));
+        if ["cpu", "gpu"].into_iter().any(names) || source.code().contains("cpu::") {
+            assert!(KNOW_THE_BACKENDS.contains(&source.module()), "{} names a backend", source.path);
             pickers.push(source.module().to_owned());
         }
     }

@@ -43,6 +43,23 @@ fn an_answer_streams_and_ends_with_the_models_turn() {
 }
 
 #[test]
+fn log_probabilities_are_the_models_own() {
+    let words = Words::new(&["a", "b"]);
+    let mut generator = Generator::new(Scripted::new(&words, 64, "b|<end>"));
+    let sampling = SamplingOptions { top_logprobs: Some(2), logit_bias: [(0, 5.0)].into(), ..SamplingOptions::greedy() };
+    generator.start(GenerateOptions { sampling, ..order(vec![1]) }, &words).unwrap();
+    let events = run(&mut generator, &words).unwrap();
+    // The likeliest has 10, the others nothing; the bias that is on "a" is none of the model's.
+    let others = f64::from(words.start());
+    let logprob = events[0].logprob.clone().unwrap();
+    assert_eq!((logprob.chosen.token.as_str(), logprob.chosen.bytes.as_slice()), ("b", b"b".as_slice()));
+    assert!((f64::from(logprob.chosen.logprob) + (1.0 + others * (-10f64).exp()).ln()).abs() < 1e-5);
+    assert_eq!(logprob.top_logprobs[0], logprob.chosen);
+    assert_eq!(logprob.top_logprobs[1].token, "a");
+    assert_eq!(events[1].logprob, None);
+}
+
+#[test]
 fn control_tokens_are_no_text() {
     let words = Words::new(&["a", "b"]);
     let mut generator = Generator::new(Scripted::new(&words, 64, "a|<start>|b|<end>"));
@@ -147,7 +164,7 @@ fn a_long_prompt_is_evaluated_in_turns_of_at_most_100_ms() {
 
 #[test]
 fn pace_ignores_a_short_rest_and_slows_down_at_once() {
-    let mut pace = Pace::new();
+    let mut pace = Pace::new(4);
     for _ in 0..5 {
         pace.observe(pace.tokens(), 0.0);
     }

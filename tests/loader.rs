@@ -17,12 +17,13 @@ use siskin::{
     backend::cpu::Cpu,
     format::gguf::{Gguf, GgufReader},
     loader::{Loaded, Loader, Options},
+    model::Model,
     quant::DType,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn load_with(file: &[u8], chunk_bytes: usize, options: Options) -> Result<Loaded<Cpu>, Error> {
+fn load_with(file: &[u8], chunk_bytes: usize, options: Options) -> Result<Loaded<Model<Cpu>>, Error> {
     let mut loader = Loader::new(Cpu::default(), options);
     for chunk in file.chunks(chunk_bytes) {
         if let Err(error) = loader.push(chunk) {
@@ -34,7 +35,7 @@ fn load_with(file: &[u8], chunk_bytes: usize, options: Options) -> Result<Loaded
     loader.finish()
 }
 
-fn load(file: &[u8]) -> Result<Loaded<Cpu>, Error> {
+fn load(file: &[u8]) -> Result<Loaded<Model<Cpu>>, Error> {
     load_with(file, 1000, Options::default())
 }
 
@@ -46,7 +47,7 @@ fn refused(file: &[u8], code: Code, says: &str) {
     assert_sentence(&error);
 }
 
-fn logits(loaded: Loaded<Cpu>) -> Vec<f32> {
+fn logits(loaded: Loaded<Model<Cpu>>) -> Vec<f32> {
     let (mut model, mut logits) = (loaded.model, Vec::new());
     pollster::block_on(model.forward(&[72, 105, 256, 0, 257], Some(&mut logits))).expect("logits");
     logits

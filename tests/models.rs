@@ -13,6 +13,7 @@ use serde_json::Value;
 use siskin::{
     backend::cpu::Cpu,
     loader::{Loaded, Loader, Options},
+    model::Model,
 };
 use std::{
     fs::File,
@@ -28,7 +29,7 @@ fn golden(path: &str) -> Value {
     serde_json::from_reader(File::open(fixture(path)).unwrap()).unwrap()
 }
 
-fn load(path: &Path) -> Loaded<Cpu> {
+fn load(path: &Path) -> Loaded<Model<Cpu>> {
     let mut loader = Loader::new(Cpu::default(), Options { context_tokens: Some(512) });
     let mut file = File::open(path).unwrap();
     let mut chunk = vec![0; 1 << 20];

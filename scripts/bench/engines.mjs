@@ -44,9 +44,9 @@ export function serveKernels(file) {
 }
 
 /** What all browser engines share: functions that run in the page of a fresh Chromium. */
-export async function openPage(url) {
+export async function openPage(url, more = []) {
   // headless: false, because playwright's own flag would ask for its own headless build.
-  const browser = await chromium.launch({ executablePath: process.env.SISKIN_CHROMIUM, headless: false, args: ARGUMENTS });
+  const browser = await chromium.launch({ executablePath: process.env.SISKIN_CHROMIUM, headless: false, args: [...ARGUMENTS, ...more] });
   const page = await browser.newPage();
   const crashed = new Promise((_, failed) => page.on('crash', () => failed(new Error('the tab crashed'))));
   crashed.catch(() => {});
@@ -80,7 +80,7 @@ export async function openSiskin({ server_url, threads }) {
   const load = async ({ context_tokens, threads }) => {
     const { Siskin } = await import('/lib/index.js');
     const start_ms = performance.now();
-    window.siskin = await Siskin.load('/bench/model.gguf', { contextTokens: context_tokens, threads });
+    window.siskin = await Siskin.load('/bench/model.gguf', { contextTokens: context_tokens, threads, backend: 'cpu', storage: 'memory' });
     return { load_ms: performance.now() - start_ms, info: window.siskin.info };
   };
   return {

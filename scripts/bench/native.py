@@ -1,4 +1,4 @@
-"""Serves a model with llama.cpp (the wheel xllamacpp) until its standard input ends: native.py MODEL THREADS CONTEXT_TOKENS
+"""Serves a model with llama.cpp (the wheel xllamacpp) until its standard input ends: native.py MODEL THREADS CONTEXT_TOKENS [API_KEY]
 
 Prints one line of JSON when the model is loaded: {"address", "load_ms", "version", "system_info"}.
 """
@@ -29,6 +29,7 @@ def main():
     params.n_parallel = 1
     params.n_gpu_layers = 0
     params.verbosity = 0
+    params.api_keys = sys.argv[4:]
     start = time.perf_counter()
     server = xllamacpp.Server(params)
     facts = {

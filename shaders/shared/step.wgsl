@@ -1,4 +1,4 @@
-// What differs from step to now. Everything else is in the operation's own uniform, written once.
+// What differs from step to step. Everything else is in the operation's own uniform, written once.
 struct Step {
   tokens: u32,            // in this step
   position: u32,          // of the first of them
@@ -6,7 +6,7 @@ struct Step {
   row: u32,               // the row of x that the head reads
   span: u32,              // positions that one split of attention takes, a multiple of 64
   splits: u32,            // of attention
-  chosen_at: u32,         // where in `token_ids` the sampled token goes
+  chosen_at: u32,         // where in `token_ids` the chosen token goes
   top_k: u32,
   temperature: f32,
   top_p: f32,
@@ -14,7 +14,7 @@ struct Step {
   repetition_penalty: f32,
   frequency_penalty: f32,
   presence_penalty: f32,
-  draw: f32,              // uniform in 0 .. 1
-  unused: u32,
+  draw: f32,              // uniform in 0 .. 1; decides the token
+  penalized: u32,         // whether any token has a mark or a bias that counts
 }
 @group(0) @binding(0) var<uniform> now: Step;

@@ -4,11 +4,13 @@
 //! Recording is synchronous, reading back is not: every method but [`Backend::read`] only has to take the work down in order.
 //! Shapes are row-major, the last axis contiguous; `tokens` is the number of tokens in this step.
 
+pub mod choice;
 pub mod cpu;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
 
-use crate::{Result, quant::DType, tensor::Weight};
+use crate::{Code, Error, Result, quant::DType, tensor::Weight};
+use choice::Choose;
 
 /// Weights are written in groups of this many rows, so that a backend can interleave them.
 pub const GROUP_ROWS: usize = 8;
@@ -77,6 +79,11 @@ pub enum Rows {
     All,
 }
 
+/// "blk.3.attn_q"
+pub fn tap_name(block: Option<usize>, name: &str) -> String {
+    block.map_or_else(|| name.to_owned(), |block| format!("blk.{block}.{name}"))
+}
+
 pub trait Backend {
     /// A weight's bytes, laid out as this backend's kernels like them.
     type Buf;
@@ -106,8 +113,33 @@ pub trait Backend {
     fn feed_forward(&mut self, step: &mut Self::Step, w: &FeedForward<Self::Buf>);
     /// `logits = output (rms_norm(x) * norm)` for the wanted rows.
     fn head(&mut self, step: &mut Self::Step, norm: &Weight<Self::Buf>, output: &Weight<Self::Buf>, eps: f32, rows: Rows);
-    /// Ends a step that nobody reads from.
-    fn submit(&mut self, _step: &mut Self::Step) {}
+    /// The step has just computed this tensor: `token_embd`, or in a block `attn_q`, `attn`, `attn_output`, `ffn_up` or `ffn_down`. A
+    /// backend that was told to look keeps a copy, under [`tap_name`].
+    fn tap(&mut self, _step: &mut Self::Step, _block: Option<usize>, _name: &str) {}
+    /// Ends a step that nobody reads from, and waits while more than one is under way.
+    fn submit(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<()>> {
+        async { Ok(()) }
+    }
     /// The logits `[wanted rows, vocab]` of the last [`Backend::head`].
     fn read(&mut self, step: &mut Self::Step, logits: &mut Vec<f32>) -> impl Future<Output = Result<()>>;
+
+    /// A step of fewer tokens is hardly faster: they share a reading of the weights. A power of two.
+    fn least_tokens(&self) -> usize {
+        4
+    }
+    /// How many steps may be under way whose tokens the host does not know yet, each following the token that the one before it chose.
+    /// 0: the device chooses no tokens, and none of the methods below is called.
+    fn most_in_flight(&self) -> usize {
+        0
+    }
+    /// From here on the device chooses as `choose` would.
+    fn begin_choosing(&mut self, _step: &mut Self::Step, _choose: &impl Choose) {}
+    /// As [`Backend::embed`], with the one token that the last [`Backend::choose`] left.
+    fn embed_chosen(&mut self, _step: &mut Self::Step, _table: &Weight<Self::Buf>, _position: usize) {}
+    /// Chooses a token by the logits of the last [`Backend::head`], and ends the step. `draw` is [`Choose::draw`]'s.
+    fn choose(&mut self, _step: &mut Self::Step, _draw: f32) {}
+    /// The oldest token chosen that nobody has read. Errors: `not_finite`, and those of the device.
+    fn read_chosen(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<u32>> {
+        async { Err(Error::new(Code::InvalidArgument, "This backend chooses no tokens; read its logits.")) }
+    }
 }

@@ -12,12 +12,18 @@ mod shard;
 use serde_json::json;
 use siskin::{
     Code, Error, Result,
-    backend::cpu::{Cpu, pool::Pool},
     format::{gguf::GgufReader, metadata::Value},
-    generate::{event::Usage, sampler::SamplingOptions},
-    loader::{Loaded, Loader, Options},
-    model::STEP_TOKENS,
-    session::{Session, request::ChatRequest},
+    generate::{
+        Decoder, Outcome, STEP_TOKENS,
+        event::Usage,
+        sampler::{Sampler, SamplingOptions},
+    },
+    loader::{Loaded, Options},
+    session::{
+        Session,
+        engine::{Engine, EngineLoader, GpuOptions, Pool},
+        request::ChatRequest,
+    },
     text::tokenizer::Special,
 };
 use std::{
@@ -36,13 +42,16 @@ const MOST_THREADS: usize = 8;
 
 const HELP: &str = "siskin: small language models, from GGUF files
 
-  siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N] [--threads N]
+  siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]
   siskin inspect MODEL [--tensors]
-  siskin eval MODEL TEXTFILE [--tokens N] [--threads N]   perplexity and speed over the text's first N tokens (512)
+  siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
   siskin convert IN OUT [--type TYPE]          the same model with its matrices in another type (Q4_0)
   siskin shard MODEL --out DIR [--max SIZE]    pieces of at most SIZE (24MiB) with a manifest, for any static host
-  siskin bench MODEL [--prompt N] [--generate N] [--rounds N] [--threads N]
+  siskin bench MODEL [--prompt N] [--generate N] [--rounds N] [--profile] [--shaders FOLDER]
   siskin bench --kernels                       the matrix products alone, in every format
+
+  run, eval and bench compute on the processor, with --threads N of it, or with --gpu on the graphics card.
+  bench --gpu --profile tells how long each shader took; --shaders writes the WGSL of those that ran.
 ";
 
 fn main() -> ExitCode {
@@ -74,10 +83,10 @@ impl Arguments {
             match argument {
                 Value(word) => words.push(word.string()?),
                 Long("help") | Short('h') => words.insert(0, "help".into()),
-                Long(name @ ("tensors" | "kernels")) => options.push((name.into(), String::new())),
+                Long(name @ ("tensors" | "kernels" | "gpu" | "profile")) => options.push((name.into(), String::new())),
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"
-                    | "threads" | "type" | "max" | "out"),
+                    | "threads" | "type" | "max" | "out" | "shaders"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
@@ -140,19 +149,33 @@ fn read(path: &Path, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> 
     }
 }
 
-fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Result<Loaded<Cpu>> {
+fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Result<Loaded<Engine>> {
     let start = Instant::now();
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let threads = arguments.number("threads")?.map_or_else(cores, NonZero::get);
-    let mut loader = Loader::new(Cpu::new(Pool::new(threads)), Options { context_tokens });
-    read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;
+    let options = Options { context_tokens };
+    let mut loader = if arguments.option("gpu").is_some() {
+        let wanted = GpuOptions { profile: arguments.option("profile").is_some(), ..GpuOptions::default() };
+        pollster::block_on(EngineLoader::on_gpu(options, wanted))?
+    } else {
+        EngineLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))
+    };
+    let mut tested = false;
+    read(Path::new(path), |chunk| {
+        loader.push(chunk)?;
+        if !tested && loader.has_header() {
+            tested = true;
+            pollster::block_on(loader.probe(0))?;
+        }
+        Ok(false)
+    })?;
     let loaded = loader.finish()?;
     eprintln!(
-        "{}: {} {}, loaded in {:.2} s, {threads} thread(s)",
+        "{}: {} {}, loaded in {:.2} s, {}",
         loaded.facts.name,
         loaded.facts.architecture,
         loaded.facts.file_type,
-        start.elapsed().as_secs_f64()
+        start.elapsed().as_secs_f64(),
+        loaded.model.adapter().map_or_else(|| format!("{} thread(s)", loaded.model.threads()), str::to_owned)
     );
     Ok(loaded)
 }
@@ -278,23 +301,47 @@ fn log_probability(logits: &[f32], token: u32) -> f64 {
 }
 
 fn bench(arguments: &Arguments) -> Result<()> {
-    let prompt = arguments.number("prompt")?.unwrap_or(128);
+    let prompt: u32 = arguments.number("prompt")?.unwrap_or(128);
     let generate = arguments.number("generate")?.unwrap_or(48);
     let Loaded { mut model, .. } = load(arguments.word(1, "MODEL")?, arguments, None)?;
-    let tokens: Vec<u32> = (0..prompt as u32).map(|i| (i * 7919 + 100) % model.vocab_size() as u32).collect();
-    let mut logits = Vec::new();
+    let tokens: Vec<u32> = (0..prompt).map(|i| (i * 7919 + 100) % model.vocab_size() as u32).collect();
     for _ in 0..arguments.number("rounds")?.unwrap_or(3) {
         model.truncate(0);
+        let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size())?;
+        sampler.expect_more(generate);
         let start = Instant::now();
-        pollster::block_on(model.forward(&tokens, Some(&mut logits)))?;
+        let mut next = chosen(&mut model, &tokens, &mut sampler)?;
         let prefill = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        for _ in 0..generate {
-            let next = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0);
-            pollster::block_on(model.forward(&[next as u32], Some(&mut logits)))?;
+        for left in (0..generate).rev() {
+            sampler.expect_more(left);
+            next = chosen(&mut model, &[next], &mut sampler)?;
         }
         let decode = start.elapsed().as_secs_f64();
-        show(&format!("prefill {:.1} t/s, decode {:.1} t/s\n", prompt as f64 / prefill, f64::from(generate) / decode))?;
+        show(&format!("prefill {:.1} t/s, decode {:.1} t/s\n", f64::from(prompt) / prefill, generate as f64 / decode))?;
+    }
+    for (name, timing) in pollster::block_on(model.timings())? {
+        show(&format!("{:8.1} ms, {:5} times {name}\n", 1e3 * timing.seconds, timing.dispatches))?;
+    }
+    if let Some(folder) = arguments.option("shaders") {
+        for (name, source) in model.shaders() {
+            let path = Path::new(folder).join(name.replace(' ', "-") + ".wgsl");
+            std::fs::write(&path, source).map_err(|error| {
+                Error::new(Code::Io, format!("`{}` cannot be written: {error}. Give a folder that exists.", path.display()))
+            })?;
+        }
     }
     Ok(())
+}
+
+/// The token that follows.
+fn chosen(model: &mut Engine, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
+    let mut steps = tokens.chunks(STEP_TOKENS).peekable();
+    while let Some(step) = steps.next() {
+        let sampler = steps.peek().is_none().then_some(&mut *sampler);
+        if let Outcome::Done(Some(token)) = pollster::block_on(model.step(step, sampler, &mut || false))? {
+            return Ok(token);
+        }
+    }
+    Err(Error::new(Code::InvalidArgument, "There are no tokens to run; give --prompt at least 1."))
 }

@@ -1,9 +1,10 @@
 //! What a caller learns while an answer is written. Names are the OpenAI API's.
 
+use super::logprobs::TokenLogprob;
 use serde::Serialize;
 
 /// The outcome of one call: progress through the prompt, or a piece of text, or the end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Event {
     /// What may be shown now: whole characters, often empty.
     pub text: String,
@@ -12,6 +13,9 @@ pub struct Event {
     /// Set on the last event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Of the token at hand, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprob: Option<TokenLogprob>,
     /// Set while more of the prompt must be evaluated before the first token, and again after the context slid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill: Option<Prefill>,

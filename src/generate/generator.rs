@@ -1,14 +1,13 @@
 //! Writes one answer, a small step at a time, and keeps the KV cache for the next.
 
 use super::{
-    Decoder, Vocabulary,
+    Decoder, Outcome, Vocabulary,
     event::{Event, FinishReason, Prefill, Usage},
-    host,
     pace::Pace,
     sampler::{Sampler, SamplingOptions},
     stop::StopStrings,
 };
-use crate::{Code, Error, Result, text::stream::Utf8Stream};
+use crate::{Code, Error, Result, host, text::stream::Utf8Stream};
 use serde::Deserialize;
 use std::sync::{
     Arc,
@@ -64,7 +63,6 @@ pub struct Generator<D> {
     /// The conversation so far. The decoder has cached its first `decoder.cached_tokens()`.
     tokens: Vec<u32>,
     answer: Option<Answer>,
-    logits: Vec<f32>,
     pace: Pace,
     /// The longest that the current step has worked without interruption.
     longest_ms: f64,
@@ -83,12 +81,20 @@ struct Answer {
     usage: Usage,
 }
 
+/// What came of a step.
+enum Evaluated {
+    /// Part of the prompt is still to be read.
+    Prompt { done_tokens: usize },
+    /// The token that goes on.
+    All { token: u32 },
+}
+
 impl Answer {
     fn end(&mut self, mut text: String, reason: FinishReason) -> Event {
         text.push_str(&self.stop.finish());
         let mut usage = self.usage;
         usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-        Event { text, finish_reason: Some(reason), usage: Some(usage), prefill: None }
+        Event { text, finish_reason: Some(reason), usage: Some(usage), ..Event::default() }
     }
 }
 
@@ -100,7 +106,8 @@ impl<D: Decoder> Generator<D> {
     /// `now_ms` tells the time in milliseconds; the size of prompt chunks follows from it.
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
-        Self { decoder, tokens: Vec::new(), answer: None, logits: Vec::new(), pace: Pace::new(), longest_ms: 0.0, now_ms, stop }
+        let pace = Pace::new(decoder.least_tokens());
+        Self { decoder, tokens: Vec::new(), answer: None, pace, longest_ms: 0.0, now_ms, stop }
     }
 
     pub fn decoder(&self) -> &D {
@@ -110,6 +117,12 @@ impl<D: Decoder> Generator<D> {
     /// For other uses of the model between two answers. Whoever fills its cache empties it afterwards.
     pub fn decoder_mut(&mut self) -> &mut D {
         &mut self.decoder
+    }
+
+    /// Takes the place of a decoder that was lost. Nothing is cached in it yet: the next step reads the conversation anew.
+    pub fn replace_decoder(&mut self, decoder: D) {
+        self.pace = Pace::new(decoder.least_tokens());
+        self.decoder = decoder;
     }
 
     pub fn is_writing(&self) -> bool {
@@ -162,7 +175,8 @@ impl<D: Decoder> Generator<D> {
     }
 
     /// One step of the answer; none when no answer is being written.
-    /// An error ends the answer, and leaves the cache as it was before the step: the next [`Generator::start`] works.
+    /// An error ends the answer, and leaves the cache as it was before the step: the next [`Generator::start`] works. One of the device
+    /// itself ([`Code::is_device`]) does not end it: [`Generator::replace_decoder`], and it goes on.
     /// Dropping the future ends the answer too.
     pub async fn next(&mut self, vocabulary: &impl Vocabulary) -> Result<Option<Event>> {
         let Some(mut answer) = self.answer.take() else { return Ok(None) };
@@ -170,30 +184,43 @@ impl<D: Decoder> Generator<D> {
             return Ok(Some(answer.end(String::new(), FinishReason::Abort)));
         }
         let cached_tokens = self.decoder.cached_tokens();
-        let event = self.step(&mut answer, vocabulary).await.inspect_err(|_| self.decoder.truncate(cached_tokens))?;
-        if event.finish_reason.is_none() {
+        let outcome = self.step(&mut answer, vocabulary).await;
+        let goes_on = match &outcome {
+            Ok(event) => event.finish_reason.is_none(),
+            Err(error) => {
+                self.decoder.truncate(cached_tokens);
+                error.code.is_device()
+            }
+        };
+        if goes_on {
             self.answer = Some(answer);
         }
-        Ok(Some(event))
+        outcome.map(Some)
     }
 
     async fn step(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<Event> {
         let total_tokens = self.tokens.len();
-        let done_tokens = self.evaluate().await?;
-        if self.decoder.cached_tokens() < total_tokens {
-            return Ok(Event { prefill: Some(Prefill { done_tokens, total_tokens }), ..Event::default() });
+        match self.evaluate(answer).await? {
+            Evaluated::Prompt { done_tokens } => Ok(Event { prefill: Some(Prefill { done_tokens, total_tokens }), ..Event::default() }),
+            Evaluated::All { token } => {
+                self.tokens.push(token);
+                // The end of a turn is no token of the answer.
+                let logprob = if vocabulary.is_end(token) { None } else { answer.sampler.logprob(token, vocabulary) };
+                Ok(Event { logprob, ..self.say(token, answer, vocabulary) })
+            }
         }
-        let token = answer.sampler.sample(&mut self.logits)?;
-        self.tokens.push(token);
-        Ok(self.say(token, answer, vocabulary))
     }
 
-    /// Evaluates the next tokens, with logits if they are the last, or goes on with them. Returns how many tokens of the conversation's work
-    /// are done.
-    async fn evaluate(&mut self) -> Result<usize> {
+    /// Evaluates the next tokens, or goes on with them, and has the token chosen that follows the last.
+    async fn evaluate(&mut self, answer: &mut Answer) -> Result<Evaluated> {
         let start = self.decoder.cached_tokens();
         let end = self.tokens.len().min(start + self.pace.tokens());
-        let logits = (end == self.tokens.len()).then_some(&mut self.logits);
+        let sampler = (end == self.tokens.len()).then(|| {
+            let room = self.decoder.context_tokens() - end;
+            let left = answer.max_tokens.map_or(room, |max_tokens| max_tokens - answer.usage.completion_tokens);
+            answer.sampler.expect_more(room.min(left).saturating_sub(1));
+            &mut answer.sampler
+        });
         let chunk = self.tokens.get(start..end).unwrap_or_default();
         let now_ms = &*self.now_ms;
         let begin_ms = now_ms();
@@ -205,16 +232,20 @@ impl<D: Decoder> Generator<D> {
             ms - begin_ms >= TURN_MS
         };
         // A single token is not interrupted: an answer's events are its tokens.
-        let share = self.decoder.step(chunk, logits, &mut || mark() && chunk.len() > 1).await?;
+        let outcome = self.decoder.step(chunk, sampler, &mut || mark() && chunk.len() > 1).await?;
         mark();
         self.longest_ms = longest_ms;
-        if share >= 1.0 {
+        if let Outcome::Done(_) = outcome {
             self.longest_ms = 0.0;
             if chunk.len() > 1 {
                 self.pace.observe(chunk.len(), longest_ms);
             }
         }
-        Ok(start + (share * (end - start) as f32) as usize)
+        Ok(match outcome {
+            Outcome::Paused(share) => Evaluated::Prompt { done_tokens: start + (share * (end - start) as f32) as usize },
+            Outcome::Done(None) => Evaluated::Prompt { done_tokens: end },
+            Outcome::Done(Some(token)) => Evaluated::All { token },
+        })
     }
 
     /// Turns a token into text, and ends the answer where it must end.

@@ -2,15 +2,16 @@
 
 pub mod event;
 pub mod generator;
-mod host;
+pub mod logprobs;
 pub mod pace;
 pub mod rng;
 pub mod sampler;
 pub mod stop;
 
 use crate::{Result, backend::Backend, model::Model, text::tokenizer::Tokenizer};
+use sampler::Sampler;
 
-pub use crate::model::STEP_TOKENS;
+pub use crate::model::{Outcome, STEP_TOKENS};
 
 /// What generating needs of a model: logits that follow a sequence, and a cache of that sequence.
 pub trait Decoder {
@@ -20,17 +21,20 @@ pub trait Decoder {
     fn context_tokens(&self) -> usize;
     /// Tokens in the cache now.
     fn cached_tokens(&self) -> usize;
+    /// A step of fewer tokens is hardly faster. A power of two.
+    fn least_tokens(&self) -> usize {
+        4
+    }
     /// Forgets every cached token from position `tokens` on.
     fn truncate(&mut self, tokens: usize);
-    /// Appends at most [`STEP_TOKENS`] `tokens` to the cache; with `logits`, leaves there the logits `[vocab]` that follow the last of them.
-    /// Asks `pause` now and then whether to return early, with the share of the step that is done: below 1 nothing is cached yet, the same
-    /// call again goes on, and any other begins anew.
+    /// Appends at most [`STEP_TOKENS`] `tokens` to the cache; with `sampler`, has it choose the token that follows the last of them.
+    /// Asks `pause` now and then whether to return early: nothing is cached then, the same call again goes on, and any other begins anew.
     fn step(
         &mut self,
         tokens: &[u32],
-        logits: Option<&mut Vec<f32>>,
+        sampler: Option<&mut Sampler>,
         pause: &mut impl FnMut() -> bool,
-    ) -> impl Future<Output = Result<f32>>;
+    ) -> impl Future<Output = Result<Outcome>>;
 }
 
 impl<B: Backend> Decoder for Model<B> {
@@ -43,11 +47,14 @@ impl<B: Backend> Decoder for Model<B> {
     fn cached_tokens(&self) -> usize {
         Model::cached_tokens(self)
     }
+    fn least_tokens(&self) -> usize {
+        self.backend.least_tokens()
+    }
     fn truncate(&mut self, tokens: usize) {
         Model::truncate(self, tokens);
     }
-    async fn step(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>, pause: &mut impl FnMut() -> bool) -> Result<f32> {
-        Model::step(self, tokens, logits, pause).await
+    async fn step(&mut self, tokens: &[u32], sampler: Option<&mut Sampler>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
+        Model::step(self, tokens, sampler, pause).await
     }
 }
 

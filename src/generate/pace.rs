@@ -2,7 +2,6 @@
 
 use crate::model::STEP_TOKENS;
 
-const MIN_TOKENS: usize = 4;
 /// Before anything is known.
 const FIRST_TOKENS: usize = 16;
 /// The longest that the model should work without a chance to be interrupted.
@@ -15,11 +14,13 @@ const MAX_GROWTH: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Pace {
     tokens: usize,
+    least_tokens: usize,
 }
 
 impl Pace {
-    pub fn new() -> Self {
-        Self { tokens: FIRST_TOKENS }
+    /// With fewer than `least_tokens` a chunk is hardly faster.
+    pub fn new(least_tokens: usize) -> Self {
+        Self { tokens: FIRST_TOKENS.max(least_tokens), least_tokens }
     }
 
     /// The size of the next chunk.
@@ -34,13 +35,7 @@ impl Pace {
             return;
         }
         let bearable = if longest_ms > 0.0 { (tokens as f64 * TARGET_MS / longest_ms) as usize } else { usize::MAX };
-        let bearable = bearable.min(tokens * MAX_GROWTH).clamp(MIN_TOKENS, STEP_TOKENS);
+        let bearable = bearable.min(tokens * MAX_GROWTH).clamp(self.least_tokens, STEP_TOKENS);
         self.tokens = 1 << bearable.ilog2();
-    }
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self::new()
     }
 }

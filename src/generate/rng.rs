@@ -27,9 +27,8 @@ impl Pcg32 {
         xorshifted.rotate_right((old >> 59) as u32)
     }
 
-    /// Uniform in `0.0..1.0`, with 53 random bits.
-    pub fn next_f64(&mut self) -> f64 {
-        let bits = (u64::from(self.next_u32()) << 32) | u64::from(self.next_u32());
-        (bits >> 11) as f64 / (1u64 << 53) as f64
+    /// Uniform in `0.0..1.0`, with 24 random bits.
+    pub fn next_f32(&mut self) -> f32 {
+        (self.next_u32() >> 8) as f32 / (1u32 << 24) as f32
     }
 }

@@ -1,7 +1,15 @@
 //! Chooses the next token from the model's logits.
 
-use super::{host, rng::Pcg32};
-use crate::{Code, Error, Result};
+use super::{
+    Vocabulary,
+    logprobs::{Likelihoods, TokenLogprob},
+    rng::Pcg32,
+};
+use crate::{
+    Code, Error, Result,
+    backend::choice::{Choose, Filters},
+    host,
+};
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, HashMap},
@@ -29,6 +37,8 @@ pub struct SamplingOptions {
     pub min_p: f32,
     /// The same seed gives the same choices; none draws one from the host.
     pub seed: Option<u64>,
+    /// Up to 20. Log-probabilities are wanted: of each token, and of so many of the likeliest in its place.
+    pub top_logprobs: Option<u32>,
 }
 
 impl Default for SamplingOptions {
@@ -43,6 +53,7 @@ impl Default for SamplingOptions {
             top_p: 0.95,
             min_p: 0.05,
             seed: None,
+            top_logprobs: None,
         }
     }
 }
@@ -63,6 +74,9 @@ impl SamplingOptions {
         if !(self.repetition_penalty > 0.0 && self.repetition_penalty <= 10.0) {
             return Err(invalid(format!("`repetition_penalty` is {}; it must be above 0 and at most 10.", self.repetition_penalty)));
         }
+        if let Some(top) = self.top_logprobs.filter(|&top| top > MOST_LOGPROBS) {
+            return Err(invalid(format!("`top_logprobs` is {top}; it must be from 0 to {MOST_LOGPROBS}.")));
+        }
         for (&token, &bias) in &self.logit_bias {
             if token as usize >= vocab_size {
                 return Err(invalid(format!(
@@ -75,6 +89,9 @@ impl SamplingOptions {
         Ok(())
     }
 }
+
+/// As in the OpenAI API.
+const MOST_LOGPROBS: u32 = 20;
 
 fn in_range(name: &str, value: f32, low: f32, high: f32) -> Result<()> {
     // Written so that NaN fails.
@@ -100,6 +117,8 @@ pub struct Sampler {
     /// How often each token stands in the answer; 0 for one that only the prompt has.
     counts: HashMap<u32, u32>,
     candidates: Vec<Candidate>,
+    more: usize,
+    likelihoods: Option<Likelihoods>,
 }
 
 impl Sampler {
@@ -107,7 +126,7 @@ impl Sampler {
     pub fn new(options: SamplingOptions, vocab_size: usize) -> Result<Self> {
         options.validate(vocab_size)?;
         let seed = options.seed.unwrap_or_else(host::entropy);
-        Ok(Self { options, rng: Pcg32::new(seed, 0), counts: HashMap::new(), candidates: Vec::new() })
+        Ok(Self { options, rng: Pcg32::new(seed, 0), counts: HashMap::new(), candidates: Vec::new(), more: 0, likelihoods: None })
     }
 
     /// Tells the sampler what the prompt says, for the repetition penalty.
@@ -119,15 +138,28 @@ impl Sampler {
         }
     }
 
+    /// Tells the sampler how many tokens may be wanted after the next, so that a device may go ahead of it.
+    pub fn expect_more(&mut self, tokens: usize) {
+        self.more = tokens;
+    }
+
     /// Chooses the token that follows, given `logits` `[vocab]`, which it uses as scratch.
     /// Errors: `not_finite` when a logit is NaN or infinite, or none is above minus infinity.
     pub fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
+        let draw = self.draw(0);
+        self.likelihoods = self.options.top_logprobs.map(|_| Likelihoods::new(logits));
         let token = match self.distribution(logits)? {
             [only] => only.token,
-            _ => self.draw(),
+            _ => self.drawn(draw),
         };
-        *self.counts.entry(token).or_insert(0) += 1;
+        self.accept(token);
         Ok(token)
+    }
+
+    /// How likely the last token chosen was, if that is wanted.
+    pub fn logprob(&self, token: u32, vocabulary: &impl Vocabulary) -> Option<TokenLogprob> {
+        let top = self.options.top_logprobs? as usize;
+        Some(self.likelihoods.as_ref()?.of(token, top, vocabulary))
     }
 
     /// The tokens left by every filter, with probabilities that sum to 1. `logits` `[vocab]` is scratch.
@@ -180,8 +212,10 @@ impl Sampler {
         }
     }
 
-    fn draw(&mut self) -> u32 {
-        let mut left = self.rng.next_f64() * mass(&self.candidates);
+    /// The candidate that `draw` falls on. They lie in the order of their ids, as on a device.
+    fn drawn(&mut self, draw: f32) -> u32 {
+        self.candidates.sort_unstable_by_key(|candidate| candidate.token);
+        let mut left = f64::from(draw) * mass(&self.candidates);
         let mut chosen = 0;
         for candidate in self.candidates.iter().filter(|candidate| candidate.probability > 0.0) {
             chosen = candidate.token;
@@ -191,6 +225,40 @@ impl Sampler {
             }
         }
         chosen
+    }
+}
+
+impl Choose for Sampler {
+    fn choose(&mut self, logits: &mut [f32]) -> Result<u32> {
+        self.sample(logits)
+    }
+    fn needs_logits(&self) -> bool {
+        self.options.top_logprobs.is_some()
+    }
+    fn filters(&self) -> Filters {
+        let &SamplingOptions { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p, .. } =
+            &self.options;
+        Filters { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p }
+    }
+    fn counts(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.counts.iter().map(|(&token, &count)| (token, count))
+    }
+    fn logit_bias(&self) -> impl Iterator<Item = (u32, f32)> {
+        self.options.logit_bias.iter().map(|(&token, &bias)| (token, bias))
+    }
+    fn draw(&self, ahead: usize) -> f32 {
+        let mut rng = self.rng.clone();
+        for _ in 0..ahead {
+            rng.next_f32();
+        }
+        rng.next_f32()
+    }
+    fn accept(&mut self, token: u32) {
+        self.rng.next_f32();
+        *self.counts.entry(token).or_insert(0) += 1;
+    }
+    fn more(&self) -> usize {
+        self.more
     }
 }
 
@@ -227,7 +295,7 @@ fn by_rank(a: &Candidate, b: &Candidate) -> Ordering {
 }
 
 /// Appends the `k` largest logits, largest first, in time linear in the vocabulary: a logit enters only above the `k`-th best seen so far.
-fn keep_largest(logits: &[f32], k: usize, kept: &mut Vec<Candidate>) {
+pub fn keep_largest(logits: &[f32], k: usize, kept: &mut Vec<Candidate>) {
     let room = (2 * k).max(128);
     let mut floor = f32::NEG_INFINITY;
     for candidate in pairs(logits) {

@@ -1,9 +1,9 @@
 //! The forward pass: the only one.
 
-use super::{spec::Spec, weights::Weights};
+use super::{chain::Chain, spec::Spec, weights::Weights};
 use crate::{
     Code, Error, Result,
-    backend::{AttentionInput, Backend, FeedForward, Rope, Rows},
+    backend::{AttentionInput, Backend, FeedForward, Rope, Rows, choice::Choose},
 };
 
 /// Tokens of one step; longer prompts take several.
@@ -16,10 +16,30 @@ pub struct Model<B: Backend> {
     weights: Weights<B::Buf>,
     rope: Rope,
     cache: B::Cache,
-    step: B::Step,
-    context_tokens: usize,
-    cached_tokens: usize,
+    pub(super) step: B::Step,
+    pub(super) context_tokens: usize,
+    pub(super) cached_tokens: usize,
+    pub(super) chain: Chain,
     begun: Option<Begun>,
+    /// Scratch for choosing on the host, `[vocab]`.
+    logits: Vec<f32>,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// The share of the step that is done, below 1. Nothing is cached yet.
+    Paused(f32),
+    /// The tokens are cached. The token chosen to follow them, if one was asked for.
+    Done(Option<u32>),
+}
+
+/// What a step begins with.
+#[derive(Clone, Copy)]
+pub(super) enum Input<'a> {
+    Tokens(&'a [u32]),
+    /// The token that the step before chose on the device.
+    Chosen,
 }
 
 /// A step that was interrupted: what goes through the blocks, and through how many it is.
@@ -38,7 +58,19 @@ impl<B: Backend> Model<B> {
         let rope = Rope { pairs: spec.rope_pairs, frequencies };
         let cache = backend.cache(&spec.widths, context_tokens)?;
         let step = backend.step(&spec.widths, STEP_TOKENS)?;
-        Ok(Model { spec, backend, weights, rope, cache, step, context_tokens, cached_tokens: 0, begun: None })
+        Ok(Model {
+            spec,
+            backend,
+            weights,
+            rope,
+            cache,
+            step,
+            context_tokens,
+            cached_tokens: 0,
+            chain: Chain::default(),
+            begun: None,
+            logits: Vec::new(),
+        })
     }
 
     /// Tokens that the vocabulary has: the length of `logits`.
@@ -59,6 +91,7 @@ impl<B: Backend> Model<B> {
     /// Forgets every cached token from position `tokens` on.
     pub fn truncate(&mut self, tokens: usize) {
         self.cached_tokens = self.cached_tokens.min(tokens);
+        self.chain.end();
         self.begun = None;
     }
 
@@ -70,7 +103,10 @@ impl<B: Backend> Model<B> {
         self.begun = None;
         for (i, tokens) in tokens.chunks(STEP_TOKENS).enumerate() {
             let wanted = logits.is_some() && i == last;
-            self.record(tokens, wanted.then_some(Rows::Last), &mut || false);
+            self.append(tokens, wanted.then_some(Rows::Last), &mut || false);
+            if !wanted {
+                self.backend.submit(&mut self.step).await?;
+            }
         }
         if let Some(logits) = logits {
             self.read(logits).await?;
@@ -78,26 +114,38 @@ impl<B: Backend> Model<B> {
         Ok(())
     }
 
-    /// As [`Model::forward`], for at most [`STEP_TOKENS`] tokens and with leave to be interrupted: after each block but the last `pause`
-    /// is asked. Returns the share of the step that is done. Below 1 nothing is cached yet: the same call again goes on, any other
-    /// begins anew.
-    pub async fn step(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>, pause: &mut impl FnMut() -> bool) -> Result<f32> {
+    /// Appends at most [`STEP_TOKENS`] tokens to the cache; with `choose`, has it choose the token that follows the last of them. May be
+    /// interrupted: after each block but the last `pause` is asked. The same call again goes on, any other begins anew.
+    /// Errors: as [`Model::forward`].
+    pub async fn step(&mut self, tokens: &[u32], choose: Option<&mut impl Choose>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
         self.check_step(tokens)?;
-        let blocks = self.record(tokens, logits.is_some().then_some(Rows::Last), pause);
-        if blocks < self.weights.blocks.len() {
-            return Ok(blocks as f32 / self.weights.blocks.len() as f32);
+        match choose {
+            Some(choose) if self.backend.most_in_flight() > 0 && !choose.needs_logits() => {
+                Ok(Outcome::Done(Some(self.follow(tokens, choose).await?)))
+            }
+            choose => {
+                let blocks = self.append(tokens, choose.is_some().then_some(Rows::Last), pause);
+                if blocks < self.weights.blocks.len() {
+                    return Ok(Outcome::Paused(blocks as f32 / self.weights.blocks.len() as f32));
+                }
+                let Some(choose) = choose else {
+                    self.backend.submit(&mut self.step).await?;
+                    return Ok(Outcome::Done(None));
+                };
+                let mut logits = std::mem::take(&mut self.logits);
+                let read = self.read(&mut logits).await;
+                self.logits = logits;
+                read?;
+                Ok(Outcome::Done(Some(choose.choose(&mut self.logits)?)))
+            }
         }
-        if let Some(logits) = logits {
-            self.read(logits).await?;
-        }
-        Ok(1.0)
     }
 
     /// As [`Model::forward`], with the logits after every token, `[tokens, vocab]`. At most [`STEP_TOKENS`] tokens.
     pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
         self.check_step(tokens)?;
         self.begun = None;
-        self.record(tokens, Some(Rows::All), &mut || false);
+        self.append(tokens, Some(Rows::All), &mut || false);
         self.read(logits).await
     }
 
@@ -139,13 +187,37 @@ impl<B: Backend> Model<B> {
         ))
     }
 
-    /// Returns the number of blocks that the tokens are through.
-    fn record(&mut self, tokens: &[u32], rows: Option<Rows>, pause: &mut impl FnMut() -> bool) -> usize {
+    /// Records a step, or goes on with it. Returns the number of blocks that the tokens are through; after the last they count as cached.
+    pub(super) fn append(&mut self, tokens: &[u32], rows: Option<Rows>, pause: &mut impl FnMut() -> bool) -> usize {
         let first = self.begun.take().filter(|begun| begun.tokens == tokens).map_or(0, |begun| begun.blocks);
+        self.chain.end();
+        let blocks = self.record(Input::Tokens(tokens), self.cached_tokens, first, rows, pause);
+        if blocks < self.weights.blocks.len() {
+            self.begun = Some(Begun { tokens: tokens.to_vec(), blocks });
+        } else {
+            self.cached_tokens += tokens.len();
+        }
+        blocks
+    }
+
+    /// Takes `input`, which stands at `position`, through the blocks from `first` on. Returns the number of blocks that it is through then.
+    pub(super) fn record(
+        &mut self,
+        input: Input,
+        position: usize,
+        first: usize,
+        rows: Option<Rows>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> usize {
         let Self { spec, backend, weights, rope, cache, step, .. } = self;
         let eps = spec.rms_eps;
+        match input {
+            Input::Tokens(tokens) if first == 0 => backend.embed(step, &weights.token_embd, tokens, position),
+            Input::Tokens(_) => {}
+            Input::Chosen => backend.embed_chosen(step, &weights.token_embd, position),
+        }
         if first == 0 {
-            backend.embed(step, &weights.token_embd, tokens, self.cached_tokens);
+            backend.tap(step, None, "token_embd");
         }
         for (i, w) in weights.blocks.iter().enumerate().skip(first) {
             let input = AttentionInput {
@@ -160,23 +232,24 @@ impl<B: Backend> Model<B> {
                 eps,
             };
             backend.attention_input(step, cache, i, &input);
+            backend.tap(step, Some(i), "attn_q");
             backend.attend(step, cache, i);
+            backend.tap(step, Some(i), "attn");
             backend.project_add(step, &w.attn_output);
+            backend.tap(step, Some(i), "attn_output");
             backend
                 .feed_forward(step, &FeedForward { norm: &w.ffn_norm, gate: &w.ffn_gate, up: &w.ffn_up, activation: spec.activation, eps });
+            backend.tap(step, Some(i), "ffn_up");
             backend.project_add(step, &w.ffn_down);
+            backend.tap(step, Some(i), "ffn_down");
             let blocks = i + 1;
             if blocks < weights.blocks.len() && pause() {
-                self.begun = Some(Begun { tokens: tokens.to_vec(), blocks });
                 return blocks;
             }
         }
         if let Some(rows) = rows {
             backend.head(step, &weights.output_norm, weights.output.as_ref().unwrap_or(&weights.token_embd), eps, rows);
-        } else {
-            backend.submit(step);
         }
-        self.cached_tokens += tokens.len();
         weights.blocks.len()
     }
 }

@@ -1,61 +1,172 @@
 //! The backends that exist. Nothing to the left of the session knows that there is more than one.
 
+#[cfg(not(target_feature = "atomics"))]
+use super::probe::probe;
+#[cfg(not(target_feature = "atomics"))]
+use crate::backend::gpu::{Gpu, Timing, device::Device};
 use crate::{
     Result,
-    backend::cpu::Cpu,
-    generate::Decoder,
-    loader::{Loader, Options},
+    backend::{Backend, cpu::Cpu},
+    generate::{Decoder, Outcome, sampler::Sampler},
+    loader::{Loaded, Loader, Options},
     model::Model,
 };
+#[cfg(not(target_feature = "atomics"))]
+use std::collections::BTreeMap;
 
 pub use crate::backend::cpu::pool::{Pool, Seat};
+#[cfg(not(target_feature = "atomics"))]
+pub use crate::backend::gpu::device::GpuOptions;
 
-/// Loads a model for the backend that was picked for it.
-pub type EngineLoader = Loader<Cpu>;
+/// Loads a model for the backend that was picked for it. What it gives becomes a session: `loader.finish()?.into()`.
+pub enum EngineLoader {
+    Cpu(Loader<Cpu>),
+    #[cfg(not(target_feature = "atomics"))]
+    Gpu(Box<Loader<Gpu>>),
+}
 
-/// Picks the backend; on the CPU, `pool` shares its work. What the loader gives becomes a session: `loader.finish()?.into()`.
-pub fn loader(options: Options, pool: Pool) -> EngineLoader {
-    Loader::new(Cpu::new(pool), options)
+impl EngineLoader {
+    /// On the processor; `pool` shares its work.
+    pub fn cpu(options: Options, pool: Pool) -> Self {
+        Self::Cpu(Loader::new(Cpu::new(pool), options))
+    }
+
+    /// On the graphics card. Errors: `gpu_unavailable`.
+    #[cfg(not(target_feature = "atomics"))]
+    pub async fn on_gpu(options: Options, gpu: GpuOptions) -> Result<Self> {
+        let device = Device::open(gpu).await?;
+        Ok(Self::Gpu(Box::new(Loader::new(Gpu::new(device), options))))
+    }
+
+    /// Whether enough of the file is there for [`EngineLoader::probe`].
+    pub fn has_header(&self) -> bool {
+        match self {
+            Self::Cpu(loader) => loader.header().is_some(),
+            #[cfg(not(target_feature = "atomics"))]
+            Self::Gpu(loader) => loader.header().is_some(),
+        }
+    }
+
+    /// Tries the graphics card on the kernels that the model needs. With `threads` above 0 it must also be faster than so many of the
+    /// processor's. Errors: `gpu_refused`, and those of the device.
+    pub async fn probe(&self, threads: usize) -> Result<()> {
+        match self {
+            Self::Cpu(_) => Ok(()),
+            #[cfg(not(target_feature = "atomics"))]
+            Self::Gpu(loader) => probe(loader, threads).await,
+        }
+    }
+
+    /// As [`Loader::push`].
+    pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        match self {
+            Self::Cpu(loader) => loader.push(chunk),
+            #[cfg(not(target_feature = "atomics"))]
+            Self::Gpu(loader) => loader.push(chunk),
+        }
+    }
+
+    /// As [`Loader::finish`].
+    pub fn finish(self) -> Result<Loaded<Engine>> {
+        Ok(match self {
+            Self::Cpu(loader) => loader.finish()?.map(|model| Engine::Cpu(Box::new(model))),
+            #[cfg(not(target_feature = "atomics"))]
+            Self::Gpu(loader) => loader.finish()?.map(|model| Engine::Gpu(Box::new(model))),
+        })
+    }
 }
 
 /// A model on the backend that was picked for it.
 pub enum Engine {
-    Cpu(Model<Cpu>),
+    Cpu(Box<Model<Cpu>>),
+    #[cfg(not(target_feature = "atomics"))]
+    Gpu(Box<Model<Gpu>>),
+}
+
+/// Does the same with whichever model it is.
+macro_rules! with_model {
+    ($engine:expr, $model:ident => $call:expr) => {
+        match $engine {
+            Engine::Cpu($model) => $call,
+            #[cfg(not(target_feature = "atomics"))]
+            Engine::Gpu($model) => $call,
+        }
+    };
 }
 
 impl Engine {
     /// As [`Model::forward_all`].
     pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
+        with_model!(self, model => model.forward_all(tokens, logits).await)
+    }
+
+    /// "cpu" or "gpu"
+    pub fn backend(&self) -> &'static str {
         match self {
-            Engine::Cpu(model) => model.forward_all(tokens, logits).await,
+            Engine::Cpu(_) => "cpu",
+            #[cfg(not(target_feature = "atomics"))]
+            Engine::Gpu(_) => "gpu",
         }
+    }
+
+    /// The GPU's name.
+    pub fn adapter(&self) -> Option<&str> {
+        match self {
+            Engine::Cpu(_) => None,
+            #[cfg(not(target_feature = "atomics"))]
+            Engine::Gpu(model) => Some(&model.backend.device().name),
+        }
+    }
+
+    /// As [`Gpu::timings`].
+    #[cfg(not(target_feature = "atomics"))]
+    pub async fn timings(&mut self) -> Result<BTreeMap<String, Timing>> {
+        match self {
+            Engine::Cpu(_) => Ok(BTreeMap::new()),
+            Engine::Gpu(model) => model.backend.timings().await,
+        }
+    }
+
+    /// As [`Gpu::shaders`].
+    #[cfg(not(target_feature = "atomics"))]
+    pub fn shaders(&self) -> Vec<(String, String)> {
+        match self {
+            Engine::Cpu(_) => Vec::new(),
+            Engine::Gpu(model) => model.backend.shaders(),
+        }
+    }
+
+    /// Threads of the processor that compute.
+    pub fn threads(&self) -> usize {
+        match self {
+            Engine::Cpu(model) => model.backend.pool.threads(),
+            #[cfg(not(target_feature = "atomics"))]
+            Engine::Gpu(_) => 1,
+        }
+    }
+
+    pub fn block_count(&self) -> usize {
+        with_model!(self, model => model.spec.widths.blocks)
     }
 }
 
 impl Decoder for Engine {
     fn vocab_size(&self) -> usize {
-        match self {
-            Engine::Cpu(model) => model.vocab_size(),
-        }
+        with_model!(self, model => model.vocab_size())
     }
     fn context_tokens(&self) -> usize {
-        match self {
-            Engine::Cpu(model) => model.context_tokens(),
-        }
+        with_model!(self, model => model.context_tokens())
     }
     fn cached_tokens(&self) -> usize {
-        match self {
-            Engine::Cpu(model) => model.cached_tokens(),
-        }
+        with_model!(self, model => model.cached_tokens())
+    }
+    fn least_tokens(&self) -> usize {
+        with_model!(self, model => model.backend.least_tokens())
     }
     fn truncate(&mut self, tokens: usize) {
-        match self {
-            Engine::Cpu(model) => model.truncate(tokens),
-        }
+        with_model!(self, model => model.truncate(tokens));
     }
-    async fn step(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>, pause: &mut impl FnMut() -> bool) -> Result<f32> {
-        match self {
-            Engine::Cpu(model) => model.step(tokens, logits, pause).await,
-        }
+    async fn step(&mut self, tokens: &[u32], sampler: Option<&mut Sampler>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
+        with_model!(self, model => model.step(tokens, sampler, pause).await)
     }
 }

@@ -1,6 +1,7 @@
 //! What a page shows of the model it loaded.
 
-use crate::{backend::cpu::Cpu, loader::Loaded};
+use super::engine::Engine;
+use crate::{generate::Decoder, loader::Loaded};
 use serde::Serialize;
 
 #[derive(Clone, Debug, Serialize)]
@@ -18,28 +19,33 @@ pub struct ModelInfo {
     /// Of the file.
     pub size_bytes: u64,
     pub has_chat_template: bool,
+    /// "cpu" or "gpu"
     pub backend: &'static str,
+    /// The GPU's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
     /// Which of the builds this is, by the instructions it may use.
     pub build: &'static str,
     pub threads: usize,
 }
 
-impl From<&Loaded<Cpu>> for ModelInfo {
-    fn from(Loaded { model, template, facts, .. }: &Loaded<Cpu>) -> Self {
+impl From<&Loaded<Engine>> for ModelInfo {
+    fn from(Loaded { model, template, facts, .. }: &Loaded<Engine>) -> Self {
         Self {
             name: facts.name.clone(),
             architecture: facts.architecture.clone(),
             file_type: facts.file_type,
             parameter_count: facts.parameter_count,
-            block_count: model.spec.widths.blocks,
+            block_count: model.block_count(),
             vocab_size: model.vocab_size(),
             trained_context_tokens: facts.trained_context_tokens,
             context_tokens: model.context_tokens(),
             size_bytes: facts.size_bytes,
             has_chat_template: template.is_some(),
-            backend: "cpu",
+            backend: model.backend(),
+            adapter: model.adapter().map(str::to_owned),
             build: BUILD,
-            threads: model.backend.pool.threads(),
+            threads: model.threads(),
         }
     }
 }

@@ -36,13 +36,18 @@ impl ChatRequest {
     }
 
     /// Reads a request: `{messages, tools?, max_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?, frequency_penalty?,
-    /// presence_penalty?, logit_bias?, seed?, stop?, context_overflow?}`. Absent and null are the same.
+    /// presence_penalty?, logit_bias?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?}`. Absent and null are the same.
     /// Errors: `invalid_argument`, naming the field.
     pub fn from_json(json: &str) -> Result<Self> {
         let mut fields = Fields::from_json(json)?;
         let messages: Vec<Value> = fields.take("messages")?.unwrap_or_default();
         let tools: Option<Vec<Map<String, Value>>> = fields.take("tools")?;
         let max_tokens = fields.take("max_tokens")?;
+        let logprobs = fields.take("logprobs")?.unwrap_or(false);
+        let top_logprobs: Option<u32> = fields.take("top_logprobs")?;
+        if top_logprobs.is_some() && !logprobs {
+            return Err(invalid("`top_logprobs` goes with `logprobs: true`.".to_owned()));
+        }
         let default = SamplingOptions::default();
         let sampling = SamplingOptions {
             temperature: fields.take("temperature")?.unwrap_or(default.temperature),
@@ -55,6 +60,7 @@ impl ChatRequest {
             logit_bias: fields.take("logit_bias")?.unwrap_or(default.logit_bias),
             // OpenAI's seed is signed; every value is a seed of its own.
             seed: fields.take("seed")?.map(i64::cast_unsigned),
+            top_logprobs: logprobs.then(|| top_logprobs.unwrap_or(0)),
         };
         let stop = match fields.take("stop")? {
             None => Vec::new(),

@@ -2,13 +2,15 @@
 
 mod convert;
 
+#[cfg(not(target_feature = "atomics"))]
+use crate::session::engine::GpuOptions;
 use crate::{
     Code, Error, Result,
     generate::generator::StopHandle,
     loader::Options,
     session::{
         Session,
-        engine::{EngineLoader, Pool, Seat, loader},
+        engine::{EngineLoader, Pool, Seat},
         fields::Fields,
         info::ModelInfo,
         request::ChatRequest,
@@ -36,6 +38,8 @@ pub struct Engine {
 #[derive(Default)]
 enum State {
     Loading(Box<EngineLoader>),
+    /// The session waits for its model, which was lost, to be loaded again.
+    Reloading(Box<Session>, Box<EngineLoader>),
     Ready(Box<Session>),
     /// The session is out, writing the next piece of an answer.
     Writing(StopHandle),
@@ -55,7 +59,9 @@ impl State {
     /// Why a call that this state has no use for fails.
     fn refusal(&self) -> Error {
         match self {
-            State::Loading(_) => Error::new(Code::NotLoaded, "The model is not loaded yet. Push all of its file, then call finish()."),
+            State::Loading(_) | State::Reloading(..) => {
+                Error::new(Code::NotLoaded, "The model is not loaded yet. Push all of its file, then call finish().")
+            }
             State::Ready(_) => Error::new(Code::InvalidArgument, "The model is complete. Make a new Engine for another one."),
             State::Writing(_) => Error::new(Code::Busy, "A step of an answer is being written. Await next() before the next call."),
             State::Unloaded => Error::new(Code::NotLoaded, "Loading failed. Make a new Engine and push the file again."),
@@ -76,17 +82,44 @@ pub fn run_thread(seat: usize) {
 
 #[wasm_bindgen]
 impl Engine {
-    /// `options`: `{context_tokens?: number, threads?: number}`; each thread but the caller's is another worker in [`run_thread`].
+    /// On the processor. `options`: `{context_tokens?: number, threads?: number}`; each thread but the caller's is another worker in
+    /// [`run_thread`].
     #[wasm_bindgen(constructor)]
     pub fn new(options: &JsValue) -> Result<Engine> {
-        panic::set_hook(Box::new(|panic| {
-            wasm_bindgen::throw_str(&format!("Siskin stopped at a bug of its own, please report it: {panic}"))
-        }));
         let (options, threads) = loader_options(options)?;
         let pool = Pool::new(threads);
         let seats = (1..threads).map(|_| pool.seat()).collect();
-        let loading = State::Loading(Box::new(loader(options, pool)));
-        Ok(Engine { state: Rc::new(Cell::new(loading)), seats: RefCell::new(seats) })
+        Ok(Engine::loading(EngineLoader::cpu(options, pool), seats))
+    }
+
+    /// On the graphics card. `options`: `{context_tokens?: number, steps_in_flight?: number}`; the latter is measured if it is absent.
+    /// Errors: those of the GPU.
+    #[cfg(not(target_feature = "atomics"))]
+    pub async fn on_gpu(options: JsValue) -> std::result::Result<Engine, JsValue> {
+        let mut fields = Fields::from_json(&from_js(&options)?)?;
+        let options = Options { context_tokens: fields.take("context_tokens")? };
+        let gpu = GpuOptions { steps_in_flight: fields.take("steps_in_flight")?, ..GpuOptions::default() };
+        fields.finish()?;
+        Ok(Engine::loading(EngineLoader::on_gpu(options, gpu).await?, Vec::new()))
+    }
+
+    /// To be called when the GPU was lost: the same file is pushed once more, into `fresh`'s backend, and the answer goes on.
+    pub fn reload(&self, fresh: Engine) -> Result<()> {
+        self.with_state(|state| match (std::mem::take(state), fresh.state.take()) {
+            (State::Ready(session), State::Loading(loader)) => {
+                *state = State::Reloading(session, loader);
+                Ok(())
+            }
+            (State::Reloading(session, _), State::Loading(loader)) => {
+                *state = State::Reloading(session, loader);
+                Ok(())
+            }
+            (mine, _) => {
+                let error = mine.refusal();
+                *state = mine;
+                Err(error)
+            }
+        })
     }
 
     /// The place of one more thread, for [`run_thread`]; undefined when all are taken.
@@ -98,8 +131,39 @@ impl Engine {
     /// Takes the next bytes of the model file.
     pub fn push(&self, bytes: &[u8]) -> Result<()> {
         self.with_state(|state| match state {
-            State::Loading(loader) => loader.push(bytes),
+            State::Loading(loader) | State::Reloading(_, loader) => loader.push(bytes),
             other => Err(other.refusal()),
+        })
+    }
+
+    /// Whether enough of the file is there for [`Engine::test_gpu`].
+    pub fn has_header(&self) -> Result<bool> {
+        self.with_state(|state| match state {
+            State::Loading(loader) | State::Reloading(_, loader) => Ok(loader.has_header()),
+            other => Err(other.refusal()),
+        })
+    }
+
+    /// Tries the kernels that the model needs; with `threads` above 0, refuses a card that is slower than so many of the processor's.
+    pub fn test_gpu(&self, threads: usize) -> Promise {
+        let (loader, session) = match self.state.take() {
+            State::Loading(loader) => (loader, None),
+            State::Reloading(session, loader) => (loader, Some(session)),
+            other => {
+                let error = other.refusal();
+                self.state.set(other);
+                return Promise::reject(&error.into());
+            }
+        };
+        let state = Rc::clone(&self.state);
+        future_to_promise(async move {
+            let outcome = loader.probe(threads).await;
+            state.set(match session {
+                None => State::Loading(loader),
+                Some(session) => State::Reloading(session, loader),
+            });
+            outcome?;
+            Ok(JsValue::UNDEFINED)
         })
     }
 
@@ -110,6 +174,20 @@ impl Engine {
                 let loaded = loader.finish()?;
                 let info = ModelInfo::from(&loaded);
                 *state = State::Ready(Box::new(loaded.into()));
+                Ok(info)
+            }
+            State::Reloading(mut session, loader) => {
+                // An error leaves the session waiting for another backend.
+                let loaded = match loader.finish() {
+                    Ok(loaded) => loaded,
+                    Err(error) => {
+                        *state = State::Ready(session);
+                        return Err(error);
+                    }
+                };
+                let info = ModelInfo::from(&loaded);
+                session.replace_decoder(loaded.model);
+                *state = State::Ready(session);
                 Ok(info)
             }
             other => {
@@ -159,7 +237,7 @@ impl Engine {
         match &state {
             State::Ready(session) => session.stop(),
             State::Writing(handle) => handle.stop(),
-            State::Loading(_) | State::Unloaded => {}
+            State::Loading(_) | State::Reloading(..) | State::Unloaded => {}
         }
         self.state.set(state);
     }
@@ -181,6 +259,13 @@ impl Engine {
 }
 
 impl Engine {
+    fn loading(loader: EngineLoader, seats: Vec<Seat>) -> Self {
+        panic::set_hook(Box::new(|panic| {
+            wasm_bindgen::throw_str(&format!("Siskin stopped at a bug of its own, please report it: {panic}"))
+        }));
+        Self { state: Rc::new(Cell::new(State::Loading(Box::new(loader)))), seats: RefCell::new(seats) }
+    }
+
     /// Takes the session out, for a step of it. Whoever has it puts it back.
     fn take_session(&self) -> Result<Box<Session>> {
         match self.state.take() {

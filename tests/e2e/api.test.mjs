@@ -272,4 +272,24 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     assert.deepEqual(codes, ['SiskinError: aborted', 'SiskinError: not_loaded', 'SiskinError: not_loaded']);
     assert.equal(await workersLeft(page, workers), workers, 'only the shared model still has a worker');
   });
+
+  test('tells how likely each token was', async () => {
+    const { whole, streamed } = await page.evaluate(async () => {
+      const whole = (await ask('Hello', { max_tokens: 3, logprobs: true, top_logprobs: 5 })).choices[0];
+      const streamed = [];
+      for await (const { choices } of await ask('Hello', { max_tokens: 3, logprobs: true, top_logprobs: 5, stream: true })) streamed.push(...(choices[0].logprobs?.content ?? []));
+      return { whole, streamed };
+    });
+    assert.deepEqual(streamed, whole.logprobs.content);
+    assert.equal(whole.logprobs.content.length, 3);
+    assert.equal(whole.logprobs.content.map(({ token }) => token).join(''), whole.message.content);
+    for (const { token, logprob, bytes, top_logprobs } of whole.logprobs.content) {
+      assert.equal(Buffer.from(bytes).toString(), token);
+      assert.equal(top_logprobs.length, 5);
+      // Greedy: the likeliest was taken.
+      assert.deepEqual(top_logprobs[0], { token, logprob, bytes });
+      const mass = top_logprobs.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
+      assert.ok(logprob < 0 && mass > 0.05 && mass <= 1.0001);
+    }
+  });
 });

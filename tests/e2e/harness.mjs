@@ -22,39 +22,67 @@ export const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-backgroun
 /**
  * Why these tests cannot run here; false if they can. With SISKIN_REQUIRE_MODELS set, as ./build.sh test has it, a lack is an error.
  *
- * @param {...string} files that they need: models, PROGRAM
+ * @param {...(string | [string, string])} needs names of models, PROGRAM, and other files with what brings them
  */
-export function cannotRun(...files) {
+export function cannotRun(...needs) {
   const missing = [
     [CHROMIUM, './build.sh test installs Chromium'],
     [join(ROOT, 'pkg/dist/wasm/siskin_relaxed_bg.wasm'), './build.sh build makes the wasm'],
     [join(ROOT, 'pkg/node_modules/playwright-core'), 'npm ci in pkg/ brings playwright-core'],
-    ...files.map((file) => (file === PROGRAM ? [file, './build.sh test compiles it'] : [join(MODELS_DIR, file), './build.sh test fetches the models'])),
+    ...needs.map((need) => (Array.isArray(need) ? need : need === PROGRAM ? [need, './build.sh test compiles it'] : [join(MODELS_DIR, need), './build.sh test fetches the models'])),
   ].find(([file]) => !existsSync(file));
   if (missing && process.env.SISKIN_REQUIRE_MODELS) throw new Error(`${missing[0]} is missing; ${missing[1]}`);
   return missing ? `SKIPPED: ${missing[0]} is missing; ${missing[1]}` : false;
+}
+
+/** What gives Chromium WebGPU where there is no graphics card. */
+export const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
+/** A Chromium. headless: false, because playwright's own flag would ask for its own headless build. */
+function launch(more = []) {
+  const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
+  return chromium.launch({ executablePath: CHROMIUM, headless: false, args: [...ARGUMENTS, ...more] });
+}
+
+/** A page in a context of its own; `complaints` collects console errors and CSP violations. */
+async function newPage(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  return { context, page, complaints };
+}
+
+/**
+ * Opens `url` in a Chromium of its own.
+ *
+ * @param {string} url
+ * @param {object} [options] of playwright's context
+ * @param {string[]} [more] arguments
+ */
+export async function openChromium(url, options, more) {
+  const browser = await launch(more);
+  const opened = await newPage(browser, options);
+  await opened.page.goto(url);
+  return { ...opened, browser, stop: () => browser.close() };
 }
 
 /**
  * Starts server and browser for one test file.
  *
  * @param {Record<string, unknown>} [routes] added to the server's own
+ * @param {{gpu?: boolean}} [options] gpu: whether the browser has one, in software
  */
-export async function start(routes = {}) {
-  const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
+export async function start(routes = {}, { gpu = false } = {}) {
   const server = await startServer({ port: 0, routes });
-  // headless: false, because playwright's own flag would ask for its own headless build.
-  const browser = await chromium.launch({ executablePath: CHROMIUM, headless: false, args: ARGUMENTS });
+  const browser = await launch(gpu ? SOFTWARE_GPU : []);
   return {
     url: server.url,
-    /** A page at `/` in a context of its own; `complaints` collects console errors and CSP violations. */
+    /** The demo in a context of its own. */
     async open(options = {}) {
-      const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
-      const page = await context.newPage();
-      page.setDefaultTimeout(60_000);
-      const complaints = [];
-      page.on('pageerror', (error) => complaints.push(error.message));
-      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+      const { context, page, complaints } = await newPage(browser, options);
       await page.goto(`${server.url}/`);
       await page.locator('input[name=model]').first().waitFor();
       return { page, complaints, close: () => context.close() };

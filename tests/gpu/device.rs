@@ -5,9 +5,15 @@ use siskin::backend::gpu::{
     device::{Device, GpuOptions},
 };
 
-/// What a machine may lack, in every combination.
-pub fn tiers() -> impl Iterator<Item = GpuOptions> {
-    (0..4).map(|bits| GpuOptions { without_f16: bits & 1 != 0, without_subgroups: bits & 2 != 0, default_limits: bits == 3 })
+/// What this machine has, what others have or lack, and weights in many parts.
+pub fn tiers() -> [GpuOptions; 4] {
+    let all = GpuOptions::default();
+    [
+        all,
+        GpuOptions { alone: Some(false), ..all },
+        GpuOptions { alone: Some(false), without_f16: true, without_subgroups: true, without_packed: true, default_limits: true, ..all },
+        GpuOptions { alone: Some(true), max_part_bytes: Some(40_000), ..all },
+    ]
 }
 
 /// None, with a word about it, where there is no adapter; an error instead where one is required.

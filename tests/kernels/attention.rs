@@ -74,7 +74,7 @@ fn contexts() -> &'static [usize] {
 fn each_case(check: impl Fn(&Case, &mut Random)) {
     let mut random = Random::new(7);
     for &context in contexts() {
-        for group in [1, 3, 7] {
+        for group in [1, 2, 3, 7] {
             for head in [4, 20, 64, 128] {
                 for sharpness in [1.0, 30.0] {
                     check(&Case::new(head, group, context, sharpness, &mut random), &mut random);
@@ -124,11 +124,27 @@ fn a_token_does_not_see_its_company() {
 }
 
 #[test]
-fn large_values_stay_within_halves() {
-    let widths = Widths { embedding: 32, heads: 1, kv_heads: 1, head: 4, feed_forward: 32, vocab: 32, blocks: 1 };
+fn values_stay_within_halves() {
+    let widths = Widths { embedding: 32, heads: 1, kv_heads: 1, head: 8, feed_forward: 32, vocab: 32, blocks: 1 };
     let mut cache = Cache::new(&widths, 2).expect("memory");
-    cache.append(0, 0, &[0.0; 8], &[1e6, -1e6, 65504.0, 1e-9, 1e6, -1e6, 65504.0, 1e-9]);
-    let mut out = [f32::NAN; 4];
-    attend(&Pool::default(), &cache, 0, 1, 1, &[0.0; 4], &mut out);
-    assert_eq!(out, [65504.0, -65504.0, 65504.0, 0.0]);
+    let (smallest, subnormal) = ((-24_f32).exp2(), -3.0 * (-20_f32).exp2());
+    let v = [1e6, -1e6, 65504.0, 1e-9, smallest, subnormal, -0.25, 1.0];
+    cache.append(0, 0, &[0.0; 16], &[v, v].concat());
+    let mut out = [f32::NAN; 8];
+    attend(&Pool::default(), &cache, 0, 1, 1, &[0.0; 8], &mut out);
+    assert_eq!(out, [65504.0, -65504.0, 65504.0, 0.0, smallest, subnormal, -0.25, 1.0]);
+}
+
+#[test]
+fn queries_and_keys_of_any_size_score() {
+    let widths = Widths { embedding: 32, heads: 1, kv_heads: 1, head: 4, feed_forward: 32, vocab: 32, blocks: 1 };
+    for (q, k) in [(1e5, 1e-4), (1e-4, 6e4), (1e8, (-24_f32).exp2()), (1e-9, 1.0)] {
+        let mut cache = Cache::new(&widths, 2).expect("memory");
+        cache.append(0, 0, &[k, 0.0, 0.0, 0.0, 0.0, k, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        let mut out = [f32::NAN; 4];
+        attend(&Pool::default(), &cache, 0, 1, 1, &[q, 0.0, 0.0, 0.0], &mut out);
+        let expected = 1.0 / (1.0 + (-f64::from(q) * f16::from_f32(k).to_f64() / 2.0).exp());
+        near(out[0], expected, 1e-6, &|| format!("{q} by {k}"));
+        near(out[1], 1.0 - expected, 1e-6, &|| format!("{q} by {k}, the other"));
+    }
 }

@@ -3,10 +3,7 @@
 pub use super::random::Random;
 use half::{bf16, f16};
 use siskin::{
-    backend::{
-        Backend, GROUP_ROWS,
-        cpu::{Buf, Cpu},
-    },
+    backend::{Backend, GROUP_ROWS},
     quant::{DType, Levels},
     tensor::Weight,
 };
@@ -59,8 +56,8 @@ pub fn random_blocks(dtype: DType, weights: usize, random: &mut Random) -> Vec<u
     bytes
 }
 
-/// A matrix as the backend holds it, and as the reference format reads it.
-pub struct Matrix {
+/// A matrix as a backend holds it, and as the reference format reads it.
+pub struct Matrix<Buf> {
     pub weight: Weight<Buf>,
     /// `[rows, cols]`, as `DType::dequantize` gives them.
     pub values: Vec<f32>,
@@ -68,8 +65,8 @@ pub struct Matrix {
     pub sizes: Vec<f32>,
 }
 
-impl Matrix {
-    pub fn random(dtype: DType, rows: usize, cols: usize, random: &mut Random) -> Self {
+impl<Buf> Matrix<Buf> {
+    pub fn random(backend: &mut impl Backend<Buf = Buf>, dtype: DType, rows: usize, cols: usize, random: &mut Random) -> Self {
         let bytes = random_blocks(dtype, rows * cols, random);
         assert!(dtype.scales_are_finite(&bytes));
         let mut values = vec![0.0; rows * cols];
@@ -83,12 +80,11 @@ impl Matrix {
                 *size = (level.scale[half] * f32::from(level.q[i % 32])).abs() + level.minimum[half].abs();
             }
         }
-        let mut cpu = Cpu::default();
-        let mut weight = cpu.alloc(dtype, rows, cols).expect("memory");
+        let mut weight = backend.alloc(dtype, rows, cols).expect("memory");
         // In two calls, as a loader would.
         let (first, row_bytes) = (rows / 2 / GROUP_ROWS * GROUP_ROWS, bytes.len() / rows);
-        cpu.write(&mut weight, 0, &bytes[..first * row_bytes]);
-        cpu.write(&mut weight, first, &bytes[first * row_bytes..]);
+        backend.write(&mut weight, 0, &bytes[..first * row_bytes]);
+        backend.write(&mut weight, first, &bytes[first * row_bytes..]);
         Self { weight, values, sizes }
     }
 }

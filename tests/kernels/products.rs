@@ -3,7 +3,7 @@
 use super::data::{Matrix, Random, THOROUGH, activations, near, random_blocks};
 use siskin::{
     backend::cpu::{
-        Buf,
+        Buf, Cpu,
         matmul::{Input, Product, Store, matmul},
         pool::Pool,
         quantized::Quantized,
@@ -33,18 +33,18 @@ fn tokens() -> &'static [usize] {
 }
 
 /// Every format and shape, with random weights.
-fn each_matrix(check: impl Fn(DType, &Matrix, &mut Random)) {
+fn each_matrix(check: impl Fn(DType, &Matrix<Buf>, &mut Random)) {
     let mut random = Random::new(1);
     for &dtype in DType::ALL {
         for &rows in rows() {
             for cols in cols(dtype) {
-                check(dtype, &Matrix::random(dtype, rows, cols, &mut random), &mut random);
+                check(dtype, &Matrix::random(&mut Cpu::default(), dtype, rows, cols, &mut random), &mut random);
             }
         }
     }
 }
 
-fn product(pool: &Pool, matrix: &Matrix, x: &[f32], tokens: usize, y: &mut [f32], store: Store) {
+fn product(pool: &Pool, matrix: &Matrix<Buf>, x: &[f32], tokens: usize, y: &mut [f32], store: Store) {
     let mut quantized = Quantized::default();
     if let Buf::Packed(_) = matrix.weight.buf {
         quantized.set(pool, x, matrix.weight.cols);
@@ -52,7 +52,7 @@ fn product(pool: &Pool, matrix: &Matrix, x: &[f32], tokens: usize, y: &mut [f32]
     matmul(pool, &Input { tokens, x, quantized: &quantized }, &[Product::new(&matrix.weight, y, store)]);
 }
 
-fn outputs(matrix: &Matrix, x: &[f32], tokens: usize) -> Vec<f32> {
+fn outputs(matrix: &Matrix<Buf>, x: &[f32], tokens: usize) -> Vec<f32> {
     let mut y = vec![f32::NAN; tokens * matrix.weight.rows];
     product(&Pool::default(), matrix, x, tokens, &mut y, Store::Set);
     y
@@ -79,7 +79,7 @@ fn a_packed_row_is_the_formats_own() {
 }
 
 /// The activations as the kernels see them.
-fn seen(x: &[f32], matrix: &Matrix) -> Vec<f64> {
+fn seen(x: &[f32], matrix: &Matrix<Buf>) -> Vec<f64> {
     if !matches!(matrix.weight.buf, Buf::Packed(_)) {
         return x.iter().map(|&x| f64::from(x)).collect();
     }
@@ -149,7 +149,8 @@ fn add_adds() {
 fn products_together_are_products_alone() {
     let mut random = Random::new(6);
     for (dtypes, rows) in [([DType::Q5_0, DType::Q8_0, DType::F16], [31, 7, 9]), ([DType::Q4K, DType::F32, DType::Q6K], [1, 40, 8])] {
-        let matrices: Vec<Matrix> = dtypes.iter().zip(rows).map(|(&dtype, rows)| Matrix::random(dtype, rows, 256, &mut random)).collect();
+        let matrices: Vec<Matrix<Buf>> =
+            dtypes.iter().zip(rows).map(|(&dtype, rows)| Matrix::random(&mut Cpu::default(), dtype, rows, 256, &mut random)).collect();
         for &tokens in tokens() {
             let x = activations(tokens, 256, &mut random);
             let mut quantized = Quantized::default();

@@ -3,7 +3,7 @@
 
 use siskin::{
     Result,
-    generate::{Decoder, STEP_TOKENS, Vocabulary},
+    generate::{Decoder, Outcome, STEP_TOKENS, Vocabulary, sampler::Sampler},
 };
 use std::{
     cell::Cell,
@@ -153,7 +153,7 @@ impl Decoder for Scripted {
         self.cache.truncate(tokens);
         self.begun = None;
     }
-    async fn step(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>, pause: &mut impl FnMut() -> bool) -> Result<f32> {
+    async fn step(&mut self, tokens: &[u32], sampler: Option<&mut Sampler>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
         let fits = self.cache.len() + tokens.len() <= self.context_tokens;
         assert!(!tokens.is_empty() && tokens.len() <= STEP_TOKENS && fits, "the model would refuse this");
         let begin_ms = self.clock.get();
@@ -163,20 +163,18 @@ impl Decoder for Scripted {
             self.longest_ms = self.longest_ms.max(self.clock.get() - begin_ms);
             if blocks < Self::BLOCKS && pause() {
                 self.begun = Some((tokens.to_vec(), blocks));
-                return Ok(blocks as f32 / Self::BLOCKS as f32);
+                return Ok(Outcome::Paused(blocks as f32 / Self::BLOCKS as f32));
             }
         }
         self.cache.extend_from_slice(tokens);
         self.longest_cache = self.longest_cache.max(self.cache.len());
         self.chunks.push(tokens.len());
-        if let Some(logits) = logits {
-            let next = self.script.pop_front().expect("the script has ended");
-            logits.clear();
-            logits.resize(self.vocab_size, if next == Self::NAN { f32::NAN } else { 0.0 });
-            if let Some(logit) = logits.get_mut(next as usize) {
-                *logit = 10.0;
-            }
+        let Some(sampler) = sampler else { return Ok(Outcome::Done(None)) };
+        let next = self.script.pop_front().expect("the script has ended");
+        let mut logits = vec![if next == Self::NAN { f32::NAN } else { 0.0 }; self.vocab_size];
+        if let Some(logit) = logits.get_mut(next as usize) {
+            *logit = 10.0;
         }
-        Ok(1.0)
+        Ok(Outcome::Done(Some(sampler.sample(&mut logits)?)))
     }
 }

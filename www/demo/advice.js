@@ -29,12 +29,19 @@ const TITLES = {
   invalid_argument: 'A setting is out of range',
   out_of_memory: 'Memory ran out',
   not_finite: 'The model computed nonsense',
+  gpu_unavailable: 'There is no graphics card to compute on',
+  gpu_refused: 'The graphics card does not serve',
+  gpu_unsupported: 'The graphics card cannot run this model',
+  gpu_out_of_memory: "The graphics card's memory ran out",
+  gpu_lost: 'The graphics card was lost',
   worker_failed: 'The engine crashed',
   wasm_failed: 'The engine did not start',
   no_simd: 'This browser is too old',
+  offline_unsupported: 'The page cannot work offline here',
+  offline_failed: 'The page cannot work offline yet',
 };
 
-const PASSING = ['http_status', 'network', 'file_changed', 'integrity', 'storage_full', 'storage_failed', 'worker_failed', 'wasm_failed', 'out_of_memory', 'unknown'];
+const PASSING = ['http_status', 'network', 'file_changed', 'integrity', 'storage_full', 'storage_failed', 'worker_failed', 'wasm_failed', 'out_of_memory', 'gpu_out_of_memory', 'gpu_lost', 'unknown'];
 
 /**
  * Whether the same attempt may succeed later: a broken file stays broken.

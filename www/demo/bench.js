@@ -1,5 +1,5 @@
 /** The bench page: measures one model on the visitor's machine. */
-import { Siskin, SiskinError } from '../lib/index.js';
+import { Siskin, SiskinError, offline } from '../lib/index.js';
 import { explain } from './advice.js';
 import { skipLink, themeButton } from './chrome.js';
 import { announce, byId, copyButton, element } from './dom.js';
@@ -195,6 +195,7 @@ file_input.addEventListener('change', () => {
   if (file && !running) void measure(file, file.name);
 });
 byId('cancel-button').addEventListener('click', () => running?.abort());
+offline.register({ url: '../sw.js' }).catch(() => {});
 themeButton();
 skipLink(() => byId('main'));
 

@@ -1,5 +1,5 @@
 /** The demo page: loads a model and chats with it. */
-import { Siskin, SiskinError } from '../lib/index.js';
+import { Siskin, SiskinError, offline } from '../lib/index.js';
 import { dropZone, skipLink, themeButton } from './chrome.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
@@ -25,6 +25,13 @@ const conversation = new Conversation();
 const composer = new Composer({ onSend: send, onStop: () => answering?.abort() });
 const card = new LoadCard({ onChoose: load, onCancel: () => loading?.abort(), onBack: showChat });
 
+/** Where the model computes; it may move in mid-answer. */
+function showWhere() {
+  if (!siskin) return;
+  byId('where').textContent = describeBackend(siskin.info);
+  byId('where').title = siskin.info.gpu_refusal ?? '';
+}
+
 /** @param {Choice} choice */
 async function load({ name, source, listed }) {
   loading?.abort();
@@ -38,6 +45,7 @@ async function load({ name, source, listed }) {
     await siskin?.unload();
     siskin = undefined;
     const loaded = await Siskin.load(source, {
+      backend: settings.backend,
       signal: controller.signal,
       onProgress: (progress) => {
         if (loading === controller) card.progress(progress);
@@ -45,7 +53,7 @@ async function load({ name, source, listed }) {
     });
     siskin = loaded;
     byId('model-name').textContent = listed ? name : loaded.info.name || name;
-    byId('where').textContent = describeBackend(loaded.info);
+    showWhere();
     byId('context').textContent = ` · ${formatCount(loaded.info.context_tokens, 'token')} of context`;
     newChat();
     showChat();
@@ -126,6 +134,7 @@ async function answer() {
       view.fail(error, remedy(error));
     }
   } finally {
+    showWhere();
     if (answering === controller) {
       answering = undefined;
       composer.answering = false;
@@ -165,6 +174,8 @@ byId('model-button').addEventListener('click', changeModel);
 addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && answering && !settings.open) answering.abort();
 });
+// Without a service worker there are fewer threads and no page offline, and all else is the same.
+offline.register({ url: '../sw.js' }).catch(() => {});
 themeButton();
 skipLink(() => (siskin && !byId('chat').hidden ? byId('prompt') : byId('main')));
 dropZone((file) => card.choose({ name: file.name, source: file }));

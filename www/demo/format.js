@@ -44,9 +44,9 @@ export function formatCount(count, noun) {
 
 /**
  * @param {ModelInfo} info
- * @returns {string} such as "CPU · relaxed SIMD · 1 thread"
+ * @returns {string} such as "CPU · relaxed SIMD · 1 thread" or "GPU · nvidia ampere"
  */
 export function describeBackend(info) {
-  const backend = info.backend === 'cpu' ? 'CPU' : info.backend;
-  return [backend, BUILD_NAMES[info.build] ?? info.build, formatCount(info.threads, 'thread')].join(' · ');
+  if (info.backend === 'gpu') return ['GPU', info.adapter].filter(Boolean).join(' · ');
+  return ['CPU', BUILD_NAMES[info.build] ?? info.build, formatCount(info.threads, 'thread')].join(' · ');
 }

@@ -5,7 +5,10 @@ import { formatBytes } from './format.js';
 
 /** @import { StoredModel } from '../lib/index.js' */
 
-/** @typedef {{id: string, name: string, file: string, size_bytes: number, license?: string}} ListedModel */
+/** `url` may be relative to the list; without it the model lies beside the list. @typedef {{id: string, name: string, file: string, size_bytes: number, sha256?: string, license?: string, url?: string}} ListedModel */
+
+// From where this file lies and not the page: a site may have any folder of its host.
+const LIST = new URL('../models.json', import.meta.url);
 
 /** What can be chosen; `stored` tells how much of it is on this device. @typedef {{id: string, name: string, source: string, details: string, stored?: StoredModel}} OfferedModel */
 
@@ -16,8 +19,8 @@ import { formatBytes } from './format.js';
  */
 export async function offeredModels() {
   const [listed, stored] = await Promise.all([listModels(), stored_models.list().catch(() => [])]);
-  const offered = listed.map(({ id, name, file, size_bytes, license }) => {
-    const source = new URL(`/models/${file}`, location.href).href;
+  const offered = listed.map(({ id, name, file, size_bytes, license, url }) => {
+    const source = new URL(url ?? `models/${file}`, LIST).href;
     const details = [formatBytes(size_bytes), license].filter(Boolean).join(', ');
     return { id, name, source, details, stored: stored.find(({ url }) => url === source) };
   });
@@ -28,7 +31,7 @@ export async function offeredModels() {
 /** @returns {Promise<ListedModel[]>} empty where there is no list */
 async function listModels() {
   try {
-    const response = await fetch('/models.json');
+    const response = await fetch(LIST);
     return response.ok ? await response.json() : [];
   } catch {
     return [];

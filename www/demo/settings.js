@@ -56,15 +56,20 @@ export class Settings {
 
   /** The fields of a chat request. */
   get request() {
-    const { system: _, ...request } = this.#values();
+    const { system: _, backend: _backend, ...request } = this.#values();
     return request;
+  }
+
+  /** @returns {'auto' | 'gpu' | 'cpu'} where the next model that is loaded computes */
+  get backend() {
+    return this.#values().backend;
   }
 
   /** @returns {Record<string, any>} */
   #values() {
     const data = new FormData(this.#form);
     /** @type {Record<string, any>} */
-    const values = { system: String(data.get('system') ?? ''), context_overflow: String(data.get('context_overflow')) };
+    const values = { system: String(data.get('system') ?? ''), context_overflow: String(data.get('context_overflow')), backend: String(data.get('backend')) };
     for (const { name } of KNOBS) values[name] = Number(data.get(name));
     return values;
   }

@@ -1,7 +1,8 @@
 /** `chat.completions.create` in the shape of OpenAI's API. */
+import { markAnswering } from './answering.js';
 import { SiskinError, abortedError } from './errors.js';
 
-/** @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, Usage } from './protocol.js' */
+/** @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, TokenLogprob, Usage } from './protocol.js' */
 /** @import { WorkerLink } from './link.js' */
 
 /**
@@ -18,9 +19,10 @@ import { SiskinError, abortedError } from './errors.js';
  * @property {'chat.completion'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, message: {role: 'assistant', content: string}, finish_reason: 'stop' | 'length'}[]} choices
+ * @property {{index: 0, message: {role: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length'}[]} choices
  * @property {CompletionUsage} usage
  * @property {Timings} timings not OpenAI's: how long it took
+ * @property {Where} siskin not OpenAI's
  */
 
 /**
@@ -29,10 +31,35 @@ import { SiskinError, abortedError } from './errors.js';
  * @property {'chat.completion.chunk'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, delta: {role?: 'assistant', content: string}, finish_reason: 'stop' | 'length' | null}[]} choices
+ * @property {{index: 0, delta: {role?: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length' | null}[]} choices
  * @property {CompletionUsage} [usage] on the last chunk
  * @property {Timings} [timings] on the last chunk; not OpenAI's
  * @property {Prefill} [prefill] while the prompt is being read; not OpenAI's
+ * @property {Where} siskin not OpenAI's
+ */
+
+/** Of each token, with `logprobs: true`. @typedef {{content: TokenLogprob[]}} Logprobs */
+
+/**
+ * Where an answer was computed: in the tab, or by the server of `fallback`.
+ *
+ * @typedef {{computed: 'local' | 'fallback'}} Where
+ */
+
+/** What an answer and each of its chunks begin with. @typedef {{id: string, created: number, model: string, siskin: Where}} Head */
+
+/**
+ * An answer under way.
+ *
+ * @typedef {object} Steps
+ * @property {() => Promise<Step | undefined>} next undefined at the end
+ * @property {() => void} cancel
+ */
+
+/**
+ * Takes a request and gives its answer, when that begins.
+ *
+ * @typedef {(request: ChatRequest, signal: AbortSignal | undefined) => Promise<{answer: Steps, model: string, computed: Where['computed']}>} Ask
  */
 
 /**
@@ -46,16 +73,11 @@ import { SiskinError, abortedError } from './errors.js';
 
 /** What `siskin.chat.completions` is. */
 export class Completions {
-  #link;
-  #info;
+  #ask;
 
-  /**
-   * @param {WorkerLink} link
-   * @param {ModelInfo} info
-   */
-  constructor(link, info) {
-    this.#link = link;
-    this.#info = info;
+  /** @param {Ask} ask */
+  constructor(ask) {
+    this.#ask = ask;
   }
 
   /**
@@ -83,9 +105,8 @@ export class Completions {
     const { signal, stream = false, stream_options, model: _, ...engine_request } = request;
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
     if (typeof stream !== 'boolean') throw new SiskinError('invalid_argument', 'stream must be true or false.');
-    const answer = new Answer(this.#link, engine_request, signal);
-    await answer.started;
-    const head = { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model: this.#info.name };
+    const { answer, model: name, computed } = await this.#ask(engine_request, signal);
+    const head = { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model: name, siskin: { computed } };
     if (!stream) return collect(answer, head);
     return new ChunkIterator(answer, head, stream_options?.include_usage === true);
   }
@@ -96,6 +117,21 @@ export class Completions {
  * @property {EngineEvent} event
  * @property {Timings | undefined} timings
  */
+
+/**
+ * Answers by the model in the worker.
+ *
+ * @param {WorkerLink} link
+ * @param {ModelInfo} info
+ * @returns {Ask}
+ */
+export function askLocally(link, info) {
+  return async (request, signal) => {
+    const answer = new Answer(link, request, signal);
+    await answer.started;
+    return { answer, model: info.name, computed: 'local' };
+  };
+}
 
 /** The events of one answer, queued until they are asked for. */
 class Answer {
@@ -123,6 +159,7 @@ class Answer {
         },
       });
       this.cancel = cancel;
+      markAnswering(result);
       result.then(
         () => this.#end(undefined),
         (error) => {
@@ -161,19 +198,22 @@ class Answer {
 }
 
 /**
- * @param {Answer} answer
- * @param {{id: string, created: number, model: string}} head
+ * @param {Steps} answer
+ * @param {Head} head
  * @returns {Promise<ChatCompletion>}
  */
 async function collect(answer, head) {
   let content = '';
+  /** @type {TokenLogprob[]} */
+  const logprobs = [];
   for (;;) {
     const step = await answer.next();
     if (!step) throw abortedError();
     const { event, timings } = step;
     content += event.text;
+    if (event.logprob) logprobs.push(event.logprob);
     if (event.finish_reason && event.usage && timings) {
-      const choice = { index: /** @type {const} */ (0), message: { role: /** @type {const} */ ('assistant'), content }, finish_reason: reason(event) };
+      const choice = { index: /** @type {const} */ (0), message: { role: /** @type {const} */ ('assistant'), content }, logprobs: logprobs.length > 0 ? { content: logprobs } : null, finish_reason: reason(event) };
       return { ...head, object: 'chat.completion', choices: [choice], usage: usageOf(event.usage), timings };
     }
   }
@@ -195,8 +235,8 @@ class ChunkIterator {
   #usage_chunk;
 
   /**
-   * @param {Answer} answer
-   * @param {{id: string, created: number, model: string}} head
+   * @param {Steps} answer
+   * @param {Head} head
    * @param {boolean} include_usage
    */
   constructor(answer, head, include_usage) {
@@ -218,7 +258,7 @@ class ChunkIterator {
       const step = await this.#take();
       if (!step) break;
       const { event, timings } = step;
-      if (event.text || event.finish_reason || event.prefill) return { done: false, value: this.#chunk(event, timings) };
+      if (event.text || event.finish_reason || event.prefill || event.logprob) return { done: false, value: this.#chunk(event, timings) };
     }
     this.#over = true;
     return { done: true, value: undefined };
@@ -254,7 +294,7 @@ class ChunkIterator {
     this.#first = false;
     const finish_reason = event.finish_reason ? reason(event) : null;
     /** @type {ChatCompletionChunk} */
-    const chunk = { ...this.#head, object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason }] };
+    const chunk = { ...this.#head, object: 'chat.completion.chunk', choices: [{ index: 0, delta, logprobs: event.logprob ? { content: [event.logprob] } : null, finish_reason }] };
     if (event.prefill) chunk.prefill = event.prefill;
     if (finish_reason && event.usage) {
       chunk.usage = usageOf(event.usage);

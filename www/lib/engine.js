@@ -20,6 +20,15 @@ function defaultThreads() {
   return Math.min(MOST_THREADS, cores > 4 ? cores >> 1 : cores);
 }
 
+/**
+ * How many threads of the processor would compute.
+ *
+ * @param {number} [wanted]
+ */
+export function usableThreads(wanted = defaultThreads()) {
+  return globalThis.crossOriginIsolated ? wanted : 1;
+}
+
 /** @typedef {{script: URL, wasm: URL}} Build */
 
 /**
@@ -32,7 +41,7 @@ function defaultThreads() {
 /**
  * The builds that this browser runs, the fastest first. Wasm has no run-time detection of its own: a module either validates or not.
  *
- * @param {number} threads
+ * @param {number} threads 1 for the builds that know the graphics card
  * @returns {Build[]}
  */
 function builds(threads) {
@@ -52,12 +61,13 @@ function builds(threads) {
  * @returns {Promise<StartedEngine>}
  * @throws {SiskinError} `no_simd`, `wasm_failed`
  */
-export async function startEngine(wanted_threads = defaultThreads()) {
-  const list = builds(globalThis.crossOriginIsolated ? wanted_threads : 1);
+export async function startEngine(wanted_threads) {
+  const threads = usableThreads(wanted_threads);
+  const list = builds(threads);
   let cause = /** @type {unknown} */ (undefined);
   for (const build of list) {
     try {
-      return await start(build, wanted_threads);
+      return await start(build, threads);
     } catch (error) {
       // Shared memory can be refused where address space is short: the next build does without.
       cause = error;

@@ -14,7 +14,9 @@
  * - `wasm_failed`: the WebAssembly module did not arrive or did not compile.
  * - `no_simd`: this browser has no WebAssembly SIMD.
  * - `invalid_argument`: an argument is of the wrong type or out of range.
- * - `not_loaded`: the model was unloaded.
+ * - `not_loaded`: the model was unloaded, or with `fallback` is not there yet.
+ * - `offline_unsupported`: this page can have no service worker.
+ * - `offline_failed`: the service worker did not start, does not answer, or could not fetch the site's files.
  */
 
 /** The one error that Siskin throws: a stable `code` for programs, a sentence that says what to do for people. */

@@ -1,7 +1,7 @@
 /** The page's end of the worker: calls by id, and one way to fail. */
 import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.js';
 
-/** @import { PageMessage, WorkerMessage } from './protocol.js' */
+/** @import { BackendFigures, PageMessage, WorkerMessage } from './protocol.js' */
 
 /**
  * A `PageMessage` whose id the link fills in.
@@ -34,6 +34,9 @@ export class WorkerLink {
   #last_id = 0;
   /** Set once the worker is gone. @type {SiskinError | undefined} */
   #ended;
+
+  /** The engine went on elsewhere. @type {(figures: BackendFigures) => void} */
+  onMoved = () => {};
 
   constructor() {
     try {
@@ -106,6 +109,7 @@ export class WorkerLink {
   /** @param {WorkerMessage} message */
   #receive(message) {
     if (message.type === 'unloaded') return this.#worker.terminate();
+    if (message.type === 'moved') return this.onMoved(message.value);
     if (message.type === 'crashed') return this.#crash(message.message);
     const call = this.#calls.get(message.id);
     if (!call) return;

@@ -16,9 +16,24 @@
  * @property {number} context_tokens the context in use
  * @property {number} size_bytes
  * @property {boolean} has_chat_template
- * @property {string} backend `cpu`
+ * @property {'cpu' | 'gpu'} backend where it computes
+ * @property {string} [adapter] the graphics card's name
+ * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
+ * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow), `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`
  * @property {string} build which wasm file runs: `relaxed`, `simd` or `threads`
  * @property {number} threads
+ */
+
+/**
+ * What of `Siskin.info` changes when a lost graphics card hands over to the processor.
+ *
+ * @typedef {Pick<ModelInfo, 'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'>} BackendFigures
+ */
+
+/**
+ * A graphics card that was found wanting at an earlier visit.
+ *
+ * @typedef {{adapter: string, gpu_refusal: string}} KnownGpu
  */
 
 /**
@@ -67,6 +82,19 @@
  * @property {FinishReason | null} finish_reason
  * @property {Usage} [usage] on the last event
  * @property {Prefill} [prefill] while the prompt is read
+ * @property {TokenLogprob} [logprob] with `logprobs: true`
+ */
+
+/**
+ * A token's natural logarithm of probability, before penalties, temperature and filters.
+ *
+ * @typedef {{token: string, logprob: number, bytes: number[]}} Logprob
+ */
+
+/**
+ * With the likeliest tokens in its place.
+ *
+ * @typedef {Logprob & {top_logprobs: Logprob[]}} TokenLogprob
  */
 
 /**
@@ -94,6 +122,8 @@
  * @property {number} [presence_penalty]
  * @property {Record<string, number>} [logit_bias] token id to bias
  * @property {number} [seed]
+ * @property {boolean} [logprobs] gives each token's log-probability; costs speed on the graphics card
+ * @property {number} [top_logprobs] and those of up to 20 alternatives
  * @property {string | string[]} [stop]
  * @property {'error' | 'slide'} [context_overflow] what to do when the context is full
  */
@@ -103,7 +133,10 @@
  *
  * @typedef {object} Engine
  * @property {(bytes: Uint8Array) => void} push
+ * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
+ * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs; with `threads` above 0 it also refuses a card slower than so many of the processor's
  * @property {() => ModelInfo} finish
+ * @property {(fresh: Engine) => void} reload takes the place of a model that was lost; the file is pushed and finished again
  * @property {(request: ChatRequest) => void} start
  * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one token
  * @property {() => void} stop
@@ -128,7 +161,7 @@
  *
  * @typedef {object} WasmModule
  * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{memory: WebAssembly.Memory}>} default
- * @property {new (options: {context_tokens?: number, threads?: number}) => Engine} Engine
+ * @property {{new (options: {context_tokens?: number, threads?: number}): Engine, on_gpu(options: {context_tokens?: number}): Promise<Engine>}} Engine
  */
 
 /**
@@ -146,9 +179,20 @@
  */
 
 /**
+ * @typedef {object} LoadMessage
+ * @property {'load'} type
+ * @property {number} id
+ * @property {WeightSource} source
+ * @property {number} [context_tokens]
+ * @property {number} [threads]
+ * @property {'auto' | 'gpu' | 'cpu'} backend
+ * @property {KnownGpu} [known_gpu]
+ */
+
+/**
  * Page to worker.
  *
- * @typedef {{type: 'load', id: number, source: WeightSource, context_tokens?: number, threads?: number}
+ * @typedef {LoadMessage
  *   | {type: 'chat', id: number, request: ChatRequest}
  *   | {type: 'stop', id: number}
  *   | {type: 'tokenize', id: number, text: string, special: boolean}
@@ -167,6 +211,7 @@
  *   | {type: 'event', id: number, value: EngineEvent, timings?: Timings}
  *   | {type: 'done', id: number, value: unknown}
  *   | {type: 'failed', id: number, code: string, message: string}
+ *   | {type: 'moved', value: BackendFigures}
  *   | {type: 'unloaded'}
  *   | {type: 'crashed', message: string}} WorkerMessage
  */

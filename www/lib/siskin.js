@@ -1,11 +1,17 @@
 /** The class that an application uses. */
-import { Completions } from './chat.js';
+import { Completions, askLocally } from './chat.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
+import { Fallback } from './fallback.js';
+import { recallGpu, rememberGpu } from './known_gpu.js';
 import { WorkerLink } from './link.js';
 import { describeSource } from './source.js';
 import { askToStay } from './storage.js';
 
-/** @import { LoadProgress, ModelInfo, Score } from './protocol.js' */
+/** @import { FallbackOptions } from './fallback.js' */
+/** @import { ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
+/** @import { DescribedSource } from './source.js' */
+
+/** A loaded model. @typedef {{link: WorkerLink, info: Readonly<ModelInfo>}} Local */
 
 /** @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource a `File` is a `Blob` */
 
@@ -13,10 +19,12 @@ import { askToStay } from './storage.js';
  * @typedef {object} LoadOptions
  * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
  * @property {AbortSignal} [signal] ends the loading; what has arrived stays for the next one
+ * @property {'auto' | 'gpu' | 'cpu'} [backend] where to compute: by default on the graphics card if that is right and faster, else on the processor
  * @property {number} [threads] how many threads compute, where the page is cross-origin isolated (elsewhere one does); by default as many as pay
  * @property {string} [sha256] what the file at the address must hash to, in hexadecimal: the GGUF file, or the manifest of one in shards
  * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default `disk`
  * @property {boolean} [evict] lets models that were not used for longest go where the browser's room is short
+ * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the KV cache grows with it
  */
 
@@ -30,20 +38,39 @@ import { askToStay } from './storage.js';
  * ```
  */
 export class Siskin {
-  /** @type {WorkerLink} */
-  #link;
+  /** @type {Local | undefined} */
+  #local;
+  #loading;
+  #fallback;
+  #end;
+  #unloaded = false;
 
   /**
    * Use `Siskin.load`.
    *
-   * @param {WorkerLink} link
-   * @param {ModelInfo} info
+   * @param {{loading: Promise<Local>, end: () => void}} model
+   * @param {Fallback} [fallback]
    */
-  constructor(link, info) {
-    this.#link = link;
-    /** What was loaded and where it runs. */
-    this.info = Object.freeze(info);
-    this.chat = Object.freeze({ completions: new Completions(link, this.info) });
+  constructor({ loading, end }, fallback) {
+    this.#loading = loading;
+    this.#fallback = fallback;
+    this.#end = end;
+    /** When the model is loaded; rejects with what the loading failed with. Of interest with `fallback` only: else `load` waits for it. */
+    this.ready = loading.then((local) => {
+      this.#local = local;
+    });
+    this.ready.catch(() => {});
+    this.chat = Object.freeze({ completions: new Completions((request, signal) => this.#ask(request, signal)) });
+  }
+
+  /**
+   * What was loaded and where it runs.
+   *
+   * @throws {SiskinError} `not_loaded` before `ready`
+   */
+  get info() {
+    if (this.#local) return this.#local.info;
+    throw new SiskinError('not_loaded', 'The model is not loaded yet. Wait for siskin.ready.');
   }
 
   /**
@@ -51,14 +78,14 @@ export class Siskin {
    *
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
-   * @returns {Promise<Siskin>}
+   * @returns {Promise<Siskin>} when the model is loaded; with `fallback`, at once
    * @throws {SiskinError} `http_status`, `network`, `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`, `out_of_memory`,
    *   and what may be wrong with the file: `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
-    const { onProgress, signal, contextTokens: context_tokens, threads, sha256, storage, evict, ...unknown } = options;
+    const { onProgress, signal, contextTokens: context_tokens, threads, backend = 'auto', sha256, storage, evict, fallback: fallback_options, ...unknown } = options;
     const [name] = Object.keys(unknown);
-    if (name !== undefined) throw new SiskinError('invalid_argument', `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, threads, sha256, storage and evict.`);
+    if (name !== undefined) throw new SiskinError('invalid_argument', `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, threads, backend, sha256, storage, evict and fallback.`);
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
     if (context_tokens !== undefined && !(Number.isInteger(context_tokens) && context_tokens > 0 && context_tokens <= 0xffffffff)) {
       throw new SiskinError('invalid_argument', 'contextTokens must be a whole number above 0.');
@@ -66,26 +93,40 @@ export class Siskin {
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
       throw new SiskinError('invalid_argument', 'threads must be a whole number from 1 to 64.');
     }
+    if (!['auto', 'gpu', 'cpu'].includes(backend)) throw new SiskinError('invalid_argument', 'backend must be "auto", "gpu" or "cpu".');
     throwIfAborted(signal);
+    const fallback = fallback_options === undefined ? undefined : new Fallback(fallback_options);
     const described = describeSource(source, { sha256, storage, evict });
-    if (described.source.kind === 'url' && storage !== 'memory') void askToStay();
-    /** @type {WorkerLink | undefined} */
-    let link;
-    try {
-      link = new WorkerLink();
-      const { result } = link.call({ type: 'load', source: described.source, context_tokens, threads }, {
-        signal,
-        transfer: described.transfer,
-        onMessage: (message) => {
-          if (message.type === 'progress') onProgress?.(message.value);
-        },
-      });
-      return new Siskin(link, await result);
-    } catch (error) {
+    if (fallback?.until === 'never') {
       described.close();
-      link?.end(abortedError(), unloadedError());
-      throw error;
+      return new Siskin({ loading: Promise.reject(neverLoadedError()), end() {} }, fallback);
     }
+    if (described.source.kind === 'url' && storage !== 'memory') void askToStay();
+    fallback?.watch(described.source);
+    const model = startModel(described, { context_tokens, threads, backend, signal }, (progress) => {
+      fallback?.progress(progress);
+      onProgress?.(progress);
+    });
+    const siskin = new Siskin(model, fallback);
+    if (!fallback) await siskin.ready;
+    return siskin;
+  }
+
+  /**
+   * @param {ChatRequest} request
+   * @param {AbortSignal | undefined} signal
+   */
+  async #ask(request, signal) {
+    if (this.#unloaded) throw unloadedError();
+    if (!this.#local && (await this.#fallback?.takes(request)) && !this.#local) return /** @type {Fallback} */ (this.#fallback).ask(request, signal);
+    const { link, info } = this.#local ?? (await orAborted(this.#loading, signal));
+    return askLocally(link, info)(request, signal);
+  }
+
+  /** @returns {Promise<WorkerLink>} */
+  async #link() {
+    if (this.#unloaded) throw unloadedError();
+    return (this.#local ?? (await this.#loading)).link;
   }
 
   /**
@@ -97,7 +138,7 @@ export class Siskin {
    */
   async tokenize(text, { special = false } = {}) {
     if (typeof text !== 'string') throw new SiskinError('invalid_argument', 'tokenize takes a string.');
-    return this.#link.call({ type: 'tokenize', text, special: Boolean(special) }).result;
+    return (await this.#link()).call({ type: 'tokenize', text, special: Boolean(special) }).result;
   }
 
   /**
@@ -107,7 +148,7 @@ export class Siskin {
    * @returns {Promise<string>}
    */
   async detokenize(ids) {
-    return this.#link.call({ type: 'detokenize', ids: tokenIds('detokenize', ids) }).result;
+    return (await this.#link()).call({ type: 'detokenize', ids: tokenIds('detokenize', ids) }).result;
   }
 
   /**
@@ -118,7 +159,7 @@ export class Siskin {
    * @returns {Promise<Score>}
    */
   async score(ids) {
-    return this.#link.call({ type: 'score', ids: tokenIds('score', ids) }).result;
+    return (await this.#link()).call({ type: 'score', ids: tokenIds('score', ids) }).result;
   }
 
   /**
@@ -127,7 +168,7 @@ export class Siskin {
    * @returns {Promise<number>} bytes
    */
   async memoryBytes() {
-    return this.#link.call({ type: 'memory' }).result;
+    return (await this.#link()).call({ type: 'memory' }).result;
   }
 
   /**
@@ -136,7 +177,61 @@ export class Siskin {
    * @returns {Promise<void>}
    */
   async unload() {
-    this.#link.end(abortedError(), unloadedError());
+    this.#unloaded = true;
+    this.#end();
+  }
+}
+
+/**
+ * @param {DescribedSource} described
+ * @param {{context_tokens?: number, threads?: number, backend: 'auto' | 'gpu' | 'cpu', signal?: AbortSignal}} options
+ * @param {(progress: LoadProgress) => void} onProgress
+ * @returns {{loading: Promise<Local>, end: () => void}} `end` frees the model, loaded or in the making
+ */
+function startModel(described, { context_tokens, threads, backend, signal }, onProgress) {
+  /** @type {WorkerLink | undefined} */
+  let link;
+  const end = () => link?.end(abortedError(), unloadedError());
+  const load = async () => {
+    try {
+      link = new WorkerLink();
+      const { result } = link.call({ type: 'load', source: described.source, context_tokens, threads, backend, known_gpu: recallGpu() }, {
+        signal,
+        transfer: described.transfer,
+        onMessage: (message) => {
+          if (message.type === 'progress') onProgress(message.value);
+        },
+      });
+      const info = await result;
+      if (backend === 'auto') rememberGpu(info);
+      const local = { link, info: Object.freeze(info) };
+      link.onMoved = (figures) => (local.info = Object.freeze({ ...info, ...figures }));
+      return local;
+    } catch (error) {
+      described.close();
+      end();
+      throw error;
+    }
+  };
+  return { loading: load(), end };
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {AbortSignal | undefined} signal
+ * @returns {Promise<T>}
+ */
+async function orAborted(promise, signal) {
+  throwIfAborted(signal);
+  /** @type {() => void} */
+  let abort = () => {};
+  const aborted = new Promise((_, reject) => (abort = () => reject(abortedError())));
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    return /** @type {T} */ (await Promise.race([promise, aborted]));
+  } finally {
+    signal?.removeEventListener('abort', abort);
   }
 }
 
@@ -148,6 +243,10 @@ function tokenIds(method, ids) {
   const numbers = [...ids];
   if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff)) return Uint32Array.from(numbers);
   throw new SiskinError('invalid_argument', `${method} takes token ids: whole numbers from 0.`);
+}
+
+function neverLoadedError() {
+  return new SiskinError('not_loaded', "There is no model in this tab: fallback.until is 'never'.");
 }
 
 function unloadedError() {

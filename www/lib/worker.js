@@ -2,16 +2,17 @@
  * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays smooth, and looks at its
  * messages between any two steps of the engine, so that stop stops.
  */
-import { startEngine } from './engine.js';
+import { pickBackend } from './backend.js';
 import { codeOf, messageOf } from './errors.js';
 import { openWeights, pumpWeights } from './weights.js';
 
-/** @import { ChatRequest, Engine, EngineEvent, PageMessage, Timings, WorkerMessage } from './protocol.js' */
+/** @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress, PageMessage, Timings, WorkerMessage } from './protocol.js' */
+/** @import { PickedBackend } from './backend.js' */
 
 /** @type {{postMessage: (message: WorkerMessage, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent<PageMessage>) => void) | null}} */
 const page = /** @type {any} */ (globalThis);
 
-/** @type {Engine | undefined} */
+/** Ready to answer. @type {Engine | undefined} */
 let engine;
 /** Answers and scores that wait for their turn. @type {{id: number, run: () => Promise<void>}[]} */
 const jobs = [];
@@ -19,8 +20,8 @@ const jobs = [];
 const calls = [];
 /** Of the engine, in the making or ready. @type {Worker[]} */
 let threads = [];
-/** Frees the engine, in the making or ready. */
-let free = () => {};
+/** What the engine computes on, in the making or ready. @type {PickedBackend | undefined} */
+let backend;
 let busy = false;
 let unloading = false;
 let answering = 0;
@@ -100,7 +101,7 @@ async function work() {
 async function unload() {
   try {
     const left = threads.map((thread) => new Promise((resolve) => (thread.onmessage = resolve)));
-    free();
+    backend?.free();
     await Promise.all(left);
   } finally {
     for (const thread of threads) thread.terminate();
@@ -113,27 +114,37 @@ function runCalls() {
 }
 
 /**
- * @param {Extract<PageMessage, {type: 'load'}>} message
+ * @param {LoadMessage} message
  * @param {boolean} [again] whether a file that was replaced meanwhile is fetched once more
  */
 async function load(message, again = true) {
-  const { id, source, context_tokens, threads: wanted_threads } = message;
+  const { id, source } = message;
+  const report = (/** @type {LoadProgress} */ value) => page.postMessage({ type: 'progress', id, value });
   try {
-    const [started, weights] = await Promise.all([startEngine(wanted_threads), openWeights(source)]);
-    const loading = new started.module.Engine({ context_tokens, threads: started.thread_count });
-    free = () => loading.free();
-    const info = await pumpWeights(weights, loading, (value) => page.postMessage({ type: 'progress', id, value }));
+    const opening = openWeights(source);
+    // Awaited below; until then its failure is not unhandled.
+    opening.catch(() => {});
+    backend = await pickBackend(message);
+    let weights = await opening;
+    let info;
+    try {
+      info = await pumpWeights(weights, backend.taker(), report);
+    } catch (error) {
+      if (!backend.mayFallBack(error)) throw error;
+      await backend.fallBack(error);
+      weights = await openWeights(source);
+      info = await pumpWeights(weights, backend.taker(), report);
+    }
     // Only now: reading a file takes one thread, and a load that fails leaves no other worker behind.
-    threads = await started.startThreads();
-    for (const thread of threads) thread.postMessage(loading.take_seat());
-    info.threads = threads.length + 1;
-    engine = loading;
-    page.postMessage({ type: 'done', id, value: info });
+    threads = await backend.startThreads();
+    for (const thread of threads) thread.postMessage(backend.engine.take_seat());
+    engine = backend.engine;
+    page.postMessage({ type: 'done', id, value: { ...info, ...backend.figures(), ...(threads.length > 0 && { threads: threads.length + 1 }) } });
   } catch (error) {
     if (!again || codeOf(error) !== 'file_changed') return fail(id, error);
     console.warn(`Siskin starts over. ${messageOf(error)}`);
-    free();
-    free = () => {};
+    backend?.free();
+    backend = undefined;
     return load(message, false);
   }
 }
@@ -158,7 +169,7 @@ async function answer(id, request) {
         stop_sent = true;
         engine.stop();
       }
-      const event = await engine.next();
+      const event = await nextEvent(engine);
       if (!event) break;
       page.postMessage({ type: 'event', id, value: event, timings: clock.tick(performance.now(), event) });
       await breathe();
@@ -169,6 +180,23 @@ async function answer(id, request) {
     fail(id, error);
   }
   answering = 0;
+}
+
+/**
+ * The next event, whatever happens to the graphics card: it is started again once, then the processor takes over.
+ *
+ * @param {Engine} engine
+ */
+async function nextEvent(engine) {
+  for (;;) {
+    try {
+      return await engine.next();
+    } catch (error) {
+      if (!backend?.mayRecover(error)) throw error;
+      await backend.recover(error);
+      page.postMessage({ type: 'moved', value: backend.figures() });
+    }
+  }
 }
 
 /**

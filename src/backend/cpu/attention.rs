@@ -1,71 +1,87 @@
 //! Attention over the f16 cache, a tile of positions at a time with the softmax kept online (Milakov and Gimelshein,
 //! arXiv 1805.02867), so that no row of scores is ever held whole.
 //!
-//! A tile is turned to f32 once and serves every query head that shares its key-value head. Tiles lie at fixed positions and are
-//! taken in order, so a token's result does not depend on how many tokens came with it.
+//! Keys and values lie so that both products are the same loop, with no sum across lanes: a few queries' sums stay in registers while halves
+//! stream by and each is turned to f32 once for all of them. Tiles lie at fixed positions and are taken in order, so a token's result does
+//! not depend on how many tokens came with it.
 
 use super::{
     pool::{Pool, SharedMut},
-    simd::{Kernel, Simd, exp, with_simd},
+    simd::{Exp, F16_MASK, Kernel, Simd, with_simd},
 };
 use crate::{Code, Error, Result, backend::Widths};
 use half::f16;
+use std::ops::Range;
 
+/// Halves that lie side by side: as many sums of a query as are worked on together, at most.
+const LANES: usize = 16;
 /// Positions of a tile.
 const TILE: usize = 32;
-/// Tokens that go through the tiles together.
-const TOKENS: usize = 16;
+/// Queries that go through the tiles together: with more, V8 cannot keep two vectors of sums for each in registers.
+const QUERIES: usize = 4;
+
+/// `LANES` f16 that one vector operation after the other takes.
+type Row = [u16; LANES];
 
 /// Keys and values of every position as f16, by block and key-value head.
 pub struct Cache {
-    /// `[blocks, kv_heads, positions / 4, head, 4]`: four positions side by side, so that scores need no horizontal sum.
-    keys: Vec<u16>,
-    /// `[blocks, kv_heads, positions, head]`
-    values: Vec<u16>,
+    /// `[blocks, kv_heads, positions / LANES, head, LANES]`: a row is one dimension of neighbouring positions.
+    keys: Vec<Row>,
+    /// `[blocks, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row is neighbouring dimensions of one position.
+    values: Vec<Row>,
     kv_heads: usize,
     head: usize,
+    /// `head`, filled up to whole rows.
+    columns: usize,
     positions: usize,
 }
 
 impl Cache {
     pub fn new(widths: &Widths, context_tokens: usize) -> Result<Cache> {
+        let (head, columns) = (widths.head, widths.head.next_multiple_of(LANES));
         let positions = context_tokens.next_multiple_of(TILE);
-        let size = widths.blocks * widths.kv_heads * positions * widths.head;
-        let room = || {
+        let room = |width: usize| {
+            let rows = widths.blocks * widths.kv_heads * positions / LANES * width;
             let mut v = Vec::new();
-            v.try_reserve_exact(size).map_err(|_| {
+            v.try_reserve_exact(rows).map_err(|_| {
                 Error::new(
                     Code::OutOfMemory,
                     format!("There is no memory for a context of {context_tokens} tokens. Ask for a shorter one."),
                 )
             })?;
-            v.resize(size, 0u16);
+            v.resize(rows, [0; LANES]);
             Ok(v)
         };
-        Ok(Cache { keys: room()?, values: room()?, kv_heads: widths.kv_heads, head: widths.head, positions })
+        Ok(Cache { keys: room(head)?, values: room(columns)?, kv_heads: widths.kv_heads, head, columns, positions })
     }
 
     pub fn size_bytes(&self) -> usize {
-        2 * (self.keys.len() + self.values.len())
+        size_of::<Row>() * (self.keys.len() + self.values.len())
     }
 
-    /// Where block `block` and key-value head `kv` begin.
-    fn base(&self, block: usize, kv: usize) -> usize {
-        (block * self.kv_heads + kv) * self.positions * self.head
+    /// The rows of block `block` and key-value head `kv`, where a position is `width` wide.
+    fn rows(&self, block: usize, kv: usize, width: usize) -> Range<usize> {
+        let rows = self.positions / LANES * width;
+        let first = (block * self.kv_heads + kv) * rows;
+        first..first + rows
     }
 
     /// Takes `k` and `v`, `[tokens, kv_heads, head]` each, for the positions from `position` on.
     pub fn append(&mut self, block: usize, position: usize, k: &[f32], v: &[f32]) {
-        let (head, row) = (self.head, self.kv_heads * self.head);
-        for (t, (k, v)) in k.chunks_exact(row).zip(v.chunks_exact(row)).enumerate() {
-            let p = position + t;
-            for kv in 0..self.kv_heads {
-                let base = self.base(block, kv);
-                for (d, &k) in k[kv * head..][..head].iter().enumerate() {
-                    self.keys[base + (p / 4 * head + d) * 4 + p % 4] = to_f16(k);
+        let (head, columns) = (self.head, self.columns);
+        for kv in 0..self.kv_heads {
+            let (keys, values) = (self.rows(block, kv, head), self.rows(block, kv, columns));
+            let (keys, values) = (&mut self.keys[keys], &mut self.values[values]);
+            for (t, (k, v)) in k.chunks_exact(head).zip(v.chunks_exact(head)).skip(kv).step_by(self.kv_heads).enumerate() {
+                let p = position + t;
+                for (row, &k) in keys[p / LANES * head..].iter_mut().zip(k) {
+                    row[p % LANES] = to_f16(k);
                 }
-                for (to, &v) in self.values[base + p * head..][..head].iter_mut().zip(&v[kv * head..]) {
-                    *to = to_f16(v);
+                let values = &mut values[p / TILE * (TILE * columns / LANES) + p % TILE..];
+                for (row, v) in values.iter_mut().step_by(TILE).zip(v.chunks(LANES)) {
+                    for (to, &v) in row.iter_mut().zip(v) {
+                        *to = to_f16(v);
+                    }
                 }
             }
         }
@@ -79,228 +95,188 @@ fn to_f16(x: f32) -> u16 {
 
 /// `out = softmax(q K^T / sqrt(head)) V`: `q` and `out` are `[tokens, heads, head]`, the first token at `position`.
 pub fn attend(pool: &Pool, cache: &Cache, block: usize, heads: usize, position: usize, q: &[f32], out: &mut [f32]) {
-    let tokens = q.len() / (heads * cache.head);
-    let parts = tokens.div_ceil(TOKENS);
+    let group = heads / cache.kv_heads;
+    // Of one key-value head: every token's query heads.
+    let count = q.len() / (cache.kv_heads * cache.head);
+    let sets = count.div_ceil(QUERIES);
     let out = SharedMut::new(out);
-    pool.split(parts * cache.kv_heads, |units| {
+    pool.split(cache.kv_heads * sets, |units| {
         for unit in units {
-            let (part, kv) = (unit / cache.kv_heads, unit % cache.kv_heads);
-            let first = part * TOKENS;
-            let tokens = TOKENS.min(tokens - first);
-            with_simd(HeadGroup { cache, block, kv, heads, position: position + first, first, tokens, q, out });
+            let (kv, first) = (unit / sets, unit % sets * QUERIES);
+            let set = Set { cache, block, kv, group, position, first, q, out };
+            match count - first {
+                1 => with_simd(Attend::<1, 4>(set)),
+                2 => with_simd(Attend::<2, 4>(set)),
+                3 => with_simd(Attend::<3, 2>(set)),
+                _ => with_simd(Attend::<QUERIES, 2>(set)),
+            }
         }
     });
 }
 
-/// The query heads of one key-value head, for a few tokens.
-struct HeadGroup<'a> {
+/// A few queries of one key-value head.
+struct Set<'a> {
     cache: &'a Cache,
     block: usize,
     kv: usize,
-    heads: usize,
-    /// Of token `first`.
+    /// Query heads that share the key-value head.
+    group: usize,
+    /// Of the first token.
     position: usize,
+    /// The set's first query of `[tokens, group]`.
     first: usize,
-    tokens: usize,
     q: &'a [f32],
     out: SharedMut<'a, f32>,
 }
 
-/// The online softmax of one query: the largest score so far and the sum of exponentials below it.
+impl Set<'_> {
+    /// The position of the token of the set's query `j`.
+    fn position(&self, j: usize) -> usize {
+        self.position + (self.first + j) / self.group
+    }
+
+    /// Where query `j` lies in `q` and its result in `out`.
+    fn range(&self, j: usize) -> Range<usize> {
+        let (token, h) = ((self.first + j) / self.group, (self.first + j) % self.group);
+        let at = ((token * self.cache.kv_heads + self.kv) * self.group + h) * self.cache.head;
+        at..at + self.cache.head
+    }
+}
+
+/// Takes `Q` queries through the cache, with `V` vectors of sums for each at a time.
+struct Attend<'a, const Q: usize, const V: usize>(Set<'a>);
+
+/// The online softmax of one query: the largest score so far, and the sum of exponentials below it, times `F16_REST`.
 #[derive(Clone, Copy)]
 struct Running {
     max: f32,
     sum: f32,
 }
 
-impl Kernel for HeadGroup<'_> {
+impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { cache, heads, tokens, .. } = self;
-        let (head, group) = (cache.head, heads / cache.kv_heads);
-        let scale = 1.0 / (head as f32).sqrt();
-        let base = cache.base(self.block, self.kv);
-        let last = self.position + tokens - 1;
+        let set = self.0;
+        let Cache { head, columns, .. } = *set.cache;
+        let keys = &set.cache.keys[set.cache.rows(set.block, set.kv, head)];
+        let values = &set.cache.values[set.cache.rows(set.block, set.kv, columns)];
 
-        let mut keys = vec![0f32; TILE * head]; // [TILE / 4, head, 4]
-        let mut values = vec![0f32; TILE * head]; // [TILE, head]
-        let count = tokens * group;
-        let mut queries = vec![0f32; count * head]; // [tokens, group, head], scaled
-        let mut running = vec![Running { max: f32::NEG_INFINITY, sum: 0.0 }; count];
-        let at = |query: usize| ((self.first + query / group) * heads + self.kv * group + query % group) * head;
-        // SAFETY: this unit alone owns these tokens' heads.
-        let out = |query: usize| unsafe { self.out.slice(at(query)..at(query) + head) };
-        for (query, scaled) in queries.chunks_exact_mut(head).enumerate() {
-            for (to, q) in scaled.iter_mut().zip(&self.q[at(query)..]) {
-                *to = q * scale;
-            }
-            out(query).fill(0.0);
-        }
-        for start in (0..=last).step_by(TILE) {
-            // SAFETY: the cache holds whole tiles; head is a multiple of 4.
-            unsafe {
-                widen::<S>(&cache.keys[base + start * head..][..TILE * head], &mut keys);
-                widen::<S>(&cache.values[base + start * head..][..TILE * head], &mut values);
-            }
-            // Of the tile, each query sees the positions up to its own token's.
-            let seen = |query: usize| TILE.min(self.position + query / group + 1 - start);
-            let mut query = start.saturating_sub(self.position) * group;
-            while query < count {
-                // SAFETY: as above; the two outputs are different heads'.
-                unsafe {
-                    if query + 2 <= count {
-                        let both = [query, query + 1];
-                        let (q, running) = (&queries[query * head..], &mut running[query..]);
-                        tile::<S, 2>(head, q, &keys, &values, running, both.map(seen), both.map(out));
-                        query += 2;
-                    } else {
-                        let (q, running) = (&queries[query * head..], &mut running[query..]);
-                        tile::<S, 1>(head, q, &keys, &values, running, [seen(query)], [out(query)]);
-                        query += 1;
-                    }
-                }
+        // What halves lack as f32, a power of four: one half of it is on the queries and one is left to the scores, for neither to overflow.
+        let scale = S::F16_REST.sqrt() / (head as f32).sqrt();
+        let mut queries = vec![[0f32; Q]; head]; // [head, Q]
+        for j in 0..Q {
+            for (to, q) in queries.iter_mut().zip(&set.q[set.range(j)]) {
+                to[j] = q * scale;
             }
         }
-        for (query, running) in running.iter().enumerate() {
-            let inverse = 1.0 / running.sum;
-            out(query).iter_mut().for_each(|x| *x *= inverse);
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn widen<S: Simd>(from: &[u16], to: &mut [f32]) {
-    for (from, to) in from.as_chunks::<4>().0.iter().zip(to.as_chunks_mut::<4>().0) {
-        // SAFETY: four elements each.
-        unsafe { S::store(to.as_mut_ptr(), S::load_f16(from.as_ptr())) };
-    }
-}
-
-/// Takes `Q` queries `[Q, head]` through a tile of keys and values, of which each sees the first `seen` positions.
-#[inline(always)]
-unsafe fn tile<S: Simd, const Q: usize>(
-    head: usize,
-    queries: &[f32],
-    keys: &[f32],
-    values: &[f32],
-    running: &mut [Running],
-    seen: [usize; Q],
-    out: [&mut [f32]; Q],
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
+        let mut sums = vec![[[0f32; LANES]; Q]; columns / LANES]; // [columns / LANES, Q, LANES]
+        let mut running = [Running { max: f32::NEG_INFINITY, sum: 0.0 }; Q];
         let mut scores = [[0f32; TILE]; Q];
-        dot_keys::<S, Q>(head, queries, keys, &mut scores);
-        let keep = std::array::from_fn(|i| weigh::<S>(&mut running[i], &mut scores[i], seen[i]));
-        add_values::<S, Q>(values, &scores, keep, out);
-    }
-}
-
-/// `scores[p] = query . keys[p]` for the tile, 16 positions at a time.
-#[inline(always)]
-unsafe fn dot_keys<S: Simd, const Q: usize>(head: usize, queries: &[f32], keys: &[f32], scores: &mut [[f32; TILE]; Q]) {
-    let stride = head * 4;
-    debug_assert!(queries.len() >= Q * head && keys.len() == TILE * head);
-    for p in (0..TILE).step_by(16) {
-        // SAFETY: `keys` is [TILE / 4, head, 4]; p / 4 + 3 < TILE / 4.
-        unsafe {
-            let (mut k, mut q) = (keys.as_ptr().add(p / 4 * stride), queries.as_ptr());
-            let mut sums = [[S::splat(0.0); 4]; Q];
-            for _ in 0..head {
-                let k4: [S::F32; 4] = std::array::from_fn(|i| S::load_f32(k.add(i * stride)));
-                for (j, sums) in sums.iter_mut().enumerate() {
-                    let q = S::splat(*q.add(j * head));
-                    for (sum, k) in sums.iter_mut().zip(k4) {
-                        *sum = S::mul_add(q, k, *sum);
+        // SAFETY: the caller's promise for S.
+        let (mask, exp) = unsafe { (S::mask(F16_MASK), Exp::<S>::new(S::F16_REST)) };
+        let tiles = keys.chunks_exact(TILE / LANES * head).zip(values.chunks_exact(TILE * columns / LANES));
+        for (start, (keys, values)) in (0..=set.position(Q - 1)).step_by(TILE).zip(tiles) {
+            // SAFETY: a row of keys is a number of each query and 16 scores; a row of values is a score of each query and 16 sums.
+            unsafe {
+                for (i, keys) in keys.chunks_exact(head).enumerate() {
+                    for lane in (0..LANES).step_by(4 * V) {
+                        let mut some = [[S::splat(0.0); V]; Q];
+                        add_products::<S, Q, V, Q, 1>(keys, lane, queries.as_ptr().cast(), &mut some, mask);
+                        store::<S, Q, V, TILE>(&mut scores, LANES * i + lane, some);
                     }
                 }
-                (k, q) = (k.add(4), q.add(1));
+                let mut keep = [0.0; Q];
+                for (j, keep) in keep.iter_mut().enumerate() {
+                    let seen = TILE.min((set.position(j) + 1).saturating_sub(start));
+                    *keep = weigh::<S>(&mut running[j], &mut scores[j], seen, &exp);
+                }
+                for (values, sums) in values.chunks_exact(TILE).zip(&mut sums) {
+                    for lane in (0..LANES).step_by(4 * V) {
+                        let mut some: [[S::F32; V]; Q] = std::array::from_fn(|j| {
+                            let keep = S::splat(keep[j]);
+                            std::array::from_fn(|i| S::mul(S::load_f32(sums[j].as_ptr().add(lane + 4 * i)), keep))
+                        });
+                        add_products::<S, Q, V, 1, TILE>(values, lane, scores.as_ptr().cast(), &mut some, mask);
+                        store::<S, Q, V, LANES>(sums, lane, some);
+                    }
+                }
             }
-            for (scores, sums) in scores.iter_mut().zip(sums) {
-                for (i, sum) in sums.into_iter().enumerate() {
-                    S::store(scores.as_mut_ptr().add(p + 4 * i), sum);
+        }
+        for (j, running) in running.iter().enumerate() {
+            // SAFETY: this unit alone owns these queries' results.
+            let out = unsafe { set.out.slice(set.range(j)) };
+            let inverse = S::F16_REST / running.sum;
+            for (out, sums) in out.chunks_mut(LANES).zip(&sums) {
+                for (out, sum) in out.iter_mut().zip(&sums[j]) {
+                    *out = sum * inverse;
                 }
             }
         }
     }
 }
 
-/// The first `seen` scores of a tile into the softmax; they become weights. Returns what the values so far are to be multiplied by.
+/// `sums[j][lanes] += factors[row * ROW + j * QUERY] * rows[row][lanes]` over all rows, for the `4 V` lanes from `lane` on.
 #[inline(always)]
-unsafe fn weigh<S: Simd>(running: &mut Running, scores: &mut [f32; TILE], seen: usize) -> f32 {
+unsafe fn add_products<S: Simd, const Q: usize, const V: usize, const ROW: usize, const QUERY: usize>(
+    rows: &[Row],
+    lane: usize,
+    mut factors: *const f32,
+    sums: &mut [[S::F32; V]; Q],
+    mask: S::Bytes,
+) {
+    // SAFETY: the caller's promise: each row has its factors, and the lanes lie within a row.
+    unsafe {
+        let mut row = rows.as_ptr().cast::<u16>().add(lane);
+        // Not `add`: from the last row's lane it would leave the rows.
+        let end = row.wrapping_add(rows.len() * LANES);
+        while row < end {
+            let wide: [S::F32; V] = std::array::from_fn(|i| S::load_f16_part(row.add(4 * i), mask));
+            for (j, sums) in sums.iter_mut().enumerate() {
+                let factor = S::splat(*factors.add(j * QUERY));
+                for (sum, wide) in sums.iter_mut().zip(wide) {
+                    *sum = S::mul_add(factor, wide, *sum);
+                }
+            }
+            (row, factors) = (row.wrapping_add(LANES), factors.add(ROW));
+        }
+    }
+}
+
+/// Puts each query's vectors into its lanes from `lane` on.
+#[inline(always)]
+unsafe fn store<S: Simd, const Q: usize, const V: usize, const N: usize>(to: &mut [[f32; N]; Q], lane: usize, from: [[S::F32; V]; Q]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        for (i, from) in from.into_iter().enumerate() {
+            // SAFETY: the caller's promise: lane + 4 V <= N.
+            unsafe { S::store(to.as_mut_ptr().add(lane + 4 * i), from) };
+        }
+    }
+}
+
+/// The first `seen` scores of a tile into the softmax; they become weights, times `F16_REST`. Returns what the values so far are to be
+/// multiplied by.
+#[inline(always)]
+unsafe fn weigh<S: Simd>(running: &mut Running, scores: &mut [f32; TILE], seen: usize, exp: &Exp<S>) -> f32 {
+    let rest = S::F16_REST.sqrt();
     scores[seen..].fill(f32::NEG_INFINITY);
     // SAFETY: scores in fours.
     unsafe {
         let fours = scores.as_chunks_mut::<4>().0;
         let mut lanes = [0f32; 4];
-        S::store(lanes.as_mut_ptr(), fours.iter().fold(S::splat(running.max), |m, s| S::max(m, S::load_f32(s.as_ptr()))));
-        let max = lanes.iter().fold(running.max, |m, &s| if s > m { s } else { m });
+        S::store(lanes.as_mut_ptr(), fours.iter().fold(S::splat(f32::NEG_INFINITY), |m, s| S::max(m, S::load_f32(s.as_ptr()))));
+        let max = lanes.iter().fold(running.max, |m, &s| if s * rest > m { s * rest } else { m });
         for s in fours.iter_mut() {
-            S::store(s.as_mut_ptr(), exp::<S>(S::add(S::load_f32(s.as_ptr()), S::splat(-max))));
+            S::store(s.as_mut_ptr(), exp.of(S::mul_add(S::load_f32(s.as_ptr()), S::splat(rest), S::splat(-max))));
         }
         scores[seen..].fill(0.0);
         let sums = scores.as_chunks::<4>().0.iter().fold(S::splat(0.0), |sum, s| S::add(sum, S::load_f32(s.as_ptr())));
-        S::store(lanes.as_mut_ptr(), exp::<S>(S::splat(running.max - max)));
-        let keep = if running.max == max {
-            1.0
-        } else if running.max == f32::NEG_INFINITY {
-            0.0
-        } else {
-            lanes[0]
-        };
+        let mut keep = 1.0;
+        if max > running.max {
+            S::store(lanes.as_mut_ptr(), exp.of(S::splat(running.max - max)));
+            keep = lanes[0] / S::F16_REST;
+        }
         *running = Running { max, sum: running.sum * keep + S::horizontal_sum(sums) };
         keep
-    }
-}
-
-/// `out = keep * out + weights . values` for each query.
-#[inline(always)]
-unsafe fn add_values<S: Simd, const Q: usize>(values: &[f32], weights: &[[f32; TILE]; Q], keep: [f32; Q], out: [&mut [f32]; Q]) {
-    let head = out[0].len();
-    let out = out.map(|out| out.as_mut_ptr());
-    // SAFETY: outs and each row of values hold `head` floats, in sixteens and then in fours.
-    unsafe {
-        let mut d = 0;
-        while d + 16 <= head {
-            add_columns::<S, Q, 4>(values.as_ptr().add(d), head, weights, keep, out.map(|out| out.add(d)));
-            d += 16;
-        }
-        while d < head {
-            add_columns::<S, Q, 1>(values.as_ptr().add(d), head, weights, keep, out.map(|out| out.add(d)));
-            d += 4;
-        }
-    }
-}
-
-/// As `add_values`, for `4 N` columns.
-#[inline(always)]
-unsafe fn add_columns<S: Simd, const Q: usize, const N: usize>(
-    values: *const f32,
-    head: usize,
-    weights: &[[f32; TILE]; Q],
-    keep: [f32; Q],
-    out: [*mut f32; Q],
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut sums: [[S::F32; N]; Q] =
-            std::array::from_fn(|j| std::array::from_fn(|i| S::mul(S::load_f32(out[j].add(4 * i)), S::splat(keep[j]))));
-        let mut v = values;
-        for p in 0..TILE {
-            let v4: [S::F32; N] = std::array::from_fn(|i| S::load_f32(v.add(4 * i)));
-            for (sums, weights) in sums.iter_mut().zip(weights) {
-                let weight = S::splat(weights[p]);
-                for (sum, v) in sums.iter_mut().zip(v4) {
-                    *sum = S::mul_add(weight, v, *sum);
-                }
-            }
-            v = v.add(head);
-        }
-        for (sums, out) in sums.into_iter().zip(out) {
-            for (i, sum) in sums.into_iter().enumerate() {
-                S::store(out.add(4 * i), sum);
-            }
-        }
     }
 }

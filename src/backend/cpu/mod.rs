@@ -19,7 +19,7 @@ use self::{
     pool::Pool,
     quantized::Quantized,
 };
-use super::{Activation, AttentionInput, Backend, FeedForward, Rows, Widths};
+use super::{Activation, AttentionInput, Backend, FeedForward, Rows, Widths, tap_name};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 
 /// A weight in memory.
@@ -88,6 +88,8 @@ pub struct Step {
 #[derive(Default)]
 pub struct Cpu {
     pub pool: Pool,
+    /// Tensors that a step computed, if they are to be kept.
+    pub taps: Option<Vec<(String, Vec<f32>)>>,
 }
 
 fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
@@ -104,7 +106,7 @@ fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 
 impl Cpu {
     pub fn new(pool: Pool) -> Self {
-        Self { pool }
+        Self { pool, taps: None }
     }
 
     /// `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
@@ -231,6 +233,17 @@ impl Backend for Cpu {
         h.resize(x.len(), 0.0);
         ops::rms_norm(x, norm.vector(), eps, h);
         self.project(h, wanted, quantized, [(output, logits, Store::Set)]);
+    }
+
+    fn tap(&mut self, step: &mut Step, block: Option<usize>, name: &str) {
+        if let Some(taps) = &mut self.taps {
+            let tensor = match name {
+                "attn_q" => &step.q,
+                "attn" | "ffn_up" => &step.a,
+                _ => &step.x,
+            };
+            taps.push((tap_name(block, name), tensor.clone()));
+        }
     }
 
     async fn read(&mut self, step: &mut Step, logits: &mut Vec<f32>) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The small steps, as plain loops: the oracle for a GPU's kernels, and fast enough beside the matrix products.
 
-use super::simd::{Kernel, Simd, exp, with_simd};
+use super::simd::{Exp, Kernel, Simd, with_simd};
 use crate::backend::{Rope, RopePairs};
 
 /// `y = x / sqrt(mean(x^2) + eps) * weight` for each row of `x [tokens, cols]` (Zhang and Sennrich, arXiv 1910.07467).
@@ -66,11 +66,13 @@ impl Kernel for SiluMul<'_> {
     unsafe fn run<S: Simd>(self) {
         let (gate, gate_rest) = self.gate.as_chunks_mut::<4>();
         let (up, up_rest) = self.up.as_chunks::<4>();
+        // SAFETY: the caller's promise for S.
+        let exp = unsafe { Exp::<S>::new(1.0) };
         for (g, u) in gate.iter_mut().zip(up) {
             // SAFETY: four floats each.
             unsafe {
                 let x = S::load_f32(g.as_ptr());
-                let denominator = S::add(S::splat(1.0), exp::<S>(S::mul(x, S::splat(-1.0))));
+                let denominator = S::add(S::splat(1.0), exp.of(S::mul(x, S::splat(-1.0))));
                 S::store(g.as_mut_ptr(), S::mul(S::div(x, denominator), S::load_f32(u.as_ptr())));
             }
         }

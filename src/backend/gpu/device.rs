@@ -1,7 +1,11 @@
 //! The graphics card: what it can do, and what went wrong with it.
 
-use crate::{Code, Error, Result};
-use std::sync::{Arc, Mutex, PoisonError};
+use super::waiting::Reading;
+use crate::{Code, Error, Result, host};
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// What may be asked of [`Device::open`]. The default takes all that the adapter has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -10,8 +14,18 @@ pub struct GpuOptions {
     pub without_f16: bool,
     /// Does without subgroups even where there are some.
     pub without_subgroups: bool,
+    /// Whether each lane multiplies rows of its own. None: as measured.
+    pub alone: Option<bool>,
+    /// How many steps to have under way, whatever was measured.
+    pub steps_in_flight: Option<usize>,
+    /// Does without the packed 8-bit functions even where there are some.
+    pub without_packed: bool,
     /// Keeps to the limits that every WebGPU device has.
     pub default_limits: bool,
+    /// Splits weights that are larger than this, where the device would take them whole.
+    pub max_part_bytes: Option<u64>,
+    /// Measures how long each shader takes, where the device can.
+    pub profile: bool,
 }
 
 /// What shaders may use, found at run time.
@@ -32,8 +46,11 @@ pub struct Device {
     pub tier: Tier,
     /// A name for people: "NVIDIA GeForce RTX 4070".
     pub name: String,
-    /// Whether the processor plays the graphics card.
-    pub software: bool,
+    /// How long four bytes take to the host when the device has nothing else to do.
+    pub latency_ms: f64,
+    /// Whether each lane multiplies rows of its own: faster where a processor plays the graphics card.
+    pub alone: Cell<bool>,
+    pub options: GpuOptions,
     fault: Arc<Mutex<Option<Error>>>,
 }
 
@@ -56,12 +73,15 @@ impl Device {
         if !options.without_subgroups {
             features |= available & wgpu::Features::SUBGROUP;
         }
+        if options.profile {
+            features |= available & wgpu::Features::TIMESTAMP_QUERY;
+        }
         let mut limits = wgpu::Limits::default();
         if !options.default_limits {
             limits.max_buffer_size = has.max_buffer_size;
             limits.max_storage_buffer_binding_size = has.max_storage_buffer_binding_size;
         }
-        let descriptor = wgpu::DeviceDescriptor {
+        let mut descriptor = wgpu::DeviceDescriptor {
             label: Some("siskin"),
             required_features: features,
             required_limits: limits,
@@ -69,7 +89,15 @@ impl Device {
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         };
-        let (device, queue) = adapter.request_device(&descriptor).await.map_err(unavailable)?;
+        let (device, queue) = match adapter.request_device(&descriptor).await {
+            Ok(opened) => opened,
+            // An adapter may promise more than its devices hold.
+            Err(_) => {
+                features = wgpu::Features::empty();
+                (descriptor.required_features, descriptor.required_limits) = (features, wgpu::Limits::default());
+                adapter.request_device(&descriptor).await.map_err(unavailable)?
+            }
+        };
         let fault = Arc::new(Mutex::new(None));
         let (errors, losses) = (Arc::clone(&fault), Arc::clone(&fault));
         device.on_uncaptured_error(Arc::new(move |error| {
@@ -85,11 +113,30 @@ impl Device {
         let tier = Tier {
             f16: features.contains(wgpu::Features::SHADER_F16),
             subgroups: features.contains(wgpu::Features::SUBGROUP) || (!options.without_subgroups && has_web_subgroups(&device)),
-            packed: instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
+            packed: !options.without_packed
+                && instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
             enable: cfg!(target_arch = "wasm32"),
         };
-        let software = info.device_type == wgpu::DeviceType::Cpu;
-        Ok(Self { device, queue, tier, name: info.name, software, fault })
+        let alone = Cell::new(options.alone.unwrap_or_default());
+        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, alone, options, fault };
+        device.latency_ms = device.measure_latency().await?;
+        Ok(device)
+    }
+
+    async fn measure_latency(&self) -> Result<f64> {
+        let source = self.buffer("latency", 4, wgpu::BufferUsages::COPY_SRC)?;
+        let mut buffer = self.readback(4);
+        let mut latency_ms = 0.0;
+        // The first one pays for what is made at first use.
+        for _ in 0..2 {
+            let start_ms = host::now_ms();
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("latency") });
+            encoder.copy_buffer_to_buffer(&source, 0, &buffer, 0, 4);
+            let submission = self.queue.submit([encoder.finish()]);
+            buffer = Reading::after(submission, buffer, 4).finish(self, |_| ()).await?;
+            latency_ms = host::now_ms() - start_ms;
+        }
+        Ok(latency_ms)
     }
 
     /// The first thing that went wrong since the last call. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
@@ -121,10 +168,25 @@ impl Device {
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
     }
 
-    /// Lets callbacks run: a browser does so by itself.
-    pub fn poll(&self) {
-        #[cfg(not(target_arch = "wasm32"))]
-        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+    /// The most bytes of a weight that lie in one buffer.
+    pub fn max_part_bytes(&self) -> u64 {
+        self.max_binding_bytes().min(self.options.max_part_bytes.unwrap_or(u64::MAX))
+    }
+
+    /// A buffer that the host reads.
+    pub fn readback(&self, size_bytes: u64) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: size_bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Natively, runs the device until a submission has ended, and its callbacks. A browser does so by itself.
+    pub fn run_until(&self, submission: wgpu::SubmissionIndex) {
+        // What goes wrong reaches the callbacks.
+        let _ = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
     }
 }
 

@@ -2,66 +2,31 @@
 
 use super::{
     Buf, Cache, Gpu, Matrix, Part, Step,
-    pipeline::{Key, Pipeline},
-    segment::BLOCK,
+    dispatch::{Op, Tokens, Words},
+    pipeline::Key,
+    prefill::{HEAD_PART, Then},
+    segment::{BLOCK, Layout},
+    step::SLICES,
 };
 use crate::{
     backend::{AttentionInput, FeedForward, Rope, RopePairs},
     tensor::Weight,
 };
-use std::rc::Rc;
 
 /// Threads of a workgroup that multiplies a matrix by one token's activations.
-const LANES: u32 = 32;
-/// Rows that such a workgroup takes.
+const LANES: usize = 32;
+/// Rows that such a workgroup takes, or each of its lanes where they work alone.
 const ROWS: usize = 4;
 /// Parts of the context that attention takes side by side, at most.
 pub const MAX_SPLITS: usize = 32;
 /// Positions of a tile of attention.
 const TILE: usize = 64;
+/// Splits of the context that a workgroup takes where each lane has one of its own.
+pub const ALONE_SPLITS: u32 = 8;
 /// Where a vector is wanted and there is none.
 const NONE: u32 = u32::MAX;
-/// The most workgroups along one axis is 65,535.
-const MAX_GROUPS: u32 = 1 << 15;
-
-/// A dispatch whose buffers never change. Its tokens are the grid's third axis.
-pub struct Op {
-    pub pipeline: Rc<Pipeline>,
-    pub group: wgpu::BindGroup,
-    pub grid: [u32; 2],
-    /// Along which axis the step's tokens lie; none for an operation on one token alone.
-    pub tokens_axis: Option<usize>,
-}
-
-/// The uniform of an operation, word by word as its `struct Op` has them.
-#[derive(Default)]
-pub struct Words(Vec<u32>);
-
-impl Words {
-    fn push(&mut self, word: usize) -> &mut Self {
-        self.0.push(word as u32);
-        self
-    }
-
-    fn float(&mut self, value: f32) -> &mut Self {
-        self.0.push(value.to_bits());
-        self
-    }
-
-    fn planes(&mut self, part: &Part, blocks: usize) -> &mut Self {
-        let [_, high, scales, supers] = part.planes.at.map(|at| at / 4);
-        self.push(blocks).push(high).push(scales).push(supers)
-    }
-
-    pub fn as_bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
-    }
-}
-
-fn grid(groups: usize) -> ([u32; 2], usize) {
-    let x = (groups as u32).min(MAX_GROUPS);
-    ([x, (groups as u32).div_ceil(x)], x as usize)
-}
+/// The most workgroups along one axis.
+const MAX_GROUPS: usize = 65_535;
 
 /// How attention's context is cut: positions of a split, and splits.
 pub fn splits(positions: usize) -> (usize, usize) {
@@ -69,7 +34,7 @@ pub fn splits(positions: usize) -> (usize, usize) {
     (span, positions.div_ceil(span))
 }
 
-fn matrix(weight: &Weight<Buf>) -> Option<&Matrix> {
+pub fn matrix(weight: &Weight<Buf>) -> Option<&Matrix> {
     match &weight.buf {
         Buf::Matrix(matrix) => Some(matrix),
         Buf::Vector { .. } => None,
@@ -77,7 +42,7 @@ fn matrix(weight: &Weight<Buf>) -> Option<&Matrix> {
 }
 
 /// Where a vector begins in the buffer of all vectors, in vec4.
-fn vector_at(weight: Option<&Weight<Buf>>) -> usize {
+pub fn vector_at(weight: Option<&Weight<Buf>>) -> usize {
     match weight.map(|weight| &weight.buf) {
         Some(Buf::Vector { at }) => at / 4,
         _ => NONE as usize,
@@ -85,6 +50,19 @@ fn vector_at(weight: Option<&Weight<Buf>>) -> usize {
 }
 
 impl Gpu {
+    /// Workgroups for so many groups of rows, or a few more, and how many of them lie along x.
+    fn rows_grid(&self, count: usize) -> ([u32; 2], usize) {
+        let groups = if self.alone() { count.div_ceil(LANES) } else { count };
+        let y = groups.div_ceil(MAX_GROUPS);
+        let x = groups.div_ceil(y);
+        ([x as u32, y as u32], x)
+    }
+
+    /// Whether each lane multiplies rows of its own.
+    pub(super) fn alone(&self) -> bool {
+        self.device.alone.get()
+    }
+
     pub(super) fn embed_ops(&mut self, step: &Step, table: &Weight<Buf>) -> Vec<Op> {
         let Some(m) = matrix(table) else { return Vec::new() };
         let blocks = table.cols / BLOCK;
@@ -92,79 +70,103 @@ impl Gpu {
         for part in &m.parts {
             let mut words = Words::default();
             words.planes(part, blocks).push(part.first_row).push(part.rows);
-            let key = Key::new("embed").with("A", m.layout.name);
             let grid = [blocks.div_ceil(32) as u32, 1];
-            ops.push(self.op(key, &words, &[&part.buffer, &step.token_ids, &step.x], grid, Some(1)));
+            ops.push(self.op(embed_key(m.layout), &words, &[&part.buffer, &step.token_ids, &step.x], grid, Tokens::each(1)));
         }
         ops
     }
 
-    pub(super) fn attention_input_ops(&mut self, step: &Step, cache: &Cache, block: usize, w: &AttentionInput<Buf>) -> Vec<Op> {
+    pub(super) fn attention_input_ops(&mut self, step: &Step, cache: &Cache, block: usize, w: &AttentionInput<Buf>, many: bool) -> Vec<Op> {
         let (Some(q), Some(k), Some(v)) = (matrix(w.q), matrix(w.k), matrix(w.v)) else { return Vec::new() };
-        let ([a], [b], [c]) = (&*q.parts, &*k.parts, &*v.parts) else { return Vec::new() };
+        let ([a], [b], [c], false) = (&*q.parts, &*k.parts, &*v.parts, many) else {
+            return self.many_attention_input_ops(step, cache, block, w);
+        };
         let blocks = w.q.cols / BLOCK;
-        let (grid, groups) = grid((w.q.rows + 2 * w.k.rows).div_ceil(ROWS));
+        let count = (w.q.rows + 2 * w.k.rows).div_ceil(ROWS);
+        let (grid, groups) = self.rows_grid(count);
         let mut words = Words::default();
         words.planes(a, blocks).planes(b, blocks).planes(c, blocks);
         words.push(blocks).push(w.q.rows).push(w.k.rows).push(0).push(w.q.rows);
         words.push(vector_at(Some(w.norm))).float(w.eps);
         words.push(vector_at(w.q_bias)).push(vector_at(w.k_bias)).push(vector_at(w.v_bias));
-        words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups);
-        let mut key = matvec(q).with("B", k.layout.name).with("C", v.layout.name).flag("NORM").flag("QKV");
-        if w.rope.pairs == RopePairs::Halves {
-            key = key.flag("HALVES");
-        }
+        words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups).push(count);
+        let key = qkv_key([q.layout, k.layout, v.layout], w.rope.pairs, self.alone());
         let (vectors, turns) = (self.vectors(), self.turns(w.rope, cache.context_tokens));
         let buffers = [&a.buffer, &step.x, &step.q, &vectors, &b.buffer, &c.buffer, &turns, &cache.blocks[block]];
-        vec![self.op(key, &words, &buffers, grid, Some(2))]
+        vec![self.op(key, &words, &buffers, grid, Tokens::each(2))]
     }
 
-    pub(super) fn attend_ops(&mut self, step: &Step, cache: &Cache, block: usize) -> Vec<Op> {
+    pub(super) fn attend_ops(&mut self, step: &Step, cache: &Cache, block: usize, many: bool) -> Vec<Op> {
         let w = &step.widths;
+        if many && w.head.is_multiple_of(HEAD_PART) {
+            return self.many_attend_ops(step, cache, block);
+        }
         let mut words = Words::default();
         words.push(w.heads).push(w.kv_heads).push(cache.context_tokens).push(MAX_SPLITS);
-        let head = format!("{}u", w.head);
-        let attend = Key::new("attend").with("HEAD", &head).with("GROUP", format!("{}u", w.heads / w.kv_heads));
-        let attend = self.op(attend, &words, &[&step.q, &cache.blocks[block], &step.partials], [w.kv_heads as u32, 1], Some(2));
-        let combine = Key::new("combine").with("HEAD", head);
-        let combine = self.op(combine, &words, &[&step.partials, &step.a], [w.heads as u32, 1], Some(1));
+        let attend = attend_key(w.head, w.heads / w.kv_heads, self.alone());
+        let attend = self.op(attend, &words, &[&step.q, &cache.blocks[block], &step.partials], [w.kv_heads as u32, 1], Tokens::each(2));
+        let combine = self.op(combine_key(w.head), &words, &[&step.partials, &step.a], [w.heads as u32, 1], Tokens::each(1));
         vec![attend, combine]
     }
 
-    pub(super) fn project_add_ops(&mut self, step: &Step, w: &Weight<Buf>) -> Vec<Op> {
-        let Some(m) = matrix(w) else { return Vec::new() };
-        m.parts.iter().map(|part| self.plain(matvec(m).flag("ADD"), w, part, &step.a, &step.x, None)).collect()
+    pub(super) fn project_add_ops(&mut self, step: &Step, w: &Weight<Buf>, many: bool) -> Vec<Op> {
+        match matrix(w) {
+            Some(m) if !many => {
+                m.parts.iter().map(|part| self.matvec(add_key(m.layout, self.alone()), w, part, &step.a, &step.x, None)).collect()
+            }
+            _ => self.matmul_ops(w, &step.a, &step.x, Then::Add),
+        }
     }
 
-    pub(super) fn feed_forward_ops(&mut self, step: &Step, w: &FeedForward<Buf>) -> Vec<Op> {
+    pub(super) fn feed_forward_ops(&mut self, step: &Step, w: &FeedForward<Buf>, many: bool) -> Vec<Op> {
         let (Some(gate), Some(up)) = (matrix(w.gate), matrix(w.up)) else { return Vec::new() };
-        let ([a], [b]) = (&*gate.parts, &*up.parts) else { return Vec::new() };
+        let ([a], [b], false) = (&*gate.parts, &*up.parts, many) else { return self.many_feed_forward_ops(step, w) };
         let blocks = w.gate.cols / BLOCK;
-        let (grid, groups) = grid(w.gate.rows.div_ceil(ROWS / 2));
+        let count = w.gate.rows.div_ceil(ROWS / 2);
+        let (grid, groups) = self.rows_grid(count);
         let mut words = Words::default();
         words.planes(a, blocks).planes(b, blocks).planes(b, blocks);
         words.push(blocks).push(w.gate.rows).push(w.up.rows).push(0).push(w.gate.rows).push(vector_at(Some(w.norm))).float(w.eps);
-        words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups);
+        words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups).push(count);
         let vectors = self.vectors();
-        let key = matvec(gate).with("B", up.layout.name).flag("NORM").flag("GATE_UP");
-        vec![self.op(key, &words, &[&a.buffer, &step.x, &step.a, &vectors, &b.buffer], grid, Some(2))]
+        let key = gate_up_key(gate.layout, up.layout, self.alone());
+        vec![self.op(key, &words, &[&a.buffer, &step.x, &step.a, &vectors, &b.buffer], grid, Tokens::each(2))]
     }
 
-    /// Into `step.logits` of the wanted row alone, into any other buffer of every row.
-    pub(super) fn head_ops(&mut self, step: &Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, out: &wgpu::Buffer) -> Vec<Op> {
+    /// The logits of one row alone.
+    pub(super) fn head_ops(&mut self, step: &Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32) -> Vec<Op> {
         let Some(m) = matrix(output) else { return Vec::new() };
-        let one = *out == step.logits;
-        let key = if one { matvec(m).flag("NORM").flag("HEAD") } else { matvec(m).flag("NORM") };
-        let mut ops = Vec::new();
-        for part in &m.parts {
-            let op = self.plain(key.clone(), output, part, &step.x, out, Some((norm, eps)));
-            ops.push(Op { tokens_axis: if one { None } else { op.tokens_axis }, ..op });
-        }
+        let op = |part| Op {
+            tokens: None,
+            ..self.matvec(head_key(m.layout, self.alone()), output, part, &step.x, &step.logits, Some((norm, eps)))
+        };
+        m.parts.iter().map(op).collect()
+    }
+
+    pub(super) fn head_of_all_ops(&mut self, step: &Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32) -> Vec<Op> {
+        let Some(out) = &step.all_logits else { return Vec::new() };
+        let mut ops = vec![self.norm_op(step, norm, output.cols, eps)];
+        ops.extend(self.matmul_ops(output, &step.h, out, Then::Store));
         ops
     }
 
-    /// A matrix by activations, with nothing after it but an addition.
-    fn plain(
+    pub(super) fn choose_ops(&mut self, step: &Step) -> Vec<Op> {
+        let (vocab, choice) = (step.widths.vocab, &step.choice);
+        let mut words = Words::default();
+        words.push(vocab).push(vocab.div_ceil(SLICES)).push(SLICES);
+        let grid = [SLICES as u32, 1];
+        let adjust = [&step.logits, &choice.marks, &choice.bias, &choice.maxima];
+        let gather = [&step.logits, &choice.maxima, &choice.kept, &choice.counts];
+        let choose = [&choice.maxima, &choice.kept, &choice.counts, &step.token_ids, &choice.marks];
+        vec![
+            self.op(Key::new("adjust"), &words, &adjust, grid, None),
+            self.op(Key::new("gather"), &words, &gather, grid, None),
+            self.op(Key::new("choose"), &words, &choose, [1, 1], None),
+        ]
+    }
+
+    /// A matrix by one token's activations, with nothing after it but an addition.
+    fn matvec(
         &mut self,
         key: Key,
         w: &Weight<Buf>,
@@ -174,19 +176,20 @@ impl Gpu {
         norm: Option<(&Weight<Buf>, f32)>,
     ) -> Op {
         let blocks = w.cols / BLOCK;
-        let (grid, groups) = grid(part.rows.div_ceil(ROWS));
+        let count = part.rows.div_ceil(ROWS);
+        let (grid, groups) = self.rows_grid(count);
         let mut words = Words::default();
         words.planes(part, blocks).planes(part, blocks).planes(part, blocks);
         words.push(blocks).push(part.rows).push(0).push(part.first_row).push(w.rows);
         words.push(vector_at(norm.map(|(norm, _)| norm))).float(norm.map_or(0.0, |(_, eps)| eps));
-        words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups);
+        words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups).push(count);
         let vectors = self.vectors();
         let buffers = [&part.buffer, x, out, &vectors];
-        self.op(key, &words, if norm.is_some() { &buffers } else { &buffers[..3] }, grid, Some(2))
+        self.op(key, &words, if norm.is_some() { &buffers } else { &buffers[..3] }, grid, Tokens::each(2))
     }
 
     /// Cosine and sine of every position's turns `[context, frequencies]`, made once, in double precision: a shader's own lose all of it far out.
-    fn turns(&mut self, rope: &Rope, context_tokens: usize) -> wgpu::Buffer {
+    pub(super) fn turns(&mut self, rope: &Rope, context_tokens: usize) -> wgpu::Buffer {
         if let Some(turns) = &self.turns {
             return turns.clone();
         }
@@ -201,6 +204,37 @@ impl Gpu {
     }
 }
 
-fn matvec(a: &Matrix) -> Key {
-    Key::new("matvec").with("LANES", format!("{LANES}u")).with("A", a.layout.name)
+fn matvec_key(a: Layout, alone: bool) -> Key {
+    let key = Key::new("matvec").with("LANES", format!("{LANES}u")).with("A", a.name);
+    if alone { key.flag("ALONE") } else { key }
+}
+
+pub fn qkv_key([q, k, v]: [Layout; 3], pairs: RopePairs, alone: bool) -> Key {
+    let key = matvec_key(q, alone).with("B", k.name).with("C", v.name).flag("NORM").flag("QKV");
+    if pairs == RopePairs::Halves { key.flag("HALVES") } else { key }
+}
+
+pub fn gate_up_key(gate: Layout, up: Layout, alone: bool) -> Key {
+    matvec_key(gate, alone).with("B", up.name).flag("NORM").flag("GATE_UP")
+}
+
+pub fn add_key(w: Layout, alone: bool) -> Key {
+    matvec_key(w, alone).flag("ADD")
+}
+
+pub fn head_key(w: Layout, alone: bool) -> Key {
+    matvec_key(w, alone).flag("NORM").flag("HEAD")
+}
+
+pub fn embed_key(table: Layout) -> Key {
+    Key::new("embed").with("A", table.name)
+}
+
+pub fn attend_key(head: usize, group: usize, alone: bool) -> Key {
+    let key = if alone { Key::new("attend_alone").with("LANES", format!("{ALONE_SPLITS}u")) } else { Key::new("attend") };
+    key.with("HEAD", format!("{head}u")).with("GROUP", format!("{group}u"))
+}
+
+pub fn combine_key(head: usize) -> Key {
+    Key::new("combine").with("HEAD", format!("{head}u"))
 }

@@ -3,111 +3,52 @@
 //! An operation's buffers never change, so its bind group is made once, when it is first recorded, and found again by its name and
 //! number. What differs from step to step lies in one small uniform (`shaders/shared/step.wgsl`) that is written before each submit.
 
+mod depth;
 pub mod device;
+mod dispatch;
 mod kernels;
+pub mod permutations;
 pub mod pipeline;
+mod prefill;
+mod profile;
 pub mod segment;
 pub mod shader;
+mod step;
+mod tap;
+mod tune;
+mod waiting;
+mod weight;
 
 use self::{
-    device::{Device, lost},
-    kernels::{MAX_SPLITS, Op, Words, splits},
-    pipeline::{Key, Pipelines},
-    segment::{BLOCK, Layout, Planes, segment},
+    depth::{Depth, MOST_STEPS},
+    device::Device,
+    dispatch::Op,
+    kernels::MAX_SPLITS,
+    pipeline::Pipelines,
+    profile::Profile,
+    step::{Now, SLICES},
+    tap::Taps,
+    waiting::{Fence, Reading},
+    weight::id,
 };
-use super::{AttentionInput, Backend, FeedForward, GROUP_ROWS, Rows, Widths};
-use crate::{Code, Error, Result, quant::DType, tensor::Weight};
+use super::{
+    AttentionInput, Backend, FeedForward, Rows, Widths,
+    choice::{Choose, Filters},
+    tap_name,
+};
+use crate::{Code, Error, Result, host, quant::DType, tensor::Weight};
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Poll, Waker},
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
 };
 use wgpu::BufferUsages as Usage;
 
-/// A weight on the device.
-pub enum Buf {
-    /// Norms and biases, as f32: they begin at `at` in one buffer that holds them all.
-    Vector {
-        at: usize,
-    },
-    Matrix(Matrix),
-}
-
-pub struct Matrix {
-    /// Tells it from every other.
-    id: u32,
-    layout: Layout,
-    /// One, but for a matrix that is larger than a shader can see at once.
-    parts: Vec<Part>,
-}
-
-/// Rows `first_row .. first_row + rows` of a matrix.
-struct Part {
-    first_row: usize,
-    rows: usize,
-    planes: Planes,
-    buffer: wgpu::Buffer,
-}
-
-pub struct Cache {
-    /// Of each block: two f16 a word, `[k | v, kv_heads, context, head / 2]`.
-    blocks: Vec<wgpu::Buffer>,
-    context_tokens: usize,
-}
-
-/// The activations of one step, all f32.
-pub struct Step {
-    widths: Widths,
-    max_tokens: usize,
-    now: Now,
-    /// Prompt tokens `[max_tokens]`.
-    token_ids: wgpu::Buffer,
-    /// `[max_tokens, embedding]`
-    x: wgpu::Buffer,
-    /// `[max_tokens, heads, head]`
-    q: wgpu::Buffer,
-    /// `[max_tokens, heads * head]` of attention, or `[max_tokens, feed_forward]`
-    a: wgpu::Buffer,
-    /// `[max_tokens, heads, MAX_SPLITS, 2 + head]`
-    partials: wgpu::Buffer,
-    /// `[vocab]`
-    logits: wgpu::Buffer,
-    /// `[max_tokens, vocab]`; made when they are first asked for.
-    all_logits: Option<wgpu::Buffer>,
-    /// Where the logits go to be read; as large as the largest reading so far.
-    readback: Option<wgpu::Buffer>,
-    recording: Option<Recording>,
-    /// Rows of logits that the step gives.
-    rows: Option<Rows>,
-}
-
-/// `shaders/shared/step.wgsl`
-#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-struct Now {
-    tokens: u32,
-    position: u32,
-    token_at: u32,
-    row: u32,
-    span: u32,
-    splits: u32,
-    chosen_at: u32,
-    top_k: u32,
-    temperature: f32,
-    top_p: f32,
-    min_p: f32,
-    repetition_penalty: f32,
-    frequency_penalty: f32,
-    presence_penalty: f32,
-    draw: f32,
-    unused: u32,
-}
-
-struct Recording {
-    // The pass ends before its encoder: fields drop in this order.
-    pass: wgpu::ComputePass<'static>,
-    encoder: wgpu::CommandEncoder,
-}
+pub use self::{
+    profile::Timing,
+    step::{Cache, Choice, Step},
+    weight::{Buf, Matrix, Part},
+};
 
 /// What was asked of the device since the backend was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,17 +57,19 @@ pub struct Counters {
     pub passes: u64,
     pub submits: u64,
     pub buffers: u64,
+    /// Of all buffers.
+    pub buffer_bytes: u64,
     pub bind_groups: u64,
     pub read_bytes: u64,
 }
 
 pub struct Gpu {
-    device: Device,
-    pipelines: Pipelines,
+    device: Rc<Device>,
+    pipelines: Rc<RefCell<Pipelines>>,
     step_layout: wgpu::BindGroupLayout,
     step_uniform: wgpu::Buffer,
     step_group: wgpu::BindGroup,
-    ops: HashMap<(&'static str, u32), Vec<Op>>,
+    ops: HashMap<(&'static str, u32, bool), Vec<Op>>,
     next_id: u32,
     /// Every vector of the model, until the first operation needs them on the device.
     vectors: Vec<f32>,
@@ -134,21 +77,15 @@ pub struct Gpu {
     turns: Option<wgpu::Buffer>,
     /// Bytes of weights that wait to be copied.
     unsent_bytes: usize,
+    depth: Depth,
     counters: Counters,
+    profile: Option<Profile>,
+    taps: Taps,
 }
-
-/// Weights are sent off in pieces of this size, so that they do not pile up beside their buffers.
-const SEND_BYTES: usize = 16 << 20;
 
 impl Gpu {
     pub fn new(device: Device) -> Self {
-        let step_uniform = device.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("step"),
-            size: size_of::<Now>() as u64,
-            usage: Usage::UNIFORM | Usage::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let step_layout = device.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        let layout = device.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some("step"),
             entries: &[wgpu::BindGroupLayoutEntry {
                 binding: 0,
@@ -157,14 +94,33 @@ impl Gpu {
                 count: None,
             }],
         });
+        Self::with(Rc::new(device), Rc::default(), layout)
+    }
+
+    /// Another backend on the same device, with the same compiled shaders.
+    pub fn beside(&self) -> Self {
+        Self::with(Rc::clone(&self.device), Rc::clone(&self.pipelines), self.step_layout.clone())
+    }
+
+    fn with(device: Rc<Device>, pipelines: Rc<RefCell<Pipelines>>, step_layout: wgpu::BindGroupLayout) -> Self {
+        let step_uniform = device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("step"),
+            size: size_of::<Now>() as u64,
+            usage: Usage::UNIFORM | Usage::COPY_DST,
+            mapped_at_creation: false,
+        });
         let step_group = device.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("step"),
             layout: &step_layout,
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: step_uniform.as_entire_binding() }],
         });
+        let depth = Depth::new(device.latency_ms);
+        let profile = device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY).then(|| Profile::new(&device));
         Self {
             device,
-            pipelines: Pipelines::default(),
+            profile,
+            taps: Taps::default(),
+            pipelines,
             step_layout,
             step_uniform,
             step_group,
@@ -174,6 +130,7 @@ impl Gpu {
             vectors_buffer: None,
             turns: None,
             unsent_bytes: 0,
+            depth,
             counters: Counters::default(),
         }
     }
@@ -186,14 +143,19 @@ impl Gpu {
         self.counters
     }
 
-    fn buffer(&mut self, label: &str, size_bytes: usize, usage: Usage) -> Result<wgpu::Buffer> {
+    fn count(&mut self, buffer: &wgpu::Buffer) {
         self.counters.buffers += 1;
-        self.device.buffer(label, size_bytes as u64, usage)
+        self.counters.buffer_bytes += buffer.size();
+    }
+
+    fn buffer(&mut self, label: &str, size_bytes: usize, usage: Usage) -> Result<wgpu::Buffer> {
+        let buffer = self.device.buffer(label, size_bytes as u64, usage)?;
+        self.count(&buffer);
+        Ok(buffer)
     }
 
     /// A buffer of bytes that never change.
     fn upload(&mut self, label: &str, bytes: &[u8]) -> wgpu::Buffer {
-        self.counters.buffers += 1;
         let buffer = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size: (bytes.len() as u64).next_multiple_of(16).max(16),
@@ -201,6 +163,7 @@ impl Gpu {
             mapped_at_creation: false,
         });
         self.device.queue.write_buffer(&buffer, 0, bytes);
+        self.count(&buffer);
         buffer
     }
 
@@ -214,64 +177,6 @@ impl Gpu {
         self.vectors = vectors;
         self.vectors_buffer.insert(buffer).clone()
     }
-
-    fn op(&mut self, key: Key, words: &Words, buffers: &[&wgpu::Buffer], grid: [u32; 2], tokens_axis: Option<usize>) -> Op {
-        let pipeline = self.pipelines.get(&self.device, &self.step_layout, key);
-        let uniform = self.upload(pipeline.name, words.as_bytes());
-        // Bindings are numbered in the order of the buffers, and a shader that takes fewer leaves numbers out.
-        let entries: Vec<_> = std::iter::once(&uniform)
-            .chain(buffers.iter().copied())
-            .zip(&pipeline.bindings)
-            .map(|(buffer, &binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
-            .collect();
-        self.counters.bind_groups += 1;
-        let group = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(pipeline.name),
-            layout: &pipeline.layout,
-            entries: &entries,
-        });
-        Op { pipeline, group, grid, tokens_axis }
-    }
-
-    /// Records the operations of this name and number, which `make` gives when they are new.
-    fn record(&mut self, step: &mut Step, name: &'static str, id: u32, make: impl FnOnce(&mut Self, &Step) -> Vec<Op>) {
-        if !self.ops.contains_key(&(name, id)) {
-            let ops = make(self, step);
-            self.ops.insert((name, id), ops);
-        }
-        let (Some(ops), Some(recording)) = (self.ops.get(&(name, id)), &mut step.recording) else { return };
-        for op in ops {
-            let mut grid = [op.grid[0], op.grid[1], 1];
-            if let Some(axis) = op.tokens_axis {
-                grid[axis] = step.now.tokens;
-            }
-            if op.pipeline.name == "attend" {
-                grid[1] = step.now.splits;
-            }
-            recording.pass.set_pipeline(&op.pipeline.pipeline);
-            recording.pass.set_bind_group(1, &op.group, &[]);
-            recording.pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
-            self.counters.dispatches += 1;
-        }
-    }
-
-    fn begin(&mut self, step: &mut Step) {
-        let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("step") });
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime();
-        pass.set_bind_group(0, &self.step_group, &[]);
-        self.counters.passes += 1;
-        step.recording = Some(Recording { pass, encoder });
-    }
-
-    /// Ends the pass, and lets `after` add copies before the commands go off.
-    fn submit_with(&mut self, step: &mut Step, after: impl FnOnce(&mut wgpu::CommandEncoder)) {
-        let Some(Recording { pass, mut encoder }) = step.recording.take() else { return };
-        drop(pass);
-        after(&mut encoder);
-        self.device.queue.write_buffer(&self.step_uniform, 0, bytemuck::bytes_of(&step.now));
-        self.device.queue.submit([encoder.finish()]);
-        self.counters.submits += 1;
-    }
 }
 
 impl Backend for Gpu {
@@ -280,72 +185,17 @@ impl Backend for Gpu {
     type Step = Step;
 
     fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
-        if rows == 1 {
-            let at = self.vectors.len();
-            self.vectors.resize((at + cols).next_multiple_of(4), 0.0);
-            return Ok(Weight { dtype, rows, cols, buf: Buf::Vector { at } });
-        }
-        let Some(layout) = Layout::of(dtype).filter(|_| cols.is_multiple_of(BLOCK)) else {
-            let message = format!("The GPU has no kernel for {} weights with {cols} columns.", dtype.name());
-            return Err(Error::new(Code::GpuUnsupported, message));
-        };
-        let blocks = cols / BLOCK;
-        let limit = self.device.max_binding_bytes() as usize;
-        // Of each 8 rows; their planes are padded a little.
-        let group_bytes = layout.planes(GROUP_ROWS * blocks).size_bytes;
-        let part_rows = limit.saturating_sub(64) / group_bytes * GROUP_ROWS;
-        if part_rows == 0 {
-            return Err(Error::new(Code::GpuUnsupported, format!("A row of {cols} weights is more than the GPU takes at once.")));
-        }
-        let mut parts = Vec::new();
-        for first_row in (0..rows).step_by(part_rows) {
-            let rows = part_rows.min(rows - first_row);
-            let planes = layout.planes(rows.next_multiple_of(GROUP_ROWS) * blocks);
-            let buffer = self.buffer("weight", planes.size_bytes, Usage::STORAGE | Usage::COPY_DST)?;
-            parts.push(Part { first_row, rows, planes, buffer });
-        }
-        self.device.check()?;
-        self.next_id += 1;
-        Ok(Weight { dtype, rows, cols, buf: Buf::Matrix(Matrix { id: self.next_id, layout, parts }) })
+        self.alloc_weight(dtype, rows, cols)
     }
 
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
-        match &weight.buf {
-            Buf::Vector { at } => {
-                // Whoever loads asks for nothing of no length.
-                if !bytes.is_empty() {
-                    weight.dtype.dequantize(bytes, &mut self.vectors[*at..at + weight.cols]);
-                }
-            }
-            Buf::Matrix(matrix) => {
-                let blocks = weight.cols / BLOCK;
-                let row_bytes = weight.cols / weight.dtype.block_len() * weight.dtype.block_bytes();
-                let end_row = first_row + bytes.len() / row_bytes;
-                for part in &matrix.parts {
-                    let (from, to) = (first_row.max(part.first_row), end_row.min(part.first_row + part.rows));
-                    if from >= to {
-                        continue;
-                    }
-                    let planes = segment(weight.dtype, &bytes[(from - first_row) * row_bytes..(to - first_row) * row_bytes]);
-                    let offsets = matrix.layout.offsets((from - part.first_row) * blocks);
-                    for ((plane, at), offset) in planes.iter().zip(part.planes.at).zip(offsets).filter(|((plane, _), _)| !plane.is_empty())
-                    {
-                        self.device.queue.write_buffer(&part.buffer, (at + offset) as u64, plane);
-                    }
-                }
-                self.unsent_bytes += bytes.len();
-                if self.unsent_bytes > SEND_BYTES {
-                    self.unsent_bytes = 0;
-                    self.device.queue.submit([]);
-                    self.device.poll();
-                }
-            }
-        }
+        self.write_weight(weight, first_row, bytes);
     }
 
     fn cache(&mut self, widths: &Widths, context_tokens: usize) -> Result<Cache> {
         let block_bytes = 2 * widths.kv_heads * context_tokens * widths.head * size_of::<u16>();
-        let blocks = (0..widths.blocks).map(|_| self.buffer("cache", block_bytes, Usage::STORAGE)).collect::<Result<_>>()?;
+        let blocks =
+            (0..widths.blocks).map(|_| self.buffer("cache", block_bytes, Usage::STORAGE | Usage::COPY_SRC)).collect::<Result<_>>()?;
         self.device.check()?;
         Ok(Cache { blocks, context_tokens })
     }
@@ -356,75 +206,97 @@ impl Backend for Gpu {
             return Err(Error::new(Code::GpuUnsupported, format!("The GPU has no kernel for attention heads of {} elements.", w.head)));
         }
         let mut room = |label, len: usize, usage| self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage);
+        let slice = w.vocab.div_ceil(SLICES);
+        let choice = Choice {
+            filters: Filters::GREEDY,
+            marks: room("marks", w.vocab, Usage::COPY_DST)?,
+            bias: room("logit bias", w.vocab, Usage::COPY_DST)?,
+            maxima: room("maxima", 2 * SLICES, Usage::empty())?,
+            kept: room("kept", 2 * SLICES * slice, Usage::empty())?,
+            counts: room("counts", SLICES, Usage::empty())?,
+            penalized: false,
+            chosen: 0,
+            unread: VecDeque::new(),
+            idle: Vec::new(),
+        };
         let step = Step {
             widths: w.clone(),
             max_tokens,
             now: Now::default(),
-            token_ids: room("token ids", max_tokens, Usage::COPY_DST)?,
-            x: room("x", max_tokens * w.embedding, Usage::empty())?,
-            q: room("q", max_tokens * w.heads * w.head, Usage::empty())?,
-            a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::empty())?,
+            token_ids: room("token ids", max_tokens + MOST_STEPS, Usage::COPY_DST | Usage::COPY_SRC)?,
+            x: room("x", max_tokens * w.embedding, Usage::COPY_SRC)?,
+            q: room("q", max_tokens * w.heads * w.head, Usage::COPY_SRC)?,
+            k: room("k", max_tokens * w.kv_heads * w.head, Usage::empty())?,
+            v: room("v", max_tokens * w.kv_heads * w.head, Usage::empty())?,
+            h: room("h", max_tokens * w.embedding, Usage::empty())?,
+            a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::COPY_SRC)?,
             partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head + 2), Usage::empty())?,
-            logits: room("logits", w.vocab, Usage::COPY_SRC)?,
+            logits: room("logits", w.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
             all_logits: None,
             readback: None,
+            choice,
             recording: None,
             rows: None,
+            submitted: None,
         };
         self.device.check()?;
         Ok(step)
     }
 
     fn embed(&mut self, step: &mut Step, table: &Weight<Buf>, tokens: &[u32], position: usize) {
-        let (span, splits) = splits(position + tokens.len());
-        step.now = Now {
-            tokens: tokens.len() as u32,
-            position: position as u32,
-            row: tokens.len() as u32 - 1,
-            span: span as u32,
-            splits: splits as u32,
-            ..Now::default()
-        };
-        step.rows = None;
         self.device.queue.write_buffer(&step.token_ids, 0, bytemuck::cast_slice(tokens));
-        self.begin(step);
-        self.record(step, "embed", id(table), |gpu, step| gpu.embed_ops(step, table));
+        self.begin_at(step, tokens.len(), position, 0);
+        self.record(step, "embed", id(table), |gpu, step, _| gpu.embed_ops(step, table));
     }
 
     fn attention_input(&mut self, step: &mut Step, cache: &mut Cache, block: usize, w: &AttentionInput<Buf>) {
-        self.record(step, "attention_input", block as u32, |gpu, step| gpu.attention_input_ops(step, cache, block, w));
+        self.record(step, "attention_input", block as u32, |gpu, step, many| gpu.attention_input_ops(step, cache, block, w, many));
     }
 
     fn attend(&mut self, step: &mut Step, cache: &Cache, block: usize) {
-        self.record(step, "attend", block as u32, |gpu, step| gpu.attend_ops(step, cache, block));
+        self.record(step, "attend", block as u32, |gpu, step, many| gpu.attend_ops(step, cache, block, many));
     }
 
     fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>) {
-        self.record(step, "project_add", id(w), |gpu, step| gpu.project_add_ops(step, w));
+        self.record(step, "project_add", id(w), |gpu, step, many| gpu.project_add_ops(step, w, many));
     }
 
     fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {
-        self.record(step, "feed_forward", id(w.gate), |gpu, step| gpu.feed_forward_ops(step, w));
+        self.record(step, "feed_forward", id(w.gate), |gpu, step, many| gpu.feed_forward_ops(step, w, many));
     }
 
     fn head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
         step.rows = Some(rows);
         match rows {
-            Rows::Last => self.record(step, "head", id(output), |gpu, step| gpu.head_ops(step, norm, output, eps, &step.logits)),
+            Rows::Last => self.record(step, "head", id(output), |gpu, step, _| gpu.head_ops(step, norm, output, eps)),
             Rows::All => {
                 if step.all_logits.is_none() {
                     let size_bytes = step.max_tokens * step.widths.vocab * size_of::<f32>();
                     step.all_logits = self.buffer("all logits", size_bytes, Usage::STORAGE | Usage::COPY_SRC).ok();
                 }
-                self.record(step, "head of all", id(output), |gpu, step| {
-                    step.all_logits.as_ref().map_or_else(Vec::new, |out| gpu.head_ops(step, norm, output, eps, out))
-                });
+                self.record(step, "head of all", id(output), |gpu, step, _| gpu.head_of_all_ops(step, norm, output, eps));
             }
         }
     }
 
-    fn submit(&mut self, step: &mut Step) {
-        self.submit_with(step, |_| ());
+    fn tap(&mut self, step: &mut Step, block: Option<usize>, name: &str) {
+        if self.taps.named {
+            let tensor = match name {
+                "attn_q" => &step.q,
+                "attn" | "ffn_up" => &step.a,
+                _ => &step.x,
+            };
+            self.tap_buffer(step, &tap_name(block, name), &tensor.clone());
+        }
+    }
+
+    async fn submit(&mut self, step: &mut Step) -> Result<()> {
+        let submission = self.submit_with(step, |_| ());
+        let before = step.submitted.replace(Fence::after(&self.device, submission));
+        match before {
+            Some(fence) => fence.wait(&self.device).await,
+            None => self.device.check(),
+        }
     }
 
     async fn read(&mut self, step: &mut Step, logits: &mut Vec<f32>) -> Result<()> {
@@ -440,56 +312,80 @@ impl Backend for Gpu {
         let (Some(source), Some(readback)) = (source, step.readback.clone()) else {
             return Err(Error::new(Code::GpuUnsupported, "The GPU has no room for the logits of so many tokens."));
         };
-        self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&source, 0, &readback, 0, size_bytes));
+        let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&source, 0, &readback, 0, size_bytes));
         self.counters.read_bytes += size_bytes;
         logits.resize(rows * vocab, 0.0);
-        mapped(&self.device, &readback, size_bytes, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await
+        let reading = Reading::after(submission, readback, size_bytes);
+        reading.finish(&self.device, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await.map(drop)
     }
-}
 
-/// The number of a matrix; 0 for a vector, which no operation is named after.
-fn id(weight: &Weight<Buf>) -> u32 {
-    match &weight.buf {
-        Buf::Matrix(matrix) => matrix.id,
-        Buf::Vector { .. } => 0,
+    /// A tile of tokens; and a step cannot be interrupted.
+    fn least_tokens(&self) -> usize {
+        32
     }
-}
 
-type Mapped = Option<std::result::Result<(), wgpu::BufferAsyncError>>;
-
-/// Waits until a buffer's first bytes can be read, and hands them to `take`.
-async fn mapped(device: &Device, buffer: &wgpu::Buffer, len_bytes: u64, take: impl FnOnce(&[u8])) -> Result<()> {
-    fn lock<T>(state: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-        state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn most_in_flight(&self) -> usize {
+        self.device.options.steps_in_flight.unwrap_or(self.depth.steps()).min(MOST_STEPS)
     }
-    let state: Arc<Mutex<(Mapped, Option<Waker>)>> = Arc::default();
-    let done = Arc::clone(&state);
-    buffer.map_async(wgpu::MapMode::Read, 0..len_bytes, move |result| {
-        let mut state = lock(&done);
-        state.0 = Some(result);
-        if let Some(waker) = state.1.take() {
-            waker.wake();
+
+    fn begin_choosing(&mut self, step: &mut Step, choose: &impl Choose) {
+        let (filters, vocab) = (choose.filters(), step.widths.vocab);
+        let mut bias = vec![0f32; vocab];
+        let mut marks = vec![0u32; vocab];
+        let mut biased = false;
+        for (token, value) in choose.logit_bias() {
+            bias[token as usize] = value;
+            biased = true;
         }
-    });
-    device.poll();
-    let result = std::future::poll_fn(|context| {
-        let mut state = lock(&state);
-        match state.0.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                state.1 = Some(context.waker().clone());
-                Poll::Pending
-            }
+        for (token, count) in choose.counts() {
+            marks[token as usize] = 1 + count;
         }
-    })
-    .await;
-    device.check()?;
-    result.map_err(|_| unreadable())?;
-    take(&buffer.get_mapped_range(0..len_bytes).map_err(|_| unreadable())?);
-    buffer.unmap();
-    Ok(())
-}
+        self.depth.begin();
+        step.choice.filters = filters;
+        step.choice.penalized = biased || filters.penalize();
+        if step.choice.penalized {
+            self.device.queue.write_buffer(&step.choice.bias, 0, bytemuck::cast_slice(&bias));
+            self.device.queue.write_buffer(&step.choice.marks, 0, bytemuck::cast_slice(&marks));
+        }
+    }
 
-fn unreadable() -> Error {
-    lost("its memory could not be read")
+    fn embed_chosen(&mut self, step: &mut Step, table: &Weight<Buf>, position: usize) {
+        let last = step.choice.chosen.wrapping_sub(1);
+        self.begin_at(step, 1, position, Choice::slot(step.max_tokens, last));
+        self.record(step, "embed", id(table), |gpu, step, _| gpu.embed_ops(step, table));
+    }
+
+    fn choose(&mut self, step: &mut Step, draw: f32) {
+        let slot = Choice::slot(step.max_tokens, step.choice.chosen);
+        step.now = Now { chosen_at: slot, draw, penalized: step.choice.penalized.into(), ..step.now.choosing(&step.choice.filters) };
+        step.choice.chosen += 1;
+        self.record(step, "choose", 0, |gpu, step, _| gpu.choose_ops(step));
+        let size_bytes = size_of::<u32>() as u64;
+        let buffer = step.choice.idle.pop().unwrap_or_else(|| {
+            let buffer = self.device.readback(size_bytes);
+            self.count(&buffer);
+            buffer
+        });
+        let ids = step.token_ids.clone();
+        let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&ids, 4 * u64::from(slot), &buffer, 0, size_bytes));
+        self.counters.read_bytes += size_bytes;
+        step.choice.unread.push_back(Reading::after(submission, buffer, size_bytes));
+    }
+
+    async fn read_chosen(&mut self, step: &mut Step) -> Result<u32> {
+        let Some(reading) = step.choice.unread.pop_front() else {
+            return Err(Error::new(Code::InvalidArgument, "No token was chosen that has not been read."));
+        };
+        let mut token = u32::MAX;
+        let buffer = reading.finish(&self.device, |bytes| token = bytemuck::pod_read_unaligned(bytes)).await?;
+        self.depth.observe(host::now_ms());
+        step.choice.idle.push(buffer);
+        if (token as usize) < step.widths.vocab {
+            return Ok(token);
+        }
+        Err(Error::new(
+            Code::NotFinite,
+            "The GPU computed a logit that is no number. Download the model file again; if it stays so, report it.",
+        ))
+    }
 }

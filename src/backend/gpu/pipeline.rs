@@ -1,6 +1,7 @@
 //! Compiled shaders. A pipeline's key is exactly what made its source.
 
 use super::{
+    Gpu,
     device::{Device, Tier},
     shader::{Defines, resolve},
 };
@@ -34,6 +35,15 @@ impl Key {
         self
     }
 
+    /// For people: the shader, and what it is specialized by but for the tier.
+    fn label(&self) -> String {
+        let mut label = self.shader.to_owned();
+        for (name, value) in &self.defines {
+            label += &if value.is_empty() { format!(" {name}") } else { format!(" {name}={value}") };
+        }
+        label
+    }
+
     /// The shader's text on a device of this tier.
     pub fn source(&self, tier: Tier) -> Result<String, String> {
         resolve(self.shader, &self.clone().on(tier).defines)
@@ -45,8 +55,10 @@ pub struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
     /// The numbers of the layout's bindings, in the shader's order.
     pub bindings: Vec<u32>,
-    /// The shader's file, for people and profiles.
+    /// The shader's file.
     pub name: &'static str,
+    /// What profiles call it.
+    pub label: String,
 }
 
 #[derive(Default)]
@@ -86,10 +98,22 @@ impl Pipelines {
             compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
             cache: None,
         });
-        let pipeline =
-            Rc::new(Pipeline { pipeline, layout, bindings: entries.iter().map(|entry| entry.binding).collect(), name: key.shader });
+        let pipeline = Rc::new(Pipeline {
+            pipeline,
+            layout,
+            bindings: entries.iter().map(|entry| entry.binding).collect(),
+            name: key.shader,
+            label: key.label(),
+        });
         self.made.insert(key, Rc::clone(&pipeline));
         pipeline
+    }
+}
+
+impl Gpu {
+    /// Name and text of every shader that was asked for so far.
+    pub fn shaders(&self) -> Vec<(String, String)> {
+        self.pipelines.borrow().made.keys().map(|key| (key.label(), key.source(self.device.tier).unwrap_or_default())).collect()
     }
 }
 

@@ -130,14 +130,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn scale_by_power(x: __m128, n: __m128) -> __m128 {
-        unsafe {
-            let exponent = _mm_add_epi32(_mm_cvtps_epi32(n), _mm_set1_epi32(127));
-            _mm_mul_ps(x, _mm_castsi128_ps(_mm_slli_epi32::<23>(exponent)))
-        }
-    }
-    #[inline(always)]
-    unsafe fn round(x: __m128) -> __m128 {
-        unsafe { _mm_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) }
+        unsafe { _mm_castsi128_ps(_mm_add_epi32(_mm_castps_si128(x), _mm_slli_epi32::<23>(_mm_castps_si128(n)))) }
     }
     #[inline(always)]
     unsafe fn div(a: __m128, b: __m128) -> __m128 {

@@ -148,14 +148,7 @@ impl<const DOT: bool> Simd for Neon<DOT> {
     }
     #[inline(always)]
     unsafe fn scale_by_power(x: float32x4_t, n: float32x4_t) -> float32x4_t {
-        unsafe {
-            let exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
-            vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent)))
-        }
-    }
-    #[inline(always)]
-    unsafe fn round(x: float32x4_t) -> float32x4_t {
-        unsafe { vrndnq_f32(x) }
+        unsafe { vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32::<23>(vreinterpretq_s32_f32(n)))) }
     }
     #[inline(always)]
     unsafe fn div(a: float32x4_t, b: float32x4_t) -> float32x4_t {

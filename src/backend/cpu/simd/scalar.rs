@@ -103,10 +103,7 @@ impl Simd for Scalar {
         lanes(|i| a[i].min(b[i]))
     }
     unsafe fn scale_by_power(x: [f32; 4], n: [f32; 4]) -> [f32; 4] {
-        lanes(|i| x[i] * f32::from_bits(((n[i] as i32 + 127) << 23) as u32))
-    }
-    unsafe fn round(x: [f32; 4]) -> [f32; 4] {
-        x.map(f32::round_ties_even)
+        lanes(|i| f32::from_bits(x[i].to_bits().wrapping_add(n[i].to_bits() << 23)))
     }
     unsafe fn div(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
         lanes(|i| a[i] / b[i])

@@ -228,12 +228,7 @@ impl Simd for Wasm {
     }
     #[inline(always)]
     unsafe fn scale_by_power(x: v128, n: v128) -> v128 {
-        let exponent = i32x4_add(i32x4_trunc_sat_f32x4(n), i32x4_splat(127));
-        f32x4_mul(x, i32x4_shl(exponent, 23))
-    }
-    #[inline(always)]
-    unsafe fn round(x: v128) -> v128 {
-        f32x4_nearest(x)
+        i32x4_add(x, i32x4_shl(n, 23))
     }
     #[inline(always)]
     unsafe fn div(a: v128, b: v128) -> v128 {

@@ -1,4 +1,4 @@
-//! What generating asks of the machine it runs on: the time and a little randomness.
+//! What Siskin asks of the machine it runs on: the time and a little randomness.
 
 /// Milliseconds since some fixed moment; never goes back.
 #[cfg(not(target_arch = "wasm32"))]

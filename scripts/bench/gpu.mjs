@@ -1,0 +1,95 @@
+// Siskin on the graphics card in Chromium and Firefox, played by software here as a rule, and wllama on the processor as the yardstick that moves
+// with the machine: node scripts/bench/gpu.mjs --file MODEL.gguf [--rounds 2] [--prompt 64] [--generate 8]
+import { loadavg } from 'node:os';
+import { basename, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { markdownTable } from '../../www/demo/figures.js';
+import { WEBGPU_PREFS, launchFirefox } from '../firefox.mjs';
+import { openPage, openWllama, serveBench } from './engines.mjs';
+import { median } from './report.mjs';
+
+const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
+/** Of the 0.5B in 4 bits, tokens/s of web-llm 0.2.79 on the same adapters of one machine, on which wllama's decode made 3.3 and its prefill 4.5. */
+const WEB_LLM = { wllama: { prefill: 4.5, decode: 3.3 }, 'Siskin, Chromium': { prefill: 0.78, decode: 0.074 }, 'Siskin, Firefox': { prefill: 2.35, decode: 0.56 } };
+
+const string = (value) => ({ type: 'string', default: value });
+const { values } = parseArgs({ options: { file: string(''), rounds: string('2'), prompt: string('64'), generate: string('8') } });
+const [rounds, prompt_tokens, generate_tokens] = [values.rounds, values.prompt, values.generate].map(Number);
+const file = resolve(values.file);
+// Other words each time, so that nothing is reused; about a token a word.
+const words = 'time year people way day man thing woman life child world school state family student group country problem hand part place case week company'.split(' ');
+let asked = 0;
+const prompt = () => {
+  const start = (asked += 1);
+  return { messages: [{ role: 'user', content: Array.from({ length: Math.max(1, prompt_tokens - 30) }, (_, i) => words[(start * 7 + i * (start + 3)) % words.length]).join(' ') }], generate_tokens };
+};
+
+/** Siskin in any page: what is evaluated there. */
+const inPage = {
+  load: async () => {
+    const { Siskin } = await import('/lib/index.js');
+    window.siskin = await Siskin.load('/bench/model.gguf', { contextTokens: 2048, backend: 'gpu', storage: 'memory' });
+    return window.siskin.info.adapter;
+  },
+  ask: async ({ messages, generate_tokens }) => {
+    const { timings } = await window.siskin.chat.completions.create({ messages, max_tokens: generate_tokens, temperature: 0 });
+    return { prefill: timings.prefill_tokens_per_second, decode: timings.decode_tokens_per_second };
+  },
+};
+
+const ENGINES = {
+  wllama: async (server) => {
+    const opened = await openWllama({ server_url: server.url, threads: 1 });
+    await opened.load();
+    const ask = async (prompt) => {
+      const step = await opened.ask({ name: 'gpu', ...prompt });
+      return { prefill: (1000 * (step.prompt_tokens - step.cached_tokens)) / step.prefill_ms, decode: (1000 * (step.completion_tokens - 1)) / step.decode_ms };
+    };
+    return { adapter: 'CPU, 1 thread', ask, close: opened.close };
+  },
+  'Siskin, Chromium': async (server) => {
+    const page = await openPage(`${server.url}/bench/siskin`, SOFTWARE_GPU);
+    return { adapter: await page.evaluate(inPage.load), ask: (prompt) => page.evaluate(inPage.ask, prompt), close: page.close };
+  },
+  'Siskin, Firefox': async (server) => {
+    const browser = await launchFirefox(WEBGPU_PREFS);
+    const page = await browser.newPage();
+    page.setDefaultTimeout(0);
+    await page.goto(`${server.url}/bench/siskin`);
+    return { adapter: await page.evaluate(inPage.load), ask: (prompt) => page.evaluate(inPage.ask, prompt), close: () => browser.close() };
+  },
+};
+
+const load_average = loadavg()[0];
+const server = await serveBench(file);
+const runs = [];
+try {
+  for (let round = 1; round <= rounds; round++) {
+    for (const [engine, open] of Object.entries(ENGINES)) {
+      const { adapter, ask, close } = await open(server);
+      try {
+        // The first answer pays for what is compiled at first use.
+        await ask(prompt());
+        runs.push({ engine, adapter, ...(await ask(prompt())) });
+        const { prefill, decode } = runs.at(-1);
+        console.error(`    round ${round}, ${engine} (${adapter}): prefill ${prefill.toFixed(2)} t/s, decode ${decode.toFixed(2)} t/s`);
+      } finally {
+        await close();
+      }
+    }
+  }
+} finally {
+  await server.close();
+}
+
+const figure = (engine, key) => median(runs.filter((run) => run.engine === engine).map((run) => run[key]));
+/** What web-llm would make here, if it moved with wllama. */
+const webLlm = (engine, key) => (WEB_LLM[engine][key] * figure('wllama', key)) / WEB_LLM.wllama[key];
+const row = (engine) => {
+  const times = (key) => (engine === 'wllama' ? '' : (figure(engine, key) / webLlm(engine, key)).toFixed(1));
+  return [engine, runs.find((run) => run.engine === engine).adapter, figure(engine, 'prefill').toFixed(2), figure(engine, 'decode').toFixed(2), times('prefill'), times('decode')];
+};
+console.log(`${basename(file)}, load average ${load_average.toFixed(2)} before; prompt about ${prompt_tokens} tokens, ${generate_tokens} generated, medians of ${rounds} round(s)`);
+console.log(markdownTable([['engine', 'adapter', 'prefill, t/s', 'decode, t/s', 'prefill / web-llm*', 'decode / web-llm*'], ...Object.keys(ENGINES).map(row)]));
+console.log("* web-llm's figures of another day with the 0.5B, scaled by what wllama makes here and made there.");

@@ -1,0 +1,96 @@
+// What attend.wgsl computes, for where a processor plays the graphics card and barriers are dear: each lane has a split of the context of its
+// own, for all query heads that share a key-value head, and takes it position by position with an online softmax.
+#import shared/step
+
+struct Op {
+  heads: u32,
+  kv_heads: u32,
+  context: u32,           // positions of the cache
+  max_splits: u32,
+}
+@group(1) @binding(0) var<uniform> op: Op;
+@group(1) @binding(1) var<storage, read> q: array<vec4<f32>>;              // [tokens, heads, head / 4]
+@group(1) @binding(2) var<storage, read> cache: array<vec4<u32>>;          // eight f16: [k | v, kv heads, positions, head / 8]
+@group(1) @binding(3) var<storage, read_write> partials: array<f32>;       // [tokens, heads, max_splits, maximum, sum, head]
+
+const HEAD = $HEAD;
+const GROUP = $GROUP;     // query heads that share a key-value head
+const LANES = $LANES;
+const LOWEST = -1e30;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let kv_head = id.x;
+  let split = id.y * LANES + lane;
+  let token = id.z;
+  if (split >= now.splits) {
+    return;
+  }
+  let end = now.position + token + 1u;
+  let split_start = min(end, split * now.span);
+  let split_end = min(end, split_start + now.span);
+
+  var queries: array<vec4<f32>, GROUP * HEAD / 4u>;
+  var sums: array<vec4<f32>, GROUP * HEAD / 4u>;
+  var maxima: array<f32, GROUP>;
+  var totals: array<f32, GROUP>;
+  let first_query = (token * op.heads + kv_head * GROUP) * (HEAD / 4u);
+  for (var i = 0u; i < GROUP * HEAD / 4u; i++) {
+    queries[i] = q[first_query + i] * inverseSqrt(f32(HEAD));
+    sums[i] = vec4<f32>(0.0);
+  }
+  for (var h = 0u; h < GROUP; h++) {
+    maxima[h] = LOWEST;
+    totals[h] = 0.0;
+  }
+
+  for (var position = split_start; position < split_end; position++) {
+    let key = (kv_head * op.context + position) * (HEAD / 8u);
+    let value = ((op.kv_heads + kv_head) * op.context + position) * (HEAD / 8u);
+    var score: array<f32, GROUP>;
+    for (var i = 0u; i < HEAD / 8u; i++) {
+      let k = cache[key + i];
+      let low = vec4<f32>(unpack2x16float(k.x), unpack2x16float(k.y));
+      let high = vec4<f32>(unpack2x16float(k.z), unpack2x16float(k.w));
+      for (var h = 0u; h < GROUP; h++) {
+        score[h] += dot(queries[h * (HEAD / 4u) + 2u * i], low) + dot(queries[h * (HEAD / 4u) + 2u * i + 1u], high);
+      }
+    }
+    for (var h = 0u; h < GROUP; h++) {
+      let largest = max(maxima[h], score[h]);
+      if (largest > maxima[h]) {
+        let rescale = exp(maxima[h] - largest);
+        totals[h] *= rescale;
+        for (var i = 0u; i < HEAD / 4u; i++) {
+          sums[h * (HEAD / 4u) + i] *= rescale;
+        }
+        maxima[h] = largest;
+      }
+      score[h] = exp(score[h] - largest);
+      totals[h] += score[h];
+    }
+    for (var i = 0u; i < HEAD / 8u; i++) {
+      let v = cache[value + i];
+      let low = vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
+      let high = vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w));
+      for (var h = 0u; h < GROUP; h++) {
+        sums[h * (HEAD / 4u) + 2u * i] += score[h] * low;
+        sums[h * (HEAD / 4u) + 2u * i + 1u] += score[h] * high;
+      }
+    }
+  }
+
+  let stride = HEAD + 2u;
+  for (var h = 0u; h < GROUP; h++) {
+    let out = ((token * op.heads + kv_head * GROUP + h) * op.max_splits + split) * stride;
+    partials[out] = maxima[h];
+    partials[out + 1u] = totals[h];
+    for (var i = 0u; i < HEAD / 4u; i++) {
+      let sum = sums[h * (HEAD / 4u) + i];
+      partials[out + 2u + 4u * i] = sum.x;
+      partials[out + 3u + 4u * i] = sum.y;
+      partials[out + 4u + 4u * i] = sum.z;
+      partials[out + 5u + 4u * i] = sum.w;
+    }
+  }
+}

@@ -1,0 +1,155 @@
+// Attention of many tokens: tiles of 32 queries by 32 positions, with an online softmax. The queries of a tile are those of all heads that
+// share a key-value head, token after token, so keys and values are fetched once for all of them.
+#import shared/step
+
+struct Op {
+  heads: u32,
+  kv_heads: u32,
+  context: u32,           // positions of the cache
+}
+@group(1) @binding(0) var<uniform> op: Op;
+@group(1) @binding(1) var<storage, read> q: array<vec4<f32>>;              // [tokens, heads, head / 4]
+@group(1) @binding(2) var<storage, read> cache: array<vec4<u32>>;          // eight f16: [k | v, kv heads, positions, head / 8]
+@group(1) @binding(3) var<storage, read_write> out: array<vec4<f32>>;      // [tokens, heads, head / 4]
+
+const HEAD = $HEAD;       // a multiple of 64
+const GROUP = $GROUP;     // query heads that share a key-value head
+const SIDE = 32u;         // of a tile
+const LOWEST = -1e30;
+const PARTS = HEAD / 64u; // of a head, 64 elements each: a lane has 8 of each
+
+var<workgroup> queries: array<vec4<f32>, 256>;  // [elements / 4, queries]
+var<workgroup> keys: array<vec4<f32>, 256>;     // [elements / 4, positions]
+var<workgroup> scores: array<f32, 1024>;        // [positions, queries]
+var<workgroup> maxima: array<f32, SIDE>;
+var<workgroup> totals: array<f32, SIDE>;
+var<workgroup> rescale: array<f32, SIDE>;
+
+// Where the query stands in q and out.
+fn query_at(query: u32, kv_head: u32) -> u32 {
+  return (query / GROUP * op.heads + kv_head * GROUP + query % GROUP) * (HEAD / 4u);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let kv_head = id.x;
+  let first_query = id.y * SIDE;
+  let last_query = now.tokens * GROUP - 1u;
+  let end = now.position + min(first_query + SIDE - 1u, last_query) / GROUP + 1u;
+  let key_rows = kv_head * op.context;
+  let value_rows = (op.kv_heads + kv_head) * op.context;
+
+  let mine = lane % SIDE;
+  let my_query = min(first_query + mine, last_query);
+  let my_q = query_at(my_query, kv_head);
+  let my_end = now.position + my_query / GROUP + 1u;
+  // Of a tile's scores: positions row, row + 8 ... and queries column, column + 8 ...
+  let row = lane % 8u;
+  let column = lane / 8u;
+  // Of the sums: queries 4 column .. 4 column + 4, and elements 8 row .. 8 row + 8 of each part.
+  var sums: array<vec4<f32>, 8u * PARTS>;
+  if (lane < SIDE) {
+    maxima[lane] = LOWEST;
+    totals[lane] = 0.0;
+  }
+
+  for (var start = 0u; start < end; start += SIDE) {
+    var a = vec4<f32>();
+    var b = vec4<f32>();
+    var c = vec4<f32>();
+    var d = vec4<f32>();
+    for (var part = 0u; part < HEAD / 32u; part++) {
+      workgroupBarrier();
+      if (lane < SIDE) {
+        for (var i = 0u; i < 8u; i++) {
+          queries[i * SIDE + mine] = q[my_q + part * 8u + i] * inverseSqrt(f32(HEAD));
+        }
+      } else {
+        let at = (key_rows + min(start + mine, end - 1u)) * (HEAD / 8u) + part * 4u;
+        for (var i = 0u; i < 4u; i++) {
+          let k = cache[at + i];
+          keys[2u * i * SIDE + mine] = vec4<f32>(unpack2x16float(k.x), unpack2x16float(k.y));
+          keys[(2u * i + 1u) * SIDE + mine] = vec4<f32>(unpack2x16float(k.z), unpack2x16float(k.w));
+        }
+      }
+      workgroupBarrier();
+      for (var i = 0u; i < 8u * SIDE; i += SIDE) {
+        let k0 = keys[i + row];
+        let k1 = keys[i + row + 8u];
+        let k2 = keys[i + row + 16u];
+        let k3 = keys[i + row + 24u];
+        let q0 = queries[i + column];
+        let q1 = queries[i + column + 8u];
+        let q2 = queries[i + column + 16u];
+        let q3 = queries[i + column + 24u];
+        a += vec4<f32>(dot(k0, q0), dot(k0, q1), dot(k0, q2), dot(k0, q3));
+        b += vec4<f32>(dot(k1, q0), dot(k1, q1), dot(k1, q2), dot(k1, q3));
+        c += vec4<f32>(dot(k2, q0), dot(k2, q1), dot(k2, q2), dot(k2, q3));
+        d += vec4<f32>(dot(k3, q0), dot(k3, q1), dot(k3, q2), dot(k3, q3));
+      }
+    }
+    for (var i = 0u; i < 4u; i++) {
+      let at = row * SIDE + column + 8u * i;
+      scores[at] = a[i];
+      scores[at + 8u * SIDE] = b[i];
+      scores[at + 16u * SIDE] = c[i];
+      scores[at + 24u * SIDE] = d[i];
+    }
+    workgroupBarrier();
+    if (lane < SIDE) {
+      let count = min(SIDE, select(0u, my_end - start, my_end > start));
+      var largest = maxima[lane];
+      for (var i = 0u; i < count; i++) {
+        largest = max(largest, scores[i * SIDE + lane]);
+      }
+      let factor = exp(maxima[lane] - largest);
+      var total = totals[lane] * factor;
+      for (var i = 0u; i < SIDE; i++) {
+        let weight = select(0.0, exp(scores[i * SIDE + lane] - largest), i < count);
+        scores[i * SIDE + lane] = weight;
+        total += weight;
+      }
+      maxima[lane] = largest;
+      totals[lane] = total;
+      rescale[lane] = factor;
+    }
+    workgroupBarrier();
+    for (var i = 0u; i < 4u; i++) {
+      let factor = rescale[4u * column + i];
+      for (var j = 0u; j < 2u * PARTS; j++) {
+        sums[2u * PARTS * i + j] *= factor;
+      }
+    }
+    let count = min(SIDE, end - start);
+    for (var p = 0u; p < count; p++) {
+      let at = p * SIDE + 4u * column;
+      let weights = vec4<f32>(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]);
+      for (var part = 0u; part < PARTS; part++) {
+        let v = cache[(value_rows + start + p) * (HEAD / 8u) + 8u * part + row];
+        let low = vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
+        let high = vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w));
+        let j = 2u * part;
+        sums[j] += weights.x * low;
+        sums[j + 1u] += weights.x * high;
+        sums[2u * PARTS + j] += weights.y * low;
+        sums[2u * PARTS + j + 1u] += weights.y * high;
+        sums[4u * PARTS + j] += weights.z * low;
+        sums[4u * PARTS + j + 1u] += weights.z * high;
+        sums[6u * PARTS + j] += weights.w * low;
+        sums[6u * PARTS + j + 1u] += weights.w * high;
+      }
+    }
+  }
+
+  for (var i = 0u; i < 4u; i++) {
+    let query = first_query + 4u * column + i;
+    if (query <= last_query) {
+      let at = query_at(query, kv_head) + 2u * row;
+      let scale = 1.0 / totals[4u * column + i];
+      for (var part = 0u; part < PARTS; part++) {
+        out[at + 16u * part] = sums[2u * (PARTS * i + part)] * scale;
+        out[at + 16u * part + 1u] = sums[2u * (PARTS * i + part) + 1u] * scale;
+      }
+    }
+  }
+}

@@ -1,0 +1,35 @@
+// h = rms_norm(x) * norm. One workgroup takes a token.
+#import shared/step
+
+struct Op {
+  width: u32,             // of x, in vec4
+  norm_at: u32,           // in `vectors`, in vec4
+  eps: f32,
+}
+@group(1) @binding(0) var<uniform> op: Op;
+@group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;              // [tokens, width]
+@group(1) @binding(2) var<storage, read> vectors: array<vec4<f32>>;
+@group(1) @binding(3) var<storage, read_write> h: array<vec4<f32>>;        // [tokens, width]
+
+var<workgroup> squares: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let first = group.y * op.width;
+  var square = 0.0;
+  for (var i = lane; i < op.width; i += 64u) {
+    square += dot(x[first + i], x[first + i]);
+  }
+  squares[lane] = square;
+  for (var stride = 32u; stride > 0u; stride /= 2u) {
+    workgroupBarrier();
+    if (lane < stride) {
+      squares[lane] += squares[lane + stride];
+    }
+  }
+  workgroupBarrier();
+  let scale = inverseSqrt(squares[0] / f32(4u * op.width) + op.eps);
+  for (var i = lane; i < op.width; i += 64u) {
+    h[first + i] = x[first + i] * vectors[op.norm_at + i] * scale;
+  }
+}

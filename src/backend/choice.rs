@@ -1,0 +1,46 @@
+//! Choosing the next token: on the host from logits, or on a device by these numbers.
+
+use crate::Result;
+
+/// What is done to logits before one of them is drawn; `generate::sampler` says what each means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Filters {
+    pub repetition_penalty: f32,
+    pub frequency_penalty: f32,
+    pub presence_penalty: f32,
+    pub temperature: f32,
+    pub top_k: u32,
+    pub top_p: f32,
+    pub min_p: f32,
+}
+
+impl Filters {
+    /// The likeliest token.
+    pub const GREEDY: Self =
+        Self { repetition_penalty: 1.0, frequency_penalty: 0.0, presence_penalty: 0.0, temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0 };
+
+    /// Whether what was said before changes logits.
+    pub fn penalize(&self) -> bool {
+        (self.repetition_penalty, self.frequency_penalty, self.presence_penalty) != (1.0, 0.0, 0.0)
+    }
+}
+
+/// Whoever chooses tokens, one after another. What a device does by [`Choose::filters`], [`Choose::counts`], [`Choose::logit_bias`] and
+/// [`Choose::draw`] is what [`Choose::choose`] does, but for rounding.
+pub trait Choose {
+    /// The token that follows, given `logits` `[vocab]`, which are used as scratch. Errors: `not_finite`.
+    fn choose(&mut self, logits: &mut [f32]) -> Result<u32>;
+    /// Whether only the host can choose, for it needs the logits themselves.
+    fn needs_logits(&self) -> bool;
+    fn filters(&self) -> Filters;
+    /// Tokens that penalties touch, and how often each stands in the answer: 0 for one that only the prompt has.
+    fn counts(&self) -> impl Iterator<Item = (u32, u32)>;
+    /// What is added to a token's logit.
+    fn logit_bias(&self) -> impl Iterator<Item = (u32, f32)>;
+    /// The number, uniform in 0 .. 1, that decides the next token (`ahead` 0) or one after it.
+    fn draw(&self, ahead: usize) -> f32;
+    /// Takes note of a token that a device chose.
+    fn accept(&mut self, token: u32);
+    /// How many more tokens may be wanted after the next.
+    fn more(&self) -> usize;
+}

@@ -1,0 +1,71 @@
+//! How many steps to keep under way, so that reading a token back never holds up the next.
+
+use std::collections::VecDeque;
+
+/// Chosen tokens that wait to be read, at most.
+pub const MOST_STEPS: usize = 16;
+/// Before anything is known.
+const FIRST_STEPS: usize = 2;
+/// The time of a step is taken over so many of them: browsers deliver readings in bunches.
+const WINDOW: usize = 8;
+
+/// A reading takes `latency_ms` beyond the step that it reads (0.5 ms in Chromium, 100 ms in Firefox). While one is on its way the device
+/// should always have a step to do, but no more than that: what runs ahead of a stop is lost.
+#[derive(Clone, Debug)]
+pub struct Depth {
+    latency_ms: f64,
+    /// When the last tokens were read, `[WINDOW + 1]` at most.
+    read_ms: VecDeque<f64>,
+    steps: usize,
+}
+
+impl Depth {
+    pub fn new(latency_ms: f64) -> Self {
+        Self { latency_ms, read_ms: VecDeque::new(), steps: FIRST_STEPS }
+    }
+
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// A new chain begins: the time until its first token is that of the prompt.
+    pub fn begin(&mut self) {
+        self.read_ms.clear();
+    }
+
+    /// A token was read. Before the device is kept busy, the time between two tokens is mostly waiting, so the steps grow from window to window.
+    pub fn observe(&mut self, now_ms: f64) {
+        self.read_ms.push_back(now_ms);
+        if self.read_ms.len() > WINDOW
+            && let Some(first_ms) = self.read_ms.pop_front()
+        {
+            let step_ms = (now_ms - first_ms) / WINDOW as f64;
+            let hidden = if step_ms > 0.0 { (self.latency_ms / step_ms).ceil() } else { MOST_STEPS as f64 };
+            self.steps = (hidden as usize + 1).clamp(FIRST_STEPS, MOST_STEPS);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device whose steps take `step_ms` and whose tokens arrive `latency_ms` after them.
+    fn settle(latency_ms: f64, step_ms: f64) -> usize {
+        let mut depth = Depth::new(latency_ms);
+        let mut now_ms = 0.0;
+        for _ in 0..200 {
+            now_ms += step_ms.max((latency_ms + step_ms) / depth.steps() as f64);
+            depth.observe(now_ms);
+        }
+        depth.steps()
+    }
+
+    #[test]
+    fn as_many_steps_as_hide_the_reading() {
+        assert_eq!(settle(0.5, 10.0), 2);
+        assert_eq!(settle(100.0, 40.0), 4);
+        assert_eq!(settle(100.0, 500.0), 2);
+        assert_eq!(settle(100.0, 1.0), MOST_STEPS);
+    }
+}

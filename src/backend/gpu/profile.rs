@@ -1,0 +1,100 @@
+//! How long each shader takes, by timestamps: each dispatch gets a pass of its own, so a profiled step is slower as a whole.
+
+use super::{Gpu, device::Device, step::Recording, waiting::Reading};
+use crate::Result;
+use std::{collections::BTreeMap, mem};
+use wgpu::BufferUsages as Usage;
+
+/// Dispatches of a step that are timed: a query set has 4,096 places.
+const MAX_TIMED: u32 = 2048;
+
+pub struct Profile {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    /// What this step's passes ran.
+    names: Vec<String>,
+    /// Steps whose times have not been read.
+    unread: Vec<(Vec<String>, Reading)>,
+}
+
+/// How often a shader ran, and for how long in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Timing {
+    pub dispatches: u64,
+    pub seconds: f64,
+}
+
+impl Profile {
+    pub fn new(device: &Device) -> Self {
+        let descriptor = wgpu::QuerySetDescriptor { label: Some("times"), ty: wgpu::QueryType::Timestamp, count: 2 * MAX_TIMED };
+        let resolved = device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("times"),
+            size: u64::from(2 * MAX_TIMED) * wgpu::QUERY_SIZE as u64,
+            usage: Usage::QUERY_RESOLVE | Usage::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        Self { queries: device.device.create_query_set(&descriptor), resolved, names: Vec::new(), unread: Vec::new() }
+    }
+
+    /// Begins a pass that is timed under this name.
+    pub fn next(&mut self, recording: Recording, step_group: &wgpu::BindGroup, name: &str) -> Recording {
+        let at = 2 * self.names.len() as u32;
+        if at >= 2 * MAX_TIMED {
+            return recording;
+        }
+        let Recording { pass, mut encoder } = recording;
+        drop(pass);
+        self.names.push(name.to_owned());
+        let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
+            query_set: &self.queries,
+            beginning_of_pass_write_index: Some(at),
+            end_of_pass_write_index: Some(at + 1),
+        });
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes }).forget_lifetime();
+        pass.set_bind_group(0, step_group, &[]);
+        Recording { pass, encoder }
+    }
+
+    /// At the end of a step, whose passes have ended: the buffer that gets its times.
+    pub fn resolve(&mut self, device: &Device, encoder: &mut wgpu::CommandEncoder) -> Option<(wgpu::Buffer, u64)> {
+        let count = 2 * self.names.len() as u32;
+        if count == 0 {
+            return None;
+        }
+        let size_bytes = u64::from(count) * wgpu::QUERY_SIZE as u64;
+        let times = device.readback(size_bytes);
+        encoder.resolve_query_set(&self.queries, 0..count, &self.resolved, 0);
+        encoder.copy_buffer_to_buffer(&self.resolved, 0, &times, 0, size_bytes);
+        Some((times, size_bytes))
+    }
+
+    pub fn submitted(&mut self, submission: wgpu::SubmissionIndex, (times, size_bytes): (wgpu::Buffer, u64)) {
+        self.unread.push((mem::take(&mut self.names), Reading::after(submission, times, size_bytes)));
+    }
+
+    async fn read(&mut self, device: &Device) -> Result<BTreeMap<String, Timing>> {
+        let period = f64::from(device.queue.get_timestamp_period()) * 1e-9;
+        let mut timings: BTreeMap<String, Timing> = BTreeMap::new();
+        for (names, reading) in mem::take(&mut self.unread) {
+            let mut times: Vec<[u64; 2]> = Vec::new();
+            reading.finish(device, |bytes| times = bytemuck::pod_collect_to_vec(bytes)).await?;
+            for (name, [begin, end]) in names.into_iter().zip(times) {
+                let timing = timings.entry(name).or_default();
+                timing.dispatches += 1;
+                timing.seconds += end.saturating_sub(begin) as f64 * period;
+            }
+        }
+        Ok(timings)
+    }
+}
+
+impl Gpu {
+    /// The time that each shader took since the last call; nothing where it is not measured ([`super::device::GpuOptions::profile`]).
+    /// Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
+    pub async fn timings(&mut self) -> Result<BTreeMap<String, Timing>> {
+        match &mut self.profile {
+            Some(profile) => profile.read(&self.device).await,
+            None => Ok(BTreeMap::new()),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Waiting for the device: a signal that its callbacks raise, and what waits for one.
+
+use super::device::{Device, lost};
+use crate::{Error, Result};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Poll, Waker},
+};
+
+/// Raised once, from a callback; says whether all went well.
+#[derive(Clone, Default)]
+struct Signal(Arc<Mutex<(Option<bool>, Option<Waker>)>>);
+
+impl Signal {
+    fn state(&self) -> MutexGuard<'_, (Option<bool>, Option<Waker>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn raise(&self, well: bool) {
+        let mut state = self.state();
+        state.0 = Some(well);
+        if let Some(waker) = state.1.take() {
+            waker.wake();
+        }
+    }
+
+    async fn wait(&self) -> bool {
+        std::future::poll_fn(|context| {
+            let mut state = self.state();
+            match state.0 {
+                Some(well) => Poll::Ready(well),
+                None => {
+                    state.1 = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// The end of all work that was submitted before it.
+pub struct Fence {
+    signal: Signal,
+    submission: wgpu::SubmissionIndex,
+}
+
+impl Fence {
+    pub fn after(device: &Device, submission: wgpu::SubmissionIndex) -> Self {
+        let signal = Signal::default();
+        let raised = signal.clone();
+        device.queue.on_submitted_work_done(move || raised.raise(true));
+        Self { signal, submission }
+    }
+
+    /// Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
+    pub async fn wait(self, device: &Device) -> Result<()> {
+        device.run_until(self.submission);
+        self.signal.wait().await;
+        device.check()
+    }
+}
+
+/// A buffer on its way to the host.
+pub struct Reading {
+    signal: Signal,
+    submission: wgpu::SubmissionIndex,
+    buffer: wgpu::Buffer,
+    len_bytes: u64,
+}
+
+impl Reading {
+    /// Of the first bytes of a buffer that `submission` fills.
+    pub fn after(submission: wgpu::SubmissionIndex, buffer: wgpu::Buffer, len_bytes: u64) -> Self {
+        let signal = Signal::default();
+        let raised = signal.clone();
+        buffer.map_async(wgpu::MapMode::Read, 0..len_bytes, move |result| raised.raise(result.is_ok()));
+        Self { signal, submission, buffer, len_bytes }
+    }
+
+    /// Hands the bytes to `take`, and gives the buffer back. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
+    pub async fn finish(self, device: &Device, take: impl FnOnce(&[u8])) -> Result<wgpu::Buffer> {
+        device.run_until(self.submission);
+        let well = self.signal.wait().await;
+        device.check()?;
+        if !well {
+            return Err(unreadable());
+        }
+        take(&self.buffer.get_mapped_range(0..self.len_bytes).map_err(|_| unreadable())?);
+        self.buffer.unmap();
+        Ok(self.buffer)
+    }
+}
+
+fn unreadable() -> Error {
+    lost("its memory could not be read")
+}

@@ -1,0 +1,274 @@
+//! Whether the graphics card computes what the processor does, and faster: a block with the model's own formats and weights made up runs on
+//! both. What it compiles the model needs anyway.
+
+use crate::{
+    Code, Error, Result,
+    backend::{AttentionInput, Backend, FeedForward, Rope, Rows, Widths, choice::Choose, cpu::Cpu, gpu::Gpu},
+    format::gguf::TensorInfo,
+    generate::{
+        rng::Pcg32,
+        sampler::{Sampler, SamplingOptions},
+    },
+    host,
+    loader::Loader,
+    model::spec::Spec,
+    quant::DType,
+    tensor::Weight,
+};
+
+/// Activations are rounded to 8 bits on the processor and not on the card, so they differ by about a hundredth.
+const MAX_DIFFERENCE: f64 = 0.1;
+/// Tokens of a step that goes through the kernels for prompts; the next step has one.
+const PROMPT: [u32; 9] = [3, 1, 4, 1, 5, 9, 2, 6, 5];
+const CONTEXT_TOKENS: usize = 64;
+/// Blocks of a timed step, at first and at last: what lies between is free of what a step costs by itself.
+const TIMED_BLOCKS: [usize; 2] = [2, 10];
+/// A card that takes longer for the first of them is slow enough.
+const PATIENCE_MS: f64 = 200.0;
+/// How the processor's speed grows with its threads.
+const THREADS_POWER: f64 = 0.7;
+
+/// The types of a block's matrices, and of the token table and the output before and after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Formats {
+    table: DType,
+    q: DType,
+    k: DType,
+    v: DType,
+    o: DType,
+    gate: DType,
+    up: DType,
+    down: DType,
+    output: DType,
+}
+
+impl Formats {
+    /// Of each block of the file, each once.
+    fn of(plan: &[TensorInfo], blocks: usize) -> Vec<Self> {
+        let find = |name: &str| plan.iter().find(|tensor| tensor.name == name).map(|tensor| tensor.dtype);
+        let Some(table) = find("token_embd.weight") else { return Vec::new() };
+        let output = find("output.weight").unwrap_or(table);
+        let mut list = Vec::new();
+        for block in 0..blocks {
+            let of = |name: &str| find(&format!("blk.{block}.{name}.weight")).unwrap_or(table);
+            let formats = Self {
+                table,
+                output,
+                q: of("attn_q"),
+                k: of("attn_k"),
+                v: of("attn_v"),
+                o: of("attn_output"),
+                gate: of("ffn_gate"),
+                up: of("ffn_up"),
+                down: of("ffn_down"),
+            };
+            if !list.contains(&formats) {
+                list.push(formats);
+            }
+        }
+        list
+    }
+}
+
+/// A decoder of one block.
+struct Probe<B: Backend> {
+    backend: B,
+    step: B::Step,
+    cache: B::Cache,
+    norm: Weight<B::Buf>,
+    table: Weight<B::Buf>,
+    /// q, k, v
+    input: [Weight<B::Buf>; 3],
+    biases: Option<[Weight<B::Buf>; 3]>,
+    o: Weight<B::Buf>,
+    /// gate, up
+    feed: [Weight<B::Buf>; 2],
+    down: Weight<B::Buf>,
+    output: Weight<B::Buf>,
+    rope: Rope,
+    spec: Spec,
+}
+
+impl<B: Backend> Probe<B> {
+    /// The same for every backend.
+    fn new(mut backend: B, spec: &Spec, formats: Formats) -> Result<Self> {
+        let w = &spec.widths;
+        let (q, kv) = (w.heads * w.head, w.kv_heads * w.head);
+        let mut rng = Pcg32::new(1, 0);
+        let mut matrix = |dtype, rows, cols| weight(&mut backend, dtype, rows, cols, &mut rng);
+        let norm = matrix(DType::F32, 1, w.embedding)?;
+        let table = matrix(formats.table, w.vocab, w.embedding)?;
+        let input = [matrix(formats.q, q, w.embedding)?, matrix(formats.k, kv, w.embedding)?, matrix(formats.v, kv, w.embedding)?];
+        let biases = match spec.qkv_bias {
+            true => Some([matrix(DType::F32, 1, q)?, matrix(DType::F32, 1, kv)?, matrix(DType::F32, 1, kv)?]),
+            false => None,
+        };
+        let o = matrix(formats.o, w.embedding, q)?;
+        let feed = [matrix(formats.gate, w.feed_forward, w.embedding)?, matrix(formats.up, w.feed_forward, w.embedding)?];
+        let down = matrix(formats.down, w.embedding, w.feed_forward)?;
+        let output = matrix(formats.output, w.vocab, w.embedding)?;
+        let cache = backend.cache(w, CONTEXT_TOKENS)?;
+        let step = backend.step(w, PROMPT.len())?;
+        let rope = Rope { pairs: spec.rope_pairs, frequencies: spec.rope_frequencies.clone() };
+        Ok(Self { backend, step, cache, norm, table, input, biases, o, feed, down, output, rope, spec: spec.clone() })
+    }
+
+    /// Takes tokens through so many blocks, all of them this one.
+    fn record(&mut self, tokens: &[u32], position: usize, blocks: usize, rows: Rows) {
+        let Self { backend, step, cache, norm, table, input: [q, k, v], biases, o, feed: [gate, up], down, output, rope, spec } = self;
+        let eps = spec.rms_eps;
+        let [q_bias, k_bias, v_bias] = biases.as_ref().map_or([None; 3], |biases| biases.each_ref().map(Some));
+        backend.embed(step, table, tokens, position);
+        for _ in 0..blocks {
+            backend.attention_input(step, cache, 0, &AttentionInput { norm, q, k, v, q_bias, k_bias, v_bias, rope, eps });
+            backend.attend(step, cache, 0);
+            backend.project_add(step, o);
+            backend.feed_forward(step, &FeedForward { norm, gate, up, activation: spec.activation, eps });
+            backend.project_add(step, down);
+        }
+        backend.head(step, norm, output, eps, rows);
+    }
+
+    /// The logits after each token of a prompt, then after one more.
+    async fn logits(&mut self) -> Result<Vec<f32>> {
+        let (mut all, mut last) = (Vec::new(), Vec::new());
+        self.record(&PROMPT, 0, 1, Rows::All);
+        self.backend.read(&mut self.step, &mut all).await?;
+        self.record(&[7], PROMPT.len(), 1, Rows::Last);
+        self.backend.read(&mut self.step, &mut last).await?;
+        all.append(&mut last);
+        Ok(all)
+    }
+
+    /// The token that follows, as the device chooses it.
+    async fn chosen(&mut self) -> Result<u32> {
+        let sampler = Sampler::new(SamplingOptions::greedy(), self.spec.widths.vocab)?;
+        self.backend.begin_choosing(&mut self.step, &sampler);
+        self.record(&[7], PROMPT.len(), 1, Rows::Last);
+        self.backend.choose(&mut self.step, sampler.draw(0));
+        self.backend.read_chosen(&mut self.step).await
+    }
+
+    /// How long one token takes through one block.
+    async fn block_ms(&mut self) -> Result<f64> {
+        let [few, many] = TIMED_BLOCKS;
+        let first_ms = self.token_ms(few).await?;
+        if first_ms > PATIENCE_MS {
+            return Ok(first_ms / few as f64);
+        }
+        Ok((self.token_ms(many).await? - first_ms).max(0.0) / (many - few) as f64)
+    }
+
+    /// The better of two, after one that makes what is made at first use.
+    async fn token_ms(&mut self, blocks: usize) -> Result<f64> {
+        let (mut best_ms, mut logits) = (f64::INFINITY, Vec::new());
+        for _ in 0..3 {
+            let start_ms = host::now_ms();
+            self.record(&[7], 0, blocks, Rows::Last);
+            self.backend.read(&mut self.step, &mut logits).await?;
+            best_ms = best_ms.min(host::now_ms() - start_ms);
+        }
+        Ok(best_ms)
+    }
+}
+
+/// Tries the card on the model whose header `loader` has read. With `threads` above 0 it must also be faster than so many of the processor's.
+/// Errors: `gpu_refused`, and those of the device.
+pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
+    let Some((gpu, spec, plan)) = loader.header() else {
+        return Err(Error::new(Code::NotLoaded, "The file's header is not there yet. Push more of it first."));
+    };
+    let list = Formats::of(plan, spec.widths.blocks);
+    if let Some(formats) = list.first() {
+        gpu.tune(formats.down, spec.widths.embedding, spec.widths.feed_forward).await?;
+    }
+    let small = Spec { widths: small(&spec.widths), ..spec.clone() };
+    for &formats in &list {
+        let expected = Probe::new(Cpu::default(), &small, formats)?.logits().await?;
+        let mut probe = Probe::new(gpu.beside(), &small, formats)?;
+        let found = probe.logits().await?;
+        let off = difference(&found, &expected);
+        if off.is_nan() || off > MAX_DIFFERENCE {
+            return Err(wrong(&format!("they are off by {:.0}%", 100.0 * off)));
+        }
+        let last = &expected[expected.len() - small.widths.vocab..];
+        let largest = last.iter().fold(f32::MIN, |m, &x| m.max(x));
+        let chosen = probe.chosen().await? as usize;
+        if last.get(chosen).is_none_or(|&logit| f64::from(largest - logit) > MAX_DIFFERENCE * f64::from(largest.abs())) {
+            return Err(wrong("it does not find the largest of some"));
+        }
+    }
+    let Some(&formats) = list.first().filter(|_| threads > 0) else { return Ok(()) };
+    // The vocabulary counts little per block, and its matrices are large.
+    let one = Spec { widths: Widths { vocab: small.widths.vocab, ..spec.widths.clone() }, ..spec.clone() };
+    let cpu_ms = Probe::new(Cpu::default(), &one, formats)?.block_ms().await? / (threads as f64).powf(THREADS_POWER);
+    let gpu_ms = Probe::new(gpu.beside(), &one, formats)?.block_ms().await?;
+    if gpu_ms > cpu_ms {
+        let message = format!("The processor computes faster than the GPU here: {cpu_ms:.2} ms a block in place of {gpu_ms:.2} ms.");
+        return Err(Error::new(Code::GpuRefused, message));
+    }
+    Ok(())
+}
+
+fn wrong(what: &str) -> Error {
+    Error::new(Code::GpuRefused, format!("The GPU computes wrong numbers ({what}). Update the browser or the graphics driver."))
+}
+
+/// The root of the mean square of what differs, as a share of what is expected.
+fn difference(found: &[f32], expected: &[f32]) -> f64 {
+    let square = |x: f64| x * x;
+    let differing: f64 = found.iter().zip(expected).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
+    let all: f64 = expected.iter().map(|&x| square(f64::from(x))).sum();
+    (differing / all).sqrt()
+}
+
+/// The model's heads, so that its shaders serve; the rest as small as every format allows.
+fn small(w: &Widths) -> Widths {
+    let group = w.heads / w.kv_heads;
+    let kv_heads = (1..=256).find(|n| (n * group * w.head).is_multiple_of(256)).unwrap_or(256);
+    Widths { embedding: 256, heads: kv_heads * group, kv_heads, head: w.head, feed_forward: 512, vocab: 256, blocks: 1 }
+}
+
+/// A weight made up, of about the variance that keeps activations in range.
+fn weight<B: Backend>(backend: &mut B, dtype: DType, rows: usize, cols: usize, rng: &mut Pcg32) -> Result<Weight<B::Buf>> {
+    let mut weight = backend.alloc(dtype, rows, cols)?;
+    let width = if rows == 1 { 1.0 } else { (3.0 / cols as f32).sqrt() };
+    let mut uniform = || width * (2.0 * rng.next_f32() - 1.0);
+    let bytes: Vec<u8> = match dtype {
+        DType::F32 => (0..rows * cols).flat_map(|_| uniform().to_le_bytes()).collect(),
+        DType::F16 => (0..rows * cols).flat_map(|_| half::f16::from_f32(uniform()).to_le_bytes()).collect(),
+        DType::BF16 => (0..rows * cols).flat_map(|_| half::bf16::from_f32(uniform()).to_le_bytes()).collect(),
+        _ => {
+            let mut bytes: Vec<u8> = (0..(rows * cols / dtype.block_len() * dtype.block_bytes()).div_ceil(4))
+                .flat_map(|_| rng.next_u32().to_le_bytes())
+                .collect();
+            bytes.truncate(rows * cols / dtype.block_len() * dtype.block_bytes());
+            let deviation = width / 3f32.sqrt();
+            for block in bytes.chunks_exact_mut(dtype.block_bytes()) {
+                for &(at, scale) in scales(dtype) {
+                    block[at..at + 2].copy_from_slice(&half::f16::from_f32(scale * deviation).to_le_bytes());
+                }
+            }
+            bytes
+        }
+    };
+    backend.write(&mut weight, 0, &bytes);
+    Ok(weight)
+}
+
+/// Where a block's f16 scales lie, and their values for weights of about unit variance and zero mean when all other bytes are random.
+fn scales(dtype: DType) -> &'static [(usize, f32)] {
+    match dtype {
+        DType::Q4_0 => &[(0, 0.217)],
+        DType::Q4_1 => &[(0, 0.217), (2, -1.63)],
+        DType::Q5_0 => &[(0, 0.108)],
+        DType::Q5_1 => &[(0, 0.108), (2, -1.68)],
+        DType::Q8_0 => &[(0, 0.0135)],
+        DType::Q2K => &[(80, 0.07), (82, 0.1)],
+        DType::Q3K => &[(108, 0.02)],
+        DType::Q4K => &[(0, 0.005), (2, 0.0375)],
+        DType::Q5K => &[(0, 0.0025), (2, 0.0388)],
+        DType::Q6K => &[(208, 0.001)],
+        DType::F32 | DType::F16 | DType::BF16 => &[],
+    }
+}

@@ -1,0 +1,31 @@
+// A page in headless Firefox.
+import { FIREFOX, WEBGPU_PREFS, launchFirefox } from '../../scripts/firefox.mjs';
+import { cannotRun } from './harness.mjs';
+
+export { WEBGPU_PREFS };
+
+/**
+ * Why tests in Firefox cannot run here; false if they can.
+ *
+ * @param {...string} models files that they need
+ */
+export function cannotRunFirefox(...models) {
+  return cannotRun(...models, [FIREFOX, './build.sh test installs Firefox']);
+}
+
+/**
+ * Opens `url` in a Firefox of its own; `complaints` collects errors of the page and of its console.
+ *
+ * @param {string} url
+ * @param {{prefs?: Record<string, unknown>, profile?: string}} [options] profile: a folder that outlives the browser
+ */
+export async function openFirefox(url, { prefs = {}, profile } = {}) {
+  const browser = await launchFirefox(prefs, profile);
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  await page.goto(url);
+  return { browser, page, complaints, stop: () => browser.close() };
+}

@@ -1,0 +1,239 @@
+// The graphics card in Chromium, played by SwiftShader: it answers as it should, and whatever is wrong with it ends on the processor.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './firefox.mjs';
+import { ROOT, SMOLLM2, cannotRun, shoot, start } from './harness.mjs';
+
+const URL_PATH = `/models/${SMOLLM2}`;
+const LIBRARY = readFileSync(join(ROOT, 'www/lib/gpu.js'), 'utf8');
+
+/** A site whose worker runs `code` before it looks for a card. */
+const siteWith = (code) =>
+  start({ '/lib/gpu.js': (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(`${LIBRARY}\n${code}`) }, { gpu: true });
+
+/** Loads, asks for the capital of France and tells what came of it. */
+const askOnce = (page, options) =>
+  page.evaluate(async ({ url, options }) => {
+    const { Siskin } = await import('/lib/index.js');
+    const siskin = await Siskin.load(url, { contextTokens: 256, ...options });
+    const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0, max_tokens: 8 });
+    const memory_bytes = await siskin.memoryBytes();
+    await siskin.unload();
+    return { text: choices[0].message.content, info: siskin.info, memory_bytes };
+  }, { url: URL_PATH, options });
+
+describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
+  let site;
+  let page;
+  before(async () => {
+    site = await start({}, { gpu: true });
+    ({ page } = await site.open());
+    page.setDefaultTimeout(300_000);
+  });
+  after(() => site?.stop());
+
+  test('answers', async () => {
+    const { text, info, memory_bytes } = await askOnce(page, { backend: 'gpu' });
+    assert.match(text, /Paris/);
+    assert.equal(info.backend, 'gpu');
+    assert.match(info.adapter, /swiftshader/i);
+    // The token table alone has 16 MB; the tokenizer and the self-test stay in memory too.
+    assert.ok(memory_bytes < 32e6, `the weights went to the card: ${memory_bytes} bytes of wasm memory`);
+    assert.equal(info.gpu_refusal, undefined);
+  });
+
+  test('leaves its work to the processor where that is faster, and is not tried again', async (t) => {
+    const first = await askOnce(page, {});
+    assert.equal(first.info.backend, 'cpu');
+    assert.equal(first.info.gpu_refusal_code, 'gpu_refused');
+    assert.match(first.info.gpu_refusal, /faster than the GPU/);
+    t.diagnostic(first.info.gpu_refusal);
+    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage)), ['siskin.gpu.1']);
+    const second = await askOnce(page, {});
+    // The very figures of the first time.
+    assert.equal(second.info.gpu_refusal, first.info.gpu_refusal);
+  });
+
+  test('samples as the seed says, and as the processor does', async () => {
+    const texts = await page.evaluate(async (url) => {
+      const { Siskin } = await import('/lib/index.js');
+      const texts = [];
+      for (const backend of ['gpu', 'gpu', 'cpu']) {
+        const siskin = await Siskin.load(url, { contextTokens: 256, backend });
+        const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], temperature: 0.7, seed: 7, max_tokens: 8 });
+        texts.push(choices[0].message.content);
+        await siskin.unload();
+      }
+      return texts;
+    }, URL_PATH);
+    assert.equal(texts[0], texts[1]);
+    assert.equal(texts[0].slice(0, 5), texts[2].slice(0, 5));
+  });
+
+  test('a stop leaves no trace', async () => {
+    const texts = await page.evaluate(async (url) => {
+      const { Siskin } = await import('/lib/index.js');
+      const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
+      const ask = (content, stream) => siskin.chat.completions.create({ messages: [{ role: 'user', content }], temperature: 0, max_tokens: 10, stream });
+      const whole = (await ask('Name three birds.')).choices[0].message.content;
+      let count = 0;
+      for await (const _ of await ask('Tell me about the sea.', true)) if (++count === 3) break;
+      const again = (await ask('Name three birds.')).choices[0].message.content;
+      await siskin.unload();
+      return [whole, again];
+    }, URL_PATH);
+    assert.equal(texts[0], texts[1]);
+  });
+});
+
+describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
+  // Says how many devices there were, and destroys the last on demand.
+  const CODE = `
+    const devices = [];
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = async function (...options) {
+      const device = await requestDevice.apply(this, options);
+      devices.push(device);
+      return device;
+    };
+    new BroadcastChannel('lose').onmessage = () => devices.at(-1).destroy();`;
+
+  test('in mid-answer is started again, the second time the processor goes on, and the text is the same', async (t) => {
+    const site = await siteWith(CODE);
+    t.after(() => site.stop());
+    const { page } = await site.open();
+    page.setDefaultTimeout(300_000);
+    const { texts, backends, refusal } = await page.evaluate(async (url) => {
+      const { Siskin } = await import('/lib/index.js');
+      const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
+      const channel = new BroadcastChannel('lose');
+      const backends = [];
+      const texts = [];
+      for (const lose of [false, true, true]) {
+        let text = '';
+        let count = 0;
+        const request = { messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0, max_tokens: 8, stream: true };
+        for await (const { choices } of await siskin.chat.completions.create(request)) {
+          text += choices[0].delta.content ?? '';
+          if (++count === 3 && lose) channel.postMessage('now');
+        }
+        texts.push(text);
+        backends.push(siskin.info.backend);
+      }
+      await siskin.unload();
+      return { texts, backends, refusal: siskin.info.gpu_refusal_code };
+    }, URL_PATH);
+    assert.match(texts[0], /Paris/);
+    assert.deepEqual(texts, [texts[0], texts[0], texts[0]]);
+    assert.deepEqual(backends, ['gpu', 'gpu', 'cpu']);
+    assert.equal(refusal, 'gpu_lost');
+  });
+});
+
+describe('a bad GPU ends on the processor, which says why', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
+  const BAD = {
+    'no adapter': { code: 'navigator.gpu.requestAdapter = async () => null;', because: /offers no graphics card/, refusal: 'gpu_unavailable' },
+    'an adapter that throws': { code: 'navigator.gpu.requestAdapter = async () => { throw new Error("asleep"); };', because: /asleep/, refusal: 'gpu_unavailable' },
+    'no device': { code: 'GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("none today", "OperationError"); };', because: /cannot be used/, refusal: 'gpu_unavailable' },
+    'a kernel that returns garbage': {
+      code: `
+        const { createShaderModule } = GPUDevice.prototype;
+        GPUDevice.prototype.createShaderModule = function (descriptor) {
+          const wrong = (code) => code.replace('silu.x', '(7.0 * silu.y)');
+          return createShaderModule.call(this, { ...descriptor, code: wrong(descriptor.code) });
+        };`,
+      because: /computes wrong numbers/,
+      refusal: 'gpu_refused',
+    },
+    'no memory for the weights': {
+      code: `
+        const { createBuffer } = GPUDevice.prototype;
+        let weights = 0;
+        GPUDevice.prototype.createBuffer = function (descriptor) {
+          if (descriptor.label === 'weight' && ++weights === 5) this.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error: new GPUOutOfMemoryError('full') }));
+          return createBuffer.call(this, descriptor);
+        };`,
+      because: /no memory left/,
+      refusal: 'gpu_out_of_memory',
+    },
+  };
+  for (const [name, { code, because, refusal }] of Object.entries(BAD)) {
+    test(name, async (t) => {
+      const site = await siteWith(code);
+      t.after(() => site.stop());
+      const { page } = await site.open();
+      const { text, info } = await askOnce(page, {});
+      assert.ok(text.length > 3, text);
+      assert.equal(info.backend, 'cpu');
+      assert.match(info.gpu_refusal, because);
+      assert.equal(info.gpu_refusal_code, refusal);
+    });
+  }
+
+  test('features that are a lie are done without', async (t) => {
+    const site = await siteWith(`
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = function (descriptor) {
+        if ([...(descriptor?.requiredFeatures ?? [])].length > 0) return Promise.reject(new TypeError('not supported'));
+        return requestDevice.call(this, descriptor);
+      };`);
+    t.after(() => site.stop());
+    const { page } = await site.open();
+    page.setDefaultTimeout(300_000);
+    const { text, info } = await askOnce(page, { backend: 'gpu' });
+    assert.match(text, /Paris/);
+    assert.equal(info.backend, 'gpu');
+  });
+});
+
+describe('the page on the GPU', { timeout: 600_000 }, () => {
+  /** Sets the graphics card in the settings, loads, asks and stops, with what both drivers have: scripts in the page. */
+  const use = async (page) => {
+    await page.evaluate(() => {
+      document.querySelector('#settings-button').click();
+      const backend = document.querySelector('#backend');
+      backend.value = 'gpu';
+      backend.dispatchEvent(new Event('input', { bubbles: true }));
+      document.querySelector('#settings').close();
+      [...document.querySelectorAll('input[name=model]')].find((input) => /SmolLM2/.test(input.closest('label').textContent)).click();
+      document.querySelector('#model-form [type=submit]').click();
+    });
+    await page.waitForFunction(() => !document.querySelector('#chat').hidden);
+    await page.evaluate(() => {
+      document.querySelector('#prompt').value = 'Tell me a long story about a small green bird.';
+      document.querySelector('#prompt').dispatchEvent(new Event('input', { bubbles: true }));
+      document.querySelector('#send').click();
+    });
+    await page.waitForFunction(() => document.querySelector('.assistant.writing .text')?.textContent.length > 10);
+    await page.evaluate(() => document.querySelector('#stop').click());
+    await page.waitForFunction(() => document.querySelector('.assistant:not(.writing)'));
+    return page.evaluate(() => ({ where: document.querySelector('#where').textContent, text: document.querySelector('.assistant .text').textContent }));
+  };
+
+  test('in Chromium', { skip: cannotRun(SMOLLM2) }, async (t) => {
+    const site = await start({}, { gpu: true });
+    t.after(() => site.stop());
+    const { page, complaints } = await site.open();
+    page.setDefaultTimeout(300_000);
+    const { where, text } = await use(page);
+    await shoot(page, 'gpu-chromium');
+    assert.match(where, /^GPU · google swiftshader$/);
+    assert.ok(text.length > 10);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('in Firefox', { skip: cannotRunFirefox(SMOLLM2) }, async (t) => {
+    const site = await start();
+    t.after(() => site.stop());
+    const { page, stop, complaints } = await openFirefox(`${site.url}/`, { prefs: WEBGPU_PREFS });
+    t.after(stop);
+    page.setDefaultTimeout(300_000);
+    await page.waitForFunction(() => document.querySelector('input[name=model]'));
+    const { where, text } = await use(page);
+    assert.match(where, /^GPU/);
+    assert.ok(text.length > 10);
+    assert.deepEqual(complaints, []);
+  });
+});

@@ -1,0 +1,24 @@
+// The list of a site's files: what belongs to it, and under which addresses.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { listShell } from '../../scripts/shell.mjs';
+
+test('pages, scripts and wasm are listed by address; models, sw.js and what no page asks for are not', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'siskin-shell-'));
+  try {
+    await mkdir(join(folder, 'models/tiny'), { recursive: true });
+    await mkdir(join(folder, '.git'));
+    const listed = ['index.html', 'a b#c.js', 'models/user.js', 'manifest.json'];
+    for (const name of [...listed, '.git/config', 'sw.js', 'shell.json', 'models/x.gguf', 'models/tiny/tiny.001', 'types.d.ts', 'CNAME']) await writeFile(join(folder, name), name);
+    await writeFile(join(folder, 'models/tiny/manifest.json'), '{"siskin_manifest":1}');
+    const { files } = listShell(folder);
+    assert.deepEqual(Object.keys(files), ['a%20b%23c.js', 'index.html', 'manifest.json', 'models/user.js']);
+    assert.equal(files['index.html'], createHash('sha256').update('index.html').digest('hex'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

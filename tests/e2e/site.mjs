@@ -1,0 +1,91 @@
+// The built site in a folder of its own, on hosts that are no more than static: what a person gets who uploads pkg/site.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { listShell } from '../../scripts/shell.mjs';
+import { MODELS_DIR, ROOT, SMOLLM2 } from './harness.mjs';
+
+export const SITE = join(ROOT, 'pkg/site');
+/** The same for cannotRun. */
+export const NEED_SITE = [join(SITE, 'shell.json'), './build.sh build makes the site'];
+export const MODEL_PATH = `/models/${SMOLLM2}`;
+export const MODEL_BYTES = 98_362_432;
+export const CHUNK_BYTES = 8 << 20;
+
+/** A page that has the library at hand, and registers only if told so. */
+const APP = {
+  'index.html': '<!doctype html><html lang="en"><meta charset="utf-8"><title>App</title><script type="module" src="main.js"></script></html>',
+  'main.js': "import * as siskin from '../lib/index.js';\nimport { version } from './part.js';\nObject.assign(window, siskin, { version, late: async () => (await import('./late.js')).version });\n",
+};
+
+/**
+ * A copy of pkg/site that holds SmolLM2, and beside the demo an app with a version.
+ *
+ * @returns {Promise<string>} its folder
+ */
+export async function makeSite() {
+  const folder = await mkdtemp(join(tmpdir(), 'siskin-site-'));
+  await cp(SITE, folder, { recursive: true });
+  await mkdir(join(folder, 'models'));
+  await symlink(join(MODELS_DIR, SMOLLM2), join(folder, 'models', SMOLLM2));
+  await writeFile(join(folder, 'models.json'), JSON.stringify([{ id: 'smollm2', name: 'SmolLM2', file: SMOLLM2, size_bytes: MODEL_BYTES }]));
+  await mkdir(join(folder, 'app'));
+  for (const [name, text] of Object.entries(APP)) await writeFile(join(folder, 'app', name), text);
+  await publish(folder, 1);
+  return folder;
+}
+
+/** Gives the app another version. */
+export async function publish(folder, version) {
+  for (const name of ['part.js', 'late.js']) await writeFile(join(folder, 'app', name), `export const version = ${version};\n`);
+  await writeFile(join(folder, 'shell.json'), JSON.stringify(listShell(folder)));
+}
+
+/** @param {string} folder */
+export function removeSite(folder) {
+  return rm(folder, { recursive: true });
+}
+
+/**
+ * `python3 -m http.server`, which knows no ranges and sends no headers of its own.
+ *
+ * @param {string} folder
+ */
+export async function servePlainly(folder) {
+  const server = spawn('python3', ['-u', '-m', 'http.server', '--bind', '127.0.0.1', '--directory', folder, '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** Paths in the order of their requests. @type {string[]} */
+  const requests = [];
+  createInterface(server.stderr).on('line', (line) => {
+    const path = /"GET (\S+) /.exec(line)?.[1];
+    if (path) requests.push(path);
+  });
+  const [line] = await once(createInterface(server.stdout), 'line');
+  return {
+    url: `http://localhost:${/port (\d+)/.exec(line)[1]}`,
+    requests,
+    async stop() {
+      if (server.exitCode !== null || server.signalCode !== null) return;
+      const ended = once(server, 'exit');
+      server.kill();
+      await ended;
+    },
+  };
+}
+
+/** Routes for scripts/serve.mjs that serve the site instead of the sources. */
+export function siteRoutes(folder) {
+  return Object.fromEntries([['/', ''], ['/lib/', 'lib'], ['/lib/wasm/', 'lib/wasm'], ['/sw.js', 'sw.js'], ['/models.json', 'models.json']].map(([path, below]) => [path, join(folder, below)]));
+}
+
+/** Waits until `check` gives something true; one that hangs gives nothing. */
+export async function eventually(check, what, limit_ms = 30_000) {
+  for (const end_ms = Date.now() + limit_ms; Date.now() < end_ms; await sleep(50)) {
+    const value = await Promise.race([check(), sleep(end_ms - Date.now(), undefined, { ref: false })]);
+    if (value) return value;
+  }
+  throw new Error(`${what} did not happen within ${limit_ms} ms`);
+}

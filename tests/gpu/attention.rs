@@ -1,0 +1,245 @@
+//! What goes into attention, and attention itself, against plain arithmetic in f64.
+
+use super::{
+    data::{Matrix, near},
+    device::tiers,
+    harness::{EPS, FORMATS, Harness, NORM_EPS, TOKENS, WIDTHS, normed, product},
+};
+use half::f16;
+use siskin::{
+    backend::{
+        AttentionInput, Backend, Rope, RopePairs, Widths,
+        gpu::{Buf, Cache, device::GpuOptions},
+    },
+    quant::DType,
+};
+
+/// Columns of the activations; K formats are as wide as one of their blocks.
+fn cols(dtype: DType) -> usize {
+    dtype.block_len().max(96)
+}
+
+struct Case {
+    harness: Harness,
+    widths: Widths,
+    rope: Rope,
+    cache: Cache,
+}
+
+impl Case {
+    /// `rotated` elements of a head of `head` are; as many blocks as are asked for, each with a cache of its own.
+    fn new(options: GpuOptions, heads: [usize; 3], pairs: RopePairs, rotated: usize, context: usize, blocks: usize) -> Option<Self> {
+        let [head, heads, kv_heads] = heads;
+        let widths = Widths { heads, kv_heads, head, blocks, ..WIDTHS };
+        let mut harness = Harness::new(options, &widths)?;
+        let cache = harness.gpu.cache(&widths, context).expect("memory");
+        let frequencies = (0..rotated / 2).map(|i| 10_000f32.powf(-2.0 * i as f32 / rotated as f32)).collect();
+        Some(Self { harness, widths, rope: Rope { pairs, frequencies }, cache })
+    }
+
+    /// The weights of q, k and v.
+    fn weights(&mut self, dtypes: [DType; 3], cols: usize) -> [Matrix<Buf>; 3] {
+        let [q, kv] = [self.widths.heads, self.widths.kv_heads].map(|heads| heads * self.widths.head);
+        let rows = [q, kv, kv];
+        std::array::from_fn(|i| self.harness.matrix(dtypes[i], rows[i], cols))
+    }
+
+    fn input(&mut self, [q, k, v]: &[Matrix<Buf>; 3], biased: bool, block: usize) {
+        let Harness { gpu, step, norm, bias, .. } = &mut self.harness;
+        let bias = biased.then_some(&bias.0);
+        let input = AttentionInput {
+            norm: &norm.0,
+            q: &q.weight,
+            k: &k.weight,
+            v: &v.weight,
+            q_bias: bias,
+            k_bias: bias,
+            v_bias: bias,
+            rope: &self.rope,
+            eps: NORM_EPS,
+        };
+        gpu.attention_input(step, &mut self.cache, block, &input);
+    }
+
+    /// What was tapped first, the step's q, and the cache of a block: keys and values `[2, kv_heads, context, head]`.
+    fn look(&mut self, block: usize) -> (Vec<f32>, Vec<f32>, Vec<f16>) {
+        let Harness { gpu, step, .. } = &mut self.harness;
+        let q = step.q.clone();
+        gpu.tap_buffer(step, "q", &q);
+        gpu.tap_buffer(step, "cache", &self.cache.blocks[block]);
+        pollster::block_on(gpu.submit(step)).expect("the device works");
+        let taps = pollster::block_on(gpu.read_taps()).expect("the device works");
+        let [before @ .., (_, q), (_, cache)] = &taps[..] else { panic!("two taps and more") };
+        let halves: Vec<u16> = bytemuck::pod_collect_to_vec(cache);
+        let before = before.first().map(|(_, bytes)| bytemuck::pod_collect_to_vec(bytes)).unwrap_or_default();
+        (before, bytemuck::pod_collect_to_vec(q), halves.into_iter().map(f16::from_bits).collect())
+    }
+
+    /// What a head becomes at `position`, each element with how far off it may be.
+    fn rotated(&self, head: &[(f64, f64)], position: usize) -> Vec<(f64, f64)> {
+        let mut turned = head.to_vec();
+        for (i, &frequency) in self.rope.frequencies.iter().enumerate() {
+            let (a, b) = match self.rope.pairs {
+                RopePairs::Adjacent => (2 * i, 2 * i + 1),
+                RopePairs::Halves => (i, i + self.rope.frequencies.len()),
+            };
+            let (sin, cos) = (position as f64 * f64::from(frequency)).sin_cos();
+            let ((x, x_bound), (y, y_bound)) = (head[a], head[b]);
+            let bound = x_bound + y_bound + 6.0 * EPS * (x.abs() + y.abs());
+            turned[a] = (x * cos - y * sin, bound);
+            turned[b] = (x * sin + y * cos, bound);
+        }
+        turned
+    }
+
+    fn check_input(&mut self, dtypes: [DType; 3], biased: bool, block: usize) {
+        let cols = dtypes.map(cols).into_iter().max().unwrap_or_default();
+        let weights = self.weights(dtypes, cols);
+        let Widths { head, heads, kv_heads, .. } = self.widths;
+        for (tokens, position) in [(1, 0), (1, 299), (3, 1), (31, 63), (64, 130)] {
+            let x = self.harness.begin(tokens, cols, position);
+            self.input(&weights, biased, block);
+            let (_, q, cache) = self.look(block);
+            let h = normed(&x, cols, &self.harness.norm.1);
+            let what = |name: &str, t: usize, i: usize| {
+                format!("{name} of {dtypes:?}, heads of {head}, {:?}, {tokens} tokens at {position}: token {t}, {i}", self.rope.pairs)
+            };
+            let results = weights.iter().map(|w| {
+                let mut y = product(w, &h);
+                for (i, y) in y.iter_mut().enumerate() {
+                    y.0 += if biased { f64::from(self.harness.bias.1[i % w.weight.rows]) } else { 0.0 };
+                }
+                y
+            });
+            let results: Vec<_> = results.collect();
+            for t in 0..tokens {
+                for i in 0..heads {
+                    let at = (t * heads + i) * head;
+                    for (d, (expected, bound)) in self.rotated(&results[0][at..at + head], position + t).into_iter().enumerate() {
+                        near(q[at + d], expected, bound, &|| what("q", t, i * head + d));
+                    }
+                }
+                for i in 0..kv_heads {
+                    let at = (t * kv_heads + i) * head;
+                    let keys = self.rotated(&results[1][at..at + head], position + t);
+                    for (plane, expected) in [&keys[..], &results[2][at..at + head]].into_iter().enumerate() {
+                        let row = (plane * kv_heads + i) * self.cache.context_tokens + position + t;
+                        for (d, &(expected, bound)) in expected.iter().enumerate() {
+                            // As the nearest f16.
+                            let bound = bound + expected.abs() / 2048.0 + 3e-8;
+                            near(cache[row * head + d].to_f32(), expected, bound, &|| what(["k", "v"][plane], t, i * head + d));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Attention of `tokens` at `position`, whose predecessors are cached already.
+    fn check_attention(&mut self, weights: &[Matrix<Buf>; 3], tokens: usize, position: usize) {
+        self.harness.begin(tokens, weights[0].weight.cols, position);
+        self.input(weights, false, 0);
+        let Harness { gpu, step, .. } = &mut self.harness;
+        gpu.attend(step, &self.cache, 0);
+        let a = step.a.clone();
+        gpu.tap_buffer(step, "a", &a);
+        let (a, q, cache) = self.look(0);
+        let cache: Vec<f64> = cache.into_iter().map(f16::to_f64).collect();
+        self.compare(&a, &q, &cache, tokens, position);
+    }
+
+    fn compare(&self, a: &[f32], q: &[f32], cache: &[f64], tokens: usize, position: usize) {
+        let Widths { head, heads, kv_heads, .. } = self.widths;
+        let context = self.cache.context_tokens;
+        for t in [0, tokens / 2, tokens - 1] {
+            for h in 0..heads {
+                let at = (t * heads + h) * head;
+                let plane = |plane: usize, p: usize| {
+                    let row = (plane * kv_heads + h / (heads / kv_heads)) * context + p;
+                    &cache[row * head..(row + 1) * head]
+                };
+                let dot = |k: &[f64]| q[at..at + head].iter().zip(k).map(|(&q, k)| f64::from(q) * k).sum::<f64>();
+                let size = |k: &[f64]| q[at..at + head].iter().zip(k).map(|(&q, k)| (f64::from(q) * k).abs()).sum::<f64>();
+                let scale = 1.0 / (head as f64).sqrt();
+                let scores: Vec<f64> = (0..=position + t).map(|p| dot(plane(0, p)) * scale).collect();
+                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                // How far off scores may be, and so the weights, each by its share.
+                let blur = (0..=position + t).map(|p| size(plane(0, p)) * scale).fold(0.0, f64::max) * 16.0 * EPS + 1e-5;
+                let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+                let total: f64 = weights.iter().sum();
+                for d in 0..head {
+                    let (mut expected, mut spread) = (0.0, 0.0);
+                    for (p, weight) in weights.iter().enumerate() {
+                        expected += weight / total * plane(1, p)[d];
+                        spread += weight / total * plane(1, p)[d].abs();
+                    }
+                    let bound = 2.0 * blur * (spread + expected.abs()) + 1e-6;
+                    near(a[at + d], expected, bound, &|| {
+                        format!("{heads} heads of {head}, {tokens} tokens at {position}: token {t}, head {h}, {d}")
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn queries_keys_and_values() {
+    for options in tiers() {
+        let Some(mut case) = Case::new(options, [64, 6, 2], RopePairs::Halves, 64, 300, FORMATS.len()) else { return };
+        for (block, &dtype) in FORMATS.iter().enumerate() {
+            // Keys and values may be of other formats.
+            let other = FORMATS[(block + 3) % FORMATS.len()];
+            case.check_input([dtype, dtype, other], block % 2 == 0, block);
+        }
+        for (heads, pairs, rotated) in [
+            ([64, 3, 1], RopePairs::Adjacent, 64),
+            ([128, 4, 4], RopePairs::Halves, 64),
+            ([80, 2, 2], RopePairs::Halves, 20),
+            ([8, 5, 1], RopePairs::Adjacent, 4),
+        ] {
+            let mut case = Case::new(options, heads, pairs, rotated, 300, 1).expect("there was a device");
+            case.check_input([DType::Q8_0, DType::Q8_0, DType::Q5_0], true, 0);
+        }
+    }
+}
+
+#[test]
+fn attention_is_the_plain_softmax() {
+    // No tier changes it.
+    for options in tiers().into_iter().take(1) {
+        for (heads, context) in
+            [([64, 14, 2], 4000), ([64, 9, 3], 1200), ([128, 4, 4], 300), ([96, 6, 2], 300), ([8, 2, 1], 300), ([256, 4, 1], 300)]
+        {
+            // Scores far apart, and close together.
+            for dtype in if context < 4000 { &[DType::F32, DType::Q8_0][..] } else { &[DType::Q8_0] } {
+                let Some(mut case) = Case::new(options, heads, RopePairs::Halves, heads[0], context, 1) else { return };
+                let weights = case.weights([*dtype; 3], 32);
+                for position in (0..context).step_by(TOKENS) {
+                    let tokens = TOKENS.min(context - position);
+                    case.harness.begin(tokens, 32, position);
+                    case.input(&weights, false, 0);
+                    pollster::block_on(case.harness.gpu.submit(&mut case.harness.step)).unwrap();
+                }
+                let steps = [
+                    (1, 0),
+                    (1, 62),
+                    (1, 63),
+                    (1, 64),
+                    (3, 0),
+                    (31, 0),
+                    (64, 0),
+                    (31, 61),
+                    (64, 65),
+                    (1, 1199),
+                    (64, 1136),
+                    (1, 3999),
+                    (5, 3995),
+                ];
+                for (tokens, position) in steps.into_iter().filter(|(tokens, position)| tokens + position <= context) {
+                    case.check_attention(&weights, tokens, position);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A backend with one step, whose activations are set and looked at from outside.
+
+use super::{
+    data::{Matrix, Random, activations},
+    device::gpu,
+};
+use siskin::{
+    backend::{
+        Backend, Widths,
+        gpu::{Buf, Gpu, Step, device::GpuOptions},
+    },
+    quant::DType,
+    tensor::Weight,
+};
+
+/// Room for more than any test asks for.
+pub const WIDTHS: Widths = Widths { embedding: 1024, heads: 8, kv_heads: 2, head: 128, feed_forward: 1024, vocab: 1024, blocks: 1 };
+pub const TOKENS: usize = 64;
+/// A rounding of f32.
+pub const EPS: f64 = f32::EPSILON as f64 / 2.0;
+pub const NORM_EPS: f32 = 1e-5;
+
+/// The formats that shaders read.
+pub const FORMATS: &[DType] =
+    &[DType::F32, DType::F16, DType::Q4_0, DType::Q4_1, DType::Q5_0, DType::Q5_1, DType::Q8_0, DType::Q4K, DType::Q5K, DType::Q6K];
+
+pub struct Harness {
+    pub gpu: Gpu,
+    pub step: Step,
+    pub random: Random,
+    /// A norm of 1,024 columns, and its values.
+    pub norm: (Weight<Buf>, Vec<f32>),
+    /// A bias as long, and its values.
+    pub bias: (Weight<Buf>, Vec<f32>),
+}
+
+fn vector(gpu: &mut Gpu, low: f32, high: f32, random: &mut Random) -> (Weight<Buf>, Vec<f32>) {
+    let values: Vec<f32> = (0..WIDTHS.embedding).map(|_| random.within(low, high)).collect();
+    let mut weight = gpu.alloc(DType::F32, 1, values.len()).expect("memory");
+    gpu.write(&mut weight, 0, bytemuck::cast_slice(&values));
+    (weight, values)
+}
+
+impl Harness {
+    /// None where there is no adapter.
+    pub fn new(options: GpuOptions, widths: &Widths) -> Option<Self> {
+        let mut gpu = gpu(options)?;
+        let mut random = Random::new(9);
+        let (norm, bias) = (vector(&mut gpu, 0.5, 1.5, &mut random), vector(&mut gpu, -1.0, 1.0, &mut random));
+        let step = gpu.step(widths, TOKENS).expect("memory");
+        Some(Self { gpu, step, random, norm, bias })
+    }
+
+    pub fn matrix(&mut self, dtype: DType, rows: usize, cols: usize) -> Matrix<Buf> {
+        Matrix::random(&mut self.gpu, dtype, rows, cols, &mut self.random)
+    }
+
+    /// Begins a step with random activations `[tokens, cols]`, which it gives.
+    pub fn begin(&mut self, tokens: usize, cols: usize, position: usize) -> Vec<f32> {
+        let x = activations(tokens, cols, &mut self.random);
+        self.begin_with(&x, cols, position);
+        x
+    }
+
+    pub fn begin_with(&mut self, x: &[f32], cols: usize, position: usize) {
+        let ids: Vec<u32> = (0..(x.len() / cols) as u32).collect();
+        // A table of one row would be a vector.
+        let mut table = self.gpu.alloc(DType::F32, ids.len().max(2), cols).expect("memory");
+        self.gpu.write(&mut table, 0, bytemuck::cast_slice(x));
+        self.gpu.embed(&mut self.step, &table, &ids, position);
+    }
+
+    pub fn tap(&mut self, buffer: impl Fn(&Step) -> &wgpu::Buffer) {
+        let buffer = buffer(&self.step).clone();
+        self.gpu.tap_buffer(&mut self.step, "", &buffer);
+    }
+
+    /// What was tapped, in order.
+    pub fn taps(&mut self) -> Vec<Vec<f32>> {
+        pollster::block_on(self.gpu.submit(&mut self.step)).expect("the device works");
+        let taps = pollster::block_on(self.gpu.read_taps()).expect("the device works");
+        taps.iter().map(|(_, bytes)| bytemuck::pod_collect_to_vec(bytes)).collect()
+    }
+}
+
+/// `rms_norm(x) * norm`, a row for each token.
+pub fn normed(x: &[f32], cols: usize, norm: &[f32]) -> Vec<f64> {
+    let rows = x.chunks_exact(cols).flat_map(|x| {
+        let mean = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / cols as f64;
+        let scale = 1.0 / (mean + f64::from(NORM_EPS)).sqrt();
+        x.iter().zip(norm).map(move |(&x, &norm)| f64::from(x) * f64::from(norm) * scale)
+    });
+    rows.collect()
+}
+
+/// `w x`, each with how far off a sum in f32 may be, `[tokens, rows]`.
+pub fn product(w: &Matrix<Buf>, x: &[f64]) -> Vec<(f64, f64)> {
+    let cols = w.weight.cols;
+    let mut results = Vec::new();
+    for x in x.chunks_exact(cols) {
+        for (values, sizes) in w.values.chunks_exact(cols).zip(w.sizes.chunks_exact(cols)) {
+            let (mut sum, mut bound) = (0.0, 0.0);
+            for ((&x, &value), &size) in x.iter().zip(values).zip(sizes) {
+                sum += x * f64::from(value);
+                // The second part is for offsets that cancel out: 32 scales of 0.06 and less.
+                bound += x.abs() * (f64::from(size) * 64.0 * EPS + 1e-6);
+            }
+            results.push((sum, bound));
+        }
+    }
+    results
+}

@@ -1,0 +1,187 @@
+//! Choosing a token on the device against the sampler of the host: the same logits, options and seed give the same token.
+
+use super::{device::gpu, harness::WIDTHS, random::Random};
+use siskin::{
+    Code, Result,
+    backend::{
+        Backend, Widths,
+        choice::Choose,
+        gpu::{Gpu, Step, device::GpuOptions},
+    },
+    generate::sampler::{Sampler, SamplingOptions},
+    quant::DType,
+    tensor::Weight,
+};
+
+const VOCABS: &[usize] = &[1, 63, 64, 5_000, 151_936];
+/// How far off a draw may be: sums of f32, and what is too unlikely to be drawn.
+const BLUR: f64 = 2e-5;
+
+struct Chooser {
+    gpu: Gpu,
+    step: Step,
+    table: Weight<siskin::backend::gpu::Buf>,
+}
+
+impl Chooser {
+    fn new(vocab: usize) -> Option<Self> {
+        let mut gpu = gpu(GpuOptions::default())?;
+        let step = gpu.step(&Widths { vocab, ..WIDTHS }, 1).expect("memory");
+        let table = gpu.alloc(DType::F32, 2, 32).expect("memory");
+        Some(Self { gpu, step, table })
+    }
+
+    /// The token that the device chooses by these logits.
+    fn choose(&mut self, logits: &[f32], draw: f32) -> Result<u32> {
+        self.gpu.embed(&mut self.step, &self.table, &[0], 0);
+        self.gpu.device().queue.write_buffer(&self.step.logits, 0, bytemuck::cast_slice(logits));
+        self.gpu.choose(&mut self.step, draw);
+        pollster::block_on(self.gpu.read_chosen(&mut self.step))
+    }
+
+    /// Chooses one token after another by the same logits, and compares each with the host's.
+    fn check(&mut self, sampler: &mut Sampler, logits: &[f32], tokens: usize, what: &str) {
+        self.gpu.begin_choosing(&mut self.step, sampler);
+        for i in 0..tokens {
+            let draw = sampler.draw(0);
+            let token = self.choose(logits, draw).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let expected = within_reach(sampler, logits, draw);
+            assert!(expected.contains(&token), "{what}, token {i}, draw {draw}: {token} is none of {expected:?}");
+            sampler.accept(token);
+        }
+    }
+}
+
+/// The tokens that `draw`, or one that differs from it by a rounding, falls on.
+fn within_reach(sampler: &mut Sampler, logits: &[f32], draw: f32) -> Vec<u32> {
+    let mut candidates = sampler.distribution(&mut logits.to_vec()).expect("numbers").to_vec();
+    candidates.sort_by_key(|candidate| candidate.token);
+    let (mut before, mut reached) = (0.0, Vec::new());
+    for candidate in candidates.iter().filter(|candidate| candidate.probability > 0.0) {
+        let after = before + f64::from(candidate.probability);
+        if f64::from(draw) < after + BLUR && f64::from(draw) >= before - BLUR {
+            reached.push(candidate.token);
+        }
+        before = after;
+    }
+    reached
+}
+
+/// As a model's: most far below the best.
+fn logits(vocab: usize, random: &mut Random) -> Vec<f32> {
+    (0..vocab).map(|_| (0..4).map(|_| random.within(-4.0, 4.0)).sum()).collect()
+}
+
+fn sampler(options: SamplingOptions, vocab: usize) -> Sampler {
+    Sampler::new(options, vocab).expect("valid options")
+}
+
+#[test]
+fn filters() {
+    let mut random = Random::new(11);
+    for &vocab in VOCABS {
+        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        for temperature in [0.0, 0.3, 1.0, 2.0] {
+            for top_k in [0, 1, 5, 40] {
+                for (top_p, min_p) in [(1.0, 0.0), (0.9, 0.0), (0.3, 0.0), (1.0, 0.05), (0.95, 0.05), (0.0, 1.0)] {
+                    let seed = Some(random.bits());
+                    let options = SamplingOptions { temperature, top_k, top_p, min_p, seed, ..SamplingOptions::default() };
+                    let what = format!("{options:?}, {vocab} tokens");
+                    let logits = logits(vocab, &mut random);
+                    chooser.check(&mut sampler(options, vocab), &logits, 2, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn penalties_and_biases() {
+    let mut random = Random::new(12);
+    for &vocab in VOCABS {
+        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        for temperature in [0.0, 0.8] {
+            for (repetition_penalty, frequency_penalty, presence_penalty) in
+                [(1.3, 0.0, 0.0), (1.0, 0.7, 0.0), (1.0, 0.0, 1.5), (0.8, -0.5, 0.4)]
+            {
+                for biased in [false, true] {
+                    let logits = logits(vocab, &mut random);
+                    let mut options = SamplingOptions {
+                        repetition_penalty,
+                        frequency_penalty,
+                        presence_penalty,
+                        temperature,
+                        seed: Some(random.bits()),
+                        ..SamplingOptions::default()
+                    };
+                    for i in 0..if biased { 20 } else { 0 } {
+                        options.logit_bias.insert(random.below(vocab) as u32, [-100.0, 3.0, 8.0, 12.0][i % 4]);
+                    }
+                    let what = format!("{options:?}, {vocab} tokens");
+                    let mut sampler = sampler(options, vocab);
+                    sampler.observe_prompt(&(0..30).map(|_| random.below(vocab) as u32).collect::<Vec<_>>());
+                    chooser.check(&mut sampler, &logits, 12, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_of_equals_is_the_likeliest() {
+    for &vocab in VOCABS {
+        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        chooser.gpu.begin_choosing(&mut chooser.step, &sampler(SamplingOptions::greedy(), vocab));
+        for value in [0.0, -0.0, 5.0, -1e30, f32::MAX, f32::MIN] {
+            assert_eq!(chooser.choose(&vec![value; vocab], 0.5).unwrap(), 0, "{value}, {vocab} tokens");
+            let mut logits = vec![f32::NEG_INFINITY; vocab];
+            logits[vocab * 2 / 3..].fill(value);
+            assert_eq!(chooser.choose(&logits, 0.5).unwrap() as usize, vocab * 2 / 3, "{value}, {vocab} tokens");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_is_noticed() {
+    let mut random = Random::new(13);
+    for &vocab in VOCABS {
+        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        for temperature in [0.0, 0.8] {
+            let options = SamplingOptions { temperature, seed: Some(1), ..SamplingOptions::default() };
+            chooser.gpu.begin_choosing(&mut chooser.step, &sampler(options, vocab));
+            for bad in [f32::NAN, -f32::NAN, f32::INFINITY] {
+                for at in [0, vocab / 2, vocab - 1] {
+                    let mut logits = logits(vocab, &mut random);
+                    logits[at] = bad;
+                    let error = chooser.choose(&logits, 0.5).expect_err("not a number");
+                    assert_eq!(error.code, Code::NotFinite, "{bad} at {at} of {vocab}");
+                }
+            }
+            let error = chooser.choose(&vec![f32::NEG_INFINITY; vocab], 0.5).expect_err("nothing to choose from");
+            assert_eq!(error.code, Code::NotFinite);
+        }
+    }
+}
+
+#[test]
+fn tokens_come_as_often_as_they_are_likely() {
+    const DRAWS: usize = 500;
+    let mut random = Random::new(14);
+    for &vocab in &VOCABS[1..4] {
+        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        let options = SamplingOptions { temperature: 1.0, seed: Some(1), ..SamplingOptions::default() };
+        let (mut sampler, logits) = (sampler(options, vocab), logits(vocab, &mut random));
+        chooser.gpu.begin_choosing(&mut chooser.step, &sampler);
+        let mut counts = vec![0; vocab];
+        for i in 0..DRAWS {
+            counts[chooser.choose(&logits, (i as f32 + 0.5) / DRAWS as f32).unwrap() as usize] += 1;
+        }
+        let mut expected = vec![0.0; vocab];
+        for candidate in sampler.distribution(&mut logits.clone()).unwrap() {
+            expected[candidate.token as usize] = candidate.probability * DRAWS as f32;
+        }
+        for (token, (count, expected)) in counts.into_iter().zip(expected).enumerate() {
+            assert!((count as f32 - expected).abs() <= 1.01, "token {token} of {vocab} came {count} times instead of {expected}");
+        }
+    }
+}

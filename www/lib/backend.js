@@ -1,0 +1,172 @@
+/** Where the engine computes: on the graphics card if that is right and faster, else on the processor, and what happens when the card fails. */
+import { startEngine, usableThreads } from './engine.js';
+import { SiskinError, codeOf, messageOf } from './errors.js';
+import { findGpu } from './gpu.js';
+import { openWeights, pumpWeights } from './weights.js';
+
+/** @import { BackendFigures, Engine, LoadMessage } from './protocol.js' */
+/** @import { StartedEngine } from './engine.js' */
+/** @import { Taker } from './weights.js' */
+
+/** How often a lost graphics card is started again before the processor takes over. */
+const MOST_RESTARTS = 1;
+
+/**
+ * @param {LoadMessage} message
+ * @returns {Promise<PickedBackend>}
+ * @throws {SiskinError} `gpu_unavailable` where the card was asked for by name; what `startEngine` throws
+ */
+export async function pickBackend(message) {
+  const { adapter, refusal } = message.backend === 'cpu' ? {} : await findGpu(message.known_gpu);
+  let why = refusal;
+  if (adapter !== undefined && (message.backend === 'gpu' || !refusal)) {
+    const started = await startEngine(1);
+    try {
+      const engine = await started.module.Engine.on_gpu({ context_tokens: message.context_tokens });
+      return new PickedBackend(message, started, engine, { backend: 'gpu', adapter });
+    } catch (error) {
+      if (!isDeviceError(error)) throw error;
+      why = new SiskinError(codeOf(error) ?? '', messageOf(error));
+    }
+  }
+  if (message.backend === 'gpu') throw new SiskinError('gpu_unavailable', `${why?.message} Load the model with backend "auto" or "cpu".`);
+  return new PickedBackend(message, ...(await onCpu(message)), cpuFigures(adapter, why));
+}
+
+/**
+ * @param {string | undefined} adapter
+ * @param {unknown} why
+ * @returns {BackendFigures}
+ */
+function cpuFigures(adapter, why) {
+  return { backend: 'cpu', ...(adapter !== undefined && { adapter }), ...(why !== undefined && { gpu_refusal: messageOf(why), gpu_refusal_code: codeOf(why) }) };
+}
+
+/**
+ * @param {LoadMessage} message
+ * @returns {Promise<[StartedEngine, Engine]>}
+ */
+async function onCpu({ context_tokens, threads }) {
+  const started = await startEngine(threads);
+  return [started, new started.module.Engine({ context_tokens, threads: started.thread_count })];
+}
+
+export class PickedBackend {
+  #message;
+  #started;
+  /** @type {BackendFigures} */
+  #figures;
+  #restarts = 0;
+
+  /**
+   * @param {LoadMessage} message
+   * @param {StartedEngine} started
+   * @param {Engine} engine waits for its file
+   * @param {BackendFigures} figures
+   */
+  constructor(message, started, engine, figures) {
+    this.#message = message;
+    this.#started = started;
+    this.engine = engine;
+    this.#figures = figures;
+  }
+
+  figures() {
+    return this.#figures;
+  }
+
+  startThreads() {
+    return this.#started.startThreads();
+  }
+
+  free() {
+    this.engine.free();
+  }
+
+  /**
+   * What takes the file. Once its header is there, the card is put to the test, while the rest arrives.
+   *
+   * @returns {Taker}
+   */
+  taker() {
+    return this.#taker(this.engine);
+  }
+
+  /**
+   * @param {Engine} engine
+   * @returns {Taker}
+   */
+  #taker(engine) {
+    let tested = this.#figures.backend === 'cpu';
+    const { backend, threads } = this.#message;
+    return {
+      push: async (bytes) => {
+        engine.push(bytes);
+        if (tested || !engine.has_header()) return;
+        tested = true;
+        await engine.test_gpu(backend === 'auto' ? usableThreads(threads) : 0);
+      },
+      finish: () => engine.finish(),
+    };
+  }
+
+  /**
+   * Whether the processor may read the file instead, after a failure while it was read.
+   *
+   * @param {unknown} error
+   */
+  mayFallBack(error) {
+    const { backend, source } = this.#message;
+    // What comes through a port comes once.
+    return isDeviceError(error) && backend !== 'gpu' && source.kind !== 'port' && this.#figures.backend === 'gpu';
+  }
+
+  /** @param {unknown} why */
+  async fallBack(why) {
+    this.engine.free();
+    [this.#started, this.engine] = await onCpu(this.#message);
+    this.#figures = cpuFigures(this.#figures.adapter, why);
+  }
+
+  /**
+   * Whether the answer can go on after a failure of the card.
+   *
+   * @param {unknown} error
+   */
+  mayRecover(error) {
+    return isDeviceError(error) && this.#message.source.kind !== 'port' && this.#figures.backend === 'gpu';
+  }
+
+  /**
+   * The same file once more, onto the card again or onto the processor. The answer goes on where it was.
+   *
+   * @param {unknown} why
+   */
+  async recover(why) {
+    while (this.#restarts < MOST_RESTARTS) {
+      this.#restarts += 1;
+      try {
+        return await this.#reload(await this.#started.module.Engine.on_gpu(this.#options()));
+      } catch (error) {
+        if (!isDeviceError(error)) throw error;
+      }
+    }
+    this.#figures = cpuFigures(this.#figures.adapter, why);
+    await this.#reload(new this.#started.module.Engine({ ...this.#options(), threads: 1 }));
+  }
+
+  #options() {
+    return { context_tokens: this.#message.context_tokens };
+  }
+
+  /** @param {Engine} fresh */
+  async #reload(fresh) {
+    this.engine.reload(fresh);
+    await pumpWeights(await openWeights(this.#message.source), this.#taker(this.engine), () => {});
+  }
+}
+
+/** @param {unknown} error */
+function isDeviceError(error) {
+  return codeOf(error)?.startsWith('gpu_') ?? false;
+}

@@ -1,0 +1,210 @@
+/**
+ * The page's side of the service worker (sw.js): threads on hosts that send no headers, the site's files and models without a network.
+ * Everything works without it too, on one thread.
+ */
+import { SiskinError, messageOf } from './errors.js';
+
+/**
+ * @typedef {object} RegisterOptions
+ * @property {string | URL} [url] of sw.js, from the page's address; it serves what lies in its folder and below
+ * @property {boolean} [isolate] whether to make pages cross-origin isolated, which threads need, where the host does not; at the first visit this page is
+ *   loaded anew for that, once, unless the visitor has begun to use it
+ * @property {(string | URL)[]} [precache] models to fetch in idle time
+ */
+
+/**
+ * @typedef {object} OfflineStatus
+ * @property {boolean} registered
+ * @property {boolean} isolated whether this page may use threads
+ * @property {string | null} version of the site's files that the next page gets; null where they are not kept
+ * @property {string[]} precache models that are still to be fetched
+ */
+
+/**
+ * How precaching goes. `paused` says why it waits: `save_data` and `metered` are the visitor's connection, `busy` an answer being
+ * written or a page loading, `network` a server that cannot be reached.
+ *
+ * @typedef {object} PrecacheProgress
+ * @property {string} url
+ * @property {number} loaded_bytes
+ * @property {number | null} total_bytes
+ * @property {boolean} done
+ * @property {'save_data' | 'metered' | 'busy' | 'network' | null} paused
+ * @property {{code: string, message: string} | null} error what the model failed with; it is not tried again
+ */
+
+/** How often this tab was loaded anew to become isolated. */
+const RELOADS = 'siskin.reloads';
+/** A service worker that says nothing for so long was ended by the browser. */
+const SILENCE_MS = 30_000;
+const ANSWER_MS = 20_000;
+/** No browser lets one work longer on one message. */
+const UPDATE_MS = 5 * 60_000;
+
+/**
+ * Registers the service worker; every page of the site may call it at every visit.
+ *
+ * @param {RegisterOptions} [options]
+ * @returns {Promise<OfflineStatus>} when it runs
+ * @throws {SiskinError} `offline_unsupported`, `offline_failed`
+ */
+export async function register({ url = 'sw.js', isolate = true, precache: models = [] } = {}) {
+  const script = new URL(url, document.baseURI);
+  if (!isolate) script.searchParams.set('isolate', 'false');
+  const container = serviceWorkers();
+  const was_controlled = container.controller !== null;
+  let registration;
+  try {
+    registration = await container.register(script, { type: 'module', updateViaCache: 'none' });
+    await active(registration);
+  } catch (cause) {
+    throw new SiskinError('offline_failed', `The service worker did not start: ${messageOf(cause)}. Check that ${script.pathname} and the library beside it are served.`, { cause });
+  }
+  if (isolate) await reloadForIsolation(was_controlled);
+  // What the page did not ask through the service worker, it fetches now.
+  void ask('update', {}, UPDATE_MS).catch(() => {});
+  if (models.length > 0) await precache(models);
+  return status();
+}
+
+/**
+ * Ends the service worker and deletes the site's files. Models stay: `models.remove` is for them.
+ *
+ * @param {{url?: string | URL}} [options] of sw.js, if it does not lie beside the page
+ * @returns {Promise<void>}
+ */
+export async function remove({ url = 'sw.js' } = {}) {
+  const base = new URL('.', new URL(url, document.baseURI));
+  for (const registration of await serviceWorkers().getRegistrations()) if (registration.scope === base.href) await registration.unregister();
+  for (const name of await caches.keys()) if (name.startsWith(`siskin ${base.pathname} `)) await caches.delete(name);
+}
+
+/** @returns {Promise<OfflineStatus>} */
+export async function status() {
+  const registration = await navigator.serviceWorker?.getRegistration();
+  const answer = registration?.active ? await ask('status') : { version: null, precache: [] };
+  return { registered: Boolean(registration?.active), isolated: globalThis.crossOriginIsolated === true, version: answer.version, precache: answer.precache };
+}
+
+/**
+ * Looks for a newer version of the site. This page keeps its own; the next one gets the new version.
+ *
+ * @returns {Promise<string | null>} the version that the next page gets
+ * @throws {SiskinError} `offline_failed`
+ */
+export async function update() {
+  return (await ask('update', {}, UPDATE_MS)).version;
+}
+
+/**
+ * Fetches models in idle time, one chunk at a time, with pauses while an answer is written and on connections that are metered or to be spared.
+ * It goes on at later visits until all are there.
+ *
+ * @param {(string | URL)[]} models
+ * @param {{onProgress?: (progress: PrecacheProgress) => void}} [options]
+ * @returns {Promise<void>} when the service worker has taken note
+ * @throws {SiskinError} `offline_unsupported`, `offline_failed`
+ */
+export async function precache(models, { onProgress } = {}) {
+  const urls = models.map((model) => new URL(model, document.baseURI).href);
+  const worker = (await serviceWorkers().getRegistration())?.active;
+  if (!worker) throw new SiskinError('offline_failed', 'There is no service worker yet. Wait for offline.register() first.');
+  const go = () => void ask('precache', { urls }).catch(() => {});
+  const left = new Set(urls);
+  let timer = setTimeout(go, SILENCE_MS);
+  const listen = (/** @type {MessageEvent} */ { data }) => {
+    if (data?.siskin !== 'precache' || !left.has(data.progress.url)) return;
+    clearTimeout(timer);
+    if (data.progress.done || data.progress.error) left.delete(data.progress.url);
+    if (left.size > 0) timer = setTimeout(go, SILENCE_MS);
+    else navigator.serviceWorker.removeEventListener('message', listen);
+    onProgress?.(data.progress);
+  };
+  navigator.serviceWorker.addEventListener('message', listen);
+  navigator.serviceWorker.startMessages();
+  await ask('precache', { urls });
+}
+
+/**
+ * Calls back when a newer version of the site has arrived: a good moment to offer a reload.
+ *
+ * @param {(version: string) => void} listener
+ * @returns {() => void} ends it
+ */
+export function onVersion(listener) {
+  const listen = (/** @type {MessageEvent} */ { data }) => {
+    if (data?.siskin === 'version' && data.version !== null) listener(data.version);
+  };
+  navigator.serviceWorker?.addEventListener('message', listen);
+  navigator.serviceWorker?.startMessages();
+  return () => navigator.serviceWorker?.removeEventListener('message', listen);
+}
+
+/** @returns {ServiceWorkerContainer} */
+function serviceWorkers() {
+  if (navigator.serviceWorker) return navigator.serviceWorker;
+  throw new SiskinError('offline_unsupported', 'This page can have no service worker: serve it over https or from localhost, and not in a private window.');
+}
+
+/**
+ * @param {ServiceWorkerRegistration} registration
+ * @returns {Promise<void>} when the newest worker runs
+ */
+async function active(registration) {
+  const worker = registration.installing ?? registration.waiting ?? registration.active;
+  await new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
+    const check = () => {
+      if (worker?.state === 'activated') resolve();
+      else if (worker?.state === 'redundant') reject(new Error('it was replaced or could not be installed'));
+    };
+    worker?.addEventListener('statechange', check);
+    check();
+  });
+}
+
+/**
+ * One reload lets the service worker send the headers. One more, with the stricter policy, is for browsers that do not know `credentialless`.
+ *
+ * @param {boolean} was_controlled whether this page came through the service worker
+ */
+async function reloadForIsolation(was_controlled) {
+  // A page in a frame is isolated only if the page around it is.
+  if (window !== window.top) return;
+  try {
+    const reloads = Number(sessionStorage.getItem(RELOADS));
+    if (globalThis.crossOriginIsolated) return sessionStorage.removeItem(RELOADS);
+    if (reloads >= (was_controlled ? 2 : 1) || navigator.userActivation?.hasBeenActive) return;
+    sessionStorage.setItem(RELOADS, String(reloads + 1));
+  } catch {
+    // Without a place to count, it might never end.
+    return;
+  }
+  if (was_controlled) await ask('require-corp');
+  location.reload();
+  await new Promise(() => {});
+}
+
+/**
+ * @param {string} what
+ * @param {object} [more]
+ * @param {number} [limit_ms]
+ * @returns {Promise<any>}
+ */
+async function ask(what, more = {}, limit_ms = ANSWER_MS) {
+  const registration = await serviceWorkers().getRegistration();
+  if (!registration?.active) throw new SiskinError('offline_failed', 'There is no service worker yet. Wait for offline.register() first.');
+  const { port1, port2 } = new MessageChannel();
+  registration.active.postMessage({ siskin: what, ...more }, [port2]);
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      port1.close();
+      reject(new SiskinError('offline_failed', 'The service worker does not answer. Load the page again.'));
+    }, limit_ms);
+    port1.onmessage = ({ data }) => {
+      clearTimeout(timer);
+      port1.close();
+      if (data.error) reject(new SiskinError('offline_failed', `The service worker failed: ${data.error}. What is here stays in use; try again later.`));
+      else resolve(data);
+    };
+  });
+}

@@ -1,0 +1,114 @@
+/**
+ * Models fetched ahead of need, by a service worker: one chunk at a time, while nobody needs network or processor. Which ones are wanted is remembered,
+ * and what has arrived is on the disk, so that it may be ended at any moment and goes on at the next event.
+ */
+import { isAnswering } from './answering.js';
+import { codeOf, messageOf } from './errors.js';
+import { models } from './models.js';
+
+/** @import { Memo } from './memo.js' */
+/** @import { PrecacheProgress } from './offline.js' */
+/** @import { Scope } from './service_worker.js' */
+
+/** What the memo's entries begin with: one for each model. */
+const WANTED = 'precache ';
+/** A page that asked for nothing so long has loaded. */
+const QUIET_MS = 2000;
+const LOOK_MS = 500;
+
+export class Precache {
+  #scope;
+  #memo;
+  #tell;
+  #disturbed_ms = performance.now();
+  /** @type {Promise<void> | undefined} */
+  #running;
+
+  /**
+   * @param {Scope} scope
+   * @param {Memo} memo
+   * @param {(message: object) => Promise<void>} tell
+   */
+  constructor(scope, memo, tell) {
+    this.#scope = scope;
+    this.#memo = memo;
+    this.#tell = tell;
+  }
+
+  /** A page asks for something. */
+  disturb() {
+    this.#disturbed_ms = performance.now();
+  }
+
+  /** @returns {Promise<string[]>} what is still to be fetched */
+  async list() {
+    return (await this.#memo.names(WANTED)).map((name) => name.slice(WANTED.length));
+  }
+
+  /** @param {string[]} urls */
+  async add(urls) {
+    for (const url of urls) await this.#memo.set(WANTED + url, '');
+  }
+
+  /** Goes on with what is left. @returns {Promise<void>} */
+  run() {
+    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  async #run() {
+    for (let [url] = await this.list(); url; [url] = await this.list()) {
+      if (!(await this.#fetch(url))) return;
+      await this.#memo.delete(WANTED + url);
+    }
+  }
+
+  /**
+   * @param {string} url
+   * @returns {Promise<boolean>} false where it is to be tried again later
+   */
+  async #fetch(url) {
+    /** @type {PrecacheProgress} */
+    let progress = { url, loaded_bytes: 0, total_bytes: null, done: false, paused: null, error: null };
+    const report = (/** @type {Partial<PrecacheProgress>} */ change) => this.#tell({ siskin: 'precache', progress: (progress = { ...progress, ...change }) });
+    try {
+      while (!progress.done) {
+        const paused = await this.#pause();
+        if (paused !== progress.paused) await report({ paused });
+        if (paused === 'busy') {
+          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+          continue;
+        }
+        // Connections change seldom: the next page asks anew.
+        if (paused) return false;
+        const before = progress.loaded_bytes;
+        const { loaded_bytes, total_bytes, complete } = await models.prefetchChunk(url);
+        await report({ loaded_bytes, total_bytes, done: complete });
+        // A tab fetches the same model, and does not need help.
+        if (loaded_bytes === before && !complete) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      }
+      return true;
+    } catch (error) {
+      if (isPassing(error)) {
+        await report({ paused: 'network' });
+        return false;
+      }
+      await report({ error: { code: codeOf(error) ?? 'unknown', message: messageOf(error) } });
+      return true;
+    }
+  }
+
+  /** @returns {Promise<PrecacheProgress['paused']>} */
+  async #pause() {
+    const { connection } = this.#scope.navigator;
+    if (connection?.saveData) return 'save_data';
+    if (connection?.type === 'cellular') return 'metered';
+    return performance.now() - this.#disturbed_ms < QUIET_MS || (await isAnswering()) ? 'busy' : null;
+  }
+}
+
+/** @param {unknown} error */
+function isPassing(error) {
+  const { status = 0 } = /** @type {{status?: number}} */ (error);
+  return codeOf(error) === 'network' || status === 429 || status >= 500;
+}

@@ -1,0 +1,156 @@
+/**
+ * What sw.js runs: the service worker of a site with Siskin. It isolates the site's pages, serves their files by version and offline, and fetches models
+ * ahead of need. Its registration URL may hold `isolate=false`, and any number of `precache=URL` for sites that register it themselves.
+ */
+import { messageOf } from './errors.js';
+import { Memo } from './memo.js';
+import { Precache } from './precache.js';
+import { Shell } from './shell.js';
+
+/**
+ * What is used of ServiceWorkerGlobalScope, which TypeScript's DOM library lacks.
+ *
+ * @typedef {object} Scope
+ * @property {{href: string, origin: string}} location
+ * @property {() => Promise<void>} skipWaiting
+ * @property {{matchAll: (options: {includeUncontrolled: boolean, type: 'all' | 'window'}) => Promise<{id: string, url: string, postMessage: (message: object) => void}[]>}} clients
+ * @property {{connection?: {saveData?: boolean, type?: string}}} navigator
+ * @property {(type: string, listener: (event: any) => void) => void} addEventListener
+ */
+
+/** @typedef {{request: Request, clientId: string, resultingClientId: string, waitUntil: (work: Promise<unknown>) => void, respondWith: (response: Promise<Response>) => void}} FetchEvent */
+/** @typedef {{data: unknown, source: {postMessage: (message: object) => void} | null, ports: readonly MessagePort[], waitUntil: (work: Promise<unknown>) => void}} MessageToWorker */
+
+const scope = /** @type {Scope} */ (/** @type {unknown} */ (globalThis));
+const base = new URL('.', scope.location.href).href;
+const options = new URL(scope.location.href).searchParams;
+const isolate = options.get('isolate') !== 'false';
+
+// Several sites may share an origin: each has names of its own.
+const prefix = `siskin ${new URL(base).pathname} `;
+const memo = new Memo(`${prefix}memo`, base);
+const shell = new Shell(scope, memo, base, prefix);
+const precache = new Precache(scope, memo, tell);
+
+/** Tells all pages of the site. @param {object} message */
+async function tell(message) {
+  const pages = await scope.clients.matchAll({ includeUncontrolled: true, type: 'window' });
+  for (const page of pages) if (page.url.startsWith(base)) page.postMessage(message);
+}
+
+scope.addEventListener('install', (event) => {
+  // Versions are data and not code, so the newest code may serve them all.
+  void scope.skipWaiting();
+  // Where nothing can be kept, pages can still be isolated.
+  event.waitUntil(precache.add(options.getAll('precache').map((url) => new URL(url, base).href)).catch(() => {}));
+});
+
+// Not waited for, because requests would wait as well.
+scope.addEventListener('activate', () => void precache.run().catch(() => {}));
+
+scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
+  const { request } = event;
+  precache.disturb();
+  // Requests to other hosts stay the browser's own: sent from here they would carry cookies, and a credentialless page could not have the answers.
+  if (request.method !== 'GET' || new URL(request.url).origin !== scope.location.origin) return;
+  event.respondWith(answer(event));
+  if (request.mode === 'navigate') event.waitUntil(Promise.all([update(), precache.run()]));
+});
+
+scope.addEventListener('message', (/** @type {MessageToWorker} */ event) => {
+  const message = /** @type {{siskin?: string, urls?: string[]}} */ (event.data ?? {});
+  const say = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
+  const reply = (/** @type {Promise<object | void>} */ work) => event.waitUntil(work.then(say, (error) => say({ error: messageOf(error) })));
+  if (message.siskin === 'status') reply(status());
+  else if (message.siskin === 'update') reply(update());
+  else if (message.siskin === 'require-corp') reply(memo.set('embedder policy', 'require-corp'));
+  else if (message.siskin === 'precache' && Array.isArray(message.urls)) {
+    const added = precache.add(message.urls.map(String));
+    reply(added);
+    event.waitUntil(added.then(() => precache.run()));
+  }
+});
+
+/** @returns {Promise<{version: string | null, precache: string[]}>} */
+async function status() {
+  return { version: (await shell.current()) ?? null, precache: await precache.list() };
+}
+
+/** @returns {Promise<{version: string | null, error?: string}>} */
+async function update() {
+  const before = await shell.current();
+  let error;
+  try {
+    await shell.update();
+  } catch (cause) {
+    // Offline, mostly. What is here stays, and the next page tries again.
+    error = messageOf(cause);
+  }
+  const version = (await shell.current()) ?? null;
+  if (version !== (before ?? null)) await tell({ siskin: 'version', version });
+  return { version, error };
+}
+
+/**
+ * @param {FetchEvent} event
+ * @returns {Promise<Response>}
+ */
+async function answer(event) {
+  const { request, resultingClientId } = event;
+  const response = (await kept(event)) ?? (await fromNetwork(request));
+  const begins = request.mode === 'navigate' || (resultingClientId !== '' && request.destination.endsWith('worker'));
+  return isolate && begins ? isolated(response) : response;
+}
+
+/**
+ * @param {FetchEvent} event
+ * @returns {Promise<Response | undefined>}
+ */
+async function kept(event) {
+  try {
+    const version = await shell.versionFor(event);
+    return version === undefined ? undefined : await shell.find(version, event.request);
+  } catch {
+    // Storage can be full or broken; the network may still be there.
+    return undefined;
+  }
+}
+
+/**
+ * @param {Request} request
+ * @returns {Promise<Response>}
+ */
+async function fromNetwork(request) {
+  try {
+    return await fetch(request);
+  } catch (error) {
+    // A page that began before there was a version, and has lost the network since.
+    const version = await shell.current();
+    const found = version === undefined ? undefined : await shell.find(version, request);
+    if (found) return found;
+    throw error;
+  }
+}
+
+/**
+ * Cross-origin isolation gives pages shared memory, and so threads. `credentialless` leaves images and scripts of other hosts working, without cookies;
+ * `require-corp` would block those that do not opt in. It is for browsers that do not know the former: the page finds out (offline.js). What the host
+ * itself says counts more.
+ *
+ * @param {Response} response
+ * @returns {Promise<Response>}
+ */
+async function isolated(response) {
+  if (response.type === 'opaqueredirect' || response.type === 'error') return response;
+  const policy = await memo.get('embedder policy').catch(() => undefined);
+  const { status, statusText, body } = response;
+  const headers = new Headers(response.headers);
+  for (const [name, value] of [
+    ['Cross-Origin-Opener-Policy', 'same-origin'],
+    ['Cross-Origin-Embedder-Policy', policy ?? 'credentialless'],
+    ['Cross-Origin-Resource-Policy', 'same-origin'],
+  ]) {
+    if (!headers.has(name)) headers.set(name, value);
+  }
+  return new Response(body, { status, statusText, headers });
+}

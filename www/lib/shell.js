@@ -1,0 +1,230 @@
+/**
+ * The site's own files on the visitor's disk. `shell.json`, beside sw.js, lists them with their SHA-256 (scripts/shell.mjs writes it), and what it lists
+ * is one version: fetched whole before any page sees it, and the same for a page and its workers as long as they live.
+ */
+import { Memo } from './memo.js';
+
+/** @import { Scope } from './service_worker.js' */
+
+/** @typedef {{text: string, version: string, files: Map<string, string>}} Manifest files: SHA-256 by URL */
+
+const MANIFEST = 'shell.json';
+const MANIFEST_BYTES = 4 << 20;
+/** Files fetched at once. */
+const FETCHES = 6;
+/** How long a page's version is kept when the page is not to be seen: the browser may have frozen it, to bring it back. */
+const KEEP_MS = 24 * 60 * 60 * 1000;
+
+export class Shell {
+  #scope;
+  #base;
+  #prefix;
+  /** `current`, and `client ID`: the version that a page or worker began with. */
+  #memo;
+  /** @type {Map<string, string>} */
+  #versions = new Map();
+  /** @type {string | undefined} */
+  #last_worker_version;
+  /** @type {Promise<void> | undefined} */
+  #updating;
+
+  /**
+   * @param {Scope} scope
+   * @param {Memo} memo
+   * @param {string} base the URL of sw.js's folder
+   * @param {string} prefix of the names of caches
+   */
+  constructor(scope, memo, base, prefix) {
+    this.#scope = scope;
+    this.#memo = memo;
+    this.#base = base;
+    this.#prefix = `${prefix}shell `;
+  }
+
+  /** @returns {Promise<string | undefined>} the version that the next page gets */
+  async current() {
+    return this.#memo.get('current');
+  }
+
+  /**
+   * Fetches the site's present version, if there is one that is not here yet.
+   *
+   * @returns {Promise<void>}
+   * @throws {Error} where it cannot be had whole; what was there stays
+   */
+  update() {
+    this.#updating ??= this.#update().finally(() => (this.#updating = undefined));
+    return this.#updating;
+  }
+
+  async #update() {
+    const response = await fetch(new URL(MANIFEST, this.#base), { cache: 'no-cache' });
+    // A site without a list, or that has taken it away: its pages come from the network.
+    if (response.status === 404) return this.#memo.delete('current');
+    if (!response.ok) throw new Error(`${MANIFEST}: the server answered ${response.status}`);
+    const text = await response.text();
+    const { version, files } = await parseManifest(text, this.#base);
+    const before = await this.#memo.get('current');
+    if (version === before) return;
+    const cache = await caches.open(this.#prefix + version);
+    const old = before === undefined ? undefined : await this.#open(before);
+    const missing = [...files];
+    const fetchMissing = async () => {
+      for (let next = missing.pop(); next; next = missing.pop()) {
+        const [url, sha256] = next;
+        // What an update that was cut short has left is good: it was put there whole.
+        if (await cache.match(url)) continue;
+        const same = old?.manifest.files.get(url) === sha256 ? await old.cache.match(url) : undefined;
+        await cache.put(url, same ?? (await fetchFile(url, sha256)));
+      }
+    };
+    await Promise.all(Array.from({ length: FETCHES }, fetchMissing));
+    await cache.put(new URL(MANIFEST, this.#base), new Response(text));
+    await this.#memo.set('current', version);
+    await this.#clean(version);
+  }
+
+  /** @param {string} version */
+  async #open(version) {
+    const cache = await caches.open(this.#prefix + version);
+    const text = await (await cache.match(new URL(MANIFEST, this.#base)))?.text();
+    return text === undefined ? undefined : { cache, manifest: await parseManifest(text, this.#base) };
+  }
+
+  /** Deletes the versions that no page can still ask for. @param {string} current */
+  async #clean(current) {
+    const alive = new Set((await this.#scope.clients.matchAll({ includeUncontrolled: true, type: 'all' })).map(({ id }) => id));
+    const kept = new Set([this.#prefix + current]);
+    for (const name of await this.#memo.names('client ')) {
+      const id = name.slice('client '.length);
+      const { version, time_ms } = JSON.parse((await this.#memo.get(name)) ?? '{}');
+      if (alive.has(id) || Date.now() - time_ms < KEEP_MS) {
+        kept.add(this.#prefix + version);
+      } else {
+        await this.#memo.delete(name);
+        this.#versions.delete(id);
+      }
+    }
+    for (const name of await caches.keys()) if (name.startsWith(this.#prefix) && !kept.has(name)) await caches.delete(name);
+  }
+
+  /**
+   * What the page or worker behind a request is to be served with; one that begins with this request is given its version.
+   *
+   * @param {{clientId: string, resultingClientId: string, request: Request}} event
+   * @returns {Promise<string | undefined>} undefined for one that was loaded from the network
+   */
+  async versionFor({ clientId, resultingClientId, request }) {
+    if (request.mode === 'navigate') {
+      const version = await this.current();
+      if (version !== undefined && resultingClientId) await this.#assign(resultingClientId, version);
+      return version;
+    }
+    // Chromium does not say which worker of a worker asks: it is the one that was just started.
+    if (!clientId) return this.#last_worker_version ?? this.current();
+    const version = await this.#versionOf(clientId);
+    if (resultingClientId) {
+      this.#last_worker_version = version;
+      if (version !== undefined) await this.#assign(resultingClientId, version);
+    }
+    return version;
+  }
+
+  /** @param {string} id */
+  async #versionOf(id) {
+    const known = this.#versions.get(id);
+    if (known !== undefined) return known;
+    const text = await this.#memo.get(`client ${id}`);
+    if (text === undefined) return undefined;
+    const { version } = JSON.parse(text);
+    this.#versions.set(id, version);
+    return version;
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} version
+   */
+  async #assign(id, version) {
+    this.#versions.set(id, version);
+    await this.#memo.set(`client ${id}`, JSON.stringify({ version, time_ms: Date.now() }));
+  }
+
+  /**
+   * @param {string} version
+   * @param {Request} request
+   * @returns {Promise<Response | undefined>} undefined for what is no file of the shell
+   */
+  async find(version, request) {
+    const { origin, pathname } = new URL(request.url);
+    const cache = await caches.open(this.#prefix + version);
+    // As hosts do: a folder is its index, and some leave .html away.
+    const other = pathname.endsWith('/') ? 'index.html' : '.html';
+    const found = (await cache.match(origin + pathname)) ?? (request.mode === 'navigate' ? await cache.match(origin + pathname + other) : undefined);
+    const range = request.headers.get('Range');
+    return found && range ? partOf(found, range) : found;
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {string} base
+ * @returns {Promise<Manifest>}
+ */
+async function parseManifest(text, base) {
+  if (text.length > MANIFEST_BYTES) throw new Error(`${MANIFEST} is longer than ${MANIFEST_BYTES} bytes`);
+  /** @type {Map<string, string>} */
+  const files = new Map();
+  for (const [path, sha256] of Object.entries(JSON.parse(text)?.files ?? {})) {
+    const url = new URL(path, base);
+    if (!url.href.startsWith(base) || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) throw new Error(`${MANIFEST} has a wrong entry: ${path}`);
+    files.set(url.origin + url.pathname, sha256);
+  }
+  return { text, version: (await sha256Of(new TextEncoder().encode(text))).slice(0, 16), files };
+}
+
+/**
+ * @param {string} url
+ * @param {string} sha256
+ * @returns {Promise<Response>}
+ */
+async function fetchFile(url, sha256) {
+  const response = await fetch(url, { cache: 'no-cache' });
+  if (!response.ok) throw new Error(`${url}: the server answered ${response.status}`);
+  const bytes = await response.arrayBuffer();
+  // The site was changed meanwhile, or its host rewrites files.
+  if ((await sha256Of(bytes)) !== sha256) throw new Error(`${url} is not the file that ${MANIFEST} lists`);
+  // Built anew, for a response that was redirected must not answer a navigation.
+  const headers = new Headers(response.headers);
+  for (const name of ['Content-Encoding', 'Content-Length']) headers.delete(name);
+  headers.set('Content-Length', String(bytes.byteLength));
+  return new Response(bytes, { headers });
+}
+
+/** @param {BufferSource} bytes */
+async function sha256Of(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * @param {Response} whole
+ * @param {string} range a Range header
+ * @returns {Promise<Response>} the whole where the header asks for anything but one range of bytes
+ */
+async function partOf(whole, range) {
+  const [, first_text, last_text] = /^bytes=(\d*)-(\d*)$/.exec(range) ?? [];
+  if (!first_text && !last_text) return whole;
+  const blob = await whole.blob();
+  const first = first_text ? Number(first_text) : Math.max(0, blob.size - Number(last_text));
+  const last = first_text && last_text ? Math.min(Number(last_text), blob.size - 1) : blob.size - 1;
+  const headers = new Headers(whole.headers);
+  if (first > last) {
+    headers.set('Content-Range', `bytes */${blob.size}`);
+    headers.delete('Content-Length');
+    return new Response(null, { status: 416, headers });
+  }
+  headers.set('Content-Range', `bytes ${first}-${last}/${blob.size}`);
+  headers.set('Content-Length', String(last + 1 - first));
+  return new Response(blob.slice(first, last + 1), { status: 206, headers });
+}
