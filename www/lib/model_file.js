@@ -33,6 +33,8 @@ export class ModelFile {
   #spare = [];
   /** @type {Promise<void> | undefined} */
   #supply;
+  /** Whether there will be a failure as soon as all is cleared away. */
+  #failing = false;
   /** @type {unknown} */
   #failure;
 
@@ -163,7 +165,8 @@ export class ModelFile {
         const read = await stock.read(record, chunk, this.#spare.pop());
         if (read instanceof Uint8Array) return read;
         if (this.#failure) throw this.#failure;
-        await this.#refuse(record, chunk, read);
+        if (this.#failing) await stock.change();
+        else await this.#refuse(record, chunk, read);
       } else {
         if (this.#failure) throw this.#failure;
         this.#supply ??= this.#fetch();
@@ -226,7 +229,7 @@ export class ModelFile {
       const download = () => this.#download(Infinity);
       await (this.#stock.lasts ? whenFree(this.#folder, this.#signal, download) : download());
     } catch (error) {
-      this.#failure ??= this.#signal.aborted ? abortedError() : error;
+      this.#failure = this.#signal.aborted ? abortedError() : error;
     }
     this.#supply = undefined;
     this.#stock.changed();
@@ -242,8 +245,8 @@ export class ModelFile {
     try {
       await new Download(this.#source, stock, this.#signal).run(end_part);
     } catch (error) {
-      // Before anybody misses what is removed here.
-      this.#failure = error;
+      // What is removed here must not be missed, nor the load fail and its worker end before it is gone.
+      this.#failing = true;
       if (error instanceof SiskinError && error.code === 'file_changed') await stock.reset();
       // Nothing else on the site could be stored beside it.
       else if (stock.isFull) await stock.discard();
