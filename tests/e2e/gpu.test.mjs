@@ -77,12 +77,15 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
       const { Siskin } = await import('/lib/index.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
       const ask = (content, stream) => siskin.chat.completions.create({ messages: [{ role: 'user', content }], temperature: 0, max_tokens: 10, stream });
-      const whole = (await ask('Name three birds.')).choices[0].message.content;
-      let count = 0;
-      for await (const _ of await ask('Tell me about the sea.', true)) if (++count === 3) break;
-      const again = (await ask('Name three birds.')).choices[0].message.content;
+      const texts = [];
+      // The same beginning is in the cache both times: with other kernels for other lengths, the same numbers are not rounded alike.
+      for (const most of [Infinity, 3]) {
+        let count = 0;
+        for await (const _ of await ask('Tell me about the sea.', true)) if (++count === most) break;
+        texts.push((await ask('Name three birds.')).choices[0].message.content);
+      }
       await siskin.unload();
-      return [whole, again];
+      return texts;
     }, URL_PATH);
     assert.equal(texts[0], texts[1]);
   });

@@ -24,7 +24,7 @@ import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.j
  */
 
 /** What a worker has to end by itself; one that is stuck is then ended from outside. */
-const UNLOAD_MS = 1000;
+const UNLOAD_MS = 2000;
 
 export class WorkerLink {
   /** @type {Worker} */

@@ -27,6 +27,9 @@ let unloading = false;
 let answering = 0;
 let stopping = false;
 
+/** How long workers of a worker take to end. */
+const ENDING_MS = 200;
+
 page.onmessage = ({ data }) => receive(data);
 
 /** @param {PageMessage} message */
@@ -105,7 +108,8 @@ async function unload() {
     await Promise.all(left);
   } finally {
     for (const thread of threads) thread.terminate();
-    page.postMessage({ type: 'unloaded' });
+    // Chromium forgets a worker that is ended while its own workers are ending.
+    setTimeout(() => page.postMessage({ type: 'unloaded' }), threads.length > 0 ? ENDING_MS : 0);
   }
 }
 
