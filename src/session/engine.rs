@@ -49,6 +49,7 @@ impl EngineLoader {
 
     /// Tries the graphics card on the kernels that the model needs. With `threads` above 0 it must also be faster than so many of the
     /// processor's. Errors: `gpu_refused`, and those of the device.
+    #[cfg_attr(target_feature = "atomics", expect(unused_variables, reason = "there is no GPU to compare with"))]
     pub async fn probe(&self, threads: usize) -> Result<()> {
         match self {
             Self::Cpu(_) => Ok(()),
