@@ -103,33 +103,38 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     };
     new BroadcastChannel('lose').onmessage = () => devices.at(-1).destroy();`;
 
-  test('in mid-answer is started again, the second time the processor goes on, and the text is the same', async (t) => {
+  test('in mid-answer is started again, the second time the processor goes on, and no word is lost', async (t) => {
     const site = await siteWith(CODE);
     t.after(() => site.stop());
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
-    const { texts, backends, refusal } = await page.evaluate(async (url) => {
+    const { texts, seen, backends, refusal } = await page.evaluate(async (url) => {
       const { Siskin } = await import('/lib/index.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
       const channel = new BroadcastChannel('lose');
       const backends = [];
       const texts = [];
+      const seen = [];
       for (const lose of [false, true, true]) {
         let text = '';
         let count = 0;
         const request = { messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0, max_tokens: 8, stream: true };
         for await (const { choices } of await siskin.chat.completions.create(request)) {
           text += choices[0].delta.content ?? '';
-          if (++count === 3 && lose) channel.postMessage('now');
+          if (++count !== 5) continue;
+          seen.push(text);
+          if (lose) channel.postMessage('now');
         }
         texts.push(text);
         backends.push(siskin.info.backend);
       }
       await siskin.unload();
-      return { texts, backends, refusal: siskin.info.gpu_refusal_code };
+      return { texts, seen, backends, refusal: siskin.info.gpu_refusal_code };
     }, URL_PATH);
-    assert.match(texts[0], /Paris/);
-    assert.deepEqual(texts, [texts[0], texts[0], texts[0]]);
+    for (const text of texts) assert.match(text, /Paris/);
+    assert.equal(texts[1], texts[0]);
+    // The processor rounds activations and the card does not, so from there on it may word it otherwise.
+    assert.ok(seen[2].length > 0 && texts[2].startsWith(seen[2]) && texts[2].length > seen[2].length, `${seen[2]} | ${texts[2]}`);
     assert.deepEqual(backends, ['gpu', 'gpu', 'cpu']);
     assert.equal(refusal, 'gpu_lost');
   });
