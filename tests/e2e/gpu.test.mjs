@@ -132,9 +132,9 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
       return { texts, seen, backends, refusal: siskin.info.gpu_refusal_code };
     }, URL_PATH);
     for (const text of texts) assert.match(text, /Paris/);
-    assert.equal(texts[1], texts[0]);
-    // The processor rounds activations and the card does not, so from there on it may word it otherwise.
-    assert.ok(seen[2].length > 0 && texts[2].startsWith(seen[2]) && texts[2].length > seen[2].length, `${seen[2]} | ${texts[2]}`);
+    // What was read one by one is read again at one go, or by the processor, which rounds activations: where two words are as likely, it may go on
+    // with the other one. What was written stays.
+    for (const i of [1, 2]) assert.ok(seen[i].length > 0 && texts[i].startsWith(seen[i]) && texts[i].length > seen[i].length, `${seen[i]} | ${texts[i]}`);
     assert.deepEqual(backends, ['gpu', 'gpu', 'cpu']);
     assert.equal(refusal, 'gpu_lost');
   });

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 /// Chosen tokens that wait to be read, at most.
 pub const MOST_STEPS: usize = 16;
-/// Before anything is known.
+/// Before anything is known, where readings are quick.
 const FIRST_STEPS: usize = 2;
+/// Readings that take longer than this are looked for now and then: they come late, by up to twice as long again.
+const POLLED_MS: f64 = 10.0;
 /// The time of a step is taken over so many of them: browsers deliver readings in bunches.
 const WINDOW: usize = 8;
 
@@ -14,14 +16,18 @@ const WINDOW: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Depth {
     latency_ms: f64,
-    /// When the last tokens were read, `[WINDOW + 1]` at most.
+    /// When the last tokens were read, `[WINDOW]` at most.
     read_ms: VecDeque<f64>,
+    /// The shortest so far: with too few under way, the time between two tokens is mostly waiting.
+    step_ms: f64,
     steps: usize,
 }
 
 impl Depth {
     pub fn new(latency_ms: f64) -> Self {
-        Self { latency_ms, read_ms: VecDeque::new(), steps: FIRST_STEPS }
+        let polled = latency_ms > POLLED_MS;
+        let latency_ms = if polled { 3.0 * latency_ms } else { latency_ms };
+        Self { latency_ms, read_ms: VecDeque::new(), step_ms: f64::INFINITY, steps: if polled { MOST_STEPS } else { FIRST_STEPS } }
     }
 
     pub fn steps(&self) -> usize {
@@ -33,14 +39,14 @@ impl Depth {
         self.read_ms.clear();
     }
 
-    /// A token was read. Before the device is kept busy, the time between two tokens is mostly waiting, so the steps grow from window to window.
+    /// A token was read.
     pub fn observe(&mut self, now_ms: f64) {
         self.read_ms.push_back(now_ms);
         if self.read_ms.len() > WINDOW
             && let Some(first_ms) = self.read_ms.pop_front()
         {
-            let step_ms = (now_ms - first_ms) / WINDOW as f64;
-            let hidden = if step_ms > 0.0 { (self.latency_ms / step_ms).ceil() } else { MOST_STEPS as f64 };
+            self.step_ms = self.step_ms.min((now_ms - first_ms) / WINDOW as f64);
+            let hidden = if self.step_ms > 0.0 { (self.latency_ms / self.step_ms).ceil() } else { MOST_STEPS as f64 };
             self.steps = (hidden as usize + 1).clamp(FIRST_STEPS, MOST_STEPS);
         }
     }
@@ -64,7 +70,7 @@ mod tests {
     #[test]
     fn as_many_steps_as_hide_the_reading() {
         assert_eq!(settle(0.5, 10.0), 2);
-        assert_eq!(settle(100.0, 40.0), 4);
+        assert_eq!(settle(100.0, 40.0), 9);
         assert_eq!(settle(100.0, 500.0), 2);
         assert_eq!(settle(100.0, 1.0), MOST_STEPS);
     }

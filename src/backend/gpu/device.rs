@@ -126,15 +126,17 @@ impl Device {
     async fn measure_latency(&self) -> Result<f64> {
         let source = self.buffer("latency", 4, wgpu::BufferUsages::COPY_SRC)?;
         let mut buffer = self.readback(4);
-        let mut latency_ms = 0.0;
-        // The first one pays for what is made at first use.
-        for _ in 0..2 {
+        let mut latency_ms = 0f64;
+        // The first one pays for what is made at first use; where a browser looks for them now and then, one may come soon by chance.
+        for round in 0..3 {
             let start_ms = host::now_ms();
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("latency") });
             encoder.copy_buffer_to_buffer(&source, 0, &buffer, 0, 4);
             let submission = self.queue.submit([encoder.finish()]);
             buffer = Reading::after(submission, buffer, 4).finish(self, |_| ()).await?;
-            latency_ms = host::now_ms() - start_ms;
+            if round > 0 {
+                latency_ms = latency_ms.max(host::now_ms() - start_ms);
+            }
         }
         Ok(latency_ms)
     }
