@@ -14,7 +14,7 @@ usage() {
 ./build.sh bench                     speed of Siskin and its peers in turn, in headless Chromium: medians and ratios
              [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native] [--rounds 3] [--json FILE]
 ./build.sh bench --backend gpu       the same on the graphics card, in Chromium and Firefox, beside wllama on the processor
-             [--model FILE|NAME] [--prompt 64] [--generate 8] [--rounds 2]
+             [--model FILE|NAME] [--prompt 64] [--generate 48] [--rounds 2]
 ./build.sh bench --kernels           speed of the matrix products alone, native and in Chromium, beside that of reading memory
 ./build.sh help                      this text
 

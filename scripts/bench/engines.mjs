@@ -80,7 +80,7 @@ export async function openSiskin({ server_url, threads }) {
   const load = async ({ context_tokens, threads }) => {
     const { Siskin } = await import('/lib/index.js');
     const start_ms = performance.now();
-    window.siskin = await Siskin.load('/bench/model.gguf', { contextTokens: context_tokens, threads, backend: 'cpu', storage: 'memory' });
+    window.siskin = await Siskin.load('/bench/model.gguf', { contextTokens: context_tokens, threads, backend: 'cpu' });
     return { load_ms: performance.now() - start_ms, info: window.siskin.info };
   };
   return {

@@ -1,5 +1,5 @@
 // Siskin on the graphics card in Chromium and Firefox, played by software here as a rule, and wllama on the processor as the yardstick that moves
-// with the machine: node scripts/bench/gpu.mjs --file MODEL.gguf [--rounds 2] [--prompt 64] [--generate 8]
+// with the machine. Answers must be longer than the 16 tokens that may be under way at once: node scripts/bench/gpu.mjs --file MODEL.gguf [--rounds 2] [--prompt 64] [--generate 48]
 import { loadavg } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,7 +14,7 @@ const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshade
 const WEB_LLM = { wllama: { prefill: 4.5, decode: 3.3 }, 'Siskin, Chromium': { prefill: 0.78, decode: 0.074 }, 'Siskin, Firefox': { prefill: 2.35, decode: 0.56 } };
 
 const string = (value) => ({ type: 'string', default: value });
-const { values } = parseArgs({ options: { file: string(''), rounds: string('2'), prompt: string('64'), generate: string('8') } });
+const { values } = parseArgs({ options: { file: string(''), rounds: string('2'), prompt: string('64'), generate: string('48') } });
 const [rounds, prompt_tokens, generate_tokens] = [values.rounds, values.prompt, values.generate].map(Number);
 const file = resolve(values.file);
 // Other words each time, so that nothing is reused; about a token a word.

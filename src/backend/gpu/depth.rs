@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 pub const MOST_STEPS: usize = 16;
 /// Before anything is known, where readings are quick.
 const FIRST_STEPS: usize = 2;
+/// And where they are slow: enough to see what a step takes.
+const FIRST_POLLED_STEPS: usize = 8;
 /// Readings that take longer than this are looked for now and then: they come late, by up to twice as long again.
 const POLLED_MS: f64 = 10.0;
 /// The time of a step is taken over so many of them: browsers deliver readings in bunches.
@@ -27,7 +29,7 @@ impl Depth {
     pub fn new(latency_ms: f64) -> Self {
         let polled = latency_ms > POLLED_MS;
         let latency_ms = if polled { 3.0 * latency_ms } else { latency_ms };
-        Self { latency_ms, read_ms: VecDeque::new(), step_ms: f64::INFINITY, steps: if polled { MOST_STEPS } else { FIRST_STEPS } }
+        Self { latency_ms, read_ms: VecDeque::new(), step_ms: f64::INFINITY, steps: if polled { FIRST_POLLED_STEPS } else { FIRST_STEPS } }
     }
 
     pub fn steps(&self) -> usize {
