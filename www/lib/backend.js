@@ -162,7 +162,8 @@ export class PickedBackend {
   /** @param {Engine} fresh */
   async #reload(fresh) {
     this.engine.reload(fresh);
-    await pumpWeights(await openWeights(this.#message.source), this.#taker(this.engine), () => {});
+    const quiet = () => {};
+    await pumpWeights(await openWeights(this.#message.source, quiet), this.#taker(this.engine), quiet);
   }
 }
 

@@ -13,8 +13,7 @@ import { portStream } from './source.js';
 /**
  * @typedef {object} Weights
  * @property {AsyncIterable<Uint8Array>} chunks in file order
- * @property {boolean} from_cache
- * @property {(given_bytes: number) => {loaded_bytes: number, total_bytes: number | null}} progress
+ * @property {(given_bytes: number) => LoadProgress} progress
  * @property {() => Promise<void>} discard what was kept of a file that is no model
  * @property {() => void} close
  */
@@ -33,20 +32,33 @@ const NOT_THE_FILE = /^(out_of_memory|invalid_argument|not_loaded|busy|aborted|g
  * Opens a model file, and begins to fetch it. Called in the worker.
  *
  * @param {WeightSource} source
+ * @param {(progress: LoadProgress) => void} onProgress called once, before anything has arrived
  * @param {AbortSignal} [signal]
  * @returns {Promise<Weights>}
  */
-export async function openWeights(source, signal) {
+export async function openWeights(source, onProgress, signal) {
+  const weights = await openSource(source, signal);
+  onProgress(weights.progress(0));
+  return weights;
+}
+
+/**
+ * @param {WeightSource} source
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Weights>}
+ */
+async function openSource(source, signal) {
   if (source.kind === 'blob') return streamWeights(source.blob.stream(), source.blob.size, FILE_BROKEN);
   if (source.kind === 'port') return streamWeights(portStream(source.port), source.total_bytes, CONNECTION_BROKEN);
   // Only what a server sends is worth keeping.
   const kept = /^https?:/.test(source.url) ? source : { ...source, storage: /** @type {const} */ ('memory') };
   const file = await ModelFile.open(kept, signal);
+  const { from_cache } = file;
+  const meter = new Meter(from_cache ? 0 : file.arrived_bytes);
   file.start();
   return {
     chunks: file.chunks(),
-    from_cache: file.from_cache,
-    progress: (given_bytes) => ({ loaded_bytes: file.from_cache ? given_bytes : file.arrived_bytes, total_bytes: file.total_bytes }),
+    progress: (given_bytes) => ({ ...meter.measure({ loaded_bytes: from_cache ? given_bytes : file.arrived_bytes, total_bytes: file.total_bytes }), from_cache }),
     discard: () => file.discard(),
     close: () => file.close(),
   };
@@ -73,8 +85,12 @@ function streamWeights(stream, total_bytes, broken) {
       throw new SiskinError('network', `The connection ended after ${given_bytes} of ${total_bytes} bytes. Try again.`);
     }
   }
-  const progress = (/** @type {number} */ loaded_bytes) => ({ loaded_bytes, total_bytes: total_bytes !== null && loaded_bytes > total_bytes ? null : total_bytes });
-  return { chunks: chunks(), from_cache: false, progress, discard: async () => {}, close: cancel };
+  const meter = new Meter(0);
+  const progress = (/** @type {number} */ loaded_bytes) => ({
+    ...meter.measure({ loaded_bytes, total_bytes: total_bytes !== null && loaded_bytes > total_bytes ? null : total_bytes }),
+    from_cache: false,
+  });
+  return { chunks: chunks(), progress, discard: async () => {}, close: cancel };
 }
 
 /**
@@ -101,19 +117,16 @@ async function readChunk(reader, broken) {
  * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `storage_failed`, `aborted`
  */
 export async function pumpWeights(weights, taker, onProgress, signal) {
-  const { from_cache } = weights;
   let given_bytes = 0;
-  const meter = new Meter(weights.progress(0).loaded_bytes);
   let reported_ms = 0;
   const report = () => {
     reported_ms = performance.now();
-    onProgress({ ...meter.measure(weights.progress(given_bytes)), from_cache });
+    onProgress(weights.progress(given_bytes));
   };
   // Timers do not fire while the engine takes one piece after the other, nor pieces come while the network is slow.
   const reportIfDue = () => performance.now() - reported_ms >= PROGRESS_INTERVAL_MS && report();
   const timer = setInterval(reportIfDue, PROGRESS_INTERVAL_MS);
   try {
-    report();
     for await (const chunk of weights.chunks) {
       for (let at = 0; at < chunk.length; at += PUSH_BYTES) {
         throwIfAborted(signal);

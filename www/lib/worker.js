@@ -125,7 +125,7 @@ async function load(message, again = true) {
   const { id, source } = message;
   const report = (/** @type {LoadProgress} */ value) => page.postMessage({ type: 'progress', id, value });
   try {
-    const opening = openWeights(source);
+    const opening = openWeights(source, report);
     // Awaited below; until then its failure is not unhandled.
     opening.catch(() => {});
     backend = await pickBackend(message);
@@ -136,7 +136,7 @@ async function load(message, again = true) {
     } catch (error) {
       if (!backend.mayFallBack(error)) throw error;
       await backend.fallBack(error);
-      weights = await openWeights(source);
+      weights = await openWeights(source, report);
       info = await pumpWeights(weights, backend.taker(), report);
     }
     // Only now: reading a file takes one thread, and a load that fails leaves no other worker behind.
