@@ -10,7 +10,6 @@
 @group(1) @binding(5) var<storage, read_write> marks: array<u32>;          // [vocab]
 
 const LANES = 256u;
-const LOWEST = 0x007fffffu;               // order(-infinity)
 
 var<workgroup> sums: array<f32, LANES>;
 var<workgroup> total: f32;
@@ -74,7 +73,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   }
   let largest = ordered(best.x);
   broken = broken || best.x <= LOWEST;
-  if (now.temperature == 0.0) {
+  if (broken || now.temperature == 0.0) {
     if (lane == 0u) {
       take(select(best.y, NONE, broken));
     }
@@ -139,5 +138,5 @@ fn main(@builtin(local_invocation_index) lane: u32) {
       rest -= weight(kept[i].x, largest);
     }
   }
-  take(select(token, NONE, broken));
+  take(token);
 }

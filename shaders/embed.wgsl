@@ -23,12 +23,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let l = levels_a(block);
   let s = scales_a(block);
   let at = (group.y * op.planes_a.blocks + i) * 8u;
-  x[at] = s.x * l[0] + s.y;
-  x[at + 1u] = s.x * l[1] + s.y;
-  x[at + 2u] = s.x * l[2] + s.y;
-  x[at + 3u] = s.x * l[3] + s.y;
-  x[at + 4u] = s.z * l[4] + s.w;
-  x[at + 5u] = s.z * l[5] + s.w;
-  x[at + 6u] = s.z * l[6] + s.w;
-  x[at + 7u] = s.z * l[7] + s.w;
+  x[at] = s.x * l.a + s.y;
+  x[at + 1u] = s.x * l.b + s.y;
+  x[at + 2u] = s.x * l.c + s.y;
+  x[at + 3u] = s.x * l.d + s.y;
+  x[at + 4u] = s.z * l.e + s.w;
+  x[at + 5u] = s.z * l.f + s.w;
+  x[at + 6u] = s.z * l.g + s.w;
+  x[at + 7u] = s.z * l.h + s.w;
 }

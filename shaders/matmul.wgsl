@@ -47,14 +47,14 @@ var<workgroup> inputs: array<vec4<f32>, 8u * SIDE>;  // [columns / 4, tokens]
 fn fetch_weights(block: u32, row: u32) {
   let l = levels_a(block);
   let s = scales_a(block);
-  weights[row] = s.x * l[0] + s.y;
-  weights[SIDE + row] = s.x * l[1] + s.y;
-  weights[2u * SIDE + row] = s.x * l[2] + s.y;
-  weights[3u * SIDE + row] = s.x * l[3] + s.y;
-  weights[4u * SIDE + row] = s.z * l[4] + s.w;
-  weights[5u * SIDE + row] = s.z * l[5] + s.w;
-  weights[6u * SIDE + row] = s.z * l[6] + s.w;
-  weights[7u * SIDE + row] = s.z * l[7] + s.w;
+  weights[row] = s.x * l.a + s.y;
+  weights[SIDE + row] = s.x * l.b + s.y;
+  weights[2u * SIDE + row] = s.x * l.c + s.y;
+  weights[3u * SIDE + row] = s.x * l.d + s.y;
+  weights[4u * SIDE + row] = s.z * l.e + s.w;
+  weights[5u * SIDE + row] = s.z * l.f + s.w;
+  weights[6u * SIDE + row] = s.z * l.g + s.w;
+  weights[7u * SIDE + row] = s.z * l.h + s.w;
 }
 
 fn fetch_inputs(block: u32, token: u32) {

@@ -5,7 +5,7 @@
 //   HEAD       only row `now.row` of x, and only one row of results
 //   ADD        the result is added to the output; without any of these it is stored
 // Each lane takes every LANES-th block of 32 columns, for all four rows: x is read once for them. With ALONE each lane has four rows of its
-// own: where a processor plays the graphics card, a barrier costs more than the rows.
+// own: where a processor plays the graphics card, a barrier costs more than the rows. DOTS: shared/input.
 #ifndef ALONE
 #ifdef SUBGROUPS
 #enable subgroups
@@ -88,12 +88,12 @@ fn main(
 ) {
 #ifdef ALONE
   let group = (id.y * op.groups + id.x) * $LANES + lane;
-  if (group >= op.count) {
-    return;
-  }
 #else
   let group = id.y * op.groups + id.x;
 #endif
+  if (group >= op.count) {
+    return;
+  }
 #ifdef HEAD
   let token = now.row;
 #else
@@ -129,31 +129,29 @@ fn main(
   for (var block = lane; block < op.blocks; block += $LANES) {
 #endif
     let at = (token * op.blocks + block) * 8u;
-    var v = array<vec4<f32>, 8>(x[at], x[at + 1u], x[at + 2u], x[at + 3u], x[at + 4u], x[at + 5u], x[at + 6u], x[at + 7u]);
+    var v = Eight(x[at], x[at + 1u], x[at + 2u], x[at + 3u], x[at + 4u], x[at + 5u], x[at + 6u], x[at + 7u]);
 #ifdef NORM
-    square += dot(v[0], v[0]) + dot(v[1], v[1]) + dot(v[2], v[2]) + dot(v[3], v[3])
-      + dot(v[4], v[4]) + dot(v[5], v[5]) + dot(v[6], v[6]) + dot(v[7], v[7]);
+    square += dot(v.a, v.a) + dot(v.b, v.b) + dot(v.c, v.c) + dot(v.d, v.d) + dot(v.e, v.e) + dot(v.f, v.f) + dot(v.g, v.g) + dot(v.h, v.h);
     let n = op.norm_at + block * 8u;
-    v = array<vec4<f32>, 8>(
-      v[0] * vectors[n], v[1] * vectors[n + 1u], v[2] * vectors[n + 2u], v[3] * vectors[n + 3u],
-      v[4] * vectors[n + 4u], v[5] * vectors[n + 5u], v[6] * vectors[n + 6u], v[7] * vectors[n + 7u],
+    v = Eight(
+      v.a * vectors[n], v.b * vectors[n + 1u], v.c * vectors[n + 2u], v.d * vectors[n + 3u],
+      v.e * vectors[n + 4u], v.f * vectors[n + 5u], v.g * vectors[n + 6u], v.h * vectors[n + 7u],
     );
 #endif
-    let ones = vec4<f32>(1.0);
-    let halves = vec2<f32>(dot(v[0] + v[1] + v[2] + v[3], ones), dot(v[4] + v[5] + v[6] + v[7], ones));
+    let columns = input(v);
 #ifdef QKV
     if (weight == 0u) {
-      sum += four_dots_a(rows, block, v, halves);
+      sum += four_dots_a(rows, block, columns);
     } else if (weight == 1u) {
-      sum += four_dots_b(rows, block, v, halves);
+      sum += four_dots_b(rows, block, columns);
     } else {
-      sum += four_dots_c(rows, block, v, halves);
+      sum += four_dots_c(rows, block, columns);
     }
 #else
 #ifdef GATE_UP
-    sum += vec4<f32>(two_dots_a(rows.xy, block, v, halves), two_dots_b(rows.xy, block, v, halves));
+    sum += vec4<f32>(two_dots_a(rows.xy, block, columns), two_dots_b(rows.xy, block, columns));
 #else
-    sum += four_dots_a(rows, block, v, halves);
+    sum += four_dots_a(rows, block, columns);
 #endif
 #endif
   }

@@ -235,7 +235,7 @@ fn text_becomes_tokens_and_comes_back() {
 fn a_request_takes_openais_names() {
     let request = ChatRequest::from_json(
         r#"{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "temperature": 0.5, "top_k": 3, "top_p": 0.9, "min_p": 0.1,
-            "repetition_penalty": 1.1, "frequency_penalty": 0.2, "presence_penalty": 0.3, "logit_bias": {"7": -100}, "seed": -1, "logprobs": true, "top_logprobs": 4,
+            "repetition_penalty": 1.1, "frequency_penalty": 0.2, "presence_penalty": 0.3, "logit_bias": {"7": -100}, "allowed_token_ids": [7, 9], "seed": -1, "logprobs": true, "top_logprobs": 4,
             "stop": ["a", "b"], "context_overflow": "slide", "tools": []}"#,
     )
     .unwrap();
@@ -249,6 +249,7 @@ fn a_request_takes_openais_names() {
         top_p: 0.9,
         min_p: 0.1,
         seed: Some(u64::MAX),
+        allowed_tokens: Some(vec![7, 9]),
         top_logprobs: Some(4),
     };
     assert_eq!(request.sampling, expected);

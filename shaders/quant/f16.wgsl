@@ -1,12 +1,13 @@
 // Blocks of 32 numbers: two f16 a word.
 #import shared/planes
+#import shared/eight
 
-fn levels_W(block: u32) -> array<vec4<f32>, 8> {
+fn levels_W(block: u32) -> Eight {
   let a = buf_W[4u * block];
   let b = buf_W[4u * block + 1u];
   let c = buf_W[4u * block + 2u];
   let d = buf_W[4u * block + 3u];
-  return array<vec4<f32>, 8>(
+  return Eight(
     vec4<f32>(unpack2x16float(a.x), unpack2x16float(a.y)), vec4<f32>(unpack2x16float(a.z), unpack2x16float(a.w)),
     vec4<f32>(unpack2x16float(b.x), unpack2x16float(b.y)), vec4<f32>(unpack2x16float(b.z), unpack2x16float(b.w)),
     vec4<f32>(unpack2x16float(c.x), unpack2x16float(c.y)), vec4<f32>(unpack2x16float(c.z), unpack2x16float(c.w)),

@@ -1,9 +1,10 @@
 // Blocks of 32 numbers.
 #import shared/planes
+#import shared/eight
 
-fn levels_W(block: u32) -> array<vec4<f32>, 8> {
+fn levels_W(block: u32) -> Eight {
   let at = 8u * block;
-  return array<vec4<f32>, 8>(
+  return Eight(
     bitcast<vec4<f32>>(buf_W[at]), bitcast<vec4<f32>>(buf_W[at + 1u]), bitcast<vec4<f32>>(buf_W[at + 2u]), bitcast<vec4<f32>>(buf_W[at + 3u]),
     bitcast<vec4<f32>>(buf_W[at + 4u]), bitcast<vec4<f32>>(buf_W[at + 5u]), bitcast<vec4<f32>>(buf_W[at + 6u]), bitcast<vec4<f32>>(buf_W[at + 7u]),
   );

@@ -3,7 +3,7 @@
 #import shared/nibbles as W
 #import shared/levels as W
 
-fn bytes_W(block: u32) -> array<u32, 8> {
+fn bytes_W(block: u32) -> Bytes {
   return nibbles_W(block);
 }
 

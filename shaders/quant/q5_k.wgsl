@@ -4,7 +4,7 @@
 #import shared/levels as W
 #import shared/supers as W
 
-fn bytes_W(block: u32) -> array<u32, 8> {
+fn bytes_W(block: u32) -> Bytes {
   return five_bits_W(block);
 }
 

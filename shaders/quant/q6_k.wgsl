@@ -4,20 +4,15 @@
 #import shared/levels as W
 
 // Bits 2 m and 2 m + 1 of byte i of the first word belong to column 4 m + i, of the second to column 16 + 4 m + i.
-fn bytes_W(block: u32) -> array<u32, 8> {
+fn bytes_W(block: u32) -> Bytes {
   let low = nibbles_W(block);
-  let first = word_W(op.planes_W.high_at + 2u * block);
-  let second = word_W(op.planes_W.high_at + 2u * block + 1u);
-  let threes = 0x03030303u;
-  return array<u32, 8>(
-    low[0] | ((first & threes) << 4u),
-    low[1] | (((first >> 2u) & threes) << 4u),
-    low[2] | (((first >> 4u) & threes) << 4u),
-    low[3] | (((first >> 6u) & threes) << 4u),
-    low[4] | ((second & threes) << 4u),
-    low[5] | (((second >> 2u) & threes) << 4u),
-    low[6] | (((second >> 4u) & threes) << 4u),
-    low[7] | (((second >> 6u) & threes) << 4u),
+  let first = vec4<u32>(word_W(op.planes_W.high_at + 2u * block));
+  let second = vec4<u32>(word_W(op.planes_W.high_at + 2u * block + 1u));
+  let shifts = vec4<u32>(0u, 2u, 4u, 6u);
+  let threes = vec4<u32>(0x03030303u);
+  return Bytes(
+    low.first | (((first >> shifts) & threes) << vec4<u32>(4u)),
+    low.second | (((second >> shifts) & threes) << vec4<u32>(4u)),
   );
 }
 

@@ -1,11 +1,10 @@
 // Blocks of 32: levels -127 .. 127, an f16 scale; value = scale * level.
 #import shared/words as W
+#import shared/bytes
 #import shared/levels as W
 
-fn bytes_W(block: u32) -> array<u32, 8> {
-  let first = buf_W[2u * block];
-  let second = buf_W[2u * block + 1u];
-  return array<u32, 8>(first.x, first.y, first.z, first.w, second.x, second.y, second.z, second.w);
+fn bytes_W(block: u32) -> Bytes {
+  return Bytes(buf_W[2u * block], buf_W[2u * block + 1u]);
 }
 
 fn scales_W(block: u32) -> vec4<f32> {

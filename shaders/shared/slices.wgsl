@@ -7,6 +7,7 @@ struct Op {
 @group(1) @binding(0) var<uniform> op: Op;
 
 const NONE = 0xffffffffu;
+const LOWEST = 0x007fffffu;               // order(-infinity)
 
 // A number that orders as the float does.
 fn order(x: f32) -> u32 {

@@ -16,5 +16,7 @@ struct Step {
   presence_penalty: f32,
   draw: f32,              // uniform in 0 .. 1; decides the token
   penalized: u32,         // whether any token has a mark or a bias that counts
+  masked: u32,            // whether only some tokens may be chosen
+  top_logprobs: u32,
 }
 @group(0) @binding(0) var<uniform> now: Step;

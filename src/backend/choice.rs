@@ -25,22 +25,43 @@ impl Filters {
     }
 }
 
-/// Whoever chooses tokens, one after another. What a device does by [`Choose::filters`], [`Choose::counts`], [`Choose::logit_bias`] and
-/// [`Choose::draw`] is what [`Choose::choose`] does, but for rounding.
+/// A token that a device chose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen {
+    pub token: u32,
+    /// If [`Choose::top_logprobs`] asks for it.
+    pub likelihoods: Option<Likelihoods>,
+}
+
+/// Natural logarithms of probabilities, before penalties, temperature and filters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Likelihoods {
+    /// That of the token that was chosen.
+    pub chosen: f32,
+    /// The likeliest tokens, likeliest first.
+    pub top: Vec<(u32, f32)>,
+}
+
+/// Tokens that may be chosen, `[vocab / 32]`: bit i of word j is for token 32 j + i.
+pub type Mask = Vec<u32>;
+
+/// Whoever chooses tokens, one after another. What a device does by all the other methods is what [`Choose::choose`] does, but for rounding.
 pub trait Choose {
     /// The token that follows, given `logits` `[vocab]`, which are used as scratch. Errors: `not_finite`.
     fn choose(&mut self, logits: &mut [f32]) -> Result<u32>;
-    /// Whether only the host can choose, for it needs the logits themselves.
-    fn needs_logits(&self) -> bool;
     fn filters(&self) -> Filters;
     /// Tokens that penalties touch, and how often each stands in the answer: 0 for one that only the prompt has.
     fn counts(&self) -> impl Iterator<Item = (u32, u32)>;
     /// What is added to a token's logit.
     fn logit_bias(&self) -> impl Iterator<Item = (u32, f32)>;
+    /// Only these tokens may be chosen, from first to last; none: all.
+    fn mask(&self) -> Option<&Mask>;
+    /// Whether [`Likelihoods`] are wanted, and of how many of the likeliest tokens, 20 at most.
+    fn top_logprobs(&self) -> Option<u32>;
     /// The number, uniform in 0 .. 1, that decides the next token (`ahead` 0) or one after it.
     fn draw(&self, ahead: usize) -> f32;
     /// Takes note of a token that a device chose.
-    fn accept(&mut self, token: u32);
+    fn accept(&mut self, chosen: Chosen);
     /// How many more tokens may be wanted after the next.
     fn more(&self) -> usize;
 }

@@ -1,7 +1,7 @@
 //! Where the arithmetic happens. A decoder is a short list of big steps, so the trait has few and big methods,
 //! and each is where a backend fuses what it can.
 //!
-//! Recording is synchronous, reading back is not: every method but [`Backend::read`] only has to take the work down in order.
+//! Recording is synchronous, reading back is not: every method that is not async only has to take the work down in order.
 //! Shapes are row-major, the last axis contiguous; `tokens` is the number of tokens in this step.
 
 pub mod choice;
@@ -10,7 +10,7 @@ pub mod cpu;
 pub mod gpu;
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
-use choice::Choose;
+use choice::{Choose, Chosen};
 
 /// Weights are written in groups of this many rows, so that a backend can interleave them.
 pub const GROUP_ROWS: usize = 8;
@@ -132,14 +132,14 @@ pub trait Backend {
     fn most_in_flight(&self) -> usize {
         0
     }
-    /// From here on the device chooses as `choose` would.
+    /// From here on the device chooses as `choose` would. Chosen tokens that nobody has read are forgotten.
     fn begin_choosing(&mut self, _step: &mut Self::Step, _choose: &impl Choose) {}
     /// As [`Backend::embed`], with the one token that the last [`Backend::choose`] left.
     fn embed_chosen(&mut self, _step: &mut Self::Step, _table: &Weight<Self::Buf>, _position: usize) {}
     /// Chooses a token by the logits of the last [`Backend::head`], and ends the step. `draw` is [`Choose::draw`]'s.
     fn choose(&mut self, _step: &mut Self::Step, _draw: f32) {}
     /// The oldest token chosen that nobody has read. Errors: `not_finite`, and those of the device.
-    fn read_chosen(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<u32>> {
+    fn read_chosen(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<Chosen>> {
         async { Err(Error::new(Code::InvalidArgument, "This backend chooses no tokens; read its logits.")) }
     }
 }

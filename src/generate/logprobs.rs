@@ -4,6 +4,7 @@ use super::{
     Vocabulary,
     sampler::{Candidate, keep_largest},
 };
+use crate::backend::choice::Likelihoods;
 use serde::Serialize;
 
 /// A token that was chosen.
@@ -25,32 +26,29 @@ pub struct Logprob {
     pub bytes: Vec<u8>,
 }
 
-/// The logits of one choice, kept until it is made.
-#[derive(Debug)]
-pub struct Likelihoods {
-    logits: Vec<f32>,
-    /// `ln sum e^logit`
-    log_sum: f32,
+impl TokenLogprob {
+    pub fn new(token: u32, likelihoods: &Likelihoods, vocabulary: &impl Vocabulary) -> Self {
+        let logprob = |token: u32, logprob: f32| {
+            let bytes = vocabulary.token_bytes(token).to_vec();
+            Logprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob, bytes }
+        };
+        let top_logprobs = likelihoods.top.iter().map(|&(token, likelihood)| logprob(token, likelihood)).collect();
+        Self { chosen: logprob(token, likelihoods.chosen), top_logprobs }
+    }
 }
 
 impl Likelihoods {
-    pub fn new(logits: &[f32]) -> Self {
+    /// Of `logits` `[vocab]`, with the `top` likeliest tokens.
+    pub fn of(token: u32, top: usize, logits: &[f32]) -> Self {
         let max = logits.iter().fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));
         let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();
-        Self { logits: logits.to_vec(), log_sum: (f64::from(max) + sum.ln()) as f32 }
-    }
-
-    /// `top`: how many alternatives.
-    pub fn of(&self, token: u32, top: usize, vocabulary: &impl Vocabulary) -> TokenLogprob {
-        let logprob = |token: u32| {
-            let bytes = vocabulary.token_bytes(token).to_vec();
-            let logit = self.logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
-            Logprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob: logit - self.log_sum, bytes }
-        };
+        let log_sum = (f64::from(max) + sum.ln()) as f32;
         let mut candidates: Vec<Candidate> = Vec::new();
         if top > 0 {
-            keep_largest(&self.logits, top, &mut candidates);
+            keep_largest(logits, top, &mut candidates);
         }
-        TokenLogprob { chosen: logprob(token), top_logprobs: candidates.iter().map(|candidate| logprob(candidate.token)).collect() }
+        let chosen = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY) - log_sum;
+        // As it comes from there, a candidate's probability is its logit.
+        Self { chosen, top: candidates.iter().map(|candidate| (candidate.token, candidate.probability - log_sum)).collect() }
     }
 }

@@ -1,13 +1,9 @@
 //! Chooses the next token from the model's logits.
 
-use super::{
-    Vocabulary,
-    logprobs::{Likelihoods, TokenLogprob},
-    rng::Pcg32,
-};
+use super::{Vocabulary, logprobs::TokenLogprob, rng::Pcg32};
 use crate::{
     Code, Error, Result,
-    backend::choice::{Choose, Filters},
+    backend::choice::{Choose, Chosen, Filters, Likelihoods, Mask},
     host,
 };
 use std::{
@@ -27,6 +23,8 @@ pub struct SamplingOptions {
     pub presence_penalty: f32,
     /// Token id to a number from -100 to 100 that is added to its logit.
     pub logit_bias: BTreeMap<u32, f32>,
+    /// The only tokens that may be chosen; none: all.
+    pub allowed_tokens: Option<Vec<u32>>,
     /// 0 to 2. The logits are divided by it; at 0 the likeliest token is taken and nothing below matters.
     pub temperature: f32,
     /// Keeps this many of the likeliest tokens; 0 is off.
@@ -48,6 +46,7 @@ impl Default for SamplingOptions {
             frequency_penalty: 0.0,
             presence_penalty: 0.0,
             logit_bias: BTreeMap::new(),
+            allowed_tokens: None,
             temperature: 0.8,
             top_k: 40,
             top_p: 0.95,
@@ -86,6 +85,15 @@ impl SamplingOptions {
             }
             in_range(&format!("logit_bias[{token}]"), bias, -100.0, 100.0)?;
         }
+        if let Some(tokens) = &self.allowed_tokens {
+            if tokens.is_empty() {
+                return Err(invalid("`allowed_token_ids` is empty; name the tokens that may be chosen, or leave it out.".to_owned()));
+            }
+            if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocab_size) {
+                let last = vocab_size.saturating_sub(1);
+                return Err(invalid(format!("`allowed_token_ids` names token {token}; the vocabulary has the tokens 0 to {last}.")));
+            }
+        }
         Ok(())
     }
 }
@@ -118,6 +126,8 @@ pub struct Sampler {
     counts: HashMap<u32, u32>,
     candidates: Vec<Candidate>,
     more: usize,
+    mask: Option<Mask>,
+    /// Of the last token.
     likelihoods: Option<Likelihoods>,
 }
 
@@ -126,7 +136,13 @@ impl Sampler {
     pub fn new(options: SamplingOptions, vocab_size: usize) -> Result<Self> {
         options.validate(vocab_size)?;
         let seed = options.seed.unwrap_or_else(host::entropy);
-        Ok(Self { options, rng: Pcg32::new(seed, 0), counts: HashMap::new(), candidates: Vec::new(), more: 0, likelihoods: None })
+        let mask = options.allowed_tokens.as_ref().map(|tokens| {
+            let mut mask = vec![0; vocab_size.div_ceil(32)];
+            tokens.iter().for_each(|&token| mask[token as usize / 32] |= 1 << (token % 32));
+            mask
+        });
+        let (rng, counts, candidates) = (Pcg32::new(seed, 0), HashMap::new(), Vec::new());
+        Ok(Self { options, rng, counts, candidates, more: 0, mask, likelihoods: None })
     }
 
     /// Tells the sampler what the prompt says, for the repetition penalty.
@@ -147,19 +163,19 @@ impl Sampler {
     /// Errors: `not_finite` when a logit is NaN or infinite, or none is above minus infinity.
     pub fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
         let draw = self.draw(0);
-        self.likelihoods = self.options.top_logprobs.map(|_| Likelihoods::new(logits));
+        let raw = self.options.top_logprobs.map(|_| logits.to_vec());
         let token = match self.distribution(logits)? {
             [only] => only.token,
             _ => self.drawn(draw),
         };
-        self.accept(token);
+        let likelihoods = raw.map(|raw| Likelihoods::of(token, self.options.top_logprobs.unwrap_or(0) as usize, &raw));
+        self.accept(Chosen { token, likelihoods });
         Ok(token)
     }
 
     /// How likely the last token chosen was, if that is wanted.
     pub fn logprob(&self, token: u32, vocabulary: &impl Vocabulary) -> Option<TokenLogprob> {
-        let top = self.options.top_logprobs? as usize;
-        Some(self.likelihoods.as_ref()?.of(token, top, vocabulary))
+        Some(TokenLogprob::new(token, self.likelihoods.as_ref()?, vocabulary))
     }
 
     /// The tokens left by every filter, with probabilities that sum to 1. `logits` `[vocab]` is scratch.
@@ -210,6 +226,14 @@ impl Sampler {
                 *logit += bias;
             }
         }
+        let Some(mask) = &self.mask else { return };
+        for (logits, allowed) in logits.chunks_mut(32).zip(mask) {
+            for (i, logit) in logits.iter_mut().enumerate() {
+                if allowed >> i & 1 == 0 {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }
+        }
     }
 
     /// The candidate that `draw` falls on. They lie in the order of their ids, as on a device.
@@ -232,9 +256,6 @@ impl Choose for Sampler {
     fn choose(&mut self, logits: &mut [f32]) -> Result<u32> {
         self.sample(logits)
     }
-    fn needs_logits(&self) -> bool {
-        self.options.top_logprobs.is_some()
-    }
     fn filters(&self) -> Filters {
         let &SamplingOptions { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p, .. } =
             &self.options;
@@ -246,6 +267,12 @@ impl Choose for Sampler {
     fn logit_bias(&self) -> impl Iterator<Item = (u32, f32)> {
         self.options.logit_bias.iter().map(|(&token, &bias)| (token, bias))
     }
+    fn mask(&self) -> Option<&Mask> {
+        self.mask.as_ref()
+    }
+    fn top_logprobs(&self) -> Option<u32> {
+        self.options.top_logprobs
+    }
     fn draw(&self, ahead: usize) -> f32 {
         let mut rng = self.rng.clone();
         for _ in 0..ahead {
@@ -253,9 +280,10 @@ impl Choose for Sampler {
         }
         rng.next_f32()
     }
-    fn accept(&mut self, token: u32) {
+    fn accept(&mut self, Chosen { token, likelihoods }: Chosen) {
         self.rng.next_f32();
         *self.counts.entry(token).or_insert(0) += 1;
+        self.likelihoods = likelihoods;
     }
     fn more(&self) -> usize {
         self.more

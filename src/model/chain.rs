@@ -31,11 +31,8 @@ impl<B: Backend> Model<B> {
         if here.is_some() && self.chain.next == here {
             self.cached_tokens += 1;
         } else {
-            while self.chain.unread > 0 {
-                self.chain.unread -= 1;
-                // What ran ahead of the last answer, and whatever came of it.
-                let _ = self.backend.read_chosen(&mut self.step).await;
-            }
+            // What ran ahead of the last answer, and whatever came of it.
+            self.chain.unread = 0;
             self.backend.begin_choosing(&mut self.step, choose);
             self.append(tokens, Some(Rows::Last), &mut || false);
             self.choose(choose);
@@ -49,8 +46,9 @@ impl<B: Backend> Model<B> {
         self.chain.unread -= 1;
         // Until it is read, no chain can go on.
         self.chain.next = None;
-        let token = self.backend.read_chosen(&mut self.step).await?;
-        choose.accept(token);
+        let chosen = self.backend.read_chosen(&mut self.step).await?;
+        let token = chosen.token;
+        choose.accept(chosen);
         self.chain.next = Some((self.cached_tokens, token));
         Ok(token)
     }

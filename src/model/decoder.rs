@@ -120,9 +120,7 @@ impl<B: Backend> Model<B> {
     pub async fn step(&mut self, tokens: &[u32], choose: Option<&mut impl Choose>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
         self.check_step(tokens)?;
         match choose {
-            Some(choose) if self.backend.most_in_flight() > 0 && !choose.needs_logits() => {
-                Ok(Outcome::Done(Some(self.follow(tokens, choose).await?)))
-            }
+            Some(choose) if self.backend.most_in_flight() > 0 => Ok(Outcome::Done(Some(self.follow(tokens, choose).await?))),
             choose => {
                 let blocks = self.append(tokens, choose.is_some().then_some(Rows::Last), pause);
                 if blocks < self.weights.blocks.len() {

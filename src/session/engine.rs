@@ -1,5 +1,6 @@
 //! The backends that exist. Nothing to the left of the session knows that there is more than one.
 
+use super::Session;
 #[cfg(not(target_feature = "atomics"))]
 use super::probe::probe;
 #[cfg(not(target_feature = "atomics"))]
@@ -101,6 +102,24 @@ impl Engine {
         with_model!(self, model => model.forward_all(tokens, logits).await)
     }
 
+    /// Waits until the device has taken all that it was given. Errors: those of the device, which come late.
+    pub async fn settle(&mut self) -> Result<()> {
+        match self {
+            Engine::Cpu(_) => Ok(()),
+            #[cfg(not(target_feature = "atomics"))]
+            Engine::Gpu(model) => model.backend.settle().await,
+        }
+    }
+
+    /// Lets go of a device that failed, and of its memory; the model is of no use afterwards.
+    pub fn abandon(&mut self) {
+        match self {
+            Engine::Cpu(_) => {}
+            #[cfg(not(target_feature = "atomics"))]
+            Engine::Gpu(model) => model.backend.device().device.destroy(),
+        }
+    }
+
     /// "cpu" or "gpu"
     pub fn backend(&self) -> &'static str {
         match self {
@@ -148,6 +167,13 @@ impl Engine {
 
     pub fn block_count(&self) -> usize {
         with_model!(self, model => model.spec.widths.blocks)
+    }
+}
+
+impl Session {
+    /// Lets go of the backend, and of its memory, before another one takes its place.
+    pub fn abandon(&mut self) {
+        self.generator.decoder_mut().abandon();
     }
 }
 

@@ -23,6 +23,9 @@ const PROMPT: [u32; 9] = [3, 1, 4, 1, 5, 9, 2, 6, 5];
 const CONTEXT_TOKENS: usize = 64;
 /// Blocks of a timed step, at first and at last: what lies between is free of what a step costs by itself.
 const TIMED_BLOCKS: [usize; 2] = [2, 10];
+/// Where a device's end is seen late, so many that their time is this many times as long.
+const RESOLVED: f64 = 3.0;
+const MOST_BLOCKS: usize = 300;
 /// A card that takes longer for the first of them is slow enough.
 const PATIENCE_MS: f64 = 200.0;
 /// How the processor's speed grows with its threads.
@@ -146,16 +149,17 @@ impl<B: Backend> Probe<B> {
         self.backend.begin_choosing(&mut self.step, &sampler);
         self.record(&[7], PROMPT.len(), 1, Rows::Last);
         self.backend.choose(&mut self.step, sampler.draw(0));
-        self.backend.read_chosen(&mut self.step).await
+        Ok(self.backend.read_chosen(&mut self.step).await?.token)
     }
 
-    /// How long one token takes through one block.
-    async fn block_ms(&mut self) -> Result<f64> {
+    /// How long one token takes through one block. `resolution_ms`: how coarse the device's end is seen; `expected_ms`: what a block should take.
+    async fn block_ms(&mut self, resolution_ms: f64, expected_ms: f64) -> Result<f64> {
         let [few, many] = TIMED_BLOCKS;
         let first_ms = self.token_ms(few).await?;
-        if first_ms > PATIENCE_MS {
+        if first_ms > PATIENCE_MS + resolution_ms {
             return Ok(first_ms / few as f64);
         }
+        let many = ((RESOLVED * resolution_ms / expected_ms) as usize).clamp(many, MOST_BLOCKS);
         Ok((self.token_ms(many).await? - first_ms).max(0.0) / (many - few) as f64)
     }
 
@@ -201,8 +205,9 @@ pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
     let Some(&formats) = list.first().filter(|_| threads > 0) else { return Ok(()) };
     // The vocabulary counts little per block, and its matrices are large.
     let one = Spec { widths: Widths { vocab: small.widths.vocab, ..spec.widths.clone() }, ..spec.clone() };
-    let cpu_ms = Probe::new(Cpu::default(), &one, formats)?.block_ms().await? / (threads as f64).powf(THREADS_POWER);
-    let gpu_ms = Probe::new(gpu.beside(), &one, formats)?.block_ms().await?;
+    let cpu_ms = Probe::new(Cpu::default(), &one, formats)?.block_ms(0.0, 1.0).await? / (threads as f64).powf(THREADS_POWER);
+    let resolution_ms = if gpu.device().is_polled() { gpu.device().latency_ms } else { 0.0 };
+    let gpu_ms = Probe::new(gpu.beside(), &one, formats)?.block_ms(resolution_ms, cpu_ms).await?;
     if gpu_ms > cpu_ms {
         let message = format!("The processor computes faster than the GPU here: {cpu_ms:.2} ms a block in place of {gpu_ms:.2} ms.");
         return Err(Error::new(Code::GpuRefused, message));

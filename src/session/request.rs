@@ -36,7 +36,7 @@ impl ChatRequest {
     }
 
     /// Reads a request: `{messages, tools?, max_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?, frequency_penalty?,
-    /// presence_penalty?, logit_bias?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?}`. Absent and null are the same.
+    /// presence_penalty?, logit_bias?, allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?}`. Absent and null are the same.
     /// Errors: `invalid_argument`, naming the field.
     pub fn from_json(json: &str) -> Result<Self> {
         let mut fields = Fields::from_json(json)?;
@@ -58,6 +58,7 @@ impl ChatRequest {
             frequency_penalty: fields.take("frequency_penalty")?.unwrap_or(default.frequency_penalty),
             presence_penalty: fields.take("presence_penalty")?.unwrap_or(default.presence_penalty),
             logit_bias: fields.take("logit_bias")?.unwrap_or(default.logit_bias),
+            allowed_tokens: fields.take("allowed_token_ids")?,
             // OpenAI's seed is signed; every value is a seed of its own.
             seed: fields.take("seed")?.map(i64::cast_unsigned),
             top_logprobs: logprobs.then(|| top_logprobs.unwrap_or(0)),

@@ -69,6 +69,26 @@ impl State {
     }
 }
 
+/// A session that waits for its model gets it; an error leaves it waiting for another backend.
+async fn finish(loader: EngineLoader, session: Option<Box<Session>>) -> (State, Result<ModelInfo>) {
+    let loaded = match loader.finish() {
+        Ok(mut loaded) => loaded.model.settle().await.map(|()| loaded),
+        Err(error) => Err(error),
+    };
+    match (loaded, session) {
+        (Ok(loaded), None) => {
+            let info = ModelInfo::from(&loaded);
+            (State::Ready(Box::new(loaded.into())), Ok(info))
+        }
+        (Ok(loaded), Some(mut session)) => {
+            let info = ModelInfo::from(&loaded);
+            session.replace_decoder(loaded.model);
+            (State::Ready(session), Ok(info))
+        }
+        (Err(error), session) => (session.map_or(State::Unloaded, State::Ready), Err(error)),
+    }
+}
+
 /// More threads than any tab is given.
 const MAX_THREADS: usize = 64;
 
@@ -106,7 +126,8 @@ impl Engine {
     /// To be called when the GPU was lost: the same file is pushed once more, into `fresh`'s backend, and the answer goes on.
     pub fn reload(&self, fresh: Engine) -> Result<()> {
         self.with_state(|state| match (std::mem::take(state), fresh.state.take()) {
-            (State::Ready(session), State::Loading(loader)) => {
+            (State::Ready(mut session), State::Loading(loader)) => {
+                session.abandon();
                 *state = State::Reloading(session, loader);
                 Ok(())
             }
@@ -167,35 +188,23 @@ impl Engine {
         })
     }
 
-    /// To be called after the file's last byte. Returns what the page shows of the model.
-    pub fn finish(&self) -> std::result::Result<JsValue, JsValue> {
-        let info = self.with_state(|state| match std::mem::take(state) {
-            State::Loading(loader) => {
-                let loaded = loader.finish()?;
-                let info = ModelInfo::from(&loaded);
-                *state = State::Ready(Box::new(loaded.into()));
-                Ok(info)
-            }
-            State::Reloading(mut session, loader) => {
-                // An error leaves the session waiting for another backend.
-                let loaded = match loader.finish() {
-                    Ok(loaded) => loaded,
-                    Err(error) => {
-                        *state = State::Ready(session);
-                        return Err(error);
-                    }
-                };
-                let info = ModelInfo::from(&loaded);
-                session.replace_decoder(loaded.model);
-                *state = State::Ready(session);
-                Ok(info)
-            }
+    /// To be called after the file's last byte. Gives what the page shows of the model.
+    pub fn finish(&self) -> Promise {
+        let (loader, session) = match self.state.take() {
+            State::Loading(loader) => (loader, None),
+            State::Reloading(session, loader) => (loader, Some(session)),
             other => {
-                *state = other;
-                Err(state.refusal())
+                let error = other.refusal();
+                self.state.set(other);
+                return Promise::reject(&error.into());
             }
-        })?;
-        to_js(&info)
+        };
+        let state = Rc::clone(&self.state);
+        future_to_promise(async move {
+            let (after, info) = finish(*loader, session).await;
+            state.set(after);
+            to_js(&info?)
+        })
     }
 
     /// Begins an answer to an OpenAI-shaped request.

@@ -149,7 +149,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
       WebAssembly.validate = validate;
       const engine = new module.Engine({});
       engine.push(new Uint8Array(await (await fetch(url)).arrayBuffer()));
-      const { build } = engine.finish();
+      const { build } = await engine.finish();
       engine.start({ messages: [{ role: 'user', content: 'Hello' }], max_tokens: 3, temperature: 0 });
       let text = '';
       for (let event = await engine.next(); event; event = await engine.next()) text += event.text;

@@ -50,7 +50,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     assert.equal(first.info.gpu_refusal_code, 'gpu_refused');
     assert.match(first.info.gpu_refusal, /faster than the GPU/);
     t.diagnostic(first.info.gpu_refusal);
-    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage)), ['siskin.gpu.1']);
+    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage)), ['siskin.gpu.2']);
     const second = await askOnce(page, {});
     // The very figures of the first time.
     assert.equal(second.info.gpu_refusal, first.info.gpu_refusal);

@@ -78,7 +78,7 @@ describe('the way back from the GPU in Firefox', { skip: cannotRunFirefox(SMOLLM
           if (!tested && engine.has_header()) await engine.test_gpu(0);
           tested ||= engine.has_header();
         }
-        engine.finish();
+        await engine.finish();
         // What comes before the window is the prompt, and the depth that is still being found.
         const [skip, window] = [32, 32];
         engine.start({ messages: [{ role: 'user', content: 'Count.' }], temperature: 0, max_tokens: skip + window + 1, logit_bias: { 2: -100 } });

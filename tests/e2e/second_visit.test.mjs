@@ -37,7 +37,7 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   const bytesOf = (id, name) => Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(readFileSync(`/proc/${id}/status`, 'utf8'))[1]) * 1024;
 
   /** One visit in a browser of its own. `grown_bytes` is what the page's process took at most while loading, above what it takes at rest. */
-  async function visit() {
+  async function visit(storage = 'disk') {
     let last_byte;
     let resting;
     let measured;
@@ -58,7 +58,7 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
         }
       };
     });
-    const browser = startAlone(profile, `${server.url}/visit`);
+    const browser = startAlone(profile, `${server.url}/visit?${storage}`);
     try {
       const ended = browser.exited.then(() => assert.fail('Chromium ended by itself'));
       const result = await Promise.race([done, ended]);
@@ -70,6 +70,15 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
       await browser.kill();
     }
   }
+
+  test('with storage: memory the page holds the engine and little else', async (t) => {
+    const { load_ms, grown_bytes, from_cache, bytes } = await visit('memory');
+    const share = grown_bytes / statSync(MODEL).size;
+    t.diagnostic(`load ${Math.round(load_ms)} ms, peak memory ${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`);
+    assert.equal(from_cache, false);
+    assert.equal(bytes, 0, 'nothing is stored');
+    assert.ok(share < 1.25, `${grown_bytes} bytes`);
+  });
 
   test('the first takes little memory, and is ready when the last byte is there', async (t) => {
     const { load_ms, ready_ms, grown_bytes, from_cache } = await visit();

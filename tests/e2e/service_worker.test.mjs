@@ -1,13 +1,13 @@
 // The service worker: versions of a site side by side, models fetched ahead of need, and its end.
 import assert from 'node:assert/strict';
-import { appendFile, cp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../scripts/serve.mjs';
 import { BadFile } from './bad_server.mjs';
 import { MODELS_DIR, SMOLLM2, cannotRun, openChromium } from './harness.mjs';
-import { CHUNK_BYTES, MODEL_BYTES, MODEL_PATH, NEED_SITE, SITE, eventually, makeSite, publish, removeSite, siteRoutes } from './site.mjs';
+import { CHUNK_BYTES, MODEL_BYTES, MODEL_PATH, MODEL_SHA256, NEED_SITE, SITE, eventually, makeSite, publish, removeSite, siteRoutes } from './site.mjs';
 
 describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
   let folder, model, server, app, page, context, stop;
@@ -188,6 +188,53 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
       return [await get('bytes=0-5'), await get('bytes=-3'), await get('bytes=99-'), await get('lines=1-2')];
     });
     assert.deepEqual(parts, [[206, 'bytes 0-5/26', 'export'], [206, 'bytes 23-25/26', '1;\n'], [416, 'bytes */26', ''], [200, null, 'export const version = 1;\n']]);
+  });
+
+  test('a stored model is served to any fetch, whole and in ranges, without a request; a byte that flipped is not', async () => {
+    await register(page);
+    await ask(page);
+    await page.reload();
+    assert.equal(model.sent_bytes, MODEL_BYTES);
+    const digest = () => page.evaluate(async (path) => {
+      const response = await fetch(path);
+      const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await response.arrayBuffer()));
+      return [response.status, response.headers.get('Content-Length'), Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')];
+    }, MODEL_PATH);
+    assert.deepEqual(await digest(), [200, String(MODEL_BYTES), MODEL_SHA256]);
+    assert.equal(model.sent_bytes, MODEL_BYTES, 'nothing was fetched');
+
+    await page.evaluate(async () => {
+      const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('siskin');
+      for await (const folder of root.values()) {
+        const file = await folder.getFileHandle('17');
+        const bytes = new Uint8Array(await (await file.getFile()).arrayBuffer());
+        bytes[12345] ^= 4;
+        const writable = await file.createWritable();
+        await writable.write(bytes);
+        await writable.close();
+      }
+    });
+    assert.deepEqual(await digest(), [200, String(MODEL_BYTES), MODEL_SHA256]);
+    assert.equal(model.sent_bytes, MODEL_BYTES + CHUNK_BYTES, 'one chunk was fetched');
+
+    const fresh = await page.evaluate(async (path) => {
+      const response = await fetch(path, { cache: 'no-store', headers: { Range: 'bytes=0-3' } });
+      return response.text();
+    }, MODEL_PATH);
+    assert.equal(fresh, 'GGUF');
+    assert.equal(model.sent_bytes, MODEL_BYTES + CHUNK_BYTES + 4, 'whoever asks for the server gets it');
+
+    await server.close();
+    const bytes = await readFile(join(MODELS_DIR, SMOLLM2));
+    for (const [range, first, end] of [['bytes=0-3', 0, 4], [`bytes=${CHUNK_BYTES - 2}-${CHUNK_BYTES + 1}`, CHUNK_BYTES - 2, CHUNK_BYTES + 2], ['bytes=-5', MODEL_BYTES - 5, MODEL_BYTES], [`bytes=${MODEL_BYTES - 1}-${MODEL_BYTES + 9}`, MODEL_BYTES - 1, MODEL_BYTES]]) {
+      const got = await page.evaluate(async ([path, range]) => {
+        const response = await fetch(path, { headers: { Range: range } });
+        return [response.status, response.headers.get('Content-Range'), [...new Uint8Array(await response.arrayBuffer())]];
+      }, [MODEL_PATH, range]);
+      assert.deepEqual(got, [206, `bytes ${first}-${end - 1}/${MODEL_BYTES}`, [...bytes.subarray(first, end)]]);
+    }
+    const beyond = await page.evaluate(async (path) => (await fetch(path, { headers: { Range: 'bytes=99999999-' } })).status, MODEL_PATH);
+    assert.equal(beyond, 416);
   });
 
   test('a site that takes its list away comes from the network again', async () => {

@@ -14,6 +14,7 @@ export const SITE = join(ROOT, 'pkg/site');
 export const NEED_SITE = [join(SITE, 'shell.json'), './build.sh build makes the site'];
 export const MODEL_PATH = `/models/${SMOLLM2}`;
 export const MODEL_BYTES = 98_362_432;
+export const MODEL_SHA256 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
 export const CHUNK_BYTES = 8 << 20;
 
 /** A page that has the library at hand, and registers only if told so. */

@@ -1,13 +1,16 @@
 // Runs in a page that no debugger watches: a debugger keeps copies of what the network brings. It tells the server what it measures.
 import { Siskin } from '/lib/index.js';
 
+/** `disk` or `memory` */
+const storage = location.search.slice(1);
+
 const report = (name, value) => fetch(`/report/${name}`, { method: 'POST', body: JSON.stringify(value) });
 
 async function loadAndAsk() {
   await report('resting');
   const start_ms = performance.now();
   let from_cache;
-  const siskin = await Siskin.load('/bad/model.gguf', { contextTokens: 1024, onProgress: (progress) => (from_cache = progress.from_cache) });
+  const siskin = await Siskin.load('/bad/model.gguf', { contextTokens: 1024, storage, onProgress: (progress) => (from_cache = progress.from_cache) });
   const load_ms = performance.now() - start_ms;
   await report('loaded');
   const asked_ms = performance.now();
@@ -20,7 +23,7 @@ async function loadAndAsk() {
 
 /** The files in which the model is stored, one after the other. */
 async function readPlainly() {
-  const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('siskin');
+  const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('siskin', { create: true });
   const start_ms = performance.now();
   let bytes = 0;
   for await (const folder of root.values()) {

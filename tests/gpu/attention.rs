@@ -3,7 +3,7 @@
 use super::{
     data::{Matrix, near},
     device::tiers,
-    harness::{EPS, FORMATS, Harness, NORM_EPS, TOKENS, WIDTHS, normed, product},
+    harness::{EPS, FORMATS, Harness, NORM_EPS, TOKENS, WIDTHS, normed},
 };
 use half::f16;
 use siskin::{
@@ -105,7 +105,7 @@ impl Case {
                 format!("{name} of {dtypes:?}, heads of {head}, {:?}, {tokens} tokens at {position}: token {t}, {i}", self.rope.pairs)
             };
             let results = weights.iter().map(|w| {
-                let mut y = product(w, &h);
+                let mut y = self.harness.product(w, &h);
                 for (i, y) in y.iter_mut().enumerate() {
                     y.0 += if biased { f64::from(self.harness.bias.1[i % w.weight.rows]) } else { 0.0 };
                 }

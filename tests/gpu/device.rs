@@ -2,17 +2,19 @@
 
 use siskin::backend::gpu::{
     Gpu,
-    device::{Device, GpuOptions},
+    device::{Device, GpuOptions, Products},
 };
 
 /// What this machine has, what others have or lack, and weights in many parts.
-pub fn tiers() -> [GpuOptions; 4] {
+pub fn tiers() -> [GpuOptions; 5] {
     let all = GpuOptions::default();
+    let products = |alone, dots| Some(Products { alone, dots });
     [
-        all,
-        GpuOptions { alone: Some(false), ..all },
-        GpuOptions { alone: Some(false), without_f16: true, without_subgroups: true, without_packed: true, default_limits: true, ..all },
-        GpuOptions { alone: Some(true), max_part_bytes: Some(40_000), ..all },
+        GpuOptions { products: products(false, true), ..all },
+        GpuOptions { products: products(false, false), ..all },
+        GpuOptions { products: products(false, false), without_subgroups: true, without_packed: true, default_limits: true, ..all },
+        GpuOptions { products: products(true, false), max_part_bytes: Some(40_000), ..all },
+        GpuOptions { products: products(true, true), ..all },
     ]
 }
 

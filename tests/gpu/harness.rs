@@ -75,6 +75,11 @@ impl Harness {
         self.gpu.tap_buffer(&mut self.step, "", &buffer);
     }
 
+    /// `w x` as products take it here.
+    pub fn product(&self, w: &Matrix<Buf>, x: &[f64]) -> Vec<(f64, f64)> {
+        product(w, x, self.gpu.device().products.get().dots)
+    }
+
     /// What was tapped, in order.
     pub fn taps(&mut self) -> Vec<Vec<f32>> {
         pollster::block_on(self.gpu.submit(&mut self.step)).expect("the device works");
@@ -93,9 +98,10 @@ pub fn normed(x: &[f32], cols: usize, norm: &[f32]) -> Vec<f64> {
     rows.collect()
 }
 
-/// `w x`, each with how far off a sum in f32 may be, `[tokens, rows]`.
-pub fn product(w: &Matrix<Buf>, x: &[f64]) -> Vec<(f64, f64)> {
+/// `w x`, each with how far off a sum in f32 may be, `[tokens, rows]`; with `dots` also the activations, which are then steps of 15 bits.
+pub fn product(w: &Matrix<Buf>, x: &[f64], dots: bool) -> Vec<(f64, f64)> {
     let cols = w.weight.cols;
+    let half_step = if dots { 0.5 / (127.0 * 128.0) } else { 0.0 };
     let mut results = Vec::new();
     for x in x.chunks_exact(cols) {
         for (values, sizes) in w.values.chunks_exact(cols).zip(w.sizes.chunks_exact(cols)) {
@@ -104,6 +110,10 @@ pub fn product(w: &Matrix<Buf>, x: &[f64]) -> Vec<(f64, f64)> {
                 sum += x * f64::from(value);
                 // The second part is for offsets that cancel out: 32 scales of 0.06 and less.
                 bound += x.abs() * (f64::from(size) * 64.0 * EPS + 1e-6);
+            }
+            for (x, sizes) in x.chunks(32).zip(sizes.chunks(32)) {
+                let largest = x.iter().fold(0f64, |largest, x| largest.max(x.abs()));
+                bound += half_step * largest * sizes.iter().map(|&size| f64::from(size)).sum::<f64>();
             }
             results.push((sum, bound));
         }

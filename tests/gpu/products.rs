@@ -3,7 +3,7 @@
 use super::{
     data::near,
     device::tiers,
-    harness::{EPS, FORMATS, Harness, NORM_EPS, WIDTHS, normed, product},
+    harness::{EPS, FORMATS, Harness, NORM_EPS, WIDTHS, normed},
 };
 use siskin::{
     backend::{Activation, Backend, FeedForward, Rows},
@@ -65,7 +65,7 @@ fn projections() {
             harness.gpu.project_add(&mut harness.step, &w.weight);
             harness.tap(|step| &step.x);
             let [a, before, after] = &harness.taps()[..] else { panic!("three taps") };
-            for (i, (expected, bound)) in product(&w, &doubles(&a[..tokens * cols])).into_iter().enumerate() {
+            for (i, (expected, bound)) in harness.product(&w, &doubles(&a[..tokens * cols])).into_iter().enumerate() {
                 let expected = expected + f64::from(before[i]);
                 let what = || format!("{} {rows} x {cols}, {tokens} tokens, {i}", dtype.name());
                 near(after[i], expected, bound + 2.0 * EPS * expected.abs(), &what);
@@ -89,7 +89,7 @@ fn feed_forwards() {
             harness.tap(|step| &step.a);
             let [a] = &harness.taps()[..] else { panic!("one tap") };
             let h = normed(&x, cols, &harness.norm.1);
-            for (i, ((g, g_bound), (u, u_bound))) in product(&gate, &h).into_iter().zip(product(&up, &h)).enumerate() {
+            for (i, ((g, g_bound), (u, u_bound))) in harness.product(&gate, &h).into_iter().zip(harness.product(&up, &h)).enumerate() {
                 let silu = g / (1.0 + (-g).exp());
                 let bound = 1.1 * g_bound * (u.abs() + u_bound) + silu.abs() * u_bound + 1e-5 * (silu * u).abs() + 1e-6;
                 near(a[i], silu * u, bound, &|| format!("{} {} {rows} x {cols}, {tokens} tokens, {i}", dtype.name(), other.name()));
@@ -110,7 +110,7 @@ fn logits() {
                 let mut logits = Vec::new();
                 pollster::block_on(gpu.read(step, &mut logits)).unwrap();
                 let x = if wanted == Rows::All { &x[..] } else { &x[(tokens - 1) * cols..] };
-                for (i, (expected, bound)) in product(&output, &normed(x, cols, &harness.norm.1)).into_iter().enumerate() {
+                for (i, (expected, bound)) in harness.product(&output, &normed(x, cols, &harness.norm.1)).into_iter().enumerate() {
                     near(logits[i], expected, bound, &|| format!("{} {rows} x {cols}, {tokens} tokens, {i}", dtype.name()));
                 }
             }

@@ -5,7 +5,7 @@ use siskin::{
     Code, Result,
     backend::{
         Backend, Widths,
-        choice::Choose,
+        choice::{Choose, Chosen, Likelihoods},
         gpu::{Gpu, Step, device::GpuOptions},
     },
     generate::sampler::{Sampler, SamplingOptions},
@@ -32,7 +32,7 @@ impl Chooser {
     }
 
     /// The token that the device chooses by these logits.
-    fn choose(&mut self, logits: &[f32], draw: f32) -> Result<u32> {
+    fn choose(&mut self, logits: &[f32], draw: f32) -> Result<Chosen> {
         self.gpu.embed(&mut self.step, &self.table, &[0], 0);
         self.gpu.device().queue.write_buffer(&self.step.logits, 0, bytemuck::cast_slice(logits));
         self.gpu.choose(&mut self.step, draw);
@@ -44,10 +44,20 @@ impl Chooser {
         self.gpu.begin_choosing(&mut self.step, sampler);
         for i in 0..tokens {
             let draw = sampler.draw(0);
-            let token = self.choose(logits, draw).unwrap_or_else(|error| panic!("{what}: {error}"));
-            let expected = within_reach(sampler, logits, draw);
+            let chosen = self.choose(logits, draw).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let (token, expected) = (chosen.token, within_reach(sampler, logits, draw));
             assert!(expected.contains(&token), "{what}, token {i}, draw {draw}: {token} is none of {expected:?}");
-            sampler.accept(token);
+            let likelihoods = sampler.top_logprobs().map(|top| Likelihoods::of(token, top as usize, logits));
+            assert_eq!(chosen.likelihoods.is_some(), likelihoods.is_some());
+            if let (Some(got), Some(expected)) = (&chosen.likelihoods, &likelihoods) {
+                let tokens = |likelihoods: &Likelihoods| likelihoods.top.iter().map(|&(token, _)| token).collect::<Vec<_>>();
+                assert_eq!(tokens(got), tokens(expected), "{what}");
+                let pairs = got.top.iter().zip(&expected.top).map(|(a, b)| (a.1, b.1)).chain([(got.chosen, expected.chosen)]);
+                for (got, expected) in pairs {
+                    assert!((got - expected).abs() <= 2e-5 * expected.abs().max(1.0), "{what}: {got} in place of {expected}");
+                }
+            }
+            sampler.accept(chosen);
         }
     }
 }
@@ -128,15 +138,74 @@ fn penalties_and_biases() {
 }
 
 #[test]
+fn only_allowed_tokens() {
+    let mut random = Random::new(15);
+    for &vocab in VOCABS {
+        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        for temperature in [0.0, 0.8] {
+            for count in [1, 2, 40] {
+                for (top_k, top_p, frequency_penalty) in [(0, 1.0, 0.0), (3, 1.0, 0.5), (0, 0.5, 0.0)] {
+                    let allowed: Vec<u32> = (0..count).map(|_| random.below(vocab) as u32).collect();
+                    let allowed_tokens = Some(allowed.clone());
+                    let seed = Some(random.bits());
+                    let options = SamplingOptions {
+                        temperature,
+                        top_k,
+                        top_p,
+                        frequency_penalty,
+                        allowed_tokens,
+                        seed,
+                        ..SamplingOptions::default()
+                    };
+                    let what = format!("{options:?}, {vocab} tokens");
+                    let mut sampler = sampler(options, vocab);
+                    chooser.check(&mut sampler, &logits(vocab, &mut random), 3, &what);
+                    assert!(sampler.counts().all(|(token, _)| allowed.contains(&token)), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn likelihoods_of_the_chosen_and_the_likeliest() {
+    let mut random = Random::new(16);
+    for &vocab in VOCABS {
+        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        for temperature in [0.0, 1.0] {
+            for top in [0, 1, 5, 20] {
+                // What changes the logits before the choice changes no likelihood.
+                let options = SamplingOptions {
+                    temperature,
+                    top_logprobs: Some(top),
+                    frequency_penalty: 1.0,
+                    seed: Some(random.bits()),
+                    ..SamplingOptions::default()
+                };
+                let what = format!("{options:?}, {vocab} tokens");
+                chooser.check(&mut sampler(options, vocab), &logits(vocab, &mut random), 4, &what);
+            }
+        }
+        // Equals are told in the order of their ids, and what cannot be said is told last.
+        let options = SamplingOptions { top_logprobs: Some(5), ..SamplingOptions::greedy() };
+        let mut equal = vec![1.5; vocab];
+        equal[vocab / 2] = f32::NEG_INFINITY;
+        if vocab > 1 {
+            chooser.check(&mut sampler(options, vocab), &equal, 1, &format!("equals, {vocab} tokens"));
+        }
+    }
+}
+
+#[test]
 fn the_first_of_equals_is_the_likeliest() {
     for &vocab in VOCABS {
         let Some(mut chooser) = Chooser::new(vocab) else { return };
         chooser.gpu.begin_choosing(&mut chooser.step, &sampler(SamplingOptions::greedy(), vocab));
         for value in [0.0, -0.0, 5.0, -1e30, f32::MAX, f32::MIN] {
-            assert_eq!(chooser.choose(&vec![value; vocab], 0.5).unwrap(), 0, "{value}, {vocab} tokens");
+            assert_eq!(chooser.choose(&vec![value; vocab], 0.5).unwrap().token, 0, "{value}, {vocab} tokens");
             let mut logits = vec![f32::NEG_INFINITY; vocab];
             logits[vocab * 2 / 3..].fill(value);
-            assert_eq!(chooser.choose(&logits, 0.5).unwrap() as usize, vocab * 2 / 3, "{value}, {vocab} tokens");
+            assert_eq!(chooser.choose(&logits, 0.5).unwrap().token as usize, vocab * 2 / 3, "{value}, {vocab} tokens");
         }
     }
 }
@@ -174,7 +243,7 @@ fn tokens_come_as_often_as_they_are_likely() {
         chooser.gpu.begin_choosing(&mut chooser.step, &sampler);
         let mut counts = vec![0; vocab];
         for i in 0..DRAWS {
-            counts[chooser.choose(&logits, (i as f32 + 0.5) / DRAWS as f32).unwrap() as usize] += 1;
+            counts[chooser.choose(&logits, (i as f32 + 0.5) / DRAWS as f32).unwrap().token as usize] += 1;
         }
         let mut expected = vec![0.0; vocab];
         for candidate in sampler.distribution(&mut logits.clone()).unwrap() {

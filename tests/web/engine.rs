@@ -33,10 +33,10 @@ fn engine(options: &Value) -> Engine {
     Engine::new(&js(options)).expect("good options")
 }
 
-fn ready() -> Engine {
+async fn ready() -> Engine {
     let engine = engine(&json!({}));
     engine.push(&chatting(QWEN2)).expect("a good file");
-    engine.finish().expect("a whole file");
+    settled(engine.finish()).await.expect("a whole file");
     engine
 }
 
@@ -79,7 +79,7 @@ async fn a_file_in_odd_pieces_gives_the_model() {
             engine.push(piece).expect("a good piece");
             (rest, turn) = (after, turn + 1);
         }
-        let info = from_js(&engine.finish().expect("a whole file"));
+        let info = settled(engine.finish()).await.expect("a whole file");
         let build = if cfg!(target_feature = "relaxed-simd") { "relaxed" } else { "simd" };
         for (field, expected) in [
             ("name", json!("tiny")),
@@ -101,13 +101,13 @@ async fn a_file_in_odd_pieces_gives_the_model() {
         texts.push(text(&answer(&engine).await));
     }
     assert!(!texts[0].is_empty() && texts.iter().all(|text| *text == texts[0]), "{texts:?}");
-    let bytes = ready().memory_bytes();
+    let bytes = ready().await.memory_bytes();
     assert!(bytes > 1e6 && bytes % 65536.0 == 0.0, "{bytes}");
 }
 
 #[test]
 async fn an_answer_ends_with_its_usage_and_the_next_reuses_the_cache() {
-    let engine = ready();
+    let engine = ready().await;
     engine.start(&request("Hello there", 6)).expect("a good request");
     let events = answer(&engine).await;
     let last = events.last().expect("an event");
@@ -125,7 +125,7 @@ async fn an_answer_ends_with_its_usage_and_the_next_reuses_the_cache() {
 
 #[test]
 async fn stop_ends_an_answer_and_the_next_works() {
-    let engine = ready();
+    let engine = ready().await;
     engine.stop();
     engine.start(&request("Hello", 200)).expect("a good request");
     let mut event = settled(engine.next()).await.expect("an event");
@@ -151,7 +151,7 @@ async fn stop_ends_an_answer_and_the_next_works() {
 
 #[test]
 async fn one_thing_at_a_time() {
-    let engine = ready();
+    let engine = ready().await;
     engine.start(&request("Hello", 5)).expect("a good request");
     assert_eq!(error_of(engine.start(&request("Hello", 5))), Code::Busy);
     let step = engine.next();
@@ -183,7 +183,7 @@ async fn broken_files_have_their_codes() {
     ] {
         let engine = engine(&json!({}));
         let pushed = engine.push(file).and_then(|()| engine.push(b"")).map_err(JsValue::from);
-        let finished = engine.finish();
+        let finished = settled(engine.finish()).await;
         let error = pushed.as_ref().err().or(finished.as_ref().err()).expect(expected);
         assert_eq!(code(error), expected);
         if let (Err(pushed), Err(finished)) = (&pushed, &finished) {
@@ -197,12 +197,12 @@ async fn broken_files_have_their_codes() {
     let engine = engine(&json!({}));
     engine.push(QWEN2).expect("a good file");
     assert_eq!(error_of(engine.start(&request("Hello", 1))), Code::NotLoaded, "not before finish");
-    assert_eq!(from_js(&engine.finish().expect("a whole file"))["has_chat_template"], json!(false));
+    assert_eq!(settled(engine.finish()).await.expect("a whole file")["has_chat_template"], json!(false));
     assert_eq!(error_of(engine.start(&request("Hello", 1))), Code::Template);
 }
 
 #[test]
-fn options_are_checked() {
+async fn options_are_checked() {
     for options in
         [json!({"context_tokens": "many"}), json!({"context_tokens": -1}), json!({"colour": "red"}), json!([1]), json!({"threads": 0})]
     {
@@ -212,7 +212,7 @@ fn options_are_checked() {
         let engine = engine(&json!({"context_tokens": context_tokens}));
         assert_eq!(error_of(engine.push(QWEN2)), Code::InvalidArgument, "{context_tokens}");
     }
-    let engine = ready();
+    let engine = ready().await;
     for request in [
         json!({}),
         json!({"messages": []}),
@@ -230,19 +230,22 @@ fn options_are_checked() {
 
 /// On wasm a usize has 32 bits: a size that a header claims may not fit.
 #[test]
-fn sizes_beyond_32_bits_are_refused() {
+async fn sizes_beyond_32_bits_are_refused() {
     let model = ModelFile::small(siskin::quant::DType::Q8_0).with("llama.context_length", u32::MAX);
     for context_tokens in [1_u32 << 25, 1 << 30, u32::MAX - 1] {
         let engine = engine(&json!({"context_tokens": context_tokens}));
         let pushed = engine.push(&model.to_bytes()).map_err(JsValue::from);
-        let error = pushed.err().or_else(|| engine.finish().err()).expect("no such memory");
+        let error = match pushed {
+            Err(error) => error,
+            Ok(()) => settled(engine.finish()).await.expect_err("no such memory"),
+        };
         assert_eq!(code(&error), "out_of_memory", "{context_tokens}");
     }
 }
 
 #[test]
-fn text_survives_tokens() {
-    let engine = ready();
+async fn text_survives_tokens() {
+    let engine = ready().await;
     let undefined = &JsValue::UNDEFINED;
     for text in ["", "Hello", "grüße, 中文, 👩‍👩‍👧", "<|im_end|>", "a\0b\r\n\t", " \u{fdd0}"] {
         let ids = engine.tokenize(text, undefined).expect("tokens");

@@ -84,29 +84,42 @@ export class PickedBackend {
   }
 
   /**
-   * What takes the file. Once its header is there, the card is put to the test, while the rest arrives.
+   * What takes the file. Once its header is there, the card is put to the test, while the rest arrives; what has come by then goes to the processor if
+   * the card fails.
    *
    * @returns {Taker}
    */
   taker() {
-    return this.#taker(this.engine);
+    /** @type {Uint8Array[]} */
+    const taken = [];
+    return this.#taker(this.#message.backend === 'auto' ? taken : undefined);
   }
 
   /**
-   * @param {Engine} engine
+   * @param {Uint8Array[]} [taken] where the processor may begin with it: what was pushed before the test
    * @returns {Taker}
    */
-  #taker(engine) {
+  #taker(taken) {
     let tested = this.#figures.backend === 'cpu';
     const { backend, threads } = this.#message;
     return {
       push: async (bytes) => {
-        engine.push(bytes);
-        if (tested || !engine.has_header()) return;
-        tested = true;
-        await engine.test_gpu(backend === 'auto' ? usableThreads(threads) : 0);
+        if (tested) return this.engine.push(bytes);
+        taken?.push(bytes.slice());
+        try {
+          this.engine.push(bytes);
+          if (!this.engine.has_header()) return;
+          tested = true;
+          await this.engine.test_gpu(backend === 'auto' ? usableThreads(threads) : 0);
+        } catch (error) {
+          if (!taken || !isDeviceError(error)) throw error;
+          tested = true;
+          await this.fallBack(error);
+          for (const bytes of taken) this.engine.push(bytes);
+        }
+        taken?.splice(0);
       },
-      finish: () => engine.finish(),
+      finish: () => this.engine.finish(),
     };
   }
 
@@ -163,11 +176,11 @@ export class PickedBackend {
   async #reload(fresh) {
     this.engine.reload(fresh);
     const quiet = () => {};
-    await pumpWeights(await openWeights(this.#message.source, quiet), this.#taker(this.engine), quiet);
+    await pumpWeights(await openWeights(this.#message.source, quiet), this.#taker(), quiet);
   }
 }
 
 /** @param {unknown} error */
-function isDeviceError(error) {
+export function isDeviceError(error) {
   return codeOf(error)?.startsWith('gpu_') ?? false;
 }

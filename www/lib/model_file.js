@@ -128,6 +128,22 @@ export class ModelFile {
   }
 
   /**
+   * A part of the model, each chunk verified.
+   *
+   * @param {number} first
+   * @param {number} end the first byte that is not wanted
+   * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>}
+   * @throws {SiskinError} as `chunks`
+   */
+  async *bytes(first, end) {
+    for (let start = first - (first % CHUNK_BYTES); start < end; start += CHUNK_BYTES) {
+      const bytes = await this.#chunk(start / CHUNK_BYTES);
+      if (!bytes) return;
+      yield bytes.subarray(Math.max(0, first - start), end - start);
+    }
+  }
+
+  /**
    * Fetches and verifies the first chunk that is missing, if nobody else is fetching.
    *
    * @returns {Promise<boolean>} whether all is there now

@@ -135,7 +135,7 @@
  * @property {(bytes: Uint8Array) => void} push
  * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
  * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs; with `threads` above 0 it also refuses a card slower than so many of the processor's
- * @property {() => ModelInfo} finish
+ * @property {() => Promise<ModelInfo>} finish
  * @property {(fresh: Engine) => void} reload takes the place of a model that was lost; the file is pushed and finished again
  * @property {(request: ChatRequest) => void} start
  * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one token

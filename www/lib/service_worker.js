@@ -1,11 +1,12 @@
 /**
  * What sw.js runs: the service worker of a site with Siskin. It isolates the site's pages, serves their files by version and offline, and fetches models
- * ahead of need. Its registration URL may hold `isolate=false`, and any number of `precache=URL` for sites that register it themselves.
+ * ahead of need; stored models it serves too. Its registration URL may hold `isolate=false`, and any number of `precache=URL` for sites that register it themselves.
  */
 import { messageOf } from './errors.js';
 import { Memo } from './memo.js';
 import { Precache } from './precache.js';
 import { Shell } from './shell.js';
+import { storedResponse } from './stored.js';
 
 /**
  * What is used of ServiceWorkerGlobalScope, which TypeScript's DOM library lacks.
@@ -109,7 +110,8 @@ async function answer(event) {
 async function kept(event) {
   try {
     const version = await shell.versionFor(event);
-    return version === undefined ? undefined : await shell.find(version, event.request);
+    const found = version === undefined ? undefined : await shell.find(version, event.request);
+    return found ?? (await storedResponse(event.request, (work) => event.waitUntil(work)));
   } catch {
     // Storage can be full or broken; the network may still be there.
     return undefined;

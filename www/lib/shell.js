@@ -3,6 +3,7 @@
  * is one version: fetched whole before any page sees it, and the same for a page and its workers as long as they live.
  */
 import { Memo } from './memo.js';
+import { partialResponse, rangeAsked } from './range.js';
 
 /** @import { Scope } from './service_worker.js' */
 
@@ -161,8 +162,10 @@ export class Shell {
     // As hosts do: a folder is its index, and some leave .html away.
     const other = pathname.endsWith('/') ? 'index.html' : '.html';
     const found = (await cache.match(origin + pathname)) ?? (request.mode === 'navigate' ? await cache.match(origin + pathname + other) : undefined);
-    const range = request.headers.get('Range');
-    return found && range ? partOf(found, range) : found;
+    if (!found?.ok || !request.headers.has('Range')) return found;
+    const blob = await found.blob();
+    const range = rangeAsked(request.headers, blob.size);
+    return range ? partialResponse(found.headers, blob.size, range, blob.slice(range.first, range.end)) : new Response(blob, { headers: found.headers });
   }
 }
 
@@ -205,26 +208,4 @@ async function fetchFile(url, sha256) {
 async function sha256Of(bytes) {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-/**
- * @param {Response} whole
- * @param {string} range a Range header
- * @returns {Promise<Response>} the whole where the header asks for anything but one range of bytes
- */
-async function partOf(whole, range) {
-  const [, first_text, last_text] = /^bytes=(\d*)-(\d*)$/.exec(range) ?? [];
-  if (!first_text && !last_text) return whole;
-  const blob = await whole.blob();
-  const first = first_text ? Number(first_text) : Math.max(0, blob.size - Number(last_text));
-  const last = first_text && last_text ? Math.min(Number(last_text), blob.size - 1) : blob.size - 1;
-  const headers = new Headers(whole.headers);
-  if (first > last) {
-    headers.set('Content-Range', `bytes */${blob.size}`);
-    headers.delete('Content-Length');
-    return new Response(null, { status: 416, headers });
-  }
-  headers.set('Content-Range', `bytes ${first}-${last}/${blob.size}`);
-  headers.set('Content-Length', String(last + 1 - first));
-  return new Response(blob.slice(first, last + 1), { status: 206, headers });
 }

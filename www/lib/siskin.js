@@ -195,7 +195,7 @@ function startModel(described, { context_tokens, threads, backend, signal }, onP
   const load = async () => {
     try {
       link = new WorkerLink();
-      const { result } = link.call({ type: 'load', source: described.source, context_tokens, threads, backend, known_gpu: recallGpu() }, {
+      const { result } = link.call({ type: 'load', source: described.source, context_tokens, threads, backend, known_gpu: recallGpu(described.source, threads) }, {
         signal,
         transfer: described.transfer,
         onMessage: (message) => {
@@ -203,7 +203,7 @@ function startModel(described, { context_tokens, threads, backend, signal }, onP
         },
       });
       const info = await result;
-      if (backend === 'auto') rememberGpu(info);
+      if (backend === 'auto') rememberGpu(described.source, threads, info);
       const local = { link, info: Object.freeze(info) };
       link.onMoved = (figures) => (local.info = Object.freeze({ ...info, ...figures }));
       return local;

@@ -29,7 +29,7 @@ import { messageOf } from './errors.js';
  */
 
 const ROOT = 'siskin';
-/** A file as large as this that a killed browser left half is told by its size; smaller ones take the place of the old one whole. */
+/** From this size on a file that a killed browser left half is told by its size, and is part of a model; smaller ones take the place of the old one whole. */
 const IN_PLACE_BYTES = 64 << 10;
 /** How often and how soon a file that is in use is tried again. */
 const MOST_TRIES = 20;
@@ -263,8 +263,10 @@ class CacheStore {
 /** @implements {Store} */
 class MemoryStore {
   kind = /** @type {const} */ ('memory');
-  /** @type {Map<string, Map<string, Blob>>} */
+  /** @type {Map<string, Map<string, Uint8Array<ArrayBuffer>>>} */
   #folders = new Map();
+  /** Buffers of parts that were removed: new ones each time would be garbage as large as the model. @type {ArrayBuffer[]} */
+  #spare = [];
 
   async folders() {
     return [...this.#folders.keys()];
@@ -272,16 +274,25 @@ class MemoryStore {
 
   /** @param {string} folder */
   async files(folder) {
-    return new Map([...(this.#folders.get(folder) ?? [])].map(([name, { size }]) => [name, size]));
+    return new Map([...(this.#folders.get(folder) ?? [])].map(([name, { length }]) => [name, length]));
   }
 
   /**
    * @param {string} folder
    * @param {string[]} names
+   * @param {ArrayBuffer} [buffer]
    */
-  async read(folder, names) {
-    const blobs = names.map((name) => this.#folders.get(folder)?.get(name));
-    return blobs.includes(undefined) ? undefined : joined(/** @type {Blob[]} */ (blobs));
+  async read(folder, names, buffer) {
+    const files = names.map((name) => this.#folders.get(folder)?.get(name)).filter((file) => file !== undefined);
+    if (files.length < names.length) return undefined;
+    const length = files.reduce((sum, file) => sum + file.length, 0);
+    const bytes = buffer && buffer.byteLength >= length ? new Uint8Array(buffer, 0, length) : new Uint8Array(length);
+    let at = 0;
+    for (const file of files) {
+      bytes.set(file, at);
+      at += file.length;
+    }
+    return bytes;
   }
 
   /**
@@ -290,8 +301,12 @@ class MemoryStore {
    * @param {Uint8Array<ArrayBuffer>} bytes
    */
   async write(folder, name, bytes) {
+    await this.remove(folder, name);
+    const buffer = bytes.length < IN_PLACE_BYTES ? undefined : this.#spare.pop();
+    const copy = buffer && buffer.byteLength >= bytes.length ? new Uint8Array(buffer, 0, bytes.length) : new Uint8Array(bytes.length);
+    copy.set(bytes);
     const files = this.#folders.get(folder) ?? new Map();
-    this.#folders.set(folder, files.set(name, new Blob([bytes])));
+    this.#folders.set(folder, files.set(name, copy));
   }
 
   /**
@@ -300,7 +315,10 @@ class MemoryStore {
    */
   async remove(folder, name) {
     if (name === undefined) this.#folders.delete(folder);
-    else this.#folders.get(folder)?.delete(name);
+    const file = name === undefined ? undefined : this.#folders.get(folder)?.get(name);
+    if (file === undefined || name === undefined) return;
+    this.#folders.get(folder)?.delete(name);
+    if (file.length >= IN_PLACE_BYTES) this.#spare.push(file.buffer);
   }
 }
 

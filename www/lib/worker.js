@@ -2,7 +2,7 @@
  * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays smooth, and looks at its
  * messages between any two steps of the engine, so that stop stops.
  */
-import { pickBackend } from './backend.js';
+import { isDeviceError, pickBackend } from './backend.js';
 import { codeOf, messageOf } from './errors.js';
 import { openWeights, pumpWeights } from './weights.js';
 
@@ -160,20 +160,21 @@ async function load(message, again = true) {
  * @param {ChatRequest} request
  */
 async function answer(id, request) {
-  if (!engine) return;
+  const writer = engine;
+  if (!writer) return;
   answering = id;
   stopping = unloading;
   let stop_sent = false;
   const clock = new Clock(performance.now());
   try {
-    engine.start(request);
+    writer.start(request);
     page.postMessage({ type: 'started', id });
     for (;;) {
       if (stopping && !stop_sent) {
         stop_sent = true;
-        engine.stop();
+        writer.stop();
       }
-      const event = await nextEvent(engine);
+      const event = await recovering(() => writer.next());
       if (!event) break;
       page.postMessage({ type: 'event', id, value: event, timings: clock.tick(performance.now(), event) });
       await breathe();
@@ -187,19 +188,34 @@ async function answer(id, request) {
 }
 
 /**
- * The next event, whatever happens to the graphics card: it is started again once, then the processor takes over.
+ * Does it, whatever happens to the graphics card: it is started again once, then the processor takes over.
  *
- * @param {Engine} engine
+ * @template T
+ * @param {() => Promise<T>} run
+ * @returns {Promise<T>}
  */
-async function nextEvent(engine) {
+async function recovering(run) {
   for (;;) {
     try {
-      return await engine.next();
+      return await run();
     } catch (error) {
-      if (!backend?.mayRecover(error)) throw error;
-      await backend.recover(error);
+      if (!isDeviceError(error)) throw error;
+      if (!backend?.mayRecover(error)) throw new Lost(error);
+      try {
+        await backend.recover(error);
+      } catch (cause) {
+        throw new Lost(cause);
+      }
       page.postMessage({ type: 'moved', value: backend.figures() });
     }
+  }
+}
+
+/** The model is gone, and could not be loaded again. */
+class Lost extends Error {
+  /** @param {unknown} cause */
+  constructor(cause) {
+    super(messageOf(cause), { cause });
   }
 }
 
@@ -208,9 +224,10 @@ async function nextEvent(engine) {
  * @param {Uint32Array} ids
  */
 async function score(id, ids) {
-  if (!engine) return;
+  const scorer = engine;
+  if (!scorer) return;
   try {
-    page.postMessage({ type: 'done', id, value: await engine.score(ids) });
+    page.postMessage({ type: 'done', id, value: await recovering(() => scorer.score(ids)) });
   } catch (error) {
     fail(id, error);
   }

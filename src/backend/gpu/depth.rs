@@ -6,9 +6,6 @@ use std::collections::VecDeque;
 pub const MOST_STEPS: usize = 16;
 /// Before anything is known, where readings are quick.
 const FIRST_STEPS: usize = 2;
-/// Readings that take longer than this are looked for now and then and come in bunches, which tell nothing of a step: as many as may be are kept
-/// under way then.
-const POLLED_MS: f64 = 10.0;
 /// The time of a step is taken over so many of them: browsers deliver readings in bunches.
 const WINDOW: usize = 8;
 
@@ -22,12 +19,14 @@ pub struct Depth {
     /// The shortest so far: with too few under way, the time between two tokens is mostly waiting.
     step_ms: f64,
     steps: usize,
+    is_polled: bool,
 }
 
 impl Depth {
-    pub fn new(latency_ms: f64) -> Self {
-        let steps = if latency_ms > POLLED_MS { MOST_STEPS } else { FIRST_STEPS };
-        Self { latency_ms, read_ms: VecDeque::new(), step_ms: f64::INFINITY, steps }
+    /// Where readings are polled they come in bunches, which tell nothing of a step: as many as may be are kept under way then.
+    pub fn new(latency_ms: f64, is_polled: bool) -> Self {
+        let steps = if is_polled { MOST_STEPS } else { FIRST_STEPS };
+        Self { is_polled, latency_ms, read_ms: VecDeque::new(), step_ms: f64::INFINITY, steps }
     }
 
     pub fn steps(&self) -> usize {
@@ -41,7 +40,7 @@ impl Depth {
 
     /// A token was read.
     pub fn observe(&mut self, now_ms: f64) {
-        if self.latency_ms > POLLED_MS {
+        if self.is_polled {
             return;
         }
         self.read_ms.push_back(now_ms);
@@ -61,7 +60,7 @@ mod tests {
 
     /// A device whose steps take `step_ms` and whose tokens arrive `latency_ms` after them.
     fn settle(latency_ms: f64, step_ms: f64) -> usize {
-        let mut depth = Depth::new(latency_ms);
+        let mut depth = Depth::new(latency_ms, latency_ms > 50.0);
         let mut now_ms = 0.0;
         for _ in 0..200 {
             now_ms += step_ms.max((latency_ms + step_ms) / depth.steps() as f64);

@@ -7,15 +7,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+/// Readings that take longer than this are looked for now and then, and come in bunches.
+const POLLED_MS: f64 = 10.0;
+
 /// What may be asked of [`Device::open`]. The default takes all that the adapter has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GpuOptions {
-    /// Does without 16-bit arithmetic even where there is some.
-    pub without_f16: bool,
     /// Does without subgroups even where there are some.
     pub without_subgroups: bool,
-    /// Whether each lane multiplies rows of its own. None: as measured.
-    pub alone: Option<bool>,
+    /// How matrices are multiplied by one token. None: as measured.
+    pub products: Option<Products>,
     /// How many steps to have under way, whatever was measured.
     pub steps_in_flight: Option<usize>,
     /// Does without the packed 8-bit functions even where there are some.
@@ -31,12 +32,20 @@ pub struct GpuOptions {
 /// What shaders may use, found at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tier {
-    pub f16: bool,
     pub subgroups: bool,
     /// The packed 8-bit functions of WGSL.
     pub packed: bool,
     /// Where the extensions that a shader uses must be named in it: in browsers.
     pub enable: bool,
+}
+
+/// How a matrix is multiplied by one token (`shaders/matvec.wgsl`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Products {
+    /// Each lane has rows of its own: faster where a processor plays the graphics card.
+    pub alone: bool,
+    /// Activations become bytes, in two planes, and products dots of bytes, where the weights have bytes.
+    pub dots: bool,
 }
 
 /// An open device. Errors of its queue come late and from anywhere: the first one is kept until somebody asks.
@@ -48,8 +57,7 @@ pub struct Device {
     pub name: String,
     /// How long four bytes take to the host when the device has nothing else to do.
     pub latency_ms: f64,
-    /// Whether each lane multiplies rows of its own: faster where a processor plays the graphics card.
-    pub alone: Cell<bool>,
+    pub products: Cell<Products>,
     pub options: GpuOptions,
     fault: Arc<Mutex<Option<Error>>>,
 }
@@ -59,7 +67,7 @@ fn unavailable(why: impl std::fmt::Display) -> Error {
 }
 
 impl Device {
-    /// Errors: `gpu_unavailable`.
+    /// Errors: `gpu_unavailable`, and those of a device that fails at once.
     pub async fn open(options: GpuOptions) -> Result<Self> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let wanted = wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
@@ -67,9 +75,6 @@ impl Device {
         let (available, has) = (adapter.features(), adapter.limits());
         let info = adapter.get_info();
         let mut features = wgpu::Features::empty();
-        if !options.without_f16 {
-            features |= available & wgpu::Features::SHADER_F16;
-        }
         if !options.without_subgroups {
             features |= available & wgpu::Features::SUBGROUP;
         }
@@ -111,16 +116,20 @@ impl Device {
         }));
         device.set_device_lost_callback(move |_, message| keep(&losses, lost(&message)));
         let tier = Tier {
-            f16: features.contains(wgpu::Features::SHADER_F16),
             subgroups: features.contains(wgpu::Features::SUBGROUP) || (!options.without_subgroups && has_web_subgroups(&device)),
             packed: !options.without_packed
                 && instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
             enable: cfg!(target_arch = "wasm32"),
         };
-        let alone = Cell::new(options.alone.unwrap_or_default());
-        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, alone, options, fault };
+        let products = Cell::new(options.products.unwrap_or_default());
+        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, products, options, fault };
         device.latency_ms = device.measure_latency().await?;
         Ok(device)
+    }
+
+    /// Whether whoever waits for the device looks for its end now and then, as in Firefox: one measurement tells nothing of a short step then.
+    pub fn is_polled(&self) -> bool {
+        self.latency_ms > POLLED_MS
     }
 
     async fn measure_latency(&self) -> Result<f64> {
@@ -141,7 +150,7 @@ impl Device {
         Ok(latency_ms)
     }
 
-    /// The first thing that went wrong since the last call. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
+    /// The first thing that went wrong with the device: nothing mends it. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
     pub fn check(&self) -> Result<()> {
         match self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             Some(error) => Err(error),
@@ -187,8 +196,15 @@ impl Device {
 
     /// Natively, runs the device until a submission has ended, and its callbacks. A browser does so by itself.
     pub fn run_until(&self, submission: wgpu::SubmissionIndex) {
-        // What goes wrong reaches the callbacks.
+        // What goes wrong reaches the callbacks, but for a loss in the middle of this: wgpu panics then.
         let _ = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+    }
+}
+
+/// Browsers forget a device and its memory only when they next look for what nobody uses.
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.device.destroy();
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::{
     Buf, Cache, Gpu, Matrix, Part, Step,
+    device::Products,
     dispatch::{Op, Tokens, Words},
     pipeline::Key,
     prefill::{HEAD_PART, Then},
     segment::{BLOCK, Layout},
-    step::SLICES,
 };
 use crate::{
     backend::{AttentionInput, FeedForward, Rope, RopePairs},
@@ -61,9 +61,13 @@ impl Gpu {
         ([x as u32, y as u32], x)
     }
 
+    pub(super) fn products(&self) -> Products {
+        self.device.products.get()
+    }
+
     /// Whether each lane multiplies rows of its own.
     pub(super) fn alone(&self) -> bool {
-        self.device.alone.get()
+        self.products().alone
     }
 
     pub(super) fn embed_ops(&mut self, step: &Step, table: &Weight<Buf>) -> Vec<Op> {
@@ -93,7 +97,7 @@ impl Gpu {
         words.push(vector_at(Some(w.norm))).float(w.eps);
         words.push(vector_at(w.q_bias)).push(vector_at(w.k_bias)).push(vector_at(w.v_bias));
         words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups).push(count);
-        let key = qkv_key([q.layout, k.layout, v.layout], w.rope.pairs, self.alone());
+        let key = qkv_key([q.layout, k.layout, v.layout], w.rope.pairs, self.products());
         let (vectors, turns) = (self.vectors(), self.turns(w.rope, cache.context_tokens));
         let buffers = [&a.buffer, &step.x, &step.q, &vectors, &b.buffer, &c.buffer, &turns, &cache.blocks[block]];
         vec![self.op(key, &words, &buffers, grid, Tokens::each(2))]
@@ -115,7 +119,7 @@ impl Gpu {
     pub(super) fn project_add_ops(&mut self, step: &Step, w: &Weight<Buf>, many: bool) -> Vec<Op> {
         match matrix(w) {
             Some(m) if !many => {
-                m.parts.iter().map(|part| self.matvec(add_key(m.layout, self.alone()), w, part, &step.a, &step.x, None)).collect()
+                m.parts.iter().map(|part| self.matvec(add_key(m.layout, self.products()), w, part, &step.a, &step.x, None)).collect()
             }
             _ => self.matmul_ops(w, &step.a, &step.x, Then::Add),
         }
@@ -132,7 +136,7 @@ impl Gpu {
         words.push(blocks).push(w.gate.rows).push(w.up.rows).push(0).push(w.gate.rows).push(vector_at(Some(w.norm))).float(w.eps);
         words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups).push(count);
         let vectors = self.vectors();
-        let key = gate_up_key(gate.layout, up.layout, self.alone());
+        let key = gate_up_key(gate.layout, up.layout, self.products());
         vec![self.op(key, &words, &[&a.buffer, &step.x, &step.a, &vectors, &b.buffer], grid, Tokens::each(2))]
     }
 
@@ -141,7 +145,7 @@ impl Gpu {
         let Some(m) = matrix(output) else { return Vec::new() };
         let op = |part| Op {
             tokens: None,
-            ..self.matvec(head_key(m.layout, self.alone()), output, part, &step.x, &step.logits, Some((norm, eps)))
+            ..self.matvec(head_key(m.layout, self.products()), output, part, &step.x, &step.logits, Some((norm, eps)))
         };
         m.parts.iter().map(op).collect()
     }
@@ -151,21 +155,6 @@ impl Gpu {
         let mut ops = vec![self.norm_op(step, norm, output.cols, eps)];
         ops.extend(self.matmul_ops(output, &step.h, out, Then::Store));
         ops
-    }
-
-    pub(super) fn choose_ops(&mut self, step: &Step) -> Vec<Op> {
-        let (vocab, choice) = (step.widths.vocab, &step.choice);
-        let mut words = Words::default();
-        words.push(vocab).push(vocab.div_ceil(SLICES)).push(SLICES);
-        let grid = [SLICES as u32, 1];
-        let adjust = [&step.logits, &choice.marks, &choice.bias, &choice.maxima];
-        let gather = [&step.logits, &choice.maxima, &choice.kept, &choice.counts];
-        let choose = [&choice.maxima, &choice.kept, &choice.counts, &step.token_ids, &choice.marks];
-        vec![
-            self.op(Key::new("adjust"), &words, &adjust, grid, None),
-            self.op(Key::new("gather"), &words, &gather, grid, None),
-            self.op(Key::new("choose"), &words, &choose, [1, 1], None),
-        ]
     }
 
     /// A matrix by one token's activations, with nothing after it but an addition.
@@ -207,26 +196,33 @@ impl Gpu {
     }
 }
 
-fn matvec_key(a: Layout, alone: bool) -> Key {
-    let key = Key::new("matvec").with("LANES", format!("{LANES}u")).with("A", a.name);
-    if alone { key.flag("ALONE") } else { key }
+/// The first weight is `A`, the second `B`, the third `C`.
+fn matvec_key(layouts: &[Layout], products: Products) -> Key {
+    let mut key = Key::new("matvec").with("LANES", format!("{LANES}u"));
+    for (name, layout) in ["A", "B", "C"].into_iter().zip(layouts) {
+        key = key.with(name, layout.name);
+    }
+    if products.alone {
+        key = key.flag("ALONE");
+    }
+    if products.dots && layouts.iter().all(Layout::has_bytes) { key.flag("DOTS") } else { key }
 }
 
-pub fn qkv_key([q, k, v]: [Layout; 3], pairs: RopePairs, alone: bool) -> Key {
-    let key = matvec_key(q, alone).with("B", k.name).with("C", v.name).flag("NORM").flag("QKV");
+pub fn qkv_key(layouts: [Layout; 3], pairs: RopePairs, products: Products) -> Key {
+    let key = matvec_key(&layouts, products).flag("NORM").flag("QKV");
     if pairs == RopePairs::Halves { key.flag("HALVES") } else { key }
 }
 
-pub fn gate_up_key(gate: Layout, up: Layout, alone: bool) -> Key {
-    matvec_key(gate, alone).with("B", up.name).flag("NORM").flag("GATE_UP")
+pub fn gate_up_key(gate: Layout, up: Layout, products: Products) -> Key {
+    matvec_key(&[gate, up], products).flag("NORM").flag("GATE_UP")
 }
 
-pub fn add_key(w: Layout, alone: bool) -> Key {
-    matvec_key(w, alone).flag("ADD")
+pub fn add_key(w: Layout, products: Products) -> Key {
+    matvec_key(&[w], products).flag("ADD")
 }
 
-pub fn head_key(w: Layout, alone: bool) -> Key {
-    matvec_key(w, alone).flag("NORM").flag("HEAD")
+pub fn head_key(w: Layout, products: Products) -> Key {
+    matvec_key(&[w], products).flag("NORM").flag("HEAD")
 }
 
 pub fn embed_key(table: Layout) -> Key {

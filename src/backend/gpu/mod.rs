@@ -1,8 +1,9 @@
-//! The graphics card, through WebGPU: one compute pass and one submit a step, five or six dispatches a block.
+//! The graphics card, through WebGPU: one compute pass and one submit a step, six dispatches a block (eleven for a prompt).
 //!
 //! An operation's buffers never change, so its bind group is made once, when it is first recorded, and found again by its name and
 //! number. What differs from step to step lies in one small uniform (`shaders/shared/step.wgsl`) that is written before each submit.
 
+mod choosing;
 mod depth;
 pub mod device;
 mod dispatch;
@@ -20,33 +21,30 @@ mod waiting;
 mod weight;
 
 use self::{
+    choosing::Choice,
     depth::{Depth, MOST_STEPS},
     device::Device,
     dispatch::Op,
     kernels::MAX_SPLITS,
     pipeline::Pipelines,
     profile::Profile,
-    step::{Now, SLICES},
+    step::Now,
     tap::Taps,
     waiting::{Fence, Reading},
     weight::id,
 };
 use super::{
     AttentionInput, Backend, FeedForward, Rows, Widths,
-    choice::{Choose, Filters},
+    choice::{Choose, Chosen},
     tap_name,
 };
-use crate::{Code, Error, Result, host, quant::DType, tensor::Weight};
-use std::{
-    cell::RefCell,
-    collections::{HashMap, VecDeque},
-    rc::Rc,
-};
+use crate::{Code, Error, Result, quant::DType, tensor::Weight};
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 use wgpu::BufferUsages as Usage;
 
 pub use self::{
     profile::Timing,
-    step::{Cache, Choice, Step},
+    step::{Cache, Step},
     weight::{Buf, Matrix, Part},
 };
 
@@ -114,7 +112,7 @@ impl Gpu {
             layout: &step_layout,
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: step_uniform.as_entire_binding() }],
         });
-        let depth = Depth::new(device.latency_ms);
+        let depth = Depth::new(device.latency_ms, device.is_polled());
         let profile = device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY).then(|| Profile::new(&device));
         Self {
             device,
@@ -137,6 +135,12 @@ impl Gpu {
 
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Waits until the device has done all that it was asked for. Errors: those of the device.
+    pub async fn settle(&mut self) -> Result<()> {
+        self.counters.submits += 1;
+        Fence::after(&self.device, self.device.queue.submit([])).wait(&self.device).await
     }
 
     pub fn counters(&self) -> Counters {
@@ -206,19 +210,7 @@ impl Backend for Gpu {
             return Err(Error::new(Code::GpuUnsupported, format!("The GPU has no kernel for attention heads of {} elements.", w.head)));
         }
         let mut room = |label, len: usize, usage| self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage);
-        let slice = w.vocab.div_ceil(SLICES);
-        let choice = Choice {
-            filters: Filters::GREEDY,
-            marks: room("marks", w.vocab, Usage::COPY_DST)?,
-            bias: room("logit bias", w.vocab, Usage::COPY_DST)?,
-            maxima: room("maxima", 2 * SLICES, Usage::empty())?,
-            kept: room("kept", 2 * SLICES * slice, Usage::empty())?,
-            counts: room("counts", SLICES, Usage::empty())?,
-            penalized: false,
-            chosen: 0,
-            unread: VecDeque::new(),
-            idle: Vec::new(),
-        };
+        let choice = Choice::new(w.vocab, &mut room)?;
         let step = Step {
             widths: w.clone(),
             max_tokens,
@@ -319,7 +311,7 @@ impl Backend for Gpu {
         reading.finish(&self.device, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await.map(drop)
     }
 
-    /// A tile of tokens; and a step cannot be interrupted.
+    /// A tile of tokens; and once it is recorded a step cannot be interrupted.
     fn least_tokens(&self) -> usize {
         32
     }
@@ -329,63 +321,19 @@ impl Backend for Gpu {
     }
 
     fn begin_choosing(&mut self, step: &mut Step, choose: &impl Choose) {
-        let (filters, vocab) = (choose.filters(), step.widths.vocab);
-        let mut bias = vec![0f32; vocab];
-        let mut marks = vec![0u32; vocab];
-        let mut biased = false;
-        for (token, value) in choose.logit_bias() {
-            bias[token as usize] = value;
-            biased = true;
-        }
-        for (token, count) in choose.counts() {
-            marks[token as usize] = 1 + count;
-        }
-        self.depth.begin();
-        step.choice.filters = filters;
-        step.choice.penalized = biased || filters.penalize();
-        if step.choice.penalized {
-            self.device.queue.write_buffer(&step.choice.bias, 0, bytemuck::cast_slice(&bias));
-            self.device.queue.write_buffer(&step.choice.marks, 0, bytemuck::cast_slice(&marks));
-        }
+        self.prepare_choice(step, choose);
     }
 
     fn embed_chosen(&mut self, step: &mut Step, table: &Weight<Buf>, position: usize) {
-        let last = step.choice.chosen.wrapping_sub(1);
-        self.begin_at(step, 1, position, Choice::slot(step.max_tokens, last));
+        self.begin_at(step, 1, position, step.choice.last_slot(step.max_tokens));
         self.record(step, "embed", id(table), |gpu, step, _| gpu.embed_ops(step, table));
     }
 
     fn choose(&mut self, step: &mut Step, draw: f32) {
-        let slot = Choice::slot(step.max_tokens, step.choice.chosen);
-        step.now = Now { chosen_at: slot, draw, penalized: step.choice.penalized.into(), ..step.now.choosing(&step.choice.filters) };
-        step.choice.chosen += 1;
-        self.record(step, "choose", 0, |gpu, step, _| gpu.choose_ops(step));
-        let size_bytes = size_of::<u32>() as u64;
-        let buffer = step.choice.idle.pop().unwrap_or_else(|| {
-            let buffer = self.device.readback(size_bytes);
-            self.count(&buffer);
-            buffer
-        });
-        let ids = step.token_ids.clone();
-        let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&ids, 4 * u64::from(slot), &buffer, 0, size_bytes));
-        self.counters.read_bytes += size_bytes;
-        step.choice.unread.push_back(Reading::after(submission, buffer, size_bytes));
+        self.choose_token(step, draw);
     }
 
-    async fn read_chosen(&mut self, step: &mut Step) -> Result<u32> {
-        let Some(reading) = step.choice.unread.pop_front() else {
-            return Err(Error::new(Code::InvalidArgument, "No token was chosen that has not been read."));
-        };
-        let mut token = u32::MAX;
-        let buffer = reading.finish(&self.device, |bytes| token = bytemuck::pod_read_unaligned(bytes)).await?;
-        self.depth.observe(host::now_ms());
-        step.choice.idle.push(buffer);
-        if (token as usize) < step.widths.vocab {
-            return Ok(token);
-        }
-        Err(Error::new(
-            Code::NotFinite,
-            "The GPU computed a logit that is no number. Download the model file again; if it stays so, report it.",
-        ))
+    async fn read_chosen(&mut self, step: &mut Step) -> Result<Chosen> {
+        self.read_token(step).await
     }
 }

@@ -28,7 +28,7 @@ impl Key {
     }
 
     fn on(mut self, tier: Tier) -> Self {
-        let flags = [("F16", tier.f16), ("SUBGROUPS", tier.subgroups), ("PACKED", tier.packed), ("ENABLE", tier.enable)];
+        let flags = [("SUBGROUPS", tier.subgroups), ("PACKED", tier.packed), ("ENABLE", tier.enable)];
         for (name, _) in flags.into_iter().filter(|(_, holds)| *holds) {
             self = self.flag(name);
         }
@@ -94,7 +94,7 @@ impl Pipelines {
             layout: Some(&pipeline_layout),
             module: &module,
             entry_point: Some("main"),
-            // Every shader writes what it reads.
+            // Every shader writes what it reads there.
             compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: false, ..Default::default() },
             cache: None,
         });

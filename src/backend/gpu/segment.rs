@@ -40,6 +40,11 @@ impl Layout {
         Some(Self { name, planes })
     }
 
+    /// Whether its levels are bytes, which `shaders/shared/input.wgsl` has dots for.
+    pub fn has_bytes(&self) -> bool {
+        !matches!(self.name, "f16" | "f32")
+    }
+
     /// The planes of so many blocks of 32 columns.
     pub fn planes(&self, blocks: usize) -> Planes {
         let mut at = [0; 4];

@@ -3,7 +3,7 @@
 //! - `#import shared/step` takes a file in, once. `#import quant/$A as a` takes it in under names of its own: every word that ends
 //!   in `_W` ends in `_a` there, so that one shader can hold several weights of different formats.
 //! - `#ifdef NAME`, `#ifndef NAME`, `#else`, `#endif`
-//! - `#enable f16` becomes WGSL's `enable` where the extension has to be named.
+//! - `#enable subgroups` becomes WGSL's `enable` where the extension has to be named.
 //! - `$NAME` is replaced by the define's value.
 
 use std::{collections::BTreeMap, fmt::Write};
@@ -27,7 +27,9 @@ files![
     "combine",
     "embed",
     "gather",
+    "likelihoods",
     "matmul",
+    "matmul_alone",
     "matvec",
     "norm",
     "quant/f16",
@@ -40,13 +42,19 @@ files![
     "quant/q5_k",
     "quant/q6_k",
     "quant/q8_0",
+    "rank",
     "rotate",
+    "shared/bytes",
     "shared/dot",
+    "shared/eight",
     "shared/fifth_bits",
+    "shared/input",
     "shared/levels",
     "shared/nibbles",
     "shared/pairs",
     "shared/planes",
+    "shared/product",
+    "shared/ranks",
     "shared/rotary",
     "shared/slices",
     "shared/step",

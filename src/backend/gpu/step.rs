@@ -1,14 +1,7 @@
 //! The activations of one step, and the little that differs from step to step.
 
-use super::{
-    depth::MOST_STEPS,
-    waiting::{Fence, Reading},
-};
-use crate::backend::{Rows, Widths, choice::Filters};
-use std::collections::VecDeque;
-
-/// Slices of the vocabulary, for as many workgroups.
-pub const SLICES: usize = 64;
+use super::{choosing::Choice, waiting::Fence};
+use crate::backend::{Rows, Widths};
 
 pub struct Cache {
     /// Of each block: two f16 a word, `[k | v, kv_heads, context, head / 2]`.
@@ -50,36 +43,6 @@ pub struct Step {
     pub submitted: Option<Fence>,
 }
 
-/// What choosing a token needs.
-pub struct Choice {
-    pub filters: Filters,
-    /// `[vocab]`: 0 unseen, 1 in the prompt, 1 + n in the answer n times
-    pub marks: wgpu::Buffer,
-    /// Added to the logits, `[vocab]`.
-    pub bias: wgpu::Buffer,
-    /// `[SLICES]`: order and token
-    pub maxima: wgpu::Buffer,
-    /// `[SLICES, slice]`: order and token
-    pub kept: wgpu::Buffer,
-    /// `[SLICES]`
-    pub counts: wgpu::Buffer,
-    /// Whether marks or biases change anything.
-    pub penalized: bool,
-    /// How many tokens were chosen since the step was made.
-    pub chosen: usize,
-    /// Tokens on their way to the host, the oldest first.
-    pub unread: VecDeque<Reading>,
-    /// Buffers of four bytes that no reading has.
-    pub idle: Vec<wgpu::Buffer>,
-}
-
-impl Choice {
-    /// Where in `token_ids` the chosen token number `n` lies.
-    pub fn slot(max_tokens: usize, n: usize) -> u32 {
-        (max_tokens + n % MOST_STEPS) as u32
-    }
-}
-
 /// `shaders/shared/step.wgsl`
 #[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
@@ -100,13 +63,8 @@ pub struct Now {
     pub presence_penalty: f32,
     pub draw: f32,
     pub penalized: u32,
-}
-
-impl Now {
-    pub fn choosing(self, filters: &Filters) -> Self {
-        let &Filters { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p } = filters;
-        Self { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p, ..self }
-    }
+    pub masked: u32,
+    pub top_logprobs: u32,
 }
 
 pub struct Recording {

@@ -1,32 +1,43 @@
 //! Choices between kernels that only a measurement can make.
 
-use super::{Gpu, waiting::Fence};
+use super::{Buf, Gpu, Step, device::Products, segment::Layout, waiting::Fence};
 use crate::{
     Result,
     backend::{Backend, Widths},
     host,
     quant::DType,
+    tensor::Weight,
 };
 
 /// Products of a timed step, at first and at last: what lies between is free of what a step costs by itself.
 const TIMED: [usize; 2] = [2, 10];
+const ROUNDS: usize = 2;
+/// Where the end of a step is only looked for now and then, a step of so many is timed once.
+const POLLED: usize = 80;
+/// And so many looks must lie between two times that differ.
+const POLLS: f64 = 1.5;
 
 impl Gpu {
-    /// Finds how lanes best share a product with a matrix of this kind, unless that was said when the device was opened. Errors: those of
+    /// Finds how a matrix of this kind is best multiplied by one token, unless that was said when the device was opened. Errors: those of
     /// the device.
     pub async fn tune(&self, dtype: DType, rows: usize, cols: usize) -> Result<()> {
-        if self.device.options.alone.is_some() {
+        if self.device.options.products.is_some() {
             return Ok(());
         }
-        let mut fastest = (f64::INFINITY, false);
+        let has_dots = self.device.tier.packed && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
+        let margin_ms = if self.device.is_polled() { POLLS * self.device.latency_ms / POLLED as f64 } else { 0.0 };
+        let mut fastest = (f64::INFINITY, Products::default());
         for alone in [false, true] {
-            self.device.alone.set(alone);
-            let product_ms = self.beside().product_ms(dtype, rows, cols).await?;
-            if product_ms < fastest.0 {
-                fastest = (product_ms, alone);
+            for dots in [false, true].into_iter().filter(|&dots| has_dots || !dots) {
+                let products = Products { alone, dots };
+                self.device.products.set(products);
+                let product_ms = self.beside().product_ms(dtype, rows, cols).await?;
+                if product_ms + margin_ms < fastest.0 {
+                    fastest = (product_ms, products);
+                }
             }
         }
-        self.device.alone.set(fastest.1);
+        self.device.products.set(fastest.1);
         Ok(())
     }
 
@@ -35,23 +46,28 @@ impl Gpu {
         let weight = self.alloc(dtype, rows, cols)?;
         let widths = Widths { embedding: rows, heads: 1, kv_heads: 1, head: 64, feed_forward: cols, vocab: 64, blocks: 1 };
         let mut step = self.step(&widths, 1)?;
-        let mut times_ms = [f64::INFINITY; 2];
-        // The first round makes what is made at first use.
-        for round in 0..3 {
-            for (time_ms, count) in times_ms.iter_mut().zip(TIMED) {
-                let start_ms = host::now_ms();
-                self.begin_at(&mut step, 1, 0, 0);
-                for _ in 0..count {
-                    self.project_add(&mut step, &weight);
-                }
-                let submission = self.submit_with(&mut step, |_| ());
-                Fence::after(&self.device, submission).wait(&self.device).await?;
-                if round > 0 {
-                    *time_ms = time_ms.min(host::now_ms() - start_ms);
-                }
-            }
+        let [few, many] = TIMED;
+        // Makes what is made at first use.
+        self.products_ms(&mut step, &weight, few).await?;
+        if self.device.is_polled() {
+            return Ok(self.products_ms(&mut step, &weight, POLLED).await? / POLLED as f64);
         }
-        let [few_ms, many_ms] = times_ms;
-        Ok((many_ms - few_ms) / (TIMED[1] - TIMED[0]) as f64)
+        let (mut few_ms, mut many_ms) = (f64::INFINITY, f64::INFINITY);
+        for _ in 0..ROUNDS {
+            few_ms = few_ms.min(self.products_ms(&mut step, &weight, few).await?);
+            many_ms = many_ms.min(self.products_ms(&mut step, &weight, many).await?);
+        }
+        Ok((many_ms - few_ms) / (many - few) as f64)
+    }
+
+    async fn products_ms(&mut self, step: &mut Step, weight: &Weight<Buf>, count: usize) -> Result<f64> {
+        let start_ms = host::now_ms();
+        self.begin_at(step, 1, 0, 0);
+        for _ in 0..count {
+            self.project_add(step, weight);
+        }
+        let submission = self.submit_with(step, |_| ());
+        Fence::after(&self.device, submission).wait(&self.device).await?;
+        Ok(host::now_ms() - start_ms)
     }
 }

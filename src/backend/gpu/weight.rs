@@ -55,7 +55,7 @@ impl Gpu {
             return Err(Error::new(Code::GpuUnsupported, message));
         };
         let blocks = cols / BLOCK;
-        let limit = self.device.max_part_bytes() as usize;
+        let limit = self.device.max_part_bytes().try_into().unwrap_or(usize::MAX);
         // Of each 8 rows; their planes are padded a little.
         let group_bytes = layout.planes(GROUP_ROWS * blocks).size_bytes;
         let part_rows = limit.saturating_sub(64) / group_bytes * GROUP_ROWS;
