@@ -1,14 +1,11 @@
 /** Fetches what is missing of a model: parts in parallel where the server answers ranges, whole files where it does not. */
 import { SiskinError } from './errors.js';
-import { CONNECTION_BROKEN, HttpError, bodyOf, contentLength, contentRange, isEncoded, request, retry, validator } from './http.js';
-import { MOST_MANIFEST_BYTES, isManifest, recordOf } from './manifest.js';
+import { CONNECTION_BROKEN, FIRST_DELAYS_MS, HttpError, NOT_KEPT, bodyOf, contentLength, contentRange, isEncoded, request, retry, validator } from './http.js';
+import { fetchManifest, isManifest } from './manifest.js';
 import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partBytes, partCount } from './record.js';
-import { sha256 } from './sha256.js';
 
 /** @import { ModelRecord } from './record.js' */
 
-/** A first answer is waited for by somebody who may have mistyped the address. */
-const FIRST_DELAYS_MS = [300, 900];
 /** Once bytes have come, a connection that is lost may be a train in a tunnel. */
 const LATER_DELAYS_MS = [500, 1000, 2000, 4000, 8000];
 /** Without ranges every further try fetches all of it again. */
@@ -53,9 +50,7 @@ export class Download {
    */
   constructor({ url, init, sha256 }, target, signal) {
     this.#url = url;
-    // The browser's own cache would keep a second copy.
-    /** @type {RequestInit} */
-    this.#init = { cache: 'no-store', ...init };
+    this.#init = { ...NOT_KEPT, ...init };
     this.#pin = sha256;
     this.#target = target;
     if (signal.aborted) this.#stop.abort();
@@ -94,7 +89,10 @@ export class Download {
    * @param {number} end_part
    */
   async #contact(end_part) {
-    if (!this.#target.record && isManifest(this.#url)) await this.#fetchManifest();
+    if (!this.#target.record && isManifest(this.#url)) {
+      const record = await fetchManifest({ url: this.#url, init: this.#init, sha256: this.#pin }, this.#signal);
+      await this.#target.begin(record, record.size_bytes);
+    }
     const { record } = this.#target;
     const part = record ? this.#next(end_part) : 0;
     if (part === undefined) return;
@@ -122,30 +120,6 @@ export class Download {
     const chunks = Array(size_bytes === null ? 0 : Math.ceil(size_bytes / CHUNK_BYTES)).fill(null);
     const record = newRecord(this.#url, { size_bytes, validator: validator(response), files: [{ url: this.#url, size_bytes }], chunks });
     await this.#target.begin(record, size_bytes ?? contentLength(response));
-  }
-
-  async #fetchManifest() {
-    const bytes = await retry(
-      async () => {
-        const response = await request(this.#url, this.#init, { signal: this.#signal });
-        /** @type {Uint8Array<ArrayBuffer>[]} */
-        const pieces = [];
-        let length = 0;
-        for await (const piece of bodyOf(response, this.#signal)) {
-          pieces.push(piece.slice());
-          length += piece.length;
-          if (length > MOST_MANIFEST_BYTES) throw new SiskinError('manifest', `What lies at ${this.#url} is too long for a manifest. Give the address of the manifest.json that siskin shard wrote, or of a GGUF file.`);
-        }
-        return new Uint8Array(await new Blob(pieces).arrayBuffer());
-      },
-      { delays_ms: FIRST_DELAYS_MS, signal: this.#signal },
-    );
-    const hash = await sha256(bytes);
-    if (this.#pin !== undefined && hash !== this.#pin) {
-      throw new SiskinError('integrity', `The manifest at ${this.#url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`);
-    }
-    const record = recordOf(this.#url, new TextDecoder().decode(bytes), hash);
-    await this.#target.begin(record, record.size_bytes);
   }
 
   /**

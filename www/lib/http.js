@@ -9,6 +9,10 @@ const PIECE_BYTES = 256 << 10;
 const MOST_RETRY_AFTER_MS = 60_000;
 /** Statuses of a server that is busy or restarting. */
 const PASSING = [408, 429, 500, 502, 503, 504];
+/** A first answer is waited for by somebody who may have mistyped the address. */
+export const FIRST_DELAYS_MS = [300, 900];
+/** The browser's own cache would keep a second copy. @type {RequestInit} */
+export const NOT_KEPT = { cache: 'no-store' };
 
 export const CONNECTION_BROKEN = 'The connection broke before the model had arrived. Check it and try again.';
 

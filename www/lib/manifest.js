@@ -1,6 +1,8 @@
 /** The manifest of a model in shards, as `siskin shard` writes it. */
 import { SiskinError } from './errors.js';
+import { FIRST_DELAYS_MS, NOT_KEPT, bodyOf, request, retry } from './http.js';
 import { CHUNK_BYTES, newRecord } from './record.js';
+import { sha256 } from './sha256.js';
 
 /** @import { ModelRecord } from './record.js' */
 
@@ -21,7 +23,7 @@ import { CHUNK_BYTES, newRecord } from './record.js';
  */
 
 /** No manifest of a model that fits a tab is longer. */
-export const MOST_MANIFEST_BYTES = 4 << 20;
+const MOST_MANIFEST_BYTES = 4 << 20;
 
 /**
  * @param {string} url
@@ -29,6 +31,36 @@ export const MOST_MANIFEST_BYTES = 4 << 20;
  */
 export function isManifest(url) {
   return new URL(url).pathname.endsWith('.json');
+}
+
+/**
+ * @param {object} source
+ * @param {string} source.url
+ * @param {RequestInit} source.init
+ * @param {string} [source.sha256] that it must have
+ * @param {AbortSignal} signal
+ * @returns {Promise<ModelRecord>}
+ * @throws {SiskinError} `network`, `http_status`, `integrity`, `manifest`, `aborted`
+ */
+export async function fetchManifest({ url, init, sha256: pin }, signal) {
+  const bytes = await retry(
+    async () => {
+      const response = await request(url, { ...NOT_KEPT, ...init }, { signal });
+      /** @type {Uint8Array<ArrayBuffer>[]} */
+      const pieces = [];
+      let length = 0;
+      for await (const piece of bodyOf(response, signal)) {
+        pieces.push(piece.slice());
+        length += piece.length;
+        if (length > MOST_MANIFEST_BYTES) throw new SiskinError('manifest', `What lies at ${url} is too long for a manifest. Give the address of the manifest.json that siskin shard wrote, or of a GGUF file.`);
+      }
+      return new Uint8Array(await new Blob(pieces).arrayBuffer());
+    },
+    { delays_ms: FIRST_DELAYS_MS, signal },
+  );
+  const hash = await sha256(bytes);
+  if (pin !== undefined && hash !== pin) throw new SiskinError('integrity', `The manifest at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`);
+  return recordOf(url, new TextDecoder().decode(bytes), hash);
 }
 
 /**

@@ -1,8 +1,9 @@
 /** A model at an address: its verified bytes in file order, from the store as far as they are there, else from the network. */
 import { Download } from './download.js';
 import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.js';
+import { HttpError } from './http.js';
 import { ifFree, whenFree } from './lock.js';
-import { isManifest } from './manifest.js';
+import { fetchManifest, isManifest } from './manifest.js';
 import { CHUNK_BYTES, PARTS, folderOf, partCount } from './record.js';
 import { Sha256 } from './sha256.js';
 import { Stock, replacedError } from './stock.js';
@@ -18,6 +19,8 @@ const READ_AHEAD = 1;
 const SMOOTH_BYTES = 1 << 20;
 /** A chunk that comes wrong so often is wrong on the server. */
 const MOST_WRONG = 2;
+/** Statuses of what is not there any more. */
+const GONE = [404, 410];
 
 export class ModelFile {
   /** Whether all of it was there from the beginning. */
@@ -215,6 +218,10 @@ export class ModelFile {
    */
   async #hopeless({ url, size_bytes }, chunk, why) {
     if (why === 'absent') return new SiskinError('storage_failed', "The browser does not keep what it was given. Reload the page, or load with storage: 'memory'.");
+    if (await this.#isReplaced()) {
+      await this.#stock.reset();
+      return replacedError(url);
+    }
     // Without a manifest it may be the record that is wrong.
     if (!isManifest(url)) await this.#stock.discard();
     const [first, last] = [chunk * CHUNK_BYTES, Math.min((chunk + 1) * CHUNK_BYTES, size_bytes ?? Infinity) - 1];
@@ -263,10 +270,23 @@ export class ModelFile {
     } catch (error) {
       // What is removed here must not be missed, nor the load fail and its worker end before it is gone.
       this.#failing = true;
-      if (error instanceof SiskinError && error.code === 'file_changed') await stock.reset();
+      const replaced = error instanceof HttpError && GONE.includes(error.status) && (await this.#isReplaced());
+      if (replaced || (error instanceof SiskinError && error.code === 'file_changed')) await stock.reset();
       // Nothing else on the site could be stored beside it.
       else if (stock.isFull) await stock.discard();
-      throw error;
+      throw replaced ? replacedError(this.#source.url) : error;
+    }
+  }
+
+  /** Whether the server has another manifest now than the one that was begun with: new shards may have taken the place of its own. */
+  async #isReplaced() {
+    const { url, sha256: pin } = this.#source;
+    const { record } = this.#stock;
+    if (!record || !isManifest(url) || pin !== undefined) return false;
+    try {
+      return (await fetchManifest(this.#source, this.#signal)).sha256 !== record.sha256;
+    } catch {
+      return false;
     }
   }
 }
