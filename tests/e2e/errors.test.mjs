@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { tinyGguf } from './gguf.mjs';
-import { MODELS_DIR, SMOLLM2, cannotRun, loadListed, shoot, start, workersLeft } from './harness.mjs';
+import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, loadListed, shoot, start, workersLeft } from './harness.mjs';
 
 const model = join(MODELS_DIR, SMOLLM2);
 const send = (status, headers, body) => (_request, response) => response.writeHead(status, headers).end(body);
@@ -117,6 +117,26 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
       assert.match(result[0].message, /load the model again/i);
     } finally {
       await crashing.stop();
+    }
+  });
+
+  test('threads that do not start leave their work to the others', async () => {
+    const script = await readFile(join(ROOT, 'pkg/dist/wasm/siskin_threads.js'), 'utf8');
+    const failing = send(200, { 'Content-Type': 'text/javascript' }, `${script}\nif (name === 'siskin thread') throw new Error('no thread');\n`);
+    const alone = await start({ '/lib/wasm/siskin_threads.js': failing });
+    try {
+      const { page } = await alone.open();
+      const { build, threads, text } = await page.evaluate(async (url) => {
+        const { Siskin } = await import('/lib/index.js');
+        const siskin = await Siskin.load(url, { threads: 3, backend: 'cpu' });
+        const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], max_tokens: 3 });
+        return { ...siskin.info, text: choices[0].message.content };
+      }, `/models/${SMOLLM2}`);
+      assert.deepEqual([build, threads], ['threads', 1]);
+      assert.ok(text.length > 0);
+      assert.equal(await workersLeft(page, 1), 1);
+    } finally {
+      await alone.stop();
     }
   });
 

@@ -110,16 +110,17 @@ async function compile(response) {
 
 /**
  * @param {{script: string, module: WebAssembly.Module, memory: WebAssembly.Memory}} shared
- * @returns {Promise<Worker | undefined>} undefined where no worker can be had: the others do its work
+ * @returns {Promise<Worker | undefined>} undefined where it does not start: the others do its work
  */
 function startThread(shared) {
   return new Promise((resolve) => {
     const thread = new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: 'siskin thread' });
-    thread.onmessage = () => resolve(thread);
-    thread.onerror = () => {
+    const giveUp = () => {
       thread.terminate();
       resolve(undefined);
     };
+    thread.onmessage = ({ data }) => (data === 'ready' ? resolve(thread) : giveUp());
+    thread.onerror = giveUp;
     thread.postMessage(shared);
   });
 }

@@ -13,7 +13,12 @@ onmessage = async ({ data }) => {
     postMessage('left');
     return;
   }
-  wasm = /** @type {ThreadModule} */ (await import(/* webpackIgnore: true */ /* @vite-ignore */ data.script));
-  wasm.initSync({ module: data.module, memory: data.memory });
-  postMessage('ready');
+  try {
+    wasm = /** @type {ThreadModule} */ (await import(/* webpackIgnore: true */ /* @vite-ignore */ data.script));
+    wasm.initSync({ module: data.module, memory: data.memory });
+    postMessage('ready');
+  } catch {
+    // Thrown here, it would reach nobody: the engine waits for a word.
+    postMessage('failed');
+  }
 };

@@ -143,7 +143,7 @@ async function load(message, again = true) {
     threads = await backend.startThreads();
     for (const thread of threads) thread.postMessage(backend.engine.take_seat());
     engine = backend.engine;
-    page.postMessage({ type: 'done', id, value: { ...info, ...backend.figures(), ...(threads.length > 0 && { threads: threads.length + 1 }) } });
+    page.postMessage({ type: 'done', id, value: { ...info, ...backend.figures(), threads: threads.length + 1 } });
   } catch (error) {
     if (!again || codeOf(error) !== 'file_changed') return fail(id, error);
     console.warn(`Siskin starts over. ${messageOf(error)}`);
