@@ -20,7 +20,7 @@ const WHOLE_DELAYS_MS = [500];
  * @property {(record: ModelRecord, expected_bytes: number | null) => Promise<void>} begin with what the server told
  * @property {(part: number, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} save the bytes may be overwritten afterwards
  * @property {(size_bytes: number) => Promise<void>} end the length of a file whose length was not known
- * @property {(part: number) => Promise<void>} room waits until there is some
+ * @property {(part: number, signal: AbortSignal) => Promise<void>} room waits until there is some
  * @property {(bytes: number) => void} arrived less than 0 for what is thrown away
  */
 
@@ -220,7 +220,7 @@ export class Download {
    * @param {Response} [response]
    */
   async #fetchPart(part, buffer, response) {
-    await this.#target.room(part);
+    await this.#target.room(part, this.#signal);
     const { url, first, last } = locate(this.#record, part);
     const bytes = buffer.subarray(0, last - first + 1);
     let filled = 0;
@@ -282,7 +282,7 @@ export class Download {
       for await (let piece of bodyOf(answer, this.#signal)) {
         received += piece.length;
         while (piece.length > 0) {
-          if (filled === 0) await this.#target.room(part);
+          if (filled === 0) await this.#target.room(part, this.#signal);
           const wanted = piece.subarray(0, PART_BYTES - filled);
           buffer.set(wanted, filled);
           filled += wanted.length;

@@ -34,7 +34,6 @@ export class Stock {
   #source;
   #store;
   #folder;
-  #signal;
   /** @type {BroadcastChannel | undefined} */
   #channel;
   /** Whether there is a record that serves. */
@@ -67,7 +66,6 @@ export class Stock {
     this.#source = source;
     this.#store = store;
     this.#folder = folder;
-    this.#signal = signal;
     signal.addEventListener('abort', () => this.changed());
     if (this.lasts) {
       this.#channel = new BroadcastChannel('siskin');
@@ -189,6 +187,7 @@ export class Stock {
       this.parts.delete(part);
       this.fetched.delete(part);
     }
+    this.changed();
     // Before anybody stores them again, which a file that cannot be removed does not hinder.
     await (this.#dropping = Promise.all([this.#dropping, ...numbers.map((part) => this.#store.remove(this.#folder, String(part)).catch(() => {}))]));
   }
@@ -235,13 +234,21 @@ export class Stock {
     this.changed();
   }
 
-  /** @param {number} part */
-  async room(part) {
+  /**
+   * @param {number} part
+   * @param {AbortSignal} signal ends the waiting
+   */
+  async room(part, signal) {
     // A disk has room for all; memory for what the engine will take next.
-    while (!this.lasts && part >= (this.cursor + WAITING_CHUNKS) * PARTS) {
-      throwIfAborted(this.#signal);
+    if (this.lasts) return;
+    const wake = () => this.changed();
+    signal.addEventListener('abort', wake, { once: true });
+    // What was wrong is fetched again by whoever gets on.
+    while (part >= (this.cursor + WAITING_CHUNKS) * PARTS && this.#dropped.size === 0) {
+      throwIfAborted(signal);
       await this.change();
     }
+    signal.removeEventListener('abort', wake);
   }
 
   /** @param {number} bytes */
