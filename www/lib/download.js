@@ -34,7 +34,7 @@ export class Download {
   #ranges = true;
   /** Parts that a lane is at. @type {Set<number>} */
   #busy = new Set();
-  /** The answer to the first request, for the lane that will read it. @type {Response | undefined} */
+  /** The answer to the first request, for the lane that will read it. @type {{part: number, response: Response} | undefined} */
   #first;
   /** Where redirects led, so that not every part asks the way. @type {Map<string, string>} */
   #moved = new Map();
@@ -73,7 +73,7 @@ export class Download {
       }
     } finally {
       this.#stop.abort();
-      this.#first?.body?.cancel().catch(() => {});
+      this.#first?.response.body?.cancel().catch(() => {});
     }
   }
 
@@ -107,7 +107,7 @@ export class Download {
         response = await this.#request(url);
       }
     }
-    this.#first = response;
+    this.#first = { part, response };
     if (record) this.#check(response, first);
     else await this.#begin(response, size_bytes);
   }
@@ -185,14 +185,25 @@ export class Download {
       const claimed = this.#ranges ? [part] : partsOf(this.#record, fileOf(this.#record, part));
       for (const part of claimed) this.#busy.add(part);
       try {
-        const first = this.#first;
-        this.#first = undefined;
+        const first = this.#takeFirst(claimed);
         if (this.#ranges) await this.#fetchPart(part, buffer, first);
         else await this.#fetchFile(fileOf(this.#record, part), buffer, first);
       } finally {
         for (const part of claimed) this.#busy.delete(part);
       }
     }
+  }
+
+  /**
+   * @param {number[]} claimed
+   * @returns {Response | undefined} the first answer, if it is of these: an earlier part may have turned out wrong meanwhile
+   */
+  #takeFirst(claimed) {
+    const first = this.#first;
+    this.#first = undefined;
+    if (!first || claimed.includes(first.part)) return first?.response;
+    first.response.body?.cancel().catch(() => {});
+    return undefined;
   }
 
   /**
