@@ -32,8 +32,8 @@ export class Download {
   #stop = new AbortController();
   #signal = this.#stop.signal;
   #ranges = true;
-  /** Parts that a lane is at. @type {Set<number>} */
-  #busy = new Set();
+  /** Parts that a lane is at, each with the claim that it is part of. @type {Map<number, number[]>} */
+  #busy = new Map();
   /** The answer to the first request, for the lane that will read it. @type {{part: number, response: Response} | undefined} */
   #first;
   /** Where redirects led, so that not every part asks the way. @type {Map<string, string>} */
@@ -183,13 +183,14 @@ export class Download {
     const buffer = new Uint8Array(PART_BYTES);
     for (let part = this.#next(end_part); part !== undefined; part = this.#next(end_part)) {
       const claimed = this.#ranges ? [part] : partsOf(this.#record, fileOf(this.#record, part));
-      for (const part of claimed) this.#busy.add(part);
+      for (const part of claimed) this.#busy.set(part, claimed);
       try {
         const first = this.#takeFirst(claimed);
         if (this.#ranges) await this.#fetchPart(part, buffer, first);
         else await this.#fetchFile(fileOf(this.#record, part), buffer, first);
       } finally {
-        for (const part of claimed) this.#busy.delete(part);
+        // One that fetches all of the file may have claimed them since.
+        for (const part of claimed) if (this.#busy.get(part) === claimed) this.#busy.delete(part);
       }
     }
   }
