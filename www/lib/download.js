@@ -146,7 +146,7 @@ export class Download {
     const moved = this.#moved.get(url);
     try {
       const response = await request(moved ?? url, this.#init, { range, signal: this.#signal });
-      if (response.redirected) this.#moved.set(url, response.url);
+      if (response.redirected && this.#mayShortcut(url, response.url)) this.#moved.set(url, response.url);
       this.#contacted = true;
       return response;
     } catch (error) {
@@ -162,6 +162,16 @@ export class Download {
       }
       throw error;
     }
+  }
+
+  /**
+   * On a redirect to another origin the browser leaves private headers out, which it would not do if that was asked directly.
+   *
+   * @param {string} url
+   * @param {string} target
+   */
+  #mayShortcut(url, target) {
+    return new URL(url).origin === new URL(target).origin || new Headers(this.#init.headers).keys().next().done === true;
   }
 
   /**
