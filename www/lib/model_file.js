@@ -1,6 +1,6 @@
 /** A model at an address: its verified bytes in file order, from the store as far as they are there, else from the network. */
 import { Download } from './download.js';
-import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.js';
+import { SiskinError, abortedError, messageOf } from './errors.js';
 import { HttpError } from './http.js';
 import { ifFree, whenFree } from './lock.js';
 import { fetchManifest, isManifest } from './manifest.js';
@@ -93,9 +93,25 @@ export class ModelFile {
     if (!this.#stock.isComplete) this.#supply ??= this.#fetch();
   }
 
-  /** Takes the model from the store: it is not what it should be. */
-  discard() {
-    return this.#stock.discard();
+  /**
+   * Takes the model from the store: it is not what it should be.
+   *
+   * @param {unknown} why for whoever still reads
+   */
+  async discard(why) {
+    await this.#halt(why);
+    await this.#stock.discard();
+  }
+
+  /**
+   * Ends the download, whose parts would make the folder anew.
+   *
+   * @param {unknown} why
+   */
+  async #halt(why) {
+    this.#failure ??= why;
+    this.#stop.abort();
+    await this.#supply;
   }
 
   /**
@@ -176,7 +192,7 @@ export class ModelFile {
   async #chunk(chunk) {
     const stock = this.#stock;
     for (;;) {
-      throwIfAborted(this.#signal);
+      if (this.#signal.aborted) throw this.#failure ?? abortedError();
       if (stock.failure) throw stock.failure;
       const { record } = stock;
       if (record && chunk * PARTS >= partCount(record)) return undefined;
@@ -218,18 +234,19 @@ export class ModelFile {
    */
   async #hopeless({ url, size_bytes }, chunk, why) {
     if (why === 'absent') return new SiskinError('storage_failed', "The browser does not keep what it was given. Reload the page, or load with storage: 'memory'.");
-    if (await this.#isReplaced()) {
-      await this.#stock.reset();
-      return replacedError(url);
-    }
-    // Without a manifest it may be the record that is wrong.
-    if (!isManifest(url)) await this.#stock.discard();
+    const replaced = await this.#isReplaced();
     const [first, last] = [chunk * CHUNK_BYTES, Math.min((chunk + 1) * CHUNK_BYTES, size_bytes ?? Infinity) - 1];
-    return new SiskinError(
+    const wrong = new SiskinError(
       'integrity',
       `Chunk ${chunk} (bytes ${first} to ${last}) of ${url} came wrong ${MOST_WRONG} times. ` +
         'The file on the server is damaged, or something changes it on the way: try again, or upload it anew.',
     );
+    await this.#halt(replaced ? replacedError(url) : wrong);
+    if (replaced) await this.#stock.reset();
+    // Without a manifest it may be the record that is wrong.
+    else if (!isManifest(url)) await this.#stock.discard();
+    // Of two chunks that are hopeless at once, the first has ended it for both.
+    return this.#failure;
   }
 
   /** @param {string} hash of the whole file */
@@ -240,10 +257,10 @@ export class ModelFile {
       if (record) record.sha256 = hash;
       return;
     }
-    await this.#stock.discard();
     // What was kept may be an older file: the server is asked.
-    if (this.from_cache) throw replacedError(url);
-    throw new SiskinError('integrity', `The file at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`);
+    const error = this.from_cache ? replacedError(url) : new SiskinError('integrity', `The file at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`);
+    await this.discard(error);
+    throw error;
   }
 
   /** Fetches all that is missing, once no other tab does. */
@@ -252,7 +269,7 @@ export class ModelFile {
       const download = () => this.#download(Infinity);
       await (this.#stock.lasts ? whenFree(this.#folder, this.#signal, download) : download());
     } catch (error) {
-      this.#failure = this.#signal.aborted ? abortedError() : error;
+      this.#failure ??= this.#signal.aborted ? abortedError() : error;
     }
     this.#supply = undefined;
     this.#stock.changed();

@@ -215,6 +215,7 @@ export class Stock {
    */
   async save(part, bytes) {
     await this.#dropping;
+    if (this.#discarded) return;
     await this.#write(() => this.#store.write(this.#folder, String(part), bytes));
     this.#dropped.delete(part);
     this.fetched.add(part);

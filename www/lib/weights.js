@@ -14,7 +14,7 @@ import { portStream } from './source.js';
  * @typedef {object} Weights
  * @property {AsyncIterable<Uint8Array>} chunks in file order
  * @property {(given_bytes: number) => LoadProgress} progress
- * @property {() => Promise<void>} discard what was kept of a file that is no model
+ * @property {(why: unknown) => Promise<void>} discard what was kept of a file that is no model
  * @property {() => void} close
  */
 
@@ -59,7 +59,7 @@ async function openSource(source, signal) {
   return {
     chunks: file.chunks(),
     progress: (given_bytes) => ({ ...meter.measure({ loaded_bytes: from_cache ? given_bytes : file.arrived_bytes, total_bytes: file.total_bytes }), from_cache }),
-    discard: () => file.discard(),
+    discard: (why) => file.discard(why),
     close: () => file.close(),
   };
 }
@@ -170,7 +170,7 @@ async function takeOrDiscard(weights, take) {
   } catch (error) {
     const code = codeOf(error);
     // What is no model would be none at the next visit either, when there may be a better one at the address.
-    if (code !== undefined && !NOT_THE_FILE.test(code)) await weights.discard();
+    if (code !== undefined && !NOT_THE_FILE.test(code)) await weights.discard(error).catch(() => {});
     throw error;
   }
 }
