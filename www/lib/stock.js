@@ -100,7 +100,14 @@ export class Stock {
     const record = await readRecord(this.#store, this.#folder);
     const known = this.record;
     this.#usable = record !== undefined && record.size_bytes !== null && (pin === undefined || record.sha256 === pin || (record.sha256 === null && !isManifest(url)));
-    if (!record || !this.#usable) return;
+    if (!record || !this.#usable) {
+      // Removed meanwhile. What the engine has begun with it may still end with.
+      if (!this.given) {
+        this.record = undefined;
+        this.parts = new Set();
+      }
+      return;
+    }
     const { parts, useless } = await partsIn(this.#store, this.#folder, record);
     const same = !known || known.size_bytes === null || (known.size_bytes === record.size_bytes && known.validator === record.validator);
     if (this.given && !same) throw replacedError(url);
