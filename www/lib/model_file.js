@@ -1,6 +1,6 @@
 /** A model at an address: its verified bytes in file order, from the store as far as they are there, else from the network. */
 import { Download } from './download.js';
-import { SiskinError, abortedError, messageOf } from './errors.js';
+import { SiskinError, abortedError } from './errors.js';
 import { HttpError } from './http.js';
 import { ifFree, whenFree } from './lock.js';
 import { fetchManifest, isManifest } from './manifest.js';
@@ -67,9 +67,9 @@ export class ModelFile {
     const file = new ModelFile(source, await openStore(source.storage), await folderOf(source.url), signal);
     try {
       await file.#stock.look();
-    } catch (cause) {
+    } catch (error) {
       file.close();
-      throw new SiskinError('storage_failed', `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load with storage: 'memory'.`, { cause });
+      throw error;
     }
     file.from_cache = file.#stock.isComplete;
     return file;

@@ -1,4 +1,5 @@
 /** What is kept beside the parts of a model: where they came from, and what they must be. */
+import { SiskinError, messageOf } from './errors.js';
 import { sha256 } from './sha256.js';
 
 /** @import { Store } from './storage.js' */
@@ -57,9 +58,10 @@ function decoded(text) {
  * @param {Store} store
  * @param {string} folder
  * @returns {Promise<ModelRecord | undefined>} undefined where there is none, or one of another version
+ * @throws {SiskinError} `storage_failed`
  */
 export async function readRecord(store, folder) {
-  const bytes = await store.read(folder, [NAME]);
+  const bytes = await patiently(() => store.read(folder, [NAME]));
   try {
     const record = JSON.parse(new TextDecoder().decode(bytes));
     return record?.version === VERSION ? record : undefined;
@@ -83,17 +85,33 @@ export async function writeRecord(store, folder, record) {
  * @param {Store} store
  * @param {string} folder
  * @param {ModelRecord} record
+ * @throws {SiskinError} `storage_failed`
  */
 export async function partsIn(store, folder, record) {
   /** @type {Set<number>} */
   const parts = new Set();
   const useless = [];
-  for (const [name, size] of await store.files(folder)) {
+  for (const [name, size] of await patiently(() => store.files(folder))) {
     const part = /^\d+$/.test(name) ? Number(name) : Infinity;
     if (part < partCount(record) && size === partBytes(record, part)) parts.add(part);
     else if (name !== NAME) useless.push(name);
   }
   return { parts, useless };
+}
+
+/**
+ * Tries twice: the first time another tab may just have replaced or removed what is read.
+ *
+ * @template T
+ * @param {() => Promise<T>} read
+ * @returns {Promise<T>}
+ */
+async function patiently(read) {
+  try {
+    return await read().catch(read);
+  } catch (cause) {
+    throw new SiskinError('storage_failed', `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load with storage: 'memory'.`, { cause });
+  }
 }
 
 /** @param {ModelRecord} record */

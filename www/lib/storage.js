@@ -132,9 +132,10 @@ class OpfsStore {
     const directory = await this.#root.getDirectoryHandle(folder, { create: true });
     /** @type {FileHandle} */
     const handle = await directory.getFileHandle(name, { create: true });
-    if (bytes.length < IN_PLACE_BYTES || !handle.createSyncAccessHandle) return replace(handle, bytes);
+    const file = bytes.length < IN_PLACE_BYTES ? undefined : await whenIdle(() => openInPlace(handle));
+    if (!file) return whenIdle(() => replace(handle, bytes));
     try {
-      writeInPlace(await handle.createSyncAccessHandle(), bytes);
+      writeInPlace(file, bytes);
     } catch (error) {
       await directory.removeEntry(name).catch(() => {});
       throw error;
@@ -146,10 +147,22 @@ class OpfsStore {
    * @param {string} [name]
    */
   async remove(folder, name) {
-    if (name === undefined) return whenIdle(() => this.#root.removeEntry(folder, { recursive: true }));
+    if (name === undefined) return whenIdle(() => orAbsent(this.#root.removeEntry(folder, { recursive: true })));
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
-    if (directory) await whenIdle(() => directory.removeEntry(name));
+    if (directory) await whenIdle(() => orAbsent(directory.removeEntry(name)));
   }
+}
+
+/**
+ * @param {FileHandle} handle
+ * @param {{mode: 'read-only'}} [options]
+ * @returns {Promise<InPlace | undefined>} undefined where that is not possible: in a page, and in Chrome before 108, where its methods are promises
+ */
+async function openInPlace(handle, options) {
+  const file = await handle.createSyncAccessHandle?.(options);
+  if (typeof file?.getSize() === 'number') return file;
+  await file?.close();
+  return undefined;
 }
 
 /**
@@ -186,8 +199,7 @@ async function replace(handle, bytes) {
  * @returns {Promise<Uint8Array<ArrayBuffer> | undefined>} undefined where that is not possible: in a page, or while another tab reads
  */
 async function readInPlace(handles, buffer) {
-  if (!handles[0]?.createSyncAccessHandle) return undefined;
-  const opened = await Promise.allSettled(handles.map((handle) => handle.createSyncAccessHandle?.({ mode: 'read-only' })));
+  const opened = await Promise.allSettled(handles.map((handle) => openInPlace(handle, { mode: 'read-only' })));
   const files = opened.map((result) => (result.status === 'fulfilled' ? result.value : undefined)).filter((file) => file !== undefined);
   try {
     if (files.length < handles.length) return undefined;
@@ -323,14 +335,16 @@ class MemoryStore {
 }
 
 /**
- * Removes what may not be there, and may just be read by somebody: that takes no longer than a part.
+ * Writes or removes what may just be read by somebody: that takes no longer than a part.
  *
- * @param {() => Promise<void>} remove
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
  */
-async function whenIdle(remove) {
+async function whenIdle(work) {
   for (let tries = 0; ; tries++) {
     try {
-      return await orAbsent(remove());
+      return await work();
     } catch (error) {
       if (tries === MOST_TRIES || !(error instanceof DOMException) || error.name !== 'NoModificationAllowedError') throw error;
       await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
