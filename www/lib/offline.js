@@ -148,14 +148,16 @@ function serviceWorkers() {
 
 /**
  * @param {ServiceWorkerRegistration} registration
- * @returns {Promise<void>} when the newest worker runs
+ * @returns {Promise<void>} when a worker runs, the newest if it can be installed
  */
 async function active(registration) {
   const worker = registration.installing ?? registration.waiting ?? registration.active;
   await new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
     const check = () => {
-      if (worker?.state === 'activated') resolve();
-      else if (worker?.state === 'redundant') reject(new Error('it was replaced or could not be installed'));
+      const failed = worker?.state === 'redundant';
+      // A newer one that fails leaves the one that runs.
+      if (worker?.state === 'activated' || (failed && registration.active)) resolve();
+      else if (failed) reject(new Error('it was replaced or could not be installed'));
     };
     worker?.addEventListener('statechange', check);
     check();
