@@ -61,7 +61,8 @@ export function copyButton(text, label, name) {
   const button = element('button', { type: 'button', className: 'quiet' }, icon('copy'), words);
   button.setAttribute('aria-label', name);
   button.addEventListener('click', async () => {
-    const copied = await navigator.clipboard.writeText(text).then(() => true, () => false);
+    // A page that came over http has no clipboard.
+    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
     words.textContent = copied ? 'Copied' : 'Copying is not allowed here';
     announce(words.textContent);
     setTimeout(() => (words.textContent = label), 1600);
