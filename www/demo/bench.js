@@ -30,10 +30,9 @@ let running;
 /**
  * Measures the model from its loading on; what is known so far is always on the page.
  *
- * @param {string | File} source
- * @param {string} name
+ * @param {{source: string | File, name: string, sha256?: string}} model
  */
-async function measure(source, name) {
+async function measure({ source, name, sha256 }) {
   const controller = new AbortController();
   const { signal } = controller;
   running = controller;
@@ -45,7 +44,7 @@ async function measure(source, name) {
   begin(name);
   try {
     const start_ms = performance.now();
-    siskin = await Siskin.load(source, { signal, onProgress: ({ loaded_bytes, total_bytes }) => total_bytes && progress(loaded_bytes / total_bytes) });
+    siskin = await Siskin.load(source, { sha256, signal, onProgress: ({ loaded_bytes, total_bytes }) => total_bytes && progress(loaded_bytes / total_bytes) });
     run.load_ms = performance.now() - start_ms;
     showModel(source instanceof File ? siskin.info.name || name : name, siskin.info);
     show(run);
@@ -192,7 +191,7 @@ byId('file-button').addEventListener('click', () => file_input.click());
 file_input.addEventListener('change', () => {
   const file = file_input.files?.[0];
   file_input.value = '';
-  if (file && !running) void measure(file, file.name);
+  if (file && !running) void measure({ source: file, name: file.name });
 });
 byId('cancel-button').addEventListener('click', () => running?.abort());
 offline.register({ url: '../sw.js' }).catch(() => {});
@@ -206,5 +205,5 @@ byId('run-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const id = new FormData(/** @type {HTMLFormElement} */ (event.target)).get('model');
   const model = models.find((model) => model.id === id);
-  if (model && !running) void measure(model.source, model.name);
+  if (model && !running) void measure(model);
 });

@@ -33,7 +33,7 @@ function showWhere() {
 }
 
 /** @param {Choice} choice */
-async function load({ name, source, listed }) {
+async function load({ name, source, sha256, listed }) {
   loading?.abort();
   answering?.abort();
   const controller = new AbortController();
@@ -45,6 +45,7 @@ async function load({ name, source, listed }) {
     await siskin?.unload();
     siskin = undefined;
     const loaded = await Siskin.load(source, {
+      sha256,
       backend: settings.backend,
       signal: controller.signal,
       onProgress: (progress) => {

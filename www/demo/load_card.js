@@ -8,7 +8,7 @@ import { modelChoices, offeredModels } from './models.js';
 /** @import { LoadProgress } from '../lib/index.js' */
 /** @import { OfferedModel } from './models.js' */
 
-/** `listed` models have a name that people know; a file is named by its header. @typedef {{name: string, source: string | File, listed?: boolean}} Choice */
+/** `listed` models have a name that people know; a file is named by its header. @typedef {{name: string, source: string | File, sha256?: string, listed?: boolean}} Choice */
 
 export class LoadCard {
   #section = byId('welcome');
@@ -33,7 +33,7 @@ export class LoadCard {
     byId('model-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const model = this.#models.find(({ id }) => id === this.#checked);
-      if (model) this.choose({ name: model.name, source: model.source, listed: true });
+      if (model) this.choose({ name: model.name, source: model.source, sha256: model.sha256, listed: true });
     });
     const file_input = /** @type {HTMLInputElement} */ (byId('file-input'));
     byId('file-button').addEventListener('click', () => file_input.click());

@@ -10,7 +10,7 @@ import { formatBytes } from './format.js';
 // From where this file lies and not the page: a site may have any folder of its host.
 const LIST = new URL('../models.json', import.meta.url);
 
-/** What can be chosen; `stored` tells how much of it is on this device. @typedef {{id: string, name: string, source: string, details: string, stored?: StoredModel}} OfferedModel */
+/** What can be chosen; `stored` tells how much of it is on this device. @typedef {{id: string, name: string, source: string, sha256?: string, details: string, stored?: StoredModel}} OfferedModel */
 
 /**
  * Those of the server's list, then what else is on the device.
@@ -19,10 +19,10 @@ const LIST = new URL('../models.json', import.meta.url);
  */
 export async function offeredModels() {
   const [listed, stored] = await Promise.all([listModels(), stored_models.list().catch(() => [])]);
-  const offered = listed.map(({ id, name, file, size_bytes, license, url }) => {
+  const offered = listed.map(({ id, name, file, size_bytes, sha256, license, url }) => {
     const source = new URL(url ?? `models/${file}`, LIST).href;
     const details = [formatBytes(size_bytes), license].filter(Boolean).join(', ');
-    return { id, name, source, details, stored: stored.find(({ url }) => url === source) };
+    return { id, name, source, sha256, details, stored: stored.find(({ url }) => url === source) };
   });
   const others = stored.filter(({ url, complete }) => complete && !offered.some(({ source }) => source === url));
   return [...offered, ...others.map((stored) => ({ id: stored.url, name: stored.name, source: stored.url, details: formatBytes(stored.stored_bytes), stored }))];
