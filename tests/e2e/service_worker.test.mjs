@@ -89,6 +89,17 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     const old = await ask(page, { threads: 2 });
     assert.deepEqual([old.build, old.threads], ['threads', 2]);
 
+    // Threads start at the end of a load, when the worker that started last may be another tab's.
+    model.delay_ms = 20;
+    const loading = page.evaluate(async () => {
+      const siskin = await Siskin.load('/models/other.gguf', { threads: 2, onProgress: ({ loaded_bytes }) => (window.loaded_bytes = loaded_bytes) });
+      await siskin.unload();
+      return [siskin.info.build, siskin.info.threads];
+    });
+    await eventually(() => page.evaluate(() => window.loaded_bytes > 0), 'the beginning of a load');
+    await ask(newer);
+    assert.deepEqual(await loading, ['threads', 2]);
+
     // An upload that is cut short: the list is new, a file is not.
     await publish(folder, 3);
     await writeFile(join(folder, 'app/late.js'), 'export const version = 2.5;\n');

@@ -1,5 +1,6 @@
 /** Chooses and starts the wasm. */
 import { SiskinError, messageOf } from './errors.js';
+import { ofSameVersion } from './version.js';
 
 /** @import { WasmModule } from './protocol.js' */
 
@@ -95,7 +96,8 @@ async function start({ script, wasm }, wanted_threads) {
   const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
   const thread_count = shared ? wanted_threads : 1;
   const startThreads = async () => {
-    const started = Array.from({ length: thread_count - 1 }, () => startThread({ script: script.href, module: compiled, memory }));
+    const shared = { script: ofSameVersion(script, response), module: compiled, memory };
+    const started = Array.from({ length: thread_count - 1 }, () => startThread(shared));
     return (await Promise.all(started)).filter((thread) => thread !== undefined);
   };
   return { module, thread_count, startThreads };

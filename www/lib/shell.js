@@ -4,6 +4,7 @@
  */
 import { Memo } from './memo.js';
 import { partialResponse, rangeAsked } from './range.js';
+import { VERSION_HEADER, VERSION_PARAMETER } from './version.js';
 
 /** @import { Scope } from './service_worker.js' */
 
@@ -76,7 +77,10 @@ export class Shell {
         // What an update that was cut short has left is good: it was put there whole.
         if (await cache.match(url)) continue;
         const same = old?.manifest.files.get(url) === sha256 ? await old.cache.match(url) : undefined;
-        await cache.put(url, same ?? (await fetchFile(url, sha256)));
+        const { body, headers } = same ?? (await fetchFile(url, sha256));
+        const named = new Headers(headers);
+        named.set(VERSION_HEADER, version);
+        await cache.put(url, new Response(body, { headers: named }));
       }
     };
     await Promise.all(Array.from({ length: FETCHES }, fetchMissing));
@@ -121,8 +125,8 @@ export class Shell {
       if (version !== undefined && resultingClientId) await this.#assign(resultingClientId, version);
       return version;
     }
-    // Chromium does not say which worker of a worker asks: it is the one that was just started.
-    if (!clientId) return this.#last_worker_version ?? this.current();
+    // Chromium does not say which worker of a worker asks. What must fit tells by itself; the rest, thread.js, is of the worker that was just started.
+    if (!clientId) return new URL(request.url).searchParams.get(VERSION_PARAMETER) ?? this.#last_worker_version ?? this.current();
     const version = await this.#versionOf(clientId);
     if (resultingClientId) {
       this.#last_worker_version = version;
