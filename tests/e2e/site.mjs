@@ -21,6 +21,11 @@ export const CHUNK_BYTES = 8 << 20;
 const APP = {
   'index.html': '<!doctype html><html lang="en"><meta charset="utf-8"><title>App</title><script type="module" src="main.js"></script></html>',
   'main.js': "import * as siskin from '../lib/index.js';\nimport { version } from './part.js';\nObject.assign(window, siskin, { version, late: async () => (await import('./late.js')).version });\n",
+  // A worker with a worker, which imports what it is told to: as an engine and its thread.
+  'worker.js':
+    "import { ofSameVersion } from '../lib/version.js';\nconst thread = new Worker('thread.js', { type: 'module' });\nthread.onmessage = ({ data }) => postMessage(data);\n" +
+    "onmessage = async () => thread.postMessage(ofSameVersion(new URL('late.js', import.meta.url), await fetch('part.js')));\n",
+  'thread.js': "onmessage = async ({ data }) => postMessage((await import(data)).version);\npostMessage('ready');\n",
 };
 
 /**

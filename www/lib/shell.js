@@ -125,7 +125,7 @@ export class Shell {
       if (version !== undefined && resultingClientId) await this.#assign(resultingClientId, version);
       return version;
     }
-    // Chromium does not say which worker of a worker asks. What must fit tells by itself; the rest, thread.js, is of the worker that was just started.
+    // Chromium does not say which worker of a worker imports something: a thread tells by itself, any other is the one that was just started.
     if (!clientId) return new URL(request.url).searchParams.get(VERSION_PARAMETER) ?? this.#last_worker_version ?? this.current();
     const version = await this.#versionOf(clientId);
     if (resultingClientId) {

@@ -1,7 +1,4 @@
-/**
- * A thread of the engine: a worker on its module and memory that shares the work of each kernel. While a site changes, this file may be of another
- * version than the engine; the script that it is told to import is not.
- */
+/** A thread of the engine: a worker on its module and memory that shares the work of each kernel. */
 
 /** @typedef {{script: string, module: WebAssembly.Module, memory: WebAssembly.Memory}} Start */
 /** @typedef {{initSync: (options: {module: WebAssembly.Module, memory: WebAssembly.Memory}) => void, run_thread: (seat: number) => void}} ThreadModule */
