@@ -20,6 +20,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
       '/shards/': join(folder, 'shards'),
       '/bad/': (request, response) => bad.handler(request, response),
       '/tab_reads.js': fileURLToPath(new URL('./tab_reads.js', import.meta.url)),
+      '/old_files.js': fileURLToPath(new URL('./old_files.js', import.meta.url)),
     });
   });
   after(async () => {
@@ -84,6 +85,19 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
       return said;
     });
     assert.deepEqual(said, [true, true]);
+    await close();
+  });
+
+  test('a browser whose files answer with promises', async () => {
+    const { page, close } = await open();
+    const said = await page.evaluate(async () => {
+      const worker = new Worker('/old_files.js', { type: 'module' });
+      const next = () => new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+      await next();
+      worker.postMessage('begin');
+      return next();
+    });
+    assert.deepEqual(said, [90_000, true]);
     await close();
   });
 
