@@ -40,7 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Of its bits, because a shader may take for granted that there is no NaN.
     let bits = bitcast<u32>(x);
     let broken = (bits & 0x7f800000u) == 0x7f800000u && bits != 0xff800000u;
-    if (now.masked != 0u && (mask[token >> 5u] >> (token & 31u) & 1u) == 0u) {
+    if (now.masked != 0u && ((mask[token >> 5u] >> (token & 31u)) & 1u) == 0u) {
       x = NEVER;
       logits[token] = x;
     }

@@ -1,45 +1,10 @@
 // A weight times the activations of many tokens, in square tiles of SIDE rows by SIDE tokens. Block by block of 32 columns, lanes put the
-// tile's weights, dequantized, and its activations into workgroup memory; then each of the 64 lanes takes its 4 by 4 of it, or with
-//   WIDE       8 by 8: fewer loads for a product, and fewer workgroups
-// What is done with the result:
-//   ADD        it is added to the output
-//   GATED      the output holds the gate's results; it becomes silu(output) * result
-// Without either it is stored.
+// tile's weights, dequantized, and its activations into workgroup memory; then each of the 64 lanes takes its 4 by 4 of it.
 #import shared/step
 #import quant/$A as a
+#import shared/product
 
-struct Op {
-  planes_a: Planes,
-  rows: u32,              // of this part of the weight
-  first_row: u32,
-  stride: u32,            // from one token's results to the next
-}
-@group(1) @binding(0) var<uniform> op: Op;
-@group(1) @binding(1) var<storage, read> buf_a: array<vec4<u32>>;
-@group(1) @binding(2) var<storage, read> x: array<vec4<f32>>;              // [tokens, columns / 4]
-@group(1) @binding(3) var<storage, read_write> out: array<f32>;            // [tokens, stride]
-
-fn keep(token: u32, row: u32, sum: f32) {
-  if (token < now.tokens && row < op.rows) {
-    let at = token * op.stride + op.first_row + row;
-#ifdef ADD
-    out[at] += sum;
-#else
-#ifdef GATED
-    let gate = out[at];
-    out[at] = gate / (1.0 + exp(-gate)) * sum;
-#else
-    out[at] = sum;
-#endif
-#endif
-  }
-}
-
-#ifdef WIDE
-const SIDE = 64u;
-#else
 const SIDE = 32u;
-#endif
 
 var<workgroup> weights: array<vec4<f32>, 8u * SIDE>; // [columns / 4, rows]
 var<workgroup> inputs: array<vec4<f32>, 8u * SIDE>;  // [columns / 4, tokens]
@@ -92,32 +57,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var b = vec4<f32>();
   var c = vec4<f32>();
   var d = vec4<f32>();
-#ifdef WIDE
-  var e = vec4<f32>();
-  var f = vec4<f32>();
-  var g = vec4<f32>();
-  var h = vec4<f32>();
-  var a2 = vec4<f32>();
-  var b2 = vec4<f32>();
-  var c2 = vec4<f32>();
-  var d2 = vec4<f32>();
-  var e2 = vec4<f32>();
-  var f2 = vec4<f32>();
-  var g2 = vec4<f32>();
-  var h2 = vec4<f32>();
-#endif
   for (var block = 0u; block < blocks; block++) {
     workgroupBarrier();
-#ifdef WIDE
-    fetch_weights(row_blocks + block, mine);
-    fetch_inputs(token_blocks + block, mine);
-#else
     if (lane < SIDE) {
       fetch_weights(row_blocks + block, mine);
     } else {
       fetch_inputs(token_blocks + block, mine);
     }
-#endif
     workgroupBarrier();
     for (var i = 0u; i < 8u * SIDE; i += SIDE) {
       let w0 = weights[i + row];
@@ -126,13 +72,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let w3 = weights[i + row + 24u];
       let x0 = inputs[i + token];
       a += dots(w0, w1, w2, w3, x0);
-#ifdef WIDE
-      let w4 = weights[i + row + 32u];
-      let w5 = weights[i + row + 40u];
-      let w6 = weights[i + row + 48u];
-      let w7 = weights[i + row + 56u];
-      a2 += dots(w4, w5, w6, w7, x0);
-#endif
       if (count > 8u) {
         let x1 = inputs[i + token + 8u];
         let x2 = inputs[i + token + 16u];
@@ -140,25 +79,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         b += dots(w0, w1, w2, w3, x1);
         c += dots(w0, w1, w2, w3, x2);
         d += dots(w0, w1, w2, w3, x3);
-#ifdef WIDE
-        b2 += dots(w4, w5, w6, w7, x1);
-        c2 += dots(w4, w5, w6, w7, x2);
-        d2 += dots(w4, w5, w6, w7, x3);
-      }
-      if (count > 32u) {
-        let x4 = inputs[i + token + 32u];
-        let x5 = inputs[i + token + 40u];
-        let x6 = inputs[i + token + 48u];
-        let x7 = inputs[i + token + 56u];
-        e += dots(w0, w1, w2, w3, x4);
-        f += dots(w0, w1, w2, w3, x5);
-        g += dots(w0, w1, w2, w3, x6);
-        h += dots(w0, w1, w2, w3, x7);
-        e2 += dots(w4, w5, w6, w7, x4);
-        f2 += dots(w4, w5, w6, w7, x5);
-        g2 += dots(w4, w5, w6, w7, x6);
-        h2 += dots(w4, w5, w6, w7, x7);
-#endif
       }
     }
   }
@@ -168,18 +88,4 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   keep_four(t + 8u, r, b);
   keep_four(t + 16u, r, c);
   keep_four(t + 24u, r, d);
-#ifdef WIDE
-  keep_four(t + 32u, r, e);
-  keep_four(t + 40u, r, f);
-  keep_four(t + 48u, r, g);
-  keep_four(t + 56u, r, h);
-  keep_four(t, r + 32u, a2);
-  keep_four(t + 8u, r + 32u, b2);
-  keep_four(t + 16u, r + 32u, c2);
-  keep_four(t + 24u, r + 32u, d2);
-  keep_four(t + 32u, r + 32u, e2);
-  keep_four(t + 40u, r + 32u, f2);
-  keep_four(t + 48u, r + 32u, g2);
-  keep_four(t + 56u, r + 32u, h2);
-#endif
 }

@@ -31,7 +31,7 @@ fn keep_four(token: u32, row: u32, sums: vec4<f32>) {
   keep(token, row + 3u, sums.w);
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = (group.x * LANES + lane) * ROWS;
   let token = group.y * SIDE;
@@ -58,12 +58,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var s14 = vec4<f32>();
   var s15 = vec4<f32>();
   for (var block = 0u; block < blocks; block++) {
-    let from = (from_token + block) * 8u + fetched;
+    let first = (from_token + block) * 8u + fetched;
     workgroupBarrier();
-    inputs[fetched_to] = x[from];
-    inputs[fetched_to + 1u] = x[from + 1u];
-    inputs[fetched_to + 2u] = x[from + 2u];
-    inputs[fetched_to + 3u] = x[from + 3u];
+    inputs[fetched_to] = x[first];
+    inputs[fetched_to + 1u] = x[first + 1u];
+    inputs[fetched_to + 2u] = x[first + 2u];
+    inputs[fetched_to + 3u] = x[first + 3u];
     workgroupBarrier();
     let w0 = row_of(rows.x + block);
     let w1 = row_of(rows.y + block);

@@ -189,3 +189,18 @@ fn bad_files_say_what_is_wrong() {
     refusal(&["eval", &fixture("small.gguf"), &fixture("real/gpl3.txt")], "metadata");
     refusal(&["eval", &fixture("models/qwen2-tiny.gguf"), &fixture("quant.bin")], "io");
 }
+
+#[test]
+fn the_graphics_card_is_compared_with_the_processor() {
+    let output = siskin(&["compare", &fixture("models/qwen2-tiny.gguf"), "--prompt", "12"]);
+    let error = text(&output.stderr);
+    if error.contains("(gpu_unavailable)") {
+        assert!(std::env::var_os("SISKIN_REQUIRE_MODELS").is_none(), "{error}");
+        return eprintln!("SKIPPED: {error}");
+    }
+    let told = text(&output.stdout);
+    assert!(output.status.success() && told.starts_with("12 tokens on ") && told.ends_with("All are near.\n"), "{told}{error}");
+    for name in ["token_embd", "blk.0.attn_q", "blk.1.ffn_down"] {
+        assert!(told.lines().any(|line| line.starts_with(name) && line.ends_with("% off")), "{told}");
+    }
+}

@@ -22,7 +22,7 @@ const words = 'time year people way day man thing woman life child world school 
 let asked = 0;
 const prompt = () => {
   const start = (asked += 1);
-  return { messages: [{ role: 'user', content: Array.from({ length: Math.max(1, prompt_tokens - 30) }, (_, i) => words[(start * 7 + i * (start + 3)) % words.length]).join(' ') }], generate_tokens };
+  return { messages: [{ role: 'user', content: Array.from({ length: Math.max(1, prompt_tokens - 5) }, (_, i) => words[(start * 7 + i * (start + 3)) % words.length]).join(' ') }], generate_tokens };
 };
 
 /** Siskin in any page: what is evaluated there. */

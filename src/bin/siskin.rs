@@ -1,5 +1,7 @@
 //! The command line: run a model file natively, look into it, convert it, measure it.
 
+#[path = "siskin/compare.rs"]
+mod compare;
 #[path = "siskin/convert.rs"]
 mod convert;
 #[path = "siskin/kernels.rs"]
@@ -45,6 +47,7 @@ const HELP: &str = "siskin: small language models, from GGUF files
   siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]
   siskin inspect MODEL [--tensors]
   siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
+  siskin compare MODEL [--prompt N]            every tensor of a step on the graphics card beside the processor's
   siskin convert IN OUT [--type TYPE]          the same model with its matrices in another type (Q4_0)
   siskin shard MODEL --out DIR [--max SIZE]    pieces of at most SIZE (24MiB) with a manifest, for any static host
   siskin bench MODEL [--prompt N] [--generate N] [--rounds N] [--profile] [--shaders FOLDER]
@@ -117,6 +120,7 @@ fn command(arguments: &Arguments) -> Result<()> {
         Some("run") => run(arguments),
         Some("inspect") => inspect(arguments),
         Some("eval") => eval(arguments),
+        Some("compare") => compare::compare(arguments),
         Some("convert") => convert::convert(arguments),
         Some("shard") => shard::shard(arguments),
         Some("bench") if arguments.option("kernels").is_some() => kernels::kernels(),
@@ -304,7 +308,7 @@ fn bench(arguments: &Arguments) -> Result<()> {
     let prompt: u32 = arguments.number("prompt")?.unwrap_or(128);
     let generate = arguments.number("generate")?.unwrap_or(48);
     let Loaded { mut model, .. } = load(arguments.word(1, "MODEL")?, arguments, None)?;
-    let tokens: Vec<u32> = (0..prompt).map(|i| (i * 7919 + 100) % model.vocab_size() as u32).collect();
+    let tokens = made_up_tokens(prompt, model.vocab_size());
     for _ in 0..arguments.number("rounds")?.unwrap_or(3) {
         model.truncate(0);
         let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size())?;
@@ -332,6 +336,10 @@ fn bench(arguments: &Arguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn made_up_tokens(count: u32, vocab_size: usize) -> Vec<u32> {
+    (0..count).map(|i| (i * 7919 + 100) % vocab_size as u32).collect()
 }
 
 /// The token that follows.

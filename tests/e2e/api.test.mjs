@@ -273,6 +273,18 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     assert.equal(await workersLeft(page, workers), workers, 'only the shared model still has a worker');
   });
 
+  test('writes allowed tokens alone', async () => {
+    const { labels, said, codes } = await page.evaluate(async () => {
+      const labels = await Promise.all([' red', ' green'].map(async (label) => (await siskin.tokenize(label))[0]));
+      const answer = await ask('Name a colour.', { max_tokens: 4, allowed_token_ids: labels });
+      const code = (ids) => codeOf(ask('Hello', { allowed_token_ids: ids }));
+      return { labels: labels.length, said: answer.choices[0].message.content, codes: [await code([]), await code([1e6]), await code('red')] };
+    });
+    assert.equal(labels, 2);
+    assert.match(said, /^(?: red| green){4}$/);
+    assert.deepEqual(codes, Array(3).fill('SiskinError: invalid_argument'));
+  });
+
   test('tells how likely each token was', async () => {
     const { whole, streamed } = await page.evaluate(async () => {
       const whole = (await ask('Hello', { max_tokens: 3, logprobs: true, top_logprobs: 5 })).choices[0];

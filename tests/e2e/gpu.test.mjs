@@ -72,6 +72,44 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     assert.equal(texts[0].slice(0, 5), texts[2].slice(0, 5));
   });
 
+  test('a stream, which comes once, goes on to the processor', async () => {
+    const { info, text } = await page.evaluate(async (url) => {
+      const { Siskin } = await import('/lib/index.js');
+      const siskin = await Siskin.load(await fetch(url), { contextTokens: 256 });
+      const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0, max_tokens: 8 });
+      await siskin.unload();
+      return { info: siskin.info, text: choices[0].message.content };
+    }, URL_PATH);
+    assert.deepEqual([info.backend, info.gpu_refusal_code], ['cpu', 'gpu_refused']);
+    assert.match(text, /Paris/);
+  });
+
+  test('log-probabilities and allowed tokens are those of the processor', async () => {
+    const [card, processor] = await page.evaluate(async (url) => {
+      const { Siskin } = await import('/lib/index.js');
+      const answers = [];
+      for (const backend of ['gpu', 'cpu']) {
+        const siskin = await Siskin.load(url, { contextTokens: 256, backend });
+        const ask = (more) => siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Is the sky blue?' }], temperature: 0, ...more });
+        const told = await ask({ max_tokens: 3, logprobs: true, top_logprobs: 5 });
+        const labels = ['Yes', 'No', 'Maybe'];
+        const ids = await Promise.all(labels.map(async (label) => (await siskin.tokenize(label))[0]));
+        const chosen = await ask({ max_tokens: 1, allowed_token_ids: ids });
+        answers.push({ content: told.choices[0].logprobs.content, label: chosen.choices[0].message.content, known: await Promise.all(ids.map((id) => siskin.detokenize([id]))) });
+        await siskin.unload();
+      }
+      return answers;
+    }, URL_PATH);
+    assert.ok(card.known.includes(card.label) && card.label === processor.label, `${card.label}, ${processor.label}`);
+    assert.equal(card.content.length, 3);
+    for (const [i, { token, logprob, top_logprobs }] of card.content.entries()) {
+      assert.equal(token, processor.content[i].token);
+      assert.ok(Math.abs(logprob - processor.content[i].logprob) < 0.1, `${logprob}, ${processor.content[i].logprob}`);
+      assert.deepEqual(top_logprobs[0], { token, logprob, bytes: card.content[i].bytes });
+      assert.ok(top_logprobs.length === 5 && top_logprobs.every((one, k) => k === 0 || one.logprob <= top_logprobs[k - 1].logprob));
+    }
+  });
+
   test('a stop leaves no trace', async () => {
     const texts = await page.evaluate(async (url) => {
       const { Siskin } = await import('/lib/index.js');
@@ -137,6 +175,25 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     for (const i of [1, 2]) assert.ok(seen[i].length > 0 && texts[i].startsWith(seen[i]) && texts[i].length > seen[i].length, `${seen[i]} | ${texts[i]}`);
     assert.deepEqual(backends, ['gpu', 'gpu', 'cpu']);
     assert.equal(refusal, 'gpu_lost');
+  });
+
+  test('and cannot be loaded again: calls fail, and do not wait', async (t) => {
+    const site = await siteWith(CODE);
+    t.after(() => site.stop());
+    const { page } = await site.open();
+    page.setDefaultTimeout(300_000);
+    const codes = await page.evaluate(async (url) => {
+      const { Siskin } = await import('/lib/index.js');
+      // A stream cannot be read a second time.
+      const siskin = await Siskin.load(await fetch(url), { contextTokens: 256, backend: 'gpu' });
+      const codeOf = (promise) => promise.then(() => 'no error', ({ code }) => code);
+      new BroadcastChannel('lose').postMessage('now');
+      const ask = () => codeOf(siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], max_tokens: 3 }));
+      const codes = [await ask(), await ask(), await codeOf(siskin.tokenize('x'))];
+      await siskin.unload();
+      return codes;
+    }, URL_PATH);
+    assert.deepEqual(codes, ['worker_failed', 'worker_failed', 'worker_failed']);
   });
 });
 

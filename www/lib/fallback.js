@@ -17,7 +17,7 @@ import { RemoteAnswer, parse, short } from './remote_answer.js';
 
 /** Of a request, what OpenAI's API has and any model understands: token ids mean something to one model only. */
 const FIELDS = /** @type {const} */ (['messages', 'max_tokens', 'temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'seed', 'stop']);
-const LOCAL_FIELDS = ['tools', 'top_k', 'min_p', 'repetition_penalty', 'logit_bias', 'context_overflow'];
+const LOCAL_FIELDS = ['tools', 'top_k', 'min_p', 'repetition_penalty', 'logit_bias', 'allowed_token_ids', 'context_overflow'];
 
 /** More than any server sends in an error. */
 const ERROR_BYTES = 1 << 16;

@@ -121,8 +121,9 @@
  * @property {number} [frequency_penalty]
  * @property {number} [presence_penalty]
  * @property {Record<string, number>} [logit_bias] token id to bias
+ * @property {number[]} [allowed_token_ids] no other token is written
  * @property {number} [seed]
- * @property {boolean} [logprobs] gives each token's log-probability; costs speed on the graphics card
+ * @property {boolean} [logprobs] gives each token's log-probability
  * @property {number} [top_logprobs] and those of up to 20 alternatives
  * @property {string | string[]} [stop]
  * @property {'error' | 'slide'} [context_overflow] what to do when the context is full

@@ -8,8 +8,9 @@ use super::{
 };
 use std::rc::Rc;
 
-/// From so many tokens on a step goes in tiles. As measured, they are faster from 10 tokens on with SwiftShader and from 20 with lavapipe.
+/// From so many tokens on a step goes in tiles; and where each lane has rows of its own, as measured with SwiftShader and lavapipe.
 const MANY: u32 = 8;
+const MANY_ALONE: u32 = 5;
 
 /// A dispatch whose buffers never change.
 pub struct Op {
@@ -81,7 +82,7 @@ impl Gpu {
 
     /// Records the operations of this name and number, which `make` gives when they are new: for many tokens, or for few.
     pub(super) fn record(&mut self, step: &mut Step, name: &'static str, id: u32, make: impl FnOnce(&mut Self, &Step, bool) -> Vec<Op>) {
-        let many = step.now.tokens >= MANY;
+        let many = step.now.tokens >= if self.alone() { MANY_ALONE } else { MANY };
         if !self.ops.contains_key(&(name, id, many)) {
             let ops = make(self, step, many);
             self.ops.insert((name, id, many), ops);

@@ -14,9 +14,11 @@ use crate::{
 };
 
 /// Rows of a tile, and tokens.
-const SIDE: usize = 32;
-/// And where a processor plays the graphics card, for which a load is dear and few workgroups are enough.
-const WIDE_SIDE: usize = 64;
+const TILE: [usize; 2] = [32, 32];
+/// And where each lane has rows of its own.
+const ALONE_TILE: [usize; 2] = [128, 16];
+/// Queries that attention takes together.
+const QUERIES: usize = 32;
 /// Attention takes heads of so many elements, or times as many.
 pub const HEAD_PART: usize = 64;
 
@@ -28,9 +30,8 @@ pub enum Then {
     Gated,
 }
 
-pub fn matmul_key(a: Layout, then: Then, is_wide: bool) -> Key {
-    let key = Key::new("matmul").with("A", a.name);
-    let key = if is_wide { key.flag("WIDE") } else { key };
+pub fn matmul_key(a: Layout, then: Then, alone: bool) -> Key {
+    let key = Key::new(if alone { "matmul_alone" } else { "matmul" }).with("A", a.name);
     match then {
         Then::Store => key,
         Then::Add => key.flag("ADD"),
@@ -60,18 +61,18 @@ impl Gpu {
 
     pub(super) fn matmul_ops(&mut self, w: &Weight<Buf>, x: &wgpu::Buffer, out: &wgpu::Buffer, then: Then) -> Vec<Op> {
         let Some(m) = matrix(w) else { return Vec::new() };
-        let side = if self.alone() { WIDE_SIDE } else { SIDE };
+        let [rows, tokens] = if self.alone() { ALONE_TILE } else { TILE };
         let mut ops = Vec::new();
         for part in &m.parts {
             let mut words = Words::default();
             words.planes(part, w.cols / BLOCK).push(part.rows).push(part.first_row).push(w.rows);
-            let grid = [part.rows.div_ceil(side) as u32, 1];
+            let grid = [part.rows.div_ceil(rows) as u32, 1];
             ops.push(self.op(
                 matmul_key(m.layout, then, self.alone()),
                 &words,
                 &[&part.buffer, x, out],
                 grid,
-                Some(Tokens { axis: 1, rows: 1, tile: side }),
+                Some(Tokens { axis: 1, rows: 1, tile: tokens }),
             ));
         }
         ops
@@ -97,7 +98,7 @@ impl Gpu {
         let group = w.heads / w.kv_heads;
         let mut words = Words::default();
         words.push(w.heads).push(w.kv_heads).push(cache.context_tokens);
-        let tokens = Tokens { axis: 1, rows: group, tile: SIDE };
+        let tokens = Tokens { axis: 1, rows: group, tile: QUERIES };
         let buffers = [&step.q, &cache.blocks[block], &step.a];
         vec![self.op(attend_many_key(w.head, group), &words, &buffers, [w.kv_heads as u32, 1], Some(tokens))]
     }

@@ -12,6 +12,8 @@ use crate::{
 /// Products of a timed step, at first and at last: what lies between is free of what a step costs by itself.
 const TIMED: [usize; 2] = [2, 10];
 const ROUNDS: usize = 2;
+/// Products that take longer need no such care.
+const SLOW_MS: f64 = 4.0;
 /// Where the end of a step is only looked for now and then, a step of so many is timed once.
 const POLLED: usize = 80;
 /// And so many looks must lie between two times that differ.
@@ -52,7 +54,10 @@ impl Gpu {
         if self.device.is_polled() {
             return Ok(self.products_ms(&mut step, &weight, POLLED).await? / POLLED as f64);
         }
-        let (mut few_ms, mut many_ms) = (f64::INFINITY, f64::INFINITY);
+        let (mut few_ms, mut many_ms) = (self.products_ms(&mut step, &weight, few).await?, f64::INFINITY);
+        if few_ms > SLOW_MS * few as f64 {
+            return Ok(few_ms / few as f64);
+        }
         for _ in 0..ROUNDS {
             few_ms = few_ms.min(self.products_ms(&mut step, &weight, few).await?);
             many_ms = many_ms.min(self.products_ms(&mut step, &weight, many).await?);

@@ -55,6 +55,8 @@ impl Fence {
 
     /// Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
     pub async fn wait(self, device: &Device) -> Result<()> {
+        // What was refused never ends.
+        device.check()?;
         device.run_until(self.submission);
         self.signal.wait().await;
         device.check()
@@ -80,6 +82,7 @@ impl Reading {
 
     /// Hands the bytes to `take`, and gives the buffer back. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
     pub async fn finish(self, device: &Device, take: impl FnOnce(&[u8])) -> Result<wgpu::Buffer> {
+        device.check()?;
         device.run_until(self.submission);
         let well = self.signal.wait().await;
         device.check()?;
