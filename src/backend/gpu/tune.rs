@@ -14,10 +14,14 @@ const TIMED: [usize; 2] = [2, 10];
 const ROUNDS: usize = 2;
 /// Products that take longer need no such care.
 const SLOW_MS: f64 = 4.0;
-/// Where the end of a step is only looked for now and then, a step of so many is timed once.
-const POLLED: usize = 80;
-/// And so many looks must lie between two times that differ.
-const POLLS: f64 = 1.5;
+/// Where the end of a step is only looked for now and then, a step of so many is timed once, or of more where they are that fast.
+const POLLED: [usize; 2] = [80, 1600];
+/// What takes fewer looks than this is too fast for the time to tell.
+const POLLS: f64 = 2.0;
+/// What else must be gained there, for times are coarse.
+const POLLED_GAIN: f64 = 1.25;
+/// Dots of bytes round activations, if little, so that they must be worth it.
+const DOTS_GAIN: f64 = 1.1;
 
 impl Gpu {
     /// Finds how a matrix of this kind is best multiplied by one token, unless that was said when the device was opened. Errors: those of
@@ -27,15 +31,20 @@ impl Gpu {
             return Ok(());
         }
         let has_dots = self.device.tier.packed && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
-        let margin_ms = if self.device.is_polled() { POLLS * self.device.latency_ms / POLLED as f64 } else { 0.0 };
+        let polled = self.device.is_polled();
         let mut fastest = (f64::INFINITY, Products::default());
         for alone in [false, true] {
             for dots in [false, true].into_iter().filter(|&dots| has_dots || !dots) {
                 let products = Products { alone, dots };
                 self.device.products.set(products);
                 let product_ms = self.beside().product_ms(dtype, rows, cols).await?;
-                if product_ms + margin_ms < fastest.0 {
+                let gain = if dots { DOTS_GAIN } else { 1.0 } * if polled { POLLED_GAIN } else { 1.0 };
+                if gain * product_ms < fastest.0 {
                     fastest = (product_ms, products);
+                }
+                if polled && product_ms * (POLLED[1] as f64) < POLLS * self.device.latency_ms {
+                    self.device.products.set(fastest.1);
+                    return Ok(());
                 }
             }
         }
@@ -52,7 +61,12 @@ impl Gpu {
         // Makes what is made at first use.
         self.products_ms(&mut step, &weight, few).await?;
         if self.device.is_polled() {
-            return Ok(self.products_ms(&mut step, &weight, POLLED).await? / POLLED as f64);
+            let [few, many] = POLLED;
+            let few_ms = self.products_ms(&mut step, &weight, few).await?;
+            if few_ms > POLLS * self.device.latency_ms {
+                return Ok(few_ms / few as f64);
+            }
+            return Ok(self.products_ms(&mut step, &weight, many).await? / many as f64);
         }
         let (mut few_ms, mut many_ms) = (self.products_ms(&mut step, &weight, few).await?, f64::INFINITY);
         if few_ms > SLOW_MS * few as f64 {
