@@ -33,7 +33,10 @@ const inPage = {
     return window.siskin.info.adapter;
   },
   ask: async ({ messages, generate_tokens }) => {
-    const { timings } = await window.siskin.chat.completions.create({ messages, max_tokens: generate_tokens, temperature: 0 });
+    // The answer ends at its length and not before.
+    const ends = await Promise.all(['<|im_end|>', '<|endoftext|>'].map((name) => window.siskin.tokenize(name, { special: true })));
+    const logit_bias = Object.fromEntries(ends.filter((ids) => ids.length === 1).map(([id]) => [id, -100]));
+    const { timings } = await window.siskin.chat.completions.create({ messages, max_tokens: generate_tokens, temperature: 0, logit_bias });
     return { prefill: timings.prefill_tokens_per_second, decode: timings.decode_tokens_per_second };
   },
 };
