@@ -18,6 +18,14 @@ const GROUP = $GROUP;     // query heads that share a key-value head
 const LANES = $LANES;
 const LOWEST = -1e30;
 
+fn low(halves: vec4<u32>) -> vec4<f32> {
+  return vec4<f32>(unpack2x16float(halves.x), unpack2x16float(halves.y));
+}
+
+fn high(halves: vec4<u32>) -> vec4<f32> {
+  return vec4<f32>(unpack2x16float(halves.z), unpack2x16float(halves.w));
+}
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let kv_head = id.x;
@@ -44,29 +52,38 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     totals[h] = 0.0;
   }
 
-  // Two positions at a time, so that queries and sums are fetched once for both.
-  for (var position = split_start; position < split_end; position += 2u) {
-    let paired = position + 1u < split_end;
-    let keys = (kv_head * op.context + position) * (HEAD / 8u);
-    let values = ((op.kv_heads + kv_head) * op.context + position) * (HEAD / 8u);
-    let next = select(0u, HEAD / 8u, paired);
-    var scores: array<vec2<f32>, GROUP>;
+  // Four positions at a time, so that queries and sums are fetched once for all of them. Those behind the end are the last once more, with no weight.
+  let last = split_end - min(split_end, 1u);
+  for (var position = split_start; position < split_end; position += 4u) {
+    let positions = min(vec4<u32>(position) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last));
+    let keys = (kv_head * op.context + positions) * (HEAD / 8u);
+    let values = keys + op.kv_heads * op.context * (HEAD / 8u);
+    var scores: array<vec4<f32>, GROUP>;
     for (var i = 0u; i < HEAD / 8u; i++) {
-      let k = cache[keys + i];
-      let l = cache[keys + next + i];
-      let k_low = vec4<f32>(unpack2x16float(k.x), unpack2x16float(k.y));
-      let k_high = vec4<f32>(unpack2x16float(k.z), unpack2x16float(k.w));
-      let l_low = vec4<f32>(unpack2x16float(l.x), unpack2x16float(l.y));
-      let l_high = vec4<f32>(unpack2x16float(l.z), unpack2x16float(l.w));
+      let a = cache[keys.x + i];
+      let b = cache[keys.y + i];
+      let c = cache[keys.z + i];
+      let d = cache[keys.w + i];
+      let a_low = low(a);
+      let b_low = low(b);
+      let c_low = low(c);
+      let d_low = low(d);
+      let a_high = high(a);
+      let b_high = high(b);
+      let c_high = high(c);
+      let d_high = high(d);
       for (var h = 0u; h < GROUP; h++) {
-        let low = queries[h * (HEAD / 4u) + 2u * i];
-        let high = queries[h * (HEAD / 4u) + 2u * i + 1u];
-        scores[h] += vec2<f32>(dot(low, k_low) + dot(high, k_high), dot(low, l_low) + dot(high, l_high));
+        let l = queries[h * (HEAD / 4u) + 2u * i];
+        let r = queries[h * (HEAD / 4u) + 2u * i + 1u];
+        scores[h] += vec4<f32>(
+          dot(l, a_low) + dot(r, a_high), dot(l, b_low) + dot(r, b_high), dot(l, c_low) + dot(r, c_high), dot(l, d_low) + dot(r, d_high),
+        );
       }
     }
+    let within = vec4<u32>(position) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(split_end);
     for (var h = 0u; h < GROUP; h++) {
-      let pair = vec2<f32>(scores[h].x, select(LOWEST, scores[h].y, paired));
-      let largest = max(maxima[h], max(pair.x, pair.y));
+      let four = select(vec4<f32>(LOWEST), scores[h], within);
+      let largest = max(maxima[h], max(max(four.x, four.y), max(four.z, four.w)));
       if (largest > maxima[h]) {
         let rescale = exp(maxima[h] - largest);
         totals[h] *= rescale;
@@ -75,19 +92,26 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
         }
         maxima[h] = largest;
       }
-      scores[h] = exp(pair - largest);
-      totals[h] += scores[h].x + scores[h].y;
+      scores[h] = exp(four - largest);
+      totals[h] += dot(scores[h], vec4<f32>(1.0));
     }
     for (var i = 0u; i < HEAD / 8u; i++) {
-      let v = cache[values + i];
-      let w = cache[values + next + i];
-      let v_low = vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
-      let v_high = vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w));
-      let w_low = vec4<f32>(unpack2x16float(w.x), unpack2x16float(w.y));
-      let w_high = vec4<f32>(unpack2x16float(w.z), unpack2x16float(w.w));
+      let a = cache[values.x + i];
+      let b = cache[values.y + i];
+      let c = cache[values.z + i];
+      let d = cache[values.w + i];
+      let a_low = low(a);
+      let b_low = low(b);
+      let c_low = low(c);
+      let d_low = low(d);
+      let a_high = high(a);
+      let b_high = high(b);
+      let c_high = high(c);
+      let d_high = high(d);
       for (var h = 0u; h < GROUP; h++) {
-        sums[h * (HEAD / 4u) + 2u * i] += scores[h].x * v_low + scores[h].y * w_low;
-        sums[h * (HEAD / 4u) + 2u * i + 1u] += scores[h].x * v_high + scores[h].y * w_high;
+        let p = scores[h];
+        sums[h * (HEAD / 4u) + 2u * i] += p.x * a_low + p.y * b_low + p.z * c_low + p.w * d_low;
+        sums[h * (HEAD / 4u) + 2u * i + 1u] += p.x * a_high + p.y * b_high + p.z * c_high + p.w * d_high;
       }
     }
   }

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Readings that take longer than this are looked for now and then, and come in bunches.
-const POLLED_MS: f64 = 10.0;
+const POLLED_MS: f64 = 40.0;
 
 /// What may be asked of [`Device::open`]. The default takes all that the adapter has.
 #[derive(Clone, Copy, Debug, Default)]

@@ -11,8 +11,9 @@ use crate::{
 
 /// Products of a timed step, at first and at last: what lies between is free of what a step costs by itself.
 const TIMED: [usize; 2] = [2, 10];
-const ROUNDS: usize = 2;
-/// Products that take longer need no such care.
+/// The kinds take turns, and the best time of each counts: other programs can only slow one down.
+const ROUNDS: usize = 3;
+/// Products that take longer need no such care: a step's own cost is nothing beside them.
 const SLOW_MS: f64 = 4.0;
 /// Where the end of a step is only looked for now and then, a step of so many is timed once, or of more where they are that fast.
 const POLLED: [usize; 2] = [80, 1600];
@@ -23,6 +24,14 @@ const POLLED_GAIN: f64 = 1.25;
 /// Dots of bytes round activations, if little, so that they must be worth it.
 const DOTS_GAIN: f64 = 1.1;
 
+/// A product done in one of the ways.
+struct Trial {
+    products: Products,
+    gpu: Gpu,
+    step: Step,
+    weight: Weight<Buf>,
+}
+
 impl Gpu {
     /// Finds how a matrix of this kind is best multiplied by one token, unless that was said when the device was opened. Errors: those of
     /// the device.
@@ -31,62 +40,87 @@ impl Gpu {
             return Ok(());
         }
         let has_dots = self.device.tier.packed && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
-        let polled = self.device.is_polled();
-        let mut fastest = (f64::INFINITY, Products::default());
-        for alone in [false, true] {
-            for dots in [false, true].into_iter().filter(|&dots| has_dots || !dots) {
-                let products = Products { alone, dots };
-                self.device.products.set(products);
-                let product_ms = self.beside().product_ms(dtype, rows, cols).await?;
-                let gain = if dots { DOTS_GAIN } else { 1.0 } * if polled { POLLED_GAIN } else { 1.0 };
-                if gain * product_ms < fastest.0 {
-                    fastest = (product_ms, products);
-                }
-                if polled && product_ms * (POLLED[1] as f64) < POLLS * self.device.latency_ms {
-                    self.device.products.set(fastest.1);
-                    return Ok(());
-                }
+        let mut trials = Vec::new();
+        for products in [(false, false), (true, false), (false, true), (true, true)].map(|(alone, dots)| Products { alone, dots }) {
+            if has_dots || !products.dots {
+                trials.push(Trial::new(self.beside(), products, dtype, rows, cols)?);
             }
         }
-        self.device.products.set(fastest.1);
+        let fastest = if self.device.is_polled() { self.polled(&mut trials).await? } else { timed(&mut trials).await? };
+        self.device.products.set(fastest);
         Ok(())
     }
 
-    /// How long one token takes by a matrix.
-    async fn product_ms(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<f64> {
-        let weight = self.alloc(dtype, rows, cols)?;
-        let widths = Widths { embedding: rows, heads: 1, kv_heads: 1, head: 64, feed_forward: cols, vocab: 64, blocks: 1 };
-        let mut step = self.step(&widths, 1)?;
-        let [few, many] = TIMED;
-        // Makes what is made at first use.
-        self.products_ms(&mut step, &weight, few).await?;
-        if self.device.is_polled() {
-            let [few, many] = POLLED;
-            let few_ms = self.products_ms(&mut step, &weight, few).await?;
-            if few_ms > POLLS * self.device.latency_ms {
-                return Ok(few_ms / few as f64);
+    async fn polled(&self, trials: &mut [Trial]) -> Result<Products> {
+        let [few, many] = POLLED;
+        let enough_ms = POLLS * self.device.latency_ms;
+        let mut fastest = (f64::INFINITY, Products::default());
+        for trial in trials {
+            trial.time_ms(TIMED[0]).await?;
+            let mut product_ms = trial.time_ms(few).await? / few as f64;
+            if product_ms * (few as f64) < enough_ms {
+                product_ms = trial.time_ms(many).await? / many as f64;
             }
-            return Ok(self.products_ms(&mut step, &weight, many).await? / many as f64);
+            if trial.gain() * POLLED_GAIN * product_ms < fastest.0 {
+                fastest = (product_ms, trial.products);
+            }
+            // Nothing tells any two apart.
+            if product_ms * (many as f64) < enough_ms {
+                break;
+            }
         }
-        let (mut few_ms, mut many_ms) = (self.products_ms(&mut step, &weight, few).await?, f64::INFINITY);
-        if few_ms > SLOW_MS * few as f64 {
-            return Ok(few_ms / few as f64);
+        Ok(fastest.1)
+    }
+}
+
+async fn timed(trials: &mut [Trial]) -> Result<Products> {
+    let [few, many] = TIMED;
+    let mut best_ms = vec![[f64::INFINITY; 2]; trials.len()];
+    for trial in &mut *trials {
+        trial.time_ms(few).await?;
+    }
+    for _ in 0..ROUNDS {
+        for (trial, [few_ms, many_ms]) in trials.iter_mut().zip(&mut best_ms) {
+            *few_ms = few_ms.min(trial.time_ms(few).await?);
+            if *few_ms < SLOW_MS * few as f64 {
+                *many_ms = many_ms.min(trial.time_ms(many).await?);
+            }
         }
-        for _ in 0..ROUNDS {
-            few_ms = few_ms.min(self.products_ms(&mut step, &weight, few).await?);
-            many_ms = many_ms.min(self.products_ms(&mut step, &weight, many).await?);
+    }
+    let mut fastest = (f64::INFINITY, Products::default());
+    for (trial, [few_ms, many_ms]) in trials.iter().zip(best_ms) {
+        let product_ms = if many_ms.is_finite() { (many_ms - few_ms) / (many - few) as f64 } else { few_ms / few as f64 };
+        if trial.gain() * product_ms < fastest.0 {
+            fastest = (product_ms, trial.products);
         }
-        Ok((many_ms - few_ms) / (many - few) as f64)
+    }
+    Ok(fastest.1)
+}
+
+impl Trial {
+    fn new(mut gpu: Gpu, products: Products, dtype: DType, rows: usize, cols: usize) -> Result<Self> {
+        let weight = gpu.alloc(dtype, rows, cols)?;
+        let widths = Widths { embedding: rows, heads: 1, kv_heads: 1, head: 64, feed_forward: cols, vocab: 64, blocks: 1 };
+        let step = gpu.step(&widths, 1)?;
+        Ok(Self { products, gpu, step, weight })
     }
 
-    async fn products_ms(&mut self, step: &mut Step, weight: &Weight<Buf>, count: usize) -> Result<f64> {
+    /// How many times as fast this must be to be taken.
+    fn gain(&self) -> f64 {
+        if self.products.dots { DOTS_GAIN } else { 1.0 }
+    }
+
+    /// How long one token takes by the matrix, so many times.
+    async fn time_ms(&mut self, count: usize) -> Result<f64> {
+        let Self { products, gpu, step, weight } = self;
+        gpu.device.products.set(*products);
         let start_ms = host::now_ms();
-        self.begin_at(step, 1, 0, 0);
+        gpu.begin_at(step, 1, 0, 0);
         for _ in 0..count {
-            self.project_add(step, weight);
+            gpu.project_add(step, weight);
         }
-        let submission = self.submit_with(step, |_| ());
-        Fence::after(&self.device, submission).wait(&self.device).await?;
+        let submission = gpu.submit_with(step, |_| ());
+        Fence::after(&gpu.device, submission).wait(&gpu.device).await?;
         Ok(host::now_ms() - start_ms)
     }
 }
