@@ -104,7 +104,8 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     assert.equal(card.content.length, 3);
     for (const [i, { token, logprob, top_logprobs }] of card.content.entries()) {
       assert.equal(token, processor.content[i].token);
-      assert.ok(Math.abs(logprob - processor.content[i].logprob) < 0.1, `${logprob}, ${processor.content[i].logprob}`);
+      // The processor rounds activations to 8 bits, which moves a model this small by a tenth or so (docs/accuracy.md).
+      assert.ok(Math.abs(logprob - processor.content[i].logprob) < 0.25, `${logprob}, ${processor.content[i].logprob}`);
       assert.deepEqual(top_logprobs[0], { token, logprob, bytes: card.content[i].bytes });
       assert.ok(top_logprobs.length === 5 && top_logprobs.every((one, k) => k === 0 || one.logprob <= top_logprobs[k - 1].logprob));
     }

@@ -6,8 +6,6 @@ use std::collections::VecDeque;
 pub const MOST_STEPS: usize = 16;
 /// Before anything is known, where readings are quick.
 const FIRST_STEPS: usize = 2;
-/// Where they are polled, until the first token of an answer is read: more of them would hold it up.
-const FIRST_POLLED_STEPS: usize = 4;
 /// The time of a step is taken over so many of them: browsers deliver readings in bunches.
 const WINDOW: usize = 8;
 
@@ -22,30 +20,26 @@ pub struct Depth {
     step_ms: f64,
     steps: usize,
     is_polled: bool,
-    /// Whether no token of the chain has been read.
-    is_first: bool,
 }
 
 impl Depth {
     /// Where readings are polled they come in bunches, which tell nothing of a step: as many as may be are kept under way then.
     pub fn new(latency_ms: f64, is_polled: bool) -> Self {
         let steps = if is_polled { MOST_STEPS } else { FIRST_STEPS };
-        Self { is_polled, is_first: true, latency_ms, read_ms: VecDeque::new(), step_ms: f64::INFINITY, steps }
+        Self { is_polled, latency_ms, read_ms: VecDeque::new(), step_ms: f64::INFINITY, steps }
     }
 
     pub fn steps(&self) -> usize {
-        if self.is_polled && self.is_first { FIRST_POLLED_STEPS } else { self.steps }
+        self.steps
     }
 
     /// A new chain begins: the time until its first token is that of the prompt.
     pub fn begin(&mut self) {
-        self.is_first = true;
         self.read_ms.clear();
     }
 
     /// A token was read.
     pub fn observe(&mut self, now_ms: f64) {
-        self.is_first = false;
         if self.is_polled {
             return;
         }
