@@ -18,12 +18,26 @@ const GROUP = $GROUP;     // query heads that share a key-value head
 const LANES = $LANES;
 const LOWEST = -1e30;
 
+// Eight elements of each of four positions, a column each.
+struct Four {
+  low: mat4x4<f32>,
+  high: mat4x4<f32>,
+}
+
 fn low(halves: vec4<u32>) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(halves.x), unpack2x16float(halves.y));
 }
 
 fn high(halves: vec4<u32>) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(halves.z), unpack2x16float(halves.w));
+}
+
+fn four(at: vec4<u32>) -> Four {
+  let a = cache[at.x];
+  let b = cache[at.y];
+  let c = cache[at.z];
+  let d = cache[at.w];
+  return Four(mat4x4<f32>(low(a), low(b), low(c), low(d)), mat4x4<f32>(high(a), high(b), high(c), high(d)));
 }
 
 @compute @workgroup_size(LANES)
@@ -60,24 +74,9 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     let values = keys + op.kv_heads * op.context * (HEAD / 8u);
     var scores: array<vec4<f32>, GROUP>;
     for (var i = 0u; i < HEAD / 8u; i++) {
-      let a = cache[keys.x + i];
-      let b = cache[keys.y + i];
-      let c = cache[keys.z + i];
-      let d = cache[keys.w + i];
-      let a_low = low(a);
-      let b_low = low(b);
-      let c_low = low(c);
-      let d_low = low(d);
-      let a_high = high(a);
-      let b_high = high(b);
-      let c_high = high(c);
-      let d_high = high(d);
+      let k = four(keys + i);
       for (var h = 0u; h < GROUP; h++) {
-        let l = queries[h * (HEAD / 4u) + 2u * i];
-        let r = queries[h * (HEAD / 4u) + 2u * i + 1u];
-        scores[h] += vec4<f32>(
-          dot(l, a_low) + dot(r, a_high), dot(l, b_low) + dot(r, b_high), dot(l, c_low) + dot(r, c_high), dot(l, d_low) + dot(r, d_high),
-        );
+        scores[h] += queries[h * (HEAD / 4u) + 2u * i] * k.low + queries[h * (HEAD / 4u) + 2u * i + 1u] * k.high;
       }
     }
     let within = vec4<u32>(position) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(split_end);
@@ -96,22 +95,10 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
       totals[h] += dot(scores[h], vec4<f32>(1.0));
     }
     for (var i = 0u; i < HEAD / 8u; i++) {
-      let a = cache[values.x + i];
-      let b = cache[values.y + i];
-      let c = cache[values.z + i];
-      let d = cache[values.w + i];
-      let a_low = low(a);
-      let b_low = low(b);
-      let c_low = low(c);
-      let d_low = low(d);
-      let a_high = high(a);
-      let b_high = high(b);
-      let c_high = high(c);
-      let d_high = high(d);
+      let v = four(values + i);
       for (var h = 0u; h < GROUP; h++) {
-        let p = scores[h];
-        sums[h * (HEAD / 4u) + 2u * i] += p.x * a_low + p.y * b_low + p.z * c_low + p.w * d_low;
-        sums[h * (HEAD / 4u) + 2u * i + 1u] += p.x * a_high + p.y * b_high + p.z * c_high + p.w * d_high;
+        sums[h * (HEAD / 4u) + 2u * i] += v.low * scores[h];
+        sums[h * (HEAD / 4u) + 2u * i + 1u] += v.high * scores[h];
       }
     }
   }

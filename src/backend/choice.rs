@@ -42,7 +42,7 @@ pub struct Likelihoods {
     pub top: Vec<(u32, f32)>,
 }
 
-/// Tokens that may be chosen, `[vocab / 32]`: bit i of word j is for token 32 j + i.
+/// Tokens that may be chosen, `[vocab / 32]`, rounded up: bit i of word j is for token 32 j + i.
 pub type Mask = Vec<u32>;
 
 /// Whoever chooses tokens, one after another. What a device does by all the other methods is what [`Choose::choose`] does, but for rounding.
