@@ -52,10 +52,9 @@ apt_install() {
     as_root=(sudo)
   fi
   say "apt-get install $*"
-  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@")
-  "${as_root[@]}" "${install[@]}" >&2 && return 0
-  say "refreshing the package lists, then once more"
-  "${as_root[@]}" apt-get update -q >&2 && "${as_root[@]}" "${install[@]}" >&2
+  # Old lists name old packages: browsers without WebGPU.
+  "${as_root[@]}" apt-get update -q >&2 || say "the package lists could not be refreshed"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2
 }
 
 # A cargo target folder serves every checkout, and cargo tells stale from fresh by file times alone. Where another checkout was

@@ -58,6 +58,16 @@ wasm_tests() {
   wasm_cargo "$@" test --no-default-features --test web
 }
 
+# The checks of tests/gpu/parity.rs, which tests/e2e/gpu_parity.test.mjs opens in browsers, into target/parity.
+# shellcheck disable=SC2329
+gpu_checks() {
+  [ "$1" = relaxed ] || return 0
+  local folder=$CACHE/target/$WASM_TOOLCHAIN-$1
+  fresh_target "$folder" wasm_cargo "$@" clean -p siskin
+  wasm_cargo "$@" build --no-default-features --profile test --example parity || return 1
+  "$WASM_BINDGEN/wasm-bindgen" --target web --no-typescript --out-dir target/parity "$folder/$TRIPLE/debug/examples/parity.wasm"
+}
+
 # Debug information doubles the time of a build from nothing.
 export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
 
@@ -87,5 +97,6 @@ export SISKIN_MODELS=$MODELS SISKIN_REQUIRE_MODELS=1
 check "native tests" "run one alone: cargo test --test NAME" native_cargo test --locked --no-fail-fast
 check "wasm build" "mend what is said above." bash scripts/build.sh
 [ ! -f tests/web.rs ] || check "wasm tests in Chromium" "mend what is said above." locked "wasm build" for_each_wasm wasm_tests
+check "wasm of the GPU's checks" "mend what is said above." locked "wasm build" for_each_wasm gpu_checks
 check "browser tests" "run one alone: node --test tests/e2e/NAME.test.mjs" node --test --test-reporter=spec tests/e2e/*.test.mjs
 finish 0

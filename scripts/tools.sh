@@ -144,12 +144,15 @@ find_chromium() {
   [ -x "$SISKIN_CHROMIUM" ] && { [ "${1:-}" != driver ] || [ -x "$CHROMEDRIVER" ]; }
 }
 
+# The first Firefox whose releases have WebGPU.
+FIREFOX_MINIMUM=141
+
 # Sets SISKIN_FIREFOX. Mesa's Vulkan gives its WebGPU an adapter where there is no GPU.
 need_firefox() {
   find_firefox && return 0
   step "Firefox"
   apt_install firefox-esr mesa-vulkan-drivers || true
-  find_firefox || fail "No Firefox was found." \
+  find_firefox || fail "No Firefox $FIREFOX_MINIMUM or later was found." \
     "Debian: apt-get install firefox-esr mesa-vulkan-drivers" "elsewhere: install Firefox, and set SISKIN_FIREFOX to its program."
 }
 
@@ -159,7 +162,7 @@ find_firefox() {
     [ -n "${SISKIN_FIREFOX:-}" ] || SISKIN_FIREFOX=$(command -v "$name" || true)
   done
   export SISKIN_FIREFOX
-  [ -x "$SISKIN_FIREFOX" ]
+  [ -x "$SISKIN_FIREFOX" ] && at_least "$FIREFOX_MINIMUM" "$("$SISKIN_FIREFOX" --version | grep -oE '[0-9]+(\.[0-9]+)*' | head -n 1)"
 }
 
 # A Vulkan device for the native GPU tests: lavapipe, where there is no real one.

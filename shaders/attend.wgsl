@@ -11,7 +11,7 @@ struct Op {
 }
 @group(1) @binding(0) var<uniform> op: Op;
 @group(1) @binding(1) var<storage, read> q: array<vec4<f32>>;              // [tokens, heads, head / 4]
-@group(1) @binding(2) var<storage, read> cache: array<vec4<u32>>;          // eight f16: [k | v, kv heads, positions, head / 8]
+#import shared/cache
 @group(1) @binding(3) var<storage, read_write> partials: array<f32>;       // [tokens, heads, max_splits, maximum, sum, head]
 
 const HEAD = $HEAD;
@@ -47,22 +47,23 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     totals[lane] = 0.0;
   }
   var sums: array<vec2<f32>, GROUP * TURNS>;
-  let keys = kv_head * op.context * (HEAD / 8u);
-  let values = (op.kv_heads + kv_head) * op.context * (HEAD / 8u);
+  var score: array<f32, GROUP>;
+  let keys = kv_head * op.context;
+  let values = (op.kv_heads + kv_head) * op.context;
   let word = lane % WORDS;
   let part = lane / WORDS;
 
   for (var start = split_start; start < split_end; start += TILE) {
     workgroupBarrier();
-    var score: array<f32, GROUP>;
+    for (var h = 0u; h < GROUP; h++) {
+      score[h] = 0.0;
+    }
     let position = start + lane;
     if (position < split_end) {
       for (var i = 0u; i < HEAD / 8u; i++) {
-        let k = cache[keys + position * (HEAD / 8u) + i];
-        let low = vec4<f32>(unpack2x16float(k.x), unpack2x16float(k.y));
-        let high = vec4<f32>(unpack2x16float(k.z), unpack2x16float(k.w));
+        let k = octet(keys + position, i);
         for (var h = 0u; h < GROUP; h++) {
-          score[h] += dot(queries[h * (HEAD / 4u) + 2u * i], low) + dot(queries[h * (HEAD / 4u) + 2u * i + 1u], high);
+          score[h] += dot(queries[h * (HEAD / 4u) + 2u * i], k.low) + dot(queries[h * (HEAD / 4u) + 2u * i + 1u], k.high);
         }
       }
     }
@@ -97,7 +98,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
         sums[h * TURNS + t] *= rescale[h];
       }
       for (var i = part; i < count; i += PARTS) {
-        let v = unpack2x16float(cache[values + (start + i) * (HEAD / 8u) + w / 4u][w % 4u]);
+        let v = pair_of(values + start + i, w);
         for (var h = 0u; h < GROUP; h++) {
           sums[h * TURNS + t] += scores[h * TILE + i] * v;
         }

@@ -10,7 +10,7 @@ struct Op {
 }
 @group(1) @binding(0) var<uniform> op: Op;
 @group(1) @binding(1) var<storage, read> q: array<vec4<f32>>;              // [tokens, heads, head / 4]
-@group(1) @binding(2) var<storage, read> cache: array<vec4<u32>>;          // eight f16: [k | v, kv heads, positions, head / 8]
+#import shared/cache
 @group(1) @binding(3) var<storage, read_write> partials: array<f32>;       // [tokens, heads, max_splits, maximum, sum, head]
 
 const HEAD = $HEAD;
@@ -24,20 +24,12 @@ struct Four {
   high: mat4x4<f32>,
 }
 
-fn low(halves: vec4<u32>) -> vec4<f32> {
-  return vec4<f32>(unpack2x16float(halves.x), unpack2x16float(halves.y));
-}
-
-fn high(halves: vec4<u32>) -> vec4<f32> {
-  return vec4<f32>(unpack2x16float(halves.z), unpack2x16float(halves.w));
-}
-
-fn four(at: vec4<u32>) -> Four {
-  let a = cache[at.x];
-  let b = cache[at.y];
-  let c = cache[at.z];
-  let d = cache[at.w];
-  return Four(mat4x4<f32>(low(a), low(b), low(c), low(d)), mat4x4<f32>(high(a), high(b), high(c), high(d)));
+fn four(rows: vec4<u32>, i: u32) -> Four {
+  let a = octet(rows.x, i);
+  let b = octet(rows.y, i);
+  let c = octet(rows.z, i);
+  let d = octet(rows.w, i);
+  return Four(mat4x4<f32>(a.low, b.low, c.low, d.low), mat4x4<f32>(a.high, b.high, c.high, d.high));
 }
 
 @compute @workgroup_size(LANES)
@@ -54,6 +46,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
 
   var queries: array<vec4<f32>, GROUP * HEAD / 4u>;
   var sums: array<vec4<f32>, GROUP * HEAD / 4u>;
+  var scores: array<vec4<f32>, GROUP>;
   var maxima: array<f32, GROUP>;
   var totals: array<f32, GROUP>;
   let first_query = (token * op.heads + kv_head * GROUP) * (HEAD / 4u);
@@ -70,11 +63,13 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   let last = split_end - min(split_end, 1u);
   for (var position = split_start; position < split_end; position += 4u) {
     let positions = min(vec4<u32>(position) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last));
-    let keys = (kv_head * op.context + positions) * (HEAD / 8u);
-    let values = keys + op.kv_heads * op.context * (HEAD / 8u);
-    var scores: array<vec4<f32>, GROUP>;
+    let keys = kv_head * op.context + positions;
+    let values = keys + op.kv_heads * op.context;
+    for (var h = 0u; h < GROUP; h++) {
+      scores[h] = vec4<f32>(0.0);
+    }
     for (var i = 0u; i < HEAD / 8u; i++) {
-      let k = four(keys + i);
+      let k = four(keys, i);
       for (var h = 0u; h < GROUP; h++) {
         scores[h] += queries[h * (HEAD / 4u) + 2u * i] * k.low + queries[h * (HEAD / 4u) + 2u * i + 1u] * k.high;
       }
@@ -95,7 +90,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
       totals[h] += dot(scores[h], vec4<f32>(1.0));
     }
     for (var i = 0u; i < HEAD / 8u; i++) {
-      let v = four(values + i);
+      let v = four(values, i);
       for (var h = 0u; h < GROUP; h++) {
         sums[h * (HEAD / 4u) + 2u * i] += v.low * scores[h];
         sums[h * (HEAD / 4u) + 2u * i + 1u] += v.high * scores[h];

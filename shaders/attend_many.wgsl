@@ -9,7 +9,7 @@ struct Op {
 }
 @group(1) @binding(0) var<uniform> op: Op;
 @group(1) @binding(1) var<storage, read> q: array<vec4<f32>>;              // [tokens, heads, head / 4]
-@group(1) @binding(2) var<storage, read> cache: array<vec4<u32>>;          // eight f16: [k | v, kv heads, positions, head / 8]
+#import shared/cache
 @group(1) @binding(3) var<storage, read_write> out: array<vec4<f32>>;      // [tokens, heads, head / 4]
 
 const HEAD = $HEAD;       // a multiple of 64
@@ -65,11 +65,11 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
           queries[i * SIDE + mine] = q[my_q + part * 8u + i] * inverseSqrt(f32(HEAD));
         }
       } else {
-        let at = (key_rows + min(start + mine, end - 1u)) * (HEAD / 8u) + part * 4u;
+        let key_row = key_rows + min(start + mine, end - 1u);
         for (var i = 0u; i < 4u; i++) {
-          let k = cache[at + i];
-          keys[2u * i * SIDE + mine] = vec4<f32>(unpack2x16float(k.x), unpack2x16float(k.y));
-          keys[(2u * i + 1u) * SIDE + mine] = vec4<f32>(unpack2x16float(k.z), unpack2x16float(k.w));
+          let k = octet(key_row, part * 4u + i);
+          keys[2u * i * SIDE + mine] = k.low;
+          keys[(2u * i + 1u) * SIDE + mine] = k.high;
         }
       }
       workgroupBarrier();
@@ -125,18 +125,16 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
       let at = p * SIDE + 4u * column;
       let weights = vec4<f32>(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]);
       for (var part = 0u; part < PARTS; part++) {
-        let v = cache[(value_rows + start + p) * (HEAD / 8u) + 8u * part + row];
-        let low = vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
-        let high = vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w));
+        let v = octet(value_rows + start + p, 8u * part + row);
         let j = 2u * part;
-        sums[j] += weights.x * low;
-        sums[j + 1u] += weights.x * high;
-        sums[2u * PARTS + j] += weights.y * low;
-        sums[2u * PARTS + j + 1u] += weights.y * high;
-        sums[4u * PARTS + j] += weights.z * low;
-        sums[4u * PARTS + j + 1u] += weights.z * high;
-        sums[6u * PARTS + j] += weights.w * low;
-        sums[6u * PARTS + j + 1u] += weights.w * high;
+        sums[j] += weights.x * v.low;
+        sums[j + 1u] += weights.x * v.high;
+        sums[2u * PARTS + j] += weights.y * v.low;
+        sums[2u * PARTS + j + 1u] += weights.y * v.high;
+        sums[4u * PARTS + j] += weights.z * v.low;
+        sums[4u * PARTS + j + 1u] += weights.z * v.high;
+        sums[6u * PARTS + j] += weights.w * v.low;
+        sums[6u * PARTS + j + 1u] += weights.w * v.high;
       }
     }
   }

@@ -1,36 +1,57 @@
 // A weight times the activations of many tokens, in square tiles of SIDE rows by SIDE tokens. Block by block of 32 columns, lanes put the
 // tile's weights, dequantized, and its activations into workgroup memory; then each of the 64 lanes takes its 4 by 4 of it.
+//   HALF_TILES the tile is of f16, half as large, activations as shares of the block's largest; sums of four products and more are f32
+#ifdef HALF_TILES
+#enable f16
+#endif
 #import shared/step
 #import quant/$A as a
 #import shared/product
 
 const SIDE = 32u;
 
-var<workgroup> weights: array<vec4<f32>, 8u * SIDE>; // [columns / 4, rows]
-var<workgroup> inputs: array<vec4<f32>, 8u * SIDE>;  // [columns / 4, tokens]
+#ifdef HALF_TILES
+alias Four = vec4<f16>;
+var<workgroup> largest: array<f32, SIDE>;            // of the block's columns, [tokens]
+#else
+alias Four = vec4<f32>;
+#endif
+var<workgroup> weights: array<Four, 8u * SIDE>;      // [columns / 4, rows]
+var<workgroup> inputs: array<Four, 8u * SIDE>;       // [columns / 4, tokens]
 
 fn fetch_weights(block: u32, row: u32) {
   let l = levels_a(block);
   let s = scales_a(block);
-  weights[row] = s.x * l.a + s.y;
-  weights[SIDE + row] = s.x * l.b + s.y;
-  weights[2u * SIDE + row] = s.x * l.c + s.y;
-  weights[3u * SIDE + row] = s.x * l.d + s.y;
-  weights[4u * SIDE + row] = s.z * l.e + s.w;
-  weights[5u * SIDE + row] = s.z * l.f + s.w;
-  weights[6u * SIDE + row] = s.z * l.g + s.w;
-  weights[7u * SIDE + row] = s.z * l.h + s.w;
+  weights[row] = Four(s.x * l.a + s.y);
+  weights[SIDE + row] = Four(s.x * l.b + s.y);
+  weights[2u * SIDE + row] = Four(s.x * l.c + s.y);
+  weights[3u * SIDE + row] = Four(s.x * l.d + s.y);
+  weights[4u * SIDE + row] = Four(s.z * l.e + s.w);
+  weights[5u * SIDE + row] = Four(s.z * l.f + s.w);
+  weights[6u * SIDE + row] = Four(s.z * l.g + s.w);
+  weights[7u * SIDE + row] = Four(s.z * l.h + s.w);
 }
 
 fn fetch_inputs(block: u32, token: u32) {
+#ifdef HALF_TILES
+  var four = vec4<f32>();
   for (var i = 0u; i < 8u; i++) {
-    inputs[i * SIDE + token] = x[block * 8u + i];
+    four = max(four, abs(x[block * 8u + i]));
+  }
+  let most = max(max(four.x, four.y), max(four.z, four.w));
+  let share = select(0.0, 1.0 / most, most > 1e-30);
+  largest[token] = most;
+#else
+  let share = 1.0;
+#endif
+  for (var i = 0u; i < 8u; i++) {
+    inputs[i * SIDE + token] = Four(x[block * 8u + i] * share);
   }
 }
 
 // Four columns of four rows times those of a token.
-fn dots(w0: vec4<f32>, w1: vec4<f32>, w2: vec4<f32>, w3: vec4<f32>, x: vec4<f32>) -> vec4<f32> {
-  return vec4<f32>(dot(w0, x), dot(w1, x), dot(w2, x), dot(w3, x));
+fn dots(w0: Four, w1: Four, w2: Four, w3: Four, x: Four) -> vec4<f32> {
+  return vec4<f32>(vec4(dot(w0, x), dot(w1, x), dot(w2, x), dot(w3, x)));
 }
 
 // Rows row, row + 8, row + 16 and row + 24.
@@ -57,6 +78,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var b = vec4<f32>();
   var c = vec4<f32>();
   var d = vec4<f32>();
+#ifdef HALF_TILES
+  var sums = mat4x4<f32>();
+#endif
   for (var block = 0u; block < blocks; block++) {
     workgroupBarrier();
     if (lane < SIDE) {
@@ -81,7 +105,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         d += dots(w0, w1, w2, w3, x3);
       }
     }
+#ifdef HALF_TILES
+    sums += mat4x4<f32>(largest[token] * a, largest[token + 8u] * b, largest[token + 16u] * c, largest[token + 24u] * d);
+    a = vec4<f32>();
+    b = vec4<f32>();
+    c = vec4<f32>();
+    d = vec4<f32>();
+#endif
   }
+#ifdef HALF_TILES
+  a = sums[0];
+  b = sums[1];
+  c = sums[2];
+  d = sums[3];
+#endif
   let r = first_row + row;
   let t = first_token + token;
   keep_four(t, r, a);

@@ -1,6 +1,6 @@
 // A weight times one token's activations, four rows a workgroup, with what comes before and after it:
 //   NORM       the activations are rms_norm(x) * norm; the sum of squares comes out of the same pass over x
-//   QKV        rows of the three weights q, k, v; biases, rotation, and k and v go to the cache
+//   QKV        rows of the three weights q, k, v; biases, rotation, and k and v go to the cache (shared/rotary)
 //   GATE_UP    rows of the two weights gate and up; silu(gate) * up
 //   HEAD       only row `now.row` of x, and only one row of results
 //   ADD        the result is added to the output; without any of these it is stored
@@ -61,7 +61,11 @@ struct Op {
 #ifdef QKV
 @group(1) @binding(6) var<storage, read> buf_c: array<vec4<u32>>;
 @group(1) @binding(7) var<storage, read> turns: array<vec2<f32>>;          // [positions, rotated / 2]: cosine, sine
+#ifdef CACHE8
+@group(1) @binding(8) var<storage, read_write> fresh: array<f32>;          // [tokens, k | v, kv heads, head]
+#else
 @group(1) @binding(8) var<storage, read_write> cache: array<u32>;          // two f16 a word: [k | v, kv heads, positions, head / 2]
+#endif
 #endif
 
 #ifndef ALONE
@@ -223,11 +227,11 @@ fn main(
   } else if (weight == 1u) {
     let a = turned(pair, sum.xy + vec2<f32>(bias(op.bias_b, rows.x), bias(op.bias_b, rows.y)), position);
     let b = turned(pair + 1u, sum.zw + vec2<f32>(bias(op.bias_b, rows.z), bias(op.bias_b, rows.w)), position);
-    append(0u, position, first, second, a, b);
+    append(0u, token, first, second, a, b);
   } else {
     let a = sum.xy + vec2<f32>(bias(op.bias_c, rows.x), bias(op.bias_c, rows.y));
     let b = sum.zw + vec2<f32>(bias(op.bias_c, rows.z), bias(op.bias_c, rows.w));
-    append(1u, position, first, second, a, b);
+    append(1u, token, first, second, a, b);
   }
 #else
 #ifdef GATE_UP

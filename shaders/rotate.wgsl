@@ -17,7 +17,11 @@ struct Op {
 @group(1) @binding(3) var<storage, read> v: array<f32>;
 @group(1) @binding(4) var<storage, read> vectors: array<vec4<f32>>;
 @group(1) @binding(5) var<storage, read> turns: array<vec2<f32>>;          // [positions, rotated / 2]: cosine, sine
+#ifdef CACHE8
+@group(1) @binding(6) var<storage, read_write> fresh: array<f32>;          // [tokens, k | v, kv heads, head]
+#else
 @group(1) @binding(6) var<storage, read_write> cache: array<u32>;          // two f16 a word: [k | v, kv heads, positions, head / 2]
+#endif
 #import shared/rotary
 
 @compute @workgroup_size(64)
@@ -49,10 +53,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (is_value) {
     let a = vec2<f32>(v[at + first.x] + bias(op.bias_c, first.x), v[at + first.y] + bias(op.bias_c, first.y));
     let b = vec2<f32>(v[at + second.x] + bias(op.bias_c, second.x), v[at + second.y] + bias(op.bias_c, second.y));
-    append(1u, position, first, second, a, b);
+    append(1u, token, first, second, a, b);
   } else {
     let a = turned(pair, vec2<f32>(k[at + first.x] + bias(op.bias_b, first.x), k[at + first.y] + bias(op.bias_b, first.y)), position);
     let b = turned(pair + 1u, vec2<f32>(k[at + second.x] + bias(op.bias_b, second.x), k[at + second.y] + bias(op.bias_b, second.y)), position);
-    append(0u, position, first, second, a, b);
+    append(0u, token, first, second, a, b);
   }
 }

@@ -1,4 +1,4 @@
-//! What Siskin asks of the machine it runs on: the time and a little randomness.
+//! What Siskin asks of the machine it runs on: the time, a pause, and a little randomness.
 
 /// Milliseconds since some fixed moment; never goes back.
 #[cfg(not(target_arch = "wasm32"))]
@@ -19,6 +19,14 @@ pub fn now_ms() -> f64 {
         function.dyn_ref::<Function>()?.call0(&performance).ok()?.as_f64()
     };
     now().unwrap_or(0.0)
+}
+
+/// Lets others run for so long; natively there are none.
+pub async fn pause(ms: u32) {
+    #[cfg(target_arch = "wasm32")]
+    gloo_timers::future::TimeoutFuture::new(ms).await;
+    #[cfg(not(target_arch = "wasm32"))]
+    std::thread::sleep(std::time::Duration::from_millis(ms.into()));
 }
 
 /// A number that differs from run to run. Not for secrets.

@@ -4,7 +4,6 @@
 mod attention;
 #[path = "gpu/counters.rs"]
 mod counters;
-#[expect(dead_code, reason = "one part of it is used here")]
 #[path = "kernels/data.rs"]
 mod data;
 #[path = "gpu/device.rs"]
@@ -15,6 +14,10 @@ mod golden;
 mod harness;
 #[path = "common/model_path.rs"]
 mod model_path;
+#[path = "gpu/models.rs"]
+mod models;
+#[path = "gpu/parity.rs"]
+mod parity;
 #[path = "gpu/products.rs"]
 mod products;
 #[path = "common/random.rs"]
@@ -27,16 +30,3 @@ mod seams;
 mod shaders;
 #[path = "common/tiny.rs"]
 mod tiny;
-
-use device::{gpu, tiers};
-use tiny::{LLAMA3, QWEN2, check};
-
-#[test]
-fn tiny_models_in_every_tier() {
-    for options in tiers() {
-        let Some(backend) = gpu(options) else { return };
-        check(backend, QWEN2, 1e-3);
-        let Some(backend) = gpu(options) else { return };
-        check(backend, LLAMA3, 1e-3);
-    }
-}

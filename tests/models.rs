@@ -55,7 +55,7 @@ fn real(name: &str, bars: Bars) {
     let tokens = ids(&golden["tokens"]);
     let mut model = load(&path).model;
     let vocab = model.vocab_size();
-    let logits = teacher_forced(&mut model, &tokens);
+    let logits = pollster::block_on(teacher_forced(&mut model, &tokens));
 
     let best: Vec<u32> = logits.chunks_exact(vocab).map(argmax).collect();
     let agreement = |expected: &Value| {

@@ -15,19 +15,19 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn qwen2_tiny() {
-    check(Cpu::default(), QWEN2, 1e-3);
+    pollster::block_on(check(Cpu::default(), QWEN2, 1e-3));
 }
 
 #[test]
 fn llama3_tiny() {
-    check(Cpu::default(), LLAMA3, 1e-3);
+    pollster::block_on(check(Cpu::default(), LLAMA3, 1e-3));
 }
 
 #[test]
 fn one_token_at_a_time_equals_the_batch() {
     let mut model = load(Cpu::default(), LLAMA3.1);
     let tokens: Vec<u32> = (0..70).map(|i| i * 5 % 384).collect();
-    let batch = teacher_forced(&mut model, &tokens);
+    let batch = pollster::block_on(teacher_forced(&mut model, &tokens));
     model.truncate(0);
     let (mut single, mut logits) = (Vec::new(), Vec::new());
     for token in &tokens {

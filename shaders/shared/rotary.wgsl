@@ -30,11 +30,18 @@ fn turned(pair: u32, v: vec2<f32>, position: u32) -> vec2<f32> {
   return vec2<f32>(v.x * turn.x - v.y * turn.y, v.x * turn.y + v.y * turn.x);
 }
 
-// Two pairs that stand side by side fill whole words of the cache.
-fn append(plane: u32, position: u32, first: vec2<u32>, second: vec2<u32>, a: vec2<f32>, b: vec2<f32>) {
+// Two pairs that stand side by side fill whole words of the cache. CACHE8: its scales need more of a head than that, so append.wgsl follows.
+fn append(plane: u32, token: u32, first: vec2<u32>, second: vec2<u32>, a: vec2<f32>, b: vec2<f32>) {
+#ifdef CACHE8
+  let at = (2u * token + plane) * op.other_rows;
+  fresh[at + first.x] = a.x;
+  fresh[at + first.y] = a.y;
+  fresh[at + second.x] = b.x;
+  fresh[at + second.y] = b.y;
+#else
   let kv_heads = op.other_rows / op.head;
   let head = plane * kv_heads + first.x / op.head;
-  let at = (head * op.context + position) * (op.head / 2u);
+  let at = (head * op.context + now.position + token) * (op.head / 2u);
   if (first.y == first.x + 1u) {
     cache[at + first.x % op.head / 2u] = pack2x16float(a);
     cache[at + second.x % op.head / 2u] = pack2x16float(b);
@@ -42,4 +49,5 @@ fn append(plane: u32, position: u32, first: vec2<u32>, second: vec2<u32>, a: vec
     cache[at + first.x % op.head / 2u] = pack2x16float(vec2<f32>(a.x, b.x));
     cache[at + first.y % op.head / 2u] = pack2x16float(vec2<f32>(a.y, b.y));
   }
+#endif
 }

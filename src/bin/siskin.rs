@@ -23,7 +23,7 @@ use siskin::{
     loader::{Loaded, Options},
     session::{
         Session,
-        engine::{Engine, EngineLoader, GpuOptions, Pool},
+        engine::{CacheType, Engine, EngineLoader, GpuOptions, Pool},
         request::ChatRequest,
     },
     text::tokenizer::Special,
@@ -54,6 +54,7 @@ const HELP: &str = "siskin: small language models, from GGUF files
   siskin bench --kernels                       the matrix products alone, in every format
 
   run, eval and bench compute on the processor, with --threads N of it, or with --gpu on the graphics card.
+  --gpu --cache-type q8_0 keeps keys and values in bytes there.
   bench --gpu --profile tells how long each shader took; --shaders writes the WGSL of those that ran.
 ";
 
@@ -89,7 +90,7 @@ impl Arguments {
                 Long(name @ ("tensors" | "kernels" | "gpu" | "profile")) => options.push((name.into(), String::new())),
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"
-                    | "threads" | "type" | "max" | "out" | "shaders"),
+                    | "threads" | "type" | "cache-type" | "max" | "out" | "shaders"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
@@ -158,7 +159,8 @@ fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Res
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let options = Options { context_tokens };
     let mut loader = if arguments.option("gpu").is_some() {
-        let wanted = GpuOptions { profile: arguments.option("profile").is_some(), ..GpuOptions::default() };
+        let cache_type = arguments.option("cache-type").map(CacheType::named).transpose()?.unwrap_or_default();
+        let wanted = GpuOptions { profile: arguments.option("profile").is_some(), cache_type, ..GpuOptions::default() };
         pollster::block_on(EngineLoader::on_gpu(options, wanted))?
     } else {
         EngineLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 pub use crate::backend::cpu::pool::{Pool, Seat};
 #[cfg(not(target_feature = "atomics"))]
-pub use crate::backend::gpu::device::GpuOptions;
+pub use crate::backend::gpu::device::{CacheType, GpuOptions, Products};
 
 /// Loads a model for the backend that was picked for it. What it gives becomes a session: `loader.finish()?.into()`.
 pub enum EngineLoader {

@@ -13,21 +13,24 @@ use crate::{
     loader::Loader,
     model::spec::Spec,
     quant::DType,
-    tensor::Weight,
+    tensor::{Weight, difference},
 };
 
-/// Activations are rounded to 8 bits on the processor and not on the card, so they differ by about a hundredth.
-const MAX_DIFFERENCE: f64 = 0.1;
-/// Tokens of a step that goes through the kernels for prompts; the next step has one.
+/// Activations are rounded to 8 bits on the processor and not on the card, so a token's logits differ by one to two hundredths.
+const MAX_DIFFERENCE: f64 = 0.05;
+/// Tokens that come together.
 const PROMPT: [u32; 9] = [3, 1, 4, 1, 5, 9, 2, 6, 5];
+/// So many of them come one by one too: more than a lane of attention takes in one turn.
+const DECODED: usize = 5;
 const CONTEXT_TOKENS: usize = 64;
 /// Blocks of a timed step, at first and at last: what lies between is free of what a step costs by itself.
 const TIMED_BLOCKS: [usize; 2] = [2, 10];
-/// Where a device's end is seen late, so many that their time is this many times as long.
+/// Where a step's end is seen late, more of them, until they take this many times as long as that, or those that keep up with the processor would.
 const RESOLVED: f64 = 3.0;
 const MOST_BLOCKS: usize = 300;
-/// A card that takes longer for the first of them is slow enough.
-const PATIENCE_MS: f64 = 200.0;
+/// A card that takes so many times as long for the first of them is slow enough, and if it is more than a step may cost by itself.
+const PATIENCE: f64 = 20.0;
+const LEAST_PATIENCE_MS: f64 = 20.0;
 /// How the processor's speed grows with its threads.
 const THREADS_POWER: f64 = 0.7;
 
@@ -132,22 +135,29 @@ impl<B: Backend> Probe<B> {
         backend.head(step, norm, output, eps, rows);
     }
 
-    /// The logits after each token of a prompt, then after one more.
-    async fn logits(&mut self) -> Result<Vec<f32>> {
-        let (mut all, mut last) = (Vec::new(), Vec::new());
+    /// The logits after each token of a prompt `[tokens, vocab]`, which come together.
+    async fn prompt_logits(&mut self) -> Result<Vec<f32>> {
+        let mut logits = Vec::new();
         self.record(&PROMPT, 0, 1, Rows::All);
-        self.backend.read(&mut self.step, &mut all).await?;
-        self.record(&[7], PROMPT.len(), 1, Rows::Last);
-        self.backend.read(&mut self.step, &mut last).await?;
-        all.append(&mut last);
-        Ok(all)
+        self.backend.read(&mut self.step, &mut logits).await?;
+        Ok(logits)
+    }
+
+    /// The logits after the last of the tokens that come one by one.
+    async fn decoded_logits(&mut self) -> Result<Vec<f32>> {
+        let mut logits = Vec::new();
+        for (position, &token) in PROMPT[..DECODED].iter().enumerate() {
+            self.record(&[token], position, 1, Rows::Last);
+            self.backend.read(&mut self.step, &mut logits).await?;
+        }
+        Ok(logits)
     }
 
     /// The token that follows, as the device chooses it.
     async fn chosen(&mut self) -> Result<u32> {
         let sampler = Sampler::new(SamplingOptions::greedy(), self.spec.widths.vocab)?;
         self.backend.begin_choosing(&mut self.step, &sampler);
-        self.record(&[7], PROMPT.len(), 1, Rows::Last);
+        self.record(&PROMPT[DECODED - 1..DECODED], DECODED - 1, 1, Rows::Last);
         self.backend.choose(&mut self.step, sampler.draw(0));
         Ok(self.backend.read_chosen(&mut self.step).await?.token)
     }
@@ -155,18 +165,29 @@ impl<B: Backend> Probe<B> {
     /// How long one token takes through one block. `resolution_ms`: how coarse the device's end is seen; `expected_ms`: what a block should take.
     async fn block_ms(&mut self, resolution_ms: f64, expected_ms: f64) -> Result<f64> {
         let [few, many] = TIMED_BLOCKS;
-        let first_ms = self.token_ms(few).await?;
-        if first_ms > PATIENCE_MS + resolution_ms {
+        // Makes what is made at first use.
+        self.token_ms(few, 1).await?;
+        let first_ms = self.token_ms(few, 1).await?;
+        if first_ms > (PATIENCE * expected_ms * few as f64).max(LEAST_PATIENCE_MS) + resolution_ms {
             return Ok(first_ms / few as f64);
         }
-        let many = ((RESOLVED * resolution_ms / expected_ms) as usize).clamp(many, MOST_BLOCKS);
-        Ok((self.token_ms(many).await? - first_ms).max(0.0) / (many - few) as f64)
+        let first_ms = first_ms.min(self.token_ms(few, 1).await?);
+        let resolved_ms = RESOLVED * resolution_ms;
+        let most = ((resolved_ms / expected_ms) as usize).clamp(many, MOST_BLOCKS);
+        let mut blocks = many;
+        loop {
+            let more_ms = self.token_ms(blocks, 2).await? - first_ms;
+            if blocks == most || more_ms >= resolved_ms {
+                return Ok(more_ms.max(0.0) / (blocks - few) as f64);
+            }
+            blocks = most.min(4 * blocks);
+        }
     }
 
-    /// The better of two, after one that makes what is made at first use.
-    async fn token_ms(&mut self, blocks: usize) -> Result<f64> {
+    /// The best of so many times.
+    async fn token_ms(&mut self, blocks: usize, times: usize) -> Result<f64> {
         let (mut best_ms, mut logits) = (f64::INFINITY, Vec::new());
-        for _ in 0..3 {
+        for _ in 0..times {
             let start_ms = host::now_ms();
             self.record(&[7], 0, blocks, Rows::Last);
             self.backend.read(&mut self.step, &mut logits).await?;
@@ -176,6 +197,56 @@ impl<B: Backend> Probe<B> {
     }
 }
 
+/// A probe of the card, and the logits that the processor has after each token of the prompt `[tokens, vocab]`.
+struct Pair {
+    card: Probe<Gpu>,
+    expected: Vec<f32>,
+}
+
+impl Pair {
+    async fn new(gpu: &Gpu, spec: &Spec, formats: Formats) -> Result<Self> {
+        let expected = Probe::new(Cpu::default(), spec, formats)?.prompt_logits().await?;
+        Ok(Self { card: Probe::new(gpu.beside(), spec, formats)?, expected })
+    }
+
+    /// Errors: `gpu_refused`, where tokens that come one by one are wrong.
+    async fn check_decode(&mut self) -> Result<()> {
+        let found = self.card.decoded_logits().await?;
+        compare(&found, self.decoded())
+    }
+
+    /// Errors: `gpu_refused`, where the token that is chosen is not the likeliest.
+    async fn check_choice(&mut self) -> Result<()> {
+        let chosen = self.card.chosen().await? as usize;
+        let expected = self.decoded();
+        let largest = expected.iter().fold(f32::MIN, |m, &x| m.max(x));
+        match expected.get(chosen) {
+            Some(&logit) if f64::from(largest - logit) <= MAX_DIFFERENCE * f64::from(largest.abs()) => Ok(()),
+            _ => Err(wrong("it does not find the largest of some")),
+        }
+    }
+
+    /// What is expected after the last of the tokens that come one by one.
+    fn decoded(&self) -> &[f32] {
+        let vocab = self.card.spec.widths.vocab;
+        &self.expected[(DECODED - 1) * vocab..DECODED * vocab]
+    }
+
+    /// Errors: `gpu_refused`, where tokens that come together are wrong.
+    async fn check_prefill(&mut self) -> Result<()> {
+        let found = self.card.prompt_logits().await?;
+        // Token by token: of all together, what is wrong with one would be little.
+        let vocab = self.card.spec.widths.vocab;
+        found.chunks(vocab).zip(self.expected.chunks(vocab)).try_for_each(|(found, expected)| compare(found, expected))
+    }
+}
+
+/// Errors: `gpu_refused`.
+fn compare(found: &[f32], expected: &[f32]) -> Result<()> {
+    let off = difference(found, expected);
+    if off <= MAX_DIFFERENCE { Ok(()) } else { Err(wrong(&format!("they are off by {:.0}%", 100.0 * off))) }
+}
+
 /// Tries the card on the model whose header `loader` has read. With `threads` above 0 it must also be faster than so many of the processor's.
 /// Errors: `gpu_refused`, and those of the device.
 pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
@@ -183,31 +254,34 @@ pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
         return Err(Error::new(Code::NotLoaded, "The file's header is not there yet. Push more of it first."));
     };
     let list = Formats::of(plan, spec.widths.blocks);
-    if let Some(formats) = list.first() {
-        gpu.tune(formats.down, spec.widths.embedding, spec.widths.feed_forward).await?;
-    }
+    let Some(&first) = list.first() else { return Ok(()) };
+    gpu.tune(first.down, spec.widths.embedding, spec.widths.feed_forward).await?;
     let small = Spec { widths: small(&spec.widths), ..spec.clone() };
+    let mut pairs = Vec::new();
     for &formats in &list {
-        let expected = Probe::new(Cpu::default(), &small, formats)?.logits().await?;
-        let mut probe = Probe::new(gpu.beside(), &small, formats)?;
-        let found = probe.logits().await?;
-        let off = difference(&found, &expected);
-        if off.is_nan() || off > MAX_DIFFERENCE {
-            return Err(wrong(&format!("they are off by {:.0}%", 100.0 * off)));
-        }
-        let last = &expected[expected.len() - small.widths.vocab..];
-        let largest = last.iter().fold(f32::MIN, |m, &x| m.max(x));
-        let chosen = probe.chosen().await? as usize;
-        if last.get(chosen).is_none_or(|&logit| f64::from(largest - logit) > MAX_DIFFERENCE * f64::from(largest.abs())) {
-            return Err(wrong("it does not find the largest of some"));
-        }
+        let mut pair = Pair::new(gpu, &small, formats).await?;
+        pair.check_decode().await?;
+        pairs.push(pair);
     }
-    let Some(&formats) = list.first().filter(|_| threads > 0) else { return Ok(()) };
+    if let Some(pair) = pairs.first_mut() {
+        pair.check_choice().await?;
+    }
+    // Before the kernels for prompts, which take longest to compile: a slow card needs none.
+    if threads > 0 {
+        race(gpu, spec, first, small.widths.vocab, threads).await?;
+    }
+    for pair in &mut pairs {
+        pair.check_prefill().await?;
+    }
+    Ok(())
+}
+
+/// Errors: `gpu_refused`, where so many threads of the processor take a token through a block sooner than the card does.
+async fn race(gpu: &Gpu, spec: &Spec, formats: Formats, vocab: usize, threads: usize) -> Result<()> {
     // The vocabulary counts little per block, and its matrices are large.
-    let one = Spec { widths: Widths { vocab: small.widths.vocab, ..spec.widths.clone() }, ..spec.clone() };
+    let one = Spec { widths: Widths { vocab, ..spec.widths.clone() }, ..spec.clone() };
     let cpu_ms = Probe::new(Cpu::default(), &one, formats)?.block_ms(0.0, 1.0).await? / (threads as f64).powf(THREADS_POWER);
-    let resolution_ms = if gpu.device().is_polled() { gpu.device().latency_ms } else { 0.0 };
-    let gpu_ms = Probe::new(gpu.beside(), &one, formats)?.block_ms(resolution_ms, cpu_ms).await?;
+    let gpu_ms = Probe::new(gpu.beside(), &one, formats)?.block_ms(gpu.device().resolution_ms(), cpu_ms).await?;
     if gpu_ms > cpu_ms {
         let message = format!("The processor computes faster than the GPU here: {cpu_ms:.2} ms a block in place of {gpu_ms:.2} ms.");
         return Err(Error::new(Code::GpuRefused, message));
@@ -217,14 +291,6 @@ pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
 
 fn wrong(what: &str) -> Error {
     Error::new(Code::GpuRefused, format!("The GPU computes wrong numbers ({what}). Update the browser or the graphics driver."))
-}
-
-/// The root of the mean square of what differs, as a share of what is expected.
-fn difference(found: &[f32], expected: &[f32]) -> f64 {
-    let square = |x: f64| x * x;
-    let differing: f64 = found.iter().zip(expected).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
-    let all: f64 = expected.iter().map(|&x| square(f64::from(x))).sum();
-    (differing / all).sqrt()
 }
 
 /// The model's heads, so that its shaders serve; the rest as small as every format allows.

@@ -15,10 +15,10 @@ pub fn argmax(logits: &[f32]) -> u32 {
 }
 
 /// The logits after each of the tokens, `[tokens, vocab]`.
-pub fn teacher_forced<B: Backend>(model: &mut Model<B>, tokens: &[u32]) -> Vec<f32> {
+pub async fn teacher_forced<B: Backend>(model: &mut Model<B>, tokens: &[u32]) -> Vec<f32> {
     let (mut all, mut logits) = (Vec::new(), Vec::new());
     for chunk in tokens.chunks(STEP_TOKENS) {
-        pollster::block_on(model.forward_all(chunk, &mut logits)).unwrap();
+        model.forward_all(chunk, &mut logits).await.unwrap();
         all.extend_from_slice(&logits);
     }
     all

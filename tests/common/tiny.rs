@@ -52,12 +52,12 @@ fn floats(value: &Value) -> Vec<f64> {
 }
 
 /// Logits within `bar` of the largest, and the same choices.
-pub fn check(backend: impl Backend, (name, file, golden): (&str, &[u8], &str), bar: f64) {
+pub async fn check(backend: impl Backend, (name, file, golden): (&str, &[u8], &str), bar: f64) {
     let golden: Value = serde_json::from_str(golden).unwrap();
     let mut model = load(backend, file);
     let (prompt, vocab) = (ids(&golden["prompt"]), model.vocab_size());
 
-    let logits = teacher_forced(&mut model, &prompt);
+    let logits = teacher_forced(&mut model, &prompt).await;
     let best: Vec<u32> = logits.chunks_exact(vocab).map(argmax).collect();
     assert_eq!(best, ids(&golden["argmax"]));
 
@@ -70,7 +70,7 @@ pub fn check(backend: impl Backend, (name, file, golden): (&str, &[u8], &str), b
     let mut next = argmax(&logits[logits.len() - vocab..]);
     let (mut greedy, mut logits) = (vec![next], Vec::new());
     while greedy.len() < 16 {
-        pollster::block_on(model.forward(&[next], Some(&mut logits))).unwrap();
+        model.forward(&[next], Some(&mut logits)).await.unwrap();
         next = argmax(&logits);
         greedy.push(next);
     }

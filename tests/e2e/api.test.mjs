@@ -89,6 +89,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       codeOf(Siskin.load(42)),
       codeOf(Siskin.load('ftp://example.org/model.gguf')),
       codeOf(Siskin.load(url, { contextTokens: 0 })),
+      codeOf(Siskin.load(url, { cacheType: 'f32' })),
       codeOf(Siskin.load(url, { threads: 0 })),
       codeOf(Siskin.load(url, { colour: 'green' })),
       codeOf(Siskin.load(url, { signal: {} })),
@@ -107,7 +108,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       codeOf(siskin.detokenize([-1])),
       codeOf(siskin.detokenize([4_000_000_000])),
     ]), URL_PATH);
-    assert.deepEqual(codes, Array(20).fill('SiskinError: invalid_argument'));
+    assert.deepEqual(codes, Array(21).fill('SiskinError: invalid_argument'));
   });
 
   test('answers whole, in the shape of OpenAI', async () => {

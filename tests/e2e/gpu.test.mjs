@@ -42,6 +42,9 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     // The token table alone has 16 MB; the tokenizer and the self-test stay in memory too.
     assert.ok(memory_bytes < 32e6, `the weights went to the card: ${memory_bytes} bytes of wasm memory`);
     assert.equal(info.gpu_refusal, undefined);
+    const with_bytes = await askOnce(page, { backend: 'gpu', cacheType: 'q8_0' });
+    assert.equal(with_bytes.info.backend, 'gpu');
+    assert.match(with_bytes.text, /Paris/);
   });
 
   test('leaves its work to the processor where that is faster, and is not tried again', async (t) => {
@@ -50,7 +53,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     assert.equal(first.info.gpu_refusal_code, 'gpu_refused');
     assert.match(first.info.gpu_refusal, /faster than the GPU/);
     t.diagnostic(first.info.gpu_refusal);
-    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage)), ['siskin.gpu.2']);
+    assert.match(await page.evaluate(() => Object.keys(localStorage).join()), /^siskin\.gpu\.\d+$/);
     const second = await askOnce(page, {});
     // The very figures of the first time.
     assert.equal(second.info.gpu_refusal, first.info.gpu_refusal);
@@ -105,7 +108,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     for (const [i, { token, logprob, top_logprobs }] of card.content.entries()) {
       assert.equal(token, processor.content[i].token);
       // The processor rounds activations to 8 bits, which moves a model this small by a tenth or so (docs/accuracy.md).
-      assert.ok(Math.abs(logprob - processor.content[i].logprob) < 0.25, `${logprob}, ${processor.content[i].logprob}`);
+      assert.ok(Math.abs(logprob - processor.content[i].logprob) < 0.1, `${logprob}, ${processor.content[i].logprob}`);
       assert.deepEqual(top_logprobs[0], { token, logprob, bytes: card.content[i].bytes });
       assert.ok(top_logprobs.length === 5 && top_logprobs.every((one, k) => k === 0 || one.logprob <= top_logprobs[k - 1].logprob));
     }
@@ -198,18 +201,22 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
   });
 });
 
+/** Code after which shaders have `to` in place of `from`. */
+const withShaders = (from, to) => `
+  const { createShaderModule } = GPUDevice.prototype;
+  GPUDevice.prototype.createShaderModule = function (descriptor) {
+    return createShaderModule.call(this, { ...descriptor, code: descriptor.code.replace(${JSON.stringify(from)}, ${JSON.stringify(to)}) });
+  };`;
+
 describe('a bad GPU ends on the processor, which says why', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
   const BAD = {
     'no adapter': { code: 'navigator.gpu.requestAdapter = async () => null;', because: /offers no graphics card/, refusal: 'gpu_unavailable' },
     'an adapter that throws': { code: 'navigator.gpu.requestAdapter = async () => { throw new Error("asleep"); };', because: /asleep/, refusal: 'gpu_unavailable' },
     'no device': { code: 'GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("none today", "OperationError"); };', because: /cannot be used/, refusal: 'gpu_unavailable' },
-    'a kernel that returns garbage': {
-      code: `
-        const { createShaderModule } = GPUDevice.prototype;
-        GPUDevice.prototype.createShaderModule = function (descriptor) {
-          const wrong = (code) => code.replace('silu.x', '(7.0 * silu.y)');
-          return createShaderModule.call(this, { ...descriptor, code: wrong(descriptor.code) });
-        };`,
+    'a kernel that returns garbage': { code: withShaders('silu.x', '(7.0 * silu.y)'), because: /computes wrong numbers/, refusal: 'gpu_refused' },
+    // Of an attention that lanes take alone, as they do on SwiftShader: where a turn of a loop keeps what the one before left, as a compiler had it.
+    'a kernel that is wrong from its second turn on': {
+      code: withShaders('scores[h] = vec4<f32>(0.0);', 'if (position == split_start) { scores[h] = vec4<f32>(0.0); }'),
       because: /computes wrong numbers/,
       refusal: 'gpu_refused',
     },

@@ -1,18 +1,25 @@
 //! What goes into attention, and attention itself, against plain arithmetic in f64.
 
 use super::{
-    data::{Matrix, near},
-    device::tiers,
+    data::{Matrix, THOROUGH, near},
+    device::{gpu, tiers},
     harness::{EPS, FORMATS, Harness, NORM_EPS, TOKENS, WIDTHS, normed},
 };
 use half::f16;
 use siskin::{
+    Code,
     backend::{
         AttentionInput, Backend, Rope, RopePairs, Widths,
-        gpu::{Buf, Cache, device::GpuOptions},
+        gpu::{
+            Buf, Cache, Gpu,
+            device::{CacheType, GpuOptions},
+        },
     },
     quant::DType,
 };
+
+/// Tokens, and the position of the first.
+const STEPS: [(usize, usize); 5] = [(1, 0), (1, 299), (3, 1), (31, 63), (64, 130)];
 
 /// Columns of the activations; K formats are as wide as one of their blocks.
 fn cols(dtype: DType) -> usize {
@@ -28,13 +35,13 @@ struct Case {
 
 impl Case {
     /// `rotated` elements of a head of `head` are; as many blocks as are asked for, each with a cache of its own.
-    fn new(options: GpuOptions, heads: [usize; 3], pairs: RopePairs, rotated: usize, context: usize, blocks: usize) -> Option<Self> {
+    fn new(gpu: &Gpu, heads: [usize; 3], pairs: RopePairs, rotated: usize, context: usize, blocks: usize) -> Self {
         let [head, heads, kv_heads] = heads;
         let widths = Widths { heads, kv_heads, head, blocks, ..WIDTHS };
-        let mut harness = Harness::new(options, &widths)?;
+        let mut harness = Harness::on(gpu.beside(), &widths);
         let cache = harness.gpu.cache(&widths, context).expect("memory");
         let frequencies = (0..rotated / 2).map(|i| 10_000f32.powf(-2.0 * i as f32 / rotated as f32)).collect();
-        Some(Self { harness, widths, rope: Rope { pairs, frequencies }, cache })
+        Self { harness, widths, rope: Rope { pairs, frequencies }, cache }
     }
 
     /// The weights of q, k and v.
@@ -62,17 +69,20 @@ impl Case {
     }
 
     /// What was tapped first, the step's q, and the cache of a block: keys and values `[2, kv_heads, context, head]`.
-    fn look(&mut self, block: usize) -> (Vec<f32>, Vec<f32>, Vec<f16>) {
+    async fn look(&mut self, block: usize) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
         let Harness { gpu, step, .. } = &mut self.harness;
         let q = step.q.clone();
         gpu.tap_buffer(step, "q", &q);
         gpu.tap_buffer(step, "cache", &self.cache.blocks[block]);
-        pollster::block_on(gpu.submit(step)).expect("the device works");
-        let taps = pollster::block_on(gpu.read_taps()).expect("the device works");
+        gpu.submit(step).await.expect("the device works");
+        let taps = gpu.read_taps().await.expect("the device works");
         let [before @ .., (_, q), (_, cache)] = &taps[..] else { panic!("two taps and more") };
-        let halves: Vec<u16> = bytemuck::pod_collect_to_vec(cache);
         let before = before.first().map(|(_, bytes)| bytemuck::pod_collect_to_vec(bytes)).unwrap_or_default();
-        (before, bytemuck::pod_collect_to_vec(q), halves.into_iter().map(f16::from_bits).collect())
+        let cache = match gpu.device().options.cache_type {
+            CacheType::F16 => cache.chunks_exact(2).map(|half| f16::from_le_bytes([half[0], half[1]]).to_f32()).collect(),
+            CacheType::Q8_0 => cache.chunks_exact(36).flat_map(bytes).collect(),
+        };
+        (before, bytemuck::pod_collect_to_vec(q), cache)
     }
 
     /// What a head becomes at `position`, each element with how far off it may be.
@@ -92,14 +102,14 @@ impl Case {
         turned
     }
 
-    fn check_input(&mut self, dtypes: [DType; 3], biased: bool, block: usize) {
+    async fn check_input(&mut self, dtypes: [DType; 3], biased: bool, block: usize, steps: &[(usize, usize)]) {
         let cols = dtypes.map(cols).into_iter().max().unwrap_or_default();
         let weights = self.weights(dtypes, cols);
         let Widths { head, heads, kv_heads, .. } = self.widths;
-        for (tokens, position) in [(1, 0), (1, 299), (3, 1), (31, 63), (64, 130)] {
+        for &(tokens, position) in steps {
             let x = self.harness.begin(tokens, cols, position);
             self.input(&weights, biased, block);
-            let (_, q, cache) = self.look(block);
+            let (_, q, cache) = self.look(block).await;
             let h = normed(&x, cols, &self.harness.norm.1);
             let what = |name: &str, t: usize, i: usize| {
                 format!("{name} of {dtypes:?}, heads of {head}, {:?}, {tokens} tokens at {position}: token {t}, {i}", self.rope.pairs)
@@ -124,10 +134,19 @@ impl Case {
                     let keys = self.rotated(&results[1][at..at + head], position + t);
                     for (plane, expected) in [&keys[..], &results[2][at..at + head]].into_iter().enumerate() {
                         let row = (plane * kv_heads + i) * self.cache.context_tokens + position + t;
-                        for (d, &(expected, bound)) in expected.iter().enumerate() {
-                            // As the nearest f16.
-                            let bound = bound + expected.abs() / 2048.0 + 3e-8;
-                            near(cache[row * head + d].to_f32(), expected, bound, &|| what(["k", "v"][plane], t, i * head + d));
+                        for (d, &(value, bound)) in expected.iter().enumerate() {
+                            let bound = bound
+                                + match self.harness.gpu.device().options.cache_type {
+                                    // As the nearest f16.
+                                    CacheType::F16 => value.abs() / 2048.0 + 3e-8,
+                                    // Half a step, and a little for how far off the largest may be.
+                                    CacheType::Q8_0 => {
+                                        let block = expected.chunks(32).nth(d / 32).unwrap_or_default();
+                                        let largest = block.iter().fold(0f64, |largest, (x, bound)| largest.max(x.abs() + bound));
+                                        0.501 * largest / 127.0 + bound
+                                    }
+                                };
+                            near(cache[row * head + d], value, bound, &|| what(["k", "v"][plane], t, i * head + d));
                         }
                     }
                 }
@@ -136,15 +155,15 @@ impl Case {
     }
 
     /// Attention of `tokens` at `position`, whose predecessors are cached already.
-    fn check_attention(&mut self, weights: &[Matrix<Buf>; 3], tokens: usize, position: usize) {
+    async fn check_attention(&mut self, weights: &[Matrix<Buf>; 3], tokens: usize, position: usize) {
         self.harness.begin(tokens, weights[0].weight.cols, position);
         self.input(weights, false, 0);
         let Harness { gpu, step, .. } = &mut self.harness;
         gpu.attend(step, &self.cache, 0);
         let a = step.a.clone();
         gpu.tap_buffer(step, "a", &a);
-        let (a, q, cache) = self.look(0);
-        let cache: Vec<f64> = cache.into_iter().map(f16::to_f64).collect();
+        let (a, q, cache) = self.look(0).await;
+        let cache: Vec<f64> = cache.into_iter().map(f64::from).collect();
         self.compare(&a, &q, &cache, tokens, position);
     }
 
@@ -183,63 +202,102 @@ impl Case {
     }
 }
 
-#[test]
-fn queries_keys_and_values() {
-    for options in tiers() {
-        let Some(mut case) = Case::new(options, [64, 6, 2], RopePairs::Halves, 64, 300, FORMATS.len()) else { return };
-        for (block, &dtype) in FORMATS.iter().enumerate() {
-            // Keys and values may be of other formats.
-            let other = FORMATS[(block + 3) % FORMATS.len()];
-            case.check_input([dtype, dtype, other], block % 2 == 0, block);
-        }
+/// A block of a cache of bytes.
+fn bytes(block: &[u8]) -> impl Iterator<Item = f32> {
+    let (levels, largest) = block.split_at(32);
+    let largest = f32::from_le_bytes(largest.try_into().expect("four bytes"));
+    levels.iter().map(move |&level| f32::from(level as i8) / 127.0 * largest)
+}
+
+/// Both ways to keep keys and values.
+fn with_either_cache(options: GpuOptions) -> [GpuOptions; 2] {
+    [CacheType::F16, CacheType::Q8_0].map(|cache_type| GpuOptions { cache_type, ..options })
+}
+
+pub async fn queries_keys_and_values(options: GpuOptions) {
+    let Some(device) = gpu(options).await else { return };
+    let mut case = Case::new(&device, [64, 6, 2], RopePairs::Halves, 64, 300, FORMATS.len());
+    // What many tokens go through is the product that has tests of its own in every format: once more only where compiling is quick.
+    let steps = if THOROUGH { &STEPS[..] } else { &STEPS[..2] };
+    for (block, &dtype) in FORMATS.iter().enumerate() {
+        // Keys and values may be of other formats.
+        let other = FORMATS[(block + 3) % FORMATS.len()];
+        case.check_input([dtype, dtype, other], block % 2 == 0, block, steps).await;
+    }
+    // Dots of bytes are of one token alone.
+    let steps = if options.products.is_some_and(|products| products.dots) { &STEPS[..2] } else { &STEPS[..] };
+    for options in with_either_cache(options) {
+        let device = gpu(options).await.expect("there was a device");
         for (heads, pairs, rotated) in [
             ([64, 3, 1], RopePairs::Adjacent, 64),
             ([128, 4, 4], RopePairs::Halves, 64),
+            ([96, 2, 1], RopePairs::Halves, 96),
             ([80, 2, 2], RopePairs::Halves, 20),
             ([8, 5, 1], RopePairs::Adjacent, 4),
         ] {
-            let mut case = Case::new(options, heads, pairs, rotated, 300, 1).expect("there was a device");
-            case.check_input([DType::Q8_0, DType::Q8_0, DType::Q5_0], true, 0);
+            if options.cache_type == CacheType::F16 || heads[0] % 32 == 0 {
+                let mut case = Case::new(&device, heads, pairs, rotated, 300, 1);
+                case.check_input([DType::Q8_0, DType::Q8_0, DType::Q5_0], true, 0, steps).await;
+            }
         }
     }
 }
 
-#[test]
-fn attention_is_the_plain_softmax() {
-    // No tier changes it.
-    for options in tiers().into_iter().take(1) {
-        for (heads, context) in
-            [([64, 14, 2], 4000), ([64, 9, 3], 1200), ([128, 4, 4], 300), ([96, 6, 2], 300), ([8, 2, 1], 300), ([256, 4, 1], 300)]
-        {
-            // Scores far apart, and close together.
-            for dtype in if context < 4000 { &[DType::F32, DType::Q8_0][..] } else { &[DType::Q8_0] } {
-                let Some(mut case) = Case::new(options, heads, RopePairs::Halves, heads[0], context, 1) else { return };
-                let weights = case.weights([*dtype; 3], 32);
-                for position in (0..context).step_by(TOKENS) {
-                    let tokens = TOKENS.min(context - position);
-                    case.harness.begin(tokens, 32, position);
-                    case.input(&weights, false, 0);
-                    pollster::block_on(case.harness.gpu.submit(&mut case.harness.step)).unwrap();
-                }
-                let steps = [
-                    (1, 0),
-                    (1, 62),
-                    (1, 63),
-                    (1, 64),
-                    (3, 0),
-                    (31, 0),
-                    (64, 0),
-                    (31, 61),
-                    (64, 65),
-                    (1, 1199),
-                    (64, 1136),
-                    (1, 3999),
-                    (5, 3995),
-                ];
-                for (tokens, position) in steps.into_iter().filter(|(tokens, position)| tokens + position <= context) {
-                    case.check_attention(&weights, tokens, position);
-                }
+/// Of the tiers only this makes a difference to attention: whether lanes share a split, or each has one of its own.
+pub fn shared_and_alone() -> Vec<GpuOptions> {
+    let tiers = tiers();
+    [tiers[0], tiers[3]].into_iter().flat_map(with_either_cache).collect()
+}
+
+pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
+    let Some(device) = gpu(options).await else { return };
+    for (heads, context) in
+        [([64, 14, 2], 4000), ([64, 9, 3], 1200), ([128, 4, 4], 300), ([96, 6, 2], 300), ([8, 2, 1], 300), ([256, 4, 1], 300)]
+    {
+        let with_bytes = options.cache_type == CacheType::Q8_0;
+        let alone = options.products.is_some_and(|products| products.alone);
+        // Lanes of their own hold a whole head, which takes lavapipe long to compile: not every shape is worth it.
+        let most = if alone { if with_bytes { 64 } else { 128 } } else { 256 };
+        if heads[0] > most || (with_bytes && heads[0] % 32 != 0) {
+            continue;
+        }
+        // Scores far apart, and close together.
+        for dtype in if context < 4000 { &[DType::F32, DType::Q8_0][..] } else { &[DType::Q8_0] } {
+            let mut case = Case::new(&device, heads, RopePairs::Halves, heads[0], context, 1);
+            let weights = case.weights([*dtype; 3], 32);
+            for position in (0..context).step_by(TOKENS) {
+                let tokens = TOKENS.min(context - position);
+                case.harness.begin(tokens, 32, position);
+                case.input(&weights, false, 0);
+                case.harness.gpu.submit(&mut case.harness.step).await.unwrap();
+            }
+            let steps = [
+                (1, 0),
+                (1, 62),
+                (1, 63),
+                (1, 64),
+                (3, 0),
+                (31, 0),
+                (64, 0),
+                (31, 61),
+                (64, 65),
+                (1, 1199),
+                (64, 1136),
+                (1, 3999),
+                (5, 3995),
+            ];
+            for (tokens, position) in steps.into_iter().filter(|(tokens, position)| tokens + position <= context) {
+                case.check_attention(&weights, tokens, position).await;
             }
         }
     }
+}
+
+pub async fn a_cache_of_bytes_wants_whole_blocks_of_a_head(options: GpuOptions) {
+    let Some(mut gpu) = gpu(GpuOptions { cache_type: CacheType::Q8_0, ..options }).await else { return };
+    let error = gpu.step(&Widths { heads: 2, kv_heads: 2, head: 80, ..WIDTHS }, 1).err().expect("80 is no multiple of 32");
+    assert_eq!(error.code, Code::GpuUnsupported);
+    assert!(error.message.contains("q8_0"), "{error}");
+    assert!(gpu.step(&Widths { heads: 2, kv_heads: 2, head: 96, ..WIDTHS }, 1).is_ok());
+    assert_eq!(CacheType::named("q4_0").expect_err("no such type").code, Code::InvalidArgument);
 }

@@ -8,7 +8,10 @@ use super::{
 use siskin::{
     backend::{
         Activation, AttentionInput, Backend, FeedForward, Rope, RopePairs, Rows, Widths,
-        gpu::{Counters, Gpu, device::GpuOptions},
+        gpu::{
+            Counters, Gpu,
+            device::{CacheType, GpuOptions},
+        },
     },
     generate::sampler::{Sampler, SamplingOptions},
     loader::{Loader, Options},
@@ -30,9 +33,11 @@ fn next(model: &mut Model<Gpu>, tokens: &[u32], sampler: &mut Sampler) -> u32 {
 #[test]
 fn a_token_is_one_pass_one_submit_and_four_bytes() {
     for file in [QWEN2, LLAMA3] {
-        for options in [SamplingOptions::greedy(), SamplingOptions { seed: Some(1), frequency_penalty: 0.5, ..SamplingOptions::default() }]
+        let sampled = SamplingOptions { seed: Some(1), frequency_penalty: 0.5, ..SamplingOptions::default() };
+        for (options, cache_type) in
+            [(SamplingOptions::greedy(), CacheType::F16), (sampled, CacheType::F16), (SamplingOptions::greedy(), CacheType::Q8_0)]
         {
-            let Some(gpu) = gpu(GpuOptions::default()) else { return };
+            let Some(gpu) = pollster::block_on(gpu(GpuOptions { cache_type, ..GpuOptions::default() })) else { return };
             let mut model = load(gpu, file.1);
             let mut sampler = Sampler::new(options, model.vocab_size()).unwrap();
             sampler.expect_more(1000);
@@ -64,7 +69,7 @@ fn a_token_is_one_pass_one_submit_and_four_bytes() {
 
 #[test]
 fn a_stop_and_a_new_prompt_leave_no_trace() {
-    let Some(gpu) = gpu(GpuOptions::default()) else { return };
+    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
     let mut model = load(gpu, LLAMA3.1);
     let answer = |model: &mut Model<Gpu>, prompt: &[u32], tokens: usize| {
         model.truncate(0);
@@ -84,7 +89,7 @@ fn a_stop_and_a_new_prompt_leave_no_trace() {
 
 #[test]
 fn the_last_position_of_the_context_is_reached_and_no_other() {
-    let Some(gpu) = gpu(GpuOptions::default()) else { return };
+    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
     let mut model = load(gpu, LLAMA3.1);
     let context_tokens = model.context_tokens();
     let prompt: Vec<u32> = (0..context_tokens as u32 - 4).map(|i| i % 300).collect();
@@ -104,7 +109,7 @@ fn the_last_position_of_the_context_is_reached_and_no_other() {
 /// Blocks of Qwen2.5-0.5B's shape: what the time depends on, and no more of them than that takes.
 #[test]
 fn a_long_context_costs_little() {
-    let Some(mut gpu) = gpu(GpuOptions::default()) else { return };
+    let Some(mut gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
     let widths = Widths { embedding: 896, heads: 14, kv_heads: 2, head: 64, feed_forward: 4864, vocab: 512, blocks: 1 };
     pollster::block_on(gpu.tune(DType::Q5_0, widths.embedding, widths.feed_forward)).unwrap();
     let mut matrix = |dtype, rows, cols| gpu.alloc(dtype, rows, cols).unwrap();
@@ -149,7 +154,7 @@ fn a_long_context_costs_little() {
 
 #[test]
 fn the_device_holds_weights_cache_and_little_more() {
-    let Some(gpu) = gpu(GpuOptions::default()) else { return };
+    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
     let Some(path) = model_path("SmolLM2-135M-Instruct.Q4_1.gguf") else { return };
     let file = std::fs::read(path).unwrap();
     let mut loader = Loader::new(gpu, Options { context_tokens: Some(1400) });

@@ -6,24 +6,34 @@ use siskin::backend::gpu::{
 };
 
 /// What this machine has, what others have or lack, and weights in many parts.
-pub fn tiers() -> [GpuOptions; 5] {
+pub fn tiers() -> Vec<GpuOptions> {
     let all = GpuOptions::default();
-    let products = |alone, dots| Some(Products { alone, dots });
-    [
+    let products = |alone, dots| Some(Products { alone, dots, half_tiles: false });
+    vec![
         GpuOptions { products: products(false, true), ..all },
         GpuOptions { products: products(false, false), ..all },
-        GpuOptions { products: products(false, false), without_subgroups: true, without_packed: true, default_limits: true, ..all },
+        GpuOptions {
+            products: products(false, false),
+            without_subgroups: true,
+            without_packed: true,
+            without_f16: true,
+            default_limits: true,
+            ..all
+        },
         GpuOptions { products: products(true, false), max_part_bytes: Some(40_000), ..all },
         GpuOptions { products: products(true, true), ..all },
+        GpuOptions { products: Some(Products { alone: false, dots: false, half_tiles: true }), ..all },
     ]
 }
 
 /// None, with a word about it, where there is no adapter; an error instead where one is required.
-pub fn gpu(options: GpuOptions) -> Option<Gpu> {
-    match pollster::block_on(Device::open(options)) {
+pub async fn gpu(options: GpuOptions) -> Option<Gpu> {
+    match Device::open(options).await {
         Ok(device) => Some(Gpu::new(device)),
         Err(error) => {
-            assert!(std::env::var_os("SISKIN_REQUIRE_MODELS").is_none(), "{error} On Debian: apt-get install mesa-vulkan-drivers");
+            // In a browser, whoever opened it knows whether there is one.
+            let required = cfg!(target_arch = "wasm32") || std::env::var_os("SISKIN_REQUIRE_MODELS").is_some();
+            assert!(!required, "{error} On Debian: apt-get install mesa-vulkan-drivers");
             eprintln!("SKIPPED: {error} On Debian: apt-get install mesa-vulkan-drivers");
             None
         }

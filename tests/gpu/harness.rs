@@ -7,7 +7,10 @@ use super::{
 use siskin::{
     backend::{
         Backend, Widths,
-        gpu::{Buf, Gpu, Step, device::GpuOptions},
+        gpu::{
+            Buf, Gpu, Step,
+            device::{GpuOptions, Products},
+        },
     },
     quant::DType,
     tensor::Weight,
@@ -43,12 +46,15 @@ fn vector(gpu: &mut Gpu, low: f32, high: f32, random: &mut Random) -> (Weight<Bu
 
 impl Harness {
     /// None where there is no adapter.
-    pub fn new(options: GpuOptions, widths: &Widths) -> Option<Self> {
-        let mut gpu = gpu(options)?;
+    pub async fn new(options: GpuOptions, widths: &Widths) -> Option<Self> {
+        Some(Self::on(gpu(options).await?, widths))
+    }
+
+    pub fn on(mut gpu: Gpu, widths: &Widths) -> Self {
         let mut random = Random::new(9);
         let (norm, bias) = (vector(&mut gpu, 0.5, 1.5, &mut random), vector(&mut gpu, -1.0, 1.0, &mut random));
         let step = gpu.step(widths, TOKENS).expect("memory");
-        Some(Self { gpu, step, random, norm, bias })
+        Self { gpu, step, random, norm, bias }
     }
 
     pub fn matrix(&mut self, dtype: DType, rows: usize, cols: usize) -> Matrix<Buf> {
@@ -77,13 +83,13 @@ impl Harness {
 
     /// `w x` as products take it here.
     pub fn product(&self, w: &Matrix<Buf>, x: &[f64]) -> Vec<(f64, f64)> {
-        product(w, x, self.gpu.device().products.get().dots)
+        product(w, x, self.gpu.device().products.get())
     }
 
     /// What was tapped, in order.
-    pub fn taps(&mut self) -> Vec<Vec<f32>> {
-        pollster::block_on(self.gpu.submit(&mut self.step)).expect("the device works");
-        let taps = pollster::block_on(self.gpu.read_taps()).expect("the device works");
+    pub async fn taps(&mut self) -> Vec<Vec<f32>> {
+        self.gpu.submit(&mut self.step).await.expect("the device works");
+        let taps = self.gpu.read_taps().await.expect("the device works");
         taps.iter().map(|(_, bytes)| bytemuck::pod_collect_to_vec(bytes)).collect()
     }
 }
@@ -98,10 +104,13 @@ pub fn normed(x: &[f32], cols: usize, norm: &[f32]) -> Vec<f64> {
     rows.collect()
 }
 
-/// `w x`, each with how far off a sum in f32 may be, `[tokens, rows]`; with `dots` also the activations, which are then steps of 15 bits.
-pub fn product(w: &Matrix<Buf>, x: &[f64], dots: bool) -> Vec<(f64, f64)> {
+/// `w x`, each with how far off a sum in f32 may be, `[tokens, rows]`; with `dots` also the activations, which are then steps of 15 bits; with
+/// `half_tiles` both and the sums of four, which are then f16.
+pub fn product(w: &Matrix<Buf>, x: &[f64], products: Products) -> Vec<(f64, f64)> {
     let cols = w.weight.cols;
-    let half_step = if dots { 0.5 / (127.0 * 128.0) } else { 0.0 };
+    let half_step = if products.dots { 0.5 / (127.0 * 128.0) } else { 0.0 };
+    // Of f16: a rounding, and half of the least number.
+    let (rounding, least) = if products.half_tiles { (1.0 / 2048.0, 3e-8) } else { (0.0, 0.0) };
     let mut results = Vec::new();
     for x in x.chunks_exact(cols) {
         for (values, sizes) in w.values.chunks_exact(cols).zip(w.sizes.chunks_exact(cols)) {
@@ -109,11 +118,11 @@ pub fn product(w: &Matrix<Buf>, x: &[f64], dots: bool) -> Vec<(f64, f64)> {
             for ((&x, &value), &size) in x.iter().zip(values).zip(sizes) {
                 sum += x * f64::from(value);
                 // The second part is for offsets that cancel out: 32 scales of 0.06 and less.
-                bound += x.abs() * (f64::from(size) * 64.0 * EPS + 1e-6);
+                bound += x.abs() * (f64::from(size) * (64.0 * EPS + 7.0 * rounding) + 1e-6 + least);
             }
             for (x, sizes) in x.chunks(32).zip(sizes.chunks(32)) {
                 let largest = x.iter().fold(0f64, |largest, x| largest.max(x.abs()));
-                bound += half_step * largest * sizes.iter().map(|&size| f64::from(size)).sum::<f64>();
+                bound += (half_step + least) * largest * sizes.iter().map(|&size| f64::from(size)).sum::<f64>();
             }
             results.push((sum, bound));
         }

@@ -1,6 +1,6 @@
 //! Choosing a token on the device against the sampler of the host: the same logits, options and seed give the same token.
 
-use super::{device::gpu, harness::WIDTHS, random::Random};
+use super::{data::THOROUGH, device::gpu, harness::WIDTHS, random::Random};
 use siskin::{
     Code, Result,
     backend::{
@@ -24,27 +24,27 @@ struct Chooser {
 }
 
 impl Chooser {
-    fn new(vocab: usize) -> Option<Self> {
-        let mut gpu = gpu(GpuOptions::default())?;
+    fn new(device: &Gpu, vocab: usize) -> Self {
+        let mut gpu = device.beside();
         let step = gpu.step(&Widths { vocab, ..WIDTHS }, 1).expect("memory");
         let table = gpu.alloc(DType::F32, 2, 32).expect("memory");
-        Some(Self { gpu, step, table })
+        Self { gpu, step, table }
     }
 
     /// The token that the device chooses by these logits.
-    fn choose(&mut self, logits: &[f32], draw: f32) -> Result<Chosen> {
+    async fn choose(&mut self, logits: &[f32], draw: f32) -> Result<Chosen> {
         self.gpu.embed(&mut self.step, &self.table, &[0], 0);
         self.gpu.device().queue.write_buffer(&self.step.logits, 0, bytemuck::cast_slice(logits));
         self.gpu.choose(&mut self.step, draw);
-        pollster::block_on(self.gpu.read_chosen(&mut self.step))
+        self.gpu.read_chosen(&mut self.step).await
     }
 
     /// Chooses one token after another by the same logits, and compares each with the host's.
-    fn check(&mut self, sampler: &mut Sampler, logits: &[f32], tokens: usize, what: &str) {
+    async fn check(&mut self, sampler: &mut Sampler, logits: &[f32], tokens: usize, what: &str) {
         self.gpu.begin_choosing(&mut self.step, sampler);
         for i in 0..tokens {
             let draw = sampler.draw(0);
-            let chosen = self.choose(logits, draw).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let chosen = self.choose(logits, draw).await.unwrap_or_else(|error| panic!("{what}: {error}"));
             let (token, expected) = (chosen.token, within_reach(sampler, logits, draw));
             assert!(expected.contains(&token), "{what}, token {i}, draw {draw}: {token} is none of {expected:?}");
             let likelihoods = sampler.top_logprobs().map(|top| Likelihoods::of(token, top as usize, logits));
@@ -86,11 +86,11 @@ fn sampler(options: SamplingOptions, vocab: usize) -> Sampler {
     Sampler::new(options, vocab).expect("valid options")
 }
 
-#[test]
-fn filters() {
+pub async fn filters(options: GpuOptions) {
+    let Some(device) = gpu(options).await else { return };
     let mut random = Random::new(11);
     for &vocab in VOCABS {
-        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        let mut chooser = Chooser::new(&device, vocab);
         for temperature in [0.0, 0.3, 1.0, 2.0] {
             for top_k in [0, 1, 5, 40] {
                 for (top_p, min_p) in [(1.0, 0.0), (0.9, 0.0), (0.3, 0.0), (1.0, 0.05), (0.95, 0.05), (0.0, 1.0)] {
@@ -98,18 +98,18 @@ fn filters() {
                     let options = SamplingOptions { temperature, top_k, top_p, min_p, seed, ..SamplingOptions::default() };
                     let what = format!("{options:?}, {vocab} tokens");
                     let logits = logits(vocab, &mut random);
-                    chooser.check(&mut sampler(options, vocab), &logits, 2, &what);
+                    chooser.check(&mut sampler(options, vocab), &logits, 2, &what).await;
                 }
             }
         }
     }
 }
 
-#[test]
-fn penalties_and_biases() {
+pub async fn penalties_and_biases(options: GpuOptions) {
+    let Some(device) = gpu(options).await else { return };
     let mut random = Random::new(12);
     for &vocab in VOCABS {
-        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        let mut chooser = Chooser::new(&device, vocab);
         for temperature in [0.0, 0.8] {
             for (repetition_penalty, frequency_penalty, presence_penalty) in
                 [(1.3, 0.0, 0.0), (1.0, 0.7, 0.0), (1.0, 0.0, 1.5), (0.8, -0.5, 0.4)]
@@ -130,18 +130,18 @@ fn penalties_and_biases() {
                     let what = format!("{options:?}, {vocab} tokens");
                     let mut sampler = sampler(options, vocab);
                     sampler.observe_prompt(&(0..30).map(|_| random.below(vocab) as u32).collect::<Vec<_>>());
-                    chooser.check(&mut sampler, &logits, 12, &what);
+                    chooser.check(&mut sampler, &logits, 12, &what).await;
                 }
             }
         }
     }
 }
 
-#[test]
-fn only_allowed_tokens() {
+pub async fn only_allowed_tokens(options: GpuOptions) {
+    let Some(device) = gpu(options).await else { return };
     let mut random = Random::new(15);
     for &vocab in VOCABS {
-        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        let mut chooser = Chooser::new(&device, vocab);
         for temperature in [0.0, 0.8] {
             for count in [1, 2, 40] {
                 for (top_k, top_p, frequency_penalty) in [(0, 1.0, 0.0), (3, 1.0, 0.5), (0, 0.5, 0.0)] {
@@ -159,7 +159,7 @@ fn only_allowed_tokens() {
                     };
                     let what = format!("{options:?}, {vocab} tokens");
                     let mut sampler = sampler(options, vocab);
-                    chooser.check(&mut sampler, &logits(vocab, &mut random), 3, &what);
+                    chooser.check(&mut sampler, &logits(vocab, &mut random), 3, &what).await;
                     assert!(sampler.counts().all(|(token, _)| allowed.contains(&token)), "{what}");
                 }
             }
@@ -167,11 +167,11 @@ fn only_allowed_tokens() {
     }
 }
 
-#[test]
-fn likelihoods_of_the_chosen_and_the_likeliest() {
+pub async fn likelihoods_of_the_chosen_and_the_likeliest(options: GpuOptions) {
+    let Some(device) = gpu(options).await else { return };
     let mut random = Random::new(16);
     for &vocab in VOCABS {
-        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        let mut chooser = Chooser::new(&device, vocab);
         for temperature in [0.0, 1.0] {
             for top in [0, 1, 5, 20] {
                 // What changes the logits before the choice changes no likelihood.
@@ -183,7 +183,7 @@ fn likelihoods_of_the_chosen_and_the_likeliest() {
                     ..SamplingOptions::default()
                 };
                 let what = format!("{options:?}, {vocab} tokens");
-                chooser.check(&mut sampler(options, vocab), &logits(vocab, &mut random), 4, &what);
+                chooser.check(&mut sampler(options, vocab), &logits(vocab, &mut random), 4, &what).await;
             }
         }
         // Equals are told in the order of their ids, and what cannot be said is told last.
@@ -191,30 +191,30 @@ fn likelihoods_of_the_chosen_and_the_likeliest() {
         let mut equal = vec![1.5; vocab];
         equal[vocab / 2] = f32::NEG_INFINITY;
         if vocab > 1 {
-            chooser.check(&mut sampler(options, vocab), &equal, 1, &format!("equals, {vocab} tokens"));
+            chooser.check(&mut sampler(options, vocab), &equal, 1, &format!("equals, {vocab} tokens")).await;
         }
     }
 }
 
-#[test]
-fn the_first_of_equals_is_the_likeliest() {
+pub async fn the_first_of_equals_is_the_likeliest(options: GpuOptions) {
+    let Some(device) = gpu(options).await else { return };
     for &vocab in VOCABS {
-        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        let mut chooser = Chooser::new(&device, vocab);
         chooser.gpu.begin_choosing(&mut chooser.step, &sampler(SamplingOptions::greedy(), vocab));
         for value in [0.0, -0.0, 5.0, -1e30, f32::MAX, f32::MIN] {
-            assert_eq!(chooser.choose(&vec![value; vocab], 0.5).unwrap().token, 0, "{value}, {vocab} tokens");
+            assert_eq!(chooser.choose(&vec![value; vocab], 0.5).await.unwrap().token, 0, "{value}, {vocab} tokens");
             let mut logits = vec![f32::NEG_INFINITY; vocab];
             logits[vocab * 2 / 3..].fill(value);
-            assert_eq!(chooser.choose(&logits, 0.5).unwrap().token as usize, vocab * 2 / 3, "{value}, {vocab} tokens");
+            assert_eq!(chooser.choose(&logits, 0.5).await.unwrap().token as usize, vocab * 2 / 3, "{value}, {vocab} tokens");
         }
     }
 }
 
-#[test]
-fn what_is_no_number_is_noticed() {
+pub async fn what_is_no_number_is_noticed(options: GpuOptions) {
+    let Some(device) = gpu(options).await else { return };
     let mut random = Random::new(13);
     for &vocab in VOCABS {
-        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        let mut chooser = Chooser::new(&device, vocab);
         for temperature in [0.0, 0.8] {
             let options = SamplingOptions { temperature, seed: Some(1), ..SamplingOptions::default() };
             chooser.gpu.begin_choosing(&mut chooser.step, &sampler(options, vocab));
@@ -222,28 +222,28 @@ fn what_is_no_number_is_noticed() {
                 for at in [0, vocab / 2, vocab - 1] {
                     let mut logits = logits(vocab, &mut random);
                     logits[at] = bad;
-                    let error = chooser.choose(&logits, 0.5).expect_err("not a number");
+                    let error = chooser.choose(&logits, 0.5).await.expect_err("not a number");
                     assert_eq!(error.code, Code::NotFinite, "{bad} at {at} of {vocab}");
                 }
             }
-            let error = chooser.choose(&vec![f32::NEG_INFINITY; vocab], 0.5).expect_err("nothing to choose from");
+            let error = chooser.choose(&vec![f32::NEG_INFINITY; vocab], 0.5).await.expect_err("nothing to choose from");
             assert_eq!(error.code, Code::NotFinite);
         }
     }
 }
 
-#[test]
-fn tokens_come_as_often_as_they_are_likely() {
-    const DRAWS: usize = 500;
+pub async fn tokens_come_as_often_as_they_are_likely(options: GpuOptions) {
+    let Some(device) = gpu(options).await else { return };
+    const DRAWS: usize = if THOROUGH { 500 } else { 100 };
     let mut random = Random::new(14);
     for &vocab in &VOCABS[1..4] {
-        let Some(mut chooser) = Chooser::new(vocab) else { return };
+        let mut chooser = Chooser::new(&device, vocab);
         let options = SamplingOptions { temperature: 1.0, seed: Some(1), ..SamplingOptions::default() };
         let (mut sampler, logits) = (sampler(options, vocab), logits(vocab, &mut random));
         chooser.gpu.begin_choosing(&mut chooser.step, &sampler);
         let mut counts = vec![0; vocab];
         for i in 0..DRAWS {
-            counts[chooser.choose(&logits, (i as f32 + 0.5) / DRAWS as f32).unwrap().token as usize] += 1;
+            counts[chooser.choose(&logits, (i as f32 + 0.5) / DRAWS as f32).await.unwrap().token as usize] += 1;
         }
         let mut expected = vec![0.0; vocab];
         for candidate in sampler.distribution(&mut logits.clone()).unwrap() {

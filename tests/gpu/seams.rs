@@ -13,7 +13,7 @@ use siskin::{
 #[test]
 fn every_tensor_of_a_model_is_what_the_processor_has() {
     for (name, file, _) in [QWEN2, LLAMA3] {
-        let Some(mut card) = gpu(GpuOptions::default()) else { return };
+        let Some(mut card) = pollster::block_on(gpu(GpuOptions::default())) else { return };
         card.keep_taps();
         let processor = Cpu { taps: Some(Vec::new()), ..Cpu::default() };
         let (mut on_card, mut on_processor) = (load(card, file), load(processor, file));
@@ -41,7 +41,9 @@ fn every_tensor_of_a_model_is_what_the_processor_has() {
 
 #[test]
 fn every_dispatch_is_timed() {
-    let Some(mut harness) = Harness::new(GpuOptions { profile: true, ..GpuOptions::default() }, &WIDTHS) else { return };
+    let Some(mut harness) = pollster::block_on(Harness::new(GpuOptions { profile: true, ..GpuOptions::default() }, &WIDTHS)) else {
+        return;
+    };
     let (gate, up) = (harness.matrix(DType::Q8_0, 64, 32), harness.matrix(DType::Q4_0, 64, 32));
     for tokens in [1, 40] {
         harness.begin(tokens, 32, 0);
@@ -70,7 +72,7 @@ fn every_dispatch_is_timed() {
 
 #[test]
 fn a_step_goes_on_behind_a_tap() {
-    let Some(mut harness) = Harness::new(GpuOptions::default(), &WIDTHS) else { return };
+    let Some(mut harness) = pollster::block_on(Harness::new(GpuOptions::default(), &WIDTHS)) else { return };
     let (gate, up, down) = (harness.matrix(DType::F32, 64, 32), harness.matrix(DType::F32, 64, 32), harness.matrix(DType::F32, 32, 64));
     let run = |harness: &mut Harness, is_tapped: bool| {
         harness.begin_with(&[0.5; 64], 32, 0);
@@ -86,7 +88,7 @@ fn a_step_goes_on_behind_a_tap() {
         if !is_tapped {
             harness.tap(|step| &step.x);
         }
-        harness.taps().iter().map(|x| x[..64].to_vec()).collect::<Vec<_>>()
+        pollster::block_on(harness.taps()).iter().map(|x| x[..64].to_vec()).collect::<Vec<_>>()
     };
     let (often, once) = (run(&mut harness, true), run(&mut harness, false));
     assert_eq!((often.len(), once.len()), (3, 1));

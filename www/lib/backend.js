@@ -22,7 +22,7 @@ export async function pickBackend(message) {
   if (adapter !== undefined && (message.backend === 'gpu' || !refusal)) {
     const started = await startEngine(1);
     try {
-      const engine = await started.module.Engine.on_gpu({ context_tokens: message.context_tokens });
+      const engine = await started.module.Engine.on_gpu(gpuOptions(message));
       return new PickedBackend(message, started, engine, { backend: 'gpu', adapter });
     } catch (error) {
       if (!isDeviceError(error)) throw error;
@@ -31,6 +31,11 @@ export async function pickBackend(message) {
   }
   if (message.backend === 'gpu') throw new SiskinError('gpu_unavailable', `${why?.message} Load the model with backend "auto" or "cpu".`);
   return new PickedBackend(message, ...(await onCpu(message)), cpuFigures(adapter, why));
+}
+
+/** @param {LoadMessage} message */
+function gpuOptions({ context_tokens, cache_type }) {
+  return { context_tokens, cache_type };
 }
 
 /**
@@ -159,17 +164,13 @@ export class PickedBackend {
     while (this.#restarts < MOST_RESTARTS) {
       this.#restarts += 1;
       try {
-        return await this.#reload(await this.#started.module.Engine.on_gpu(this.#options()));
+        return await this.#reload(await this.#started.module.Engine.on_gpu(gpuOptions(this.#message)));
       } catch (error) {
         if (!isDeviceError(error)) throw error;
       }
     }
     this.#figures = cpuFigures(this.#figures.adapter, why);
-    await this.#reload(new this.#started.module.Engine({ ...this.#options(), threads: 1 }));
-  }
-
-  #options() {
-    return { context_tokens: this.#message.context_tokens };
+    await this.#reload(new this.#started.module.Engine({ context_tokens: this.#message.context_tokens, threads: 1 }));
   }
 
   /** @param {Engine} fresh */

@@ -3,7 +3,7 @@
 /** @import { KnownGpu, ModelInfo, WeightSource } from './protocol.js' */
 
 /** Another engine may get on with the same card: counted up when its kernels change. */
-const KERNELS = 2;
+const KERNELS = 3;
 const KEY = `siskin.gpu.${KERNELS}`;
 /** The models of which it is remembered; the oldest go first. */
 const MOST_MODELS = 20;

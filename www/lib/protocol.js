@@ -162,8 +162,10 @@
  *
  * @typedef {object} WasmModule
  * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{memory: WebAssembly.Memory}>} default
- * @property {{new (options: {context_tokens?: number, threads?: number}): Engine, on_gpu(options: {context_tokens?: number}): Promise<Engine>}} Engine
+ * @property {{new (options: {context_tokens?: number, threads?: number}): Engine, on_gpu(options: {context_tokens?: number, cache_type?: CacheType}): Promise<Engine>}} Engine
  */
+
+/** @typedef {'f16' | 'q8_0'} CacheType how the graphics card keeps keys and values */
 
 /**
  * A model at an address, and how it is kept.
@@ -185,6 +187,7 @@
  * @property {number} id
  * @property {WeightSource} source
  * @property {number} [context_tokens]
+ * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
  * @property {KnownGpu} [known_gpu]

@@ -84,14 +84,12 @@ pub struct Packed {
 impl Packed {
     pub fn new(layout: Layout, rows: usize, cols: usize) -> Result<Packed> {
         let vectors = rows.div_ceil(GROUP_ROWS) * (cols / BLOCK) * (layout.block_bytes() / 16);
-        let mut data = Vec::new();
-        data.try_reserve_exact(vectors).map_err(|_| {
+        let data = bytemuck::allocation::try_zeroed_vec(vectors).map_err(|()| {
             Error::new(
                 Code::OutOfMemory,
                 format!("There is no memory for {} bytes of weights. Close other tabs, or choose a smaller model.", vectors * 16),
             )
         })?;
-        data.resize(vectors, 0);
         Ok(Packed { layout, cols, data })
     }
 
@@ -235,7 +233,7 @@ fn put(layout: Layout, block: &mut [u8], lane: usize, levels: &Levels) {
     }
     let offset = layout.offset();
     let q = levels.q.map(|q| (i32::from(q) + offset) as u8);
-    let chunks = std::array::from_fn(|i| u32::from_le_bytes(std::array::from_fn(|t| q[4 * i + t])));
+    let chunks = bytemuck::cast::<_, [u32; 8]>(q).map(u32::from_le);
     for (vector, word) in vectors.chunks_exact_mut(VECTOR_BYTES).zip(pack(layout.bits, chunks)) {
         vector[4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
     }

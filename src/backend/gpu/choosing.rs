@@ -178,7 +178,7 @@ impl Gpu {
         };
         let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&source, at, &buffer, 0, size_bytes));
         self.counters.read_bytes += size_bytes;
-        step.choice.unread.push_back(Reading::after(submission, buffer, size_bytes));
+        step.choice.unread.push_back(Reading::after(&self.device, submission, buffer, size_bytes));
     }
 
     pub(super) async fn read_token(&mut self, step: &mut Step) -> Result<Chosen> {

@@ -1,13 +1,13 @@
 //! The graphics card: what it can do, and what went wrong with it.
 
-use super::waiting::Reading;
+use super::waiting::{MOST_PAUSE_MS, Reading};
 use crate::{Code, Error, Result, host};
 use std::{
     cell::Cell,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Readings that take longer than this are looked for now and then, and come in bunches.
+/// A reading that takes longer than this is not told of when it is there, but when the browser next looks.
 const POLLED_MS: f64 = 10.0;
 
 /// What may be asked of [`Device::open`]. The default takes all that the adapter has.
@@ -15,7 +15,9 @@ const POLLED_MS: f64 = 10.0;
 pub struct GpuOptions {
     /// Does without subgroups even where there are some.
     pub without_subgroups: bool,
-    /// How matrices are multiplied by one token. None: as measured.
+    /// Does without 16-bit arithmetic even where there is some.
+    pub without_f16: bool,
+    /// How matrices are multiplied. None: as measured.
     pub products: Option<Products>,
     /// How many steps to have under way, whatever was measured.
     pub steps_in_flight: Option<usize>,
@@ -27,25 +29,57 @@ pub struct GpuOptions {
     pub max_part_bytes: Option<u64>,
     /// Measures how long each shader takes, where the device can.
     pub profile: bool,
+    pub cache_type: CacheType,
+}
+
+/// How keys and values are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheType {
+    #[default]
+    F16,
+    /// Bytes, with a scale every 32 elements: 9/16 of the memory.
+    Q8_0,
+}
+
+impl CacheType {
+    /// Errors: `invalid_argument`.
+    pub fn named(name: &str) -> Result<Self> {
+        match name {
+            "f16" => Ok(Self::F16),
+            "q8_0" => Ok(Self::Q8_0),
+            _ => Err(Error::new(Code::InvalidArgument, "cache_type must be \"f16\" or \"q8_0\".")),
+        }
+    }
+
+    /// Bytes that so many elements take.
+    pub fn size_bytes(self, len: usize) -> usize {
+        match self {
+            Self::F16 => 2 * len,
+            Self::Q8_0 => 36 * len / 32,
+        }
+    }
 }
 
 /// What shaders may use, found at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tier {
     pub subgroups: bool,
+    pub f16: bool,
     /// The packed 8-bit functions of WGSL.
     pub packed: bool,
-    /// Where the extensions that a shader uses must be named in it: in browsers.
+    /// Where a shader that uses subgroups must say so: in browsers.
     pub enable: bool,
 }
 
-/// How a matrix is multiplied by one token (`shaders/matvec.wgsl`).
+/// How a matrix is multiplied by one token (`shaders/matvec.wgsl`), and by many (`shaders/matmul.wgsl`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Products {
     /// Each lane has rows of its own: faster where a processor plays the graphics card.
     pub alone: bool,
     /// Activations become bytes, in two planes, and products dots of bytes, where the weights have bytes.
     pub dots: bool,
+    /// For many tokens, weights and activations become f16, where lanes share a tile.
+    pub half_tiles: bool,
 }
 
 /// An open device. Errors of its queue come late and from anywhere: the first one is kept until somebody asks.
@@ -57,6 +91,9 @@ pub struct Device {
     pub name: String,
     /// How long four bytes take to the host when the device has nothing else to do.
     pub latency_ms: f64,
+    /// Whether the browser looks for what has ended only every 100 ms, as Firefox does (bugzilla.mozilla.org 1870699), or when something is
+    /// submitted: so it is nudged. How long a short step takes cannot be seen there.
+    pub is_polled: bool,
     pub products: Cell<Products>,
     pub options: GpuOptions,
     fault: Arc<Mutex<Option<Error>>>,
@@ -77,6 +114,9 @@ impl Device {
         let mut features = wgpu::Features::empty();
         if !options.without_subgroups {
             features |= available & wgpu::Features::SUBGROUP;
+        }
+        if !options.without_f16 {
+            features |= available & wgpu::Features::SHADER_F16;
         }
         if options.profile {
             features |= available & wgpu::Features::TIMESTAMP_QUERY;
@@ -117,19 +157,19 @@ impl Device {
         device.set_device_lost_callback(move |_, message| keep(&losses, lost(&message)));
         let tier = Tier {
             subgroups: features.contains(wgpu::Features::SUBGROUP) || (!options.without_subgroups && has_web_subgroups(&device)),
+            f16: features.contains(wgpu::Features::SHADER_F16),
             packed: !options.without_packed
                 && instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
             enable: cfg!(target_arch = "wasm32"),
         };
         let products = Cell::new(options.products.unwrap_or_default());
-        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, products, options, fault };
+        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, is_polled: false, products, options, fault };
         device.latency_ms = device.measure_latency().await?;
+        if cfg!(target_arch = "wasm32") && device.latency_ms > POLLED_MS {
+            device.is_polled = true;
+            device.latency_ms = device.measure_latency().await?;
+        }
         Ok(device)
-    }
-
-    /// Whether whoever waits for the device looks for its end now and then, as in Firefox: one measurement tells nothing of a short step then.
-    pub fn is_polled(&self) -> bool {
-        self.latency_ms > POLLED_MS
     }
 
     async fn measure_latency(&self) -> Result<f64> {
@@ -141,7 +181,7 @@ impl Device {
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("latency") });
             encoder.copy_buffer_to_buffer(&source, 0, &buffer, 0, 4);
             let submission = self.queue.submit([encoder.finish()]);
-            buffer = Reading::after(submission, buffer, 4).finish(self, |_| ()).await?;
+            buffer = Reading::after(self, submission, buffer, 4).finish(self, |_| ()).await?;
             // The first one pays for what is made at first use.
             if let Some(index) = round.checked_sub(1) {
                 latencies_ms[index] = host::now_ms() - start_ms;
@@ -194,6 +234,18 @@ impl Device {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         })
+    }
+
+    /// How late the end of a step may be seen, where it is not told of at once.
+    pub fn resolution_ms(&self) -> f64 {
+        if self.is_polled { self.latency_ms + f64::from(MOST_PAUSE_MS) } else { 0.0 }
+    }
+
+    /// Submits nothing, whereupon the browser looks for what has ended.
+    pub fn nudge(&self) {
+        if self.is_polled {
+            self.queue.submit([]);
+        }
     }
 
     /// Natively, runs the device until a submission has ended, and its callbacks. A browser does so by itself.

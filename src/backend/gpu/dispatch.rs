@@ -134,7 +134,7 @@ impl Gpu {
         });
         let submission = self.device.queue.submit(commands);
         if let (Some(profile), Some(times)) = (&mut self.profile, times) {
-            profile.submitted(submission.clone(), times);
+            profile.submitted(&self.device, submission.clone(), times);
         }
         submission
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Buf, Cache, Gpu, Matrix, Part, Step,
-    device::Products,
+    device::{CacheType, Products},
     dispatch::{Op, Tokens, Words},
     pipeline::Key,
     prefill::{HEAD_PART, Then},
@@ -65,6 +65,10 @@ impl Gpu {
         self.device.products.get()
     }
 
+    pub(super) fn cache_type(&self) -> CacheType {
+        self.device.options.cache_type
+    }
+
     /// Whether each lane multiplies rows of its own.
     pub(super) fn alone(&self) -> bool {
         self.products().alone
@@ -97,10 +101,22 @@ impl Gpu {
         words.push(vector_at(Some(w.norm))).float(w.eps);
         words.push(vector_at(w.q_bias)).push(vector_at(w.k_bias)).push(vector_at(w.v_bias));
         words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups).push(count);
-        let key = qkv_key([q.layout, k.layout, v.layout], w.rope.pairs, self.products());
+        let key = qkv_key([q.layout, k.layout, v.layout], w.rope.pairs, self.products(), self.cache_type());
         let (vectors, turns) = (self.vectors(), self.turns(w.rope, cache.context_tokens));
-        let buffers = [&a.buffer, &step.x, &step.q, &vectors, &b.buffer, &c.buffer, &turns, &cache.blocks[block]];
-        vec![self.op(key, &words, &buffers, grid, Tokens::each(2))]
+        let keep = step.fresh.as_ref().unwrap_or(&cache.blocks[block]);
+        let buffers = [&a.buffer, &step.x, &step.q, &vectors, &b.buffer, &c.buffer, &turns, keep];
+        let mut ops = vec![self.op(key, &words, &buffers, grid, Tokens::each(2))];
+        ops.extend(self.append_op(step, cache, block));
+        ops
+    }
+
+    /// What a cache of bytes needs once keys and values are whole.
+    pub(super) fn append_op(&mut self, step: &Step, cache: &Cache, block: usize) -> Option<Op> {
+        let (fresh, w) = (step.fresh.as_ref()?, &step.widths);
+        let mut words = Words::default();
+        words.push(2 * w.kv_heads).push(cache.context_tokens);
+        let grid = [(2 * w.kv_heads * w.head / 32).div_ceil(64) as u32, 1];
+        Some(self.op(append_key(w.head), &words, &[fresh, &cache.blocks[block]], grid, Tokens::each(1)))
     }
 
     pub(super) fn attend_ops(&mut self, step: &Step, cache: &Cache, block: usize, many: bool) -> Vec<Op> {
@@ -110,7 +126,7 @@ impl Gpu {
         }
         let mut words = Words::default();
         words.push(w.heads).push(w.kv_heads).push(cache.context_tokens).push(MAX_SPLITS);
-        let attend = attend_key(w.head, w.heads / w.kv_heads, self.alone());
+        let attend = attend_key(w.head, w.heads / w.kv_heads, self.alone(), self.cache_type());
         let attend = self.op(attend, &words, &[&step.q, &cache.blocks[block], &step.partials], [w.kv_heads as u32, 1], Tokens::each(2));
         let combine = self.op(combine_key(w.head), &words, &[&step.partials, &step.a], [w.heads as u32, 1], Tokens::each(1));
         vec![attend, combine]
@@ -208,8 +224,8 @@ fn matvec_key(layouts: &[Layout], products: Products) -> Key {
     if products.dots && layouts.iter().all(Layout::has_bytes) { key.flag("DOTS") } else { key }
 }
 
-pub fn qkv_key(layouts: [Layout; 3], pairs: RopePairs, products: Products) -> Key {
-    let key = matvec_key(&layouts, products).flag("NORM").flag("QKV");
+pub fn qkv_key(layouts: [Layout; 3], pairs: RopePairs, products: Products, cache_type: CacheType) -> Key {
+    let key = matvec_key(&layouts, products).flag("NORM").flag("QKV").cached(cache_type);
     if pairs == RopePairs::Halves { key.flag("HALVES") } else { key }
 }
 
@@ -229,9 +245,13 @@ pub fn embed_key(table: Layout) -> Key {
     Key::new("embed").with("A", table.name)
 }
 
-pub fn attend_key(head: usize, group: usize, alone: bool) -> Key {
+pub fn append_key(head: usize) -> Key {
+    Key::new("append").with("HEAD", format!("{head}u"))
+}
+
+pub fn attend_key(head: usize, group: usize, alone: bool, cache_type: CacheType) -> Key {
     let key = if alone { Key::new("attend_alone").with("LANES", format!("{ALONE_SPLITS}u")) } else { Key::new("attend") };
-    key.with("HEAD", format!("{head}u")).with("GROUP", format!("{group}u"))
+    key.with("HEAD", format!("{head}u")).with("GROUP", format!("{group}u")).cached(cache_type)
 }
 
 pub fn combine_key(head: usize) -> Key {

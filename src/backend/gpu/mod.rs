@@ -23,7 +23,7 @@ mod weight;
 use self::{
     choosing::Choice,
     depth::{Depth, MOST_STEPS},
-    device::Device,
+    device::{CacheType, Device},
     dispatch::Op,
     kernels::MAX_SPLITS,
     pipeline::Pipelines,
@@ -112,7 +112,7 @@ impl Gpu {
             layout: &step_layout,
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: step_uniform.as_entire_binding() }],
         });
-        let depth = Depth::new(device.latency_ms, device.is_polled());
+        let depth = Depth::new(device.latency_ms, device.is_polled);
         let profile = device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY).then(|| Profile::new(&device));
         Self {
             device,
@@ -197,7 +197,7 @@ impl Backend for Gpu {
     }
 
     fn cache(&mut self, widths: &Widths, context_tokens: usize) -> Result<Cache> {
-        let block_bytes = 2 * widths.kv_heads * context_tokens * widths.head * size_of::<u16>();
+        let block_bytes = self.cache_type().size_bytes(2 * widths.kv_heads * context_tokens * widths.head);
         let blocks =
             (0..widths.blocks).map(|_| self.buffer("cache", block_bytes, Usage::STORAGE | Usage::COPY_SRC)).collect::<Result<_>>()?;
         self.device.check()?;
@@ -206,8 +206,13 @@ impl Backend for Gpu {
 
     fn step(&mut self, widths: &Widths, max_tokens: usize) -> Result<Step> {
         let w = widths;
-        if !w.head.is_multiple_of(8) || !w.heads.is_multiple_of(w.kv_heads) {
-            return Err(Error::new(Code::GpuUnsupported, format!("The GPU has no kernel for attention heads of {} elements.", w.head)));
+        let with_bytes = self.cache_type() == CacheType::Q8_0;
+        if !w.head.is_multiple_of(if with_bytes { 32 } else { 8 }) || !w.heads.is_multiple_of(w.kv_heads) {
+            let what = if with_bytes { " and a cache of type q8_0" } else { "" };
+            return Err(Error::new(
+                Code::GpuUnsupported,
+                format!("The GPU has no kernel for attention heads of {} elements{what}.", w.head),
+            ));
         }
         let mut room = |label, len: usize, usage| self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage);
         let choice = Choice::new(w.vocab, &mut room)?;
@@ -220,6 +225,7 @@ impl Backend for Gpu {
             q: room("q", max_tokens * w.heads * w.head, Usage::COPY_SRC)?,
             k: room("k", max_tokens * w.kv_heads * w.head, Usage::empty())?,
             v: room("v", max_tokens * w.kv_heads * w.head, Usage::empty())?,
+            fresh: if with_bytes { Some(room("fresh", max_tokens * 2 * w.kv_heads * w.head, Usage::empty())?) } else { None },
             h: room("h", max_tokens * w.embedding, Usage::empty())?,
             a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::COPY_SRC)?,
             partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head + 2), Usage::empty())?,
@@ -307,7 +313,7 @@ impl Backend for Gpu {
         let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&source, 0, &readback, 0, size_bytes));
         self.counters.read_bytes += size_bytes;
         logits.resize(rows * vocab, 0.0);
-        let reading = Reading::after(submission, readback, size_bytes);
+        let reading = Reading::after(&self.device, submission, readback, size_bytes);
         reading.finish(&self.device, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await.map(drop)
     }
 

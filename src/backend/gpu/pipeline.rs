@@ -2,7 +2,7 @@
 
 use super::{
     Gpu,
-    device::{Device, Tier},
+    device::{CacheType, Device, Tier},
     shader::{Defines, resolve},
 };
 use std::{collections::HashMap, rc::Rc};
@@ -25,6 +25,14 @@ impl Key {
 
     pub fn flag(self, name: &'static str) -> Self {
         self.with(name, "")
+    }
+
+    /// For shaders that read or write the cache.
+    pub fn cached(self, cache_type: CacheType) -> Self {
+        match cache_type {
+            CacheType::F16 => self,
+            CacheType::Q8_0 => self.flag("CACHE8"),
+        }
     }
 
     fn on(mut self, tier: Tier) -> Self {

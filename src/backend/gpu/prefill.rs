@@ -3,6 +3,7 @@
 
 use super::{
     Buf, Cache, Gpu, Step,
+    device::{CacheType, Products},
     dispatch::{Op, Tokens, Words},
     kernels::{matrix, vector_at},
     pipeline::Key,
@@ -30,8 +31,12 @@ pub enum Then {
     Gated,
 }
 
-pub fn matmul_key(a: Layout, then: Then, alone: bool) -> Key {
-    let key = Key::new(if alone { "matmul_alone" } else { "matmul" }).with("A", a.name);
+pub fn matmul_key(a: Layout, then: Then, products: Products) -> Key {
+    let mut key = Key::new(if products.alone { "matmul_alone" } else { "matmul" }).with("A", a.name);
+    // Who chose f32 weights wants them whole.
+    if products.half_tiles && !products.alone && a.name != "f32" {
+        key = key.flag("HALF_TILES");
+    }
     match then {
         Then::Store => key,
         Then::Add => key.flag("ADD"),
@@ -39,15 +44,13 @@ pub fn matmul_key(a: Layout, then: Then, alone: bool) -> Key {
     }
 }
 
-pub fn rotate_key(pairs: RopePairs) -> Key {
-    match pairs {
-        RopePairs::Adjacent => Key::new("rotate"),
-        RopePairs::Halves => Key::new("rotate").flag("HALVES"),
-    }
+pub fn rotate_key(pairs: RopePairs, cache_type: CacheType) -> Key {
+    let key = Key::new("rotate").cached(cache_type);
+    if pairs == RopePairs::Halves { key.flag("HALVES") } else { key }
 }
 
-pub fn attend_many_key(head: usize, group: usize) -> Key {
-    Key::new("attend_many").with("HEAD", format!("{head}u")).with("GROUP", format!("{group}u"))
+pub fn attend_many_key(head: usize, group: usize, cache_type: CacheType) -> Key {
+    Key::new("attend_many").with("HEAD", format!("{head}u")).with("GROUP", format!("{group}u")).cached(cache_type)
 }
 
 impl Gpu {
@@ -68,7 +71,7 @@ impl Gpu {
             words.planes(part, w.cols / BLOCK).push(part.rows).push(part.first_row).push(w.rows);
             let grid = [part.rows.div_ceil(rows) as u32, 1];
             ops.push(self.op(
-                matmul_key(m.layout, then, self.alone()),
+                matmul_key(m.layout, then, self.products()),
                 &words,
                 &[&part.buffer, x, out],
                 grid,
@@ -87,9 +90,11 @@ impl Gpu {
         words.push(w.q.rows).push(w.k.rows).push(vector_at(w.q_bias)).push(vector_at(w.k_bias)).push(vector_at(w.v_bias));
         words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens);
         let (vectors, turns) = (self.vectors(), self.turns(w.rope, cache.context_tokens));
-        let buffers = [&step.q, &step.k, &step.v, &vectors, &turns, &cache.blocks[block]];
+        let keep = step.fresh.as_ref().unwrap_or(&cache.blocks[block]);
+        let buffers = [&step.q, &step.k, &step.v, &vectors, &turns, keep];
         let grid = [((w.q.rows + 2 * w.k.rows) / 4).div_ceil(64) as u32, 1];
-        ops.push(self.op(rotate_key(w.rope.pairs), &words, &buffers, grid, Tokens::each(1)));
+        ops.push(self.op(rotate_key(w.rope.pairs, self.cache_type()), &words, &buffers, grid, Tokens::each(1)));
+        ops.extend(self.append_op(step, cache, block));
         ops
     }
 
@@ -100,7 +105,7 @@ impl Gpu {
         words.push(w.heads).push(w.kv_heads).push(cache.context_tokens);
         let tokens = Tokens { axis: 1, rows: group, tile: QUERIES };
         let buffers = [&step.q, &cache.blocks[block], &step.a];
-        vec![self.op(attend_many_key(w.head, group), &words, &buffers, [w.kv_heads as u32, 1], Some(tokens))]
+        vec![self.op(attend_many_key(w.head, group, self.cache_type()), &words, &buffers, [w.kv_heads as u32, 1], Some(tokens))]
     }
 
     pub(super) fn many_feed_forward_ops(&mut self, step: &Step, w: &FeedForward<Buf>) -> Vec<Op> {

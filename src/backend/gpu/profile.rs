@@ -68,8 +68,8 @@ impl Profile {
         Some((times, size_bytes))
     }
 
-    pub fn submitted(&mut self, submission: wgpu::SubmissionIndex, (times, size_bytes): (wgpu::Buffer, u64)) {
-        self.unread.push((mem::take(&mut self.names), Reading::after(submission, times, size_bytes)));
+    pub fn submitted(&mut self, device: &Device, submission: wgpu::SubmissionIndex, (times, size_bytes): (wgpu::Buffer, u64)) {
+        self.unread.push((mem::take(&mut self.names), Reading::after(device, submission, times, size_bytes)));
     }
 
     async fn read(&mut self, device: &Device) -> Result<BTreeMap<String, Timing>> {

@@ -3,7 +3,7 @@
 //! - `#import shared/step` takes a file in, once. `#import quant/$A as a` takes it in under names of its own: every word that ends
 //!   in `_W` ends in `_a` there, so that one shader can hold several weights of different formats.
 //! - `#ifdef NAME`, `#ifndef NAME`, `#else`, `#endif`
-//! - `#enable subgroups` becomes WGSL's `enable` where the extension has to be named.
+//! - `#enable f16` becomes WGSL's `enable`, `#enable subgroups` only in browsers: naga knows subgroups without it, and not the line.
 //! - `$NAME` is replaced by the define's value.
 
 use std::{collections::BTreeMap, fmt::Write};
@@ -20,6 +20,7 @@ macro_rules! files {
 
 files![
     "adjust",
+    "append",
     "attend",
     "attend_alone",
     "attend_many",
@@ -45,6 +46,7 @@ files![
     "rank",
     "rotate",
     "shared/bytes",
+    "shared/cache",
     "shared/dot",
     "shared/eight",
     "shared/fifth_bits",
@@ -110,7 +112,7 @@ impl Resolver<'_> {
                     self.take(&path, inner.map(|inner| if inner == "W" { suffix.unwrap_or(inner) } else { inner }))?;
                 }
                 "#enable" => {
-                    if self.defines.contains_key("ENABLE") {
+                    if argument != "subgroups" || self.defines.contains_key("ENABLE") {
                         let _ = writeln!(self.enables, "enable {argument};");
                     }
                 }

@@ -4,7 +4,7 @@ use super::{choosing::Choice, waiting::Fence};
 use crate::backend::{Rows, Widths};
 
 pub struct Cache {
-    /// Of each block: two f16 a word, `[k | v, kv_heads, context, head / 2]`.
+    /// Of each block `[k | v, kv_heads, context, head]`, as `shaders/shared/cache.wgsl` reads it.
     pub blocks: Vec<wgpu::Buffer>,
     pub context_tokens: usize,
 }
@@ -23,6 +23,8 @@ pub struct Step {
     /// `[max_tokens, kv_heads, head]`
     pub k: wgpu::Buffer,
     pub v: wgpu::Buffer,
+    /// `[max_tokens, k | v, kv_heads, head]`, on their way to a cache of bytes.
+    pub fresh: Option<wgpu::Buffer>,
     /// `x` normed `[max_tokens, embedding]`
     pub h: wgpu::Buffer,
     /// `[max_tokens, heads * head]` of attention, or `[max_tokens, feed_forward]`

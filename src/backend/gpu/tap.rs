@@ -33,7 +33,7 @@ impl Gpu {
         let mut taps = Vec::new();
         for (name, buffer) in std::mem::take(&mut self.taps.copies) {
             let (mut bytes, size_bytes) = (Vec::new(), buffer.size());
-            Reading::after(submission.clone(), buffer, size_bytes).finish(&self.device, |read| bytes = read.to_vec()).await?;
+            Reading::after(&self.device, submission.clone(), buffer, size_bytes).finish(&self.device, |read| bytes = read.to_vec()).await?;
             taps.push((name, bytes));
         }
         self.device.check()?;

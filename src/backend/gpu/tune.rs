@@ -13,16 +13,22 @@ use crate::{
 const TIMED: [usize; 2] = [2, 10];
 /// The kinds take turns, and the best time of each counts: other programs can only slow one down.
 const ROUNDS: usize = 3;
-/// Products that take longer need no such care: a step's own cost is nothing beside them.
-const SLOW_MS: f64 = 4.0;
-/// Where the end of a step is only looked for now and then, a step of so many is timed once, or of more where they are that fast.
-const POLLED: [usize; 2] = [80, 1600];
+/// Products that take longer need no such care: a step's own cost is little beside them. And no larger matrix: a processor plays the card.
+const SLOW_MS: f64 = 1.0;
+/// Of those, what took so many times as long as the best gets no further try.
+const HOPELESS: f64 = 1.5;
+/// Columns of a matrix that is tried first: a block for each lane.
+const FEW_COLS: usize = 1024;
+/// Where the end of a step is only looked for now and then: a step of so many is timed once, then of more, until that is long enough.
+const POLLED: [usize; 4] = [16, 64, 256, 1600];
 /// What takes fewer looks than this is too fast for the time to tell.
 const POLLS: f64 = 2.0;
 /// What else must be gained there, for times are coarse.
 const POLLED_GAIN: f64 = 1.25;
-/// Dots of bytes round activations, if little, so that they must be worth it.
-const DOTS_GAIN: f64 = 1.1;
+/// Dots of bytes round activations, if little, and tiles of f16 weights too, so that they must be worth it.
+const ROUNDED_GAIN: f64 = 1.1;
+/// Tokens of a product of many.
+const MANY_TOKENS: usize = 64;
 
 /// A product done in one of the ways.
 struct Trial {
@@ -33,54 +39,77 @@ struct Trial {
 }
 
 impl Gpu {
-    /// Finds how a matrix of this kind is best multiplied by one token, unless that was said when the device was opened. Errors: those of
+    /// Finds how a matrix of this kind is best multiplied by one token, and by many, unless that was said when the device was opened. Errors: those of
     /// the device.
     pub async fn tune(&self, dtype: DType, rows: usize, cols: usize) -> Result<()> {
         if self.device.options.products.is_some() {
             return Ok(());
         }
         let has_dots = self.device.tier.packed && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
-        let mut trials = Vec::new();
-        for products in [(false, false), (true, false), (false, true), (true, true)].map(|(alone, dots)| Products { alone, dots }) {
-            if has_dots || !products.dots {
-                trials.push(Trial::new(self.beside(), products, dtype, rows, cols)?);
-            }
+        let kinds: Vec<Products> = [(false, false), (true, false), (false, true), (true, true)]
+            .into_iter()
+            .filter(|(_, dots)| has_dots || !dots)
+            .map(|(alone, dots)| Products { alone, dots, half_tiles: false })
+            .collect();
+        let few = cols.min(FEW_COLS);
+        let (product_ms, mut fastest) = self.fastest(&kinds, dtype, [rows, few], 1).await?;
+        if product_ms < SLOW_MS && few < cols {
+            (_, fastest) = self.fastest(&kinds, dtype, [rows, cols], 1).await?;
         }
-        let fastest = if self.device.is_polled() { self.polled(&mut trials).await? } else { timed(&mut trials).await? };
+        // Where lanes have rows of their own, there are no tiles.
+        if self.device.tier.f16 && !fastest.alone {
+            let kinds = [false, true].map(|half_tiles| Products { half_tiles, ..fastest });
+            (_, fastest) = self.fastest(&kinds, dtype, [rows, few], MANY_TOKENS).await?;
+        }
         self.device.products.set(fastest);
         Ok(())
     }
 
-    async fn polled(&self, trials: &mut [Trial]) -> Result<Products> {
-        let [few, many] = POLLED;
-        let enough_ms = POLLS * self.device.latency_ms;
+    /// The fastest of these, and how long a product takes so.
+    async fn fastest(&self, kinds: &[Products], dtype: DType, shape: [usize; 2], tokens: usize) -> Result<(f64, Products)> {
+        let trials = kinds.iter().map(|&products| Trial::new(self.beside(), products, dtype, shape, tokens));
+        let mut trials: Vec<Trial> = trials.collect::<Result<_>>()?;
+        if self.device.is_polled { self.polled(&mut trials).await } else { timed(&mut trials).await }
+    }
+
+    async fn polled(&self, trials: &mut [Trial]) -> Result<(f64, Products)> {
+        let enough_ms = POLLS * self.device.resolution_ms();
         let mut fastest = (f64::INFINITY, Products::default());
         for trial in trials {
             trial.time_ms(TIMED[0]).await?;
-            let mut product_ms = trial.time_ms(few).await? / few as f64;
-            if product_ms * (few as f64) < enough_ms {
-                product_ms = trial.time_ms(many).await? / many as f64;
+            let (mut all_ms, mut product_ms) = (0.0, 0.0);
+            for count in POLLED {
+                all_ms = trial.time_ms(count).await?;
+                product_ms = all_ms / count as f64;
+                if all_ms >= enough_ms {
+                    break;
+                }
             }
             if trial.gain() * POLLED_GAIN * product_ms < fastest.0 {
                 fastest = (product_ms, trial.products);
             }
             // Nothing tells any two apart.
-            if product_ms * (many as f64) < enough_ms {
+            if all_ms < enough_ms {
                 break;
             }
         }
-        Ok(fastest.1)
+        Ok(fastest)
     }
 }
 
-async fn timed(trials: &mut [Trial]) -> Result<Products> {
+async fn timed(trials: &mut [Trial]) -> Result<(f64, Products)> {
     let [few, many] = TIMED;
     let mut best_ms = vec![[f64::INFINITY; 2]; trials.len()];
     for trial in &mut *trials {
         trial.time_ms(few).await?;
     }
     for _ in 0..ROUNDS {
+        let least_ms = best_ms.iter().fold(f64::INFINITY, |least_ms, [few_ms, _]| least_ms.min(*few_ms));
+        let hopeless_ms = (HOPELESS * least_ms).max(SLOW_MS * few as f64);
         for (trial, [few_ms, many_ms]) in trials.iter_mut().zip(&mut best_ms) {
+            if *few_ms > hopeless_ms {
+                continue;
+            }
             *few_ms = few_ms.min(trial.time_ms(few).await?);
             if *few_ms < SLOW_MS * few as f64 {
                 *many_ms = many_ms.min(trial.time_ms(many).await?);
@@ -94,28 +123,29 @@ async fn timed(trials: &mut [Trial]) -> Result<Products> {
             fastest = (product_ms, trial.products);
         }
     }
-    Ok(fastest.1)
+    Ok(fastest)
 }
 
 impl Trial {
-    fn new(mut gpu: Gpu, products: Products, dtype: DType, rows: usize, cols: usize) -> Result<Self> {
+    fn new(mut gpu: Gpu, products: Products, dtype: DType, [rows, cols]: [usize; 2], tokens: usize) -> Result<Self> {
         let weight = gpu.alloc(dtype, rows, cols)?;
         let widths = Widths { embedding: rows, heads: 1, kv_heads: 1, head: 64, feed_forward: cols, vocab: 64, blocks: 1 };
-        let step = gpu.step(&widths, 1)?;
+        let step = gpu.step(&widths, tokens)?;
         Ok(Self { products, gpu, step, weight })
     }
 
     /// How many times as fast this must be to be taken.
     fn gain(&self) -> f64 {
-        if self.products.dots { DOTS_GAIN } else { 1.0 }
+        let rounded = if self.step.max_tokens > 1 { self.products.half_tiles } else { self.products.dots };
+        if rounded { ROUNDED_GAIN } else { 1.0 }
     }
 
-    /// How long one token takes by the matrix, so many times.
+    /// How long the tokens take by the matrix, so many times.
     async fn time_ms(&mut self, count: usize) -> Result<f64> {
         let Self { products, gpu, step, weight } = self;
         gpu.device.products.set(*products);
         let start_ms = host::now_ms();
-        gpu.begin_at(step, 1, 0, 0);
+        gpu.begin_at(step, step.max_tokens, 0, 0);
         for _ in 0..count {
             gpu.project_add(step, weight);
         }

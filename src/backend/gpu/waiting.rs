@@ -1,11 +1,16 @@
 //! Waiting for the device: a signal that its callbacks raise, and what waits for one.
 
 use super::device::{Device, lost};
-use crate::{Error, Result};
+use crate::{Error, Result, host};
 use std::{
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
 };
+
+/// Between two nudges, which are work for the browser too; the first come sooner.
+pub const MOST_PAUSE_MS: u32 = 4;
 
 /// Raised once, from a callback; says whether all went well.
 #[derive(Clone, Default)]
@@ -24,18 +29,34 @@ impl Signal {
         }
     }
 
-    async fn wait(&self) -> bool {
-        std::future::poll_fn(|context| {
-            let mut state = self.state();
-            match state.0 {
-                Some(well) => Poll::Ready(well),
-                None => {
-                    state.1 = Some(context.waker().clone());
-                    Poll::Pending
-                }
+    fn poll(&self, context: &Context<'_>) -> Poll<bool> {
+        let mut state = self.state();
+        match state.0 {
+            Some(well) => Poll::Ready(well),
+            None => {
+                state.1 = Some(context.waker().clone());
+                Poll::Pending
             }
-        })
-        .await
+        }
+    }
+
+    async fn wait(&self, device: &Device) -> bool {
+        if !device.is_polled {
+            return poll_fn(|context| self.poll(context)).await;
+        }
+        let mut pause_ms = 1;
+        loop {
+            let mut pause = pin!(host::pause(pause_ms));
+            let waited = poll_fn(|context| match self.poll(context) {
+                Poll::Ready(well) => Poll::Ready(Some(well)),
+                Poll::Pending => pause.as_mut().poll(context).map(|()| None),
+            });
+            if let Some(well) = waited.await {
+                return well;
+            }
+            device.nudge();
+            pause_ms = MOST_PAUSE_MS.min(2 * pause_ms);
+        }
     }
 }
 
@@ -50,6 +71,7 @@ impl Fence {
         let signal = Signal::default();
         let raised = signal.clone();
         device.queue.on_submitted_work_done(move || raised.raise(true));
+        device.nudge();
         Self { signal, submission }
     }
 
@@ -58,7 +80,7 @@ impl Fence {
         // What was refused never ends.
         device.check()?;
         device.run_until(self.submission);
-        self.signal.wait().await;
+        self.signal.wait(device).await;
         device.check()
     }
 }
@@ -73,10 +95,11 @@ pub struct Reading {
 
 impl Reading {
     /// Of the first bytes of a buffer that `submission` fills.
-    pub fn after(submission: wgpu::SubmissionIndex, buffer: wgpu::Buffer, len_bytes: u64) -> Self {
+    pub fn after(device: &Device, submission: wgpu::SubmissionIndex, buffer: wgpu::Buffer, len_bytes: u64) -> Self {
         let signal = Signal::default();
         let raised = signal.clone();
         buffer.map_async(wgpu::MapMode::Read, 0..len_bytes, move |result| raised.raise(result.is_ok()));
+        device.nudge();
         Self { signal, submission, buffer, len_bytes }
     }
 
@@ -84,7 +107,7 @@ impl Reading {
     pub async fn finish(self, device: &Device, take: impl FnOnce(&[u8])) -> Result<wgpu::Buffer> {
         device.check()?;
         device.run_until(self.submission);
-        let well = self.signal.wait().await;
+        let well = self.signal.wait(device).await;
         device.check()?;
         if !well {
             return Err(unreadable());

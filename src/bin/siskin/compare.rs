@@ -14,11 +14,12 @@ use siskin::{
     generate::STEP_TOKENS,
     loader::{Loaded, Loader, Options},
     model::Model,
+    tensor::difference,
 };
 use std::path::Path;
 
 /// Activations are rounded to 8 bits on the processor and not on the card, which alone makes some hundredths.
-const FAR: f32 = 0.1;
+const FAR: f64 = 0.1;
 
 pub fn compare(arguments: &Arguments) -> Result<()> {
     let path = arguments.word(1, "MODEL")?;
@@ -40,7 +41,7 @@ pub fn compare(arguments: &Arguments) -> Result<()> {
     let mut first_far = None;
     for ((name, bytes), (_, expected)) in found.iter().zip(&expected) {
         let found: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
-        let off = off(&found, expected);
+        let off = difference(&found, expected);
         show(&format!("{name:24} {:8.3}% off\n", 100.0 * off))?;
         if (off.is_nan() || off > FAR) && first_far.is_none() {
             first_far = Some(name);
@@ -56,11 +57,4 @@ fn load<B: Backend>(path: &str, backend: B) -> Result<Loaded<Model<B>>> {
     let mut loader = Loader::new(backend, Options { context_tokens: Some(STEP_TOKENS) });
     read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;
     loader.finish()
-}
-
-fn off(found: &[f32], expected: &[f32]) -> f32 {
-    let square = |x: f32| f64::from(x) * f64::from(x);
-    let differing: f64 = found.iter().zip(expected).map(|(found, expected)| square(found - expected)).sum();
-    let all: f64 = expected.iter().map(|&x| square(x)).sum();
-    (differing / all).sqrt() as f32
 }

@@ -1,0 +1,22 @@
+//! Whole tiny models against what Hugging Face transformers computes.
+
+use super::{
+    data::THOROUGH,
+    device::{gpu, tiers},
+    tiny::{LLAMA3, QWEN2, check},
+};
+use siskin::backend::gpu::device::GpuOptions;
+
+/// In a browser, where compiling takes long, those alone whose logits differ: products have checks of their own.
+pub fn f32_and_f16() -> Vec<GpuOptions> {
+    let tiers = tiers();
+    if THOROUGH { tiers } else { vec![tiers[1], tiers[5]] }
+}
+
+pub async fn tiny_models(options: GpuOptions) {
+    let bar = if options.products.is_some_and(|products| products.half_tiles) { 1e-2 } else { 1e-3 };
+    for model in [QWEN2, LLAMA3] {
+        let Some(backend) = gpu(options).await else { return };
+        check(backend, model, bar).await;
+    }
+}

@@ -1,0 +1,61 @@
+//! What every device must compute as plain loops do. Natively each check is a test; in browsers tests/e2e/gpu_parity.test.mjs runs the same
+//! checks through tests/gpu/web.rs.
+
+use super::{attention, device::tiers, models, products, sampling};
+use siskin::backend::gpu::device::GpuOptions;
+use std::pin::Pin;
+
+pub struct Check {
+    pub name: &'static str,
+    /// The devices that make a difference to it.
+    pub options: fn() -> Vec<GpuOptions>,
+    /// Panics where the device is wrong.
+    pub run: fn(GpuOptions) -> Pin<Box<dyn Future<Output = ()>>>,
+}
+
+/// `module::check: devices`
+macro_rules! checks {
+    ($($module:ident :: $name:ident: $options:path),* $(,)?) => {
+        pub const CHECKS: &[Check] = &[$(Check {
+            name: stringify!($name),
+            options: $options,
+            run: |options| Box::pin($module::$name(options)),
+        }),*];
+
+        $(
+            #[cfg(not(target_arch = "wasm32"))]
+            #[test]
+            fn $name() {
+                run(stringify!($name));
+            }
+        )*
+    };
+}
+
+checks! {
+    products::products_and_rows: tiers,
+    attention::queries_keys_and_values: tiers,
+    attention::attention_is_the_plain_softmax: attention::shared_and_alone,
+    attention::a_cache_of_bytes_wants_whole_blocks_of_a_head: plain,
+    sampling::filters: plain,
+    sampling::penalties_and_biases: plain,
+    sampling::only_allowed_tokens: plain,
+    sampling::likelihoods_of_the_chosen_and_the_likeliest: plain,
+    sampling::the_first_of_equals_is_the_likeliest: plain,
+    sampling::what_is_no_number_is_noticed: plain,
+    sampling::tokens_come_as_often_as_they_are_likely: plain,
+    models::tiny_models: models::f32_and_f16,
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn run(name: &str) {
+    let check = CHECKS.iter().find(|check| check.name == name).expect("it is listed");
+    for options in (check.options)() {
+        pollster::block_on((check.run)(options));
+    }
+}
+
+/// All that the adapter has.
+fn plain() -> Vec<GpuOptions> {
+    vec![GpuOptions::default()]
+}
