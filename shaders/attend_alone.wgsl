@@ -1,6 +1,9 @@
-// What attend.wgsl computes, for where a processor plays the graphics card and barriers are dear: each lane has a split of the context of its
-// own, for all query heads that share a key-value head, and takes it position by position with an online softmax.
+// What attend.wgsl computes, for where a processor plays the graphics card: a workgroup is as wide as its vectors, loads are dear unless
+// they are of constants, and arrays are too where a lane looks them up by a number that is only known then.
+// A context in one split needs no combine.wgsl behind it.
+// Lanes are four positions each while the scores are made, and eight elements of the head while the values are summed.
 #import shared/step
+#import shared/constants
 
 struct Op {
   heads: u32,
@@ -9,14 +12,17 @@ struct Op {
   max_splits: u32,
 }
 @group(1) @binding(0) var<uniform> op: Op;
-@group(1) @binding(1) var<storage, read> q: array<vec4<f32>>;              // [tokens, heads, head / 4]
+@group(1) @binding(1) var<uniform> q: array<vec4<f32>, CONSTANTS>;         // [tokens, heads, head / 4]
 #import shared/cache
 @group(1) @binding(3) var<storage, read_write> partials: array<f32>;       // [tokens, heads, max_splits, maximum, sum, head]
+@group(1) @binding(4) var<storage, read_write> out: array<f32>;            // [tokens, heads, head]
 
 const HEAD = $HEAD;
 const GROUP = $GROUP;     // query heads that share a key-value head
-const LANES = $LANES;
+const LANES = $LANES;     // HEAD / 8 or more
 const LOWEST = -1e30;
+
+var<workgroup> scores: array<vec4<f32>, GROUP * LANES>;                    // [GROUP, positions / 4]
 
 // Eight elements of each of four positions, a column each.
 struct Four {
@@ -35,80 +41,92 @@ fn four(rows: vec4<u32>, i: u32) -> Four {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let kv_head = id.x;
-  let split = id.y * LANES + lane;
+  let split = id.y;
   let token = id.z;
-  if (split >= now.splits) {
-    return;
-  }
   let end = now.position + token + 1u;
   let split_start = min(end, split * now.span);
   let split_end = min(end, split_start + now.span);
+  let last = max(split_end, 1u) - 1u;
+  let keys = kv_head * op.context;
+  let values = keys + op.kv_heads * op.context;
+  let first_query = (token * op.heads + kv_head * GROUP) * (HEAD / 4u);
+  let part = min(lane, HEAD / 8u - 1u);
 
-  var queries: array<vec4<f32>, GROUP * HEAD / 4u>;
-  var sums: array<vec4<f32>, GROUP * HEAD / 4u>;
-  var scores: array<vec4<f32>, GROUP>;
+  var low: array<vec4<f32>, GROUP>;
+  var high: array<vec4<f32>, GROUP>;
   var maxima: array<f32, GROUP>;
   var totals: array<f32, GROUP>;
-  let first_query = (token * op.heads + kv_head * GROUP) * (HEAD / 4u);
-  for (var i = 0u; i < GROUP * HEAD / 4u; i++) {
-    queries[i] = q[first_query + i] * inverseSqrt(f32(HEAD));
-    sums[i] = vec4<f32>(0.0);
-  }
+  var score: array<vec4<f32>, GROUP>;
   for (var h = 0u; h < GROUP; h++) {
     maxima[h] = LOWEST;
-    totals[h] = 0.0;
   }
 
-  // Four positions at a time, so that queries and sums are fetched once for all of them. Those behind the end are the last once more, with no weight.
-  let last = split_end - min(split_end, 1u);
-  for (var position = split_start; position < split_end; position += 4u) {
-    let positions = min(vec4<u32>(position) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last));
-    let keys = kv_head * op.context + positions;
-    let values = keys + op.kv_heads * op.context;
+  for (var start = split_start; start < split_end; start += 4u * LANES) {
+    // Those behind the end are the last once more, with no weight.
+    let positions = vec4<u32>(start + 4u * lane) + vec4<u32>(0u, 1u, 2u, 3u);
+    let rows = keys + min(positions, vec4<u32>(last));
     for (var h = 0u; h < GROUP; h++) {
-      scores[h] = vec4<f32>(0.0);
+      score[h] = vec4<f32>(0.0);
     }
     for (var i = 0u; i < HEAD / 8u; i++) {
-      let k = four(keys, i);
+      let k = four(rows, i);
       for (var h = 0u; h < GROUP; h++) {
-        scores[h] += queries[h * (HEAD / 4u) + 2u * i] * k.low + queries[h * (HEAD / 4u) + 2u * i + 1u] * k.high;
+        let at = first_query + h * (HEAD / 4u) + 2u * i;
+        score[h] += q[at] * k.low + q[at + 1u] * k.high;
       }
     }
-    let within = vec4<u32>(position) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(split_end);
     for (var h = 0u; h < GROUP; h++) {
-      let four = select(vec4<f32>(LOWEST), scores[h], within);
-      let largest = max(maxima[h], max(max(four.x, four.y), max(four.z, four.w)));
-      if (largest > maxima[h]) {
-        let rescale = exp(maxima[h] - largest);
-        totals[h] *= rescale;
-        for (var i = 0u; i < HEAD / 4u; i++) {
-          sums[h * (HEAD / 4u) + i] *= rescale;
-        }
-        maxima[h] = largest;
-      }
-      scores[h] = exp(four - largest);
-      totals[h] += dot(scores[h], vec4<f32>(1.0));
+      scores[h * LANES + lane] = select(vec4<f32>(LOWEST), score[h] * inverseSqrt(f32(HEAD)), positions < vec4<u32>(split_end));
     }
-    for (var i = 0u; i < HEAD / 8u; i++) {
-      let v = four(values, i);
+    workgroupBarrier();
+
+    let fours = min(LANES, (split_end - start + 3u) / 4u);
+    for (var h = 0u; h < GROUP; h++) {
+      score[h] = vec4<f32>(maxima[h]);
+    }
+    for (var i = 0u; i < fours; i++) {
       for (var h = 0u; h < GROUP; h++) {
-        sums[h * (HEAD / 4u) + 2u * i] += v.low * scores[h];
-        sums[h * (HEAD / 4u) + 2u * i + 1u] += v.high * scores[h];
+        score[h] = max(score[h], scores[h * LANES + i]);
       }
     }
+    for (var h = 0u; h < GROUP; h++) {
+      let largest = max(max(score[h].x, score[h].y), max(score[h].z, score[h].w));
+      let rescale = exp(maxima[h] - largest);
+      maxima[h] = largest;
+      totals[h] *= rescale;
+      low[h] *= rescale;
+      high[h] *= rescale;
+    }
+    for (var i = 0u; i < fours; i++) {
+      let v = four(values + min(vec4<u32>(start + 4u * i) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last)), part);
+      for (var h = 0u; h < GROUP; h++) {
+        let weights = exp(scores[h * LANES + i] - maxima[h]);
+        totals[h] += dot(weights, vec4<f32>(1.0));
+        low[h] += v.low * weights;
+        high[h] += v.high * weights;
+      }
+    }
+    workgroupBarrier();
   }
 
-  let stride = HEAD + 2u;
+  if (lane > part) {
+    return;
+  }
   for (var h = 0u; h < GROUP; h++) {
-    let out = ((token * op.heads + kv_head * GROUP + h) * op.max_splits + split) * stride;
-    partials[out] = maxima[h];
-    partials[out + 1u] = totals[h];
-    for (var i = 0u; i < HEAD / 4u; i++) {
-      let sum = sums[h * (HEAD / 4u) + i];
-      partials[out + 2u + 4u * i] = sum.x;
-      partials[out + 3u + 4u * i] = sum.y;
-      partials[out + 4u + 4u * i] = sum.z;
-      partials[out + 5u + 4u * i] = sum.w;
+    let row = token * op.heads + kv_head * GROUP + h;
+    let first = (row * op.max_splits + split) * (HEAD + 2u);
+    if (lane == 0u) {
+      partials[first] = maxima[h];
+      partials[first + 1u] = totals[h];
+    }
+    for (var i = 0u; i < 4u; i++) {
+      if (now.splits == 1u) {
+        out[row * HEAD + 8u * lane + i] = low[h][i] / totals[h];
+        out[row * HEAD + 8u * lane + 4u + i] = high[h][i] / totals[h];
+      } else {
+        partials[first + 2u + 8u * lane + i] = low[h][i];
+        partials[first + 6u + 8u * lane + i] = high[h][i];
+      }
     }
   }
 }

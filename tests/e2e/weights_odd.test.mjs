@@ -20,6 +20,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
       '/shards/': join(folder, 'shards'),
       '/bad/': (request, response) => bad.handler(request, response),
       '/tab_reads.js': fileURLToPath(new URL('./tab_reads.js', import.meta.url)),
+      '/tab_writes.js': fileURLToPath(new URL('./tab_writes.js', import.meta.url)),
       '/old_files.js': fileURLToPath(new URL('./old_files.js', import.meta.url)),
     });
   });
@@ -85,6 +86,23 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
       return said;
     });
     assert.deepEqual(said, [true, true]);
+    await close();
+  });
+
+  test('a record is read while another tab writes it again and again', async () => {
+    const { page, close } = await open();
+    const said = await page.evaluate(async () => {
+      const { openStore } = await import('/lib/storage.js');
+      const store = await openStore('disk');
+      await store.write('a', 'record.json', new Uint8Array(1000));
+      const worker = new Worker('/tab_writes.js', { type: 'module' });
+      await new Promise((resolve) => (worker.onmessage = resolve));
+      const lengths = new Set();
+      for (let reads = 0; reads < 500; reads++) lengths.add((await store.read('a', ['record.json'])).length);
+      worker.terminate();
+      return [...lengths];
+    });
+    assert.deepEqual(said, [1000]);
     await close();
   });
 

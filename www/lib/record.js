@@ -61,7 +61,7 @@ function decoded(text) {
  * @throws {SiskinError} `storage_failed`
  */
 export async function readRecord(store, folder) {
-  const bytes = await patiently(() => store.read(folder, [NAME]));
+  const bytes = await orFailed(() => store.read(folder, [NAME]));
   try {
     const record = JSON.parse(new TextDecoder().decode(bytes));
     return record?.version === VERSION ? record : undefined;
@@ -91,7 +91,7 @@ export async function partsIn(store, folder, record) {
   /** @type {Set<number>} */
   const parts = new Set();
   const useless = [];
-  for (const [name, size] of await patiently(() => store.files(folder))) {
+  for (const [name, size] of await orFailed(() => store.files(folder))) {
     const part = /^\d+$/.test(name) ? Number(name) : Infinity;
     if (part < partCount(record) && size === partBytes(record, part)) parts.add(part);
     else if (name !== NAME) useless.push(name);
@@ -100,15 +100,14 @@ export async function partsIn(store, folder, record) {
 }
 
 /**
- * Tries twice: the first time another tab may just have replaced or removed what is read.
- *
  * @template T
  * @param {() => Promise<T>} read
  * @returns {Promise<T>}
+ * @throws {SiskinError} `storage_failed`
  */
-async function patiently(read) {
+async function orFailed(read) {
   try {
-    return await read().catch(read);
+    return await read();
   } catch (cause) {
     throw new SiskinError('storage_failed', `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load with storage: 'memory'.`, { cause });
   }

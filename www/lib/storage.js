@@ -34,6 +34,9 @@ const IN_PLACE_BYTES = 64 << 10;
 /** How often and how soon a file that is in use is tried again. */
 const MOST_TRIES = 20;
 const TRY_AGAIN_MS = 50;
+/** What writing says of a file that is being read, and reading of one that was replaced or removed since it was looked up. */
+const IS_READ = ['NoModificationAllowedError'];
+const IS_REPLACED = ['NotReadableError', 'NotFoundError'];
 /** Keys of the Cache API are addresses; this one leads nowhere. */
 const CACHE_ORIGIN = 'https://siskin.invalid/';
 
@@ -101,7 +104,12 @@ class OpfsStore {
   }
 
   /** @param {string} folder */
-  async files(folder) {
+  files(folder) {
+    return whenIdle(IS_REPLACED, () => this.#files(folder));
+  }
+
+  /** @param {string} folder */
+  async #files(folder) {
     /** @type {Promise<[string, number]>[]} */
     const sizes = [];
     const size = async (/** @type {string} */ name, /** @type {FileSystemFileHandle} */ handle) => /** @type {[string, number]} */ ([name, (await orAbsent(handle.getFile()))?.size ?? 0]);
@@ -115,7 +123,16 @@ class OpfsStore {
    * @param {string[]} names
    * @param {ArrayBuffer} [buffer]
    */
-  async read(folder, names, buffer) {
+  read(folder, names, buffer) {
+    return whenIdle(IS_REPLACED, () => this.#read(folder, names, buffer));
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string[]} names
+   * @param {ArrayBuffer} [buffer]
+   */
+  async #read(folder, names, buffer) {
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
     if (!directory) return undefined;
     const handles = (await Promise.all(names.map((name) => orAbsent(directory.getFileHandle(name))))).filter((handle) => handle !== undefined);
@@ -132,8 +149,8 @@ class OpfsStore {
     const directory = await this.#root.getDirectoryHandle(folder, { create: true });
     /** @type {FileHandle} */
     const handle = await directory.getFileHandle(name, { create: true });
-    const file = bytes.length < IN_PLACE_BYTES ? undefined : await whenIdle(() => openInPlace(handle));
-    if (!file) return whenIdle(() => replace(handle, bytes));
+    const file = bytes.length < IN_PLACE_BYTES ? undefined : await whenIdle(IS_READ, () => openInPlace(handle));
+    if (!file) return whenIdle(IS_READ, () => replace(handle, bytes));
     try {
       writeInPlace(file, bytes);
     } catch (error) {
@@ -147,9 +164,9 @@ class OpfsStore {
    * @param {string} [name]
    */
   async remove(folder, name) {
-    if (name === undefined) return whenIdle(() => orAbsent(this.#root.removeEntry(folder, { recursive: true })));
+    if (name === undefined) return whenIdle(IS_READ, () => orAbsent(this.#root.removeEntry(folder, { recursive: true })));
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
-    if (directory) await whenIdle(() => orAbsent(directory.removeEntry(name)));
+    if (directory) await whenIdle(IS_READ, () => orAbsent(directory.removeEntry(name)));
   }
 }
 
@@ -335,18 +352,19 @@ class MemoryStore {
 }
 
 /**
- * Writes or removes what may just be read by somebody: that takes no longer than a part.
+ * Works with what another tab may just be reading, replacing or removing: that takes no longer than a part.
  *
  * @template T
+ * @param {string[]} names of the errors that pass
  * @param {() => Promise<T>} work
  * @returns {Promise<T>}
  */
-async function whenIdle(work) {
+async function whenIdle(names, work) {
   for (let tries = 0; ; tries++) {
     try {
       return await work();
     } catch (error) {
-      if (tries === MOST_TRIES || !(error instanceof DOMException) || error.name !== 'NoModificationAllowedError') throw error;
+      if (tries === MOST_TRIES || !(error instanceof DOMException) || !names.includes(error.name)) throw error;
       await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
     }
   }

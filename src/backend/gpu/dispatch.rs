@@ -2,15 +2,17 @@
 
 use super::{
     Gpu, Part, Step,
-    kernels::{ALONE_SPLITS, splits},
+    kernels::splits,
     pipeline::{Key, Pipeline},
     step::{Now, Recording},
 };
-use std::rc::Rc;
+use std::{num::NonZero, rc::Rc};
 
-/// From so many tokens on a step goes in tiles; and where each lane has rows of its own, as measured with SwiftShader and lavapipe.
-const MANY: u32 = 8;
-const MANY_ALONE: u32 = 5;
+/// So many tokens, or fewer, go one by one, and more in tiles; and where each lane has rows of its own, as measured with SwiftShader and lavapipe.
+const FEW: usize = 7;
+const FEW_ALONE: usize = 4;
+/// `shaders/shared/constants.wgsl`: what every device takes as a uniform.
+pub const CONSTANTS_BYTES: usize = 64 << 10;
 
 /// A dispatch whose buffers never change.
 pub struct Op {
@@ -33,6 +35,33 @@ impl Tokens {
     /// A workgroup, or several, for each.
     pub fn each(axis: usize) -> Option<Self> {
         Some(Self { axis, rows: 1, tile: 1 })
+    }
+}
+
+/// What an operation sees of a buffer.
+#[derive(Clone, Copy)]
+pub enum View<'a> {
+    Whole(&'a wgpu::Buffer),
+    /// As a uniform: [`CONSTANTS_BYTES`] from an offset on, a multiple of 256.
+    Constants(&'a wgpu::Buffer, usize),
+}
+
+impl<'a> From<&'a wgpu::Buffer> for View<'a> {
+    fn from(buffer: &'a wgpu::Buffer) -> Self {
+        Self::Whole(buffer)
+    }
+}
+
+impl<'a> View<'a> {
+    fn binding(self) -> wgpu::BindingResource<'a> {
+        match self {
+            Self::Whole(buffer) => buffer.as_entire_binding(),
+            Self::Constants(buffer, offset) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer,
+                offset: offset as u64,
+                size: NonZero::new(CONSTANTS_BYTES as u64),
+            }),
+        }
     }
 }
 
@@ -62,14 +91,17 @@ impl Words {
 }
 
 impl Gpu {
-    pub(super) fn op(&mut self, key: Key, words: &Words, buffers: &[&wgpu::Buffer], grid: [u32; 2], tokens: Option<Tokens>) -> Op {
+    pub(super) fn op<'a, V>(&mut self, key: Key, words: &Words, buffers: &'a [V], grid: [u32; 2], tokens: Option<Tokens>) -> Op
+    where
+        V: Copy + Into<View<'a>>,
+    {
         let pipeline = self.pipelines.borrow_mut().get(&self.device, &self.step_layout, key);
         let uniform = self.upload(pipeline.name, words.as_bytes());
         // Bindings are numbered in the order of the buffers, and a shader that takes fewer leaves numbers out.
-        let entries: Vec<_> = std::iter::once(&uniform)
-            .chain(buffers.iter().copied())
+        let entries: Vec<_> = std::iter::once(View::Whole(&uniform))
+            .chain(buffers.iter().map(|&buffer| buffer.into()))
             .zip(&pipeline.bindings)
-            .map(|(buffer, &binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .map(|(view, &binding)| wgpu::BindGroupEntry { binding, resource: view.binding() })
             .collect();
         self.counters.bind_groups += 1;
         let group = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -82,7 +114,7 @@ impl Gpu {
 
     /// Records the operations of this name and number, which `make` gives when they are new: for many tokens, or for few.
     pub(super) fn record(&mut self, step: &mut Step, name: &'static str, id: u32, make: impl FnOnce(&mut Self, &Step, bool) -> Vec<Op>) {
-        let many = step.now.tokens >= if self.alone() { MANY_ALONE } else { MANY };
+        let many = step.now.tokens as usize > if self.alone() { step.constant_tokens().min(FEW_ALONE) } else { FEW };
         if !self.ops.contains_key(&(name, id, many)) {
             let ops = make(self, step, many);
             self.ops.insert((name, id, many), ops);
@@ -97,8 +129,8 @@ impl Gpu {
                 grid[axis] = (step.now.tokens * rows as u32).div_ceil(tile as u32);
             }
             match op.pipeline.name {
-                "attend" => grid[1] = step.now.splits,
-                "attend_alone" => grid[1] = step.now.splits.div_ceil(ALONE_SPLITS),
+                "attend" | "attend_alone" => grid[1] = step.now.splits,
+                "combine" if step.now.splits == 1 && self.alone() && !many => continue,
                 _ => {}
             }
             recording.pass.set_pipeline(&op.pipeline.pipeline);

@@ -3,7 +3,7 @@
 use super::{
     Buf, Cache, Gpu, Matrix, Part, Step,
     device::{CacheType, Products},
-    dispatch::{Op, Tokens, Words},
+    dispatch::{Op, Tokens, View, Words},
     pipeline::Key,
     prefill::{HEAD_PART, Then},
     segment::{BLOCK, Layout},
@@ -15,16 +15,20 @@ use crate::{
 
 /// Threads of a workgroup that multiplies a matrix by one token's activations.
 const LANES: usize = 32;
-/// Rows that such a workgroup takes, or each of its lanes where they work alone.
+/// And where they work alone: as wide as the vectors of a processor that plays the graphics card.
+const ALONE_LANES: usize = 8;
+/// Rows that such a workgroup takes, or each of its lanes in turn where they work alone.
 const ROWS: usize = 4;
+/// How many turns a lane takes: the more, the less often is x read; so many for matrices of so many groups of rows, so that all cores have work.
+const TURNS: [(usize, usize); 3] = [(4, 512), (2, 128), (1, 0)];
 /// Parts of the context that attention takes side by side, at most.
 pub const MAX_SPLITS: usize = 32;
 /// Positions of a tile of attention.
 const TILE: usize = 64;
-/// Splits of the context that a workgroup takes where each lane has one of its own.
-pub const ALONE_SPLITS: u32 = 8;
-/// Positions of a split are a multiple of this there.
-const ALONE_TILE: usize = 8;
+/// And where a workgroup is as wide as a vector.
+const ALONE_TILE: usize = 32;
+/// So many positions are one split there: joining two would take longer.
+const ALONE_SPLIT: usize = 256;
 /// Where a vector is wanted and there is none.
 const NONE: u32 = u32::MAX;
 /// The most workgroups along one axis.
@@ -32,6 +36,9 @@ const MAX_GROUPS: usize = 65_535;
 
 /// How attention's context is cut: positions of a split, and splits.
 pub fn splits(positions: usize, alone: bool) -> (usize, usize) {
+    if alone && positions <= ALONE_SPLIT {
+        return (ALONE_SPLIT, 1);
+    }
     let tile = if alone { ALONE_TILE } else { TILE };
     let span = positions.div_ceil(tile * MAX_SPLITS).max(1) * tile;
     (span, positions.div_ceil(span))
@@ -53,12 +60,23 @@ pub fn vector_at(weight: Option<&Weight<Buf>>) -> usize {
 }
 
 impl Gpu {
-    /// Workgroups for so many groups of rows, or a few more, and how many of them lie along x.
-    fn rows_grid(&self, count: usize) -> ([u32; 2], usize) {
-        let groups = if self.alone() { count.div_ceil(LANES) } else { count };
+    /// Workgroups for so many groups of rows of each weight, or a few more, and how many of them lie along x.
+    fn rows_grid(&self, counts: &[usize]) -> ([u32; 2], usize) {
+        let side = if self.alone() { ALONE_LANES * turns(counts[0]) } else { 1 };
+        let groups: usize = counts.iter().map(|count| count.div_ceil(side)).sum();
         let y = groups.div_ceil(MAX_GROUPS);
         let x = groups.div_ceil(y);
         ([x as u32, y as u32], x)
+    }
+
+    /// The activations of few tokens.
+    fn input<'a>(&self, x: &'a wgpu::Buffer) -> View<'a> {
+        if self.alone() { View::Constants(x, 0) } else { View::Whole(x) }
+    }
+
+    /// What stands for all vectors where lanes work alone.
+    fn constant_norm<'a>(&self, vectors: &'a wgpu::Buffer, norm: &Weight<Buf>) -> Option<View<'a>> {
+        self.alone().then(|| View::Constants(vectors, 16 * vector_at(Some(norm))))
     }
 
     pub(super) fn products(&self) -> Products {
@@ -93,19 +111,21 @@ impl Gpu {
             return self.many_attention_input_ops(step, cache, block, w);
         };
         let blocks = w.q.cols / BLOCK;
-        let count = (w.q.rows + 2 * w.k.rows).div_ceil(ROWS);
-        let (grid, groups) = self.rows_grid(count);
+        let counts = [w.q.rows, w.k.rows, w.k.rows].map(|rows| rows / ROWS);
+        let (grid, groups) = self.rows_grid(&counts);
         let mut words = Words::default();
         words.planes(a, blocks).planes(b, blocks).planes(c, blocks);
         words.push(blocks).push(w.q.rows).push(w.k.rows).push(0).push(w.q.rows);
         words.push(vector_at(Some(w.norm))).float(w.eps);
         words.push(vector_at(w.q_bias)).push(vector_at(w.k_bias)).push(vector_at(w.v_bias));
-        words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups).push(count);
-        let key = qkv_key([q.layout, k.layout, v.layout], w.rope.pairs, self.products(), self.cache_type());
+        words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups).push(counts.iter().sum());
+        let key = qkv_key([q.layout, k.layout, v.layout], w.rope.pairs, self.products(), counts[0], self.cache_type());
         let (vectors, turns) = (self.vectors(), self.turns(w.rope, cache.context_tokens));
         let keep = step.fresh.as_ref().unwrap_or(&cache.blocks[block]);
-        let buffers = [&a.buffer, &step.x, &step.q, &vectors, &b.buffer, &c.buffer, &turns, keep];
-        let mut ops = vec![self.op(key, &words, &buffers, grid, Tokens::each(2))];
+        let mut views = vec![View::from(&a.buffer), self.input(&step.x)];
+        views.extend([&step.q, &vectors, &b.buffer, &c.buffer, &turns, keep].map(View::from));
+        views.extend(self.constant_norm(&vectors, w.norm));
+        let mut ops = vec![self.op(key, &words, &views, grid, Tokens::each(2))];
         ops.extend(self.append_op(step, cache, block));
         ops
     }
@@ -126,8 +146,14 @@ impl Gpu {
         }
         let mut words = Words::default();
         words.push(w.heads).push(w.kv_heads).push(cache.context_tokens).push(MAX_SPLITS);
-        let attend = attend_key(w.head, w.heads / w.kv_heads, self.alone(), self.cache_type());
-        let attend = self.op(attend, &words, &[&step.q, &cache.blocks[block], &step.partials], [w.kv_heads as u32, 1], Tokens::each(2));
+        let alone = self.alone() && !many;
+        let mut views = vec![View::from(&step.q), View::from(&cache.blocks[block]), View::from(&step.partials)];
+        if alone {
+            views[0] = View::Constants(&step.q, 0);
+            views.push(View::from(&step.a));
+        }
+        let key = attend_key(w.head, w.heads / w.kv_heads, alone, self.cache_type());
+        let attend = self.op(key, &words, &views, [w.kv_heads as u32, 1], Tokens::each(2));
         let combine = self.op(combine_key(w.head), &words, &[&step.partials, &step.a], [w.heads as u32, 1], Tokens::each(1));
         vec![attend, combine]
     }
@@ -135,7 +161,11 @@ impl Gpu {
     pub(super) fn project_add_ops(&mut self, step: &Step, w: &Weight<Buf>, many: bool) -> Vec<Op> {
         match matrix(w) {
             Some(m) if !many => {
-                m.parts.iter().map(|part| self.matvec(add_key(m.layout, self.products()), w, part, &step.a, &step.x, None)).collect()
+                let op = |part: &Part| {
+                    let key = add_key(m.layout, self.products(), part.rows.div_ceil(ROWS));
+                    self.matvec(key, w, part, &[View::from(&part.buffer), self.input(&step.a), View::from(&step.x)], None)
+                };
+                m.parts.iter().map(op).collect()
             }
             _ => self.matmul_ops(w, &step.a, &step.x, Then::Add),
         }
@@ -146,22 +176,30 @@ impl Gpu {
         let ([a], [b], false) = (&*gate.parts, &*up.parts, many) else { return self.many_feed_forward_ops(step, w) };
         let blocks = w.gate.cols / BLOCK;
         let count = w.gate.rows.div_ceil(ROWS / 2);
-        let (grid, groups) = self.rows_grid(count);
+        let (grid, groups) = self.rows_grid(&[count]);
         let mut words = Words::default();
         words.planes(a, blocks).planes(b, blocks).planes(b, blocks);
         words.push(blocks).push(w.gate.rows).push(w.up.rows).push(0).push(w.gate.rows).push(vector_at(Some(w.norm))).float(w.eps);
         words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups).push(count);
         let vectors = self.vectors();
-        let key = gate_up_key(gate.layout, up.layout, self.products());
-        vec![self.op(key, &words, &[&a.buffer, &step.x, &step.a, &vectors, &b.buffer], grid, Tokens::each(2))]
+        let key = gate_up_key(gate.layout, up.layout, self.products(), count);
+        let mut views = vec![View::from(&a.buffer), self.input(&step.x), View::from(&step.a)];
+        match self.constant_norm(&vectors, w.norm) {
+            Some(norm) => views.extend([View::from(&b.buffer), norm]),
+            None => views.extend([&vectors, &b.buffer].map(View::from)),
+        }
+        vec![self.op(key, &words, &views, grid, Tokens::each(2))]
     }
 
     /// The logits of one row alone.
     pub(super) fn head_ops(&mut self, step: &Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32) -> Vec<Op> {
         let Some(m) = matrix(output) else { return Vec::new() };
-        let op = |part| Op {
-            tokens: None,
-            ..self.matvec(head_key(m.layout, self.products()), output, part, &step.x, &step.logits, Some((norm, eps)))
+        let vectors = self.vectors();
+        let op = |part: &Part| {
+            let key = head_key(m.layout, self.products(), part.rows.div_ceil(ROWS));
+            // Of many tokens' activations, so they are no uniform.
+            let views = [View::from(&part.buffer), View::from(&step.x), View::from(&step.logits), self.constant_norm(&vectors, norm).unwrap_or(View::from(&vectors))];
+            Op { tokens: None, ..self.matvec(key, output, part, &views, Some((norm, eps))) }
         };
         m.parts.iter().map(op).collect()
     }
@@ -179,21 +217,18 @@ impl Gpu {
         key: Key,
         w: &Weight<Buf>,
         part: &Part,
-        x: &wgpu::Buffer,
-        out: &wgpu::Buffer,
+        views: &[View],
         norm: Option<(&Weight<Buf>, f32)>,
     ) -> Op {
         let blocks = w.cols / BLOCK;
         let count = part.rows.div_ceil(ROWS);
-        let (grid, groups) = self.rows_grid(count);
+        let (grid, groups) = self.rows_grid(&[count]);
         let mut words = Words::default();
         words.planes(part, blocks).planes(part, blocks).planes(part, blocks);
         words.push(blocks).push(part.rows).push(0).push(part.first_row).push(w.rows);
         words.push(vector_at(norm.map(|(norm, _)| norm))).float(norm.map_or(0.0, |(_, eps)| eps));
         words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups).push(count);
-        let vectors = self.vectors();
-        let buffers = [&part.buffer, x, out, &vectors];
-        self.op(key, &words, if norm.is_some() { &buffers } else { &buffers[..3] }, grid, Tokens::each(2))
+        self.op(key, &words, views, grid, Tokens::each(2))
     }
 
     /// Cosine and sine of every position's turns `[context, frequencies]`, made once, in double precision: a shader's own lose all of it far out.
@@ -212,33 +247,45 @@ impl Gpu {
     }
 }
 
-/// The first weight is `A`, the second `B`, the third `C`.
-fn matvec_key(layouts: &[Layout], products: Products) -> Key {
-    let mut key = Key::new("matvec").with("LANES", format!("{LANES}u"));
+fn turns(count: usize) -> usize {
+    TURNS.into_iter().find_map(|(turns, least)| (count >= least).then_some(turns)).unwrap_or(1)
+}
+
+/// The first weight is `A`, the second `B`, the third `C`; `count` are the first one's groups of rows.
+fn matvec_key(layouts: &[Layout], products: Products, count: usize) -> Key {
+    let mut key = if products.alone {
+        Key::new("matvec_alone").with("LANES", format!("{ALONE_LANES}u")).with("TURNS", format!("{}u", turns(count)))
+    } else {
+        Key::new("matvec").with("LANES", format!("{LANES}u"))
+    };
     for (name, layout) in ["A", "B", "C"].into_iter().zip(layouts) {
         key = key.with(name, layout.name);
-    }
-    if products.alone {
-        key = key.flag("ALONE");
     }
     if products.dots && layouts.iter().all(Layout::has_bytes) { key.flag("DOTS") } else { key }
 }
 
-pub fn qkv_key(layouts: [Layout; 3], pairs: RopePairs, products: Products, cache_type: CacheType) -> Key {
-    let key = matvec_key(&layouts, products).flag("NORM").flag("QKV").cached(cache_type);
+fn normed(key: Key, products: Products) -> Key {
+    key.flag("NORM").flag(if products.alone { "CONSTANT_NORM" } else { "VECTORS" })
+}
+
+pub fn qkv_key(layouts: [Layout; 3], pairs: RopePairs, products: Products, count: usize, cache_type: CacheType) -> Key {
+    let key = normed(matvec_key(&layouts, products, count), products).flag("QKV").flag("VECTORS").cached(cache_type);
+    let key = if products.alone { key.flag("CONSTANT_X") } else { key };
     if pairs == RopePairs::Halves { key.flag("HALVES") } else { key }
 }
 
-pub fn gate_up_key(gate: Layout, up: Layout, products: Products) -> Key {
-    matvec_key(&[gate, up], products).flag("NORM").flag("GATE_UP")
+pub fn gate_up_key(gate: Layout, up: Layout, products: Products, count: usize) -> Key {
+    let key = normed(matvec_key(&[gate, up], products, count), products).flag("GATE_UP");
+    if products.alone { key.flag("CONSTANT_X") } else { key }
 }
 
-pub fn add_key(w: Layout, products: Products) -> Key {
-    matvec_key(&[w], products).flag("ADD")
+pub fn add_key(w: Layout, products: Products, count: usize) -> Key {
+    let key = matvec_key(&[w], products, count).flag("ADD");
+    if products.alone { key.flag("CONSTANT_X") } else { key }
 }
 
-pub fn head_key(w: Layout, products: Products) -> Key {
-    matvec_key(&[w], products).flag("NORM").flag("HEAD")
+pub fn head_key(w: Layout, products: Products, count: usize) -> Key {
+    normed(matvec_key(&[w], products, count), products).flag("HEAD")
 }
 
 pub fn embed_key(table: Layout) -> Key {
@@ -250,7 +297,7 @@ pub fn append_key(head: usize) -> Key {
 }
 
 pub fn attend_key(head: usize, group: usize, alone: bool, cache_type: CacheType) -> Key {
-    let key = if alone { Key::new("attend_alone").with("LANES", format!("{ALONE_SPLITS}u")) } else { Key::new("attend") };
+    let key = if alone { Key::new("attend_alone").with("LANES", format!("{}u", (head / 8).next_multiple_of(8))) } else { Key::new("attend") };
     key.with("HEAD", format!("{head}u")).with("GROUP", format!("{group}u")).cached(cache_type)
 }
 

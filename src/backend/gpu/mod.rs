@@ -24,7 +24,7 @@ use self::{
     choosing::Choice,
     depth::{Depth, MOST_STEPS},
     device::{CacheType, Device},
-    dispatch::Op,
+    dispatch::{CONSTANTS_BYTES, Op},
     kernels::MAX_SPLITS,
     pipeline::Pipelines,
     profile::Profile,
@@ -176,7 +176,8 @@ impl Gpu {
         if let Some(buffer) = &self.vectors_buffer {
             return buffer.clone();
         }
-        let vectors = std::mem::take(&mut self.vectors);
+        let mut vectors = std::mem::take(&mut self.vectors);
+        vectors.resize(vectors.len() + CONSTANTS_BYTES / size_of::<f32>(), 0.0);
         let buffer = self.upload("vectors", bytemuck::cast_slice(&vectors));
         self.vectors = vectors;
         self.vectors_buffer.insert(buffer).clone()
@@ -216,18 +217,19 @@ impl Backend for Gpu {
         }
         let mut room = |label, len: usize, usage| self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage);
         let choice = Choice::new(w.vocab, &mut room)?;
+        let least = CONSTANTS_BYTES / size_of::<f32>();
         let step = Step {
             widths: w.clone(),
             max_tokens,
             now: Now::default(),
             token_ids: room("token ids", max_tokens + MOST_STEPS, Usage::COPY_DST | Usage::COPY_SRC)?,
-            x: room("x", max_tokens * w.embedding, Usage::COPY_SRC)?,
-            q: room("q", max_tokens * w.heads * w.head, Usage::COPY_SRC)?,
+            x: room("x", (max_tokens * w.embedding).max(least), Usage::COPY_SRC | Usage::UNIFORM)?,
+            q: room("q", (max_tokens * w.heads * w.head).max(least), Usage::COPY_SRC | Usage::UNIFORM)?,
             k: room("k", max_tokens * w.kv_heads * w.head, Usage::empty())?,
             v: room("v", max_tokens * w.kv_heads * w.head, Usage::empty())?,
             fresh: if with_bytes { Some(room("fresh", max_tokens * 2 * w.kv_heads * w.head, Usage::empty())?) } else { None },
             h: room("h", max_tokens * w.embedding, Usage::empty())?,
-            a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::COPY_SRC)?,
+            a: room("a", (max_tokens * w.feed_forward.max(w.heads * w.head)).max(least), Usage::COPY_SRC | Usage::UNIFORM)?,
             partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head + 2), Usage::empty())?,
             logits: room("logits", w.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
             all_logits: None,

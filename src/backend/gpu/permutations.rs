@@ -9,6 +9,9 @@ use super::{
 };
 use crate::{backend::RopePairs, quant::DType};
 
+/// Groups of four rows of a weight: a few, more, many.
+const GROUPS: [usize; 3] = [1, 200, 1000];
+
 /// Elements of a head, and query heads that share a key-value head: what models have, and the least.
 const HEADS: [(usize, usize); 8] = [(8, 1), (64, 1), (64, 3), (64, 7), (80, 4), (96, 1), (128, 8), (256, 4)];
 
@@ -36,14 +39,15 @@ pub fn every_key() -> Vec<Key> {
         for dots in [false, true] {
             let products = Products { alone, dots, half_tiles: false };
             for (i, &a) in layouts.iter().enumerate() {
-                keys.extend([add_key(a, products), head_key(a, products)]);
+                keys.extend(GROUPS.into_iter().flat_map(|count| [add_key(a, products, count), head_key(a, products, count)]));
                 // How keys and values are kept has nothing to do with which formats meet.
-                keys.extend([RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a; 3], pairs, products, CacheType::Q8_0)));
+                keys.extend([RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a; 3], pairs, products, GROUPS[0], CacheType::Q8_0)));
                 for (j, &b) in layouts.iter().enumerate() {
-                    keys.push(gate_up_key(a, b, products));
+                    let count = GROUPS[(i + j) % GROUPS.len()];
+                    keys.push(gate_up_key(a, b, products, count));
                     // Every two of the three formats meet; the three share no name, so no third one matters to them.
                     let c = layouts[(i + j) % layouts.len()];
-                    keys.extend([RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a, b, c], pairs, products, CacheType::F16)));
+                    keys.extend([RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a, b, c], pairs, products, count, CacheType::F16)));
                 }
             }
         }

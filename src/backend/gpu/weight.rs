@@ -47,7 +47,8 @@ impl Gpu {
     pub(super) fn alloc_weight(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
         if rows == 1 {
             let at = self.vectors.len();
-            self.vectors.resize((at + cols).next_multiple_of(4), 0.0);
+            // Where a uniform may begin.
+            self.vectors.resize((at + cols).next_multiple_of(64), 0.0);
             return Ok(Weight { dtype, rows, cols, buf: Buf::Vector { at } });
         }
         let Some(layout) = Layout::of(dtype).filter(|_| cols.is_multiple_of(BLOCK)) else {

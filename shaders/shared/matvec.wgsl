@@ -1,0 +1,177 @@
+// What a weight times one token's activations reads and writes, and what comes before and after the product:
+//   NORM       the activations are rms_norm(x) * norm; the sum of squares comes out of the same pass over x
+//   QKV        rows of the three weights q, k, v; biases, rotation, and k and v go to the cache (shared/rotary)
+//   GATE_UP    rows of the two weights gate and up; silu(gate) * up
+//   HEAD       only row `now.row` of x, and only one row of results
+//   ADD        the result is added to the output; without any of these it is stored
+// Rows are taken in groups of four: two pairs that are rotated, two of each weight with GATE_UP, else four in a row.
+#import shared/step
+#import quant/$A as a
+#import shared/dot as a
+#ifdef B
+#import quant/$B as b
+#import shared/dot as b
+#endif
+#ifdef C
+#import quant/$C as c
+#import shared/dot as c
+#endif
+
+struct Op {
+  planes_a: Planes,
+  planes_b: Planes,
+  planes_c: Planes,
+  blocks: u32,            // of 32 columns of x
+  rows: u32,              // of weight a
+  other_rows: u32,        // of weight b, and c
+  first_row: u32,         // of this part of weight a
+  stride: u32,            // from one token's results to the next
+  norm_at: u32,           // in `vectors`, in vec4
+  eps: f32,
+  bias_a: u32,            // in `vectors`, in vec4; NONE where there is none
+  bias_b: u32,
+  bias_c: u32,
+  head: u32,              // elements of a head
+  rotated: u32,           // of them, how many are rotated
+  context: u32,           // positions of the cache
+  groups: u32,            // workgroups along x of the grid
+  count: u32,             // groups of four rows
+}
+
+@group(1) @binding(0) var<uniform> op: Op;
+@group(1) @binding(1) var<storage, read> buf_a: array<vec4<u32>>;
+#ifdef CONSTANT_X
+@group(1) @binding(2) var<uniform> x: array<vec4<f32>, CONSTANTS>;         // [tokens, columns / 4]
+#else
+@group(1) @binding(2) var<storage, read> x: array<vec4<f32>>;              // [tokens, columns / 4]
+#endif
+#ifdef QKV
+@group(1) @binding(3) var<storage, read_write> out: array<f32>;            // q: [tokens, heads * head]
+#else
+@group(1) @binding(3) var<storage, read_write> out: array<f32>;            // [tokens, rows]
+#endif
+#ifdef VECTORS
+@group(1) @binding(4) var<storage, read> vectors: array<vec4<f32>>;
+#endif
+#ifdef B
+@group(1) @binding(5) var<storage, read> buf_b: array<vec4<u32>>;
+#endif
+#ifdef QKV
+@group(1) @binding(6) var<storage, read> buf_c: array<vec4<u32>>;
+@group(1) @binding(7) var<storage, read> turns: array<vec2<f32>>;          // [positions, rotated / 2]: cosine, sine
+#ifdef CACHE8
+@group(1) @binding(8) var<storage, read_write> fresh: array<f32>;          // [tokens, k | v, kv heads, head]
+#else
+@group(1) @binding(8) var<storage, read_write> cache: array<u32>;          // two f16 a word: [k | v, kv heads, positions, head / 2]
+#endif
+#endif
+#ifdef CONSTANT_NORM
+@group(1) @binding(9) var<uniform> norm: array<vec4<f32>, CONSTANTS>;
+#endif
+
+#ifdef QKV
+#import shared/rotary
+#endif
+
+fn token_of(id: vec3<u32>) -> u32 {
+#ifdef HEAD
+  return now.row;
+#else
+  return id.z;
+#endif
+}
+
+// Of a group, counted from the beginning of its weight.
+fn rows_of(group: u32) -> vec4<u32> {
+#ifdef QKV
+  return vec4<u32>(pair_rows(2u * group), pair_rows(2u * group + 1u));
+#else
+#ifdef GATE_UP
+  return vec2<u32>(group * 2u, min(group * 2u + 1u, op.rows - 1u)).xyxy;
+#else
+  return min(vec4<u32>(group * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(op.rows - 1u));
+#endif
+#endif
+}
+
+// A block of x, and what its sum of squares is.
+struct Columns {
+  input: Input,
+  square: f32,
+}
+
+fn columns(token: u32, block: u32) -> Columns {
+  let at = (token * op.blocks + block) * 8u;
+  var v = Eight(x[at], x[at + 1u], x[at + 2u], x[at + 3u], x[at + 4u], x[at + 5u], x[at + 6u], x[at + 7u]);
+  var square = 0.0;
+#ifdef NORM
+  square = dot(v.a, v.a) + dot(v.b, v.b) + dot(v.c, v.c) + dot(v.d, v.d) + dot(v.e, v.e) + dot(v.f, v.f) + dot(v.g, v.g) + dot(v.h, v.h);
+#ifdef CONSTANT_NORM
+  let n = block * 8u;
+  v = Eight(
+    v.a * norm[n], v.b * norm[n + 1u], v.c * norm[n + 2u], v.d * norm[n + 3u],
+    v.e * norm[n + 4u], v.f * norm[n + 5u], v.g * norm[n + 6u], v.h * norm[n + 7u],
+  );
+#else
+  let n = op.norm_at + block * 8u;
+  v = Eight(
+    v.a * vectors[n], v.b * vectors[n + 1u], v.c * vectors[n + 2u], v.d * vectors[n + 3u],
+    v.e * vectors[n + 4u], v.f * vectors[n + 5u], v.g * vectors[n + 6u], v.h * vectors[n + 7u],
+  );
+#endif
+#endif
+  return Columns(input(v), square);
+}
+
+// Keeps the results of a group of weight 0, 1 or 2: a, b or c.
+fn keep(weight: u32, group: u32, token: u32, products: vec4<f32>, square: f32) {
+#ifdef NORM
+  let sum = products * inverseSqrt(square / f32(op.blocks * 32u) + op.eps);
+#else
+  let sum = products;
+#endif
+#ifdef QKV
+  let pair = group * 2u;
+  let rows = rows_of(group);
+  let position = now.position + token;
+  if (weight == 0u) {
+    let a = turned(pair, sum.xy + vec2<f32>(bias(op.bias_a, rows.x), bias(op.bias_a, rows.y)), position);
+    let b = turned(pair + 1u, sum.zw + vec2<f32>(bias(op.bias_a, rows.z), bias(op.bias_a, rows.w)), position);
+    let at = token * op.rows;
+    out[at + rows.x] = a.x;
+    out[at + rows.y] = a.y;
+    out[at + rows.z] = b.x;
+    out[at + rows.w] = b.y;
+  } else if (weight == 1u) {
+    let a = turned(pair, sum.xy + vec2<f32>(bias(op.bias_b, rows.x), bias(op.bias_b, rows.y)), position);
+    let b = turned(pair + 1u, sum.zw + vec2<f32>(bias(op.bias_b, rows.z), bias(op.bias_b, rows.w)), position);
+    append(0u, token, rows.xy, rows.zw, a, b);
+  } else {
+    let a = sum.xy + vec2<f32>(bias(op.bias_c, rows.x), bias(op.bias_c, rows.y));
+    let b = sum.zw + vec2<f32>(bias(op.bias_c, rows.z), bias(op.bias_c, rows.w));
+    append(1u, token, rows.xy, rows.zw, a, b);
+  }
+#else
+#ifdef GATE_UP
+  let silu = sum.xy / (1.0 + exp(-sum.xy));
+  let at = token * op.rows + group * 2u;
+  out[at] = silu.x * sum.z;
+  if (group * 2u + 1u < op.rows) {
+    out[at + 1u] = silu.y * sum.w;
+  }
+#else
+#ifdef HEAD
+  let at = op.first_row + group * 4u;
+#else
+  let at = token * op.stride + op.first_row + group * 4u;
+#endif
+  for (var i = 0u; i < 4u && group * 4u + i < op.rows; i++) {
+#ifdef ADD
+    out[at + i] += sum[i];
+#else
+    out[at + i] = sum[i];
+#endif
+  }
+#endif
+#endif
+}

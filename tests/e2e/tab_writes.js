@@ -1,0 +1,6 @@
+// A worker that writes a stored file as another tab's would, again and again until it is ended.
+import { openStore } from '/lib/storage.js';
+
+const store = await openStore('disk');
+postMessage('writing');
+for (;;) await store.write('a', 'record.json', new Uint8Array(1000));
