@@ -214,9 +214,9 @@ describe('a bad GPU ends on the processor, which says why', { skip: cannotRun(SM
     'an adapter that throws': { code: 'navigator.gpu.requestAdapter = async () => { throw new Error("asleep"); };', because: /asleep/, refusal: 'gpu_unavailable' },
     'no device': { code: 'GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("none today", "OperationError"); };', because: /cannot be used/, refusal: 'gpu_unavailable' },
     'a kernel that returns garbage': { code: withShaders('silu.x', '(7.0 * silu.y)'), because: /computes wrong numbers/, refusal: 'gpu_refused' },
-    // Of an attention that lanes take alone, as they do on SwiftShader: where a turn of a loop keeps what the one before left, as a compiler had it.
+    // Of the attention that SwiftShader gets: where a turn of a loop forgets what the one before left.
     'a kernel that is wrong from its second turn on': {
-      code: withShaders('scores[h] = vec4<f32>(0.0);', 'if (position == split_start) { scores[h] = vec4<f32>(0.0); }'),
+      code: withShaders('low[h] += v.low * weights;', 'low[h] = v.low * weights;'),
       because: /computes wrong numbers/,
       refusal: 'gpu_refused',
     },

@@ -243,7 +243,7 @@ pub async fn queries_keys_and_values(options: GpuOptions) {
     }
 }
 
-/// Of the tiers only this makes a difference to attention: whether lanes share a split, or each has one of its own.
+/// Of the tiers only this makes a difference to attention: whether a processor plays the graphics card.
 pub fn shared_and_alone() -> Vec<GpuOptions> {
     let tiers = tiers();
     [tiers[0], tiers[3]].into_iter().flat_map(with_either_cache).collect()
@@ -255,10 +255,7 @@ pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
         [([64, 14, 2], 4000), ([64, 9, 3], 1200), ([128, 4, 4], 300), ([96, 6, 2], 300), ([8, 2, 1], 300), ([256, 4, 1], 300)]
     {
         let with_bytes = options.cache_type == CacheType::Q8_0;
-        let alone = options.products.is_some_and(|products| products.alone);
-        // Lanes of their own hold a whole head, which takes lavapipe long to compile: not every shape is worth it.
-        let most = if alone { if with_bytes { 64 } else { 128 } } else { 256 };
-        if heads[0] > most || (with_bytes && heads[0] % 32 != 0) {
+        if with_bytes && heads[0] % 32 != 0 {
             continue;
         }
         // Scores far apart, and close together.

@@ -198,7 +198,12 @@ impl Gpu {
         let op = |part: &Part| {
             let key = head_key(m.layout, self.products(), part.rows.div_ceil(ROWS));
             // Of many tokens' activations, so they are no uniform.
-            let views = [View::from(&part.buffer), View::from(&step.x), View::from(&step.logits), self.constant_norm(&vectors, norm).unwrap_or(View::from(&vectors))];
+            let views = [
+                View::from(&part.buffer),
+                View::from(&step.x),
+                View::from(&step.logits),
+                self.constant_norm(&vectors, norm).unwrap_or(View::from(&vectors)),
+            ];
             Op { tokens: None, ..self.matvec(key, output, part, &views, Some((norm, eps))) }
         };
         m.parts.iter().map(op).collect()
@@ -212,14 +217,7 @@ impl Gpu {
     }
 
     /// A matrix by one token's activations, with nothing after it but an addition.
-    fn matvec(
-        &mut self,
-        key: Key,
-        w: &Weight<Buf>,
-        part: &Part,
-        views: &[View],
-        norm: Option<(&Weight<Buf>, f32)>,
-    ) -> Op {
+    fn matvec(&mut self, key: Key, w: &Weight<Buf>, part: &Part, views: &[View], norm: Option<(&Weight<Buf>, f32)>) -> Op {
         let blocks = w.cols / BLOCK;
         let count = part.rows.div_ceil(ROWS);
         let (grid, groups) = self.rows_grid(&[count]);
@@ -297,7 +295,8 @@ pub fn append_key(head: usize) -> Key {
 }
 
 pub fn attend_key(head: usize, group: usize, alone: bool, cache_type: CacheType) -> Key {
-    let key = if alone { Key::new("attend_alone").with("LANES", format!("{}u", (head / 8).next_multiple_of(8))) } else { Key::new("attend") };
+    let key =
+        if alone { Key::new("attend_alone").with("LANES", format!("{}u", (head / 8).next_multiple_of(8))) } else { Key::new("attend") };
     key.with("HEAD", format!("{head}u")).with("GROUP", format!("{group}u")).cached(cache_type)
 }
 

@@ -41,13 +41,17 @@ pub fn every_key() -> Vec<Key> {
             for (i, &a) in layouts.iter().enumerate() {
                 keys.extend(GROUPS.into_iter().flat_map(|count| [add_key(a, products, count), head_key(a, products, count)]));
                 // How keys and values are kept has nothing to do with which formats meet.
-                keys.extend([RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a; 3], pairs, products, GROUPS[0], CacheType::Q8_0)));
+                keys.extend(
+                    [RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a; 3], pairs, products, GROUPS[0], CacheType::Q8_0)),
+                );
                 for (j, &b) in layouts.iter().enumerate() {
                     let count = GROUPS[(i + j) % GROUPS.len()];
                     keys.push(gate_up_key(a, b, products, count));
                     // Every two of the three formats meet; the three share no name, so no third one matters to them.
                     let c = layouts[(i + j) % layouts.len()];
-                    keys.extend([RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a, b, c], pairs, products, count, CacheType::F16)));
+                    keys.extend(
+                        [RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a, b, c], pairs, products, count, CacheType::F16)),
+                    );
                 }
             }
         }
