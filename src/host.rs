@@ -21,7 +21,8 @@ pub fn now_ms() -> f64 {
     now().unwrap_or(0.0)
 }
 
-/// Lets others run for so long; natively there are none.
+/// Lets others run for so long; natively there are none. For the graphics card alone, which a build with threads has not.
+#[cfg(not(target_feature = "atomics"))]
 pub async fn pause(ms: u32) {
     #[cfg(target_arch = "wasm32")]
     gloo_timers::future::TimeoutFuture::new(ms).await;

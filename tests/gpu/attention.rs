@@ -290,11 +290,13 @@ pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
     }
 }
 
-pub async fn a_cache_of_bytes_wants_whole_blocks_of_a_head(options: GpuOptions) {
+pub async fn what_no_kernel_takes_is_told(options: GpuOptions) {
     let Some(mut gpu) = gpu(GpuOptions { cache_type: CacheType::Q8_0, ..options }).await else { return };
     let error = gpu.step(&Widths { heads: 2, kv_heads: 2, head: 80, ..WIDTHS }, 1).err().expect("80 is no multiple of 32");
     assert_eq!(error.code, Code::GpuUnsupported);
     assert!(error.message.contains("q8_0"), "{error}");
     assert!(gpu.step(&Widths { heads: 2, kv_heads: 2, head: 96, ..WIDTHS }, 1).is_ok());
+    let error = gpu.step(&Widths { embedding: 16_416, ..WIDTHS }, 1).err().expect("a norm is one uniform");
+    assert_eq!(error.code, Code::GpuUnsupported);
     assert_eq!(CacheType::named("q4_0").expect_err("no such type").code, Code::InvalidArgument);
 }

@@ -36,7 +36,7 @@ checks! {
     products::products_and_rows: tiers,
     attention::queries_keys_and_values: tiers,
     attention::attention_is_the_plain_softmax: attention::shared_and_alone,
-    attention::a_cache_of_bytes_wants_whole_blocks_of_a_head: plain,
+    attention::what_no_kernel_takes_is_told: plain,
     sampling::filters: plain,
     sampling::penalties_and_biases: plain,
     sampling::only_allowed_tokens: plain,

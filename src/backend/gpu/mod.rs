@@ -215,9 +215,12 @@ impl Backend for Gpu {
                 format!("The GPU has no kernel for attention heads of {} elements{what}.", w.head),
             ));
         }
+        let least = CONSTANTS_BYTES / size_of::<f32>();
+        if w.embedding > least {
+            return Err(Error::new(Code::GpuUnsupported, format!("The GPU has no kernel for embeddings of {} elements.", w.embedding)));
+        }
         let mut room = |label, len: usize, usage| self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage);
         let choice = Choice::new(w.vocab, &mut room)?;
-        let least = CONSTANTS_BYTES / size_of::<f32>();
         let step = Step {
             widths: w.clone(),
             max_tokens,

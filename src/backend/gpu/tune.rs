@@ -15,8 +15,9 @@ const TIMED: [usize; 2] = [2, 10];
 const ROUNDS: usize = 3;
 /// Products that take longer need no such care: a step's own cost is little beside them. And no larger matrix: a processor plays the card.
 const SLOW_MS: f64 = 1.0;
-/// Of those, what took so many times as long as the best gets no further try.
+/// What took so many times as long as the best, and longer than another program may have held it up, gets no further try.
 const HOPELESS: f64 = 1.5;
+const HELD_UP_MS: f64 = 20.0;
 /// Columns of a matrix that is tried first: a block for each lane.
 const FEW_COLS: usize = 1024;
 /// Where the end of a step is only looked for now and then: a step of so many is timed once, then of more, until that is long enough.
@@ -105,7 +106,7 @@ async fn timed(trials: &mut [Trial]) -> Result<(f64, Products)> {
     }
     for _ in 0..ROUNDS {
         let least_ms = best_ms.iter().fold(f64::INFINITY, |least_ms, [few_ms, _]| least_ms.min(*few_ms));
-        let hopeless_ms = (HOPELESS * least_ms).max(SLOW_MS * few as f64);
+        let hopeless_ms = (HOPELESS * least_ms).max(HELD_UP_MS);
         for (trial, [few_ms, many_ms]) in trials.iter_mut().zip(&mut best_ms) {
             if *few_ms > hopeless_ms {
                 continue;
