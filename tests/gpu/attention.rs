@@ -216,7 +216,7 @@ fn with_either_cache(options: GpuOptions) -> [GpuOptions; 2] {
 
 pub async fn queries_keys_and_values(options: GpuOptions) {
     let Some(device) = gpu(options).await else { return };
-    let mut case = Case::new(&device, [64, 6, 2], RopePairs::Halves, 64, 300, FORMATS.len());
+    let mut case = Case::new(&device, [64, 9, 3], RopePairs::Halves, 64, 300, FORMATS.len());
     // What many tokens go through is the product that has tests of its own in every format: once more only where compiling is quick.
     let steps = if THOROUGH { &STEPS[..] } else { &STEPS[..2] };
     for (block, &dtype) in FORMATS.iter().enumerate() {

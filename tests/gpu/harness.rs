@@ -17,7 +17,7 @@ use siskin::{
 };
 
 /// Room for more than any test asks for.
-pub const WIDTHS: Widths = Widths { embedding: 1024, heads: 8, kv_heads: 2, head: 128, feed_forward: 1024, vocab: 1024, blocks: 1 };
+pub const WIDTHS: Widths = Widths { embedding: 2112, heads: 8, kv_heads: 2, head: 128, feed_forward: 2112, vocab: 2112, blocks: 1 };
 pub const TOKENS: usize = 64;
 /// A rounding of f32.
 pub const EPS: f64 = f32::EPSILON as f64 / 2.0;
