@@ -3,4 +3,7 @@ import { openStore } from '/lib/storage.js';
 
 const store = await openStore('disk');
 postMessage('writing');
-for (;;) await store.write('a', 'record.json', new Uint8Array(1000));
+for (;;) {
+  await store.write('a', 'record.json', new Uint8Array(1000));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+}
