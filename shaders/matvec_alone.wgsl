@@ -1,11 +1,11 @@
-// As matvec.wgsl, for devices that are played by a processor: each lane has TURNS groups of four rows of its own, and takes them block by block
+// As matvec.wgsl, for devices that are played by a processor: each lane has FOURS groups of four rows of its own, and takes them block by block
 // of 32 columns, so that x is read once for them. There a barrier costs more than the rows, and loads are dear unless they are of constants.
 #import shared/constants
 #import shared/matvec
-#import shared/turns as a
+#import shared/fours as a
 #ifdef QKV
-#import shared/turns as b
-#import shared/turns as c
+#import shared/fours as b
+#import shared/fours as c
 #endif
 
 @compute @workgroup_size(LANES)
@@ -14,8 +14,8 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   let token = token_of(id);
 #ifdef QKV
   // Each workgroup has rows of one weight only, for these processors take every branch.
-  let of_a = (op.rows / 4u + LANES * TURNS - 1u) / (LANES * TURNS);
-  let of_b = (op.other_rows / 4u + LANES * TURNS - 1u) / (LANES * TURNS);
+  let of_a = (op.rows / 4u + LANES * FOURS - 1u) / (LANES * FOURS);
+  let of_b = (op.other_rows / 4u + LANES * FOURS - 1u) / (LANES * FOURS);
   var weight = 0u;
   var count = op.rows / 4u;
   if (workgroup >= of_a) {
@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
       weight = 2u;
     }
   }
-  let first = workgroup * LANES * TURNS + lane;
+  let first = workgroup * LANES * FOURS + lane;
   let a = sums_a(token, first, count, select(0u, op.blocks, weight == 0u));
   let b = sums_b(token, first, count, select(0u, op.blocks, weight == 1u));
   let c = sums_c(token, first, count, select(0u, op.blocks, weight == 2u));
@@ -35,13 +35,13 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
 #else
   let weight = 0u;
   let count = op.count;
-  let first = workgroup * LANES * TURNS + lane;
+  let first = workgroup * LANES * FOURS + lane;
   let sums = sums_a(token, first, count, op.blocks);
 #endif
-  for (var turn = 0u; turn < TURNS; turn++) {
-    let group = first + turn * LANES;
+  for (var nth = 0u; nth < FOURS; nth++) {
+    let group = first + nth * LANES;
     if (group < count) {
-      keep(weight, group, token, sum_of(sums, turn), sums.square);
+      keep(weight, group, token, sum_of(sums, nth), sums.square);
     }
   }
 }

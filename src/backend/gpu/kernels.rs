@@ -17,10 +17,10 @@ use crate::{
 const LANES: usize = 32;
 /// And where they work alone: as wide as the vectors of a processor that plays the graphics card.
 const ALONE_LANES: usize = 8;
-/// Rows that such a workgroup takes, or each of its lanes in turn where they work alone.
+/// Rows of a group: such a workgroup takes one, or each of its lanes several where they work alone.
 const ROWS: usize = 4;
-/// How many turns a lane takes: the more, the less often is x read; so many for matrices of so many groups of rows, so that all cores have work.
-const TURNS: [(usize, usize); 3] = [(4, 512), (2, 128), (1, 0)];
+/// So many groups of rows has a lane there of matrices of so many: the more, the less often is x read, but all cores shall have work.
+const FOURS: [(usize, usize); 3] = [(4, 512), (2, 128), (1, 0)];
 /// Parts of the context that attention takes side by side, at most.
 pub const MAX_SPLITS: usize = 32;
 /// Positions of a tile of attention.
@@ -62,7 +62,7 @@ pub fn vector_at(weight: Option<&Weight<Buf>>) -> usize {
 impl Gpu {
     /// Workgroups for so many groups of rows of each weight, or a few more, and how many of them lie along x.
     fn rows_grid(&self, counts: &[usize]) -> ([u32; 2], usize) {
-        let side = if self.alone() { ALONE_LANES * turns(counts[0]) } else { 1 };
+        let side = if self.alone() { ALONE_LANES * fours(counts[0]) } else { 1 };
         let groups: usize = counts.iter().map(|count| count.div_ceil(side)).sum();
         let y = groups.div_ceil(MAX_GROUPS);
         let x = groups.div_ceil(y);
@@ -245,14 +245,14 @@ impl Gpu {
     }
 }
 
-fn turns(count: usize) -> usize {
-    TURNS.into_iter().find_map(|(turns, least)| (count >= least).then_some(turns)).unwrap_or(1)
+fn fours(count: usize) -> usize {
+    FOURS.into_iter().find_map(|(fours, least)| (count >= least).then_some(fours)).unwrap_or(1)
 }
 
 /// The first weight is `A`, the second `B`, the third `C`; `count` are the first one's groups of rows.
 fn matvec_key(layouts: &[Layout], products: Products, count: usize) -> Key {
     let mut key = if products.alone {
-        Key::new("matvec_alone").with("LANES", format!("{ALONE_LANES}u")).with("TURNS", format!("{}u", turns(count)))
+        Key::new("matvec_alone").with("LANES", format!("{ALONE_LANES}u")).with("FOURS", format!("{}u", fours(count)))
     } else {
         Key::new("matvec").with("LANES", format!("{LANES}u"))
     };

@@ -52,6 +52,7 @@ files![
     "shared/dot",
     "shared/eight",
     "shared/fifth_bits",
+    "shared/fours",
     "shared/input",
     "shared/levels",
     "shared/matvec",
@@ -65,7 +66,6 @@ files![
     "shared/step",
     "shared/sums",
     "shared/supers",
-    "shared/turns",
     "shared/unpack",
     "shared/words",
 ];
