@@ -213,7 +213,7 @@ describe('the engine, told what is measured else', { skip: cannotRunFirefox(QWEN
     assert.ok(median('waits') < reading_ms / 2, 'nudged, Firefox gives readings much sooner');
   });
 
-  // Of the whole model a step takes lavapipe 37 to 49 ms, whoever waits for what.
+  // Of the whole model a step takes lavapipe 37 to 53 ms, whoever waits for what.
   test('in Firefox a model of short steps writes three times as fast as readings allow', async (t) => {
     const page = await openEngines(t, 'Firefox', SMOLLM2, 1);
     await prepareAnswers(page);
