@@ -121,17 +121,18 @@ impl Gpu {
         }
         let Some(mut recording) = step.recording.take() else { return };
         for op in self.ops.get(&(name, id, many)).into_iter().flatten() {
-            if let Some(profile) = &mut self.profile {
-                recording = profile.next(recording, &self.step_group, &op.pipeline.label);
-            }
             let mut grid = [op.grid[0], op.grid[1], 1];
             if let Some(Tokens { axis, rows, tile }) = op.tokens {
                 grid[axis] = (step.now.tokens * rows as u32).div_ceil(tile as u32);
             }
             match op.pipeline.name {
                 "attend" | "attend_alone" => grid[1] = step.now.splits,
+                // `attend_alone` has done it.
                 "combine" if step.now.splits == 1 && self.alone() && !many => continue,
                 _ => {}
+            }
+            if let Some(profile) = &mut self.profile {
+                recording = profile.next(recording, &self.step_group, &op.pipeline.label);
             }
             recording.pass.set_pipeline(&op.pipeline.pipeline);
             recording.pass.set_bind_group(1, &op.group, &[]);

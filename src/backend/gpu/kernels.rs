@@ -262,24 +262,26 @@ fn matvec_key(layouts: &[Layout], products: Products, count: usize) -> Key {
     if products.dots && layouts.iter().all(Layout::has_bytes) { key.flag("DOTS") } else { key }
 }
 
+/// Of few tokens, whose activations are a uniform where lanes work alone.
+fn few(key: Key, products: Products) -> Key {
+    if products.alone { key.flag("CONSTANT_X") } else { key }
+}
+
 fn normed(key: Key, products: Products) -> Key {
     key.flag("NORM").flag(if products.alone { "CONSTANT_NORM" } else { "VECTORS" })
 }
 
 pub fn qkv_key(layouts: [Layout; 3], pairs: RopePairs, products: Products, count: usize, cache_type: CacheType) -> Key {
-    let key = normed(matvec_key(&layouts, products, count), products).flag("QKV").flag("VECTORS").cached(cache_type);
-    let key = if products.alone { key.flag("CONSTANT_X") } else { key };
+    let key = few(normed(matvec_key(&layouts, products, count), products), products).flag("QKV").flag("VECTORS").cached(cache_type);
     if pairs == RopePairs::Halves { key.flag("HALVES") } else { key }
 }
 
 pub fn gate_up_key(gate: Layout, up: Layout, products: Products, count: usize) -> Key {
-    let key = normed(matvec_key(&[gate, up], products, count), products).flag("GATE_UP");
-    if products.alone { key.flag("CONSTANT_X") } else { key }
+    few(normed(matvec_key(&[gate, up], products, count), products), products).flag("GATE_UP")
 }
 
 pub fn add_key(w: Layout, products: Products, count: usize) -> Key {
-    let key = matvec_key(&[w], products, count).flag("ADD");
-    if products.alone { key.flag("CONSTANT_X") } else { key }
+    few(matvec_key(&[w], products, count), products).flag("ADD")
 }
 
 pub fn head_key(w: Layout, products: Products, count: usize) -> Key {
