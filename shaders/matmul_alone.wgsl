@@ -11,9 +11,8 @@ const SIDE = 16u;                         // tokens
 var<workgroup> inputs: array<vec4<f32>, 128>; // [SIDE, columns / 4]
 
 // The weights of a block, dequantized.
-fn row_of(block: u32) -> Eight {
+fn row_of(block: u32, s: vec4<f32>) -> Eight {
   let l = levels_a(block);
-  let s = scales_a(block);
   return Eight(
     s.x * l.a + s.y, s.x * l.b + s.y, s.x * l.c + s.y, s.x * l.d + s.y,
     s.z * l.e + s.w, s.z * l.f + s.w, s.z * l.g + s.w, s.z * l.h + s.w,
@@ -36,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row = (group.x * LANES + lane) * ROWS;
   let token = group.y * SIDE;
   let blocks = op.planes_a.blocks;
-  let rows = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(op.rows - 1u)) * blocks;
+  let rows = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(op.rows - 1u));
   // Two lanes fetch the columns of a token.
   let from_token = min(token + lane / 2u, now.tokens - 1u) * blocks;
   let fetched = 4u * (lane % 2u);
@@ -65,10 +64,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     inputs[fetched_to + 2u] = x[first + 2u];
     inputs[fetched_to + 3u] = x[first + 3u];
     workgroupBarrier();
-    let w0 = row_of(rows.x + block);
-    let w1 = row_of(rows.y + block);
-    let w2 = row_of(rows.z + block);
-    let w3 = row_of(rows.w + block);
+    let at = numbers_a(rows, block);
+#ifdef TEXTURES
+    let s = four_scales_a(at.x & ~3u);
+#else
+    let s = FourScales(scales_a(at.x), scales_a(at.y), scales_a(at.z), scales_a(at.w));
+#endif
+    let w0 = row_of(at.x, s.a);
+    let w1 = row_of(at.y, s.b);
+    let w2 = row_of(at.z, s.c);
+    let w3 = row_of(at.w, s.d);
     let x0 = Eight(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5], inputs[6], inputs[7]);
     s0 += vec4<f32>(dots(w0, x0), dots(w1, x0), dots(w2, x0), dots(w3, x0));
     let x1 = Eight(inputs[8], inputs[9], inputs[10], inputs[11], inputs[12], inputs[13], inputs[14], inputs[15]);

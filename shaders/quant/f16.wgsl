@@ -1,12 +1,12 @@
 // Blocks of 32 numbers: two f16 a word.
-#import shared/planes
+#import shared/words as W
 #import shared/eight
 
 fn levels_W(block: u32) -> Eight {
-  let a = buf_W[4u * block];
-  let b = buf_W[4u * block + 1u];
-  let c = buf_W[4u * block + 2u];
-  let d = buf_W[4u * block + 3u];
+  let a = vector_W(4u * block);
+  let b = vector_W(4u * block + 1u);
+  let c = vector_W(4u * block + 2u);
+  let d = vector_W(4u * block + 3u);
   return Eight(
     vec4<f32>(unpack2x16float(a.x), unpack2x16float(a.y)), vec4<f32>(unpack2x16float(a.z), unpack2x16float(a.w)),
     vec4<f32>(unpack2x16float(b.x), unpack2x16float(b.y)), vec4<f32>(unpack2x16float(b.z), unpack2x16float(b.w)),
@@ -18,3 +18,10 @@ fn levels_W(block: u32) -> Eight {
 fn scales_W(block: u32) -> vec4<f32> {
   return vec4<f32>(1.0, 0.0, 1.0, 0.0);
 }
+#ifdef TEXTURES
+
+fn four_scales_W(block: u32) -> FourScales {
+  let one = scales_W(block);
+  return FourScales(one, one, one, one);
+}
+#endif

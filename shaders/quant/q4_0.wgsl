@@ -2,12 +2,12 @@
 #import shared/words as W
 #import shared/nibbles as W
 #import shared/levels as W
+#import shared/halves as W
 
 fn bytes_W(block: u32) -> Bytes {
   return nibbles_W(block);
 }
 
-fn scales_W(block: u32) -> vec4<f32> {
-  let scale = half_W(op.planes_W.scales_at, block);
+fn centred_W(scale: f32) -> vec4<f32> {
   return vec4<f32>(scale, -8.0 * scale, scale, -8.0 * scale);
 }

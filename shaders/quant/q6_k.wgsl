@@ -16,10 +16,22 @@ fn bytes_W(block: u32) -> Bytes {
   );
 }
 
-fn scales_W(block: u32) -> vec4<f32> {
-  let bytes = i32(word_W(op.planes_W.scales_at + (block >> 1u)) >> ((block & 1u) * 16u));
-  let d = half_W(op.planes_W.supers_at, block >> 3u);
-  let first = d * f32((bytes << 24u) >> 24u);
-  let second = d * f32((bytes << 16u) >> 24u);
+// Two signed bytes, of the first half of the columns and of the second.
+fn scaled_W(bytes: u32, d: f32) -> vec4<f32> {
+  let first = d * f32(i32(bytes << 24u) >> 24u);
+  let second = d * f32(i32(bytes << 16u) >> 24u);
   return vec4<f32>(first, -32.0 * first, second, -32.0 * second);
 }
+
+fn scales_W(block: u32) -> vec4<f32> {
+  let bytes = word_W(op.planes_W.scales_at + (block >> 1u)) >> ((block & 1u) * 16u);
+  return scaled_W(bytes, half_W(op.planes_W.supers_at, super_W(block)));
+}
+#ifdef TEXTURES
+
+fn four_scales_W(block: u32) -> FourScales {
+  let bytes = half_words_W(op.planes_W.scales_at, block);
+  let d = four_halves_W(op.planes_W.supers_at, super_W(block));
+  return FourScales(scaled_W(bytes.x, d.x), scaled_W(bytes.x >> 16u, d.y), scaled_W(bytes.y, d.z), scaled_W(bytes.y >> 16u, d.w));
+}
+#endif

@@ -39,7 +39,11 @@ struct Op {
 }
 
 @group(1) @binding(0) var<uniform> op: Op;
+#ifdef TEXTURES
+@group(1) @binding(1) var buf_a: texture_storage_2d<rgba32uint, read>;
+#else
 @group(1) @binding(1) var<storage, read> buf_a: array<vec4<u32>>;
+#endif
 #ifdef CONSTANT_X
 @group(1) @binding(2) var<uniform> x: array<vec4<f32>, CONSTANTS>;         // [tokens, columns / 4]
 #else
@@ -54,10 +58,18 @@ struct Op {
 @group(1) @binding(4) var<storage, read> vectors: array<vec4<f32>>;
 #endif
 #ifdef B
+#ifdef TEXTURES
+@group(1) @binding(5) var buf_b: texture_storage_2d<rgba32uint, read>;
+#else
 @group(1) @binding(5) var<storage, read> buf_b: array<vec4<u32>>;
 #endif
+#endif
 #ifdef QKV
+#ifdef TEXTURES
+@group(1) @binding(6) var buf_c: texture_storage_2d<rgba32uint, read>;
+#else
 @group(1) @binding(6) var<storage, read> buf_c: array<vec4<u32>>;
+#endif
 @group(1) @binding(7) var<storage, read> turns: array<vec2<f32>>;          // [positions, rotated / 2]: cosine, sine
 #ifdef CACHE8
 @group(1) @binding(8) var<storage, read_write> fresh: array<f32>;          // [tokens, k | v, kv heads, head]

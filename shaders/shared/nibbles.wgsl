@@ -2,6 +2,6 @@
 #import shared/bytes
 
 fn nibbles_W(block: u32) -> Bytes {
-  let words = buf_W[block];
+  let words = vector_W(block);
   return Bytes(words & vec4<u32>(0x0f0f0f0fu), (words >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu));
 }

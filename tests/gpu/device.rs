@@ -8,7 +8,8 @@ use siskin::backend::gpu::{
 /// What this machine has, what others have or lack, and weights in many parts.
 pub fn tiers() -> Vec<GpuOptions> {
     let all = GpuOptions::default();
-    let products = |alone, dots| Some(Products { alone, dots, half_tiles: false });
+    let products = |alone, dots| Some(Products { alone, dots, ..Products::default() });
+    let textures = |dots| Some(Products { alone: true, dots, textures: true, ..Products::default() });
     vec![
         GpuOptions { products: products(false, true), ..all },
         GpuOptions { products: products(false, false), ..all },
@@ -22,7 +23,9 @@ pub fn tiers() -> Vec<GpuOptions> {
         },
         GpuOptions { products: products(true, false), max_part_bytes: Some(40_000), ..all },
         GpuOptions { products: products(true, true), ..all },
-        GpuOptions { products: Some(Products { alone: false, dots: false, half_tiles: true }), ..all },
+        GpuOptions { products: textures(false), ..all },
+        GpuOptions { products: textures(true), max_part_bytes: Some(200_000), ..all },
+        GpuOptions { products: Some(Products { half_tiles: true, ..Products::default() }), ..all },
     ]
 }
 

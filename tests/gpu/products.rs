@@ -18,7 +18,7 @@ fn shapes(dtype: DType) -> &'static [(usize, usize)] {
     if dtype.block_len() == 256 { &[(2, 256), (31, 768), (257, 512)] } else { &[(2, 32), (31, 96), (257, 512), (40, 896)] }
 }
 
-/// So many rows that a lane with rows of its own takes eight, and sixteen.
+/// So many rows that a lane with rows of its own takes twelve, and sixteen.
 fn tall_shapes(dtype: DType) -> [(usize, usize); 2] {
     [521, 2105].map(|rows| (rows, dtype.block_len().max(32)))
 }

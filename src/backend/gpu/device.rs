@@ -80,6 +80,8 @@ pub struct Products {
     pub dots: bool,
     /// For many tokens, weights and activations become f16, where lanes share a tile.
     pub half_tiles: bool,
+    /// Weights are textures (`texture.rs`), where each lane has rows of its own: so they must be known before the first weight.
+    pub textures: bool,
 }
 
 /// An open device. Errors of its queue come late and from anywhere: the first one is kept until somebody asks.
@@ -87,6 +89,8 @@ pub struct Device {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub tier: Tier,
+    /// Whether shaders can read storage textures, which weights may be.
+    pub has_textures: bool,
     /// A name for people: "NVIDIA GeForce RTX 4070".
     pub name: String,
     /// How long four bytes take to the host when the device has nothing else to do.
@@ -162,8 +166,9 @@ impl Device {
                 && instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
             enable: cfg!(target_arch = "wasm32"),
         };
+        let has_textures = instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::ReadOnlyAndReadWriteStorageTextures);
         let products = Cell::new(options.products.unwrap_or_default());
-        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, is_polled: false, products, options, fault };
+        let mut device = Self { device, queue, tier, has_textures, name: info.name, latency_ms: 0.0, is_polled: false, products, options, fault };
         device.latency_ms = device.measure_latency().await?;
         if cfg!(target_arch = "wasm32") && device.latency_ms > POLLED_MS {
             device.is_polled = true;

@@ -5,6 +5,8 @@ use super::{
     kernels::splits,
     pipeline::{Key, Pipeline},
     step::{Now, Recording},
+    texture::Texture,
+    weight::Place,
 };
 use std::{num::NonZero, rc::Rc};
 
@@ -44,6 +46,7 @@ pub enum View<'a> {
     Whole(&'a wgpu::Buffer),
     /// As a uniform: [`CONSTANTS_BYTES`] from an offset on, a multiple of 256.
     Constants(&'a wgpu::Buffer, usize),
+    Texture(&'a Texture),
 }
 
 impl<'a> From<&'a wgpu::Buffer> for View<'a> {
@@ -52,10 +55,20 @@ impl<'a> From<&'a wgpu::Buffer> for View<'a> {
     }
 }
 
+impl<'a> From<&'a Place> for View<'a> {
+    fn from(place: &'a Place) -> Self {
+        match place {
+            Place::Buffer(buffer) => Self::Whole(buffer),
+            Place::Texture(texture) => Self::Texture(texture),
+        }
+    }
+}
+
 impl<'a> View<'a> {
     fn binding(self) -> wgpu::BindingResource<'a> {
         match self {
             Self::Whole(buffer) => buffer.as_entire_binding(),
+            Self::Texture(texture) => wgpu::BindingResource::TextureView(&texture.view),
             Self::Constants(buffer, offset) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer,
                 offset: offset as u64,

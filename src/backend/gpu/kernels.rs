@@ -20,7 +20,7 @@ const ALONE_LANES: usize = 8;
 /// Rows of a group: such a workgroup takes one, or each of its lanes several where they work alone.
 const ROWS: usize = 4;
 /// So many groups of rows has a lane there of matrices of so many: the more, the less often is x read, but all cores shall have work.
-const FOURS: [(usize, usize); 3] = [(4, 512), (2, 128), (1, 0)];
+const FOURS: [(usize, usize); 3] = [(4, 512), (3, 128), (1, 0)];
 /// Parts of the context that attention takes side by side, at most.
 pub const MAX_SPLITS: usize = 32;
 /// Positions of a tile of attention.
@@ -100,7 +100,8 @@ impl Gpu {
             let mut words = Words::default();
             words.planes(part, blocks).push(part.first_row).push(part.rows);
             let grid = [blocks.div_ceil(32) as u32, 1];
-            ops.push(self.op(embed_key(m.layout), &words, &[&part.buffer, &step.token_ids, &step.x], grid, Tokens::each(1)));
+            let views = [View::from(&part.place), View::from(&step.token_ids), View::from(&step.x)];
+            ops.push(self.op(embed_key(m.layout, self.products()), &words, &views, grid, Tokens::each(1)));
         }
         ops
     }
@@ -122,8 +123,10 @@ impl Gpu {
         let key = qkv_key([q.layout, k.layout, v.layout], w.rope.pairs, self.products(), counts[0], self.cache_type());
         let (vectors, turns) = (self.vectors(), self.turns(w.rope, cache.context_tokens));
         let keep = step.fresh.as_ref().unwrap_or(&cache.blocks[block]);
-        let mut views = vec![View::from(&a.buffer), self.input(&step.x)];
-        views.extend([&step.q, &vectors, &b.buffer, &c.buffer, &turns, keep].map(View::from));
+        let mut views = vec![View::from(&a.place), self.input(&step.x)];
+        views.extend([&step.q, &vectors].map(View::from));
+        views.extend([&b.place, &c.place].map(View::from));
+        views.extend([&turns, keep].map(View::from));
         views.extend(self.constant_norm(&vectors, w.norm));
         let mut ops = vec![self.op(key, &words, &views, grid, Tokens::each(2))];
         ops.extend(self.append_op(step, cache, block));
@@ -163,7 +166,7 @@ impl Gpu {
             Some(m) if !many => {
                 let op = |part: &Part| {
                     let key = add_key(m.layout, self.products(), part.rows.div_ceil(ROWS));
-                    self.matvec(key, w, part, &[View::from(&part.buffer), self.input(&step.a), View::from(&step.x)], None)
+                    self.matvec(key, w, part, &[View::from(&part.place), self.input(&step.a), View::from(&step.x)], None)
                 };
                 m.parts.iter().map(op).collect()
             }
@@ -183,10 +186,10 @@ impl Gpu {
         words.push(0).push(0).push(0).push(0).push(0).push(0).push(groups).push(count);
         let vectors = self.vectors();
         let key = gate_up_key(gate.layout, up.layout, self.products(), count);
-        let mut views = vec![View::from(&a.buffer), self.input(&step.x), View::from(&step.a)];
+        let mut views = vec![View::from(&a.place), self.input(&step.x), View::from(&step.a)];
         match self.constant_norm(&vectors, w.norm) {
-            Some(norm) => views.extend([View::from(&b.buffer), norm]),
-            None => views.extend([&vectors, &b.buffer].map(View::from)),
+            Some(norm) => views.extend([View::from(&b.place), norm]),
+            None => views.extend([View::from(&vectors), View::from(&b.place)]),
         }
         vec![self.op(key, &words, &views, grid, Tokens::each(2))]
     }
@@ -199,7 +202,7 @@ impl Gpu {
             let key = head_key(m.layout, self.products(), part.rows.div_ceil(ROWS));
             // Of many tokens' activations, so they are no uniform.
             let views = [
-                View::from(&part.buffer),
+                View::from(&part.place),
                 View::from(&step.x),
                 View::from(&step.logits),
                 self.constant_norm(&vectors, norm).unwrap_or(View::from(&vectors)),
@@ -256,6 +259,9 @@ fn matvec_key(layouts: &[Layout], products: Products, count: usize) -> Key {
     } else {
         Key::new("matvec").with("LANES", format!("{LANES}u"))
     };
+    if products.textures {
+        key = key.flag("TEXTURES");
+    }
     for (name, layout) in ["A", "B", "C"].into_iter().zip(layouts) {
         key = key.with(name, layout.name);
     }
@@ -267,13 +273,18 @@ fn few(key: Key, products: Products) -> Key {
     if products.alone { key.flag("CONSTANT_X") } else { key }
 }
 
+/// Of four rows side by side, whose scales lie in one texel.
+fn together(key: Key, products: Products) -> Key {
+    if products.textures { key.flag("TOGETHER") } else { key }
+}
+
 fn normed(key: Key, products: Products) -> Key {
     key.flag("NORM").flag(if products.alone { "CONSTANT_NORM" } else { "VECTORS" })
 }
 
 pub fn qkv_key(layouts: [Layout; 3], pairs: RopePairs, products: Products, count: usize, cache_type: CacheType) -> Key {
     let key = few(normed(matvec_key(&layouts, products, count), products), products).flag("QKV").flag("VECTORS").cached(cache_type);
-    if pairs == RopePairs::Halves { key.flag("HALVES") } else { key }
+    if pairs == RopePairs::Halves { key.flag("HALVES") } else { together(key, products) }
 }
 
 pub fn gate_up_key(gate: Layout, up: Layout, products: Products, count: usize) -> Key {
@@ -281,15 +292,16 @@ pub fn gate_up_key(gate: Layout, up: Layout, products: Products, count: usize) -
 }
 
 pub fn add_key(w: Layout, products: Products, count: usize) -> Key {
-    few(matvec_key(&[w], products, count), products).flag("ADD")
+    together(few(matvec_key(&[w], products, count), products).flag("ADD"), products)
 }
 
 pub fn head_key(w: Layout, products: Products, count: usize) -> Key {
-    normed(matvec_key(&[w], products, count), products).flag("HEAD")
+    together(normed(matvec_key(&[w], products, count), products).flag("HEAD"), products)
 }
 
-pub fn embed_key(table: Layout) -> Key {
-    Key::new("embed").with("A", table.name)
+pub fn embed_key(table: Layout, products: Products) -> Key {
+    let key = Key::new("embed").with("A", table.name);
+    if products.textures { key.flag("TEXTURES") } else { key }
 }
 
 pub fn append_key(head: usize) -> Key {

@@ -16,6 +16,7 @@ pub mod segment;
 pub mod shader;
 mod step;
 mod tap;
+mod texture;
 mod tune;
 mod waiting;
 mod weight;
@@ -55,7 +56,7 @@ pub struct Counters {
     pub passes: u64,
     pub submits: u64,
     pub buffers: u64,
-    /// Of all buffers.
+    /// Of all buffers, and of textures.
     pub buffer_bytes: u64,
     pub bind_groups: u64,
     pub read_bytes: u64,
@@ -320,6 +321,11 @@ impl Backend for Gpu {
         logits.resize(rows * vocab, 0.0);
         let reading = Reading::after(&self.device, submission, readback, size_bytes);
         reading.finish(&self.device, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await.map(drop)
+    }
+
+    /// How matrices lie is measured.
+    fn waits_for_probe(&self) -> bool {
+        self.device.options.products.is_none()
     }
 
     /// A tile of tokens; and once it is recorded a step cannot be interrupted.

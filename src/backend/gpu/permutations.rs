@@ -29,15 +29,18 @@ pub fn every_key() -> Vec<Key> {
         }
         keys.extend([RopePairs::Adjacent, RopePairs::Halves].map(|pairs| rotate_key(pairs, cache_type)));
     }
-    keys.extend(layouts.iter().map(|&table| embed_key(table)));
-    for products in [(false, false), (false, true), (true, false)].map(|(alone, half_tiles)| Products { alone, half_tiles, dots: false }) {
+    let plain = Products::default();
+    let alone = Products { alone: true, ..plain };
+    let textures = Products { textures: true, ..alone };
+    keys.extend(layouts.iter().flat_map(|&table| [embed_key(table, plain), embed_key(table, textures)]));
+    for products in [plain, Products { half_tiles: true, ..plain }, alone, textures] {
         for &a in &layouts {
             keys.extend([Then::Store, Then::Add, Then::Gated].map(|then| matmul_key(a, then, products)));
         }
     }
-    for alone in [false, true] {
+    for products in [plain, alone, textures] {
         for dots in [false, true] {
-            let products = Products { alone, dots, half_tiles: false };
+            let products = Products { dots, ..products };
             for (i, &a) in layouts.iter().enumerate() {
                 keys.extend(GROUPS.into_iter().flat_map(|count| [add_key(a, products, count), head_key(a, products, count)]));
                 // How keys and values are kept has nothing to do with which formats meet.

@@ -3,6 +3,7 @@
 use super::{
     Gpu,
     device::{CacheType, Device, Tier},
+    texture::TEXEL,
     shader::{Defines, resolve},
 };
 use std::{collections::HashMap, rc::Rc};
@@ -125,20 +126,27 @@ impl Gpu {
     }
 }
 
-/// The bindings of group 1, as the shader declares them, one a line.
+/// The bindings of group 1, as the shader declares them, one a line: `var<..> name` for buffers, `var name` for the texture of a weight.
 fn entries(source: &str) -> Vec<wgpu::BindGroupLayoutEntry> {
-    let bindings = source.lines().filter_map(|line| line.strip_prefix("@group(1) @binding(")?.split_once(") var<"));
+    let bindings = source.lines().filter_map(|line| line.strip_prefix("@group(1) @binding(")?.split_once(") var"));
     bindings
         .map(|(binding, rest)| wgpu::BindGroupLayoutEntry {
             binding: binding.parse().unwrap_or_default(),
             visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: match rest {
-                    _ if rest.starts_with("uniform>") => wgpu::BufferBindingType::Uniform,
-                    _ => wgpu::BufferBindingType::Storage { read_only: rest.starts_with("storage, read>") },
+            ty: match rest.strip_prefix('<') {
+                Some(rest) => wgpu::BindingType::Buffer {
+                    ty: match rest {
+                        _ if rest.starts_with("uniform>") => wgpu::BufferBindingType::Uniform,
+                        _ => wgpu::BufferBindingType::Storage { read_only: rest.starts_with("storage, read>") },
+                    },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
                 },
-                has_dynamic_offset: false,
-                min_binding_size: None,
+                None => wgpu::BindingType::StorageTexture {
+                    access: wgpu::StorageTextureAccess::ReadOnly,
+                    format: TEXEL,
+                    view_dimension: wgpu::TextureViewDimension::D2,
+                },
             },
             count: None,
         })

@@ -4,7 +4,7 @@
 use super::{
     Buf, Cache, Gpu, Step,
     device::{CacheType, Products},
-    dispatch::{Op, Tokens, Words},
+    dispatch::{Op, Tokens, View, Words},
     kernels::{matrix, vector_at},
     pipeline::Key,
     segment::{BLOCK, Layout},
@@ -36,6 +36,9 @@ pub fn matmul_key(a: Layout, then: Then, products: Products) -> Key {
     // Who chose f32 weights wants them whole.
     if products.half_tiles && !products.alone && a.name != "f32" {
         key = key.flag("HALF_TILES");
+    }
+    if products.textures {
+        key = key.flag("TEXTURES");
     }
     match then {
         Then::Store => key,
@@ -73,7 +76,7 @@ impl Gpu {
             ops.push(self.op(
                 matmul_key(m.layout, then, self.products()),
                 &words,
-                &[&part.buffer, x, out],
+                &[View::from(&part.place), View::from(x), View::from(out)],
                 grid,
                 Some(Tokens { axis: 1, rows: 1, tile: tokens }),
             ));

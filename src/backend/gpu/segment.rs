@@ -5,6 +5,8 @@ use crate::quant::{BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Levels, scale_and_m
 
 /// Columns of a block.
 pub const BLOCK: usize = 32;
+/// Rows that lie together in a texture.
+pub const STRIP_ROWS: usize = crate::backend::WRITTEN_ROWS;
 
 /// How a format lies in a buffer: bytes of each plane for 8 blocks of 32 columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,28 @@ pub fn segment(dtype: DType, bytes: &[u8]) -> [Vec<u8>; 4] {
         plane.resize(plane.len().next_multiple_of(4), 0);
     }
     planes
+}
+
+/// The same planes in strips `[strips, blocks of 32 columns, STRIP_ROWS]`, the last one padded: what lanes with rows side by side read at a time
+/// lies together.
+pub fn strips(layout: Layout, planes: [Vec<u8>; 4], rows: usize, blocks: usize) -> [Vec<u8>; 4] {
+    let mut index = 0;
+    planes.map(|plane| {
+        // A scale of scales is for eight blocks.
+        let (size, count) = if index == 3 { (layout.planes[index], blocks / 8) } else { (layout.planes[index] / 8, blocks) };
+        index += 1;
+        let mut mixed = vec![0; rows.next_multiple_of(STRIP_ROWS) * count * size];
+        if size > 0 {
+            for (row, blocks) in plane.chunks_exact(count * size).take(rows).enumerate() {
+                let (strip, within) = (row / STRIP_ROWS, row % STRIP_ROWS);
+                for (block, bytes) in blocks.chunks_exact(size).enumerate() {
+                    let at = ((strip * count + block) * STRIP_ROWS + within) * size;
+                    mixed[at..at + size].copy_from_slice(bytes);
+                }
+            }
+        }
+        mixed
+    })
 }
 
 /// Bits of a level, and what is added to make it positive.

@@ -50,12 +50,16 @@ impl Gpu {
         let kinds: Vec<Products> = [(false, false), (true, false), (false, true), (true, true)]
             .into_iter()
             .filter(|(_, dots)| has_dots || !dots)
-            .map(|(alone, dots)| Products { alone, dots, half_tiles: false })
+            .map(|(alone, dots)| Products { alone, dots, ..Products::default() })
             .collect();
         let few = cols.min(FEW_COLS);
         let (product_ms, mut fastest) = self.fastest(&kinds, dtype, [rows, few], 1).await?;
         if product_ms < SLOW_MS && few < cols {
             (_, fastest) = self.fastest(&kinds, dtype, [rows, cols], 1).await?;
+        }
+        if fastest.alone && self.device.has_textures {
+            let kinds = [false, true].map(|textures| Products { textures, ..fastest });
+            (_, fastest) = self.fastest(&kinds, dtype, [rows, few], 1).await?;
         }
         // Where lanes have rows of their own, there are no tiles.
         if self.device.tier.f16 && !fastest.alone {
@@ -129,6 +133,7 @@ async fn timed(trials: &mut [Trial]) -> Result<(f64, Products)> {
 
 impl Trial {
     fn new(mut gpu: Gpu, products: Products, dtype: DType, [rows, cols]: [usize; 2], tokens: usize) -> Result<Self> {
+        gpu.device.products.set(products);
         let weight = gpu.alloc(dtype, rows, cols)?;
         let widths = Widths { embedding: rows, heads: 1, kv_heads: 1, head: 64, feed_forward: cols, vocab: 64, blocks: 1 };
         let step = gpu.step(&widths, tokens)?;

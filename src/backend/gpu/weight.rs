@@ -2,9 +2,10 @@
 
 use super::{
     Gpu,
-    segment::{BLOCK, Layout, Planes, segment},
+    segment::{BLOCK, Layout, Planes, STRIP_ROWS, segment, strips},
+    texture::{ROW_BYTES, Texture},
 };
-use crate::{Code, Error, Result, backend::GROUP_ROWS, quant::DType, tensor::Weight};
+use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 use wgpu::BufferUsages as Usage;
 
 /// A weight on the device.
@@ -29,9 +30,18 @@ pub struct Part {
     pub first_row: usize,
     pub rows: usize,
     pub planes: Planes,
-    pub buffer: wgpu::Buffer,
+    pub place: Place,
 }
 
+/// What holds a matrix.
+pub enum Place {
+    Buffer(wgpu::Buffer),
+    /// In strips ([`strips`]).
+    Texture(Texture),
+}
+
+/// Rows of a buffer come in groups of these: planes are told apart by blocks, eight at a time.
+const PADDED_ROWS: usize = 8;
 /// Weights are sent off in pieces of this size, so that they do not pile up beside their buffers.
 const SEND_BYTES: usize = 16 << 20;
 
@@ -56,19 +66,29 @@ impl Gpu {
             return Err(Error::new(Code::GpuUnsupported, message));
         };
         let blocks = cols / BLOCK;
+        let textures = self.products().textures;
         let limit = self.device.max_part_bytes().try_into().unwrap_or(usize::MAX);
-        // Of each 8 rows; their planes are padded a little.
-        let group_bytes = layout.planes(GROUP_ROWS * blocks).size_bytes;
-        let part_rows = limit.saturating_sub(64) / group_bytes * GROUP_ROWS;
+        let most_rows = self.device.device.limits().max_texture_dimension_2d as usize;
+        let limit = if textures { limit.min(most_rows * ROW_BYTES) } else { limit };
+        let together = if textures { STRIP_ROWS } else { PADDED_ROWS };
+        // Of so many rows; their planes are padded a little.
+        let together_bytes = layout.planes(together * blocks).size_bytes;
+        let part_rows = limit.saturating_sub(64) / together_bytes * together;
         if part_rows == 0 {
             return Err(Error::new(Code::GpuUnsupported, format!("A row of {cols} weights is more than the GPU takes at once.")));
         }
         let mut parts = Vec::new();
         for first_row in (0..rows).step_by(part_rows) {
             let rows = part_rows.min(rows - first_row);
-            let planes = layout.planes(rows.next_multiple_of(GROUP_ROWS) * blocks);
-            let buffer = self.buffer("weight", planes.size_bytes, Usage::STORAGE | Usage::COPY_DST)?;
-            parts.push(Part { first_row, rows, planes, buffer });
+            let planes = layout.planes(rows.next_multiple_of(together) * blocks);
+            let place = if textures {
+                let texture = Texture::new(&self.device, "weight", planes.size_bytes);
+                self.counters.buffer_bytes += texture.size_bytes as u64;
+                Place::Texture(texture)
+            } else {
+                Place::Buffer(self.buffer("weight", planes.size_bytes, Usage::STORAGE | Usage::COPY_DST)?)
+            };
+            parts.push(Part { first_row, rows, planes, place });
         }
         self.device.check()?;
         self.next_id += 1;
@@ -95,10 +115,14 @@ impl Gpu {
                 continue;
             }
             let planes = segment(weight.dtype, &bytes[(from - first_row) * row_bytes..(to - first_row) * row_bytes]);
+            let planes = if matches!(part.place, Place::Texture(_)) { strips(matrix.layout, planes, to - from, blocks) } else { planes };
             let offsets = matrix.layout.offsets((from - part.first_row) * blocks);
             let filled = planes.iter().zip(part.planes.at).zip(offsets).filter(|((plane, _), _)| !plane.is_empty());
             for ((plane, at), offset) in filled {
-                self.device.queue.write_buffer(&part.buffer, (at + offset) as u64, plane);
+                match &part.place {
+                    Place::Buffer(buffer) => self.device.queue.write_buffer(buffer, (at + offset) as u64, plane),
+                    Place::Texture(texture) => texture.write(&self.device.queue, at + offset, plane),
+                }
             }
         }
         self.unsent_bytes += bytes.len();
