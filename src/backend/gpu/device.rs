@@ -168,7 +168,8 @@ impl Device {
         };
         let has_textures = instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::ReadOnlyAndReadWriteStorageTextures);
         let products = Cell::new(options.products.unwrap_or_default());
-        let mut device = Self { device, queue, tier, has_textures, name: info.name, latency_ms: 0.0, is_polled: false, products, options, fault };
+        let mut device =
+            Self { device, queue, tier, has_textures, name: info.name, latency_ms: 0.0, is_polled: false, products, options, fault };
         device.latency_ms = device.measure_latency().await?;
         if cfg!(target_arch = "wasm32") && device.latency_ms > POLLED_MS {
             device.is_polled = true;

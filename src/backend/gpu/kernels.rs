@@ -195,15 +195,14 @@ impl Gpu {
     }
 
     /// The logits of one row alone.
-    pub(super) fn head_ops(&mut self, step: &Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32) -> Vec<Op> {
+    pub(super) fn head_ops(&mut self, step: &Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, many: bool) -> Vec<Op> {
         let Some(m) = matrix(output) else { return Vec::new() };
         let vectors = self.vectors();
         let op = |part: &Part| {
-            let key = head_key(m.layout, self.products(), part.rows.div_ceil(ROWS));
-            // Of many tokens' activations, so they are no uniform.
+            let key = head_key(m.layout, self.products(), part.rows.div_ceil(ROWS), many);
             let views = [
                 View::from(&part.place),
-                View::from(&step.x),
+                if many { View::from(&step.x) } else { self.input(&step.x) },
                 View::from(&step.logits),
                 self.constant_norm(&vectors, norm).unwrap_or(View::from(&vectors)),
             ];
@@ -295,8 +294,9 @@ pub fn add_key(w: Layout, products: Products, count: usize) -> Key {
     together(few(matvec_key(&[w], products, count), products).flag("ADD"), products)
 }
 
-pub fn head_key(w: Layout, products: Products, count: usize) -> Key {
-    together(normed(matvec_key(&[w], products, count), products).flag("HEAD"), products)
+pub fn head_key(w: Layout, products: Products, count: usize, many: bool) -> Key {
+    let key = together(normed(matvec_key(&[w], products, count), products).flag("HEAD"), products);
+    if many { key } else { few(key, products) }
 }
 
 pub fn embed_key(table: Layout, products: Products) -> Key {

@@ -272,7 +272,7 @@ impl Backend for Gpu {
     fn head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
         step.rows = Some(rows);
         match rows {
-            Rows::Last => self.record(step, "head", id(output), |gpu, step, _| gpu.head_ops(step, norm, output, eps)),
+            Rows::Last => self.record(step, "head", id(output), |gpu, step, many| gpu.head_ops(step, norm, output, eps, many)),
             Rows::All => {
                 if step.all_logits.is_none() {
                     let size_bytes = step.max_tokens * step.widths.vocab * size_of::<f32>();

@@ -42,7 +42,9 @@ pub fn every_key() -> Vec<Key> {
         for dots in [false, true] {
             let products = Products { dots, ..products };
             for (i, &a) in layouts.iter().enumerate() {
-                keys.extend(GROUPS.into_iter().flat_map(|count| [add_key(a, products, count), head_key(a, products, count)]));
+                keys.extend(GROUPS.into_iter().flat_map(|count| {
+                    [add_key(a, products, count), head_key(a, products, count, false), head_key(a, products, count, true)]
+                }));
                 // How keys and values are kept has nothing to do with which formats meet.
                 keys.extend(
                     [RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a; 3], pairs, products, GROUPS[0], CacheType::Q8_0)),

@@ -3,8 +3,8 @@
 use super::{
     Gpu,
     device::{CacheType, Device, Tier},
-    texture::TEXEL,
     shader::{Defines, resolve},
+    texture::TEXEL,
 };
 use std::{collections::HashMap, rc::Rc};
 

@@ -38,7 +38,8 @@ impl Texture {
         let (mut at, mut rest) = (at / TEXEL_BYTES, bytes);
         while !rest.is_empty() {
             let (row, column, texels) = (at / TEXELS, at % TEXELS, rest.len() / TEXEL_BYTES);
-            let [width, height] = if column == 0 && texels >= TEXELS { [TEXELS, texels / TEXELS] } else { [texels.min(TEXELS - column), 1] };
+            let [width, height] =
+                if column == 0 && texels >= TEXELS { [TEXELS, texels / TEXELS] } else { [texels.min(TEXELS - column), 1] };
             let (piece, after) = rest.split_at(width * height * TEXEL_BYTES);
             queue.write_texture(
                 wgpu::TexelCopyTextureInfo {
