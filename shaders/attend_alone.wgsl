@@ -20,9 +20,11 @@ struct Op {
 const HEAD = $HEAD;
 const GROUP = $GROUP;     // query heads that share a key-value head
 const LANES = $LANES;     // HEAD / 8 or more
+const FOURS = (GROUP + 3u) / 4u;
 const LOWEST = -1e30;
 
-var<workgroup> scores: array<vec4<f32>, GROUP * LANES>;                    // [GROUP, positions / 4]
+var<workgroup> weights: array<vec4<f32>, GROUP * LANES>;                   // [GROUP, positions / 4]
+var<workgroup> tops: array<vec4<f32>, FOURS * LANES>;                      // the largest of each lane's scores: [GROUP / 4, LANES]
 
 // Eight elements of each of four positions, a column each.
 struct Four {
@@ -54,11 +56,12 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
 
   var low: array<vec4<f32>, GROUP>;
   var high: array<vec4<f32>, GROUP>;
-  var maxima: array<f32, GROUP>;
+  var maxima: array<vec4<f32>, FOURS>;                                     // [GROUP]
+  var top: array<vec4<f32>, FOURS>;
   var totals: array<f32, GROUP>;
   var score: array<vec4<f32>, GROUP>;
-  for (var h = 0u; h < GROUP; h++) {
-    maxima[h] = LOWEST;
+  for (var f = 0u; f < FOURS; f++) {
+    maxima[f] = vec4<f32>(LOWEST);
   }
 
   for (var start = split_start; start < split_end; start += 4u * LANES) {
@@ -76,37 +79,44 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
       }
     }
     for (var h = 0u; h < GROUP; h++) {
-      scores[h * LANES + lane] = select(vec4<f32>(LOWEST), score[h] * inverseSqrt(f32(HEAD)), positions < vec4<u32>(split_end));
+      let s = select(vec4<f32>(LOWEST), score[h] * inverseSqrt(f32(HEAD)), positions < vec4<u32>(split_end));
+      score[h] = s;
+      top[h / 4u][h % 4u] = max(max(s.x, s.y), max(s.z, s.w));
+    }
+    for (var f = 0u; f < FOURS; f++) {
+      tops[f * LANES + lane] = top[f];
+      top[f] = maxima[f];
     }
     workgroupBarrier();
 
     let fours = min(LANES, (split_end - start + 3u) / 4u);
-    for (var h = 0u; h < GROUP; h++) {
-      score[h] = vec4<f32>(maxima[h]);
-    }
     for (var i = 0u; i < fours; i++) {
-      for (var h = 0u; h < GROUP; h++) {
-        score[h] = max(score[h], scores[h * LANES + i]);
+      for (var f = 0u; f < FOURS; f++) {
+        top[f] = max(top[f], tops[f * LANES + i]);
       }
     }
     for (var h = 0u; h < GROUP; h++) {
-      let largest = max(max(score[h].x, score[h].y), max(score[h].z, score[h].w));
-      let rescale = exp(maxima[h] - largest);
-      maxima[h] = largest;
+      let largest = top[h / 4u][h % 4u];
+      let rescale = exp(maxima[h / 4u][h % 4u] - largest);
       totals[h] *= rescale;
       low[h] *= rescale;
       high[h] *= rescale;
+      weights[h * LANES + lane] = exp(score[h] - largest);
     }
+    for (var f = 0u; f < FOURS; f++) {
+      maxima[f] = top[f];
+    }
+    workgroupBarrier();
+
     for (var i = 0u; i < fours; i++) {
       let v = four(values + min(vec4<u32>(start + 4u * i) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last)), part);
       for (var h = 0u; h < GROUP; h++) {
-        let weights = exp(scores[h * LANES + i] - maxima[h]);
-        totals[h] += dot(weights, vec4<f32>(1.0));
-        low[h] += v.low * weights;
-        high[h] += v.high * weights;
+        let w = weights[h * LANES + i];
+        totals[h] += dot(w, vec4<f32>(1.0));
+        low[h] += v.low * w;
+        high[h] += v.high * w;
       }
     }
-    workgroupBarrier();
   }
 
   if (lane > part) {
@@ -116,7 +126,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     let row = token * op.heads + kv_head * GROUP + h;
     let first = (row * op.max_splits + split) * (HEAD + 2u);
     if (lane == 0u) {
-      partials[first] = maxima[h];
+      partials[first] = maxima[h / 4u][h % 4u];
       partials[first + 1u] = totals[h];
     }
     for (var i = 0u; i < 4u; i++) {

@@ -216,7 +216,7 @@ describe('a bad GPU ends on the processor, which says why', { skip: cannotRun(SM
     'a kernel that returns garbage': { code: withShaders('silu.x', '(7.0 * silu.y)'), because: /computes wrong numbers/, refusal: 'gpu_refused' },
     // Of the attention that SwiftShader gets: where a turn of a loop forgets what the one before left.
     'a kernel that is wrong from its second turn on': {
-      code: withShaders('low[h] += v.low * weights;', 'low[h] = v.low * weights;'),
+      code: withShaders('low[h] += v.low * w;', 'low[h] = v.low * w;'),
       because: /computes wrong numbers/,
       refusal: 'gpu_refused',
     },
