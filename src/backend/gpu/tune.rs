@@ -58,7 +58,8 @@ impl Gpu {
             (_, fastest) = self.fastest(&kinds, dtype, [rows, cols], 1).await?;
         }
         if fastest.alone && self.device.has_textures {
-            let kinds = [false, true].map(|textures| Products { textures, ..fastest });
+            // In doubt textures: what they gain with all of a model is more than with one matrix, which a cache may hold.
+            let kinds = [true, false].map(|textures| Products { textures, ..fastest });
             (_, fastest) = self.fastest(&kinds, dtype, [rows, few], 1).await?;
         }
         // Where lanes have rows of their own, there are no tiles.
