@@ -222,12 +222,14 @@ describe('a bad GPU ends on the processor, which says why', { skip: cannotRun(SM
     },
     'no memory for the weights': {
       code: `
-        const { createBuffer } = GPUDevice.prototype;
         let weights = 0;
-        GPUDevice.prototype.createBuffer = function (descriptor) {
-          if (descriptor.label === 'weight' && ++weights === 5) this.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error: new GPUOutOfMemoryError('full') }));
-          return createBuffer.call(this, descriptor);
-        };`,
+        for (const name of ['createBuffer', 'createTexture']) {
+          const create = GPUDevice.prototype[name];
+          GPUDevice.prototype[name] = function (descriptor) {
+            if (descriptor.label === 'weight' && ++weights === 5) this.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error: new GPUOutOfMemoryError('full') }));
+            return create.call(this, descriptor);
+          };
+        }`,
       because: /no memory left/,
       refusal: 'gpu_out_of_memory',
     },
