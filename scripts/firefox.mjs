@@ -14,5 +14,7 @@ export const WEBGPU_PREFS = { 'dom.webgpu.enabled': true, 'gfx.webgpu.ignore-blo
  */
 export function launchFirefox(prefs, profile) {
   const puppeteer = createRequire(join(fileURLToPath(new URL('..', import.meta.url)), 'pkg/package.json'))('puppeteer-core');
-  return puppeteer.launch({ browser: 'firefox', executablePath: FIREFOX, headless: true, extraPrefsFirefox: prefs, userDataDir: profile });
+  // Who calls has limits of its own; puppeteer's of three minutes is short where a slow machine compiles every kernel.
+  const protocolTimeout = 15 * 60_000;
+  return puppeteer.launch({ browser: 'firefox', executablePath: FIREFOX, headless: true, extraPrefsFirefox: prefs, userDataDir: profile, protocolTimeout });
 }
