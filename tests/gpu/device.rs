@@ -23,9 +23,9 @@ pub fn tiers() -> Vec<GpuOptions> {
         },
         GpuOptions { products: products(true, false), max_part_bytes: Some(40_000), ..all },
         GpuOptions { products: products(true, true), ..all },
+        GpuOptions { products: Some(Products { half_tiles: true, ..Products::default() }), ..all },
         GpuOptions { products: textures(false), ..all },
         GpuOptions { products: textures(true), max_part_bytes: Some(200_000), ..all },
-        GpuOptions { products: Some(Products { half_tiles: true, ..Products::default() }), ..all },
     ]
 }
 

@@ -10,7 +10,7 @@ use siskin::backend::gpu::device::GpuOptions;
 /// In a browser, where compiling takes long, those alone whose logits differ: products have checks of their own.
 pub fn f32_and_f16() -> Vec<GpuOptions> {
     let tiers = tiers();
-    if THOROUGH { tiers } else { vec![tiers[1], tiers[5]] }
+    if THOROUGH { tiers } else { vec![tiers[1], tiers[5], tiers[6]] }
 }
 
 pub async fn tiny_models(options: GpuOptions) {

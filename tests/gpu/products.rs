@@ -39,7 +39,8 @@ pub async fn products_and_rows(options: GpuOptions) {
                 logits(&mut harness, dtype, [rows, cols], tokens).await;
             }
         }
-        let worth = THOROUGH || [DType::F16, DType::Q8_0, DType::Q4K].contains(&dtype);
+        let textures = options.products.is_some_and(|products| products.textures);
+        let worth = THOROUGH || dtype == DType::Q4K || (!textures && [DType::F16, DType::Q8_0].contains(&dtype));
         if worth && options.products.is_some_and(|products| products.alone) && options.max_part_bytes.is_none() {
             for (rows, cols) in tall_shapes(dtype) {
                 projections(&mut harness, dtype, [rows, cols], 1).await;
