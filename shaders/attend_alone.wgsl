@@ -20,7 +20,7 @@ struct Op {
 const HEAD = $HEAD;
 const GROUP = $GROUP;     // query heads that share a key-value head
 const LANES = $LANES;     // HEAD / 8 or more
-const FOURS = (GROUP + 3u) / 4u;
+const FOURS = (GROUP + 3u) / 4u;          // of those, four by four
 const LOWEST = -1e30;
 
 var<workgroup> weights: array<vec4<f32>, GROUP * LANES>;                   // [GROUP, positions / 4]

@@ -1,4 +1,4 @@
-// The scales and offsets of a block, of four rows that stand side by side.
+// The scales and offsets of a block of columns, of four rows.
 struct FourScales {
   a: vec4<f32>,
   b: vec4<f32>,
