@@ -8,11 +8,7 @@ struct Op {
   rows: u32,
 }
 @group(1) @binding(0) var<uniform> op: Op;
-#ifdef TEXTURES
-@group(1) @binding(1) var buf_a: texture_storage_2d<rgba32uint, read>;
-#else
 @group(1) @binding(1) var<storage, read> buf_a: array<vec4<u32>>;
-#endif
 @group(1) @binding(2) var<storage, read> token_ids: array<u32>;
 @group(1) @binding(3) var<storage, read_write> x: array<vec4<f32>>; // [tokens, columns / 4]
 
@@ -23,7 +19,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (i >= op.planes_a.blocks || row >= op.rows) {
     return;
   }
-  let block = numbers_a(vec4<u32>(row), i).x;
+  let block = row * op.planes_a.blocks + i;
   let l = levels_a(block);
   let s = scales_a(block);
   let at = (group.y * op.planes_a.blocks + i) * 8u;

@@ -3,7 +3,7 @@
 
 use crate::{
     Code, Error, Result,
-    backend::{Backend, WRITTEN_ROWS},
+    backend::{Backend, GROUP_ROWS},
     format::{
         gguf::{Gguf, GgufReader, TensorInfo},
         metadata::Metadata,
@@ -73,8 +73,6 @@ struct Tensors<B: Backend> {
     template: Option<ChatTemplate>,
     facts: Facts,
     context_tokens: usize,
-    /// The chunk that ended the header, and where it begins, until the backend was probed: then more comes.
-    waiting: Option<(u64, Vec<u8>)>,
     /// In the file's order; `next` is the one being read.
     plan: Vec<TensorInfo>,
     next: usize,
@@ -123,15 +121,7 @@ impl<B: Backend> Loader<B> {
             let placeholder =
                 State::Failed(Error::new(Code::NotLoaded, "The model is not loaded. Make a new loader and push the file again."));
             if let State::Header { backend, .. } = std::mem::replace(&mut self.state, placeholder) {
-                let mut tensors = Box::new(Tensors::new(backend, &gguf, self.options)?);
-                let waits = tensors.backend.waits_for_probe();
-                if waits {
-                    tensors.waiting = Some((self.at, chunk.to_vec()));
-                }
-                self.state = State::Tensors(tensors);
-                if waits {
-                    return Ok(());
-                }
+                self.state = State::Tensors(Box::new(Tensors::new(backend, &gguf, self.options)?));
             }
         }
         match &mut self.state {
@@ -196,7 +186,6 @@ impl<B: Backend> Tensors<B> {
             template,
             facts,
             context_tokens,
-            waiting: None,
             plan,
             next: 0,
             current: None,
@@ -207,9 +196,6 @@ impl<B: Backend> Tensors<B> {
 
     /// Takes the bytes of `chunk`, which begins at byte `at` of the file.
     fn take(&mut self, at: u64, chunk: &[u8]) -> Result<()> {
-        if let Some((at, waiting)) = self.waiting.take() {
-            self.take(at, &waiting)?;
-        }
         let end = at + chunk.len() as u64;
         while let Some(info) = self.plan.get(self.next) {
             let tensor_end = info.offset + info.size_bytes;
@@ -266,7 +252,7 @@ impl<Buf> Current<Buf> {
     }
 
     fn take<B: Backend<Buf = Buf>>(&mut self, backend: &mut B, name: &str, mut bytes: &[u8]) -> Result<()> {
-        let group = WRITTEN_ROWS * self.row_bytes;
+        let group = GROUP_ROWS * self.row_bytes;
         if !self.staged.is_empty() {
             let missing = (self.needed(group) - self.staged.len()).min(bytes.len());
             let (head, rest) = bytes.split_at(missing);

@@ -18,10 +18,3 @@ fn levels_W(block: u32) -> Eight {
 fn scales_W(block: u32) -> vec4<f32> {
   return vec4<f32>(1.0, 0.0, 1.0, 0.0);
 }
-#ifdef TEXTURES
-
-fn four_scales_W(block: u32) -> FourScales {
-  let one = scales_W(block);
-  return FourScales(one, one, one, one);
-}
-#endif

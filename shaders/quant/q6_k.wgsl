@@ -25,13 +25,5 @@ fn scaled_W(bytes: u32, d: f32) -> vec4<f32> {
 
 fn scales_W(block: u32) -> vec4<f32> {
   let bytes = word_W(op.planes_W.scales_at + (block >> 1u)) >> ((block & 1u) * 16u);
-  return scaled_W(bytes, half_W(op.planes_W.supers_at, super_W(block)));
+  return scaled_W(bytes, half_W(op.planes_W.supers_at, block >> 3u));
 }
-#ifdef TEXTURES
-
-fn four_scales_W(block: u32) -> FourScales {
-  let bytes = half_words_W(op.planes_W.scales_at, block);
-  let d = four_halves_W(op.planes_W.supers_at, super_W(block));
-  return FourScales(scaled_W(bytes.x, d.x), scaled_W(bytes.x >> 16u, d.y), scaled_W(bytes.y, d.z), scaled_W(bytes.y >> 16u, d.w));
-}
-#endif

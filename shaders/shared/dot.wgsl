@@ -1,8 +1,8 @@
-// Rows of a weight times a block of 32 columns of x.
-//   TOGETHER   the four rows stand side by side, beginning with a multiple of four
+// Multiplies rows of a weight by a block of 32 columns of x.
 #import shared/input
 
-fn dot_W(block: u32, s: vec4<f32>, x: Input) -> f32 {
+fn dot_W(block: u32, x: Input) -> f32 {
+  let s = scales_W(block);
 #ifdef DOTS
   let l = bytes_W(block);
   let dots = x.scale * vec2<f32>(vec2<i32>(
@@ -20,22 +20,11 @@ fn dot_W(block: u32, s: vec4<f32>, x: Input) -> f32 {
 }
 
 fn four_dots_W(rows: vec4<u32>, block: u32, x: Input) -> vec4<f32> {
-  let at = numbers_W(rows, block);
-#ifdef TOGETHER
-  let s = four_scales_W(at.x);
-#else
-  let s = FourScales(scales_W(at.x), scales_W(at.y), scales_W(at.z), scales_W(at.w));
-#endif
-  return vec4<f32>(dot_W(at.x, s.a, x), dot_W(at.y, s.b, x), dot_W(at.z, s.c, x), dot_W(at.w, s.d, x));
+  let at = rows * op.planes_W.blocks + block;
+  return vec4<f32>(dot_W(at.x, x), dot_W(at.y, x), dot_W(at.z, x), dot_W(at.w, x));
 }
 
 fn two_dots_W(rows: vec2<u32>, block: u32, x: Input) -> vec2<f32> {
-  let at = numbers_W(rows.xyxy, block);
-#ifdef TEXTURES
-  let four = four_scales_W(at.x & ~3u);
-  let first = (at.x & 2u) == 0u;
-  return vec2<f32>(dot_W(at.x, select(four.c, four.a, first), x), dot_W(at.y, select(four.d, four.b, first), x));
-#else
-  return vec2<f32>(dot_W(at.x, scales_W(at.x), x), dot_W(at.y, scales_W(at.y), x));
-#endif
+  let at = rows * op.planes_W.blocks + block;
+  return vec2<f32>(dot_W(at.x, x), dot_W(at.y, x));
 }

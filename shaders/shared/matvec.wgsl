@@ -39,46 +39,27 @@ struct Op {
 }
 
 @group(1) @binding(0) var<uniform> op: Op;
-#ifdef TEXTURES
-@group(1) @binding(1) var buf_a: texture_storage_2d<rgba32uint, read>;
-#else
 @group(1) @binding(1) var<storage, read> buf_a: array<vec4<u32>>;
-#endif
-#ifdef CONSTANT_X
-@group(1) @binding(2) var<uniform> x: array<vec4<f32>, CONSTANTS>;         // [tokens, columns / 4]
-#else
 @group(1) @binding(2) var<storage, read> x: array<vec4<f32>>;              // [tokens, columns / 4]
-#endif
 #ifdef QKV
 @group(1) @binding(3) var<storage, read_write> out: array<f32>;            // q: [tokens, heads * head]
 #else
 @group(1) @binding(3) var<storage, read_write> out: array<f32>;            // [tokens, rows]
 #endif
-#ifdef VECTORS
+#ifdef NORM
 @group(1) @binding(4) var<storage, read> vectors: array<vec4<f32>>;
 #endif
 #ifdef B
-#ifdef TEXTURES
-@group(1) @binding(5) var buf_b: texture_storage_2d<rgba32uint, read>;
-#else
 @group(1) @binding(5) var<storage, read> buf_b: array<vec4<u32>>;
 #endif
-#endif
 #ifdef QKV
-#ifdef TEXTURES
-@group(1) @binding(6) var buf_c: texture_storage_2d<rgba32uint, read>;
-#else
 @group(1) @binding(6) var<storage, read> buf_c: array<vec4<u32>>;
-#endif
 @group(1) @binding(7) var<storage, read> turns: array<vec2<f32>>;          // [positions, rotated / 2]: cosine, sine
 #ifdef CACHE8
 @group(1) @binding(8) var<storage, read_write> fresh: array<f32>;          // [tokens, k | v, kv heads, head]
 #else
 @group(1) @binding(8) var<storage, read_write> cache: array<u32>;          // two f16 a word: [k | v, kv heads, positions, head / 2]
 #endif
-#endif
-#ifdef CONSTANT_NORM
-@group(1) @binding(9) var<uniform> norm: array<vec4<f32>, CONSTANTS>;
 #endif
 
 #ifdef QKV
@@ -118,19 +99,11 @@ fn columns(token: u32, block: u32) -> Columns {
   var square = 0.0;
 #ifdef NORM
   square = dot(v.a, v.a) + dot(v.b, v.b) + dot(v.c, v.c) + dot(v.d, v.d) + dot(v.e, v.e) + dot(v.f, v.f) + dot(v.g, v.g) + dot(v.h, v.h);
-#ifdef CONSTANT_NORM
-  let n = block * 8u;
-  v = Eight(
-    v.a * norm[n], v.b * norm[n + 1u], v.c * norm[n + 2u], v.d * norm[n + 3u],
-    v.e * norm[n + 4u], v.f * norm[n + 5u], v.g * norm[n + 6u], v.h * norm[n + 7u],
-  );
-#else
   let n = op.norm_at + block * 8u;
   v = Eight(
     v.a * vectors[n], v.b * vectors[n + 1u], v.c * vectors[n + 2u], v.d * vectors[n + 3u],
     v.e * vectors[n + 4u], v.f * vectors[n + 5u], v.g * vectors[n + 6u], v.h * vectors[n + 7u],
   );
-#endif
 #endif
   return Columns(input(v), square);
 }

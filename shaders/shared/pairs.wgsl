@@ -3,10 +3,3 @@ fn pair_W(block: u32) -> vec4<f32> {
   let pair = unpack2x16float(word_W(op.planes_W.scales_at + block));
   return vec4<f32>(pair, pair);
 }
-#ifdef TEXTURES
-
-fn four_scales_W(block: u32) -> FourScales {
-  let words = vector_W((op.planes_W.scales_at + block) >> 2u);
-  return FourScales(unpack2x16float(words.x).xyxy, unpack2x16float(words.y).xyxy, unpack2x16float(words.z).xyxy, unpack2x16float(words.w).xyxy);
-}
-#endif

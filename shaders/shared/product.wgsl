@@ -9,11 +9,7 @@ struct Op {
   stride: u32,            // from one token's results to the next
 }
 @group(1) @binding(0) var<uniform> op: Op;
-#ifdef TEXTURES
-@group(1) @binding(1) var buf_a: texture_storage_2d<rgba32uint, read>;
-#else
 @group(1) @binding(1) var<storage, read> buf_a: array<vec4<u32>>;
-#endif
 @group(1) @binding(2) var<storage, read> x: array<vec4<f32>>;              // [tokens, columns / 4]
 @group(1) @binding(3) var<storage, read_write> out: array<f32>;            // [tokens, stride]
 

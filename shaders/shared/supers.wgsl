@@ -8,16 +8,5 @@ fn scaled_W(bytes: u32, word: u32) -> vec4<f32> {
 
 fn super_pair_W(block: u32) -> vec4<f32> {
   let bytes = (word_W(op.planes_W.scales_at + (block >> 1u)) >> ((block & 1u) * 16u)) & 0xffffu;
-  return scaled_W(bytes, word_W(op.planes_W.supers_at + super_W(block)));
+  return scaled_W(bytes, word_W(op.planes_W.supers_at + (block >> 3u)));
 }
-#ifdef TEXTURES
-
-fn four_scales_W(block: u32) -> FourScales {
-  let bytes = half_words_W(op.planes_W.scales_at, block);
-  let words = vector_W((op.planes_W.supers_at + super_W(block)) >> 2u);
-  return FourScales(
-    scaled_W(bytes.x & 0xffffu, words.x), scaled_W(bytes.x >> 16u, words.y),
-    scaled_W(bytes.y & 0xffffu, words.z), scaled_W(bytes.y >> 16u, words.w),
-  );
-}
-#endif

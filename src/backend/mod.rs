@@ -12,9 +12,7 @@ pub mod gpu;
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 use choice::{Choose, Chosen};
 
-/// Weights are written in groups of this many rows, so that a backend can interleave them.
-pub const WRITTEN_ROWS: usize = 32;
-/// As many as the processor's kernels take together.
+/// Weights are written in groups of this many rows, which a backend may interleave.
 pub const GROUP_ROWS: usize = 8;
 
 /// The widths of a model's activations.
@@ -94,13 +92,9 @@ pub trait Backend {
     /// The activations of one step: the residual stream `x [tokens, embedding]` and what is derived from it.
     type Step;
 
-    /// Whether weights shall not come before the backend was tried on what the header says.
-    fn waits_for_probe(&self) -> bool {
-        false
-    }
     /// Makes room for a weight. Errors: `out_of_memory`, `tensor_type`.
     fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Self::Buf>>;
-    /// Fills rows `first_row ..` from the file's bytes. `first_row` is a multiple of [`WRITTEN_ROWS`], and so is the row count but for the last call.
+    /// Fills rows `first_row ..` from the file's bytes. `first_row` is a multiple of [`GROUP_ROWS`], and so is the row count but for the last call.
     fn write(&mut self, weight: &mut Weight<Self::Buf>, first_row: usize, bytes: &[u8]);
     /// Room for `context_tokens` positions. Errors: `out_of_memory`.
     fn cache(&mut self, widths: &Widths, context_tokens: usize) -> Result<Self::Cache>;

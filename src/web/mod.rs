@@ -113,17 +113,16 @@ impl Engine {
     }
 
     /// On the graphics card. `options`: `{context_tokens?: number, cache_type?: "f16" | "q8_0"}`, and what is measured if it is absent:
-    /// `{steps_in_flight?: number, alone?: boolean, dots?: boolean, half_tiles?: boolean, textures?: boolean}`; with any of the last four
-    /// nothing is tuned ([`Products`]).
+    /// `{steps_in_flight?: number, dots?: boolean, half_tiles?: boolean}`; with any of the last two nothing is tuned ([`Products`]).
     /// Errors: those of the GPU.
     #[cfg(not(target_feature = "atomics"))]
     pub async fn on_gpu(options: JsValue) -> std::result::Result<Engine, JsValue> {
         let mut fields = Fields::from_json(&from_js(&options)?)?;
         let options = Options { context_tokens: fields.take("context_tokens")? };
         let cache_type = fields.take::<String>("cache_type")?.as_deref().map(CacheType::named).transpose()?.unwrap_or_default();
-        let kind: [Option<bool>; 4] = [fields.take("alone")?, fields.take("dots")?, fields.take("half_tiles")?, fields.take("textures")?];
-        let [alone, dots, half_tiles, textures] = kind.map(Option::unwrap_or_default);
-        let products = kind.iter().any(Option::is_some).then_some(Products { alone, dots, half_tiles, textures });
+        let kind: [Option<bool>; 2] = [fields.take("dots")?, fields.take("half_tiles")?];
+        let [dots, half_tiles] = kind.map(Option::unwrap_or_default);
+        let products = kind.iter().any(Option::is_some).then_some(Products { dots, half_tiles });
         let gpu = GpuOptions { cache_type, products, steps_in_flight: fields.take("steps_in_flight")?, ..GpuOptions::default() };
         fields.finish()?;
         Ok(Engine::loading(EngineLoader::on_gpu(options, gpu).await?, Vec::new()))

@@ -10,7 +10,7 @@ use siskin::{
         Activation, AttentionInput, Backend, FeedForward, Rope, RopePairs, Rows, Widths,
         gpu::{
             Counters, Gpu,
-            device::{CacheType, GpuOptions, Products},
+            device::{CacheType, GpuOptions},
         },
     },
     generate::sampler::{Sampler, SamplingOptions},
@@ -156,20 +156,15 @@ fn a_long_context_costs_little() {
 fn the_device_holds_weights_cache_and_little_more() {
     let Some(path) = model_path("SmolLM2-135M-Instruct.Q4_1.gguf") else { return };
     let file = std::fs::read(path).unwrap();
-    let textures = Products { alone: true, textures: true, ..Products::default() };
-    for products in [None, Some(textures)] {
-        let Some(gpu) = pollster::block_on(gpu(GpuOptions { products, ..GpuOptions::default() })) else { return };
-        let mut loader = Loader::new(gpu, Options { context_tokens: Some(1400) });
-        loader.push(&file).unwrap();
-        let weights = loader.header().unwrap().0.counters().buffer_bytes;
-        assert_eq!(weights == 0, products.is_none(), "none comes before it is known how weights lie");
-        let mut model = loader.finish().unwrap().model;
-        let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();
-        next(&mut model, &[1, 2, 3, 4, 5, 6, 7, 8, 9], &mut sampler);
-        // Keys and values of 30 blocks with three heads of 64, two bytes each.
-        let cache_bytes = 1400 * 30 * 2 * 3 * 64 * 2;
-        let bytes = model.backend.counters().buffer_bytes;
-        println!("{bytes} bytes on the device");
-        assert!(bytes < file.len() as u64 + cache_bytes + (64 << 20));
-    }
+    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
+    let mut loader = Loader::new(gpu, Options { context_tokens: Some(1400) });
+    loader.push(&file).unwrap();
+    let mut model = loader.finish().unwrap().model;
+    let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();
+    next(&mut model, &[1, 2, 3, 4, 5, 6, 7, 8, 9], &mut sampler);
+    // Keys and values of 30 blocks with three heads of 64, two bytes each.
+    let cache_bytes = 1400 * 30 * 2 * 3 * 64 * 2;
+    let bytes = model.backend.counters().buffer_bytes;
+    println!("{bytes} bytes on the device");
+    assert!(bytes < file.len() as u64 + cache_bytes + (64 << 20));
 }

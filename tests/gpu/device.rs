@@ -8,10 +8,9 @@ use siskin::backend::gpu::{
 /// What this machine has, what others have or lack, and weights in many parts.
 pub fn tiers() -> Vec<GpuOptions> {
     let all = GpuOptions::default();
-    let products = |alone, dots| Some(Products { alone, dots, ..Products::default() });
-    let textures = |dots| Some(Products { alone: true, dots, textures: true, ..Products::default() });
+    let products = |dots, half_tiles| Some(Products { dots, half_tiles });
     vec![
-        GpuOptions { products: products(false, true), ..all },
+        GpuOptions { products: products(true, false), ..all },
         GpuOptions { products: products(false, false), ..all },
         GpuOptions {
             products: products(false, false),
@@ -22,10 +21,7 @@ pub fn tiers() -> Vec<GpuOptions> {
             ..all
         },
         GpuOptions { products: products(true, false), max_part_bytes: Some(40_000), ..all },
-        GpuOptions { products: products(true, true), ..all },
-        GpuOptions { products: Some(Products { half_tiles: true, ..Products::default() }), ..all },
-        GpuOptions { products: textures(false), ..all },
-        GpuOptions { products: textures(true), max_part_bytes: Some(200_000), ..all },
+        GpuOptions { products: products(false, true), ..all },
     ]
 }
 

@@ -10,7 +10,11 @@ use siskin::backend::gpu::device::GpuOptions;
 /// In a browser, where compiling takes long, those alone whose logits differ: products have checks of their own.
 pub fn f32_and_f16() -> Vec<GpuOptions> {
     let tiers = tiers();
-    if THOROUGH { tiers } else { vec![tiers[1], tiers[5], tiers[6]] }
+    if THOROUGH {
+        tiers
+    } else {
+        tiers.into_iter().filter(|options| !options.products.unwrap_or_default().dots && options.max_part_bytes.is_none()).collect()
+    }
 }
 
 pub async fn tiny_models(options: GpuOptions) {

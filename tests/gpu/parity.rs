@@ -35,7 +35,7 @@ macro_rules! checks {
 checks! {
     products::products_and_rows: tiers,
     attention::queries_keys_and_values: tiers,
-    attention::attention_is_the_plain_softmax: attention::shared_and_alone,
+    attention::attention_is_the_plain_softmax: attention::either_cache,
     attention::what_no_kernel_takes_is_told: plain,
     sampling::filters: plain,
     sampling::penalties_and_biases: plain,

@@ -18,11 +18,6 @@ fn shapes(dtype: DType) -> &'static [(usize, usize)] {
     if dtype.block_len() == 256 { &[(2, 256), (31, 768), (257, 512)] } else { &[(2, 32), (31, 96), (257, 512), (40, 896)] }
 }
 
-/// So many rows that a lane with rows of its own takes twelve, and sixteen.
-fn tall_shapes(dtype: DType) -> [(usize, usize); 2] {
-    [521, 2105].map(|rows| (rows, dtype.block_len().max(32)))
-}
-
 /// Every format and shape, on one device: what it compiles serves more than one of these.
 pub async fn products_and_rows(options: GpuOptions) {
     let Some(mut harness) = Harness::new(options, &WIDTHS).await else { return };
@@ -37,15 +32,6 @@ pub async fn products_and_rows(options: GpuOptions) {
                 projections(&mut harness, dtype, [rows, cols], tokens).await;
                 feed_forwards(&mut harness, [dtype, other], [rows, cols], tokens).await;
                 logits(&mut harness, dtype, [rows, cols], tokens).await;
-            }
-        }
-        let textures = options.products.is_some_and(|products| products.textures);
-        let worth = THOROUGH || dtype == DType::Q4K || (!textures && [DType::F16, DType::Q8_0].contains(&dtype));
-        if worth && options.products.is_some_and(|products| products.alone) && options.max_part_bytes.is_none() {
-            for (rows, cols) in tall_shapes(dtype) {
-                projections(&mut harness, dtype, [rows, cols], 1).await;
-                feed_forwards(&mut harness, [dtype; 2], [rows, cols], 1).await;
-                logits(&mut harness, dtype, [rows, cols], 1).await;
             }
         }
     }

@@ -3,7 +3,7 @@
 pub use super::random::Random;
 use half::{bf16, f16};
 use siskin::{
-    backend::{Backend, WRITTEN_ROWS},
+    backend::{Backend, GROUP_ROWS},
     quant::{DType, Levels},
     tensor::Weight,
 };
@@ -82,7 +82,7 @@ impl<Buf> Matrix<Buf> {
         }
         let mut weight = backend.alloc(dtype, rows, cols).expect("memory");
         // In two calls, as a loader would.
-        let (first, row_bytes) = (rows / 2 / WRITTEN_ROWS * WRITTEN_ROWS, bytes.len() / rows);
+        let (first, row_bytes) = (rows / 2 / GROUP_ROWS * GROUP_ROWS, bytes.len() / rows);
         backend.write(&mut weight, 0, &bytes[..first * row_bytes]);
         backend.write(&mut weight, first, &bytes[first * row_bytes..]);
         Self { weight, values, sizes }

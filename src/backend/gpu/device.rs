@@ -74,14 +74,10 @@ pub struct Tier {
 /// How a matrix is multiplied by one token (`shaders/matvec.wgsl`), and by many (`shaders/matmul.wgsl`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Products {
-    /// Each lane has rows of its own: faster where a processor plays the graphics card.
-    pub alone: bool,
     /// Activations become bytes, in two planes, and products dots of bytes, where the weights have bytes.
     pub dots: bool,
-    /// For many tokens, weights and activations become f16, where lanes share a tile.
+    /// For many tokens, weights and activations become f16 in the tiles of workgroup memory.
     pub half_tiles: bool,
-    /// Weights are textures (`texture.rs`), where each lane has rows of its own: so they must be known before the first weight.
-    pub textures: bool,
 }
 
 /// An open device. Errors of its queue come late and from anywhere: the first one is kept until somebody asks.
@@ -89,8 +85,6 @@ pub struct Device {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub tier: Tier,
-    /// Whether shaders can read storage textures, which weights may be.
-    pub has_textures: bool,
     /// A name for people: "NVIDIA GeForce RTX 4070".
     pub name: String,
     /// How long four bytes take to the host when the device has nothing else to do.
@@ -166,10 +160,8 @@ impl Device {
                 && instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
             enable: cfg!(target_arch = "wasm32"),
         };
-        let has_textures = instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::ReadOnlyAndReadWriteStorageTextures);
         let products = Cell::new(options.products.unwrap_or_default());
-        let mut device =
-            Self { device, queue, tier, has_textures, name: info.name, latency_ms: 0.0, is_polled: false, products, options, fault };
+        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, is_polled: false, products, options, fault };
         device.latency_ms = device.measure_latency().await?;
         if cfg!(target_arch = "wasm32") && device.latency_ms > POLLED_MS {
             device.is_polled = true;

@@ -5,16 +5,11 @@ use super::{
     kernels::splits,
     pipeline::{Key, Pipeline},
     step::{Now, Recording},
-    texture::Texture,
-    weight::Place,
 };
-use std::{num::NonZero, rc::Rc};
+use std::rc::Rc;
 
-/// So many tokens, or fewer, go one by one, and more in tiles; and where each lane has rows of its own, as measured with SwiftShader and lavapipe.
+/// So many tokens, or fewer, go one by one, and more in tiles.
 const FEW: usize = 7;
-const FEW_ALONE: usize = 4;
-/// `shaders/shared/constants.wgsl`: what every device takes as a uniform.
-pub const CONSTANTS_BYTES: usize = 64 << 10;
 
 /// A dispatch whose buffers never change.
 pub struct Op {
@@ -23,6 +18,8 @@ pub struct Op {
     pub grid: [u32; 2],
     /// None for an operation on one token alone.
     pub tokens: Option<Tokens>,
+    /// Whether the workgroups along y are the splits of the context.
+    pub by_splits: bool,
 }
 
 /// How the grid grows with the step's tokens: along `axis`, so that workgroups of `tile` rows take the `rows` of every token.
@@ -37,44 +34,6 @@ impl Tokens {
     /// A workgroup, or several, for each.
     pub fn each(axis: usize) -> Option<Self> {
         Some(Self { axis, rows: 1, tile: 1 })
-    }
-}
-
-/// What an operation sees of a buffer.
-#[derive(Clone, Copy)]
-pub enum View<'a> {
-    Whole(&'a wgpu::Buffer),
-    /// As a uniform: [`CONSTANTS_BYTES`] from an offset on, a multiple of 256.
-    Constants(&'a wgpu::Buffer, usize),
-    Texture(&'a Texture),
-}
-
-impl<'a> From<&'a wgpu::Buffer> for View<'a> {
-    fn from(buffer: &'a wgpu::Buffer) -> Self {
-        Self::Whole(buffer)
-    }
-}
-
-impl<'a> From<&'a Place> for View<'a> {
-    fn from(place: &'a Place) -> Self {
-        match place {
-            Place::Buffer(buffer) => Self::Whole(buffer),
-            Place::Texture(texture) => Self::Texture(texture),
-        }
-    }
-}
-
-impl<'a> View<'a> {
-    fn binding(self) -> wgpu::BindingResource<'a> {
-        match self {
-            Self::Whole(buffer) => buffer.as_entire_binding(),
-            Self::Texture(texture) => wgpu::BindingResource::TextureView(&texture.view),
-            Self::Constants(buffer, offset) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer,
-                offset: offset as u64,
-                size: NonZero::new(CONSTANTS_BYTES as u64),
-            }),
-        }
     }
 }
 
@@ -104,17 +63,14 @@ impl Words {
 }
 
 impl Gpu {
-    pub(super) fn op<'a, V>(&mut self, key: Key, words: &Words, buffers: &'a [V], grid: [u32; 2], tokens: Option<Tokens>) -> Op
-    where
-        V: Copy + Into<View<'a>>,
-    {
+    pub(super) fn op(&mut self, key: Key, words: &Words, buffers: &[&wgpu::Buffer], grid: [u32; 2], tokens: Option<Tokens>) -> Op {
         let pipeline = self.pipelines.borrow_mut().get(&self.device, &self.step_layout, key);
         let uniform = self.upload(pipeline.name, words.as_bytes());
         // Bindings are numbered in the order of the buffers, and a shader that takes fewer leaves numbers out.
-        let entries: Vec<_> = std::iter::once(View::Whole(&uniform))
-            .chain(buffers.iter().map(|&buffer| buffer.into()))
+        let entries: Vec<_> = std::iter::once(&uniform)
+            .chain(buffers.iter().copied())
             .zip(&pipeline.bindings)
-            .map(|(view, &binding)| wgpu::BindGroupEntry { binding, resource: view.binding() })
+            .map(|(buffer, &binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
             .collect();
         self.counters.bind_groups += 1;
         let group = self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -122,12 +78,12 @@ impl Gpu {
             layout: &pipeline.layout,
             entries: &entries,
         });
-        Op { pipeline, group, grid, tokens }
+        Op { pipeline, group, grid, tokens, by_splits: false }
     }
 
     /// Records the operations of this name and number, which `make` gives when they are new: for many tokens, or for few.
     pub(super) fn record(&mut self, step: &mut Step, name: &'static str, id: u32, make: impl FnOnce(&mut Self, &Step, bool) -> Vec<Op>) {
-        let many = step.now.tokens as usize > if self.alone() { step.constant_tokens().min(FEW_ALONE) } else { FEW };
+        let many = step.now.tokens as usize > FEW;
         if !self.ops.contains_key(&(name, id, many)) {
             let ops = make(self, step, many);
             self.ops.insert((name, id, many), ops);
@@ -138,11 +94,8 @@ impl Gpu {
             if let Some(Tokens { axis, rows, tile }) = op.tokens {
                 grid[axis] = (step.now.tokens * rows as u32).div_ceil(tile as u32);
             }
-            match op.pipeline.name {
-                "attend" | "attend_alone" => grid[1] = step.now.splits,
-                // `attend_alone` has done it.
-                "combine" if step.now.splits == 1 && self.alone() && !many => continue,
-                _ => {}
+            if op.by_splits {
+                grid[1] = step.now.splits;
             }
             if let Some(profile) = &mut self.profile {
                 recording = profile.next(recording, &self.step_group, &op.pipeline.label);
@@ -187,7 +140,7 @@ impl Gpu {
 
     /// Begins a step at `position`, whose tokens stand in `token_ids` from `token_at` on.
     pub(super) fn begin_at(&mut self, step: &mut Step, tokens: usize, position: usize, token_at: u32) {
-        let (span, splits) = splits(position + tokens, self.alone());
+        let (span, splits) = splits(position + tokens);
         step.now = Now {
             tokens: tokens as u32,
             position: position as u32,

@@ -16,7 +16,6 @@ pub mod segment;
 pub mod shader;
 mod step;
 mod tap;
-mod texture;
 mod tune;
 mod waiting;
 mod weight;
@@ -25,7 +24,7 @@ use self::{
     choosing::Choice,
     depth::{Depth, MOST_STEPS},
     device::{CacheType, Device},
-    dispatch::{CONSTANTS_BYTES, Op},
+    dispatch::Op,
     kernels::MAX_SPLITS,
     pipeline::Pipelines,
     profile::Profile,
@@ -56,7 +55,7 @@ pub struct Counters {
     pub passes: u64,
     pub submits: u64,
     pub buffers: u64,
-    /// Of all buffers, and of textures.
+    /// Of all buffers.
     pub buffer_bytes: u64,
     pub bind_groups: u64,
     pub read_bytes: u64,
@@ -177,8 +176,7 @@ impl Gpu {
         if let Some(buffer) = &self.vectors_buffer {
             return buffer.clone();
         }
-        let mut vectors = std::mem::take(&mut self.vectors);
-        vectors.resize(vectors.len() + CONSTANTS_BYTES / size_of::<f32>(), 0.0);
+        let vectors = std::mem::take(&mut self.vectors);
         let buffer = self.upload("vectors", bytemuck::cast_slice(&vectors));
         self.vectors = vectors;
         self.vectors_buffer.insert(buffer).clone()
@@ -216,10 +214,6 @@ impl Backend for Gpu {
                 format!("The GPU has no kernel for attention heads of {} elements{what}.", w.head),
             ));
         }
-        let least = CONSTANTS_BYTES / size_of::<f32>();
-        if w.embedding > least {
-            return Err(Error::new(Code::GpuUnsupported, format!("The GPU has no kernel for embeddings of {} elements.", w.embedding)));
-        }
         let mut room = |label, len: usize, usage| self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage);
         let choice = Choice::new(w.vocab, &mut room)?;
         let step = Step {
@@ -227,13 +221,13 @@ impl Backend for Gpu {
             max_tokens,
             now: Now::default(),
             token_ids: room("token ids", max_tokens + MOST_STEPS, Usage::COPY_DST | Usage::COPY_SRC)?,
-            x: room("x", (max_tokens * w.embedding).max(least), Usage::COPY_SRC | Usage::UNIFORM)?,
-            q: room("q", (max_tokens * w.heads * w.head).max(least), Usage::COPY_SRC | Usage::UNIFORM)?,
+            x: room("x", max_tokens * w.embedding, Usage::COPY_SRC)?,
+            q: room("q", max_tokens * w.heads * w.head, Usage::COPY_SRC)?,
             k: room("k", max_tokens * w.kv_heads * w.head, Usage::empty())?,
             v: room("v", max_tokens * w.kv_heads * w.head, Usage::empty())?,
             fresh: if with_bytes { Some(room("fresh", max_tokens * 2 * w.kv_heads * w.head, Usage::empty())?) } else { None },
             h: room("h", max_tokens * w.embedding, Usage::empty())?,
-            a: room("a", (max_tokens * w.feed_forward.max(w.heads * w.head)).max(least), Usage::COPY_SRC | Usage::UNIFORM)?,
+            a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::COPY_SRC)?,
             partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head + 2), Usage::empty())?,
             logits: room("logits", w.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
             all_logits: None,
@@ -272,7 +266,7 @@ impl Backend for Gpu {
     fn head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
         step.rows = Some(rows);
         match rows {
-            Rows::Last => self.record(step, "head", id(output), |gpu, step, many| gpu.head_ops(step, norm, output, eps, many)),
+            Rows::Last => self.record(step, "head", id(output), |gpu, step, _| gpu.head_ops(step, norm, output, eps)),
             Rows::All => {
                 if step.all_logits.is_none() {
                     let size_bytes = step.max_tokens * step.widths.vocab * size_of::<f32>();
@@ -321,11 +315,6 @@ impl Backend for Gpu {
         logits.resize(rows * vocab, 0.0);
         let reading = Reading::after(&self.device, submission, readback, size_bytes);
         reading.finish(&self.device, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await.map(drop)
-    }
-
-    /// How matrices lie is measured.
-    fn waits_for_probe(&self) -> bool {
-        self.device.options.products.is_none()
     }
 
     /// A tile of tokens; and once it is recorded a step cannot be interrupted.

@@ -9,9 +9,6 @@ use super::{
 };
 use crate::{backend::RopePairs, quant::DType};
 
-/// Groups of four rows of a weight: a few, more, many.
-const GROUPS: [usize; 3] = [1, 200, 1000];
-
 /// Elements of a head, and query heads that share a key-value head: what models have, and the least.
 const HEADS: [(usize, usize); 8] = [(8, 1), (64, 1), (64, 3), (64, 7), (80, 4), (96, 1), (128, 8), (256, 4)];
 
@@ -22,42 +19,32 @@ pub fn every_key() -> Vec<Key> {
     keys.extend(HEADS.into_iter().filter(|(head, _)| head.is_multiple_of(32)).map(|(head, _)| append_key(head)));
     for (cache_type, multiple) in [(CacheType::F16, 8), (CacheType::Q8_0, 32)] {
         for (head, group) in HEADS.into_iter().filter(|(head, _)| head.is_multiple_of(multiple)) {
-            keys.extend([false, true].map(|alone| attend_key(head, group, alone, cache_type)));
+            keys.push(attend_key(head, group, cache_type));
             if head.is_multiple_of(HEAD_PART) {
                 keys.push(attend_many_key(head, group, cache_type));
             }
         }
         keys.extend([RopePairs::Adjacent, RopePairs::Halves].map(|pairs| rotate_key(pairs, cache_type)));
     }
-    let plain = Products::default();
-    let alone = Products { alone: true, ..plain };
-    let textures = Products { textures: true, ..alone };
-    keys.extend(layouts.iter().flat_map(|&table| [embed_key(table, plain), embed_key(table, textures)]));
-    for products in [plain, Products { half_tiles: true, ..plain }, alone, textures] {
+    keys.extend(layouts.iter().map(|&table| embed_key(table)));
+    for half_tiles in [false, true] {
+        let products = Products { half_tiles, ..Products::default() };
         for &a in &layouts {
             keys.extend([Then::Store, Then::Add, Then::Gated].map(|then| matmul_key(a, then, products)));
         }
     }
-    for products in [plain, alone, textures] {
-        for dots in [false, true] {
-            let products = Products { dots, ..products };
-            for (i, &a) in layouts.iter().enumerate() {
-                keys.extend(GROUPS.into_iter().flat_map(|count| {
-                    [add_key(a, products, count), head_key(a, products, count, false), head_key(a, products, count, true)]
-                }));
-                // How keys and values are kept has nothing to do with which formats meet.
-                keys.extend(
-                    [RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a; 3], pairs, products, GROUPS[0], CacheType::Q8_0)),
-                );
-                for (j, &b) in layouts.iter().enumerate() {
-                    let count = GROUPS[(i + j) % GROUPS.len()];
-                    keys.push(gate_up_key(a, b, products, count));
-                    // Every two of the three formats meet; the three share no name, so no third one matters to them.
-                    let c = layouts[(i + j) % layouts.len()];
-                    keys.extend(
-                        [RopePairs::Adjacent, RopePairs::Halves].map(|pairs| qkv_key([a, b, c], pairs, products, count, CacheType::F16)),
-                    );
-                }
+    let every_pairs = [RopePairs::Adjacent, RopePairs::Halves];
+    for dots in [false, true] {
+        let products = Products { dots, ..Products::default() };
+        for (i, &a) in layouts.iter().enumerate() {
+            keys.extend([add_key(a, products), head_key(a, products)]);
+            // How keys and values are kept has nothing to do with which formats meet.
+            keys.extend(every_pairs.map(|pairs| qkv_key([a; 3], pairs, products, CacheType::Q8_0)));
+            for (j, &b) in layouts.iter().enumerate() {
+                keys.push(gate_up_key(a, b, products));
+                // Every two of the three formats meet; the three share no name, so no third one matters to them.
+                let c = layouts[(i + j) % layouts.len()];
+                keys.extend(every_pairs.map(|pairs| qkv_key([a, b, c], pairs, products, CacheType::F16)));
             }
         }
     }

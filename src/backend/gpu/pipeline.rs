@@ -4,7 +4,6 @@ use super::{
     Gpu,
     device::{CacheType, Device, Tier},
     shader::{Defines, resolve},
-    texture::TEXEL,
 };
 use std::{collections::HashMap, rc::Rc};
 
@@ -126,27 +125,20 @@ impl Gpu {
     }
 }
 
-/// The bindings of group 1, as the shader declares them, one a line: `var<..> name` for buffers, `var name` for the texture of a weight.
+/// The bindings of group 1, as the shader declares them, one a line: `var<..> name`.
 fn entries(source: &str) -> Vec<wgpu::BindGroupLayoutEntry> {
-    let bindings = source.lines().filter_map(|line| line.strip_prefix("@group(1) @binding(")?.split_once(") var"));
+    let bindings = source.lines().filter_map(|line| line.strip_prefix("@group(1) @binding(")?.split_once(") var<"));
     bindings
         .map(|(binding, rest)| wgpu::BindGroupLayoutEntry {
             binding: binding.parse().unwrap_or_default(),
             visibility: wgpu::ShaderStages::COMPUTE,
-            ty: match rest.strip_prefix('<') {
-                Some(rest) => wgpu::BindingType::Buffer {
-                    ty: match rest {
-                        _ if rest.starts_with("uniform>") => wgpu::BufferBindingType::Uniform,
-                        _ => wgpu::BufferBindingType::Storage { read_only: rest.starts_with("storage, read>") },
-                    },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
+            ty: wgpu::BindingType::Buffer {
+                ty: match rest {
+                    _ if rest.starts_with("uniform>") => wgpu::BufferBindingType::Uniform,
+                    _ => wgpu::BufferBindingType::Storage { read_only: rest.starts_with("storage, read>") },
                 },
-                None => wgpu::BindingType::StorageTexture {
-                    access: wgpu::StorageTextureAccess::ReadOnly,
-                    format: TEXEL,
-                    view_dimension: wgpu::TextureViewDimension::D2,
-                },
+                has_dynamic_offset: false,
+                min_binding_size: None,
             },
             count: None,
         })

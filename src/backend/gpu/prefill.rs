@@ -4,7 +4,7 @@
 use super::{
     Buf, Cache, Gpu, Step,
     device::{CacheType, Products},
-    dispatch::{Op, Tokens, View, Words},
+    dispatch::{Op, Tokens, Words},
     kernels::{matrix, vector_at},
     pipeline::Key,
     segment::{BLOCK, Layout},
@@ -16,8 +16,6 @@ use crate::{
 
 /// Rows of a tile, and tokens.
 const TILE: [usize; 2] = [32, 32];
-/// And where each lane has rows of its own.
-const ALONE_TILE: [usize; 2] = [128, 16];
 /// Queries that attention takes together.
 const QUERIES: usize = 32;
 /// Attention takes heads of so many elements, or times as many.
@@ -32,13 +30,10 @@ pub enum Then {
 }
 
 pub fn matmul_key(a: Layout, then: Then, products: Products) -> Key {
-    let mut key = Key::new(if products.alone { "matmul_alone" } else { "matmul" }).with("A", a.name);
+    let mut key = Key::new("matmul").with("A", a.name);
     // Who chose f32 weights wants them whole.
-    if products.half_tiles && !products.alone && a.name != "f32" {
+    if products.half_tiles && a.name != "f32" {
         key = key.flag("HALF_TILES");
-    }
-    if products.textures {
-        key = key.flag("TEXTURES");
     }
     match then {
         Then::Store => key,
@@ -67,7 +62,7 @@ impl Gpu {
 
     pub(super) fn matmul_ops(&mut self, w: &Weight<Buf>, x: &wgpu::Buffer, out: &wgpu::Buffer, then: Then) -> Vec<Op> {
         let Some(m) = matrix(w) else { return Vec::new() };
-        let [rows, tokens] = if self.alone() { ALONE_TILE } else { TILE };
+        let [rows, tokens] = TILE;
         let mut ops = Vec::new();
         for part in &m.parts {
             let mut words = Words::default();
@@ -76,7 +71,7 @@ impl Gpu {
             ops.push(self.op(
                 matmul_key(m.layout, then, self.products()),
                 &words,
-                &[View::from(&part.place), View::from(x), View::from(out)],
+                &[&part.buffer, x, out],
                 grid,
                 Some(Tokens { axis: 1, rows: 1, tile: tokens }),
             ));

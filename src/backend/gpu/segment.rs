@@ -1,16 +1,10 @@
 //! A file's blocks of weights, taken apart into planes that a shader reads in whole words: levels, high bits, scales. The bits are the file's
 //! own, so nothing is rounded, and the planes take no more room than the blocks (Q4_K, Q5_K and Q6_K: 1 to 3% more).
 
-use crate::{
-    backend::WRITTEN_ROWS,
-    quant::{BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Levels, scale_and_min},
-};
+use crate::quant::{BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Levels, scale_and_min};
 
 /// Columns of a block.
 pub const BLOCK: usize = 32;
-/// Rows that lie together in a texture, as `shaders/shared/words.wgsl` has it.
-pub const STRIP_ROWS: usize = 32;
-const _: () = assert!(WRITTEN_ROWS.is_multiple_of(STRIP_ROWS), "strips are written whole");
 
 /// How a format lies in a buffer: bytes of each plane for 8 blocks of 32 columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,34 +81,6 @@ pub fn segment(dtype: DType, bytes: &[u8]) -> [Vec<u8>; 4] {
         plane.resize(plane.len().next_multiple_of(4), 0);
     }
     planes
-}
-
-/// The same planes in strips `[strips, blocks of 32 columns, STRIP_ROWS]`, the last one padded: what lanes with rows side by side read at a time
-/// lies together.
-pub fn strips(layout: Layout, planes: [Vec<u8>; 4], rows: usize, blocks: usize) -> [Vec<u8>; 4] {
-    let [levels, high, scales, supers] = planes;
-    let [level_bytes, high_bytes, scale_bytes, super_bytes] = layout.planes;
-    [
-        strip(&levels, level_bytes / 8, rows, blocks),
-        strip(&high, high_bytes / 8, rows, blocks),
-        strip(&scales, scale_bytes / 8, rows, blocks),
-        strip(&supers, super_bytes, rows, blocks / 8),
-    ]
-}
-
-/// A plane of `count` elements a row, of `size` bytes each.
-fn strip(plane: &[u8], size: usize, rows: usize, count: usize) -> Vec<u8> {
-    let mut mixed = vec![0; rows.next_multiple_of(STRIP_ROWS) * count * size];
-    if size == 0 {
-        return mixed;
-    }
-    for (row, elements) in plane.chunks_exact(count * size).take(rows).enumerate() {
-        for (i, element) in elements.chunks_exact(size).enumerate() {
-            let at = ((row / STRIP_ROWS * count + i) * STRIP_ROWS + row % STRIP_ROWS) * size;
-            mixed[at..at + size].copy_from_slice(element);
-        }
-    }
-    mixed
 }
 
 /// Bits of a level, and what is added to make it positive.

@@ -1,6 +1,6 @@
 //! The activations of one step, and the little that differs from step to step.
 
-use super::{choosing::Choice, dispatch::CONSTANTS_BYTES, waiting::Fence};
+use super::{choosing::Choice, waiting::Fence};
 use crate::backend::{Rows, Widths};
 
 pub struct Cache {
@@ -67,14 +67,6 @@ pub struct Now {
     pub penalized: u32,
     pub masked: u32,
     pub top_logprobs: u32,
-}
-
-impl Step {
-    /// How many tokens' activations fit in a uniform.
-    pub fn constant_tokens(&self) -> usize {
-        let w = &self.widths;
-        CONSTANTS_BYTES / size_of::<f32>() / w.embedding.max(w.feed_forward).max(w.heads * w.head)
-    }
 }
 
 pub struct Recording {

@@ -47,23 +47,17 @@ impl Gpu {
             return Ok(());
         }
         let has_dots = self.device.tier.packed && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
-        let kinds: Vec<Products> = [(false, false), (true, false), (false, true), (true, true)]
-            .into_iter()
-            .filter(|(_, dots)| has_dots || !dots)
-            .map(|(alone, dots)| Products { alone, dots, ..Products::default() })
-            .collect();
         let few = cols.min(FEW_COLS);
-        let (product_ms, mut fastest) = self.fastest(&kinds, dtype, [rows, few], 1).await?;
-        if product_ms < SLOW_MS && few < cols {
-            (_, fastest) = self.fastest(&kinds, dtype, [rows, cols], 1).await?;
+        let mut fastest = Products::default();
+        if has_dots {
+            let kinds = [false, true].map(|dots| Products { dots, ..fastest });
+            let product_ms;
+            (product_ms, fastest) = self.fastest(&kinds, dtype, [rows, few], 1).await?;
+            if product_ms < SLOW_MS && few < cols {
+                (_, fastest) = self.fastest(&kinds, dtype, [rows, cols], 1).await?;
+            }
         }
-        if fastest.alone && self.device.has_textures {
-            // In doubt textures: what they gain with all of a model is more than with one matrix, which a cache may hold.
-            let kinds = [true, false].map(|textures| Products { textures, ..fastest });
-            (_, fastest) = self.fastest(&kinds, dtype, [rows, few], 1).await?;
-        }
-        // Where lanes have rows of their own, there are no tiles.
-        if self.device.tier.f16 && !fastest.alone {
+        if self.device.tier.f16 {
             let kinds = [false, true].map(|half_tiles| Products { half_tiles, ..fastest });
             (_, fastest) = self.fastest(&kinds, dtype, [rows, few], MANY_TOKENS).await?;
         }

@@ -2,8 +2,7 @@
 
 use super::{
     Gpu,
-    segment::{BLOCK, Layout, Planes, STRIP_ROWS, segment, strips},
-    texture::{ROW_BYTES, Texture},
+    segment::{BLOCK, Layout, Planes, segment},
 };
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 use wgpu::BufferUsages as Usage;
@@ -30,14 +29,7 @@ pub struct Part {
     pub first_row: usize,
     pub rows: usize,
     pub planes: Planes,
-    pub place: Place,
-}
-
-/// What holds a matrix.
-pub enum Place {
-    Buffer(wgpu::Buffer),
-    /// In strips ([`strips`]).
-    Texture(Texture),
+    pub buffer: wgpu::Buffer,
 }
 
 /// Rows of a buffer come in groups of these: planes are told apart by blocks, eight at a time.
@@ -57,8 +49,8 @@ impl Gpu {
     pub(super) fn alloc_weight(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
         if rows == 1 {
             let at = self.vectors.len();
-            // Where a uniform may begin.
-            self.vectors.resize((at + cols).next_multiple_of(64), 0.0);
+            // Shaders read them as vec4.
+            self.vectors.resize((at + cols).next_multiple_of(4), 0.0);
             return Ok(Weight { dtype, rows, cols, buf: Buf::Vector { at } });
         }
         let Some(layout) = Layout::of(dtype).filter(|_| cols.is_multiple_of(BLOCK)) else {
@@ -66,29 +58,18 @@ impl Gpu {
             return Err(Error::new(Code::GpuUnsupported, message));
         };
         let blocks = cols / BLOCK;
-        let textures = self.products().textures;
         let limit = self.device.max_part_bytes().try_into().unwrap_or(usize::MAX);
-        let most_rows = self.device.device.limits().max_texture_dimension_2d as usize;
-        let limit = if textures { limit.min(most_rows * ROW_BYTES) } else { limit };
-        let together = if textures { STRIP_ROWS } else { PADDED_ROWS };
-        // Of so many rows; their planes are padded a little.
-        let together_bytes = layout.planes(together * blocks).size_bytes;
-        let part_rows = limit.saturating_sub(64) / together_bytes * together;
+        // Planes are padded a little.
+        let part_rows = limit.saturating_sub(64) / layout.planes(PADDED_ROWS * blocks).size_bytes * PADDED_ROWS;
         if part_rows == 0 {
             return Err(Error::new(Code::GpuUnsupported, format!("A row of {cols} weights is more than the GPU takes at once.")));
         }
         let mut parts = Vec::new();
         for first_row in (0..rows).step_by(part_rows) {
             let rows = part_rows.min(rows - first_row);
-            let planes = layout.planes(rows.next_multiple_of(together) * blocks);
-            let place = if textures {
-                let texture = Texture::new(&self.device, "weight", planes.size_bytes);
-                self.counters.buffer_bytes += texture.size_bytes as u64;
-                Place::Texture(texture)
-            } else {
-                Place::Buffer(self.buffer("weight", planes.size_bytes, Usage::STORAGE | Usage::COPY_DST)?)
-            };
-            parts.push(Part { first_row, rows, planes, place });
+            let planes = layout.planes(rows.next_multiple_of(PADDED_ROWS) * blocks);
+            let buffer = self.buffer("weight", planes.size_bytes, Usage::STORAGE | Usage::COPY_DST)?;
+            parts.push(Part { first_row, rows, planes, buffer });
         }
         self.device.check()?;
         self.next_id += 1;
@@ -115,14 +96,10 @@ impl Gpu {
                 continue;
             }
             let planes = segment(weight.dtype, &bytes[(from - first_row) * row_bytes..(to - first_row) * row_bytes]);
-            let planes = if matches!(part.place, Place::Texture(_)) { strips(matrix.layout, planes, to - from, blocks) } else { planes };
             let offsets = matrix.layout.offsets((from - part.first_row) * blocks);
             let filled = planes.iter().zip(part.planes.at).zip(offsets).filter(|((plane, _), _)| !plane.is_empty());
             for ((plane, at), offset) in filled {
-                match &part.place {
-                    Place::Buffer(buffer) => self.device.queue.write_buffer(buffer, (at + offset) as u64, plane),
-                    Place::Texture(texture) => texture.write(&self.device.queue, at + offset, plane),
-                }
+                self.device.queue.write_buffer(&part.buffer, (at + offset) as u64, plane);
             }
         }
         self.unsent_bytes += bytes.len();
