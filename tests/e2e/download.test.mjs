@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Download } from '../../www/lib/download.js';
-import { ModelFile } from '../../www/lib/model_file.js';
-import { CHUNK_BYTES, PART_BYTES, newRecord, partBytes, readRecord, writeRecord } from '../../www/lib/record.js';
-import { Stock } from '../../www/lib/stock.js';
+import { Download } from '../../www/lib/model/download.js';
+import { ModelFile } from '../../www/lib/model/model_file.js';
+import { CHUNK_BYTES, PART_BYTES, newRecord, partBytes, readRecord, writeRecord } from '../../www/lib/model/record.js';
+import { PartStore } from '../../www/lib/model/part_store.js';
 
 const MODEL = randomBytes(4 * CHUNK_BYTES + 12345);
 const OTHER = randomBytes(MODEL.length);
@@ -78,7 +78,7 @@ function targetOf(record, missing) {
       target.parts.add(part);
     },
     end: async () => {},
-    room: async () => {},
+    waitForSpace: async () => {},
     arrived: () => {},
   };
   return target;
@@ -208,14 +208,14 @@ describe('downloads', { timeout: 60_000 }, () => {
       const store = storeOf(new Map());
       await writeRecord(store, 'a', recordOf(url));
       await store.write('a', '0', new Uint8Array(PART_BYTES));
-      const stock = new Stock({ kind: 'url', url, init: {}, storage: 'disk', evict: false }, store, 'a', new AbortController().signal);
-      await stock.look();
-      assert.deepEqual([...stock.parts], [0]);
-      stock.given = given;
+      const part_store = new PartStore({ kind: 'url', url, init: {}, storage: 'disk', evict: false }, store, 'a', new AbortController().signal);
+      await part_store.refresh();
+      assert.deepEqual([...part_store.parts], [0]);
+      part_store.given = given;
       await store.remove('a');
-      await stock.look();
-      assert.deepEqual([stock.record !== undefined, stock.parts.size], given ? [true, 1] : [false, 0]);
-      stock.close();
+      await part_store.refresh();
+      assert.deepEqual([part_store.record !== undefined, part_store.parts.size], given ? [true, 1] : [false, 0]);
+      part_store.close();
     }
   });
 });

@@ -159,7 +159,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
 
   test('no_simd: an old browser is told so, one without relaxed SIMD gets the plain build', async () => {
     const result = await page.evaluate(async (url) => {
-      const { startEngine } = await import('/lib/engine.js');
+      const { startEngine } = await import('/lib/engine/wasm_build.js');
       const validate = WebAssembly.validate;
       WebAssembly.validate = () => false;
       const code = await startEngine().then(() => 'no error', (error) => error.code);

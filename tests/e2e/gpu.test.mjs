@@ -7,11 +7,11 @@ import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './firefox.mjs';
 import { ROOT, SMOLLM2, cannotRun, shoot, start } from './harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
-const LIBRARY = readFileSync(join(ROOT, 'www/lib/gpu.js'), 'utf8');
+const LIBRARY = readFileSync(join(ROOT, 'www/lib/engine/adapter.js'), 'utf8');
 
 /** A site whose worker runs `code` before it looks for a card. */
 const siteWith = (code) =>
-  start({ '/lib/gpu.js': (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(`${LIBRARY}\n${code}`) }, { gpu: true });
+  start({ '/lib/engine/adapter.js': (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(`${LIBRARY}\n${code}`) }, { gpu: true });
 
 /** Loads, asks for the capital of France and tells what came of it. */
 const askOnce = (page, options) =>

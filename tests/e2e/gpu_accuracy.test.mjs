@@ -71,7 +71,7 @@ describe('the engine, told what is measured else', { skip: cannotRunFirefox(QWEN
     });
     page.setDefaultTimeout(280_000);
     await page.evaluate(async ([url, blocks]) => {
-      const [{ startEngine }, { findGpu }] = await Promise.all([import('/lib/engine.js'), import('/lib/gpu.js')]);
+      const [{ startEngine }, { findGpu }] = await Promise.all([import('/lib/engine/wasm_build.js'), import('/lib/engine/adapter.js')]);
       const { module } = await startEngine(1);
       await findGpu();
       const compile = GPUDevice.prototype.createShaderModule;

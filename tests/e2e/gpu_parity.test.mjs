@@ -22,7 +22,7 @@ async function openChecks(t, { open }) {
     await server.close();
   });
   const list = await page.evaluate(async () => {
-    const [parity, { findGpu }] = await Promise.all([import('/parity.js'), import('/lib/gpu.js')]);
+    const [parity, { findGpu }] = await Promise.all([import('/parity.js'), import('/lib/engine/adapter.js')]);
     await parity.default();
     // Has subgroups asked for.
     await findGpu();

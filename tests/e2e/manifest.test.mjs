@@ -1,7 +1,7 @@
 // Manifests that lie.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recordOf } from '../../www/lib/manifest.js';
+import { recordOf } from '../../www/lib/model/manifest.js';
 
 const CHUNK_BYTES = 8 << 20;
 const URL = 'https://example.org/models/a/manifest.json';

@@ -1,5 +1,5 @@
 // A worker whose files answer as in Chrome 102 to 107: with promises.
-import { openStore } from '/lib/storage.js';
+import { openStore } from '/lib/storage/store.js';
 
 const { prototype } = FileSystemSyncAccessHandle;
 for (const name of ['getSize', 'truncate', 'close']) {

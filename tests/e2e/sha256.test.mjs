@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { Sha256, sha256 } from '../../www/lib/sha256.js';
+import { Sha256, sha256 } from '../../www/lib/model/sha256.js';
 
 test('SHA-256 of any length, in pieces of any size', async () => {
   for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 1000, 70_001]) {

@@ -23,7 +23,7 @@ const APP = {
   'main.js': "import * as siskin from '../lib/index.js';\nimport { version } from './part.js';\nObject.assign(window, siskin, { version, late: async () => (await import('./late.js')).version });\n",
   // A worker with a worker, which imports what it is told to: as an engine and its thread.
   'worker.js':
-    "import { ofSameVersion } from '../lib/version.js';\nconst thread = new Worker('thread.js', { type: 'module' });\nthread.onmessage = ({ data }) => postMessage(data);\n" +
+    "import { ofSameVersion } from '../lib/offline/site_version.js';\nconst thread = new Worker('thread.js', { type: 'module' });\nthread.onmessage = ({ data }) => postMessage(data);\n" +
     "onmessage = async () => thread.postMessage(ofSameVersion(new URL('late.js', import.meta.url), await fetch('part.js')));\n",
   'thread.js': "onmessage = async ({ data }) => postMessage((await import(data)).version);\npostMessage('ready');\n",
 };

@@ -1,5 +1,5 @@
 // A worker that writes a stored file as another tab's would, again and again until it is ended.
-import { openStore } from '/lib/storage.js';
+import { openStore } from '/lib/storage/store.js';
 
 const store = await openStore('disk');
 postMessage('writing');

@@ -70,7 +70,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
   test('a record and a part are written while another tab reads them', async () => {
     const { page, close } = await open();
     const said = await page.evaluate(async () => {
-      const { openStore } = await import('/lib/storage.js');
+      const { openStore } = await import('/lib/storage/store.js');
       const store = await openStore('disk');
       const said = [];
       for (const [name, length] of [['record.json', 10], ['0', 100_000]]) {
@@ -92,7 +92,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
   test('a record is read while another tab writes it again and again', async () => {
     const { page, close } = await open();
     const said = await page.evaluate(async () => {
-      const { openStore } = await import('/lib/storage.js');
+      const { openStore } = await import('/lib/storage/store.js');
       const store = await openStore('disk');
       await store.write('a', 'record.json', new Uint8Array(1000));
       const worker = new Worker('/tab_writes.js', { type: 'module' });

@@ -1,7 +1,7 @@
 /** The bench page: measures one model on the visitor's machine. */
 import { Siskin, SiskinError, offline } from '../lib/index.js';
 import { explain } from './advice.js';
-import { skipLink, themeButton } from './chrome.js';
+import { skipLink, themeButton } from './page_frame.js';
 import { announce, byId, copyButton, element } from './dom.js';
 import { cell, figuresOf, markdownTable, rowsOf } from './figures.js';
 import { describeBackend, formatBytes, formatCount } from './format.js';

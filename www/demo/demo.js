@@ -1,6 +1,6 @@
 /** The demo page: loads a model and chats with it. */
 import { Siskin, SiskinError, offline } from '../lib/index.js';
-import { dropZone, skipLink, themeButton } from './chrome.js';
+import { dropZone, skipLink, themeButton } from './page_frame.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { announce, byId } from './dom.js';

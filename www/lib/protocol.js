@@ -27,7 +27,7 @@
 /**
  * What of `Siskin.info` changes when a lost graphics card hands over to the processor.
  *
- * @typedef {Pick<ModelInfo, 'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'>} BackendFigures
+ * @typedef {Pick<ModelInfo, 'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'>} BackendInfo
  */
 
 /**
@@ -215,7 +215,7 @@
  *   | {type: 'event', id: number, value: EngineEvent, timings?: Timings}
  *   | {type: 'done', id: number, value: unknown}
  *   | {type: 'failed', id: number, code: string, message: string}
- *   | {type: 'moved', value: BackendFigures}
+ *   | {type: 'moved', value: BackendInfo}
  *   | {type: 'unloaded'}
  *   | {type: 'crashed', message: string}} WorkerMessage
  */

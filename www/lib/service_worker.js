@@ -3,10 +3,10 @@
  * ahead of need; stored models it serves too. Its registration URL may hold `isolate=false`, and any number of `precache=URL` for sites that register it themselves.
  */
 import { messageOf } from './errors.js';
-import { Memo } from './memo.js';
-import { Precache } from './precache.js';
-import { Shell } from './shell.js';
-import { storedResponse } from './stored.js';
+import { SwState } from './offline/sw_state.js';
+import { PrefetchQueue } from './offline/prefetch_queue.js';
+import { SiteCache } from './offline/site_cache.js';
+import { storedResponse } from './offline/model_responses.js';
 
 /**
  * What is used of ServiceWorkerGlobalScope, which TypeScript's DOM library lacks.
@@ -29,9 +29,9 @@ const isolate = options.get('isolate') !== 'false';
 
 // Several sites may share an origin: each has names of its own.
 const prefix = `siskin ${new URL(base).pathname} `;
-const memo = new Memo(`${prefix}memo`, base);
-const shell = new Shell(scope, memo, base, prefix);
-const precache = new Precache(scope, memo, tell);
+const sw_state = new SwState(`${prefix}memo`, base);
+const site_cache = new SiteCache(scope, sw_state, base, prefix);
+const prefetch_queue = new PrefetchQueue(scope, sw_state, tell);
 
 /** Tells all pages of the site. @param {object} message */
 async function tell(message) {
@@ -43,19 +43,19 @@ scope.addEventListener('install', (event) => {
   // Versions are data and not code, so the newest code may serve them all.
   void scope.skipWaiting();
   // Where nothing can be kept, pages can still be isolated.
-  event.waitUntil(precache.add(options.getAll('precache').map((url) => new URL(url, base).href)).catch(() => {}));
+  event.waitUntil(prefetch_queue.add(options.getAll('precache').map((url) => new URL(url, base).href)).catch(() => {}));
 });
 
 // Not waited for, because requests would wait as well.
-scope.addEventListener('activate', () => void precache.run().catch(() => {}));
+scope.addEventListener('activate', () => void prefetch_queue.run().catch(() => {}));
 
 scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
   const { request } = event;
-  precache.disturb();
+  prefetch_queue.disturb();
   // Requests to other hosts stay the browser's own: sent from here they would carry cookies, and a credentialless page could not have the answers.
   if (request.method !== 'GET' || new URL(request.url).origin !== scope.location.origin) return;
   event.respondWith(answer(event));
-  if (request.mode === 'navigate') event.waitUntil(Promise.all([update(), precache.run()]));
+  if (request.mode === 'navigate') event.waitUntil(Promise.all([update(), prefetch_queue.run()]));
 });
 
 scope.addEventListener('message', (/** @type {MessageToWorker} */ event) => {
@@ -64,30 +64,30 @@ scope.addEventListener('message', (/** @type {MessageToWorker} */ event) => {
   const reply = (/** @type {Promise<object | void>} */ work) => event.waitUntil(work.then(say, (error) => say({ error: messageOf(error) })));
   if (message.siskin === 'status') reply(status());
   else if (message.siskin === 'update') reply(update());
-  else if (message.siskin === 'require-corp') reply(memo.set('embedder policy', 'require-corp'));
+  else if (message.siskin === 'require-corp') reply(sw_state.set('embedder policy', 'require-corp'));
   else if (message.siskin === 'precache' && Array.isArray(message.urls)) {
-    const added = precache.add(message.urls.map(String));
+    const added = prefetch_queue.add(message.urls.map(String));
     reply(added);
-    event.waitUntil(added.then(() => precache.run()));
+    event.waitUntil(added.then(() => prefetch_queue.run()));
   }
 });
 
 /** @returns {Promise<{version: string | null, precache: string[]}>} */
 async function status() {
-  return { version: (await shell.current()) ?? null, precache: await precache.list() };
+  return { version: (await site_cache.current()) ?? null, precache: await prefetch_queue.list() };
 }
 
 /** @returns {Promise<{version: string | null, error?: string}>} */
 async function update() {
-  const before = await shell.current();
+  const before = await site_cache.current();
   let error;
   try {
-    await shell.update();
+    await site_cache.update();
   } catch (cause) {
     // Offline, mostly. What is here stays, and the next page tries again.
     error = messageOf(cause);
   }
-  const version = (await shell.current()) ?? null;
+  const version = (await site_cache.current()) ?? null;
   if (version !== (before ?? null)) await tell({ siskin: 'version', version });
   return { version, error };
 }
@@ -109,8 +109,8 @@ async function answer(event) {
  */
 async function kept(event) {
   try {
-    const version = await shell.versionFor(event);
-    const found = version === undefined ? undefined : await shell.find(version, event.request);
+    const version = await site_cache.versionFor(event);
+    const found = version === undefined ? undefined : await site_cache.find(version, event.request);
     return found ?? (await storedResponse(event.request, (work) => event.waitUntil(work)));
   } catch {
     // Storage can be full or broken; the network may still be there.
@@ -127,8 +127,8 @@ async function fromNetwork(request) {
     return await fetch(request);
   } catch (error) {
     // A page that began before there was a version, and has lost the network since.
-    const version = await shell.current();
-    const found = version === undefined ? undefined : await shell.find(version, request);
+    const version = await site_cache.current();
+    const found = version === undefined ? undefined : await site_cache.find(version, request);
     if (found) return found;
     throw error;
   }
@@ -136,7 +136,7 @@ async function fromNetwork(request) {
 
 /**
  * Cross-origin isolation gives pages shared memory, and so threads. `credentialless` leaves images and scripts of other hosts working, without cookies;
- * `require-corp` would block those that do not opt in. It is for browsers that do not know the former: the page finds out (offline.js). What the host
+ * `require-corp` would block those that do not opt in. It is for browsers that do not know the former: the page finds out (offline/register.js). What the host
  * itself says counts more.
  *
  * @param {Response} response
@@ -144,7 +144,7 @@ async function fromNetwork(request) {
  */
 async function isolated(response) {
   if (response.type === 'opaqueredirect' || response.type === 'error') return response;
-  const policy = await memo.get('embedder policy').catch(() => undefined);
+  const policy = await sw_state.get('embedder policy').catch(() => undefined);
   const { status, statusText, body } = response;
   const headers = new Headers(response.headers);
   for (const [name, value] of [

@@ -1,17 +1,17 @@
 /** The class that an application uses. */
-import { Completions, askLocally } from './chat.js';
+import { Completions, askLocally } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
-import { Fallback } from './fallback.js';
-import { recallGpu, rememberGpu } from './known_gpu.js';
-import { WorkerLink } from './link.js';
-import { describeSource } from './source.js';
-import { askToStay } from './storage.js';
+import { Fallback } from './chat/fallback.js';
+import { recallGpu, rememberGpu } from './engine/gpu_verdicts.js';
+import { WorkerClient } from './engine/worker_client.js';
+import { describeSource } from './model/source.js';
+import { askToStay } from './storage/store.js';
 
-/** @import { FallbackOptions } from './fallback.js' */
+/** @import { FallbackOptions } from './chat/fallback.js' */
 /** @import { CacheType, ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
-/** @import { DescribedSource } from './source.js' */
+/** @import { DescribedSource } from './model/source.js' */
 
-/** A loaded model. @typedef {{link: WorkerLink, info: Readonly<ModelInfo>}} Local */
+/** A loaded model. @typedef {{link: WorkerClient, info: Readonly<ModelInfo>}} Local */
 
 /** @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource a `File` is a `Blob` */
 
@@ -126,7 +126,7 @@ export class Siskin {
     return askLocally(link, info)(request, signal);
   }
 
-  /** @returns {Promise<WorkerLink>} */
+  /** @returns {Promise<WorkerClient>} */
   async #link() {
     if (this.#unloaded) throw unloadedError();
     return (this.#local ?? (await this.#loading)).link;
@@ -192,12 +192,12 @@ export class Siskin {
  * @returns {{loading: Promise<Local>, end: () => void}} `end` frees the model, loaded or in the making
  */
 function startModel(described, { context_tokens, cache_type, threads, backend, signal }, onProgress) {
-  /** @type {WorkerLink | undefined} */
+  /** @type {WorkerClient | undefined} */
   let link;
   const end = () => link?.end(abortedError(), unloadedError());
   const load = async () => {
     try {
-      link = new WorkerLink();
+      link = new WorkerClient();
       const { result } = link.call({ type: 'load', source: described.source, context_tokens, cache_type, threads, backend, known_gpu: recallGpu(described.source, threads) }, {
         signal,
         transfer: described.transfer,
@@ -208,7 +208,7 @@ function startModel(described, { context_tokens, cache_type, threads, backend, s
       const info = await result;
       if (backend === 'auto') rememberGpu(described.source, threads, info);
       const local = { link, info: Object.freeze(info) };
-      link.onMoved = (figures) => (local.info = Object.freeze({ ...info, ...figures }));
+      link.onBackendChanged = (figures) => (local.info = Object.freeze({ ...info, ...figures }));
       return local;
     } catch (error) {
       described.close();

@@ -2,12 +2,13 @@
  * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays smooth, and looks at its
  * messages between any two steps of the engine, so that stop stops.
  */
-import { isDeviceError, pickBackend } from './backend.js';
+import { isDeviceError, pickBackend } from './engine/backend.js';
 import { codeOf, messageOf } from './errors.js';
-import { openWeights, pumpWeights } from './weights.js';
+import { openWeights, pumpWeights } from './model/weights.js';
+import { yieldToMessages } from './model/yield_to_messages.js';
 
 /** @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress, PageMessage, Timings, WorkerMessage } from './protocol.js' */
-/** @import { PickedBackend } from './backend.js' */
+/** @import { PickedBackend } from './engine/backend.js' */
 
 /** @type {{postMessage: (message: WorkerMessage, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent<PageMessage>) => void) | null}} */
 const page = /** @type {any} */ (globalThis);
@@ -132,18 +133,18 @@ async function load(message, again = true) {
     let weights = await opening;
     let info;
     try {
-      info = await pumpWeights(weights, backend.taker(), report);
+      info = await pumpWeights(weights, backend.sink(), report);
     } catch (error) {
       if (!backend.mayFallBack(error)) throw error;
       await backend.fallBack(error);
       weights = await openWeights(source, report);
-      info = await pumpWeights(weights, backend.taker(), report);
+      info = await pumpWeights(weights, backend.sink(), report);
     }
     // Only now: reading a file takes one thread, and a load that fails leaves no other worker behind.
     threads = await backend.startThreads();
     for (const thread of threads) thread.postMessage(backend.engine.take_seat());
     engine = backend.engine;
-    page.postMessage({ type: 'done', id, value: { ...info, ...backend.figures(), threads: threads.length + 1 } });
+    page.postMessage({ type: 'done', id, value: { ...info, ...backend.info(), threads: threads.length + 1 } });
   } catch (error) {
     if (!again || codeOf(error) !== 'file_changed') return fail(id, error);
     console.warn(`Siskin starts over. ${messageOf(error)}`);
@@ -177,7 +178,7 @@ async function answer(id, request) {
       const event = await recovering(() => writer.next());
       if (!event) break;
       page.postMessage({ type: 'event', id, value: event, timings: clock.tick(performance.now(), event) });
-      await breathe();
+      await yieldToMessages();
       runCalls();
     }
     page.postMessage({ type: 'done', id, value: undefined });
@@ -206,7 +207,7 @@ async function recovering(run) {
       } catch (cause) {
         throw new Lost(cause);
       }
-      page.postMessage({ type: 'moved', value: backend.figures() });
+      page.postMessage({ type: 'moved', value: backend.info() });
     }
   }
 }
@@ -243,19 +244,6 @@ function fail(id, error) {
   const code = codeOf(error);
   if (code !== undefined) page.postMessage({ type: 'failed', id, code, message: messageOf(error) });
   else page.postMessage({ type: 'crashed', message: messageOf(error) });
-}
-
-const { port1, port2 } = new MessageChannel();
-/** @type {(() => void) | undefined} */
-let wake;
-port1.onmessage = () => wake?.();
-
-/** Lets waiting messages in. `setTimeout` would cost 4 ms a token. */
-function breathe() {
-  return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
-    wake = resolve;
-    port2.postMessage(0);
-  });
 }
 
 /** Times one answer. */

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-/// What a page verifies at a time (`CHUNK_BYTES` in www/lib/record.js). A shard is whole chunks, but for the last one.
+/// What a page verifies at a time (`CHUNK_BYTES` in www/lib/model/record.js). A shard is whole chunks, but for the last one.
 const CHUNK_BYTES: u64 = 8 << 20;
 /// Below the 25 MiB that some hosts take of a file.
 const DEFAULT_MAX: &str = "24MiB";

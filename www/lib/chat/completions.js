@@ -1,9 +1,9 @@
 /** `chat.completions.create` in the shape of OpenAI's API. */
 import { markAnswering } from './answering.js';
-import { SiskinError, abortedError } from './errors.js';
+import { SiskinError, abortedError } from '../errors.js';
 
-/** @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, TokenLogprob, Usage } from './protocol.js' */
-/** @import { WorkerLink } from './link.js' */
+/** @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, TokenLogprob, Usage } from '../protocol.js' */
+/** @import { WorkerClient } from '../engine/worker_client.js' */
 
 /**
  * @typedef {object} CompletionUsage
@@ -121,7 +121,7 @@ export class Completions {
 /**
  * Answers by the model in the worker.
  *
- * @param {WorkerLink} link
+ * @param {WorkerClient} link
  * @param {ModelInfo} info
  * @returns {Ask}
  */
@@ -144,7 +144,7 @@ class Answer {
   #wake;
 
   /**
-   * @param {WorkerLink} link
+   * @param {WorkerClient} link
    * @param {ChatRequest} request
    * @param {AbortSignal | undefined} signal
    */

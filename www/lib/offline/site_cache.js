@@ -2,13 +2,13 @@
  * The site's own files on the visitor's disk. `shell.json`, beside sw.js, lists them with their SHA-256 (scripts/shell.mjs writes it), and what it lists
  * is one version: fetched whole before any page sees it, and the same for a page and its workers as long as they live.
  */
-import { Memo } from './memo.js';
-import { partialResponse, rangeAsked } from './range.js';
-import { VERSION_HEADER, VERSION_PARAMETER } from './version.js';
+import { SwState } from './sw_state.js';
+import { partialResponse, rangeAsked } from './byte_ranges.js';
+import { VERSION_HEADER, VERSION_PARAMETER } from './site_version.js';
 
-/** @import { Scope } from './service_worker.js' */
+/** @import { Scope } from '../service_worker.js' */
 
-/** @typedef {{text: string, version: string, files: Map<string, string>}} Manifest files: SHA-256 by URL */
+/** @typedef {{text: string, version: string, files: Map<string, string>}} SiteManifest files: SHA-256 by URL */
 
 const MANIFEST = 'shell.json';
 const MANIFEST_BYTES = 4 << 20;
@@ -17,12 +17,12 @@ const FETCHES = 6;
 /** How long a page's version is kept when the page is not to be seen: the browser may have frozen it, to bring it back. */
 const KEEP_MS = 24 * 60 * 60 * 1000;
 
-export class Shell {
+export class SiteCache {
   #scope;
   #base;
   #prefix;
   /** `current`, and `client ID`: the version that a page or worker began with. */
-  #memo;
+  #state;
   /** @type {Map<string, string>} */
   #versions = new Map();
   /** @type {string | undefined} */
@@ -32,20 +32,20 @@ export class Shell {
 
   /**
    * @param {Scope} scope
-   * @param {Memo} memo
+   * @param {SwState} state
    * @param {string} base the URL of sw.js's folder
    * @param {string} prefix of the names of caches
    */
-  constructor(scope, memo, base, prefix) {
+  constructor(scope, state, base, prefix) {
     this.#scope = scope;
-    this.#memo = memo;
+    this.#state = state;
     this.#base = base;
     this.#prefix = `${prefix}shell `;
   }
 
   /** @returns {Promise<string | undefined>} the version that the next page gets */
   async current() {
-    return this.#memo.get('current');
+    return this.#state.get('current');
   }
 
   /**
@@ -62,11 +62,11 @@ export class Shell {
   async #update() {
     const response = await fetch(new URL(MANIFEST, this.#base), { cache: 'no-cache' });
     // A site without a list, or that has taken it away: its pages come from the network.
-    if (response.status === 404) return this.#memo.delete('current');
+    if (response.status === 404) return this.#state.delete('current');
     if (!response.ok) throw new Error(`${MANIFEST}: the server answered ${response.status}`);
     const text = await response.text();
     const { version, files } = await parseManifest(text, this.#base);
-    const before = await this.#memo.get('current');
+    const before = await this.#state.get('current');
     if (version === before) return;
     const cache = await caches.open(this.#prefix + version);
     const old = before === undefined ? undefined : await this.#open(before);
@@ -85,7 +85,7 @@ export class Shell {
     };
     await Promise.all(Array.from({ length: FETCHES }, fetchMissing));
     await cache.put(new URL(MANIFEST, this.#base), new Response(text));
-    await this.#memo.set('current', version);
+    await this.#state.set('current', version);
     await this.#clean(version);
   }
 
@@ -100,13 +100,13 @@ export class Shell {
   async #clean(current) {
     const alive = new Set((await this.#scope.clients.matchAll({ includeUncontrolled: true, type: 'all' })).map(({ id }) => id));
     const kept = new Set([this.#prefix + current]);
-    for (const name of await this.#memo.names('client ')) {
+    for (const name of await this.#state.names('client ')) {
       const id = name.slice('client '.length);
-      const { version, time_ms } = JSON.parse((await this.#memo.get(name)) ?? '{}');
+      const { version, time_ms } = JSON.parse((await this.#state.get(name)) ?? '{}');
       if (alive.has(id) || Date.now() - time_ms < KEEP_MS) {
         kept.add(this.#prefix + version);
       } else {
-        await this.#memo.delete(name);
+        await this.#state.delete(name);
         this.#versions.delete(id);
       }
     }
@@ -139,7 +139,7 @@ export class Shell {
   async #versionOf(id) {
     const known = this.#versions.get(id);
     if (known !== undefined) return known;
-    const text = await this.#memo.get(`client ${id}`);
+    const text = await this.#state.get(`client ${id}`);
     if (text === undefined) return undefined;
     const { version } = JSON.parse(text);
     this.#versions.set(id, version);
@@ -152,7 +152,7 @@ export class Shell {
    */
   async #assign(id, version) {
     this.#versions.set(id, version);
-    await this.#memo.set(`client ${id}`, JSON.stringify({ version, time_ms: Date.now() }));
+    await this.#state.set(`client ${id}`, JSON.stringify({ version, time_ms: Date.now() }));
   }
 
   /**
@@ -176,7 +176,7 @@ export class Shell {
 /**
  * @param {string} text
  * @param {string} base
- * @returns {Promise<Manifest>}
+ * @returns {Promise<SiteManifest>}
  */
 async function parseManifest(text, base) {
   if (text.length > MANIFEST_BYTES) throw new Error(`${MANIFEST} is longer than ${MANIFEST_BYTES} bytes`);

@@ -1,17 +1,17 @@
 /** A model at an address: its verified bytes in file order, from the store as far as they are there, else from the network. */
 import { Download } from './download.js';
-import { SiskinError, abortedError } from './errors.js';
+import { SiskinError, abortedError } from '../errors.js';
 import { HttpError } from './http.js';
-import { ifFree, whenFree } from './lock.js';
+import { ifUnlocked, withLock } from '../storage/locks.js';
 import { fetchManifest, isManifest } from './manifest.js';
 import { CHUNK_BYTES, PARTS, folderOf, partCount } from './record.js';
 import { Sha256 } from './sha256.js';
-import { Stock, replacedError } from './stock.js';
-import { openStore } from './storage.js';
+import { PartStore, replacedError } from './part_store.js';
+import { openStore } from '../storage/store.js';
 
-/** @import { UrlSource } from './protocol.js' */
+/** @import { UrlSource } from '../protocol.js' */
 /** @import { ModelRecord } from './record.js' */
-/** @import { Store } from './storage.js' */
+/** @import { Store } from '../storage/store.js' */
 
 /** Chunks that are read and hashed while the engine takes the one before: more would be memory for nothing. */
 const READ_AHEAD = 1;
@@ -27,7 +27,7 @@ export class ModelFile {
   from_cache = false;
   #source;
   #folder;
-  #stock;
+  #part_store;
   #stop = new AbortController();
   #signal = this.#stop.signal;
   /** How often each chunk came wrong. @type {Map<number, number>} */
@@ -52,7 +52,7 @@ export class ModelFile {
   constructor(source, store, folder, signal) {
     this.#source = source;
     this.#folder = folder;
-    this.#stock = new Stock(source, store, folder, this.#signal);
+    this.#part_store = new PartStore(source, store, folder, this.#signal);
     if (signal?.aborted) this.#stop.abort();
     signal?.addEventListener('abort', () => this.#stop.abort(), { once: true, signal: this.#signal });
   }
@@ -66,31 +66,31 @@ export class ModelFile {
   static async open(source, signal) {
     const file = new ModelFile(source, await openStore(source.storage), await folderOf(source.url), signal);
     try {
-      await file.#stock.look();
+      await file.#part_store.refresh();
     } catch (error) {
       file.close();
       throw error;
     }
-    file.from_cache = file.#stock.isComplete;
+    file.from_cache = file.#part_store.isComplete;
     return file;
   }
 
   close() {
     this.#stop.abort();
-    this.#stock.close();
+    this.#part_store.close();
   }
 
   get total_bytes() {
-    return this.#stock.total_bytes;
+    return this.#part_store.total_bytes;
   }
 
   get arrived_bytes() {
-    return this.#stock.arrived_bytes;
+    return this.#part_store.arrived_bytes;
   }
 
   /** Begins to fetch, before anybody asks for a chunk. */
   start() {
-    if (!this.#stock.isComplete) this.#supply ??= this.#fetch();
+    if (!this.#part_store.isComplete) this.#supply ??= this.#fetch();
   }
 
   /**
@@ -100,7 +100,7 @@ export class ModelFile {
    */
   async discard(why) {
     await this.#halt(why);
-    await this.#stock.discard();
+    await this.#part_store.discard();
   }
 
   /**
@@ -122,8 +122,8 @@ export class ModelFile {
    */
   async *chunks() {
     const { url, sha256: pin } = this.#source;
-    const stock = this.#stock;
-    const whole = pin !== undefined && !isManifest(url) && stock.record?.sha256 !== pin ? new Sha256() : undefined;
+    const part_store = this.#part_store;
+    const whole = pin !== undefined && !isManifest(url) && part_store.record?.sha256 !== pin ? new Sha256() : undefined;
     /** @type {Promise<Uint8Array<ArrayBuffer> | undefined>[]} */
     const ahead = [];
     for (let chunk = 0; ; chunk++) {
@@ -133,17 +133,17 @@ export class ModelFile {
         reading.catch(() => {});
         ahead.push(reading);
       }
-      stock.advance(chunk);
+      part_store.advance(chunk);
       const bytes = await ahead.shift();
       if (!bytes) break;
       if (whole) await hashSmoothly(whole, bytes);
-      stock.given = true;
+      part_store.given = true;
       yield bytes;
       this.#spare.push(bytes.buffer);
     }
     if (whole) await this.#compare(whole.hex());
-    if (stock.record) stock.record.used_ms = Date.now();
-    await stock.keepRecord();
+    if (part_store.record) part_store.record.used_ms = Date.now();
+    await part_store.keepRecord();
   }
 
   /**
@@ -169,19 +169,19 @@ export class ModelFile {
    * @throws {SiskinError} as `chunks`
    */
   async fetchChunk() {
-    const stock = this.#stock;
-    await ifFree(this.#folder, async () => {
-      const chunk = stock.firstMissing();
+    const part_store = this.#part_store;
+    await ifUnlocked(this.#folder, async () => {
+      const chunk = part_store.firstMissing();
       for (let verified = chunk === undefined; chunk !== undefined && !verified; ) {
         await this.#download((chunk + 1) * PARTS);
-        if (!stock.record) break;
-        const read = await stock.read(stock.record, chunk);
+        if (!part_store.record) break;
+        const read = await part_store.read(part_store.record, chunk);
         verified = read instanceof Uint8Array;
-        if (!(read instanceof Uint8Array)) await this.#refuse(stock.record, chunk, read);
+        if (!(read instanceof Uint8Array)) await this.#refuse(part_store.record, chunk, read);
       }
     });
-    await stock.keepRecord();
-    return stock.isComplete;
+    await part_store.keepRecord();
+    return part_store.isComplete;
   }
 
   /**
@@ -190,22 +190,22 @@ export class ModelFile {
    * @param {number} chunk
    */
   async #chunk(chunk) {
-    const stock = this.#stock;
+    const part_store = this.#part_store;
     for (;;) {
       if (this.#signal.aborted) throw this.#failure ?? abortedError();
-      if (stock.failure) throw stock.failure;
-      const { record } = stock;
+      if (part_store.failure) throw part_store.failure;
+      const { record } = part_store;
       if (record && chunk * PARTS >= partCount(record)) return undefined;
-      if (record && stock.holds(chunk)) {
-        const read = await stock.read(record, chunk, this.#spare.pop());
+      if (record && part_store.holds(chunk)) {
+        const read = await part_store.read(record, chunk, this.#spare.pop());
         if (read instanceof Uint8Array) return read;
         if (this.#failure) throw this.#failure;
-        if (this.#failing) await stock.change();
+        if (this.#failing) await part_store.change();
         else await this.#refuse(record, chunk, read);
       } else {
         if (this.#failure) throw this.#failure;
         this.#supply ??= this.#fetch();
-        await stock.change();
+        await part_store.change();
       }
     }
   }
@@ -218,13 +218,13 @@ export class ModelFile {
    * @param {'absent' | 'wrong'} why
    */
   async #refuse(record, chunk, why) {
-    const stock = this.#stock;
-    if (stock.partsOf(chunk).every((part) => stock.fetched.has(part))) {
+    const part_store = this.#part_store;
+    if (part_store.partsOf(chunk).every((part) => part_store.fetched.has(part))) {
       const times = (this.#wrong.get(chunk) ?? 0) + 1;
       this.#wrong.set(chunk, times);
       if (times >= MOST_WRONG) throw await this.#hopeless(record, chunk, why);
     }
-    await stock.drop(chunk);
+    await part_store.drop(chunk);
   }
 
   /**
@@ -242,9 +242,9 @@ export class ModelFile {
         'The file on the server is damaged, or something changes it on the way: try again, or upload it anew.',
     );
     await this.#halt(replaced ? replacedError(url) : wrong);
-    if (replaced) await this.#stock.reset();
+    if (replaced) await this.#part_store.reset();
     // Without a manifest it may be the record that is wrong.
-    else if (!isManifest(url)) await this.#stock.discard();
+    else if (!isManifest(url)) await this.#part_store.discard();
     // Of two chunks that are hopeless at once, the first has ended it for both.
     return this.#failure;
   }
@@ -252,7 +252,7 @@ export class ModelFile {
   /** @param {string} hash of the whole file */
   async #compare(hash) {
     const { url, sha256: pin } = this.#source;
-    const { record } = this.#stock;
+    const { record } = this.#part_store;
     if (hash === pin) {
       if (record) record.sha256 = hash;
       return;
@@ -267,30 +267,30 @@ export class ModelFile {
   async #fetch() {
     try {
       const download = () => this.#download(Infinity);
-      await (this.#stock.lasts ? whenFree(this.#folder, this.#signal, download) : download());
+      await (this.#part_store.isPersistent ? withLock(this.#folder, this.#signal, download) : download());
     } catch (error) {
       this.#failure ??= this.#signal.aborted ? abortedError() : error;
     }
     this.#supply = undefined;
-    this.#stock.changed();
+    this.#part_store.changed();
   }
 
   /** @param {number} end_part the first part that is not wanted */
   async #download(end_part) {
-    const stock = this.#stock;
+    const part_store = this.#part_store;
     // Another tab may have brought it meanwhile.
-    if (stock.lasts) await stock.look();
-    if (stock.isComplete) return;
-    await stock.prepare();
+    if (part_store.isPersistent) await part_store.refresh();
+    if (part_store.isComplete) return;
+    await part_store.prepare();
     try {
-      await new Download(this.#source, stock, this.#signal).run(end_part);
+      await new Download(this.#source, part_store, this.#signal).run(end_part);
     } catch (error) {
       // What is removed here must not be missed, nor the load fail and its worker end before it is gone.
       this.#failing = true;
       const replaced = error instanceof HttpError && GONE.includes(error.status) && (await this.#isReplaced());
-      if (replaced || (error instanceof SiskinError && error.code === 'file_changed')) await stock.reset();
+      if (replaced || (error instanceof SiskinError && error.code === 'file_changed')) await part_store.reset();
       // Nothing else on the site could be stored beside it.
-      else if (stock.isFull) await stock.discard();
+      else if (part_store.isFull) await part_store.discard();
       throw replaced ? replacedError(this.#source.url) : error;
     }
   }
@@ -298,7 +298,7 @@ export class ModelFile {
   /** Whether the server has another manifest now than the one that was begun with: new shards may have taken the place of its own. */
   async #isReplaced() {
     const { url, sha256: pin } = this.#source;
-    const { record } = this.#stock;
+    const { record } = this.#part_store;
     if (!record || !isManifest(url) || pin !== undefined) return false;
     try {
       return (await fetchManifest(this.#source, this.#signal)).sha256 !== record.sha256;

@@ -2,23 +2,23 @@
  * Models fetched ahead of need, by a service worker: one chunk at a time, while nobody needs network or processor. Which ones are wanted is remembered,
  * and what has arrived is on the disk, so that it may be ended at any moment and goes on at the next event.
  */
-import { isAnswering } from './answering.js';
-import { codeOf, messageOf } from './errors.js';
-import { models } from './models.js';
+import { isAnswering } from '../chat/answering.js';
+import { codeOf, messageOf } from '../errors.js';
+import { models } from '../model/models.js';
 
-/** @import { Memo } from './memo.js' */
-/** @import { PrecacheProgress } from './offline.js' */
-/** @import { Scope } from './service_worker.js' */
+/** @import { SwState } from './sw_state.js' */
+/** @import { PrecacheProgress } from './register.js' */
+/** @import { Scope } from '../service_worker.js' */
 
-/** What the memo's entries begin with: one for each model. */
+/** What the state's entries begin with: one for each model. */
 const WANTED = 'precache ';
 /** A page that asked for nothing so long has loaded. */
 const QUIET_MS = 2000;
 const LOOK_MS = 500;
 
-export class Precache {
+export class PrefetchQueue {
   #scope;
-  #memo;
+  #state;
   #tell;
   #disturbed_ms = performance.now();
   /** @type {Promise<void> | undefined} */
@@ -26,12 +26,12 @@ export class Precache {
 
   /**
    * @param {Scope} scope
-   * @param {Memo} memo
+   * @param {SwState} state
    * @param {(message: object) => Promise<void>} tell
    */
-  constructor(scope, memo, tell) {
+  constructor(scope, state, tell) {
     this.#scope = scope;
-    this.#memo = memo;
+    this.#state = state;
     this.#tell = tell;
   }
 
@@ -42,12 +42,12 @@ export class Precache {
 
   /** @returns {Promise<string[]>} what is still to be fetched */
   async list() {
-    return (await this.#memo.names(WANTED)).map((name) => name.slice(WANTED.length));
+    return (await this.#state.names(WANTED)).map((name) => name.slice(WANTED.length));
   }
 
   /** @param {string[]} urls */
   async add(urls) {
-    for (const url of urls) await this.#memo.set(WANTED + url, '');
+    for (const url of urls) await this.#state.set(WANTED + url, '');
   }
 
   /** Goes on with what is left. @returns {Promise<void>} */
@@ -59,7 +59,7 @@ export class Precache {
   async #run() {
     for (let [url] = await this.list(); url; [url] = await this.list()) {
       if (!(await this.#fetch(url))) return;
-      await this.#memo.delete(WANTED + url);
+      await this.#state.delete(WANTED + url);
     }
   }
 

@@ -1,14 +1,14 @@
 /** What of a model is in the store: its record and its parts, as they come from a download or from another tab. */
-import { SiskinError, messageOf, throwIfAborted } from './errors.js';
+import { SiskinError, messageOf, throwIfAborted } from '../errors.js';
 import { isManifest } from './manifest.js';
 import { PARTS, isComplete, partBytes, partCount, partsIn, readRecord, storedBytes, writeRecord } from './record.js';
-import { evictOldest, fullError, isFull, makeRoom } from './room.js';
+import { evictOldest, fullError, isFull, makeRoom } from '../storage/quota.js';
 import { sha256 } from './sha256.js';
 
 /** @import { Target } from './download.js' */
-/** @import { UrlSource } from './protocol.js' */
+/** @import { UrlSource } from '../protocol.js' */
 /** @import { ModelRecord } from './record.js' */
-/** @import { Store } from './storage.js' */
+/** @import { Store } from '../storage/store.js' */
 
 /** Of a store that keeps nothing: chunks that may wait for the engine. */
 const WAITING_CHUNKS = 2;
@@ -16,7 +16,7 @@ const WAITING_CHUNKS = 2;
 /** What one tab tells the others. @typedef {{part?: number, reset?: true}} News */
 
 /** @implements {Target} */
-export class Stock {
+export class PartStore {
   /** @type {ModelRecord | undefined} */
   record;
   /** In the store, or already given to the engine. @type {Set<number>} */
@@ -67,7 +67,7 @@ export class Stock {
     this.#store = store;
     this.#folder = folder;
     signal.addEventListener('abort', () => this.changed());
-    if (this.lasts) {
+    if (this.isPersistent) {
       this.#channel = new BroadcastChannel('siskin');
       this.#channel.onmessage = ({ data }) => data.folder === folder && void this.#hear(data);
     }
@@ -78,7 +78,7 @@ export class Stock {
   }
 
   /** Whether it is there at the next visit. */
-  get lasts() {
+  get isPersistent() {
     return this.#store.kind !== 'memory';
   }
 
@@ -95,7 +95,7 @@ export class Stock {
   }
 
   /** Sees what lies in the store. */
-  async look() {
+  async refresh() {
     const { url, sha256: pin } = this.#source;
     const record = await readRecord(this.#store, this.#folder);
     const known = this.record;
@@ -178,7 +178,7 @@ export class Stock {
     const expected = record.chunks[chunk] ?? null;
     if (expected !== null && hash !== expected) return 'wrong';
     // Memory keeps nothing that the engine has.
-    if (!this.lasts) await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
+    if (!this.isPersistent) await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
     if (expected === null) {
       record.chunks[chunk] = hash;
       this.keepRecord();
@@ -246,9 +246,9 @@ export class Stock {
    * @param {number} part
    * @param {AbortSignal} signal ends the waiting
    */
-  async room(part, signal) {
+  async waitForSpace(part, signal) {
     // A disk has room for all; memory for what the engine will take next.
-    if (this.lasts) return;
+    if (this.isPersistent) return;
     const wake = () => this.changed();
     signal.addEventListener('abort', wake, { once: true });
     // What was wrong is fetched again by whoever gets on.
@@ -271,7 +271,7 @@ export class Stock {
    */
   keepRecord() {
     const { record } = this;
-    if (record && this.lasts && !this.#discarded && (this.isComplete || this.fetched.size > 0)) {
+    if (record && this.isPersistent && !this.#discarded && (this.isComplete || this.fetched.size > 0)) {
       // A record that cannot be kept costs a hash, not the model.
       this.#keeping = this.#keeping.then(() => writeRecord(this.#store, this.#folder, record)).catch(() => {});
     }
@@ -296,8 +296,11 @@ export class Stock {
 
   async #reserve() {
     const wanted_bytes = (this.total_bytes ?? 0) - this.arrived_bytes;
-    if (this.lasts && wanted_bytes > 0) await makeRoom(this.#store, wanted_bytes, this.#source.evict);
+    if (this.isPersistent && wanted_bytes > 0) await makeRoom(this.#store, wanted_bytes, this.#source.evict ? this.#lastUse : undefined);
   }
+
+  /** Tells when a model was last used. @type {import('../storage/quota.js').LastUse} */
+  #lastUse = async (folder) => (await readRecord(this.#store, folder))?.used_ms ?? 0;
 
   /** @param {() => Promise<void>} write */
   async #write(write) {
@@ -315,7 +318,7 @@ export class Stock {
 
   /** One at a time, though several writes fail at once. */
   #evict() {
-    return (this.#evicting ??= evictOldest(this.#store).finally(() => (this.#evicting = undefined)));
+    return (this.#evicting ??= evictOldest(this.#store, this.#lastUse).finally(() => (this.#evicting = undefined)));
   }
 
   /** @param {News} news */
@@ -330,7 +333,7 @@ export class Stock {
       this.record = undefined;
       this.parts = new Set();
     } else if (part === undefined || !this.record) {
-      await this.look().catch((error) => (this.failure = error));
+      await this.refresh().catch((error) => (this.failure = error));
     } else {
       this.parts.add(part);
     }

@@ -1,5 +1,5 @@
 /** Fetches what is missing of a model: parts in parallel where the server answers ranges, whole files where it does not. */
-import { SiskinError } from './errors.js';
+import { SiskinError } from '../errors.js';
 import { CONNECTION_BROKEN, FIRST_DELAYS_MS, HttpError, NOT_KEPT, bodyOf, contentLength, contentRange, isEncoded, request, retry, validator } from './http.js';
 import { fetchManifest, isManifest } from './manifest.js';
 import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partBytes, partCount } from './record.js';
@@ -20,7 +20,7 @@ const WHOLE_DELAYS_MS = [500];
  * @property {(record: ModelRecord, expected_bytes: number | null) => Promise<void>} begin with what the server told
  * @property {(part: number, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} save the bytes may be overwritten afterwards
  * @property {(size_bytes: number) => Promise<void>} end the length of a file whose length was not known
- * @property {(part: number, signal: AbortSignal) => Promise<void>} room waits until there is some
+ * @property {(part: number, signal: AbortSignal) => Promise<void>} waitForSpace waits until the target can take the part
  * @property {(bytes: number) => void} arrived less than 0 for what is thrown away
  */
 
@@ -242,7 +242,7 @@ export class Download {
    * @param {Response} [response]
    */
   async #fetchPart(part, buffer, response) {
-    await this.#target.room(part, this.#signal);
+    await this.#target.waitForSpace(part, this.#signal);
     const { url, first, last } = locate(this.#record, part);
     const bytes = buffer.subarray(0, last - first + 1);
     let filled = 0;
@@ -304,7 +304,7 @@ export class Download {
       for await (let piece of bodyOf(answer, this.#signal)) {
         received += piece.length;
         while (piece.length > 0) {
-          if (filled === 0) await this.#target.room(part, this.#signal);
+          if (filled === 0) await this.#target.waitForSpace(part, this.#signal);
           const wanted = piece.subarray(0, PART_BYTES - filled);
           buffer.set(wanted, filled);
           filled += wanted.length;

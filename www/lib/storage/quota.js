@@ -1,24 +1,25 @@
 /** Room on the visitor's disk: asked for before it is taken. */
-import { SiskinError } from './errors.js';
-import { ifFree } from './lock.js';
-import { readRecord } from './record.js';
+import { SiskinError } from '../errors.js';
+import { ifUnlocked } from './locks.js';
 
-/** @import { Store } from './storage.js' */
+/** @import { Store } from './store.js' */
+
+/** Tells when the model in a folder was last used, in milliseconds since 1970. @typedef {(folder: string) => Promise<number>} LastUse */
 
 /**
  * Sees to it that so many bytes can be stored, as far as the browser tells: some name a quota that they do not give.
  *
  * @param {Store} store
  * @param {number} wanted_bytes
- * @param {boolean} evict whether models that were not used for longest may go
+ * @param {LastUse} [lastUse] given where models that were not used for longest may go
  * @throws {SiskinError} `storage_full`
  */
-export async function makeRoom(store, wanted_bytes, evict) {
+export async function makeRoom(store, wanted_bytes, lastUse) {
   for (;;) {
     const { quota, usage } = await navigator.storage.estimate();
     const missing_bytes = quota === undefined || usage === undefined ? 0 : wanted_bytes - (quota - usage);
     if (missing_bytes <= 0) return;
-    if (!evict || !(await evictOldest(store))) throw fullError(missing_bytes);
+    if (!lastUse || !(await evictOldest(store, lastUse))) throw fullError(missing_bytes);
   }
 }
 
@@ -26,11 +27,12 @@ export async function makeRoom(store, wanted_bytes, evict) {
  * Removes the model that was not used for longest, but none that is being fetched.
  *
  * @param {Store} store
+ * @param {LastUse} lastUse
  * @returns {Promise<boolean>} whether there was one
  */
-export async function evictOldest(store) {
-  for (const folder of await byLastUse(store)) {
-    if (await ifFree(folder, () => store.remove(folder))) return true;
+export async function evictOldest(store, lastUse) {
+  for (const folder of await byLastUse(store, lastUse)) {
+    if (await ifUnlocked(folder, () => store.remove(folder))) return true;
   }
   return false;
 }
@@ -49,9 +51,12 @@ export function isFull(error) {
   return error instanceof DOMException && error.name === 'QuotaExceededError';
 }
 
-/** @param {Store} store */
-async function byLastUse(store) {
+/**
+ * @param {Store} store
+ * @param {LastUse} lastUse
+ */
+async function byLastUse(store, lastUse) {
   const folders = await store.folders();
-  const used = await Promise.all(folders.map(async (folder) => ({ folder, used_ms: (await readRecord(store, folder))?.used_ms ?? 0 })));
+  const used = await Promise.all(folders.map(async (folder) => ({ folder, used_ms: await lastUse(folder) })));
   return used.sort((a, b) => a.used_ms - b.used_ms).map(({ folder }) => folder);
 }

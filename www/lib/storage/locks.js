@@ -1,5 +1,5 @@
 /** One download of a model at a time, over all tabs and workers of an origin. */
-import { throwIfAborted } from './errors.js';
+import { throwIfAborted } from '../errors.js';
 
 /**
  * Waits for the lock, then runs.
@@ -7,9 +7,9 @@ import { throwIfAborted } from './errors.js';
  * @param {string} folder of the model
  * @param {AbortSignal} signal ends the waiting
  * @param {() => Promise<void>} run
- * @throws {import('./errors.js').SiskinError} `aborted`, and what `run` throws
+ * @throws {import('../errors.js').SiskinError} `aborted`, and what `run` throws
  */
-export async function whenFree(folder, signal, run) {
+export async function withLock(folder, signal, run) {
   try {
     await navigator.locks.request(`siskin ${folder}`, { signal }, run);
   } catch (error) {
@@ -25,7 +25,7 @@ export async function whenFree(folder, signal, run) {
  * @param {() => Promise<void>} run
  * @returns {Promise<boolean>} whether it ran
  */
-export async function ifFree(folder, run) {
+export async function ifUnlocked(folder, run) {
   return navigator.locks.request(`siskin ${folder}`, { ifAvailable: true }, async (lock) => {
     if (lock) await run();
     return lock !== null;

@@ -1,4 +1,4 @@
-/** @import { LoadProgress } from './protocol.js' */
+/** @import { LoadProgress } from '../protocol.js' */
 
 /** Speed is taken over this long. */
 const WINDOW_MS = 3000;

@@ -1,8 +1,8 @@
 /** What is kept beside the parts of a model: where they came from, and what they must be. */
-import { SiskinError, messageOf } from './errors.js';
+import { SiskinError, messageOf } from '../errors.js';
 import { sha256 } from './sha256.js';
 
-/** @import { Store } from './storage.js' */
+/** @import { Store } from '../storage/store.js' */
 
 /** A chunk is what is verified, and fetched again if it is wrong. */
 export const CHUNK_BYTES = 8 << 20;

@@ -1,8 +1,9 @@
-/** What `Siskin.load` is given, in a form that can be posted to the worker; and the streams that come of it there. */
-import { SiskinError, messageOf } from './errors.js';
+/** What `Siskin.load` is given, in a form that can be posted to the worker. */
+import { SiskinError } from '../errors.js';
 import { checkStatus, contentLength } from './http.js';
+import { portSource } from './stream.js';
 
-/** @import { UrlSource, WeightSource } from './protocol.js' */
+/** @import { UrlSource, WeightSource } from '../protocol.js' */
 
 /**
  * @typedef {object} DescribedSource
@@ -79,63 +80,4 @@ function absoluteUrl(url) {
   }
   absolute.hash = '';
   return absolute.href;
-}
-
-/**
- * A stream of the page, read by the worker chunk by chunk through a port: not every browser can transfer streams.
- *
- * @param {ReadableStream<Uint8Array>} stream
- * @param {number | null} total_bytes
- * @returns {DescribedSource}
- */
-function portSource(stream, total_bytes) {
-  if (stream.locked) throw new SiskinError('invalid_argument', 'The stream is already being read. Pass one that nobody has read from.');
-  const { port1, port2 } = new MessageChannel();
-  const reader = stream.getReader();
-  const close = () => {
-    port1.close();
-    reader.cancel().catch(() => {});
-  };
-  port1.onmessage = async ({ data }) => {
-    if (data === 'cancel') return close();
-    try {
-      const { done, value } = await reader.read();
-      if (done) {
-        port1.postMessage({ done: true });
-      } else if (value instanceof Uint8Array) {
-        // A copy, because the chunk stays the caller's.
-        const bytes = value.slice();
-        port1.postMessage({ done: false, bytes }, [bytes.buffer]);
-      } else {
-        port1.postMessage({ code: 'invalid_argument', message: 'The stream gave something other than a Uint8Array. Pass a stream of bytes.' });
-        close();
-      }
-    } catch (error) {
-      port1.postMessage({ code: 'network', message: `The stream broke off: ${messageOf(error)}. Try again.` });
-    }
-  };
-  return { source: { kind: 'port', port: port2, total_bytes }, transfer: [port2], close };
-}
-
-/**
- * @param {MessagePort} port
- * @returns {ReadableStream<Uint8Array>}
- */
-export function portStream(port) {
-  return new ReadableStream({
-    pull(controller) {
-      return new Promise((resolve) => {
-        port.onmessage = ({ data }) => {
-          if (data.code) controller.error(new SiskinError(data.code, data.message));
-          else if (data.done) controller.close();
-          else controller.enqueue(data.bytes);
-          resolve();
-        };
-        port.postMessage('pull');
-      });
-    },
-    cancel() {
-      port.postMessage('cancel');
-    },
-  });
 }

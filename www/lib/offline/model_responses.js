@@ -1,11 +1,11 @@
 /** What is on this device of models, for whoever fetches their address: the service worker's answers, whole or in ranges, every byte verified. */
-import { ModelFile } from './model_file.js';
-import { partialResponse, rangeAsked } from './range.js';
-import { readRecord } from './record.js';
-import { urlSource } from './source.js';
-import { openStore } from './storage.js';
+import { ModelFile } from '../model/model_file.js';
+import { partialResponse, rangeAsked } from './byte_ranges.js';
+import { readRecord } from '../model/record.js';
+import { urlSource } from '../model/source.js';
+import { openStore } from '../storage/store.js';
 
-/** @import { ModelRecord } from './record.js' */
+/** @import { ModelRecord } from '../model/record.js' */
 
 /** The modes in which a browser too would answer from what it has. Siskin's own requests ask past it, for they are for what is missing. */
 const MAY_BE_KEPT = ['default', 'force-cache', 'only-if-cached'];

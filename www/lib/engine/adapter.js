@@ -1,7 +1,7 @@
 /** What the browser says of its graphics card, before the engine starts. */
-import { SiskinError, messageOf } from './errors.js';
+import { SiskinError, messageOf } from '../errors.js';
 
-/** @import { KnownGpu } from './protocol.js' */
+/** @import { KnownGpu } from '../protocol.js' */
 
 /**
  * The graphics card that would compute: its name for people, and why it does not. Without a name there is none.

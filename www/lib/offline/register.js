@@ -2,7 +2,7 @@
  * The page's side of the service worker (sw.js): threads on hosts that send no headers, the site's files and models without a network.
  * Everything works without it too, on one thread.
  */
-import { SiskinError, messageOf } from './errors.js';
+import { SiskinError, messageOf } from '../errors.js';
 
 /**
  * @typedef {object} RegisterOptions

@@ -1,5 +1,5 @@
 /** One request at a time: what comes back is checked, what fails for the moment is tried again. */
-import { SiskinError, abortedError, throwIfAborted } from './errors.js';
+import { SiskinError, abortedError, throwIfAborted } from '../errors.js';
 
 /** Nothing for so long, and the connection counts as dead. */
 const STALL_MS = 30_000;

@@ -1,14 +1,14 @@
 /** An answer as a server streams it in OpenAI's format. */
-import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.js';
+import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
 
-/** @import { Step } from './chat.js' */
-/** @import { EngineEvent, Timings, Usage } from './protocol.js' */
+/** @import { Step } from './completions.js' */
+/** @import { EngineEvent, Timings, Usage } from '../protocol.js' */
 
 /** More than any server sends in one line. */
 const LINE_CHARACTERS = 1 << 20;
 
 /** The events of one answer, as the server sends them. */
-export class RemoteAnswer {
+export class StreamedAnswer {
   #stop;
   #steps;
 

@@ -1,13 +1,13 @@
 /** The models on this device. */
-import { SiskinError } from './errors.js';
-import { ifFree } from './lock.js';
+import { SiskinError } from '../errors.js';
+import { ifUnlocked } from '../storage/locks.js';
 import { ModelFile } from './model_file.js';
 import { Meter } from './progress.js';
 import { folderOf, isComplete, partsIn, readRecord, storedBytes } from './record.js';
 import { urlSource } from './source.js';
-import { askToStay, openStore } from './storage.js';
+import { askToStay, openStore } from '../storage/store.js';
 
-/** @import { LoadProgress } from './protocol.js' */
+/** @import { LoadProgress } from '../protocol.js' */
 /** @import { StoreOptions } from './source.js' */
 
 /**
@@ -34,7 +34,7 @@ async function list() {
 }
 
 /**
- * @param {import('./storage.js').Store} store
+ * @param {import('../storage/store.js').Store} store
  * @param {string} folder
  * @returns {Promise<StoredModel | undefined>}
  */
@@ -142,7 +142,7 @@ async function open(source, options, signal) {
 async function remove(source) {
   const store = await openStore('disk');
   const folder = await folderOf(urlSource(source).url);
-  if (store.kind === 'memory' || (await ifFree(folder, () => store.remove(folder)))) return;
+  if (store.kind === 'memory' || (await ifUnlocked(folder, () => store.remove(folder)))) return;
   throw new SiskinError('in_use', 'The model is just being fetched, by this tab or another one. Stop that first.');
 }
 

@@ -1,8 +1,8 @@
 /** Chooses and starts the wasm. */
-import { SiskinError, messageOf } from './errors.js';
-import { ofSameVersion } from './version.js';
+import { SiskinError, messageOf } from '../errors.js';
+import { ofSameVersion } from '../offline/site_version.js';
 
-/** @import { WasmModule } from './protocol.js' */
+/** @import { WasmModule } from '../protocol.js' */
 
 /** A module whose one function uses `i8x16.relaxed_swizzle`: it validates where relaxed SIMD exists. */
 const RELAXED_SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11];
@@ -49,9 +49,9 @@ function builds(threads) {
   const list = [];
   const relaxed = WebAssembly.validate(new Uint8Array(RELAXED_SIMD));
   // Spelled out, because bundlers find files by `new URL` with a literal.
-  if (relaxed && threads > 1) list.push({ script: new URL('./wasm/siskin_threads.js', import.meta.url), wasm: new URL('./wasm/siskin_threads_bg.wasm', import.meta.url) });
-  if (relaxed) list.push({ script: new URL('./wasm/siskin_relaxed.js', import.meta.url), wasm: new URL('./wasm/siskin_relaxed_bg.wasm', import.meta.url) });
-  else if (WebAssembly.validate(new Uint8Array(SIMD))) list.push({ script: new URL('./wasm/siskin_simd.js', import.meta.url), wasm: new URL('./wasm/siskin_simd_bg.wasm', import.meta.url) });
+  if (relaxed && threads > 1) list.push({ script: new URL('../wasm/siskin_threads.js', import.meta.url), wasm: new URL('../wasm/siskin_threads_bg.wasm', import.meta.url) });
+  if (relaxed) list.push({ script: new URL('../wasm/siskin_relaxed.js', import.meta.url), wasm: new URL('../wasm/siskin_relaxed_bg.wasm', import.meta.url) });
+  else if (WebAssembly.validate(new Uint8Array(SIMD))) list.push({ script: new URL('../wasm/siskin_simd.js', import.meta.url), wasm: new URL('../wasm/siskin_simd_bg.wasm', import.meta.url) });
   return list;
 }
 
@@ -116,7 +116,7 @@ async function compile(response) {
  */
 function startThread(shared) {
   return new Promise((resolve) => {
-    const thread = new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: 'siskin thread' });
+    const thread = new Worker(new URL('../thread.js', import.meta.url), { type: 'module', name: 'siskin thread' });
     const giveUp = () => {
       thread.terminate();
       resolve(undefined);

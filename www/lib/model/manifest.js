@@ -1,5 +1,5 @@
 /** The manifest of a model in shards, as `siskin shard` writes it. */
-import { SiskinError } from './errors.js';
+import { SiskinError } from '../errors.js';
 import { FIRST_DELAYS_MS, NOT_KEPT, bodyOf, request, retry } from './http.js';
 import { CHUNK_BYTES, newRecord } from './record.js';
 import { sha256 } from './sha256.js';
@@ -7,7 +7,7 @@ import { sha256 } from './sha256.js';
 /** @import { ModelRecord } from './record.js' */
 
 /**
- * @typedef {object} Manifest
+ * @typedef {object} ModelManifest
  * @property {1} siskin_manifest the version
  * @property {string} name
  * @property {string} architecture
@@ -74,7 +74,7 @@ export async function fetchManifest({ url, init, sha256: pin }, signal) {
  */
 export function recordOf(url, text, sha256) {
   const wrong = (/** @type {string} */ what) => new SiskinError('manifest', `The manifest at ${url} ${what}. Write it again with siskin shard, and upload the whole folder.`);
-  /** @type {Manifest} */
+  /** @type {ModelManifest} */
   let manifest;
   try {
     manifest = JSON.parse(text);

@@ -2,13 +2,14 @@
  * Where a model's bytes come from. This file and those that it uses (`source`, `model_file`, `download`, `http`, `storage`) are all that
  * touches network and storage; page, worker and service worker share them.
  */
-import { SiskinError, codeOf, throwIfAborted } from './errors.js';
+import { SiskinError, codeOf, throwIfAborted } from '../errors.js';
 import { CONNECTION_BROKEN } from './http.js';
 import { ModelFile } from './model_file.js';
 import { Meter } from './progress.js';
-import { portStream } from './source.js';
+import { portStream } from './stream.js';
+import { yieldToMessages } from './yield_to_messages.js';
 
-/** @import { LoadProgress, ModelInfo, WeightSource } from './protocol.js' */
+/** @import { LoadProgress, ModelInfo, WeightSource } from '../protocol.js' */
 
 /**
  * @typedef {object} Weights
@@ -18,7 +19,7 @@ import { portStream } from './source.js';
  * @property {() => void} close
  */
 
-/** What takes the bytes. @typedef {{push: (bytes: Uint8Array) => void, finish: () => ModelInfo | Promise<ModelInfo>}} Taker */
+/** What takes the bytes. @typedef {{push: (bytes: Uint8Array) => void, finish: () => ModelInfo | Promise<ModelInfo>}} Sink */
 
 const FILE_BROKEN = 'The file could not be read to its end. Check that it was not moved or changed, and open it again.';
 
@@ -107,16 +108,16 @@ async function readChunk(reader, broken) {
 }
 
 /**
- * Gives all bytes to `taker`, each chunk before it asks for the next.
+ * Gives all bytes to `sink`, each chunk before it asks for the next.
  *
  * @param {Weights} weights closed at the end
- * @param {Taker} taker what it throws ends the reading and is passed on
+ * @param {Sink} sink what it throws ends the reading and is passed on
  * @param {(progress: LoadProgress) => void} onProgress about ten times a second, and once at the end
  * @param {AbortSignal} [signal]
- * @returns {Promise<ModelInfo>} what `taker` gave in the end
+ * @returns {Promise<ModelInfo>} what `sink` gave in the end
  * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `storage_failed`, `aborted`
  */
-export async function pumpWeights(weights, taker, onProgress, signal) {
+export async function pumpWeights(weights, sink, onProgress, signal) {
   let given_bytes = 0;
   let reported_ms = 0;
   const report = () => {
@@ -131,32 +132,19 @@ export async function pumpWeights(weights, taker, onProgress, signal) {
       for (let at = 0; at < chunk.length; at += PUSH_BYTES) {
         throwIfAborted(signal);
         const bytes = chunk.subarray(at, at + PUSH_BYTES);
-        await takeOrDiscard(weights, () => taker.push(bytes));
+        await takeOrDiscard(weights, () => sink.push(bytes));
         given_bytes += bytes.length;
         reportIfDue();
         // The next chunks are read and hashed meanwhile, and only messages that are let in drive that on.
-        await breathe();
+        await yieldToMessages();
       }
     }
     report();
-    return await takeOrDiscard(weights, () => taker.finish());
+    return await takeOrDiscard(weights, () => sink.finish());
   } finally {
     clearInterval(timer);
     weights.close();
   }
-}
-
-const { port1, port2 } = new MessageChannel();
-/** @type {(() => void)[]} */
-const waiting = [];
-port1.onmessage = () => waiting.shift()?.();
-
-/** Lets waiting messages in. A timer would cost 4 ms each time. @returns {Promise<void>} */
-function breathe() {
-  return new Promise((resolve) => {
-    waiting.push(resolve);
-    port2.postMessage(0);
-  });
 }
 
 /**

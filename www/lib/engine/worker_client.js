@@ -1,7 +1,7 @@
 /** The page's end of the worker: calls by id, and one way to fail. */
-import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.js';
+import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
 
-/** @import { BackendFigures, PageMessage, WorkerMessage } from './protocol.js' */
+/** @import { BackendInfo, PageMessage, WorkerMessage } from '../protocol.js' */
 
 /**
  * A `PageMessage` whose id the link fills in.
@@ -26,7 +26,7 @@ import { SiskinError, abortedError, messageOf, throwIfAborted } from './errors.j
 /** What a worker has to end by itself; one that is stuck is then ended from outside. */
 const UNLOAD_MS = 2000;
 
-export class WorkerLink {
+export class WorkerClient {
   /** @type {Worker} */
   #worker;
   /** @type {Map<number, {resolve: (value: any) => void, reject: (error: SiskinError) => void, onMessage?: (message: WorkerMessage) => void}>} */
@@ -35,12 +35,12 @@ export class WorkerLink {
   /** Set once the worker is gone. @type {SiskinError | undefined} */
   #ended;
 
-  /** The engine went on elsewhere. @type {(figures: BackendFigures) => void} */
-  onMoved = () => {};
+  /** The engine went on elsewhere. @type {(backend_info: BackendInfo) => void} */
+  onBackendChanged = () => {};
 
   constructor() {
     try {
-      this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'siskin' });
+      this.#worker = new Worker(new URL('../worker.js', import.meta.url), { type: 'module', name: 'siskin' });
     } catch (cause) {
       throw new SiskinError('worker_failed', `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from the page's own origin, and allow it in worker-src.`, { cause });
     }
@@ -109,7 +109,7 @@ export class WorkerLink {
   /** @param {WorkerMessage} message */
   #receive(message) {
     if (message.type === 'unloaded') return this.#worker.terminate();
-    if (message.type === 'moved') return this.onMoved(message.value);
+    if (message.type === 'moved') return this.onBackendChanged(message.value);
     if (message.type === 'crashed') return this.#crash(message.message);
     const call = this.#calls.get(message.id);
     if (!call) return;

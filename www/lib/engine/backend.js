@@ -1,12 +1,12 @@
 /** Where the engine computes: on the graphics card if that is right and faster, else on the processor, and what happens when the card fails. */
-import { startEngine, usableThreads } from './engine.js';
-import { SiskinError, codeOf, messageOf } from './errors.js';
-import { findGpu } from './gpu.js';
-import { openWeights, pumpWeights } from './weights.js';
+import { startEngine, usableThreads } from './wasm_build.js';
+import { SiskinError, codeOf, messageOf } from '../errors.js';
+import { findGpu } from './adapter.js';
+import { openWeights, pumpWeights } from '../model/weights.js';
 
-/** @import { BackendFigures, Engine, LoadMessage } from './protocol.js' */
-/** @import { StartedEngine } from './engine.js' */
-/** @import { Taker } from './weights.js' */
+/** @import { BackendInfo, Engine, LoadMessage } from '../protocol.js' */
+/** @import { StartedEngine } from './wasm_build.js' */
+/** @import { Sink } from '../model/weights.js' */
 
 /** How often a lost graphics card is started again before the processor takes over. */
 const MOST_RESTARTS = 1;
@@ -30,7 +30,7 @@ export async function pickBackend(message) {
     }
   }
   if (message.backend === 'gpu') throw new SiskinError('gpu_unavailable', `${why?.message} Load the model with backend "auto" or "cpu".`);
-  return new PickedBackend(message, ...(await onCpu(message)), cpuFigures(adapter, why));
+  return new PickedBackend(message, ...(await onCpu(message)), cpuInfo(adapter, why));
 }
 
 /** @param {LoadMessage} message */
@@ -41,9 +41,9 @@ function gpuOptions({ context_tokens, cache_type }) {
 /**
  * @param {string | undefined} adapter
  * @param {unknown} why
- * @returns {BackendFigures}
+ * @returns {BackendInfo}
  */
-function cpuFigures(adapter, why) {
+function cpuInfo(adapter, why) {
   return { backend: 'cpu', ...(adapter !== undefined && { adapter }), ...(why !== undefined && { gpu_refusal: messageOf(why), gpu_refusal_code: codeOf(why) }) };
 }
 
@@ -59,25 +59,25 @@ async function onCpu({ context_tokens, threads }) {
 export class PickedBackend {
   #message;
   #started;
-  /** @type {BackendFigures} */
-  #figures;
+  /** @type {BackendInfo} */
+  #info;
   #restarts = 0;
 
   /**
    * @param {LoadMessage} message
    * @param {StartedEngine} started
    * @param {Engine} engine waits for its file
-   * @param {BackendFigures} figures
+   * @param {BackendInfo} info
    */
-  constructor(message, started, engine, figures) {
+  constructor(message, started, engine, info) {
     this.#message = message;
     this.#started = started;
     this.engine = engine;
-    this.#figures = figures;
+    this.#info = info;
   }
 
-  figures() {
-    return this.#figures;
+  info() {
+    return this.#info;
   }
 
   startThreads() {
@@ -92,20 +92,20 @@ export class PickedBackend {
    * What takes the file. Once its header is there, the card is put to the test, while the rest arrives; what has come by then goes to the processor if
    * the card fails.
    *
-   * @returns {Taker}
+   * @returns {Sink}
    */
-  taker() {
+  sink() {
     /** @type {Uint8Array[]} */
     const taken = [];
-    return this.#taker(this.#message.backend === 'auto' ? taken : undefined);
+    return this.#sink(this.#message.backend === 'auto' ? taken : undefined);
   }
 
   /**
    * @param {Uint8Array[]} [taken] where the processor may begin with it: what was pushed before the test
-   * @returns {Taker}
+   * @returns {Sink}
    */
-  #taker(taken) {
-    let tested = this.#figures.backend === 'cpu';
+  #sink(taken) {
+    let tested = this.#info.backend === 'cpu';
     const { backend, threads } = this.#message;
     return {
       push: async (bytes) => {
@@ -136,14 +136,14 @@ export class PickedBackend {
   mayFallBack(error) {
     const { backend, source } = this.#message;
     // What comes through a port comes once.
-    return isDeviceError(error) && backend !== 'gpu' && source.kind !== 'port' && this.#figures.backend === 'gpu';
+    return isDeviceError(error) && backend !== 'gpu' && source.kind !== 'port' && this.#info.backend === 'gpu';
   }
 
   /** @param {unknown} why */
   async fallBack(why) {
     this.engine.free();
     [this.#started, this.engine] = await onCpu(this.#message);
-    this.#figures = cpuFigures(this.#figures.adapter, why);
+    this.#info = cpuInfo(this.#info.adapter, why);
   }
 
   /**
@@ -152,7 +152,7 @@ export class PickedBackend {
    * @param {unknown} error
    */
   mayRecover(error) {
-    return isDeviceError(error) && this.#message.source.kind !== 'port' && this.#figures.backend === 'gpu';
+    return isDeviceError(error) && this.#message.source.kind !== 'port' && this.#info.backend === 'gpu';
   }
 
   /**
@@ -169,7 +169,7 @@ export class PickedBackend {
         if (!isDeviceError(error)) throw error;
       }
     }
-    this.#figures = cpuFigures(this.#figures.adapter, why);
+    this.#info = cpuInfo(this.#info.adapter, why);
     await this.#reload(new this.#started.module.Engine({ context_tokens: this.#message.context_tokens, threads: 1 }));
   }
 
@@ -177,7 +177,7 @@ export class PickedBackend {
   async #reload(fresh) {
     this.engine.reload(fresh);
     const quiet = () => {};
-    await pumpWeights(await openWeights(this.#message.source, quiet), this.#taker(), quiet);
+    await pumpWeights(await openWeights(this.#message.source, quiet), this.#sink(), quiet);
   }
 }
 

@@ -1,9 +1,9 @@
 /** Answers from a server that speaks OpenAI's API, while there is no model in the tab yet. Nothing here runs unless `Siskin.load` is given `fallback`. */
-import { SiskinError, throwIfAborted } from './errors.js';
-import { models } from './models.js';
-import { RemoteAnswer, parse, short } from './remote_answer.js';
+import { SiskinError, throwIfAborted } from '../errors.js';
+import { models } from '../model/models.js';
+import { StreamedAnswer, parse, short } from './openai_stream.js';
 
-/** @import { ChatRequest, LoadProgress, WeightSource } from './protocol.js' */
+/** @import { ChatRequest, LoadProgress, WeightSource } from '../protocol.js' */
 
 /**
  * @typedef {object} FallbackOptions
@@ -77,7 +77,7 @@ export class Fallback {
   /**
    * @param {ChatRequest} request
    * @param {AbortSignal | undefined} signal
-   * @returns {Promise<{answer: RemoteAnswer, model: string, computed: 'fallback'}>} when the server has begun to answer
+   * @returns {Promise<{answer: StreamedAnswer, model: string, computed: 'fallback'}>} when the server has begun to answer
    * @throws {SiskinError} `network`, `http_status`, `invalid_argument`, `context_full`, `aborted`
    */
   async ask(request, signal) {
@@ -89,7 +89,7 @@ export class Fallback {
     const start_ms = performance.now();
     try {
       const response = await this.#send(body, stop.signal);
-      const answer = new RemoteAnswer(response, this.#url.host, stop, start_ms, () => signal?.removeEventListener('abort', abort));
+      const answer = new StreamedAnswer(response, this.#url.host, stop, start_ms, () => signal?.removeEventListener('abort', abort));
       return { answer, model: this.#model, computed: 'fallback' };
     } catch (error) {
       signal?.removeEventListener('abort', abort);

@@ -1,5 +1,5 @@
 /** Small facts that outlive a service worker, which may be ended between any two of its lines. Each is one entry of a cache. */
-export class Memo {
+export class SwState {
   #cache;
   #base;
 

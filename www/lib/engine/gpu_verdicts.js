@@ -1,6 +1,6 @@
 /** What an earlier visit found of a graphics card that does not serve a model, so that it is not tried anew at each one. */
 
-/** @import { KnownGpu, ModelInfo, WeightSource } from './protocol.js' */
+/** @import { KnownGpu, ModelInfo, WeightSource } from '../protocol.js' */
 
 /** Another engine may get on with the same card: counted up when its kernels change. */
 const KERNELS = 3;

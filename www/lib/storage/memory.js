@@ -1,0 +1,68 @@
+/** The store of parts in memory, which keeps nothing for the next visit. */
+
+/** @import { Store } from './store.js' */
+
+/** Buffers from this size on are used again; smaller ones are left to the garbage collector. */
+const REUSED_BYTES = 64 << 10;
+
+/** @implements {Store} */
+export class MemoryStore {
+  kind = /** @type {const} */ ('memory');
+  /** @type {Map<string, Map<string, Uint8Array<ArrayBuffer>>>} */
+  #folders = new Map();
+  /** Buffers of parts that were removed: new ones each time would be garbage as large as the model. @type {ArrayBuffer[]} */
+  #spare = [];
+
+  async folders() {
+    return [...this.#folders.keys()];
+  }
+
+  /** @param {string} folder */
+  async files(folder) {
+    return new Map([...(this.#folders.get(folder) ?? [])].map(([name, { length }]) => [name, length]));
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string[]} names
+   * @param {ArrayBuffer} [buffer]
+   */
+  async read(folder, names, buffer) {
+    const files = names.map((name) => this.#folders.get(folder)?.get(name)).filter((file) => file !== undefined);
+    if (files.length < names.length) return undefined;
+    const length = files.reduce((sum, file) => sum + file.length, 0);
+    const bytes = buffer && buffer.byteLength >= length ? new Uint8Array(buffer, 0, length) : new Uint8Array(length);
+    let at = 0;
+    for (const file of files) {
+      bytes.set(file, at);
+      at += file.length;
+    }
+    return bytes;
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} name
+   * @param {Uint8Array<ArrayBuffer>} bytes
+   */
+  async write(folder, name, bytes) {
+    await this.remove(folder, name);
+    const buffer = bytes.length < REUSED_BYTES ? undefined : this.#spare.pop();
+    const copy = buffer && buffer.byteLength >= bytes.length ? new Uint8Array(buffer, 0, bytes.length) : new Uint8Array(bytes.length);
+    copy.set(bytes);
+    const files = this.#folders.get(folder) ?? new Map();
+    this.#folders.set(folder, files.set(name, copy));
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} [name]
+   */
+  async remove(folder, name) {
+    if (name === undefined) this.#folders.delete(folder);
+    const file = name === undefined ? undefined : this.#folders.get(folder)?.get(name);
+    if (file === undefined || name === undefined) return;
+    this.#folders.get(folder)?.delete(name);
+    if (file.length >= REUSED_BYTES) this.#spare.push(file.buffer);
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Where parts of models stay: small files in folders, behind five methods, the same for pages, workers and service workers. A file
+ * gets its bytes all at once: a browser killed in the middle leaves it empty at worst, and files beside it that nobody will use.
+ */
+import { messageOf } from '../errors.js';
+import { CacheStore } from './cache_api.js';
+import { MemoryStore } from './memory.js';
+import { OpfsStore } from './opfs.js';
+
+/**
+ * @typedef {object} Store
+ * @property {'opfs' | 'cache' | 'memory'} kind
+ * @property {() => Promise<string[]>} folders
+ * @property {(folder: string) => Promise<Map<string, number>>} files names and sizes; none where there is no such folder
+ * @property {(folder: string, names: string[], buffer?: ArrayBuffer) => Promise<Uint8Array<ArrayBuffer> | undefined>} read all of them, one
+ *   after the other, into `buffer` if that serves; undefined where one is missing
+ * @property {(folder: string, name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
+ * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with all in it
+ */
+
+const ROOT = 'siskin';
+
+/** @type {Promise<Store> | undefined} */
+let lasting;
+
+/**
+ * The best store that this browser gives: OPFS, else the Cache API, else memory.
+ *
+ * @param {'disk' | 'memory'} wanted
+ * @returns {Promise<Store>}
+ */
+export function openStore(wanted) {
+  if (wanted === 'memory') return Promise.resolve(new MemoryStore());
+  return (lasting ??= openLasting());
+}
+
+/** @returns {Promise<Store>} */
+async function openLasting() {
+  try {
+    // Some browsers have OPFS and yet no writing that works outside of dedicated workers.
+    if ('createWritable' in FileSystemFileHandle.prototype) {
+      const root = await navigator.storage.getDirectory();
+      return new OpfsStore(await root.getDirectoryHandle(ROOT, { create: true }));
+    }
+  } catch {
+    // Private windows and blocked storage refuse: the next one may not.
+  }
+  try {
+    return new CacheStore(await caches.open(ROOT));
+  } catch (error) {
+    const why = error instanceof ReferenceError ? 'this page is not served over https' : messageOf(error);
+    console.warn(`Siskin cannot keep models on this device (${why}): they will be fetched again at the next visit.`);
+    return new MemoryStore();
+  }
+}
+
+/**
+ * Asks the browser not to clear this site's storage when the disk runs short. Only pages can; the answer changes nothing here.
+ *
+ * @returns {Promise<void>}
+ */
+export async function askToStay() {
+  try {
+    if (!(await navigator.storage.persisted())) await navigator.storage.persist();
+  } catch {
+    // Where it cannot be asked for, storage is what it is.
+  }
+}
