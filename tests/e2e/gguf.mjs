@@ -28,3 +28,15 @@ export function tinyGguf(metadata) {
   const header = Buffer.concat(parts);
   return Buffer.concat([header, Buffer.alloc((32 - (header.length % 32)) % 32), Buffer.alloc(32 * 4)]);
 }
+
+/**
+ * @param {Buffer | Uint8Array} file a GGUF model of the llama architecture, which is changed
+ * @param {number} blocks of which it shall say that it has so many: the engine passes over the tensors of the others
+ */
+export function setBlocks(file, blocks) {
+  // The key, its type (u32), its value.
+  const key = 'llama.block_count';
+  const at = Buffer.from(file.buffer, file.byteOffset, 1 << 16).indexOf(key);
+  new DataView(file.buffer, file.byteOffset).setUint32(at + key.length + 4, blocks, true);
+  return file;
+}

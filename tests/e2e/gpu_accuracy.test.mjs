@@ -146,12 +146,12 @@ describe('the engine, told what is measured else', { skip: cannotRunFirefox(QWEN
         { options, content },
       );
     const processor = await write({ cpu: true });
-    for (const options of [{ alone: false }, { alone: true }, { alone: true, textures: true, cache_type: 'q8_0' }]) {
+    for (const options of [{ dots: false }, { dots: true }, { dots: false, cache_type: 'q8_0' }]) {
       const { tokens, with_subgroups } = await write(options);
       const off = tokens.map(({ token, logprob }, i) => (token === processor.tokens[i].token ? Math.abs(logprob - processor.tokens[i].logprob) : Infinity));
       t.diagnostic(`${JSON.stringify(options)}: off by at most ${Math.max(...off).toFixed(3)}`);
       assert.ok(tokens.length === 6 && Math.max(...off) < (options.cache_type ? 0.2 : 0.1), `${off}`);
-      assert.ok(options.alone || with_subgroups > 3);
+      assert.ok(with_subgroups > 3);
     }
   });
 
@@ -188,8 +188,9 @@ describe('the engine, told what is measured else', { skip: cannotRunFirefox(QWEN
       return readings_ms.sort((a, b) => a - b)[2];
     });
 
+  // Six blocks of the model's thirty: lavapipe takes longer for a step of all than Firefox for a reading.
   test('in Firefox readings hold up no token', async (t) => {
-    const page = await openEngines(t, 'Firefox', SMOLLM2);
+    const page = await openEngines(t, 'Firefox', SMOLLM2, 6);
     await prepareAnswers(page);
     const reading_ms = await readingMs(page);
     for (const steps of [1, undefined, 16]) await page.evaluate((steps) => window.prepare(steps ?? undefined), steps ?? null);
@@ -213,7 +214,7 @@ describe('the engine, told what is measured else', { skip: cannotRunFirefox(QWEN
     assert.ok(median('waits') < reading_ms / 2, 'nudged, Firefox gives readings much sooner');
   });
 
-  // Of the whole model a step takes lavapipe 30 to 45 ms, whoever waits for what.
+  // A step of the whole model takes lavapipe longer than a reading, whoever waits for what.
   test('in Firefox a model of short steps writes three times as fast as readings allow', async (t) => {
     const page = await openEngines(t, 'Firefox', SMOLLM2, 1);
     await prepareAnswers(page);

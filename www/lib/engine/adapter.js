@@ -9,12 +9,17 @@ import { SiskinError, messageOf } from '../errors.js';
  * @typedef {{adapter?: string, refusal?: SiskinError}} FoundGpu
  */
 
+/** @typedef {Record<'vendor' | 'architecture' | 'device' | 'description', string> & {isFallbackAdapter?: boolean}} AdapterInfo of WebGPU */
+
+/** The names of adapters that compute on the processor, which the engine's own CPU path does faster. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
+
 /**
  * @param {KnownGpu} [known] what an earlier visit found
  * @returns {Promise<FoundGpu>}
  */
 export async function findGpu(known) {
-  const { gpu } = /** @type {{gpu?: {requestAdapter(options?: object): Promise<{info?: Record<string, string>} | null>}}} */ (globalThis.navigator);
+  const { gpu } = /** @type {{gpu?: {requestAdapter(options?: object): Promise<{info?: AdapterInfo} | null>}}} */ (globalThis.navigator);
   if (!gpu) return { refusal: new SiskinError('gpu_unavailable', 'This browser has no WebGPU.') };
   try {
     const found = await gpu.requestAdapter({ powerPreference: 'high-performance' });
@@ -22,6 +27,10 @@ export async function findGpu(known) {
     askForSubgroups();
     const { vendor, architecture, device, description } = found.info ?? {};
     const adapter = description || [vendor, architecture, device].filter(Boolean).join(' ') || 'unnamed';
+    if (found.info?.isFallbackAdapter || SOFTWARE.test(adapter)) {
+      const message = `This browser offers no graphics card, only a program that plays one (${adapter}).`;
+      return { adapter, refusal: new SiskinError('gpu_unavailable', message) };
+    }
     return { adapter, ...(known?.adapter === adapter && { refusal: new SiskinError('gpu_refused', known.gpu_refusal) }) };
   } catch (error) {
     return { refusal: new SiskinError('gpu_unavailable', `This browser offers no graphics card: ${messageOf(error)}.`) };
