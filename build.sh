@@ -7,7 +7,7 @@ usage() {
   cat <<'TEXT'
 ./build.sh demo                      set up, build, fetch the default model, serve the demo page
 ./build.sh demo --ask "PROMPT"       the same without a person: prints the answer of headless Chromium
-             [--model FILE|NAME] [--max-tokens N]
+             [--model FILE|NAME] [--max-tokens N] [--backend auto|gpu|cpu] [--threads N] [--context N]
 ./build.sh test                      set up and run every test
 ./build.sh test NAME [PATTERN]       one suite (lint, scripts, js, rust, wasm, size, gpu, e2e), or one test file by its name: tokenizer is
                                      tests/tokenizer.rs, api is tests/e2e/api.test.mjs; PATTERN runs only the tests whose names hold it
