@@ -12,7 +12,7 @@ usage() {
 ./build.sh test NAME [PATTERN]       one suite (lint, scripts, js, rust, wasm, size, gpu, e2e), or one test file by its name: tokenizer is
                                      tests/tokenizer.rs, api is tests/e2e/api.test.mjs; PATTERN runs only the tests whose names hold it
 ./build.sh build                     the wasm files and the npm package, into pkg/dist; the demo as a site to upload, into pkg/site
-./build.sh size                      what the package weighs, raw and gzipped
+./build.sh size                      what the package weighs, raw and gzipped, beside its budgets
 ./build.sh bench                     speed of Siskin and its peers in turn, in headless Chromium: medians and ratios
              [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native] [--rounds 3] [--json FILE]
 ./build.sh bench --backend gpu       the same on the graphics card, in Chromium and Firefox, beside wllama on the processor

@@ -112,6 +112,10 @@ run_wasm_build() {
   check "wasm build" "mend what is said above." bash scripts/build.sh
 }
 
+run_size_budgets() {
+  check "size budgets" "mend what is said above." bash scripts/size.sh --check
+}
+
 run_wasm_tests() {
   [ ! -f tests/web.rs ] || check "wasm tests in Chromium" "mend what is said above." locked "wasm build" for_each_wasm wasm_tests
 }
@@ -146,6 +150,7 @@ everything() {
   models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
   check "native tests" "run one alone: ./build.sh test NAME" native_cargo test --locked --no-fail-fast
   run_wasm_build
+  run_size_budgets
   run_wasm_tests
   run_gpu_checks
   mapfile -t files < <(e2e_files)
@@ -183,6 +188,7 @@ suite() {
       ;;
     size)
       run_wasm_build
+      run_size_budgets
       ;;
     gpu)
       need_rust
