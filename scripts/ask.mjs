@@ -1,5 +1,6 @@
 // Asks the built package in headless Chromium: the answer on stdout as it comes, one line of figures on stderr.
-// node scripts/ask.mjs --file MODEL.gguf --prompt TEXT [--max-tokens N], with the browser's program in $SISKIN_CHROMIUM.
+// node scripts/ask.mjs --file MODEL.gguf --prompt TEXT [--max-tokens N] [--backend auto|gpu|cpu] [--threads N] [--context N], with the
+// browser's program in $SISKIN_CHROMIUM.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,28 +10,32 @@ import { parseArgs } from 'node:util';
 import { startServer } from './serve.mjs';
 
 const { chromium } = createRequire(new URL('../pkg/package.json', import.meta.url))('playwright-core');
-const { values } = parseArgs({ options: { file: { type: 'string' }, prompt: { type: 'string' }, 'max-tokens': { type: 'string', default: '256' } } });
-const max_tokens = Number(values['max-tokens']);
-if (!values.file || !values.prompt || !Number.isInteger(max_tokens) || max_tokens < 1) stop('--file and --prompt are needed, and --max-tokens is a whole number above 0.');
+// Chromium on Linux offers WebGPU only with this switch.
+const FIND_GPU = process.platform === 'linux' ? ['--enable-unsafe-webgpu'] : [];
 
-const url = `/models/${encodeURIComponent(basename(values.file))}`;
+const { file, prompt, max_tokens, load_options } = readOptions();
+
+const url = `/models/${encodeURIComponent(basename(file))}`;
 const server = await startServer({
   routes: {
     '/': (_request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Siskin</title>'),
     '/lib/': fileURLToPath(new URL('../pkg/dist', import.meta.url)),
-    [decodeURIComponent(url)]: resolve(values.file),
+    [decodeURIComponent(url)]: resolve(file),
   },
 });
 const browser = await chromium.launch({
   executablePath: process.env.SISKIN_CHROMIUM,
-  args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'],
+  args: [
+    ...['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'],
+    ...(load_options.backend === 'cpu' ? [] : FIND_GPU),
+  ],
 });
 try {
   const page = await browser.newPage();
   page.on('crash', () => stop('The tab crashed, most likely for want of memory. Close other programs or take a smaller model.'));
   await page.exposeFunction('report', (kind, value) => (kind === 'text' ? process.stdout.write(value) : showLoading(value)));
   await page.goto(server.url);
-  const answer = await page.evaluate(ask, { url, prompt: values.prompt, max_tokens });
+  const answer = await page.evaluate(ask, { url, prompt, max_tokens, load_options });
   process.stdout.write('\n');
   if (answer.error) stop(answer.error);
   console.error(figures({ ...answer, tab_bytes: await tabBytes() }));
@@ -40,11 +45,11 @@ try {
 }
 
 /** Runs in the page. */
-async function ask({ url, prompt, max_tokens }) {
+async function ask({ url, prompt, max_tokens, load_options }) {
   try {
     const { Siskin } = await import('/lib/index.js');
     const start = performance.now();
-    const siskin = await Siskin.load(url, { onProgress: (progress) => window.report('loading', progress) });
+    const siskin = await Siskin.load(url, { ...load_options, onProgress: (progress) => window.report('loading', progress) });
     const load_ms = performance.now() - start;
     const request = { messages: [{ role: 'user', content: prompt }], stream: true, temperature: 0, max_tokens };
     let last;
@@ -68,7 +73,7 @@ function figures({ load_ms, info, usage, timings, wasm_bytes, tab_bytes }) {
     `load ${(load_ms / 1000).toFixed(1)} s`,
     `prefill ${timings.prefill_tokens_per_second.toFixed(1)} t/s (${usage.prompt_tokens} tokens)`,
     `decode ${timings.decode_tokens_per_second.toFixed(1)} t/s (${usage.completion_tokens} tokens)`,
-    `backend ${info.backend}`,
+    `backend ${info.backend}${info.backend === 'gpu' ? ` (${info.adapter})` : ''}`,
     `build ${info.build}`,
     `threads ${info.threads}`,
     `peak memory ${megabytes(wasm_bytes)} wasm${tab_bytes ? `, ${megabytes(tab_bytes)} tab` : ''}`,
@@ -91,6 +96,23 @@ async function tabBytes() {
     }
   });
   return Math.max(0, ...peaks);
+}
+
+function readOptions() {
+  const text = { type: 'string' };
+  const { values } = parseArgs({ options: { file: text, prompt: text, 'max-tokens': text, backend: text, threads: text, context: text } });
+  if (!values.file || !values.prompt) stop('--file and --prompt are needed.');
+  const { backend = 'auto' } = values;
+  if (!['auto', 'gpu', 'cpu'].includes(backend)) stop(`--backend takes auto, gpu or cpu, not "${backend}".`);
+  const whole = (name) => {
+    if (values[name] === undefined) return undefined;
+    const number = Number(values[name]);
+    if (!Number.isInteger(number) || number < 1) stop(`--${name} takes a whole number above 0, not "${values[name]}".`);
+    return number;
+  };
+  const { file, prompt } = values;
+  const load_options = { backend, threads: whole('threads'), contextTokens: whole('context') };
+  return { file, prompt, max_tokens: whole('max-tokens') ?? 256, load_options };
 }
 
 function stop(message) {

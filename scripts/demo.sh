@@ -5,20 +5,20 @@ for part in common tools wasm package models; do
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 
-prompt="" model="" max_tokens=""
+prompt="" model="" options=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --ask | --model | --max-tokens) [ $# -ge 2 ] && [ -n "$2" ] || fail "$1 needs a value." "./build.sh help" ;;
+    --ask | --model | --max-tokens | --backend | --threads | --context) [ $# -ge 2 ] && [ -n "$2" ] || fail "$1 needs a value." "./build.sh help" ;;
     *) fail "demo knows no \"$1\"." "./build.sh help" ;;
   esac
   case $1 in
     --ask) prompt=$2 ;;
     --model) model=$2 ;;
-    --max-tokens) max_tokens=$2 ;;
+    *) options+=("$1" "$2") ;;
   esac
   shift 2
 done
-[ -n "$prompt" ] || [ -z "$model$max_tokens" ] || fail "--model and --max-tokens go with --ask." "on the page, choose the model and the length there."
+[ -n "$prompt" ] || [ -z "$model${options[*]}" ] || fail "--model, --max-tokens and their like go with --ask." "on the page, choose them there."
 
 build_package
 if [ -n "$prompt" ]; then need_chromium; fi
@@ -35,4 +35,4 @@ if [ -z "$prompt" ]; then
   exec node scripts/serve.mjs --models "$MODELS"
 fi
 step "Chromium ($SISKIN_CHROMIUM)"
-exec node scripts/ask.mjs --file "$file" --prompt "$prompt" ${max_tokens:+--max-tokens "$max_tokens"}
+exec node scripts/ask.mjs --file "$file" --prompt "$prompt" "${options[@]}"

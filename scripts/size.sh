@@ -1,22 +1,46 @@
 #!/usr/bin/env bash
-# ./build.sh size: what a visitor downloads, raw and gzipped. A page fetches one of the wasm files.
+# ./build.sh size: what a visitor downloads, raw and gzipped, and what it may weigh. A page fetches one of the wasm files.
+# With --check it fails where something weighs more.
 for part in common tools wasm package; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 build_package
 
+# name | bytes that it may weigh, gzipped: the size when this was last set and some 3% more
+BUDGETS='
+JavaScript library | 77500
+siskin_relaxed.wasm | 738600
+siskin_relaxed.js | 13000
+siskin_simd.wasm | 740700
+siskin_simd.js | 13000
+siskin_threads.wasm | 611000
+siskin_threads.js | 6550
+'
+too_large=()
+
 # row NAME FILE...
 row() {
-  local name=$1
+  local name=$1 size budget
   shift
-  printf '%-28s %10d %10d\n' "$name" "$(cat "$@" | wc -c)" "$(for file in "$@"; do gzip -9 -c "$file"; done | wc -c)"
+  size=$(for file in "$@"; do gzip -9 -n -c "$file"; done | wc -c)
+  budget=$(awk -F ' *[|] *' -v name="$name" '$1 == name { print $2 }' <<<"$BUDGETS")
+  [ -n "$budget" ] || fail "$name has no size budget." "give it one in scripts/size.sh."
+  printf '%-28s %10d %10d %10d\n' "$name" "$(cat "$@" | wc -c)" "$size" "$budget"
+  [ "$size" -le "$budget" ] || too_large+=("$name weighs $size bytes gzipped, $((size - budget)) more than its budget.")
 }
 
-printf '%-28s %10s %10s\n' "bytes" "raw" "gzip -9"
-row "JavaScript library" pkg/dist/*.js
+mapfile -t library < <(find pkg/dist -name '*.js' ! -path 'pkg/dist/wasm/*' | LC_ALL=C sort)
+printf '%-28s %10s %10s %10s\n' "bytes" "raw" "gzip -9" "budget"
+row "JavaScript library" "${library[@]}"
 for wasm in pkg/dist/wasm/*_bg.wasm; do
   name=$(basename "$wasm" _bg.wasm)
   row "$name.wasm" "$wasm"
   row "$name.js" "pkg/dist/wasm/$name.js"
 done
+if [ "${1:-}" = --check ] && [ ${#too_large[@]} -gt 0 ]; then
+  printf '%s\n' "${too_large[@]}" >&2
+  fail "Visitors would download more than before." \
+    "see what grew (a new dependency? code compiled once for each type?) and make it smaller," \
+    "or, if it is worth its weight, raise its budget in scripts/size.sh in the same commit and say why."
+fi

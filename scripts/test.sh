@@ -1,51 +1,60 @@
 #!/usr/bin/env bash
 # ./build.sh test: every test, the fast ones first. A step that fails stops the run.
-for part in common tools wasm package native models; do
+# ./build.sh test NAME [PATTERN]: one suite, or one test file and what it needs.
+for part in common checks tools wasm package native models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 
-passed=0 failed=0 summaries=()
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Debug information doubles the time of a build from nothing.
+export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
+# A test whose model is missing fails instead of saying SKIPPED.
+export SISKIN_MODELS=$MODELS SISKIN_REQUIRE_MODELS=1
 
-# check NAME WHAT-TO-DO COMMAND...: runs a step; it counts as the tests that its runner reports, or as one.
-# A function given as COMMAND runs without set -e (it stands in a condition), so it must pass its own failures on.
-check() {
-  local name=$1 advice=$2 start=$SECONDS ok=1 good bad summary
-  shift 2
-  step "$name"
-  "$@" 2>&1 | tee "$log" || ok=0
-  summary=$(grep -aE '^test result:|^ℹ (pass|fail|tests) |^Ran [0-9]+ test|^OK|^FAILED' "$log" | grep -v '0 passed; 0 failed' || true)
-  good=$(counted "$log" passed pass)
-  bad=$(counted "$log" failed fail)
-  if [ "$good" -eq 0 ] && [ "$bad" -eq 0 ]; then good=$ok; fi
-  if [ "$ok" -eq 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
-  passed=$((passed + good)) failed=$((failed + bad))
-  summaries+=("$(printf '%-28s %4d s  %d passed, %d failed' "$name" $((SECONDS - start)) "$good" "$bad")")
-  [ -z "$summary" ] || summaries+=("$summary")
-  say "$name: $((SECONDS - start)) s"
-  if [ "$ok" -eq 0 ]; then
-    printf '\nSTOPPED: %s failed.\n  What to do: %s\n' "$name" "$advice" >&2
-    finish 1
-  fi
+SUITES='lint scripts js rust wasm size gpu e2e'
+MODEL_FILES=(qwen2.5-coder-0.5b-instruct smollm2-135m-instruct)
+VOCABULARIES=(vocab-llama-bpe vocab-llama-spm)
+
+# The test files of a folder, one a line: test_files FOLDER [BEGINNING].
+test_files() {
+  find "tests/$1" -maxdepth 1 -name "${2:-}*.test.mjs" 2>/dev/null | LC_ALL=C sort
 }
 
-# counted LOG RUST-WORD NODE-WORD: the sum over the summaries of cargo test and wasm-bindgen-test, node --test and unittest.
-counted() {
-  awk -v rust="$2" -v node="$3" '
-    /^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" rust) sum += $(i - 1) }
-    $1 == "ℹ" && $2 == node { sum += $3 }
-    /^Ran [0-9]+ tests? in/ { ran = $2 }
-    /^FAILED \(/ { while (match($0, /=[0-9]+/)) { broken += substr($0, RSTART + 1, RLENGTH - 1); $0 = substr($0, RSTART + RLENGTH) } }
-    END { print sum + (rust == "failed" ? broken : ran - broken) }' "$1"
+# The tests that need no browser.
+js_files() {
+  if [ -d tests/js ]; then test_files js; else printf 'tests/e2e/%s.test.mjs\n' download manifest sha256 shell; fi
 }
 
-finish() {
-  printf '\n'
-  printf '%s\n' "${summaries[@]}"
-  printf '\n%d passed, %d failed\n' "$passed" "$failed"
-  exit "$1"
+# The tests that open a browser.
+e2e_files() {
+  test_files e2e "${1:-}" | grep -vxFf <(js_files)
+}
+
+# The native test targets, one a line.
+rust_targets() {
+  local file
+  for file in tests/*.rs tests/*/main.rs; do
+    [ -f "$file" ] || continue
+    file=${file%/main.rs}
+    basename "$file" .rs
+  done | grep -vx web
+}
+
+models() {
+  step "Models"
+  fetch_models "$@" >&2
+}
+
+# Installs what the browser tests of these files need, and builds it where that is not the package: need_for_e2e FILE...
+need_for_e2e() {
+  need_node_modules
+  need_chromium
+  need_wasm_toolchain
+  ! grep -qi firefox "$@" || need_firefox
+  ! grep -q XLLAMACPP "$@" || need_xllamacpp
+  [ -z "${XLLAMACPP:-}" ] || export XLLAMACPP
+  ! grep -qE 'SMOLLM2|QWEN|MODELS_DIR' "$@" || models "${MODEL_FILES[@]}"
+  ! grep -q PROGRAM "$@" || check "native program" "mend what the compiler says above." native_cargo build --locked --profile test --bin siskin
 }
 
 # The engine's own tests in the browser, on the build that current browsers take.
@@ -68,35 +77,193 @@ gpu_checks() {
   "$WASM_BINDGEN/wasm-bindgen" --target web --no-typescript --out-dir target/parity "$folder/$TRIPLE/debug/examples/parity.wasm"
 }
 
-# Debug information doubles the time of a build from nothing.
-export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
+# All native tests but those of the graphics card, in two runs: cargo takes no --doc beside other targets.
+# shellcheck disable=SC2329
+rust_tests() {
+  local targets
+  mapfile -t targets < <(rust_targets | grep -vx gpu | sed 's/^/--test=/')
+  native_cargo test --locked --no-fail-fast --lib "${targets[@]}" || return 1
+  native_cargo test --locked --doc
+}
 
-step "Tools"
-need_rust
-need_python
-need_wasm_toolchain
-need_wasm_bindgen
-need_node_modules
-need_chromium driver
-need_firefox
-need_xllamacpp
-export XLLAMACPP
-need_vulkan
+run_format() {
+  ! cargo fmt --version >/dev/null 2>&1 || check "format" "cargo fmt" cargo fmt --check
+}
 
-! cargo fmt --version >/dev/null 2>&1 || check "format" "cargo fmt" cargo fmt --check
-check "JavaScript types" "mend what tsc says above." pkg/node_modules/.bin/tsc -p www/tsconfig.json
-check "model fetcher" "mend scripts/fetch_model.py or its tests." python3 -m unittest discover -s tests/scripts -v
-if cargo clippy --version >/dev/null 2>&1; then
-  check "clippy" "mend what clippy says above." native_cargo clippy --locked --all-targets -- -D warnings
+run_types() {
+  check "JavaScript types" "mend what tsc says above." pkg/node_modules/.bin/tsc -p www/tsconfig.json
+}
+
+run_scripts() {
+  check "model fetcher" "mend scripts/fetch_model.py or its tests." python3 -m unittest discover -s tests/scripts -v
+}
+
+run_js() {
+  local files
+  mapfile -t files < <(js_files)
+  check "JavaScript tests" "run one alone: ./build.sh test NAME" node --test --test-reporter=spec "${files[@]}"
+}
+
+run_clippy() {
+  ! cargo clippy --version >/dev/null 2>&1 || check "clippy" "mend what clippy says above." native_cargo clippy --locked --all-targets -- -D warnings
+}
+
+run_wasm_build() {
+  check "wasm build" "mend what is said above." bash scripts/build.sh
+}
+
+run_size_budgets() {
+  check "size budgets" "mend what is said above." bash scripts/size.sh --check
+}
+
+run_wasm_tests() {
+  [ ! -f tests/web.rs ] || check "wasm tests in Chromium" "mend what is said above." locked "wasm build" for_each_wasm wasm_tests
+}
+
+run_gpu_checks() {
+  check "wasm of the GPU's checks" "mend what is said above." locked "wasm build" for_each_wasm gpu_checks
+}
+
+# run_e2e FILE-OR-OPTION...
+run_e2e() {
+  check "browser tests" "run one alone: ./build.sh test NAME" node --test --test-reporter=spec "$@"
+}
+
+everything() {
+  local files
+  step "Tools"
+  need_rust
+  need_python
+  need_wasm_toolchain
+  need_wasm_bindgen
+  need_node_modules
+  need_chromium driver
+  need_firefox
+  need_xllamacpp
+  export XLLAMACPP
+  need_vulkan
+  run_format
+  run_types
+  run_scripts
+  run_js
+  run_clippy
+  models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
+  check "native tests" "run one alone: ./build.sh test NAME" native_cargo test --locked --no-fail-fast
+  run_wasm_build
+  run_size_budgets
+  run_wasm_tests
+  run_gpu_checks
+  mapfile -t files < <(e2e_files)
+  run_e2e "${files[@]}"
+}
+
+suite() {
+  local files
+  case $1 in
+    lint)
+      need_rust
+      need_node_modules
+      run_format
+      run_types
+      run_clippy
+      ;;
+    scripts)
+      need_python
+      run_scripts
+      ;;
+    js)
+      need_node
+      run_js
+      ;;
+    rust)
+      need_rust
+      models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
+      check "native tests" "run one alone: ./build.sh test NAME" rust_tests
+      ;;
+    wasm)
+      need_wasm_toolchain
+      need_wasm_bindgen
+      need_chromium driver
+      run_wasm_tests
+      ;;
+    size)
+      run_wasm_build
+      run_size_budgets
+      ;;
+    gpu)
+      need_rust
+      need_vulkan
+      need_wasm_bindgen
+      mapfile -t files < <(e2e_files gpu)
+      need_for_e2e "${files[@]}"
+      check "native GPU tests" "mend what is said above." native_cargo test --locked --no-fail-fast --test gpu
+      run_wasm_build
+      run_gpu_checks
+      run_e2e "${files[@]}"
+      ;;
+    e2e)
+      need_rust
+      need_wasm_bindgen
+      mapfile -t files < <(e2e_files)
+      need_for_e2e "${files[@]}"
+      run_wasm_build
+      run_gpu_checks
+      run_e2e "${files[@]}"
+      ;;
+  esac
+}
+
+# one_test NAME [PATTERN]: every test file of that name, Rust's and JavaScript's, and in it the tests that PATTERN fits.
+one_test() {
+  local name pattern=${2:-} js sources found=0
+  name=$(basename "$1")
+  name=${name%.rs} name=${name%.test.mjs} name=${name%.py}
+  local by_name=(${pattern:+"--test-name-pattern=$pattern"})
+
+  if [ -f "tests/scripts/$name.py" ]; then
+    found=1
+    need_python
+    check "$name" "mend what is said above." python3 -m unittest discover -s tests/scripts -p "$name.py" ${pattern:+-k "$pattern"} -v
+  fi
+  js=$(js_files | grep "/$name\.test\.mjs$" || true)
+  if [ -n "$js" ]; then
+    found=1
+    need_node
+    check "$name" "mend what is said above." node --test --test-reporter=spec "${by_name[@]}" "$js"
+  fi
+  if [ -f "tests/$name.rs" ] || [ -f "tests/$name/main.rs" ]; then
+    found=1
+    need_rust
+    mapfile -t sources < <(find tests -path "tests/$name.rs" -o -path "tests/$name/*.rs")
+    ! grep -q model_path "${sources[@]}" || models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
+    [ "$name" != gpu ] || need_vulkan
+    check "$name" "mend what is said above." native_cargo test --locked --test "$name" ${pattern:+"$pattern"}
+  fi
+  if [ -z "$js" ] && [ -f "tests/e2e/$name.test.mjs" ]; then
+    found=1
+    need_for_e2e "tests/e2e/$name.test.mjs"
+    run_wasm_build
+    if grep -q target/parity "tests/e2e/$name.test.mjs"; then
+      need_wasm_bindgen
+      run_gpu_checks
+    fi
+    run_e2e "${by_name[@]}" "tests/e2e/$name.test.mjs"
+  fi
+  [ "$found" -eq 1 ] || fail "There is no suite and no test file \"$1\"." "suites: $SUITES" \
+    "test files: $({ rust_targets && js_files && e2e_files; } | sed 's|.*/||; s|\.test\.mjs$||' | sort -u | tr '\n' ' ')"
+  # shellcheck disable=SC2154
+  [ -z "$pattern" ] || [ "$tests" -gt 0 ] || fail "No test of \"$1\" fits \"$pattern\"." "look at the names of the tests in its file."
+}
+
+# tests/web.rs is the suite wasm.
+[ "$*" != web ] || set -- wasm
+if [ $# -eq 0 ]; then
+  everything
+elif [[ " $SUITES " == *" $1 "* && $# -eq 1 ]]; then
+  suite "$1"
+elif [ $# -le 2 ]; then
+  one_test "$@"
+else
+  fail "test takes a NAME and a PATTERN, not more." "./build.sh help"
 fi
-
-step "Models"
-fetch_models qwen2.5-coder-0.5b-instruct smollm2-135m-instruct vocab-llama-bpe vocab-llama-spm >&2
-export SISKIN_MODELS=$MODELS SISKIN_REQUIRE_MODELS=1
-
-check "native tests" "run one alone: cargo test --test NAME" native_cargo test --locked --no-fail-fast
-check "wasm build" "mend what is said above." bash scripts/build.sh
-[ ! -f tests/web.rs ] || check "wasm tests in Chromium" "mend what is said above." locked "wasm build" for_each_wasm wasm_tests
-check "wasm of the GPU's checks" "mend what is said above." locked "wasm build" for_each_wasm gpu_checks
-check "browser tests" "run one alone: node --test tests/e2e/NAME.test.mjs" node --test --test-reporter=spec tests/e2e/*.test.mjs
 finish 0
