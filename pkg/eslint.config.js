@@ -8,13 +8,19 @@ export default [
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
-      'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_$', caughtErrors: 'none' }],
+      'no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_$', caughtErrors: 'none' },
+      ],
       'no-undef': 'error',
       // A loop may end by return alone.
       'no-constant-condition': ['error', { checkLoops: 'none' }],
     },
   },
-  { files: ['www/**/*.js'], languageOptions: { globals: { ...globals.browser, ...globals.worker } } },
+  {
+    files: ['www/**/*.js'],
+    languageOptions: { globals: { ...globals.browser, ...globals.worker } },
+  },
   {
     // Functions that a test sends to a page run in the browser.
     files: ['tests/**/*.{js,mjs}', 'scripts/**/*.mjs'],
