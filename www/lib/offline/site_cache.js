@@ -2,11 +2,11 @@
  * The site's own files on the visitor's disk. `shell.json`, beside sw.js, lists them with their SHA-256 (scripts/shell.mjs writes it), and what it lists
  * is one version: fetched whole before any page sees it, and the same for a page and its workers as long as they live.
  */
-import { SwState } from './sw_state.js';
 import { partialResponse, rangeAsked } from './byte_ranges.js';
 import { VERSION_HEADER, VERSION_PARAMETER } from './site_version.js';
 
 /** @import { Scope } from '../service_worker.js' */
+/** @import { SwState } from './sw_state.js' */
 
 /** @typedef {{text: string, version: string, files: Map<string, string>}} SiteManifest files: SHA-256 by URL */
 
