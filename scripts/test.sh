@@ -98,5 +98,5 @@ check "native tests" "run one alone: cargo test --test NAME" native_cargo test -
 check "wasm build" "mend what is said above." bash scripts/build.sh
 [ ! -f tests/web.rs ] || check "wasm tests in Chromium" "mend what is said above." locked "wasm build" for_each_wasm wasm_tests
 check "wasm of the GPU's checks" "mend what is said above." locked "wasm build" for_each_wasm gpu_checks
-check "browser tests" "run one alone: node --test tests/e2e/NAME.test.mjs" node --test --test-reporter=spec tests/e2e/*.test.mjs
+check "JavaScript and browser tests" "run one alone: node --test tests/js/NAME.test.mjs or tests/e2e/NAME.test.mjs" node --test --test-reporter=spec tests/js/*.test.mjs tests/e2e/*.test.mjs
 finish 0

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { QWEN, ROOT, SMOLLM2, cannotRun, start } from './harness.mjs';
+import { QWEN, ROOT, SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
 
 const golden = (file) =>
   JSON.parse(

@@ -1,7 +1,7 @@
 // The package's API, called from a page.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './harness.mjs';
+import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 

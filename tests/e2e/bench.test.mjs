@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { median, spread, summarize, tables } from '../../scripts/bench/report.mjs';
-import { SMOLLM2, cannotRun, shoot, start, workersLeft } from './harness.mjs';
+import { SMOLLM2, cannotRun, shoot, start, workersLeft } from './helpers/harness.mjs';
 
 describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () => {
   let site;
@@ -82,13 +82,11 @@ describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () =>
       'half a table is not for copying',
     );
 
-    await page
-      .locator('#file-input')
-      .setInputFiles({
-        name: 'not.gguf',
-        mimeType: 'application/octet-stream',
-        buffer: Buffer.from('not a model'),
-      });
+    await page.locator('#file-input').setInputFiles({
+      name: 'not.gguf',
+      mimeType: 'application/octet-stream',
+      buffer: Buffer.from('not a model'),
+    });
     await page.locator('#bench-error').waitFor();
     assert.equal(await page.locator('#bench-error-code').innerText(), 'not_gguf');
 

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, SMOLLM2, cannotRun } from './harness.mjs';
-import { launch } from './killable.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, SMOLLM2, cannotRun } from './helpers/harness.mjs';
+import { launch } from './helpers/killable.mjs';
 
 const CHUNK_BYTES = 8 << 20;
 const SHA256 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { tinyGguf } from './gguf.mjs';
+import { tinyGguf } from './helpers/gguf.mjs';
 import {
   MODELS_DIR,
   ROOT,
@@ -15,7 +15,7 @@ import {
   shoot,
   start,
   workersLeft,
-} from './harness.mjs';
+} from './helpers/harness.mjs';
 
 const model = join(MODELS_DIR, SMOLLM2);
 const send = (status, headers, body) => (_request, response) =>
@@ -183,7 +183,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
   });
 
   test('a crash rejects what is open, and the next load works', async () => {
-    const trap = fileURLToPath(new URL('./trap_engine.js', import.meta.url));
+    const trap = fileURLToPath(new URL('./pages/trap_engine.js', import.meta.url));
     const crashing = await start(
       Object.fromEntries(
         ['simd', 'relaxed', 'threads'].map((build) => [`/lib/wasm/siskin_${build}.js`, trap]),

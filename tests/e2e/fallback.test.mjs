@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, openChromium } from './harness.mjs';
-import { MODEL_PATH, eventually } from './site.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, openChromium } from './helpers/harness.mjs';
+import { MODEL_PATH, eventually } from './helpers/site.mjs';
 
 const PYTHON = process.env.XLLAMACPP ?? 'xllamacpp';
 const KEY = 'sk-siskin-test';

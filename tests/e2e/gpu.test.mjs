@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './firefox.mjs';
-import { ROOT, SMOLLM2, cannotRun, shoot, start } from './harness.mjs';
+import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
+import { ROOT, SMOLLM2, cannotRun, shoot, start } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 const LIBRARY = readFileSync(join(ROOT, 'www/lib/engine/adapter.js'), 'utf8');

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './firefox.mjs';
-import { QWEN, ROOT, SMOLLM2, SOFTWARE_GPU, cannotRun, openChromium } from './harness.mjs';
+import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
+import { QWEN, ROOT, SMOLLM2, SOFTWARE_GPU, cannotRun, openChromium } from './helpers/harness.mjs';
 
 const golden = (file) =>
   JSON.parse(

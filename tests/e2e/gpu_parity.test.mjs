@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './firefox.mjs';
-import { ROOT, SOFTWARE_GPU, cannotRun, openChromium } from './harness.mjs';
+import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
+import { ROOT, SOFTWARE_GPU, cannotRun, openChromium } from './helpers/harness.mjs';
 
 const [SCRIPT, WASM] = ['parity.js', 'parity_bg.wasm'].map((name) =>
   join(ROOT, 'target/parity', name),

@@ -4,8 +4,8 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { cannotRunFirefox, openFirefox } from './firefox.mjs';
-import { SMOLLM2, openChromium } from './harness.mjs';
+import { cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
+import { SMOLLM2, openChromium } from './helpers/harness.mjs';
 import {
   MODEL_PATH,
   NEED_SITE,
@@ -14,7 +14,7 @@ import {
   publish,
   removeSite,
   servePlainly,
-} from './site.mjs';
+} from './helpers/site.mjs';
 
 /** Loads the model in the demo and asks; runs in the page of either browser. */
 async function chat() {

@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MODELS_DIR, SMOLLM2, cannotRun, loadListed, shoot, start } from './harness.mjs';
+import { MODELS_DIR, SMOLLM2, cannotRun, loadListed, shoot, start } from './helpers/harness.mjs';
 
 const LONG = 'Tell me a long story about a small green bird.';
 

@@ -3,8 +3,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../scripts/serve.mjs';
-import { SMOLLM2, cannotRun, loadListed, openChromium } from './harness.mjs';
-import { MODEL_PATH, NEED_SITE, eventually, makeSite, removeSite, siteRoutes } from './site.mjs';
+import { SMOLLM2, cannotRun, loadListed, openChromium } from './helpers/harness.mjs';
+import {
+  MODEL_PATH,
+  NEED_SITE,
+  eventually,
+  makeSite,
+  removeSite,
+  siteRoutes,
+} from './helpers/site.mjs';
 
 const TURNS = [
   'What is the capital of France?',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { MODELS_DIR, QWEN, cannotRun, cpuSeconds, recordTasks, start } from './harness.mjs';
+import { MODELS_DIR, QWEN, cannotRun, cpuSeconds, recordTasks, start } from './helpers/harness.mjs';
 
 const CONTEXT_TOKENS = 1024;
 /** Keys and values of 24 blocks with two heads of 64, two bytes each. */

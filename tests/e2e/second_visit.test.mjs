@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, QWEN, ROOT, cannotRun } from './harness.mjs';
-import { renderers, startAlone } from './killable.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, QWEN, ROOT, cannotRun } from './helpers/harness.mjs';
+import { renderers, startAlone } from './helpers/killable.mjs';
 
 const MODEL = join(MODELS_DIR, QWEN);
 const page = (_request, response) =>
@@ -32,7 +32,7 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     server = await startServer({
       routes: {
         '/visit': page,
-        '/visitor.js': join(ROOT, 'tests/e2e/visitor.js'),
+        '/visitor.js': join(ROOT, 'tests/e2e/pages/visitor.js'),
         '/report/': report,
         '/bad/model.gguf': file.handler,
       },

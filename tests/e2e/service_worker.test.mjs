@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../scripts/serve.mjs';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, SMOLLM2, cannotRun, openChromium } from './harness.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, SMOLLM2, cannotRun, openChromium } from './helpers/harness.mjs';
 import {
   CHUNK_BYTES,
   MODEL_BYTES,
@@ -19,7 +19,7 @@ import {
   publish,
   removeSite,
   siteRoutes,
-} from './site.mjs';
+} from './helpers/site.mjs';
 
 describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
   let folder, model, server, app, page, context, stop;

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, PROGRAM, ROOT, SMOLLM2, cannotRun, start } from './harness.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, PROGRAM, ROOT, SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
 
 const CHUNK_BYTES = 8 << 20;
 const MODEL = join(MODELS_DIR, SMOLLM2);

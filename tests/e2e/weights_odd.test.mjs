@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, PROGRAM, SMOLLM2, cannotRun, start } from './harness.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, PROGRAM, SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
 
 const MODEL = join(MODELS_DIR, SMOLLM2);
 
@@ -19,9 +19,9 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
     site = await start({
       '/shards/': join(folder, 'shards'),
       '/bad/': (request, response) => bad.handler(request, response),
-      '/tab_reads.js': fileURLToPath(new URL('./tab_reads.js', import.meta.url)),
-      '/tab_writes.js': fileURLToPath(new URL('./tab_writes.js', import.meta.url)),
-      '/old_files.js': fileURLToPath(new URL('./old_files.js', import.meta.url)),
+      '/tab_reads.js': fileURLToPath(new URL('./pages/tab_reads.js', import.meta.url)),
+      '/tab_writes.js': fileURLToPath(new URL('./pages/tab_writes.js', import.meta.url)),
+      '/old_files.js': fileURLToPath(new URL('./pages/old_files.js', import.meta.url)),
     });
   });
   after(async () => {

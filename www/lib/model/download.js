@@ -14,7 +14,8 @@ import {
   validator,
 } from './http.js';
 import { fetchManifest, isManifest } from './manifest.js';
-import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partBytes, partCount } from './record.js';
+import { fileOf, locate, partsOf } from './part_layout.js';
+import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';
 
 /** @import { ModelRecord } from './record.js' */
 
@@ -399,41 +400,4 @@ function changed(url) {
     'file_changed',
     `The file at ${url} keeps changing while it is fetched. Wait until the server has all of the new one, and try again.`,
   );
-}
-
-/**
- * @param {ModelRecord} record
- * @param {number} part
- */
-function fileOf({ files }, part) {
-  let end = 0;
-  const index = files.findIndex(
-    ({ size_bytes }) => (end += size_bytes ?? Infinity) > part * PART_BYTES,
-  );
-  return Math.max(0, index);
-}
-
-/**
- * The numbers of a file's parts; the first of them where nobody knows how many there are.
- *
- * @param {ModelRecord} record
- * @param {number} index
- */
-function partsOf({ files }, index) {
-  const before =
-    files.slice(0, index).reduce((sum, { size_bytes }) => sum + (size_bytes ?? 0), 0) / PART_BYTES;
-  const count = Math.ceil((files[index].size_bytes ?? 1) / PART_BYTES);
-  return Array.from({ length: count }, (_, i) => before + i);
-}
-
-/**
- * Where a part lies on the server.
- *
- * @param {ModelRecord} record
- * @param {number} part
- */
-function locate(record, part) {
-  const index = fileOf(record, part);
-  const first = (part - partsOf(record, index)[0]) * PART_BYTES;
-  return { url: record.files[index].url, first, last: first + partBytes(record, part) - 1 };
 }

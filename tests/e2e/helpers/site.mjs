@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listShell } from '../../scripts/shell.mjs';
+import { listShell } from '../../../scripts/shell.mjs';
 import { MODELS_DIR, ROOT, SMOLLM2 } from './harness.mjs';
 
 export const SITE = join(ROOT, 'pkg/site');
