@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startServer } from './serve.mjs';
 
-const { chromium } = createRequire(new URL('../pkg/package.json', import.meta.url))('playwright-core');
+const { chromium } = createRequire(new URL('../pkg/package.json', import.meta.url))(
+  'playwright-core',
+);
 // Chromium on Linux offers WebGPU only with this switch.
 const FIND_GPU = process.platform === 'linux' ? ['--enable-unsafe-webgpu'] : [];
 
@@ -18,7 +20,10 @@ const { file, prompt, max_tokens, load_options } = readOptions();
 const url = `/models/${encodeURIComponent(basename(file))}`;
 const server = await startServer({
   routes: {
-    '/': (_request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Siskin</title>'),
+    '/': (_request, response) =>
+      response
+        .writeHead(200, { 'Content-Type': 'text/html' })
+        .end('<!doctype html><title>Siskin</title>'),
     '/lib/': fileURLToPath(new URL('../pkg/dist', import.meta.url)),
     [decodeURIComponent(url)]: resolve(file),
   },
@@ -26,14 +31,27 @@ const server = await startServer({
 const browser = await chromium.launch({
   executablePath: process.env.SISKIN_CHROMIUM,
   args: [
-    ...['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'],
+    ...[
+      '--no-sandbox',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--disable-quic',
+      '--no-first-run',
+    ],
     ...(load_options.backend === 'cpu' ? [] : FIND_GPU),
   ],
 });
 try {
   const page = await browser.newPage();
-  page.on('crash', () => stop('The tab crashed, most likely for want of memory. Close other programs or take a smaller model.'));
-  await page.exposeFunction('report', (kind, value) => (kind === 'text' ? process.stdout.write(value) : showLoading(value)));
+  page.on('crash', () =>
+    stop(
+      'The tab crashed, most likely for want of memory. Close other programs or take a smaller model.',
+    ),
+  );
+  await page.exposeFunction('report', (kind, value) =>
+    kind === 'text' ? process.stdout.write(value) : showLoading(value),
+  );
   await page.goto(server.url);
   const answer = await page.evaluate(ask, { url, prompt, max_tokens, load_options });
   process.stdout.write('\n');
@@ -49,15 +67,30 @@ async function ask({ url, prompt, max_tokens, load_options }) {
   try {
     const { Siskin } = await import('/lib/index.js');
     const start = performance.now();
-    const siskin = await Siskin.load(url, { ...load_options, onProgress: (progress) => window.report('loading', progress) });
+    const siskin = await Siskin.load(url, {
+      ...load_options,
+      onProgress: (progress) => window.report('loading', progress),
+    });
     const load_ms = performance.now() - start;
-    const request = { messages: [{ role: 'user', content: prompt }], stream: true, temperature: 0, max_tokens };
+    const request = {
+      messages: [{ role: 'user', content: prompt }],
+      stream: true,
+      temperature: 0,
+      max_tokens,
+    };
     let last;
     for await (const chunk of await siskin.chat.completions.create(request)) {
-      if (chunk.choices[0].delta.content) await window.report('text', chunk.choices[0].delta.content);
+      if (chunk.choices[0].delta.content)
+        await window.report('text', chunk.choices[0].delta.content);
       last = chunk;
     }
-    return { load_ms, info: siskin.info, usage: last.usage, timings: last.timings, wasm_bytes: await siskin.memoryBytes() };
+    return {
+      load_ms,
+      info: siskin.info,
+      usage: last.usage,
+      timings: last.timings,
+      wasm_bytes: await siskin.memoryBytes(),
+    };
   } catch (error) {
     return { error: `${error.message} (${error.code ?? error.name})` };
   }
@@ -65,7 +98,9 @@ async function ask({ url, prompt, max_tokens, load_options }) {
 
 function showLoading({ loaded_bytes, total_bytes }) {
   if (!process.stderr.isTTY || !total_bytes) return;
-  process.stderr.write(`\r    loading: ${Math.floor((loaded_bytes * 100) / total_bytes)} %${loaded_bytes === total_bytes ? '\n' : ''}`);
+  process.stderr.write(
+    `\r    loading: ${Math.floor((loaded_bytes * 100) / total_bytes)} %${loaded_bytes === total_bytes ? '\n' : ''}`,
+  );
 }
 
 function figures({ load_ms, info, usage, timings, wasm_bytes, tab_bytes }) {
@@ -88,26 +123,42 @@ function megabytes(bytes) {
 async function tabBytes() {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  const peaks = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => {
-    try {
-      return Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1] ?? 0) * 1024;
-    } catch {
-      return 0;
-    }
-  });
+  const peaks = processInfo
+    .filter(({ type }) => type === 'renderer')
+    .map(({ id }) => {
+      try {
+        return (
+          Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1] ?? 0) *
+          1024
+        );
+      } catch {
+        return 0;
+      }
+    });
   return Math.max(0, ...peaks);
 }
 
 function readOptions() {
   const text = { type: 'string' };
-  const { values } = parseArgs({ options: { file: text, prompt: text, 'max-tokens': text, backend: text, threads: text, context: text } });
+  const { values } = parseArgs({
+    options: {
+      file: text,
+      prompt: text,
+      'max-tokens': text,
+      backend: text,
+      threads: text,
+      context: text,
+    },
+  });
   if (!values.file || !values.prompt) stop('--file and --prompt are needed.');
   const { backend = 'auto' } = values;
-  if (!['auto', 'gpu', 'cpu'].includes(backend)) stop(`--backend takes auto, gpu or cpu, not "${backend}".`);
+  if (!['auto', 'gpu', 'cpu'].includes(backend))
+    stop(`--backend takes auto, gpu or cpu, not "${backend}".`);
   const whole = (name) => {
     if (values[name] === undefined) return undefined;
     const number = Number(values[name]);
-    if (!Number.isInteger(number) || number < 1) stop(`--${name} takes a whole number above 0, not "${values[name]}".`);
+    if (!Number.isInteger(number) || number < 1)
+      stop(`--${name} takes a whole number above 0, not "${values[name]}".`);
     return number;
   };
   const { file, prompt } = values;

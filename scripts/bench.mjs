@@ -24,8 +24,16 @@ const ENGINES = { siskin: openSiskin, wllama: openWllama, native: openNative };
 
 const options = readOptions();
 const started_ms = performance.now();
-const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, load_average_before: loadavg()[0], date: new Date().toISOString() };
-if (machine.load_average_before > 0.5) say(`The load average is ${machine.load_average_before.toFixed(1)}: other programs are running, so these figures are noise.`);
+const machine = {
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+  load_average_before: loadavg()[0],
+  date: new Date().toISOString(),
+};
+if (machine.load_average_before > 0.5)
+  say(
+    `The load average is ${machine.load_average_before.toFixed(1)}: other programs are running, so these figures are noise.`,
+  );
 
 const server = await serveBench(options.file);
 const runs = [];
@@ -36,11 +44,14 @@ try {
   for (let round = 1; round <= options.rounds; round++) {
     const round_ms = performance.now();
     if (round_ms - started_ms + longest_ms > TOTAL_LIMIT_MS) {
-      notes.add(`Rounds ${round} to ${options.rounds} were left out: ${TOTAL_LIMIT_MS / 60_000} minutes would not have sufficed.`);
+      notes.add(
+        `Rounds ${round} to ${options.rounds} were left out: ${TOTAL_LIMIT_MS / 60_000} minutes would not have sufficed.`,
+      );
       break;
     }
     for (const threads of options.threads) {
-      for (const engine of ['siskin', ...options.peers]) runs.push(await run(engine, threads, round));
+      for (const engine of ['siskin', ...options.peers])
+        runs.push(await run(engine, threads, round));
     }
     longest_ms = Math.max(longest_ms, performance.now() - round_ms);
   }
@@ -55,7 +66,13 @@ async function run(engine, threads, round) {
   const result = { engine, threads, round, steps: [] };
   let opened;
   let timer;
-  const limit = new Promise((_, failed) => (timer = setTimeout(() => failed(new Error(`took more than ${RUN_LIMIT_MS / 60_000} minutes`)), RUN_LIMIT_MS)));
+  const limit = new Promise(
+    (_, failed) =>
+      (timer = setTimeout(
+        () => failed(new Error(`took more than ${RUN_LIMIT_MS / 60_000} minutes`)),
+        RUN_LIMIT_MS,
+      )),
+  );
   try {
     await Promise.race([measure(), limit]);
     say(`round ${round}, ${threads} thread(s), ${engine}: ${brief(result)}`);
@@ -69,7 +86,12 @@ async function run(engine, threads, round) {
   return result;
 
   async function measure() {
-    opened = await ENGINES[engine]({ server_url: server.url, file: options.file, threads, python: options.python });
+    opened = await ENGINES[engine]({
+      server_url: server.url,
+      file: options.file,
+      threads,
+      python: options.python,
+    });
     machine.chromium ??= opened.version;
     Object.assign(result, await opened.load());
     prepared ??= await opened.prepareFirst?.();
@@ -79,7 +101,8 @@ async function run(engine, threads, round) {
     prepared.rest ??= await opened.prepareRest?.(options.sizes, result.steps[0]);
     if (!prepared.rest) throw new Error('there are no prompts, for Siskin made none');
     for (const prompt of prepared.rest) {
-      if (prompt.name !== 'long' || takesLong(result, prompt, round)) result.steps.push(await asked(prompt));
+      if (prompt.name !== 'long' || takesLong(result, prompt, round))
+        result.steps.push(await asked(prompt));
     }
     result.memory_bytes = await opened.peakBytes();
     if (opened.wasmBytes) result.wasm_bytes = await opened.wasmBytes();
@@ -90,9 +113,15 @@ async function run(engine, threads, round) {
 /** Whether to ask the long prompt, by what the steps before it took. */
 function takesLong(result, prompt, round) {
   const { prefill_tokens_per_second, decode_tokens_per_second } = figuresOf(result);
-  const estimate_ms = 1000 * (options.sizes.long_tokens / prefill_tokens_per_second + prompt.generate_tokens / decode_tokens_per_second);
+  const estimate_ms =
+    1000 *
+    (options.sizes.long_tokens / prefill_tokens_per_second +
+      prompt.generate_tokens / decode_tokens_per_second);
   const limit_ms = round === 1 ? LONG_LIMIT_MS : LONG_REPEAT_LIMIT_MS;
-  if (estimate_ms > limit_ms) notes.add(`${result.engine}, ${result.threads} thread(s), round ${round}: the long prompt was left out; it would have taken about ${Math.round(estimate_ms / 1000)} s.`);
+  if (estimate_ms > limit_ms)
+    notes.add(
+      `${result.engine}, ${result.threads} thread(s), round ${round}: the long prompt was left out; it would have taken about ${Math.round(estimate_ms / 1000)} s.`,
+    );
   return estimate_ms <= limit_ms;
 }
 
@@ -101,8 +130,14 @@ function compareLengths({ engine, steps }) {
   for (const { name, prompt_tokens, completion_tokens } of steps) {
     const wanted = [prepared.first, ...prepared.rest].find((prompt) => prompt.name === name);
     wanted.prompt_tokens ??= prompt_tokens;
-    if (prompt_tokens !== wanted.prompt_tokens) notes.add(`${engine} read the ${name} prompt as ${prompt_tokens} tokens, Siskin as ${wanted.prompt_tokens}.`);
-    if (completion_tokens !== wanted.generate_tokens) notes.add(`${engine} wrote ${completion_tokens} of ${wanted.generate_tokens} tokens after the ${name} prompt.`);
+    if (prompt_tokens !== wanted.prompt_tokens)
+      notes.add(
+        `${engine} read the ${name} prompt as ${prompt_tokens} tokens, Siskin as ${wanted.prompt_tokens}.`,
+      );
+    if (completion_tokens !== wanted.generate_tokens)
+      notes.add(
+        `${engine} wrote ${completion_tokens} of ${wanted.generate_tokens} tokens after the ${name} prompt.`,
+      );
   }
 }
 
@@ -113,7 +148,8 @@ function report() {
   const lines = [
     `${basename(options.file)}${model ? ` (${model.name}, ${model.file_type})` : ''}, ${machine.date.slice(0, 10)}`,
     `${machine.cpu}, ${machine.cores} cores, load average ${machine.load_average_before.toFixed(2)} before; Chromium ${machine.chromium ?? 'did not start'}`,
-    model && `Siskin: build ${[...new Set(runs.filter((run) => run.engine === 'siskin' && run.info).map((run) => run.info.build))].join(', ')}`,
+    model &&
+      `Siskin: build ${[...new Set(runs.filter((run) => run.engine === 'siskin' && run.info).map((run) => run.info.build))].join(', ')}`,
     wllama && `wllama: @wllama/wllama ${wllamaVersion()}, llama.cpp ${wllama.llama_cpp}`,
     native && `native: ${native.version}, ${native.system_info}`,
     `Prompt ${options.sizes.prompt_tokens} tokens, ${options.sizes.generate_tokens} generated; medians of ${new Set(runs.map((run) => run.round)).size} round(s).`,
@@ -122,15 +158,26 @@ function report() {
   console.log(lines.filter(Boolean).join('\n'));
   for (const table of tables(runs, options.peers, options.sizes)) console.log(`\n${table}`);
   const spreads = ['siskin', ...options.peers].flatMap((engine) =>
-    options.threads.map((threads) => [engine, threads, spread(runs.filter((run) => run.engine === engine && run.threads === threads))]),
+    options.threads.map((threads) => [
+      engine,
+      threads,
+      spread(runs.filter((run) => run.engine === engine && run.threads === threads)),
+    ]),
   );
   const known = spreads.filter(([, , share]) => share !== undefined);
   console.log('');
-  if (known.length) console.log(`Spread of decode over the rounds: ${known.map(([engine, threads, share]) => `${engine} ${threads}t ${Math.round(share * 100)} %`).join(', ')}`);
-  for (const { engine, threads, round, error } of runs.filter((run) => run.error)) console.log(`FAILED: ${engine}, ${threads} thread(s), round ${round}: ${error}`);
+  if (known.length)
+    console.log(
+      `Spread of decode over the rounds: ${known.map(([engine, threads, share]) => `${engine} ${threads}t ${Math.round(share * 100)} %`).join(', ')}`,
+    );
+  for (const { engine, threads, round, error } of runs.filter((run) => run.error))
+    console.log(`FAILED: ${engine}, ${threads} thread(s), round ${round}: ${error}`);
   for (const note of notes) console.log(note);
   if (options.json) {
-    writeFileSync(options.json, `${JSON.stringify({ model: basename(options.file), machine, sizes: options.sizes, notes: [...notes], runs }, null, 2)}\n`);
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ model: basename(options.file), machine, sizes: options.sizes, notes: [...notes], runs }, null, 2)}\n`,
+    );
     say(`wrote ${options.json}`);
   }
 }
@@ -141,20 +188,32 @@ function brief(result) {
 }
 
 function wllamaVersion() {
-  return JSON.parse(readFileSync(new URL('../pkg/node_modules/@wllama/wllama/package.json', import.meta.url), 'utf8')).version;
+  return JSON.parse(
+    readFileSync(
+      new URL('../pkg/node_modules/@wllama/wllama/package.json', import.meta.url),
+      'utf8',
+    ),
+  ).version;
 }
 
 function readOptions() {
   const string = (value) => ({ type: 'string', default: value });
   const { values } = parseArgs({
     options: {
-      file: string(''), threads: string('1,2'), prompt: string(String(SIZES.prompt_tokens)), generate: string(String(SIZES.generate_tokens)),
-      peer: string('wllama,native'), rounds: string('3'), json: string(''), python: string('python3'),
+      file: string(''),
+      threads: string('1,2'),
+      prompt: string(String(SIZES.prompt_tokens)),
+      generate: string(String(SIZES.generate_tokens)),
+      peer: string('wllama,native'),
+      rounds: string('3'),
+      json: string(''),
+      python: string('python3'),
     },
   });
   const whole = (name, text, least, most = 1024) => {
     const number = Number(text);
-    if (!Number.isInteger(number) || number < least || number > most) stop(`--${name} takes whole numbers from ${least} to ${most}, not "${text}".`);
+    if (!Number.isInteger(number) || number < least || number > most)
+      stop(`--${name} takes whole numbers from ${least} to ${most}, not "${text}".`);
     return number;
   };
   const list = (text) => text.split(',').filter(Boolean);
@@ -165,9 +224,17 @@ function readOptions() {
   const threads = list(values.threads).map((text) => whole('threads', text, 1));
   if (threads.length === 0) stop('--threads takes one number or more.');
   return {
-    file: resolve(values.file), threads, peers, json: values.json, python: values.python,
+    file: resolve(values.file),
+    threads,
+    peers,
+    json: values.json,
+    python: values.python,
     rounds: whole('rounds', values.rounds, 1),
-    sizes: { ...SIZES, prompt_tokens: whole('prompt', values.prompt, 32), generate_tokens: whole('generate', values.generate, 2, MAX_GENERATE_TOKENS) },
+    sizes: {
+      ...SIZES,
+      prompt_tokens: whole('prompt', values.prompt, 32),
+      generate_tokens: whole('generate', values.generate, 2, MAX_GENERATE_TOKENS),
+    },
   };
 }
 

@@ -13,8 +13,17 @@ export const WEBGPU_PREFS = { 'dom.webgpu.enabled': true, 'gfx.webgpu.ignore-blo
  * @param {string} [profile] a folder that outlives the browser
  */
 export function launchFirefox(prefs, profile) {
-  const puppeteer = createRequire(join(fileURLToPath(new URL('..', import.meta.url)), 'pkg/package.json'))('puppeteer-core');
+  const puppeteer = createRequire(
+    join(fileURLToPath(new URL('..', import.meta.url)), 'pkg/package.json'),
+  )('puppeteer-core');
   // Who calls has limits of its own; puppeteer's of three minutes is short where a slow machine compiles every kernel.
   const protocolTimeout = 15 * 60_000;
-  return puppeteer.launch({ browser: 'firefox', executablePath: FIREFOX, headless: true, extraPrefsFirefox: prefs, userDataDir: profile, protocolTimeout });
+  return puppeteer.launch({
+    browser: 'firefox',
+    executablePath: FIREFOX,
+    headless: true,
+    extraPrefsFirefox: prefs,
+    userDataDir: profile,
+    protocolTimeout,
+  });
 }

@@ -40,7 +40,10 @@ const HEADERS = {
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
 };
-const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+const ISOLATION = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
 
 /**
  * @typedef {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) => unknown} Handler
@@ -53,7 +56,13 @@ const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-E
  *   port 0 (the default) takes a free one; routes are added to the built-in ones or replace them
  * @returns {Promise<{url: string, server: import('node:http').Server, close: () => Promise<void>}>} url ends without a slash
  */
-export async function startServer({ port = 0, host = '127.0.0.1', modelsDir = join(CACHE, 'models'), isolation = true, routes = {} } = {}) {
+export async function startServer({
+  port = 0,
+  host = '127.0.0.1',
+  modelsDir = join(CACHE, 'models'),
+  isolation = true,
+  routes = {},
+} = {}) {
   const table = Object.entries({
     '/': join(ROOT, 'www/demo'),
     '/sw.js': join(ROOT, 'www/sw.js'),
@@ -65,7 +74,8 @@ export async function startServer({ port = 0, host = '127.0.0.1', modelsDir = jo
   }).sort(([a], [b]) => b.length - a.length);
 
   const server = createServer(async (request, response) => {
-    for (const [name, value] of Object.entries(isolation ? { ...HEADERS, ...ISOLATION } : HEADERS)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(isolation ? { ...HEADERS, ...ISOLATION } : HEADERS))
+      response.setHeader(name, value);
     try {
       await answer(table, request, response);
     } catch (error) {
@@ -74,17 +84,24 @@ export async function startServer({ port = 0, host = '127.0.0.1', modelsDir = jo
     }
   });
   await new Promise((done, failed) => server.once('error', failed).listen(port, host, done));
-  const close = () => new Promise((done) => {
-    server.close(() => done());
-    server.closeAllConnections();
-  });
-  return { url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${server.address().port}`, server, close };
+  const close = () =>
+    new Promise((done) => {
+      server.close(() => done());
+      server.closeAllConnections();
+    });
+  return {
+    url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${server.address().port}`,
+    server,
+    close,
+  };
 }
 
 async function answer(table, request, response) {
   const path = decodedPath(request.url);
   if (path === undefined) return sendText(response, 400, 'The address is not a plain path.');
-  const route = table.find(([prefix]) => path === prefix || (prefix.endsWith('/') && path.startsWith(prefix)));
+  const route = table.find(
+    ([prefix]) => path === prefix || (prefix.endsWith('/') && path.startsWith(prefix)),
+  );
   if (!route) return sendText(response, 404, `There is nothing at ${path}.`);
   const [prefix, target] = route;
   if (typeof target === 'function') return target(request, response);
@@ -93,7 +110,9 @@ async function answer(table, request, response) {
     return sendText(response, 405, 'This server answers GET and HEAD.');
   }
   const file = await fileBelow(target, path.slice(prefix.length));
-  return file ? sendFile(file, request, response) : sendText(response, 404, `There is nothing at ${path}.`);
+  return file
+    ? sendFile(file, request, response)
+    : sendText(response, 404, `There is nothing at ${path}.`);
 }
 
 /** The path of a request, decoded once; undefined for one that could lead out of its folder or to a hidden file. */
@@ -112,7 +131,12 @@ async function fileBelow(target, rest) {
     try {
       const path = resolve(target, name);
       const status = await stat(path);
-      if (status.isFile()) return { path, size: status.size, etag: `"${status.size.toString(36)}-${Math.trunc(status.mtimeMs).toString(36)}"` };
+      if (status.isFile())
+        return {
+          path,
+          size: status.size,
+          etag: `"${status.size.toString(36)}-${Math.trunc(status.mtimeMs).toString(36)}"`,
+        };
     } catch (error) {
       if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
     }
@@ -144,7 +168,10 @@ function sendFile({ path, size, etag }, request, response) {
 function parseRange(header, size) {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
   if (!match || (match[1] === '' && match[2] === '')) return undefined;
-  const [first, last] = match[1] === '' ? [Math.max(0, size - Number(match[2])), size - 1] : [Number(match[1]), match[2] === '' ? size - 1 : Number(match[2])];
+  const [first, last] =
+    match[1] === ''
+      ? [Math.max(0, size - Number(match[2])), size - 1]
+      : [Number(match[1]), match[2] === '' ? size - 1 : Number(match[2])];
   if (first >= size || (match[1] !== '' && last < first)) return null;
   return [first, Math.min(last, size - 1)];
 }
@@ -155,7 +182,11 @@ async function sendModels(response, modelsDir) {
   const held = await Promise.all(models.map((model) => fileBelow(modelsDir, model.file)));
   response.setHeader('Content-Type', TYPES['.json']);
   // Without the address of the original, for the page is to take this server's.
-  response.end(JSON.stringify(models.filter((_model, index) => held[index]).map(({ url: _url, ...model }) => model)));
+  response.end(
+    JSON.stringify(
+      models.filter((_model, index) => held[index]).map(({ url: _url, ...model }) => model),
+    ),
+  );
 }
 
 function sendText(response, status, text) {
@@ -163,7 +194,13 @@ function sendText(response, status, text) {
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { port: { type: 'string', default: '8080' }, host: { type: 'string' }, models: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '8080' },
+      host: { type: 'string' },
+      models: { type: 'string' },
+    },
+  });
   const options = { host: values.host, modelsDir: values.models };
   let started;
   try {
@@ -176,4 +213,5 @@ async function main() {
   console.log(`\nSiskin is at ${started.url}/  (Ctrl+C stops it)`);
 }
 
-if (process.argv[1] && import.meta.url === new URL(`file://${resolve(process.argv[1])}`).href) await main();
+if (process.argv[1] && import.meta.url === new URL(`file://${resolve(process.argv[1])}`).href)
+  await main();

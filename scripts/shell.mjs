@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What no page asks for; sw.js is the browser's to keep, and models are the library's. */
-const LEFT_OUT = /^(\..*|sw\.js|shell\.json|CNAME|_headers|_redirects|LICENSE.*|.*\.(d\.ts|gguf|map|md))$/;
+const LEFT_OUT =
+  /^(\..*|sw\.js|shell\.json|CNAME|_headers|_redirects|LICENSE.*|.*\.(d\.ts|gguf|map|md))$/;
 
 /**
  * @param {string} folder
@@ -34,9 +35,17 @@ function isModel(folder) {
  * @returns {{files: Record<string, string>}} the SHA-256 of each file by its address
  */
 export function listShell(folder) {
-  const hash = (/** @type {string} */ path) => createHash('sha256').update(readFileSync(join(folder, path))).digest('hex');
-  const address = (/** @type {string} */ path) => encodeURI(path).replaceAll('?', '%3F').replaceAll('#', '%23');
-  return { files: Object.fromEntries([...filesOf(folder)].sort().map((path) => [address(path), hash(path)])) };
+  const hash = (/** @type {string} */ path) =>
+    createHash('sha256')
+      .update(readFileSync(join(folder, path)))
+      .digest('hex');
+  const address = (/** @type {string} */ path) =>
+    encodeURI(path).replaceAll('?', '%3F').replaceAll('#', '%23');
+  return {
+    files: Object.fromEntries(
+      [...filesOf(folder)].sort().map((path) => [address(path), hash(path)]),
+    ),
+  };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -22,12 +22,12 @@ test_files() {
 
 # The tests that need no browser.
 js_files() {
-  if [ -d tests/js ]; then test_files js; else printf 'tests/e2e/%s.test.mjs\n' download manifest sha256 shell; fi
+  test_files js
 }
 
 # The tests that open a browser.
 e2e_files() {
-  test_files e2e "${1:-}" | grep -vxFf <(js_files)
+  test_files e2e "${1:-}"
 }
 
 # The native test targets, one a line.
@@ -92,6 +92,7 @@ run_format() {
 
 run_types() {
   check "JavaScript types" "mend what tsc says above." pkg/node_modules/.bin/tsc -p www/tsconfig.json
+  check "JavaScript style" "npm run format in pkg/, and mend what eslint says above." npm run --silent --prefix pkg lint
 }
 
 run_scripts() {
@@ -145,12 +146,12 @@ everything() {
   run_format
   run_types
   run_scripts
-  run_js
   run_clippy
   models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
   check "native tests" "run one alone: ./build.sh test NAME" native_cargo test --locked --no-fail-fast
   run_wasm_build
   run_size_budgets
+  run_js
   run_wasm_tests
   run_gpu_checks
   mapfile -t files < <(e2e_files)

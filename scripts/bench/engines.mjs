@@ -15,15 +15,27 @@ import { startServer } from '../serve.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
-const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
+const ARGUMENTS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-quic',
+  '--no-first-run',
+];
 
 /** Prompt and answer of the longest step fit, with room to spare. */
 export const CONTEXT_TOKENS = 2048;
 
 /** wllama starts its workers from blobs, which Siskin's policy forbids. */
-const WLLAMA_POLICY = "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src blob:; connect-src 'self' blob:";
+const WLLAMA_POLICY =
+  "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src blob:; connect-src 'self' blob:";
 
-const blank = (headers) => (_request, response) => response.writeHead(200, { 'Content-Type': 'text/html', ...headers }).end('<!doctype html><title>Bench</title>');
+const blank = (headers) => (_request, response) =>
+  response
+    .writeHead(200, { 'Content-Type': 'text/html', ...headers })
+    .end('<!doctype html><title>Bench</title>');
 
 /** Serves the model, the built package and wllama, and nothing from elsewhere. */
 export function serveBench(file) {
@@ -46,9 +58,15 @@ export function serveKernels(file) {
 /** What all browser engines share: functions that run in the page of a fresh Chromium. */
 export async function openPage(url, more = []) {
   // headless: false, because playwright's own flag would ask for its own headless build.
-  const browser = await chromium.launch({ executablePath: process.env.SISKIN_CHROMIUM, headless: false, args: [...ARGUMENTS, ...more] });
+  const browser = await chromium.launch({
+    executablePath: process.env.SISKIN_CHROMIUM,
+    headless: false,
+    args: [...ARGUMENTS, ...more],
+  });
   const page = await browser.newPage();
-  const crashed = new Promise((_, failed) => page.on('crash', () => failed(new Error('the tab crashed'))));
+  const crashed = new Promise((_, failed) =>
+    page.on('crash', () => failed(new Error('the tab crashed'))),
+  );
   crashed.catch(() => {});
   await page.goto(url);
   return {
@@ -63,12 +81,18 @@ export async function openPage(url, more = []) {
 async function tabBytes(browser) {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  return Math.max(0, ...processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => peakOf(id)));
+  return Math.max(
+    0,
+    ...processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => peakOf(id)),
+  );
 }
 
 function peakOf(pid) {
   try {
-    return Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+    return (
+      Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) *
+      1024
+    );
   } catch {
     return 0;
   }
@@ -80,21 +104,45 @@ export async function openSiskin({ server_url, threads }) {
   const load = async ({ context_tokens, threads }) => {
     const { Siskin } = await import('/lib/index.js');
     const start_ms = performance.now();
-    window.siskin = await Siskin.load('/bench/model.gguf', { contextTokens: context_tokens, threads, backend: 'cpu' });
+    window.siskin = await Siskin.load('/bench/model.gguf', {
+      contextTokens: context_tokens,
+      threads,
+      backend: 'cpu',
+    });
     return { load_ms: performance.now() - start_ms, info: window.siskin.info };
   };
   return {
     version: page.version,
     async load() {
       const loaded = await page.evaluate(load, { context_tokens: CONTEXT_TOKENS, threads });
-      if (loaded.info.threads !== threads) throw new Error(`Siskin runs on ${loaded.info.threads} thread(s) where ${threads} were asked for`);
-      return { ...loaded, info: { build: loaded.info.build, threads: loaded.info.threads, file_type: loaded.info.file_type, name: loaded.info.name } };
+      if (loaded.info.threads !== threads)
+        throw new Error(
+          `Siskin runs on ${loaded.info.threads} thread(s) where ${threads} were asked for`,
+        );
+      return {
+        ...loaded,
+        info: {
+          build: loaded.info.build,
+          threads: loaded.info.threads,
+          file_type: loaded.info.file_type,
+          name: loaded.info.name,
+        },
+      };
     },
-    prepareFirst: () => page.evaluate(async () => (await import('/measure.js')).prepareFirst(window.siskin)),
+    prepareFirst: () =>
+      page.evaluate(async () => (await import('/measure.js')).prepareFirst(window.siskin)),
     prepareRest: (sizes, first) =>
-      page.evaluate(async ({ sizes, first }) => (await import('/measure.js')).prepareRest(window.siskin, sizes, first), { sizes, first }),
+      page.evaluate(
+        async ({ sizes, first }) =>
+          (await import('/measure.js')).prepareRest(window.siskin, sizes, first),
+        { sizes, first },
+      ),
     ask: (prompt, logit_bias) =>
-      page.evaluate(async ({ prompt, logit_bias }) => (await import('/measure.js')).ask(window.siskin, prompt, logit_bias), { prompt, logit_bias }),
+      page.evaluate(
+        async ({ prompt, logit_bias }) =>
+          (await import('/measure.js')).ask(window.siskin, prompt, logit_bias),
+        { prompt, logit_bias },
+      ),
     wasmBytes: () => page.evaluate(() => window.siskin.memoryBytes()),
     peakBytes: page.peakBytes,
     close: page.close,
@@ -111,20 +159,34 @@ export async function openWllama({ server_url, threads }) {
     const wllama = new Wllama({ default: '/wllama/wasm/wllama.wasm' }, { suppressNativeLog: true });
     // Its compatibility build would come from a CDN.
     wllama.setCompat(null);
-    await wllama.loadModel([blob], { n_ctx: context_tokens, n_threads: threads, n_gpu_layers: 0, n_parallel: 1 });
+    await wllama.loadModel([blob], {
+      n_ctx: context_tokens,
+      n_threads: threads,
+      n_gpu_layers: 0,
+      n_parallel: 1,
+    });
     window.wllama = wllama;
-    return { load_ms: performance.now() - start_ms, info: { threads: wllama.getNumThreads(), llama_cpp: Wllama.getLibllamaVersion() } };
+    return {
+      load_ms: performance.now() - start_ms,
+      info: { threads: wllama.getNumThreads(), llama_cpp: Wllama.getLibllamaVersion() },
+    };
   };
   const ask = async (request) => {
     const start_ms = performance.now();
     const chunks = [];
-    await window.wllama.createChatCompletion({ ...request, onData: (chunk) => chunks.push({ ms: performance.now() - start_ms, chunk }) });
+    await window.wllama.createChatCompletion({
+      ...request,
+      onData: (chunk) => chunks.push({ ms: performance.now() - start_ms, chunk }),
+    });
     return chunks;
   };
   return {
     async load() {
       const loaded = await page.evaluate(load, { context_tokens: CONTEXT_TOKENS, threads });
-      if (loaded.info.threads !== threads) throw new Error(`wllama runs on ${loaded.info.threads} thread(s) where ${threads} were asked for`);
+      if (loaded.info.threads !== threads)
+        throw new Error(
+          `wllama runs on ${loaded.info.threads} thread(s) where ${threads} were asked for`,
+        );
       return loaded;
     },
     ask: async (prompt) => stepOf(prompt, await page.evaluate(ask, llamaRequest(prompt))),
@@ -135,10 +197,16 @@ export async function openWllama({ server_url, threads }) {
 
 /** llama.cpp's server from the wheel xllamacpp, in a process of its own. */
 export async function openNative({ file, threads, python }) {
-  const child = spawn(python, [join(ROOT, 'scripts/bench/native.py'), file, String(threads), String(CONTEXT_TOKENS)], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(
+    python,
+    [join(ROOT, 'scripts/bench/native.py'), file, String(threads), String(CONTEXT_TOKENS)],
+    { stdio: ['pipe', 'pipe', 'pipe'] },
+  );
   let complaint = '';
   child.stderr.on('data', (data) => (complaint = (complaint + data).slice(-300)));
-  const ended = once(child, 'exit').then(() => Promise.reject(new Error(`llama.cpp ended: ${complaint.trim() || 'it says nothing'}`)));
+  const ended = once(child, 'exit').then(() =>
+    Promise.reject(new Error(`llama.cpp ended: ${complaint.trim() || 'it says nothing'}`)),
+  );
   ended.catch(() => {});
   const first_line = once(createInterface({ input: child.stdout }), 'line');
   let address;
@@ -152,15 +220,22 @@ export async function openNative({ file, threads, python }) {
     },
     async ask(prompt) {
       const start_ms = performance.now();
-      const response = await fetch(`${address}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(llamaRequest(prompt)) });
-      if (!response.ok) throw new Error(`llama.cpp answered ${response.status}: ${(await response.text()).slice(0, 200)}`);
+      const response = await fetch(`${address}/v1/chat/completions`, {
+        method: 'POST',
+        body: JSON.stringify(llamaRequest(prompt)),
+      });
+      if (!response.ok)
+        throw new Error(
+          `llama.cpp answered ${response.status}: ${(await response.text()).slice(0, 200)}`,
+        );
       const chunks = [];
       let rest = '';
       for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
         const lines = (rest + text).split('\n');
         rest = lines.pop();
         for (const line of lines) {
-          if (line.startsWith('data: {')) chunks.push({ ms: performance.now() - start_ms, chunk: JSON.parse(line.slice(6)) });
+          if (line.startsWith('data: {'))
+            chunks.push({ ms: performance.now() - start_ms, chunk: JSON.parse(line.slice(6)) });
         }
       }
       return stepOf(prompt, chunks);
@@ -176,7 +251,13 @@ export async function openNative({ file, threads, python }) {
 /** A prompt as llama.cpp's server takes it: greedy, of full length, nothing reused. */
 function llamaRequest({ messages, generate_tokens }) {
   const greedy = { temperature: 0, top_k: 1, ignore_eos: true, cache_prompt: false };
-  return { messages, max_tokens: generate_tokens, stream: true, stream_options: { include_usage: true }, ...greedy };
+  return {
+    messages,
+    max_tokens: generate_tokens,
+    stream: true,
+    stream_options: { include_usage: true },
+    ...greedy,
+  };
 }
 
 /** llama.cpp times itself; like Siskin's, its decode time begins with the first token. */

@@ -11,32 +11,71 @@ import { median } from './report.mjs';
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 /** Of the 0.5B in 4 bits, tokens/s of web-llm 0.2.79 on the same adapters of one machine, on which wllama's decode made 3.3 and its prefill 4.5. */
-const WEB_LLM = { wllama: { prefill: 4.5, decode: 3.3 }, 'Siskin, Chromium': { prefill: 0.78, decode: 0.074 }, 'Siskin, Firefox': { prefill: 2.35, decode: 0.56 } };
+const WEB_LLM = {
+  wllama: { prefill: 4.5, decode: 3.3 },
+  'Siskin, Chromium': { prefill: 0.78, decode: 0.074 },
+  'Siskin, Firefox': { prefill: 2.35, decode: 0.56 },
+};
 
 const string = (value) => ({ type: 'string', default: value });
-const { values } = parseArgs({ options: { file: string(''), rounds: string('2'), prompt: string('64'), generate: string('48') } });
-const [rounds, prompt_tokens, generate_tokens] = [values.rounds, values.prompt, values.generate].map(Number);
+const { values } = parseArgs({
+  options: { file: string(''), rounds: string('2'), prompt: string('64'), generate: string('48') },
+});
+const [rounds, prompt_tokens, generate_tokens] = [
+  values.rounds,
+  values.prompt,
+  values.generate,
+].map(Number);
 const file = resolve(values.file);
 // Other words each time, so that nothing is reused; about a token a word.
-const words = 'time year people way day man thing woman life child world school state family student group country problem hand part place case week company'.split(' ');
+const words =
+  'time year people way day man thing woman life child world school state family student group country problem hand part place case week company'.split(
+    ' ',
+  );
 let asked = 0;
 const prompt = () => {
   const start = (asked += 1);
-  return { messages: [{ role: 'user', content: Array.from({ length: Math.max(1, prompt_tokens - 5) }, (_, i) => words[(start * 7 + i * (start + 3)) % words.length]).join(' ') }], generate_tokens };
+  return {
+    messages: [
+      {
+        role: 'user',
+        content: Array.from(
+          { length: Math.max(1, prompt_tokens - 5) },
+          (_, i) => words[(start * 7 + i * (start + 3)) % words.length],
+        ).join(' '),
+      },
+    ],
+    generate_tokens,
+  };
 };
 
 /** Siskin in any page: what is evaluated there. */
 const inPage = {
   load: async () => {
     const { Siskin } = await import('/lib/index.js');
-    window.siskin = await Siskin.load('/bench/model.gguf', { contextTokens: 2048, backend: 'gpu', storage: 'memory' });
+    window.siskin = await Siskin.load('/bench/model.gguf', {
+      contextTokens: 2048,
+      backend: 'gpu',
+      storage: 'memory',
+    });
     return window.siskin.info.adapter;
   },
   ask: async ({ messages, generate_tokens }) => {
     // The answer ends at its length and not before.
-    const ends = await Promise.all(['<|im_end|>', '<|endoftext|>'].map((name) => window.siskin.tokenize(name, { special: true })));
-    const logit_bias = Object.fromEntries(ends.filter((ids) => ids.length === 1).map(([id]) => [id, -100]));
-    const { timings } = await window.siskin.chat.completions.create({ messages, max_tokens: generate_tokens, temperature: 0, logit_bias });
+    const ends = await Promise.all(
+      ['<|im_end|>', '<|endoftext|>'].map((name) =>
+        window.siskin.tokenize(name, { special: true }),
+      ),
+    );
+    const logit_bias = Object.fromEntries(
+      ends.filter((ids) => ids.length === 1).map(([id]) => [id, -100]),
+    );
+    const { timings } = await window.siskin.chat.completions.create({
+      messages,
+      max_tokens: generate_tokens,
+      temperature: 0,
+      logit_bias,
+    });
     return { prefill: timings.prefill_tokens_per_second, decode: timings.decode_tokens_per_second };
   },
 };
@@ -47,20 +86,31 @@ const ENGINES = {
     await opened.load();
     const ask = async (prompt) => {
       const step = await opened.ask({ name: 'gpu', ...prompt });
-      return { prefill: (1000 * (step.prompt_tokens - step.cached_tokens)) / step.prefill_ms, decode: (1000 * (step.completion_tokens - 1)) / step.decode_ms };
+      return {
+        prefill: (1000 * (step.prompt_tokens - step.cached_tokens)) / step.prefill_ms,
+        decode: (1000 * (step.completion_tokens - 1)) / step.decode_ms,
+      };
     };
     return { adapter: 'CPU, 1 thread', ask, close: opened.close };
   },
   'Siskin, Chromium': async (server) => {
     const page = await openPage(`${server.url}/bench/siskin`, SOFTWARE_GPU);
-    return { adapter: await page.evaluate(inPage.load), ask: (prompt) => page.evaluate(inPage.ask, prompt), close: page.close };
+    return {
+      adapter: await page.evaluate(inPage.load),
+      ask: (prompt) => page.evaluate(inPage.ask, prompt),
+      close: page.close,
+    };
   },
   'Siskin, Firefox': async (server) => {
     const browser = await launchFirefox(WEBGPU_PREFS);
     const page = await browser.newPage();
     page.setDefaultTimeout(0);
     await page.goto(`${server.url}/bench/siskin`);
-    return { adapter: await page.evaluate(inPage.load), ask: (prompt) => page.evaluate(inPage.ask, prompt), close: () => browser.close() };
+    return {
+      adapter: await page.evaluate(inPage.load),
+      ask: (prompt) => page.evaluate(inPage.ask, prompt),
+      close: () => browser.close(),
+    };
   },
 };
 
@@ -76,7 +126,9 @@ try {
         await ask(prompt());
         runs.push({ engine, adapter, ...(await ask(prompt())) });
         const { prefill, decode } = runs.at(-1);
-        console.error(`    round ${round}, ${engine} (${adapter}): prefill ${prefill.toFixed(2)} t/s, decode ${decode.toFixed(2)} t/s`);
+        console.error(
+          `    round ${round}, ${engine} (${adapter}): prefill ${prefill.toFixed(2)} t/s, decode ${decode.toFixed(2)} t/s`,
+        );
       } finally {
         await close();
       }
@@ -86,13 +138,32 @@ try {
   await server.close();
 }
 
-const figure = (engine, key) => median(runs.filter((run) => run.engine === engine).map((run) => run[key]));
+const figure = (engine, key) =>
+  median(runs.filter((run) => run.engine === engine).map((run) => run[key]));
 /** What web-llm would make here, if it moved with wllama. */
-const webLlm = (engine, key) => (WEB_LLM[engine][key] * figure('wllama', key)) / WEB_LLM.wllama[key];
+const webLlm = (engine, key) =>
+  (WEB_LLM[engine][key] * figure('wllama', key)) / WEB_LLM.wllama[key];
 const row = (engine) => {
-  const times = (key) => (engine === 'wllama' ? '' : (figure(engine, key) / webLlm(engine, key)).toFixed(1));
-  return [engine, runs.find((run) => run.engine === engine).adapter, figure(engine, 'prefill').toFixed(2), figure(engine, 'decode').toFixed(2), times('prefill'), times('decode')];
+  const times = (key) =>
+    engine === 'wllama' ? '' : (figure(engine, key) / webLlm(engine, key)).toFixed(1);
+  return [
+    engine,
+    runs.find((run) => run.engine === engine).adapter,
+    figure(engine, 'prefill').toFixed(2),
+    figure(engine, 'decode').toFixed(2),
+    times('prefill'),
+    times('decode'),
+  ];
 };
-console.log(`${basename(file)}, load average ${load_average.toFixed(2)} before; prompt about ${prompt_tokens} tokens, ${generate_tokens} generated, medians of ${rounds} round(s)`);
-console.log(markdownTable([['engine', 'adapter', 'prefill, t/s', 'decode, t/s', 'prefill / web-llm*', 'decode / web-llm*'], ...Object.keys(ENGINES).map(row)]));
-console.log("* web-llm's figures of another day with the 0.5B, scaled by what wllama makes here and made there.");
+console.log(
+  `${basename(file)}, load average ${load_average.toFixed(2)} before; prompt about ${prompt_tokens} tokens, ${generate_tokens} generated, medians of ${rounds} round(s)`,
+);
+console.log(
+  markdownTable([
+    ['engine', 'adapter', 'prefill, t/s', 'decode, t/s', 'prefill / web-llm*', 'decode / web-llm*'],
+    ...Object.keys(ENGINES).map(row),
+  ]),
+);
+console.log(
+  "* web-llm's figures of another day with the 0.5B, scaled by what wllama makes here and made there.",
+);

@@ -3,7 +3,21 @@
 import { openPage, serveKernels } from './engines.mjs';
 
 /** In the order of DType::ALL. */
-const FORMATS = ['F32', 'F16', 'BF16', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'];
+const FORMATS = [
+  'F32',
+  'F16',
+  'BF16',
+  'Q4_0',
+  'Q4_1',
+  'Q5_0',
+  'Q5_1',
+  'Q8_0',
+  'Q2_K',
+  'Q3_K',
+  'Q4_K',
+  'Q5_K',
+  'Q6_K',
+];
 
 for (const argument of process.argv.slice(2)) {
   const [name, file] = argument.split('=');
@@ -11,10 +25,16 @@ for (const argument of process.argv.slice(2)) {
   const page = await openPage(`${server.url}/bench/siskin`);
   try {
     const { read_rate, tokens, rows } = await page.evaluate(measure, FORMATS.length);
-    console.log(`\nwasm ${name}, Chromium ${page.version}, 1 thread; plain reads: ${(read_rate / 1e9).toFixed(1)} GB/s`);
-    console.log(`| G multiply-adds/s |${tokens.map((tokens) => ` x ${tokens} |`).join('')} weights read x 1 |\n|---|${'--:|'.repeat(tokens.length + 1)}`);
+    console.log(
+      `\nwasm ${name}, Chromium ${page.version}, 1 thread; plain reads: ${(read_rate / 1e9).toFixed(1)} GB/s`,
+    );
+    console.log(
+      `| G multiply-adds/s |${tokens.map((tokens) => ` x ${tokens} |`).join('')} weights read x 1 |\n|---|${'--:|'.repeat(tokens.length + 1)}`,
+    );
     for (const [index, { rates, bytes_rate }] of rows.entries()) {
-      console.log(`| ${FORMATS[index]} |${rates.map((rate) => ` ${(rate / 1e9).toFixed(1)} |`).join('')} ${(bytes_rate / 1e9).toFixed(1)} GB/s |`);
+      console.log(
+        `| ${FORMATS[index]} |${rates.map((rate) => ` ${(rate / 1e9).toFixed(1)} |`).join('')} ${(bytes_rate / 1e9).toFixed(1)} GB/s |`,
+      );
     }
   } finally {
     await page.close();
@@ -27,11 +47,12 @@ async function measure(format_count) {
   const module = await WebAssembly.compileStreaming(fetch('/bench/kernels.wasm'));
   // The engine's JavaScript glue is of no use to these functions and is never called.
   const imports = {};
-  for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = () => {};
+  for (const { module: from, name } of WebAssembly.Module.imports(module))
+    (imports[from] ??= {})[name] = () => {};
   const wasm = (await WebAssembly.instantiate(module, imports)).exports;
   const bestSeconds = (run, min_ms) => {
     let best_ms = Infinity;
-    for (const begin_ms = performance.now(); performance.now() - begin_ms < min_ms; ) {
+    for (const begin_ms = performance.now(); performance.now() - begin_ms < min_ms;) {
       const start_ms = performance.now();
       run();
       best_ms = Math.min(best_ms, performance.now() - start_ms);
@@ -47,7 +68,10 @@ async function measure(format_count) {
   for (let index = 0; index < format_count; index++) {
     const size_bytes = wasm.prepare(index);
     const seconds = tokens.map((tokens) => bestSeconds(() => wasm.run(tokens), 500));
-    rows.push({ rates: tokens.map((tokens, i) => (tokens * wasm.multiply_adds()) / seconds[i]), bytes_rate: size_bytes / seconds[0] });
+    rows.push({
+      rates: tokens.map((tokens, i) => (tokens * wasm.multiply_adds()) / seconds[i]),
+      bytes_rate: size_bytes / seconds[0],
+    });
   }
   return { read_rate, tokens, rows };
 }

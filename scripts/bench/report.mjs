@@ -13,7 +13,12 @@ export function median(values) {
 /** Medians over an engine's rounds with a number of threads; a run that failed counts with what it had measured. */
 export function summarize(runs) {
   const all = runs.map(figuresOf);
-  const summary = Object.fromEntries(Object.keys(figuresOf({ steps: [] })).map((key) => [key, median(all.map((figures) => figures[key]))]));
+  const summary = Object.fromEntries(
+    Object.keys(figuresOf({ steps: [] })).map((key) => [
+      key,
+      median(all.map((figures) => figures[key])),
+    ]),
+  );
   // Both medians are in the table: their ratio should be too, and a slow peer's long prompt is not in every round.
   const { decode_tokens_per_second: short, long_decode_tokens_per_second: long } = summary;
   summary.long_over_short = short && long && long / short;
@@ -35,11 +40,18 @@ export function spread(runs) {
  */
 export function tables(runs, peers, sizes) {
   return [...new Set(runs.map((run) => run.threads))].map((threads) => {
-    const of = (engine) => summarize(runs.filter((run) => run.engine === engine && run.threads === threads));
+    const of = (engine) =>
+      summarize(runs.filter((run) => run.engine === engine && run.threads === threads));
     const [siskin, ...others] = ['siskin', ...peers].map(of);
-    const ratio = (key, other) => (siskin[key] && other[key] ? (siskin[key] / other[key]).toFixed(2) : '-');
+    const ratio = (key, other) =>
+      siskin[key] && other[key] ? (siskin[key] / other[key]).toFixed(2) : '-';
     return markdownTable([
-      [`${threads} thread${threads === 1 ? '' : 's'}`, 'Siskin', ...peers, ...peers.map((peer) => `Siskin / ${peer}`)],
+      [
+        `${threads} thread${threads === 1 ? '' : 's'}`,
+        'Siskin',
+        ...peers,
+        ...peers.map((peer) => `Siskin / ${peer}`),
+      ],
       ...rowsOf(sizes).map((row) => [
         row.unit ? `${row.title}, ${row.unit}` : row.title,
         ...[siskin, ...others].map((figures) => cell(row, figures)),

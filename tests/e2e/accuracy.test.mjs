@@ -4,9 +4,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { QWEN, ROOT, SMOLLM2, cannotRun, start } from './harness.mjs';
+import { QWEN, ROOT, SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
 
-const golden = (file) => JSON.parse(readFileSync(join(ROOT, 'tests/fixtures/real', file.replace(/\.gguf$/, '.json')), 'utf8'));
+const golden = (file) =>
+  JSON.parse(
+    readFileSync(join(ROOT, 'tests/fixtures/real', file.replace(/\.gguf$/, '.json')), 'utf8'),
+  );
 const wasm = (name) => readFileSync(join(ROOT, 'pkg/dist/wasm', name));
 
 // As in tests/models.rs: exact arithmetic agrees with llama.cpp on 95.9% of SmolLM2's positions, so more cannot be asked there.
@@ -29,7 +32,10 @@ for (const { file, llama_cpp, exact } of MODELS) {
     before(async () => {
       sites.any = await start();
       // A browser without relaxed SIMD takes the simd build; here the server gives it in the other's place.
-      const serve = (name, type) => (request, response) => response.writeHead(200, { 'Content-Type': type, 'Cross-Origin-Resource-Policy': 'same-origin' }).end(wasm(name));
+      const serve = (name, type) => (request, response) =>
+        response
+          .writeHead(200, { 'Content-Type': type, 'Cross-Origin-Resource-Policy': 'same-origin' })
+          .end(wasm(name));
       sites.simd = await start({
         '/lib/wasm/siskin_relaxed.js': serve('siskin_simd.js', 'text/javascript'),
         '/lib/wasm/siskin_relaxed_bg.wasm': serve('siskin_simd_bg.wasm', 'application/wasm'),
@@ -55,10 +61,15 @@ for (const { file, llama_cpp, exact } of MODELS) {
         await close();
         assert.equal(info.build, build);
         assert.equal(info.threads, threads);
-        const share = (expected) => score.most_likely.filter((id, i) => id === expected[i]).length / expected.length;
-        const measured = Math.exp(-score.log_probabilities.reduce((sum, x) => sum + x, 0) / score.log_probabilities.length);
+        const share = (expected) =>
+          score.most_likely.filter((id, i) => id === expected[i]).length / expected.length;
+        const measured = Math.exp(
+          -score.log_probabilities.reduce((sum, x) => sum + x, 0) / score.log_probabilities.length,
+        );
         const percent = (x) => `${(100 * x).toFixed(1)}%`;
-        t.diagnostic(`argmax agrees with llama.cpp on ${percent(share(argmax))}, with exact arithmetic on ${percent(share(reference.argmax))}; perplexity ${measured.toFixed(4)}, llama.cpp's ${perplexity.toFixed(4)}`);
+        t.diagnostic(
+          `argmax agrees with llama.cpp on ${percent(share(argmax))}, with exact arithmetic on ${percent(share(reference.argmax))}; perplexity ${measured.toFixed(4)}, llama.cpp's ${perplexity.toFixed(4)}`,
+        );
         assert.ok(share(argmax) >= llama_cpp && share(reference.argmax) >= exact);
         assert.ok(Math.abs(measured / perplexity - 1) < 0.01);
         scores[`${build} ${threads}`] = score;

@@ -1,7 +1,7 @@
 // The package's API, called from a page.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './harness.mjs';
+import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 
@@ -16,8 +16,17 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       const { Siskin } = await import('/lib/index.js');
       window.Siskin = Siskin;
       window.siskin = await Siskin.load(url);
-      window.ask = (content, more = {}) => window.siskin.chat.completions.create({ messages: [{ role: 'user', content }], temperature: 0, ...more });
-      window.codeOf = (promise) => promise.then(() => 'no error', (error) => `${error.name}: ${error.code}`);
+      window.ask = (content, more = {}) =>
+        window.siskin.chat.completions.create({
+          messages: [{ role: 'user', content }],
+          temperature: 0,
+          ...more,
+        });
+      window.codeOf = (promise) =>
+        promise.then(
+          () => 'no error',
+          (error) => `${error.name}: ${error.code}`,
+        );
     }, URL_PATH);
   });
   after(() => site?.stop());
@@ -27,11 +36,22 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       const seen = [];
       // An address of its own, for the other one is on the device by now.
       const source = new URL(`${url}?fresh`, location.href);
-      const siskin = await Siskin.load(source, { onProgress: (progress) => seen.push(progress), contextTokens: 512 });
+      const siskin = await Siskin.load(source, {
+        onProgress: (progress) => seen.push(progress),
+        contextTokens: 512,
+      });
       await siskin.unload();
       const seen_again = [];
-      await (await Siskin.load(source, { onProgress: (progress) => seen_again.push(progress) })).unload();
-      return { first: seen[0], last: seen.at(-1), count: seen.length, again: [seen_again[0], seen_again.at(-1)], info: siskin.info };
+      await (
+        await Siskin.load(source, { onProgress: (progress) => seen_again.push(progress) })
+      ).unload();
+      return {
+        first: seen[0],
+        last: seen.at(-1),
+        count: seen.length,
+        again: [seen_again[0], seen_again.at(-1)],
+        info: siskin.info,
+      };
     }, URL_PATH);
     assert.equal(first.loaded_bytes, 0);
     assert.equal(last.loaded_bytes, 98_362_432);
@@ -39,7 +59,17 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     assert.equal(last.from_cache, false);
     assert.ok(last.bytes_per_second > 0);
     assert.ok(count >= 2 && count < 1000, `${count} reports`);
-    assert.deepEqual(again.map(({ loaded_bytes, total_bytes, from_cache }) => [loaded_bytes, total_bytes, from_cache]), [[0, 98_362_432, true], [98_362_432, 98_362_432, true]]);
+    assert.deepEqual(
+      again.map(({ loaded_bytes, total_bytes, from_cache }) => [
+        loaded_bytes,
+        total_bytes,
+        from_cache,
+      ]),
+      [
+        [0, 98_362_432, true],
+        [98_362_432, 98_362_432, true],
+      ],
+    );
     assert.equal(info.architecture, 'llama');
     assert.equal(info.context_tokens, 512);
     assert.equal(info.size_bytes, 98_362_432);
@@ -56,14 +86,21 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     ReadableStream: 'return (await fetch(url)).body',
   })) {
     test(`loads from a ${kind}`, async () => {
-      const result = await page.evaluate(async ({ make, url }) => {
-        const AsyncFunction = (async () => {}).constructor;
-        const source = await new AsyncFunction('url', make)(url);
-        const siskin = await Siskin.load(source);
-        const answer = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], max_tokens: 3, temperature: 0 });
-        await siskin.unload();
-        return answer;
-      }, { make, url: URL_PATH });
+      const result = await page.evaluate(
+        async ({ make, url }) => {
+          const AsyncFunction = (async () => {}).constructor;
+          const source = await new AsyncFunction('url', make)(url);
+          const siskin = await Siskin.load(source);
+          const answer = await siskin.chat.completions.create({
+            messages: [{ role: 'user', content: 'Hello' }],
+            max_tokens: 3,
+            temperature: 0,
+          });
+          await siskin.unload();
+          return answer;
+        },
+        { make, url: URL_PATH },
+      );
       assert.equal(result.usage.completion_tokens, 3);
     });
   }
@@ -85,34 +122,40 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
   });
 
   test('arguments are checked', async () => {
-    const codes = await page.evaluate((url) => Promise.all([
-      codeOf(Siskin.load(42)),
-      codeOf(Siskin.load('ftp://example.org/model.gguf')),
-      codeOf(Siskin.load(url, { contextTokens: 0 })),
-      codeOf(Siskin.load(url, { cacheType: 'f32' })),
-      codeOf(Siskin.load(url, { threads: 0 })),
-      codeOf(Siskin.load(url, { colour: 'green' })),
-      codeOf(Siskin.load(url, { signal: {} })),
-      codeOf(Siskin.load(url, { sha256: 'abc' })),
-      codeOf(Siskin.load(url, { storage: 'cloud' })),
-      codeOf(Siskin.load(url, { evict: 1 })),
-      codeOf(Siskin.load(new Blob(['x']), { sha256: '0'.repeat(64) })),
-      codeOf(siskin.chat.completions.create()),
-      codeOf(siskin.chat.completions.create({})),
-      codeOf(siskin.chat.completions.create({ messages: [] })),
-      codeOf(ask('Hello', { colour: 'green' })),
-      codeOf(ask('Hello', { temperature: -1 })),
-      codeOf(ask('Hello', { stop: () => {} })),
-      codeOf(ask('Hello', { stream: 'yes' })),
-      codeOf(siskin.tokenize(7)),
-      codeOf(siskin.detokenize([-1])),
-      codeOf(siskin.detokenize([4_000_000_000])),
-    ]), URL_PATH);
+    const codes = await page.evaluate(
+      (url) =>
+        Promise.all([
+          codeOf(Siskin.load(42)),
+          codeOf(Siskin.load('ftp://example.org/model.gguf')),
+          codeOf(Siskin.load(url, { contextTokens: 0 })),
+          codeOf(Siskin.load(url, { cacheType: 'f32' })),
+          codeOf(Siskin.load(url, { threads: 0 })),
+          codeOf(Siskin.load(url, { colour: 'green' })),
+          codeOf(Siskin.load(url, { signal: {} })),
+          codeOf(Siskin.load(url, { sha256: 'abc' })),
+          codeOf(Siskin.load(url, { storage: 'cloud' })),
+          codeOf(Siskin.load(url, { evict: 1 })),
+          codeOf(Siskin.load(new Blob(['x']), { sha256: '0'.repeat(64) })),
+          codeOf(siskin.chat.completions.create()),
+          codeOf(siskin.chat.completions.create({})),
+          codeOf(siskin.chat.completions.create({ messages: [] })),
+          codeOf(ask('Hello', { colour: 'green' })),
+          codeOf(ask('Hello', { temperature: -1 })),
+          codeOf(ask('Hello', { stop: () => {} })),
+          codeOf(ask('Hello', { stream: 'yes' })),
+          codeOf(siskin.tokenize(7)),
+          codeOf(siskin.detokenize([-1])),
+          codeOf(siskin.detokenize([4_000_000_000])),
+        ]),
+      URL_PATH,
+    );
     assert.deepEqual(codes, Array(21).fill('SiskinError: invalid_argument'));
   });
 
   test('answers whole, in the shape of OpenAI', async () => {
-    const answer = await page.evaluate(() => ask('What is two plus two?', { max_tokens: 8, model: 'any' }));
+    const answer = await page.evaluate(() =>
+      ask('What is two plus two?', { max_tokens: 8, model: 'any' }),
+    );
     assert.equal(answer.object, 'chat.completion');
     assert.match(answer.id, /^chatcmpl-/);
     assert.ok(Math.abs(answer.created - Date.now() / 1000) < 60);
@@ -130,21 +173,35 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
   test('streams the same text in chunks', async () => {
     const { chunks, whole } = await page.evaluate(async () => {
       const chunks = [];
-      for await (const chunk of await ask('Name three birds.', { stream: true, max_tokens: 24, stream_options: { include_usage: true } })) chunks.push(chunk);
+      for await (const chunk of await ask('Name three birds.', {
+        stream: true,
+        max_tokens: 24,
+        stream_options: { include_usage: true },
+      }))
+        chunks.push(chunk);
       return { chunks, whole: await ask('Name three birds.', { max_tokens: 24 }) };
     });
     const usage_chunk = chunks.pop();
     assert.deepEqual(usage_chunk.choices, []);
     assert.ok(chunks.length > 5, 'several chunks');
     assert.equal(chunks[0].choices[0].delta.role, 'assistant');
-    assert.ok(chunks.every((chunk) => chunk.object === 'chat.completion.chunk' && chunk.id === chunks[0].id));
-    assert.ok(chunks.slice(0, -1).every((chunk) => chunk.choices[0].finish_reason === null && !chunk.usage));
+    assert.ok(
+      chunks.every(
+        (chunk) => chunk.object === 'chat.completion.chunk' && chunk.id === chunks[0].id,
+      ),
+    );
+    assert.ok(
+      chunks.slice(0, -1).every((chunk) => chunk.choices[0].finish_reason === null && !chunk.usage),
+    );
     const last = chunks.at(-1);
     assert.equal(last.choices[0].finish_reason, whole.choices[0].finish_reason);
     assert.deepEqual(last.usage, usage_chunk.usage);
     assert.equal(last.usage.completion_tokens, whole.usage.completion_tokens);
     assert.ok(last.timings.decode_tokens_per_second > 0);
-    assert.equal(chunks.map((chunk) => chunk.choices[0].delta.content).join(''), whole.choices[0].message.content);
+    assert.equal(
+      chunks.map((chunk) => chunk.choices[0].delta.content).join(''),
+      whole.choices[0].message.content,
+    );
   });
 
   test('a second turn reads only what is new', async () => {
@@ -155,13 +212,21 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       messages.push(first.choices[0].message, { role: 'user', content: 'Another one.' });
       return { first, second: await siskin.chat.completions.create({ messages, ...options }) };
     });
-    assert.ok(second.usage.prompt_tokens_details.cached_tokens >= first.usage.prompt_tokens - 1, JSON.stringify(second.usage));
+    assert.ok(
+      second.usage.prompt_tokens_details.cached_tokens >= first.usage.prompt_tokens - 1,
+      JSON.stringify(second.usage),
+    );
   });
 
   test('stop strings end the answer and are not shown', async () => {
     const { whole, cut } = await page.evaluate(async () => {
-      const whole = (await ask('Count from one to ten.', { max_tokens: 30 })).choices[0].message.content;
-      return { whole, cut: (await ask('Count from one to ten.', { max_tokens: 30, stop: whole.slice(6, 10) })).choices[0] };
+      const whole = (await ask('Count from one to ten.', { max_tokens: 30 })).choices[0].message
+        .content;
+      return {
+        whole,
+        cut: (await ask('Count from one to ten.', { max_tokens: 30, stop: whole.slice(6, 10) }))
+          .choices[0],
+      };
     });
     assert.equal(cut.message.content, whole.slice(0, whole.indexOf(whole.slice(6, 10))));
     assert.equal(cut.finish_reason, 'stop');
@@ -174,7 +239,11 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         const times = [];
         for (let attempt = 0; attempt < 3; attempt += 1) {
           const controller = new AbortController();
-          const chunks = await ask('Write a very long story.', { stream: true, max_tokens: 400, signal: controller.signal });
+          const chunks = await ask('Write a very long story.', {
+            stream: true,
+            max_tokens: 400,
+            signal: controller.signal,
+          });
           let start_ms = 0;
           let seen = 0;
           if (how === 'return while waiting') {
@@ -225,7 +294,15 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
 
   test('tokens go there and back, also while an answer is written', async () => {
     const result = await page.evaluate(async () => {
-      const texts = ['Hello, world!', '  two  spaces\n\n\ttab', 'naïve café', '日本語の文', '👩‍👩‍👧 family', '<|im_end|>', ''];
+      const texts = [
+        'Hello, world!',
+        '  two  spaces\n\n\ttab',
+        'naïve café',
+        '日本語の文',
+        '👩‍👩‍👧 family',
+        '<|im_end|>',
+        '',
+      ];
       const chunks = await ask('Write a long story.', { stream: true, max_tokens: 200 });
       await chunks.next();
       const back = [];
@@ -233,7 +310,13 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       await chunks.return();
       const plain = await siskin.tokenize('<|im_end|>');
       const special = await siskin.tokenize('<|im_end|>', { special: true });
-      return { texts, back, plain: plain.length, special: special.length, kind: plain.constructor.name };
+      return {
+        texts,
+        back,
+        plain: plain.length,
+        special: special.length,
+        kind: plain.constructor.name,
+      };
     });
     assert.deepEqual(result.back, result.texts);
     assert.equal(result.kind, 'Uint32Array');
@@ -247,7 +330,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       let done = false;
       answer.finally(() => (done = true));
       let longest_ms = 0;
-      for (let last_ms = performance.now(); !done; ) {
+      for (let last_ms = performance.now(); !done;) {
         await new Promise((resolve) => setTimeout(resolve, 5));
         const now_ms = performance.now();
         longest_ms = Math.max(longest_ms, now_ms - last_ms);
@@ -265,21 +348,41 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       const siskin = await Siskin.load(url);
       const memory_bytes = await siskin.memoryBytes();
       if (!(memory_bytes > 50_000_000)) throw new Error(`memory ${memory_bytes}`);
-      const open = codeOf(siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }] }));
+      const open = codeOf(
+        siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }] }),
+      );
       await siskin.unload();
       await siskin.unload();
-      return [await open, await codeOf(siskin.tokenize('x')), await codeOf(siskin.chat.completions.create({ messages: [] }))];
+      return [
+        await open,
+        await codeOf(siskin.tokenize('x')),
+        await codeOf(siskin.chat.completions.create({ messages: [] })),
+      ];
     }, URL_PATH);
-    assert.deepEqual(codes, ['SiskinError: aborted', 'SiskinError: not_loaded', 'SiskinError: not_loaded']);
-    assert.equal(await workersLeft(page, workers), workers, 'only the shared model still has a worker');
+    assert.deepEqual(codes, [
+      'SiskinError: aborted',
+      'SiskinError: not_loaded',
+      'SiskinError: not_loaded',
+    ]);
+    assert.equal(
+      await workersLeft(page, workers),
+      workers,
+      'only the shared model still has a worker',
+    );
   });
 
   test('writes allowed tokens alone', async () => {
     const { labels, said, codes } = await page.evaluate(async () => {
-      const labels = await Promise.all([' red', ' green'].map(async (label) => (await siskin.tokenize(label))[0]));
+      const labels = await Promise.all(
+        [' red', ' green'].map(async (label) => (await siskin.tokenize(label))[0]),
+      );
       const answer = await ask('Name a colour.', { max_tokens: 4, allowed_token_ids: labels });
       const code = (ids) => codeOf(ask('Hello', { allowed_token_ids: ids }));
-      return { labels: labels.length, said: answer.choices[0].message.content, codes: [await code([]), await code([1e6]), await code('red')] };
+      return {
+        labels: labels.length,
+        said: answer.choices[0].message.content,
+        codes: [await code([]), await code([1e6]), await code('red')],
+      };
     });
     assert.equal(labels, 2);
     assert.match(said, /^(?: red| green){4}$/);
@@ -288,9 +391,16 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
 
   test('tells how likely each token was', async () => {
     const { whole, streamed } = await page.evaluate(async () => {
-      const whole = (await ask('Hello', { max_tokens: 3, logprobs: true, top_logprobs: 5 })).choices[0];
+      const whole = (await ask('Hello', { max_tokens: 3, logprobs: true, top_logprobs: 5 }))
+        .choices[0];
       const streamed = [];
-      for await (const { choices } of await ask('Hello', { max_tokens: 3, logprobs: true, top_logprobs: 5, stream: true })) streamed.push(...(choices[0].logprobs?.content ?? []));
+      for await (const { choices } of await ask('Hello', {
+        max_tokens: 3,
+        logprobs: true,
+        top_logprobs: 5,
+        stream: true,
+      }))
+        streamed.push(...(choices[0].logprobs?.content ?? []));
       return { whole, streamed };
     });
     assert.deepEqual(streamed, whole.logprobs.content);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { median, spread, summarize, tables } from '../../scripts/bench/report.mjs';
-import { SMOLLM2, cannotRun, shoot, start, workersLeft } from './harness.mjs';
+import { SMOLLM2, cannotRun, shoot, start, workersLeft } from './helpers/harness.mjs';
 
 describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () => {
   let site;
@@ -19,20 +19,35 @@ describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () =>
   };
 
   test('measures, shows a table and copies it', async () => {
-    const { page, complaints, close } = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
+    const { page, complaints, close } = await open({
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
     await page.getByRole('button', { name: 'Measure', exact: true }).click();
     await page.getByRole('button', { name: 'Copy as Markdown' }).waitFor();
     await shoot(page, 'bench');
     await page.setViewportSize({ width: 360, height: 740 });
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'nothing sticks out on a phone');
+    assert.equal(
+      await page.evaluate(() => document.documentElement.scrollWidth),
+      360,
+      'nothing sticks out on a phone',
+    );
     await shoot(page, 'bench-phone');
     await page.setViewportSize({ width: 1200, height: 800 });
-    assert.match(await page.locator('#result-title').innerText(), /^SmolLM2 135M Instruct \(Q4_1, 98 MB\)$/);
-    assert.match(await page.locator('#result-where').innerText(), /^Chrome \d+ · \d+ cores? · CPU · (relaxed )?SIMD · \d+ threads?$/);
-    const rows = await page.locator('#results tr').evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
+    assert.match(
+      await page.locator('#result-title').innerText(),
+      /^SmolLM2 135M Instruct \(Q4_1, 98 MB\)$/,
+    );
+    assert.match(
+      await page.locator('#result-where').innerText(),
+      /^Chrome \d+ · \d+ cores? · CPU · (relaxed )?SIMD · \d+ threads?$/,
+    );
+    const rows = await page
+      .locator('#results tr')
+      .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
     assert.equal(rows.length, 8);
     assert.equal(rows[5][0], 'decode at context 96');
-    for (const [title, value] of rows) assert.match(value, /^\d+(\.\d+)?( s| tokens\/s| MB)?$/, title);
+    for (const [title, value] of rows)
+      assert.match(value, /^\d+(\.\d+)?( s| tokens\/s| MB)?$/, title);
     assert.ok(rows.every(([, value]) => Number.parseFloat(value) > 0));
 
     await page.getByRole('button', { name: 'Copy as Markdown' }).click();
@@ -43,7 +58,14 @@ describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () =>
     assert.match(lines[1], /\d{4}-\d\d-\d\d$/);
     assert.equal(lines.length, 3 + 2 + rows.length);
     assert.match(lines[4], /^\|-+\|-+:\|$/);
-    for (const [i, row] of rows.entries()) assert.deepEqual(lines[5 + i].split('|').slice(1, 3).map((cell) => cell.trim()), row);
+    for (const [i, row] of rows.entries())
+      assert.deepEqual(
+        lines[5 + i]
+          .split('|')
+          .slice(1, 3)
+          .map((cell) => cell.trim()),
+        row,
+      );
     assert.equal(await workersLeft(page, 0), 0, 'the model is unloaded');
     assert.deepEqual(complaints, []);
     await close();
@@ -55,9 +77,16 @@ describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () =>
     await page.locator('#result-card').waitFor();
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('button', { name: 'Measure', exact: true }).waitFor();
-    assert.ok(!(await page.getByRole('button', { name: 'Copy as Markdown' }).isVisible()), 'half a table is not for copying');
+    assert.ok(
+      !(await page.getByRole('button', { name: 'Copy as Markdown' }).isVisible()),
+      'half a table is not for copying',
+    );
 
-    await page.locator('#file-input').setInputFiles({ name: 'not.gguf', mimeType: 'application/octet-stream', buffer: Buffer.from('not a model') });
+    await page.locator('#file-input').setInputFiles({
+      name: 'not.gguf',
+      mimeType: 'application/octet-stream',
+      buffer: Buffer.from('not a model'),
+    });
     await page.locator('#bench-error').waitFor();
     assert.equal(await page.locator('#bench-error-code').innerText(), 'not_gguf');
 
@@ -71,27 +100,63 @@ describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () =>
   test('prompts have the lengths that are asked for', async () => {
     const { page, close } = await open();
     const steps = await page.evaluate(async (file) => {
-      const [{ Siskin }, { ask, prepareFirst, prepareRest }] = await Promise.all([import('/lib/index.js'), import('/measure.js')]);
+      const [{ Siskin }, { ask, prepareFirst, prepareRest }] = await Promise.all([
+        import('/lib/index.js'),
+        import('/measure.js'),
+      ]);
       const siskin = await Siskin.load(`/models/${file}`, { contextTokens: 256 });
       const { first, logit_bias } = await prepareFirst(siskin);
       const steps = [await ask(siskin, first, logit_bias)];
-      const sizes = { prompt_tokens: 64, generate_tokens: 40, long_tokens: 150, long_generate_tokens: 3 };
-      for (const prompt of await prepareRest(siskin, sizes, steps[0])) steps.push(await ask(siskin, prompt, logit_bias));
+      const sizes = {
+        prompt_tokens: 64,
+        generate_tokens: 40,
+        long_tokens: 150,
+        long_generate_tokens: 3,
+      };
+      for (const prompt of await prepareRest(siskin, sizes, steps[0]))
+        steps.push(await ask(siskin, prompt, logit_bias));
       await siskin.unload();
       return steps;
     }, SMOLLM2);
     const template_tokens = steps[0].prompt_tokens - 20;
     assert.ok(template_tokens > 0 && template_tokens < 40);
-    const lengths = steps.map(({ name, prompt_tokens, completion_tokens }) => [name, prompt_tokens, completion_tokens]);
-    assert.deepEqual(lengths, [['first', 20 + template_tokens, 2], ['prefill', 64, 1], ['decode', 44, 40], ['question', 20 + template_tokens, 2], ['long', 150, 3]]);
-    for (const { name, cached_tokens } of steps) assert.ok(cached_tokens < 8, `${name}: ${cached_tokens} tokens were still cached`);
+    const lengths = steps.map(({ name, prompt_tokens, completion_tokens }) => [
+      name,
+      prompt_tokens,
+      completion_tokens,
+    ]);
+    assert.deepEqual(lengths, [
+      ['first', 20 + template_tokens, 2],
+      ['prefill', 64, 1],
+      ['decode', 44, 40],
+      ['question', 20 + template_tokens, 2],
+      ['long', 150, 3],
+    ]);
+    for (const { name, cached_tokens } of steps)
+      assert.ok(cached_tokens < 8, `${name}: ${cached_tokens} tokens were still cached`);
     await close();
   });
 });
 
 describe('the report', () => {
-  const step = (name, prompt_tokens, completion_tokens, ms) => ({ name, prompt_tokens, cached_tokens: 0, completion_tokens, first_ms: ms, prefill_ms: ms, decode_ms: ms, text: '' });
-  const run = (engine, decode_ms, rest = {}) => ({ engine, threads: 1, load_ms: 2000, memory_bytes: 5e8, steps: [step('prefill', 100, 1, 1000), step('decode', 40, 11, decode_ms)], ...rest });
+  const step = (name, prompt_tokens, completion_tokens, ms) => ({
+    name,
+    prompt_tokens,
+    cached_tokens: 0,
+    completion_tokens,
+    first_ms: ms,
+    prefill_ms: ms,
+    decode_ms: ms,
+    text: '',
+  });
+  const run = (engine, decode_ms, rest = {}) => ({
+    engine,
+    threads: 1,
+    load_ms: 2000,
+    memory_bytes: 5e8,
+    steps: [step('prefill', 100, 1, 1000), step('decode', 40, 11, decode_ms)],
+    ...rest,
+  });
 
   test('medians', () => {
     assert.equal(median([3, 1, 2]), 2);
@@ -113,11 +178,29 @@ describe('the report', () => {
   });
 
   test('a table holds ratios, and a failed peer leaves dashes', () => {
-    const [table] = tables([run('siskin', 1000), run('wllama', 4000), { engine: 'native', threads: 1, error: 'it did not start', steps: [] }], ['wllama', 'native'], { long_tokens: 1200 });
-    const cells = (title) => table.split('\n').find((line) => line.includes(`| ${title} `))?.split('|').slice(2, -1).map((cell) => cell.trim());
+    const [table] = tables(
+      [
+        run('siskin', 1000),
+        run('wllama', 4000),
+        { engine: 'native', threads: 1, error: 'it did not start', steps: [] },
+      ],
+      ['wllama', 'native'],
+      { long_tokens: 1200 },
+    );
+    const cells = (title) =>
+      table
+        .split('\n')
+        .find((line) => line.includes(`| ${title} `))
+        ?.split('|')
+        .slice(2, -1)
+        .map((cell) => cell.trim());
     assert.deepEqual(cells('decode at context 64, tokens/s'), ['10.0', '2.5', '-', '4.00', '-']);
     assert.deepEqual(cells('load, s'), ['2.00', '2.00', '-', '1.00', '-']);
     assert.deepEqual(cells('decode at context 1,200, tokens/s'), ['-', '-', '-', '-', '-']);
-    assert.equal(new Set(table.split('\n').map((line) => line.length)).size, 1, 'the columns stand under each other');
+    assert.equal(
+      new Set(table.split('\n').map((line) => line.length)).size,
+      1,
+      'the columns stand under each other',
+    );
   });
 });

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, SMOLLM2, cannotRun } from './harness.mjs';
-import { launch } from './killable.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, SMOLLM2, cannotRun } from './helpers/harness.mjs';
+import { launch } from './helpers/killable.mjs';
 
 const CHUNK_BYTES = 8 << 20;
 const SHA256 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
@@ -17,7 +17,11 @@ const MODEL = join(MODELS_DIR, SMOLLM2);
 async function loadAndAsk({ url, sha256 }) {
   const { Siskin } = await import('/lib/index.js');
   const siskin = await Siskin.load(url, { sha256 });
-  const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Say hello.' }], temperature: 0, max_tokens: 12 });
+  const { choices } = await siskin.chat.completions.create({
+    messages: [{ role: 'user', content: 'Say hello.' }],
+    temperature: 0,
+    max_tokens: 12,
+  });
   await siskin.unload();
   return choices[0].message.content;
 }
@@ -26,7 +30,11 @@ async function loadAndAsk({ url, sha256 }) {
 async function askUnharmed(url) {
   const { Siskin } = await import('/lib/index.js');
   const siskin = await Siskin.load(await (await fetch(url)).blob());
-  const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Say hello.' }], temperature: 0, max_tokens: 12 });
+  const { choices } = await siskin.chat.completions.create({
+    messages: [{ role: 'user', content: 'Say hello.' }],
+    temperature: 0,
+    max_tokens: 12,
+  });
   await siskin.unload();
   return choices[0].message.content;
 }
@@ -54,16 +62,25 @@ describe('a download that breaks off', { skip: cannotRun(SMOLLM2), timeout: 300_
       const open = async () => {
         const { page, kill } = await launch(profile, server.url);
         killLast = kill;
-        const now_bytes = await page.evaluate(async () => (await import('/lib/index.js')).models.size('/bad/model.gguf'));
+        const now_bytes = await page.evaluate(async () =>
+          (await import('/lib/index.js')).models.size('/bad/model.gguf'),
+        );
         const lost_bytes = file.sent_bytes - sent_bytes - (now_bytes - stored_bytes);
-        assert.ok(lost_bytes <= CHUNK_BYTES, `${lost_bytes} bytes were sent in vain, of ${file.sent_bytes - sent_bytes}`);
+        assert.ok(
+          lost_bytes <= CHUNK_BYTES,
+          `${lost_bytes} bytes were sent in vain, of ${file.sent_bytes - sent_bytes}`,
+        );
         [sent_bytes, stored_bytes] = [file.sent_bytes, now_bytes];
         return { page, kill };
       };
       for (const place of places(10, size, t)) {
         const { page, kill } = await open();
-        const reached = new Promise((resolve) => (file.onSlice = (sent_bytes) => void (sent_bytes >= place && resolve())));
-        const early = page.evaluate(loadAndAsk, { url: '/bad/model.gguf', sha256: SHA256 }).then(() => assert.fail('the load ended before it was killed'));
+        const reached = new Promise(
+          (resolve) => (file.onSlice = (sent_bytes) => void (sent_bytes >= place && resolve())),
+        );
+        const early = page
+          .evaluate(loadAndAsk, { url: '/bad/model.gguf', sha256: SHA256 })
+          .then(() => assert.fail('the load ended before it was killed'));
         await Promise.race([reached, early]);
         early.catch(() => {});
         await kill();
@@ -71,13 +88,20 @@ describe('a download that breaks off', { skip: cannotRun(SMOLLM2), timeout: 300_
       file.onSlice = () => false;
       const { page, kill } = await open();
       const text = await page.evaluate(loadAndAsk, { url: '/bad/model.gguf', sha256: SHA256 });
-      const has = await page.evaluate(async () => (await import('/lib/index.js')).models.has('/bad/model.gguf'));
+      const has = await page.evaluate(async () =>
+        (await import('/lib/index.js')).models.has('/bad/model.gguf'),
+      );
       const unharmed = await page.evaluate(askUnharmed, `/models/${SMOLLM2}`);
       await kill();
-      t.diagnostic(`${file.sent_bytes - size} bytes more than the file were sent: ${((file.sent_bytes - size) / CHUNK_BYTES).toFixed(2)} chunks`);
+      t.diagnostic(
+        `${file.sent_bytes - size} bytes more than the file were sent: ${((file.sent_bytes - size) / CHUNK_BYTES).toFixed(2)} chunks`,
+      );
       assert.equal(text, unharmed);
       assert.ok(has);
-      assert.ok(file.sent_bytes <= size + 10 * CHUNK_BYTES, `${file.sent_bytes} bytes were sent of a file of ${size}`);
+      assert.ok(
+        file.sent_bytes <= size + 10 * CHUNK_BYTES,
+        `${file.sent_bytes} bytes were sent of a file of ${size}`,
+      );
     } finally {
       await killLast();
       await server.close();
@@ -99,10 +123,15 @@ describe('a download that breaks off', { skip: cannotRun(SMOLLM2), timeout: 300_
     const { page, kill } = await launch(profile, server.url);
     try {
       const text = await page.evaluate(loadAndAsk, { url: '/bad/model.gguf', sha256: SHA256 });
-      t.diagnostic(`${file.requests.length} requests, ${file.sent_bytes - size} bytes more than the file were sent: ${((file.sent_bytes - size) / CHUNK_BYTES).toFixed(2)} chunks`);
+      t.diagnostic(
+        `${file.requests.length} requests, ${file.sent_bytes - size} bytes more than the file were sent: ${((file.sent_bytes - size) / CHUNK_BYTES).toFixed(2)} chunks`,
+      );
       assert.equal(text, await page.evaluate(askUnharmed, `/models/${SMOLLM2}`));
       assert.equal(cuts.length, 0, 'all cuts were made');
-      assert.ok(file.sent_bytes <= size + 10 * CHUNK_BYTES, `${file.sent_bytes} bytes were sent of a file of ${size}`);
+      assert.ok(
+        file.sent_bytes <= size + 10 * CHUNK_BYTES,
+        `${file.sent_bytes} bytes were sent of a file of ${size}`,
+      );
     } finally {
       await kill();
       await server.close();

@@ -4,19 +4,27 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './firefox.mjs';
-import { setBlocks } from './gguf.mjs';
-import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, shoot, start } from './harness.mjs';
+import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
+import { setBlocks } from './helpers/gguf.mjs';
+import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, shoot, start } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 /** Two blocks of the model's thirty, for what SwiftShader need not compute whole: a token of all takes it seconds. */
 const SHORT_PATH = '/short.gguf';
-const SHORT = async (request, response) => response.writeHead(200).end(setBlocks(await readFile(join(MODELS_DIR, SMOLLM2)), 2));
+const SHORT = async (request, response) =>
+  response.writeHead(200).end(setBlocks(await readFile(join(MODELS_DIR, SMOLLM2)), 2));
 const LIBRARY = readFileSync(join(ROOT, 'www/lib/engine/adapter.js'), 'utf8');
 
 /** A site whose worker runs `code` before it looks for a card. */
 const siteWith = (code) =>
-  start({ [SHORT_PATH]: SHORT, '/lib/engine/adapter.js': (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(`${LIBRARY}\n${code}`) }, { gpu: true });
+  start(
+    {
+      [SHORT_PATH]: SHORT,
+      '/lib/engine/adapter.js': (request, response) =>
+        response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(`${LIBRARY}\n${code}`),
+    },
+    { gpu: true },
+  );
 
 /** Lets SwiftShader pass for a card, for `backend: "auto"` skips what calls itself a fallback. */
 const AS_A_CARD = `
@@ -27,14 +35,21 @@ const AS_A_CARD = `
 
 /** Loads, asks for the capital of France and tells what came of it. */
 const askOnce = (page, options, url = URL_PATH) =>
-  page.evaluate(async ({ url, options }) => {
-    const { Siskin } = await import('/lib/index.js');
-    const siskin = await Siskin.load(url, { contextTokens: 256, ...options });
-    const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0, max_tokens: 8 });
-    const memory_bytes = await siskin.memoryBytes();
-    await siskin.unload();
-    return { text: choices[0].message.content, info: siskin.info, memory_bytes };
-  }, { url, options });
+  page.evaluate(
+    async ({ url, options }) => {
+      const { Siskin } = await import('/lib/index.js');
+      const siskin = await Siskin.load(url, { contextTokens: 256, ...options });
+      const { choices } = await siskin.chat.completions.create({
+        messages: [{ role: 'user', content: 'What is the capital of France?' }],
+        temperature: 0,
+        max_tokens: 8,
+      });
+      const memory_bytes = await siskin.memoryBytes();
+      await siskin.unload();
+      return { text: choices[0].message.content, info: siskin.info, memory_bytes };
+    },
+    { url, options },
+  );
 
 describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
   let site;
@@ -52,7 +67,10 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     assert.equal(info.backend, 'gpu');
     assert.match(info.adapter, /swiftshader/i);
     // The token table alone has 16 MB; the tokenizer and the self-test stay in memory too.
-    assert.ok(memory_bytes < 32e6, `the weights went to the card: ${memory_bytes} bytes of wasm memory`);
+    assert.ok(
+      memory_bytes < 32e6,
+      `the weights went to the card: ${memory_bytes} bytes of wasm memory`,
+    );
     assert.equal(info.gpu_refusal, undefined);
     const with_bytes = await askOnce(page, { backend: 'gpu', cacheType: 'q8_0' }, SHORT_PATH);
     assert.equal(with_bytes.info.backend, 'gpu');
@@ -87,7 +105,12 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
       const texts = [];
       for (const backend of ['gpu', 'gpu', 'cpu']) {
         const siskin = await Siskin.load(url, { contextTokens: 256, backend });
-        const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], temperature: 0.7, seed: 7, max_tokens: 8 });
+        const { choices } = await siskin.chat.completions.create({
+          messages: [{ role: 'user', content: 'Hello' }],
+          temperature: 0.7,
+          seed: 7,
+          max_tokens: 8,
+        });
         texts.push(choices[0].message.content);
         await siskin.unload();
       }
@@ -104,7 +127,11 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     const { info, text } = await page.evaluate(async (url) => {
       const { Siskin } = await import('/lib/index.js');
       const siskin = await Siskin.load(await fetch(url), { contextTokens: 256 });
-      const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0, max_tokens: 8 });
+      const { choices } = await siskin.chat.completions.create({
+        messages: [{ role: 'user', content: 'What is the capital of France?' }],
+        temperature: 0,
+        max_tokens: 8,
+      });
       await siskin.unload();
       return { info: siskin.info, text: choices[0].message.content };
     }, URL_PATH);
@@ -118,24 +145,44 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
       const answers = [];
       for (const backend of ['gpu', 'cpu']) {
         const siskin = await Siskin.load(url, { contextTokens: 256, backend });
-        const ask = (more) => siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Is the sky blue?' }], temperature: 0, ...more });
+        const ask = (more) =>
+          siskin.chat.completions.create({
+            messages: [{ role: 'user', content: 'Is the sky blue?' }],
+            temperature: 0,
+            ...more,
+          });
         const told = await ask({ max_tokens: 3, logprobs: true, top_logprobs: 5 });
         const labels = ['Yes', 'No', 'Maybe'];
-        const ids = await Promise.all(labels.map(async (label) => (await siskin.tokenize(label))[0]));
+        const ids = await Promise.all(
+          labels.map(async (label) => (await siskin.tokenize(label))[0]),
+        );
         const chosen = await ask({ max_tokens: 1, allowed_token_ids: ids });
-        answers.push({ content: told.choices[0].logprobs.content, label: chosen.choices[0].message.content, known: await Promise.all(ids.map((id) => siskin.detokenize([id]))) });
+        answers.push({
+          content: told.choices[0].logprobs.content,
+          label: chosen.choices[0].message.content,
+          known: await Promise.all(ids.map((id) => siskin.detokenize([id]))),
+        });
         await siskin.unload();
       }
       return answers;
     }, URL_PATH);
-    assert.ok(card.known.includes(card.label) && card.label === processor.label, `${card.label}, ${processor.label}`);
+    assert.ok(
+      card.known.includes(card.label) && card.label === processor.label,
+      `${card.label}, ${processor.label}`,
+    );
     assert.equal(card.content.length, 3);
     for (const [i, { token, logprob, top_logprobs }] of card.content.entries()) {
       assert.equal(token, processor.content[i].token);
       // The processor rounds activations to 8 bits, which moves a model this small by a tenth or so (docs/accuracy.md).
-      assert.ok(Math.abs(logprob - processor.content[i].logprob) < 0.1, `${logprob}, ${processor.content[i].logprob}`);
+      assert.ok(
+        Math.abs(logprob - processor.content[i].logprob) < 0.1,
+        `${logprob}, ${processor.content[i].logprob}`,
+      );
       assert.deepEqual(top_logprobs[0], { token, logprob, bytes: card.content[i].bytes });
-      assert.ok(top_logprobs.length === 5 && top_logprobs.every((one, k) => k === 0 || one.logprob <= top_logprobs[k - 1].logprob));
+      assert.ok(
+        top_logprobs.length === 5 &&
+          top_logprobs.every((one, k) => k === 0 || one.logprob <= top_logprobs[k - 1].logprob),
+      );
     }
   });
 
@@ -143,12 +190,19 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     const texts = await page.evaluate(async (url) => {
       const { Siskin } = await import('/lib/index.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
-      const ask = (content, stream) => siskin.chat.completions.create({ messages: [{ role: 'user', content }], temperature: 0, max_tokens: 10, stream });
+      const ask = (content, stream) =>
+        siskin.chat.completions.create({
+          messages: [{ role: 'user', content }],
+          temperature: 0,
+          max_tokens: 10,
+          stream,
+        });
       const texts = [];
       // The same beginning is in the cache both times: with other kernels for other lengths, the same numbers are not rounded alike.
       for (const most of [Infinity, 3]) {
         let count = 0;
-        for await (const _ of await ask('Tell me about the sea.', true)) if (++count === most) break;
+        for await (const _ of await ask('Tell me about the sea.', true))
+          if (++count === most) break;
         texts.push((await ask('Name three birds.')).choices[0].message.content);
       }
       await siskin.unload();
@@ -185,7 +239,12 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
       for (const lose of [false, true, true]) {
         let text = '';
         let count = 0;
-        const request = { messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0, max_tokens: 8, stream: true };
+        const request = {
+          messages: [{ role: 'user', content: 'What is the capital of France?' }],
+          temperature: 0,
+          max_tokens: 8,
+          stream: true,
+        };
         for await (const { choices } of await siskin.chat.completions.create(request)) {
           text += choices[0].delta.content ?? '';
           if (++count !== 5) continue;
@@ -201,7 +260,11 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     for (const text of texts) assert.ok(text.length > 0);
     // What was read one by one is read again at one go, or by the processor, which rounds activations: where two words are as likely, it may go on
     // with the other one. What was written stays.
-    for (const i of [1, 2]) assert.ok(seen[i].length > 0 && texts[i].startsWith(seen[i]) && texts[i].length > seen[i].length, `${seen[i]} | ${texts[i]}`);
+    for (const i of [1, 2])
+      assert.ok(
+        seen[i].length > 0 && texts[i].startsWith(seen[i]) && texts[i].length > seen[i].length,
+        `${seen[i]} | ${texts[i]}`,
+      );
     assert.deepEqual(backends, ['gpu', 'gpu', 'cpu']);
     assert.equal(refusal, 'gpu_lost');
   });
@@ -215,9 +278,19 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
       const { Siskin } = await import('/lib/index.js');
       // A stream cannot be read a second time.
       const siskin = await Siskin.load(await fetch(url), { contextTokens: 256, backend: 'gpu' });
-      const codeOf = (promise) => promise.then(() => 'no error', ({ code }) => code);
+      const codeOf = (promise) =>
+        promise.then(
+          () => 'no error',
+          ({ code }) => code,
+        );
       new BroadcastChannel('lose').postMessage('now');
-      const ask = () => codeOf(siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], max_tokens: 3 }));
+      const ask = () =>
+        codeOf(
+          siskin.chat.completions.create({
+            messages: [{ role: 'user', content: 'Hello' }],
+            max_tokens: 3,
+          }),
+        );
       const codes = [await ask(), await ask(), await codeOf(siskin.tokenize('x'))];
       await siskin.unload();
       return codes;
@@ -233,20 +306,39 @@ const withShaders = (from, to) => `
     return createShaderModule.call(this, { ...descriptor, code: descriptor.code.replace(${JSON.stringify(from)}, ${JSON.stringify(to)}) });
   };`;
 
-describe('a bad GPU ends on the processor, which says why', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
-  const BAD = {
-    'no adapter': { code: 'navigator.gpu.requestAdapter = async () => null;', because: /offers no graphics card/, refusal: 'gpu_unavailable' },
-    'an adapter that throws': { code: 'navigator.gpu.requestAdapter = async () => { throw new Error("asleep"); };', because: /asleep/, refusal: 'gpu_unavailable' },
-    'no device': { code: 'GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("none today", "OperationError"); };', because: /cannot be used/, refusal: 'gpu_unavailable' },
-    'a kernel that returns garbage': { code: withShaders('silu.x', '(7.0 * silu.y)'), because: /computes wrong numbers/, refusal: 'gpu_refused' },
-    // In attention: where a turn of a loop forgets what the one before left.
-    'a kernel that is wrong from its second turn on': {
-      code: withShaders('sums[h * TURNS + t] += scores', 'sums[h * TURNS + t] = scores'),
-      because: /computes wrong numbers/,
-      refusal: 'gpu_refused',
-    },
-    'no memory for the weights': {
-      code: `
+describe(
+  'a bad GPU ends on the processor, which says why',
+  { skip: cannotRun(SMOLLM2), timeout: 600_000 },
+  () => {
+    const BAD = {
+      'no adapter': {
+        code: 'navigator.gpu.requestAdapter = async () => null;',
+        because: /offers no graphics card/,
+        refusal: 'gpu_unavailable',
+      },
+      'an adapter that throws': {
+        code: 'navigator.gpu.requestAdapter = async () => { throw new Error("asleep"); };',
+        because: /asleep/,
+        refusal: 'gpu_unavailable',
+      },
+      'no device': {
+        code: 'GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("none today", "OperationError"); };',
+        because: /cannot be used/,
+        refusal: 'gpu_unavailable',
+      },
+      'a kernel that returns garbage': {
+        code: withShaders('silu.x', '(7.0 * silu.y)'),
+        because: /computes wrong numbers/,
+        refusal: 'gpu_refused',
+      },
+      // In attention: where a turn of a loop forgets what the one before left.
+      'a kernel that is wrong from its second turn on': {
+        code: withShaders('sums[h * TURNS + t] += scores', 'sums[h * TURNS + t] = scores'),
+        because: /computes wrong numbers/,
+        refusal: 'gpu_refused',
+      },
+      'no memory for the weights': {
+        code: `
         let weights = 0;
         for (const name of ['createBuffer', 'createTexture']) {
           const create = GPUDevice.prototype[name];
@@ -255,38 +347,39 @@ describe('a bad GPU ends on the processor, which says why', { skip: cannotRun(SM
             return create.call(this, descriptor);
           };
         }`,
-      because: /no memory left/,
-      refusal: 'gpu_out_of_memory',
-    },
-  };
-  for (const [name, { code, because, refusal }] of Object.entries(BAD)) {
-    test(name, async (t) => {
-      const site = await siteWith(AS_A_CARD + code);
-      t.after(() => site.stop());
-      const { page } = await site.open();
-      const { text, info } = await askOnce(page, {});
-      assert.ok(text.length > 3, text);
-      assert.equal(info.backend, 'cpu');
-      assert.match(info.gpu_refusal, because);
-      assert.equal(info.gpu_refusal_code, refusal);
-    });
-  }
+        because: /no memory left/,
+        refusal: 'gpu_out_of_memory',
+      },
+    };
+    for (const [name, { code, because, refusal }] of Object.entries(BAD)) {
+      test(name, async (t) => {
+        const site = await siteWith(AS_A_CARD + code);
+        t.after(() => site.stop());
+        const { page } = await site.open();
+        const { text, info } = await askOnce(page, {});
+        assert.ok(text.length > 3, text);
+        assert.equal(info.backend, 'cpu');
+        assert.match(info.gpu_refusal, because);
+        assert.equal(info.gpu_refusal_code, refusal);
+      });
+    }
 
-  test('features that are a lie are done without', async (t) => {
-    const site = await siteWith(`
+    test('features that are a lie are done without', async (t) => {
+      const site = await siteWith(`
       const { requestDevice } = GPUAdapter.prototype;
       GPUAdapter.prototype.requestDevice = function (descriptor) {
         if ([...(descriptor?.requiredFeatures ?? [])].length > 0) return Promise.reject(new TypeError('not supported'));
         return requestDevice.call(this, descriptor);
       };`);
-    t.after(() => site.stop());
-    const { page } = await site.open();
-    page.setDefaultTimeout(300_000);
-    const { text, info } = await askOnce(page, { backend: 'gpu' }, SHORT_PATH);
-    assert.ok(text.length > 0);
-    assert.equal(info.backend, 'gpu');
-  });
-});
+      t.after(() => site.stop());
+      const { page } = await site.open();
+      page.setDefaultTimeout(300_000);
+      const { text, info } = await askOnce(page, { backend: 'gpu' }, SHORT_PATH);
+      assert.ok(text.length > 0);
+      assert.equal(info.backend, 'gpu');
+    });
+  },
+);
 
 describe('the page on the GPU', { timeout: 600_000 }, () => {
   /** Sets the graphics card in the settings, loads, asks and stops, with what both drivers have: scripts in the page. */
@@ -297,7 +390,9 @@ describe('the page on the GPU', { timeout: 600_000 }, () => {
       backend.value = 'gpu';
       backend.dispatchEvent(new Event('input', { bubbles: true }));
       document.querySelector('#settings').close();
-      [...document.querySelectorAll('input[name=model]')].find((input) => /SmolLM2/.test(input.closest('label').textContent)).click();
+      [...document.querySelectorAll('input[name=model]')]
+        .find((input) => /SmolLM2/.test(input.closest('label').textContent))
+        .click();
       document.querySelector('#model-form [type=submit]').click();
     });
     await page.waitForFunction(() => !document.querySelector('#chat').hidden);
@@ -306,10 +401,15 @@ describe('the page on the GPU', { timeout: 600_000 }, () => {
       document.querySelector('#prompt').dispatchEvent(new Event('input', { bubbles: true }));
       document.querySelector('#send').click();
     });
-    await page.waitForFunction(() => document.querySelector('.assistant.writing .text')?.textContent.length > 10);
+    await page.waitForFunction(
+      () => document.querySelector('.assistant.writing .text')?.textContent.length > 10,
+    );
     await page.evaluate(() => document.querySelector('#stop').click());
     await page.waitForFunction(() => document.querySelector('.assistant:not(.writing)'));
-    return page.evaluate(() => ({ where: document.querySelector('#where').textContent, text: document.querySelector('.assistant .text').textContent }));
+    return page.evaluate(() => ({
+      where: document.querySelector('#where').textContent,
+      text: document.querySelector('.assistant .text').textContent,
+    }));
   };
 
   test('in Chromium', { skip: cannotRun(SMOLLM2) }, async (t) => {

@@ -3,10 +3,23 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../scripts/serve.mjs';
-import { SMOLLM2, cannotRun, loadListed, openChromium } from './harness.mjs';
-import { MODEL_PATH, NEED_SITE, eventually, makeSite, removeSite, siteRoutes } from './site.mjs';
+import { SMOLLM2, cannotRun, loadListed, openChromium } from './helpers/harness.mjs';
+import {
+  MODEL_PATH,
+  NEED_SITE,
+  eventually,
+  makeSite,
+  removeSite,
+  siteRoutes,
+} from './helpers/site.mjs';
 
-const TURNS = ['What is the capital of France?', 'And of Italy?', 'Write a poem about a small green bird.', 'Make it shorter.', 'Thank you. What is 2 + 2?'];
+const TURNS = [
+  'What is the capital of France?',
+  'And of Italy?',
+  'Write a poem about a small green bird.',
+  'Make it shorter.',
+  'Thank you. What is 2 + 2?',
+];
 
 describe('privacy', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
   let folder, server;
@@ -25,16 +38,35 @@ describe('privacy', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, (
     const served = [];
     server.server.on('request', ({ url }) => served.push(url));
     const { page, context, complaints, stop } = await openChromium('about:blank');
-    context.on('request', (request) => asked.push(`${request.serviceWorker() ? 'service worker ' : ''}${new URL(request.url()).pathname}`));
+    context.on('request', (request) =>
+      asked.push(
+        `${request.serviceWorker() ? 'service worker ' : ''}${new URL(request.url()).pathname}`,
+      ),
+    );
     try {
       // The second visit, so that the service worker serves.
       await page.goto(`${server.url}/demo/`);
-      await eventually(() => page.evaluate(async () => (await (await import('/lib/index.js')).offline.status()).version), "the site's files on the disk");
+      await eventually(
+        () =>
+          page.evaluate(
+            async () => (await (await import('/lib/index.js')).offline.status()).version,
+          ),
+        "the site's files on the disk",
+      );
       await page.reload();
       await loadListed(page, 'SmolLM2');
       // The recorder sees what there is to see.
-      for (const path of ['/demo/', '/lib/worker.js', '/lib/wasm/siskin_threads_bg.wasm', '/lib/thread.js', MODEL_PATH, 'service worker /shell.json']) assert.ok(asked.includes(path), `${path} was recorded`);
-      for (const path of ['/demo/', '/lib/worker.js', MODEL_PATH, '/shell.json', '/sw.js']) assert.ok(served.includes(path), `${path} was served`);
+      for (const path of [
+        '/demo/',
+        '/lib/worker.js',
+        '/lib/wasm/siskin_threads_bg.wasm',
+        '/lib/thread.js',
+        MODEL_PATH,
+        'service worker /shell.json',
+      ])
+        assert.ok(asked.includes(path), `${path} was recorded`);
+      for (const path of ['/demo/', '/lib/worker.js', MODEL_PATH, '/shell.json', '/sw.js'])
+        assert.ok(served.includes(path), `${path} was served`);
 
       await sleep(3000);
       asked.length = 0;

@@ -7,12 +7,15 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, QWEN, ROOT, cannotRun } from './harness.mjs';
-import { renderers, startAlone } from './killable.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, QWEN, ROOT, cannotRun } from './helpers/harness.mjs';
+import { renderers, startAlone } from './helpers/killable.mjs';
 
 const MODEL = join(MODELS_DIR, QWEN);
-const page = (_request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Visit</title><script type="module" src="/visitor.js"></script>');
+const page = (_request, response) =>
+  response
+    .writeHead(200, { 'Content-Type': 'text/html' })
+    .end('<!doctype html><title>Visit</title><script type="module" src="/visitor.js"></script>');
 
 describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   const file = new BadFile(MODEL);
@@ -26,7 +29,14 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
       await onReport(request.url.split('/').pop(), value ? JSON.parse(value) : undefined);
       response.end();
     };
-    server = await startServer({ routes: { '/visit': page, '/visitor.js': join(ROOT, 'tests/e2e/visitor.js'), '/report/': report, '/bad/model.gguf': file.handler } });
+    server = await startServer({
+      routes: {
+        '/visit': page,
+        '/visitor.js': join(ROOT, 'tests/e2e/pages/visitor.js'),
+        '/report/': report,
+        '/bad/model.gguf': file.handler,
+      },
+    });
     profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
   });
   after(async () => {
@@ -34,7 +44,10 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     await rm(profile, { recursive: true, force: true });
   });
 
-  const bytesOf = (id, name) => Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(readFileSync(`/proc/${id}/status`, 'utf8'))[1]) * 1024;
+  const bytesOf = (id, name) =>
+    Number(
+      new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(readFileSync(`/proc/${id}/status`, 'utf8'))[1],
+    ) * 1024;
 
   /** One visit in a browser of its own. `grown_bytes` is what the page's process took at most while loading, above what it takes at rest. */
   async function visit(storage = 'disk') {
@@ -52,7 +65,10 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
         } else if (name === 'loaded') {
           // The browser may have ended one that it kept in reserve.
           const left = renderers(profile).filter((id) => resting.has(id));
-          measured = { ready_ms: Date.now() - last_byte, grown_bytes: Math.max(...left.map((id) => bytesOf(id, 'VmHWM') - resting.get(id))) };
+          measured = {
+            ready_ms: Date.now() - last_byte,
+            grown_bytes: Math.max(...left.map((id) => bytesOf(id, 'VmHWM') - resting.get(id))),
+          };
         } else {
           resolve({ ...value, ...measured });
         }
@@ -74,7 +90,9 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   test('with storage: memory the page holds the engine and little else', async (t) => {
     const { load_ms, grown_bytes, from_cache, bytes } = await visit('memory');
     const share = grown_bytes / statSync(MODEL).size;
-    t.diagnostic(`load ${Math.round(load_ms)} ms, peak memory ${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`);
+    t.diagnostic(
+      `load ${Math.round(load_ms)} ms, peak memory ${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`,
+    );
     assert.equal(from_cache, false);
     assert.equal(bytes, 0, 'nothing is stored');
     assert.ok(share < 1.25, `${grown_bytes} bytes`);
@@ -83,7 +101,9 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   test('the first takes little memory, and is ready when the last byte is there', async (t) => {
     const { load_ms, ready_ms, grown_bytes, from_cache } = await visit();
     const share = grown_bytes / statSync(MODEL).size;
-    t.diagnostic(`load ${Math.round(load_ms)} ms, ready ${ready_ms} ms after the last byte, peak memory ${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`);
+    t.diagnostic(
+      `load ${Math.round(load_ms)} ms, ready ${ready_ms} ms after the last byte, peak memory ${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`,
+    );
     assert.equal(from_cache, false);
     assert.ok(ready_ms < 1000, `ready ${ready_ms} ms after the last byte`);
     assert.ok(share < 1.25, `${grown_bytes} bytes`);
@@ -95,7 +115,9 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     for (let round = 0; round < 3; round++) {
       const { load_ms, first_ms, read_ms, bytes, grown_bytes, from_cache } = await visit();
       const [ratio, share] = [first_ms / read_ms, grown_bytes / size];
-      t.diagnostic(`load ${Math.round(load_ms)} ms, first token ${Math.round(first_ms)} ms, plain read ${Math.round(read_ms)} ms: ratio ${ratio.toFixed(2)}; memory ${share.toFixed(2)} of the model's size`);
+      t.diagnostic(
+        `load ${Math.round(load_ms)} ms, first token ${Math.round(first_ms)} ms, plain read ${Math.round(read_ms)} ms: ratio ${ratio.toFixed(2)}; memory ${share.toFixed(2)} of the model's size`,
+      );
       assert.ok(from_cache && bytes > size);
       assert.ok(share < 1.25, `${grown_bytes} bytes`);
       ratios.push(ratio);

@@ -5,9 +5,21 @@ import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../scripts/serve.mjs';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, SMOLLM2, cannotRun, openChromium } from './harness.mjs';
-import { CHUNK_BYTES, MODEL_BYTES, MODEL_PATH, MODEL_SHA256, NEED_SITE, SITE, eventually, makeSite, publish, removeSite, siteRoutes } from './site.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, SMOLLM2, cannotRun, openChromium } from './helpers/harness.mjs';
+import {
+  CHUNK_BYTES,
+  MODEL_BYTES,
+  MODEL_PATH,
+  MODEL_SHA256,
+  NEED_SITE,
+  SITE,
+  eventually,
+  makeSite,
+  publish,
+  removeSite,
+  siteRoutes,
+} from './helpers/site.mjs';
 
 describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
   let folder, model, server, app, page, context, stop;
@@ -17,7 +29,13 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     model = new BadFile(join(MODELS_DIR, SMOLLM2));
     // About 60 MB a second.
     model.delay_ms = 4;
-    server = await startServer({ routes: { ...siteRoutes(folder), [MODEL_PATH]: model.handler, '/models/other.gguf': model.handler } });
+    server = await startServer({
+      routes: {
+        ...siteRoutes(folder),
+        [MODEL_PATH]: model.handler,
+        '/models/other.gguf': model.handler,
+      },
+    });
     app = `${server.url}/app/`;
     ({ page, context, stop } = await openChromium(app));
   });
@@ -26,23 +44,36 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await server.close();
   });
 
-  const register = (page, options = {}) => page.evaluate((options) => offline.register({ url: '../sw.js', ...options }), options);
-  const keptVersion = (page) => eventually(() => page.evaluate(async () => (await offline.status()).version), "the site's files on the disk");
-  const ask = (page, options = {}) => page.evaluate(async ({ path, options }) => {
-    const siskin = await Siskin.load(path, options);
-    const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], max_tokens: 5 });
-    const { build, threads } = siskin.info;
-    await siskin.unload();
-    return { build, threads, text: choices[0].message.content };
-  }, { path: MODEL_PATH, options });
+  const register = (page, options = {}) =>
+    page.evaluate((options) => offline.register({ url: '../sw.js', ...options }), options);
+  const keptVersion = (page) =>
+    eventually(
+      () => page.evaluate(async () => (await offline.status()).version),
+      "the site's files on the disk",
+    );
+  const ask = (page, options = {}) =>
+    page.evaluate(
+      async ({ path, options }) => {
+        const siskin = await Siskin.load(path, options);
+        const { choices } = await siskin.chat.completions.create({
+          messages: [{ role: 'user', content: 'Hello' }],
+          max_tokens: 5,
+        });
+        const { build, threads } = siskin.info;
+        await siskin.unload();
+        return { build, threads, text: choices[0].message.content };
+      },
+      { path: MODEL_PATH, options },
+    );
 
   /** Ends the service worker as a browser does that wants its memory. */
   async function kill() {
     const devtools = await context.newCDPSession(page);
     const running = new Set();
     devtools.on('ServiceWorker.workerVersionUpdated', ({ versions }) => {
-      for (const { versionId, runningStatus } of versions) if (runningStatus === 'stopped') running.delete(versionId);
-      else running.add(versionId);
+      for (const { versionId, runningStatus } of versions)
+        if (runningStatus === 'stopped') running.delete(versionId);
+        else running.add(versionId);
     });
     await devtools.send('ServiceWorker.enable');
     await eventually(() => running.size > 0, 'a running service worker');
@@ -52,11 +83,15 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
   }
 
   /** Everything that is said of precaching, in the page. */
-  const listen = (page) => page.evaluate(() => {
-    window.said = [];
-    navigator.serviceWorker.addEventListener('message', ({ data }) => data.siskin === 'precache' && said.push(data.progress));
-    navigator.serviceWorker.startMessages();
-  });
+  const listen = (page) =>
+    page.evaluate(() => {
+      window.said = [];
+      navigator.serviceWorker.addEventListener(
+        'message',
+        ({ data }) => data.siskin === 'precache' && said.push(data.progress),
+      );
+      navigator.serviceWorker.startMessages();
+    });
   const loadedBytes = () => page.evaluate(() => said.at(-1)?.loaded_bytes ?? 0);
   const precached = () => page.evaluate((path) => models.has(path), MODEL_PATH);
 
@@ -71,12 +106,17 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     });
 
     // Only the old version's engine can have threads, and the service worker is another one too.
-    await writeFile(join(folder, 'lib/wasm/siskin_threads.js'), "throw new Error('version 2 has no threads');\n");
+    await writeFile(
+      join(folder, 'lib/wasm/siskin_threads.js'),
+      "throw new Error('version 2 has no threads');\n",
+    );
     await appendFile(join(folder, 'sw.js'), '// version 2\n');
     await publish(folder, 2);
     await page.evaluate(async () => {
       const registration = await navigator.serviceWorker.getRegistration();
-      const changed = new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve, { once: true }));
+      const changed = new Promise((resolve) =>
+        navigator.serviceWorker.addEventListener('controllerchange', resolve, { once: true }),
+      );
       await registration.update();
       await changed;
     });
@@ -91,10 +131,14 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await kill();
     assert.deepEqual(await page.evaluate(async () => [version, await late()]), [1, 1]);
     await kill();
-    const imported = () => page.evaluate(() => new Promise((resolve) => {
-      worker.onmessage = ({ data }) => resolve(data);
-      worker.postMessage('import');
-    }));
+    const imported = () =>
+      page.evaluate(
+        () =>
+          new Promise((resolve) => {
+            worker.onmessage = ({ data }) => resolve(data);
+            worker.postMessage('import');
+          }),
+      );
     assert.equal(await imported(), 1, 'what a worker of a worker imports');
     const old = await ask(page, { threads: 2 });
     assert.deepEqual([old.build, old.threads], ['threads', 2]);
@@ -102,12 +146,19 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     // An upload that is cut short: the list is new, a file is not.
     await publish(folder, 3);
     await writeFile(join(folder, 'app/late.js'), 'export const version = 2.5;\n');
-    assert.equal(await page.evaluate(() => offline.update().catch(({ code }) => code)), 'offline_failed');
+    assert.equal(
+      await page.evaluate(() => offline.update().catch(({ code }) => code)),
+      'offline_failed',
+    );
     await rm(join(folder, 'app/late.js'));
     const third = await context.newPage();
     await third.goto(app);
-    assert.deepEqual(await third.evaluate(async () => [version, await late(), (await offline.status()).version]), [2, 2, second]);
-    for (const name of ['lib/wasm/siskin_threads.js', 'sw.js']) await cp(join(SITE, name), join(folder, name));
+    assert.deepEqual(
+      await third.evaluate(async () => [version, await late(), (await offline.status()).version]),
+      [2, 2, second],
+    );
+    for (const name of ['lib/wasm/siskin_threads.js', 'sw.js'])
+      await cp(join(SITE, name), join(folder, name));
     await publish(folder, 1);
   });
 
@@ -119,19 +170,31 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await other.goto(app);
     const answers = await Promise.all([ask(page), ask(other)]);
     for (const { text } of answers) assert.ok(text.length > 0);
-    await eventually(() => page.evaluate(async () => (await offline.status()).precache.length === 0), 'the end of precaching');
+    await eventually(
+      () => page.evaluate(async () => (await offline.status()).precache.length === 0),
+      'the end of precaching',
+    );
     t.diagnostic(`${model.sent_bytes} bytes served of a file of ${MODEL_BYTES}`);
-    assert.ok(model.sent_bytes >= MODEL_BYTES && model.sent_bytes <= MODEL_BYTES + CHUNK_BYTES, `${model.sent_bytes} bytes were served`);
+    assert.ok(
+      model.sent_bytes >= MODEL_BYTES && model.sent_bytes <= MODEL_BYTES + CHUNK_BYTES,
+      `${model.sent_bytes} bytes were served`,
+    );
   });
 
   test('killed in the middle of precaching, it goes on where it was', async (t) => {
     const kills = 3;
-    await page.evaluate((path) => navigator.serviceWorker.register(`../sw.js?precache=${path}`, { type: 'module' }), MODEL_PATH);
+    await page.evaluate(
+      (path) => navigator.serviceWorker.register(`../sw.js?precache=${path}`, { type: 'module' }),
+      MODEL_PATH,
+    );
     for (let killed = 0; killed < kills; killed += 1) {
       await listen(page);
       const before = model.sent_bytes;
       // In the middle of a chunk, and at another place of it each time.
-      await eventually(() => model.sent_bytes > before + (1.3 + killed / 3) * CHUNK_BYTES, 'the next chunks');
+      await eventually(
+        () => model.sent_bytes > before + (1.3 + killed / 3) * CHUNK_BYTES,
+        'the next chunks',
+      );
       await kill();
       assert.ok(!(await precached()), 'killed before the end');
       const at_kill = model.sent_bytes;
@@ -141,7 +204,10 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     }
     await eventually(precached, 'the whole model');
     t.diagnostic(`${model.sent_bytes - MODEL_BYTES} bytes fetched twice in ${kills} kills`);
-    assert.ok(model.sent_bytes <= MODEL_BYTES + kills * CHUNK_BYTES, `${model.sent_bytes} bytes were served`);
+    assert.ok(
+      model.sent_bytes <= MODEL_BYTES + kills * CHUNK_BYTES,
+      `${model.sent_bytes} bytes were served`,
+    );
     await server.close();
     assert.ok((await ask(page)).text.length > 0, 'the model is right');
   });
@@ -150,8 +216,13 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await register(page);
     await listen(page);
     const worker = context.serviceWorkers()[0];
-    const connection = (value) => worker.evaluate((value) => Object.defineProperty(navigator, 'connection', { value, configurable: true }), value);
-    const paused = (why) => eventually(() => page.evaluate((why) => said.at(-1)?.paused === why, why), `a pause: ${why}`);
+    const connection = (value) =>
+      worker.evaluate(
+        (value) => Object.defineProperty(navigator, 'connection', { value, configurable: true }),
+        value,
+      );
+    const paused = (why) =>
+      eventually(() => page.evaluate((why) => said.at(-1)?.paused === why, why), `a pause: ${why}`);
     await connection({ saveData: true });
     await page.evaluate((path) => offline.precache([path]), MODEL_PATH);
     await paused('save_data');
@@ -167,23 +238,38 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
       window.siskin = await Siskin.load(path);
       // The story must not end by itself before the test has looked.
       const ends = {};
-      for (const name of ['<|im_end|>', '<|endoftext|>']) ends[(await siskin.tokenize(name, { special: true }))[0]] = -100;
-      window.chunks = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Write a long story.' }], max_tokens: 1500, stream: true, logit_bias: ends });
+      for (const name of ['<|im_end|>', '<|endoftext|>'])
+        ends[(await siskin.tokenize(name, { special: true }))[0]] = -100;
+      window.chunks = await siskin.chat.completions.create({
+        messages: [{ role: 'user', content: 'Write a long story.' }],
+        max_tokens: 1500,
+        stream: true,
+        logit_bias: ends,
+      });
       await offline.precache(['/models/other.gguf']);
     }, MODEL_PATH);
     await paused('busy');
     await sleep(3000);
-    assert.ok(await page.evaluate(async () => !(await chunks.next()).done), 'the answer is still being written');
+    assert.ok(
+      await page.evaluate(async () => !(await chunks.next()).done),
+      'the answer is still being written',
+    );
     assert.equal(model.sent_bytes, MODEL_BYTES, 'nothing is fetched meanwhile');
     await page.evaluate(() => chunks.return());
-    await eventually(() => model.sent_bytes > MODEL_BYTES, 'the next chunk, when the answer has ended');
+    await eventually(
+      () => model.sent_bytes > MODEL_BYTES,
+      'the next chunk, when the answer has ended',
+    );
   });
 
   test('a model that is not there is told of and given up', async () => {
     await register(page);
     await listen(page);
     await page.evaluate(() => offline.precache(['/models/absent.gguf']));
-    const { error } = await eventually(() => page.evaluate(() => said.find(({ error }) => error)), 'the error');
+    const { error } = await eventually(
+      () => page.evaluate(() => said.find(({ error }) => error)),
+      'the error',
+    );
     assert.equal(error.code, 'http_status');
     assert.deepEqual(await page.evaluate(async () => (await offline.status()).precache), []);
   });
@@ -198,9 +284,19 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
         const response = await fetch('../app/part.js', { headers: { Range: range } });
         return [response.status, response.headers.get('Content-Range'), await response.text()];
       };
-      return [await get('bytes=0-5'), await get('bytes=-3'), await get('bytes=99-'), await get('lines=1-2')];
+      return [
+        await get('bytes=0-5'),
+        await get('bytes=-3'),
+        await get('bytes=99-'),
+        await get('lines=1-2'),
+      ];
     });
-    assert.deepEqual(parts, [[206, 'bytes 0-5/26', 'export'], [206, 'bytes 23-25/26', '1;\n'], [416, 'bytes */26', ''], [200, null, 'export const version = 1;\n']]);
+    assert.deepEqual(parts, [
+      [206, 'bytes 0-5/26', 'export'],
+      [206, 'bytes 23-25/26', '1;\n'],
+      [416, 'bytes */26', ''],
+      [200, null, 'export const version = 1;\n'],
+    ]);
   });
 
   test('a stored model is served to any fetch, whole and in ranges, without a request; a byte that flipped is not', async () => {
@@ -208,11 +304,18 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await ask(page);
     await page.reload();
     assert.equal(model.sent_bytes, MODEL_BYTES);
-    const digest = () => page.evaluate(async (path) => {
-      const response = await fetch(path);
-      const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await response.arrayBuffer()));
-      return [response.status, response.headers.get('Content-Length'), Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')];
-    }, MODEL_PATH);
+    const digest = () =>
+      page.evaluate(async (path) => {
+        const response = await fetch(path);
+        const hash = new Uint8Array(
+          await crypto.subtle.digest('SHA-256', await response.arrayBuffer()),
+        );
+        return [
+          response.status,
+          response.headers.get('Content-Length'),
+          Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join(''),
+        ];
+      }, MODEL_PATH);
     assert.deepEqual(await digest(), [200, String(MODEL_BYTES), MODEL_SHA256]);
     assert.equal(model.sent_bytes, MODEL_BYTES, 'nothing was fetched');
 
@@ -235,18 +338,41 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
       return response.text();
     }, MODEL_PATH);
     assert.equal(fresh, 'GGUF');
-    assert.equal(model.sent_bytes, MODEL_BYTES + CHUNK_BYTES + 4, 'whoever asks for the server gets it');
+    assert.equal(
+      model.sent_bytes,
+      MODEL_BYTES + CHUNK_BYTES + 4,
+      'whoever asks for the server gets it',
+    );
 
     await server.close();
     const bytes = await readFile(join(MODELS_DIR, SMOLLM2));
-    for (const [range, first, end] of [['bytes=0-3', 0, 4], [`bytes=${CHUNK_BYTES - 2}-${CHUNK_BYTES + 1}`, CHUNK_BYTES - 2, CHUNK_BYTES + 2], ['bytes=-5', MODEL_BYTES - 5, MODEL_BYTES], [`bytes=${MODEL_BYTES - 1}-${MODEL_BYTES + 9}`, MODEL_BYTES - 1, MODEL_BYTES]]) {
-      const got = await page.evaluate(async ([path, range]) => {
-        const response = await fetch(path, { headers: { Range: range } });
-        return [response.status, response.headers.get('Content-Range'), [...new Uint8Array(await response.arrayBuffer())]];
-      }, [MODEL_PATH, range]);
-      assert.deepEqual(got, [206, `bytes ${first}-${end - 1}/${MODEL_BYTES}`, [...bytes.subarray(first, end)]]);
+    for (const [range, first, end] of [
+      ['bytes=0-3', 0, 4],
+      [`bytes=${CHUNK_BYTES - 2}-${CHUNK_BYTES + 1}`, CHUNK_BYTES - 2, CHUNK_BYTES + 2],
+      ['bytes=-5', MODEL_BYTES - 5, MODEL_BYTES],
+      [`bytes=${MODEL_BYTES - 1}-${MODEL_BYTES + 9}`, MODEL_BYTES - 1, MODEL_BYTES],
+    ]) {
+      const got = await page.evaluate(
+        async ([path, range]) => {
+          const response = await fetch(path, { headers: { Range: range } });
+          return [
+            response.status,
+            response.headers.get('Content-Range'),
+            [...new Uint8Array(await response.arrayBuffer())],
+          ];
+        },
+        [MODEL_PATH, range],
+      );
+      assert.deepEqual(got, [
+        206,
+        `bytes ${first}-${end - 1}/${MODEL_BYTES}`,
+        [...bytes.subarray(first, end)],
+      ]);
     }
-    const beyond = await page.evaluate(async (path) => (await fetch(path, { headers: { Range: 'bytes=99999999-' } })).status, MODEL_PATH);
+    const beyond = await page.evaluate(
+      async (path) => (await fetch(path, { headers: { Range: 'bytes=99999999-' } })).status,
+      MODEL_PATH,
+    );
     assert.equal(beyond, 416);
   });
 
@@ -270,7 +396,12 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await page.reload();
     const left = await page.evaluate(async (path) => {
       await offline.remove({ url: '../sw.js' });
-      return { workers: (await navigator.serviceWorker.getRegistrations()).length, caches: await caches.keys(), registered: (await offline.status()).registered, model: await models.has(path) };
+      return {
+        workers: (await navigator.serviceWorker.getRegistrations()).length,
+        caches: await caches.keys(),
+        registered: (await offline.status()).registered,
+        model: await models.has(path),
+      };
     }, MODEL_PATH);
     assert.deepEqual(left, { workers: 0, caches: [], registered: false, model: true });
     await page.reload();
@@ -279,12 +410,29 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
 
   test('errors: a page that can have none, a script that is not there, questions without one', async () => {
     const codes = await page.evaluate(async () => {
-      const codeOf = (promise) => promise.then(() => 'no error', ({ code }) => code);
-      const codes = [await codeOf(offline.update()), await codeOf(offline.precache(['x.gguf'])), await codeOf(offline.register({ url: '../absent.js' }))];
+      const codeOf = (promise) =>
+        promise.then(
+          () => 'no error',
+          ({ code }) => code,
+        );
+      const codes = [
+        await codeOf(offline.update()),
+        await codeOf(offline.precache(['x.gguf'])),
+        await codeOf(offline.register({ url: '../absent.js' })),
+      ];
       Object.defineProperty(navigator, 'serviceWorker', { value: undefined });
-      codes.push(await codeOf(offline.register({ url: '../sw.js' })), (await offline.status()).registered);
+      codes.push(
+        await codeOf(offline.register({ url: '../sw.js' })),
+        (await offline.status()).registered,
+      );
       return codes;
     });
-    assert.deepEqual(codes, ['offline_failed', 'offline_failed', 'offline_failed', 'offline_unsupported', false]);
+    assert.deepEqual(codes, [
+      'offline_failed',
+      'offline_failed',
+      'offline_failed',
+      'offline_unsupported',
+      false,
+    ]);
   });
 });

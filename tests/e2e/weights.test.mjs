@@ -1,19 +1,22 @@
 // Weights that arrive once: from servers that misbehave, kept, verified, mended, shared, removed.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, PROGRAM, ROOT, SMOLLM2, cannotRun, start } from './harness.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, PROGRAM, ROOT, SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
 
 const CHUNK_BYTES = 8 << 20;
 const MODEL = join(MODELS_DIR, SMOLLM2);
 const SHA256 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
 const SIZE = 98_362_432;
-const CROSS_ORIGIN = { 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' };
+const CROSS_ORIGIN = {
+  'Access-Control-Allow-Origin': '*',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+};
 
 describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () => {
   let site;
@@ -25,7 +28,11 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
   let bad;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'siskin-shards-'));
-    const said = execFileSync(PROGRAM, ['shard', MODEL, '--max', '24MiB', '--out', join(folder, 'out')], { encoding: 'utf8' });
+    const said = execFileSync(
+      PROGRAM,
+      ['shard', MODEL, '--max', '24MiB', '--out', join(folder, 'out')],
+      { encoding: 'utf8' },
+    );
     [, manifest_sha256] = /sha256 of manifest\.json: ([0-9a-f]{64})/.exec(said);
     const routes = {
       '/shards/': join(folder, 'out'),
@@ -53,11 +60,19 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
 
   async function prepare() {
     Object.assign(window, await import('/lib/index.js'));
-    window.outcome = (promise) => promise.then(() => 'fine', ({ code, message }) => `${code}: ${message}`);
+    window.outcome = (promise) =>
+      promise.then(
+        () => 'fine',
+        ({ code, message }) => `${code}: ${message}`,
+      );
     /** Loads and answers. */
     window.answer = async (source, options = {}) => {
       const siskin = await Siskin.load(source, { contextTokens: 256, ...options });
-      const { choices } = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Say hello.' }], temperature: 0, max_tokens: 6 });
+      const { choices } = await siskin.chat.completions.create({
+        messages: [{ role: 'user', content: 'Say hello.' }],
+        temperature: 0,
+        max_tokens: 6,
+      });
       await siskin.unload();
       return choices[0].message.content;
     };
@@ -76,15 +91,27 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     };
   }
 
-  const sentByShards = () => [...shards.values()].reduce((sum, { sent_bytes }) => sum + sent_bytes, 0);
+  const sentByShards = () =>
+    [...shards.values()].reduce((sum, { sent_bytes }) => sum + sent_bytes, 0);
 
   test('a model in shards loads by its manifest, a second time without a request', async () => {
     const { page, complaints, close } = await open();
     const { first, second, list, pinned } = await page.evaluate(async (sha256) => {
       const first = await answer('/shards/manifest.json', { sha256 });
       const list = await models.list();
-      const pinned = await outcome(Siskin.load('/shards/manifest.json', { sha256: sha256.replace(/^./, (digit) => (digit === '0' ? '1' : '0')) }));
-      return { first, second: await answer(new File([await (await fetch('/models/SmolLM2-135M-Instruct.Q4_1.gguf')).blob()], 'a')), list, pinned };
+      const pinned = await outcome(
+        Siskin.load('/shards/manifest.json', {
+          sha256: sha256.replace(/^./, (digit) => (digit === '0' ? '1' : '0')),
+        }),
+      );
+      return {
+        first,
+        second: await answer(
+          new File([await (await fetch('/models/SmolLM2-135M-Instruct.Q4_1.gguf')).blob()], 'a'),
+        ),
+        list,
+        pinned,
+      };
     }, manifest_sha256);
     assert.equal(first, second, 'the shards are the model');
     assert.equal(list.length, 1);
@@ -98,12 +125,18 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     page.on('request', (request) => requests.push(request.url()));
     const { again, from_cache } = await page.evaluate(async (sha256) => {
       let from_cache;
-      const again = await answer('/shards/manifest.json', { sha256, onProgress: (progress) => (from_cache = progress.from_cache) });
+      const again = await answer('/shards/manifest.json', {
+        sha256,
+        onProgress: (progress) => (from_cache = progress.from_cache),
+      });
       return { again, from_cache };
     }, manifest_sha256);
     assert.equal(again, first);
     assert.equal(from_cache, true);
-    assert.deepEqual(requests.filter((url) => url.includes('/shards/')), []);
+    assert.deepEqual(
+      requests.filter((url) => url.includes('/shards/')),
+      [],
+    );
     assert.deepEqual(complaints, []);
     await close();
   });
@@ -113,7 +146,10 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     const [first] = shards.values();
     const before = sentByShards();
     first.flips.set(9_000_000, 1);
-    await page.evaluate((sha256) => models.prefetch('/shards/manifest.json', { sha256 }), manifest_sha256);
+    await page.evaluate(
+      (sha256) => models.prefetch('/shards/manifest.json', { sha256 }),
+      manifest_sha256,
+    );
     const sent = sentByShards() - before;
     t.diagnostic(`${sent - SIZE} bytes more than the model`);
     assert.equal(sent, SIZE + CHUNK_BYTES);
@@ -148,7 +184,9 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     'sends no ETag': { etag: undefined },
     'compresses all': { gzip: 'whole' },
     'compresses ranges': { gzip: 'ranges' },
-    'is busy at first': { refusals: [{ status: 503 }, { status: 429, headers: { 'Retry-After': '1' } }] },
+    'is busy at first': {
+      refusals: [{ status: 503 }, { status: 429, headers: { 'Retry-After': '1' } }],
+    },
   };
   for (const [name, fault] of Object.entries(SERVERS)) {
     test(`a server that ${name}`, async () => {
@@ -157,12 +195,16 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
       const start_ms = Date.now();
       const { size, list } = await page.evaluate(async (sha256) => {
         const reports = [];
-        await models.prefetch('/bad/model.gguf', { sha256, onProgress: (progress) => reports.push(progress) });
+        await models.prefetch('/bad/model.gguf', {
+          sha256,
+          onProgress: (progress) => reports.push(progress),
+        });
         return { size: reports.at(-1).loaded_bytes, list: await models.list() };
       }, SHA256);
       assert.equal(size, SIZE);
       assert.equal(list[0].complete, true);
-      if (fault.refusals) assert.ok(Date.now() - start_ms >= 1000, 'it waited as long as it was told');
+      if (fault.refusals)
+        assert.ok(Date.now() - start_ms >= 1000, 'it waited as long as it was told');
       await close();
     });
   }
@@ -173,7 +215,10 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     const far = new BadFile(MODEL);
     const other = await startServer({ host: '127.0.0.1', routes: { '/far/': far.handler } });
     const url = other.url.replace('localhost', '127.0.0.1');
-    for (const headers of [CROSS_ORIGIN, { ...CROSS_ORIGIN, 'Access-Control-Expose-Headers': 'Content-Range, ETag' }]) {
+    for (const headers of [
+      CROSS_ORIGIN,
+      { ...CROSS_ORIGIN, 'Access-Control-Expose-Headers': 'Content-Range, ETag' },
+    ]) {
       bad = Object.assign(new BadFile(MODEL), { redirect: `${url}/far/model.gguf` });
       Object.assign(far, { headers, sent_bytes: 0 });
       await page.evaluate(async (sha256) => {
@@ -196,12 +241,19 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     bad.onSlice = (sent_bytes) => void (sent_bytes > 40_000_000 && (bad.etag = '"two"'));
     const text = await page.evaluate((sha256) => answer('/bad/replaced.gguf', { sha256 }), SHA256);
     assert.ok(text.length > 0);
-    assert.equal(warnings.filter((text) => /starts over.*replaced|starts over.*changing/.test(text)).length, 1, warnings.join('\n'));
+    assert.equal(
+      warnings.filter((text) => /starts over.*replaced|starts over.*changing/.test(text)).length,
+      1,
+      warnings.join('\n'),
+    );
 
     await page.evaluate(() => models.remove('/bad/replaced.gguf'));
     bad = new BadFile(MODEL);
     bad.onSlice = (sent_bytes) => void (bad.etag = `"${Math.floor(sent_bytes / 20_000_000)}"`);
-    assert.match(await page.evaluate(() => outcome(answer('/bad/replaced.gguf'))), /^file_changed: /);
+    assert.match(
+      await page.evaluate(() => outcome(answer('/bad/replaced.gguf'))),
+      /^file_changed: /,
+    );
     assert.deepEqual(await page.evaluate(() => models.list()), []);
     await close();
   });
@@ -209,7 +261,13 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
   test('a file with another hash than was asked for, and one that is no model, are not kept', async () => {
     const { page, close } = await open();
     bad = new BadFile(MODEL);
-    assert.match(await page.evaluate((sha256) => outcome(answer('/bad/model.gguf', { sha256 })), SHA256.replace('b', 'a')), new RegExp(`^integrity: .*${SHA256}`));
+    assert.match(
+      await page.evaluate(
+        (sha256) => outcome(answer('/bad/model.gguf', { sha256 })),
+        SHA256.replace('b', 'a'),
+      ),
+      new RegExp(`^integrity: .*${SHA256}`),
+    );
     bad = new BadFile(join(ROOT, 'README.md'));
     assert.match(await page.evaluate(() => outcome(answer('/bad/model.gguf'))), /^not_gguf: /);
     assert.deepEqual(await page.evaluate(() => models.list()), []);
@@ -222,7 +280,9 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     const { code, stored_bytes } = await page.evaluate(async () => {
       const controller = new AbortController();
       const onProgress = ({ loaded_bytes }) => loaded_bytes > 40_000_000 && controller.abort();
-      const code = (await outcome(answer('/bad/model.gguf', { signal: controller.signal, onProgress }))).split(':')[0];
+      const code = (
+        await outcome(answer('/bad/model.gguf', { signal: controller.signal, onProgress }))
+      ).split(':')[0];
       await new Promise((resolve) => setTimeout(resolve, 1200));
       return { code, stored_bytes: await models.size('/bad/model.gguf') };
     });
@@ -232,7 +292,10 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     const { first, whole } = await page.evaluate(async (sha256) => {
       const reports = [];
       const controller = new AbortController();
-      await models.prefetch('/bad/model.gguf', { sha256, onProgress: ({ loaded_bytes }) => reports.push(loaded_bytes) });
+      await models.prefetch('/bad/model.gguf', {
+        sha256,
+        onProgress: ({ loaded_bytes }) => reports.push(loaded_bytes),
+      });
       controller.abort();
       return { first: reports[0], whole: await models.has('/bad/model.gguf') };
     }, SHA256);
@@ -248,16 +311,29 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await page.evaluate(() => models.prefetch('/bad/earlier.gguf'));
     const before = bad.sent_bytes;
     const devtools = await page.context().newCDPSession(page);
-    await devtools.send('Storage.overrideQuotaForOrigin', { origin: site.url, quotaSize: 150_000_000 });
+    await devtools.send('Storage.overrideQuotaForOrigin', {
+      origin: site.url,
+      quotaSize: 150_000_000,
+    });
     const { said, has, size } = await page.evaluate(async () => {
       const said = await outcome(answer('/bad/later.gguf'));
-      return { said, has: await models.has('/bad/earlier.gguf'), size: await models.size('/bad/later.gguf') };
+      return {
+        said,
+        has: await models.has('/bad/earlier.gguf'),
+        size: await models.size('/bad/later.gguf'),
+      };
     });
     const sent = bad.sent_bytes - before;
     const memory = await page.evaluate(() => answer('/bad/later.gguf', { storage: 'memory' }));
     const missing_bytes = Number(/^storage_full: .* (\d+) bytes too few/.exec(said)?.[1]);
     // What did not fit, of which a chunk at most was on its way.
-    assert.ok(sent > 30_000_000 && sent < SIZE && missing_bytes >= SIZE - sent && missing_bytes <= SIZE - sent + CHUNK_BYTES, `${sent} bytes were sent. ${said}`);
+    assert.ok(
+      sent > 30_000_000 &&
+        sent < SIZE &&
+        missing_bytes >= SIZE - sent &&
+        missing_bytes <= SIZE - sent + CHUNK_BYTES,
+      `${sent} bytes were sent. ${said}`,
+    );
     assert.ok(has, 'the earlier model is intact');
     assert.equal(size, 0, 'nothing is left of the other');
     assert.ok(memory.length > 0);
@@ -275,11 +351,18 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await second.goto(`${site.url}/`);
     await second.evaluate(prepare);
     bad = Object.assign(new BadFile(MODEL), { delay_ms: 2 });
-    const [one, two] = await Promise.all([page, second].map((page) => page.evaluate(async () => {
-      const reports = [];
-      const text = await answer('/bad/shared.gguf', { onProgress: ({ loaded_bytes, total_bytes, from_cache }) => reports.push({ loaded_bytes, total_bytes, from_cache }) });
-      return { text, reports };
-    })));
+    const [one, two] = await Promise.all(
+      [page, second].map((page) =>
+        page.evaluate(async () => {
+          const reports = [];
+          const text = await answer('/bad/shared.gguf', {
+            onProgress: ({ loaded_bytes, total_bytes, from_cache }) =>
+              reports.push({ loaded_bytes, total_bytes, from_cache }),
+          });
+          return { text, reports };
+        }),
+      ),
+    );
     assert.equal(one.text, two.text);
     assert.equal(bad.sent_bytes, SIZE);
     for (const { reports } of [one, two]) {
@@ -298,7 +381,14 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await second.goto(`${site.url}/`);
     await second.evaluate(prepare);
     bad = Object.assign(new BadFile(MODEL), { delay_ms: 2 });
-    const begun = page.evaluate(() => new Promise((resolve) => models.prefetch('/bad/left.gguf', { onProgress: ({ loaded_bytes }) => loaded_bytes > 20_000_000 && resolve() })));
+    const begun = page.evaluate(
+      () =>
+        new Promise((resolve) =>
+          models.prefetch('/bad/left.gguf', {
+            onProgress: ({ loaded_bytes }) => loaded_bytes > 20_000_000 && resolve(),
+          }),
+        ),
+    );
     await begun;
     const text = second.evaluate(() => answer('/bad/left.gguf'));
     await second.waitForTimeout(300);
@@ -313,14 +403,18 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     bad = new BadFile(MODEL);
     const { steps, end, in_use, after } = await page.evaluate(async () => {
       const steps = [];
-      for (let complete = false; !complete; ) {
+      for (let complete = false; !complete;) {
         const step = await models.prefetchChunk('/bad/idle.gguf');
         complete = step.complete;
         steps.push(step.loaded_bytes);
       }
       const end = await models.has('/bad/idle.gguf');
       await models.remove('/bad/idle.gguf');
-      const after = [await models.has('/bad/idle.gguf'), await models.size(), (await models.list()).length];
+      const after = [
+        await models.has('/bad/idle.gguf'),
+        await models.size(),
+        (await models.list()).length,
+      ];
       const controller = new AbortController();
       const fetching = outcome(models.prefetch('/bad/idle.gguf', { signal: controller.signal }));
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -328,7 +422,10 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
       controller.abort();
       return { steps, end, after, in_use: [in_use, await fetching] };
     });
-    assert.deepEqual(steps, Array.from({ length: 12 }, (_, i) => Math.min(SIZE, (i + 1) * CHUNK_BYTES)));
+    assert.deepEqual(
+      steps,
+      Array.from({ length: 12 }, (_, i) => Math.min(SIZE, (i + 1) * CHUNK_BYTES)),
+    );
     assert.ok(end);
     assert.deepEqual(after, [false, 0, 0]);
     assert.match(in_use[0], /^in_use: /);
@@ -347,7 +444,11 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     const cached = await page.evaluate(async (sha256) => {
       await models.prefetch('/bad/cached.gguf', { sha256 });
       await models.prefetch('/bad/cached.gguf', { sha256 });
-      const stored = { keys: (await (await caches.open('siskin')).keys()).length, size: await models.size(), has: await models.has('/bad/cached.gguf') };
+      const stored = {
+        keys: (await (await caches.open('siskin')).keys()).length,
+        size: await models.size(),
+        has: await models.has('/bad/cached.gguf'),
+      };
       await models.remove('/bad/cached.gguf');
       return { ...stored, left: (await (await caches.open('siskin')).keys()).length };
     }, SHA256);
@@ -358,7 +459,10 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await page.addInitScript(() => Object.defineProperty(window, 'caches', { value: undefined }));
     await page.reload();
     await page.evaluate(prepare);
-    assert.match(await page.evaluate(() => outcome(models.prefetch('/bad/cached.gguf'))), /^storage_failed: /);
+    assert.match(
+      await page.evaluate(() => outcome(models.prefetch('/bad/cached.gguf'))),
+      /^storage_failed: /,
+    );
     assert.equal(warnings.length, 1);
     assert.match(warnings[0], /cannot keep models/);
     await close();

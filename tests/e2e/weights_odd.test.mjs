@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { BadFile } from './bad_server.mjs';
-import { MODELS_DIR, PROGRAM, SMOLLM2, cannotRun, start } from './harness.mjs';
+import { BadFile } from './helpers/bad_server.mjs';
+import { MODELS_DIR, PROGRAM, SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
 
 const MODEL = join(MODELS_DIR, SMOLLM2);
 
@@ -19,9 +19,9 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
     site = await start({
       '/shards/': join(folder, 'shards'),
       '/bad/': (request, response) => bad.handler(request, response),
-      '/tab_reads.js': fileURLToPath(new URL('./tab_reads.js', import.meta.url)),
-      '/tab_writes.js': fileURLToPath(new URL('./tab_writes.js', import.meta.url)),
-      '/old_files.js': fileURLToPath(new URL('./old_files.js', import.meta.url)),
+      '/tab_reads.js': fileURLToPath(new URL('./pages/tab_reads.js', import.meta.url)),
+      '/tab_writes.js': fileURLToPath(new URL('./pages/tab_writes.js', import.meta.url)),
+      '/old_files.js': fileURLToPath(new URL('./pages/old_files.js', import.meta.url)),
     });
   });
   after(async () => {
@@ -34,10 +34,16 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
     const { page, close } = await site.open();
     await page.evaluate(async () => {
       Object.assign(window, await import('/lib/index.js'));
-      window.codeOf = (promise) => promise.then(() => 'fine', ({ code }) => code);
+      window.codeOf = (promise) =>
+        promise.then(
+          () => 'fine',
+          ({ code }) => code,
+        );
       /** The folders of models, with what lies in each. */
       window.stored = async () => {
-        const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('siskin', { create: true });
+        const root = await (
+          await navigator.storage.getDirectory()
+        ).getDirectoryHandle('siskin', { create: true });
         const folders = {};
         for await (const [name, handle] of root.entries()) {
           folders[name] = [];
@@ -61,7 +67,10 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
     await upload('32MiB');
     const { complete, folders } = await page.evaluate(async () => {
       await (await Siskin.load('/shards/manifest.json', { contextTokens: 256 })).unload();
-      return { complete: await models.has('/shards/manifest.json'), folders: Object.keys(await stored()).length };
+      return {
+        complete: await models.has('/shards/manifest.json'),
+        folders: Object.keys(await stored()).length,
+      };
     });
     assert.deepEqual([complete, folders], [true, 1]);
     await close();
@@ -73,7 +82,10 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
       const { openStore } = await import('/lib/storage/store.js');
       const store = await openStore('disk');
       const said = [];
-      for (const [name, length] of [['record.json', 10], ['0', 100_000]]) {
+      for (const [name, length] of [
+        ['record.json', 10],
+        ['0', 100_000],
+      ]) {
         await store.write('a', name, new Uint8Array(length));
         const worker = new Worker('/tab_reads.js');
         const reading = new Promise((resolve) => (worker.onmessage = resolve));
@@ -98,7 +110,8 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
       const worker = new Worker('/tab_writes.js', { type: 'module' });
       await new Promise((resolve) => (worker.onmessage = resolve));
       const lengths = new Set();
-      for (let reads = 0; reads < 500; reads++) lengths.add((await store.read('a', ['record.json'])).length);
+      for (let reads = 0; reads < 500; reads++)
+        lengths.add((await store.read('a', ['record.json'])).length);
       worker.terminate();
       return [...lengths];
     });

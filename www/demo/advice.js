@@ -41,7 +41,20 @@ const TITLES = {
   offline_failed: 'The page cannot work offline yet',
 };
 
-const PASSING = ['http_status', 'network', 'file_changed', 'integrity', 'storage_full', 'storage_failed', 'worker_failed', 'wasm_failed', 'out_of_memory', 'gpu_out_of_memory', 'gpu_lost', 'unknown'];
+const PASSING = [
+  'http_status',
+  'network',
+  'file_changed',
+  'integrity',
+  'storage_full',
+  'storage_failed',
+  'worker_failed',
+  'wasm_failed',
+  'out_of_memory',
+  'gpu_out_of_memory',
+  'gpu_lost',
+  'unknown',
+];
 
 /**
  * Whether the same attempt may succeed later: a broken file stays broken.

@@ -44,13 +44,18 @@ async function measure({ source, name, sha256 }) {
   begin(name);
   try {
     const start_ms = performance.now();
-    siskin = await Siskin.load(source, { sha256, signal, onProgress: ({ loaded_bytes, total_bytes }) => total_bytes && progress(loaded_bytes / total_bytes) });
+    siskin = await Siskin.load(source, {
+      sha256,
+      signal,
+      onProgress: ({ loaded_bytes, total_bytes }) =>
+        total_bytes && progress(loaded_bytes / total_bytes),
+    });
     run.load_ms = performance.now() - start_ms;
     showModel(source instanceof File ? siskin.info.name || name : name, siskin.info);
     show(run);
     title('Preparing the prompts');
     const { first, logit_bias } = await prepareFirst(siskin);
-    for (const prompts = [first]; prompts.length > 0; ) {
+    for (const prompts = [first]; prompts.length > 0;) {
       const prompt = /** @type {Prompt} */ (prompts.shift());
       if (prompt.name === 'long' && !fits(siskin.info, sizes)) continue;
       title(TITLES[prompt.name]);
@@ -89,7 +94,11 @@ function fits({ context_tokens }, { long_tokens, long_generate_tokens }) {
  */
 function sizesOf(search) {
   const given = new URLSearchParams(search);
-  const whole = (/** @type {string} */ name, /** @type {number} */ usual, /** @type {number} */ most) => {
+  const whole = (
+    /** @type {string} */ name,
+    /** @type {number} */ usual,
+    /** @type {number} */ most,
+  ) => {
     const number = Number(given.get(name) ?? usual);
     return Number.isInteger(number) && number > 1 && number <= most ? number : usual;
   };
@@ -104,7 +113,8 @@ function sizesOf(search) {
 
 /** @param {string} name */
 function begin(name) {
-  for (const id of ['run-form', 'bench-error', 'result-card', 'result-tools']) byId(id).hidden = true;
+  for (const id of ['run-form', 'bench-error', 'result-card', 'result-tools'])
+    byId(id).hidden = true;
   byId('result-tools').replaceChildren();
   byId('progress-card').hidden = false;
   title(`Loading ${name}`);
@@ -129,7 +139,11 @@ function progress(share) {
  */
 function showModel(name, info) {
   byId('result-title').textContent = `${name} (${info.file_type}, ${formatBytes(info.size_bytes)})`;
-  byId('result-where').textContent = [browserName(navigator.userAgent), formatCount(navigator.hardwareConcurrency || 1, 'core'), describeBackend(info)].join(' · ');
+  byId('result-where').textContent = [
+    browserName(navigator.userAgent),
+    formatCount(navigator.hardwareConcurrency || 1, 'core'),
+    describeBackend(info),
+  ].join(' · ');
   byId('result-card').hidden = false;
 }
 
@@ -179,7 +193,12 @@ function fail(error) {
  * @returns {string} such as "Firefox 153"
  */
 function browserName(agent) {
-  for (const [pattern, name] of /** @type {const} */ ([[/Edg\/(\d+)/, 'Edge'], [/Firefox\/(\d+)/, 'Firefox'], [/Chrome\/(\d+)/, 'Chrome'], [/Version\/(\d+).*Safari/, 'Safari']])) {
+  for (const [pattern, name] of /** @type {const} */ ([
+    [/Edg\/(\d+)/, 'Edge'],
+    [/Firefox\/(\d+)/, 'Firefox'],
+    [/Chrome\/(\d+)/, 'Chrome'],
+    [/Version\/(\d+).*Safari/, 'Safari'],
+  ])) {
     const match = pattern.exec(agent);
     if (match) return `${name} ${match[1]}`;
   }

@@ -2,10 +2,19 @@
 import { byId, element } from './dom.js';
 
 const SUGGESTIONS = [
-  { title: 'Correct a sentence', prompt: 'Correct the grammar: he go to school yesterday and don\'t had no lunch.' },
-  { title: 'Make it polite', prompt: 'Rewrite this so that it sounds friendly: Send me the report today.' },
+  {
+    title: 'Correct a sentence',
+    prompt: "Correct the grammar: he go to school yesterday and don't had no lunch.",
+  },
+  {
+    title: 'Make it polite',
+    prompt: 'Rewrite this so that it sounds friendly: Send me the report today.',
+  },
   { title: 'Explain', prompt: 'Explain in three sentences why the sky is blue.' },
-  { title: 'Write code', prompt: 'Write a JavaScript function that reverses the words of a sentence.' },
+  {
+    title: 'Write code',
+    prompt: 'Write a JavaScript function that reverses the words of a sentence.',
+  },
 ];
 
 export class Composer {
@@ -42,21 +51,29 @@ export class Composer {
       onStop();
       this.#prompt.focus();
     });
-    byId('suggestions').append(...SUGGESTIONS.map(({ title, prompt }) => {
-      const button = element('button', { type: 'button', className: 'plain' }, element('strong', {}, title), element('span', {}, prompt));
-      button.addEventListener('click', () => {
-        this.#prompt.value = prompt;
-        send();
-        this.focus();
-      });
-      return element('li', {}, button);
-    }));
+    byId('suggestions').append(
+      ...SUGGESTIONS.map(({ title, prompt }) => {
+        const button = element(
+          'button',
+          { type: 'button', className: 'plain' },
+          element('strong', {}, title),
+          element('span', {}, prompt),
+        );
+        button.addEventListener('click', () => {
+          this.#prompt.value = prompt;
+          send();
+          this.focus();
+        });
+        return element('li', {}, button);
+      }),
+    );
     this.#resize();
   }
 
   /** Whether an answer is being written: stop takes the place of send. */
   set answering(/** @type {boolean} */ value) {
-    const had_focus = document.activeElement === this.#stop || document.activeElement === this.#send;
+    const had_focus =
+      document.activeElement === this.#stop || document.activeElement === this.#send;
     this.#answering = value;
     this.#send.hidden = value;
     this.#stop.hidden = !value;

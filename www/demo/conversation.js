@@ -35,7 +35,9 @@ export class Conversation {
   /** @param {string} text */
   addUser(text) {
     byId('empty').hidden = true;
-    this.#list.append(element('li', { className: 'user' }, element('span', { className: 'hidden' }, 'You: '), text));
+    this.#list.append(
+      element('li', { className: 'user' }, element('span', { className: 'hidden' }, 'You: '), text),
+    );
     this.#follow = true;
     this.scroll();
   }
@@ -68,7 +70,14 @@ export class AnswerView {
   /** @param {() => void} onGrow called after each change of height */
   constructor(onGrow) {
     this.#onGrow = onGrow;
-    this.item = element('li', { className: 'assistant writing' }, element('span', { className: 'hidden' }, 'Siskin: '), this.#reading, this.#body, this.#meta);
+    this.item = element(
+      'li',
+      { className: 'assistant writing' },
+      element('span', { className: 'hidden' }, 'Siskin: '),
+      this.#reading,
+      this.#body,
+      this.#meta,
+    );
     this.item.setAttribute('aria-busy', 'true');
   }
 
@@ -79,7 +88,10 @@ export class AnswerView {
   add(chunk) {
     if (chunk.prefill) {
       const { done_tokens, total_tokens } = chunk.prefill;
-      this.#reading.textContent = total_tokens > 0 ? `Reading, ${Math.floor((100 * done_tokens) / total_tokens)}%` : 'Reading';
+      this.#reading.textContent =
+        total_tokens > 0
+          ? `Reading, ${Math.floor((100 * done_tokens) / total_tokens)}%`
+          : 'Reading';
       return 0;
     }
     const now_ms = performance.now();
@@ -99,7 +111,8 @@ export class AnswerView {
     const notes = [rate > 0 ? formatRate(rate) : '', formatCount(tokens, 'token')];
     if (last?.timings) notes.push(`first after ${(last.timings.prefill_ms / 1000).toFixed(1)} s`);
     if (!last) notes.push('stopped');
-    else if (last.choices[0].finish_reason === 'length') notes.push('cut at the longest answer set');
+    else if (last.choices[0].finish_reason === 'length')
+      notes.push('cut at the longest answer set');
     this.#end();
     if (this.text) this.#meta.append(copyButton(this.text, 'Copy', 'Copy answer'));
     this.#meta.append(element('span', { className: 'notes' }, notes.filter(Boolean).join(' · ')));
@@ -114,8 +127,19 @@ export class AnswerView {
   fail(error, action) {
     this.#end();
     const { code, title, message } = explain(error);
-    const button = element('button', { type: 'button', className: 'plain', onclick: action.run }, action.label);
-    const box = element('div', { className: 'error' }, element('h2', {}, title), element('p', {}, message), element('p', { className: 'muted code' }, 'Code: ', element('code', {}, code)), element('div', { className: 'row' }, button));
+    const button = element(
+      'button',
+      { type: 'button', className: 'plain', onclick: action.run },
+      action.label,
+    );
+    const box = element(
+      'div',
+      { className: 'error' },
+      element('h2', {}, title),
+      element('p', {}, message),
+      element('p', { className: 'muted code' }, 'Code: ', element('code', {}, code)),
+      element('div', { className: 'row' }, button),
+    );
     box.setAttribute('role', 'alert');
     this.item.append(box);
     this.#onGrow();
@@ -137,6 +161,8 @@ export class AnswerView {
 
   /** @param {number} now_ms */
   #rate(now_ms) {
-    return this.#tokens > 2 && now_ms > this.#first_ms ? ((this.#tokens - 1) * 1000) / (now_ms - this.#first_ms) : 0;
+    return this.#tokens > 2 && now_ms > this.#first_ms
+      ? ((this.#tokens - 1) * 1000) / (now_ms - this.#first_ms)
+      : 0;
   }
 }

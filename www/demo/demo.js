@@ -55,7 +55,8 @@ async function load({ name, source, sha256, listed }) {
     siskin = loaded;
     byId('model-name').textContent = listed ? name : loaded.info.name || name;
     showWhere();
-    byId('context').textContent = ` · ${formatCount(loaded.info.context_tokens, 'token')} of context`;
+    byId('context').textContent =
+      ` · ${formatCount(loaded.info.context_tokens, 'token')} of context`;
     newChat();
     showChat();
     announce('The model is ready.');
@@ -126,7 +127,8 @@ async function answer() {
     }
     asked.push({ role: 'assistant', content: view.text });
     view.finish(last);
-    if (last?.timings?.decode_tokens_per_second) byId('rate').textContent = formatRate(last.timings.decode_tokens_per_second);
+    if (last?.timings?.decode_tokens_per_second)
+      byId('rate').textContent = formatRate(last.timings.decode_tokens_per_second);
   } catch (error) {
     if (error instanceof SiskinError && error.code === 'aborted') {
       asked.push({ role: 'assistant', content: view.text });
@@ -150,7 +152,8 @@ async function answer() {
 function remedy(error) {
   const code = error instanceof SiskinError ? error.code : '';
   if (code === 'context_full' || code === 'template') return { label: 'New chat', run: startOver };
-  if (code === 'worker_failed' || code === 'not_loaded' || code === 'out_of_memory') return { label: 'Load the model again', run: changeModel };
+  if (code === 'worker_failed' || code === 'not_loaded' || code === 'out_of_memory')
+    return { label: 'Load the model again', run: changeModel };
   return {
     label: 'Try again',
     run: () => {

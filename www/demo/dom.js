@@ -62,7 +62,10 @@ export function copyButton(text, label, name) {
   button.setAttribute('aria-label', name);
   button.addEventListener('click', async () => {
     // A page that came over http has no clipboard.
-    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    const copied = await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    );
     words.textContent = copied ? 'Copied' : 'Copying is not allowed here';
     announce(words.textContent);
     setTimeout(() => (words.textContent = label), 1600);

@@ -31,15 +31,32 @@ import { SHORT_CONTEXT_TOKENS } from './measure.js';
  * @returns {Row[]}
  */
 export function rowsOf({ long_tokens }) {
-  const [short, long] = [SHORT_CONTEXT_TOKENS, long_tokens].map((tokens) => tokens.toLocaleString('en'));
+  const [short, long] = [SHORT_CONTEXT_TOKENS, long_tokens].map((tokens) =>
+    tokens.toLocaleString('en'),
+  );
   return [
     { key: 'load_s', title: 'load', unit: 's', digits: 2 },
     { key: 'first_s', title: 'first token of the first answer', unit: 's', digits: 2 },
     { key: 'question_s', title: 'first token of a later answer', unit: 's', digits: 2 },
     { key: 'prefill_tokens_per_second', title: 'prefill', unit: 'tokens/s', digits: 1 },
-    { key: 'decode_tokens_per_second', title: `decode at context ${short}`, unit: 'tokens/s', digits: 1 },
-    { key: 'long_decode_tokens_per_second', title: `decode at context ${long}`, unit: 'tokens/s', digits: 1 },
-    { key: 'long_over_short', title: `decode at ${long} over that at ${short}`, unit: '', digits: 2 },
+    {
+      key: 'decode_tokens_per_second',
+      title: `decode at context ${short}`,
+      unit: 'tokens/s',
+      digits: 1,
+    },
+    {
+      key: 'long_decode_tokens_per_second',
+      title: `decode at context ${long}`,
+      unit: 'tokens/s',
+      digits: 1,
+    },
+    {
+      key: 'long_over_short',
+      title: `decode at ${long} over that at ${short}`,
+      unit: '',
+      digits: 2,
+    },
     { key: 'memory_mb', title: 'peak memory', unit: 'MB', digits: 0 },
   ];
 }
@@ -50,15 +67,23 @@ export function rowsOf({ long_tokens }) {
  */
 export function figuresOf({ load_ms, memory_bytes, steps }) {
   const step = (/** @type {StepName} */ name) => steps.find((step) => step.name === name);
-  const [first, question, prefill, decode, long] = [step('first'), step('question'), step('prefill'), step('decode'), step('long')];
+  const [first, question, prefill, decode, long] = [
+    step('first'),
+    step('question'),
+    step('prefill'),
+    step('decode'),
+    step('long'),
+  ];
   // The first token comes out of the prefill.
-  const decodeRate = (/** @type {Step | undefined} */ step) => step && perSecond(step.completion_tokens - 1, step.decode_ms);
+  const decodeRate = (/** @type {Step | undefined} */ step) =>
+    step && perSecond(step.completion_tokens - 1, step.decode_ms);
   const [short_rate, long_rate] = [decodeRate(decode), decodeRate(long)];
   return {
     load_s: load_ms && load_ms / 1000,
     first_s: first && first.first_ms / 1000,
     question_s: question && question.first_ms / 1000,
-    prefill_tokens_per_second: prefill && perSecond(prefill.prompt_tokens - prefill.cached_tokens, prefill.prefill_ms),
+    prefill_tokens_per_second:
+      prefill && perSecond(prefill.prompt_tokens - prefill.cached_tokens, prefill.prefill_ms),
     decode_tokens_per_second: short_rate,
     long_decode_tokens_per_second: long_rate,
     long_over_short: short_rate && long_rate && long_rate / short_rate,
@@ -83,7 +108,8 @@ export function cell({ key, digits }, figures) {
  */
 export function markdownTable(rows) {
   const widths = rows[0].map((_, column) => Math.max(1, ...rows.map((row) => row[column].length)));
-  const line = (/** @type {string[]} */ row) => `| ${row.map((text, column) => (column ? text.padStart(widths[column]) : text.padEnd(widths[column]))).join(' | ')} |`;
+  const line = (/** @type {string[]} */ row) =>
+    `| ${row.map((text, column) => (column ? text.padStart(widths[column]) : text.padEnd(widths[column]))).join(' | ')} |`;
   const rule = `|${widths.map((width, column) => (column ? `${'-'.repeat(width + 1)}:` : '-'.repeat(width + 2))).join('|')}|`;
   const [head, ...body] = rows.map(line);
   return [head, rule, ...body].join('\n');

@@ -48,5 +48,7 @@ export function formatCount(count, noun) {
  */
 export function describeBackend(info) {
   if (info.backend === 'gpu') return ['GPU', info.adapter].filter(Boolean).join(' · ');
-  return ['CPU', BUILD_NAMES[info.build] ?? info.build, formatCount(info.threads, 'thread')].join(' · ');
+  return ['CPU', BUILD_NAMES[info.build] ?? info.build, formatCount(info.threads, 'thread')].join(
+    ' · ',
+  );
 }

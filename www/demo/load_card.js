@@ -33,7 +33,8 @@ export class LoadCard {
     byId('model-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const model = this.#models.find(({ id }) => id === this.#checked);
-      if (model) this.choose({ name: model.name, source: model.source, sha256: model.sha256, listed: true });
+      if (model)
+        this.choose({ name: model.name, source: model.source, sha256: model.sha256, listed: true });
     });
     const file_input = /** @type {HTMLInputElement} */ (byId('file-input'));
     byId('file-button').addEventListener('click', () => file_input.click());
@@ -62,7 +63,9 @@ export class LoadCard {
   /** Lists the models that the server has, and those that are here. */
   async list() {
     this.#models = await offeredModels();
-    byId('models').replaceChildren(...modelChoices(this.#models, this.#checked, (model) => void this.#remove(model)));
+    byId('models').replaceChildren(
+      ...modelChoices(this.#models, this.#checked, (model) => void this.#remove(model)),
+    );
     /** @type {HTMLButtonElement} */ (byId('load-button')).disabled = this.#models.length === 0;
   }
 
@@ -112,7 +115,11 @@ export class LoadCard {
 
   /** @param {LoadProgress} progress */
   progress({ loaded_bytes, total_bytes, bytes_per_second, from_cache }) {
-    const speed = from_cache ? 'From this device' : bytes_per_second > 0 ? `${formatBytes(bytes_per_second)}/s` : '';
+    const speed = from_cache
+      ? 'From this device'
+      : bytes_per_second > 0
+        ? `${formatBytes(bytes_per_second)}/s`
+        : '';
     if (total_bytes === null) {
       byId('progress-bytes').textContent = formatBytes(loaded_bytes);
       byId('progress-rate').textContent = speed;
@@ -120,10 +127,15 @@ export class LoadCard {
     }
     const share = loaded_bytes / total_bytes;
     const percent = Math.floor(share * 100);
-    const left = bytes_per_second > 0 && !from_cache ? `${formatSeconds((total_bytes - loaded_bytes) / bytes_per_second)} left` : '';
+    const left =
+      bytes_per_second > 0 && !from_cache
+        ? `${formatSeconds((total_bytes - loaded_bytes) / bytes_per_second)} left`
+        : '';
     this.#bar.value = share;
-    byId('progress-bytes').textContent = `${formatBytes(loaded_bytes)} of ${formatBytes(total_bytes)}`;
-    byId('progress-rate').textContent = share < 1 ? [speed, left].filter(Boolean).join(', ') : 'Getting ready';
+    byId('progress-bytes').textContent =
+      `${formatBytes(loaded_bytes)} of ${formatBytes(total_bytes)}`;
+    byId('progress-rate').textContent =
+      share < 1 ? [speed, left].filter(Boolean).join(', ') : 'Getting ready';
     this.#bar.setAttribute('aria-valuetext', `${percent} percent`);
     if (percent >= this.#announced + 25 && percent < 100) {
       this.#announced = percent;
@@ -151,6 +163,7 @@ export class LoadCard {
   /** @param {HTMLElement} shown */
   #show(shown) {
     this.#section.hidden = false;
-    for (const card of [this.#card, this.#progress_card, this.#error_card]) card.hidden = card !== shown;
+    for (const card of [this.#card, this.#progress_card, this.#error_card])
+      card.hidden = card !== shown;
   }
 }

@@ -39,8 +39,18 @@ function parse(text) {
   /** @type {Block | undefined} */
   let open;
   let fence = '';
-  const begin = (/** @type {Block['kind']} */ kind, /** @type {string} */ line, { content = line, info = '', start = 1 } = {}) => {
-    open = { kind, source: `${kind}\n${line}`, lines: kind === 'code' ? [] : [content], info, start };
+  const begin = (
+    /** @type {Block['kind']} */ kind,
+    /** @type {string} */ line,
+    { content = line, info = '', start = 1 } = {},
+  ) => {
+    open = {
+      kind,
+      source: `${kind}\n${line}`,
+      lines: kind === 'code' ? [] : [content],
+      info,
+      start,
+    };
     blocks.push(open);
   };
   for (const line of text.split('\n')) {
@@ -96,11 +106,23 @@ function build(block, copyButton) {
   if (block.kind === 'heading') return element('h3', {}, ...inline(block.lines[0]));
   if (block.kind === 'code') {
     const code = block.lines.join('\n');
-    const caption = element('figcaption', {}, element('span', {}, block.info || 'code'), copyButton(code));
-    return element('figure', {}, caption, element('pre', { tabIndex: 0 }, element('code', {}, code)));
+    const caption = element(
+      'figcaption',
+      {},
+      element('span', {}, block.info || 'code'),
+      copyButton(code),
+    );
+    return element(
+      'figure',
+      {},
+      caption,
+      element('pre', { tabIndex: 0 }, element('code', {}, code)),
+    );
   }
   const items = block.lines.map((line) => element('li', {}, ...inline(line)));
-  return block.kind === 'bullets' ? element('ul', {}, ...items) : element('ol', { start: block.start }, ...items);
+  return block.kind === 'bullets'
+    ? element('ul', {}, ...items)
+    : element('ol', { start: block.start }, ...items);
 }
 
 /**
@@ -109,8 +131,10 @@ function build(block, copyButton) {
  */
 function inline(text) {
   return text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/).map((part) => {
-    if (part.length > 2 && part.startsWith('`') && part.endsWith('`')) return element('code', {}, part.slice(1, -1));
-    if (part.length > 4 && part.startsWith('**') && part.endsWith('**')) return element('strong', {}, part.slice(2, -2));
+    if (part.length > 2 && part.startsWith('`') && part.endsWith('`'))
+      return element('code', {}, part.slice(1, -1));
+    if (part.length > 4 && part.startsWith('**') && part.endsWith('**'))
+      return element('strong', {}, part.slice(2, -2));
     return part;
   });
 }

@@ -13,7 +13,12 @@
  */
 
 /** @type {Sizes} */
-export const SIZES = { prompt_tokens: 128, generate_tokens: 48, long_tokens: 1200, long_generate_tokens: 24 };
+export const SIZES = {
+  prompt_tokens: 128,
+  generate_tokens: 48,
+  long_tokens: 1200,
+  long_generate_tokens: 24,
+};
 /** The middle of the answer to the short prompt stands here. */
 export const SHORT_CONTEXT_TOKENS = 64;
 /** A longer answer would leave no room for the short prompt. */
@@ -53,7 +58,17 @@ const WORDS = (
 ).split(' ');
 
 /** Ends of turns and texts in the vocabularies that Siskin knows: made unlikely, so that every answer has its full length. */
-const ENDS = ['<|im_end|>', '<|endoftext|>', '<|eot_id|>', '<|end_of_text|>', '<|eom_id|>', '<end_of_turn>', '<eos>', '<|end|>', '</s>'];
+const ENDS = [
+  '<|im_end|>',
+  '<|endoftext|>',
+  '<|eot_id|>',
+  '<|end_of_text|>',
+  '<|eom_id|>',
+  '<end_of_turn>',
+  '<eos>',
+  '<|end|>',
+  '</s>',
+];
 const UNLIKELY = -100;
 
 /**
@@ -76,7 +91,7 @@ function words(seed, count) {
  * @param {number} tokens
  */
 async function textOf(siskin, seed, tokens) {
-  for (let count = tokens; ; ) {
+  for (let count = tokens; ;) {
     const text = words(seed, count);
     const excess = (await siskin.tokenize(text)).length - tokens;
     if (excess <= 0) return text + ' a'.repeat(-excess);
@@ -130,7 +145,14 @@ export async function prepareRest(siskin, sizes, first) {
 async function promptOf(siskin, name, tokens, generate_tokens) {
   const seed = STEPS.indexOf(name);
   const content = await textOf(siskin, seed + 1, Math.max(1, tokens));
-  return { name, messages: [{ role: 'system', content: String(seed) }, { role: 'user', content }], generate_tokens };
+  return {
+    name,
+    messages: [
+      { role: 'system', content: String(seed) },
+      { role: 'user', content },
+    ],
+    generate_tokens,
+  };
 }
 
 /**
@@ -142,23 +164,50 @@ async function promptOf(siskin, name, tokens, generate_tokens) {
  * @param {(share: number) => void} [options.onProgress] from 0 to 1, by tokens
  * @returns {Promise<Step>}
  */
-export async function ask(siskin, { name, messages, generate_tokens }, logit_bias, { signal, onProgress } = {}) {
+export async function ask(
+  siskin,
+  { name, messages, generate_tokens },
+  logit_bias,
+  { signal, onProgress } = {},
+) {
   const start_ms = performance.now();
   let first_ms = 0;
   let text = '';
   let total_tokens = 0;
   let written_tokens = 0;
-  const chunks = await siskin.chat.completions.create({ messages, stream: true, temperature: 0, max_tokens: generate_tokens, logit_bias, signal });
+  const chunks = await siskin.chat.completions.create({
+    messages,
+    stream: true,
+    temperature: 0,
+    max_tokens: generate_tokens,
+    logit_bias,
+    signal,
+  });
   for await (const { choices, prefill, usage, timings } of chunks) {
     if (prefill) total_tokens = prefill.total_tokens;
     else written_tokens += 1;
-    onProgress?.(Math.min(1, ((prefill ? prefill.done_tokens : total_tokens) + written_tokens) / (total_tokens + generate_tokens)));
+    onProgress?.(
+      Math.min(
+        1,
+        ((prefill ? prefill.done_tokens : total_tokens) + written_tokens) /
+          (total_tokens + generate_tokens),
+      ),
+    );
     if (choices[0].delta.content && !first_ms) first_ms = performance.now() - start_ms;
     text += choices[0].delta.content;
     if (usage && timings) {
       const { prompt_tokens, completion_tokens, prompt_tokens_details } = usage;
       const { prefill_ms, decode_ms } = timings;
-      return { name, prompt_tokens, cached_tokens: prompt_tokens_details.cached_tokens, completion_tokens, first_ms: first_ms || prefill_ms, prefill_ms, decode_ms, text };
+      return {
+        name,
+        prompt_tokens,
+        cached_tokens: prompt_tokens_details.cached_tokens,
+        completion_tokens,
+        first_ms: first_ms || prefill_ms,
+        prefill_ms,
+        decode_ms,
+        text,
+      };
     }
   }
   throw new Error('The answer ended without its figures.');

@@ -24,8 +24,19 @@ export async function offeredModels() {
     const details = [formatBytes(size_bytes), license].filter(Boolean).join(', ');
     return { id, name, source, sha256, details, stored: stored.find(({ url }) => url === source) };
   });
-  const others = stored.filter(({ url, complete }) => complete && !offered.some(({ source }) => source === url));
-  return [...offered, ...others.map((stored) => ({ id: stored.url, name: stored.name, source: stored.url, details: formatBytes(stored.stored_bytes), stored }))];
+  const others = stored.filter(
+    ({ url, complete }) => complete && !offered.some(({ source }) => source === url),
+  );
+  return [
+    ...offered,
+    ...others.map((stored) => ({
+      id: stored.url,
+      name: stored.name,
+      source: stored.url,
+      details: formatBytes(stored.stored_bytes),
+      stored,
+    })),
+  ];
 }
 
 /** @returns {Promise<ListedModel[]>} empty where there is no list */
@@ -47,16 +58,38 @@ async function listModels() {
  * @returns {HTMLElement[]}
  */
 export function modelChoices(offered, checked, onRemove) {
-  if (offered.length === 0) return [element('p', { className: 'muted' }, 'This server lists no models. Open a GGUF file or give its address.')];
+  if (offered.length === 0)
+    return [
+      element(
+        'p',
+        { className: 'muted' },
+        'This server lists no models. Open a GGUF file or give its address.',
+      ),
+    ];
   const chosen = offered.find(({ id }) => id === checked) ?? offered[0];
   return offered.map((model) => {
-    const input = element('input', { type: 'radio', name: 'model', value: model.id, defaultChecked: model === chosen });
+    const input = element('input', {
+      type: 'radio',
+      name: 'model',
+      value: model.id,
+      defaultChecked: model === chosen,
+    });
     const details = element('small', {}, model.details);
-    const label = element('label', {}, input, element('span', {}, model.name, element('span', {}, details)));
+    const label = element(
+      'label',
+      {},
+      input,
+      element('span', {}, model.name, element('span', {}, details)),
+    );
     const { stored } = model;
     if (!stored || stored.stored_bytes === 0) return element('div', { className: 'model' }, label);
-    const share = stored.size_bytes ? Math.floor((stored.stored_bytes / stored.size_bytes) * 100) : 0;
-    details.append(' · ', element('strong', {}, stored.complete ? 'on this device' : `${share}% on this device`));
+    const share = stored.size_bytes
+      ? Math.floor((stored.stored_bytes / stored.size_bytes) * 100)
+      : 0;
+    details.append(
+      ' · ',
+      element('strong', {}, stored.complete ? 'on this device' : `${share}% on this device`),
+    );
     if (!onRemove) return element('div', { className: 'model' }, label);
     const remove = element('button', { type: 'button', className: 'quiet' }, 'Remove');
     remove.setAttribute('aria-label', `Remove ${model.name} from this device`);

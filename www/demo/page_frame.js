@@ -35,7 +35,8 @@ export function skipLink(target) {
 /** @param {(file: File) => void} onFile */
 export function dropZone(onFile) {
   const zone = byId('drop');
-  const hasFile = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes('Files') ?? false;
+  const hasFile = (/** @type {DragEvent} */ event) =>
+    event.dataTransfer?.types.includes('Files') ?? false;
   // dragenter and dragleave fire for every element that is passed.
   let depth = 0;
   addEventListener('dragenter', (event) => {

@@ -16,12 +16,60 @@ const KEY = 'siskin.settings';
 
 /** @type {Knob[]} */
 const KNOBS = [
-  { name: 'temperature', label: 'Temperature', help: 'Higher is more varied, 0 always takes the likeliest word.', min: 0, max: 2, step: 0.05, value: 0.7 },
-  { name: 'top_p', label: 'Top p', help: 'Keep the likeliest words that make up this share.', min: 0.05, max: 1, step: 0.05, value: 0.8 },
-  { name: 'top_k', label: 'Top k', help: 'Keep this many words at most; 0 keeps all.', min: 0, max: 100, step: 1, value: 20 },
-  { name: 'min_p', label: 'Min p', help: 'Drop words less likely than this share of the best.', min: 0, max: 0.5, step: 0.01, value: 0 },
-  { name: 'repetition_penalty', label: 'Repetition penalty', help: 'Above 1 keeps the model from repeating itself.', min: 1, max: 1.5, step: 0.01, value: 1.1 },
-  { name: 'max_tokens', label: 'Longest answer, in tokens', help: 'A token is about three quarters of a word.', min: 16, max: 2048, step: 16, value: 512 },
+  {
+    name: 'temperature',
+    label: 'Temperature',
+    help: 'Higher is more varied, 0 always takes the likeliest word.',
+    min: 0,
+    max: 2,
+    step: 0.05,
+    value: 0.7,
+  },
+  {
+    name: 'top_p',
+    label: 'Top p',
+    help: 'Keep the likeliest words that make up this share.',
+    min: 0.05,
+    max: 1,
+    step: 0.05,
+    value: 0.8,
+  },
+  {
+    name: 'top_k',
+    label: 'Top k',
+    help: 'Keep this many words at most; 0 keeps all.',
+    min: 0,
+    max: 100,
+    step: 1,
+    value: 20,
+  },
+  {
+    name: 'min_p',
+    label: 'Min p',
+    help: 'Drop words less likely than this share of the best.',
+    min: 0,
+    max: 0.5,
+    step: 0.01,
+    value: 0,
+  },
+  {
+    name: 'repetition_penalty',
+    label: 'Repetition penalty',
+    help: 'Above 1 keeps the model from repeating itself.',
+    min: 1,
+    max: 1.5,
+    step: 0.01,
+    value: 1.1,
+  },
+  {
+    name: 'max_tokens',
+    label: 'Longest answer, in tokens',
+    help: 'A token is about three quarters of a word.',
+    min: 16,
+    max: 2048,
+    step: 16,
+    value: 512,
+  },
 ];
 
 export class Settings {
@@ -69,7 +117,11 @@ export class Settings {
   #values() {
     const data = new FormData(this.#form);
     /** @type {Record<string, any>} */
-    const values = { system: String(data.get('system') ?? ''), context_overflow: String(data.get('context_overflow')), backend: String(data.get('backend')) };
+    const values = {
+      system: String(data.get('system') ?? ''),
+      context_overflow: String(data.get('context_overflow')),
+      backend: String(data.get('backend')),
+    };
     for (const { name } of KNOBS) values[name] = Number(data.get(name));
     return values;
   }
@@ -79,7 +131,12 @@ export class Settings {
     this.#form.reset();
     for (const [name, value] of Object.entries(values)) {
       const field = this.#form.elements.namedItem(name);
-      if (field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement || field instanceof HTMLSelectElement) field.value = String(value);
+      if (
+        field instanceof HTMLInputElement ||
+        field instanceof HTMLTextAreaElement ||
+        field instanceof HTMLSelectElement
+      )
+        field.value = String(value);
     }
     this.#show();
   }
@@ -97,12 +154,26 @@ export class Settings {
  * @returns {HTMLElement}
  */
 function slider({ name, label, help, min, max, step, value }) {
-  const input = element('input', { type: 'range', id: name, name, min: String(min), max: String(max), step: String(step) });
+  const input = element('input', {
+    type: 'range',
+    id: name,
+    name,
+    min: String(min),
+    max: String(max),
+    step: String(step),
+  });
   input.setAttribute('value', String(value));
   input.setAttribute('aria-describedby', `${name}-help`);
   const output = element('output', { id: `${name}-value` });
   output.setAttribute('for', name);
-  return element('div', { className: 'slider' }, element('label', { htmlFor: name }, label), output, element('small', { id: `${name}-help` }, help), input);
+  return element(
+    'div',
+    { className: 'slider' },
+    element('label', { htmlFor: name }, label),
+    output,
+    element('small', { id: `${name}-help` }, help),
+    input,
+  );
 }
 
 /** @returns {Record<string, unknown>} */

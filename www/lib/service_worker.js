@@ -43,7 +43,11 @@ scope.addEventListener('install', (event) => {
   // Versions are data and not code, so the newest code may serve them all.
   void scope.skipWaiting();
   // Where nothing can be kept, pages can still be isolated.
-  event.waitUntil(prefetch_queue.add(options.getAll('precache').map((url) => new URL(url, base).href)).catch(() => {}));
+  event.waitUntil(
+    prefetch_queue
+      .add(options.getAll('precache').map((url) => new URL(url, base).href))
+      .catch(() => {}),
+  );
 });
 
 // Not waited for, because requests would wait as well.
@@ -61,10 +65,12 @@ scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
 scope.addEventListener('message', (/** @type {MessageToWorker} */ event) => {
   const message = /** @type {{siskin?: string, urls?: string[]}} */ (event.data ?? {});
   const say = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
-  const reply = (/** @type {Promise<object | void>} */ work) => event.waitUntil(work.then(say, (error) => say({ error: messageOf(error) })));
+  const reply = (/** @type {Promise<object | void>} */ work) =>
+    event.waitUntil(work.then(say, (error) => say({ error: messageOf(error) })));
   if (message.siskin === 'status') reply(status());
   else if (message.siskin === 'update') reply(update());
-  else if (message.siskin === 'require-corp') reply(sw_state.set('embedder policy', 'require-corp'));
+  else if (message.siskin === 'require-corp')
+    reply(sw_state.set('embedder policy', 'require-corp'));
   else if (message.siskin === 'precache' && Array.isArray(message.urls)) {
     const added = prefetch_queue.add(message.urls.map(String));
     reply(added);
@@ -99,7 +105,9 @@ async function update() {
 async function answer(event) {
   const { request, resultingClientId } = event;
   const response = (await kept(event)) ?? (await fromNetwork(request));
-  const begins = request.mode === 'navigate' || (resultingClientId !== '' && request.destination.endsWith('worker'));
+  const begins =
+    request.mode === 'navigate' ||
+    (resultingClientId !== '' && request.destination.endsWith('worker'));
   return isolate && begins ? isolated(response) : response;
 }
 

@@ -62,7 +62,9 @@ export class Siskin {
       this.#local = local;
     });
     this.ready.catch(() => {});
-    this.chat = Object.freeze({ completions: new Completions((request, signal) => this.#ask(request, signal)) });
+    this.chat = Object.freeze({
+      completions: new Completions((request, signal) => this.#ask(request, signal)),
+    });
   }
 
   /**
@@ -85,18 +87,40 @@ export class Siskin {
    *   and what may be wrong with the file: `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
-    const { onProgress, signal, contextTokens: context_tokens, cacheType: cache_type, threads, backend = 'auto', sha256, storage, evict, fallback: fallback_options, ...unknown } = options;
+    const {
+      onProgress,
+      signal,
+      contextTokens: context_tokens,
+      cacheType: cache_type,
+      threads,
+      backend = 'auto',
+      sha256,
+      storage,
+      evict,
+      fallback: fallback_options,
+      ...unknown
+    } = options;
     const [name] = Object.keys(unknown);
-    if (name !== undefined) throw new SiskinError('invalid_argument', `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, cacheType, threads, backend, sha256, storage, evict and fallback.`);
-    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
-    if (context_tokens !== undefined && !(Number.isInteger(context_tokens) && context_tokens > 0 && context_tokens <= 0xffffffff)) {
+    if (name !== undefined)
+      throw new SiskinError(
+        'invalid_argument',
+        `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, cacheType, threads, backend, sha256, storage, evict and fallback.`,
+      );
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
+    if (
+      context_tokens !== undefined &&
+      !(Number.isInteger(context_tokens) && context_tokens > 0 && context_tokens <= 0xffffffff)
+    ) {
       throw new SiskinError('invalid_argument', 'contextTokens must be a whole number above 0.');
     }
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
       throw new SiskinError('invalid_argument', 'threads must be a whole number from 1 to 64.');
     }
-    if (![undefined, 'f16', 'q8_0'].includes(cache_type)) throw new SiskinError('invalid_argument', 'cacheType must be "f16" or "q8_0".');
-    if (!['auto', 'gpu', 'cpu'].includes(backend)) throw new SiskinError('invalid_argument', 'backend must be "auto", "gpu" or "cpu".');
+    if (![undefined, 'f16', 'q8_0'].includes(cache_type))
+      throw new SiskinError('invalid_argument', 'cacheType must be "f16" or "q8_0".');
+    if (!['auto', 'gpu', 'cpu'].includes(backend))
+      throw new SiskinError('invalid_argument', 'backend must be "auto", "gpu" or "cpu".');
     throwIfAborted(signal);
     const fallback = fallback_options === undefined ? undefined : new Fallback(fallback_options);
     const described = describeSource(source, { sha256, storage, evict });
@@ -106,10 +130,14 @@ export class Siskin {
     }
     if (described.source.kind === 'url' && storage !== 'memory') void askToStay();
     fallback?.watch(described.source);
-    const model = startModel(described, { context_tokens, cache_type, threads, backend, signal }, (progress) => {
-      fallback?.progress(progress);
-      onProgress?.(progress);
-    });
+    const model = startModel(
+      described,
+      { context_tokens, cache_type, threads, backend, signal },
+      (progress) => {
+        fallback?.progress(progress);
+        onProgress?.(progress);
+      },
+    );
     const siskin = new Siskin(model, fallback);
     if (!fallback) await siskin.ready;
     return siskin;
@@ -121,7 +149,8 @@ export class Siskin {
    */
   async #ask(request, signal) {
     if (this.#unloaded) throw unloadedError();
-    if (!this.#local && (await this.#fallback?.takes(request)) && !this.#local) return /** @type {Fallback} */ (this.#fallback).ask(request, signal);
+    if (!this.#local && (await this.#fallback?.takes(request)) && !this.#local)
+      return /** @type {Fallback} */ (this.#fallback).ask(request, signal);
     const { link, info } = this.#local ?? (await orAborted(this.#loading, signal));
     return askLocally(link, info)(request, signal);
   }
@@ -140,7 +169,8 @@ export class Siskin {
    * @returns {Promise<Uint32Array>}
    */
   async tokenize(text, { special = false } = {}) {
-    if (typeof text !== 'string') throw new SiskinError('invalid_argument', 'tokenize takes a string.');
+    if (typeof text !== 'string')
+      throw new SiskinError('invalid_argument', 'tokenize takes a string.');
     return (await this.#link()).call({ type: 'tokenize', text, special: Boolean(special) }).result;
   }
 
@@ -151,7 +181,8 @@ export class Siskin {
    * @returns {Promise<string>}
    */
   async detokenize(ids) {
-    return (await this.#link()).call({ type: 'detokenize', ids: tokenIds('detokenize', ids) }).result;
+    return (await this.#link()).call({ type: 'detokenize', ids: tokenIds('detokenize', ids) })
+      .result;
   }
 
   /**
@@ -191,20 +222,35 @@ export class Siskin {
  * @param {(progress: LoadProgress) => void} onProgress
  * @returns {{loading: Promise<Local>, end: () => void}} `end` frees the model, loaded or in the making
  */
-function startModel(described, { context_tokens, cache_type, threads, backend, signal }, onProgress) {
+function startModel(
+  described,
+  { context_tokens, cache_type, threads, backend, signal },
+  onProgress,
+) {
   /** @type {WorkerClient | undefined} */
   let link;
   const end = () => link?.end(abortedError(), unloadedError());
   const load = async () => {
     try {
       link = new WorkerClient();
-      const { result } = link.call({ type: 'load', source: described.source, context_tokens, cache_type, threads, backend, known_gpu: recallGpu(described.source, threads) }, {
-        signal,
-        transfer: described.transfer,
-        onMessage: (message) => {
-          if (message.type === 'progress') onProgress(message.value);
+      const { result } = link.call(
+        {
+          type: 'load',
+          source: described.source,
+          context_tokens,
+          cache_type,
+          threads,
+          backend,
+          known_gpu: recallGpu(described.source, threads),
         },
-      });
+        {
+          signal,
+          transfer: described.transfer,
+          onMessage: (message) => {
+            if (message.type === 'progress') onProgress(message.value);
+          },
+        },
+      );
       const info = await result;
       if (backend === 'auto') rememberGpu(described.source, threads, info);
       const local = { link, info: Object.freeze(info) };
@@ -244,7 +290,8 @@ async function orAborted(promise, signal) {
  */
 function tokenIds(method, ids) {
   const numbers = [...ids];
-  if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff)) return Uint32Array.from(numbers);
+  if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff))
+    return Uint32Array.from(numbers);
   throw new SiskinError('invalid_argument', `${method} takes token ids: whole numbers from 0.`);
 }
 

@@ -14,7 +14,9 @@ onmessage = async ({ data }) => {
     return;
   }
   try {
-    wasm = /** @type {ThreadModule} */ (await import(/* webpackIgnore: true */ /* @vite-ignore */ data.script));
+    wasm = /** @type {ThreadModule} */ (
+      await import(/* webpackIgnore: true */ /* @vite-ignore */ data.script)
+    );
     wasm.initSync({ module: data.module, memory: data.memory });
     postMessage('ready');
   } catch {

@@ -124,7 +124,8 @@ function runCalls() {
  */
 async function load(message, again = true) {
   const { id, source } = message;
-  const report = (/** @type {LoadProgress} */ value) => page.postMessage({ type: 'progress', id, value });
+  const report = (/** @type {LoadProgress} */ value) =>
+    page.postMessage({ type: 'progress', id, value });
   try {
     const opening = openWeights(source, report);
     // Awaited below; until then its failure is not unhandled.
@@ -144,7 +145,11 @@ async function load(message, again = true) {
     threads = await backend.startThreads();
     for (const thread of threads) thread.postMessage(backend.engine.take_seat());
     engine = backend.engine;
-    page.postMessage({ type: 'done', id, value: { ...info, ...backend.info(), threads: threads.length + 1 } });
+    page.postMessage({
+      type: 'done',
+      id,
+      value: { ...info, ...backend.info(), threads: threads.length + 1 },
+    });
   } catch (error) {
     if (!again || codeOf(error) !== 'file_changed') return fail(id, error);
     console.warn(`Siskin starts over. ${messageOf(error)}`);
@@ -177,7 +182,12 @@ async function answer(id, request) {
       }
       const event = await recovering(() => writer.next());
       if (!event) break;
-      page.postMessage({ type: 'event', id, value: event, timings: clock.tick(performance.now(), event) });
+      page.postMessage({
+        type: 'event',
+        id,
+        value: event,
+        timings: clock.tick(performance.now(), event),
+      });
       await yieldToMessages();
       runCalls();
     }

@@ -100,13 +100,23 @@ export class Completions {
    */
   async create(request) {
     if (typeof request !== 'object' || request === null) {
-      throw new SiskinError('invalid_argument', 'Give a request object such as {messages: [{role: "user", content: "Hello"}]}.');
+      throw new SiskinError(
+        'invalid_argument',
+        'Give a request object such as {messages: [{role: "user", content: "Hello"}]}.',
+      );
     }
     const { signal, stream = false, stream_options, model: _, ...engine_request } = request;
-    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
-    if (typeof stream !== 'boolean') throw new SiskinError('invalid_argument', 'stream must be true or false.');
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
+    if (typeof stream !== 'boolean')
+      throw new SiskinError('invalid_argument', 'stream must be true or false.');
     const { answer, model: name, computed } = await this.#ask(engine_request, signal);
-    const head = { id: `chatcmpl-${randomId()}`, created: Math.floor(Date.now() / 1000), model: name, siskin: { computed } };
+    const head = {
+      id: `chatcmpl-${randomId()}`,
+      created: Math.floor(Date.now() / 1000),
+      model: name,
+      siskin: { computed },
+    };
     if (!stream) return collect(answer, head);
     return new ChunkIterator(answer, head, stream_options?.include_usage === true);
   }
@@ -151,13 +161,17 @@ class Answer {
   constructor(link, request, signal) {
     /** Settles when the engine has taken the request. @type {Promise<void>} */
     this.started = new Promise((resolve, reject) => {
-      const { result, cancel } = link.call({ type: 'chat', request }, {
-        signal,
-        onMessage: (message) => {
-          if (message.type === 'started') resolve();
-          if (message.type === 'event') this.#push({ event: message.value, timings: message.timings });
+      const { result, cancel } = link.call(
+        { type: 'chat', request },
+        {
+          signal,
+          onMessage: (message) => {
+            if (message.type === 'started') resolve();
+            if (message.type === 'event')
+              this.#push({ event: message.value, timings: message.timings });
+          },
         },
-      });
+      );
       this.cancel = cancel;
       markAnswering(result);
       result.then(
@@ -178,7 +192,10 @@ class Answer {
    * @throws {SiskinError} what the answer failed with; steps that nobody took are dropped then
    */
   async next() {
-    while (!this.#ended && this.#steps.length === 0) await new Promise((/** @type {(value?: undefined) => void} */ resolve) => (this.#wake = resolve));
+    while (!this.#ended && this.#steps.length === 0)
+      await new Promise(
+        (/** @type {(value?: undefined) => void} */ resolve) => (this.#wake = resolve),
+      );
     if (this.#error) throw this.#error;
     return this.#steps.shift();
   }
@@ -213,8 +230,19 @@ async function collect(answer, head) {
     content += event.text;
     if (event.logprob) logprobs.push(event.logprob);
     if (event.finish_reason && event.usage && timings) {
-      const choice = { index: /** @type {const} */ (0), message: { role: /** @type {const} */ ('assistant'), content }, logprobs: logprobs.length > 0 ? { content: logprobs } : null, finish_reason: reason(event) };
-      return { ...head, object: 'chat.completion', choices: [choice], usage: usageOf(event.usage), timings };
+      const choice = {
+        index: /** @type {const} */ (0),
+        message: { role: /** @type {const} */ ('assistant'), content },
+        logprobs: logprobs.length > 0 ? { content: logprobs } : null,
+        finish_reason: reason(event),
+      };
+      return {
+        ...head,
+        object: 'chat.completion',
+        choices: [choice],
+        usage: usageOf(event.usage),
+        timings,
+      };
     }
   }
 }
@@ -258,7 +286,8 @@ class ChunkIterator {
       const step = await this.#take();
       if (!step) break;
       const { event, timings } = step;
-      if (event.text || event.finish_reason || event.prefill || event.logprob) return { done: false, value: this.#chunk(event, timings) };
+      if (event.text || event.finish_reason || event.prefill || event.logprob)
+        return { done: false, value: this.#chunk(event, timings) };
     }
     this.#over = true;
     return { done: true, value: undefined };
@@ -290,16 +319,35 @@ class ChunkIterator {
    */
   #chunk(event, timings) {
     /** @type {{role?: 'assistant', content: string}} */
-    const delta = this.#first ? { role: 'assistant', content: event.text } : { content: event.text };
+    const delta = this.#first
+      ? { role: 'assistant', content: event.text }
+      : { content: event.text };
     this.#first = false;
     const finish_reason = event.finish_reason ? reason(event) : null;
     /** @type {ChatCompletionChunk} */
-    const chunk = { ...this.#head, object: 'chat.completion.chunk', choices: [{ index: 0, delta, logprobs: event.logprob ? { content: [event.logprob] } : null, finish_reason }] };
+    const chunk = {
+      ...this.#head,
+      object: 'chat.completion.chunk',
+      choices: [
+        {
+          index: 0,
+          delta,
+          logprobs: event.logprob ? { content: [event.logprob] } : null,
+          finish_reason,
+        },
+      ],
+    };
     if (event.prefill) chunk.prefill = event.prefill;
     if (finish_reason && event.usage) {
       chunk.usage = usageOf(event.usage);
       chunk.timings = timings;
-      if (this.#include_usage) this.#usage_chunk = { ...this.#head, object: 'chat.completion.chunk', choices: [], usage: chunk.usage };
+      if (this.#include_usage)
+        this.#usage_chunk = {
+          ...this.#head,
+          object: 'chat.completion.chunk',
+          choices: [],
+          usage: chunk.usage,
+        };
     }
     return chunk;
   }
@@ -318,10 +366,17 @@ function reason(event) {
  * @returns {CompletionUsage}
  */
 function usageOf({ prompt_tokens, completion_tokens, total_tokens, cached_tokens }) {
-  return { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: { cached_tokens } };
+  return {
+    prompt_tokens,
+    completion_tokens,
+    total_tokens,
+    prompt_tokens_details: { cached_tokens },
+  };
 }
 
 /** 128 random bits in hexadecimal. `crypto.randomUUID` exists in secure contexts only. */
 function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('');
 }

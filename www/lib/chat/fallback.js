@@ -16,8 +16,25 @@ import { StreamedAnswer, parse, short } from './openai_stream.js';
  */
 
 /** Of a request, what OpenAI's API has and any model understands: token ids mean something to one model only. */
-const FIELDS = /** @type {const} */ (['messages', 'max_tokens', 'temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'seed', 'stop']);
-const LOCAL_FIELDS = ['tools', 'top_k', 'min_p', 'repetition_penalty', 'logit_bias', 'allowed_token_ids', 'context_overflow'];
+const FIELDS = /** @type {const} */ ([
+  'messages',
+  'max_tokens',
+  'temperature',
+  'top_p',
+  'frequency_penalty',
+  'presence_penalty',
+  'seed',
+  'stop',
+]);
+const LOCAL_FIELDS = [
+  'tools',
+  'top_k',
+  'min_p',
+  'repetition_penalty',
+  'logit_bias',
+  'allowed_token_ids',
+  'context_overflow',
+];
 
 /** More than any server sends in an error. */
 const ERROR_BYTES = 1 << 16;
@@ -34,16 +51,33 @@ export class Fallback {
    * @throws {SiskinError} `invalid_argument`
    */
   constructor(options) {
-    if (typeof options !== 'object' || options === null) throw new SiskinError('invalid_argument', 'fallback must be an object such as {baseURL, model}.');
+    if (typeof options !== 'object' || options === null)
+      throw new SiskinError(
+        'invalid_argument',
+        'fallback must be an object such as {baseURL, model}.',
+      );
     const { baseURL, apiKey, model, until = 'loaded', ...unknown } = options;
     const [name] = Object.keys(unknown);
-    if (name !== undefined) throw new SiskinError('invalid_argument', `fallback has no option "${name}". It takes baseURL, apiKey, model and until.`);
-    if (typeof model !== 'string' || model === '') throw new SiskinError('invalid_argument', 'fallback.model must be the name of a model.');
-    if (apiKey !== undefined && (typeof apiKey !== 'string' || !/^[\x21-\x7e]+$/.test(apiKey))) throw new SiskinError('invalid_argument', 'fallback.apiKey must be a key without spaces.');
-    if (!['cached', 'loaded', 'never'].includes(until)) throw new SiskinError('invalid_argument', 'fallback.until must be "cached", "loaded" or "never".');
+    if (name !== undefined)
+      throw new SiskinError(
+        'invalid_argument',
+        `fallback has no option "${name}". It takes baseURL, apiKey, model and until.`,
+      );
+    if (typeof model !== 'string' || model === '')
+      throw new SiskinError('invalid_argument', 'fallback.model must be the name of a model.');
+    if (apiKey !== undefined && (typeof apiKey !== 'string' || !/^[\x21-\x7e]+$/.test(apiKey)))
+      throw new SiskinError('invalid_argument', 'fallback.apiKey must be a key without spaces.');
+    if (!['cached', 'loaded', 'never'].includes(until))
+      throw new SiskinError(
+        'invalid_argument',
+        'fallback.until must be "cached", "loaded" or "never".',
+      );
     this.until = until;
     this.#url = completionsUrl(baseURL);
-    this.#headers = { 'Content-Type': 'application/json', ...(apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` }) };
+    this.#headers = {
+      'Content-Type': 'application/json',
+      ...(apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` }),
+    };
     this.#model = model;
   }
 
@@ -70,7 +104,8 @@ export class Fallback {
   async takes(request) {
     // The model in the tab writes calls of tools as text, which a server does not.
     if (request.tools === undefined) return this.until !== 'cached' || !(await this.#cached);
-    if (this.until === 'never') throw new SiskinError('invalid_argument', 'tools are not sent to the fallback server.');
+    if (this.until === 'never')
+      throw new SiskinError('invalid_argument', 'tools are not sent to the fallback server.');
     return false;
   }
 
@@ -82,14 +117,21 @@ export class Fallback {
    */
   async ask(request, signal) {
     throwIfAborted(signal);
-    const body = { ...fieldsFor(request), model: this.#model, stream: true, stream_options: { include_usage: true } };
+    const body = {
+      ...fieldsFor(request),
+      model: this.#model,
+      stream: true,
+      stream_options: { include_usage: true },
+    };
     const stop = new AbortController();
     const abort = () => stop.abort();
     signal?.addEventListener('abort', abort, { once: true });
     const start_ms = performance.now();
     try {
       const response = await this.#send(body, stop.signal);
-      const answer = new StreamedAnswer(response, this.#url.host, stop, start_ms, () => signal?.removeEventListener('abort', abort));
+      const answer = new StreamedAnswer(response, this.#url.host, stop, start_ms, () =>
+        signal?.removeEventListener('abort', abort),
+      );
       return { answer, model: this.#model, computed: 'fallback' };
     } catch (error) {
       signal?.removeEventListener('abort', abort);
@@ -106,15 +148,31 @@ export class Fallback {
     let response;
     try {
       // The conversation goes to this address and no other, and nothing else with it.
-      response = await fetch(this.#url, { method: 'POST', headers: this.#headers, body: JSON.stringify(body), signal, redirect: 'error', credentials: 'omit', cache: 'no-store', referrerPolicy: 'no-referrer' });
+      response = await fetch(this.#url, {
+        method: 'POST',
+        headers: this.#headers,
+        body: JSON.stringify(body),
+        signal,
+        redirect: 'error',
+        credentials: 'omit',
+        cache: 'no-store',
+        referrerPolicy: 'no-referrer',
+      });
     } catch (cause) {
       throwIfAborted(signal);
-      throw new SiskinError('network', `The fallback server at ${host} could not be reached. Check fallback.baseURL, and that the server allows this page to read from it (CORS).`, { cause });
+      throw new SiskinError(
+        'network',
+        `The fallback server at ${host} could not be reached. Check fallback.baseURL, and that the server allows this page to read from it (CORS).`,
+        { cause },
+      );
     }
     if (!response.ok) throw await refusal(response, host, signal);
     if (!response.body || !response.headers.get('Content-Type')?.startsWith('text/event-stream')) {
       response.body?.cancel().catch(() => {});
-      throw new SiskinError('network', `What answers at ${this.#url.href} does not stream as OpenAI's API does. Check fallback.baseURL.`);
+      throw new SiskinError(
+        'network',
+        `What answers at ${this.#url.href} does not stream as OpenAI's API does. Check fallback.baseURL.`,
+      );
     }
     return response;
   }
@@ -126,9 +184,16 @@ function completionsUrl(base) {
   try {
     url = new URL(base, globalThis.document?.baseURI);
   } catch {
-    throw new SiskinError('invalid_argument', 'fallback.baseURL must be an address such as https://example.org/v1.');
+    throw new SiskinError(
+      'invalid_argument',
+      'fallback.baseURL must be an address such as https://example.org/v1.',
+    );
   }
-  if (!['http:', 'https:'].includes(url.protocol) || url.username || url.password) throw new SiskinError('invalid_argument', 'fallback.baseURL must be an http or https address without a name and password in it.');
+  if (!['http:', 'https:'].includes(url.protocol) || url.username || url.password)
+    throw new SiskinError(
+      'invalid_argument',
+      'fallback.baseURL must be an http or https address without a name and password in it.',
+    );
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/chat/completions`;
   return url;
 }
@@ -136,9 +201,14 @@ function completionsUrl(base) {
 /** @param {ChatRequest} request */
 function fieldsFor(request) {
   const known = [...FIELDS, ...LOCAL_FIELDS];
-  for (const name of Object.keys(request)) if (!known.includes(name)) throw new SiskinError('invalid_argument', `A chat request has no field "${name}".`);
-  if (!Array.isArray(request.messages) || request.messages.length === 0) throw new SiskinError('invalid_argument', 'messages must be an array of at least one message.');
-  return Object.fromEntries(FIELDS.filter((name) => request[name] !== undefined).map((name) => [name, request[name]]));
+  for (const name of Object.keys(request))
+    if (!known.includes(name))
+      throw new SiskinError('invalid_argument', `A chat request has no field "${name}".`);
+  if (!Array.isArray(request.messages) || request.messages.length === 0)
+    throw new SiskinError('invalid_argument', 'messages must be an array of at least one message.');
+  return Object.fromEntries(
+    FIELDS.filter((name) => request[name] !== undefined).map((name) => [name, request[name]]),
+  );
 }
 
 /**
@@ -154,17 +224,34 @@ async function refusal(response, host, signal) {
   throwIfAborted(signal);
   const { status } = response;
   const said = typeof error?.message === 'string' ? ` It says: "${short(error.message)}".` : '';
-  if (status === 400 && /context_length|context_size|exceed/i.test(`${error?.type} ${error?.code}`)) {
-    return new SiskinError('context_full', `The conversation does not fit the context of the model on the fallback server.${said} Start a new chat, or shorten it.`);
+  if (
+    status === 400 &&
+    /context_length|context_size|exceed/i.test(`${error?.type} ${error?.code}`)
+  ) {
+    return new SiskinError(
+      'context_full',
+      `The conversation does not fit the context of the model on the fallback server.${said} Start a new chat, or shorten it.`,
+    );
   }
-  if (status === 400 || status === 422) return new SiskinError('invalid_argument', `The fallback server at ${host} did not accept the request.${said}`);
+  if (status === 400 || status === 422)
+    return new SiskinError(
+      'invalid_argument',
+      `The fallback server at ${host} did not accept the request.${said}`,
+    );
   const advice =
-    status === 401 || status === 403 ? 'Check fallback.apiKey.'
-    : status === 404 ? 'Check fallback.baseURL and fallback.model.'
-    : status === 429 ? 'Wait a little and try again.'
-    : status >= 500 ? 'The trouble is on the server: try again later.'
-    : 'Check fallback.baseURL.';
-  return new SiskinError('http_status', `The fallback server at ${host} answered ${status}. ${advice}${said}`);
+    status === 401 || status === 403
+      ? 'Check fallback.apiKey.'
+      : status === 404
+        ? 'Check fallback.baseURL and fallback.model.'
+        : status === 429
+          ? 'Wait a little and try again.'
+          : status >= 500
+            ? 'The trouble is on the server: try again later.'
+            : 'Check fallback.baseURL.';
+  return new SiskinError(
+    'http_status',
+    `The fallback server at ${host} answered ${status}. ${advice}${said}`,
+  );
 }
 
 /** The first bytes of a body, as text. @param {Response} response */
@@ -173,7 +260,7 @@ async function beginning(response) {
   const decoder = new TextDecoder();
   let text = '';
   try {
-    for (let read = 0; reader && read < ERROR_BYTES; ) {
+    for (let read = 0; reader && read < ERROR_BYTES;) {
       const { done, value } = await reader.read();
       if (done) break;
       read += value.length;

@@ -47,7 +47,8 @@ export class StreamedAnswer {
  * @returns {AsyncGenerator<Step, void>}
  */
 async function* steps(response, host, signal, start_ms, onEnd) {
-  const broken = (/** @type {string} */ why) => new SiskinError('network', `The answer of the fallback server at ${host} ${why}. Ask again.`);
+  const broken = (/** @type {string} */ why) =>
+    new SiskinError('network', `The answer of the fallback server at ${host} ${why}. Ask again.`);
   /** @type {number | undefined} */
   let first_ms;
   /** @type {EngineEvent['finish_reason']} */
@@ -60,10 +61,14 @@ async function* steps(response, host, signal, start_ms, onEnd) {
       const data = line.slice('data:'.length).trim();
       if (data === '[DONE]') break;
       const chunk = parse(data);
-      if (!chunk || chunk.error) throw broken(chunk ? `broke off: "${short(chunk.error.message ?? chunk.error)}"` : 'is not JSON');
+      if (!chunk || chunk.error)
+        throw broken(
+          chunk ? `broke off: "${short(chunk.error.message ?? chunk.error)}"` : 'is not JSON',
+        );
       usage = usageOf(chunk.usage) ?? usage;
       const choice = chunk.choices?.[0];
-      if (choice?.finish_reason) finish_reason = choice.finish_reason === 'length' ? 'length' : 'stop';
+      if (choice?.finish_reason)
+        finish_reason = choice.finish_reason === 'length' ? 'length' : 'stop';
       const text = choice?.delta?.content;
       if (typeof text !== 'string' || text === '') continue;
       first_ms ??= performance.now();
@@ -72,8 +77,16 @@ async function* steps(response, host, signal, start_ms, onEnd) {
     throwIfAborted(signal);
     if (!finish_reason) throw broken('ended too early');
     const now_ms = performance.now();
-    const counts = usage ?? { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cached_tokens: 0 };
-    yield { event: { text: '', finish_reason, usage: counts }, timings: timingsOf(start_ms, first_ms ?? now_ms, now_ms, counts) };
+    const counts = usage ?? {
+      prompt_tokens: 0,
+      completion_tokens: 0,
+      total_tokens: 0,
+      cached_tokens: 0,
+    };
+    yield {
+      event: { text: '', finish_reason, usage: counts },
+      timings: timingsOf(start_ms, first_ms ?? now_ms, now_ms, counts),
+    };
   } catch (cause) {
     if (signal.aborted) throw abortedError();
     throw cause instanceof SiskinError ? cause : broken(`broke off: ${messageOf(cause)}`);
@@ -88,7 +101,13 @@ async function* steps(response, host, signal, start_ms, onEnd) {
  * @returns {AsyncGenerator<string, void>}
  */
 async function* lines(stream) {
-  const reader = stream.pipeThrough(/** @type {ReadableWritablePair<string, Uint8Array>} */ (/** @type {unknown} */ (new TextDecoderStream()))).getReader();
+  const reader = stream
+    .pipeThrough(
+      /** @type {ReadableWritablePair<string, Uint8Array>} */ (
+        /** @type {unknown} */ (new TextDecoderStream())
+      ),
+    )
+    .getReader();
   let rest = '';
   try {
     for (;;) {
@@ -126,10 +145,16 @@ export function short(text) {
  */
 function usageOf(usage) {
   if (typeof usage !== 'object' || usage === null) return undefined;
-  const count = (/** @type {unknown} */ value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : 0);
+  const count = (/** @type {unknown} */ value) =>
+    Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : 0;
   const prompt_tokens = count(usage.prompt_tokens);
   const completion_tokens = count(usage.completion_tokens);
-  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens, cached_tokens: count(usage.prompt_tokens_details?.cached_tokens) };
+  return {
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    cached_tokens: count(usage.prompt_tokens_details?.cached_tokens),
+  };
 }
 
 /**
@@ -148,6 +173,7 @@ function timingsOf(start_ms, first_ms, end_ms, { completion_tokens }) {
     decode_ms,
     // The server's own business.
     prefill_tokens_per_second: 0,
-    decode_tokens_per_second: completion_tokens > 1 && decode_ms > 0 ? ((completion_tokens - 1) * 1000) / decode_ms : 0,
+    decode_tokens_per_second:
+      completion_tokens > 1 && decode_ms > 0 ? ((completion_tokens - 1) * 1000) / decode_ms : 0,
   };
 }

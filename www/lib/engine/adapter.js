@@ -19,21 +19,38 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
  * @returns {Promise<FoundGpu>}
  */
 export async function findGpu(known) {
-  const { gpu } = /** @type {{gpu?: {requestAdapter(options?: object): Promise<{info?: AdapterInfo} | null>}}} */ (globalThis.navigator);
+  const { gpu } =
+    /** @type {{gpu?: {requestAdapter(options?: object): Promise<{info?: AdapterInfo} | null>}}} */ (
+      globalThis.navigator
+    );
   if (!gpu) return { refusal: new SiskinError('gpu_unavailable', 'This browser has no WebGPU.') };
   try {
     const found = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-    if (!found) return { refusal: new SiskinError('gpu_unavailable', 'This browser offers no graphics card.') };
+    if (!found)
+      return {
+        refusal: new SiskinError('gpu_unavailable', 'This browser offers no graphics card.'),
+      };
     askForSubgroups();
     const { vendor, architecture, device, description } = found.info ?? {};
-    const adapter = description || [vendor, architecture, device].filter(Boolean).join(' ') || 'unnamed';
+    const adapter =
+      description || [vendor, architecture, device].filter(Boolean).join(' ') || 'unnamed';
     if (found.info?.isFallbackAdapter || SOFTWARE.test(adapter)) {
       const message = `This browser offers no graphics card, only a program that plays one (${adapter}).`;
       return { adapter, refusal: new SiskinError('gpu_unavailable', message) };
     }
-    return { adapter, ...(known?.adapter === adapter && { refusal: new SiskinError('gpu_refused', known.gpu_refusal) }) };
+    return {
+      adapter,
+      ...(known?.adapter === adapter && {
+        refusal: new SiskinError('gpu_refused', known.gpu_refusal),
+      }),
+    };
   } catch (error) {
-    return { refusal: new SiskinError('gpu_unavailable', `This browser offers no graphics card: ${messageOf(error)}.`) };
+    return {
+      refusal: new SiskinError(
+        'gpu_unavailable',
+        `This browser offers no graphics card: ${messageOf(error)}.`,
+      ),
+    };
   }
 }
 
@@ -47,10 +64,15 @@ function askForSubgroups() {
   if (asked || !GPUAdapter) return;
   asked = true;
   const { requestDevice } = GPUAdapter.prototype;
-  GPUAdapter.prototype.requestDevice = async function (/** @type {{requiredFeatures?: Iterable<string>}} */ descriptor = {}) {
+  GPUAdapter.prototype.requestDevice = async function (
+    /** @type {{requiredFeatures?: Iterable<string>}} */ descriptor = {},
+  ) {
     if (this.features.has('subgroups')) {
       try {
-        return await requestDevice.call(this, { ...descriptor, requiredFeatures: [...(descriptor.requiredFeatures ?? []), 'subgroups'] });
+        return await requestDevice.call(this, {
+          ...descriptor,
+          requiredFeatures: [...(descriptor.requiredFeatures ?? []), 'subgroups'],
+        });
       } catch {
         // What an adapter promises its devices may lack.
       }

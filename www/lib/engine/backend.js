@@ -29,7 +29,11 @@ export async function pickBackend(message) {
       why = new SiskinError(codeOf(error) ?? '', messageOf(error));
     }
   }
-  if (message.backend === 'gpu') throw new SiskinError('gpu_unavailable', `${why?.message} Load the model with backend "auto" or "cpu".`);
+  if (message.backend === 'gpu')
+    throw new SiskinError(
+      'gpu_unavailable',
+      `${why?.message} Load the model with backend "auto" or "cpu".`,
+    );
   return new PickedBackend(message, ...(await onCpu(message)), cpuInfo(adapter, why));
 }
 
@@ -44,7 +48,11 @@ function gpuOptions({ context_tokens, cache_type }) {
  * @returns {BackendInfo}
  */
 function cpuInfo(adapter, why) {
-  return { backend: 'cpu', ...(adapter !== undefined && { adapter }), ...(why !== undefined && { gpu_refusal: messageOf(why), gpu_refusal_code: codeOf(why) }) };
+  return {
+    backend: 'cpu',
+    ...(adapter !== undefined && { adapter }),
+    ...(why !== undefined && { gpu_refusal: messageOf(why), gpu_refusal_code: codeOf(why) }),
+  };
 }
 
 /**
@@ -136,7 +144,12 @@ export class PickedBackend {
   mayFallBack(error) {
     const { backend, source } = this.#message;
     // What comes through a port comes once.
-    return isDeviceError(error) && backend !== 'gpu' && source.kind !== 'port' && this.#info.backend === 'gpu';
+    return (
+      isDeviceError(error) &&
+      backend !== 'gpu' &&
+      source.kind !== 'port' &&
+      this.#info.backend === 'gpu'
+    );
   }
 
   /** @param {unknown} why */
@@ -152,7 +165,9 @@ export class PickedBackend {
    * @param {unknown} error
    */
   mayRecover(error) {
-    return isDeviceError(error) && this.#message.source.kind !== 'port' && this.#info.backend === 'gpu';
+    return (
+      isDeviceError(error) && this.#message.source.kind !== 'port' && this.#info.backend === 'gpu'
+    );
   }
 
   /**
@@ -164,13 +179,17 @@ export class PickedBackend {
     while (this.#restarts < MOST_RESTARTS) {
       this.#restarts += 1;
       try {
-        return await this.#reload(await this.#started.module.Engine.on_gpu(gpuOptions(this.#message)));
+        return await this.#reload(
+          await this.#started.module.Engine.on_gpu(gpuOptions(this.#message)),
+        );
       } catch (error) {
         if (!isDeviceError(error)) throw error;
       }
     }
     this.#info = cpuInfo(this.#info.adapter, why);
-    await this.#reload(new this.#started.module.Engine({ context_tokens: this.#message.context_tokens, threads: 1 }));
+    await this.#reload(
+      new this.#started.module.Engine({ context_tokens: this.#message.context_tokens, threads: 1 }),
+    );
   }
 
   /** @param {Engine} fresh */

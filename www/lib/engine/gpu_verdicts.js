@@ -22,7 +22,12 @@ function subject(source, threads) {
 function recallAll() {
   try {
     const all = JSON.parse(localStorage.getItem(KEY) ?? '[]');
-    return Array.isArray(all) ? all.filter((entry) => typeof entry?.[1]?.adapter === 'string' && typeof entry[1].gpu_refusal === 'string') : [];
+    return Array.isArray(all)
+      ? all.filter(
+          (entry) =>
+            typeof entry?.[1]?.adapter === 'string' && typeof entry[1].gpu_refusal === 'string',
+        )
+      : [];
   } catch {
     // Storage that is forbidden or broken knows nothing.
     return [];
@@ -47,7 +52,12 @@ export function recallGpu(source, threads) {
 export function rememberGpu(source, threads, { adapter, gpu_refusal, gpu_refusal_code }) {
   const found = subject(source, threads);
   // What failed for want of memory may go well next time.
-  if (found === undefined || adapter === undefined || (gpu_refusal !== undefined && gpu_refusal_code !== 'gpu_refused')) return;
+  if (
+    found === undefined ||
+    adapter === undefined ||
+    (gpu_refusal !== undefined && gpu_refusal_code !== 'gpu_refused')
+  )
+    return;
   const all = recallAll().filter(([subject]) => subject !== found);
   if (gpu_refusal !== undefined) all.push([found, { adapter, gpu_refusal }]);
   try {

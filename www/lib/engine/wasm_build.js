@@ -5,9 +5,15 @@ import { ofSameVersion } from '../offline/site_version.js';
 /** @import { WasmModule } from '../protocol.js' */
 
 /** A module whose one function uses `i8x16.relaxed_swizzle`: it validates where relaxed SIMD exists. */
-const RELAXED_SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11];
+const RELAXED_SIMD = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15,
+  65, 2, 253, 15, 253, 128, 2, 11,
+];
 /** The same with `i8x16.popcnt`. */
-const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+const SIMD = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
+  253, 98, 11,
+];
 
 /** More threads than this gain little: decoding is bound by memory. */
 const MOST_THREADS = 8;
@@ -49,9 +55,21 @@ function builds(threads) {
   const list = [];
   const relaxed = WebAssembly.validate(new Uint8Array(RELAXED_SIMD));
   // Spelled out, because bundlers find files by `new URL` with a literal.
-  if (relaxed && threads > 1) list.push({ script: new URL('../wasm/siskin_threads.js', import.meta.url), wasm: new URL('../wasm/siskin_threads_bg.wasm', import.meta.url) });
-  if (relaxed) list.push({ script: new URL('../wasm/siskin_relaxed.js', import.meta.url), wasm: new URL('../wasm/siskin_relaxed_bg.wasm', import.meta.url) });
-  else if (WebAssembly.validate(new Uint8Array(SIMD))) list.push({ script: new URL('../wasm/siskin_simd.js', import.meta.url), wasm: new URL('../wasm/siskin_simd_bg.wasm', import.meta.url) });
+  if (relaxed && threads > 1)
+    list.push({
+      script: new URL('../wasm/siskin_threads.js', import.meta.url),
+      wasm: new URL('../wasm/siskin_threads_bg.wasm', import.meta.url),
+    });
+  if (relaxed)
+    list.push({
+      script: new URL('../wasm/siskin_relaxed.js', import.meta.url),
+      wasm: new URL('../wasm/siskin_relaxed_bg.wasm', import.meta.url),
+    });
+  else if (WebAssembly.validate(new Uint8Array(SIMD)))
+    list.push({
+      script: new URL('../wasm/siskin_simd.js', import.meta.url),
+      wasm: new URL('../wasm/siskin_simd_bg.wasm', import.meta.url),
+    });
   return list;
 }
 
@@ -74,7 +92,11 @@ export async function startEngine(wanted_threads) {
       cause = error;
     }
   }
-  if (list.length === 0) throw new SiskinError('no_simd', 'This browser has no WebAssembly SIMD. Use Chrome 96, Firefox 114, Safari 16.4 or newer.');
+  if (list.length === 0)
+    throw new SiskinError(
+      'no_simd',
+      'This browser has no WebAssembly SIMD. Use Chrome 96, Firefox 114, Safari 16.4 or newer.',
+    );
   throw new SiskinError(
     'wasm_failed',
     `The engine's WebAssembly did not start: ${messageOf(cause)}. Check that dist/wasm is served beside the scripts and that the page's CSP has 'wasm-unsafe-eval'.`,
@@ -93,7 +115,8 @@ async function start({ script, wasm }, wanted_threads) {
   if (!response.ok) throw new Error(`${wasm.pathname} answered with status ${response.status}`);
   const compiled = await compile(response);
   const { memory } = await module.default({ module_or_path: compiled });
-  const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+  const shared =
+    typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
   const thread_count = shared ? wanted_threads : 1;
   const startThreads = async () => {
     const shared = { script: ofSameVersion(script, response), module: compiled, memory };
@@ -106,7 +129,8 @@ async function start({ script, wasm }, wanted_threads) {
 /** @param {Response} response */
 async function compile(response) {
   // Streaming needs the MIME type application/wasm, which some static hosts do not send.
-  if (response.headers.get('Content-Type') === 'application/wasm') return WebAssembly.compileStreaming(response);
+  if (response.headers.get('Content-Type') === 'application/wasm')
+    return WebAssembly.compileStreaming(response);
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
@@ -116,7 +140,10 @@ async function compile(response) {
  */
 function startThread(shared) {
   return new Promise((resolve) => {
-    const thread = new Worker(new URL('../thread.js', import.meta.url), { type: 'module', name: 'siskin thread' });
+    const thread = new Worker(new URL('../thread.js', import.meta.url), {
+      type: 'module',
+      name: 'siskin thread',
+    });
     const giveUp = () => {
       thread.terminate();
       resolve(undefined);

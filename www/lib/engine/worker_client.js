@@ -40,9 +40,16 @@ export class WorkerClient {
 
   constructor() {
     try {
-      this.#worker = new Worker(new URL('../worker.js', import.meta.url), { type: 'module', name: 'siskin' });
+      this.#worker = new Worker(new URL('../worker.js', import.meta.url), {
+        type: 'module',
+        name: 'siskin',
+      });
     } catch (cause) {
-      throw new SiskinError('worker_failed', `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from the page's own origin, and allow it in worker-src.`, { cause });
+      throw new SiskinError(
+        'worker_failed',
+        `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from the page's own origin, and allow it in worker-src.`,
+        { cause },
+      );
     }
     this.#worker.onmessage = ({ data }) => this.#receive(data);
     this.#worker.onmessageerror = () => this.#crash('a message could not be read');
@@ -64,7 +71,11 @@ export class WorkerClient {
     try {
       this.#worker.postMessage({ ...message, id }, transfer);
     } catch (cause) {
-      throw new SiskinError('invalid_argument', `The request holds something that cannot be sent to the worker: ${messageOf(cause)}`, { cause });
+      throw new SiskinError(
+        'invalid_argument',
+        `The request holds something that cannot be sent to the worker: ${messageOf(cause)}`,
+        { cause },
+      );
     }
     const cancel = () => {
       const call = this.#calls.get(id);
@@ -73,7 +84,9 @@ export class WorkerClient {
       if (!this.#ended) this.#post({ type: 'stop', id });
       call.reject(abortedError());
     };
-    const result = new Promise((resolve, reject) => this.#calls.set(id, { resolve, reject, onMessage }));
+    const result = new Promise((resolve, reject) =>
+      this.#calls.set(id, { resolve, reject, onMessage }),
+    );
     signal?.addEventListener('abort', cancel, { once: true });
     const forget = () => signal?.removeEventListener('abort', cancel);
     result.then(forget, forget);
@@ -102,7 +115,10 @@ export class WorkerClient {
 
   /** @param {string} why */
   #crash(why) {
-    const error = new SiskinError('worker_failed', `The engine crashed (${why}). Load the model again; if that repeats, memory may be short: close other tabs or take a smaller model.`);
+    const error = new SiskinError(
+      'worker_failed',
+      `The engine crashed (${why}). Load the model again; if that repeats, memory may be short: close other tabs or take a smaller model.`,
+    );
     this.end(error, error);
   }
 

@@ -1,8 +1,21 @@
 /** Fetches what is missing of a model: parts in parallel where the server answers ranges, whole files where it does not. */
 import { SiskinError } from '../errors.js';
-import { CONNECTION_BROKEN, FIRST_DELAYS_MS, HttpError, NOT_KEPT, bodyOf, contentLength, contentRange, isEncoded, request, retry, validator } from './http.js';
+import {
+  CONNECTION_BROKEN,
+  FIRST_DELAYS_MS,
+  HttpError,
+  NOT_KEPT,
+  bodyOf,
+  contentLength,
+  contentRange,
+  isEncoded,
+  request,
+  retry,
+  validator,
+} from './http.js';
 import { fetchManifest, isManifest } from './manifest.js';
-import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partBytes, partCount } from './record.js';
+import { fileOf, locate, partsOf } from './part_layout.js';
+import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';
 
 /** @import { ModelRecord } from './record.js' */
 
@@ -54,7 +67,10 @@ export class Download {
     this.#pin = sha256;
     this.#target = target;
     if (signal.aborted) this.#stop.abort();
-    signal.addEventListener('abort', () => this.#stop.abort(), { once: true, signal: this.#signal });
+    signal.addEventListener('abort', () => this.#stop.abort(), {
+      once: true,
+      signal: this.#signal,
+    });
   }
 
   /**
@@ -90,15 +106,23 @@ export class Download {
    */
   async #contact(end_part) {
     if (!this.#target.record && isManifest(this.#url)) {
-      const record = await fetchManifest({ url: this.#url, init: this.#init, sha256: this.#pin }, this.#signal);
+      const record = await fetchManifest(
+        { url: this.#url, init: this.#init, sha256: this.#pin },
+        this.#signal,
+      );
       await this.#target.begin(record, record.size_bytes);
     }
     const { record } = this.#target;
     const part = record ? this.#next(end_part) : 0;
     if (part === undefined) return;
-    const { url, first, last } = record ? locate(record, part) : { url: this.#url, first: 0, last: PART_BYTES - 1 };
+    const { url, first, last } = record
+      ? locate(record, part)
+      : { url: this.#url, first: 0, last: PART_BYTES - 1 };
     let response = await this.#askForRange(url, [first, last]);
-    const size_bytes = response.status === 206 && !isEncoded(response) ? (contentRange(response)?.size_bytes ?? (await this.#lengthOf(url))) : null;
+    const size_bytes =
+      response.status === 206 && !isEncoded(response)
+        ? (contentRange(response)?.size_bytes ?? (await this.#lengthOf(url)))
+        : null;
     if (size_bytes === null) {
       this.#ranges = false;
       // Part of something compressed, or of nobody knows what.
@@ -118,7 +142,12 @@ export class Download {
    */
   async #begin(response, size_bytes) {
     const chunks = Array(size_bytes === null ? 0 : Math.ceil(size_bytes / CHUNK_BYTES)).fill(null);
-    const record = newRecord(this.#url, { size_bytes, validator: validator(response), files: [{ url: this.#url, size_bytes }], chunks });
+    const record = newRecord(this.#url, {
+      size_bytes,
+      validator: validator(response),
+      files: [{ url: this.#url, size_bytes }],
+      chunks,
+    });
     await this.#target.begin(record, size_bytes ?? contentLength(response));
   }
 
@@ -129,7 +158,10 @@ export class Download {
    */
   async #askForRange(url, range) {
     try {
-      return await retry(() => this.#request(url, range), { delays_ms: FIRST_DELAYS_MS, signal: this.#signal });
+      return await retry(() => this.#request(url, range), {
+        delays_ms: FIRST_DELAYS_MS,
+        signal: this.#signal,
+      });
     } catch (error) {
       // Some servers break on ranges, compress them against the browser's word, or do not allow other sites' pages to ask for them.
       if (!(error instanceof SiskinError) || error.code !== 'network') throw error;
@@ -146,7 +178,8 @@ export class Download {
     const moved = this.#moved.get(url);
     try {
       const response = await request(moved ?? url, this.#init, { range, signal: this.#signal });
-      if (response.redirected && this.#mayShortcut(url, response.url)) this.#moved.set(url, response.url);
+      if (response.redirected && this.#mayShortcut(url, response.url))
+        this.#moved.set(url, response.url);
       this.#contacted = true;
       return response;
     } catch (error) {
@@ -171,7 +204,10 @@ export class Download {
    * @param {string} target
    */
   #mayShortcut(url, target) {
-    return new URL(url).origin === new URL(target).origin || new Headers(this.#init.headers).keys().next().done === true;
+    return (
+      new URL(url).origin === new URL(target).origin ||
+      new Headers(this.#init.headers).keys().next().done === true
+    );
   }
 
   /**
@@ -181,7 +217,9 @@ export class Download {
    */
   async #lengthOf(url) {
     try {
-      return contentLength(await request(url, { ...this.#init, method: 'HEAD' }, { signal: this.#signal }));
+      return contentLength(
+        await request(url, { ...this.#init, method: 'HEAD' }, { signal: this.#signal }),
+      );
     } catch {
       return null;
     }
@@ -268,7 +306,11 @@ export class Download {
       }
     };
     try {
-      await retry(fill, { delays_ms: this.#delays_ms, signal: this.#signal, progress: () => filled });
+      await retry(fill, {
+        delays_ms: this.#delays_ms,
+        signal: this.#signal,
+        progress: () => filled,
+      });
       if (filled === bytes.length) await this.#target.save(part, bytes);
     } finally {
       this.#target.arrived(-filled);
@@ -296,7 +338,8 @@ export class Download {
       this.#target.arrived(-filled);
       filled = 0;
       const flush = async () => {
-        if (!this.#target.parts.has(part)) await this.#target.save(part, buffer.subarray(0, filled));
+        if (!this.#target.parts.has(part))
+          await this.#target.save(part, buffer.subarray(0, filled));
         this.#target.arrived(-filled);
         filled = 0;
         part += 1;
@@ -314,7 +357,10 @@ export class Download {
         }
       }
       if (expected_bytes !== null && received < expected_bytes) {
-        throw new SiskinError('network', `The connection ended after ${received} of ${expected_bytes} bytes. Try again.`);
+        throw new SiskinError(
+          'network',
+          `The connection ended after ${received} of ${expected_bytes} bytes. Try again.`,
+        );
       }
       if (file.size_bytes !== null && received > file.size_bytes) throw changed(file.url);
       if (filled > 0) await flush();
@@ -339,7 +385,9 @@ export class Download {
     const now = validator(response);
     const range = contentRange(response);
     const length = response.status === 206 ? range?.size_bytes : contentLength(response);
-    const differs = (pinned !== null && now !== null && pinned !== now) || (size_bytes !== null && length != null && length !== size_bytes);
+    const differs =
+      (pinned !== null && now !== null && pinned !== now) ||
+      (size_bytes !== null && length != null && length !== size_bytes);
     if (!differs && (response.status !== 206 || !range || range.first === first)) return;
     response.body?.cancel().catch(() => {});
     throw changed(url);
@@ -348,39 +396,8 @@ export class Download {
 
 /** @param {string} url */
 function changed(url) {
-  return new SiskinError('file_changed', `The file at ${url} keeps changing while it is fetched. Wait until the server has all of the new one, and try again.`);
-}
-
-/**
- * @param {ModelRecord} record
- * @param {number} part
- */
-function fileOf({ files }, part) {
-  let end = 0;
-  const index = files.findIndex(({ size_bytes }) => (end += size_bytes ?? Infinity) > part * PART_BYTES);
-  return Math.max(0, index);
-}
-
-/**
- * The numbers of a file's parts; the first of them where nobody knows how many there are.
- *
- * @param {ModelRecord} record
- * @param {number} index
- */
-function partsOf({ files }, index) {
-  const before = files.slice(0, index).reduce((sum, { size_bytes }) => sum + (size_bytes ?? 0), 0) / PART_BYTES;
-  const count = Math.ceil((files[index].size_bytes ?? 1) / PART_BYTES);
-  return Array.from({ length: count }, (_, i) => before + i);
-}
-
-/**
- * Where a part lies on the server.
- *
- * @param {ModelRecord} record
- * @param {number} part
- */
-function locate(record, part) {
-  const index = fileOf(record, part);
-  const first = (part - partsOf(record, index)[0]) * PART_BYTES;
-  return { url: record.files[index].url, first, last: first + partBytes(record, part) - 1 };
+  return new SiskinError(
+    'file_changed',
+    `The file at ${url} keeps changing while it is fetched. Wait until the server has all of the new one, and try again.`,
+  );
 }

@@ -14,7 +14,8 @@ export const FIRST_DELAYS_MS = [300, 900];
 /** The browser's own cache would keep a second copy. @type {RequestInit} */
 export const NOT_KEPT = { cache: 'no-store' };
 
-export const CONNECTION_BROKEN = 'The connection broke before the model had arrived. Check it and try again.';
+export const CONNECTION_BROKEN =
+  'The connection broke before the model had arrived. Check it and try again.';
 
 /** An answer other than success, before it becomes the caller's. */
 export class HttpError extends SiskinError {
@@ -22,12 +23,19 @@ export class HttpError extends SiskinError {
   constructor(response) {
     const { status, statusText } = response;
     const advice =
-      status === 404 ? 'There is no such file: check the address.'
-      : status === 401 || status === 403 ? 'The file may need a login or an accepted licence: download it by hand and open the file.'
-      : status === 429 ? 'Wait a little and try again.'
-      : status >= 500 ? 'The trouble is on the server: try again later.'
-      : 'Check the address.';
-    super('http_status', `The server answered ${status}${statusText ? ` ${statusText}` : ''}. ${advice}`);
+      status === 404
+        ? 'There is no such file: check the address.'
+        : status === 401 || status === 403
+          ? 'The file may need a login or an accepted licence: download it by hand and open the file.'
+          : status === 429
+            ? 'Wait a little and try again.'
+            : status >= 500
+              ? 'The trouble is on the server: try again later.'
+              : 'Check the address.';
+    super(
+      'http_status',
+      `The server answered ${status}${statusText ? ` ${statusText}` : ''}. ${advice}`,
+    );
     this.status = status;
     this.retry_after_ms = retryAfterMs(response);
   }
@@ -81,7 +89,11 @@ export async function request(url, init, { range, signal }) {
   } catch (cause) {
     throwIfAborted(signal);
     const host = new URL(url).host || 'the address';
-    throw new SiskinError('network', `Could not reach ${host}. Check the connection and the address, and that the server allows this page to read from it (CORS).`, { cause });
+    throw new SiskinError(
+      'network',
+      `Could not reach ${host}. Check the connection and the address, and that the server allows this page to read from it (CORS).`,
+      { cause },
+    );
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
@@ -145,7 +157,10 @@ function pieceReader(body) {
     reader = body.getReader({ mode: 'byob' });
   } catch {
     const reader = body.getReader();
-    return { read: async () => (await reader.read()).value, cancel: () => void reader.cancel().catch(() => {}) };
+    return {
+      read: async () => (await reader.read()).value,
+      cancel: () => void reader.cancel().catch(() => {}),
+    };
   }
   let buffer = new ArrayBuffer(PIECE_BYTES);
   const read = async () => {
@@ -170,7 +185,7 @@ function pieceReader(body) {
  */
 export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) {
   let failures = 0;
-  for (let reached = progress(); ; ) {
+  for (let reached = progress(); ;) {
     try {
       return await attempt();
     } catch (error) {
@@ -178,7 +193,8 @@ export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) 
       if (progress() > reached) failures = 0;
       reached = progress();
       const wait_ms = error instanceof HttpError ? error.retry_after_ms : 0;
-      if (!isPassing(error) || failures >= delays_ms.length || wait_ms > MOST_RETRY_AFTER_MS) throw error;
+      if (!isPassing(error) || failures >= delays_ms.length || wait_ms > MOST_RETRY_AFTER_MS)
+        throw error;
       // Spread, so that several requests that failed together do not come back together.
       const spread_ms = delays_ms[failures++] * (0.75 + Math.random() / 2);
       await sleep(Math.max(spread_ms, wait_ms), signal);

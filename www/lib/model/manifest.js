@@ -52,14 +52,22 @@ export async function fetchManifest({ url, init, sha256: pin }, signal) {
       for await (const piece of bodyOf(response, signal)) {
         pieces.push(piece.slice());
         length += piece.length;
-        if (length > MOST_MANIFEST_BYTES) throw new SiskinError('manifest', `What lies at ${url} is too long for a manifest. Give the address of the manifest.json that siskin shard wrote, or of a GGUF file.`);
+        if (length > MOST_MANIFEST_BYTES)
+          throw new SiskinError(
+            'manifest',
+            `What lies at ${url} is too long for a manifest. Give the address of the manifest.json that siskin shard wrote, or of a GGUF file.`,
+          );
       }
       return new Uint8Array(await new Blob(pieces).arrayBuffer());
     },
     { delays_ms: FIRST_DELAYS_MS, signal },
   );
   const hash = await sha256(bytes);
-  if (pin !== undefined && hash !== pin) throw new SiskinError('integrity', `The manifest at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`);
+  if (pin !== undefined && hash !== pin)
+    throw new SiskinError(
+      'integrity',
+      `The manifest at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`,
+    );
   return recordOf(url, new TextDecoder().decode(bytes), hash);
 }
 
@@ -73,7 +81,11 @@ export async function fetchManifest({ url, init, sha256: pin }, signal) {
  * @throws {SiskinError} `manifest`
  */
 export function recordOf(url, text, sha256) {
-  const wrong = (/** @type {string} */ what) => new SiskinError('manifest', `The manifest at ${url} ${what}. Write it again with siskin shard, and upload the whole folder.`);
+  const wrong = (/** @type {string} */ what) =>
+    new SiskinError(
+      'manifest',
+      `The manifest at ${url} ${what}. Write it again with siskin shard, and upload the whole folder.`,
+    );
   /** @type {ModelManifest} */
   let manifest;
   try {
@@ -84,19 +96,33 @@ export function recordOf(url, text, sha256) {
   if (manifest?.siskin_manifest !== 1) throw wrong('is not one of version 1');
   const { name, size_bytes, chunk_bytes, chunks, shards } = manifest;
   if (chunk_bytes !== CHUNK_BYTES) throw wrong('has chunks of another size');
-  if (!isCount(size_bytes) || !Array.isArray(chunks) || chunks.length !== Math.ceil(size_bytes / CHUNK_BYTES)) throw wrong('has too few chunks, or too many');
-  if (!chunks.every((chunk) => typeof chunk === 'string' && /^[0-9a-f]{64}$/.test(chunk))) throw wrong('holds what is no SHA-256');
+  if (
+    !isCount(size_bytes) ||
+    !Array.isArray(chunks) ||
+    chunks.length !== Math.ceil(size_bytes / CHUNK_BYTES)
+  )
+    throw wrong('has too few chunks, or too many');
+  if (!chunks.every((chunk) => typeof chunk === 'string' && /^[0-9a-f]{64}$/.test(chunk)))
+    throw wrong('holds what is no SHA-256');
   if (!Array.isArray(shards) || shards.length === 0) throw wrong('lists no shards');
   let end = 0;
   const files = shards.map((shard) => {
-    if (end % CHUNK_BYTES || !isCount(shard?.size_bytes)) throw wrong('has a shard of an impossible size');
+    if (end % CHUNK_BYTES || !isCount(shard?.size_bytes))
+      throw wrong('has a shard of an impossible size');
     // Beside the manifest, and nowhere else.
-    if (typeof shard.file !== 'string' || !/^[\w-][\w.-]*$/.test(shard.file)) throw wrong('names a shard that is not beside it');
+    if (typeof shard.file !== 'string' || !/^[\w-][\w.-]*$/.test(shard.file))
+      throw wrong('names a shard that is not beside it');
     end += shard.size_bytes;
     return { url: new URL(shard.file, url).href, size_bytes: shard.size_bytes };
   });
   if (end !== size_bytes) throw wrong('has shards that do not make up the whole');
-  return newRecord(url, { size_bytes, files, chunks, sha256, ...(typeof name === 'string' && name ? { name } : {}) });
+  return newRecord(url, {
+    size_bytes,
+    files,
+    chunks,
+    sha256,
+    ...(typeof name === 'string' && name ? { name } : {}),
+  });
 }
 
 /** @param {unknown} value */

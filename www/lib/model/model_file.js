@@ -54,7 +54,10 @@ export class ModelFile {
     this.#folder = folder;
     this.#part_store = new PartStore(source, store, folder, this.#signal);
     if (signal?.aborted) this.#stop.abort();
-    signal?.addEventListener('abort', () => this.#stop.abort(), { once: true, signal: this.#signal });
+    signal?.addEventListener('abort', () => this.#stop.abort(), {
+      once: true,
+      signal: this.#signal,
+    });
   }
 
   /**
@@ -64,7 +67,12 @@ export class ModelFile {
    * @throws {SiskinError} `storage_failed`
    */
   static async open(source, signal) {
-    const file = new ModelFile(source, await openStore(source.storage), await folderOf(source.url), signal);
+    const file = new ModelFile(
+      source,
+      await openStore(source.storage),
+      await folderOf(source.url),
+      signal,
+    );
     try {
       await file.#part_store.refresh();
     } catch (error) {
@@ -123,7 +131,10 @@ export class ModelFile {
   async *chunks() {
     const { url, sha256: pin } = this.#source;
     const part_store = this.#part_store;
-    const whole = pin !== undefined && !isManifest(url) && part_store.record?.sha256 !== pin ? new Sha256() : undefined;
+    const whole =
+      pin !== undefined && !isManifest(url) && part_store.record?.sha256 !== pin
+        ? new Sha256()
+        : undefined;
     /** @type {Promise<Uint8Array<ArrayBuffer> | undefined>[]} */
     const ahead = [];
     for (let chunk = 0; ; chunk++) {
@@ -172,7 +183,7 @@ export class ModelFile {
     const part_store = this.#part_store;
     await ifUnlocked(this.#folder, async () => {
       const chunk = part_store.firstMissing();
-      for (let verified = chunk === undefined; chunk !== undefined && !verified; ) {
+      for (let verified = chunk === undefined; chunk !== undefined && !verified;) {
         await this.#download((chunk + 1) * PARTS);
         if (!part_store.record) break;
         const read = await part_store.read(part_store.record, chunk);
@@ -233,9 +244,16 @@ export class ModelFile {
    * @param {'absent' | 'wrong'} why
    */
   async #hopeless({ url, size_bytes }, chunk, why) {
-    if (why === 'absent') return new SiskinError('storage_failed', "The browser does not keep what it was given. Reload the page, or load with storage: 'memory'.");
+    if (why === 'absent')
+      return new SiskinError(
+        'storage_failed',
+        "The browser does not keep what it was given. Reload the page, or load with storage: 'memory'.",
+      );
     const replaced = await this.#isReplaced();
-    const [first, last] = [chunk * CHUNK_BYTES, Math.min((chunk + 1) * CHUNK_BYTES, size_bytes ?? Infinity) - 1];
+    const [first, last] = [
+      chunk * CHUNK_BYTES,
+      Math.min((chunk + 1) * CHUNK_BYTES, size_bytes ?? Infinity) - 1,
+    ];
     const wrong = new SiskinError(
       'integrity',
       `Chunk ${chunk} (bytes ${first} to ${last}) of ${url} came wrong ${MOST_WRONG} times. ` +
@@ -258,7 +276,12 @@ export class ModelFile {
       return;
     }
     // What was kept may be an older file: the server is asked.
-    const error = this.from_cache ? replacedError(url) : new SiskinError('integrity', `The file at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`);
+    const error = this.from_cache
+      ? replacedError(url)
+      : new SiskinError(
+          'integrity',
+          `The file at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`,
+        );
     await this.discard(error);
     throw error;
   }
@@ -267,7 +290,9 @@ export class ModelFile {
   async #fetch() {
     try {
       const download = () => this.#download(Infinity);
-      await (this.#part_store.isPersistent ? withLock(this.#folder, this.#signal, download) : download());
+      await (this.#part_store.isPersistent
+        ? withLock(this.#folder, this.#signal, download)
+        : download());
     } catch (error) {
       this.#failure ??= this.#signal.aborted ? abortedError() : error;
     }
@@ -287,8 +312,10 @@ export class ModelFile {
     } catch (error) {
       // What is removed here must not be missed, nor the load fail and its worker end before it is gone.
       this.#failing = true;
-      const replaced = error instanceof HttpError && GONE.includes(error.status) && (await this.#isReplaced());
-      if (replaced || (error instanceof SiskinError && error.code === 'file_changed')) await part_store.reset();
+      const replaced =
+        error instanceof HttpError && GONE.includes(error.status) && (await this.#isReplaced());
+      if (replaced || (error instanceof SiskinError && error.code === 'file_changed'))
+        await part_store.reset();
       // Nothing else on the site could be stored beside it.
       else if (part_store.isFull) await part_store.discard();
       throw replaced ? replacedError(this.#source.url) : error;

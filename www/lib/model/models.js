@@ -29,8 +29,12 @@ const PROGRESS_INTERVAL_MS = 100;
 /** Those that are here, whole or in part. @returns {Promise<StoredModel[]>} */
 async function list() {
   const store = await openStore('disk');
-  const models = await Promise.all((await store.folders()).map((folder) => describe(store, folder)));
-  return models.filter((model) => model !== undefined).sort((a, b) => b.used.getTime() - a.used.getTime());
+  const models = await Promise.all(
+    (await store.folders()).map((folder) => describe(store, folder)),
+  );
+  return models
+    .filter((model) => model !== undefined)
+    .sort((a, b) => b.used.getTime() - a.used.getTime());
 }
 
 /**
@@ -43,7 +47,14 @@ async function describe(store, folder) {
   if (!record) return undefined;
   const { parts } = await partsIn(store, folder, record);
   const { url, name, size_bytes, used_ms } = record;
-  return { url, name, size_bytes, stored_bytes: storedBytes(record, parts), complete: isComplete(record, parts), used: new Date(used_ms) };
+  return {
+    url,
+    name,
+    size_bytes,
+    stored_bytes: storedBytes(record, parts),
+    complete: isComplete(record, parts),
+    used: new Date(used_ms),
+  };
 }
 
 /** @param {string | URL | Request} source */
@@ -83,7 +94,11 @@ async function size(source) {
 async function prefetch(source, { signal, onProgress, ...options } = {}) {
   const file = await open(source, options, signal);
   const meter = new Meter(file.arrived_bytes);
-  const report = () => onProgress?.({ ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }), from_cache: file.from_cache });
+  const report = () =>
+    onProgress?.({
+      ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }),
+      from_cache: file.from_cache,
+    });
   const timer = setInterval(report, PROGRESS_INTERVAL_MS);
   try {
     report();
@@ -110,7 +125,10 @@ async function prefetchChunk(source, { signal, onProgress, ...options } = {}) {
   const meter = new Meter(file.arrived_bytes);
   try {
     const complete = await file.fetchChunk();
-    const progress = { ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }), from_cache: file.from_cache };
+    const progress = {
+      ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }),
+      from_cache: file.from_cache,
+    };
     onProgress?.(progress);
     return { ...progress, complete };
   } finally {
@@ -126,7 +144,10 @@ async function prefetchChunk(source, { signal, onProgress, ...options } = {}) {
 async function open(source, options, signal) {
   const described = urlSource(source, options);
   if ((await openStore('disk')).kind === 'memory') {
-    throw new SiskinError('storage_failed', 'This browser keeps nothing for this page, so that nothing can be fetched for later. Serve the page over https, and not in a private window.');
+    throw new SiskinError(
+      'storage_failed',
+      'This browser keeps nothing for this page, so that nothing can be fetched for later. Serve the page over https, and not in a private window.',
+    );
   }
   void askToStay();
   return ModelFile.open(described, signal);
@@ -143,7 +164,10 @@ async function remove(source) {
   const store = await openStore('disk');
   const folder = await folderOf(urlSource(source).url);
   if (store.kind === 'memory' || (await ifUnlocked(folder, () => store.remove(folder)))) return;
-  throw new SiskinError('in_use', 'The model is just being fetched, by this tab or another one. Stop that first.');
+  throw new SiskinError(
+    'in_use',
+    'The model is just being fetched, by this tab or another one. Stop that first.',
+  );
 }
 
 export const models = Object.freeze({ list, has, size, prefetch, prefetchChunk, remove });

@@ -1,7 +1,16 @@
 /** What of a model is in the store: its record and its parts, as they come from a download or from another tab. */
 import { SiskinError, messageOf, throwIfAborted } from '../errors.js';
 import { isManifest } from './manifest.js';
-import { PARTS, isComplete, partBytes, partCount, partsIn, readRecord, storedBytes, writeRecord } from './record.js';
+import {
+  PARTS,
+  isComplete,
+  partBytes,
+  partCount,
+  partsIn,
+  readRecord,
+  storedBytes,
+  writeRecord,
+} from './record.js';
 import { evictOldest, fullError, isFull, makeRoom } from '../storage/quota.js';
 import { sha256 } from './sha256.js';
 
@@ -99,7 +108,10 @@ export class PartStore {
     const { url, sha256: pin } = this.#source;
     const record = await readRecord(this.#store, this.#folder);
     const known = this.record;
-    this.#usable = record !== undefined && record.size_bytes !== null && (pin === undefined || record.sha256 === pin || (record.sha256 === null && !isManifest(url)));
+    this.#usable =
+      record !== undefined &&
+      record.size_bytes !== null &&
+      (pin === undefined || record.sha256 === pin || (record.sha256 === null && !isManifest(url)));
     if (!record || !this.#usable) {
       // Removed meanwhile. What the engine has begun with it may still end with.
       if (!this.given) {
@@ -109,9 +121,14 @@ export class PartStore {
       return;
     }
     const { parts, useless } = await partsIn(this.#store, this.#folder, record);
-    const same = !known || known.size_bytes === null || (known.size_bytes === record.size_bytes && known.validator === record.validator);
+    const same =
+      !known ||
+      known.size_bytes === null ||
+      (known.size_bytes === record.size_bytes && known.validator === record.validator);
     if (this.given && !same) throw replacedError(url);
-    record.chunks = record.chunks.map((hash, chunk) => hash ?? (same ? (known?.chunks[chunk] ?? null) : null));
+    record.chunks = record.chunks.map(
+      (hash, chunk) => hash ?? (same ? (known?.chunks[chunk] ?? null) : null),
+    );
     this.record = record;
     this.parts = parts;
     for (const part of this.#dropped) this.parts.delete(part);
@@ -122,7 +139,9 @@ export class PartStore {
   /** Makes ready to go on with a download. */
   async prepare() {
     // What a browser left that was killed. It goes if it can.
-    await Promise.all(this.#useless.map((name) => this.#store.remove(this.#folder, name).catch(() => {})));
+    await Promise.all(
+      this.#useless.map((name) => this.#store.remove(this.#folder, name).catch(() => {})),
+    );
     if (this.record) await this.#reserve();
   }
 
@@ -153,7 +172,8 @@ export class PartStore {
   /** The first chunk that is not whole. */
   firstMissing() {
     const count = this.record ? partCount(this.record) : Infinity;
-    for (let part = 0; part < count; part++) if (!this.parts.has(part)) return Math.floor(part / PARTS);
+    for (let part = 0; part < count; part++)
+      if (!this.parts.has(part)) return Math.floor(part / PARTS);
     return undefined;
   }
 
@@ -173,12 +193,14 @@ export class PartStore {
       // Taken away meanwhile, by another tab or by the browser, or unreadable.
       return 'absent';
     }
-    if (!bytes || bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0)) return 'absent';
+    if (!bytes || bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0))
+      return 'absent';
     const hash = await sha256(bytes);
     const expected = record.chunks[chunk] ?? null;
     if (expected !== null && hash !== expected) return 'wrong';
     // Memory keeps nothing that the engine has.
-    if (!this.isPersistent) await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
+    if (!this.isPersistent)
+      await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
     if (expected === null) {
       record.chunks[chunk] = hash;
       this.keepRecord();
@@ -196,7 +218,10 @@ export class PartStore {
     }
     this.changed();
     // Before anybody stores them again, which a file that cannot be removed does not hinder.
-    await (this.#dropping = Promise.all([this.#dropping, ...numbers.map((part) => this.#store.remove(this.#folder, String(part)).catch(() => {}))]));
+    await (this.#dropping = Promise.all([
+      this.#dropping,
+      ...numbers.map((part) => this.#store.remove(this.#folder, String(part)).catch(() => {})),
+    ]));
   }
 
   /**
@@ -271,9 +296,16 @@ export class PartStore {
    */
   keepRecord() {
     const { record } = this;
-    if (record && this.isPersistent && !this.#discarded && (this.isComplete || this.fetched.size > 0)) {
+    if (
+      record &&
+      this.isPersistent &&
+      !this.#discarded &&
+      (this.isComplete || this.fetched.size > 0)
+    ) {
       // A record that cannot be kept costs a hash, not the model.
-      this.#keeping = this.#keeping.then(() => writeRecord(this.#store, this.#folder, record)).catch(() => {});
+      this.#keeping = this.#keeping
+        .then(() => writeRecord(this.#store, this.#folder, record))
+        .catch(() => {});
     }
     return this.#keeping;
   }
@@ -296,7 +328,8 @@ export class PartStore {
 
   async #reserve() {
     const wanted_bytes = (this.total_bytes ?? 0) - this.arrived_bytes;
-    if (this.isPersistent && wanted_bytes > 0) await makeRoom(this.#store, wanted_bytes, this.#source.evict ? this.#lastUse : undefined);
+    if (this.isPersistent && wanted_bytes > 0)
+      await makeRoom(this.#store, wanted_bytes, this.#source.evict ? this.#lastUse : undefined);
   }
 
   /** Tells when a model was last used. @type {import('../storage/quota.js').LastUse} */
@@ -308,7 +341,12 @@ export class PartStore {
       try {
         return await write();
       } catch (cause) {
-        if (!isFull(cause)) throw new SiskinError('storage_failed', `The browser's storage failed (${messageOf(cause)}). Try again, or load with storage: 'memory'.`, { cause });
+        if (!isFull(cause))
+          throw new SiskinError(
+            'storage_failed',
+            `The browser's storage failed (${messageOf(cause)}). Try again, or load with storage: 'memory'.`,
+            { cause },
+          );
         if (this.#source.evict && (await this.#evict())) continue;
         this.isFull = true;
         throw fullError((this.total_bytes ?? 0) - this.arrived_bytes);
@@ -318,7 +356,9 @@ export class PartStore {
 
   /** One at a time, though several writes fail at once. */
   #evict() {
-    return (this.#evicting ??= evictOldest(this.#store, this.#lastUse).finally(() => (this.#evicting = undefined)));
+    return (this.#evicting ??= evictOldest(this.#store, this.#lastUse).finally(
+      () => (this.#evicting = undefined),
+    ));
   }
 
   /** @param {News} news */
@@ -343,5 +383,8 @@ export class PartStore {
 
 /** @param {string} url */
 export function replacedError(url) {
-  return new SiskinError('file_changed', `The file at ${url} was replaced while it was being loaded. Try again.`);
+  return new SiskinError(
+    'file_changed',
+    `The file at ${url} was replaced while it was being loaded. Try again.`,
+  );
 }

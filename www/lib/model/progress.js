@@ -21,10 +21,12 @@ export class Meter {
   measure({ loaded_bytes, total_bytes }) {
     const samples = this.#samples;
     const ms = performance.now();
-    if (samples.length < 2 || ms - samples[samples.length - 1].ms >= REPORT_MS) samples.push({ ms, bytes: loaded_bytes });
+    if (samples.length < 2 || ms - samples[samples.length - 1].ms >= REPORT_MS)
+      samples.push({ ms, bytes: loaded_bytes });
     while (samples.length > 2 && ms - samples[1].ms > WINDOW_MS) samples.shift();
     const elapsed_ms = ms - samples[0].ms;
-    const bytes_per_second = elapsed_ms > 0 ? Math.max(0, ((loaded_bytes - samples[0].bytes) * 1000) / elapsed_ms) : 0;
+    const bytes_per_second =
+      elapsed_ms > 0 ? Math.max(0, ((loaded_bytes - samples[0].bytes) * 1000) / elapsed_ms) : 0;
     return { loaded_bytes, total_bytes, bytes_per_second };
   }
 }

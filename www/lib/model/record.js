@@ -42,7 +42,18 @@ export async function folderOf(url) {
  */
 export function newRecord(url, fields) {
   const name = decoded(new URL(url).pathname.split('/').pop() ?? '');
-  return { version: VERSION, url, name, size_bytes: null, validator: null, files: [{ url, size_bytes: null }], chunks: [], sha256: null, used_ms: Date.now(), ...fields };
+  return {
+    version: VERSION,
+    url,
+    name,
+    size_bytes: null,
+    validator: null,
+    files: [{ url, size_bytes: null }],
+    chunks: [],
+    sha256: null,
+    used_ms: Date.now(),
+    ...fields,
+  };
 }
 
 /** @param {string} text */
@@ -109,7 +120,11 @@ async function orFailed(read) {
   try {
     return await read();
   } catch (cause) {
-    throw new SiskinError('storage_failed', `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load with storage: 'memory'.`, { cause });
+    throw new SiskinError(
+      'storage_failed',
+      `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load with storage: 'memory'.`,
+      { cause },
+    );
   }
 }
 

@@ -15,7 +15,10 @@ const { STATE, ROUNDS } = (() => {
   /** @type {number[]} */
   const primes = [];
   for (let n = 2; primes.length < 64; n++) if (primes.every((prime) => n % prime)) primes.push(n);
-  return { STATE: primes.slice(0, 8).map((prime) => fraction(prime, 2n)), ROUNDS: Int32Array.from(primes, (prime) => fraction(prime, 3n)) };
+  return {
+    STATE: primes.slice(0, 8).map((prime) => fraction(prime, 2n)),
+    ROUNDS: Int32Array.from(primes, (prime) => fraction(prime, 3n)),
+  };
 })();
 
 /**
@@ -76,7 +79,8 @@ export class Sha256 {
    */
   #compress(bytes, at) {
     const w = this.#schedule;
-    for (let i = 0; i < 16; i++, at += 4) w[i] = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+    for (let i = 0; i < 16; i++, at += 4)
+      w[i] = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
     for (let i = 16; i < 64; i++) {
       const x = w[i - 15];
       const y = w[i - 2];

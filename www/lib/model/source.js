@@ -34,15 +34,27 @@ export function describeSource(source, options = {}) {
   if (typeof source === 'string' || source instanceof URL || source instanceof Request) {
     return { source: urlSource(source, options), transfer: [], close };
   }
-  if (options.sha256 !== undefined) throw new SiskinError('invalid_argument', 'sha256 goes with an address: what a page hands over is its own to check.');
-  if (source instanceof Blob) return { source: { kind: 'blob', blob: source }, transfer: [], close };
+  if (options.sha256 !== undefined)
+    throw new SiskinError(
+      'invalid_argument',
+      'sha256 goes with an address: what a page hands over is its own to check.',
+    );
+  if (source instanceof Blob)
+    return { source: { kind: 'blob', blob: source }, transfer: [], close };
   if (source instanceof Response) {
     checkStatus(source);
-    if (!source.body) throw new SiskinError('invalid_argument', 'The response has no body. Pass a response whose body holds a GGUF file.');
+    if (!source.body)
+      throw new SiskinError(
+        'invalid_argument',
+        'The response has no body. Pass a response whose body holds a GGUF file.',
+      );
     return portSource(source.body, contentLength(source));
   }
   if (source instanceof ReadableStream) return portSource(source, null);
-  throw new SiskinError('invalid_argument', 'Siskin.load takes a URL, a Request, a Response, a File, a Blob or a ReadableStream.');
+  throw new SiskinError(
+    'invalid_argument',
+    'Siskin.load takes a URL, a Request, a Response, a File, a Blob or a ReadableStream.',
+  );
 }
 
 /**
@@ -55,13 +67,25 @@ export function urlSource(source, { sha256, storage = 'disk', evict = false } = 
   if (sha256 !== undefined && !(typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256))) {
     throw new SiskinError('invalid_argument', 'sha256 must be 64 hexadecimal digits.');
   }
-  if (storage !== 'disk' && storage !== 'memory') throw new SiskinError('invalid_argument', "storage must be 'disk' or 'memory'.");
-  if (typeof evict !== 'boolean') throw new SiskinError('invalid_argument', 'evict must be true or false.');
+  if (storage !== 'disk' && storage !== 'memory')
+    throw new SiskinError('invalid_argument', "storage must be 'disk' or 'memory'.");
+  if (typeof evict !== 'boolean')
+    throw new SiskinError('invalid_argument', 'evict must be true or false.');
   const kept = { sha256: sha256?.toLowerCase(), storage, evict };
-  if (!(source instanceof Request)) return { kind: 'url', url: absoluteUrl(source), init: {}, ...kept };
-  if (source.method !== 'GET') throw new SiskinError('invalid_argument', 'A model is fetched with GET: pass a GET request, or the response to yours.');
+  if (!(source instanceof Request))
+    return { kind: 'url', url: absoluteUrl(source), init: {}, ...kept };
+  if (source.method !== 'GET')
+    throw new SiskinError(
+      'invalid_argument',
+      'A model is fetched with GET: pass a GET request, or the response to yours.',
+    );
   const { credentials, redirect, referrerPolicy } = source;
-  return { kind: 'url', url: absoluteUrl(source.url), init: { headers: [...source.headers], credentials, redirect, referrerPolicy }, ...kept };
+  return {
+    kind: 'url',
+    url: absoluteUrl(source.url),
+    init: { headers: [...source.headers], credentials, redirect, referrerPolicy },
+    ...kept,
+  };
 }
 
 /**
@@ -73,10 +97,21 @@ function absoluteUrl(url) {
   try {
     absolute = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
   } catch (cause) {
-    throw new SiskinError('invalid_argument', `"${url}" is not a URL. Give the address of a GGUF file.`, { cause });
+    throw new SiskinError(
+      'invalid_argument',
+      `"${url}" is not a URL. Give the address of a GGUF file.`,
+      { cause },
+    );
   }
-  if (!['http:', 'https:', 'blob:', 'data:', 'chrome-extension:', 'moz-extension:'].includes(absolute.protocol)) {
-    throw new SiskinError('invalid_argument', `A model cannot be fetched from "${absolute.protocol}". Give an https address, or open the file itself.`);
+  if (
+    !['http:', 'https:', 'blob:', 'data:', 'chrome-extension:', 'moz-extension:'].includes(
+      absolute.protocol,
+    )
+  ) {
+    throw new SiskinError(
+      'invalid_argument',
+      `A model cannot be fetched from "${absolute.protocol}". Give an https address, or open the file itself.`,
+    );
   }
   absolute.hash = '';
   return absolute.href;

@@ -11,7 +11,11 @@ import { SiskinError, messageOf } from '../errors.js';
  * @returns {DescribedSource}
  */
 export function portSource(stream, total_bytes) {
-  if (stream.locked) throw new SiskinError('invalid_argument', 'The stream is already being read. Pass one that nobody has read from.');
+  if (stream.locked)
+    throw new SiskinError(
+      'invalid_argument',
+      'The stream is already being read. Pass one that nobody has read from.',
+    );
   const { port1, port2 } = new MessageChannel();
   const reader = stream.getReader();
   const close = () => {
@@ -29,11 +33,17 @@ export function portSource(stream, total_bytes) {
         const bytes = value.slice();
         port1.postMessage({ done: false, bytes }, [bytes.buffer]);
       } else {
-        port1.postMessage({ code: 'invalid_argument', message: 'The stream gave something other than a Uint8Array. Pass a stream of bytes.' });
+        port1.postMessage({
+          code: 'invalid_argument',
+          message: 'The stream gave something other than a Uint8Array. Pass a stream of bytes.',
+        });
         close();
       }
     } catch (error) {
-      port1.postMessage({ code: 'network', message: `The stream broke off: ${messageOf(error)}. Try again.` });
+      port1.postMessage({
+        code: 'network',
+        message: `The stream broke off: ${messageOf(error)}. Try again.`,
+      });
     }
   };
   return { source: { kind: 'port', port: port2, total_bytes }, transfer: [port2], close };

@@ -21,7 +21,8 @@ import { yieldToMessages } from './yield_to_messages.js';
 
 /** What takes the bytes. @typedef {{push: (bytes: Uint8Array) => void, finish: () => ModelInfo | Promise<ModelInfo>}} Sink */
 
-const FILE_BROKEN = 'The file could not be read to its end. Check that it was not moved or changed, and open it again.';
+const FILE_BROKEN =
+  'The file could not be read to its end. Check that it was not moved or changed, and open it again.';
 
 const PROGRESS_INTERVAL_MS = 100;
 /** The engine copies what it is given: in pieces, so that the copy stays small. */
@@ -49,17 +50,27 @@ export async function openWeights(source, onProgress, signal) {
  * @returns {Promise<Weights>}
  */
 async function openSource(source, signal) {
-  if (source.kind === 'blob') return streamWeights(source.blob.stream(), source.blob.size, FILE_BROKEN);
-  if (source.kind === 'port') return streamWeights(portStream(source.port), source.total_bytes, CONNECTION_BROKEN);
+  if (source.kind === 'blob')
+    return streamWeights(source.blob.stream(), source.blob.size, FILE_BROKEN);
+  if (source.kind === 'port')
+    return streamWeights(portStream(source.port), source.total_bytes, CONNECTION_BROKEN);
   // Only what a server sends is worth keeping.
-  const kept = /^https?:/.test(source.url) ? source : { ...source, storage: /** @type {const} */ ('memory') };
+  const kept = /^https?:/.test(source.url)
+    ? source
+    : { ...source, storage: /** @type {const} */ ('memory') };
   const file = await ModelFile.open(kept, signal);
   const { from_cache } = file;
   const meter = new Meter(from_cache ? 0 : file.arrived_bytes);
   file.start();
   return {
     chunks: file.chunks(),
-    progress: (given_bytes) => ({ ...meter.measure({ loaded_bytes: from_cache ? given_bytes : file.arrived_bytes, total_bytes: file.total_bytes }), from_cache }),
+    progress: (given_bytes) => ({
+      ...meter.measure({
+        loaded_bytes: from_cache ? given_bytes : file.arrived_bytes,
+        total_bytes: file.total_bytes,
+      }),
+      from_cache,
+    }),
     discard: (why) => file.discard(why),
     close: () => file.close(),
   };
@@ -83,12 +94,18 @@ function streamWeights(stream, total_bytes, broken) {
       yield value;
     }
     if (total_bytes !== null && given_bytes < total_bytes) {
-      throw new SiskinError('network', `The connection ended after ${given_bytes} of ${total_bytes} bytes. Try again.`);
+      throw new SiskinError(
+        'network',
+        `The connection ended after ${given_bytes} of ${total_bytes} bytes. Try again.`,
+      );
     }
   }
   const meter = new Meter(0);
   const progress = (/** @type {number} */ loaded_bytes) => ({
-    ...meter.measure({ loaded_bytes, total_bytes: total_bytes !== null && loaded_bytes > total_bytes ? null : total_bytes }),
+    ...meter.measure({
+      loaded_bytes,
+      total_bytes: total_bytes !== null && loaded_bytes > total_bytes ? null : total_bytes,
+    }),
     from_cache: false,
   });
   return { chunks: chunks(), progress, discard: async () => {}, close: cancel };
@@ -158,7 +175,8 @@ async function takeOrDiscard(weights, take) {
   } catch (error) {
     const code = codeOf(error);
     // What is no model would be none at the next visit either, when there may be a better one at the address.
-    if (code !== undefined && !NOT_THE_FILE.test(code)) await weights.discard(error).catch(() => {});
+    if (code !== undefined && !NOT_THE_FILE.test(code))
+      await weights.discard(error).catch(() => {});
     throw error;
   }
 }

@@ -27,7 +27,11 @@ export async function storedResponse(request, waitUntil) {
     file.close();
     return undefined;
   }
-  const headers = new Headers({ 'Accept-Ranges': 'bytes', 'Content-Length': String(size_bytes), 'Content-Type': 'application/octet-stream' });
+  const headers = new Headers({
+    'Accept-Ranges': 'bytes',
+    'Content-Length': String(size_bytes),
+    'Content-Type': 'application/octet-stream',
+  });
   if (record.validator?.includes('"')) headers.set('ETag', record.validator);
   const wanted = request.headers.get('If-Range') ?? record.validator;
   const range = wanted === record.validator ? rangeAsked(request.headers, size_bytes) : undefined;
@@ -43,7 +47,9 @@ export async function storedResponse(request, waitUntil) {
     file.close();
     ended();
   });
-  return range ? partialResponse(headers, size_bytes, range, body) : new Response(body, { headers });
+  return range
+    ? partialResponse(headers, size_bytes, range, body)
+    : new Response(body, { headers });
 }
 
 /** Where the bytes of an address lie in a model. @typedef {{record: ModelRecord, first: number, size_bytes: number}} Place */

@@ -69,8 +69,16 @@ export class PrefetchQueue {
    */
   async #fetch(url) {
     /** @type {PrecacheProgress} */
-    let progress = { url, loaded_bytes: 0, total_bytes: null, done: false, paused: null, error: null };
-    const report = (/** @type {Partial<PrecacheProgress>} */ change) => this.#tell({ siskin: 'precache', progress: (progress = { ...progress, ...change }) });
+    let progress = {
+      url,
+      loaded_bytes: 0,
+      total_bytes: null,
+      done: false,
+      paused: null,
+      error: null,
+    };
+    const report = (/** @type {Partial<PrecacheProgress>} */ change) =>
+      this.#tell({ siskin: 'precache', progress: (progress = { ...progress, ...change }) });
     try {
       while (!progress.done) {
         const paused = await this.#pause();
@@ -85,7 +93,8 @@ export class PrefetchQueue {
         const { loaded_bytes, total_bytes, complete } = await models.prefetchChunk(url);
         await report({ loaded_bytes, total_bytes, done: complete });
         // A tab fetches the same model, and does not need help.
-        if (loaded_bytes === before && !complete) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+        if (loaded_bytes === before && !complete)
+          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }
       return true;
     } catch (error) {
@@ -103,7 +112,9 @@ export class PrefetchQueue {
     const { connection } = this.#scope.navigator;
     if (connection?.saveData) return 'save_data';
     if (connection?.type === 'cellular') return 'metered';
-    return performance.now() - this.#disturbed_ms < QUIET_MS || (await isAnswering()) ? 'busy' : null;
+    return performance.now() - this.#disturbed_ms < QUIET_MS || (await isAnswering())
+      ? 'busy'
+      : null;
   }
 }
 

@@ -58,7 +58,11 @@ export async function register({ url = 'sw.js', isolate = true, precache: models
     registration = await container.register(script, { type: 'module', updateViaCache: 'none' });
     await active(registration);
   } catch (cause) {
-    throw new SiskinError('offline_failed', `The service worker did not start: ${messageOf(cause)}. Check that ${script.pathname} and the library beside it are served.`, { cause });
+    throw new SiskinError(
+      'offline_failed',
+      `The service worker did not start: ${messageOf(cause)}. Check that ${script.pathname} and the library beside it are served.`,
+      { cause },
+    );
   }
   if (isolate) await reloadForIsolation(was_controlled);
   // What the page did not ask through the service worker, it fetches now.
@@ -75,15 +79,22 @@ export async function register({ url = 'sw.js', isolate = true, precache: models
  */
 export async function remove({ url = 'sw.js' } = {}) {
   const base = new URL('.', new URL(url, document.baseURI));
-  for (const registration of await serviceWorkers().getRegistrations()) if (registration.scope === base.href) await registration.unregister();
-  for (const name of await caches.keys()) if (name.startsWith(`siskin ${base.pathname} `)) await caches.delete(name);
+  for (const registration of await serviceWorkers().getRegistrations())
+    if (registration.scope === base.href) await registration.unregister();
+  for (const name of await caches.keys())
+    if (name.startsWith(`siskin ${base.pathname} `)) await caches.delete(name);
 }
 
 /** @returns {Promise<OfflineStatus>} */
 export async function status() {
   const registration = await navigator.serviceWorker?.getRegistration();
   const answer = registration?.active ? await ask('status') : { version: null, precache: [] };
-  return { registered: Boolean(registration?.active), isolated: globalThis.crossOriginIsolated === true, version: answer.version, precache: answer.precache };
+  return {
+    registered: Boolean(registration?.active),
+    isolated: globalThis.crossOriginIsolated === true,
+    version: answer.version,
+    precache: answer.precache,
+  };
 }
 
 /**
@@ -108,7 +119,11 @@ export async function update() {
 export async function precache(models, { onProgress } = {}) {
   const urls = models.map((model) => new URL(model, document.baseURI).href);
   const worker = (await serviceWorkers().getRegistration())?.active;
-  if (!worker) throw new SiskinError('offline_failed', 'There is no service worker yet. Wait for offline.register() first.');
+  if (!worker)
+    throw new SiskinError(
+      'offline_failed',
+      'There is no service worker yet. Wait for offline.register() first.',
+    );
   const go = () => void ask('precache', { urls }).catch(() => {});
   const left = new Set(urls);
   let timer = setTimeout(go, SILENCE_MS);
@@ -143,7 +158,10 @@ export function onVersion(listener) {
 /** @returns {ServiceWorkerContainer} */
 function serviceWorkers() {
   if (navigator.serviceWorker) return navigator.serviceWorker;
-  throw new SiskinError('offline_unsupported', 'This page can have no service worker: serve it over https or from localhost, and not in a private window.');
+  throw new SiskinError(
+    'offline_unsupported',
+    'This page can have no service worker: serve it over https or from localhost, and not in a private window.',
+  );
 }
 
 /**
@@ -194,18 +212,33 @@ async function reloadForIsolation(was_controlled) {
  */
 async function ask(what, more = {}, limit_ms = ANSWER_MS) {
   const registration = await serviceWorkers().getRegistration();
-  if (!registration?.active) throw new SiskinError('offline_failed', 'There is no service worker yet. Wait for offline.register() first.');
+  if (!registration?.active)
+    throw new SiskinError(
+      'offline_failed',
+      'There is no service worker yet. Wait for offline.register() first.',
+    );
   const { port1, port2 } = new MessageChannel();
   registration.active.postMessage({ siskin: what, ...more }, [port2]);
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       port1.close();
-      reject(new SiskinError('offline_failed', 'The service worker does not answer. Load the page again.'));
+      reject(
+        new SiskinError(
+          'offline_failed',
+          'The service worker does not answer. Load the page again.',
+        ),
+      );
     }, limit_ms);
     port1.onmessage = ({ data }) => {
       clearTimeout(timer);
       port1.close();
-      if (data.error) reject(new SiskinError('offline_failed', `The service worker failed: ${data.error}. What is here stays in use; try again later.`));
+      if (data.error)
+        reject(
+          new SiskinError(
+            'offline_failed',
+            `The service worker failed: ${data.error}. What is here stays in use; try again later.`,
+          ),
+        );
       else resolve(data);
     };
   });

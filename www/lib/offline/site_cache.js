@@ -2,11 +2,11 @@
  * The site's own files on the visitor's disk. `shell.json`, beside sw.js, lists them with their SHA-256 (scripts/shell.mjs writes it), and what it lists
  * is one version: fetched whole before any page sees it, and the same for a page and its workers as long as they live.
  */
-import { SwState } from './sw_state.js';
 import { partialResponse, rangeAsked } from './byte_ranges.js';
 import { VERSION_HEADER, VERSION_PARAMETER } from './site_version.js';
 
 /** @import { Scope } from '../service_worker.js' */
+/** @import { SwState } from './sw_state.js' */
 
 /** @typedef {{text: string, version: string, files: Map<string, string>}} SiteManifest files: SHA-256 by URL */
 
@@ -76,7 +76,8 @@ export class SiteCache {
         const [url, sha256] = next;
         // What an update that was cut short has left is good: it was put there whole.
         if (await cache.match(url)) continue;
-        const same = old?.manifest.files.get(url) === sha256 ? await old.cache.match(url) : undefined;
+        const same =
+          old?.manifest.files.get(url) === sha256 ? await old.cache.match(url) : undefined;
         const { body, headers } = same ?? (await fetchFile(url, sha256));
         const named = new Headers(headers);
         named.set(VERSION_HEADER, version);
@@ -93,12 +94,18 @@ export class SiteCache {
   async #open(version) {
     const cache = await caches.open(this.#prefix + version);
     const text = await (await cache.match(new URL(MANIFEST, this.#base)))?.text();
-    return text === undefined ? undefined : { cache, manifest: await parseManifest(text, this.#base) };
+    return text === undefined
+      ? undefined
+      : { cache, manifest: await parseManifest(text, this.#base) };
   }
 
   /** Deletes the versions that no page can still ask for. @param {string} current */
   async #clean(current) {
-    const alive = new Set((await this.#scope.clients.matchAll({ includeUncontrolled: true, type: 'all' })).map(({ id }) => id));
+    const alive = new Set(
+      (await this.#scope.clients.matchAll({ includeUncontrolled: true, type: 'all' })).map(
+        ({ id }) => id,
+      ),
+    );
     const kept = new Set([this.#prefix + current]);
     for (const name of await this.#state.names('client ')) {
       const id = name.slice('client '.length);
@@ -110,7 +117,8 @@ export class SiteCache {
         this.#versions.delete(id);
       }
     }
-    for (const name of await caches.keys()) if (name.startsWith(this.#prefix) && !kept.has(name)) await caches.delete(name);
+    for (const name of await caches.keys())
+      if (name.startsWith(this.#prefix) && !kept.has(name)) await caches.delete(name);
   }
 
   /**
@@ -122,11 +130,17 @@ export class SiteCache {
   async versionFor({ clientId, resultingClientId, request }) {
     if (request.mode === 'navigate') {
       const version = await this.current();
-      if (version !== undefined && resultingClientId) await this.#assign(resultingClientId, version);
+      if (version !== undefined && resultingClientId)
+        await this.#assign(resultingClientId, version);
       return version;
     }
     // Chromium does not say which worker of a worker imports something: a thread tells by itself, any other is the one that was just started.
-    if (!clientId) return new URL(request.url).searchParams.get(VERSION_PARAMETER) ?? this.#last_worker_version ?? this.current();
+    if (!clientId)
+      return (
+        new URL(request.url).searchParams.get(VERSION_PARAMETER) ??
+        this.#last_worker_version ??
+        this.current()
+      );
     const version = await this.#versionOf(clientId);
     if (resultingClientId) {
       this.#last_worker_version = version;
@@ -165,11 +179,15 @@ export class SiteCache {
     const cache = await caches.open(this.#prefix + version);
     // As hosts do: a folder is its index, and some leave .html away.
     const other = pathname.endsWith('/') ? 'index.html' : '.html';
-    const found = (await cache.match(origin + pathname)) ?? (request.mode === 'navigate' ? await cache.match(origin + pathname + other) : undefined);
+    const found =
+      (await cache.match(origin + pathname)) ??
+      (request.mode === 'navigate' ? await cache.match(origin + pathname + other) : undefined);
     if (!found?.ok || !request.headers.has('Range')) return found;
     const blob = await found.blob();
     const range = rangeAsked(request.headers, blob.size);
-    return range ? partialResponse(found.headers, blob.size, range, blob.slice(range.first, range.end)) : new Response(blob, { headers: found.headers });
+    return range
+      ? partialResponse(found.headers, blob.size, range, blob.slice(range.first, range.end))
+      : new Response(blob, { headers: found.headers });
   }
 }
 
@@ -179,12 +197,14 @@ export class SiteCache {
  * @returns {Promise<SiteManifest>}
  */
 async function parseManifest(text, base) {
-  if (text.length > MANIFEST_BYTES) throw new Error(`${MANIFEST} is longer than ${MANIFEST_BYTES} bytes`);
+  if (text.length > MANIFEST_BYTES)
+    throw new Error(`${MANIFEST} is longer than ${MANIFEST_BYTES} bytes`);
   /** @type {Map<string, string>} */
   const files = new Map();
   for (const [path, sha256] of Object.entries(JSON.parse(text)?.files ?? {})) {
     const url = new URL(path, base);
-    if (!url.href.startsWith(base) || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) throw new Error(`${MANIFEST} has a wrong entry: ${path}`);
+    if (!url.href.startsWith(base) || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
+      throw new Error(`${MANIFEST} has a wrong entry: ${path}`);
     files.set(url.origin + url.pathname, sha256);
   }
   return { text, version: (await sha256Of(new TextEncoder().encode(text))).slice(0, 16), files };
@@ -200,7 +220,8 @@ async function fetchFile(url, sha256) {
   if (!response.ok) throw new Error(`${url}: the server answered ${response.status}`);
   const bytes = await response.arrayBuffer();
   // The site was changed meanwhile, or its host rewrites files.
-  if ((await sha256Of(bytes)) !== sha256) throw new Error(`${url} is not the file that ${MANIFEST} lists`);
+  if ((await sha256Of(bytes)) !== sha256)
+    throw new Error(`${url} is not the file that ${MANIFEST} lists`);
   // Built anew, for a response that was redirected must not answer a navigation.
   const headers = new Headers(response.headers);
   for (const name of ['Content-Encoding', 'Content-Length']) headers.delete(name);

@@ -41,7 +41,9 @@ export class SwState {
   async names(prefix) {
     const start = this.#url(prefix);
     const requests = await (await this.#cache).keys();
-    return requests.filter(({ url }) => url.startsWith(start)).map(({ url }) => decodeURIComponent(url.slice(this.#base.href.length)));
+    return requests
+      .filter(({ url }) => url.startsWith(start))
+      .map(({ url }) => decodeURIComponent(url.slice(this.#base.href.length)));
   }
 
   /** @param {string} name */

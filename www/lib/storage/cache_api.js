@@ -16,7 +16,9 @@ export class CacheStore {
   }
 
   async folders() {
-    const names = (await this.#cache.keys()).map(({ url }) => url.slice(CACHE_ORIGIN.length).split('/')[0]);
+    const names = (await this.#cache.keys()).map(
+      ({ url }) => url.slice(CACHE_ORIGIN.length).split('/')[0],
+    );
     return [...new Set(names)];
   }
 
@@ -26,7 +28,10 @@ export class CacheStore {
     const keys = (await this.#cache.keys()).filter(({ url }) => url.startsWith(prefix));
     const sizes = keys.map(async (key) => {
       const response = await this.#cache.match(key);
-      return /** @type {[string, number]} */ ([key.url.slice(prefix.length), Number(response?.headers.get('Content-Length'))]);
+      return /** @type {[string, number]} */ ([
+        key.url.slice(prefix.length),
+        Number(response?.headers.get('Content-Length')),
+      ]);
     });
     return new Map(await Promise.all(sizes));
   }
@@ -36,8 +41,14 @@ export class CacheStore {
    * @param {string[]} names
    */
   async read(folder, names) {
-    const blobs = await Promise.all(names.map(async (name) => (await this.#cache.match(`${CACHE_ORIGIN}${folder}/${name}`))?.blob()));
-    return blobs.includes(undefined) ? undefined : new Uint8Array(await new Blob(/** @type {Blob[]} */ (blobs)).arrayBuffer());
+    const blobs = await Promise.all(
+      names.map(async (name) =>
+        (await this.#cache.match(`${CACHE_ORIGIN}${folder}/${name}`))?.blob(),
+      ),
+    );
+    return blobs.includes(undefined)
+      ? undefined
+      : new Uint8Array(await new Blob(/** @type {Blob[]} */ (blobs)).arrayBuffer());
   }
 
   /**
@@ -46,7 +57,10 @@ export class CacheStore {
    * @param {Uint8Array<ArrayBuffer>} bytes
    */
   async write(folder, name, bytes) {
-    await this.#cache.put(`${CACHE_ORIGIN}${folder}/${name}`, new Response(bytes, { headers: { 'Content-Length': String(bytes.length) } }));
+    await this.#cache.put(
+      `${CACHE_ORIGIN}${folder}/${name}`,
+      new Response(bytes, { headers: { 'Content-Length': String(bytes.length) } }),
+    );
   }
 
   /**

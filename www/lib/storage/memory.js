@@ -19,7 +19,9 @@ export class MemoryStore {
 
   /** @param {string} folder */
   async files(folder) {
-    return new Map([...(this.#folders.get(folder) ?? [])].map(([name, { length }]) => [name, length]));
+    return new Map(
+      [...(this.#folders.get(folder) ?? [])].map(([name, { length }]) => [name, length]),
+    );
   }
 
   /**
@@ -28,10 +30,15 @@ export class MemoryStore {
    * @param {ArrayBuffer} [buffer]
    */
   async read(folder, names, buffer) {
-    const files = names.map((name) => this.#folders.get(folder)?.get(name)).filter((file) => file !== undefined);
+    const files = names
+      .map((name) => this.#folders.get(folder)?.get(name))
+      .filter((file) => file !== undefined);
     if (files.length < names.length) return undefined;
     const length = files.reduce((sum, file) => sum + file.length, 0);
-    const bytes = buffer && buffer.byteLength >= length ? new Uint8Array(buffer, 0, length) : new Uint8Array(length);
+    const bytes =
+      buffer && buffer.byteLength >= length
+        ? new Uint8Array(buffer, 0, length)
+        : new Uint8Array(length);
     let at = 0;
     for (const file of files) {
       bytes.set(file, at);
@@ -48,7 +55,10 @@ export class MemoryStore {
   async write(folder, name, bytes) {
     await this.remove(folder, name);
     const buffer = bytes.length < REUSED_BYTES ? undefined : this.#spare.pop();
-    const copy = buffer && buffer.byteLength >= bytes.length ? new Uint8Array(buffer, 0, bytes.length) : new Uint8Array(bytes.length);
+    const copy =
+      buffer && buffer.byteLength >= bytes.length
+        ? new Uint8Array(buffer, 0, bytes.length)
+        : new Uint8Array(bytes.length);
     copy.set(bytes);
     const files = this.#folders.get(folder) ?? new Map();
     this.#folders.set(folder, files.set(name, copy));

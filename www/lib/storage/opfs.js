@@ -36,7 +36,8 @@ export class OpfsStore {
 
   async folders() {
     const names = [];
-    for await (const [name, handle] of this.#root.entries()) if (handle.kind === 'directory') names.push(name);
+    for await (const [name, handle] of this.#root.entries())
+      if (handle.kind === 'directory') names.push(name);
     return names;
   }
 
@@ -49,9 +50,13 @@ export class OpfsStore {
   async #files(folder) {
     /** @type {Promise<[string, number]>[]} */
     const sizes = [];
-    const size = async (/** @type {string} */ name, /** @type {FileSystemFileHandle} */ handle) => /** @type {[string, number]} */ ([name, (await orAbsent(handle.getFile()))?.size ?? 0]);
+    const size = async (/** @type {string} */ name, /** @type {FileSystemFileHandle} */ handle) =>
+      /** @type {[string, number]} */ ([name, (await orAbsent(handle.getFile()))?.size ?? 0]);
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
-    if (directory) for await (const [name, handle] of directory.entries()) if (handle.kind === 'file') sizes.push(size(name, /** @type {FileSystemFileHandle} */ (handle)));
+    if (directory)
+      for await (const [name, handle] of directory.entries())
+        if (handle.kind === 'file')
+          sizes.push(size(name, /** @type {FileSystemFileHandle} */ (handle)));
     return new Map(await Promise.all(sizes));
   }
 
@@ -72,9 +77,16 @@ export class OpfsStore {
   async #read(folder, names, buffer) {
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
     if (!directory) return undefined;
-    const handles = (await Promise.all(names.map((name) => orAbsent(directory.getFileHandle(name))))).filter((handle) => handle !== undefined);
+    const handles = (
+      await Promise.all(names.map((name) => orAbsent(directory.getFileHandle(name))))
+    ).filter((handle) => handle !== undefined);
     if (handles.length < names.length) return undefined;
-    return (await readInPlace(handles, buffer)) ?? new Uint8Array(await new Blob(await Promise.all(handles.map((handle) => handle.getFile()))).arrayBuffer());
+    return (
+      (await readInPlace(handles, buffer)) ??
+      new Uint8Array(
+        await new Blob(await Promise.all(handles.map((handle) => handle.getFile()))).arrayBuffer(),
+      )
+    );
   }
 
   /**
@@ -86,7 +98,10 @@ export class OpfsStore {
     const directory = await this.#root.getDirectoryHandle(folder, { create: true });
     /** @type {FileHandle} */
     const handle = await directory.getFileHandle(name, { create: true });
-    const file = bytes.length < IN_PLACE_BYTES ? undefined : await whenIdle(IS_READ, () => openInPlace(handle));
+    const file =
+      bytes.length < IN_PLACE_BYTES
+        ? undefined
+        : await whenIdle(IS_READ, () => openInPlace(handle));
     if (!file) return whenIdle(IS_READ, () => replace(handle, bytes));
     try {
       writeInPlace(file, bytes);
@@ -101,7 +116,8 @@ export class OpfsStore {
    * @param {string} [name]
    */
   async remove(folder, name) {
-    if (name === undefined) return whenIdle(IS_READ, () => orAbsent(this.#root.removeEntry(folder, { recursive: true })));
+    if (name === undefined)
+      return whenIdle(IS_READ, () => orAbsent(this.#root.removeEntry(folder, { recursive: true })));
     const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
     if (directory) await whenIdle(IS_READ, () => orAbsent(directory.removeEntry(name)));
   }
@@ -126,7 +142,8 @@ async function openInPlace(handle, options) {
 function writeInPlace(file, bytes) {
   try {
     file.truncate(0);
-    if (file.write(bytes, { at: 0 }) < bytes.length) throw new DOMException('The file could not be written to its end.', 'QuotaExceededError');
+    if (file.write(bytes, { at: 0 }) < bytes.length)
+      throw new DOMException('The file could not be written to its end.', 'QuotaExceededError');
   } finally {
     file.close();
   }
@@ -153,12 +170,19 @@ async function replace(handle, bytes) {
  * @returns {Promise<Uint8Array<ArrayBuffer> | undefined>} undefined where that is not possible: in a page, or while another tab reads
  */
 async function readInPlace(handles, buffer) {
-  const opened = await Promise.allSettled(handles.map((handle) => openInPlace(handle, { mode: 'read-only' })));
-  const files = opened.map((result) => (result.status === 'fulfilled' ? result.value : undefined)).filter((file) => file !== undefined);
+  const opened = await Promise.allSettled(
+    handles.map((handle) => openInPlace(handle, { mode: 'read-only' })),
+  );
+  const files = opened
+    .map((result) => (result.status === 'fulfilled' ? result.value : undefined))
+    .filter((file) => file !== undefined);
   try {
     if (files.length < handles.length) return undefined;
     const length = files.reduce((sum, file) => sum + file.getSize(), 0);
-    const bytes = buffer && buffer.byteLength >= length ? new Uint8Array(buffer, 0, length) : new Uint8Array(length);
+    const bytes =
+      buffer && buffer.byteLength >= length
+        ? new Uint8Array(buffer, 0, length)
+        : new Uint8Array(length);
     let at = 0;
     for (const file of files) at += file.read(bytes.subarray(at), { at: 0 });
     return at === bytes.length ? bytes : undefined;
@@ -180,7 +204,8 @@ async function whenIdle(names, work) {
     try {
       return await work();
     } catch (error) {
-      if (tries === MOST_TRIES || !(error instanceof DOMException) || !names.includes(error.name)) throw error;
+      if (tries === MOST_TRIES || !(error instanceof DOMException) || !names.includes(error.name))
+        throw error;
       await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
     }
   }

@@ -17,7 +17,8 @@ import { ifUnlocked } from './locks.js';
 export async function makeRoom(store, wanted_bytes, lastUse) {
   for (;;) {
     const { quota, usage } = await navigator.storage.estimate();
-    const missing_bytes = quota === undefined || usage === undefined ? 0 : wanted_bytes - (quota - usage);
+    const missing_bytes =
+      quota === undefined || usage === undefined ? 0 : wanted_bytes - (quota - usage);
     if (missing_bytes <= 0) return;
     if (!lastUse || !(await evictOldest(store, lastUse))) throw fullError(missing_bytes);
   }
@@ -57,6 +58,8 @@ export function isFull(error) {
  */
 async function byLastUse(store, lastUse) {
   const folders = await store.folders();
-  const used = await Promise.all(folders.map(async (folder) => ({ folder, used_ms: await lastUse(folder) })));
+  const used = await Promise.all(
+    folders.map(async (folder) => ({ folder, used_ms: await lastUse(folder) })),
+  );
   return used.sort((a, b) => a.used_ms - b.used_ms).map(({ folder }) => folder);
 }

@@ -48,8 +48,11 @@ async function openLasting() {
   try {
     return new CacheStore(await caches.open(ROOT));
   } catch (error) {
-    const why = error instanceof ReferenceError ? 'this page is not served over https' : messageOf(error);
-    console.warn(`Siskin cannot keep models on this device (${why}): they will be fetched again at the next visit.`);
+    const why =
+      error instanceof ReferenceError ? 'this page is not served over https' : messageOf(error);
+    console.warn(
+      `Siskin cannot keep models on this device (${why}): they will be fetched again at the next visit.`,
+    );
     return new MemoryStore();
   }
 }

@@ -17,13 +17,22 @@ before(async () => {
   await writeFile(join(folder, 'models/.verified/hidden.gguf'), 'hidden');
   await writeFile(join(folder, 'models/tiny.gguf'), '0123456789');
   await writeFile(join(folder, 'models/empty.gguf'), '');
-  await writeFile(join(folder, 'models/SmolLM2-135M-Instruct.Q4_1.gguf'), 'stands for the real one');
+  await writeFile(
+    join(folder, 'models/SmolLM2-135M-Instruct.Q4_1.gguf'),
+    'stands for the real one',
+  );
   await writeFile(join(folder, 'site/index.html'), '<!doctype html>front');
   await writeFile(join(folder, 'site/a b.wasm'), 'wasm');
   await writeFile(join(folder, 'site/sub/index.html'), '<!doctype html>sub');
   server = await startServer({
     modelsDir: join(folder, 'models'),
-    routes: { '/site/': join(folder, 'site'), '/broken': () => { throw new Error('on purpose'); }, '/posted': (request, response) => response.end(request.method) },
+    routes: {
+      '/site/': join(folder, 'site'),
+      '/broken': () => {
+        throw new Error('on purpose');
+      },
+      '/posted': (request, response) => response.end(request.method),
+    },
   });
   url = server.url;
 });
@@ -36,11 +45,17 @@ after(async () => {
 const get = (path, headers = {}, method = 'GET') => fetch(url + path, { headers, method });
 
 /** The status of a request whose path is sent as it stands; fetch would tidy it. */
-const rawStatus = (path) => new Promise((done, failed) => {
-  const socket = connect(new URL(url).port, '127.0.0.1', () => socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`));
-  let text = '';
-  socket.on('data', (data) => (text += data)).on('end', () => done(Number(text.split(' ')[1]))).on('error', failed);
-});
+const rawStatus = (path) =>
+  new Promise((done, failed) => {
+    const socket = connect(new URL(url).port, '127.0.0.1', () =>
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`),
+    );
+    let text = '';
+    socket
+      .on('data', (data) => (text += data))
+      .on('end', () => done(Number(text.split(' ')[1])))
+      .on('error', failed);
+  });
 
 test('types, index pages and names with spaces', async () => {
   for (const [path, type, body] of [
@@ -72,8 +87,15 @@ test('every answer is isolated and forbids third parties, errors too', async () 
     assert.equal(headers.get('referrer-policy'), 'no-referrer');
     const policy = headers.get('content-security-policy');
     assert.match(policy, /default-src 'none'/);
-    assert.match(policy, /connect-src 'self' https: http:\/\/localhost:\* http:\/\/127.0.0.1:\*;/, 'a model may come from any address');
-    assert.doesNotMatch(policy.replace(/connect-src[^;]*/, ''), /unsafe-inline|unsafe-eval'(?<!wasm-unsafe-eval')|\*|https?:/);
+    assert.match(
+      policy,
+      /connect-src 'self' https: http:\/\/localhost:\* http:\/\/127.0.0.1:\*;/,
+      'a model may come from any address',
+    );
+    assert.doesNotMatch(
+      policy.replace(/connect-src[^;]*/, ''),
+      /unsafe-inline|unsafe-eval'(?<!wasm-unsafe-eval')|\*|https?:/,
+    );
   }
 });
 
@@ -107,7 +129,8 @@ test('ranges that hold no byte, and ranges that are none', async () => {
     assert.equal(response.status, 416, range);
     assert.equal(response.headers.get('content-range'), 'bytes */10');
   }
-  for (const range of ['bytes=-', 'items=0-1', 'bytes=0-1,3-4', 'bytes=x-1']) assert.equal((await get('/models/tiny.gguf', { range })).status, 200, range);
+  for (const range of ['bytes=-', 'items=0-1', 'bytes=0-1,3-4', 'bytes=x-1'])
+    assert.equal((await get('/models/tiny.gguf', { range })).status, 200, range);
 });
 
 test('HEAD, an empty file and other methods', async () => {
@@ -126,12 +149,27 @@ test('HEAD, an empty file and other methods', async () => {
 test('an unchanged file is not sent again, and a range of a changed one is sent whole', async () => {
   const etag = (await get('/models/tiny.gguf')).headers.get('etag');
   assert.equal((await get('/models/tiny.gguf', { 'if-none-match': etag })).status, 304);
-  assert.equal((await get('/models/tiny.gguf', { range: 'bytes=4-', 'if-range': etag })).status, 206);
-  assert.equal((await get('/models/tiny.gguf', { range: 'bytes=4-', 'if-range': '"older"' })).status, 200);
+  assert.equal(
+    (await get('/models/tiny.gguf', { range: 'bytes=4-', 'if-range': etag })).status,
+    206,
+  );
+  assert.equal(
+    (await get('/models/tiny.gguf', { range: 'bytes=4-', 'if-range': '"older"' })).status,
+    200,
+  );
 });
 
 test('no path leads out of a folder or to a hidden file', async () => {
-  for (const path of ['/models/../secret.txt', '/models/%2e%2e/secret.txt', '/models/..%2fsecret.txt', '/models/..%5csecret.txt', '/models/.verified/hidden.gguf', '/models//etc/passwd', '/models/%00', '/models/%zz']) {
+  for (const path of [
+    '/models/../secret.txt',
+    '/models/%2e%2e/secret.txt',
+    '/models/..%2fsecret.txt',
+    '/models/..%5csecret.txt',
+    '/models/.verified/hidden.gguf',
+    '/models//etc/passwd',
+    '/models/%00',
+    '/models/%zz',
+  ]) {
     assert.equal(await rawStatus(path), 400, path);
   }
   assert.equal(await rawStatus('/nothing'), 404);
@@ -140,7 +178,10 @@ test('no path leads out of a folder or to a hidden file', async () => {
 
 test('the list of models holds those that are here', async () => {
   const models = await (await get('/models.json')).json();
-  assert.deepEqual(models.map(({ id }) => id), ['smollm2-135m-instruct']);
+  assert.deepEqual(
+    models.map(({ id }) => id),
+    ['smollm2-135m-instruct'],
+  );
 });
 
 test('a route may answer by itself, and its failure is a 500', async () => {

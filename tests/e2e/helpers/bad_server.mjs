@@ -30,7 +30,8 @@ export class BadFile {
   /** @param {string} path */
   constructor(path) {
     this.path = path;
-    this.handler = (request, response) => this.#answer(request, response).catch(() => response.destroy());
+    this.handler = (request, response) =>
+      this.#answer(request, response).catch(() => response.destroy());
   }
 
   async #answer(request, response) {
@@ -41,7 +42,9 @@ export class BadFile {
     if (this.redirect) return response.writeHead(302, { Location: this.redirect }).end();
     const { size } = await stat(this.path);
     const match = this.ranges ? /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') : null;
-    const [first, last] = match ? [Number(match[1]), Math.min(Number(match[2]), size - 1)] : [0, size - 1];
+    const [first, last] = match
+      ? [Number(match[1]), Math.min(Number(match[2]), size - 1)]
+      : [0, size - 1];
     if (first >= size) return response.writeHead(416, { 'Content-Range': `bytes */${size}` }).end();
     if (this.etag) response.setHeader('ETag', this.etag);
     if (match) response.setHeader('Content-Range', `bytes ${first}-${last}/${size}`);
@@ -55,13 +58,15 @@ export class BadFile {
       }
       response.writeHead(match ? 206 : 200, { 'Content-Length': last - first + 1 });
       if (request.method === 'HEAD') return response.end();
-      for (let at = first; at <= last; ) {
+      for (let at = first; at <= last;) {
         const slice = Buffer.alloc(Math.min(SLICE_BYTES, last + 1 - at));
         await file.read(slice, 0, slice.length, at);
         this.#flip(slice, at);
         if (this.delay_ms) await new Promise((done) => setTimeout(done, this.delay_ms));
         if (response.destroyed) return;
-        await new Promise((done, failed) => response.write(slice, (error) => (error ? failed(error) : done())));
+        await new Promise((done, failed) =>
+          response.write(slice, (error) => (error ? failed(error) : done())),
+        );
         this.sent_bytes += slice.length;
         if (this.onSlice(this.sent_bytes) === true) return response.destroy();
         at += slice.length;

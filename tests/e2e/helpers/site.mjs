@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listShell } from '../../scripts/shell.mjs';
+import { listShell } from '../../../scripts/shell.mjs';
 import { MODELS_DIR, ROOT, SMOLLM2 } from './harness.mjs';
 
 export const SITE = join(ROOT, 'pkg/site');
@@ -19,13 +19,16 @@ export const CHUNK_BYTES = 8 << 20;
 
 /** A page that has the library at hand, and registers only if told so. */
 const APP = {
-  'index.html': '<!doctype html><html lang="en"><meta charset="utf-8"><title>App</title><script type="module" src="main.js"></script></html>',
-  'main.js': "import * as siskin from '../lib/index.js';\nimport { version } from './part.js';\nObject.assign(window, siskin, { version, late: async () => (await import('./late.js')).version });\n",
+  'index.html':
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>App</title><script type="module" src="main.js"></script></html>',
+  'main.js':
+    "import * as siskin from '../lib/index.js';\nimport { version } from './part.js';\nObject.assign(window, siskin, { version, late: async () => (await import('./late.js')).version });\n",
   // A worker with a worker, which imports what it is told to: as an engine and its thread.
   'worker.js':
     "import { ofSameVersion } from '../lib/offline/site_version.js';\nconst thread = new Worker('thread.js', { type: 'module' });\nthread.onmessage = ({ data }) => postMessage(data);\n" +
     "onmessage = async () => thread.postMessage(ofSameVersion(new URL('late.js', import.meta.url), await fetch('part.js')));\n",
-  'thread.js': "onmessage = async ({ data }) => postMessage((await import(data)).version);\npostMessage('ready');\n",
+  'thread.js':
+    "onmessage = async ({ data }) => postMessage((await import(data)).version);\npostMessage('ready');\n",
 };
 
 /**
@@ -38,7 +41,10 @@ export async function makeSite() {
   await cp(SITE, folder, { recursive: true });
   await mkdir(join(folder, 'models'));
   await symlink(join(MODELS_DIR, SMOLLM2), join(folder, 'models', SMOLLM2));
-  await writeFile(join(folder, 'models.json'), JSON.stringify([{ id: 'smollm2', name: 'SmolLM2', file: SMOLLM2, size_bytes: MODEL_BYTES }]));
+  await writeFile(
+    join(folder, 'models.json'),
+    JSON.stringify([{ id: 'smollm2', name: 'SmolLM2', file: SMOLLM2, size_bytes: MODEL_BYTES }]),
+  );
   await mkdir(join(folder, 'app'));
   for (const [name, text] of Object.entries(APP)) await writeFile(join(folder, 'app', name), text);
   await publish(folder, 1);
@@ -47,7 +53,8 @@ export async function makeSite() {
 
 /** Gives the app another version. */
 export async function publish(folder, version) {
-  for (const name of ['part.js', 'late.js']) await writeFile(join(folder, 'app', name), `export const version = ${version};\n`);
+  for (const name of ['part.js', 'late.js'])
+    await writeFile(join(folder, 'app', name), `export const version = ${version};\n`);
   await writeFile(join(folder, 'shell.json'), JSON.stringify(listShell(folder)));
 }
 
@@ -62,7 +69,11 @@ export function removeSite(folder) {
  * @param {string} folder
  */
 export async function servePlainly(folder) {
-  const server = spawn('python3', ['-u', '-m', 'http.server', '--bind', '127.0.0.1', '--directory', folder, '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const server = spawn(
+    'python3',
+    ['-u', '-m', 'http.server', '--bind', '127.0.0.1', '--directory', folder, '0'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   /** Paths in the order of their requests. @type {string[]} */
   const requests = [];
   createInterface(server.stderr).on('line', (line) => {
@@ -84,13 +95,24 @@ export async function servePlainly(folder) {
 
 /** Routes for scripts/serve.mjs that serve the site instead of the sources. */
 export function siteRoutes(folder) {
-  return Object.fromEntries([['/', ''], ['/lib/', 'lib'], ['/lib/wasm/', 'lib/wasm'], ['/sw.js', 'sw.js'], ['/models.json', 'models.json']].map(([path, below]) => [path, join(folder, below)]));
+  return Object.fromEntries(
+    [
+      ['/', ''],
+      ['/lib/', 'lib'],
+      ['/lib/wasm/', 'lib/wasm'],
+      ['/sw.js', 'sw.js'],
+      ['/models.json', 'models.json'],
+    ].map(([path, below]) => [path, join(folder, below)]),
+  );
 }
 
 /** Waits until `check` gives something true; one that hangs gives nothing. */
 export async function eventually(check, what, limit_ms = 30_000) {
   for (const end_ms = Date.now() + limit_ms; Date.now() < end_ms; await sleep(50)) {
-    const value = await Promise.race([check(), sleep(end_ms - Date.now(), undefined, { ref: false })]);
+    const value = await Promise.race([
+      check(),
+      sleep(end_ms - Date.now(), undefined, { ref: false }),
+    ]);
     if (value) return value;
   }
   throw new Error(`${what} did not happen within ${limit_ms} ms`);

@@ -14,7 +14,10 @@ const good = () => ({
   size_bytes: 2 * CHUNK_BYTES + 5,
   chunk_bytes: CHUNK_BYTES,
   chunks: [HASH, HASH, HASH],
-  shards: [{ file: 'shard-1.bin', size_bytes: 2 * CHUNK_BYTES, sha256: HASH }, { file: 'shard-2.bin', size_bytes: 5, sha256: HASH }],
+  shards: [
+    { file: 'shard-1.bin', size_bytes: 2 * CHUNK_BYTES, sha256: HASH },
+    { file: 'shard-2.bin', size_bytes: 5, sha256: HASH },
+  ],
 });
 
 test('a good manifest', () => {
@@ -48,9 +51,23 @@ test('manifests that lie are refused, each with what is wrong', () => {
     [spoiled((m) => (m.shards[1].size_bytes = 1e300)), /impossible size/],
     [spoiled((m) => (m.shards[1].size_bytes = 6)), /do not make up the whole/],
     [spoiled((m) => (m.shards[1] = null)), /impossible size/],
-    ...['https://elsewhere.org/x', '../up.bin', '//elsewhere.org/x', '/root.bin', 'a/b.bin', 'data:,x', '', 7, '.hidden'].map((file) => [spoiled((m) => (m.shards[1].file = file)), /not beside it/]),
+    ...[
+      'https://elsewhere.org/x',
+      '../up.bin',
+      '//elsewhere.org/x',
+      '/root.bin',
+      'a/b.bin',
+      'data:,x',
+      '',
+      7,
+      '.hidden',
+    ].map((file) => [spoiled((m) => (m.shards[1].file = file)), /not beside it/]),
   ];
   for (const [text, says] of cases) {
-    assert.throws(() => recordOf(URL, text, HASH), (error) => error.code === 'manifest' && says.test(error.message), text);
+    assert.throws(
+      () => recordOf(URL, text, HASH),
+      (error) => error.code === 'manifest' && says.test(error.message),
+      text,
+    );
   }
 });

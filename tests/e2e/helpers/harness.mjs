@@ -5,9 +5,9 @@ import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startServer } from '../../scripts/serve.mjs';
+import { startServer } from '../../../scripts/serve.mjs';
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'siskin');
 export const MODELS_DIR = join(CACHE, 'models');
 /** The command line, as the native tests build it. */
@@ -17,7 +17,15 @@ export const QWEN = 'qwen2.5-coder-0.5b-instruct-q4_k_m.gguf';
 const SHOTS = join(ROOT, 'target/e2e-shots');
 
 export const CHROMIUM = process.env.SISKIN_CHROMIUM || '/usr/bin/chromium';
-export const ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
+export const ARGUMENTS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-quic',
+  '--no-first-run',
+];
 
 /**
  * Why these tests cannot run here; false if they can. With SISKIN_REQUIRE_MODELS set, as ./build.sh test has it, a lack is an error.
@@ -29,9 +37,16 @@ export function cannotRun(...needs) {
     [CHROMIUM, './build.sh test installs Chromium'],
     [join(ROOT, 'pkg/dist/wasm/siskin_relaxed_bg.wasm'), './build.sh build makes the wasm'],
     [join(ROOT, 'pkg/node_modules/playwright-core'), 'npm ci in pkg/ brings playwright-core'],
-    ...needs.map((need) => (Array.isArray(need) ? need : need === PROGRAM ? [need, './build.sh test compiles it'] : [join(MODELS_DIR, need), './build.sh test fetches the models'])),
+    ...needs.map((need) =>
+      Array.isArray(need)
+        ? need
+        : need === PROGRAM
+          ? [need, './build.sh test compiles it']
+          : [join(MODELS_DIR, need), './build.sh test fetches the models'],
+    ),
   ].find(([file]) => !existsSync(file));
-  if (missing && process.env.SISKIN_REQUIRE_MODELS) throw new Error(`${missing[0]} is missing; ${missing[1]}`);
+  if (missing && process.env.SISKIN_REQUIRE_MODELS)
+    throw new Error(`${missing[0]} is missing; ${missing[1]}`);
   return missing ? `SKIPPED: ${missing[0]} is missing; ${missing[1]}` : false;
 }
 
@@ -41,7 +56,11 @@ export const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swi
 /** A Chromium. headless: false, because playwright's own flag would ask for its own headless build. */
 function launch(more = []) {
   const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
-  return chromium.launch({ executablePath: CHROMIUM, headless: false, args: [...ARGUMENTS, ...more] });
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    headless: false,
+    args: [...ARGUMENTS, ...more],
+  });
 }
 
 /** A page in a context of its own; `complaints` collects console errors and CSP violations. */
@@ -114,7 +133,9 @@ export async function cpuSeconds(page) {
   const devtools = await page.context().browser().newBrowserCDPSession();
   const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
   await devtools.detach();
-  return processInfo.filter(({ type }) => type === 'renderer').reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+  return processInfo
+    .filter(({ type }) => type === 'renderer')
+    .reduce((sum, { cpuTime }) => sum + cpuTime, 0);
 }
 
 /**
@@ -132,7 +153,14 @@ export async function recordTasks(page) {
       await page.evaluate((mark) => performance.mark(mark), mark);
       const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
       const { pid, tid } = traceEvents.find(({ name }) => name === mark);
-      const tasks = traceEvents.filter((event) => event.pid === pid && event.tid === tid && event.ph === 'X' && event.name.endsWith('RunTask') && event.tdur !== undefined);
+      const tasks = traceEvents.filter(
+        (event) =>
+          event.pid === pid &&
+          event.tid === tid &&
+          event.ph === 'X' &&
+          event.name.endsWith('RunTask') &&
+          event.tdur !== undefined,
+      );
       return tasks.map(({ tdur }) => tdur / 1000);
     },
   };
@@ -140,7 +168,11 @@ export async function recordTasks(page) {
 
 /** Waits until the browser has so many workers: one that is ended takes a little. */
 export async function workersLeft(page, count) {
-  for (const end_ms = Date.now() + 5000; Date.now() < end_ms && (await workerCount(page)) !== count; ) await page.waitForTimeout(50);
+  for (
+    const end_ms = Date.now() + 5000;
+    Date.now() < end_ms && (await workerCount(page)) !== count;
+  )
+    await page.waitForTimeout(50);
   return workerCount(page);
 }
 

@@ -1,5 +1,5 @@
 // A page in headless Firefox.
-import { FIREFOX, WEBGPU_PREFS, launchFirefox } from '../../scripts/firefox.mjs';
+import { FIREFOX, WEBGPU_PREFS, launchFirefox } from '../../../scripts/firefox.mjs';
 import { cannotRun } from './harness.mjs';
 
 export { WEBGPU_PREFS };

@@ -26,7 +26,11 @@ export function tinyGguf(metadata) {
   u32(0);
   u64(0);
   const header = Buffer.concat(parts);
-  return Buffer.concat([header, Buffer.alloc((32 - (header.length % 32)) % 32), Buffer.alloc(32 * 4)]);
+  return Buffer.concat([
+    header,
+    Buffer.alloc((32 - (header.length % 32)) % 32),
+    Buffer.alloc(32 * 4),
+  ]);
 }
 
 /**

@@ -15,7 +15,17 @@ const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-c
  * @param {string} url
  */
 export function startAlone(profile, url) {
-  const process = spawn(CHROMIUM, [...ARGUMENTS, `--user-data-dir=${profile}`, '--remote-debugging-port=0', '--no-default-browser-check', url], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const process = spawn(
+    CHROMIUM,
+    [
+      ...ARGUMENTS,
+      `--user-data-dir=${profile}`,
+      '--remote-debugging-port=0',
+      '--no-default-browser-check',
+      url,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
   const exited = once(process, 'exit');
   return {
     process,

@@ -13,10 +13,25 @@ test('pages, scripts and wasm are listed by address; models, sw.js and what no p
     await mkdir(join(folder, 'models/tiny'), { recursive: true });
     await mkdir(join(folder, '.git'));
     const listed = ['index.html', 'a b#c.js', 'models/user.js', 'manifest.json'];
-    for (const name of [...listed, '.git/config', 'sw.js', 'shell.json', 'models/x.gguf', 'models/tiny/tiny.001', 'types.d.ts', 'CNAME']) await writeFile(join(folder, name), name);
+    for (const name of [
+      ...listed,
+      '.git/config',
+      'sw.js',
+      'shell.json',
+      'models/x.gguf',
+      'models/tiny/tiny.001',
+      'types.d.ts',
+      'CNAME',
+    ])
+      await writeFile(join(folder, name), name);
     await writeFile(join(folder, 'models/tiny/manifest.json'), '{"siskin_manifest":1}');
     const { files } = listShell(folder);
-    assert.deepEqual(Object.keys(files), ['a%20b%23c.js', 'index.html', 'manifest.json', 'models/user.js']);
+    assert.deepEqual(Object.keys(files), [
+      'a%20b%23c.js',
+      'index.html',
+      'manifest.json',
+      'models/user.js',
+    ]);
     assert.equal(files['index.html'], createHash('sha256').update('index.html').digest('hex'));
   } finally {
     await rm(folder, { recursive: true });

@@ -1,0 +1,323 @@
+// Downloads without a browser: servers that change their minds, parts that come wrong or not at all, stores that fail.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Download } from '../../www/lib/model/download.js';
+import { ModelFile } from '../../www/lib/model/model_file.js';
+import {
+  CHUNK_BYTES,
+  PART_BYTES,
+  newRecord,
+  partBytes,
+  readRecord,
+  writeRecord,
+} from '../../www/lib/model/record.js';
+import { PartStore } from '../../www/lib/model/part_store.js';
+
+const MODEL = randomBytes(4 * CHUNK_BYTES + 12345);
+const OTHER = randomBytes(MODEL.length);
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+/** The manifest of a model in one shard. */
+function manifestOf(model, file) {
+  const chunks = [];
+  for (let at = 0; at < model.length; at += CHUNK_BYTES)
+    chunks.push(sha256(model.subarray(at, at + CHUNK_BYTES)));
+  return Buffer.from(
+    JSON.stringify({
+      siskin_manifest: 1,
+      name: 'A',
+      size_bytes: model.length,
+      chunk_bytes: CHUNK_BYTES,
+      chunks,
+      shards: [{ file, size_bytes: model.length }],
+    }),
+  );
+}
+
+/** Answers with a file, or the part of it that is asked for. */
+function send(bytes, request, response, { ranges = true } = {}) {
+  const [, first, last] = (ranges && /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')) || [];
+  if (first === undefined)
+    return response.writeHead(200, { 'Content-Length': bytes.length }).end(bytes);
+  const part = bytes.subarray(Number(first), Number(last) + 1);
+  response
+    .writeHead(206, {
+      'Content-Length': part.length,
+      'Content-Range': `bytes ${first}-${Number(first) + part.length - 1}/${bytes.length}`,
+    })
+    .end(part);
+}
+
+/** The number of the part that is asked for. */
+const partOf = ({ headers }) =>
+  Number(/^bytes=(\d+)/.exec(headers.range ?? '')?.[1] ?? NaN) / PART_BYTES;
+
+/** Runs with a server; `answer` gets how many requests there have been too. */
+async function serving(answer, run) {
+  const requests = [];
+  const server = createServer((request, response) =>
+    answer(request, response, requests.push(request)),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    return await run(`http://127.0.0.1:${server.address().port}`, requests);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+/** All bytes of a model, kept nowhere, or the error's code. */
+async function load(url, options = {}) {
+  const file = await ModelFile.open({
+    kind: 'url',
+    url,
+    init: {},
+    storage: 'memory',
+    evict: false,
+    ...options,
+  });
+  const hash = createHash('sha256');
+  try {
+    for await (const bytes of file.chunks()) hash.update(bytes);
+    return hash.digest('hex');
+  } catch (error) {
+    return error.code ?? String(error);
+  } finally {
+    file.close();
+  }
+}
+
+/** Waits until the other three lanes can do no more. */
+async function whenAllWait(requests) {
+  while (requests.length < 8) await sleep(10);
+  await sleep(300);
+}
+
+/** A target that keeps what it gets. */
+function targetOf(record, missing) {
+  const target = {
+    record,
+    parts: new Set(
+      Array.from({ length: Math.ceil(MODEL.length / PART_BYTES) }, (_, part) => part).filter(
+        (part) => !missing.includes(part),
+      ),
+    ),
+    saved: new Map(),
+    begin: async (record) => void (target.record = record),
+    save: async (part, bytes) => {
+      target.saved.set(part, Buffer.from(bytes));
+      target.parts.add(part);
+    },
+    end: async () => {},
+    waitForSpace: async () => {},
+    arrived: () => {},
+  };
+  return target;
+}
+const recordOf = (url) =>
+  newRecord(url, {
+    size_bytes: MODEL.length,
+    files: [{ url, size_bytes: MODEL.length }],
+    chunks: [],
+  });
+const assertSaved = ({ record, saved }, parts) => {
+  assert.deepEqual(
+    [...saved.keys()].sort((a, b) => a - b),
+    parts,
+  );
+  for (const [part, bytes] of saved)
+    assert.ok(
+      bytes.equals(MODEL.subarray(part * PART_BYTES, part * PART_BYTES + partBytes(record, part))),
+      `part ${part}`,
+    );
+};
+
+describe('downloads', { timeout: 60_000 }, () => {
+  /** What the server was asked. */
+  let seen;
+  for (const [name, renamed] of [
+    ['others', true],
+    ['the same', false],
+  ]) {
+    test(`a model in shards that is replaced meanwhile by one whose files have ${name} names`, async () => {
+      const files = { old: '/old.bin', new: renamed ? '/new.bin' : '/old.bin' };
+      const run = (replaces, options) => {
+        let replaced = false;
+        return serving(
+          (request, response, count) => {
+            if (count === 7) replaced = true;
+            const [model, path] = replaced ? [OTHER, files.new] : [MODEL, files.old];
+            if (request.url === '/manifest.json')
+              return response.end(
+                replaced && replaces
+                  ? manifestOf(OTHER, files.new.slice(1))
+                  : manifestOf(MODEL, 'old.bin'),
+              );
+            if (request.url !== path) return response.writeHead(404).end();
+            send(model, request, response);
+          },
+          (url) => load(`${url}/manifest.json`, options),
+        );
+      };
+      assert.equal(await run(true), 'file_changed');
+      const stays = renamed ? 'http_status' : 'integrity';
+      assert.equal(await run(false), stays, 'the manifest is the same');
+      assert.equal(
+        await run(true, { sha256: sha256(manifestOf(MODEL, 'old.bin')) }),
+        stays,
+        'the manifest is pinned',
+      );
+    });
+  }
+
+  test('into memory: a part fails for good while all others wait for room', async () => {
+    const code = await serving(
+      async (request, response) => {
+        if (partOf(request) !== 1) return send(MODEL, request, response);
+        await whenAllWait(seen);
+        response.writeHead(404).end();
+      },
+      (url, requests) => {
+        seen = requests;
+        return load(`${url}/model.gguf`);
+      },
+    );
+    assert.equal(code, 'http_status');
+  });
+
+  test('into memory: a chunk turns out wrong while all wait for room', async () => {
+    let wrong = true;
+    const hash = await serving(
+      async (request, response) => {
+        if (request.url === '/manifest.json') return response.end(manifestOf(MODEL, 'model.bin'));
+        if (partOf(request) !== 3 || !wrong) return send(MODEL, request, response);
+        await whenAllWait(seen);
+        wrong = false;
+        const flipped = Buffer.from(MODEL);
+        flipped[3 * PART_BYTES + 7] ^= 1;
+        send(flipped, request, response);
+      },
+      (url, requests) => {
+        seen = requests;
+        return load(`${url}/manifest.json`);
+      },
+    );
+    assert.equal(hash, sha256(MODEL));
+  });
+
+  test('private headers do not go where another origin was redirected to; without them the way is not asked again', async () => {
+    const seen_far = [];
+    await serving(
+      (request, response) => {
+        seen_far.push(request.headers.authorization);
+        send(MODEL, request, response);
+      },
+      (far) =>
+        serving(
+          (_request, response) => response.writeHead(302, { Location: `${far}/model.gguf` }).end(),
+          async (near, requests) => {
+            const missing = [0, 1, 2, 3, 4, 5, 6, 7];
+            const run = async (init) => {
+              requests.length = 0;
+              const target = targetOf(recordOf(`${near}/model.gguf`), missing);
+              await new Download(
+                { url: `${near}/model.gguf`, init },
+                target,
+                new AbortController().signal,
+              ).run(Infinity);
+              assertSaved(target, missing);
+              return requests.map(({ headers }) => headers.authorization);
+            };
+            assert.deepEqual(
+              await run({ headers: [['Authorization', 'Bearer secret']] }),
+              missing.map(() => 'Bearer secret'),
+            );
+            assert.equal((await run({})).length, 1);
+          },
+        ),
+    );
+    assert.deepEqual(seen_far.filter(Boolean), []);
+  });
+
+  test('the first answer goes to its own part, though an earlier one is missing by then', async () => {
+    const missing = [9, 10, 11, 12, 13];
+    let target;
+    await serving(
+      (request, response, count) => {
+        if (count === 1) target.parts.delete(2);
+        send(MODEL, request, response);
+      },
+      async (url) => {
+        target = targetOf(recordOf(`${url}/model.gguf`), missing);
+        await new Download(
+          { url: `${url}/model.gguf`, init: {} },
+          target,
+          new AbortController().signal,
+        ).run(Infinity);
+      },
+    );
+    assertSaved(target, [2, ...missing]);
+  });
+
+  test('a server that stops answering ranges sends the file once', async () => {
+    await serving(
+      (request, response, count) => send(MODEL, request, response, { ranges: count < 6 }),
+      async (url, requests) => {
+        assert.equal(await load(`${url}/model.gguf`), sha256(MODEL));
+        assert.equal(requests.filter(({ headers }) => !headers.range).length, 1);
+      },
+    );
+  });
+
+  /** A store in memory. */
+  function storeOf(files) {
+    return {
+      kind: 'cache',
+      folders: async () => [],
+      files: async () => new Map([...files].map(([name, { length }]) => [name, length])),
+      read: async (_folder, [name]) => files.get(name),
+      write: async (_folder, name, bytes) => void files.set(name, bytes),
+      remove: async () => files.clear(),
+    };
+  }
+
+  test('a record comes back, and that it cannot be read is told', async () => {
+    const record = recordOf('https://example.org/model.gguf');
+    const store = storeOf(new Map());
+    await writeRecord(store, 'a', record);
+    assert.deepEqual(await readRecord(store, 'a'), record);
+    store.read = () => Promise.reject(new DOMException('It was replaced.', 'NotReadableError'));
+    await assert.rejects(readRecord(store, 'a'), { name: 'SiskinError', code: 'storage_failed' });
+  });
+
+  test('a model that was removed meanwhile is missing, unless the engine has begun with it', async () => {
+    const url = 'https://example.org/model.gguf';
+    for (const given of [false, true]) {
+      const store = storeOf(new Map());
+      await writeRecord(store, 'a', recordOf(url));
+      await store.write('a', '0', new Uint8Array(PART_BYTES));
+      const part_store = new PartStore(
+        { kind: 'url', url, init: {}, storage: 'disk', evict: false },
+        store,
+        'a',
+        new AbortController().signal,
+      );
+      await part_store.refresh();
+      assert.deepEqual([...part_store.parts], [0]);
+      part_store.given = given;
+      await store.remove('a');
+      await part_store.refresh();
+      assert.deepEqual(
+        [part_store.record !== undefined, part_store.parts.size],
+        given ? [true, 1] : [false, 0],
+      );
+      part_store.close();
+    }
+  });
+});
