@@ -9,10 +9,10 @@ build_package
 
 # name | bytes that it may weigh, gzipped: the size when this was last set and some 3% more
 BUDGETS='
-JavaScript library | 77500
-siskin_relaxed.wasm | 738600
+JavaScript library | 81000
+siskin_relaxed.wasm | 725000
 siskin_relaxed.js | 13000
-siskin_simd.wasm | 740700
+siskin_simd.wasm | 727000
 siskin_simd.js | 13000
 siskin_threads.wasm | 611000
 siskin_threads.js | 6550
