@@ -1,4 +1,7 @@
-/** A heading for each kind of failure; the sentence that says what to do comes with the error itself. */
+/**
+ * A heading for each kind of failure; the sentence that says what to do comes with the error
+ * itself.
+ */
 
 /** @type {Record<string, string>} */
 const TITLES = {

@@ -87,7 +87,8 @@ function fits({ context_tokens }, { long_tokens, long_generate_tokens }) {
 }
 
 /**
- * The usual sizes, unless the address says otherwise, such as `bench.html?prompt=512&generate=80&long=3000`.
+ * The usual sizes, unless the address says otherwise, such as
+ * `bench.html?prompt=512&generate=80&long=3000`.
  *
  * @param {string} search
  * @returns {Sizes}

@@ -101,7 +101,8 @@ export function cell({ key, digits }, figures) {
 }
 
 /**
- * A Markdown table that reads well as plain text too: the first column to the left, all others to the right.
+ * A Markdown table that reads well as plain text too: the first column to the left, all others to
+ * the right.
  *
  * @param {string[][]} rows the first is the head
  * @returns {string}

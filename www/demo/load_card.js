@@ -8,7 +8,11 @@ import { modelChoices, offeredModels } from './models.js';
 /** @import { LoadProgress } from '../lib/index.js' */
 /** @import { OfferedModel } from './models.js' */
 
-/** `listed` models have a name that people know; a file is named by its header. @typedef {{name: string, source: string | File, sha256?: string, listed?: boolean}} Choice */
+/**
+ * `listed` models have a name that people know; a file is named by its header.
+ *
+ * @typedef {{name: string, source: string | File, sha256?: string, listed?: boolean}} Choice
+ */
 
 export class LoadCard {
   #section = byId('welcome');

@@ -1,16 +1,19 @@
 /**
- * Shows the part of Markdown that small models write: paragraphs, headings, lists, code fences, inline code and bold.
- * It builds nodes and sets text: what the model writes never becomes markup.
+ * Shows the part of Markdown that small models write: paragraphs, headings, lists, code fences,
+ * inline code and bold. It builds nodes and sets text: what the model writes never becomes markup.
  */
 import { element } from './dom.js';
 
-/** @typedef {{kind: 'paragraph' | 'heading' | 'bullets' | 'numbers' | 'code', source: string, lines: string[], info: string, start: number}} Block */
+/**
+ * @typedef {{kind: 'paragraph' | 'heading' | 'bullets' | 'numbers' | 'code', source: string, lines: string[], info: string, start: number}} Block
+ */
 
 /** @type {WeakMap<Element, string>} */
 const sources = new WeakMap();
 
 /**
- * Shows `text` in `container`. Blocks that have not changed keep their nodes, so that a selection survives while text streams.
+ * Shows `text` in `container`. Blocks that have not changed keep their nodes, so that a selection
+ * survives while text streams.
  *
  * @param {HTMLElement} container
  * @param {string} text

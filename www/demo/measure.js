@@ -1,9 +1,13 @@
-/** Measures a loaded model through the public API. The bench page and `./build.sh bench` share it, so that their figures mean the same. */
+/**
+ * Measures a loaded model through the public API. The bench page and `./build.sh bench` share it,
+ * so that their figures mean the same.
+ */
 
 /** @import { ChatMessage, Siskin } from '../lib/index.js' */
 
 /**
- * How long the prompts and answers are. A prompt's length counts the chat template's tokens, a question's does not.
+ * How long the prompts and answers are. A prompt's length counts the chat template's tokens, a
+ * question's does not.
  *
  * @typedef {object} Sizes
  * @property {number} prompt_tokens of the prompt whose reading is timed
@@ -25,7 +29,10 @@ export const SHORT_CONTEXT_TOKENS = 64;
 export const MAX_GENERATE_TOKENS = 80;
 export const QUESTION_TOKENS = 20;
 
-/** What is asked, in this order: `first` is the first request after loading, `question` comes when the code is warm. */
+/**
+ * What is asked, in this order: `first` is the first request after loading, `question` comes when
+ * the code is warm.
+ */
 export const STEPS = /** @type {const} */ (['first', 'prefill', 'decode', 'question', 'long']);
 
 /** @typedef {typeof STEPS[number]} StepName */
@@ -57,7 +64,10 @@ const WORDS = (
   'level office door health person art war history party result change morning reason research girl guy moment air teacher force education'
 ).split(' ');
 
-/** Ends of turns and texts in the vocabularies that Siskin knows: made unlikely, so that every answer has its full length. */
+/**
+ * Ends of turns and texts in the vocabularies that Siskin knows: made unlikely, so that every
+ * answer has its full length.
+ */
 const ENDS = [
   '<|im_end|>',
   '<|endoftext|>',
@@ -116,8 +126,9 @@ export async function prepareFirst(siskin) {
 }
 
 /**
- * The other prompts, of the wanted lengths for this model's vocabulary and template. No two begin alike, so that nothing of one is left
- * in the KV cache for the next but the template's first tokens.
+ * The other prompts, of the wanted lengths for this model's vocabulary and template. No two begin
+ * alike, so that nothing of one is left in the KV cache for the next but the template's first
+ * tokens.
  *
  * @param {Siskin} siskin
  * @param {Sizes} sizes

@@ -5,12 +5,20 @@ import { formatBytes } from './format.js';
 
 /** @import { StoredModel } from '../lib/index.js' */
 
-/** `url` may be relative to the list; without it the model lies beside the list. @typedef {{id: string, name: string, file: string, size_bytes: number, sha256?: string, license?: string, url?: string}} ListedModel */
+/**
+ * `url` may be relative to the list; without it the model lies beside the list.
+ *
+ * @typedef {{id: string, name: string, file: string, size_bytes: number, sha256?: string, license?: string, url?: string}} ListedModel
+ */
 
 // From where this file lies and not the page: a site may have any folder of its host.
 const LIST = new URL('../models.json', import.meta.url);
 
-/** What can be chosen; `stored` tells how much of it is on this device. @typedef {{id: string, name: string, source: string, sha256?: string, details: string, stored?: StoredModel}} OfferedModel */
+/**
+ * What can be chosen; `stored` tells how much of it is on this device.
+ *
+ * @typedef {{id: string, name: string, source: string, sha256?: string, details: string, stored?: StoredModel}} OfferedModel
+ */
 
 /**
  * Those of the server's list, then what else is on the device.

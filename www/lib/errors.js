@@ -1,5 +1,6 @@
 /**
- * Codes that arise in JavaScript; the last two arise in the engine too, and all others there alone (see the README's table).
+ * Codes that arise in JavaScript; the last two arise in the engine too, and all others there alone
+ * (see the README's table).
  *
  * - `http_status`: the server answered with something other than success.
  * - `network`: the server could not be reached, or the connection dropped.
@@ -16,10 +17,14 @@
  * - `invalid_argument`: an argument is of the wrong type or out of range.
  * - `not_loaded`: the model was unloaded, or with `fallback` is not there yet.
  * - `offline_unsupported`: this page can have no service worker.
- * - `offline_failed`: the service worker did not start, does not answer, or could not fetch the site's files.
+ * - `offline_failed`: the service worker did not start, does not answer, or could not fetch the
+ *   site's files.
  */
 
-/** The one error that Siskin throws: a stable `code` for programs, a sentence that says what to do for people. */
+/**
+ * The one error that Siskin throws: a stable `code` for programs, a sentence that says what to do
+ * for people.
+ */
 export class SiskinError extends Error {
   /**
    * @param {string} code
@@ -49,7 +54,8 @@ export function throwIfAborted(signal) {
 }
 
 /**
- * The code of an error thrown by the engine or by this library; undefined for anything else, such as a wasm trap.
+ * The code of an error thrown by the engine or by this library; undefined for anything else, such
+ * as a wasm trap.
  *
  * @param {unknown} error
  * @returns {string | undefined}

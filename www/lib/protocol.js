@@ -19,7 +19,8 @@
  * @property {'cpu' | 'gpu'} backend where it computes
  * @property {string} [adapter] the graphics card's name
  * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
- * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow), `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`
+ * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow),
+ *   `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`
  * @property {string} build which wasm file runs: `relaxed`, `simd` or `threads`
  * @property {number} threads
  */
@@ -40,7 +41,8 @@
  * How far a download or a file has been read.
  *
  * @typedef {object} LoadProgress
- * @property {number} loaded_bytes arrived, in this visit or an earlier one; of a cached model or a file, taken by the engine
+ * @property {number} loaded_bytes arrived, in this visit or an earlier one; of a cached model or a
+ *   file, taken by the engine
  * @property {number | null} total_bytes null where the source does not tell
  * @property {number} bytes_per_second over the last seconds
  * @property {boolean} from_cache whether all of it was on the device before
@@ -107,7 +109,8 @@
  */
 
 /**
- * What the engine takes: OpenAI's names, and llama.cpp's for the samplers that OpenAI lacks. It refuses unknown fields.
+ * What the engine takes: OpenAI's names, and llama.cpp's for the samplers that OpenAI lacks. It
+ * refuses unknown fields.
  *
  * @typedef {object} ChatRequest
  * @property {ChatMessage[]} messages
@@ -135,11 +138,14 @@
  * @typedef {object} Engine
  * @property {(bytes: Uint8Array) => void} push
  * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
- * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs; with `threads` above 0 it also refuses a card slower than so many of the processor's
+ * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs;
+ *   with `threads` above 0 it also refuses a card slower than so many of the processor's
  * @property {() => Promise<ModelInfo>} finish
- * @property {(fresh: Engine) => void} reload takes the place of a model that was lost; the file is pushed and finished again
+ * @property {(fresh: Engine) => void} reload takes the place of a model that was lost; the file is
+ *   pushed and finished again
  * @property {(request: ChatRequest) => void} start
- * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one token
+ * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one
+ *   token
  * @property {() => void} stop
  * @property {(text: string, options?: {special?: boolean}) => Uint32Array} tokenize
  * @property {(ids: Uint32Array) => string} detokenize
@@ -153,7 +159,8 @@
  * How likely the model finds a text.
  *
  * @typedef {object} Score
- * @property {number[]} log_probabilities natural logarithm of each token's probability after those before it; the first token has none
+ * @property {number[]} log_probabilities natural logarithm of each token's probability after those
+ *   before it; the first token has none
  * @property {number[]} most_likely the most likely token after each
  */
 
@@ -161,8 +168,10 @@
  * What wasm-bindgen's JavaScript exports.
  *
  * @typedef {object} WasmModule
- * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{memory: WebAssembly.Memory}>} default
- * @property {{new (options: {context_tokens?: number, threads?: number}): Engine, on_gpu(options: {context_tokens?: number, cache_type?: CacheType}): Promise<Engine>}} Engine
+ * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{memory: WebAssembly.Memory}>}
+ *   default
+ * @property {{new (options: {context_tokens?: number, threads?: number}): Engine, on_gpu(options: {context_tokens?: number, cache_type?: CacheType}): Promise<Engine>}}
+ *   Engine
  */
 
 /** @typedef {'f16' | 'q8_0'} CacheType how the graphics card keeps keys and values */
@@ -207,8 +216,8 @@
  */
 
 /**
- * Worker to page. `event` belongs to a chat and `progress` to a load; `done` ends a call, `failed` ends it with an error;
- * `crashed` means that the worker is of no more use.
+ * Worker to page. `event` belongs to a chat and `progress` to a load; `done` ends a call, `failed`
+ * ends it with an error; `crashed` means that the worker is of no more use.
  *
  * @typedef {{type: 'progress', id: number, value: LoadProgress}
  *   | {type: 'started', id: number}

@@ -1,6 +1,8 @@
 /**
- * What sw.js runs: the service worker of a site with Siskin. It isolates the site's pages, serves their files by version and offline, and fetches models
- * ahead of need; stored models it serves too. Its registration URL may hold `isolate=false`, and any number of `precache=URL` for sites that register it themselves.
+ * What sw.js runs: the service worker of a site with Siskin. It isolates the site's pages, serves
+ * their files by version and offline, and fetches models ahead of need; stored models it serves
+ * too. Its registration URL may hold `isolate=false`, and any number of `precache=URL` for sites
+ * that register it themselves.
  */
 import { messageOf } from './errors.js';
 import { SwState } from './offline/sw_state.js';
@@ -14,13 +16,18 @@ import { storedResponse } from './offline/model_responses.js';
  * @typedef {object} Scope
  * @property {{href: string, origin: string}} location
  * @property {() => Promise<void>} skipWaiting
- * @property {{matchAll: (options: {includeUncontrolled: boolean, type: 'all' | 'window'}) => Promise<{id: string, url: string, postMessage: (message: object) => void}[]>}} clients
+ * @property {{matchAll: (options: {includeUncontrolled: boolean, type: 'all' | 'window'}) => Promise<{id: string, url: string, postMessage: (message: object) => void}[]>}}
+ *   clients
  * @property {{connection?: {saveData?: boolean, type?: string}}} navigator
  * @property {(type: string, listener: (event: any) => void) => void} addEventListener
  */
 
-/** @typedef {{request: Request, clientId: string, resultingClientId: string, waitUntil: (work: Promise<unknown>) => void, respondWith: (response: Promise<Response>) => void}} FetchEvent */
-/** @typedef {{data: unknown, source: {postMessage: (message: object) => void} | null, ports: readonly MessagePort[], waitUntil: (work: Promise<unknown>) => void}} MessageToWorker */
+/**
+ * @typedef {{request: Request, clientId: string, resultingClientId: string, waitUntil: (work: Promise<unknown>) => void, respondWith: (response: Promise<Response>) => void}} FetchEvent
+ */
+/**
+ * @typedef {{data: unknown, source: {postMessage: (message: object) => void} | null, ports: readonly MessagePort[], waitUntil: (work: Promise<unknown>) => void}} MessageToWorker
+ */
 
 const scope = /** @type {Scope} */ (/** @type {unknown} */ (globalThis));
 const base = new URL('.', scope.location.href).href;
@@ -56,7 +63,8 @@ scope.addEventListener('activate', () => void prefetch_queue.run().catch(() => {
 scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
   const { request } = event;
   prefetch_queue.disturb();
-  // Requests to other hosts stay the browser's own: sent from here they would carry cookies, and a credentialless page could not have the answers.
+  // Requests to other hosts stay the browser's own: sent from here they would carry cookies, and a
+  // credentialless page could not have the answers.
   if (request.method !== 'GET' || new URL(request.url).origin !== scope.location.origin) return;
   event.respondWith(answer(event));
   if (request.mode === 'navigate') event.waitUntil(Promise.all([update(), prefetch_queue.run()]));
@@ -143,9 +151,10 @@ async function fromNetwork(request) {
 }
 
 /**
- * Cross-origin isolation gives pages shared memory, and so threads. `credentialless` leaves images and scripts of other hosts working, without cookies;
- * `require-corp` would block those that do not opt in. It is for browsers that do not know the former: the page finds out (offline/register.js). What the host
- * itself says counts more.
+ * Cross-origin isolation gives pages shared memory, and so threads. `credentialless` leaves images
+ * and scripts of other hosts working, without cookies; `require-corp` would block those that do not
+ * opt in. It is for browsers that do not know the former: the page finds out (offline/register.js).
+ * What the host itself says counts more.
  *
  * @param {Response} response
  * @returns {Promise<Response>}

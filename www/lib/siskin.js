@@ -13,21 +13,30 @@ import { askToStay } from './storage/store.js';
 
 /** A loaded model. @typedef {{link: WorkerClient, info: Readonly<ModelInfo>}} Local */
 
-/** @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource a `File` is a `Blob` */
+/**
+ * @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource a `File` is a `Blob`
+ */
 
 /**
  * @typedef {object} LoadOptions
  * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
  * @property {AbortSignal} [signal] ends the loading; what has arrived stays for the next one
- * @property {'auto' | 'gpu' | 'cpu'} [backend] where to compute: by default on the graphics card if that is right and faster, else on the processor
- * @property {number} [threads] how many threads compute, where the page is cross-origin isolated (elsewhere one does); by default as many as pay
- * @property {string} [sha256] what the file at the address must hash to, in hexadecimal: the GGUF file, or the manifest of one in shards
- * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default `disk`
- * @property {boolean} [evict] lets models that were not used for longest go where the browser's room is short
- * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by default: nothing is sent anywhere then
- * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the KV cache grows with it
- * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as `f16`; `q8_0` takes 9/16 of the memory. The processor
- *   has `f16` always
+ * @property {'auto' | 'gpu' | 'cpu'} [backend] where to compute: by default on the graphics card if
+ *   that is right and faster, else on the processor
+ * @property {number} [threads] how many threads compute, where the page is cross-origin isolated
+ *   (elsewhere one does); by default as many as pay
+ * @property {string} [sha256] what the file at the address must hash to, in hexadecimal: the GGUF
+ *   file, or the manifest of one in shards
+ * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
+ *   `disk`
+ * @property {boolean} [evict] lets models that were not used for longest go where the browser's
+ *   room is short
+ * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
+ *   default: nothing is sent anywhere then
+ * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
+ *   KV cache grows with it
+ * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
+ *   `f16`; `q8_0` takes 9/16 of the memory. The processor has `f16` always
  */
 
 /**
@@ -35,9 +44,9 @@ import { askToStay } from './storage/store.js';
  *
  * ```js
  * const siskin = await Siskin.load('/models/qwen2.5-0.5b-instruct-q4_k_m.gguf');
- * const chunks = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], stream: true });
- * for await (const chunk of chunks) output.append(chunk.choices[0].delta.content);
- * ```
+ * const chunks = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello'
+ * }], stream: true }); for await (const chunk of chunks)
+ * output.append(chunk.choices[0].delta.content); ```
  */
 export class Siskin {
   /** @type {Local | undefined} */
@@ -57,7 +66,10 @@ export class Siskin {
     this.#loading = loading;
     this.#fallback = fallback;
     this.#end = end;
-    /** When the model is loaded; rejects with what the loading failed with. Of interest with `fallback` only: else `load` waits for it. */
+    /**
+     * When the model is loaded; rejects with what the loading failed with. Of interest with
+     * `fallback` only: else `load` waits for it.
+     */
     this.ready = loading.then((local) => {
       this.#local = local;
     });
@@ -83,8 +95,10 @@ export class Siskin {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    * @returns {Promise<Siskin>} when the model is loaded; with `fallback`, at once
-   * @throws {SiskinError} `http_status`, `network`, `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`, `out_of_memory`,
-   *   and what may be wrong with the file: `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
+   * @throws {SiskinError} `http_status`, `network`, `file_changed`, `integrity`, `manifest`,
+   *   `storage_full`, `aborted`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`,
+   *   `out_of_memory`, and what may be wrong with the file: `html_not_model`, `not_gguf`,
+   *   `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
     const {
@@ -165,7 +179,8 @@ export class Siskin {
    * The ids of a text. Adds no BOS or EOS.
    *
    * @param {string} text
-   * @param {{special?: boolean}} [options] `special: true` reads `<|im_end|>` and its like as the control tokens that they name
+   * @param {{special?: boolean}} [options] `special: true` reads `<|im_end|>` and its like as the
+   *   control tokens that they name
    * @returns {Promise<Uint32Array>}
    */
   async tokenize(text, { special = false } = {}) {
@@ -186,8 +201,8 @@ export class Siskin {
   }
 
   /**
-   * How likely the model finds a text: for ranking candidates, or classifying without generating. Takes the time of reading the
-   * text; the conversation in the cache is given up for it.
+   * How likely the model finds a text: for ranking candidates, or classifying without generating.
+   * Takes the time of reading the text; the conversation in the cache is given up for it.
    *
    * @param {Iterable<number>} ids of `tokenize`
    * @returns {Promise<Score>}
@@ -197,7 +212,8 @@ export class Siskin {
   }
 
   /**
-   * How much memory the engine has taken. WebAssembly memory never shrinks, so that this is also its peak.
+   * How much memory the engine has taken. WebAssembly memory never shrinks, so that this is also
+   * its peak.
    *
    * @returns {Promise<number>} bytes
    */
@@ -206,7 +222,8 @@ export class Siskin {
   }
 
   /**
-   * Frees the model and its worker. Answers under way fail with `aborted`, later calls with `not_loaded`.
+   * Frees the model and its worker. Answers under way fail with `aborted`, later calls with
+   * `not_loaded`.
    *
    * @returns {Promise<void>}
    */
@@ -218,9 +235,11 @@ export class Siskin {
 
 /**
  * @param {DescribedSource} described
- * @param {{context_tokens?: number, cache_type?: CacheType, threads?: number, backend: 'auto' | 'gpu' | 'cpu', signal?: AbortSignal}} options
+ * @param {{context_tokens?: number, cache_type?: CacheType, threads?: number, backend: 'auto' | 'gpu' | 'cpu', signal?: AbortSignal}}
+ *   options
  * @param {(progress: LoadProgress) => void} onProgress
- * @returns {{loading: Promise<Local>, end: () => void}} `end` frees the model, loaded or in the making
+ * @returns {{loading: Promise<Local>, end: () => void}} `end` frees the model, loaded or in the
+ *   making
  */
 function startModel(
   described,

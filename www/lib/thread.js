@@ -1,7 +1,11 @@
-/** A thread of the engine: a worker on its module and memory that shares the work of each kernel. */
+/**
+ * A thread of the engine: a worker on its module and memory that shares the work of each kernel.
+ */
 
 /** @typedef {{script: string, module: WebAssembly.Module, memory: WebAssembly.Memory}} Start */
-/** @typedef {{initSync: (options: {module: WebAssembly.Module, memory: WebAssembly.Memory}) => void, run_thread: (seat: number) => void}} ThreadModule */
+/**
+ * @typedef {{initSync: (options: {module: WebAssembly.Module, memory: WebAssembly.Memory}) => void, run_thread: (seat: number) => void}} ThreadModule
+ */
 
 /** @type {ThreadModule | undefined} */
 let wasm;

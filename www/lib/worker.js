@@ -1,16 +1,20 @@
 /**
- * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays smooth, and looks at its
- * messages between any two steps of the engine, so that stop stops.
+ * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays
+ * smooth, and looks at its messages between any two steps of the engine, so that stop stops.
  */
 import { isDeviceError, pickBackend } from './engine/backend.js';
 import { codeOf, messageOf } from './errors.js';
 import { openWeights, pumpWeights } from './model/weights.js';
 import { yieldToMessages } from './model/yield_to_messages.js';
 
-/** @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress, PageMessage, Timings, WorkerMessage } from './protocol.js' */
+/**
+ * @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress, PageMessage, Timings, WorkerMessage } from './protocol.js'
+ */
 /** @import { PickedBackend } from './engine/backend.js' */
 
-/** @type {{postMessage: (message: WorkerMessage, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent<PageMessage>) => void) | null}} */
+/**
+ * @type {{postMessage: (message: WorkerMessage, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent<PageMessage>) => void) | null}}
+ */
 const page = /** @type {any} */ (globalThis);
 
 /** Ready to answer. @type {Engine | undefined} */
@@ -101,7 +105,10 @@ async function work() {
   if (unloading) await unload();
 }
 
-/** Threads leave their seats when the engine is freed, and are waited for: one that is killed inside wasm can outlive this worker. */
+/**
+ * Threads leave their seats when the engine is freed, and are waited for: one that is killed inside
+ * wasm can outlive this worker.
+ */
 async function unload() {
   try {
     const left = threads.map((thread) => new Promise((resolve) => (thread.onmessage = resolve)));
@@ -141,7 +148,8 @@ async function load(message, again = true) {
       weights = await openWeights(source, report);
       info = await pumpWeights(weights, backend.sink(), report);
     }
-    // Only now: reading a file takes one thread, and a load that fails leaves no other worker behind.
+    // Only now: reading a file takes one thread, and a load that fails leaves no other worker
+    // behind.
     threads = await backend.startThreads();
     for (const thread of threads) thread.postMessage(backend.engine.take_seat());
     engine = backend.engine;
@@ -199,7 +207,8 @@ async function answer(id, request) {
 }
 
 /**
- * Does it, whatever happens to the graphics card: it is started again once, then the processor takes over.
+ * Does it, whatever happens to the graphics card: it is started again once, then the processor
+ * takes over.
  *
  * @template T
  * @param {() => Promise<T>} run
@@ -245,7 +254,8 @@ async function score(id, ids) {
 }
 
 /**
- * An error with a code belongs to its call alone; anything else is a crash of the engine, after which nothing can be trusted.
+ * An error with a code belongs to its call alone; anything else is a crash of the engine, after
+ * which nothing can be trusted.
  *
  * @param {number} id
  * @param {unknown} error

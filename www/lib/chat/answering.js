@@ -1,4 +1,7 @@
-/** Whether any page of the site has a model at work: a lock says so to its service worker, and is gone when the page is. */
+/**
+ * Whether any page of the site has a model at work: a lock says so to its service worker, and is
+ * gone when the page is.
+ */
 
 const NAME = 'siskin answering';
 

@@ -2,7 +2,9 @@
 import { markAnswering } from './answering.js';
 import { SiskinError, abortedError } from '../errors.js';
 
-/** @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, TokenLogprob, Usage } from '../protocol.js' */
+/**
+ * @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, TokenLogprob, Usage } from '../protocol.js'
+ */
 /** @import { WorkerClient } from '../engine/worker_client.js' */
 
 /**
@@ -19,7 +21,8 @@ import { SiskinError, abortedError } from '../errors.js';
  * @property {'chat.completion'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, message: {role: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length'}[]} choices
+ * @property {{index: 0, message: {role: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length'}[]}
+ *   choices
  * @property {CompletionUsage} usage
  * @property {Timings} timings not OpenAI's: how long it took
  * @property {Where} siskin not OpenAI's
@@ -31,7 +34,8 @@ import { SiskinError, abortedError } from '../errors.js';
  * @property {'chat.completion.chunk'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, delta: {role?: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length' | null}[]} choices
+ * @property {{index: 0, delta: {role?: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length' | null}[]}
+ *   choices
  * @property {CompletionUsage} [usage] on the last chunk
  * @property {Timings} [timings] on the last chunk; not OpenAI's
  * @property {Prefill} [prefill] while the prompt is being read; not OpenAI's
@@ -46,7 +50,11 @@ import { SiskinError, abortedError } from '../errors.js';
  * @typedef {{computed: 'local' | 'fallback'}} Where
  */
 
-/** What an answer and each of its chunks begin with. @typedef {{id: string, created: number, model: string, siskin: Where}} Head */
+/**
+ * What an answer and each of its chunks begin with.
+ *
+ * @typedef {{id: string, created: number, model: string, siskin: Where}} Head
+ */
 
 /**
  * An answer under way.
@@ -91,12 +99,14 @@ export class Completions {
    * @returns {Promise<AsyncIterableIterator<ChatCompletionChunk>>}
    */
   /**
-   * Answers a conversation. Requests are answered one at a time, in order. The promise settles when the answer is complete or,
-   * with `stream: true`, when it begins; then leaving the loop early stops the model.
+   * Answers a conversation. Requests are answered one at a time, in order. The promise settles when
+   * the answer is complete or, with `stream: true`, when it begins; then leaving the loop early
+   * stops the model.
    *
    * @param {CompletionRequest | StreamingRequest} request
    * @returns {Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>>}
-   * @throws {SiskinError} `invalid_argument`, `template`, `context_full`, `aborted` (by `signal`), `not_loaded`, `worker_failed`
+   * @throws {SiskinError} `invalid_argument`, `template`, `context_full`, `aborted` (by `signal`),
+   *   `not_loaded`, `worker_failed`
    */
   async create(request) {
     if (typeof request !== 'object' || request === null) {
@@ -248,8 +258,8 @@ async function collect(answer, head) {
 }
 
 /**
- * Written out rather than as a generator: `return()` must stop the model at once, even before the first `next()` and while
- * one is waiting.
+ * Written out rather than as a generator: `return()` must stop the model at once, even before the
+ * first `next()` and while one is waiting.
  *
  * @implements {AsyncIterableIterator<ChatCompletionChunk>}
  */
@@ -259,7 +269,11 @@ class ChunkIterator {
   #include_usage;
   #first = true;
   #over = false;
-  /** The extra chunk that `stream_options.include_usage` asks for. @type {ChatCompletionChunk | undefined} */
+  /**
+   * The extra chunk that `stream_options.include_usage` asks for.
+   *
+   * @type {ChatCompletionChunk | undefined}
+   */
   #usage_chunk;
 
   /**

@@ -1,4 +1,7 @@
-/** Answers from a server that speaks OpenAI's API, while there is no model in the tab yet. Nothing here runs unless `Siskin.load` is given `fallback`. */
+/**
+ * Answers from a server that speaks OpenAI's API, while there is no model in the tab yet. Nothing
+ * here runs unless `Siskin.load` is given `fallback`.
+ */
 import { SiskinError, throwIfAborted } from '../errors.js';
 import { models } from '../model/models.js';
 import { StreamedAnswer, parse, short } from './openai_stream.js';
@@ -7,15 +10,20 @@ import { StreamedAnswer, parse, short } from './openai_stream.js';
 
 /**
  * @typedef {object} FallbackOptions
- * @property {string | URL} baseURL where the API lies, such as `https://example.org/v1`: conversations are sent there
+ * @property {string | URL} baseURL where the API lies, such as `https://example.org/v1`:
+ *   conversations are sent there
  * @property {string} [apiKey] visitors can read it: give one that may do no more than they may
  * @property {string} model what the server calls the model
- * @property {'cached' | 'loaded' | 'never'} [until] how long the server answers. `loaded` (the default): until the model in the tab is ready. `cached`:
- *   only until its weights are on the visitor's disk; from then on requests wait for it, and nothing is sent any more. `never`: for good; no
- *   model is fetched
+ * @property {'cached' | 'loaded' | 'never'} [until] how long the server answers. `loaded` (the
+ *   default): until the model in the tab is ready. `cached`: only until its weights are on the
+ *   visitor's disk; from then on requests wait for it, and nothing is sent any more. `never`: for
+ *   good; no model is fetched
  */
 
-/** Of a request, what OpenAI's API has and any model understands: token ids mean something to one model only. */
+/**
+ * Of a request, what OpenAI's API has and any model understands: token ids mean something to one
+ * model only.
+ */
 const FIELDS = /** @type {const} */ ([
   'messages',
   'max_tokens',
@@ -112,7 +120,8 @@ export class Fallback {
   /**
    * @param {ChatRequest} request
    * @param {AbortSignal | undefined} signal
-   * @returns {Promise<{answer: StreamedAnswer, model: string, computed: 'fallback'}>} when the server has begun to answer
+   * @returns {Promise<{answer: StreamedAnswer, model: string, computed: 'fallback'}>} when the
+   *   server has begun to answer
    * @throws {SiskinError} `network`, `http_status`, `invalid_argument`, `context_full`, `aborted`
    */
   async ask(request, signal) {

@@ -4,7 +4,8 @@ import { SiskinError, messageOf } from '../errors.js';
 /** @import { KnownGpu } from '../protocol.js' */
 
 /**
- * The graphics card that would compute: its name for people, and why it does not. Without a name there is none.
+ * The graphics card that would compute: its name for people, and why it does not. Without a name
+ * there is none.
  *
  * @typedef {{adapter?: string, refusal?: SiskinError}} FoundGpu
  */
@@ -57,7 +58,8 @@ export async function findGpu(known) {
 let asked = false;
 
 /**
- * wgpu asks a browser for no subgroups (gfx-rs/wgpu #10146): they are added to its request, wherever the card has them.
+ * wgpu asks a browser for no subgroups (gfx-rs/wgpu #10146): they are added to its request,
+ * wherever the card has them.
  */
 function askForSubgroups() {
   const { GPUAdapter } = /** @type {{GPUAdapter?: {prototype: any}}} */ (globalThis);

@@ -1,4 +1,7 @@
-/** Where the engine computes: on the graphics card if that is right and faster, else on the processor, and what happens when the card fails. */
+/**
+ * Where the engine computes: on the graphics card if that is right and faster, else on the
+ * processor, and what happens when the card fails.
+ */
 import { startEngine, usableThreads } from './wasm_build.js';
 import { SiskinError, codeOf, messageOf } from '../errors.js';
 import { findGpu } from './adapter.js';
@@ -14,7 +17,8 @@ const MOST_RESTARTS = 1;
 /**
  * @param {LoadMessage} message
  * @returns {Promise<PickedBackend>}
- * @throws {SiskinError} `gpu_unavailable` where the card was asked for by name; what `startEngine` throws
+ * @throws {SiskinError} `gpu_unavailable` where the card was asked for by name; what `startEngine`
+ *   throws
  */
 export async function pickBackend(message) {
   const { adapter, refusal } = message.backend === 'cpu' ? {} : await findGpu(message.known_gpu);
@@ -97,8 +101,8 @@ export class PickedBackend {
   }
 
   /**
-   * What takes the file. Once its header is there, the card is put to the test, while the rest arrives; what has come by then goes to the processor if
-   * the card fails.
+   * What takes the file. Once its header is there, the card is put to the test, while the rest
+   * arrives; what has come by then goes to the processor if the card fails.
    *
    * @returns {Sink}
    */
@@ -109,7 +113,8 @@ export class PickedBackend {
   }
 
   /**
-   * @param {Uint8Array[]} [taken] where the processor may begin with it: what was pushed before the test
+   * @param {Uint8Array[]} [taken] where the processor may begin with it: what was pushed before the
+   *   test
    * @returns {Sink}
    */
   #sink(taken) {
@@ -171,7 +176,8 @@ export class PickedBackend {
   }
 
   /**
-   * The same file once more, onto the card again or onto the processor. The answer goes on where it was.
+   * The same file once more, onto the card again or onto the processor. The answer goes on where it
+   * was.
    *
    * @param {unknown} why
    */

@@ -1,4 +1,7 @@
-/** What an earlier visit found of a graphics card that does not serve a model, so that it is not tried anew at each one. */
+/**
+ * What an earlier visit found of a graphics card that does not serve a model, so that it is not
+ * tried anew at each one.
+ */
 
 /** @import { KnownGpu, ModelInfo, WeightSource } from '../protocol.js' */
 
@@ -9,7 +12,8 @@ const KEY = `siskin.gpu.${KERNELS}`;
 const MOST_MODELS = 20;
 
 /**
- * What the verdict depends on beside the card: a large model may gain by it where a small one does not, and two threads where eight do not.
+ * What the verdict depends on beside the card: a large model may gain by it where a small one does
+ * not, and two threads where eight do not.
  *
  * @param {WeightSource} source
  * @param {number} [threads]

@@ -4,7 +4,9 @@ import { ofSameVersion } from '../offline/site_version.js';
 
 /** @import { WasmModule } from '../protocol.js' */
 
-/** A module whose one function uses `i8x16.relaxed_swizzle`: it validates where relaxed SIMD exists. */
+/**
+ * A module whose one function uses `i8x16.relaxed_swizzle`: it validates where relaxed SIMD exists.
+ */
 const RELAXED_SIMD = [
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15,
   65, 2, 253, 15, 253, 128, 2, 11,
@@ -19,8 +21,9 @@ const SIMD = [
 const MOST_THREADS = 8;
 
 /**
- * How many threads the engine gets if nobody says: half of many logical cores, for two of them often share one real core.
- * Shared memory, and so more than one thread, needs a cross-origin isolated page.
+ * How many threads the engine gets if nobody says: half of many logical cores, for two of them
+ * often share one real core. Shared memory, and so more than one thread, needs a cross-origin
+ * isolated page.
  */
 function defaultThreads() {
   const cores = navigator.hardwareConcurrency || 1;
@@ -46,7 +49,8 @@ export function usableThreads(wanted = defaultThreads()) {
  */
 
 /**
- * The builds that this browser runs, the fastest first. Wasm has no run-time detection of its own: a module either validates or not.
+ * The builds that this browser runs, the fastest first. Wasm has no run-time detection of its own:
+ * a module either validates or not.
  *
  * @param {number} threads 1 for the builds that know the graphics card
  * @returns {Build[]}

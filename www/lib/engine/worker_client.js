@@ -29,7 +29,9 @@ const UNLOAD_MS = 2000;
 export class WorkerClient {
   /** @type {Worker} */
   #worker;
-  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: SiskinError) => void, onMessage?: (message: WorkerMessage) => void}>} */
+  /**
+   * @type {Map<number, {resolve: (value: any) => void, reject: (error: SiskinError) => void, onMessage?: (message: WorkerMessage) => void}>}
+   */
   #calls = new Map();
   #last_id = 0;
   /** Set once the worker is gone. @type {SiskinError | undefined} */

@@ -1,4 +1,7 @@
-/** Fetches what is missing of a model: parts in parallel where the server answers ranges, whole files where it does not. */
+/**
+ * Fetches what is missing of a model: parts in parallel where the server answers ranges, whole
+ * files where it does not.
+ */
 import { SiskinError } from '../errors.js';
 import {
   CONNECTION_BROKEN,
@@ -6,6 +9,7 @@ import {
   HttpError,
   NOT_KEPT,
   bodyOf,
+  changedError,
   contentLength,
   contentRange,
   isEncoded,
@@ -17,25 +21,12 @@ import { fetchManifest, isManifest } from './manifest.js';
 import { fileOf, locate, partsOf } from './part_layout.js';
 import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';
 
-/** @import { ModelRecord } from './record.js' */
+/** @import { DownloadTarget } from './download_target.js' */
 
 /** Once bytes have come, a connection that is lost may be a train in a tunnel. */
 const LATER_DELAYS_MS = [500, 1000, 2000, 4000, 8000];
 /** Without ranges every further try fetches all of it again. */
 const WHOLE_DELAYS_MS = [500];
-
-/**
- * Where the bytes go.
- *
- * @typedef {object} Target
- * @property {ModelRecord | undefined} record
- * @property {Set<number>} parts that need not be fetched
- * @property {(record: ModelRecord, expected_bytes: number | null) => Promise<void>} begin with what the server told
- * @property {(part: number, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} save the bytes may be overwritten afterwards
- * @property {(size_bytes: number) => Promise<void>} end the length of a file whose length was not known
- * @property {(part: number, signal: AbortSignal) => Promise<void>} waitForSpace waits until the target can take the part
- * @property {(bytes: number) => void} arrived less than 0 for what is thrown away
- */
 
 export class Download {
   #url;
@@ -45,9 +36,17 @@ export class Download {
   #stop = new AbortController();
   #signal = this.#stop.signal;
   #ranges = true;
-  /** Parts that a lane is at, each with the claim that it is part of. @type {Map<number, number[]>} */
+  /**
+   * Parts that a lane is at, each with the claim that it is part of.
+   *
+   * @type {Map<number, number[]>}
+   */
   #busy = new Map();
-  /** The answer to the first request, for the lane that will read it. @type {{part: number, response: Response} | undefined} */
+  /**
+   * The answer to the first request, for the lane that will read it.
+   *
+   * @type {{part: number, response: Response} | undefined}
+   */
   #first;
   /** Where redirects led, so that not every part asks the way. @type {Map<string, string>} */
   #moved = new Map();
@@ -58,7 +57,7 @@ export class Download {
    * @param {string} source.url of the model or of its manifest
    * @param {RequestInit} source.init
    * @param {string} [source.sha256] of what lies there
-   * @param {Target} target
+   * @param {DownloadTarget} target
    * @param {AbortSignal} signal
    */
   constructor({ url, init, sha256 }, target, signal) {
@@ -75,7 +74,8 @@ export class Download {
 
   /**
    * @param {number} end_part the first part that is not wanted
-   * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`
+   * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`,
+   *   `storage_full`, `aborted`
    */
   async run(end_part) {
     try {
@@ -100,7 +100,8 @@ export class Download {
   }
 
   /**
-   * The first request goes alone: its answer tells whether the server knows ranges, and how long the file is.
+   * The first request goes alone: its answer tells whether the server knows ranges, and how long
+   * the file is.
    *
    * @param {number} end_part
    */
@@ -163,7 +164,8 @@ export class Download {
         signal: this.#signal,
       });
     } catch (error) {
-      // Some servers break on ranges, compress them against the browser's word, or do not allow other sites' pages to ask for them.
+      // Some servers break on ranges, compress them against the browser's word, or do not allow
+      // other sites' pages to ask for them.
       if (!(error instanceof SiskinError) || error.code !== 'network') throw error;
       return this.#request(url);
     }
@@ -189,7 +191,7 @@ export class Download {
         return this.#request(url, range);
       }
       if (error instanceof HttpError && error.status === 416) {
-        if (this.#target.record) throw changed(url);
+        if (this.#target.record) throw changedError(url);
         // An empty file has no first byte.
         return this.#request(url);
       }
@@ -198,7 +200,8 @@ export class Download {
   }
 
   /**
-   * On a redirect to another origin the browser leaves private headers out, which it would not do if that was asked directly.
+   * On a redirect to another origin the browser leaves private headers out, which it would not do
+   * if that was asked directly.
    *
    * @param {string} url
    * @param {string} target
@@ -227,7 +230,8 @@ export class Download {
 
   /** @param {number} end_part */
   async #lane(end_part) {
-    // One for all parts of the lane: the garbage of a buffer for each would be as large as the model.
+    // One for all parts of the lane: the garbage of a buffer for each would be as large as the
+    // model.
     const buffer = new Uint8Array(PART_BYTES);
     for (let part = this.#next(end_part); part !== undefined; part = this.#next(end_part)) {
       const claimed = this.#ranges ? [part] : partsOf(this.#record, fileOf(this.#record, part));
@@ -245,7 +249,8 @@ export class Download {
 
   /**
    * @param {number[]} claimed
-   * @returns {Response | undefined} the first answer, if it is of these: an earlier part may have turned out wrong meanwhile
+   * @returns {Response | undefined} the first answer, if it is of these: an earlier part may have
+   *   turned out wrong meanwhile
    */
   #takeFirst(claimed) {
     const first = this.#first;
@@ -362,7 +367,7 @@ export class Download {
           `The connection ended after ${received} of ${expected_bytes} bytes. Try again.`,
         );
       }
-      if (file.size_bytes !== null && received > file.size_bytes) throw changed(file.url);
+      if (file.size_bytes !== null && received > file.size_bytes) throw changedError(file.url);
       if (filled > 0) await flush();
       if (file.size_bytes === null) await this.#target.end(received);
     };
@@ -390,14 +395,6 @@ export class Download {
       (size_bytes !== null && length != null && length !== size_bytes);
     if (!differs && (response.status !== 206 || !range || range.first === first)) return;
     response.body?.cancel().catch(() => {});
-    throw changed(url);
+    throw changedError(url);
   }
-}
-
-/** @param {string} url */
-function changed(url) {
-  return new SiskinError(
-    'file_changed',
-    `The file at ${url} keeps changing while it is fetched. Wait until the server has all of the new one, and try again.`,
-  );
 }

@@ -104,7 +104,8 @@ export async function request(url, init, { range, signal }) {
 }
 
 /**
- * The bytes of a response as they come; each piece is good until the next. Leaving the loop ends the connection.
+ * The bytes of a response as they come; each piece is good until the next. Leaving the loop ends
+ * the connection.
  *
  * @param {Response} response
  * @param {AbortSignal} signal
@@ -145,7 +146,8 @@ export async function* bodyOf(response, signal) {
 }
 
 /**
- * Reads into one buffer again and again where the browser can: the garbage of a model's pieces would be as large as the model.
+ * Reads into one buffer again and again where the browser can: the garbage of a model's pieces
+ * would be as large as the model.
  *
  * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
  * @returns {{read: () => Promise<Uint8Array<ArrayBuffer> | undefined>, cancel: () => void}}
@@ -180,7 +182,8 @@ function pieceReader(body) {
  * @param {object} options
  * @param {number[]} options.delays_ms how often and how much later
  * @param {AbortSignal} options.signal
- * @param {() => number} [options.progress] a figure that has grown since the last failure forgives all failures
+ * @param {() => number} [options.progress] a figure that has grown since the last failure forgives
+ *   all failures
  * @returns {Promise<T>}
  */
 export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) {
@@ -250,7 +253,8 @@ export function isEncoded(response) {
 
 /**
  * @param {Response} response
- * @returns {{first: number, size_bytes: number} | undefined} where the part lies in which file; undefined where that is not told
+ * @returns {{first: number, size_bytes: number} | undefined} where the part lies in which file;
+ *   undefined where that is not told
  */
 export function contentRange(response) {
   const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '');
@@ -268,4 +272,16 @@ export function contentRange(response) {
 export function validator(response) {
   const etag = response.headers.get('ETag')?.replace(/^W\//, '');
   return etag ?? response.headers.get('Last-Modified');
+}
+
+/**
+ * Returns the error of a file that is replaced again and again while it is fetched.
+ *
+ * @param {string} url
+ */
+export function changedError(url) {
+  return new SiskinError(
+    'file_changed',
+    `The file at ${url} keeps changing while it is fetched. Wait until the server has all of the new one, and try again.`,
+  );
 }

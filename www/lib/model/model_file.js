@@ -1,4 +1,7 @@
-/** A model at an address: its verified bytes in file order, from the store as far as they are there, else from the network. */
+/**
+ * A model at an address: its verified bytes in file order, from the store as far as they are there,
+ * else from the network.
+ */
 import { Download } from './download.js';
 import { SiskinError, abortedError } from '../errors.js';
 import { HttpError } from './http.js';
@@ -13,7 +16,10 @@ import { openStore } from '../storage/store.js';
 /** @import { ModelRecord } from './record.js' */
 /** @import { Store } from '../storage/store.js' */
 
-/** Chunks that are read and hashed while the engine takes the one before: more would be memory for nothing. */
+/**
+ * Chunks that are read and hashed while the engine takes the one before: more would be memory for
+ * nothing.
+ */
 const READ_AHEAD = 1;
 /** So much of a whole file's hash is computed at a time. */
 const SMOOTH_BYTES = 1 << 20;
@@ -32,7 +38,12 @@ export class ModelFile {
   #signal = this.#stop.signal;
   /** How often each chunk came wrong. @type {Map<number, number>} */
   #wrong = new Map();
-  /** Buffers of chunks that the engine has taken: a new one each time would be garbage as large as the model. @type {ArrayBuffer[]} */
+  /**
+   * Buffers of chunks that the engine has taken: a new one each time would be garbage as large as
+   * the model.
+   *
+   * @type {ArrayBuffer[]}
+   */
   #spare = [];
   /** @type {Promise<void> | undefined} */
   #supply;
@@ -126,7 +137,8 @@ export class ModelFile {
    * The chunks in order, each verified and good until the next. To be read once.
    *
    * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>}
-   * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `storage_failed`, `aborted`
+   * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`,
+   *   `storage_full`, `storage_failed`, `aborted`
    */
   async *chunks() {
     const { url, sha256: pin } = this.#source;
@@ -310,7 +322,8 @@ export class ModelFile {
     try {
       await new Download(this.#source, part_store, this.#signal).run(end_part);
     } catch (error) {
-      // What is removed here must not be missed, nor the load fail and its worker end before it is gone.
+      // What is removed here must not be missed, nor the load fail and its worker end before it is
+      // gone.
       this.#failing = true;
       const replaced =
         error instanceof HttpError && GONE.includes(error.status) && (await this.#isReplaced());
@@ -322,7 +335,10 @@ export class ModelFile {
     }
   }
 
-  /** Whether the server has another manifest now than the one that was begun with: new shards may have taken the place of its own. */
+  /**
+   * Whether the server has another manifest now than the one that was begun with: new shards may
+   * have taken the place of its own.
+   */
   async #isReplaced() {
     const { url, sha256: pin } = this.#source;
     const { record } = this.#part_store;

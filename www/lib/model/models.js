@@ -89,7 +89,8 @@ async function size(source) {
  * @param {string | URL | Request} source
  * @param {PrefetchOptions} [options] an abort keeps what has arrived
  * @returns {Promise<void>}
- * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `storage_failed`, `aborted`
+ * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`,
+ *   `storage_full`, `storage_failed`, `aborted`
  */
 async function prefetch(source, { signal, onProgress, ...options } = {}) {
   const file = await open(source, options, signal);
@@ -112,8 +113,8 @@ async function prefetch(source, { signal, onProgress, ...options } = {}) {
 }
 
 /**
- * Fetches the next chunk of a model, for whoever wants to pause between two: a service worker in its idle time. Does nothing while
- * a tab fetches the same model.
+ * Fetches the next chunk of a model, for whoever wants to pause between two: a service worker in
+ * its idle time. Does nothing while a tab fetches the same model.
  *
  * @param {string | URL | Request} source
  * @param {PrefetchOptions} [options]

@@ -19,7 +19,8 @@ export function fileOf({ files }, part) {
 }
 
 /**
- * Returns the numbers of a file's parts, or only the first of them where the file's size is not known.
+ * Returns the numbers of a file's parts, or only the first of them where the file's size is not
+ * known.
  *
  * @param {ModelRecord} record
  * @param {number} index

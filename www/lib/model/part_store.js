@@ -1,4 +1,7 @@
-/** What of a model is in the store: its record and its parts, as they come from a download or from another tab. */
+/**
+ * What of a model is in the store: its record and its parts, as they come from a download or from
+ * another tab.
+ */
 import { SiskinError, messageOf, throwIfAborted } from '../errors.js';
 import { isManifest } from './manifest.js';
 import {
@@ -14,7 +17,7 @@ import {
 import { evictOldest, fullError, isFull, makeRoom } from '../storage/quota.js';
 import { sha256 } from './sha256.js';
 
-/** @import { Target } from './download.js' */
+/** @import { DownloadTarget } from './download_target.js' */
 /** @import { UrlSource } from '../protocol.js' */
 /** @import { ModelRecord } from './record.js' */
 /** @import { Store } from '../storage/store.js' */
@@ -24,7 +27,7 @@ const WAITING_CHUNKS = 2;
 
 /** What one tab tells the others. @typedef {{part?: number, reset?: true}} News */
 
-/** @implements {Target} */
+/** @implements {DownloadTarget} */
 export class PartStore {
   /** @type {ModelRecord | undefined} */
   record;
@@ -290,7 +293,8 @@ export class PartStore {
   }
 
   /**
-   * Keeps the record as it is now. Only for whoever fetched, or where all is there: others would overwrite what is newer.
+   * Keeps the record as it is now. Only for whoever fetched, or where all is there: others would
+   * overwrite what is newer.
    *
    * @returns {Promise<void>} when it is kept
    */

@@ -4,7 +4,10 @@
 const WINDOW_MS = 3000;
 const REPORT_MS = 100;
 
-/** Bytes per second over the last few seconds, so that the figure follows a connection that slows down. */
+/**
+ * Bytes per second over the last few seconds, so that the figure follows a connection that slows
+ * down.
+ */
 export class Meter {
   /** @type {{ms: number, bytes: number}[]} */
   #samples;

@@ -6,7 +6,10 @@ import { sha256 } from './sha256.js';
 
 /** A chunk is what is verified, and fetched again if it is wrong. */
 export const CHUNK_BYTES = 8 << 20;
-/** A chunk is requested and stored in parts, so many at once: a browser that is killed loses one chunk's bytes at most. */
+/**
+ * A chunk is requested and stored in parts, so many at once: a browser that is killed loses one
+ * chunk's bytes at most.
+ */
 export const PARTS = 4;
 export const PART_BYTES = CHUNK_BYTES / PARTS;
 
@@ -20,8 +23,10 @@ const VERSION = 1;
  * @property {string} name
  * @property {number | null} size_bytes null until the end, where the server does not tell
  * @property {string | null} validator the file's ETag or Last-Modified
- * @property {{url: string, size_bytes: number | null}[]} files on the server, in order; all but the last are whole chunks
- * @property {(string | null)[]} chunks the SHA-256 of each: the manifest's, else that of what first arrived
+ * @property {{url: string, size_bytes: number | null}[]} files on the server, in order; all but the
+ *   last are whole chunks
+ * @property {(string | null)[]} chunks the SHA-256 of each: the manifest's, else that of what first
+ *   arrived
  * @property {string | null} sha256 of the model file, once that was compared, or of its manifest
  * @property {number} used_ms when it was last loaded
  */
@@ -68,7 +73,8 @@ function decoded(text) {
 /**
  * @param {Store} store
  * @param {string} folder
- * @returns {Promise<ModelRecord | undefined>} undefined where there is none, or one of another version
+ * @returns {Promise<ModelRecord | undefined>} undefined where there is none, or one of another
+ *   version
  * @throws {SiskinError} `storage_failed`
  */
 export async function readRecord(store, folder) {

@@ -1,4 +1,7 @@
-/** SHA-256: the browser's own for whole pieces, and one that takes a file as it comes, which browsers lack. */
+/**
+ * SHA-256: the browser's own for whole pieces, and one that takes a file as it comes, which
+ * browsers lack.
+ */
 
 /**
  * @param {Uint8Array<ArrayBuffer>} bytes
@@ -10,7 +13,10 @@ export async function sha256(bytes) {
   return toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
 }
 
-/** The fractional parts of roots of the first primes: square roots begin the state, cube roots are the rounds' constants. */
+/**
+ * The fractional parts of roots of the first primes: square roots begin the state, cube roots are
+ * the rounds' constants.
+ */
 const { STATE, ROUNDS } = (() => {
   /** @type {number[]} */
   const primes = [];

@@ -16,9 +16,12 @@ import { portSource } from './stream.js';
  * How a model at an address is kept.
  *
  * @typedef {object} StoreOptions
- * @property {string} [sha256] of the file at the address, in hexadecimal: of the GGUF file, or of the manifest
- * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default `disk`
- * @property {boolean} [evict] whether models that were not used for longest may be removed where room is short
+ * @property {string} [sha256] of the file at the address, in hexadecimal: of the GGUF file, or of
+ *   the manifest
+ * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
+ *   `disk`
+ * @property {boolean} [evict] whether models that were not used for longest may be removed where
+ *   room is short
  */
 
 /**

@@ -4,7 +4,8 @@ import { SiskinError, messageOf } from '../errors.js';
 /** @import { DescribedSource } from './source.js' */
 
 /**
- * A stream of the page, read by the worker chunk by chunk through a port: not every browser can transfer streams.
+ * A stream of the page, read by the worker chunk by chunk through a port: not every browser can
+ * transfer streams.
  *
  * @param {ReadableStream<Uint8Array>} stream
  * @param {number | null} total_bytes

@@ -1,6 +1,7 @@
 /**
- * Where a model's bytes come from. This file and those that it uses (`source`, `model_file`, `download`, `http`, `storage`) are all that
- * touches network and storage; page, worker and service worker share them.
+ * Where a model's bytes come from. This file and those that it uses (`source`, `model_file`,
+ * `download`, `http`, `storage`) are all that touches network and storage; page, worker and service
+ * worker share them.
  */
 import { SiskinError, codeOf, throwIfAborted } from '../errors.js';
 import { CONNECTION_BROKEN } from './http.js';
@@ -19,7 +20,11 @@ import { yieldToMessages } from './yield_to_messages.js';
  * @property {() => void} close
  */
 
-/** What takes the bytes. @typedef {{push: (bytes: Uint8Array) => void, finish: () => ModelInfo | Promise<ModelInfo>}} Sink */
+/**
+ * What takes the bytes.
+ *
+ * @typedef {{push: (bytes: Uint8Array) => void, finish: () => ModelInfo | Promise<ModelInfo>}} Sink
+ */
 
 const FILE_BROKEN =
   'The file could not be read to its end. Check that it was not moved or changed, and open it again.';
@@ -129,10 +134,12 @@ async function readChunk(reader, broken) {
  *
  * @param {Weights} weights closed at the end
  * @param {Sink} sink what it throws ends the reading and is passed on
- * @param {(progress: LoadProgress) => void} onProgress about ten times a second, and once at the end
+ * @param {(progress: LoadProgress) => void} onProgress about ten times a second, and once at the
+ *   end
  * @param {AbortSignal} [signal]
  * @returns {Promise<ModelInfo>} what `sink` gave in the end
- * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`, `storage_full`, `storage_failed`, `aborted`
+ * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`,
+ *   `storage_full`, `storage_failed`, `aborted`
  */
 export async function pumpWeights(weights, sink, onProgress, signal) {
   let given_bytes = 0;
@@ -141,7 +148,8 @@ export async function pumpWeights(weights, sink, onProgress, signal) {
     reported_ms = performance.now();
     onProgress(weights.progress(given_bytes));
   };
-  // Timers do not fire while the engine takes one piece after the other, nor pieces come while the network is slow.
+  // Timers do not fire while the engine takes one piece after the other, nor pieces come while the
+  // network is slow.
   const reportIfDue = () => performance.now() - reported_ms >= PROGRESS_INTERVAL_MS && report();
   const timer = setInterval(reportIfDue, PROGRESS_INTERVAL_MS);
   try {
@@ -152,7 +160,8 @@ export async function pumpWeights(weights, sink, onProgress, signal) {
         await takeOrDiscard(weights, () => sink.push(bytes));
         given_bytes += bytes.length;
         reportIfDue();
-        // The next chunks are read and hashed meanwhile, and only messages that are let in drive that on.
+        // The next chunks are read and hashed meanwhile, and only messages that are let in drive
+        // that on.
         await yieldToMessages();
       }
     }
@@ -174,7 +183,8 @@ async function takeOrDiscard(weights, take) {
     return await take();
   } catch (error) {
     const code = codeOf(error);
-    // What is no model would be none at the next visit either, when there may be a better one at the address.
+    // What is no model would be none at the next visit either, when there may be a better one at
+    // the address.
     if (code !== undefined && !NOT_THE_FILE.test(code))
       await weights.discard(error).catch(() => {});
     throw error;

@@ -6,7 +6,8 @@ const waiting = [];
 port1.onmessage = () => waiting.shift()?.();
 
 /**
- * Waits until the messages that have arrived are received. A message to itself is used, because a timer would cost 4 ms each time.
+ * Waits until the messages that have arrived are received. A message to itself is used, because a
+ * timer would cost 4 ms each time.
  *
  * @returns {Promise<void>}
  */

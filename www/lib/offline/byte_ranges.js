@@ -3,8 +3,9 @@
 /**
  * @param {Headers} headers the request's
  * @param {number} size_bytes of the whole
- * @returns {{first: number, end: number} | undefined} `end` 0 where there is no such part; undefined where the whole is to be given: no range is asked for, or
- *   anything but one range of bytes
+ * @returns {{first: number, end: number} | undefined} `end` 0 where there is no such part;
+ *   undefined where the whole is to be given: no range is asked for, or anything but one range of
+ *   bytes
  */
 export function rangeAsked(headers, size_bytes) {
   const [, first_text, last_text] = /^bytes=(\d*)-(\d*)$/.exec(headers.get('Range') ?? '') ?? [];

@@ -1,4 +1,7 @@
-/** What is on this device of models, for whoever fetches their address: the service worker's answers, whole or in ranges, every byte verified. */
+/**
+ * What is on this device of models, for whoever fetches their address: the service worker's
+ * answers, whole or in ranges, every byte verified.
+ */
 import { ModelFile } from '../model/model_file.js';
 import { partialResponse, rangeAsked } from './byte_ranges.js';
 import { readRecord } from '../model/record.js';
@@ -7,7 +10,10 @@ import { openStore } from '../storage/store.js';
 
 /** @import { ModelRecord } from '../model/record.js' */
 
-/** The modes in which a browser too would answer from what it has. Siskin's own requests ask past it, for they are for what is missing. */
+/**
+ * The modes in which a browser too would answer from what it has. Siskin's own requests ask past
+ * it, for they are for what is missing.
+ */
 const MAY_BE_KEPT = ['default', 'force-cache', 'only-if-cached'];
 
 /**
@@ -52,9 +58,17 @@ export async function storedResponse(request, waitUntil) {
     : new Response(body, { headers });
 }
 
-/** Where the bytes of an address lie in a model. @typedef {{record: ModelRecord, first: number, size_bytes: number}} Place */
+/**
+ * Where the bytes of an address lie in a model.
+ *
+ * @typedef {{record: ModelRecord, first: number, size_bytes: number}} Place
+ */
 
-/** Of every file of every model, until one changes: most requests are for none of them. @type {Promise<Map<string, Place>> | undefined} */
+/**
+ * Of every file of every model, until one changes: most requests are for none of them.
+ *
+ * @type {Promise<Map<string, Place>> | undefined}
+ */
 let places;
 new BroadcastChannel('siskin').onmessage = () => (places = undefined);
 

@@ -1,6 +1,7 @@
 /**
- * Models fetched ahead of need, by a service worker: one chunk at a time, while nobody needs network or processor. Which ones are wanted is remembered,
- * and what has arrived is on the disk, so that it may be ended at any moment and goes on at the next event.
+ * Models fetched ahead of need, by a service worker: one chunk at a time, while nobody needs
+ * network or processor. Which ones are wanted is remembered, and what has arrived is on the disk,
+ * so that it may be ended at any moment and goes on at the next event.
  */
 import { isAnswering } from '../chat/answering.js';
 import { codeOf, messageOf } from '../errors.js';

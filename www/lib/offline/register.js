@@ -1,14 +1,16 @@
 /**
- * The page's side of the service worker (sw.js): threads on hosts that send no headers, the site's files and models without a network.
- * Everything works without it too, on one thread.
+ * The page's side of the service worker (sw.js): threads on hosts that send no headers, the site's
+ * files and models without a network. Everything works without it too, on one thread.
  */
 import { SiskinError, messageOf } from '../errors.js';
 
 /**
  * @typedef {object} RegisterOptions
- * @property {string | URL} [url] of sw.js, from the page's address; it serves what lies in its folder and below
- * @property {boolean} [isolate] whether to make pages cross-origin isolated, which threads need, where the host does not; at the first visit this page is
- *   loaded anew for that, once, unless the visitor has begun to use it
+ * @property {string | URL} [url] of sw.js, from the page's address; it serves what lies in its
+ *   folder and below
+ * @property {boolean} [isolate] whether to make pages cross-origin isolated, which threads need,
+ *   where the host does not; at the first visit this page is loaded anew for that, once, unless the
+ *   visitor has begun to use it
  * @property {(string | URL)[]} [precache] models to fetch in idle time
  */
 
@@ -16,13 +18,15 @@ import { SiskinError, messageOf } from '../errors.js';
  * @typedef {object} OfflineStatus
  * @property {boolean} registered
  * @property {boolean} isolated whether this page may use threads
- * @property {string | null} version of the site's files that the next page gets; null where they are not kept
+ * @property {string | null} version of the site's files that the next page gets; null where they
+ *   are not kept
  * @property {string[]} precache models that are still to be fetched
  */
 
 /**
- * How precaching goes. `paused` says why it waits: `save_data` and `metered` are the visitor's connection, `busy` an answer being
- * written or a page loading, `network` a server that cannot be reached.
+ * How precaching goes. `paused` says why it waits: `save_data` and `metered` are the visitor's
+ * connection, `busy` an answer being written or a page loading, `network` a server that cannot be
+ * reached.
  *
  * @typedef {object} PrecacheProgress
  * @property {string} url
@@ -30,7 +34,8 @@ import { SiskinError, messageOf } from '../errors.js';
  * @property {number | null} total_bytes
  * @property {boolean} done
  * @property {'save_data' | 'metered' | 'busy' | 'network' | null} paused
- * @property {{code: string, message: string} | null} error what the model failed with; it is not tried again
+ * @property {{code: string, message: string} | null} error what the model failed with; it is not
+ *   tried again
  */
 
 /** How often this tab was loaded anew to become isolated. */
@@ -98,7 +103,8 @@ export async function status() {
 }
 
 /**
- * Looks for a newer version of the site. This page keeps its own; the next one gets the new version.
+ * Looks for a newer version of the site. This page keeps its own; the next one gets the new
+ * version.
  *
  * @returns {Promise<string | null>} the version that the next page gets
  * @throws {SiskinError} `offline_failed`
@@ -108,8 +114,8 @@ export async function update() {
 }
 
 /**
- * Fetches models in idle time, one chunk at a time, with pauses while an answer is written and on connections that are metered or to be spared.
- * It goes on at later visits until all are there.
+ * Fetches models in idle time, one chunk at a time, with pauses while an answer is written and on
+ * connections that are metered or to be spared. It goes on at later visits until all are there.
  *
  * @param {(string | URL)[]} models
  * @param {{onProgress?: (progress: PrecacheProgress) => void}} [options]
@@ -183,7 +189,8 @@ async function active(registration) {
 }
 
 /**
- * One reload lets the service worker send the headers. One more, with the stricter policy, is for browsers that do not know `credentialless`.
+ * One reload lets the service worker send the headers. One more, with the stricter policy, is for
+ * browsers that do not know `credentialless`.
  *
  * @param {boolean} was_controlled whether this page came through the service worker
  */

@@ -1,6 +1,7 @@
 /**
- * The site's own files on the visitor's disk. `shell.json`, beside sw.js, lists them with their SHA-256 (scripts/shell.mjs writes it), and what it lists
- * is one version: fetched whole before any page sees it, and the same for a page and its workers as long as they live.
+ * The site's own files on the visitor's disk. `shell.json`, beside sw.js, lists them with their
+ * SHA-256 (scripts/shell.mjs writes it), and what it lists is one version: fetched whole before any
+ * page sees it, and the same for a page and its workers as long as they live.
  */
 import { partialResponse, rangeAsked } from './byte_ranges.js';
 import { VERSION_HEADER, VERSION_PARAMETER } from './site_version.js';
@@ -8,13 +9,18 @@ import { VERSION_HEADER, VERSION_PARAMETER } from './site_version.js';
 /** @import { Scope } from '../service_worker.js' */
 /** @import { SwState } from './sw_state.js' */
 
-/** @typedef {{text: string, version: string, files: Map<string, string>}} SiteManifest files: SHA-256 by URL */
+/**
+ * @typedef {{text: string, version: string, files: Map<string, string>}} SiteManifest files: SHA-256 by URL
+ */
 
 const MANIFEST = 'shell.json';
 const MANIFEST_BYTES = 4 << 20;
 /** Files fetched at once. */
 const FETCHES = 6;
-/** How long a page's version is kept when the page is not to be seen: the browser may have frozen it, to bring it back. */
+/**
+ * How long a page's version is kept when the page is not to be seen: the browser may have frozen
+ * it, to bring it back.
+ */
 const KEEP_MS = 24 * 60 * 60 * 1000;
 
 export class SiteCache {
@@ -122,7 +128,8 @@ export class SiteCache {
   }
 
   /**
-   * What the page or worker behind a request is to be served with; one that begins with this request is given its version.
+   * What the page or worker behind a request is to be served with; one that begins with this
+   * request is given its version.
    *
    * @param {{clientId: string, resultingClientId: string, request: Request}} event
    * @returns {Promise<string | undefined>} undefined for one that was loaded from the network
@@ -134,7 +141,8 @@ export class SiteCache {
         await this.#assign(resultingClientId, version);
       return version;
     }
-    // Chromium does not say which worker of a worker imports something: a thread tells by itself, any other is the one that was just started.
+    // Chromium does not say which worker of a worker imports something: a thread tells by itself,
+    // any other is the one that was just started.
     if (!clientId)
       return (
         new URL(request.url).searchParams.get(VERSION_PARAMETER) ??

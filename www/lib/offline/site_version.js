@@ -1,4 +1,7 @@
-/** How the version of a site's file travels: the service worker names it with the file, and a thread, of whose imports the browser does not say whose they are, asks by it. */
+/**
+ * How the version of a site's file travels: the service worker names it with the file, and a
+ * thread, of whose imports the browser does not say whose they are, asks by it.
+ */
 
 /** With every file of the shell. */
 export const VERSION_HEADER = 'Siskin-Version';

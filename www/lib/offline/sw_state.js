@@ -1,4 +1,7 @@
-/** Small facts that outlive a service worker, which may be ended between any two of its lines. Each is one entry of a cache. */
+/**
+ * Small facts that outlive a service worker, which may be ended between any two of its lines. Each
+ * is one entry of a cache.
+ */
 export class SwState {
   #cache;
   #base;

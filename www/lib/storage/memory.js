@@ -10,7 +10,11 @@ export class MemoryStore {
   kind = /** @type {const} */ ('memory');
   /** @type {Map<string, Map<string, Uint8Array<ArrayBuffer>>>} */
   #folders = new Map();
-  /** Buffers of parts that were removed: new ones each time would be garbage as large as the model. @type {ArrayBuffer[]} */
+  /**
+   * Buffers of parts that were removed: new ones each time would be garbage as large as the model.
+   *
+   * @type {ArrayBuffer[]}
+   */
   #spare = [];
 
   async folders() {

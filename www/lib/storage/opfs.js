@@ -3,7 +3,8 @@
 /** @import { Store } from './store.js' */
 
 /**
- * What dedicated workers have besides: files read and written without the detour by the browser's own process.
+ * What dedicated workers have besides: files read and written without the detour by the browser's
+ * own process.
  *
  * @typedef {object} InPlace
  * @property {() => number} getSize
@@ -15,12 +16,18 @@
  * @typedef {FileSystemFileHandle & {createSyncAccessHandle?: (options?: {mode: 'read-only' | 'readwrite'}) => Promise<InPlace>}} FileHandle
  */
 
-/** From this size on a file that a killed browser left half is told by its size, and is part of a model; smaller ones take the place of the old one whole. */
+/**
+ * From this size on a file that a killed browser left half is told by its size, and is part of a
+ * model; smaller ones take the place of the old one whole.
+ */
 const IN_PLACE_BYTES = 64 << 10;
 /** How often and how soon a file that is in use is tried again. */
 const MOST_TRIES = 20;
 const TRY_AGAIN_MS = 50;
-/** What writing says of a file that is being read, and reading of one that was replaced or removed since it was looked up. */
+/**
+ * What writing says of a file that is being read, and reading of one that was replaced or removed
+ * since it was looked up.
+ */
 const IS_READ = ['NoModificationAllowedError'];
 const IS_REPLACED = ['NotReadableError', 'NotFoundError'];
 
@@ -126,7 +133,8 @@ export class OpfsStore {
 /**
  * @param {FileHandle} handle
  * @param {{mode: 'read-only'}} [options]
- * @returns {Promise<InPlace | undefined>} undefined where that is not possible: in a page, and in Chrome before 108, where its methods are promises
+ * @returns {Promise<InPlace | undefined>} undefined where that is not possible: in a page, and in
+ *   Chrome before 108, where its methods are promises
  */
 async function openInPlace(handle, options) {
   const file = await handle.createSyncAccessHandle?.(options);
@@ -151,7 +159,8 @@ function writeInPlace(file, bytes) {
 
 /**
  * @param {FileSystemFileHandle} handle
- * @param {Uint8Array<ArrayBuffer>} bytes go to a file beside it, which takes its place when it is closed
+ * @param {Uint8Array<ArrayBuffer>} bytes go to a file beside it, which takes its place when it is
+ *   closed
  */
 async function replace(handle, bytes) {
   const file = await handle.createWritable();
@@ -167,7 +176,8 @@ async function replace(handle, bytes) {
 /**
  * @param {FileHandle[]} handles
  * @param {ArrayBuffer} [buffer]
- * @returns {Promise<Uint8Array<ArrayBuffer> | undefined>} undefined where that is not possible: in a page, or while another tab reads
+ * @returns {Promise<Uint8Array<ArrayBuffer> | undefined>} undefined where that is not possible: in
+ *   a page, or while another tab reads
  */
 async function readInPlace(handles, buffer) {
   const opened = await Promise.allSettled(
@@ -192,7 +202,8 @@ async function readInPlace(handles, buffer) {
 }
 
 /**
- * Works with what another tab may just be reading, replacing or removing: that takes no longer than a part.
+ * Works with what another tab may just be reading, replacing or removing: that takes no longer than
+ * a part.
  *
  * @template T
  * @param {string[]} names of the errors that pass

@@ -4,10 +4,15 @@ import { ifUnlocked } from './locks.js';
 
 /** @import { Store } from './store.js' */
 
-/** Tells when the model in a folder was last used, in milliseconds since 1970. @typedef {(folder: string) => Promise<number>} LastUse */
+/**
+ * Tells when the model in a folder was last used, in milliseconds since 1970.
+ *
+ * @typedef {(folder: string) => Promise<number>} LastUse
+ */
 
 /**
- * Sees to it that so many bytes can be stored, as far as the browser tells: some name a quota that they do not give.
+ * Sees to it that so many bytes can be stored, as far as the browser tells: some name a quota that
+ * they do not give.
  *
  * @param {Store} store
  * @param {number} wanted_bytes

@@ -1,6 +1,7 @@
 /**
- * Where parts of models stay: small files in folders, behind five methods, the same for pages, workers and service workers. A file
- * gets its bytes all at once: a browser killed in the middle leaves it empty at worst, and files beside it that nobody will use.
+ * Where parts of models stay: small files in folders, behind five methods, the same for pages,
+ * workers and service workers. A file gets its bytes all at once: a browser killed in the middle
+ * leaves it empty at worst, and files beside it that nobody will use.
  */
 import { messageOf } from '../errors.js';
 import { CacheStore } from './cache_api.js';
@@ -11,11 +12,14 @@ import { OpfsStore } from './opfs.js';
  * @typedef {object} Store
  * @property {'opfs' | 'cache' | 'memory'} kind
  * @property {() => Promise<string[]>} folders
- * @property {(folder: string) => Promise<Map<string, number>>} files names and sizes; none where there is no such folder
- * @property {(folder: string, names: string[], buffer?: ArrayBuffer) => Promise<Uint8Array<ArrayBuffer> | undefined>} read all of them, one
- *   after the other, into `buffer` if that serves; undefined where one is missing
+ * @property {(folder: string) => Promise<Map<string, number>>} files names and sizes; none where
+ *   there is no such folder
+ * @property {(folder: string, names: string[], buffer?: ArrayBuffer) => Promise<Uint8Array<ArrayBuffer> | undefined>}
+ *   read all of them, one after the other, into `buffer` if that serves; undefined where one is
+ *   missing
  * @property {(folder: string, name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
- * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with all in it
+ * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with
+ *   all in it
  */
 
 const ROOT = 'siskin';
@@ -58,7 +62,8 @@ async function openLasting() {
 }
 
 /**
- * Asks the browser not to clear this site's storage when the disk runs short. Only pages can; the answer changes nothing here.
+ * Asks the browser not to clear this site's storage when the disk runs short. Only pages can; the
+ * answer changes nothing here.
  *
  * @returns {Promise<void>}
  */

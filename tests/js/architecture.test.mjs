@@ -1,0 +1,90 @@
+// What holds for the library's files as a whole: which may import which, and how long they are.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const LIBRARY = fileURLToPath(new URL('../../www/lib', import.meta.url));
+
+/**
+ * The folders that each folder may import, besides itself. Any file may import SHARED, and the files
+ * at the top (the entry points) may import any folder. Imports of types alone are free.
+ */
+const LAYERS = {
+  storage: [],
+  model: ['storage'],
+  chat: ['model'],
+  offline: ['chat', 'model', 'storage'],
+  engine: ['model', 'offline/site_version.js'],
+};
+const SHARED = ['errors.js', 'protocol.js'];
+
+const MAX_LINES = 400;
+const MAX_COLUMNS = 100;
+/** Strings that people read are not broken: so many of a hundred lines may be longer. */
+const MAX_LONG_PERCENT = 1;
+
+const names = readdirSync(LIBRARY, { recursive: true }).filter((name) => name.endsWith('.js'));
+const texts = new Map(names.map((name) => [name, readFileSync(join(LIBRARY, name), 'utf8')]));
+
+/** The files that a file imports when it runs, by their paths below the library. */
+function importsOf(name) {
+  const code = texts.get(name).replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
+  const found = code.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*'(\.[^']*)'/g);
+  return [...found].map(([, path]) => normalize(join(dirname(name), path)));
+}
+
+const folderOf = (name) => (name.includes('/') ? name.split('/')[0] : '');
+
+test('every import names a file of the library', () => {
+  const broken = names.flatMap((name) =>
+    importsOf(name)
+      .filter((path) => !texts.has(path))
+      .map((path) => `${name} imports ${path}`),
+  );
+  assert.deepEqual(broken, []);
+});
+
+test('folders import only the folders below them', () => {
+  const wrong = [];
+  for (const name of names) {
+    const folder = folderOf(name);
+    if (folder === '') continue;
+    assert.ok(LAYERS[folder], `${folder}/ has no entry in LAYERS`);
+    for (const path of importsOf(name)) {
+      const allowed = [folder, ...LAYERS[folder], ...SHARED];
+      if (!allowed.includes(folderOf(path)) && !allowed.includes(path))
+        wrong.push(`${name} imports ${path}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('no imports go in a circle', () => {
+  const done = new Set();
+  const visit = (name, path) => {
+    assert.ok(!path.includes(name), `a circle: ${[...path, name].join(' -> ')}`);
+    if (done.has(name)) return;
+    for (const next of importsOf(name)) visit(next, [...path, name]);
+    done.add(name);
+  };
+  for (const name of names) visit(name, []);
+});
+
+test('files are short', () => {
+  const long = names.filter((name) => texts.get(name).trimEnd().split('\n').length > MAX_LINES);
+  assert.deepEqual(long, []);
+});
+
+test('lines are short', () => {
+  const lines = names.flatMap((name) =>
+    texts
+      .get(name)
+      .split('\n')
+      .map((line, index) => ({ line, at: `${name}:${index + 1}` })),
+  );
+  const long = lines.filter(({ line }) => line.length > MAX_COLUMNS);
+  const said = `over ${MAX_COLUMNS} columns: ${long.map(({ at }) => at).join(' ')}`;
+  assert.ok(long.length * 100 < lines.length * MAX_LONG_PERCENT, said);
+});
