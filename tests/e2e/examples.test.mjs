@@ -34,7 +34,9 @@ describe('the plain page', { skip: cannotRun(SMOLLM2), timeout: 180_000 }, () =>
   test('says what went wrong', async (t) => {
     const { page, stop } = await openChromium('about:blank');
     t.after(stop);
-    await page.context().route('**/models/model.gguf', (route) => route.fulfill({ status: 404, body: '' }));
+    await page
+      .context()
+      .route('**/models/model.gguf', (route) => route.fulfill({ status: 404, body: '' }));
     await page.goto(server.url);
     await page.locator('#status', { hasText: '(http_status)' }).waitFor();
   });
