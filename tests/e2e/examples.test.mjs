@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
-import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, openChromium } from './harness.mjs';
+import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, openChromium } from './helpers/harness.mjs';
 
 describe('the plain page', { skip: cannotRun(SMOLLM2), timeout: 180_000 }, () => {
   let server;
