@@ -10,7 +10,7 @@ use crate::{
     },
     model::{
         Model, arch,
-        spec::Spec,
+        config::ModelConfig,
         weights::{ROPE_FREQS, Weights, select},
     },
     quant::DType,
@@ -68,7 +68,7 @@ enum State<B: Backend> {
 
 struct Tensors<B: Backend> {
     backend: B,
-    spec: Spec,
+    config: ModelConfig,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
     facts: Facts,
@@ -132,9 +132,9 @@ impl<B: Backend> Loader<B> {
     }
 
     /// The backend, and what the header says of the decoder, once it is there.
-    pub fn header(&self) -> Option<(&B, &Spec, &[TensorInfo])> {
+    pub fn header(&self) -> Option<(&B, &ModelConfig, &[TensorInfo])> {
         match &self.state {
-            State::Tensors(tensors) => Some((&tensors.backend, &tensors.spec, &tensors.plan)),
+            State::Tensors(tensors) => Some((&tensors.backend, &tensors.config, &tensors.plan)),
             State::Header { .. } | State::Failed(_) => None,
         }
     }
@@ -159,29 +159,29 @@ fn truncated(at: u64, wanted: Option<u64>) -> Error {
 
 impl<B: Backend> Tensors<B> {
     fn new(backend: B, gguf: &Gguf, options: Options) -> Result<Self> {
-        let spec = arch::spec(gguf)?;
-        let plan = select(&spec, gguf)?;
+        let config = arch::config(gguf)?;
+        let plan = select(&config, gguf)?;
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
         let template = ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?;
-        let trained = spec.context_length;
+        let trained = config.context_length;
         let context_tokens = options.context_tokens.unwrap_or(DEFAULT_CONTEXT_TOKENS.min(trained));
         if context_tokens == 0 || context_tokens > trained {
             let message = format!("A context of {context_tokens} tokens is out of range. Ask for 1 to {trained} tokens with this model.");
             return Err(Error::new(Code::InvalidArgument, message));
         }
-        if tokenizer.vocab_size() > spec.widths.vocab {
+        if tokenizer.vocab_size() > config.dims.vocab {
             let message = format!(
-                "The vocabulary has {} tokens but the model knows only {} of them. Choose another conversion of the model.",
+                "The vocabulary has {} tokens but the model knows only {} of them. TokenSampler another conversion of the model.",
                 tokenizer.vocab_size(),
-                spec.widths.vocab
+                config.dims.vocab
             );
             return Err(Error::new(Code::Tokenizer, message));
         }
-        check_sizes(&spec, &plan, context_tokens)?;
-        let facts = facts(&gguf.metadata, &spec, gguf)?;
+        check_sizes(&config, &plan, context_tokens)?;
+        let facts = facts(&gguf.metadata, &config, gguf)?;
         Ok(Tensors {
             backend,
-            spec,
+            config,
             tokenizer,
             template,
             facts,
@@ -233,15 +233,15 @@ impl<B: Backend> Tensors<B> {
         if self.next < self.plan.len() {
             return Err(truncated(at, Some(self.facts.size_bytes)));
         }
-        let weights = Weights::new(&self.spec, self.loaded)?;
-        let model = Model::new(self.spec, self.backend, weights, self.rope_freqs.as_deref(), self.context_tokens)?;
+        let weights = Weights::new(&self.config, self.loaded)?;
+        let model = Model::new(self.config, self.backend, weights, self.rope_freqs.as_deref(), self.context_tokens)?;
         Ok(Loaded { model, tokenizer: self.tokenizer, template: self.template, facts: self.facts })
     }
 }
 
 impl<Buf> Current<Buf> {
     fn new<B: Backend<Buf = Buf>>(backend: &mut B, info: &TensorInfo) -> Result<Self> {
-        // Both were compared with the spec's widths, which are usize.
+        // Both were compared with the config's dims, which are usize.
         let (rows, cols) = (info.rows() as usize, info.cols() as usize);
         let row_bytes = cols / info.dtype.block_len() * info.dtype.block_bytes();
         let target = match info.name.as_str() {
@@ -295,10 +295,10 @@ impl<Buf> Current<Buf> {
 }
 
 /// That what will be allocated can be counted here: on wasm a usize has 32 bits, and a header may claim anything. Errors: `out_of_memory`.
-fn check_sizes(spec: &Spec, plan: &[TensorInfo], context_tokens: usize) -> Result<()> {
+fn check_sizes(config: &ModelConfig, plan: &[TensorInfo], context_tokens: usize) -> Result<()> {
     const MAX_BYTES: u64 = isize::MAX as u64;
-    let w = &spec.widths;
-    let cached = [w.blocks, w.kv_heads, w.head, 2].iter().try_fold(context_tokens as u64 + 64, |n, &m| n.checked_mul(m as u64));
+    let w = &config.dims;
+    let cached = [w.layers, w.kv_heads, w.head_dim, 2].iter().try_fold(context_tokens as u64 + 64, |n, &m| n.checked_mul(m as u64));
     if cached.is_none_or(|bytes| bytes > MAX_BYTES) {
         let message = format!("There is no memory for a context of {context_tokens} tokens. Ask for a shorter one.");
         return Err(Error::new(Code::OutOfMemory, message));
@@ -306,20 +306,20 @@ fn check_sizes(spec: &Spec, plan: &[TensorInfo], context_tokens: usize) -> Resul
     // No layout takes more than four bytes a weight.
     match plan.iter().find(|tensor| tensor.elements() > MAX_BYTES / 4) {
         Some(tensor) => {
-            let message = format!("There is no memory for the tensor `{}`. Choose a smaller model.", tensor.name);
+            let message = format!("There is no memory for the tensor `{}`. TokenSampler a smaller model.", tensor.name);
             Err(Error::new(Code::OutOfMemory, message))
         }
         None => Ok(()),
     }
 }
 
-fn facts(metadata: &Metadata, spec: &Spec, gguf: &Gguf) -> Result<Facts> {
+fn facts(metadata: &Metadata, config: &ModelConfig, gguf: &Gguf) -> Result<Facts> {
     Ok(Facts {
         name: metadata.opt_str("general.name")?.unwrap_or("unnamed").to_owned(),
         architecture: metadata.str("general.architecture")?.to_owned(),
         file_type: gguf.file_type(),
         parameter_count: gguf.parameter_count(),
-        trained_context_tokens: spec.context_length,
+        trained_context_tokens: config.context_length,
         size_bytes: gguf.size_bytes,
     })
 }

@@ -10,7 +10,7 @@ use siskin::{
         STEP_TOKENS,
         event::{Event, FinishReason, Usage},
         generator::{ContextOverflow, GenerateOptions, Generator},
-        pace::Pace,
+        prefill_chunker::PrefillChunker,
         sampler::SamplingOptions,
         stop::StopStrings,
     },
@@ -164,17 +164,17 @@ fn a_long_prompt_is_evaluated_in_turns_of_at_most_100_ms() {
 
 #[test]
 fn pace_ignores_a_short_rest_and_slows_down_at_once() {
-    let mut pace = Pace::new(4);
+    let mut chunker = PrefillChunker::new(4);
     for _ in 0..5 {
-        pace.observe(pace.tokens(), 0.0);
+        chunker.observe(chunker.tokens(), 0.0);
     }
-    assert_eq!(pace.tokens(), STEP_TOKENS);
-    pace.observe(3, 30.0);
-    assert_eq!(pace.tokens(), STEP_TOKENS);
-    pace.observe(STEP_TOKENS, 200.0);
-    assert_eq!(pace.tokens(), STEP_TOKENS / 4);
-    pace.observe(STEP_TOKENS / 4, 1e9);
-    assert_eq!(pace.tokens(), 4);
+    assert_eq!(chunker.tokens(), STEP_TOKENS);
+    chunker.observe(3, 30.0);
+    assert_eq!(chunker.tokens(), STEP_TOKENS);
+    chunker.observe(STEP_TOKENS, 200.0);
+    assert_eq!(chunker.tokens(), STEP_TOKENS / 4);
+    chunker.observe(STEP_TOKENS / 4, 1e9);
+    assert_eq!(chunker.tokens(), 4);
 }
 
 #[test]

@@ -4,27 +4,27 @@
 //! Recording is synchronous, reading back is not: every method that is not async only has to take the work down in order.
 //! Shapes are row-major, the last axis contiguous; `tokens` is the number of tokens in this step.
 
-pub mod choice;
+pub mod sampling;
 pub mod cpu;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
-use choice::{Choose, Chosen};
+use sampling::{TokenSampler, SampledToken};
 
 /// Weights are written in groups of this many rows, which a backend may interleave.
 pub const GROUP_ROWS: usize = 8;
 
-/// The widths of a model's activations.
+/// The dims of a model's activations.
 #[derive(Clone, Debug)]
-pub struct Widths {
+pub struct Dims {
     pub embedding: usize,
     pub heads: usize,
     pub kv_heads: usize,
-    pub head: usize,
+    pub head_dim: usize,
     pub feed_forward: usize,
     pub vocab: usize,
-    pub blocks: usize,
+    pub layers: usize,
 }
 
 /// Which elements of a head form a rotated pair.
@@ -50,7 +50,7 @@ pub enum Activation {
     Silu,
 }
 
-/// What [`Backend::attention_input`] needs of a block.
+/// What [`Backend::attention_input`] needs of a layer.
 pub struct AttentionInput<'a, Buf> {
     pub norm: &'a Weight<Buf>,
     pub q: &'a Weight<Buf>,
@@ -63,7 +63,7 @@ pub struct AttentionInput<'a, Buf> {
     pub eps: f32,
 }
 
-/// What [`Backend::feed_forward`] needs of a block.
+/// What [`Backend::feed_forward`] needs of a layer.
 pub struct FeedForward<'a, Buf> {
     pub norm: &'a Weight<Buf>,
     pub gate: &'a Weight<Buf>,
@@ -80,14 +80,14 @@ pub enum Rows {
 }
 
 /// "blk.3.attn_q"
-pub fn tap_name(block: Option<usize>, name: &str) -> String {
-    block.map_or_else(|| name.to_owned(), |block| format!("blk.{block}.{name}"))
+pub fn tap_name(layer: Option<usize>, name: &str) -> String {
+    layer.map_or_else(|| name.to_owned(), |layer| format!("blk.{layer}.{name}"))
 }
 
 pub trait Backend {
     /// A weight's bytes, laid out as this backend's kernels like them.
     type Buf;
-    /// Keys and values of every block and position, f16.
+    /// Keys and values of every layer and position, f16.
     type Cache;
     /// The activations of one step: the residual stream `x [tokens, embedding]` and what is derived from it.
     type Step;
@@ -97,49 +97,49 @@ pub trait Backend {
     /// Fills rows `first_row ..` from the file's bytes. `first_row` is a multiple of [`GROUP_ROWS`], and so is the row count but for the last call.
     fn write(&mut self, weight: &mut Weight<Self::Buf>, first_row: usize, bytes: &[u8]);
     /// Room for `context_tokens` positions. Errors: `out_of_memory`.
-    fn cache(&mut self, widths: &Widths, context_tokens: usize) -> Result<Self::Cache>;
+    fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Self::Cache>;
     /// Room for the activations of up to `max_tokens` tokens. Errors: `out_of_memory`.
-    fn step(&mut self, widths: &Widths, max_tokens: usize) -> Result<Self::Step>;
+    fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Self::Step>;
 
     /// `x = table[tokens]`; the step's tokens stand at `position ..`.
     fn embed(&mut self, step: &mut Self::Step, table: &Weight<Self::Buf>, tokens: &[u32], position: usize);
-    /// `h = rms_norm(x) * norm; q = rope(q h + q_bias); cache[block, position ..] = (rope(k h + k_bias), v h + v_bias)`
-    fn attention_input(&mut self, step: &mut Self::Step, cache: &mut Self::Cache, block: usize, w: &AttentionInput<Self::Buf>);
+    /// `h = rms_norm(x) * norm; q = rope(q h + q_bias); cache[layer, position ..] = (rope(k h + k_bias), v h + v_bias)`
+    fn attention_input(&mut self, step: &mut Self::Step, cache: &mut Self::Cache, layer: usize, w: &AttentionInput<Self::Buf>);
     /// `a = softmax(q K^T / sqrt(head)) V` over the positions up to each token's own; query heads share key-value heads (GQA).
-    fn attend(&mut self, step: &mut Self::Step, cache: &Self::Cache, block: usize);
+    fn attend(&mut self, step: &mut Self::Step, cache: &Self::Cache, layer: usize);
     /// `x += w a`, with `a` what [`Backend::attend`] or [`Backend::feed_forward`] left.
     fn project_add(&mut self, step: &mut Self::Step, w: &Weight<Self::Buf>);
     /// `h = rms_norm(x) * norm; a = activation(gate h) * (up h)`
     fn feed_forward(&mut self, step: &mut Self::Step, w: &FeedForward<Self::Buf>);
     /// `logits = output (rms_norm(x) * norm)` for the wanted rows.
-    fn head(&mut self, step: &mut Self::Step, norm: &Weight<Self::Buf>, output: &Weight<Self::Buf>, eps: f32, rows: Rows);
-    /// The step has just computed this tensor: `token_embd`, or in a block `attn_q`, `attn`, `attn_output`, `ffn_up` or `ffn_down`. A
+    fn lm_head(&mut self, step: &mut Self::Step, norm: &Weight<Self::Buf>, output: &Weight<Self::Buf>, eps: f32, rows: Rows);
+    /// The step has just computed this tensor: `token_embd`, or in a layer `attn_q`, `attn`, `attn_output`, `ffn_up` or `ffn_down`. A
     /// backend that was told to look keeps a copy, under [`tap_name`].
-    fn tap(&mut self, _step: &mut Self::Step, _block: Option<usize>, _name: &str) {}
+    fn tap(&mut self, _step: &mut Self::Step, _layer: Option<usize>, _name: &str) {}
     /// Ends a step that nobody reads from, and waits while more than one is under way.
     fn submit(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<()>> {
         async { Ok(()) }
     }
-    /// The logits `[wanted rows, vocab]` of the last [`Backend::head`].
+    /// The logits `[wanted rows, vocab]` of the last [`Backend::lm_head`].
     fn read(&mut self, step: &mut Self::Step, logits: &mut Vec<f32>) -> impl Future<Output = Result<()>>;
 
     /// A step of fewer tokens is hardly faster: they share a reading of the weights. A power of two.
-    fn least_tokens(&self) -> usize {
+    fn min_batch(&self) -> usize {
         4
     }
     /// How many steps may be under way whose tokens the host does not know yet, each following the token that the one before it chose.
     /// 0: the device chooses no tokens, and none of the methods below is called.
-    fn most_in_flight(&self) -> usize {
+    fn max_steps_ahead(&self) -> usize {
         0
     }
-    /// From here on the device chooses as `choose` would. Chosen tokens that nobody has read are forgotten.
-    fn begin_choosing(&mut self, _step: &mut Self::Step, _choose: &impl Choose) {}
+    /// From here on the device chooses as `choose` would. SampledToken tokens that nobody has read are forgotten.
+    fn begin_sampling(&mut self, _step: &mut Self::Step, _choose: &impl TokenSampler) {}
     /// As [`Backend::embed`], with the one token that the last [`Backend::choose`] left.
-    fn embed_chosen(&mut self, _step: &mut Self::Step, _table: &Weight<Self::Buf>, _position: usize) {}
-    /// Chooses a token by the logits of the last [`Backend::head`], and ends the step. `draw` is [`Choose::draw`]'s.
+    fn embed_sampled(&mut self, _step: &mut Self::Step, _table: &Weight<Self::Buf>, _position: usize) {}
+    /// Chooses a token by the logits of the last [`Backend::lm_head`], and ends the step. `draw` is [`TokenSampler::draw`]'s.
     fn choose(&mut self, _step: &mut Self::Step, _draw: f32) {}
     /// The oldest token chosen that nobody has read. Errors: `not_finite`, and those of the device.
-    fn read_chosen(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<Chosen>> {
+    fn read_sampled(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<SampledToken>> {
         async { Err(Error::new(Code::InvalidArgument, "This backend chooses no tokens; read its logits.")) }
     }
 }

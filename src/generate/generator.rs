@@ -3,7 +3,7 @@
 use super::{
     Decoder, Outcome, Vocabulary,
     event::{Event, FinishReason, Prefill, Usage},
-    pace::Pace,
+    prefill_chunker::PrefillChunker,
     sampler::{Sampler, SamplingOptions},
     stop::StopStrings,
 };
@@ -63,7 +63,7 @@ pub struct Generator<D> {
     /// The conversation so far. The decoder has cached its first `decoder.cached_tokens()`.
     tokens: Vec<u32>,
     answer: Option<Answer>,
-    pace: Pace,
+    chunker: PrefillChunker,
     /// The longest that the current step has worked without interruption.
     longest_ms: f64,
     now_ms: Box<dyn Fn() -> f64>,
@@ -106,8 +106,8 @@ impl<D: Decoder> Generator<D> {
     /// `now_ms` tells the time in milliseconds; the size of prompt chunks follows from it.
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
-        let pace = Pace::new(decoder.least_tokens());
-        Self { decoder, tokens: Vec::new(), answer: None, pace, longest_ms: 0.0, now_ms, stop }
+        let chunker = PrefillChunker::new(decoder.min_batch());
+        Self { decoder, tokens: Vec::new(), answer: None, chunker, longest_ms: 0.0, now_ms, stop }
     }
 
     pub fn decoder(&self) -> &D {
@@ -121,7 +121,7 @@ impl<D: Decoder> Generator<D> {
 
     /// Takes the place of a decoder that was lost. Nothing is cached in it yet: the next step reads the conversation anew.
     pub fn replace_decoder(&mut self, decoder: D) {
-        self.pace = Pace::new(decoder.least_tokens());
+        self.chunker = PrefillChunker::new(decoder.min_batch());
         self.decoder = decoder;
     }
 
@@ -214,7 +214,7 @@ impl<D: Decoder> Generator<D> {
     /// Evaluates the next tokens, or goes on with them, and has the token chosen that follows the last.
     async fn evaluate(&mut self, answer: &mut Answer) -> Result<Evaluated> {
         let start = self.decoder.cached_tokens();
-        let end = self.tokens.len().min(start + self.pace.tokens());
+        let end = self.tokens.len().min(start + self.chunker.tokens());
         let sampler = (end == self.tokens.len()).then(|| {
             let room = self.decoder.context_tokens() - end;
             let left = answer.max_tokens.map_or(room, |max_tokens| max_tokens - answer.usage.completion_tokens);
@@ -238,7 +238,7 @@ impl<D: Decoder> Generator<D> {
         if let Outcome::Done(_) = outcome {
             self.longest_ms = 0.0;
             if chunk.len() > 1 {
-                self.pace.observe(chunk.len(), longest_ms);
+                self.chunker.observe(chunk.len(), longest_ms);
             }
         }
         Ok(match outcome {

@@ -4,7 +4,7 @@ use super::{
     Vocabulary,
     sampler::{Candidate, keep_largest},
 };
-use crate::backend::choice::Likelihoods;
+use crate::backend::sampling::Logprobs;
 use serde::Serialize;
 
 /// A token that was chosen.
@@ -27,17 +27,17 @@ pub struct Logprob {
 }
 
 impl TokenLogprob {
-    pub fn new(token: u32, likelihoods: &Likelihoods, vocabulary: &impl Vocabulary) -> Self {
+    pub fn new(token: u32, logprobs: &Logprobs, vocabulary: &impl Vocabulary) -> Self {
         let logprob = |token: u32, logprob: f32| {
             let bytes = vocabulary.token_bytes(token).to_vec();
             Logprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob, bytes }
         };
-        let top_logprobs = likelihoods.top.iter().map(|&(token, likelihood)| logprob(token, likelihood)).collect();
-        Self { chosen: logprob(token, likelihoods.chosen), top_logprobs }
+        let top_logprobs = logprobs.top.iter().map(|&(token, likelihood)| logprob(token, likelihood)).collect();
+        Self { chosen: logprob(token, logprobs.chosen), top_logprobs }
     }
 }
 
-impl Likelihoods {
+impl Logprobs {
     /// Of `logits` `[vocab]`, with the `top` likeliest tokens.
     pub fn of(token: u32, top: usize, logits: &[f32]) -> Self {
         let max = logits.iter().fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));

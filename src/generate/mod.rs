@@ -3,7 +3,7 @@
 pub mod event;
 pub mod generator;
 pub mod logprobs;
-pub mod pace;
+pub mod prefill_chunker;
 pub mod rng;
 pub mod sampler;
 pub mod stop;
@@ -22,7 +22,7 @@ pub trait Decoder {
     /// Tokens in the cache now.
     fn cached_tokens(&self) -> usize;
     /// A step of fewer tokens is hardly faster. A power of two.
-    fn least_tokens(&self) -> usize {
+    fn min_batch(&self) -> usize {
         4
     }
     /// Forgets every cached token from position `tokens` on.
@@ -47,8 +47,8 @@ impl<B: Backend> Decoder for Model<B> {
     fn cached_tokens(&self) -> usize {
         Model::cached_tokens(self)
     }
-    fn least_tokens(&self) -> usize {
-        self.backend.least_tokens()
+    fn min_batch(&self) -> usize {
+        self.backend.min_batch()
     }
     fn truncate(&mut self, tokens: usize) {
         Model::truncate(self, tokens);

@@ -3,7 +3,7 @@
 use super::{Vocabulary, logprobs::TokenLogprob, rng::Pcg32};
 use crate::{
     Code, Error, Result,
-    backend::choice::{Choose, Chosen, Filters, Likelihoods, Mask},
+    backend::sampling::{TokenSampler, SampledToken, SamplingParams, Logprobs, Mask},
     host,
 };
 use std::{
@@ -128,7 +128,7 @@ pub struct Sampler {
     more: usize,
     mask: Option<Mask>,
     /// Of the last token.
-    likelihoods: Option<Likelihoods>,
+    logprobs: Option<Logprobs>,
 }
 
 impl Sampler {
@@ -142,7 +142,7 @@ impl Sampler {
             mask
         });
         let (rng, counts, candidates) = (Pcg32::new(seed, 0), HashMap::new(), Vec::new());
-        Ok(Self { options, rng, counts, candidates, more: 0, mask, likelihoods: None })
+        Ok(Self { options, rng, counts, candidates, more: 0, mask, logprobs: None })
     }
 
     /// Tells the sampler what the prompt says, for the repetition penalty.
@@ -168,14 +168,14 @@ impl Sampler {
             [only] => only.token,
             _ => self.drawn(draw),
         };
-        let likelihoods = raw.map(|raw| Likelihoods::of(token, self.options.top_logprobs.unwrap_or(0) as usize, &raw));
-        self.accept(Chosen { token, likelihoods });
+        let logprobs = raw.map(|raw| Logprobs::of(token, self.options.top_logprobs.unwrap_or(0) as usize, &raw));
+        self.accept(SampledToken { token, logprobs });
         Ok(token)
     }
 
     /// How likely the last token chosen was, if that is wanted.
     pub fn logprob(&self, token: u32, vocabulary: &impl Vocabulary) -> Option<TokenLogprob> {
-        Some(TokenLogprob::new(token, self.likelihoods.as_ref()?, vocabulary))
+        Some(TokenLogprob::new(token, self.logprobs.as_ref()?, vocabulary))
     }
 
     /// The tokens left by every filter, with probabilities that sum to 1. `logits` `[vocab]` is scratch.
@@ -252,14 +252,14 @@ impl Sampler {
     }
 }
 
-impl Choose for Sampler {
+impl TokenSampler for Sampler {
     fn choose(&mut self, logits: &mut [f32]) -> Result<u32> {
         self.sample(logits)
     }
-    fn filters(&self) -> Filters {
+    fn filters(&self) -> SamplingParams {
         let &SamplingOptions { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p, .. } =
             &self.options;
-        Filters { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p }
+        SamplingParams { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p }
     }
     fn counts(&self) -> impl Iterator<Item = (u32, u32)> {
         self.counts.iter().map(|(&token, &count)| (token, count))
@@ -280,10 +280,10 @@ impl Choose for Sampler {
         }
         rng.next_f32()
     }
-    fn accept(&mut self, Chosen { token, likelihoods }: Chosen) {
+    fn accept(&mut self, SampledToken { token, logprobs }: SampledToken) {
         self.rng.next_f32();
         *self.counts.entry(token).or_insert(0) += 1;
-        self.likelihoods = likelihoods;
+        self.logprobs = logprobs;
     }
     fn more(&self) -> usize {
         self.more

@@ -1,9 +1,9 @@
 //! The forward pass: the only one.
 
-use super::{chain::Chain, spec::Spec, weights::Weights};
+use super::{decode_ahead::DecodeAhead, config::ModelConfig, weights::Weights};
 use crate::{
     Code, Error, Result,
-    backend::{AttentionInput, Backend, FeedForward, Rope, Rows, choice::Choose},
+    backend::{AttentionInput, Backend, FeedForward, Rope, Rows, sampling::TokenSampler},
 };
 
 /// Tokens of one step; longer prompts take several.
@@ -11,7 +11,7 @@ pub const STEP_TOKENS: usize = 64;
 
 /// A loaded model with its KV cache.
 pub struct Model<B: Backend> {
-    pub spec: Spec,
+    pub config: ModelConfig,
     pub backend: B,
     weights: Weights<B::Buf>,
     rope: Rope,
@@ -19,7 +19,7 @@ pub struct Model<B: Backend> {
     pub(super) step: B::Step,
     pub(super) context_tokens: usize,
     pub(super) cached_tokens: usize,
-    pub(super) chain: Chain,
+    pub(super) ahead: DecodeAhead,
     begun: Option<Begun>,
     /// Scratch for choosing on the host, `[vocab]`.
     logits: Vec<f32>,
@@ -39,27 +39,27 @@ pub enum Outcome {
 pub(super) enum Input<'a> {
     Tokens(&'a [u32]),
     /// The token that the step before chose on the device.
-    Chosen,
+    SampledToken,
 }
 
-/// A step that was interrupted: what goes through the blocks, and through how many it is.
+/// A step that was interrupted: what goes through the layers, and through how many it is.
 struct Begun {
     tokens: Vec<u32>,
-    blocks: usize,
+    layers: usize,
 }
 
 impl<B: Backend> Model<B> {
-    /// `rope_freqs` divides the spec's rope frequencies, if the file holds it. Errors: `out_of_memory`.
-    pub fn new(spec: Spec, mut backend: B, weights: Weights<B::Buf>, rope_freqs: Option<&[f32]>, context_tokens: usize) -> Result<Self> {
-        let mut frequencies = spec.rope_frequencies.clone();
+    /// `rope_freqs` divides the config's rope frequencies, if the file holds it. Errors: `out_of_memory`.
+    pub fn new(config: ModelConfig, mut backend: B, weights: Weights<B::Buf>, rope_freqs: Option<&[f32]>, context_tokens: usize) -> Result<Self> {
+        let mut frequencies = config.rope_frequencies.clone();
         for (frequency, divisor) in frequencies.iter_mut().zip(rope_freqs.unwrap_or_default()) {
             *frequency /= divisor;
         }
-        let rope = Rope { pairs: spec.rope_pairs, frequencies };
-        let cache = backend.cache(&spec.widths, context_tokens)?;
-        let step = backend.step(&spec.widths, STEP_TOKENS)?;
+        let rope = Rope { pairs: config.rope_pairs, frequencies };
+        let cache = backend.cache(&config.dims, context_tokens)?;
+        let step = backend.step(&config.dims, STEP_TOKENS)?;
         Ok(Model {
-            spec,
+            config,
             backend,
             weights,
             rope,
@@ -67,7 +67,7 @@ impl<B: Backend> Model<B> {
             step,
             context_tokens,
             cached_tokens: 0,
-            chain: Chain::default(),
+            ahead: DecodeAhead::default(),
             begun: None,
             logits: Vec::new(),
         })
@@ -75,7 +75,7 @@ impl<B: Backend> Model<B> {
 
     /// Tokens that the vocabulary has: the length of `logits`.
     pub fn vocab_size(&self) -> usize {
-        self.spec.widths.vocab
+        self.config.dims.vocab
     }
 
     /// Tokens that the KV cache can hold.
@@ -91,7 +91,7 @@ impl<B: Backend> Model<B> {
     /// Forgets every cached token from position `tokens` on.
     pub fn truncate(&mut self, tokens: usize) {
         self.cached_tokens = self.cached_tokens.min(tokens);
-        self.chain.end();
+        self.ahead.end();
         self.begun = None;
     }
 
@@ -115,16 +115,16 @@ impl<B: Backend> Model<B> {
     }
 
     /// Appends at most [`STEP_TOKENS`] tokens to the cache; with `choose`, has it choose the token that follows the last of them. May be
-    /// interrupted: after each block but the last `pause` is asked. The same call again goes on, any other begins anew.
+    /// interrupted: after each layer but the last `pause` is asked. The same call again goes on, any other begins anew.
     /// Errors: as [`Model::forward`].
-    pub async fn step(&mut self, tokens: &[u32], choose: Option<&mut impl Choose>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
+    pub async fn step(&mut self, tokens: &[u32], choose: Option<&mut impl TokenSampler>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
         self.check_step(tokens)?;
         match choose {
-            Some(choose) if self.backend.most_in_flight() > 0 => Ok(Outcome::Done(Some(self.follow(tokens, choose).await?))),
+            Some(choose) if self.backend.max_steps_ahead() > 0 => Ok(Outcome::Done(Some(self.decode_ahead(tokens, choose).await?))),
             choose => {
-                let blocks = self.append(tokens, choose.is_some().then_some(Rows::Last), pause);
-                if blocks < self.weights.blocks.len() {
-                    return Ok(Outcome::Paused(blocks as f32 / self.weights.blocks.len() as f32));
+                let layers = self.append(tokens, choose.is_some().then_some(Rows::Last), pause);
+                if layers < self.weights.layers.len() {
+                    return Ok(Outcome::Paused(layers as f32 / self.weights.layers.len() as f32));
                 }
                 let Some(choose) = choose else {
                     self.backend.submit(&mut self.step).await?;
@@ -185,20 +185,20 @@ impl<B: Backend> Model<B> {
         ))
     }
 
-    /// Records a step, or goes on with it. Returns the number of blocks that the tokens are through; after the last they count as cached.
+    /// Records a step, or goes on with it. Returns the number of layers that the tokens are through; after the last they count as cached.
     pub(super) fn append(&mut self, tokens: &[u32], rows: Option<Rows>, pause: &mut impl FnMut() -> bool) -> usize {
-        let first = self.begun.take().filter(|begun| begun.tokens == tokens).map_or(0, |begun| begun.blocks);
-        self.chain.end();
-        let blocks = self.record(Input::Tokens(tokens), self.cached_tokens, first, rows, pause);
-        if blocks < self.weights.blocks.len() {
-            self.begun = Some(Begun { tokens: tokens.to_vec(), blocks });
+        let first = self.begun.take().filter(|begun| begun.tokens == tokens).map_or(0, |begun| begun.layers);
+        self.ahead.end();
+        let layers = self.record(Input::Tokens(tokens), self.cached_tokens, first, rows, pause);
+        if layers < self.weights.layers.len() {
+            self.begun = Some(Begun { tokens: tokens.to_vec(), layers });
         } else {
             self.cached_tokens += tokens.len();
         }
-        blocks
+        layers
     }
 
-    /// Takes `input`, which stands at `position`, through the blocks from `first` on. Returns the number of blocks that it is through then.
+    /// Takes `input`, which stands at `position`, through the layers from `first` on. Returns the number of layers that it is through then.
     pub(super) fn record(
         &mut self,
         input: Input,
@@ -207,17 +207,17 @@ impl<B: Backend> Model<B> {
         rows: Option<Rows>,
         pause: &mut impl FnMut() -> bool,
     ) -> usize {
-        let Self { spec, backend, weights, rope, cache, step, .. } = self;
-        let eps = spec.rms_eps;
+        let Self { config, backend, weights, rope, cache, step, .. } = self;
+        let eps = config.rms_eps;
         match input {
             Input::Tokens(tokens) if first == 0 => backend.embed(step, &weights.token_embd, tokens, position),
             Input::Tokens(_) => {}
-            Input::Chosen => backend.embed_chosen(step, &weights.token_embd, position),
+            Input::SampledToken => backend.embed_sampled(step, &weights.token_embd, position),
         }
         if first == 0 {
             backend.tap(step, None, "token_embd");
         }
-        for (i, w) in weights.blocks.iter().enumerate().skip(first) {
+        for (i, w) in weights.layers.iter().enumerate().skip(first) {
             let input = AttentionInput {
                 norm: &w.attn_norm,
                 q: &w.attn_q,
@@ -236,18 +236,18 @@ impl<B: Backend> Model<B> {
             backend.project_add(step, &w.attn_output);
             backend.tap(step, Some(i), "attn_output");
             backend
-                .feed_forward(step, &FeedForward { norm: &w.ffn_norm, gate: &w.ffn_gate, up: &w.ffn_up, activation: spec.activation, eps });
+                .feed_forward(step, &FeedForward { norm: &w.ffn_norm, gate: &w.ffn_gate, up: &w.ffn_up, activation: config.activation, eps });
             backend.tap(step, Some(i), "ffn_up");
             backend.project_add(step, &w.ffn_down);
             backend.tap(step, Some(i), "ffn_down");
-            let blocks = i + 1;
-            if blocks < weights.blocks.len() && pause() {
-                return blocks;
+            let layers = i + 1;
+            if layers < weights.layers.len() && pause() {
+                return layers;
             }
         }
         if let Some(rows) = rows {
-            backend.head(step, &weights.output_norm, weights.output.as_ref().unwrap_or(&weights.token_embd), eps, rows);
+            backend.lm_head(step, &weights.output_norm, weights.output.as_ref().unwrap_or(&weights.token_embd), eps, rows);
         }
-        weights.blocks.len()
+        weights.layers.len()
     }
 }

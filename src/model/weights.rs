@@ -1,6 +1,6 @@
 //! A decoder's weights under GGUF's names: what the file must hold, and where each tensor goes.
 
-use super::spec::Spec;
+use super::config::ModelConfig;
 use crate::{
     Code, Error, Result,
     format::gguf::{Gguf, TensorInfo},
@@ -10,13 +10,13 @@ use std::collections::HashMap;
 
 pub struct Weights<Buf> {
     pub token_embd: Weight<Buf>,
-    pub blocks: Vec<Block<Buf>>,
+    pub layers: Vec<Layer<Buf>>,
     pub output_norm: Weight<Buf>,
     /// None where the embedding serves as output matrix too (tied).
     pub output: Option<Weight<Buf>>,
 }
 
-pub struct Block<Buf> {
+pub struct Layer<Buf> {
     pub attn_norm: Weight<Buf>,
     pub attn_q: Weight<Buf>,
     pub attn_k: Weight<Buf>,
@@ -42,16 +42,16 @@ struct Expected {
     optional: bool,
 }
 
-fn expected(spec: &Spec) -> Vec<Expected> {
-    let w = &spec.widths;
-    let (q, kv) = (w.heads * w.head, w.kv_heads * w.head);
+fn expected(config: &ModelConfig) -> Vec<Expected> {
+    let w = &config.dims;
+    let (q, kv) = (w.heads * w.head_dim, w.kv_heads * w.head_dim);
     let mut list = Vec::new();
     let mut add = |name: String, rows, cols, optional| list.push(Expected { name, rows, cols, optional });
     add("token_embd.weight".into(), w.vocab, w.embedding, false);
     add("output.weight".into(), w.vocab, w.embedding, true);
     add("output_norm.weight".into(), 1, w.embedding, false);
-    add(ROPE_FREQS.into(), 1, spec.rope_frequencies.len(), true);
-    for i in 0..w.blocks {
+    add(ROPE_FREQS.into(), 1, config.rope_frequencies.len(), true);
+    for i in 0..w.layers {
         for (name, rows, cols) in [
             ("attn_norm", 1, w.embedding),
             ("attn_q", q, w.embedding),
@@ -65,7 +65,7 @@ fn expected(spec: &Spec) -> Vec<Expected> {
         ] {
             add(format!("blk.{i}.{name}.weight"), rows, cols, false);
         }
-        if spec.qkv_bias {
+        if config.qkv_bias {
             for (name, cols) in [("attn_q", q), ("attn_k", kv), ("attn_v", kv)] {
                 add(format!("blk.{i}.{name}.bias"), 1, cols, false);
             }
@@ -80,8 +80,8 @@ fn missing(name: &str) -> Error {
 
 /// The tensors of the file that the decoder uses, in the file's order. Checked before a byte of them is downloaded.
 /// Errors: `tensor_missing`, `tensor_shape`.
-pub fn select(spec: &Spec, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
-    let mut wanted: HashMap<String, Expected> = expected(spec).into_iter().map(|e| (e.name.clone(), e)).collect();
+pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
+    let mut wanted: HashMap<String, Expected> = expected(config).into_iter().map(|e| (e.name.clone(), e)).collect();
     let mut selected = Vec::new();
     for tensor in &gguf.tensors {
         let Some(e) = wanted.remove(&tensor.name) else { continue };
@@ -110,19 +110,19 @@ pub fn select(spec: &Spec, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
 
 impl<Buf> Weights<Buf> {
     /// Puts loaded weights in their places. Errors: `tensor_missing`.
-    pub fn new(spec: &Spec, mut loaded: HashMap<String, Weight<Buf>>) -> Result<Self> {
+    pub fn new(config: &ModelConfig, mut loaded: HashMap<String, Weight<Buf>>) -> Result<Self> {
         let mut take = |name: &str| loaded.remove(name).ok_or_else(|| missing(name));
-        let mut blocks = Vec::new();
-        for i in 0..spec.widths.blocks {
+        let mut layers = Vec::new();
+        for i in 0..config.dims.layers {
             let mut weight = |name: &str| take(&format!("blk.{i}.{name}"));
-            blocks.push(Block {
+            layers.push(Layer {
                 attn_norm: weight("attn_norm.weight")?,
                 attn_q: weight("attn_q.weight")?,
                 attn_k: weight("attn_k.weight")?,
                 attn_v: weight("attn_v.weight")?,
-                attn_q_bias: spec.qkv_bias.then(|| weight("attn_q.bias")).transpose()?,
-                attn_k_bias: spec.qkv_bias.then(|| weight("attn_k.bias")).transpose()?,
-                attn_v_bias: spec.qkv_bias.then(|| weight("attn_v.bias")).transpose()?,
+                attn_q_bias: config.qkv_bias.then(|| weight("attn_q.bias")).transpose()?,
+                attn_k_bias: config.qkv_bias.then(|| weight("attn_k.bias")).transpose()?,
+                attn_v_bias: config.qkv_bias.then(|| weight("attn_v.bias")).transpose()?,
                 attn_output: weight("attn_output.weight")?,
                 ffn_norm: weight("ffn_norm.weight")?,
                 ffn_gate: weight("ffn_gate.weight")?,
@@ -134,7 +134,7 @@ impl<Buf> Weights<Buf> {
             token_embd: take("token_embd.weight")?,
             output_norm: take("output_norm.weight")?,
             output: take("output.weight").ok(),
-            blocks,
+            layers,
         })
     }
 }

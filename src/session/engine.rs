@@ -15,18 +15,18 @@ use crate::{
 #[cfg(not(target_feature = "atomics"))]
 use std::collections::BTreeMap;
 
-pub use crate::backend::cpu::pool::{Pool, Seat};
+pub use crate::backend::cpu::pool::{Pool, WorkerSlot};
 #[cfg(not(target_feature = "atomics"))]
-pub use crate::backend::gpu::device::{CacheType, GpuOptions, Products};
+pub use crate::backend::gpu::device::{CacheType, GpuOptions, MatmulStrategy};
 
 /// Loads a model for the backend that was picked for it. What it gives becomes a session: `loader.finish()?.into()`.
-pub enum EngineLoader {
+pub enum AnyLoader {
     Cpu(Loader<Cpu>),
     #[cfg(not(target_feature = "atomics"))]
     Gpu(Box<Loader<Gpu>>),
 }
 
-impl EngineLoader {
+impl AnyLoader {
     /// On the processor; `pool` shares its work.
     pub fn cpu(options: Options, pool: Pool) -> Self {
         Self::Cpu(Loader::new(Cpu::new(pool), options))
@@ -39,7 +39,7 @@ impl EngineLoader {
         Ok(Self::Gpu(Box::new(Loader::new(Gpu::new(device), options))))
     }
 
-    /// Whether enough of the file is there for [`EngineLoader::probe`].
+    /// Whether enough of the file is there for [`AnyLoader::probe`].
     pub fn has_header(&self) -> bool {
         match self {
             Self::Cpu(loader) => loader.header().is_some(),
@@ -69,17 +69,17 @@ impl EngineLoader {
     }
 
     /// As [`Loader::finish`].
-    pub fn finish(self) -> Result<Loaded<Engine>> {
+    pub fn finish(self) -> Result<Loaded<AnyModel>> {
         Ok(match self {
-            Self::Cpu(loader) => loader.finish()?.map(|model| Engine::Cpu(Box::new(model))),
+            Self::Cpu(loader) => loader.finish()?.map(|model| AnyModel::Cpu(Box::new(model))),
             #[cfg(not(target_feature = "atomics"))]
-            Self::Gpu(loader) => loader.finish()?.map(|model| Engine::Gpu(Box::new(model))),
+            Self::Gpu(loader) => loader.finish()?.map(|model| AnyModel::Gpu(Box::new(model))),
         })
     }
 }
 
 /// A model on the backend that was picked for it.
-pub enum Engine {
+pub enum AnyModel {
     Cpu(Box<Model<Cpu>>),
     #[cfg(not(target_feature = "atomics"))]
     Gpu(Box<Model<Gpu>>),
@@ -89,14 +89,14 @@ pub enum Engine {
 macro_rules! with_model {
     ($engine:expr, $model:ident => $call:expr) => {
         match $engine {
-            Engine::Cpu($model) => $call,
+            AnyModel::Cpu($model) => $call,
             #[cfg(not(target_feature = "atomics"))]
-            Engine::Gpu($model) => $call,
+            AnyModel::Gpu($model) => $call,
         }
     };
 }
 
-impl Engine {
+impl AnyModel {
     /// As [`Model::forward_all`].
     pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
         with_model!(self, model => model.forward_all(tokens, logits).await)
@@ -105,36 +105,36 @@ impl Engine {
     /// Waits until the device has taken all that it was given. Errors: those of the device, which come late.
     pub async fn settle(&mut self) -> Result<()> {
         match self {
-            Engine::Cpu(_) => Ok(()),
+            AnyModel::Cpu(_) => Ok(()),
             #[cfg(not(target_feature = "atomics"))]
-            Engine::Gpu(model) => model.backend.settle().await,
+            AnyModel::Gpu(model) => model.backend.settle().await,
         }
     }
 
     /// Lets go of a device that failed, and of its memory; the model is of no use afterwards.
     pub fn abandon(&mut self) {
         match self {
-            Engine::Cpu(_) => {}
+            AnyModel::Cpu(_) => {}
             #[cfg(not(target_feature = "atomics"))]
-            Engine::Gpu(model) => model.backend.device().device.destroy(),
+            AnyModel::Gpu(model) => model.backend.device().device.destroy(),
         }
     }
 
     /// "cpu" or "gpu"
     pub fn backend(&self) -> &'static str {
         match self {
-            Engine::Cpu(_) => "cpu",
+            AnyModel::Cpu(_) => "cpu",
             #[cfg(not(target_feature = "atomics"))]
-            Engine::Gpu(_) => "gpu",
+            AnyModel::Gpu(_) => "gpu",
         }
     }
 
     /// The GPU's name.
     pub fn adapter(&self) -> Option<&str> {
         match self {
-            Engine::Cpu(_) => None,
+            AnyModel::Cpu(_) => None,
             #[cfg(not(target_feature = "atomics"))]
-            Engine::Gpu(model) => Some(&model.backend.device().name),
+            AnyModel::Gpu(model) => Some(&model.backend.device().name),
         }
     }
 
@@ -142,8 +142,8 @@ impl Engine {
     #[cfg(not(target_feature = "atomics"))]
     pub async fn timings(&mut self) -> Result<BTreeMap<String, Timing>> {
         match self {
-            Engine::Cpu(_) => Ok(BTreeMap::new()),
-            Engine::Gpu(model) => model.backend.timings().await,
+            AnyModel::Cpu(_) => Ok(BTreeMap::new()),
+            AnyModel::Gpu(model) => model.backend.timings().await,
         }
     }
 
@@ -151,22 +151,22 @@ impl Engine {
     #[cfg(not(target_feature = "atomics"))]
     pub fn shaders(&self) -> Vec<(String, String)> {
         match self {
-            Engine::Cpu(_) => Vec::new(),
-            Engine::Gpu(model) => model.backend.shaders(),
+            AnyModel::Cpu(_) => Vec::new(),
+            AnyModel::Gpu(model) => model.backend.shaders(),
         }
     }
 
     /// Threads of the processor that compute.
     pub fn threads(&self) -> usize {
         match self {
-            Engine::Cpu(model) => model.backend.pool.threads(),
+            AnyModel::Cpu(model) => model.backend.pool.threads(),
             #[cfg(not(target_feature = "atomics"))]
-            Engine::Gpu(_) => 1,
+            AnyModel::Gpu(_) => 1,
         }
     }
 
     pub fn block_count(&self) -> usize {
-        with_model!(self, model => model.spec.widths.blocks)
+        with_model!(self, model => model.config.dims.layers)
     }
 }
 
@@ -177,7 +177,7 @@ impl Session {
     }
 }
 
-impl Decoder for Engine {
+impl Decoder for AnyModel {
     fn vocab_size(&self) -> usize {
         with_model!(self, model => model.vocab_size())
     }
@@ -187,8 +187,8 @@ impl Decoder for Engine {
     fn cached_tokens(&self) -> usize {
         with_model!(self, model => model.cached_tokens())
     }
-    fn least_tokens(&self) -> usize {
-        with_model!(self, model => model.backend.least_tokens())
+    fn min_batch(&self) -> usize {
+        with_model!(self, model => model.backend.min_batch())
     }
     fn truncate(&mut self, tokens: usize) {
         with_model!(self, model => model.truncate(tokens));

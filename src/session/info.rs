@@ -1,6 +1,6 @@
 //! What a page shows of the model it loaded.
 
-use super::engine::Engine;
+use super::engine::AnyModel;
 use crate::{generate::Decoder, loader::Loaded};
 use serde::Serialize;
 
@@ -29,8 +29,8 @@ pub struct ModelInfo {
     pub threads: usize,
 }
 
-impl From<&Loaded<Engine>> for ModelInfo {
-    fn from(Loaded { model, template, facts, .. }: &Loaded<Engine>) -> Self {
+impl From<&Loaded<AnyModel>> for ModelInfo {
+    fn from(Loaded { model, template, facts, .. }: &Loaded<AnyModel>) -> Self {
         Self {
             name: facts.name.clone(),
             architecture: facts.architecture.clone(),

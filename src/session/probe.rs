@@ -3,7 +3,7 @@
 
 use crate::{
     Code, Error, Result,
-    backend::{AttentionInput, Backend, FeedForward, Rope, Rows, Widths, choice::Choose, cpu::Cpu, gpu::Gpu},
+    backend::{AttentionInput, Backend, FeedForward, Rope, Rows, Dims, sampling::TokenSampler, cpu::Cpu, gpu::Gpu},
     format::gguf::TensorInfo,
     generate::{
         rng::Pcg32,
@@ -11,7 +11,7 @@ use crate::{
     },
     host,
     loader::Loader,
-    model::spec::Spec,
+    model::config::ModelConfig,
     quant::DType,
     tensor::{Weight, difference},
 };
@@ -92,20 +92,20 @@ struct Probe<B: Backend> {
     down: Weight<B::Buf>,
     output: Weight<B::Buf>,
     rope: Rope,
-    spec: Spec,
+    config: ModelConfig,
 }
 
 impl<B: Backend> Probe<B> {
     /// The same for every backend.
-    fn new(mut backend: B, spec: &Spec, formats: Formats) -> Result<Self> {
-        let w = &spec.widths;
-        let (q, kv) = (w.heads * w.head, w.kv_heads * w.head);
+    fn new(mut backend: B, config: &ModelConfig, formats: Formats) -> Result<Self> {
+        let w = &config.dims;
+        let (q, kv) = (w.heads * w.head_dim, w.kv_heads * w.head_dim);
         let mut rng = Pcg32::new(1, 0);
         let mut matrix = |dtype, rows, cols| weight(&mut backend, dtype, rows, cols, &mut rng);
         let norm = matrix(DType::F32, 1, w.embedding)?;
         let table = matrix(formats.table, w.vocab, w.embedding)?;
         let input = [matrix(formats.q, q, w.embedding)?, matrix(formats.k, kv, w.embedding)?, matrix(formats.v, kv, w.embedding)?];
-        let biases = match spec.qkv_bias {
+        let biases = match config.qkv_bias {
             true => Some([matrix(DType::F32, 1, q)?, matrix(DType::F32, 1, kv)?, matrix(DType::F32, 1, kv)?]),
             false => None,
         };
@@ -115,24 +115,24 @@ impl<B: Backend> Probe<B> {
         let output = matrix(formats.output, w.vocab, w.embedding)?;
         let cache = backend.cache(w, CONTEXT_TOKENS)?;
         let step = backend.step(w, PROMPT.len())?;
-        let rope = Rope { pairs: spec.rope_pairs, frequencies: spec.rope_frequencies.clone() };
-        Ok(Self { backend, step, cache, norm, table, input, biases, o, feed, down, output, rope, spec: spec.clone() })
+        let rope = Rope { pairs: config.rope_pairs, frequencies: config.rope_frequencies.clone() };
+        Ok(Self { backend, step, cache, norm, table, input, biases, o, feed, down, output, rope, config: config.clone() })
     }
 
     /// Takes tokens through so many blocks, all of them this one.
     fn record(&mut self, tokens: &[u32], position: usize, blocks: usize, rows: Rows) {
-        let Self { backend, step, cache, norm, table, input: [q, k, v], biases, o, feed: [gate, up], down, output, rope, spec } = self;
-        let eps = spec.rms_eps;
+        let Self { backend, step, cache, norm, table, input: [q, k, v], biases, o, feed: [gate, up], down, output, rope, config } = self;
+        let eps = config.rms_eps;
         let [q_bias, k_bias, v_bias] = biases.as_ref().map_or([None; 3], |biases| biases.each_ref().map(Some));
         backend.embed(step, table, tokens, position);
         for _ in 0..blocks {
             backend.attention_input(step, cache, 0, &AttentionInput { norm, q, k, v, q_bias, k_bias, v_bias, rope, eps });
             backend.attend(step, cache, 0);
             backend.project_add(step, o);
-            backend.feed_forward(step, &FeedForward { norm, gate, up, activation: spec.activation, eps });
+            backend.feed_forward(step, &FeedForward { norm, gate, up, activation: config.activation, eps });
             backend.project_add(step, down);
         }
-        backend.head(step, norm, output, eps, rows);
+        backend.lm_head(step, norm, output, eps, rows);
     }
 
     /// The logits after each token of a prompt `[tokens, vocab]`, which come together.
@@ -155,11 +155,11 @@ impl<B: Backend> Probe<B> {
 
     /// The token that follows, as the device chooses it.
     async fn chosen(&mut self) -> Result<u32> {
-        let sampler = Sampler::new(SamplingOptions::greedy(), self.spec.widths.vocab)?;
-        self.backend.begin_choosing(&mut self.step, &sampler);
+        let sampler = Sampler::new(SamplingOptions::greedy(), self.config.dims.vocab)?;
+        self.backend.begin_sampling(&mut self.step, &sampler);
         self.record(&PROMPT[DECODED - 1..DECODED], DECODED - 1, 1, Rows::Last);
         self.backend.choose(&mut self.step, sampler.draw(0));
-        Ok(self.backend.read_chosen(&mut self.step).await?.token)
+        Ok(self.backend.read_sampled(&mut self.step).await?.token)
     }
 
     /// How long one token takes through one block. `resolution_ms`: how coarse the device's end is seen; `expected_ms`: what a block should take.
@@ -204,9 +204,9 @@ struct Pair {
 }
 
 impl Pair {
-    async fn new(gpu: &Gpu, spec: &Spec, formats: Formats) -> Result<Self> {
-        let expected = Probe::new(Cpu::default(), spec, formats)?.prompt_logits().await?;
-        Ok(Self { card: Probe::new(gpu.beside(), spec, formats)?, expected })
+    async fn new(gpu: &Gpu, config: &ModelConfig, formats: Formats) -> Result<Self> {
+        let expected = Probe::new(Cpu::default(), config, formats)?.prompt_logits().await?;
+        Ok(Self { card: Probe::new(gpu.beside(), config, formats)?, expected })
     }
 
     /// Errors: `gpu_refused`, where tokens that come one by one are wrong.
@@ -228,7 +228,7 @@ impl Pair {
 
     /// What is expected after the last of the tokens that come one by one.
     fn decoded(&self) -> &[f32] {
-        let vocab = self.card.spec.widths.vocab;
+        let vocab = self.card.config.dims.vocab;
         &self.expected[(DECODED - 1) * vocab..DECODED * vocab]
     }
 
@@ -236,7 +236,7 @@ impl Pair {
     async fn check_prefill(&mut self) -> Result<()> {
         let found = self.card.prompt_logits().await?;
         // Token by token: of all together, what is wrong with one would be little.
-        let vocab = self.card.spec.widths.vocab;
+        let vocab = self.card.config.dims.vocab;
         found.chunks(vocab).zip(self.expected.chunks(vocab)).try_for_each(|(found, expected)| compare(found, expected))
     }
 }
@@ -250,13 +250,13 @@ fn compare(found: &[f32], expected: &[f32]) -> Result<()> {
 /// Tries the card on the model whose header `loader` has read. With `threads` above 0 it must also be faster than so many of the processor's.
 /// Errors: `gpu_refused`, and those of the device.
 pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
-    let Some((gpu, spec, plan)) = loader.header() else {
+    let Some((gpu, config, plan)) = loader.header() else {
         return Err(Error::new(Code::NotLoaded, "The file's header is not there yet. Push more of it first."));
     };
-    let list = Formats::of(plan, spec.widths.blocks);
+    let list = Formats::of(plan, config.dims.layers);
     let Some(&first) = list.first() else { return Ok(()) };
-    gpu.tune(first.down, spec.widths.embedding, spec.widths.feed_forward).await?;
-    let small = Spec { widths: small(&spec.widths), ..spec.clone() };
+    gpu.tune(first.down, config.dims.embedding, config.dims.feed_forward).await?;
+    let small = ModelConfig { dims: small(&config.dims), ..config.clone() };
     let mut pairs = Vec::new();
     for &formats in &list {
         let mut pair = Pair::new(gpu, &small, formats).await?;
@@ -268,7 +268,7 @@ pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
     }
     // Before the kernels for prompts, which take longest to compile: a slow card needs none.
     if threads > 0 {
-        race(gpu, spec, first, small.widths.vocab, threads).await?;
+        race(gpu, config, first, small.dims.vocab, threads).await?;
     }
     for pair in &mut pairs {
         pair.check_prefill().await?;
@@ -277,9 +277,9 @@ pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
 }
 
 /// Errors: `gpu_refused`, where so many threads of the processor take a token through a block sooner than the card does.
-async fn race(gpu: &Gpu, spec: &Spec, formats: Formats, vocab: usize, threads: usize) -> Result<()> {
+async fn race(gpu: &Gpu, config: &ModelConfig, formats: Formats, vocab: usize, threads: usize) -> Result<()> {
     // The vocabulary counts little per block, and its matrices are large.
-    let one = Spec { widths: Widths { vocab, ..spec.widths.clone() }, ..spec.clone() };
+    let one = ModelConfig { dims: Dims { vocab, ..config.dims.clone() }, ..config.clone() };
     let cpu_ms = Probe::new(Cpu::default(), &one, formats)?.block_ms(0.0, 1.0).await? / (threads as f64).powf(THREADS_POWER);
     let gpu_ms = Probe::new(gpu.beside(), &one, formats)?.block_ms(gpu.device().resolution_ms(), cpu_ms).await?;
     if gpu_ms > cpu_ms {
@@ -294,10 +294,10 @@ fn wrong(what: &str) -> Error {
 }
 
 /// The model's heads, so that its shaders serve; the rest as small as every format allows.
-fn small(w: &Widths) -> Widths {
+fn small(w: &Dims) -> Dims {
     let group = w.heads / w.kv_heads;
-    let kv_heads = (1..=256).find(|n| (n * group * w.head).is_multiple_of(256)).unwrap_or(256);
-    Widths { embedding: 256, heads: kv_heads * group, kv_heads, head: w.head, feed_forward: 512, vocab: 256, blocks: 1 }
+    let kv_heads = (1..=256).find(|n| (n * group * w.head_dim).is_multiple_of(256)).unwrap_or(256);
+    Dims { embedding: 256, heads: kv_heads * group, kv_heads, head_dim: w.head_dim, feed_forward: 512, vocab: 256, layers: 1 }
 }
 
 /// A weight made up, of about the variance that keeps activations in range.

@@ -1,6 +1,6 @@
 //! How likely the model finds a text: for ranking candidates, classifying without generating, and measuring perplexity.
 
-use super::{Session, engine::Engine};
+use super::{Session, engine::AnyModel};
 use crate::{Code, Error, Result, generate::Decoder, model::STEP_TOKENS};
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ pub struct Score {
     pub most_likely: Vec<u32>,
 }
 
-impl Session<Engine> {
+impl Session<AnyModel> {
     /// Scores `tokens`, which begin the context; the conversation's cache is given up for it.
     /// Errors: `busy`, `invalid_argument` (no tokens, or an id outside the vocabulary), `context_full`, `not_finite`.
     pub async fn score(&mut self, tokens: &[u32]) -> Result<Score> {
@@ -27,7 +27,7 @@ impl Session<Engine> {
     }
 }
 
-async fn score(decoder: &mut Engine, tokens: &[u32]) -> Result<Score> {
+async fn score(decoder: &mut AnyModel, tokens: &[u32]) -> Result<Score> {
     if tokens.is_empty() {
         return Err(Error::new(Code::InvalidArgument, "There are no tokens to score; give at least one."));
     }

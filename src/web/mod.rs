@@ -3,14 +3,14 @@
 mod convert;
 
 #[cfg(not(target_feature = "atomics"))]
-use crate::session::engine::{CacheType, GpuOptions, Products};
+use crate::session::engine::{CacheType, GpuOptions, MatmulStrategy};
 use crate::{
     Code, Error, Result,
     generate::generator::StopHandle,
     loader::Options,
     session::{
         Session,
-        engine::{EngineLoader, Pool, Seat},
+        engine::{AnyLoader, Pool, WorkerSlot},
         fields::Fields,
         info::ModelInfo,
         request::ChatRequest,
@@ -28,18 +28,18 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
 /// A model in the making, or ready to answer. Every error that it throws has a `code` and a `message`.
-#[wasm_bindgen]
-pub struct Engine {
+#[wasm_bindgen(js_name = Engine)]
+pub struct WasmEngine {
     state: Rc<Cell<State>>,
-    seats: RefCell<Vec<Seat>>,
+    seats: RefCell<Vec<WorkerSlot>>,
 }
 
 /// Whoever works with the state takes it out of its cell, so that no call can meet another one's borrow.
 #[derive(Default)]
 enum State {
-    Loading(Box<EngineLoader>),
+    Loading(Box<AnyLoader>),
     /// The session waits for its model, which was lost, to be loaded again.
-    Reloading(Box<Session>, Box<EngineLoader>),
+    Reloading(Box<Session>, Box<AnyLoader>),
     Ready(Box<Session>),
     /// The session is out, writing the next piece of an answer.
     Writing(StopHandle),
@@ -70,7 +70,7 @@ impl State {
 }
 
 /// A session that waits for its model gets it; an error leaves it waiting for another backend.
-async fn finish(loader: EngineLoader, session: Option<Box<Session>>) -> (State, Result<ModelInfo>) {
+async fn finish(loader: AnyLoader, session: Option<Box<Session>>) -> (State, Result<ModelInfo>) {
     let loaded = match loader.finish() {
         Ok(mut loaded) => loaded.model.settle().await.map(|()| loaded),
         Err(error) => Err(error),
@@ -97,39 +97,39 @@ const MAX_THREADS: usize = 64;
 #[wasm_bindgen]
 pub fn run_thread(seat: usize) {
     // SAFETY: the number comes from `take_seat`, which gives each away once.
-    unsafe { Box::from_raw(seat as *mut Seat) }.work();
+    unsafe { Box::from_raw(seat as *mut WorkerSlot) }.work();
 }
 
-#[wasm_bindgen]
-impl Engine {
+#[wasm_bindgen(js_class = Engine)]
+impl WasmEngine {
     /// On the processor. `options`: `{context_tokens?: number, threads?: number}`; each thread but the caller's is another worker in
     /// [`run_thread`].
     #[wasm_bindgen(constructor)]
-    pub fn new(options: &JsValue) -> Result<Engine> {
+    pub fn new(options: &JsValue) -> Result<WasmEngine> {
         let (options, threads) = loader_options(options)?;
         let pool = Pool::new(threads);
         let seats = (1..threads).map(|_| pool.seat()).collect();
-        Ok(Engine::loading(EngineLoader::cpu(options, pool), seats))
+        Ok(WasmEngine::loading(AnyLoader::cpu(options, pool), seats))
     }
 
     /// On the graphics card. `options`: `{context_tokens?: number, cache_type?: "f16" | "q8_0"}`, and what is measured if it is absent:
-    /// `{steps_in_flight?: number, dots?: boolean, half_tiles?: boolean}`; with any of the last two nothing is tuned ([`Products`]).
+    /// `{steps_in_flight?: number, dots?: boolean, f16_tiles?: boolean}`; with any of the last two nothing is tuned ([`MatmulStrategy`]).
     /// Errors: those of the GPU.
     #[cfg(not(target_feature = "atomics"))]
-    pub async fn on_gpu(options: JsValue) -> std::result::Result<Engine, JsValue> {
+    pub async fn on_gpu(options: JsValue) -> std::result::Result<WasmEngine, JsValue> {
         let mut fields = Fields::from_json(&from_js(&options)?)?;
         let options = Options { context_tokens: fields.take("context_tokens")? };
         let cache_type = fields.take::<String>("cache_type")?.as_deref().map(CacheType::named).transpose()?.unwrap_or_default();
-        let kind: [Option<bool>; 2] = [fields.take("dots")?, fields.take("half_tiles")?];
-        let [dots, half_tiles] = kind.map(Option::unwrap_or_default);
-        let products = kind.iter().any(Option::is_some).then_some(Products { dots, half_tiles });
+        let kind: [Option<bool>; 2] = [fields.take("int8_dot")?, fields.take("f16_tiles")?];
+        let [int8_dot, f16_tiles] = kind.map(Option::unwrap_or_default);
+        let products = kind.iter().any(Option::is_some).then_some(MatmulStrategy { int8_dot, f16_tiles });
         let gpu = GpuOptions { cache_type, products, steps_in_flight: fields.take("steps_in_flight")?, ..GpuOptions::default() };
         fields.finish()?;
-        Ok(Engine::loading(EngineLoader::on_gpu(options, gpu).await?, Vec::new()))
+        Ok(WasmEngine::loading(AnyLoader::on_gpu(options, gpu).await?, Vec::new()))
     }
 
     /// To be called when the GPU was lost: the same file is pushed once more, into `fresh`'s backend, and the answer goes on.
-    pub fn reload(&self, fresh: Engine) -> Result<()> {
+    pub fn reload(&self, fresh: WasmEngine) -> Result<()> {
         self.with_state(|state| match (std::mem::take(state), fresh.state.take()) {
             (State::Ready(mut session), State::Loading(loader)) => {
                 session.abandon();
@@ -162,7 +162,7 @@ impl Engine {
         })
     }
 
-    /// Whether enough of the file is there for [`Engine::test_gpu`].
+    /// Whether enough of the file is there for [`WasmEngine::test_gpu`].
     pub fn has_header(&self) -> Result<bool> {
         self.with_state(|state| match state {
             State::Loading(loader) | State::Reloading(_, loader) => Ok(loader.has_header()),
@@ -272,8 +272,8 @@ impl Engine {
     }
 }
 
-impl Engine {
-    fn loading(loader: EngineLoader, seats: Vec<Seat>) -> Self {
+impl WasmEngine {
+    fn loading(loader: AnyLoader, seats: Vec<WorkerSlot>) -> Self {
         panic::set_hook(Box::new(|panic| {
             wasm_bindgen::throw_str(&format!("Siskin stopped at a bug of its own, please report it: {panic}"))
         }));

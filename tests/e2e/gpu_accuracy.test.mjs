@@ -144,11 +144,11 @@ describe(
     };
 
     const ROUNDED = [
-      { file: QWEN, options: { half_tiles: true }, positions: 96, least: 0.97, most: 0.01 },
-      { file: SMOLLM2, options: { half_tiles: true }, positions: 512, least: 0.97, most: 0.01 },
+      { file: QWEN, options: { f16_tiles: true }, positions: 96, least: 0.97, most: 0.01 },
+      { file: SMOLLM2, options: { f16_tiles: true }, positions: 512, least: 0.97, most: 0.01 },
       {
         file: SMOLLM2,
-        options: { half_tiles: false, cache_type: 'q8_0' },
+        options: { f16_tiles: false, cache_type: 'q8_0' },
         positions: 96,
         least: 0.95,
         most: 0.03,
@@ -176,7 +176,7 @@ describe(
         assert.ok(share >= least && Math.abs(measured / expected - 1) < most);
         assert.equal(
           await page.evaluate(() => window.shaders.some((code) => code.includes('enable f16;'))),
-          options.half_tiles,
+          options.f16_tiles,
         );
       });
     }
@@ -210,9 +210,9 @@ describe(
         );
       const processor = await write({ cpu: true });
       for (const options of [
-        { dots: false },
-        { dots: true },
-        { dots: false, cache_type: 'q8_0' },
+        { int8_dot: false },
+        { int8_dot: true },
+        { int8_dot: false, cache_type: 'q8_0' },
       ]) {
         const { tokens, with_subgroups } = await write(options);
         const off = tokens.map(({ token, logprob }, i) =>

@@ -3,13 +3,13 @@
 use super::{
     data::{Matrix, THOROUGH, near},
     device::gpu,
-    harness::{EPS, FORMATS, Harness, NORM_EPS, TOKENS, WIDTHS, normed},
+    harness::{EPS, FORMATS, Harness, NORM_EPS, TOKENS, DIMS, normed},
 };
 use half::f16;
 use siskin::{
     Code,
     backend::{
-        AttentionInput, Backend, Rope, RopePairs, Widths,
+        AttentionInput, Backend, Rope, RopePairs, Dims,
         gpu::{
             Buf, Cache, Gpu,
             device::{CacheType, GpuOptions},
@@ -28,7 +28,7 @@ fn cols(dtype: DType) -> usize {
 
 struct Case {
     harness: Harness,
-    widths: Widths,
+    dims: Dims,
     rope: Rope,
     cache: Cache,
 }
@@ -37,16 +37,16 @@ impl Case {
     /// `rotated` elements of a head of `head` are; as many blocks as are asked for, each with a cache of its own.
     fn new(gpu: &Gpu, heads: [usize; 3], pairs: RopePairs, rotated: usize, context: usize, blocks: usize) -> Self {
         let [head, heads, kv_heads] = heads;
-        let widths = Widths { heads, kv_heads, head, blocks, ..WIDTHS };
-        let mut harness = Harness::on(gpu.beside(), &widths);
-        let cache = harness.gpu.cache(&widths, context).expect("memory");
+        let dims = Dims { heads, kv_heads, head_dim: head, layers: blocks, ..DIMS };
+        let mut harness = Harness::on(gpu.beside(), &dims);
+        let cache = harness.gpu.cache(&dims, context).expect("memory");
         let frequencies = (0..rotated / 2).map(|i| 10_000f32.powf(-2.0 * i as f32 / rotated as f32)).collect();
-        Self { harness, widths, rope: Rope { pairs, frequencies }, cache }
+        Self { harness, dims, rope: Rope { pairs, frequencies }, cache }
     }
 
     /// The weights of q, k and v.
     fn weights(&mut self, dtypes: [DType; 3], cols: usize) -> [Matrix<Buf>; 3] {
-        let [q, kv] = [self.widths.heads, self.widths.kv_heads].map(|heads| heads * self.widths.head);
+        let [q, kv] = [self.dims.heads, self.dims.kv_heads].map(|heads| heads * self.dims.head_dim);
         let rows = [q, kv, kv];
         std::array::from_fn(|i| self.harness.matrix(dtypes[i], rows[i], cols))
     }
@@ -105,7 +105,7 @@ impl Case {
     async fn check_input(&mut self, dtypes: [DType; 3], biased: bool, block: usize, steps: &[(usize, usize)]) {
         let cols = dtypes.map(cols).into_iter().max().unwrap_or_default();
         let weights = self.weights(dtypes, cols);
-        let Widths { head, heads, kv_heads, .. } = self.widths;
+        let Dims { head_dim: head, heads, kv_heads, .. } = self.dims;
         for &(tokens, position) in steps {
             let x = self.harness.begin(tokens, cols, position);
             self.input(&weights, biased, block);
@@ -168,7 +168,7 @@ impl Case {
     }
 
     fn compare(&self, a: &[f32], q: &[f32], cache: &[f64], tokens: usize, position: usize) {
-        let Widths { head, heads, kv_heads, .. } = self.widths;
+        let Dims { head_dim: head, heads, kv_heads, .. } = self.dims;
         let context = self.cache.context_tokens;
         for t in [0, tokens / 2, tokens - 1] {
             for h in 0..heads {
@@ -225,7 +225,7 @@ pub async fn queries_keys_and_values(options: GpuOptions) {
         case.check_input([dtype, dtype, other], block % 2 == 0, block, steps).await;
     }
     // Dots of bytes are of one token alone.
-    let steps = if options.products.is_some_and(|products| products.dots) { &STEPS[..2] } else { &STEPS[..] };
+    let steps = if options.products.is_some_and(|products| products.int8_dot) { &STEPS[..2] } else { &STEPS[..] };
     for options in with_either_cache(options) {
         let device = gpu(options).await.expect("there was a device");
         for (heads, pairs, rotated) in [
@@ -291,9 +291,9 @@ pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
 
 pub async fn what_no_kernel_takes_is_told(options: GpuOptions) {
     let Some(mut gpu) = gpu(GpuOptions { cache_type: CacheType::Q8_0, ..options }).await else { return };
-    let error = gpu.step(&Widths { heads: 2, kv_heads: 2, head: 80, ..WIDTHS }, 1).err().expect("80 is no multiple of 32");
+    let error = gpu.step(&Dims { heads: 2, kv_heads: 2, head_dim: 80, ..DIMS }, 1).err().expect("80 is no multiple of 32");
     assert_eq!(error.code, Code::GpuUnsupported);
     assert!(error.message.contains("q8_0"), "{error}");
-    assert!(gpu.step(&Widths { heads: 2, kv_heads: 2, head: 96, ..WIDTHS }, 1).is_ok());
+    assert!(gpu.step(&Dims { heads: 2, kv_heads: 2, head_dim: 96, ..DIMS }, 1).is_ok());
     assert_eq!(CacheType::named("q4_0").expect_err("no such type").code, Code::InvalidArgument);
 }

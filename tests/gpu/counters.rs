@@ -7,7 +7,7 @@ use super::{
 };
 use siskin::{
     backend::{
-        Activation, AttentionInput, Backend, FeedForward, Rope, RopePairs, Rows, Widths,
+        Activation, AttentionInput, Backend, FeedForward, Rope, RopePairs, Rows, Dims,
         gpu::{
             Counters, Gpu,
             device::{CacheType, GpuOptions},
@@ -57,7 +57,7 @@ fn a_token_is_one_pass_one_submit_and_four_bytes() {
             assert_eq!(after.read_bytes - before.read_bytes, 4 * WINDOW);
             assert_eq!(after.buffers, before.buffers, "buffers");
             assert_eq!(after.bind_groups, before.bind_groups, "bind groups");
-            let blocks = model.spec.widths.blocks as u64;
+            let blocks = model.config.dims.layers as u64;
             let dispatches = (after.dispatches - before.dispatches) / WINDOW;
             // Beside the blocks: the embedding, the head and the three of the choice.
             let per_block = (dispatches - 5) as f64 / blocks as f64;
@@ -110,18 +110,18 @@ fn the_last_position_of_the_context_is_reached_and_no_other() {
 #[test]
 fn a_long_context_costs_little() {
     let Some(mut gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
-    let widths = Widths { embedding: 896, heads: 14, kv_heads: 2, head: 64, feed_forward: 4864, vocab: 37_984, blocks: 1 };
-    pollster::block_on(gpu.tune(DType::Q5_0, widths.embedding, widths.feed_forward)).unwrap();
+    let dims = Dims { embedding: 896, heads: 14, kv_heads: 2, head_dim: 64, feed_forward: 4864, vocab: 37_984, layers: 1 };
+    pollster::block_on(gpu.tune(DType::Q5_0, dims.embedding, dims.feed_forward)).unwrap();
     let mut matrix = |dtype, rows, cols| gpu.alloc(dtype, rows, cols).unwrap();
     let norm = matrix(DType::F32, 1, 896);
-    let [table, output] = [(); 2].map(|()| matrix(DType::Q8_0, widths.vocab, 896));
+    let [table, output] = [(); 2].map(|()| matrix(DType::Q8_0, dims.vocab, 896));
     let [q, o] = [(); 2].map(|()| matrix(DType::Q5_0, 896, 896));
     let [k, v] = [(); 2].map(|()| matrix(DType::Q5_0, 128, 896));
     let [gate, up] = [(); 2].map(|()| matrix(DType::Q5_0, 4864, 896));
     let down = matrix(DType::Q5_0, 896, 4864);
     let rope = Rope { pairs: RopePairs::Halves, frequencies: vec![0.1; 32] };
-    let mut cache = gpu.cache(&widths, 1400).unwrap();
-    let mut step = gpu.step(&widths, 1).unwrap();
+    let mut cache = gpu.cache(&dims, 1400).unwrap();
+    let mut step = gpu.step(&dims, 1).unwrap();
     let mut logits = Vec::new();
     let mut token = |context: usize| {
         gpu.embed(&mut step, &table, &[1], context - 1);
@@ -134,7 +134,7 @@ fn a_long_context_costs_little() {
             gpu.feed_forward(&mut step, &FeedForward { norm: &norm, gate: &gate, up: &up, activation: Activation::Silu, eps });
             gpu.project_add(&mut step, &down);
         }
-        gpu.head(&mut step, &norm, &output, 1e-6, Rows::Last);
+        gpu.lm_head(&mut step, &norm, &output, 1e-6, Rows::Last);
         let start = Instant::now();
         pollster::block_on(gpu.read(&mut step, &mut logits)).unwrap();
         start.elapsed().as_secs_f64()

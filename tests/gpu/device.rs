@@ -2,13 +2,13 @@
 
 use siskin::backend::gpu::{
     Gpu,
-    device::{Device, GpuOptions, Products},
+    device::{Device, GpuOptions, MatmulStrategy},
 };
 
 /// What this machine has, what others have or lack, and weights in many parts.
 pub fn tiers() -> Vec<GpuOptions> {
     let all = GpuOptions::default();
-    let products = |dots, half_tiles| Some(Products { dots, half_tiles });
+    let products = |int8_dot, f16_tiles| Some(MatmulStrategy { int8_dot, f16_tiles });
     vec![
         GpuOptions { products: products(true, false), ..all },
         GpuOptions { products: products(false, false), ..all },

@@ -6,10 +6,10 @@ use super::{
 };
 use siskin::{
     backend::{
-        Backend, Widths,
+        Backend, Dims,
         gpu::{
             Buf, Gpu, Step,
-            device::{GpuOptions, Products},
+            device::{GpuOptions, MatmulStrategy},
         },
     },
     quant::DType,
@@ -17,7 +17,7 @@ use siskin::{
 };
 
 /// Room for more than any test asks for.
-pub const WIDTHS: Widths = Widths { embedding: 2112, heads: 8, kv_heads: 2, head: 128, feed_forward: 2112, vocab: 2112, blocks: 1 };
+pub const DIMS: Dims = Dims { embedding: 2112, heads: 8, kv_heads: 2, head_dim: 128, feed_forward: 2112, vocab: 2112, layers: 1 };
 pub const TOKENS: usize = 64;
 /// A rounding of f32.
 pub const EPS: f64 = f32::EPSILON as f64 / 2.0;
@@ -38,7 +38,7 @@ pub struct Harness {
 }
 
 fn vector(gpu: &mut Gpu, low: f32, high: f32, random: &mut Random) -> (Weight<Buf>, Vec<f32>) {
-    let values: Vec<f32> = (0..WIDTHS.embedding).map(|_| random.within(low, high)).collect();
+    let values: Vec<f32> = (0..DIMS.embedding).map(|_| random.within(low, high)).collect();
     let mut weight = gpu.alloc(DType::F32, 1, values.len()).expect("memory");
     gpu.write(&mut weight, 0, bytemuck::cast_slice(&values));
     (weight, values)
@@ -46,14 +46,14 @@ fn vector(gpu: &mut Gpu, low: f32, high: f32, random: &mut Random) -> (Weight<Bu
 
 impl Harness {
     /// None where there is no adapter.
-    pub async fn new(options: GpuOptions, widths: &Widths) -> Option<Self> {
-        Some(Self::on(gpu(options).await?, widths))
+    pub async fn new(options: GpuOptions, dims: &Dims) -> Option<Self> {
+        Some(Self::on(gpu(options).await?, dims))
     }
 
-    pub fn on(mut gpu: Gpu, widths: &Widths) -> Self {
+    pub fn on(mut gpu: Gpu, dims: &Dims) -> Self {
         let mut random = Random::new(9);
         let (norm, bias) = (vector(&mut gpu, 0.5, 1.5, &mut random), vector(&mut gpu, -1.0, 1.0, &mut random));
-        let step = gpu.step(widths, TOKENS).expect("memory");
+        let step = gpu.step(dims, TOKENS).expect("memory");
         Self { gpu, step, random, norm, bias }
     }
 
@@ -105,12 +105,12 @@ pub fn normed(x: &[f32], cols: usize, norm: &[f32]) -> Vec<f64> {
 }
 
 /// `w x`, each with how far off a sum in f32 may be, `[tokens, rows]`; with `dots` also the activations, which are then steps of 15 bits; with
-/// `half_tiles` both and the sums of four, which are then f16.
-pub fn product(w: &Matrix<Buf>, x: &[f64], products: Products) -> Vec<(f64, f64)> {
+/// `f16_tiles` both and the sums of four, which are then f16.
+pub fn product(w: &Matrix<Buf>, x: &[f64], products: MatmulStrategy) -> Vec<(f64, f64)> {
     let cols = w.weight.cols;
-    let half_step = if products.dots { 0.5 / (127.0 * 128.0) } else { 0.0 };
+    let half_step = if products.int8_dot { 0.5 / (127.0 * 128.0) } else { 0.0 };
     // Of f16: a rounding, and half of the least number.
-    let (rounding, least) = if products.half_tiles { (1.0 / 2048.0, 3e-8) } else { (0.0, 0.0) };
+    let (rounding, least) = if products.f16_tiles { (1.0 / 2048.0, 3e-8) } else { (0.0, 0.0) };
     let mut results = Vec::new();
     for x in x.chunks_exact(cols) {
         for (values, sizes) in w.values.chunks_exact(cols).zip(w.sizes.chunks_exact(cols)) {

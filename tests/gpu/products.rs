@@ -2,7 +2,7 @@
 
 use super::{
     data::{THOROUGH, near},
-    harness::{EPS, FORMATS, Harness, NORM_EPS, WIDTHS, normed},
+    harness::{EPS, FORMATS, Harness, NORM_EPS, DIMS, normed},
 };
 use siskin::{
     backend::{Activation, Backend, FeedForward, Rows, gpu::device::GpuOptions},
@@ -11,7 +11,7 @@ use siskin::{
 
 /// Dots of bytes are of one token alone.
 fn tokens(options: &GpuOptions) -> &'static [usize] {
-    if options.products.is_some_and(|products| products.dots) { &[1] } else { &[1, 3, 8, 31, 64] }
+    if options.products.is_some_and(|products| products.int8_dot) { &[1] } else { &[1, 3, 8, 31, 64] }
 }
 
 fn shapes(dtype: DType) -> &'static [(usize, usize)] {
@@ -20,7 +20,7 @@ fn shapes(dtype: DType) -> &'static [(usize, usize)] {
 
 /// Every format and shape, on one device: what it compiles serves more than one of these.
 pub async fn products_and_rows(options: GpuOptions) {
-    let Some(mut harness) = Harness::new(options, &WIDTHS).await else { return };
+    let Some(mut harness) = Harness::new(options, &DIMS).await else { return };
     for &dtype in FORMATS {
         for (i, &(rows, cols)) in shapes(dtype).iter().enumerate() {
             // Two products that are taken together may differ in format. In a browser, where compiling takes long, they do so in one way.
@@ -94,7 +94,7 @@ async fn logits(harness: &mut Harness, dtype: DType, [rows, cols]: [usize; 2], t
     for wanted in [Rows::Last, Rows::All] {
         let x = harness.begin(tokens, cols, 0);
         let Harness { gpu, step, norm, .. } = &mut *harness;
-        gpu.head(step, &norm.0, &output.weight, NORM_EPS, wanted);
+        gpu.lm_head(step, &norm.0, &output.weight, NORM_EPS, wanted);
         let mut logits = Vec::new();
         gpu.read(step, &mut logits).await.unwrap();
         let x = if wanted == Rows::All { &x[..] } else { &x[(tokens - 1) * cols..] };

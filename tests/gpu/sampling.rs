@@ -1,11 +1,11 @@
 //! Choosing a token on the device against the sampler of the host: the same logits, options and seed give the same token.
 
-use super::{data::THOROUGH, device::gpu, harness::WIDTHS, random::Random};
+use super::{data::THOROUGH, device::gpu, harness::DIMS, random::Random};
 use siskin::{
     Code, Result,
     backend::{
-        Backend, Widths,
-        choice::{Choose, Chosen, Likelihoods},
+        Backend, Dims,
+        sampling::{TokenSampler, SampledToken, Logprobs},
         gpu::{Gpu, Step, device::GpuOptions},
     },
     generate::sampler::{Sampler, SamplingOptions},
@@ -26,31 +26,31 @@ struct Chooser {
 impl Chooser {
     fn new(device: &Gpu, vocab: usize) -> Self {
         let mut gpu = device.beside();
-        let step = gpu.step(&Widths { vocab, ..WIDTHS }, 1).expect("memory");
+        let step = gpu.step(&Dims { vocab, ..DIMS }, 1).expect("memory");
         let table = gpu.alloc(DType::F32, 2, 32).expect("memory");
         Self { gpu, step, table }
     }
 
     /// The token that the device chooses by these logits.
-    async fn choose(&mut self, logits: &[f32], draw: f32) -> Result<Chosen> {
+    async fn choose(&mut self, logits: &[f32], draw: f32) -> Result<SampledToken> {
         self.gpu.embed(&mut self.step, &self.table, &[0], 0);
         self.gpu.device().queue.write_buffer(&self.step.logits, 0, bytemuck::cast_slice(logits));
         self.gpu.choose(&mut self.step, draw);
-        self.gpu.read_chosen(&mut self.step).await
+        self.gpu.read_sampled(&mut self.step).await
     }
 
     /// Chooses one token after another by the same logits, and compares each with the host's.
     async fn check(&mut self, sampler: &mut Sampler, logits: &[f32], tokens: usize, what: &str) {
-        self.gpu.begin_choosing(&mut self.step, sampler);
+        self.gpu.begin_sampling(&mut self.step, sampler);
         for i in 0..tokens {
             let draw = sampler.draw(0);
             let chosen = self.choose(logits, draw).await.unwrap_or_else(|error| panic!("{what}: {error}"));
             let (token, expected) = (chosen.token, within_reach(sampler, logits, draw));
             assert!(expected.contains(&token), "{what}, token {i}, draw {draw}: {token} is none of {expected:?}");
-            let likelihoods = sampler.top_logprobs().map(|top| Likelihoods::of(token, top as usize, logits));
-            assert_eq!(chosen.likelihoods.is_some(), likelihoods.is_some());
-            if let (Some(got), Some(expected)) = (&chosen.likelihoods, &likelihoods) {
-                let tokens = |likelihoods: &Likelihoods| likelihoods.top.iter().map(|&(token, _)| token).collect::<Vec<_>>();
+            let logprobs = sampler.top_logprobs().map(|top| Logprobs::of(token, top as usize, logits));
+            assert_eq!(chosen.logprobs.is_some(), logprobs.is_some());
+            if let (Some(got), Some(expected)) = (&chosen.logprobs, &logprobs) {
+                let tokens = |logprobs: &Logprobs| logprobs.top.iter().map(|&(token, _)| token).collect::<Vec<_>>();
                 assert_eq!(tokens(got), tokens(expected), "{what}");
                 let pairs = got.top.iter().zip(&expected.top).map(|(a, b)| (a.1, b.1)).chain([(got.chosen, expected.chosen)]);
                 for (got, expected) in pairs {
@@ -200,7 +200,7 @@ pub async fn the_first_of_equals_is_the_likeliest(options: GpuOptions) {
     let Some(device) = gpu(options).await else { return };
     for &vocab in VOCABS {
         let mut chooser = Chooser::new(&device, vocab);
-        chooser.gpu.begin_choosing(&mut chooser.step, &sampler(SamplingOptions::greedy(), vocab));
+        chooser.gpu.begin_sampling(&mut chooser.step, &sampler(SamplingOptions::greedy(), vocab));
         for value in [0.0, -0.0, 5.0, -1e30, f32::MAX, f32::MIN] {
             assert_eq!(chooser.choose(&vec![value; vocab], 0.5).await.unwrap().token, 0, "{value}, {vocab} tokens");
             let mut logits = vec![f32::NEG_INFINITY; vocab];
@@ -217,7 +217,7 @@ pub async fn what_is_no_number_is_noticed(options: GpuOptions) {
         let mut chooser = Chooser::new(&device, vocab);
         for temperature in [0.0, 0.8] {
             let options = SamplingOptions { temperature, seed: Some(1), ..SamplingOptions::default() };
-            chooser.gpu.begin_choosing(&mut chooser.step, &sampler(options, vocab));
+            chooser.gpu.begin_sampling(&mut chooser.step, &sampler(options, vocab));
             for bad in [f32::NAN, -f32::NAN, f32::INFINITY] {
                 for at in [0, vocab / 2, vocab - 1] {
                     let mut logits = logits(vocab, &mut random);
@@ -240,7 +240,7 @@ pub async fn tokens_come_as_often_as_they_are_likely(options: GpuOptions) {
         let mut chooser = Chooser::new(&device, vocab);
         let options = SamplingOptions { temperature: 1.0, seed: Some(1), ..SamplingOptions::default() };
         let (mut sampler, logits) = (sampler(options, vocab), logits(vocab, &mut random));
-        chooser.gpu.begin_choosing(&mut chooser.step, &sampler);
+        chooser.gpu.begin_sampling(&mut chooser.step, &sampler);
         let mut counts = vec![0; vocab];
         for i in 0..DRAWS {
             counts[chooser.choose(&logits, (i as f32 + 0.5) / DRAWS as f32).await.unwrap().token as usize] += 1;

@@ -2,7 +2,7 @@
 
 use super::{
     device::gpu,
-    harness::{Harness, NORM_EPS, WIDTHS},
+    harness::{Harness, NORM_EPS, DIMS},
     tiny::{LLAMA3, QWEN2, load},
 };
 use siskin::{
@@ -27,7 +27,7 @@ fn every_tensor_of_a_model_is_what_the_processor_has() {
             assert_eq!(taps.iter().map(|tap| &tap.0).collect::<Vec<_>>(), expected.iter().map(|tap| &tap.0).collect::<Vec<_>>());
             assert_eq!(
                 (taps[0].0.as_str(), taps[1].0.as_str(), taps.len()),
-                ("token_embd", "blk.0.attn_q", 1 + 5 * on_card.spec.widths.blocks)
+                ("token_embd", "blk.0.attn_q", 1 + 5 * on_card.config.dims.layers)
             );
             for ((tensor, bytes), (_, expected)) in taps.iter().zip(&expected) {
                 let got: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
@@ -41,7 +41,7 @@ fn every_tensor_of_a_model_is_what_the_processor_has() {
 
 #[test]
 fn every_dispatch_is_timed() {
-    let Some(mut harness) = pollster::block_on(Harness::new(GpuOptions { profile: true, ..GpuOptions::default() }, &WIDTHS)) else {
+    let Some(mut harness) = pollster::block_on(Harness::new(GpuOptions { profile: true, ..GpuOptions::default() }, &DIMS)) else {
         return;
     };
     let (gate, up) = (harness.matrix(DType::Q8_0, 64, 32), harness.matrix(DType::Q4_0, 64, 32));
@@ -72,7 +72,7 @@ fn every_dispatch_is_timed() {
 
 #[test]
 fn a_step_goes_on_behind_a_tap() {
-    let Some(mut harness) = pollster::block_on(Harness::new(GpuOptions::default(), &WIDTHS)) else { return };
+    let Some(mut harness) = pollster::block_on(Harness::new(GpuOptions::default(), &DIMS)) else { return };
     let (gate, up, down) = (harness.matrix(DType::F32, 64, 32), harness.matrix(DType::F32, 64, 32), harness.matrix(DType::F32, 32, 64));
     let run = |harness: &mut Harness, is_tapped: bool| {
         harness.begin_with(&[0.5; 64], 32, 0);

@@ -5,18 +5,18 @@ use naga::{
     valid::{Capabilities, ValidationFlags, Validator},
 };
 use siskin::backend::gpu::{
-    device::Tier,
+    device::ShaderFeatures,
     permutations::every_key,
     pipeline::Key,
     shader::{Defines, FILES, resolve},
 };
 use std::{collections::BTreeSet, fs, path::Path, thread};
 
-fn tiers() -> impl Iterator<Item = Tier> {
+fn tiers() -> impl Iterator<Item = ShaderFeatures> {
     (0..8).map(|bits| {
         let [subgroups, packed, enable] = std::array::from_fn(|bit| bits >> bit & 1 != 0);
         // What needs 16-bit arithmetic is asked for by itself.
-        Tier { subgroups, packed, enable, f16: true }
+        ShaderFeatures { subgroups, packed, enable, f16: true }
     })
 }
 
@@ -80,7 +80,7 @@ fn what_is_wrong_in_a_shader_is_told() {
     let error = resolve("matmul", &Defines::new()).expect_err("A is not defined");
     assert!(error.starts_with("shaders/matmul.wgsl:") && error.ends_with("`A` is not defined"), "{error}");
     assert_eq!(resolve("nowhere", &Defines::new()), Err("there is no shader file `nowhere`".to_owned()));
-    assert!(Key::new("norm").source(Tier::default()).expect("a shader").contains("fn main("));
+    assert!(Key::new("norm").source(ShaderFeatures::default()).expect("a shader").contains("fn main("));
 }
 
 /// WGSL begins it at zero in every turn, but in Chromium on Vulkan it keeps what the turn before left.

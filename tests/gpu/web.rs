@@ -39,7 +39,7 @@ pub async fn describe(check: usize, device: usize) -> String {
     let options = options(check, device);
     let Device { name, tier, .. } = &Device::open(options).await.expect("a device");
     let products = options.products.unwrap_or_default();
-    let lacks = if products.half_tiles && !tier.f16 { "SKIPPED: no f16 on " } else { "" };
+    let lacks = if products.f16_tiles && !tier.f16 { "SKIPPED: no f16 on " } else { "" };
     format!("{lacks}{name} {tier:?}, {products:?}, cache {:?}", options.cache_type)
 }
 

@@ -3,7 +3,7 @@
 use super::{chat_model::chatting, model_file::ModelFile};
 use js_sys::{JSON, Promise, Reflect};
 use serde_json::{Value, json};
-use siskin::{Code, Error, web::Engine};
+use siskin::{Code, Error, web::WasmEngine};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -29,11 +29,11 @@ fn code(thrown: &JsValue) -> String {
     text("code")
 }
 
-fn engine(options: &Value) -> Engine {
-    Engine::new(&js(options)).expect("good options")
+fn engine(options: &Value) -> WasmEngine {
+    WasmEngine::new(&js(options)).expect("good options")
 }
 
-async fn ready() -> Engine {
+async fn ready() -> WasmEngine {
     let engine = engine(&json!({}));
     engine.push(&chatting(QWEN2)).expect("a good file");
     settled(engine.finish()).await.expect("a whole file");
@@ -49,7 +49,7 @@ async fn settled(promise: Promise) -> Result<Value, JsValue> {
 }
 
 /// All events up to the last.
-async fn answer(engine: &Engine) -> Vec<Value> {
+async fn answer(engine: &WasmEngine) -> Vec<Value> {
     let mut events = Vec::new();
     loop {
         match settled(engine.next()).await.expect("an event") {
@@ -206,7 +206,7 @@ async fn options_are_checked() {
     for options in
         [json!({"context_tokens": "many"}), json!({"context_tokens": -1}), json!({"colour": "red"}), json!([1]), json!({"threads": 0})]
     {
-        assert_eq!(error_of(Engine::new(&js(&options)).map(|_| ())), Code::InvalidArgument, "{options}");
+        assert_eq!(error_of(WasmEngine::new(&js(&options)).map(|_| ())), Code::InvalidArgument, "{options}");
     }
     for context_tokens in [0_u32, 513, u32::MAX] {
         let engine = engine(&json!({"context_tokens": context_tokens}));

@@ -9,7 +9,7 @@ use super::{
     pool::{Pool, SharedMut},
     simd::{Exp, F16_MASK, Kernel, Simd, with_simd},
 };
-use crate::{Code, Error, Result, backend::Widths};
+use crate::{Code, Error, Result, backend::Dims};
 use half::f16;
 use std::ops::Range;
 
@@ -23,25 +23,25 @@ const QUERIES: usize = 4;
 /// `LANES` f16 that one vector operation after the other takes.
 type Row = [u16; LANES];
 
-/// Keys and values of every position as f16, by block and key-value head.
+/// Keys and values of every position as f16, by layer and key-value head.
 pub struct Cache {
-    /// `[blocks, kv_heads, positions / LANES, head, LANES]`: a row is one dimension of neighbouring positions.
+    /// `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one dimension of neighbouring positions.
     keys: Vec<Row>,
-    /// `[blocks, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row is neighbouring dimensions of one position.
+    /// `[layers, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row is neighbouring dimensions of one position.
     values: Vec<Row>,
     kv_heads: usize,
-    head: usize,
-    /// `head`, filled up to whole rows.
+    head_dim: usize,
+    /// `head_dim`, filled up to whole rows.
     columns: usize,
     positions: usize,
 }
 
 impl Cache {
-    pub fn new(widths: &Widths, context_tokens: usize) -> Result<Cache> {
-        let (head, columns) = (widths.head, widths.head.next_multiple_of(LANES));
+    pub fn new(dims: &Dims, context_tokens: usize) -> Result<Cache> {
+        let (head_dim, columns) = (dims.head_dim, dims.head_dim.next_multiple_of(LANES));
         let positions = context_tokens.next_multiple_of(TILE);
         let room = |width: usize| {
-            let rows = widths.blocks * widths.kv_heads * positions / LANES * width;
+            let rows = dims.layers * dims.kv_heads * positions / LANES * width;
             let mut v = Vec::new();
             v.try_reserve_exact(rows).map_err(|_| {
                 Error::new(
@@ -52,29 +52,29 @@ impl Cache {
             v.resize(rows, [0; LANES]);
             Ok(v)
         };
-        Ok(Cache { keys: room(head)?, values: room(columns)?, kv_heads: widths.kv_heads, head, columns, positions })
+        Ok(Cache { keys: room(head_dim)?, values: room(columns)?, kv_heads: dims.kv_heads, head_dim, columns, positions })
     }
 
     pub fn size_bytes(&self) -> usize {
         size_of::<Row>() * (self.keys.len() + self.values.len())
     }
 
-    /// The rows of block `block` and key-value head `kv`, where a position is `width` wide.
-    fn rows(&self, block: usize, kv: usize, width: usize) -> Range<usize> {
+    /// The rows of layer `layer` and key-value head `kv`, where a position is `width` wide.
+    fn rows(&self, layer: usize, kv: usize, width: usize) -> Range<usize> {
         let rows = self.positions / LANES * width;
-        let first = (block * self.kv_heads + kv) * rows;
+        let first = (layer * self.kv_heads + kv) * rows;
         first..first + rows
     }
 
-    /// Takes `k` and `v`, `[tokens, kv_heads, head]` each, for the positions from `position` on.
-    pub fn append(&mut self, block: usize, position: usize, k: &[f32], v: &[f32]) {
-        let (head, columns) = (self.head, self.columns);
+    /// Takes `k` and `v`, `[tokens, kv_heads, head_dim]` each, for the positions from `position` on.
+    pub fn append(&mut self, layer: usize, position: usize, k: &[f32], v: &[f32]) {
+        let (head_dim, columns) = (self.head_dim, self.columns);
         for kv in 0..self.kv_heads {
-            let (keys, values) = (self.rows(block, kv, head), self.rows(block, kv, columns));
+            let (keys, values) = (self.rows(layer, kv, head_dim), self.rows(layer, kv, columns));
             let (keys, values) = (&mut self.keys[keys], &mut self.values[values]);
-            for (t, (k, v)) in k.chunks_exact(head).zip(v.chunks_exact(head)).skip(kv).step_by(self.kv_heads).enumerate() {
+            for (t, (k, v)) in k.chunks_exact(head_dim).zip(v.chunks_exact(head_dim)).skip(kv).step_by(self.kv_heads).enumerate() {
                 let p = position + t;
-                for (row, &k) in keys[p / LANES * head..].iter_mut().zip(k) {
+                for (row, &k) in keys[p / LANES * head_dim..].iter_mut().zip(k) {
                     row[p % LANES] = to_f16(k);
                 }
                 let values = &mut values[p / TILE * (TILE * columns / LANES) + p % TILE..];
@@ -93,17 +93,17 @@ fn to_f16(x: f32) -> u16 {
     f16::from_f32(x.clamp(-65504.0, 65504.0)).to_bits()
 }
 
-/// `out = softmax(q K^T / sqrt(head)) V`: `q` and `out` are `[tokens, heads, head]`, the first token at `position`.
-pub fn attend(pool: &Pool, cache: &Cache, block: usize, heads: usize, position: usize, q: &[f32], out: &mut [f32]) {
+/// `out = softmax(q K^T / sqrt(head_dim)) V`: `q` and `out` are `[tokens, heads, head_dim]`, the first token at `position`.
+pub fn attend(pool: &Pool, cache: &Cache, layer: usize, heads: usize, position: usize, q: &[f32], out: &mut [f32]) {
     let group = heads / cache.kv_heads;
     // Of one key-value head: every token's query heads.
-    let count = q.len() / (cache.kv_heads * cache.head);
+    let count = q.len() / (cache.kv_heads * cache.head_dim);
     let sets = count.div_ceil(QUERIES);
     let out = SharedMut::new(out);
     pool.split(cache.kv_heads * sets, |units| {
         for unit in units {
             let (kv, first) = (unit / sets, unit % sets * QUERIES);
-            let set = Set { cache, block, kv, group, position, first, q, out };
+            let set = Set { cache, layer, kv, group, position, first, q, out };
             match count - first {
                 1 => with_simd(Attend::<1, 4>(set)),
                 2 => with_simd(Attend::<2, 4>(set)),
@@ -117,7 +117,7 @@ pub fn attend(pool: &Pool, cache: &Cache, block: usize, heads: usize, position: 
 /// A few queries of one key-value head.
 struct Set<'a> {
     cache: &'a Cache,
-    block: usize,
+    layer: usize,
     kv: usize,
     /// Query heads that share the key-value head.
     group: usize,
@@ -138,8 +138,8 @@ impl Set<'_> {
     /// Where query `j` lies in `q` and its result in `out`.
     fn range(&self, j: usize) -> Range<usize> {
         let (token, h) = ((self.first + j) / self.group, (self.first + j) % self.group);
-        let at = ((token * self.cache.kv_heads + self.kv) * self.group + h) * self.cache.head;
-        at..at + self.cache.head
+        let at = ((token * self.cache.kv_heads + self.kv) * self.group + h) * self.cache.head_dim;
+        at..at + self.cache.head_dim
     }
 }
 
@@ -158,13 +158,13 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let set = self.0;
-        let Cache { head, columns, .. } = *set.cache;
-        let keys = &set.cache.keys[set.cache.rows(set.block, set.kv, head)];
-        let values = &set.cache.values[set.cache.rows(set.block, set.kv, columns)];
+        let Cache { head_dim, columns, .. } = *set.cache;
+        let keys = &set.cache.keys[set.cache.rows(set.layer, set.kv, head_dim)];
+        let values = &set.cache.values[set.cache.rows(set.layer, set.kv, columns)];
 
         // What halves lack as f32, a power of four: one half of it is on the queries and one is left to the scores, for neither to overflow.
-        let scale = S::F16_REST.sqrt() / (head as f32).sqrt();
-        let mut queries = vec![[0f32; Q]; head]; // [head, Q]
+        let scale = S::F16_REST.sqrt() / (head_dim as f32).sqrt();
+        let mut queries = vec![[0f32; Q]; head_dim]; // [head_dim, Q]
         for j in 0..Q {
             for (to, q) in queries.iter_mut().zip(&set.q[set.range(j)]) {
                 to[j] = q * scale;
@@ -175,11 +175,11 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
         let mut scores = [[0f32; TILE]; Q];
         // SAFETY: the caller's promise for S.
         let (mask, exp) = unsafe { (S::mask(F16_MASK), Exp::<S>::new(S::F16_REST)) };
-        let tiles = keys.chunks_exact(TILE / LANES * head).zip(values.chunks_exact(TILE * columns / LANES));
+        let tiles = keys.chunks_exact(TILE / LANES * head_dim).zip(values.chunks_exact(TILE * columns / LANES));
         for (start, (keys, values)) in (0..=set.position(Q - 1)).step_by(TILE).zip(tiles) {
             // SAFETY: a row of keys is a number of each query and 16 scores; a row of values is a score of each query and 16 sums.
             unsafe {
-                for (i, keys) in keys.chunks_exact(head).enumerate() {
+                for (i, keys) in keys.chunks_exact(head_dim).enumerate() {
                     for lane in (0..LANES).step_by(4 * V) {
                         let mut some = [[S::splat(0.0); V]; Q];
                         add_products::<S, Q, V, Q, 1>(keys, lane, queries.as_ptr().cast(), &mut some, mask);

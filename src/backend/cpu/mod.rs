@@ -19,7 +19,7 @@ use self::{
     pool::Pool,
     quantized::Quantized,
 };
-use super::{Activation, AttentionInput, Backend, FeedForward, Rows, Widths, tap_name};
+use super::{Activation, AttentionInput, Backend, FeedForward, Rows, Dims, tap_name};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 
 /// A weight in memory.
@@ -64,7 +64,7 @@ impl Weight<Buf> {
 
 /// The activations of one step.
 pub struct Step {
-    widths: Widths,
+    dims: Dims,
     tokens: usize,
     position: usize,
     /// The residual stream `[tokens, embedding]`.
@@ -159,25 +159,25 @@ impl Backend for Cpu {
         }
     }
 
-    fn cache(&mut self, widths: &Widths, context_tokens: usize) -> Result<Cache> {
-        Cache::new(widths, context_tokens)
+    fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
+        Cache::new(dims, context_tokens)
     }
 
-    fn step(&mut self, widths: &Widths, max_tokens: usize) -> Result<Step> {
+    fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Step> {
         let room = |width: usize| zeros::<f32>(max_tokens * width, "activations");
         Ok(Step {
             tokens: 0,
             position: 0,
-            x: room(widths.embedding)?,
-            h: room(widths.embedding)?,
-            q: room(widths.heads * widths.head)?,
-            k: room(widths.kv_heads * widths.head)?,
-            v: room(widths.kv_heads * widths.head)?,
-            a: room(widths.feed_forward.max(widths.heads * widths.head))?,
-            up: room(widths.feed_forward)?,
-            logits: zeros(widths.vocab, "logits")?,
+            x: room(dims.embedding)?,
+            h: room(dims.embedding)?,
+            q: room(dims.heads * dims.head_dim)?,
+            k: room(dims.kv_heads * dims.head_dim)?,
+            v: room(dims.kv_heads * dims.head_dim)?,
+            a: room(dims.feed_forward.max(dims.heads * dims.head_dim))?,
+            up: room(dims.feed_forward)?,
+            logits: zeros(dims.vocab, "logits")?,
             quantized: Quantized::default(),
-            widths: widths.clone(),
+            dims: dims.clone(),
         })
     }
 
@@ -189,8 +189,8 @@ impl Backend for Cpu {
         }
     }
 
-    fn attention_input(&mut self, step: &mut Step, cache: &mut Cache, block: usize, w: &AttentionInput<Buf>) {
-        let Step { widths, tokens, position, x, h, q, k, v, quantized, .. } = step;
+    fn attention_input(&mut self, step: &mut Step, cache: &mut Cache, layer: usize, w: &AttentionInput<Buf>) {
+        let Step { dims, tokens, position, x, h, q, k, v, quantized, .. } = step;
         h.resize(x.len(), 0.0);
         ops::rms_norm(x, w.norm.vector(), w.eps, h);
         self.project(h, *tokens, quantized, [(w.q, q, Store::Set), (w.k, k, Store::Set), (w.v, v, Store::Set)]);
@@ -199,14 +199,14 @@ impl Backend for Cpu {
                 ops::add_bias(y, bias.vector());
             }
         }
-        ops::rope(q, widths.heads, widths.head, w.rope, *position);
-        ops::rope(k, widths.kv_heads, widths.head, w.rope, *position);
-        cache.append(block, *position, k, v);
+        ops::rope(q, dims.heads, dims.head_dim, w.rope, *position);
+        ops::rope(k, dims.kv_heads, dims.head_dim, w.rope, *position);
+        cache.append(layer, *position, k, v);
     }
 
-    fn attend(&mut self, step: &mut Step, cache: &Cache, block: usize) {
+    fn attend(&mut self, step: &mut Step, cache: &Cache, layer: usize) {
         step.a.resize(step.q.len(), 0.0);
-        attend(&self.pool, cache, block, step.widths.heads, step.position, &step.q, &mut step.a);
+        attend(&self.pool, cache, layer, step.dims.heads, step.position, &step.q, &mut step.a);
     }
 
     fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>) {
@@ -223,7 +223,7 @@ impl Backend for Cpu {
         }
     }
 
-    fn head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
+    fn lm_head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
         let Step { tokens, x, h, logits, quantized, .. } = step;
         let wanted = match rows {
             Rows::Last => 1,
@@ -235,14 +235,14 @@ impl Backend for Cpu {
         self.project(h, wanted, quantized, [(output, logits, Store::Set)]);
     }
 
-    fn tap(&mut self, step: &mut Step, block: Option<usize>, name: &str) {
+    fn tap(&mut self, step: &mut Step, layer: Option<usize>, name: &str) {
         if let Some(taps) = &mut self.taps {
             let tensor = match name {
                 "attn_q" => &step.q,
                 "attn" | "ffn_up" => &step.a,
                 _ => &step.x,
             };
-            taps.push((tap_name(block, name), tensor.clone()));
+            taps.push((tap_name(layer, name), tensor.clone()));
         }
     }
 

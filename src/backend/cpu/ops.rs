@@ -31,14 +31,14 @@ pub fn add_bias(y: &mut [f32], bias: &[f32]) {
 }
 
 /// Turns the pairs of every head of `x [tokens, heads, head]`, the first token standing at `position` (Su et al., arXiv 2104.09864).
-pub fn rope(x: &mut [f32], heads: usize, head: usize, rope: &Rope, position: usize) {
+pub fn rope(x: &mut [f32], heads: usize, head_dim: usize, rope: &Rope, position: usize) {
     let pairs = rope.frequencies.len();
     let mut turns = vec![(0f32, 0f32); pairs];
-    for (t, x) in x.chunks_exact_mut(heads * head).enumerate() {
+    for (t, x) in x.chunks_exact_mut(heads * head_dim).enumerate() {
         for (turn, frequency) in turns.iter_mut().zip(&rope.frequencies) {
             *turn = ((position + t) as f32 * frequency).sin_cos();
         }
-        for x in x.chunks_exact_mut(head) {
+        for x in x.chunks_exact_mut(head_dim) {
             for (i, (sin, cos)) in turns.iter().enumerate() {
                 let (a, b) = match rope.pairs {
                     RopePairs::Adjacent => (2 * i, 2 * i + 1),

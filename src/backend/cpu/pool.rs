@@ -3,8 +3,8 @@
 //! A token joins its threads some 150 times, a few tens of microseconds apart, so waiting threads spin for a while and only then
 //! sleep. Work is handed out in chunks as threads come for it: one that comes late is not waited for, and finds nothing left.
 //!
-//! Natively the pool starts its threads itself. A wasm module cannot: whoever made the pool gives each of its [`Seat`]s to a thread
-//! (a web worker on the same memory) that then calls [`Seat::work`].
+//! Natively the pool starts its threads itself. A wasm module cannot: whoever made the pool gives each of its [`WorkerSlot`]s to a thread
+//! (a web worker on the same memory) that then calls [`WorkerSlot::work`].
 
 use std::{
     cell::UnsafeCell,
@@ -30,7 +30,7 @@ pub struct Pool {
 }
 
 /// One worker's place in a pool.
-pub struct Seat(Arc<Shared>);
+pub struct WorkerSlot(Arc<Shared>);
 
 struct Shared {
     /// Counts the jobs given out.
@@ -85,7 +85,7 @@ impl Pool {
         #[cfg(not(target_arch = "wasm32"))]
         let handles: Vec<_> = (1..threads)
             .map_while(|_| {
-                let seat = Seat(shared.clone());
+                let seat = WorkerSlot(shared.clone());
                 std::thread::Builder::new().name("siskin".into()).spawn(move || seat.work()).ok()
             })
             .collect();
@@ -105,8 +105,8 @@ impl Pool {
     }
 
     /// A place for one more worker.
-    pub fn seat(&self) -> Seat {
-        Seat(self.shared.clone())
+    pub fn seat(&self) -> WorkerSlot {
+        WorkerSlot(self.shared.clone())
     }
 
     /// Runs `work` over `0..items`, in ranges that do not overlap, and returns when all is done.
@@ -180,7 +180,7 @@ impl Shared {
     }
 }
 
-impl Seat {
+impl WorkerSlot {
     /// Takes part in the pool's jobs until the pool is dropped.
     pub fn work(self) {
         let shared = &*self.0;

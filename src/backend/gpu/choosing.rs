@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    backend::choice::{Choose, Chosen, Filters, Likelihoods},
+    backend::sampling::{TokenSampler, SampledToken, SamplingParams, Logprobs},
     host,
 };
 use std::collections::VecDeque;
@@ -22,8 +22,8 @@ const SLICES: usize = 64;
 const RANKS: usize = 20;
 
 /// What choosing a token needs.
-pub struct Choice {
-    filters: Filters,
+pub struct GpuSampler {
+    filters: SamplingParams,
     /// `[vocab]`: 0 unseen, 1 in the prompt, 1 + n in the answer n times
     marks: wgpu::Buffer,
     /// Added to the logits, `[vocab]`.
@@ -61,11 +61,11 @@ struct Ranking {
     likely: wgpu::Buffer,
 }
 
-impl Choice {
+impl GpuSampler {
     /// `room` makes a buffer of so many words. Errors: those of `room`.
     pub fn new(vocab: usize, mut room: impl FnMut(&'static str, usize, Usage) -> Result<wgpu::Buffer>) -> Result<Self> {
         Ok(Self {
-            filters: Filters::GREEDY,
+            filters: SamplingParams::GREEDY,
             marks: room("marks", vocab, Usage::COPY_DST)?,
             bias: room("logit bias", vocab, Usage::COPY_DST)?,
             mask: room("mask", vocab.div_ceil(32), Usage::COPY_DST)?,
@@ -88,7 +88,7 @@ impl Choice {
     }
 
     fn step(&self, now: Now, max_tokens: usize, draw: f32) -> Now {
-        let Filters { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p } = self.filters;
+        let SamplingParams { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p } = self.filters;
         Now {
             repetition_penalty,
             frequency_penalty,
@@ -112,8 +112,8 @@ fn slot(max_tokens: usize, n: usize) -> u32 {
 }
 
 impl Gpu {
-    pub(super) fn prepare_choice(&mut self, step: &mut Step, choose: &impl Choose) {
-        let vocab = step.widths.vocab;
+    pub(super) fn prepare_choice(&mut self, step: &mut Step, choose: &impl TokenSampler) {
+        let vocab = step.dims.vocab;
         let choice = &mut step.choice;
         choice.unread.clear();
         choice.filters = choose.filters();
@@ -159,7 +159,7 @@ impl Gpu {
         }
         self.record(step, "choose", 0, |gpu, step, _| gpu.choose_ops(step));
         if is_ranked {
-            self.record(step, "likelihoods", 0, |gpu, step, _| gpu.likelihood_ops(step));
+            self.record(step, "logprobs", 0, |gpu, step, _| gpu.likelihood_ops(step));
         }
         let (source, at, words) = match &step.choice.ranking {
             Some(ranking) if is_ranked => (ranking.likely.clone(), 0, 2 * (1 + step.now.top_logprobs as usize)),
@@ -181,7 +181,7 @@ impl Gpu {
         step.choice.unread.push_back(Reading::after(&self.device, submission, buffer, size_bytes));
     }
 
-    pub(super) async fn read_token(&mut self, step: &mut Step) -> Result<Chosen> {
+    pub(super) async fn read_token(&mut self, step: &mut Step) -> Result<SampledToken> {
         let Some(reading) = step.choice.unread.pop_front() else {
             return Err(Error::new(Code::InvalidArgument, "No token was chosen that has not been read."));
         };
@@ -189,12 +189,12 @@ impl Gpu {
         let buffer = reading.finish(&self.device, |bytes| words = bytemuck::pod_collect_to_vec(bytes)).await?;
         self.depth.observe(host::now_ms());
         step.choice.idle.push(buffer);
-        let is_token = |token: u32| (token as usize) < step.widths.vocab;
+        let is_token = |token: u32| (token as usize) < step.dims.vocab;
         let mut pairs = words.chunks_exact(2).map(|pair| (pair[0], f32::from_bits(pair[1])));
-        let likelihoods =
-            pairs.next().map(|(_, chosen)| Likelihoods { chosen, top: pairs.filter(|&(token, _)| is_token(token)).collect() });
+        let logprobs =
+            pairs.next().map(|(_, chosen)| Logprobs { chosen, top: pairs.filter(|&(token, _)| is_token(token)).collect() });
         match words.first() {
-            Some(&token) if is_token(token) => Ok(Chosen { token, likelihoods }),
+            Some(&token) if is_token(token) => Ok(SampledToken { token, logprobs }),
             _ => Err(Error::new(
                 Code::NotFinite,
                 "The GPU computed a logit that is no number. Download the model file again; if it stays so, report it.",
@@ -203,7 +203,7 @@ impl Gpu {
     }
 
     fn slice_op(&mut self, name: &'static str, step: &Step, buffers: &[&wgpu::Buffer], groups: usize) -> Op {
-        let vocab = step.widths.vocab;
+        let vocab = step.dims.vocab;
         let mut words = Words::default();
         words.push(vocab).push(vocab.div_ceil(SLICES)).push(SLICES);
         self.op(Key::new(name), &words, buffers, [groups as u32, 1], None)
@@ -228,6 +228,6 @@ impl Gpu {
 
     fn likelihood_ops(&mut self, step: &Step) -> Vec<Op> {
         let Some(Ranking { raw, ranked, sums, likely }) = &step.choice.ranking else { return Vec::new() };
-        vec![self.slice_op("likelihoods", step, &[raw, ranked, sums, &step.token_ids, likely], 1)]
+        vec![self.slice_op("logprobs", step, &[raw, ranked, sums, &step.token_ids, likely], 1)]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// Chosen tokens that wait to be read, at most.
+/// SampledToken tokens that wait to be read, at most.
 pub const MOST_STEPS: usize = 16;
 /// At least: one to read, one to do meanwhile.
 const LEAST_STEPS: usize = 2;

@@ -18,7 +18,7 @@ pub struct GpuOptions {
     /// Does without 16-bit arithmetic even where there is some.
     pub without_f16: bool,
     /// How matrices are multiplied. None: as measured.
-    pub products: Option<Products>,
+    pub products: Option<MatmulStrategy>,
     /// How many steps to have under way, whatever was measured.
     pub steps_in_flight: Option<usize>,
     /// Does without the packed 8-bit functions even where there are some.
@@ -62,7 +62,7 @@ impl CacheType {
 
 /// What shaders may use, found at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tier {
+pub struct ShaderFeatures {
     pub subgroups: bool,
     pub f16: bool,
     /// The packed 8-bit functions of WGSL.
@@ -73,18 +73,18 @@ pub struct Tier {
 
 /// How a matrix is multiplied by one token (`shaders/matvec.wgsl`), and by many (`shaders/matmul.wgsl`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Products {
+pub struct MatmulStrategy {
     /// Activations become bytes, in two planes, and products dots of bytes, where the weights have bytes.
-    pub dots: bool,
+    pub int8_dot: bool,
     /// For many tokens, weights and activations become f16 in the tiles of workgroup memory.
-    pub half_tiles: bool,
+    pub f16_tiles: bool,
 }
 
 /// An open device. Errors of its queue come late and from anywhere: the first one is kept until somebody asks.
 pub struct Device {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
-    pub tier: Tier,
+    pub tier: ShaderFeatures,
     /// A name for people: "NVIDIA GeForce RTX 4070".
     pub name: String,
     /// How long four bytes take to the host when the device has nothing else to do.
@@ -92,7 +92,7 @@ pub struct Device {
     /// Whether the browser looks for what has ended only every 100 ms, as Firefox does (bugzilla.mozilla.org 1870699), or when something is
     /// submitted: so it is nudged. How long a short step takes cannot be seen there.
     pub is_polled: bool,
-    pub products: Cell<Products>,
+    pub products: Cell<MatmulStrategy>,
     pub options: GpuOptions,
     fault: Arc<Mutex<Option<Error>>>,
 }
@@ -153,7 +153,7 @@ impl Device {
             );
         }));
         device.set_device_lost_callback(move |_, message| keep(&losses, lost(&message)));
-        let tier = Tier {
+        let tier = ShaderFeatures {
             subgroups: features.contains(wgpu::Features::SUBGROUP) || (!options.without_subgroups && has_web_subgroups(&device)),
             f16: features.contains(wgpu::Features::SHADER_F16),
             packed: !options.without_packed

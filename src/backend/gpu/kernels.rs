@@ -2,7 +2,7 @@
 
 use super::{
     Buf, Cache, Gpu, Matrix, Part, Step,
-    device::{CacheType, Products},
+    device::{CacheType, MatmulStrategy},
     dispatch::{Op, Tokens, Words},
     pipeline::Key,
     prefill::{HEAD_PART, Then},
@@ -48,7 +48,7 @@ pub fn vector_at(weight: Option<&Weight<Buf>>) -> usize {
 }
 
 impl Gpu {
-    pub(super) fn products(&self) -> Products {
+    pub(super) fn products(&self) -> MatmulStrategy {
         self.device.products.get()
     }
 
@@ -83,7 +83,7 @@ impl Gpu {
         words.push(blocks).push(w.q.rows).push(w.k.rows).push(0).push(w.q.rows);
         words.push(vector_at(Some(w.norm))).float(w.eps);
         words.push(vector_at(w.q_bias)).push(vector_at(w.k_bias)).push(vector_at(w.v_bias));
-        words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups).push(counts.iter().sum());
+        words.push(step.dims.head_dim).push(2 * w.rope.frequencies.len()).push(cache.context_tokens).push(groups).push(counts.iter().sum());
         let key = qkv_key([q.layout, k.layout, v.layout], w.rope.pairs, self.products(), self.cache_type());
         let (vectors, turns) = (self.vectors(), self.turns(w.rope, cache.context_tokens));
         let keep = step.fresh.as_ref().unwrap_or(&cache.blocks[block]);
@@ -95,24 +95,24 @@ impl Gpu {
 
     /// What a cache of bytes needs once keys and values are whole.
     pub(super) fn append_op(&mut self, step: &Step, cache: &Cache, block: usize) -> Option<Op> {
-        let (fresh, w) = (step.fresh.as_ref()?, &step.widths);
+        let (fresh, w) = (step.fresh.as_ref()?, &step.dims);
         let mut words = Words::default();
         words.push(2 * w.kv_heads).push(cache.context_tokens);
-        let grid = [(2 * w.kv_heads * w.head / 32).div_ceil(64) as u32, 1];
-        Some(self.op(append_key(w.head), &words, &[fresh, &cache.blocks[block]], grid, Tokens::each(1)))
+        let grid = [(2 * w.kv_heads * w.head_dim / 32).div_ceil(64) as u32, 1];
+        Some(self.op(append_key(w.head_dim), &words, &[fresh, &cache.blocks[block]], grid, Tokens::each(1)))
     }
 
     pub(super) fn attend_ops(&mut self, step: &Step, cache: &Cache, block: usize, many: bool) -> Vec<Op> {
-        let w = &step.widths;
-        if many && w.head.is_multiple_of(HEAD_PART) {
+        let w = &step.dims;
+        if many && w.head_dim.is_multiple_of(HEAD_PART) {
             return self.many_attend_ops(step, cache, block);
         }
         let mut words = Words::default();
         words.push(w.heads).push(w.kv_heads).push(cache.context_tokens).push(MAX_SPLITS);
         let buffers = [&step.q, &cache.blocks[block], &step.partials];
-        let key = attend_key(w.head, w.heads / w.kv_heads, self.cache_type());
+        let key = attend_key(w.head_dim, w.heads / w.kv_heads, self.cache_type());
         let attend = Op { by_splits: true, ..self.op(key, &words, &buffers, [w.kv_heads as u32, 1], Tokens::each(2)) };
-        let combine = self.op(combine_key(w.head), &words, &[&step.partials, &step.a], [w.heads as u32, 1], Tokens::each(1));
+        let combine = self.op(combine_key(w.head_dim), &words, &[&step.partials, &step.a], [w.heads as u32, 1], Tokens::each(1));
         vec![attend, combine]
     }
 
@@ -196,28 +196,28 @@ fn rows_grid(groups: usize) -> ([u32; 2], usize) {
 }
 
 /// The first weight is `A`, the second `B`, the third `C`.
-fn matvec_key(layouts: &[Layout], products: Products) -> Key {
+fn matvec_key(layouts: &[Layout], products: MatmulStrategy) -> Key {
     let mut key = Key::new("matvec").with("LANES", format!("{LANES}u"));
     for (name, layout) in ["A", "B", "C"].into_iter().zip(layouts) {
         key = key.with(name, layout.name);
     }
-    if products.dots && layouts.iter().all(Layout::has_bytes) { key.flag("DOTS") } else { key }
+    if products.int8_dot && layouts.iter().all(Layout::has_bytes) { key.flag("DOTS") } else { key }
 }
 
-pub fn qkv_key(layouts: [Layout; 3], pairs: RopePairs, products: Products, cache_type: CacheType) -> Key {
+pub fn qkv_key(layouts: [Layout; 3], pairs: RopePairs, products: MatmulStrategy, cache_type: CacheType) -> Key {
     let key = matvec_key(&layouts, products).flag("NORM").flag("QKV").cached(cache_type);
     if pairs == RopePairs::Halves { key.flag("HALVES") } else { key }
 }
 
-pub fn gate_up_key(gate: Layout, up: Layout, products: Products) -> Key {
+pub fn gate_up_key(gate: Layout, up: Layout, products: MatmulStrategy) -> Key {
     matvec_key(&[gate, up], products).flag("NORM").flag("GATE_UP")
 }
 
-pub fn add_key(w: Layout, products: Products) -> Key {
+pub fn add_key(w: Layout, products: MatmulStrategy) -> Key {
     matvec_key(&[w], products).flag("ADD")
 }
 
-pub fn head_key(w: Layout, products: Products) -> Key {
+pub fn head_key(w: Layout, products: MatmulStrategy) -> Key {
     matvec_key(&[w], products).flag("NORM").flag("HEAD")
 }
 

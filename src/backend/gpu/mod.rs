@@ -21,7 +21,7 @@ mod waiting;
 mod weight;
 
 use self::{
-    choosing::Choice,
+    choosing::GpuSampler,
     depth::{Depth, MOST_STEPS},
     device::{CacheType, Device},
     dispatch::Op,
@@ -34,8 +34,8 @@ use self::{
     weight::id,
 };
 use super::{
-    AttentionInput, Backend, FeedForward, Rows, Widths,
-    choice::{Choose, Chosen},
+    AttentionInput, Backend, FeedForward, Rows, Dims,
+    sampling::{TokenSampler, SampledToken},
     tap_name,
 };
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
@@ -196,39 +196,39 @@ impl Backend for Gpu {
         self.write_weight(weight, first_row, bytes);
     }
 
-    fn cache(&mut self, widths: &Widths, context_tokens: usize) -> Result<Cache> {
-        let block_bytes = self.cache_type().size_bytes(2 * widths.kv_heads * context_tokens * widths.head);
+    fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
+        let block_bytes = self.cache_type().size_bytes(2 * dims.kv_heads * context_tokens * dims.head_dim);
         let blocks =
-            (0..widths.blocks).map(|_| self.buffer("cache", block_bytes, Usage::STORAGE | Usage::COPY_SRC)).collect::<Result<_>>()?;
+            (0..dims.layers).map(|_| self.buffer("cache", block_bytes, Usage::STORAGE | Usage::COPY_SRC)).collect::<Result<_>>()?;
         self.device.check()?;
         Ok(Cache { blocks, context_tokens })
     }
 
-    fn step(&mut self, widths: &Widths, max_tokens: usize) -> Result<Step> {
-        let w = widths;
+    fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Step> {
+        let w = dims;
         let with_bytes = self.cache_type() == CacheType::Q8_0;
-        if !w.head.is_multiple_of(if with_bytes { 32 } else { 8 }) || !w.heads.is_multiple_of(w.kv_heads) {
+        if !w.head_dim.is_multiple_of(if with_bytes { 32 } else { 8 }) || !w.heads.is_multiple_of(w.kv_heads) {
             let what = if with_bytes { " and a cache of type q8_0" } else { "" };
             return Err(Error::new(
                 Code::GpuUnsupported,
-                format!("The GPU has no kernel for attention heads of {} elements{what}.", w.head),
+                format!("The GPU has no kernel for attention heads of {} elements{what}.", w.head_dim),
             ));
         }
         let mut room = |label, len: usize, usage| self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage);
-        let choice = Choice::new(w.vocab, &mut room)?;
+        let choice = GpuSampler::new(w.vocab, &mut room)?;
         let step = Step {
-            widths: w.clone(),
+            dims: w.clone(),
             max_tokens,
             now: Now::default(),
             token_ids: room("token ids", max_tokens + MOST_STEPS, Usage::COPY_DST | Usage::COPY_SRC)?,
             x: room("x", max_tokens * w.embedding, Usage::COPY_SRC)?,
-            q: room("q", max_tokens * w.heads * w.head, Usage::COPY_SRC)?,
-            k: room("k", max_tokens * w.kv_heads * w.head, Usage::empty())?,
-            v: room("v", max_tokens * w.kv_heads * w.head, Usage::empty())?,
-            fresh: if with_bytes { Some(room("fresh", max_tokens * 2 * w.kv_heads * w.head, Usage::empty())?) } else { None },
+            q: room("q", max_tokens * w.heads * w.head_dim, Usage::COPY_SRC)?,
+            k: room("k", max_tokens * w.kv_heads * w.head_dim, Usage::empty())?,
+            v: room("v", max_tokens * w.kv_heads * w.head_dim, Usage::empty())?,
+            fresh: if with_bytes { Some(room("fresh", max_tokens * 2 * w.kv_heads * w.head_dim, Usage::empty())?) } else { None },
             h: room("h", max_tokens * w.embedding, Usage::empty())?,
-            a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head), Usage::COPY_SRC)?,
-            partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head + 2), Usage::empty())?,
+            a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head_dim), Usage::COPY_SRC)?,
+            partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head_dim + 2), Usage::empty())?,
             logits: room("logits", w.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
             all_logits: None,
             readback: None,
@@ -263,13 +263,13 @@ impl Backend for Gpu {
         self.record(step, "feed_forward", id(w.gate), |gpu, step, many| gpu.feed_forward_ops(step, w, many));
     }
 
-    fn head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
+    fn lm_head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
         step.rows = Some(rows);
         match rows {
             Rows::Last => self.record(step, "head", id(output), |gpu, step, _| gpu.head_ops(step, norm, output, eps)),
             Rows::All => {
                 if step.all_logits.is_none() {
-                    let size_bytes = step.max_tokens * step.widths.vocab * size_of::<f32>();
+                    let size_bytes = step.max_tokens * step.dims.vocab * size_of::<f32>();
                     step.all_logits = self.buffer("all logits", size_bytes, Usage::STORAGE | Usage::COPY_SRC).ok();
                 }
                 self.record(step, "head of all", id(output), |gpu, step, _| gpu.head_of_all_ops(step, norm, output, eps));
@@ -298,7 +298,7 @@ impl Backend for Gpu {
     }
 
     async fn read(&mut self, step: &mut Step, logits: &mut Vec<f32>) -> Result<()> {
-        let vocab = step.widths.vocab;
+        let vocab = step.dims.vocab;
         let (rows, source) = match step.rows {
             Some(Rows::All) => (step.now.tokens as usize, step.all_logits.clone()),
             _ => (1, Some(step.logits.clone())),
@@ -318,19 +318,19 @@ impl Backend for Gpu {
     }
 
     /// A tile of tokens; and once it is recorded a step cannot be interrupted.
-    fn least_tokens(&self) -> usize {
+    fn min_batch(&self) -> usize {
         32
     }
 
-    fn most_in_flight(&self) -> usize {
+    fn max_steps_ahead(&self) -> usize {
         self.device.options.steps_in_flight.unwrap_or(self.depth.steps()).min(MOST_STEPS)
     }
 
-    fn begin_choosing(&mut self, step: &mut Step, choose: &impl Choose) {
+    fn begin_sampling(&mut self, step: &mut Step, choose: &impl TokenSampler) {
         self.prepare_choice(step, choose);
     }
 
-    fn embed_chosen(&mut self, step: &mut Step, table: &Weight<Buf>, position: usize) {
+    fn embed_sampled(&mut self, step: &mut Step, table: &Weight<Buf>, position: usize) {
         self.begin_at(step, 1, position, step.choice.last_slot(step.max_tokens));
         self.record(step, "embed", id(table), |gpu, step, _| gpu.embed_ops(step, table));
     }
@@ -339,7 +339,7 @@ impl Backend for Gpu {
         self.choose_token(step, draw);
     }
 
-    async fn read_chosen(&mut self, step: &mut Step) -> Result<Chosen> {
+    async fn read_sampled(&mut self, step: &mut Step) -> Result<SampledToken> {
         self.read_token(step).await
     }
 }

@@ -1,7 +1,7 @@
 //! Every kind of shader that a model can ask for.
 
 use super::{
-    device::{CacheType, Products},
+    device::{CacheType, MatmulStrategy},
     kernels::{add_key, append_key, attend_key, combine_key, embed_key, gate_up_key, head_key, qkv_key},
     pipeline::Key,
     prefill::{HEAD_PART, Then, attend_many_key, matmul_key, rotate_key},
@@ -14,7 +14,7 @@ const HEADS: [(usize, usize); 8] = [(8, 1), (64, 1), (64, 3), (64, 7), (80, 4), 
 
 pub fn every_key() -> Vec<Key> {
     let layouts: Vec<Layout> = DType::ALL.iter().filter_map(|&dtype| Layout::of(dtype)).collect();
-    let mut keys = ["rank", "adjust", "gather", "choose", "likelihoods", "norm"].map(Key::new).to_vec();
+    let mut keys = ["rank", "adjust", "gather", "choose", "logprobs", "norm"].map(Key::new).to_vec();
     keys.extend(HEADS.map(|(head, _)| combine_key(head)));
     keys.extend(HEADS.into_iter().filter(|(head, _)| head.is_multiple_of(32)).map(|(head, _)| append_key(head)));
     for (cache_type, multiple) in [(CacheType::F16, 8), (CacheType::Q8_0, 32)] {
@@ -27,15 +27,15 @@ pub fn every_key() -> Vec<Key> {
         keys.extend([RopePairs::Adjacent, RopePairs::Halves].map(|pairs| rotate_key(pairs, cache_type)));
     }
     keys.extend(layouts.iter().map(|&table| embed_key(table)));
-    for half_tiles in [false, true] {
-        let products = Products { half_tiles, ..Products::default() };
+    for f16_tiles in [false, true] {
+        let products = MatmulStrategy { f16_tiles, ..MatmulStrategy::default() };
         for &a in &layouts {
             keys.extend([Then::Store, Then::Add, Then::Gated].map(|then| matmul_key(a, then, products)));
         }
     }
     let every_pairs = [RopePairs::Adjacent, RopePairs::Halves];
-    for dots in [false, true] {
-        let products = Products { dots, ..Products::default() };
+    for int8_dot in [false, true] {
+        let products = MatmulStrategy { int8_dot, ..MatmulStrategy::default() };
         for (i, &a) in layouts.iter().enumerate() {
             keys.extend([add_key(a, products), head_key(a, products)]);
             // How keys and values are kept has nothing to do with which formats meet.

@@ -2,7 +2,7 @@
 
 use super::{
     Gpu,
-    device::{CacheType, Device, Tier},
+    device::{CacheType, Device, ShaderFeatures},
     shader::{Defines, resolve},
 };
 use std::{collections::HashMap, rc::Rc};
@@ -35,7 +35,7 @@ impl Key {
         }
     }
 
-    fn on(mut self, tier: Tier) -> Self {
+    fn on(mut self, tier: ShaderFeatures) -> Self {
         let flags = [("SUBGROUPS", tier.subgroups), ("PACKED", tier.packed), ("ENABLE", tier.enable)];
         for (name, _) in flags.into_iter().filter(|(_, holds)| *holds) {
             self = self.flag(name);
@@ -53,7 +53,7 @@ impl Key {
     }
 
     /// The shader's text on a device of this tier.
-    pub fn source(&self, tier: Tier) -> Result<String, String> {
+    pub fn source(&self, tier: ShaderFeatures) -> Result<String, String> {
         resolve(self.shader, &self.clone().on(tier).defines)
     }
 }

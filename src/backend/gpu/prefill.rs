@@ -3,7 +3,7 @@
 
 use super::{
     Buf, Cache, Gpu, Step,
-    device::{CacheType, Products},
+    device::{CacheType, MatmulStrategy},
     dispatch::{Op, Tokens, Words},
     kernels::{matrix, vector_at},
     pipeline::Key,
@@ -29,10 +29,10 @@ pub enum Then {
     Gated,
 }
 
-pub fn matmul_key(a: Layout, then: Then, products: Products) -> Key {
+pub fn matmul_key(a: Layout, then: Then, products: MatmulStrategy) -> Key {
     let mut key = Key::new("matmul").with("A", a.name);
     // Who chose f32 weights wants them whole.
-    if products.half_tiles && a.name != "f32" {
+    if products.f16_tiles && a.name != "f32" {
         key = key.flag("HALF_TILES");
     }
     match then {
@@ -86,7 +86,7 @@ impl Gpu {
         }
         let mut words = Words::default();
         words.push(w.q.rows).push(w.k.rows).push(vector_at(w.q_bias)).push(vector_at(w.k_bias)).push(vector_at(w.v_bias));
-        words.push(step.widths.head).push(2 * w.rope.frequencies.len()).push(cache.context_tokens);
+        words.push(step.dims.head_dim).push(2 * w.rope.frequencies.len()).push(cache.context_tokens);
         let (vectors, turns) = (self.vectors(), self.turns(w.rope, cache.context_tokens));
         let keep = step.fresh.as_ref().unwrap_or(&cache.blocks[block]);
         let buffers = [&step.q, &step.k, &step.v, &vectors, &turns, keep];
@@ -97,13 +97,13 @@ impl Gpu {
     }
 
     pub(super) fn many_attend_ops(&mut self, step: &Step, cache: &Cache, block: usize) -> Vec<Op> {
-        let w = &step.widths;
+        let w = &step.dims;
         let group = w.heads / w.kv_heads;
         let mut words = Words::default();
         words.push(w.heads).push(w.kv_heads).push(cache.context_tokens);
         let tokens = Tokens { axis: 1, rows: group, tile: QUERIES };
         let buffers = [&step.q, &cache.blocks[block], &step.a];
-        vec![self.op(attend_many_key(w.head, group, self.cache_type()), &words, &buffers, [w.kv_heads as u32, 1], Some(tokens))]
+        vec![self.op(attend_many_key(w.head_dim, group, self.cache_type()), &words, &buffers, [w.kv_heads as u32, 1], Some(tokens))]
     }
 
     pub(super) fn many_feed_forward_ops(&mut self, step: &Step, w: &FeedForward<Buf>) -> Vec<Op> {

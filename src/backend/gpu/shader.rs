@@ -27,7 +27,7 @@ files![
     "combine",
     "embed",
     "gather",
-    "likelihoods",
+    "logprobs",
     "matmul",
     "matvec",
     "norm",

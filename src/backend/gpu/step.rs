@@ -1,7 +1,7 @@
 //! The activations of one step, and the little that differs from step to step.
 
-use super::{choosing::Choice, waiting::Fence};
-use crate::backend::{Rows, Widths};
+use super::{choosing::GpuSampler, waiting::Fence};
+use crate::backend::{Rows, Dims};
 
 pub struct Cache {
     /// Of each block `[k | v, kv_heads, context, head]`, as `shaders/shared/cache.wgsl` reads it.
@@ -11,7 +11,7 @@ pub struct Cache {
 
 /// The activations of one step, all f32.
 pub struct Step {
-    pub widths: Widths,
+    pub dims: Dims,
     pub max_tokens: usize,
     pub now: Now,
     /// Prompt tokens `[max_tokens]`, then a ring of chosen ones `[MOST_STEPS]`.
@@ -37,7 +37,7 @@ pub struct Step {
     pub all_logits: Option<wgpu::Buffer>,
     /// Where the logits go to be read; as large as the largest reading so far.
     pub readback: Option<wgpu::Buffer>,
-    pub choice: Choice,
+    pub choice: GpuSampler,
     pub recording: Option<Recording>,
     /// Rows of logits that the step gives.
     pub rows: Option<Rows>,

@@ -1,19 +1,19 @@
 //! Choices between kernels that only a measurement can make.
 
-use super::{Buf, Gpu, Step, device::Products, segment::Layout, waiting::Fence};
+use super::{Buf, Gpu, Step, device::MatmulStrategy, segment::Layout, waiting::Fence};
 use crate::{
     Result,
-    backend::{Backend, Widths},
+    backend::{Backend, Dims},
     host,
     quant::DType,
     tensor::Weight,
 };
 
-/// Products of a timed step, at first and at last: what lies between is free of what a step costs by itself.
+/// MatmulStrategy of a timed step, at first and at last: what lies between is free of what a step costs by itself.
 const TIMED: [usize; 2] = [2, 10];
 /// The kinds take turns, and the best time of each counts: other programs can only slow one down.
 const ROUNDS: usize = 3;
-/// Products that take longer need no such care: a step's own cost is little beside them. And no larger matrix: a processor plays the card.
+/// MatmulStrategy that take longer need no such care: a step's own cost is little beside them. And no larger matrix: a processor plays the card.
 const SLOW_MS: f64 = 1.0;
 /// What took so many times as long as the best, and longer than another program may have held it up, gets no further try.
 const HOPELESS: f64 = 1.5;
@@ -33,7 +33,7 @@ const MANY_TOKENS: usize = 64;
 
 /// A product done in one of the ways.
 struct Trial {
-    products: Products,
+    products: MatmulStrategy,
     gpu: Gpu,
     step: Step,
     weight: Weight<Buf>,
@@ -48,9 +48,9 @@ impl Gpu {
         }
         let has_dots = self.device.tier.packed && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
         let few = cols.min(FEW_COLS);
-        let mut fastest = Products::default();
+        let mut fastest = MatmulStrategy::default();
         if has_dots {
-            let kinds = [false, true].map(|dots| Products { dots, ..fastest });
+            let kinds = [false, true].map(|int8_dot| MatmulStrategy { int8_dot, ..fastest });
             let product_ms;
             (product_ms, fastest) = self.fastest(&kinds, dtype, [rows, few], 1).await?;
             if product_ms < SLOW_MS && few < cols {
@@ -58,7 +58,7 @@ impl Gpu {
             }
         }
         if self.device.tier.f16 {
-            let kinds = [false, true].map(|half_tiles| Products { half_tiles, ..fastest });
+            let kinds = [false, true].map(|f16_tiles| MatmulStrategy { f16_tiles, ..fastest });
             (_, fastest) = self.fastest(&kinds, dtype, [rows, few], MANY_TOKENS).await?;
         }
         self.device.products.set(fastest);
@@ -66,15 +66,15 @@ impl Gpu {
     }
 
     /// The fastest of these, and how long a product takes so.
-    async fn fastest(&self, kinds: &[Products], dtype: DType, shape: [usize; 2], tokens: usize) -> Result<(f64, Products)> {
+    async fn fastest(&self, kinds: &[MatmulStrategy], dtype: DType, shape: [usize; 2], tokens: usize) -> Result<(f64, MatmulStrategy)> {
         let trials = kinds.iter().map(|&products| Trial::new(self.beside(), products, dtype, shape, tokens));
         let mut trials: Vec<Trial> = trials.collect::<Result<_>>()?;
         if self.device.is_polled { self.polled(&mut trials).await } else { timed(&mut trials).await }
     }
 
-    async fn polled(&self, trials: &mut [Trial]) -> Result<(f64, Products)> {
+    async fn polled(&self, trials: &mut [Trial]) -> Result<(f64, MatmulStrategy)> {
         let enough_ms = POLLS * self.device.resolution_ms();
-        let mut fastest = (f64::INFINITY, Products::default());
+        let mut fastest = (f64::INFINITY, MatmulStrategy::default());
         for trial in trials {
             trial.time_ms(TIMED[0]).await?;
             let (mut all_ms, mut product_ms) = (0.0, 0.0);
@@ -97,7 +97,7 @@ impl Gpu {
     }
 }
 
-async fn timed(trials: &mut [Trial]) -> Result<(f64, Products)> {
+async fn timed(trials: &mut [Trial]) -> Result<(f64, MatmulStrategy)> {
     let [few, many] = TIMED;
     let mut best_ms = vec![[f64::INFINITY; 2]; trials.len()];
     for trial in &mut *trials {
@@ -116,7 +116,7 @@ async fn timed(trials: &mut [Trial]) -> Result<(f64, Products)> {
             }
         }
     }
-    let mut fastest = (f64::INFINITY, Products::default());
+    let mut fastest = (f64::INFINITY, MatmulStrategy::default());
     for (trial, [few_ms, many_ms]) in trials.iter().zip(best_ms) {
         let product_ms = if many_ms.is_finite() { (many_ms - few_ms) / (many - few) as f64 } else { few_ms / few as f64 };
         if trial.gain() * product_ms < fastest.0 {
@@ -127,17 +127,17 @@ async fn timed(trials: &mut [Trial]) -> Result<(f64, Products)> {
 }
 
 impl Trial {
-    fn new(mut gpu: Gpu, products: Products, dtype: DType, [rows, cols]: [usize; 2], tokens: usize) -> Result<Self> {
+    fn new(mut gpu: Gpu, products: MatmulStrategy, dtype: DType, [rows, cols]: [usize; 2], tokens: usize) -> Result<Self> {
         gpu.device.products.set(products);
         let weight = gpu.alloc(dtype, rows, cols)?;
-        let widths = Widths { embedding: rows, heads: 1, kv_heads: 1, head: 64, feed_forward: cols, vocab: 64, blocks: 1 };
-        let step = gpu.step(&widths, tokens)?;
+        let dims = Dims { embedding: rows, heads: 1, kv_heads: 1, head_dim: 64, feed_forward: cols, vocab: 64, layers: 1 };
+        let step = gpu.step(&dims, tokens)?;
         Ok(Self { products, gpu, step, weight })
     }
 
     /// How many times as fast this must be to be taken.
     fn gain(&self) -> f64 {
-        let rounded = if self.step.max_tokens > 1 { self.products.half_tiles } else { self.products.dots };
+        let rounded = if self.step.max_tokens > 1 { self.products.f16_tiles } else { self.products.int8_dot };
         if rounded { ROUNDED_GAIN } else { 1.0 }
     }
 

@@ -2,7 +2,7 @@
 
 use siskin::{
     Result,
-    backend::{Backend, Rows, Widths, cpu::Cpu},
+    backend::{Backend, Rows, Dims, cpu::Cpu},
     quant::DType,
     tensor::Weight,
 };
@@ -32,8 +32,8 @@ impl Product {
     /// Errors: `out_of_memory`.
     pub fn new(dtype: DType) -> Result<Self> {
         let mut cpu = Cpu::default();
-        let widths = Widths { embedding: COLS, heads: 1, kv_heads: 1, head: 64, feed_forward: 64, vocab: ROWS, blocks: 1 };
-        let step = cpu.step(&widths, MAX_TOKENS)?;
+        let dims = Dims { embedding: COLS, heads: 1, kv_heads: 1, head_dim: 64, feed_forward: 64, vocab: ROWS, layers: 1 };
+        let step = cpu.step(&dims, MAX_TOKENS)?;
         let (table, norm) = (filled(&mut cpu, DType::F32, MAX_TOKENS, COLS)?, filled(&mut cpu, DType::F32, 1, COLS)?);
         let matrix = filled(&mut cpu, dtype, ROWS, COLS)?;
         Ok(Self { cpu, step, table, norm, matrix })
@@ -44,7 +44,7 @@ impl Product {
     pub fn run(&mut self, tokens: usize) {
         let ids: Vec<u32> = (0..tokens.min(MAX_TOKENS) as u32).collect();
         self.cpu.embed(&mut self.step, &self.table, &ids, 0);
-        self.cpu.head(&mut self.step, &self.norm, &self.matrix, EPS, Rows::All);
+        self.cpu.lm_head(&mut self.step, &self.norm, &self.matrix, EPS, Rows::All);
     }
 
     /// What the matrix takes in memory.

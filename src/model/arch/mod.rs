@@ -3,7 +3,7 @@
 mod llama;
 mod qwen2;
 
-use super::spec::Spec;
+use super::config::ModelConfig;
 use crate::{
     Code, Error, Result,
     format::{gguf::Gguf, quoted},
@@ -12,19 +12,19 @@ use crate::{
 /// The names in `general.architecture` that Siskin runs.
 pub const SUPPORTED: &[&str] = &["llama", "qwen2"];
 
-/// The spec of the model in this file. Errors: `architecture`, `metadata`, `tensor_missing`.
-pub fn spec(gguf: &Gguf) -> Result<Spec> {
+/// The config of the model in this file. Errors: `architecture`, `metadata`, `tensor_missing`.
+pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
     let name = gguf.metadata.str("general.architecture")?;
-    let declaration = match name {
-        "llama" => llama::declaration(),
-        "qwen2" => qwen2::declaration(),
+    let architecture = match name {
+        "llama" => llama::architecture(),
+        "qwen2" => qwen2::architecture(),
         other => {
             let names = SUPPORTED.join(", ");
             return Err(Error::new(
                 Code::Architecture,
-                format!("The architecture {} is not supported. Choose a model of one of {names}.", quoted(other)),
+                format!("The architecture {} is not supported. TokenSampler a model of one of {names}.", quoted(other)),
             ));
         }
     };
-    Spec::new(name, declaration, gguf)
+    ModelConfig::new(name, architecture, gguf)
 }

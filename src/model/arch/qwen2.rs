@@ -2,9 +2,9 @@
 
 use crate::{
     backend::{Activation, RopePairs},
-    model::spec::Declaration,
+    model::config::Architecture,
 };
 
-pub fn declaration() -> Declaration {
-    Declaration { rope_pairs: RopePairs::Halves, qkv_bias: true, activation: Activation::Silu }
+pub fn architecture() -> Architecture {
+    Architecture { rope_pairs: RopePairs::Halves, qkv_bias: true, activation: Activation::Silu }
 }

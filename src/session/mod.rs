@@ -22,20 +22,20 @@ use crate::{
         tokenizer::{Special, Tokenizer},
     },
 };
-use engine::Engine;
+use engine::AnyModel;
 use request::ChatRequest;
 use serde_json::{Value, json};
 
 /// A model, the words it knows, and the conversation in its KV cache. One answer is written at a time:
 /// [`Session::start`] takes the request, [`Session::next`] gives one event after another until there is none.
-pub struct Session<D = Engine> {
+pub struct Session<D = AnyModel> {
     generator: Generator<D>,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
 }
 
-impl From<Loaded<Engine>> for Session {
-    fn from(loaded: Loaded<Engine>) -> Self {
+impl From<Loaded<AnyModel>> for Session {
+    fn from(loaded: Loaded<AnyModel>) -> Self {
         Self::new(loaded.model, loaded.tokenizer, loaded.template)
     }
 }

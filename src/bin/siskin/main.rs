@@ -1,14 +1,9 @@
 //! The command line: run a model file natively, look into it, convert it, measure it.
 
-#[path = "siskin/compare.rs"]
 mod compare;
-#[path = "siskin/convert.rs"]
 mod convert;
-#[path = "siskin/kernels.rs"]
 mod kernels;
-#[path = "siskin/product.rs"]
 mod product;
-#[path = "siskin/shard.rs"]
 mod shard;
 
 use serde_json::json;
@@ -23,7 +18,7 @@ use siskin::{
     loader::{Loaded, Options},
     session::{
         Session,
-        engine::{CacheType, Engine, EngineLoader, GpuOptions, Pool},
+        engine::{CacheType, AnyModel, AnyLoader, GpuOptions, Pool},
         request::ChatRequest,
     },
     text::tokenizer::Special,
@@ -154,16 +149,16 @@ fn read(path: &Path, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> 
     }
 }
 
-fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Result<Loaded<Engine>> {
+fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Result<Loaded<AnyModel>> {
     let start = Instant::now();
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let options = Options { context_tokens };
     let mut loader = if arguments.option("gpu").is_some() {
         let cache_type = arguments.option("cache-type").map(CacheType::named).transpose()?.unwrap_or_default();
         let wanted = GpuOptions { profile: arguments.option("profile").is_some(), cache_type, ..GpuOptions::default() };
-        pollster::block_on(EngineLoader::on_gpu(options, wanted))?
+        pollster::block_on(AnyLoader::on_gpu(options, wanted))?
     } else {
-        EngineLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))
+        AnyLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))
     };
     let mut tested = false;
     read(Path::new(path), |chunk| {
@@ -345,7 +340,7 @@ fn made_up_tokens(count: u32, vocab_size: usize) -> Vec<u32> {
 }
 
 /// The token that follows.
-fn chosen(model: &mut Engine, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
+fn chosen(model: &mut AnyModel, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
     let mut steps = tokens.chunks(STEP_TOKENS).peekable();
     while let Some(step) = steps.next() {
         let sampler = steps.peek().is_none().then_some(&mut *sampler);

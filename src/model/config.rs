@@ -2,14 +2,14 @@
 
 use crate::{
     Code, Error, Result,
-    backend::{Activation, RopePairs, Widths},
+    backend::{Activation, RopePairs, Dims},
     format::{gguf::Gguf, metadata::Metadata, quoted},
 };
 
 /// A decoder, as its architecture declares it and the file's metadata fill it in.
 #[derive(Clone, Debug)]
-pub struct Spec {
-    pub widths: Widths,
+pub struct ModelConfig {
+    pub dims: Dims,
     /// Tokens that the model was trained on at once.
     pub context_length: usize,
     pub rms_eps: f32,
@@ -21,7 +21,7 @@ pub struct Spec {
 }
 
 /// How an architecture differs from llama's; everything else comes from the metadata.
-pub struct Declaration {
+pub struct Architecture {
     pub rope_pairs: RopePairs,
     pub qkv_bias: bool,
     pub activation: Activation,
@@ -30,9 +30,9 @@ pub struct Declaration {
 /// The largest width or count that is believed: far above any model that fits in a browser.
 const MAX_WIDTH: u64 = 1 << 20;
 
-impl Spec {
+impl ModelConfig {
     /// Reads `{architecture}.*` of the metadata. Errors: `metadata`, `tensor_missing`.
-    pub fn new(architecture: &str, declaration: Declaration, gguf: &Gguf) -> Result<Spec> {
+    pub fn new(architecture: &str, arch: Architecture, gguf: &Gguf) -> Result<ModelConfig> {
         let keys = Keys { metadata: &gguf.metadata, architecture };
         let embedding = keys.width("embedding_length")?;
         let heads = keys.width("attention.head_count")?;
@@ -45,22 +45,22 @@ impl Spec {
         let vocab = gguf.tensors.iter().find(|t| t.name == "token_embd.weight").map(|t| t.rows()).ok_or_else(|| {
             Error::new(Code::TensorMissing, "The file lacks the tensor `token_embd.weight`. Download it again, or choose another model.")
         })?;
-        let spec = Spec {
-            widths: Widths {
+        let config = ModelConfig {
+            dims: Dims {
                 embedding,
                 heads,
                 kv_heads,
-                head,
+                head_dim: head,
                 feed_forward: keys.width("feed_forward_length")?,
                 vocab: usize::try_from(vocab).ok().filter(|&v| v <= MAX_WIDTH as usize).ok_or_else(|| keys.bad("vocabulary", vocab))?,
-                blocks: keys.width("block_count")?,
+                layers: keys.width("block_count")?,
             },
             context_length: keys.width_up_to("context_length", 1 << 32)?,
             rms_eps: keys.metadata.f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
-            rope_pairs: declaration.rope_pairs,
+            rope_pairs: arch.rope_pairs,
             rope_frequencies: keys.rope_frequencies(rotated)?,
-            qkv_bias: declaration.qkv_bias,
-            activation: declaration.activation,
+            qkv_bias: arch.qkv_bias,
+            activation: arch.activation,
         };
         let fits = heads % kv_heads == 0
             && head > 0
@@ -68,16 +68,16 @@ impl Spec {
             && heads.saturating_mul(head) <= MAX_WIDTH as usize
             && rotated % 2 == 0
             && rotated <= head
-            && spec.widths.blocks <= 1024;
-        if !(fits && spec.rms_eps > 0.0 && spec.rms_eps < 1.0) {
+            && config.dims.layers <= 1024;
+        if !(fits && config.rms_eps > 0.0 && config.rms_eps < 1.0) {
             return Err(Error::new(
                 Code::Metadata,
                 format!(
-                    "The header's sizes do not fit together ({heads} heads, {kv_heads} key-value heads of {head}). Choose another conversion of the model."
+                    "The header's sizes do not fit together ({heads} heads, {kv_heads} key-value heads of {head}). TokenSampler another conversion of the model."
                 ),
             ));
         }
-        Ok(spec)
+        Ok(config)
     }
 }
 
@@ -95,7 +95,7 @@ impl Keys<'_> {
     fn bad(&self, name: &str, value: u64) -> Error {
         Error::new(
             Code::Metadata,
-            format!("`{}` is {value}, which no model that Siskin runs has. Choose another conversion of the model.", self.key(name)),
+            format!("`{}` is {value}, which no model that Siskin runs has. TokenSampler another conversion of the model.", self.key(name)),
         )
     }
 
@@ -121,14 +121,14 @@ impl Keys<'_> {
             Some(other) => {
                 return Err(Error::new(
                     Code::Metadata,
-                    format!("Rope scaling of the kind {} is not supported. Choose another model.", quoted(other)),
+                    format!("Rope scaling of the kind {} is not supported. TokenSampler another model.", quoted(other)),
                 ));
             }
         };
         if !(base.is_finite() && base > 1.0 && factor.is_finite() && factor > 0.0) {
             return Err(Error::new(
                 Code::Metadata,
-                format!("The rope base {base} or its factor {factor} is impossible. Choose another conversion of the model."),
+                format!("The rope base {base} or its factor {factor} is impossible. TokenSampler another conversion of the model."),
             ));
         }
         Ok((0..rotated / 2).map(|i| ((base as f64).powf(-2.0 * i as f64 / rotated as f64) / factor as f64) as f32).collect())

@@ -12,15 +12,15 @@ const MAX_GROWTH: usize = 4;
 /// Learns from the last chunk how large the next may be: a power of two, so that the kernels' tiles are full. The more tokens share one
 /// reading of the weights, the better; but after every block of the model somebody may want to interrupt.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub struct PrefillChunker {
     tokens: usize,
-    least_tokens: usize,
+    min_batch: usize,
 }
 
-impl Pace {
-    /// With fewer than `least_tokens` a chunk is hardly faster.
-    pub fn new(least_tokens: usize) -> Self {
-        Self { tokens: FIRST_TOKENS.max(least_tokens), least_tokens }
+impl PrefillChunker {
+    /// With fewer than `min_batch` a chunk is hardly faster.
+    pub fn new(min_batch: usize) -> Self {
+        Self { tokens: FIRST_TOKENS.max(min_batch), min_batch }
     }
 
     /// The size of the next chunk.
@@ -35,7 +35,7 @@ impl Pace {
             return;
         }
         let bearable = if longest_ms > 0.0 { (tokens as f64 * TARGET_MS / longest_ms) as usize } else { usize::MAX };
-        let bearable = bearable.min(tokens * MAX_GROWTH).clamp(self.least_tokens, STEP_TOKENS);
+        let bearable = bearable.min(tokens * MAX_GROWTH).clamp(self.min_batch, STEP_TOKENS);
         self.tokens = 1 << bearable.ilog2();
     }
 }
