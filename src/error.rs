@@ -88,13 +88,23 @@ codes! {
 impl Code {
     /// Whether another device can go on where this one failed.
     pub fn is_device(self) -> bool {
-        matches!(self, Self::GpuUnavailable | Self::GpuRefused | Self::GpuUnsupported | Self::GpuOutOfMemory | Self::GpuLost)
+        matches!(
+            self,
+            Self::GpuUnavailable
+                | Self::GpuRefused
+                | Self::GpuUnsupported
+                | Self::GpuOutOfMemory
+                | Self::GpuLost
+        )
     }
 }
 
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 }
 

@@ -16,7 +16,11 @@ pub fn now_ms() -> f64 {
     let now = || {
         let performance = Reflect::get(&global(), &"performance".into()).ok()?;
         let function = Reflect::get(&performance, &"now".into()).ok()?;
-        function.dyn_ref::<Function>()?.call0(&performance).ok()?.as_f64()
+        function
+            .dyn_ref::<Function>()?
+            .call0(&performance)
+            .ok()?
+            .as_f64()
     };
     now().unwrap_or(0.0)
 }

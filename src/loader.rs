@@ -38,7 +38,12 @@ pub struct Loaded<M> {
 
 impl<M> Loaded<M> {
     pub fn map<N>(self, map: impl FnOnce(M) -> N) -> Loaded<N> {
-        Loaded { model: map(self.model), tokenizer: self.tokenizer, template: self.template, facts: self.facts }
+        Loaded {
+            model: map(self.model),
+            tokenizer: self.tokenizer,
+            template: self.template,
+            facts: self.facts,
+        }
     }
 }
 
@@ -100,7 +105,14 @@ enum Target<Buf> {
 
 impl<B: Backend> Loader<B> {
     pub fn new(backend: B, options: Options) -> Self {
-        Loader { options, state: State::Header { reader: GgufReader::new(), backend }, at: 0 }
+        Loader {
+            options,
+            state: State::Header {
+                reader: GgufReader::new(),
+                backend,
+            },
+            at: 0,
+        }
     }
 
     /// Takes the file's next bytes. After an error, gives the same one again.
@@ -117,9 +129,13 @@ impl<B: Backend> Loader<B> {
 
     fn take(&mut self, chunk: &[u8]) -> Result<()> {
         if let State::Header { reader, .. } = &mut self.state {
-            let Some(gguf) = reader.push(chunk)? else { return Ok(()) };
-            let placeholder =
-                State::Failed(Error::new(Code::NotLoaded, "The model is not loaded. Make a new loader and push the file again."));
+            let Some(gguf) = reader.push(chunk)? else {
+                return Ok(());
+            };
+            let placeholder = State::Failed(Error::new(
+                Code::NotLoaded,
+                "The model is not loaded. Make a new loader and push the file again.",
+            ));
             if let State::Header { backend, .. } = std::mem::replace(&mut self.state, placeholder) {
                 self.state = State::Tensors(Box::new(Tensors::new(backend, &gguf, self.options)?));
             }
@@ -154,7 +170,10 @@ impl<B: Backend> Loader<B> {
 
 fn truncated(at: u64, wanted: Option<u64>) -> Error {
     let wanted = wanted.map(|w| format!(" of {w}")).unwrap_or_default();
-    Error::new(Code::GgufTruncated, format!("The file ended after {at}{wanted} bytes. Download it again."))
+    Error::new(
+        Code::GgufTruncated,
+        format!("The file ended after {at}{wanted} bytes. Download it again."),
+    )
 }
 
 impl<B: Backend> Tensors<B> {
@@ -164,9 +183,13 @@ impl<B: Backend> Tensors<B> {
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
         let template = ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?;
         let trained = config.context_length;
-        let context_tokens = options.context_tokens.unwrap_or(DEFAULT_CONTEXT_TOKENS.min(trained));
+        let context_tokens = options
+            .context_tokens
+            .unwrap_or(DEFAULT_CONTEXT_TOKENS.min(trained));
         if context_tokens == 0 || context_tokens > trained {
-            let message = format!("A context of {context_tokens} tokens is out of range. Ask for 1 to {trained} tokens with this model.");
+            let message = format!(
+                "A context of {context_tokens} tokens is out of range. Ask for 1 to {trained} tokens with this model."
+            );
             return Err(Error::new(Code::InvalidArgument, message));
         }
         if tokenizer.vocab_size() > config.dims.vocab {
@@ -205,7 +228,11 @@ impl<B: Backend> Tensors<B> {
                     self.current = Some(Current::new(&mut self.backend, info)?);
                 }
                 if let Some(current) = &mut self.current {
-                    current.take(&mut self.backend, &info.name, &chunk[(from - at) as usize..(to - at) as usize])?;
+                    current.take(
+                        &mut self.backend,
+                        &info.name,
+                        &chunk[(from - at) as usize..(to - at) as usize],
+                    )?;
                 }
             }
             if tensor_end > end {
@@ -222,7 +249,8 @@ impl<B: Backend> Tensors<B> {
     fn keep(&mut self, target: Target<B::Buf>) {
         match target {
             Target::Weight(weight) => {
-                self.loaded.insert(self.plan[self.next].name.clone(), weight);
+                self.loaded
+                    .insert(self.plan[self.next].name.clone(), weight);
             }
             Target::RopeFreqs(values) => self.rope_freqs = Some(values),
         }
@@ -234,8 +262,19 @@ impl<B: Backend> Tensors<B> {
             return Err(truncated(at, Some(self.facts.size_bytes)));
         }
         let weights = Weights::new(&self.config, self.loaded)?;
-        let model = Model::new(self.config, self.backend, weights, self.rope_freqs.as_deref(), self.context_tokens)?;
-        Ok(Loaded { model, tokenizer: self.tokenizer, template: self.template, facts: self.facts })
+        let model = Model::new(
+            self.config,
+            self.backend,
+            weights,
+            self.rope_freqs.as_deref(),
+            self.context_tokens,
+        )?;
+        Ok(Loaded {
+            model,
+            tokenizer: self.tokenizer,
+            template: self.template,
+            facts: self.facts,
+        })
     }
 }
 
@@ -248,10 +287,22 @@ impl<Buf> Current<Buf> {
             ROPE_FREQS => Target::RopeFreqs(vec![0.0; cols]),
             _ => Target::Weight(backend.alloc(info.dtype, rows, cols)?),
         };
-        Ok(Current { target, rows, dtype: info.dtype, rows_done: 0, row_bytes, staged: Vec::new() })
+        Ok(Current {
+            target,
+            rows,
+            dtype: info.dtype,
+            rows_done: 0,
+            row_bytes,
+            staged: Vec::new(),
+        })
     }
 
-    fn take<B: Backend<Buf = Buf>>(&mut self, backend: &mut B, name: &str, mut bytes: &[u8]) -> Result<()> {
+    fn take<B: Backend<Buf = Buf>>(
+        &mut self,
+        backend: &mut B,
+        name: &str,
+        mut bytes: &[u8],
+    ) -> Result<()> {
         let group = GROUP_ROWS * self.row_bytes;
         if !self.staged.is_empty() {
             let missing = (self.needed(group) - self.staged.len()).min(bytes.len());
@@ -265,7 +316,11 @@ impl<Buf> Current<Buf> {
             self.write(backend, name, &staged)?;
         }
         let rows_left = self.rows - self.rows_done;
-        let whole = if bytes.len() == rows_left * self.row_bytes { bytes.len() } else { bytes.len() / group * group };
+        let whole = if bytes.len() == rows_left * self.row_bytes {
+            bytes.len()
+        } else {
+            bytes.len() / group * group
+        };
         let (whole, rest) = bytes.split_at(whole);
         self.write(backend, name, whole)?;
         self.staged.extend_from_slice(rest);
@@ -277,11 +332,18 @@ impl<Buf> Current<Buf> {
         group.min((self.rows - self.rows_done) * self.row_bytes)
     }
 
-    fn write<B: Backend<Buf = Buf>>(&mut self, backend: &mut B, name: &str, rows: &[u8]) -> Result<()> {
+    fn write<B: Backend<Buf = Buf>>(
+        &mut self,
+        backend: &mut B,
+        name: &str,
+        rows: &[u8],
+    ) -> Result<()> {
         if !self.dtype.scales_are_finite(rows) {
             return Err(Error::new(
                 Code::TensorNotFinite,
-                format!("The tensor `{name}` holds a number that is not finite. The file is broken: download it again."),
+                format!(
+                    "The tensor `{name}` holds a number that is not finite. The file is broken: download it again."
+                ),
             ));
         }
         match &mut self.target {
@@ -298,15 +360,22 @@ impl<Buf> Current<Buf> {
 fn check_sizes(config: &ModelConfig, plan: &[TensorInfo], context_tokens: usize) -> Result<()> {
     const MAX_BYTES: u64 = isize::MAX as u64;
     let w = &config.dims;
-    let cached = [w.layers, w.kv_heads, w.head_dim, 2].iter().try_fold(context_tokens as u64 + 64, |n, &m| n.checked_mul(m as u64));
+    let cached = [w.layers, w.kv_heads, w.head_dim, 2]
+        .iter()
+        .try_fold(context_tokens as u64 + 64, |n, &m| n.checked_mul(m as u64));
     if cached.is_none_or(|bytes| bytes > MAX_BYTES) {
-        let message = format!("There is no memory for a context of {context_tokens} tokens. Ask for a shorter one.");
+        let message = format!(
+            "There is no memory for a context of {context_tokens} tokens. Ask for a shorter one."
+        );
         return Err(Error::new(Code::OutOfMemory, message));
     }
     // No layout takes more than four bytes a weight.
     match plan.iter().find(|tensor| tensor.elements() > MAX_BYTES / 4) {
         Some(tensor) => {
-            let message = format!("There is no memory for the tensor `{}`. TokenSampler a smaller model.", tensor.name);
+            let message = format!(
+                "There is no memory for the tensor `{}`. TokenSampler a smaller model.",
+                tensor.name
+            );
             Err(Error::new(Code::OutOfMemory, message))
         }
         None => Ok(()),
@@ -315,7 +384,10 @@ fn check_sizes(config: &ModelConfig, plan: &[TensorInfo], context_tokens: usize)
 
 fn facts(metadata: &Metadata, config: &ModelConfig, gguf: &Gguf) -> Result<Facts> {
     Ok(Facts {
-        name: metadata.opt_str("general.name")?.unwrap_or("unnamed").to_owned(),
+        name: metadata
+            .opt_str("general.name")?
+            .unwrap_or("unnamed")
+            .to_owned(),
         architecture: metadata.str("general.architecture")?.to_owned(),
         file_type: gguf.file_type(),
         parameter_count: gguf.parameter_count(),

@@ -15,7 +15,11 @@ pub struct Weight<Buf> {
 /// The root of the mean square of what differs, as a share of that of what is expected.
 pub fn difference(found: &[f32], expected: &[f32]) -> f64 {
     let square = |x: f64| x * x;
-    let differing: f64 = found.iter().zip(expected).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
+    let differing: f64 = found
+        .iter()
+        .zip(expected)
+        .map(|(&a, &b)| square(f64::from(a) - f64::from(b)))
+        .sum();
     let all: f64 = expected.iter().map(|&x| square(f64::from(x))).sum();
     (differing / all).sqrt()
 }

@@ -12,7 +12,10 @@ use std::{
 };
 
 fn siskin(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_siskin")).args(arguments).output().expect("the program runs")
+    Command::new(env!("CARGO_BIN_EXE_siskin"))
+        .args(arguments)
+        .output()
+        .expect("the program runs")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -22,7 +25,11 @@ fn text(bytes: &[u8]) -> String {
 /// What a run that goes well writes to standard output.
 fn answer(arguments: &[&str]) -> String {
     let output = siskin(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        text(&output.stderr)
+    );
     text(&output.stdout)
 }
 
@@ -32,12 +39,19 @@ fn refusal(arguments: &[&str], code: &str) -> String {
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     let text = text(&output.stderr);
     let last = text.trim_end().lines().last().unwrap_or_default();
-    assert!(last.starts_with("siskin: ") && last.ends_with(&format!(". ({code})")), "{arguments:?}: {text}");
+    assert!(
+        last.starts_with("siskin: ") && last.ends_with(&format!(". ({code})")),
+        "{arguments:?}: {text}"
+    );
     last.to_owned()
 }
 
 fn fixture(name: &str) -> String {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name).display().to_string()
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+        .display()
+        .to_string()
 }
 
 #[test]
@@ -54,10 +68,20 @@ fn help_lists_the_commands() {
 fn inspect_tells_what_a_file_holds() {
     let model = fixture("models/qwen2-tiny.gguf");
     let brief = answer(&["inspect", &model]);
-    assert!(brief.contains("general.architecture = String(\"qwen2\")") && brief.contains("qwen2.block_count = U32(2)"), "{brief}");
-    assert!(brief.contains("tensors of F16") && !brief.contains("blk.1.attn_q.bias"), "{brief}");
+    assert!(
+        brief.contains("general.architecture = String(\"qwen2\")")
+            && brief.contains("qwen2.block_count = U32(2)"),
+        "{brief}"
+    );
+    assert!(
+        brief.contains("tensors of F16") && !brief.contains("blk.1.attn_q.bias"),
+        "{brief}"
+    );
     let long = answer(&["inspect", &model, "--tensors"]);
-    assert!(long.starts_with(&brief) && long.contains("blk.1.attn_q.bias"), "{long}");
+    assert!(
+        long.starts_with(&brief) && long.contains("blk.1.attn_q.bias"),
+        "{long}"
+    );
 }
 
 /// A model that can chat, in a file of its own.
@@ -72,21 +96,60 @@ fn chatting_model(name: &str) -> String {
 fn eval_measures_perplexity() {
     let (model, license) = (chatting_model("eval.gguf"), fixture("real/gpl3.txt"));
     let measured = answer(&["eval", &model, &license, "--tokens", "100"]);
-    let perplexity: f64 = measured.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a number");
-    assert!(measured.starts_with("perplexity ") && measured.contains(" over 100 tokens"), "{measured}");
+    let perplexity: f64 = measured
+        .split(' ')
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .expect("a number");
+    assert!(
+        measured.starts_with("perplexity ") && measured.contains(" over 100 tokens"),
+        "{measured}"
+    );
     assert!(perplexity.is_finite() && perplexity > 1.0, "{measured}");
-    let threaded = answer(&["eval", &model, &license, "--tokens", "100", "--threads", "3"]);
-    assert_eq!(threaded.split(' ').nth(1), measured.split(' ').nth(1), "{threaded}");
+    let threaded = answer(&[
+        "eval",
+        &model,
+        &license,
+        "--tokens",
+        "100",
+        "--threads",
+        "3",
+    ]);
+    assert_eq!(
+        threaded.split(' ').nth(1),
+        measured.split(' ').nth(1),
+        "{threaded}"
+    );
 }
 
 #[test]
 fn run_answers_and_says_how_fast() {
     let model = chatting_model("run.gguf");
-    let run = |more: &[&str]| siskin(&[&["run", &model, "Hello", "--system", "Be brief.", "--max-tokens", "20"], more].concat());
-    let [first, again, other] = [["--seed", "1"], ["--seed", "1"], ["--seed", "2"]].map(|more| run(&more));
+    let run = |more: &[&str]| {
+        siskin(
+            &[
+                &[
+                    "run",
+                    &model,
+                    "Hello",
+                    "--system",
+                    "Be brief.",
+                    "--max-tokens",
+                    "20",
+                ],
+                more,
+            ]
+            .concat(),
+        )
+    };
+    let [first, again, other] =
+        [["--seed", "1"], ["--seed", "1"], ["--seed", "2"]].map(|more| run(&more));
     let figures = text(&first.stderr);
     assert!(
-        first.status.success() && figures.contains("loaded in ") && figures.contains("prefill ") && figures.contains("decode "),
+        first.status.success()
+            && figures.contains("loaded in ")
+            && figures.contains("prefill ")
+            && figures.contains("decode "),
         "{figures}"
     );
     assert_eq!(first.stdout, again.stdout, "a seed gives one answer");
@@ -99,13 +162,30 @@ fn run_answers_and_says_how_fast() {
 
 #[test]
 fn bench_measures_speed() {
-    let measured = answer(&["bench", &fixture("models/llama3-tiny.gguf"), "--prompt", "8", "--generate", "2", "--rounds", "2"]);
+    let measured = answer(&[
+        "bench",
+        &fixture("models/llama3-tiny.gguf"),
+        "--prompt",
+        "8",
+        "--generate",
+        "2",
+        "--rounds",
+        "2",
+    ]);
     assert_eq!(measured.lines().count(), 2, "{measured}");
-    assert!(measured.lines().all(|line| line.starts_with("prefill ") && line.ends_with(" t/s")), "{measured}");
+    assert!(
+        measured
+            .lines()
+            .all(|line| line.starts_with("prefill ") && line.ends_with(" t/s")),
+        "{measured}"
+    );
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[test]
@@ -120,7 +200,14 @@ fn shard_cuts_a_file_and_describes_the_pieces() {
     let model = folder.join("model.gguf").display().to_string();
     std::fs::write(&model, &file).expect("a writable folder");
     let out = folder.join("out");
-    let said = answer(&["shard", &model, "--max", "17MB", "--out", &out.display().to_string()]);
+    let said = answer(&[
+        "shard",
+        &model,
+        "--max",
+        "17MB",
+        "--out",
+        &out.display().to_string(),
+    ]);
 
     let text = std::fs::read(out.join("manifest.json")).expect("a manifest");
     assert!(said.contains(&sha256(&text)), "{said}");
@@ -138,19 +225,30 @@ fn shard_cuts_a_file_and_describes_the_pieces() {
     assert_eq!(shards.len(), 2, "two chunks fit 17 MB");
     let mut whole = Vec::new();
     for shard in shards {
-        let piece = std::fs::read(out.join(shard["file"].as_str().expect("a name"))).expect("a shard");
+        let piece =
+            std::fs::read(out.join(shard["file"].as_str().expect("a name"))).expect("a shard");
         assert_eq!(shard["size_bytes"], piece.len());
         assert_eq!(shard["sha256"], sha256(&piece));
         whole.extend(piece);
     }
     assert!(whole == file, "the shards are the file");
-    assert_eq!(std::fs::read_dir(&out).expect("a folder").count(), 3, "nothing else is left there");
-    refusal(&["shard", &model, "--out", &out.display().to_string()], "invalid_argument");
+    assert_eq!(
+        std::fs::read_dir(&out).expect("a folder").count(),
+        3,
+        "nothing else is left there"
+    );
+    refusal(
+        &["shard", &model, "--out", &out.display().to_string()],
+        "invalid_argument",
+    );
 }
 
 #[test]
 fn run_needs_a_chat_template() {
-    let says = refusal(&["run", &fixture("models/qwen2-tiny.gguf"), "Hello"], "template");
+    let says = refusal(
+        &["run", &fixture("models/qwen2-tiny.gguf"), "Hello"],
+        "template",
+    );
     assert!(says.contains("no chat template"), "{says}");
 }
 
@@ -162,17 +260,32 @@ fn bad_arguments_say_which() {
         (&["inspect"], "MODEL"),
         (&["run", &model], "PROMPT"),
         (&["eval", &model], "TEXTFILE"),
-        (&["run", &model, "Hi", "--max-tokens", "many"], "--max-tokens"),
-        (&["run", &model, "Hi", "--temperature", "hot"], "--temperature"),
+        (
+            &["run", &model, "Hi", "--max-tokens", "many"],
+            "--max-tokens",
+        ),
+        (
+            &["run", &model, "Hi", "--temperature", "hot"],
+            "--temperature",
+        ),
         (&["run", &model, "Hi", "--context", "0"], "context of 0"),
         (&["run", &model, "Hi", "--context", "513"], "1 to 512"),
         (&["run", &model, "Hi", "--seed"], "--seed"),
         (&["run", &model, "Hi", "--threads", "0"], "--threads"),
         (&["run", &model, "Hi", "--colour", "red"], "--colour"),
-        (&["eval", &model, &fixture("real/gpl3.txt"), "--tokens", "1"], "--tokens"),
+        (
+            &["eval", &model, &fixture("real/gpl3.txt"), "--tokens", "1"],
+            "--tokens",
+        ),
         (&["shard", &model], "--out"),
-        (&["shard", &model, "--max", "1MiB", "--out", "absent"], "--max"),
-        (&["shard", &model, "--max", "9GiB", "--out", "absent"], "--max"),
+        (
+            &["shard", &model, "--max", "1MiB", "--out", "absent"],
+            "--max",
+        ),
+        (
+            &["shard", &model, "--max", "9GiB", "--out", "absent"],
+            "--max",
+        ),
     ] {
         let said = refusal(arguments, "invalid_argument");
         assert!(said.contains(says), "{said}");
@@ -186,21 +299,48 @@ fn bad_files_say_what_is_wrong() {
     refusal(&["run", &fixture("models"), "Hi"], "io");
     refusal(&["inspect", &fixture("real/gpl3.txt")], "not_gguf");
     refusal(&["run", &fixture("real/gpl3.txt"), "Hi"], "not_gguf");
-    refusal(&["eval", &fixture("small.gguf"), &fixture("real/gpl3.txt")], "metadata");
-    refusal(&["eval", &fixture("models/qwen2-tiny.gguf"), &fixture("quant.bin")], "io");
+    refusal(
+        &["eval", &fixture("small.gguf"), &fixture("real/gpl3.txt")],
+        "metadata",
+    );
+    refusal(
+        &[
+            "eval",
+            &fixture("models/qwen2-tiny.gguf"),
+            &fixture("quant.bin"),
+        ],
+        "io",
+    );
 }
 
 #[test]
 fn the_graphics_card_is_compared_with_the_processor() {
-    let output = siskin(&["compare", &fixture("models/qwen2-tiny.gguf"), "--prompt", "12"]);
+    let output = siskin(&[
+        "compare",
+        &fixture("models/qwen2-tiny.gguf"),
+        "--prompt",
+        "12",
+    ]);
     let error = text(&output.stderr);
     if error.contains("(gpu_unavailable)") {
-        assert!(std::env::var_os("SISKIN_REQUIRE_MODELS").is_none(), "{error}");
+        assert!(
+            std::env::var_os("SISKIN_REQUIRE_MODELS").is_none(),
+            "{error}"
+        );
         return eprintln!("SKIPPED: {error}");
     }
     let told = text(&output.stdout);
-    assert!(output.status.success() && told.starts_with("12 tokens on ") && told.ends_with("All are near.\n"), "{told}{error}");
+    assert!(
+        output.status.success()
+            && told.starts_with("12 tokens on ")
+            && told.ends_with("All are near.\n"),
+        "{told}{error}"
+    );
     for name in ["token_embd", "blk.0.attn_q", "blk.1.ffn_down"] {
-        assert!(told.lines().any(|line| line.starts_with(name) && line.ends_with("% off")), "{told}");
+        assert!(
+            told.lines()
+                .any(|line| line.starts_with(name) && line.ends_with("% off")),
+            "{told}"
+        );
     }
 }

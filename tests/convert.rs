@@ -15,22 +15,36 @@ use std::{
     process::{Command, Output},
 };
 
-const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/models/qwen2-tiny.gguf");
+const TINY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/models/qwen2-tiny.gguf"
+);
 
 /// A folder of this test's own.
 fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("convert").join(name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("convert")
+        .join(name);
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
 fn convert(from: &Path, to: &Path, dtype: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_siskin")).arg("convert").args([from, to]).args(["--type", dtype]).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_siskin"))
+        .arg("convert")
+        .args([from, to])
+        .args(["--type", dtype])
+        .output()
+        .unwrap()
 }
 
 fn convert_well(from: &Path, to: &Path, dtype: &str) -> (Gguf, Vec<u8>) {
     let output = convert(from, to, dtype);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     read(to)
 }
 
@@ -43,7 +57,10 @@ fn complaint(from: &Path, to: &Path, dtype: &str) -> String {
 
 fn read(path: &Path) -> (Gguf, Vec<u8>) {
     let file = std::fs::read(path).unwrap();
-    let gguf = GgufReader::new().push(&file).unwrap().expect("a whole header");
+    let gguf = GgufReader::new()
+        .push(&file)
+        .unwrap()
+        .expect("a whole header");
     (gguf, file)
 }
 
@@ -70,8 +87,12 @@ fn write(path: &Path, tensors: &[(&str, DType, &[u64])]) {
     metadata.insert("general.file_type", 7_u32);
     let mut writer = GgufWriter::new(metadata).unwrap();
     for (name, dtype, dims) in tensors {
-        let values: Vec<f32> = (0..dims.iter().product()).map(|i| (i as f32 * 0.37).sin()).collect();
-        writer.tensor(*name, *dtype, dims, quantized(*dtype, &values)).unwrap();
+        let values: Vec<f32> = (0..dims.iter().product())
+            .map(|i| (i as f32 * 0.37).sin())
+            .collect();
+        writer
+            .tensor(*name, *dtype, dims, quantized(*dtype, &values))
+            .unwrap();
     }
     std::fs::write(path, writer.to_bytes()).unwrap();
 }
@@ -79,7 +100,10 @@ fn write(path: &Path, tensors: &[(&str, DType, &[u64])]) {
 #[test]
 fn matrices_change_and_all_else_stays() {
     let to = folder("tiny").join("q4_0.gguf");
-    let ((before, before_file), (after, after_file)) = (read(Path::new(TINY)), convert_well(Path::new(TINY), &to, "q4_0"));
+    let ((before, before_file), (after, after_file)) = (
+        read(Path::new(TINY)),
+        convert_well(Path::new(TINY), &to, "q4_0"),
+    );
     let mut metadata = before.metadata.clone();
     metadata.insert("general.file_type", 2_u32);
     assert_eq!(after.metadata, metadata);
@@ -89,25 +113,47 @@ fn matrices_change_and_all_else_stays() {
         assert_eq!((&is.name, &is.dims), (&was.name, &was.dims));
         if was.dims.len() > 1 && was.dtype != DType::Q8_0 {
             assert_eq!(is.dtype, DType::Q4_0, "{}", is.name);
-            assert_eq!(bytes(&after_file, is), quantized(DType::Q4_0, &values(&before_file, was)), "{}", is.name);
+            assert_eq!(
+                bytes(&after_file, is),
+                quantized(DType::Q4_0, &values(&before_file, was)),
+                "{}",
+                is.name
+            );
             changed += 1;
         } else if was.dims.len() == 1 {
-            assert_eq!((is.dtype, bytes(&after_file, is)), (was.dtype, bytes(&before_file, was)), "{}", is.name);
+            assert_eq!(
+                (is.dtype, bytes(&after_file, is)),
+                (was.dtype, bytes(&before_file, was)),
+                "{}",
+                is.name
+            );
         }
     }
     assert!(changed > 5, "{changed} matrices were converted");
-    let mut loader = Loader::new(Cpu::default(), Options { context_tokens: Some(32) });
+    let mut loader = Loader::new(
+        Cpu::default(),
+        Options {
+            context_tokens: Some(32),
+        },
+    );
     loader.push(&after_file).unwrap();
     loader.finish().unwrap();
 }
 
 #[test]
 fn every_target_has_its_number() {
-    for (name, dtype, number) in
-        [("F32", DType::F32, 0_u32), ("f16", DType::F16, 1), ("Q4_1", DType::Q4_1, 3), ("q5_0", DType::Q5_0, 8), ("q8_0", DType::Q8_0, 7)]
-    {
+    for (name, dtype, number) in [
+        ("F32", DType::F32, 0_u32),
+        ("f16", DType::F16, 1),
+        ("Q4_1", DType::Q4_1, 3),
+        ("q5_0", DType::Q5_0, 8),
+        ("q8_0", DType::Q8_0, 7),
+    ] {
         let (gguf, _) = convert_well(Path::new(TINY), &folder("targets").join(name), name);
-        assert_eq!(gguf.metadata.get("general.file_type"), Some(&Value::U32(number)));
+        assert_eq!(
+            gguf.metadata.get("general.file_type"),
+            Some(&Value::U32(number))
+        );
         assert!(
             gguf.tensors
                 .iter()
@@ -119,7 +165,10 @@ fn every_target_has_its_number() {
 
 #[test]
 fn output_and_token_table_keep_eight_bits() {
-    let (from, to) = (folder("keep").join("in.gguf"), folder("keep").join("out.gguf"));
+    let (from, to) = (
+        folder("keep").join("in.gguf"),
+        folder("keep").join("out.gguf"),
+    );
     write(
         &from,
         &[
@@ -133,18 +182,40 @@ fn output_and_token_table_keep_eight_bits() {
     let (gguf, file) = convert_well(&from, &to, "Q4_0");
     let (before, before_file) = read(&from);
     let types: Vec<DType> = gguf.tensors.iter().map(|tensor| tensor.dtype).collect();
-    assert_eq!(types, [DType::Q8_0, DType::Q8_0, DType::Q4_0, DType::F16, DType::F32]);
+    assert_eq!(
+        types,
+        [
+            DType::Q8_0,
+            DType::Q8_0,
+            DType::Q4_0,
+            DType::F16,
+            DType::F32
+        ]
+    );
     for i in [0, 1, 3, 4] {
-        assert_eq!(bytes(&file, &gguf.tensors[i]), bytes(&before_file, &before.tensors[i]));
+        assert_eq!(
+            bytes(&file, &gguf.tensors[i]),
+            bytes(&before_file, &before.tensors[i])
+        );
     }
 }
 
 #[test]
 fn more_than_one_chunk_of_weights() {
-    let (from, to) = (folder("large").join("in.gguf"), folder("large").join("out.gguf"));
-    write(&from, &[("blk.0.ffn_up.weight", DType::Q5_1, &[96, 12_000])]);
-    let ((before, before_file), (after, after_file)) = (read(&from), convert_well(&from, &to, "q4_0"));
-    assert_eq!(bytes(&after_file, &after.tensors[0]), quantized(DType::Q4_0, &values(&before_file, &before.tensors[0])));
+    let (from, to) = (
+        folder("large").join("in.gguf"),
+        folder("large").join("out.gguf"),
+    );
+    write(
+        &from,
+        &[("blk.0.ffn_up.weight", DType::Q5_1, &[96, 12_000])],
+    );
+    let ((before, before_file), (after, after_file)) =
+        (read(&from), convert_well(&from, &to, "q4_0"));
+    assert_eq!(
+        bytes(&after_file, &after.tensors[0]),
+        quantized(DType::Q4_0, &values(&before_file, &before.tensors[0]))
+    );
 }
 
 #[test]
@@ -153,7 +224,9 @@ fn refusals_say_what_to_do() {
     let (from, to) = (folder.join("in.gguf"), folder.join("out.gguf"));
     assert!(complaint(Path::new(TINY), &to, "q4_k").contains("--type takes F32, F16, BF16, Q4_0"));
     assert!(complaint(&folder.join("absent.gguf"), &to, "q4_0").contains("(io)"));
-    assert!(complaint(Path::new(TINY), &folder.join("no/such/folder.gguf"), "q4_0").contains("(io)"));
+    assert!(
+        complaint(Path::new(TINY), &folder.join("no/such/folder.gguf"), "q4_0").contains("(io)")
+    );
 
     let whole = std::fs::read(TINY).unwrap();
     std::fs::write(&from, &whole[..whole.len() - 100]).unwrap();

@@ -17,7 +17,11 @@ use siskin::{
 };
 
 fn order(prompt: Vec<u32>) -> GenerateOptions {
-    GenerateOptions { prompt, sampling: SamplingOptions::greedy(), ..GenerateOptions::default() }
+    GenerateOptions {
+        prompt,
+        sampling: SamplingOptions::greedy(),
+        ..GenerateOptions::default()
+    }
 }
 
 fn run(generator: &mut Generator<Scripted>, words: &Words) -> Result<Vec<Event>> {
@@ -25,10 +29,17 @@ fn run(generator: &mut Generator<Scripted>, words: &Words) -> Result<Vec<Event>>
 }
 
 /// The answer to `options` and its last event.
-fn answer(generator: &mut Generator<Scripted>, words: &Words, options: GenerateOptions) -> (String, Event) {
+fn answer(
+    generator: &mut Generator<Scripted>,
+    words: &Words,
+    options: GenerateOptions,
+) -> (String, Event) {
     generator.start(options, words).unwrap();
     let events = run(generator, words).unwrap();
-    (events.iter().map(|event| event.text.as_str()).collect(), events.last().unwrap().clone())
+    (
+        events.iter().map(|event| event.text.as_str()).collect(),
+        events.last().unwrap().clone(),
+    )
 }
 
 #[test]
@@ -38,7 +49,15 @@ fn an_answer_streams_and_ends_with_the_models_turn() {
     let (text, last) = answer(&mut generator, &words, order(vec![9, 8, 7]));
     assert_eq!(text, "Hello, world");
     assert_eq!(last.finish_reason, Some(FinishReason::Stop));
-    assert_eq!(last.usage, Some(Usage { prompt_tokens: 3, completion_tokens: 5, total_tokens: 8, cached_tokens: 0 }));
+    assert_eq!(
+        last.usage,
+        Some(Usage {
+            prompt_tokens: 3,
+            completion_tokens: 5,
+            total_tokens: 8,
+            cached_tokens: 0
+        })
+    );
     assert_eq!(block_on(generator.next(&words)).unwrap(), None);
 }
 
@@ -46,14 +65,34 @@ fn an_answer_streams_and_ends_with_the_models_turn() {
 fn log_probabilities_are_the_models_own() {
     let words = Words::new(&["a", "b"]);
     let mut generator = Generator::new(Scripted::new(&words, 64, "b|<end>"));
-    let sampling = SamplingOptions { top_logprobs: Some(2), logit_bias: [(0, 5.0)].into(), ..SamplingOptions::greedy() };
-    generator.start(GenerateOptions { sampling, ..order(vec![1]) }, &words).unwrap();
+    let sampling = SamplingOptions {
+        top_logprobs: Some(2),
+        logit_bias: [(0, 5.0)].into(),
+        ..SamplingOptions::greedy()
+    };
+    generator
+        .start(
+            GenerateOptions {
+                sampling,
+                ..order(vec![1])
+            },
+            &words,
+        )
+        .unwrap();
     let events = run(&mut generator, &words).unwrap();
     // The likeliest has 10, the others nothing; the bias that is on "a" is none of the model's.
     let others = f64::from(words.start());
     let logprob = events[0].logprob.clone().unwrap();
-    assert_eq!((logprob.chosen.token.as_str(), logprob.chosen.bytes.as_slice()), ("b", b"b".as_slice()));
-    assert!((f64::from(logprob.chosen.logprob) + (1.0 + others * (-10f64).exp()).ln()).abs() < 1e-5);
+    assert_eq!(
+        (
+            logprob.chosen.token.as_str(),
+            logprob.chosen.bytes.as_slice()
+        ),
+        ("b", b"b".as_slice())
+    );
+    assert!(
+        (f64::from(logprob.chosen.logprob) + (1.0 + others * (-10f64).exp()).ln()).abs() < 1e-5
+    );
     assert_eq!(logprob.top_logprobs[0], logprob.chosen);
     assert_eq!(logprob.top_logprobs[1].token, "a");
     assert_eq!(events[1].logprob, None);
@@ -69,9 +108,17 @@ fn control_tokens_are_no_text() {
 #[test]
 fn an_emoji_cut_by_tokens_streams_whole() {
     let words = Words::from_bytes(&[b"hi ", &[0xf0, 0x9f], &[0x90], &[0xa6], b"!"]);
-    let mut generator = Generator::new(Scripted::of_tokens(&words, 64, &[0, 1, 2, 3, 4, words.end()]));
+    let mut generator = Generator::new(Scripted::of_tokens(
+        &words,
+        64,
+        &[0, 1, 2, 3, 4, words.end()],
+    ));
     generator.start(order(vec![1]), &words).unwrap();
-    let pieces: Vec<String> = run(&mut generator, &words).unwrap().into_iter().map(|event| event.text).collect();
+    let pieces: Vec<String> = run(&mut generator, &words)
+        .unwrap()
+        .into_iter()
+        .map(|event| event.text)
+        .collect();
     assert_eq!(pieces, ["hi ", "", "", "🐦", "!", ""]);
 }
 
@@ -79,7 +126,14 @@ fn an_emoji_cut_by_tokens_streams_whole() {
 fn a_character_cut_by_the_end_is_dropped() {
     let words = Words::from_bytes(&[b"hi", &[0xf0, 0x9f]]);
     let mut generator = Generator::new(Scripted::of_tokens(&words, 64, &[0, 1, 1]));
-    let (text, last) = answer(&mut generator, &words, GenerateOptions { max_tokens: Some(2), ..order(vec![1]) });
+    let (text, last) = answer(
+        &mut generator,
+        &words,
+        GenerateOptions {
+            max_tokens: Some(2),
+            ..order(vec![1])
+        },
+    );
     assert_eq!(text, "hi");
     assert_eq!(last.finish_reason, Some(FinishReason::Length));
 }
@@ -88,7 +142,14 @@ fn a_character_cut_by_the_end_is_dropped() {
 fn a_stop_string_across_tokens_ends_the_answer_and_is_not_shown() {
     let words = Words::new(&["one", " S", "TO", "P", "S two", "STOP"]);
     let mut generator = Generator::new(Scripted::new(&words, 64, "one| S|TO|S two| S|TO|P|one"));
-    let (text, last) = answer(&mut generator, &words, GenerateOptions { stop: vec!["STOP".into(), "never".into()], ..order(vec![1]) });
+    let (text, last) = answer(
+        &mut generator,
+        &words,
+        GenerateOptions {
+            stop: vec!["STOP".into(), "never".into()],
+            ..order(vec![1])
+        },
+    );
     assert_eq!(text, "one STOS two ");
     assert_eq!(last.finish_reason, Some(FinishReason::Stop));
     assert_eq!(last.usage.unwrap().completion_tokens, 7);
@@ -98,9 +159,16 @@ fn a_stop_string_across_tokens_ends_the_answer_and_is_not_shown() {
 fn text_held_for_a_stop_string_comes_when_the_answer_ends() {
     let words = Words::new(&["one", " ST"]);
     let mut generator = Generator::new(Scripted::new(&words, 64, "one| ST|<end>"));
-    let options = GenerateOptions { stop: vec!["STOP".into()], ..order(vec![1]) };
+    let options = GenerateOptions {
+        stop: vec!["STOP".into()],
+        ..order(vec![1])
+    };
     generator.start(options, &words).unwrap();
-    let pieces: Vec<String> = run(&mut generator, &words).unwrap().into_iter().map(|event| event.text).collect();
+    let pieces: Vec<String> = run(&mut generator, &words)
+        .unwrap()
+        .into_iter()
+        .map(|event| event.text)
+        .collect();
     assert_eq!(pieces, ["one", " ", "ST"]);
 }
 
@@ -108,8 +176,18 @@ fn text_held_for_a_stop_string_comes_when_the_answer_ends() {
 fn max_tokens_ends_with_length() {
     let words = Words::new(&["a"]);
     let mut generator = Generator::new(Scripted::new(&words, 64, "a|a|a|a|a|a"));
-    let (text, last) = answer(&mut generator, &words, GenerateOptions { max_tokens: Some(4), ..order(vec![1]) });
-    assert_eq!((text.as_str(), last.finish_reason), ("aaaa", Some(FinishReason::Length)));
+    let (text, last) = answer(
+        &mut generator,
+        &words,
+        GenerateOptions {
+            max_tokens: Some(4),
+            ..order(vec![1])
+        },
+    );
+    assert_eq!(
+        (text.as_str(), last.finish_reason),
+        ("aaaa", Some(FinishReason::Length))
+    );
     assert_eq!(last.usage.unwrap().completion_tokens, 4);
 }
 
@@ -120,13 +198,34 @@ fn a_conversation_reuses_what_the_cache_holds() {
     let first = answer(&mut generator, &words, order(vec![5, 6, 7])).1;
     assert_eq!(first.usage.unwrap().cached_tokens, 0);
     // The first prompt and "a", "b" are cached; the token that ended the turn never was evaluated.
-    let second = answer(&mut generator, &words, order(vec![5, 6, 7, 0, 1, words.end(), 8, 9])).1;
-    assert_eq!(second.usage.unwrap(), Usage { prompt_tokens: 8, completion_tokens: 2, total_tokens: 10, cached_tokens: 5 });
+    let second = answer(
+        &mut generator,
+        &words,
+        order(vec![5, 6, 7, 0, 1, words.end(), 8, 9]),
+    )
+    .1;
+    assert_eq!(
+        second.usage.unwrap(),
+        Usage {
+            prompt_tokens: 8,
+            completion_tokens: 2,
+            total_tokens: 10,
+            cached_tokens: 5
+        }
+    );
     // The same prompt again: all but its last token.
-    let third = answer(&mut generator, &words, order(vec![5, 6, 7, 0, 1, words.end(), 8, 9])).1;
+    let third = answer(
+        &mut generator,
+        &words,
+        order(vec![5, 6, 7, 0, 1, words.end(), 8, 9]),
+    )
+    .1;
     assert_eq!(third.usage.unwrap().cached_tokens, 7);
     // The cache holds exactly what was said, in order.
-    assert_eq!(generator.decoder().cache(), [5, 6, 7, 0, 1, words.end(), 8, 9, 0]);
+    assert_eq!(
+        generator.decoder().cache(),
+        [5, 6, 7, 0, 1, words.end(), 8, 9, 0]
+    );
 }
 
 #[test]
@@ -148,17 +247,27 @@ fn a_long_prompt_is_evaluated_in_turns_of_at_most_100_ms() {
         let mut generator = Generator::with_clock(decoder, Box::new(move || clock.get()));
         generator.start(order(vec![3; 3000]), &words).unwrap();
         let events = run(&mut generator, &words).unwrap();
-        let done: Vec<usize> = events.iter().filter_map(|event| event.prefill).map(|prefill| prefill.done_tokens).collect();
+        let done: Vec<usize> = events
+            .iter()
+            .filter_map(|event| event.prefill)
+            .map(|prefill| prefill.done_tokens)
+            .collect();
         let chunks = generator.decoder().chunks();
         assert!(done.is_sorted() && done.last().is_some_and(|&done| done < 3000));
         assert_eq!(chunks.iter().sum::<usize>(), 3001);
         // The first chunk is sized before anything is known.
         let longest_ms = generator.decoder().longest_ms();
-        assert!(longest_ms <= if ms_per_token > 100.0 { 200.0 } else { 100.0 }, "{longest_ms} at {ms_per_token} ms a token");
+        assert!(
+            longest_ms <= if ms_per_token > 100.0 { 200.0 } else { 100.0 },
+            "{longest_ms} at {ms_per_token} ms a token"
+        );
         // Neither is it timid: once learnt, a block fills at least half of the time, or the step is the largest.
         let longest = chunks.iter().max().copied().unwrap();
         let block_ms = longest as f64 * ms_per_token / Scripted::BLOCKS as f64;
-        assert!(longest == STEP_TOKENS || block_ms >= 25.0, "{longest} tokens at {ms_per_token} ms");
+        assert!(
+            longest == STEP_TOKENS || block_ms >= 25.0,
+            "{longest} tokens at {ms_per_token} ms"
+        );
     }
 }
 
@@ -189,7 +298,10 @@ fn stop_ends_between_steps_and_keeps_the_cache() {
     assert_eq!(last.usage.unwrap().completion_tokens, 1);
     assert!(!generator.is_writing());
     let (text, last) = answer(&mut generator, &words, order(vec![5, 6, 7]));
-    assert_eq!((text.as_str(), last.usage.unwrap().cached_tokens), ("ba", 2));
+    assert_eq!(
+        (text.as_str(), last.usage.unwrap().cached_tokens),
+        ("ba", 2)
+    );
 }
 
 #[test]
@@ -200,13 +312,34 @@ fn stop_in_the_middle_of_the_prompt_keeps_what_was_evaluated() {
     let mut generator = Generator::with_clock(decoder, Box::new(move || clock.get()));
     generator.start(order(vec![5; 40]), &words).unwrap();
     // 16 tokens take 160 ms, 50 of them a turn: after the fifth turn they are cached, and of the next 24 a part is done.
-    let done: Vec<usize> = (0..5).map(|_| block_on(generator.next(&words)).unwrap().unwrap().prefill.unwrap().done_tokens).collect();
-    assert_eq!((done, generator.decoder().cache().len()), (vec![6, 12, 16, 23, 30], 16));
+    let done: Vec<usize> = (0..5)
+        .map(|_| {
+            block_on(generator.next(&words))
+                .unwrap()
+                .unwrap()
+                .prefill
+                .unwrap()
+                .done_tokens
+        })
+        .collect();
+    assert_eq!(
+        (done, generator.decoder().cache().len()),
+        (vec![6, 12, 16, 23, 30], 16)
+    );
     generator.stop_handle().stop();
-    assert_eq!(block_on(generator.next(&words)).unwrap().unwrap().finish_reason, Some(FinishReason::Abort));
+    assert_eq!(
+        block_on(generator.next(&words))
+            .unwrap()
+            .unwrap()
+            .finish_reason,
+        Some(FinishReason::Abort)
+    );
     let last = answer(&mut generator, &words, order(vec![5; 40])).1;
     assert_eq!(last.usage.unwrap().cached_tokens, 16);
-    assert_eq!(generator.decoder().cache(), [[5; 40].as_slice(), &[0]].concat());
+    assert_eq!(
+        generator.decoder().cache(),
+        [[5; 40].as_slice(), &[0]].concat()
+    );
 }
 
 #[test]
@@ -223,7 +356,10 @@ fn a_second_start_is_refused_and_harms_nothing() {
     let mut generator = Generator::new(Scripted::new(&words, 64, "a|b|<end>"));
     generator.start(order(vec![5]), &words).unwrap();
     block_on(generator.next(&words)).unwrap();
-    assert_eq!(generator.start(order(vec![6]), &words).unwrap_err().code, Code::Busy);
+    assert_eq!(
+        generator.start(order(vec![6]), &words).unwrap_err().code,
+        Code::Busy
+    );
     assert_eq!(run(&mut generator, &words).unwrap()[0].text, "b");
 }
 
@@ -237,11 +373,27 @@ fn wrong_orders_are_refused() {
         error.code
     };
     assert_eq!(refused(order(vec![])), Code::InvalidArgument);
-    assert_eq!(refused(GenerateOptions { max_tokens: Some(0), ..order(vec![1]) }), Code::InvalidArgument);
-    assert_eq!(refused(GenerateOptions { stop: vec![String::new()], ..order(vec![1]) }), Code::InvalidArgument);
+    assert_eq!(
+        refused(GenerateOptions {
+            max_tokens: Some(0),
+            ..order(vec![1])
+        }),
+        Code::InvalidArgument
+    );
+    assert_eq!(
+        refused(GenerateOptions {
+            stop: vec![String::new()],
+            ..order(vec![1])
+        }),
+        Code::InvalidArgument
+    );
     assert_eq!(refused(order(vec![1; 8])), Code::ContextFull);
     assert_eq!(
-        refused(GenerateOptions { context_overflow: ContextOverflow::Slide, head_tokens: 8, ..order(vec![1; 9]) }),
+        refused(GenerateOptions {
+            context_overflow: ContextOverflow::Slide,
+            head_tokens: 8,
+            ..order(vec![1; 9])
+        }),
         Code::ContextFull
     );
     assert_eq!(answer(&mut generator, &words, order(vec![1; 7])).0, "a");
@@ -253,11 +405,17 @@ fn a_failing_step_ends_the_answer_and_the_next_works() {
     let mut generator = Generator::new(Scripted::new(&words, 64, "a|<nan>|b|<end>"));
     generator.start(order(vec![5, 6]), &words).unwrap();
     block_on(generator.next(&words)).unwrap();
-    assert_eq!(block_on(generator.next(&words)).unwrap_err().code, Code::NotFinite);
+    assert_eq!(
+        block_on(generator.next(&words)).unwrap_err().code,
+        Code::NotFinite
+    );
     assert_eq!(block_on(generator.next(&words)).unwrap(), None);
     // What the failing step appended to the cache is gone from it.
     assert_eq!(generator.decoder().cache(), [5, 6]);
-    assert_eq!(answer(&mut generator, &words, order(vec![5, 6, 0, 7])).0, "b");
+    assert_eq!(
+        answer(&mut generator, &words, order(vec![5, 6, 0, 7])).0,
+        "b"
+    );
 }
 
 #[test]
@@ -265,25 +423,39 @@ fn a_full_context_ends_the_answer_with_length() {
     let words = Words::new(&["a"]);
     let mut generator = Generator::new(Scripted::new(&words, 8, "a|a|a|a|a|a|a|a"));
     let (text, last) = answer(&mut generator, &words, order(vec![5; 5]));
-    assert_eq!((text.as_str(), last.finish_reason), ("aaa", Some(FinishReason::Length)));
+    assert_eq!(
+        (text.as_str(), last.finish_reason),
+        ("aaa", Some(FinishReason::Length))
+    );
     assert_eq!(last.usage.unwrap().total_tokens, 8);
 }
 
 #[test]
 fn a_sliding_context_keeps_the_head_and_goes_on() {
     let words = Words::new(&["a", "b", "c", "d"]);
-    let decoder = Scripted::new(&words, 16, "a|b|c|d|a|b|c|d|a|b|c|d|a|b|c|d|<end>").with_ms_per_token(20.0);
+    let decoder =
+        Scripted::new(&words, 16, "a|b|c|d|a|b|c|d|a|b|c|d|a|b|c|d|<end>").with_ms_per_token(20.0);
     let clock = decoder.clock();
     let mut generator = Generator::with_clock(decoder, Box::new(move || clock.get()));
-    let sliding = GenerateOptions { context_overflow: ContextOverflow::Slide, head_tokens: 2, ..order(vec![8, 9, 5, 5, 5, 5]) };
+    let sliding = GenerateOptions {
+        context_overflow: ContextOverflow::Slide,
+        head_tokens: 2,
+        ..order(vec![8, 9, 5, 5, 5, 5])
+    };
     generator.start(sliding, &words).unwrap();
     let events = run(&mut generator, &words).unwrap();
     let text: String = events.iter().map(|event| event.text.as_str()).collect();
     assert_eq!(text, "abcdabcdabcdabcd");
-    assert_eq!(events.last().unwrap().finish_reason, Some(FinishReason::Stop));
+    assert_eq!(
+        events.last().unwrap().finish_reason,
+        Some(FinishReason::Stop)
+    );
     // After ten tokens the context is full: the head and the newest seven stay, which are evaluated again in chunks.
     assert!(events.iter().skip(2).any(|event| event.prefill.is_some()));
-    assert_eq!(generator.decoder().cache()[..9], [8, 9, 3, 0, 1, 2, 3, 0, 1]);
+    assert_eq!(
+        generator.decoder().cache()[..9],
+        [8, 9, 3, 0, 1, 2, 3, 0, 1]
+    );
     assert_eq!(generator.decoder().longest_cache(), 15);
 }
 
@@ -294,7 +466,11 @@ fn sliding_cuts_where_a_turn_ends() {
     let mut generator = Generator::new(Scripted::new(&words, 16, "a|<end>"));
     // Eighteen tokens for a context of 16: the head and the newest 7 would stay, but one of those still belongs to an older turn.
     let prompt = vec![8, 9, 5, 5, 5, 5, 5, 5, 5, 5, 5, end, 6, 6, 6, 6, 6, 6];
-    let sliding = GenerateOptions { context_overflow: ContextOverflow::Slide, head_tokens: 2, ..order(prompt) };
+    let sliding = GenerateOptions {
+        context_overflow: ContextOverflow::Slide,
+        head_tokens: 2,
+        ..order(prompt)
+    };
     let last = answer(&mut generator, &words, sliding).1;
     assert_eq!(generator.decoder().cache(), [8, 9, 6, 6, 6, 6, 6, 6, 0]);
     assert_eq!(last.usage.unwrap().prompt_tokens, 8);
@@ -304,9 +480,24 @@ fn sliding_cuts_where_a_turn_ends() {
 fn the_repetition_penalty_sees_the_prompt() {
     let words = Words::new(&["a", "b"]);
     // The script's logit for its token is 10, for every other 0; a bias of 9 makes "b" second, and the penalty for "a" makes it first.
-    let sampling = SamplingOptions { repetition_penalty: 2.0, logit_bias: [(1, 9.0)].into(), ..SamplingOptions::greedy() };
+    let sampling = SamplingOptions {
+        repetition_penalty: 2.0,
+        logit_bias: [(1, 9.0)].into(),
+        ..SamplingOptions::greedy()
+    };
     let mut generator = Generator::new(Scripted::new(&words, 64, "a|<end>"));
-    assert_eq!(answer(&mut generator, &words, GenerateOptions { sampling, ..order(vec![0]) }).0, "b");
+    assert_eq!(
+        answer(
+            &mut generator,
+            &words,
+            GenerateOptions {
+                sampling,
+                ..order(vec![0])
+            }
+        )
+        .0,
+        "b"
+    );
 }
 
 proptest! {

@@ -27,7 +27,10 @@ fn a_pool_does_everything_once() {
                     item.fetch_add(1, Ordering::Relaxed);
                 }
             });
-            assert!(done.iter().all(|count| count.load(Ordering::Relaxed) == 1), "{threads} threads, {items} items");
+            assert!(
+                done.iter().all(|count| count.load(Ordering::Relaxed) == 1),
+                "{threads} threads, {items} items"
+            );
         }
     }
 }

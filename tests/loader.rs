@@ -23,7 +23,11 @@ use siskin::{
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn load_with(file: &[u8], chunk_bytes: usize, options: Options) -> Result<Loaded<Model<Cpu>>, Error> {
+fn load_with(
+    file: &[u8],
+    chunk_bytes: usize,
+    options: Options,
+) -> Result<Loaded<Model<Cpu>>, Error> {
     let mut loader = Loader::new(Cpu::default(), options);
     for chunk in file.chunks(chunk_bytes) {
         if let Err(error) = loader.push(chunk) {
@@ -54,7 +58,10 @@ fn logits(loaded: Loaded<Model<Cpu>>) -> Vec<f32> {
 }
 
 fn header(file: &[u8]) -> Gguf {
-    GgufReader::new().push(file).expect("a header").expect("a whole header")
+    GgufReader::new()
+        .push(file)
+        .expect("a header")
+        .expect("a whole header")
 }
 
 #[test]
@@ -79,33 +86,63 @@ fn order_strangers_and_trailing_bytes_do_not_matter() {
     other.tensors.reverse();
     let mut random = Random::new(2);
     for at in [0, 5, 15] {
-        other.tensors.insert(at, Tensor::random(&format!("stranger.{at}"), DType::Q4_0, &[32, 7, 2], &mut random));
+        other.tensors.insert(
+            at,
+            Tensor::random(
+                &format!("stranger.{at}"),
+                DType::Q4_0,
+                &[32, 7, 2],
+                &mut random,
+            ),
+        );
     }
     let mut bytes = other.to_bytes();
     bytes.extend([0xff; 5000]);
     assert_eq!(logits(load(&bytes).expect("a model")), expected);
     // A stranger at the end need not be there at all.
     let end = header(&bytes).tensors.last().expect("a tensor").offset;
-    assert_eq!(logits(load(&bytes[..end as usize]).expect("a model")), expected);
+    assert_eq!(
+        logits(load(&bytes[..end as usize]).expect("a model")),
+        expected
+    );
 }
 
 #[test]
 fn facts_are_the_files() {
     let loaded = load(&ModelFile::small(DType::Q8_0).to_bytes()).expect("a model");
-    assert_eq!((loaded.facts.name.as_str(), loaded.facts.architecture.as_str(), loaded.facts.file_type), ("Small", "llama", "Q8_0"));
-    assert_eq!(loaded.facts.parameter_count, 32 + 3 * WIDTH + WIDTH * (5 * WIDTH + 2 * 64 + 2 * VOCAB));
+    assert_eq!(
+        (
+            loaded.facts.name.as_str(),
+            loaded.facts.architecture.as_str(),
+            loaded.facts.file_type
+        ),
+        ("Small", "llama", "Q8_0")
+    );
+    assert_eq!(
+        loaded.facts.parameter_count,
+        32 + 3 * WIDTH + WIDTH * (5 * WIDTH + 2 * 64 + 2 * VOCAB)
+    );
     assert_eq!(loaded.model.context_tokens(), TRAINED_CONTEXT as usize);
     assert!(loaded.template.is_none());
 }
 
 #[test]
 fn every_tensor_is_needed_in_its_shape() {
-    let names: Vec<String> = ModelFile::small(DType::Q8_0).tensors.into_iter().map(|t| t.name).collect();
+    let names: Vec<String> = ModelFile::small(DType::Q8_0)
+        .tensors
+        .into_iter()
+        .map(|t| t.name)
+        .collect();
     let optional = ["rope_freqs.weight", "output.weight"];
     for name in &names {
         let file = ModelFile::small(DType::Q8_0).without(name).to_bytes();
         if optional.contains(&name.as_str()) {
-            assert!(logits(load(&file).expect(name)).iter().all(|x| x.is_finite()), "{name}");
+            assert!(
+                logits(load(&file).expect(name))
+                    .iter()
+                    .all(|x| x.is_finite()),
+                "{name}"
+            );
         } else {
             refused(&file, Code::TensorMissing, name);
         }
@@ -116,7 +153,12 @@ fn every_tensor_is_needed_in_its_shape() {
         refused(&file.to_bytes(), Code::TensorShape, name);
     }
     let mut file = ModelFile::small(DType::Q8_0).without("output.weight");
-    *file.tensor("token_embd.weight") = Tensor::random("token_embd.weight", DType::Q8_0, &[WIDTH, VOCAB - 1], &mut Random::new(3));
+    *file.tensor("token_embd.weight") = Tensor::random(
+        "token_embd.weight",
+        DType::Q8_0,
+        &[WIDTH, VOCAB - 1],
+        &mut Random::new(3),
+    );
     refused(&file.to_bytes(), Code::Tokenizer, "258 tokens");
 }
 
@@ -142,15 +184,35 @@ fn numbers_that_are_not_finite_are_refused_in_every_format() {
         let name = "blk.0.ffn_down.weight";
         let bytes = dtype.size_bytes(WIDTH * WIDTH).expect("whole blocks") as usize;
         let mut file = ModelFile::small(DType::Q8_0);
-        *file.tensor(name) = Tensor { name: name.to_owned(), dtype, dims: vec![WIDTH; 2], data: vec![0; bytes] };
-        assert!(load(&file.to_bytes()).is_ok(), "{}: zeros are weights", dtype.name());
+        *file.tensor(name) = Tensor {
+            name: name.to_owned(),
+            dtype,
+            dims: vec![WIDTH; 2],
+            data: vec![0; bytes],
+        };
+        assert!(
+            load(&file.to_bytes()).is_ok(),
+            "{}: zeros are weights",
+            dtype.name()
+        );
         for offset in offsets {
-            let [nan, infinity]: [u16; 2] = if matches!(dtype, DType::F32 | DType::BF16) { [0x7fc0, 0xff80] } else { [0x7e00, 0xfc00] };
+            let [nan, infinity]: [u16; 2] = if matches!(dtype, DType::F32 | DType::BF16) {
+                [0x7fc0, 0xff80]
+            } else {
+                [0x7e00, 0xfc00]
+            };
             for bits in [nan, infinity] {
                 // A block in the middle, and the last one.
-                for block in [bytes / dtype.block_bytes() / 2, bytes / dtype.block_bytes() - 1] {
+                for block in [
+                    bytes / dtype.block_bytes() / 2,
+                    bytes / dtype.block_bytes() - 1,
+                ] {
                     let mut broken = file.tensor(name).clone();
-                    patch(&mut broken.data, block * dtype.block_bytes() + offset, &bits.to_le_bytes());
+                    patch(
+                        &mut broken.data,
+                        block * dtype.block_bytes() + offset,
+                        &bits.to_le_bytes(),
+                    );
                     let mut file = ModelFile::small(DType::Q8_0);
                     *file.tensor(name) = broken;
                     refused(&file.to_bytes(), Code::TensorNotFinite, name);
@@ -159,7 +221,11 @@ fn numbers_that_are_not_finite_are_refused_in_every_format() {
         }
     }
     let mut file = ModelFile::small(DType::Q8_0);
-    patch(&mut file.tensor("blk.0.attn_norm.weight").data, 1020, &f32::NAN.to_le_bytes());
+    patch(
+        &mut file.tensor("blk.0.attn_norm.weight").data,
+        1020,
+        &f32::NAN.to_le_bytes(),
+    );
     refused(&file.to_bytes(), Code::TensorNotFinite, "attn_norm");
 }
 
@@ -169,11 +235,24 @@ fn a_file_that_ends_early_is_noticed_wherever_it_ends() {
     let gguf = header(&file);
     let mut ends: Vec<u64> = (0..gguf.data_offset).step_by(61).collect();
     for tensor in &gguf.tensors {
-        ends.extend([tensor.offset - 1, tensor.offset, tensor.offset + 1, tensor.offset + tensor.size_bytes / 2 + 1, tensor.end() - 1]);
+        ends.extend([
+            tensor.offset - 1,
+            tensor.offset,
+            tensor.offset + 1,
+            tensor.offset + tensor.size_bytes / 2 + 1,
+            tensor.end() - 1,
+        ]);
     }
-    assert!(load(&file[..gguf.size_bytes as usize]).is_ok(), "padding at the end may be cut off");
+    assert!(
+        load(&file[..gguf.size_bytes as usize]).is_ok(),
+        "padding at the end may be cut off"
+    );
     for end in ends {
-        refused(&file[..end as usize], Code::GgufTruncated, &format!("{end}"));
+        refused(
+            &file[..end as usize],
+            Code::GgufTruncated,
+            &format!("{end}"),
+        );
     }
 }
 
@@ -199,18 +278,33 @@ fn absurd_metadata_is_refused() {
         check(small().with(&key, "many"), &key);
         check(small().with(&key, vec![1_u32, 2]), &key);
     }
-    for key in ["embedding_length", "block_count", "feed_forward_length", "context_length", "attention.head_count"] {
+    for key in [
+        "embedding_length",
+        "block_count",
+        "feed_forward_length",
+        "context_length",
+        "attention.head_count",
+    ] {
         let key = format!("llama.{key}");
         let mut file = small();
-        let rest = file.metadata.iter().filter(|(k, _)| *k != key).map(|(k, v)| (k.to_owned(), v.clone())).collect::<Vec<_>>();
+        let rest = file
+            .metadata
+            .iter()
+            .filter(|(k, _)| *k != key)
+            .map(|(k, v)| (k.to_owned(), v.clone()))
+            .collect::<Vec<_>>();
         file.metadata = Default::default();
-        rest.into_iter().for_each(|(key, value)| drop(file.metadata.insert(key, value)));
+        rest.into_iter()
+            .for_each(|(key, value)| drop(file.metadata.insert(key, value)));
         check(file, &key);
     }
     let eps = "llama.attention.layer_norm_rms_epsilon";
     for value in [f32::NAN, f32::INFINITY] {
         check(small().with(eps, value), eps);
-        check(small().with("llama.rope.freq_base", value), "rope.freq_base");
+        check(
+            small().with("llama.rope.freq_base", value),
+            "rope.freq_base",
+        );
     }
     for value in [0.0_f32, -1e-5, 1.0] {
         check(small().with(eps, value), "sizes");
@@ -229,32 +323,72 @@ fn absurd_metadata_is_refused() {
         check(small().with(&format!("llama.{key}"), value), "sizes");
     }
     check(small().with("llama.rope.scaling.type", "yarn"), "`yarn`");
-    check(small().with("llama.rope.scaling.type", "linear"), "rope.scaling.factor");
-    check(small().with("llama.rope.scaling.type", "linear").with("llama.rope.scaling.factor", 0.0_f32), "rope base");
+    check(
+        small().with("llama.rope.scaling.type", "linear"),
+        "rope.scaling.factor",
+    );
+    check(
+        small()
+            .with("llama.rope.scaling.type", "linear")
+            .with("llama.rope.scaling.factor", 0.0_f32),
+        "rope base",
+    );
     check(small().with("general.name", 3_u32), "general.name");
-    check(small().with("tokenizer.chat_template", 3_u32), "chat_template");
-    refused(&small().with("tokenizer.chat_template", "{% if %}").to_bytes(), Code::Template, "does not parse");
-    refused(&small().with("tokenizer.ggml.model", "wordpiece").to_bytes(), Code::Tokenizer, "wordpiece");
+    check(
+        small().with("tokenizer.chat_template", 3_u32),
+        "chat_template",
+    );
+    refused(
+        &small()
+            .with("tokenizer.chat_template", "{% if %}")
+            .to_bytes(),
+        Code::Template,
+        "does not parse",
+    );
+    refused(
+        &small().with("tokenizer.ggml.model", "wordpiece").to_bytes(),
+        Code::Tokenizer,
+        "wordpiece",
+    );
 }
 
 #[test]
 fn architectures_are_told_apart() {
     let long = "é\u{1b}[31m\n".repeat(100_000);
     for name in ["gpt2", "qwen2moe", "LLAMA", "", &long] {
-        let file = ModelFile::small(DType::Q8_0).with("general.architecture", name).to_bytes();
+        let file = ModelFile::small(DType::Q8_0)
+            .with("general.architecture", name)
+            .to_bytes();
         refused(&file, Code::Architecture, "llama, qwen2");
     }
-    refused(&ModelFile::small(DType::Q8_0).with("general.architecture", "qwen2").to_bytes(), Code::Metadata, "qwen2.");
+    refused(
+        &ModelFile::small(DType::Q8_0)
+            .with("general.architecture", "qwen2")
+            .to_bytes(),
+        Code::Metadata,
+        "qwen2.",
+    );
 }
 
 #[test]
 fn contexts_out_of_range_are_refused() {
     let file = ModelFile::small(DType::Q8_0).to_bytes();
-    let context = |context_tokens| load_with(&file, 4096, Options { context_tokens: Some(context_tokens) });
+    let context = |context_tokens| {
+        load_with(
+            &file,
+            4096,
+            Options {
+                context_tokens: Some(context_tokens),
+            },
+        )
+    };
     for context_tokens in [0, TRAINED_CONTEXT as usize + 1, usize::MAX] {
         let error = context(context_tokens).err().expect("out of range");
         assert_eq!(error.code, Code::InvalidArgument);
-        assert!(error.message.contains(&format!("1 to {TRAINED_CONTEXT}")), "{error}");
+        assert!(
+            error.message.contains(&format!("1 to {TRAINED_CONTEXT}")),
+            "{error}"
+        );
         assert_sentence(&error);
     }
     let mut model = context(1).expect("one token is a context").model;
@@ -267,7 +401,11 @@ fn contexts_out_of_range_are_refused() {
 
 #[test]
 fn other_files_are_told_apart() {
-    refused(b"<!DOCTYPE html><html><head><title>404</title></head></html>", Code::HtmlNotModel, "web page");
+    refused(
+        b"<!DOCTYPE html><html><head><title>404</title></head></html>",
+        Code::HtmlNotModel,
+        "web page",
+    );
     refused(&[7; 5000], Code::NotGguf, "GGUF");
     refused(b"", Code::GgufTruncated, "0 bytes");
     let file = ModelFile::small(DType::Q8_0).to_bytes();
@@ -278,10 +416,26 @@ fn other_files_are_told_apart() {
         file
     };
     refused(&broken(4, &[1]), Code::GgufVersion, "version 1");
-    refused(&broken(8, &u64::MAX.to_le_bytes()), Code::GgufMalformed, "tensors");
-    refused(&broken(at + 8, &99_u32.to_le_bytes()), Code::TensorType, "type 99");
-    refused(&broken(at + 12, &7_u64.to_le_bytes()), Code::GgufTensorMisaligned, "output_norm");
-    refused(&broken(at + 12, &0_u64.to_le_bytes()), Code::GgufTensorOverlap, "output_norm");
+    refused(
+        &broken(8, &u64::MAX.to_le_bytes()),
+        Code::GgufMalformed,
+        "tensors",
+    );
+    refused(
+        &broken(at + 8, &99_u32.to_le_bytes()),
+        Code::TensorType,
+        "type 99",
+    );
+    refused(
+        &broken(at + 12, &7_u64.to_le_bytes()),
+        Code::GgufTensorMisaligned,
+        "output_norm",
+    );
+    refused(
+        &broken(at + 12, &0_u64.to_le_bytes()),
+        Code::GgufTensorOverlap,
+        "output_norm",
+    );
 }
 
 #[test]
@@ -295,7 +449,12 @@ fn tensors_too_large_to_count_are_refused_or_ignored() {
     // Two strangers of 2^63 weights each: their sum is beyond a u64, and nobody needs them.
     let mut model = ModelFile::small(DType::Q8_0);
     for name in ["stranger.0", "stranger.1"] {
-        model.tensors.push(Tensor { name: name.to_owned(), dtype: DType::Q2K, dims: vec![256], data: vec![0; 84] });
+        model.tensors.push(Tensor {
+            name: name.to_owned(),
+            dtype: DType::Q2K,
+            dims: vec![256],
+            data: vec![0; 84],
+        });
     }
     let mut file = model.to_bytes();
     let first = dims_at(&file, "stranger.0");
@@ -305,7 +464,10 @@ fn tensors_too_large_to_count_are_refused_or_ignored() {
     patch(&mut file, second, &(1_u64 << 63).to_le_bytes());
     let second_offset = (first_offset + (1 << 63) / 256 * 84).next_multiple_of(32);
     patch(&mut file, second + 12, &second_offset.to_le_bytes());
-    assert_eq!(load(&file).expect("a model").facts.parameter_count, u64::MAX);
+    assert_eq!(
+        load(&file).expect("a model").facts.parameter_count,
+        u64::MAX
+    );
 }
 
 #[test]
@@ -324,5 +486,8 @@ fn a_damaged_header_never_panics() {
             refusals += 1;
         }
     }
-    assert!(refusals > 100, "{refusals} of 500 damaged headers were refused");
+    assert!(
+        refusals > 100,
+        "{refusals} of 500 damaged headers were refused"
+    );
 }

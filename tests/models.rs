@@ -22,7 +22,9 @@ use std::{
 };
 
 fn fixture(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(path)
 }
 
 fn golden(path: &str) -> Value {
@@ -30,7 +32,12 @@ fn golden(path: &str) -> Value {
 }
 
 fn load(path: &Path) -> Loaded<Model<Cpu>> {
-    let mut loader = Loader::new(Cpu::default(), Options { context_tokens: Some(512) });
+    let mut loader = Loader::new(
+        Cpu::default(),
+        Options {
+            context_tokens: Some(512),
+        },
+    );
     let mut file = File::open(path).unwrap();
     let mut chunk = vec![0; 1 << 20];
     loop {
@@ -50,7 +57,9 @@ struct Bars {
 }
 
 fn real(name: &str, bars: Bars) {
-    let Some(path) = model_path(&format!("{name}.gguf")) else { return };
+    let Some(path) = model_path(&format!("{name}.gguf")) else {
+        return;
+    };
     let golden = golden(&format!("real/{name}.json"));
     let tokens = ids(&golden["tokens"]);
     let mut model = load(&path).model;
@@ -59,11 +68,22 @@ fn real(name: &str, bars: Bars) {
 
     let best: Vec<u32> = logits.chunks_exact(vocab).map(argmax).collect();
     let agreement = |expected: &Value| {
-        let same = best.iter().zip(ids(expected)).filter(|(a, b)| *a == b).count();
+        let same = best
+            .iter()
+            .zip(ids(expected))
+            .filter(|(a, b)| *a == b)
+            .count();
         same as f64 / tokens.len() as f64
     };
-    let (llama_cpp, exact) = (agreement(&golden["argmax"]), agreement(&golden["exact"]["argmax"]));
-    let total: f64 = logits.chunks_exact(vocab).zip(&tokens[1..]).map(|(row, &next)| log_probability(row, next)).sum();
+    let (llama_cpp, exact) = (
+        agreement(&golden["argmax"]),
+        agreement(&golden["exact"]["argmax"]),
+    );
+    let total: f64 = logits
+        .chunks_exact(vocab)
+        .zip(&tokens[1..])
+        .map(|(row, &next)| log_probability(row, next))
+        .sum();
     let perplexity = (-total / (tokens.len() - 1) as f64).exp();
     let expected = golden["perplexity"].as_f64().unwrap();
     println!(
@@ -71,8 +91,14 @@ fn real(name: &str, bars: Bars) {
         100.0 * llama_cpp,
         100.0 * exact
     );
-    assert!(llama_cpp >= bars.llama_cpp && exact >= bars.exact, "{name}: {llama_cpp}, {exact}");
-    assert!((perplexity / expected - 1.0).abs() < 0.01, "{name}: perplexity {perplexity}, expected {expected}");
+    assert!(
+        llama_cpp >= bars.llama_cpp && exact >= bars.exact,
+        "{name}: {llama_cpp}, {exact}"
+    );
+    assert!(
+        (perplexity / expected - 1.0).abs() < 0.01,
+        "{name}: perplexity {perplexity}, expected {expected}"
+    );
 }
 
 fn log_probability(logits: &[f32], token: u32) -> f64 {
@@ -83,11 +109,23 @@ fn log_probability(logits: &[f32], token: u32) -> f64 {
 
 #[test]
 fn real_qwen() {
-    real("qwen2.5-coder-0.5b-instruct-q4_k_m", Bars { llama_cpp: 0.97, exact: 0.97 });
+    real(
+        "qwen2.5-coder-0.5b-instruct-q4_k_m",
+        Bars {
+            llama_cpp: 0.97,
+            exact: 0.97,
+        },
+    );
 }
 
 /// Exact arithmetic itself agrees with llama.cpp on 95.9% of this model's positions, so 97% of them cannot be asked of anyone.
 #[test]
 fn real_smollm2() {
-    real("SmolLM2-135M-Instruct.Q4_1", Bars { llama_cpp: 0.95, exact: 0.97 });
+    real(
+        "SmolLM2-135M-Instruct.Q4_1",
+        Bars {
+            llama_cpp: 0.95,
+            exact: 0.97,
+        },
+    );
 }

@@ -11,23 +11,38 @@ fn fixture() -> Value {
 
 fn bytes(hex: &Value) -> Vec<u8> {
     let hex = hex.as_str().expect("hexadecimal text").as_bytes();
-    hex.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    hex.chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 fn floats(hex: &Value) -> Vec<f32> {
-    bytes(hex).as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+    bytes(hex)
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&bytes| f32::from_le_bytes(bytes))
+        .collect()
 }
 
 #[test]
 fn dequantize_equals_gguf() {
     let golden = &fixture()["dequantize"];
     for &dtype in DType::ALL {
-        let (blocks, expected) = (bytes(&golden[dtype.name()]["bytes"]), floats(&golden[dtype.name()]["values"]));
+        let (blocks, expected) = (
+            bytes(&golden[dtype.name()]["bytes"]),
+            floats(&golden[dtype.name()]["values"]),
+        );
         let mut values = vec![0.0; expected.len()];
         dtype.dequantize(&blocks, &mut values);
         assert!(expected.len() >= 6, "{} has too few values", dtype.name());
         for (i, (value, expected)) in values.iter().zip(&expected).enumerate() {
-            assert_eq!(value.to_bits(), expected.to_bits(), "{} weight {i}: {value} is not {expected}", dtype.name());
+            assert_eq!(
+                value.to_bits(),
+                expected.to_bits(),
+                "{} weight {i}: {value} is not {expected}",
+                dtype.name()
+            );
         }
     }
 }
@@ -44,8 +59,13 @@ fn quantize_equals_gguf() {
                 dtype.quantize(&values, &mut packed).unwrap();
                 assert_eq!(packed[0], 0xab, "quantize appends");
                 let (packed, expected) = (&packed[1..], bytes(expected));
-                assert_eq!(dtype.size_bytes(values.len() as u64), Some(packed.len() as u64));
-                let blocks = packed.chunks(dtype.block_bytes()).zip(expected.chunks(dtype.block_bytes()));
+                assert_eq!(
+                    dtype.size_bytes(values.len() as u64),
+                    Some(packed.len() as u64)
+                );
+                let blocks = packed
+                    .chunks(dtype.block_bytes())
+                    .zip(expected.chunks(dtype.block_bytes()));
                 for (i, (block, expected)) in blocks.enumerate() {
                     assert_eq!(block, expected, "{} block {i}", dtype.name());
                 }
@@ -69,7 +89,10 @@ fn quantize_refuses_a_broken_block() {
 fn sizes_and_numbers() {
     for &dtype in DType::ALL {
         assert_eq!(DType::from_ggml(dtype.to_ggml()), Some(dtype));
-        assert_eq!(dtype.size_bytes(2 * dtype.block_len() as u64), Some(2 * dtype.block_bytes() as u64));
+        assert_eq!(
+            dtype.size_bytes(2 * dtype.block_len() as u64),
+            Some(2 * dtype.block_bytes() as u64)
+        );
     }
     assert_eq!(DType::from_ggml(4), None, "Q4_2 is long gone");
     assert_eq!(DType::from_ggml(u32::MAX), None);
@@ -101,12 +124,28 @@ fn scales_that_are_not_finite_are_seen() {
                 assert!(dtype.scales_are_finite(&blocks), "{}", dtype.name());
                 let at = dtype.block_bytes() + offset;
                 blocks[at..at + 2].copy_from_slice(&broken.to_le_bytes());
-                assert!(!dtype.scales_are_finite(&blocks), "{} {broken:x} at {offset}", dtype.name());
+                assert!(
+                    !dtype.scales_are_finite(&blocks),
+                    "{} {broken:x} at {offset}",
+                    dtype.name()
+                );
             }
         }
     }
-    for (dtype, broken) in [(DType::F32, &[0, 0, 0xc0, 0x7f][..]), (DType::F16, &[0, 0x7c]), (DType::BF16, &[0x80, 0xff])] {
-        assert!(dtype.scales_are_finite(&vec![1; 2 * broken.len()]), "{}", dtype.name());
-        assert!(!dtype.scales_are_finite(&[vec![1; broken.len()], broken.to_vec()].concat()), "{}", dtype.name());
+    for (dtype, broken) in [
+        (DType::F32, &[0, 0, 0xc0, 0x7f][..]),
+        (DType::F16, &[0, 0x7c]),
+        (DType::BF16, &[0x80, 0xff]),
+    ] {
+        assert!(
+            dtype.scales_are_finite(&vec![1; 2 * broken.len()]),
+            "{}",
+            dtype.name()
+        );
+        assert!(
+            !dtype.scales_are_finite(&[vec![1; broken.len()], broken.to_vec()].concat()),
+            "{}",
+            dtype.name()
+        );
     }
 }

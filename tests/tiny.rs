@@ -34,9 +34,15 @@ fn one_token_at_a_time_equals_the_batch() {
         pollster::block_on(model.forward(&[*token], Some(&mut logits))).unwrap();
         single.extend_from_slice(&logits);
     }
-    assert!(batch == single, "a token's logits depend on how many tokens came with it");
+    assert!(
+        batch == single,
+        "a token's logits depend on how many tokens came with it"
+    );
 
     model.truncate(30);
     pollster::block_on(model.forward(&tokens[30..], Some(&mut logits))).unwrap();
-    assert!(logits == batch[batch.len() - logits.len()..], "a cached beginning changes the logits");
+    assert!(
+        logits == batch[batch.len() - logits.len()..],
+        "a cached beginning changes the logits"
+    );
 }

@@ -40,15 +40,38 @@ fn tokenizer(model: &str) -> Option<Tokenizer> {
 
 /// `kept` says what a text is after encoding and decoding.
 fn check_goldens((fixture, model): (&str, &str), kept: impl Fn(&str) -> String) {
-    let Some(tokenizer) = tokenizer(model) else { return };
-    let path = format!("{}/tests/fixtures/tokenizer/{fixture}.json", env!("CARGO_MANIFEST_DIR"));
-    let goldens: Vec<Golden> = serde_json::from_str(&std::fs::read_to_string(path).expect("a fixture")).expect("goldens");
+    let Some(tokenizer) = tokenizer(model) else {
+        return;
+    };
+    let path = format!(
+        "{}/tests/fixtures/tokenizer/{fixture}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let goldens: Vec<Golden> =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("a fixture")).expect("goldens");
     assert_eq!(goldens.len(), 102);
-    for Golden { text, ids, ids_special } in goldens {
-        assert_eq!(tokenizer.encode(&text, Special::Plain), ids, "{fixture}, plain: {text:?}");
-        assert_eq!(tokenizer.encode(&text, Special::Parse), ids_special, "{fixture}, parsed: {text:?}");
+    for Golden {
+        text,
+        ids,
+        ids_special,
+    } in goldens
+    {
+        assert_eq!(
+            tokenizer.encode(&text, Special::Plain),
+            ids,
+            "{fixture}, plain: {text:?}"
+        );
+        assert_eq!(
+            tokenizer.encode(&text, Special::Parse),
+            ids_special,
+            "{fixture}, parsed: {text:?}"
+        );
         assert_eq!(tokenizer.decode(&ids), kept(&text), "{fixture}, plain");
-        assert_eq!(tokenizer.decode(&ids_special), kept(&text), "{fixture}, parsed");
+        assert_eq!(
+            tokenizer.decode(&ids_special),
+            kept(&text),
+            "{fixture}, parsed"
+        );
     }
 }
 
@@ -76,13 +99,21 @@ fn llama2_ids_equal_the_goldens() {
 fn long_texts_encode_in_time() {
     let mixed = "The quick brown fox, 中文文本，测试。 Ünïcödé 12345 {\"k\": [1, 2]}\n\tlet x = 'a';  😀 don't\r\n\n";
     for (_, model) in [QWEN2, LLAMA3, SMOLLM2, LLAMA2] {
-        let Some(tokenizer) = tokenizer(model) else { continue };
-        for text in [mixed, "a", " ", "\n", "<", "'", "1", "中", "e\u{301}", "\u{301}"] {
+        let Some(tokenizer) = tokenizer(model) else {
+            continue;
+        };
+        for text in [
+            mixed, "a", " ", "\n", "<", "'", "1", "中", "e\u{301}", "\u{301}",
+        ] {
             let text = text.repeat(100_000_usize.div_ceil(text.len()));
             let start = Instant::now();
             let ids = tokenizer.encode(&text, Special::Parse);
             let took = start.elapsed();
-            assert!(took < Duration::from_secs(1), "{model}: 100 kB of {:?}... took {took:?}", text.chars().take(8).collect::<String>());
+            assert!(
+                took < Duration::from_secs(1),
+                "{model}: 100 kB of {:?}... took {took:?}",
+                text.chars().take(8).collect::<String>()
+            );
             assert!(!ids.is_empty());
         }
     }
@@ -98,16 +129,19 @@ struct Split {
 
 #[test]
 fn splitters_equal_their_regular_expressions() {
-    let splits: Vec<Split> = serde_json::from_str(include_str!("fixtures/splits.json")).expect("splits");
+    let splits: Vec<Split> =
+        serde_json::from_str(include_str!("fixtures/splits.json")).expect("splits");
     assert!(splits.len() > 400);
     for Split { text, pieces } in splits {
         assert_eq!(pieces.len(), 4);
         for (pre, expected) in pieces {
             let (mut joined, mut lengths) = (String::new(), Vec::new());
-            Splitter::from_pre(&pre).expect("a known name").split(&text, |piece| {
-                joined.push_str(piece);
-                lengths.push(piece.chars().count());
-            });
+            Splitter::from_pre(&pre)
+                .expect("a known name")
+                .split(&text, |piece| {
+                    joined.push_str(piece);
+                    lengths.push(piece.chars().count());
+                });
             assert_eq!(joined, text, "{pre}");
             assert_eq!(lengths, expected, "{pre}: {text:?}");
         }
@@ -146,7 +180,9 @@ fn any_text() -> impl Strategy<Value = String> {
 /// Checks many texts: encoded and decoded they are as `kept` says, no id is outside the vocabulary, and none is a control token unless
 /// those are parsed.
 fn check_round_trips((_, model): (&str, &str), kept: impl Fn(&str) -> String) {
-    let Some(tokenizer) = tokenizer(model) else { return };
+    let Some(tokenizer) = tokenizer(model) else {
+        return;
+    };
     proptest!(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() }, |(text in any_text())| {
         for special in [Special::Plain, Special::Parse] {
             let ids = tokenizer.encode(&text, special);
@@ -169,15 +205,28 @@ fn any_text_survives_llama3() {
 
 #[test]
 fn any_text_survives_smollm2() {
-    let Some(tokenizer) = tokenizer(SMOLLM2.1) else { return };
+    let Some(tokenizer) = tokenizer(SMOLLM2.1) else {
+        return;
+    };
     let ids = 0..tokenizer.vocab_size() as u32;
-    let single_bytes: Vec<u8> = ids.filter_map(|id| <[u8; 1]>::try_from(tokenizer.token_bytes(id)).ok()).flatten().collect();
+    let single_bytes: Vec<u8> = ids
+        .filter_map(|id| <[u8; 1]>::try_from(tokenizer.token_bytes(id)).ok())
+        .flatten()
+        .collect();
     let is_known = |byte: &u8| single_bytes.contains(byte);
     // The model was made without tokens for these: bytes of UTF-8 that never occur, six control characters, and U+40000 to U+BFFFF.
     // Its own tokenizer drops them too.
     let missing: Vec<u8> = (0..=u8::MAX).filter(|byte| !is_known(byte)).collect();
-    assert_eq!(missing, [4, 6, 19, 20, 22, 29, 192, 193, 241, 242, 245, 246, 247, 248, 249, 250, 251, 252, 253, 254, 255]);
-    check_round_trips(SMOLLM2, |text| String::from_utf8_lossy(&text.bytes().filter(is_known).collect::<Vec<u8>>()).into_owned());
+    assert_eq!(
+        missing,
+        [
+            4, 6, 19, 20, 22, 29, 192, 193, 241, 242, 245, 246, 247, 248, 249, 250, 251, 252, 253,
+            254, 255
+        ]
+    );
+    check_round_trips(SMOLLM2, |text| {
+        String::from_utf8_lossy(&text.bytes().filter(is_known).collect::<Vec<u8>>()).into_owned()
+    });
 }
 
 #[test]
@@ -188,7 +237,9 @@ fn any_text_survives_llama2() {
 #[test]
 fn tokens_stream_as_whole_characters() {
     for (_, model) in [QWEN2, LLAMA3, SMOLLM2, LLAMA2] {
-        let Some(tokenizer) = tokenizer(model) else { continue };
+        let Some(tokenizer) = tokenizer(model) else {
+            continue;
+        };
         let text = "𐍈𝄞 👨‍👩‍👧‍👦 中文";
         let mut stream = Utf8Stream::new();
         let mut streamed = String::new();
@@ -217,19 +268,42 @@ proptest! {
 #[test]
 fn special_ids_are_read_from_the_header() {
     let expected = [
-        (QWEN2.1, Some("<|endoftext|>"), Some("<|im_end|>"), false, vec!["<|endoftext|>", "<|im_end|>"]),
-        (LLAMA3.1, Some("<|begin_of_text|>"), Some("<|end_of_text|>"), true, vec!["<|end_of_text|>", "<|eot_id|>"]),
-        (SMOLLM2.1, Some("<|im_start|>"), Some("<|im_end|>"), false, vec!["<|endoftext|>", "<|im_end|>"]),
+        (
+            QWEN2.1,
+            Some("<|endoftext|>"),
+            Some("<|im_end|>"),
+            false,
+            vec!["<|endoftext|>", "<|im_end|>"],
+        ),
+        (
+            LLAMA3.1,
+            Some("<|begin_of_text|>"),
+            Some("<|end_of_text|>"),
+            true,
+            vec!["<|end_of_text|>", "<|eot_id|>"],
+        ),
+        (
+            SMOLLM2.1,
+            Some("<|im_start|>"),
+            Some("<|im_end|>"),
+            false,
+            vec!["<|endoftext|>", "<|im_end|>"],
+        ),
         (LLAMA2.1, Some("<s>"), Some("</s>"), true, vec!["</s>"]),
     ];
     for (model, bos, eos, add_bos, ends) in expected {
-        let Some(tokenizer) = tokenizer(model) else { continue };
+        let Some(tokenizer) = tokenizer(model) else {
+            continue;
+        };
         let name = |id: Option<u32>| id.map(|id| tokenizer.decode(&[id]));
         assert_eq!(name(tokenizer.bos()).as_deref(), bos, "{model}");
         assert_eq!(name(tokenizer.eos()).as_deref(), eos, "{model}");
         assert_eq!(tokenizer.add_bos(), add_bos, "{model}");
         let is_end = |id: &u32| tokenizer.is_end(*id);
-        let mut found: Vec<String> = (0..tokenizer.vocab_size() as u32).filter(is_end).map(|id| tokenizer.decode(&[id])).collect();
+        let mut found: Vec<String> = (0..tokenizer.vocab_size() as u32)
+            .filter(is_end)
+            .map(|id| tokenizer.decode(&[id]))
+            .collect();
         found.sort();
         assert_eq!(found, ends, "{model}");
         assert_eq!(tokenizer.token_bytes(u32::MAX), b"");
@@ -241,9 +315,15 @@ fn special_ids_are_read_from_the_header() {
 fn tiny(model: &str) -> Metadata {
     let mut metadata = Metadata::new();
     metadata.insert("tokenizer.ggml.model", model);
-    metadata.insert("tokenizer.ggml.tokens", StringArray::from_iter(["a", "b", "ab", "<|im_end|>", "<tool>"]));
+    metadata.insert(
+        "tokenizer.ggml.tokens",
+        StringArray::from_iter(["a", "b", "ab", "<|im_end|>", "<tool>"]),
+    );
     metadata.insert("tokenizer.ggml.token_type", vec![1, 1, 1, 4, 4]);
-    metadata.insert("tokenizer.ggml.merges", StringArray::from_iter(["a c", "ab", "", "a b"]));
+    metadata.insert(
+        "tokenizer.ggml.merges",
+        StringArray::from_iter(["a c", "ab", "", "a b"]),
+    );
     metadata.insert("tokenizer.ggml.scores", vec![0.0_f32, 0.0, 1.0, 0.0, 0.0]);
     metadata.insert("tokenizer.ggml.unknown_token_id", 1_u32);
     metadata
@@ -254,24 +334,48 @@ fn a_tiny_vocabulary_works_whatever_idle_merges_it_lists() {
     let bpe = Tokenizer::from_metadata(&tiny("gpt2")).expect("a vocabulary");
     assert_eq!(bpe.encode("aba<tool>b", Special::Plain), [2, 0, 4, 1]);
     assert_eq!(bpe.encode("<|im_end|>", Special::Parse), [3]);
-    assert!(bpe.is_control(3) && bpe.is_end(3), "an end token is a control token, whatever the converter called it");
-    assert!(bpe.encode("<|im_end|>", Special::Plain).is_empty(), "no byte of it is in the vocabulary");
+    assert!(
+        bpe.is_control(3) && bpe.is_end(3),
+        "an end token is a control token, whatever the converter called it"
+    );
+    assert!(
+        bpe.encode("<|im_end|>", Special::Plain).is_empty(),
+        "no byte of it is in the vocabulary"
+    );
     let spm = Tokenizer::from_metadata(&tiny("llama")).expect("a vocabulary");
-    assert_eq!(spm.encode("aba", Special::Plain), [1, 2, 0], "the space in front is unknown");
+    assert_eq!(
+        spm.encode("aba", Special::Plain),
+        [1, 2, 0],
+        "the space in front is unknown"
+    );
 }
 
 #[test]
 fn broken_vocabularies_are_errors() {
     type Break = fn(&mut Metadata);
     let broken: [(&str, Code, &str, Break); 8] = [
-        ("gpt2", Code::Tokenizer, "`new-pre`", |m| drop(m.insert("tokenizer.ggml.pre", "new-pre"))),
+        ("gpt2", Code::Tokenizer, "`new-pre`", |m| {
+            drop(m.insert("tokenizer.ggml.pre", "new-pre"))
+        }),
         ("wordpiece", Code::Tokenizer, "`wordpiece`", |_| ()),
-        ("gpt2", Code::Tokenizer, "2 types", |m| drop(m.insert("tokenizer.ggml.token_type", vec![1, 1]))),
-        ("gpt2", Code::Tokenizer, "5 tokens", |m| drop(m.insert("tokenizer.ggml.eos_token_id", 5_u32))),
-        ("gpt2", Code::Metadata, "tokenizer.ggml.bos_token_id", |m| drop(m.insert("tokenizer.ggml.bos_token_id", "b"))),
-        ("gpt2", Code::Metadata, "tokenizer.ggml.tokens", |m| drop(m.insert("tokenizer.ggml.tokens", 1_u32))),
-        ("llama", Code::Tokenizer, "1 scores", |m| drop(m.insert("tokenizer.ggml.scores", vec![0.0_f32]))),
-        ("llama", Code::Metadata, "tokenizer.ggml.scores", |m| drop(m.insert("tokenizer.ggml.scores", "none"))),
+        ("gpt2", Code::Tokenizer, "2 types", |m| {
+            drop(m.insert("tokenizer.ggml.token_type", vec![1, 1]))
+        }),
+        ("gpt2", Code::Tokenizer, "5 tokens", |m| {
+            drop(m.insert("tokenizer.ggml.eos_token_id", 5_u32))
+        }),
+        ("gpt2", Code::Metadata, "tokenizer.ggml.bos_token_id", |m| {
+            drop(m.insert("tokenizer.ggml.bos_token_id", "b"))
+        }),
+        ("gpt2", Code::Metadata, "tokenizer.ggml.tokens", |m| {
+            drop(m.insert("tokenizer.ggml.tokens", 1_u32))
+        }),
+        ("llama", Code::Tokenizer, "1 scores", |m| {
+            drop(m.insert("tokenizer.ggml.scores", vec![0.0_f32]))
+        }),
+        ("llama", Code::Metadata, "tokenizer.ggml.scores", |m| {
+            drop(m.insert("tokenizer.ggml.scores", "none"))
+        }),
     ];
     for (model, code, says, make_broken) in broken {
         let mut metadata = tiny(model);
@@ -284,40 +388,79 @@ fn broken_vocabularies_are_errors() {
 }
 
 /// Token texts that trip careless code: empty, one character, half an escape, spaces, control tokens within control tokens.
-const TEXTS: &[&str] =
-    &["", "a", "b", "ab", " ", "Ġ", "Ċ", "▁", "▁a", "é", "<", "<|", "<|im_end|>", "<|im_end|><", "<0x0A>", "<0xZZ>", "<0x", "\u{fdd0}"];
+const TEXTS: &[&str] = &[
+    "",
+    "a",
+    "b",
+    "ab",
+    " ",
+    "Ġ",
+    "Ċ",
+    "▁",
+    "▁a",
+    "é",
+    "<",
+    "<|",
+    "<|im_end|>",
+    "<|im_end|><",
+    "<0x0A>",
+    "<0xZZ>",
+    "<0x",
+    "\u{fdd0}",
+];
 
 fn hostile_metadata() -> impl Strategy<Value = Metadata> {
     let texts = |most| prop::collection::vec(prop::sample::select(TEXTS), 0..most);
-    let merges = prop::collection::vec((prop::sample::select(TEXTS), prop::sample::select(TEXTS)), 0..20);
+    let merges = prop::collection::vec(
+        (prop::sample::select(TEXTS), prop::sample::select(TEXTS)),
+        0..20,
+    );
     let id = || prop::option::of(prop_oneof![Just(u32::MAX), 0..30_u32]);
     let model = prop::sample::select(&["gpt2", "llama"][..]);
     let pre = prop::sample::select(&["default", "qwen2", "llama-bpe", "smollm"][..]);
     let types = prop::collection::vec(-1..8_i32, 20);
     let scores = prop::collection::vec(prop::num::f32::ANY, 20);
-    let lengths = (prop_oneof![9 => Just(true), 1 => Just(false)], any::<bool>(), id(), id());
-    (model, pre, texts(20), merges, types, scores, lengths).prop_map(|(model, pre, tokens, merges, mut types, mut scores, rest)| {
-        let (is_even, add_space_prefix, eos, unknown) = rest;
-        if is_even {
-            types.truncate(tokens.len());
-            types.iter_mut().for_each(|kind| *kind = (*kind).clamp(1, 6));
-            scores.truncate(tokens.len());
-        }
-        let mut metadata = Metadata::new();
-        metadata.insert("tokenizer.ggml.model", model);
-        metadata.insert("tokenizer.ggml.pre", pre);
-        metadata.insert("tokenizer.ggml.tokens", tokens.iter().collect::<StringArray>());
-        metadata.insert("tokenizer.ggml.merges", merges.iter().map(|(left, right)| format!("{left} {right}")).collect::<StringArray>());
-        metadata.insert("tokenizer.ggml.token_type", types);
-        metadata.insert("tokenizer.ggml.scores", scores);
-        metadata.insert("tokenizer.ggml.add_space_prefix", add_space_prefix);
-        for (name, id) in [("eos", eos), ("unknown", unknown)] {
-            if let Some(id) = id {
-                metadata.insert(format!("tokenizer.ggml.{name}_token_id"), id);
+    let lengths = (
+        prop_oneof![9 => Just(true), 1 => Just(false)],
+        any::<bool>(),
+        id(),
+        id(),
+    );
+    (model, pre, texts(20), merges, types, scores, lengths).prop_map(
+        |(model, pre, tokens, merges, mut types, mut scores, rest)| {
+            let (is_even, add_space_prefix, eos, unknown) = rest;
+            if is_even {
+                types.truncate(tokens.len());
+                types
+                    .iter_mut()
+                    .for_each(|kind| *kind = (*kind).clamp(1, 6));
+                scores.truncate(tokens.len());
             }
-        }
-        metadata
-    })
+            let mut metadata = Metadata::new();
+            metadata.insert("tokenizer.ggml.model", model);
+            metadata.insert("tokenizer.ggml.pre", pre);
+            metadata.insert(
+                "tokenizer.ggml.tokens",
+                tokens.iter().collect::<StringArray>(),
+            );
+            metadata.insert(
+                "tokenizer.ggml.merges",
+                merges
+                    .iter()
+                    .map(|(left, right)| format!("{left} {right}"))
+                    .collect::<StringArray>(),
+            );
+            metadata.insert("tokenizer.ggml.token_type", types);
+            metadata.insert("tokenizer.ggml.scores", scores);
+            metadata.insert("tokenizer.ggml.add_space_prefix", add_space_prefix);
+            for (name, id) in [("eos", eos), ("unknown", unknown)] {
+                if let Some(id) = id {
+                    metadata.insert(format!("tokenizer.ggml.{name}_token_id"), id);
+                }
+            }
+            metadata
+        },
+    )
 }
 
 proptest! {

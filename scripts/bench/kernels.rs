@@ -19,7 +19,9 @@ thread_local! {
 pub extern "C" fn prepare(index: usize) -> usize {
     PRODUCT.with_borrow_mut(|product| {
         *product = None;
-        *product = DType::ALL.get(index).and_then(|&dtype| Product::new(dtype).ok());
+        *product = DType::ALL
+            .get(index)
+            .and_then(|&dtype| Product::new(dtype).ok());
         product.as_ref().map_or(0, Product::size_bytes)
     })
 }

@@ -4,13 +4,13 @@
 //! Recording is synchronous, reading back is not: every method that is not async only has to take the work down in order.
 //! Shapes are row-major, the last axis contiguous; `tokens` is the number of tokens in this step.
 
-pub mod sampling;
 pub mod cpu;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
+pub mod sampling;
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
-use sampling::{TokenSampler, SampledToken};
+use sampling::{SampledToken, TokenSampler};
 
 /// Weights are written in groups of this many rows, which a backend may interleave.
 pub const GROUP_ROWS: usize = 8;
@@ -102,9 +102,21 @@ pub trait Backend {
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Self::Step>;
 
     /// `x = table[tokens]`; the step's tokens stand at `position ..`.
-    fn embed(&mut self, step: &mut Self::Step, table: &Weight<Self::Buf>, tokens: &[u32], position: usize);
+    fn embed(
+        &mut self,
+        step: &mut Self::Step,
+        table: &Weight<Self::Buf>,
+        tokens: &[u32],
+        position: usize,
+    );
     /// `h = rms_norm(x) * norm; q = rope(q h + q_bias); cache[layer, position ..] = (rope(k h + k_bias), v h + v_bias)`
-    fn attention_input(&mut self, step: &mut Self::Step, cache: &mut Self::Cache, layer: usize, w: &AttentionInput<Self::Buf>);
+    fn attention_input(
+        &mut self,
+        step: &mut Self::Step,
+        cache: &mut Self::Cache,
+        layer: usize,
+        w: &AttentionInput<Self::Buf>,
+    );
     /// `a = softmax(q K^T / sqrt(head)) V` over the positions up to each token's own; query heads share key-value heads (GQA).
     fn attend(&mut self, step: &mut Self::Step, cache: &Self::Cache, layer: usize);
     /// `x += w a`, with `a` what [`Backend::attend`] or [`Backend::feed_forward`] left.
@@ -112,7 +124,14 @@ pub trait Backend {
     /// `h = rms_norm(x) * norm; a = activation(gate h) * (up h)`
     fn feed_forward(&mut self, step: &mut Self::Step, w: &FeedForward<Self::Buf>);
     /// `logits = output (rms_norm(x) * norm)` for the wanted rows.
-    fn lm_head(&mut self, step: &mut Self::Step, norm: &Weight<Self::Buf>, output: &Weight<Self::Buf>, eps: f32, rows: Rows);
+    fn lm_head(
+        &mut self,
+        step: &mut Self::Step,
+        norm: &Weight<Self::Buf>,
+        output: &Weight<Self::Buf>,
+        eps: f32,
+        rows: Rows,
+    );
     /// The step has just computed this tensor: `token_embd`, or in a layer `attn_q`, `attn`, `attn_output`, `ffn_up` or `ffn_down`. A
     /// backend that was told to look keeps a copy, under [`tap_name`].
     fn tap(&mut self, _step: &mut Self::Step, _layer: Option<usize>, _name: &str) {}
@@ -121,7 +140,11 @@ pub trait Backend {
         async { Ok(()) }
     }
     /// The logits `[wanted rows, vocab]` of the last [`Backend::lm_head`].
-    fn read(&mut self, step: &mut Self::Step, logits: &mut Vec<f32>) -> impl Future<Output = Result<()>>;
+    fn read(
+        &mut self,
+        step: &mut Self::Step,
+        logits: &mut Vec<f32>,
+    ) -> impl Future<Output = Result<()>>;
 
     /// A step of fewer tokens is hardly faster: they share a reading of the weights. A power of two.
     fn min_batch(&self) -> usize {
@@ -135,11 +158,25 @@ pub trait Backend {
     /// From here on the device chooses as `choose` would. SampledToken tokens that nobody has read are forgotten.
     fn begin_sampling(&mut self, _step: &mut Self::Step, _choose: &impl TokenSampler) {}
     /// As [`Backend::embed`], with the one token that the last [`Backend::choose`] left.
-    fn embed_sampled(&mut self, _step: &mut Self::Step, _table: &Weight<Self::Buf>, _position: usize) {}
+    fn embed_sampled(
+        &mut self,
+        _step: &mut Self::Step,
+        _table: &Weight<Self::Buf>,
+        _position: usize,
+    ) {
+    }
     /// Chooses a token by the logits of the last [`Backend::lm_head`], and ends the step. `draw` is [`TokenSampler::draw`]'s.
     fn choose(&mut self, _step: &mut Self::Step, _draw: f32) {}
     /// The oldest token chosen that nobody has read. Errors: `not_finite`, and those of the device.
-    fn read_sampled(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<SampledToken>> {
-        async { Err(Error::new(Code::InvalidArgument, "This backend chooses no tokens; read its logits.")) }
+    fn read_sampled(
+        &mut self,
+        _step: &mut Self::Step,
+    ) -> impl Future<Output = Result<SampledToken>> {
+        async {
+            Err(Error::new(
+                Code::InvalidArgument,
+                "This backend chooses no tokens; read its logits.",
+            ))
+        }
     }
 }

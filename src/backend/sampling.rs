@@ -16,12 +16,23 @@ pub struct SamplingParams {
 
 impl SamplingParams {
     /// The likeliest token.
-    pub const GREEDY: Self =
-        Self { repetition_penalty: 1.0, frequency_penalty: 0.0, presence_penalty: 0.0, temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0 };
+    pub const GREEDY: Self = Self {
+        repetition_penalty: 1.0,
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
+        temperature: 0.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+    };
 
     /// Whether what was said before changes logits.
     pub fn penalize(&self) -> bool {
-        (self.repetition_penalty, self.frequency_penalty, self.presence_penalty) != (1.0, 0.0, 0.0)
+        (
+            self.repetition_penalty,
+            self.frequency_penalty,
+            self.presence_penalty,
+        ) != (1.0, 0.0, 0.0)
     }
 }
 

@@ -48,7 +48,10 @@ pub struct Gguf {
 impl Gguf {
     /// Weights in all.
     pub fn parameter_count(&self) -> u64 {
-        self.tensors.iter().map(TensorInfo::elements).fold(0, u64::saturating_add)
+        self.tensors
+            .iter()
+            .map(TensorInfo::elements)
+            .fold(0, u64::saturating_add)
     }
 
     /// The type that holds most of the weights: "Q5_0".
@@ -58,7 +61,10 @@ impl Gguf {
             let count = by_type.entry(tensor.dtype.name()).or_default();
             *count = count.saturating_add(tensor.elements());
         }
-        by_type.iter().max_by_key(|(name, count)| (**count, **name)).map_or("F32", |(name, _)| name)
+        by_type
+            .iter()
+            .max_by_key(|(name, count)| (**count, **name))
+            .map_or("F32", |(name, _)| name)
     }
 }
 
@@ -131,7 +137,10 @@ impl Default for GgufReader {
 impl GgufReader {
     pub fn new() -> Self {
         let input = Rc::new(Input::new(MAX_HEADER_BYTES));
-        Self { state: State::Reading(Box::pin(parse(input.clone()))), input }
+        Self {
+            state: State::Reading(Box::pin(parse(input.clone()))),
+            input,
+        }
     }
 
     /// Takes the file's next bytes. Gives the header once, as soon as its last byte has come; later bytes are not looked at.
@@ -146,7 +155,10 @@ impl GgufReader {
         };
         for piece in chunk.chunks(PIECE_BYTES) {
             self.input.refill(piece);
-            if let Poll::Ready(outcome) = parser.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            if let Poll::Ready(outcome) = parser
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+            {
                 self.state = match &outcome {
                     Ok(_) => State::Done,
                     Err(error) => State::Failed(error.clone()),
@@ -169,7 +181,10 @@ impl GgufReader {
             State::Failed(error) => Err(error.clone()),
             State::Reading(_) => Err(Error::new(
                 Code::GgufTruncated,
-                format!("The file ends after {} bytes, inside its header; download it again.", self.consumed_bytes()),
+                format!(
+                    "The file ends after {} bytes, inside its header; download it again.",
+                    self.consumed_bytes()
+                ),
             )),
         }
     }
@@ -177,19 +192,25 @@ impl GgufReader {
 
 /// The alignment that the metadata asks for, 32 where it does not. Errors: `gguf_malformed`.
 pub(super) fn alignment(metadata: &Metadata) -> Result<u64> {
-    let alignment = metadata.opt_u64(ALIGNMENT_KEY).map_err(|_| malformed(format!("`{ALIGNMENT_KEY}` is no integer")))?;
+    let alignment = metadata
+        .opt_u64(ALIGNMENT_KEY)
+        .map_err(|_| malformed(format!("`{ALIGNMENT_KEY}` is no integer")))?;
     let alignment = alignment.unwrap_or(DEFAULT_ALIGNMENT);
     if alignment.is_power_of_two() && alignment <= MAX_ALIGNMENT {
         Ok(alignment)
     } else {
-        Err(malformed(format!("`{ALIGNMENT_KEY}` is {alignment}, where only a power of two up to {MAX_ALIGNMENT} makes sense")))
+        Err(malformed(format!(
+            "`{ALIGNMENT_KEY}` is {alignment}, where only a power of two up to {MAX_ALIGNMENT} makes sense"
+        )))
     }
 }
 
 /// Bytes of a tensor; `None` if it is empty, a row is no whole number of blocks, or they are too many to count.
 pub(super) fn size_bytes(dtype: DType, dims: &[u64]) -> Option<u64> {
     dtype.size_bytes(dims.first().copied().unwrap_or(1))?;
-    let elements = dims.iter().try_fold(1_u64, |elements, &dim| elements.checked_mul(dim))?;
+    let elements = dims
+        .iter()
+        .try_fold(1_u64, |elements, &dim| elements.checked_mul(dim))?;
     dtype.size_bytes(elements).filter(|&bytes| bytes > 0)
 }
 
@@ -197,10 +218,21 @@ pub(super) fn size_bytes(dtype: DType, dims: &[u64]) -> Option<u64> {
 pub(super) fn place(tensors: &mut [TensorInfo], data_offset: u64) -> Result<()> {
     let mut names = HashSet::new();
     for tensor in &mut *tensors {
-        let offset = tensor.offset.checked_add(data_offset).filter(|offset| offset.checked_add(tensor.size_bytes).is_some());
-        tensor.offset = offset.ok_or_else(|| malformed(format!("The tensor {} lies beyond any file's end", quoted(&tensor.name))))?;
+        let offset = tensor
+            .offset
+            .checked_add(data_offset)
+            .filter(|offset| offset.checked_add(tensor.size_bytes).is_some());
+        tensor.offset = offset.ok_or_else(|| {
+            malformed(format!(
+                "The tensor {} lies beyond any file's end",
+                quoted(&tensor.name)
+            ))
+        })?;
         if !names.insert(&*tensor.name) {
-            return Err(malformed(format!("The header has two tensors named {}", quoted(&tensor.name))));
+            return Err(malformed(format!(
+                "The header has two tensors named {}",
+                quoted(&tensor.name)
+            )));
         }
     }
     tensors.sort_by_key(|tensor| tensor.offset);

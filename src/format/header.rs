@@ -1,6 +1,9 @@
 //! A GGUF header, read from its first byte to its last.
 
-use super::gguf::{Gguf, MAX_COUNT, MAX_DIMS, MAX_NAME_BYTES, MAX_STRING_BYTES, TensorInfo, alignment, place, size_bytes};
+use super::gguf::{
+    Gguf, MAX_COUNT, MAX_DIMS, MAX_NAME_BYTES, MAX_STRING_BYTES, TensorInfo, alignment, place,
+    size_bytes,
+};
 use super::input::Input;
 use super::metadata::{Array, Metadata, StringArray, Value};
 use super::{malformed, quoted};
@@ -34,7 +37,14 @@ pub(super) async fn parse(input: Rc<Input>) -> Result<Gguf> {
     let data_offset = header_bytes.next_multiple_of(alignment);
     place(&mut tensors, data_offset)?;
     let size_bytes = tensors.last().map_or(header_bytes, TensorInfo::end);
-    Ok(Gguf { version, metadata, tensors, alignment, data_offset, size_bytes })
+    Ok(Gguf {
+        version,
+        metadata,
+        tensors,
+        alignment,
+        data_offset,
+        size_bytes,
+    })
 }
 
 async fn magic(input: &Input) -> Result<()> {
@@ -54,7 +64,10 @@ async fn not_gguf(input: &Input, mut head: Vec<u8>) -> Result<Error> {
     const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
     const MAX_BLANKS: usize = 1024;
     while head.len() < MAX_BLANKS {
-        let text = head.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(&head).trim_ascii_start();
+        let text = head
+            .strip_prefix(&BYTE_ORDER_MARK)
+            .unwrap_or(&head)
+            .trim_ascii_start();
         match text {
             [b'<', b'!' | b'?' | b'a'..=b'z' | b'A'..=b'Z', ..] => {
                 return Ok(Error::new(
@@ -77,11 +90,20 @@ async fn version(input: &Input) -> Result<u32> {
     let version = input.u32().await?;
     let advice = match version {
         2 | 3 => return Ok(version),
-        _ if matches!(version.swap_bytes(), 2 | 3) => "it is written for big-endian machines; choose the little-endian file",
+        _ if matches!(version.swap_bytes(), 2 | 3) => {
+            "it is written for big-endian machines; choose the little-endian file"
+        }
         0 | 1 => "it is too old; choose a newer conversion of the model",
-        _ => "it is newer than this Siskin; update Siskin, or choose another conversion of the model",
+        _ => {
+            "it is newer than this Siskin; update Siskin, or choose another conversion of the model"
+        }
     };
-    Err(Error::new(Code::GgufVersion, format!("Siskin reads GGUF versions 2 and 3, but the file has version {version}: {advice}.")))
+    Err(Error::new(
+        Code::GgufVersion,
+        format!(
+            "Siskin reads GGUF versions 2 and 3, but the file has version {version}: {advice}."
+        ),
+    ))
 }
 
 async fn count(input: &Input, what: &str) -> Result<u64> {
@@ -100,7 +122,9 @@ async fn string(input: &Input, max_bytes: u64, what: &str) -> Result<String> {
 async fn append_string(input: &Input, max_bytes: u64, what: &str, out: &mut Vec<u8>) -> Result<()> {
     let len_bytes = input.u64().await?;
     if len_bytes > max_bytes {
-        return Err(malformed(format!("{what} claims a length of {len_bytes} bytes")));
+        return Err(malformed(format!(
+            "{what} claims a length of {len_bytes} bytes"
+        )));
     }
     input.append(len_bytes as usize, out).await
 }
@@ -115,12 +139,21 @@ async fn value(input: &Input, key: &str) -> Result<Value> {
         5 => i32::from_le_bytes(input.array().await?).into(),
         6 => f32::from_le_bytes(input.array().await?).into(),
         7 => bool_from(input.array().await?, key)?.into(),
-        8 => Value::String(string(input, MAX_STRING_BYTES, &metadata_at(key)).await?.into()),
+        8 => Value::String(
+            string(input, MAX_STRING_BYTES, &metadata_at(key))
+                .await?
+                .into(),
+        ),
         9 => Value::Array(array(input, key).await?),
         10 => u64::from_le_bytes(input.array().await?).into(),
         11 => i64::from_le_bytes(input.array().await?).into(),
         12 => f64::from_le_bytes(input.array().await?).into(),
-        unknown => return Err(malformed(format!("{} has the unknown type {unknown}", metadata_at(key)))),
+        unknown => {
+            return Err(malformed(format!(
+                "{} has the unknown type {unknown}",
+                metadata_at(key)
+            )));
+        }
     })
 }
 
@@ -137,15 +170,29 @@ async fn array(input: &Input, key: &str) -> Result<Array> {
         6 => Array::F32(items(input, count, |bytes| Ok(f32::from_le_bytes(bytes))).await?),
         7 => Array::Bool(items(input, count, |bytes| bool_from(bytes, key)).await?),
         8 => Array::String(strings(input, count, key).await?),
-        9 => return Err(malformed(format!("{} is an array of arrays, which no model needs", metadata_at(key)))),
+        9 => {
+            return Err(malformed(format!(
+                "{} is an array of arrays, which no model needs",
+                metadata_at(key)
+            )));
+        }
         10 => Array::U64(items(input, count, |bytes| Ok(u64::from_le_bytes(bytes))).await?),
         11 => Array::I64(items(input, count, |bytes| Ok(i64::from_le_bytes(bytes))).await?),
         12 => Array::F64(items(input, count, |bytes| Ok(f64::from_le_bytes(bytes))).await?),
-        unknown => return Err(malformed(format!("{} is an array of the unknown type {unknown}", metadata_at(key)))),
+        unknown => {
+            return Err(malformed(format!(
+                "{} is an array of the unknown type {unknown}",
+                metadata_at(key)
+            )));
+        }
     })
 }
 
-async fn items<T, const N: usize>(input: &Input, count: u64, item: impl Fn([u8; N]) -> Result<T>) -> Result<Box<[T]>> {
+async fn items<T, const N: usize>(
+    input: &Input,
+    count: u64,
+    item: impl Fn([u8; N]) -> Result<T>,
+) -> Result<Box<[T]>> {
     let count = input.afford(count, N as u64)?;
     let mut items = Vec::new();
     for _ in 0..count {
@@ -163,14 +210,18 @@ async fn strings(input: &Input, count: u64, key: &str) -> Result<StringArray> {
         append_string(input, MAX_STRING_BYTES, &what, &mut text).await?;
         ends.push(text.len());
     }
-    StringArray::from_parts(text, ends).ok_or_else(|| malformed(format!("{what} has a string that is not UTF-8")))
+    StringArray::from_parts(text, ends)
+        .ok_or_else(|| malformed(format!("{what} has a string that is not UTF-8")))
 }
 
 fn bool_from([byte]: [u8; 1], key: &str) -> Result<bool> {
     match byte {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(malformed(format!("{} has a bool that is {byte}", metadata_at(key)))),
+        _ => Err(malformed(format!(
+            "{} has a bool that is {byte}",
+            metadata_at(key)
+        ))),
     }
 }
 
@@ -179,7 +230,10 @@ async fn tensor(input: &Input, alignment: u64) -> Result<TensorInfo> {
     let name = string(input, MAX_NAME_BYTES, "A tensor's name").await?;
     let dim_count = input.u32().await?;
     if dim_count > MAX_DIMS {
-        return Err(malformed(format!("The tensor {} claims to have {dim_count} dimensions", quoted(&name))));
+        return Err(malformed(format!(
+            "The tensor {} claims to have {dim_count} dimensions",
+            quoted(&name)
+        )));
     }
     let mut dims = Vec::new();
     for _ in 0..dim_count {
@@ -188,8 +242,13 @@ async fn tensor(input: &Input, alignment: u64) -> Result<TensorInfo> {
     let dtype = dtype(input.u32().await?, &name)?;
     let offset = input.u64().await?;
 
-    let size_bytes = size_bytes(dtype, &dims)
-        .ok_or_else(|| malformed(format!("The tensor {} of type {} cannot have the shape {dims:?}", quoted(&name), dtype.name())))?;
+    let size_bytes = size_bytes(dtype, &dims).ok_or_else(|| {
+        malformed(format!(
+            "The tensor {} of type {} cannot have the shape {dims:?}",
+            quoted(&name),
+            dtype.name()
+        ))
+    })?;
     if offset % alignment != 0 {
         return Err(Error::new(
             Code::GgufTensorMisaligned,
@@ -199,7 +258,13 @@ async fn tensor(input: &Input, alignment: u64) -> Result<TensorInfo> {
             ),
         ));
     }
-    Ok(TensorInfo { name, dtype, dims, offset, size_bytes })
+    Ok(TensorInfo {
+        name,
+        dtype,
+        dims,
+        offset,
+        size_bytes,
+    })
 }
 
 fn dtype(number: u32, tensor: &str) -> Result<DType> {

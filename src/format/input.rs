@@ -20,7 +20,12 @@ pub(super) struct Input {
 impl Input {
     /// At most `limit_bytes` are read from it, whatever the bytes say.
     pub fn new(limit_bytes: u64) -> Self {
-        Self { piece: RefCell::default(), at: Cell::default(), taken_bytes: Cell::default(), limit_bytes }
+        Self {
+            piece: RefCell::default(),
+            at: Cell::default(),
+            taken_bytes: Cell::default(),
+            limit_bytes,
+        }
     }
 
     /// Gives the next bytes. The ones before must have been read: a parser that waits has read them all.
@@ -43,7 +48,9 @@ impl Input {
         let mut filled = 0;
         while filled < N {
             self.ready().await;
-            filled += self.take(N - filled, |bytes| out[filled..filled + bytes.len()].copy_from_slice(bytes));
+            filled += self.take(N - filled, |bytes| {
+                out[filled..filled + bytes.len()].copy_from_slice(bytes)
+            });
         }
         Ok(out)
     }
@@ -72,12 +79,22 @@ impl Input {
         let left = self.limit_bytes - self.taken_bytes.get();
         match count.checked_mul(item_bytes) {
             Some(bytes) if bytes <= left => Ok(count as usize),
-            _ => Err(malformed(format!("The header claims to be longer than {} MiB", self.limit_bytes >> 20))),
+            _ => Err(malformed(format!(
+                "The header claims to be longer than {} MiB",
+                self.limit_bytes >> 20
+            ))),
         }
     }
 
     async fn ready(&self) {
-        poll_fn(|_| if self.at.get() < self.piece.borrow().len() { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|_| {
+            if self.at.get() < self.piece.borrow().len() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// Gives `sink` up to `max` of the bytes at hand; how many.
@@ -87,7 +104,8 @@ impl Input {
         let bytes = &rest[..rest.len().min(max)];
         sink(bytes);
         self.at.set(self.at.get() + bytes.len());
-        self.taken_bytes.set(self.taken_bytes.get() + bytes.len() as u64);
+        self.taken_bytes
+            .set(self.taken_bytes.get() + bytes.len() as u64);
         bytes.len()
     }
 }

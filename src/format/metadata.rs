@@ -111,17 +111,21 @@ impl Metadata {
     }
 
     pub fn opt_u64(&self, key: &str) -> Result<Option<u64>> {
-        self.typed(key, "an integer that is not negative", |value| match *value {
-            Value::U8(n) => Some(n.into()),
-            Value::U16(n) => Some(n.into()),
-            Value::U32(n) => Some(n.into()),
-            Value::U64(n) => Some(n),
-            Value::I8(n) => n.try_into().ok(),
-            Value::I16(n) => n.try_into().ok(),
-            Value::I32(n) => n.try_into().ok(),
-            Value::I64(n) => n.try_into().ok(),
-            _ => None,
-        })
+        self.typed(
+            key,
+            "an integer that is not negative",
+            |value| match *value {
+                Value::U8(n) => Some(n.into()),
+                Value::U16(n) => Some(n.into()),
+                Value::U32(n) => Some(n.into()),
+                Value::U64(n) => Some(n),
+                Value::I8(n) => n.try_into().ok(),
+                Value::I16(n) => n.try_into().ok(),
+                Value::I32(n) => n.try_into().ok(),
+                Value::I64(n) => n.try_into().ok(),
+                _ => None,
+            },
+        )
     }
 
     pub fn opt_f32(&self, key: &str) -> Result<Option<f32>> {
@@ -163,13 +167,23 @@ impl Metadata {
         })
     }
 
-    fn typed<'a, T>(&'a self, key: &str, wanted: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>> {
-        let Some(value) = self.get(key) else { return Ok(None) };
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        wanted: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
         match read(value) {
             Some(read) => Ok(Some(read)),
             None => Err(Error::new(
                 Code::Metadata,
-                format!("The model's `{key}` should be {wanted} but is {}; choose another conversion of the model.", value.describe()),
+                format!(
+                    "The model's `{key}` should be {wanted} but is {}; choose another conversion of the model.",
+                    value.describe()
+                ),
             )),
         }
     }
@@ -256,7 +270,10 @@ impl StringArray {
             text.get(start..end)?;
             start = end;
         }
-        Some(Self { text: text.into(), ends: ends.into() })
+        Some(Self {
+            text: text.into(),
+            ends: ends.into(),
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -269,7 +286,10 @@ impl StringArray {
 
     pub fn get(&self, index: usize) -> Option<&str> {
         let end = *self.ends.get(index)?;
-        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |&end| end);
+        let start = index
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .map_or(0, |&end| end);
         self.text.get(start..end)
     }
 
@@ -285,7 +305,10 @@ impl<S: AsRef<str>> FromIterator<S> for StringArray {
             text.push_str(string.as_ref());
             ends.push(text.len());
         }
-        Self { text: text.into(), ends: ends.into() }
+        Self {
+            text: text.into(),
+            ends: ends.into(),
+        }
     }
 }
 

@@ -9,7 +9,10 @@ pub mod write;
 use crate::{Code, Error};
 
 fn malformed(what: String) -> Error {
-    Error::new(Code::GgufMalformed, format!("{what}; the file is damaged: download it again."))
+    Error::new(
+        Code::GgufMalformed,
+        format!("{what}; the file is damaged: download it again."),
+    )
 }
 
 /// A name from the file, fit for a message: printable, and not a page long.

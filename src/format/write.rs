@@ -27,21 +27,46 @@ impl<'a> GgufWriter<'a> {
     /// Tensors will be aligned as `general.alignment` says, to 32 bytes where it is absent.
     /// Errors: `gguf_malformed` if that is no alignment.
     pub fn new(metadata: Metadata) -> Result<Self> {
-        Ok(Self { alignment: alignment(&metadata)?, metadata, tensors: Vec::new(), names: HashSet::new() })
+        Ok(Self {
+            alignment: alignment(&metadata)?,
+            metadata,
+            tensors: Vec::new(),
+            names: HashSet::new(),
+        })
     }
 
     /// Adds a tensor, stored in the order of the calls. `dims` as in `TensorInfo`: the first varies fastest.
     /// Errors: `invalid_argument` if there are more than four dims, `data` is not as long as they and `dtype` say, or the name was given before.
-    pub fn tensor(&mut self, name: impl Into<String>, dtype: DType, dims: &[u64], data: impl Into<Cow<'a, [u8]>>) -> Result<()> {
+    pub fn tensor(
+        &mut self,
+        name: impl Into<String>,
+        dtype: DType,
+        dims: &[u64],
+        data: impl Into<Cow<'a, [u8]>>,
+    ) -> Result<()> {
         let (name, data) = (name.into(), data.into());
-        let invalid = |why: String| Err(Error::new(Code::InvalidArgument, format!("The tensor `{name}` {why}")));
+        let invalid = |why: String| {
+            Err(Error::new(
+                Code::InvalidArgument,
+                format!("The tensor `{name}` {why}"),
+            ))
+        };
         if dims.len() > MAX_DIMS as usize || size_bytes(dtype, dims) != Some(data.len() as u64) {
-            return invalid(format!("cannot be {} bytes of {} with the shape {dims:?}; correct one of them.", data.len(), dtype.name()));
+            return invalid(format!(
+                "cannot be {} bytes of {} with the shape {dims:?}; correct one of them.",
+                data.len(),
+                dtype.name()
+            ));
         }
         if !self.names.insert(name.clone()) {
             return invalid("is there already; give each its own name.".into());
         }
-        self.tensors.push(Tensor { name, dtype, dims: dims.into(), data });
+        self.tensors.push(Tensor {
+            name,
+            dtype,
+            dims: dims.into(),
+            data,
+        });
         Ok(())
     }
 
@@ -61,7 +86,10 @@ impl<'a> GgufWriter<'a> {
         for tensor in &self.tensors {
             out.write_all(&tensor.data)?;
             let end = tensor.data.len() as u64;
-            io::copy(&mut io::Read::take(io::repeat(0), end.next_multiple_of(self.alignment) - end), out)?;
+            io::copy(
+                &mut io::Read::take(io::repeat(0), end.next_multiple_of(self.alignment) - end),
+                out,
+            )?;
         }
         Ok(())
     }

@@ -94,7 +94,12 @@ impl Answer {
         text.push_str(&self.stop.finish());
         let mut usage = self.usage;
         usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-        Event { text, finish_reason: Some(reason), usage: Some(usage), ..Event::default() }
+        Event {
+            text,
+            finish_reason: Some(reason),
+            usage: Some(usage),
+            ..Event::default()
+        }
     }
 }
 
@@ -107,7 +112,15 @@ impl<D: Decoder> Generator<D> {
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
         let chunker = PrefillChunker::new(decoder.min_batch());
-        Self { decoder, tokens: Vec::new(), answer: None, chunker, longest_ms: 0.0, now_ms, stop }
+        Self {
+            decoder,
+            tokens: Vec::new(),
+            answer: None,
+            chunker,
+            longest_ms: 0.0,
+            now_ms,
+            stop,
+        }
     }
 
     pub fn decoder(&self) -> &D {
@@ -138,14 +151,30 @@ impl<D: Decoder> Generator<D> {
     /// or an empty prompt; `context_full` when the prompt leaves no room for a token.
     pub fn start(&mut self, options: GenerateOptions, vocabulary: &impl Vocabulary) -> Result<()> {
         if self.answer.is_some() {
-            return Err(Error::new(Code::Busy, "An answer is being written. Wait for its end, or stop it first."));
+            return Err(Error::new(
+                Code::Busy,
+                "An answer is being written. Wait for its end, or stop it first.",
+            ));
         }
-        let GenerateOptions { prompt: mut tokens, max_tokens, sampling, stop, context_overflow, head_tokens } = options;
+        let GenerateOptions {
+            prompt: mut tokens,
+            max_tokens,
+            sampling,
+            stop,
+            context_overflow,
+            head_tokens,
+        } = options;
         if tokens.is_empty() {
-            return Err(Error::new(Code::InvalidArgument, "The prompt is empty; give it at least one token."));
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "The prompt is empty; give it at least one token.",
+            ));
         }
         if max_tokens == Some(0) {
-            return Err(Error::new(Code::InvalidArgument, "`max_tokens` is 0; it must be at least 1."));
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "`max_tokens` is 0; it must be at least 1.",
+            ));
         }
         let stop = StopStrings::new(stop)?;
         let mut sampler = Sampler::new(sampling, self.decoder.vocab_size())?;
@@ -153,7 +182,8 @@ impl<D: Decoder> Generator<D> {
         let context_tokens = self.decoder.context_tokens();
         let prompt_tokens = tokens.len();
         let fits = prompt_tokens < context_tokens
-            || (context_overflow == ContextOverflow::Slide && slide(&mut tokens, head_tokens, context_tokens, vocabulary).is_some());
+            || (context_overflow == ContextOverflow::Slide
+                && slide(&mut tokens, head_tokens, context_tokens, vocabulary).is_some());
         if !fits {
             let message = format!(
                 "The prompt has {prompt_tokens} tokens and the context holds {context_tokens}, one of them for the answer. \
@@ -166,11 +196,23 @@ impl<D: Decoder> Generator<D> {
         let cached_tokens = self.reusable(&tokens);
         self.decoder.truncate(cached_tokens);
         self.longest_ms = 0.0;
-        let usage = Usage { prompt_tokens: tokens.len(), cached_tokens, ..Usage::default() };
+        let usage = Usage {
+            prompt_tokens: tokens.len(),
+            cached_tokens,
+            ..Usage::default()
+        };
         self.tokens = tokens;
         self.stop.reset();
         let utf8 = Utf8Stream::default();
-        self.answer = Some(Answer { sampler, utf8, stop, max_tokens, context_overflow, head_tokens, usage });
+        self.answer = Some(Answer {
+            sampler,
+            utf8,
+            stop,
+            max_tokens,
+            context_overflow,
+            head_tokens,
+            usage,
+        });
         Ok(())
     }
 
@@ -179,7 +221,9 @@ impl<D: Decoder> Generator<D> {
     /// itself ([`Code::is_device`]) does not end it: [`Generator::replace_decoder`], and it goes on.
     /// Dropping the future ends the answer too.
     pub async fn next(&mut self, vocabulary: &impl Vocabulary) -> Result<Option<Event>> {
-        let Some(mut answer) = self.answer.take() else { return Ok(None) };
+        let Some(mut answer) = self.answer.take() else {
+            return Ok(None);
+        };
         if self.stop.reset() {
             return Ok(Some(answer.end(String::new(), FinishReason::Abort)));
         }
@@ -201,12 +245,25 @@ impl<D: Decoder> Generator<D> {
     async fn step(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<Event> {
         let total_tokens = self.tokens.len();
         match self.evaluate(answer).await? {
-            Evaluated::Prompt { done_tokens } => Ok(Event { prefill: Some(Prefill { done_tokens, total_tokens }), ..Event::default() }),
+            Evaluated::Prompt { done_tokens } => Ok(Event {
+                prefill: Some(Prefill {
+                    done_tokens,
+                    total_tokens,
+                }),
+                ..Event::default()
+            }),
             Evaluated::All { token } => {
                 self.tokens.push(token);
                 // The end of a turn is no token of the answer.
-                let logprob = if vocabulary.is_end(token) { None } else { answer.sampler.logprob(token, vocabulary) };
-                Ok(Event { logprob, ..self.say(token, answer, vocabulary) })
+                let logprob = if vocabulary.is_end(token) {
+                    None
+                } else {
+                    answer.sampler.logprob(token, vocabulary)
+                };
+                Ok(Event {
+                    logprob,
+                    ..self.say(token, answer, vocabulary)
+                })
             }
         }
     }
@@ -217,7 +274,9 @@ impl<D: Decoder> Generator<D> {
         let end = self.tokens.len().min(start + self.chunker.tokens());
         let sampler = (end == self.tokens.len()).then(|| {
             let room = self.decoder.context_tokens() - end;
-            let left = answer.max_tokens.map_or(room, |max_tokens| max_tokens - answer.usage.completion_tokens);
+            let left = answer.max_tokens.map_or(room, |max_tokens| {
+                max_tokens - answer.usage.completion_tokens
+            });
             answer.sampler.expect_more(room.min(left).saturating_sub(1));
             &mut answer.sampler
         });
@@ -232,7 +291,10 @@ impl<D: Decoder> Generator<D> {
             ms - begin_ms >= TURN_MS
         };
         // A single token is not interrupted: an answer's events are its tokens.
-        let outcome = self.decoder.step(chunk, sampler, &mut || mark() && chunk.len() > 1).await?;
+        let outcome = self
+            .decoder
+            .step(chunk, sampler, &mut || mark() && chunk.len() > 1)
+            .await?;
         mark();
         self.longest_ms = longest_ms;
         if let Outcome::Done(_) = outcome {
@@ -242,7 +304,9 @@ impl<D: Decoder> Generator<D> {
             }
         }
         Ok(match outcome {
-            Outcome::Paused(share) => Evaluated::Prompt { done_tokens: start + (share * (end - start) as f32) as usize },
+            Outcome::Paused(share) => Evaluated::Prompt {
+                done_tokens: start + (share * (end - start) as f32) as usize,
+            },
             Outcome::Done(None) => Evaluated::Prompt { done_tokens: end },
             Outcome::Done(Some(token)) => Evaluated::All { token },
         })
@@ -254,16 +318,25 @@ impl<D: Decoder> Generator<D> {
         if vocabulary.is_end(token) {
             return answer.end(String::new(), FinishReason::Stop);
         }
-        let said = if vocabulary.is_control(token) { String::new() } else { answer.utf8.push(vocabulary.token_bytes(token)) };
+        let said = if vocabulary.is_control(token) {
+            String::new()
+        } else {
+            answer.utf8.push(vocabulary.token_bytes(token))
+        };
         let released = answer.stop.push(&said);
         if released.stopped {
             return answer.end(released.text, FinishReason::Stop);
         }
-        let spent = answer.max_tokens.is_some_and(|max_tokens| answer.usage.completion_tokens >= max_tokens);
+        let spent = answer
+            .max_tokens
+            .is_some_and(|max_tokens| answer.usage.completion_tokens >= max_tokens);
         if spent || !self.make_room(answer, vocabulary) {
             return answer.end(released.text, FinishReason::Length);
         }
-        Event { text: released.text, ..Event::default() }
+        Event {
+            text: released.text,
+            ..Event::default()
+        }
     }
 
     /// Whether the context has room for one more token, after sliding if that is wanted.
@@ -275,7 +348,14 @@ impl<D: Decoder> Generator<D> {
         if answer.context_overflow == ContextOverflow::Error {
             return false;
         }
-        let Some(kept) = slide(&mut self.tokens, answer.head_tokens, context_tokens, vocabulary) else { return false };
+        let Some(kept) = slide(
+            &mut self.tokens,
+            answer.head_tokens,
+            context_tokens,
+            vocabulary,
+        ) else {
+            return false;
+        };
         self.decoder.truncate(kept);
         true
     }
@@ -283,18 +363,32 @@ impl<D: Decoder> Generator<D> {
     /// How many of `tokens` the cache already holds. The last is always evaluated anew, for its logits.
     fn reusable(&self, tokens: &[u32]) -> usize {
         let cached = self.tokens.iter().take(self.decoder.cached_tokens());
-        let same = cached.zip(tokens).take_while(|(cached, token)| cached == token).count();
+        let same = cached
+            .zip(tokens)
+            .take_while(|(cached, token)| cached == token)
+            .count();
         same.min(tokens.len() - 1)
     }
 }
 
 /// Forgets the older part of a conversation that fills the context: after the first `head_tokens`, only as many of the newest stay as fill half the rest.
 /// Cuts where a turn ends, if one ends near by. Returns how many tokens at the beginning stayed in place; none when the head alone fills the context.
-fn slide(tokens: &mut Vec<u32>, head_tokens: usize, context_tokens: usize, vocabulary: &impl Vocabulary) -> Option<usize> {
+fn slide(
+    tokens: &mut Vec<u32>,
+    head_tokens: usize,
+    context_tokens: usize,
+    vocabulary: &impl Vocabulary,
+) -> Option<usize> {
     let newest = context_tokens.checked_sub(head_tokens)? / 2;
-    let cut = tokens.len().checked_sub(newest).filter(|&cut| newest > 0 && cut > head_tokens)?;
+    let cut = tokens
+        .len()
+        .checked_sub(newest)
+        .filter(|&cut| newest > 0 && cut > head_tokens)?;
     let near = tokens.get(cut - 1..cut + newest / 4)?;
-    let turn = near.iter().position(|&token| vocabulary.is_end(token)).unwrap_or(0);
+    let turn = near
+        .iter()
+        .position(|&token| vocabulary.is_end(token))
+        .unwrap_or(0);
     tokens.drain(head_tokens..cut + turn);
     Some(head_tokens)
 }

@@ -30,25 +30,51 @@ impl TokenLogprob {
     pub fn new(token: u32, logprobs: &Logprobs, vocabulary: &impl Vocabulary) -> Self {
         let logprob = |token: u32, logprob: f32| {
             let bytes = vocabulary.token_bytes(token).to_vec();
-            Logprob { token: String::from_utf8_lossy(&bytes).into_owned(), logprob, bytes }
+            Logprob {
+                token: String::from_utf8_lossy(&bytes).into_owned(),
+                logprob,
+                bytes,
+            }
         };
-        let top_logprobs = logprobs.top.iter().map(|&(token, likelihood)| logprob(token, likelihood)).collect();
-        Self { chosen: logprob(token, logprobs.chosen), top_logprobs }
+        let top_logprobs = logprobs
+            .top
+            .iter()
+            .map(|&(token, likelihood)| logprob(token, likelihood))
+            .collect();
+        Self {
+            chosen: logprob(token, logprobs.chosen),
+            top_logprobs,
+        }
     }
 }
 
 impl Logprobs {
     /// Of `logits` `[vocab]`, with the `top` likeliest tokens.
     pub fn of(token: u32, top: usize, logits: &[f32]) -> Self {
-        let max = logits.iter().fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));
-        let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();
+        let max = logits
+            .iter()
+            .fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));
+        let sum: f64 = logits
+            .iter()
+            .map(|&logit| f64::from(logit - max).exp())
+            .sum();
         let log_sum = (f64::from(max) + sum.ln()) as f32;
         let mut candidates: Vec<Candidate> = Vec::new();
         if top > 0 {
             keep_largest(logits, top, &mut candidates);
         }
-        let chosen = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY) - log_sum;
+        let chosen = logits
+            .get(token as usize)
+            .copied()
+            .unwrap_or(f32::NEG_INFINITY)
+            - log_sum;
         // As it comes from there, a candidate's probability is its logit.
-        Self { chosen, top: candidates.iter().map(|candidate| (candidate.token, candidate.probability - log_sum)).collect() }
+        Self {
+            chosen,
+            top: candidates
+                .iter()
+                .map(|candidate| (candidate.token, candidate.probability - log_sum))
+                .collect(),
+        }
     }
 }

@@ -53,7 +53,12 @@ impl<B: Backend> Decoder for Model<B> {
     fn truncate(&mut self, tokens: usize) {
         Model::truncate(self, tokens);
     }
-    async fn step(&mut self, tokens: &[u32], sampler: Option<&mut Sampler>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
+    async fn step(
+        &mut self,
+        tokens: &[u32],
+        sampler: Option<&mut Sampler>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<Outcome> {
         Model::step(self, tokens, sampler, pause).await
     }
 }

@@ -20,7 +20,10 @@ pub struct PrefillChunker {
 impl PrefillChunker {
     /// With fewer than `min_batch` a chunk is hardly faster.
     pub fn new(min_batch: usize) -> Self {
-        Self { tokens: FIRST_TOKENS.max(min_batch), min_batch }
+        Self {
+            tokens: FIRST_TOKENS.max(min_batch),
+            min_batch,
+        }
     }
 
     /// The size of the next chunk.
@@ -34,8 +37,14 @@ impl PrefillChunker {
         if tokens < self.tokens && longest_ms <= TARGET_MS {
             return;
         }
-        let bearable = if longest_ms > 0.0 { (tokens as f64 * TARGET_MS / longest_ms) as usize } else { usize::MAX };
-        let bearable = bearable.min(tokens * MAX_GROWTH).clamp(self.min_batch, STEP_TOKENS);
+        let bearable = if longest_ms > 0.0 {
+            (tokens as f64 * TARGET_MS / longest_ms) as usize
+        } else {
+            usize::MAX
+        };
+        let bearable = bearable
+            .min(tokens * MAX_GROWTH)
+            .clamp(self.min_batch, STEP_TOKENS);
         self.tokens = 1 << bearable.ilog2();
     }
 }

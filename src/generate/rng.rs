@@ -13,7 +13,10 @@ impl Pcg32 {
 
     /// Each `stream` is a sequence of its own for the same `seed`.
     pub fn new(seed: u64, stream: u64) -> Self {
-        let mut rng = Self { state: 0, increment: (stream << 1) | 1 };
+        let mut rng = Self {
+            state: 0,
+            increment: (stream << 1) | 1,
+        };
         rng.next_u32();
         rng.state = rng.state.wrapping_add(seed);
         rng.next_u32();
@@ -22,7 +25,9 @@ impl Pcg32 {
 
     pub fn next_u32(&mut self) -> u32 {
         let old = self.state;
-        self.state = old.wrapping_mul(Self::MULTIPLIER).wrapping_add(self.increment);
+        self.state = old
+            .wrapping_mul(Self::MULTIPLIER)
+            .wrapping_add(self.increment);
         let xorshifted = (((old >> 18) ^ old) >> 27) as u32;
         xorshifted.rotate_right((old >> 59) as u32)
     }

@@ -3,7 +3,7 @@
 use super::{Vocabulary, logprobs::TokenLogprob, rng::Pcg32};
 use crate::{
     Code, Error, Result,
-    backend::sampling::{TokenSampler, SampledToken, SamplingParams, Logprobs, Mask},
+    backend::sampling::{Logprobs, Mask, SampledToken, SamplingParams, TokenSampler},
     host,
 };
 use std::{
@@ -60,7 +60,10 @@ impl Default for SamplingOptions {
 impl SamplingOptions {
     /// The likeliest token, always.
     pub fn greedy() -> Self {
-        Self { temperature: 0.0, ..Self::default() }
+        Self {
+            temperature: 0.0,
+            ..Self::default()
+        }
     }
 
     /// Errors: `invalid_argument`, naming the option and its range.
@@ -71,10 +74,15 @@ impl SamplingOptions {
         in_range("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
         in_range("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
         if !(self.repetition_penalty > 0.0 && self.repetition_penalty <= 10.0) {
-            return Err(invalid(format!("`repetition_penalty` is {}; it must be above 0 and at most 10.", self.repetition_penalty)));
+            return Err(invalid(format!(
+                "`repetition_penalty` is {}; it must be above 0 and at most 10.",
+                self.repetition_penalty
+            )));
         }
         if let Some(top) = self.top_logprobs.filter(|&top| top > MOST_LOGPROBS) {
-            return Err(invalid(format!("`top_logprobs` is {top}; it must be from 0 to {MOST_LOGPROBS}.")));
+            return Err(invalid(format!(
+                "`top_logprobs` is {top}; it must be from 0 to {MOST_LOGPROBS}."
+            )));
         }
         for (&token, &bias) in &self.logit_bias {
             if token as usize >= vocab_size {
@@ -91,7 +99,9 @@ impl SamplingOptions {
             }
             if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocab_size) {
                 let last = vocab_size.saturating_sub(1);
-                return Err(invalid(format!("`allowed_token_ids` names token {token}; the vocabulary has the tokens 0 to {last}.")));
+                return Err(invalid(format!(
+                    "`allowed_token_ids` names token {token}; the vocabulary has the tokens 0 to {last}."
+                )));
             }
         }
         Ok(())
@@ -103,7 +113,13 @@ const MOST_LOGPROBS: u32 = 20;
 
 fn in_range(name: &str, value: f32, low: f32, high: f32) -> Result<()> {
     // Written so that NaN fails.
-    if value >= low && value <= high { Ok(()) } else { Err(invalid(format!("`{name}` is {value}; it must be from {low} to {high}."))) }
+    if value >= low && value <= high {
+        Ok(())
+    } else {
+        Err(invalid(format!(
+            "`{name}` is {value}; it must be from {low} to {high}."
+        )))
+    }
 }
 
 fn invalid(message: String) -> Error {
@@ -138,11 +154,21 @@ impl Sampler {
         let seed = options.seed.unwrap_or_else(host::entropy);
         let mask = options.allowed_tokens.as_ref().map(|tokens| {
             let mut mask = vec![0; vocab_size.div_ceil(32)];
-            tokens.iter().for_each(|&token| mask[token as usize / 32] |= 1 << (token % 32));
+            tokens
+                .iter()
+                .for_each(|&token| mask[token as usize / 32] |= 1 << (token % 32));
             mask
         });
         let (rng, counts, candidates) = (Pcg32::new(seed, 0), HashMap::new(), Vec::new());
-        Ok(Self { options, rng, counts, candidates, more: 0, mask, logprobs: None })
+        Ok(Self {
+            options,
+            rng,
+            counts,
+            candidates,
+            more: 0,
+            mask,
+            logprobs: None,
+        })
     }
 
     /// Tells the sampler what the prompt says, for the repetition penalty.
@@ -168,14 +194,19 @@ impl Sampler {
             [only] => only.token,
             _ => self.drawn(draw),
         };
-        let logprobs = raw.map(|raw| Logprobs::of(token, self.options.top_logprobs.unwrap_or(0) as usize, &raw));
+        let logprobs = raw
+            .map(|raw| Logprobs::of(token, self.options.top_logprobs.unwrap_or(0) as usize, &raw));
         self.accept(SampledToken { token, logprobs });
         Ok(token)
     }
 
     /// How likely the last token chosen was, if that is wanted.
     pub fn logprob(&self, token: u32, vocabulary: &impl Vocabulary) -> Option<TokenLogprob> {
-        Some(TokenLogprob::new(token, self.logprobs.as_ref()?, vocabulary))
+        Some(TokenLogprob::new(
+            token,
+            self.logprobs.as_ref()?,
+            vocabulary,
+        ))
     }
 
     /// The tokens left by every filter, with probabilities that sum to 1. `logits` `[vocab]` is scratch.
@@ -183,11 +214,20 @@ impl Sampler {
     pub fn distribution(&mut self, logits: &mut [f32]) -> Result<&[Candidate]> {
         self.adjust(logits);
         let (top, max) = likeliest(logits)?;
-        let SamplingOptions { temperature, top_k, top_p, min_p, .. } = self.options;
+        let SamplingOptions {
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            ..
+        } = self.options;
         let candidates = &mut self.candidates;
         candidates.clear();
         if temperature == 0.0 {
-            candidates.push(Candidate { token: top, probability: 1.0 });
+            candidates.push(Candidate {
+                token: top,
+                probability: 1.0,
+            });
             return Ok(candidates);
         }
         if top_k > 0 && (top_k as usize) < logits.len() {
@@ -213,10 +253,21 @@ impl Sampler {
     }
 
     fn adjust(&self, logits: &mut [f32]) {
-        let SamplingOptions { repetition_penalty, frequency_penalty, presence_penalty, .. } = self.options;
+        let SamplingOptions {
+            repetition_penalty,
+            frequency_penalty,
+            presence_penalty,
+            ..
+        } = self.options;
         for (&token, &count) in &self.counts {
-            let Some(logit) = logits.get_mut(token as usize) else { continue };
-            *logit = if *logit > 0.0 { *logit / repetition_penalty } else { *logit * repetition_penalty };
+            let Some(logit) = logits.get_mut(token as usize) else {
+                continue;
+            };
+            *logit = if *logit > 0.0 {
+                *logit / repetition_penalty
+            } else {
+                *logit * repetition_penalty
+            };
             if count > 0 {
                 *logit -= frequency_penalty * count as f32 + presence_penalty;
             }
@@ -238,10 +289,15 @@ impl Sampler {
 
     /// The candidate that `draw` falls on. They lie in the order of their ids, as on a device.
     fn drawn(&mut self, draw: f32) -> u32 {
-        self.candidates.sort_unstable_by_key(|candidate| candidate.token);
+        self.candidates
+            .sort_unstable_by_key(|candidate| candidate.token);
         let mut left = f64::from(draw) * mass(&self.candidates);
         let mut chosen = 0;
-        for candidate in self.candidates.iter().filter(|candidate| candidate.probability > 0.0) {
+        for candidate in self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.probability > 0.0)
+        {
             chosen = candidate.token;
             left -= f64::from(candidate.probability);
             if left < 0.0 {
@@ -257,15 +313,34 @@ impl TokenSampler for Sampler {
         self.sample(logits)
     }
     fn filters(&self) -> SamplingParams {
-        let &SamplingOptions { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p, .. } =
-            &self.options;
-        SamplingParams { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p }
+        let &SamplingOptions {
+            repetition_penalty,
+            frequency_penalty,
+            presence_penalty,
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            ..
+        } = &self.options;
+        SamplingParams {
+            repetition_penalty,
+            frequency_penalty,
+            presence_penalty,
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+        }
     }
     fn counts(&self) -> impl Iterator<Item = (u32, u32)> {
         self.counts.iter().map(|(&token, &count)| (token, count))
     }
     fn logit_bias(&self) -> impl Iterator<Item = (u32, f32)> {
-        self.options.logit_bias.iter().map(|(&token, &bias)| (token, bias))
+        self.options
+            .logit_bias
+            .iter()
+            .map(|(&token, &bias)| (token, bias))
     }
     fn mask(&self) -> Option<&Mask> {
         self.mask.as_ref()
@@ -310,16 +385,24 @@ fn likeliest(logits: &[f32]) -> Result<(u32, f32)> {
 }
 
 fn pairs(logits: &[f32]) -> impl Iterator<Item = Candidate> {
-    (0u32..).zip(logits).map(|(token, &logit)| Candidate { token, probability: logit })
+    (0u32..).zip(logits).map(|(token, &logit)| Candidate {
+        token,
+        probability: logit,
+    })
 }
 
 fn mass(candidates: &[Candidate]) -> f64 {
-    candidates.iter().map(|candidate| f64::from(candidate.probability)).sum()
+    candidates
+        .iter()
+        .map(|candidate| f64::from(candidate.probability))
+        .sum()
 }
 
 /// Likeliest first, equals by id: a total order, so that the same seed draws the same token everywhere.
 fn by_rank(a: &Candidate, b: &Candidate) -> Ordering {
-    b.probability.total_cmp(&a.probability).then(a.token.cmp(&b.token))
+    b.probability
+        .total_cmp(&a.probability)
+        .then(a.token.cmp(&b.token))
 }
 
 /// Appends the `k` largest logits, largest first, in time linear in the vocabulary: a logit enters only above the `k`-th best seen so far.

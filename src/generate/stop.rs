@@ -25,28 +25,54 @@ impl StopStrings {
         if strings.len() > MAX_STRINGS {
             return Err(Error::new(
                 Code::InvalidArgument,
-                format!("`stop` has {} strings; at most {MAX_STRINGS} are allowed.", strings.len()),
+                format!(
+                    "`stop` has {} strings; at most {MAX_STRINGS} are allowed.",
+                    strings.len()
+                ),
             ));
         }
-        if let Some(bad) = strings.iter().find(|string| string.is_empty() || string.len() > MAX_STRING_BYTES) {
-            let message = format!("A stop string has {} bytes; it must have 1 to {MAX_STRING_BYTES}.", bad.len());
+        if let Some(bad) = strings
+            .iter()
+            .find(|string| string.is_empty() || string.len() > MAX_STRING_BYTES)
+        {
+            let message = format!(
+                "A stop string has {} bytes; it must have 1 to {MAX_STRING_BYTES}.",
+                bad.len()
+            );
             return Err(Error::new(Code::InvalidArgument, message));
         }
-        Ok(Self { strings, held: String::new() })
+        Ok(Self {
+            strings,
+            held: String::new(),
+        })
     }
 
     /// Takes the next piece of text. What follows a stop string is dropped, and so is the stop string.
     pub fn push(&mut self, text: &str) -> Released {
         self.held.push_str(text);
         // Of several, the one that ends first, as if the text came character by character.
-        let found = self.strings.iter().filter_map(|string| self.held.find(string).map(|start| (start + string.len(), start))).min();
+        let found = self
+            .strings
+            .iter()
+            .filter_map(|string| {
+                self.held
+                    .find(string)
+                    .map(|start| (start + string.len(), start))
+            })
+            .min();
         if let Some((_, start)) = found {
             let mut text = std::mem::take(&mut self.held);
             text.truncate(start);
-            return Released { text, stopped: true };
+            return Released {
+                text,
+                stopped: true,
+            };
         }
         let rest = self.held.split_off(self.first_possible_start());
-        Released { text: std::mem::replace(&mut self.held, rest), stopped: false }
+        Released {
+            text: std::mem::replace(&mut self.held, rest),
+            stopped: false,
+        }
     }
 
     /// The answer ended: what was held back was no stop string after all.
@@ -58,7 +84,13 @@ impl StopStrings {
     fn first_possible_start(&self) -> usize {
         let longest = self.strings.iter().map(String::len).max().unwrap_or(0);
         let earliest = self.held.len().saturating_sub(longest);
-        let begins = |start: &usize| self.held.get(*start..).is_some_and(|tail| self.strings.iter().any(|string| string.starts_with(tail)));
-        (earliest..self.held.len()).find(begins).unwrap_or(self.held.len())
+        let begins = |start: &usize| {
+            self.held
+                .get(*start..)
+                .is_some_and(|tail| self.strings.iter().any(|string| string.starts_with(tail)))
+        };
+        (earliest..self.held.len())
+            .find(begins)
+            .unwrap_or(self.held.len())
     }
 }

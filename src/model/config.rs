@@ -2,7 +2,7 @@
 
 use crate::{
     Code, Error, Result,
-    backend::{Activation, RopePairs, Dims},
+    backend::{Activation, Dims, RopePairs},
     format::{gguf::Gguf, metadata::Metadata, quoted},
 };
 
@@ -33,7 +33,10 @@ const MAX_WIDTH: u64 = 1 << 20;
 impl ModelConfig {
     /// Reads `{architecture}.*` of the metadata. Errors: `metadata`, `tensor_missing`.
     pub fn new(architecture: &str, arch: Architecture, gguf: &Gguf) -> Result<ModelConfig> {
-        let keys = Keys { metadata: &gguf.metadata, architecture };
+        let keys = Keys {
+            metadata: &gguf.metadata,
+            architecture,
+        };
         let embedding = keys.width("embedding_length")?;
         let heads = keys.width("attention.head_count")?;
         let kv_heads = keys.opt_width("attention.head_count_kv")?.unwrap_or(heads);
@@ -52,11 +55,16 @@ impl ModelConfig {
                 kv_heads,
                 head_dim: head,
                 feed_forward: keys.width("feed_forward_length")?,
-                vocab: usize::try_from(vocab).ok().filter(|&v| v <= MAX_WIDTH as usize).ok_or_else(|| keys.bad("vocabulary", vocab))?,
+                vocab: usize::try_from(vocab)
+                    .ok()
+                    .filter(|&v| v <= MAX_WIDTH as usize)
+                    .ok_or_else(|| keys.bad("vocabulary", vocab))?,
                 layers: keys.width("block_count")?,
             },
             context_length: keys.width_up_to("context_length", 1 << 32)?,
-            rms_eps: keys.metadata.f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
+            rms_eps: keys
+                .metadata
+                .f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
             rope_pairs: arch.rope_pairs,
             rope_frequencies: keys.rope_frequencies(rotated)?,
             qkv_bias: arch.qkv_bias,
@@ -95,13 +103,20 @@ impl Keys<'_> {
     fn bad(&self, name: &str, value: u64) -> Error {
         Error::new(
             Code::Metadata,
-            format!("`{}` is {value}, which no model that Siskin runs has. TokenSampler another conversion of the model.", self.key(name)),
+            format!(
+                "`{}` is {value}, which no model that Siskin runs has. TokenSampler another conversion of the model.",
+                self.key(name)
+            ),
         )
     }
 
     fn width_up_to(&self, name: &str, max: u64) -> Result<usize> {
         let value = self.metadata.u64(&self.key(name))?;
-        if value == 0 || value > max { Err(self.bad(name, value)) } else { usize::try_from(value).or(Ok(usize::MAX)) }
+        if value == 0 || value > max {
+            Err(self.bad(name, value))
+        } else {
+            usize::try_from(value).or(Ok(usize::MAX))
+        }
     }
 
     fn width(&self, name: &str) -> Result<usize> {
@@ -109,28 +124,42 @@ impl Keys<'_> {
     }
 
     fn opt_width(&self, name: &str) -> Result<Option<usize>> {
-        if self.metadata.get(&self.key(name)).is_none() { Ok(None) } else { self.width(name).map(Some) }
+        if self.metadata.get(&self.key(name)).is_none() {
+            Ok(None)
+        } else {
+            self.width(name).map(Some)
+        }
     }
 
     /// `base^(-2 i / rotated)` for each pair; linear scaling divides by its factor.
     fn rope_frequencies(&self, rotated: usize) -> Result<Vec<f32>> {
-        let base = self.metadata.opt_f32(&self.key("rope.freq_base"))?.unwrap_or(10_000.0);
+        let base = self
+            .metadata
+            .opt_f32(&self.key("rope.freq_base"))?
+            .unwrap_or(10_000.0);
         let factor = match self.metadata.opt_str(&self.key("rope.scaling.type"))? {
             None | Some("none") => 1.0,
             Some("linear") => self.metadata.f32(&self.key("rope.scaling.factor"))?,
             Some(other) => {
                 return Err(Error::new(
                     Code::Metadata,
-                    format!("Rope scaling of the kind {} is not supported. TokenSampler another model.", quoted(other)),
+                    format!(
+                        "Rope scaling of the kind {} is not supported. TokenSampler another model.",
+                        quoted(other)
+                    ),
                 ));
             }
         };
         if !(base.is_finite() && base > 1.0 && factor.is_finite() && factor > 0.0) {
             return Err(Error::new(
                 Code::Metadata,
-                format!("The rope base {base} or its factor {factor} is impossible. TokenSampler another conversion of the model."),
+                format!(
+                    "The rope base {base} or its factor {factor} is impossible. TokenSampler another conversion of the model."
+                ),
             ));
         }
-        Ok((0..rotated / 2).map(|i| ((base as f64).powf(-2.0 * i as f64 / rotated as f64) / factor as f64) as f32).collect())
+        Ok((0..rotated / 2)
+            .map(|i| ((base as f64).powf(-2.0 * i as f64 / rotated as f64) / factor as f64) as f32)
+            .collect())
     }
 }

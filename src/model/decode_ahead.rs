@@ -26,8 +26,15 @@ impl DecodeAhead {
 
 impl<B: Backend> Model<B> {
     /// The token that follows `tokens`. If they are the last token read, the device is already past it.
-    pub(super) async fn decode_ahead(&mut self, tokens: &[u32], choose: &mut impl TokenSampler) -> Result<u32> {
-        let here = tokens.first().map(|&token| (self.cached_tokens, token)).filter(|_| tokens.len() == 1);
+    pub(super) async fn decode_ahead(
+        &mut self,
+        tokens: &[u32],
+        choose: &mut impl TokenSampler,
+    ) -> Result<u32> {
+        let here = tokens
+            .first()
+            .map(|&token| (self.cached_tokens, token))
+            .filter(|_| tokens.len() == 1);
         if here.is_some() && self.ahead.next == here {
             self.cached_tokens += 1;
         } else {
@@ -38,9 +45,19 @@ impl<B: Backend> Model<B> {
             self.choose(choose);
         }
         let room = self.context_tokens - self.cached_tokens;
-        let most = self.backend.max_steps_ahead().min(1 + choose.more().min(room)).max(1);
+        let most = self
+            .backend
+            .max_steps_ahead()
+            .min(1 + choose.more().min(room))
+            .max(1);
         while self.ahead.unread < most {
-            self.record(Input::SampledToken, self.cached_tokens + self.ahead.unread - 1, 0, Some(Rows::Last), &mut || false);
+            self.record(
+                Input::SampledToken,
+                self.cached_tokens + self.ahead.unread - 1,
+                0,
+                Some(Rows::Last),
+                &mut || false,
+            );
             self.choose(choose);
         }
         self.ahead.unread -= 1;
@@ -54,7 +71,8 @@ impl<B: Backend> Model<B> {
     }
 
     fn choose(&mut self, choose: &impl TokenSampler) {
-        self.backend.choose(&mut self.step, choose.draw(self.ahead.unread));
+        self.backend
+            .choose(&mut self.step, choose.draw(self.ahead.unread));
         self.ahead.unread += 1;
     }
 }

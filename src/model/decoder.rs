@@ -1,6 +1,6 @@
 //! The forward pass: the only one.
 
-use super::{decode_ahead::DecodeAhead, config::ModelConfig, weights::Weights};
+use super::{config::ModelConfig, decode_ahead::DecodeAhead, weights::Weights};
 use crate::{
     Code, Error, Result,
     backend::{AttentionInput, Backend, FeedForward, Rope, Rows, sampling::TokenSampler},
@@ -50,12 +50,21 @@ struct Begun {
 
 impl<B: Backend> Model<B> {
     /// `rope_freqs` divides the config's rope frequencies, if the file holds it. Errors: `out_of_memory`.
-    pub fn new(config: ModelConfig, mut backend: B, weights: Weights<B::Buf>, rope_freqs: Option<&[f32]>, context_tokens: usize) -> Result<Self> {
+    pub fn new(
+        config: ModelConfig,
+        mut backend: B,
+        weights: Weights<B::Buf>,
+        rope_freqs: Option<&[f32]>,
+        context_tokens: usize,
+    ) -> Result<Self> {
         let mut frequencies = config.rope_frequencies.clone();
         for (frequency, divisor) in frequencies.iter_mut().zip(rope_freqs.unwrap_or_default()) {
             *frequency /= divisor;
         }
-        let rope = Rope { pairs: config.rope_pairs, frequencies };
+        let rope = Rope {
+            pairs: config.rope_pairs,
+            frequencies,
+        };
         let cache = backend.cache(&config.dims, context_tokens)?;
         let step = backend.step(&config.dims, STEP_TOKENS)?;
         Ok(Model {
@@ -117,14 +126,23 @@ impl<B: Backend> Model<B> {
     /// Appends at most [`STEP_TOKENS`] tokens to the cache; with `choose`, has it choose the token that follows the last of them. May be
     /// interrupted: after each layer but the last `pause` is asked. The same call again goes on, any other begins anew.
     /// Errors: as [`Model::forward`].
-    pub async fn step(&mut self, tokens: &[u32], choose: Option<&mut impl TokenSampler>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
+    pub async fn step(
+        &mut self,
+        tokens: &[u32],
+        choose: Option<&mut impl TokenSampler>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<Outcome> {
         self.check_step(tokens)?;
         match choose {
-            Some(choose) if self.backend.max_steps_ahead() > 0 => Ok(Outcome::Done(Some(self.decode_ahead(tokens, choose).await?))),
+            Some(choose) if self.backend.max_steps_ahead() > 0 => Ok(Outcome::Done(Some(
+                self.decode_ahead(tokens, choose).await?,
+            ))),
             choose => {
                 let layers = self.append(tokens, choose.is_some().then_some(Rows::Last), pause);
                 if layers < self.weights.layers.len() {
-                    return Ok(Outcome::Paused(layers as f32 / self.weights.layers.len() as f32));
+                    return Ok(Outcome::Paused(
+                        layers as f32 / self.weights.layers.len() as f32,
+                    ));
                 }
                 let Some(choose) = choose else {
                     self.backend.submit(&mut self.step).await?;
@@ -149,26 +167,37 @@ impl<B: Backend> Model<B> {
 
     fn check_step(&self, tokens: &[u32]) -> Result<()> {
         if tokens.len() > STEP_TOKENS {
-            return Err(Error::new(Code::InvalidArgument, format!("A step takes at most {STEP_TOKENS} tokens; pass fewer.")));
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("A step takes at most {STEP_TOKENS} tokens; pass fewer."),
+            ));
         }
         self.check(tokens)
     }
 
     fn check(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
-            return Err(Error::new(Code::InvalidArgument, "There are no tokens to run; give at least one."));
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "There are no tokens to run; give at least one.",
+            ));
         }
         if let Some(bad) = tokens.iter().find(|&&t| t as usize >= self.vocab_size()) {
             return Err(Error::new(
                 Code::InvalidArgument,
-                format!("Token {bad} is outside the vocabulary of {} tokens; use ids that this model's tokenizer gave.", self.vocab_size()),
+                format!(
+                    "Token {bad} is outside the vocabulary of {} tokens; use ids that this model's tokenizer gave.",
+                    self.vocab_size()
+                ),
             ));
         }
         let (needed, room) = (self.cached_tokens + tokens.len(), self.context_tokens);
         if needed > room {
             return Err(Error::new(
                 Code::ContextFull,
-                format!("All {needed} tokens do not fit the context of {room}. Shorten the text, or load the model with a longer context."),
+                format!(
+                    "All {needed} tokens do not fit the context of {room}. Shorten the text, or load the model with a longer context."
+                ),
             ));
         }
         Ok(())
@@ -186,12 +215,30 @@ impl<B: Backend> Model<B> {
     }
 
     /// Records a step, or goes on with it. Returns the number of layers that the tokens are through; after the last they count as cached.
-    pub(super) fn append(&mut self, tokens: &[u32], rows: Option<Rows>, pause: &mut impl FnMut() -> bool) -> usize {
-        let first = self.begun.take().filter(|begun| begun.tokens == tokens).map_or(0, |begun| begun.layers);
+    pub(super) fn append(
+        &mut self,
+        tokens: &[u32],
+        rows: Option<Rows>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> usize {
+        let first = self
+            .begun
+            .take()
+            .filter(|begun| begun.tokens == tokens)
+            .map_or(0, |begun| begun.layers);
         self.ahead.end();
-        let layers = self.record(Input::Tokens(tokens), self.cached_tokens, first, rows, pause);
+        let layers = self.record(
+            Input::Tokens(tokens),
+            self.cached_tokens,
+            first,
+            rows,
+            pause,
+        );
         if layers < self.weights.layers.len() {
-            self.begun = Some(Begun { tokens: tokens.to_vec(), layers });
+            self.begun = Some(Begun {
+                tokens: tokens.to_vec(),
+                layers,
+            });
         } else {
             self.cached_tokens += tokens.len();
         }
@@ -207,10 +254,20 @@ impl<B: Backend> Model<B> {
         rows: Option<Rows>,
         pause: &mut impl FnMut() -> bool,
     ) -> usize {
-        let Self { config, backend, weights, rope, cache, step, .. } = self;
+        let Self {
+            config,
+            backend,
+            weights,
+            rope,
+            cache,
+            step,
+            ..
+        } = self;
         let eps = config.rms_eps;
         match input {
-            Input::Tokens(tokens) if first == 0 => backend.embed(step, &weights.token_embd, tokens, position),
+            Input::Tokens(tokens) if first == 0 => {
+                backend.embed(step, &weights.token_embd, tokens, position)
+            }
             Input::Tokens(_) => {}
             Input::SampledToken => backend.embed_sampled(step, &weights.token_embd, position),
         }
@@ -235,8 +292,16 @@ impl<B: Backend> Model<B> {
             backend.tap(step, Some(i), "attn");
             backend.project_add(step, &w.attn_output);
             backend.tap(step, Some(i), "attn_output");
-            backend
-                .feed_forward(step, &FeedForward { norm: &w.ffn_norm, gate: &w.ffn_gate, up: &w.ffn_up, activation: config.activation, eps });
+            backend.feed_forward(
+                step,
+                &FeedForward {
+                    norm: &w.ffn_norm,
+                    gate: &w.ffn_gate,
+                    up: &w.ffn_up,
+                    activation: config.activation,
+                    eps,
+                },
+            );
             backend.tap(step, Some(i), "ffn_up");
             backend.project_add(step, &w.ffn_down);
             backend.tap(step, Some(i), "ffn_down");
@@ -246,7 +311,13 @@ impl<B: Backend> Model<B> {
             }
         }
         if let Some(rows) = rows {
-            backend.lm_head(step, &weights.output_norm, weights.output.as_ref().unwrap_or(&weights.token_embd), eps, rows);
+            backend.lm_head(
+                step,
+                &weights.output_norm,
+                weights.output.as_ref().unwrap_or(&weights.token_embd),
+                eps,
+                rows,
+            );
         }
         weights.layers.len()
     }

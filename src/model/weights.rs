@@ -46,7 +46,14 @@ fn expected(config: &ModelConfig) -> Vec<Expected> {
     let w = &config.dims;
     let (q, kv) = (w.heads * w.head_dim, w.kv_heads * w.head_dim);
     let mut list = Vec::new();
-    let mut add = |name: String, rows, cols, optional| list.push(Expected { name, rows, cols, optional });
+    let mut add = |name: String, rows, cols, optional| {
+        list.push(Expected {
+            name,
+            rows,
+            cols,
+            optional,
+        })
+    };
     add("token_embd.weight".into(), w.vocab, w.embedding, false);
     add("output.weight".into(), w.vocab, w.embedding, true);
     add("output_norm.weight".into(), 1, w.embedding, false);
@@ -75,16 +82,24 @@ fn expected(config: &ModelConfig) -> Vec<Expected> {
 }
 
 fn missing(name: &str) -> Error {
-    Error::new(Code::TensorMissing, format!("The file lacks the tensor `{name}`. Download it again, or choose another model."))
+    Error::new(
+        Code::TensorMissing,
+        format!("The file lacks the tensor `{name}`. Download it again, or choose another model."),
+    )
 }
 
 /// The tensors of the file that the decoder uses, in the file's order. Checked before a byte of them is downloaded.
 /// Errors: `tensor_missing`, `tensor_shape`.
 pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
-    let mut wanted: HashMap<String, Expected> = expected(config).into_iter().map(|e| (e.name.clone(), e)).collect();
+    let mut wanted: HashMap<String, Expected> = expected(config)
+        .into_iter()
+        .map(|e| (e.name.clone(), e))
+        .collect();
     let mut selected = Vec::new();
     for tensor in &gguf.tensors {
-        let Some(e) = wanted.remove(&tensor.name) else { continue };
+        let Some(e) = wanted.remove(&tensor.name) else {
+            continue;
+        };
         if (tensor.rows(), tensor.cols()) != (e.rows as u64, e.cols as u64) {
             return Err(Error::new(
                 Code::TensorShape,
@@ -100,7 +115,11 @@ pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
         }
         selected.push(tensor.clone());
     }
-    let mut absent: Vec<&str> = wanted.values().filter(|e| !e.optional).map(|e| e.name.as_str()).collect();
+    let mut absent: Vec<&str> = wanted
+        .values()
+        .filter(|e| !e.optional)
+        .map(|e| e.name.as_str())
+        .collect();
     absent.sort_unstable();
     match absent.first() {
         Some(name) => Err(missing(name)),

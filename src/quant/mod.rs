@@ -67,7 +67,11 @@ impl Levels {
     }
 
     fn above_minimum(q: [i8; 32], scale: f32, minimum: f32) -> Self {
-        Self { q, scale: [scale; 2], minimum: [minimum; 2] }
+        Self {
+            q,
+            scale: [scale; 2],
+            minimum: [minimum; 2],
+        }
     }
 }
 
@@ -131,7 +135,10 @@ impl DType {
 
     /// The type with this number in ggml's `enum ggml_type`, if Siskin reads it.
     pub fn from_ggml(number: u32) -> Option<Self> {
-        Self::ALL.iter().copied().find(|dtype| dtype.to_ggml() == number)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|dtype| dtype.to_ggml() == number)
     }
 
     /// The type's number in ggml's `enum ggml_type`.
@@ -157,7 +164,9 @@ impl DType {
     /// Bytes of `elements` weights; `None` if they are no whole number of blocks, or too many to count.
     pub fn size_bytes(self, elements: u64) -> Option<u64> {
         let block_len = self.block_len() as u64;
-        elements.is_multiple_of(block_len).then(|| (elements / block_len).checked_mul(self.block_bytes() as u64))?
+        elements
+            .is_multiple_of(block_len)
+            .then(|| (elements / block_len).checked_mul(self.block_bytes() as u64))?
     }
 
     /// Unpacks whole blocks.
@@ -197,16 +206,56 @@ impl DType {
             DType::F32 => const { &Format::of::<F32, 1>(0, "F32").quantized::<F32, 1>() },
             DType::F16 => const { &Format::of::<F16, 1>(1, "F16").quantized::<F16, 1>() },
             DType::BF16 => const { &Format::of::<BF16, 1>(30, "BF16").quantized::<BF16, 1>() },
-            DType::Q4_0 => const { &Format::of::<BlockQ4_0, 32>(2, "Q4_0").levelled::<BlockQ4_0, 1>().quantized::<BlockQ4_0, 32>() },
-            DType::Q4_1 => const { &Format::of::<BlockQ4_1, 32>(3, "Q4_1").levelled::<BlockQ4_1, 1>().quantized::<BlockQ4_1, 32>() },
-            DType::Q5_0 => const { &Format::of::<BlockQ5_0, 32>(6, "Q5_0").levelled::<BlockQ5_0, 1>().quantized::<BlockQ5_0, 32>() },
-            DType::Q5_1 => const { &Format::of::<BlockQ5_1, 32>(7, "Q5_1").levelled::<BlockQ5_1, 1>().quantized::<BlockQ5_1, 32>() },
-            DType::Q8_0 => const { &Format::of::<BlockQ8_0, 32>(8, "Q8_0").levelled::<BlockQ8_0, 1>().quantized::<BlockQ8_0, 32>() },
-            DType::Q2K => const { &Format::of::<BlockQ2K, 256>(10, "Q2_K").levelled::<BlockQ2K, 8>() },
-            DType::Q3K => const { &Format::of::<BlockQ3K, 256>(11, "Q3_K").levelled::<BlockQ3K, 8>() },
-            DType::Q4K => const { &Format::of::<BlockQ4K, 256>(12, "Q4_K").levelled::<BlockQ4K, 8>() },
-            DType::Q5K => const { &Format::of::<BlockQ5K, 256>(13, "Q5_K").levelled::<BlockQ5K, 8>() },
-            DType::Q6K => const { &Format::of::<BlockQ6K, 256>(14, "Q6_K").levelled::<BlockQ6K, 8>() },
+            DType::Q4_0 => {
+                const {
+                    &Format::of::<BlockQ4_0, 32>(2, "Q4_0")
+                        .levelled::<BlockQ4_0, 1>()
+                        .quantized::<BlockQ4_0, 32>()
+                }
+            }
+            DType::Q4_1 => {
+                const {
+                    &Format::of::<BlockQ4_1, 32>(3, "Q4_1")
+                        .levelled::<BlockQ4_1, 1>()
+                        .quantized::<BlockQ4_1, 32>()
+                }
+            }
+            DType::Q5_0 => {
+                const {
+                    &Format::of::<BlockQ5_0, 32>(6, "Q5_0")
+                        .levelled::<BlockQ5_0, 1>()
+                        .quantized::<BlockQ5_0, 32>()
+                }
+            }
+            DType::Q5_1 => {
+                const {
+                    &Format::of::<BlockQ5_1, 32>(7, "Q5_1")
+                        .levelled::<BlockQ5_1, 1>()
+                        .quantized::<BlockQ5_1, 32>()
+                }
+            }
+            DType::Q8_0 => {
+                const {
+                    &Format::of::<BlockQ8_0, 32>(8, "Q8_0")
+                        .levelled::<BlockQ8_0, 1>()
+                        .quantized::<BlockQ8_0, 32>()
+                }
+            }
+            DType::Q2K => {
+                const { &Format::of::<BlockQ2K, 256>(10, "Q2_K").levelled::<BlockQ2K, 8>() }
+            }
+            DType::Q3K => {
+                const { &Format::of::<BlockQ3K, 256>(11, "Q3_K").levelled::<BlockQ3K, 8>() }
+            }
+            DType::Q4K => {
+                const { &Format::of::<BlockQ4K, 256>(12, "Q4_K").levelled::<BlockQ4K, 8>() }
+            }
+            DType::Q5K => {
+                const { &Format::of::<BlockQ5K, 256>(13, "Q5_K").levelled::<BlockQ5K, 8>() }
+            }
+            DType::Q6K => {
+                const { &Format::of::<BlockQ6K, 256>(14, "Q6_K").levelled::<BlockQ6K, 8>() }
+            }
         }
     }
 }
@@ -242,17 +291,27 @@ impl Format {
     }
 
     const fn levelled<B: Levelled<GROUPS>, const GROUPS: usize>(self) -> Self {
-        Self { levels: Some(levels::<B, GROUPS>), ..self }
+        Self {
+            levels: Some(levels::<B, GROUPS>),
+            ..self
+        }
     }
 
     const fn quantized<B: Quantize<LEN>, const LEN: usize>(self) -> Self {
-        Self { quantize: Some(quantize::<B, LEN>), ..self }
+        Self {
+            quantize: Some(quantize::<B, LEN>),
+            ..self
+        }
     }
 }
 
 fn dequantize<B: Block<LEN>, const LEN: usize>(bytes: &[u8], out: &mut [f32]) {
     let blocks: &[B] = bytemuck::cast_slice(bytes);
-    assert_eq!(blocks.len() * LEN, out.len(), "as many weights as the blocks hold");
+    assert_eq!(
+        blocks.len() * LEN,
+        out.len(),
+        "as many weights as the blocks hold"
+    );
     for (block, out) in blocks.iter().zip(out.as_chunks_mut().0) {
         block.dequantize(out);
     }
@@ -260,14 +319,20 @@ fn dequantize<B: Block<LEN>, const LEN: usize>(bytes: &[u8], out: &mut [f32]) {
 
 fn levels<B: Levelled<GROUPS>, const GROUPS: usize>(bytes: &[u8], out: &mut [Levels]) {
     let blocks: &[B] = bytemuck::cast_slice(bytes);
-    assert_eq!(blocks.len() * GROUPS, out.len(), "as many weights as the blocks hold");
+    assert_eq!(
+        blocks.len() * GROUPS,
+        out.len(),
+        "as many weights as the blocks hold"
+    );
     for (block, out) in blocks.iter().zip(out.as_chunks_mut().0) {
         block.levels(out);
     }
 }
 
 fn scales_are_finite<B: Block<LEN>, const LEN: usize>(bytes: &[u8]) -> bool {
-    bytemuck::cast_slice::<u8, B>(bytes).iter().all(B::scales_are_finite)
+    bytemuck::cast_slice::<u8, B>(bytes)
+        .iter()
+        .all(B::scales_are_finite)
 }
 
 fn quantize<B: Quantize<LEN>, const LEN: usize>(values: &[f32], out: &mut Vec<u8>) -> Option<()> {

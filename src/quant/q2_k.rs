@@ -19,9 +19,11 @@ impl Levelled<8> for BlockQ2K {
     fn levels(&self, out: &mut [Levels; 8]) {
         let (d, dmin) = (self.d.to_f32(), self.dmin.to_f32());
         for (group, out) in out.iter_mut().enumerate() {
-            out.q = std::array::from_fn(|l| (self.qs[group / 4 * 32 + l] >> (group % 4 * 2) & 3) as i8);
+            out.q =
+                std::array::from_fn(|l| (self.qs[group / 4 * 32 + l] >> (group % 4 * 2) & 3) as i8);
             out.scale = std::array::from_fn(|i| d * f32::from(self.scales[2 * group + i] & 15));
-            out.minimum = std::array::from_fn(|i| dmin * f32::from(self.scales[2 * group + i] >> 4));
+            out.minimum =
+                std::array::from_fn(|i| dmin * f32::from(self.scales[2 * group + i] >> 4));
         }
     }
 

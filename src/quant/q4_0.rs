@@ -29,7 +29,10 @@ impl Quantize<32> for BlockQ4_0 {
         let d = farthest_from_zero(values) / -8.0;
         let inverse = inverse_or_zero(d);
         let q = |value: f32| ((value * inverse + 8.5) as u8).min(15);
-        Self { d: F16::from_f32(d), qs: std::array::from_fn(|i| q(values[i]) | q(values[i + 16]) << 4) }
+        Self {
+            d: F16::from_f32(d),
+            qs: std::array::from_fn(|i| q(values[i]) | q(values[i + 16]) << 4),
+        }
     }
 }
 
@@ -40,7 +43,13 @@ pub(super) fn nibble(qs: &[u8; 16], i: usize) -> u8 {
 
 /// The first of the values with the largest magnitude: the one that a symmetric format meets exactly.
 pub(super) fn farthest_from_zero(values: &[f32; 32]) -> f32 {
-    values.iter().fold(0.0, |farthest: f32, &value| if value.abs() > farthest.abs() { value } else { farthest })
+    values.iter().fold(0.0, |farthest: f32, &value| {
+        if value.abs() > farthest.abs() {
+            value
+        } else {
+            farthest
+        }
+    })
 }
 
 /// `1 / d`, and 0 for the block of zeros, whose scale is 0.

@@ -34,10 +34,18 @@ impl Quantize<32> for BlockQ4_1 {
         let d = (max - min) / 15.0;
         let inverse = inverse_or_zero(d);
         let q = |value: f32| (((value - min) * inverse + 0.5) as u8).min(15);
-        Self { d: F16::from_f32(d), m: F16::from_f32(min), qs: std::array::from_fn(|i| q(values[i]) | q(values[i + 16]) << 4) }
+        Self {
+            d: F16::from_f32(d),
+            m: F16::from_f32(min),
+            qs: std::array::from_fn(|i| q(values[i]) | q(values[i + 16]) << 4),
+        }
     }
 }
 
 pub(super) fn min_and_max(values: &[f32; 32]) -> (f32, f32) {
-    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), &value| (min.min(value), max.max(value)))
+    values
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), &value| {
+            (min.min(value), max.max(value))
+        })
 }

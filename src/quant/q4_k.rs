@@ -21,7 +21,10 @@ pub fn scale_and_min(scales: &[u8; 12], group: usize) -> (u8, u8) {
         (scales[group] & 63, scales[group + 4] & 63)
     } else {
         let low = scales[group + 4];
-        (low & 15 | scales[group - 4] >> 6 << 4, low >> 4 | scales[group] >> 6 << 4)
+        (
+            low & 15 | scales[group - 4] >> 6 << 4,
+            low >> 4 | scales[group] >> 6 << 4,
+        )
     }
 }
 
@@ -31,7 +34,9 @@ impl Levelled<8> for BlockQ4K {
         let (d, dmin) = (self.d.to_f32(), self.dmin.to_f32());
         for (group, out) in out.iter_mut().enumerate() {
             let (scale, min) = scale_and_min(&self.scales, group);
-            let q = std::array::from_fn(|l| (self.qs[group / 2 * 32 + l] >> (group % 2 * 4) & 15) as i8);
+            let q = std::array::from_fn(|l| {
+                (self.qs[group / 2 * 32 + l] >> (group % 2 * 4) & 15) as i8
+            });
             *out = Levels::above_minimum(q, d * f32::from(scale), dmin * f32::from(min));
         }
     }

@@ -16,7 +16,10 @@ block_bytes!(BlockQ5_0, 22);
 impl Levelled<1> for BlockQ5_0 {
     /// `dequantize_row_q5_0`
     fn levels(&self, out: &mut [Levels; 1]) {
-        *out = [Levels::symmetric(unpack(self.qh, &self.qs).map(|q| q as i8 - 16), self.d.to_f32())];
+        *out = [Levels::symmetric(
+            unpack(self.qh, &self.qs).map(|q| q as i8 - 16),
+            self.d.to_f32(),
+        )];
     }
 
     fn scales_are_finite(&self) -> bool {
@@ -30,7 +33,11 @@ impl Quantize<32> for BlockQ5_0 {
         let d = farthest_from_zero(values) / -16.0;
         let inverse = inverse_or_zero(d);
         let (qh, qs) = pack(&values.map(|value| ((value * inverse + 16.5) as u8).min(31)));
-        Self { d: F16::from_f32(d), qh, qs }
+        Self {
+            d: F16::from_f32(d),
+            qh,
+            qs,
+        }
     }
 }
 
@@ -38,7 +45,8 @@ impl Quantize<32> for BlockQ5_0 {
 pub(super) fn unpack(qh: [u8; 4], qs: &[u8; 16]) -> [u8; 32] {
     // Eight at a time, a byte each: a load of a model is mostly this.
     let word = |i: usize| {
-        let nibbles = u64::from_le_bytes(std::array::from_fn(|t| qs[i % 2 * 8 + t])) >> (i / 2 * 4) & LOW_NIBBLES;
+        let nibbles = u64::from_le_bytes(std::array::from_fn(|t| qs[i % 2 * 8 + t])) >> (i / 2 * 4)
+            & LOW_NIBBLES;
         // Bit t of the byte alone in byte t, then whether it is set, as 128, then as 16.
         let fifths = u64::from(qh[i]).wrapping_mul(EACH_BYTE) & DIAGONAL;
         (nibbles | ((fifths + 127 * EACH_BYTE) & (128 * EACH_BYTE)) >> 3).to_le_bytes()
@@ -52,6 +60,12 @@ const DIAGONAL: u64 = 0x8040_2010_0804_0201;
 
 /// The way back from `unpack`.
 pub(super) fn pack(q: &[u8; 32]) -> ([u8; 4], [u8; 16]) {
-    let qh = q.iter().enumerate().fold(0, |qh, (i, &q)| qh | u32::from(q >> 4) << i);
-    (qh.to_le_bytes(), std::array::from_fn(|i| q[i] & 15 | q[i + 16] << 4))
+    let qh = q
+        .iter()
+        .enumerate()
+        .fold(0, |qh, (i, &q)| qh | u32::from(q >> 4) << i);
+    (
+        qh.to_le_bytes(),
+        std::array::from_fn(|i| q[i] & 15 | q[i + 16] << 4),
+    )
 }

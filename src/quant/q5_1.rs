@@ -19,7 +19,11 @@ block_bytes!(BlockQ5_1, 24);
 impl Levelled<1> for BlockQ5_1 {
     /// `dequantize_row_q5_1`
     fn levels(&self, out: &mut [Levels; 1]) {
-        *out = [Levels::above_minimum(unpack(self.qh, &self.qs).map(|q| q as i8), self.d.to_f32(), -self.m.to_f32())];
+        *out = [Levels::above_minimum(
+            unpack(self.qh, &self.qs).map(|q| q as i8),
+            self.d.to_f32(),
+            -self.m.to_f32(),
+        )];
     }
 
     fn scales_are_finite(&self) -> bool {
@@ -34,6 +38,11 @@ impl Quantize<32> for BlockQ5_1 {
         let d = (max - min) / 31.0;
         let inverse = inverse_or_zero(d);
         let (qh, qs) = pack(&values.map(|value| (((value - min) * inverse + 0.5) as u8).min(31)));
-        Self { d: F16::from_f32(d), m: F16::from_f32(min), qh, qs }
+        Self {
+            d: F16::from_f32(d),
+            m: F16::from_f32(min),
+            qh,
+            qs,
+        }
     }
 }

@@ -26,8 +26,14 @@ impl Levelled<1> for BlockQ8_0 {
 impl Quantize<32> for BlockQ8_0 {
     /// `quantize_row_q8_0_ref`
     fn quantize(values: &[f32; 32]) -> Self {
-        let d = values.iter().fold(0.0, |max: f32, value| max.max(value.abs())) / 127.0;
+        let d = values
+            .iter()
+            .fold(0.0, |max: f32, value| max.max(value.abs()))
+            / 127.0;
         let inverse = inverse_or_zero(d);
-        Self { d: F16::from_f32(d), qs: values.map(|value| (value * inverse).round() as i8) }
+        Self {
+            d: F16::from_f32(d),
+            qs: values.map(|value| (value * inverse).round() as i8),
+        }
     }
 }

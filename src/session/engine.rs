@@ -50,7 +50,10 @@ impl AnyLoader {
 
     /// Tries the graphics card on the kernels that the model needs. With `threads` above 0 it must also be faster than so many of the
     /// processor's. Errors: `gpu_refused`, and those of the device.
-    #[cfg_attr(target_feature = "atomics", expect(unused_variables, reason = "there is no GPU to compare with"))]
+    #[cfg_attr(
+        target_feature = "atomics",
+        expect(unused_variables, reason = "there is no GPU to compare with")
+    )]
     pub async fn probe(&self, threads: usize) -> Result<()> {
         match self {
             Self::Cpu(_) => Ok(()),
@@ -193,7 +196,12 @@ impl Decoder for AnyModel {
     fn truncate(&mut self, tokens: usize) {
         with_model!(self, model => model.truncate(tokens));
     }
-    async fn step(&mut self, tokens: &[u32], sampler: Option<&mut Sampler>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
+    async fn step(
+        &mut self,
+        tokens: &[u32],
+        sampler: Option<&mut Sampler>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<Outcome> {
         with_model!(self, model => model.step(tokens, sampler, pause).await)
     }
 }

@@ -30,7 +30,14 @@ pub struct ModelInfo {
 }
 
 impl From<&Loaded<AnyModel>> for ModelInfo {
-    fn from(Loaded { model, template, facts, .. }: &Loaded<AnyModel>) -> Self {
+    fn from(
+        Loaded {
+            model,
+            template,
+            facts,
+            ..
+        }: &Loaded<AnyModel>,
+    ) -> Self {
         Self {
             name: facts.name.clone(),
             architecture: facts.architecture.clone(),

@@ -42,7 +42,11 @@ impl From<Loaded<AnyModel>> for Session {
 
 impl<D: Decoder> Session<D> {
     pub fn new(decoder: D, tokenizer: Tokenizer, template: Option<ChatTemplate>) -> Self {
-        Self { generator: Generator::new(decoder), tokenizer, template }
+        Self {
+            generator: Generator::new(decoder),
+            tokenizer,
+            template,
+        }
     }
 
     pub fn decoder(&self) -> &D {
@@ -58,16 +62,33 @@ impl<D: Decoder> Session<D> {
     /// Errors, each of which leaves the session as it was: `busy`, `template`, `context_full`, `invalid_argument`.
     pub fn start(&mut self, request: ChatRequest) -> Result<()> {
         if self.generator.is_writing() {
-            return Err(Error::new(Code::Busy, "An answer is being written. Wait for its end, or stop it first."));
+            return Err(Error::new(
+                Code::Busy,
+                "An answer is being written. Wait for its end, or stop it first.",
+            ));
         }
-        let ChatRequest { messages, tools, max_tokens, sampling, stop, context_overflow } = request;
+        let ChatRequest {
+            messages,
+            tools,
+            max_tokens,
+            sampling,
+            stop,
+            context_overflow,
+        } = request;
         let messages = Value::Array(messages);
         let prompt = self.prompt(&messages, tools.as_ref(), true)?;
         let head_tokens = match context_overflow {
             ContextOverflow::Slide => self.head_tokens(&messages, tools.as_ref(), &prompt),
             ContextOverflow::Error => 0,
         };
-        let options = GenerateOptions { prompt, max_tokens, sampling, stop, context_overflow, head_tokens };
+        let options = GenerateOptions {
+            prompt,
+            max_tokens,
+            sampling,
+            stop,
+            context_overflow,
+            head_tokens,
+        };
         self.generator.start(options, &self.tokenizer)
     }
 
@@ -99,20 +120,39 @@ impl<D: Decoder> Session<D> {
         match tokens.iter().find(|&&token| token as usize >= vocab_size) {
             None => Ok(self.tokenizer.decode(tokens)),
             Some(token) => {
-                let message =
-                    format!("Token {token} is outside the vocabulary of {vocab_size} tokens; use ids that this model's tokenizer gave.");
+                let message = format!(
+                    "Token {token} is outside the vocabulary of {vocab_size} tokens; use ids that this model's tokenizer gave."
+                );
                 Err(Error::new(Code::InvalidArgument, message))
             }
         }
     }
 
-    fn prompt(&self, messages: &Value, tools: Option<&Value>, add_generation_prompt: bool) -> Result<Vec<u32>> {
+    fn prompt(
+        &self,
+        messages: &Value,
+        tools: Option<&Value>,
+        add_generation_prompt: bool,
+    ) -> Result<Vec<u32>> {
         let Some(template) = &self.template else {
-            return Err(Error::new(Code::Template, "The model has no chat template; use one that was made for chat (\"instruct\")."));
+            return Err(Error::new(
+                Code::Template,
+                "The model has no chat template; use one that was made for chat (\"instruct\").",
+            ));
         };
-        let mut tokens = chat_tokens(&self.tokenizer, template, messages, tools, add_generation_prompt)?;
+        let mut tokens = chat_tokens(
+            &self.tokenizer,
+            template,
+            messages,
+            tools,
+            add_generation_prompt,
+        )?;
         // Some templates leave BOS to the tokenizer.
-        if let Some(bos) = self.tokenizer.bos().filter(|bos| self.tokenizer.add_bos() && tokens.first() != Some(bos)) {
+        if let Some(bos) = self
+            .tokenizer
+            .bos()
+            .filter(|bos| self.tokenizer.add_bos() && tokens.first() != Some(bos))
+        {
             tokens.insert(0, bos);
         }
         Ok(tokens)
@@ -121,12 +161,26 @@ impl<D: Decoder> Session<D> {
     /// How much of the prompt says what holds for the whole conversation, the system messages: what it shares with the prompt of an
     /// empty conversation, up to the last turn that ends in there.
     fn head_tokens(&self, messages: &Value, tools: Option<&Value>, prompt: &[u32]) -> usize {
-        let system = messages.as_array().into_iter().flatten().take_while(|message| message["role"] == "system");
-        let opening = system.cloned().chain([json!({"role": "user", "content": ""})]).collect();
+        let system = messages
+            .as_array()
+            .into_iter()
+            .flatten()
+            .take_while(|message| message["role"] == "system");
+        let opening = system
+            .cloned()
+            .chain([json!({"role": "user", "content": ""})])
+            .collect();
         // A template that refuses the empty conversation has no such head.
         let opening = self.prompt(&opening, tools, false).unwrap_or_default();
-        let shared = prompt.iter().zip(&opening).take_while(|(token, opening)| token == opening).count();
-        let turns_end = prompt.iter().take(shared).rposition(|&token| self.tokenizer.is_end(token));
+        let shared = prompt
+            .iter()
+            .zip(&opening)
+            .take_while(|(token, opening)| token == opening)
+            .count();
+        let turns_end = prompt
+            .iter()
+            .take(shared)
+            .rposition(|&token| self.tokenizer.is_end(token));
         turns_end.map_or(shared, |end| end + 1)
     }
 }

@@ -3,7 +3,10 @@
 
 use crate::{
     Code, Error, Result,
-    backend::{AttentionInput, Backend, FeedForward, Rope, Rows, Dims, sampling::TokenSampler, cpu::Cpu, gpu::Gpu},
+    backend::{
+        AttentionInput, Backend, Dims, FeedForward, Rope, Rows, cpu::Cpu, gpu::Gpu,
+        sampling::TokenSampler,
+    },
     format::gguf::TensorInfo,
     generate::{
         rng::Pcg32,
@@ -51,8 +54,14 @@ struct Formats {
 impl Formats {
     /// Of each block of the file, each once.
     fn of(plan: &[TensorInfo], blocks: usize) -> Vec<Self> {
-        let find = |name: &str| plan.iter().find(|tensor| tensor.name == name).map(|tensor| tensor.dtype);
-        let Some(table) = find("token_embd.weight") else { return Vec::new() };
+        let find = |name: &str| {
+            plan.iter()
+                .find(|tensor| tensor.name == name)
+                .map(|tensor| tensor.dtype)
+        };
+        let Some(table) = find("token_embd.weight") else {
+            return Vec::new();
+        };
         let output = find("output.weight").unwrap_or(table);
         let mut list = Vec::new();
         for block in 0..blocks {
@@ -104,32 +113,100 @@ impl<B: Backend> Probe<B> {
         let mut matrix = |dtype, rows, cols| weight(&mut backend, dtype, rows, cols, &mut rng);
         let norm = matrix(DType::F32, 1, w.embedding)?;
         let table = matrix(formats.table, w.vocab, w.embedding)?;
-        let input = [matrix(formats.q, q, w.embedding)?, matrix(formats.k, kv, w.embedding)?, matrix(formats.v, kv, w.embedding)?];
+        let input = [
+            matrix(formats.q, q, w.embedding)?,
+            matrix(formats.k, kv, w.embedding)?,
+            matrix(formats.v, kv, w.embedding)?,
+        ];
         let biases = match config.qkv_bias {
-            true => Some([matrix(DType::F32, 1, q)?, matrix(DType::F32, 1, kv)?, matrix(DType::F32, 1, kv)?]),
+            true => Some([
+                matrix(DType::F32, 1, q)?,
+                matrix(DType::F32, 1, kv)?,
+                matrix(DType::F32, 1, kv)?,
+            ]),
             false => None,
         };
         let o = matrix(formats.o, w.embedding, q)?;
-        let feed = [matrix(formats.gate, w.feed_forward, w.embedding)?, matrix(formats.up, w.feed_forward, w.embedding)?];
+        let feed = [
+            matrix(formats.gate, w.feed_forward, w.embedding)?,
+            matrix(formats.up, w.feed_forward, w.embedding)?,
+        ];
         let down = matrix(formats.down, w.embedding, w.feed_forward)?;
         let output = matrix(formats.output, w.vocab, w.embedding)?;
         let cache = backend.cache(w, CONTEXT_TOKENS)?;
         let step = backend.step(w, PROMPT.len())?;
-        let rope = Rope { pairs: config.rope_pairs, frequencies: config.rope_frequencies.clone() };
-        Ok(Self { backend, step, cache, norm, table, input, biases, o, feed, down, output, rope, config: config.clone() })
+        let rope = Rope {
+            pairs: config.rope_pairs,
+            frequencies: config.rope_frequencies.clone(),
+        };
+        Ok(Self {
+            backend,
+            step,
+            cache,
+            norm,
+            table,
+            input,
+            biases,
+            o,
+            feed,
+            down,
+            output,
+            rope,
+            config: config.clone(),
+        })
     }
 
     /// Takes tokens through so many blocks, all of them this one.
     fn record(&mut self, tokens: &[u32], position: usize, blocks: usize, rows: Rows) {
-        let Self { backend, step, cache, norm, table, input: [q, k, v], biases, o, feed: [gate, up], down, output, rope, config } = self;
+        let Self {
+            backend,
+            step,
+            cache,
+            norm,
+            table,
+            input: [q, k, v],
+            biases,
+            o,
+            feed: [gate, up],
+            down,
+            output,
+            rope,
+            config,
+        } = self;
         let eps = config.rms_eps;
-        let [q_bias, k_bias, v_bias] = biases.as_ref().map_or([None; 3], |biases| biases.each_ref().map(Some));
+        let [q_bias, k_bias, v_bias] = biases
+            .as_ref()
+            .map_or([None; 3], |biases| biases.each_ref().map(Some));
         backend.embed(step, table, tokens, position);
         for _ in 0..blocks {
-            backend.attention_input(step, cache, 0, &AttentionInput { norm, q, k, v, q_bias, k_bias, v_bias, rope, eps });
+            backend.attention_input(
+                step,
+                cache,
+                0,
+                &AttentionInput {
+                    norm,
+                    q,
+                    k,
+                    v,
+                    q_bias,
+                    k_bias,
+                    v_bias,
+                    rope,
+                    eps,
+                },
+            );
             backend.attend(step, cache, 0);
             backend.project_add(step, o);
-            backend.feed_forward(step, &FeedForward { norm, gate, up, activation: config.activation, eps });
+            backend.feed_forward(
+                step,
+                &FeedForward {
+                    norm,
+                    gate,
+                    up,
+                    activation: config.activation,
+                    eps,
+                },
+            );
             backend.project_add(step, down);
         }
         backend.lm_head(step, norm, output, eps, rows);
@@ -205,8 +282,13 @@ struct Pair {
 
 impl Pair {
     async fn new(gpu: &Gpu, config: &ModelConfig, formats: Formats) -> Result<Self> {
-        let expected = Probe::new(Cpu::default(), config, formats)?.prompt_logits().await?;
-        Ok(Self { card: Probe::new(gpu.beside(), config, formats)?, expected })
+        let expected = Probe::new(Cpu::default(), config, formats)?
+            .prompt_logits()
+            .await?;
+        Ok(Self {
+            card: Probe::new(gpu.beside(), config, formats)?,
+            expected,
+        })
     }
 
     /// Errors: `gpu_refused`, where tokens that come one by one are wrong.
@@ -221,7 +303,11 @@ impl Pair {
         let expected = self.decoded();
         let largest = expected.iter().fold(f32::MIN, |m, &x| m.max(x));
         match expected.get(chosen) {
-            Some(&logit) if f64::from(largest - logit) <= MAX_DIFFERENCE * f64::from(largest.abs()) => Ok(()),
+            Some(&logit)
+                if f64::from(largest - logit) <= MAX_DIFFERENCE * f64::from(largest.abs()) =>
+            {
+                Ok(())
+            }
             _ => Err(wrong("it does not find the largest of some")),
         }
     }
@@ -237,26 +323,42 @@ impl Pair {
         let found = self.card.prompt_logits().await?;
         // Token by token: of all together, what is wrong with one would be little.
         let vocab = self.card.config.dims.vocab;
-        found.chunks(vocab).zip(self.expected.chunks(vocab)).try_for_each(|(found, expected)| compare(found, expected))
+        found
+            .chunks(vocab)
+            .zip(self.expected.chunks(vocab))
+            .try_for_each(|(found, expected)| compare(found, expected))
     }
 }
 
 /// Errors: `gpu_refused`.
 fn compare(found: &[f32], expected: &[f32]) -> Result<()> {
     let off = difference(found, expected);
-    if off <= MAX_DIFFERENCE { Ok(()) } else { Err(wrong(&format!("they are off by {:.0}%", 100.0 * off))) }
+    if off <= MAX_DIFFERENCE {
+        Ok(())
+    } else {
+        Err(wrong(&format!("they are off by {:.0}%", 100.0 * off)))
+    }
 }
 
 /// Tries the card on the model whose header `loader` has read. With `threads` above 0 it must also be faster than so many of the processor's.
 /// Errors: `gpu_refused`, and those of the device.
 pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
     let Some((gpu, config, plan)) = loader.header() else {
-        return Err(Error::new(Code::NotLoaded, "The file's header is not there yet. Push more of it first."));
+        return Err(Error::new(
+            Code::NotLoaded,
+            "The file's header is not there yet. Push more of it first.",
+        ));
     };
     let list = Formats::of(plan, config.dims.layers);
-    let Some(&first) = list.first() else { return Ok(()) };
-    gpu.tune(first.down, config.dims.embedding, config.dims.feed_forward).await?;
-    let small = ModelConfig { dims: small(&config.dims), ..config.clone() };
+    let Some(&first) = list.first() else {
+        return Ok(());
+    };
+    gpu.tune(first.down, config.dims.embedding, config.dims.feed_forward)
+        .await?;
+    let small = ModelConfig {
+        dims: small(&config.dims),
+        ..config.clone()
+    };
     let mut pairs = Vec::new();
     for &formats in &list {
         let mut pair = Pair::new(gpu, &small, formats).await?;
@@ -277,47 +379,99 @@ pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
 }
 
 /// Errors: `gpu_refused`, where so many threads of the processor take a token through a block sooner than the card does.
-async fn race(gpu: &Gpu, config: &ModelConfig, formats: Formats, vocab: usize, threads: usize) -> Result<()> {
+async fn race(
+    gpu: &Gpu,
+    config: &ModelConfig,
+    formats: Formats,
+    vocab: usize,
+    threads: usize,
+) -> Result<()> {
     // The vocabulary counts little per block, and its matrices are large.
-    let one = ModelConfig { dims: Dims { vocab, ..config.dims.clone() }, ..config.clone() };
-    let cpu_ms = Probe::new(Cpu::default(), &one, formats)?.block_ms(0.0, 1.0).await? / (threads as f64).powf(THREADS_POWER);
-    let gpu_ms = Probe::new(gpu.beside(), &one, formats)?.block_ms(gpu.device().resolution_ms(), cpu_ms).await?;
+    let one = ModelConfig {
+        dims: Dims {
+            vocab,
+            ..config.dims.clone()
+        },
+        ..config.clone()
+    };
+    let cpu_ms = Probe::new(Cpu::default(), &one, formats)?
+        .block_ms(0.0, 1.0)
+        .await?
+        / (threads as f64).powf(THREADS_POWER);
+    let gpu_ms = Probe::new(gpu.beside(), &one, formats)?
+        .block_ms(gpu.device().resolution_ms(), cpu_ms)
+        .await?;
     if gpu_ms > cpu_ms {
-        let message = format!("The processor computes faster than the GPU here: {cpu_ms:.2} ms a block in place of {gpu_ms:.2} ms.");
+        let message = format!(
+            "The processor computes faster than the GPU here: {cpu_ms:.2} ms a block in place of {gpu_ms:.2} ms."
+        );
         return Err(Error::new(Code::GpuRefused, message));
     }
     Ok(())
 }
 
 fn wrong(what: &str) -> Error {
-    Error::new(Code::GpuRefused, format!("The GPU computes wrong numbers ({what}). Update the browser or the graphics driver."))
+    Error::new(
+        Code::GpuRefused,
+        format!(
+            "The GPU computes wrong numbers ({what}). Update the browser or the graphics driver."
+        ),
+    )
 }
 
 /// The model's heads, so that its shaders serve; the rest as small as every format allows.
 fn small(w: &Dims) -> Dims {
     let group = w.heads / w.kv_heads;
-    let kv_heads = (1..=256).find(|n| (n * group * w.head_dim).is_multiple_of(256)).unwrap_or(256);
-    Dims { embedding: 256, heads: kv_heads * group, kv_heads, head_dim: w.head_dim, feed_forward: 512, vocab: 256, layers: 1 }
+    let kv_heads = (1..=256)
+        .find(|n| (n * group * w.head_dim).is_multiple_of(256))
+        .unwrap_or(256);
+    Dims {
+        embedding: 256,
+        heads: kv_heads * group,
+        kv_heads,
+        head_dim: w.head_dim,
+        feed_forward: 512,
+        vocab: 256,
+        layers: 1,
+    }
 }
 
 /// A weight made up, of about the variance that keeps activations in range.
-fn weight<B: Backend>(backend: &mut B, dtype: DType, rows: usize, cols: usize, rng: &mut Pcg32) -> Result<Weight<B::Buf>> {
+fn weight<B: Backend>(
+    backend: &mut B,
+    dtype: DType,
+    rows: usize,
+    cols: usize,
+    rng: &mut Pcg32,
+) -> Result<Weight<B::Buf>> {
     let mut weight = backend.alloc(dtype, rows, cols)?;
-    let width = if rows == 1 { 1.0 } else { (3.0 / cols as f32).sqrt() };
+    let width = if rows == 1 {
+        1.0
+    } else {
+        (3.0 / cols as f32).sqrt()
+    };
     let mut uniform = || width * (2.0 * rng.next_f32() - 1.0);
     let bytes: Vec<u8> = match dtype {
-        DType::F32 => (0..rows * cols).flat_map(|_| uniform().to_le_bytes()).collect(),
-        DType::F16 => (0..rows * cols).flat_map(|_| half::f16::from_f32(uniform()).to_le_bytes()).collect(),
-        DType::BF16 => (0..rows * cols).flat_map(|_| half::bf16::from_f32(uniform()).to_le_bytes()).collect(),
+        DType::F32 => (0..rows * cols)
+            .flat_map(|_| uniform().to_le_bytes())
+            .collect(),
+        DType::F16 => (0..rows * cols)
+            .flat_map(|_| half::f16::from_f32(uniform()).to_le_bytes())
+            .collect(),
+        DType::BF16 => (0..rows * cols)
+            .flat_map(|_| half::bf16::from_f32(uniform()).to_le_bytes())
+            .collect(),
         _ => {
-            let mut bytes: Vec<u8> = (0..(rows * cols / dtype.block_len() * dtype.block_bytes()).div_ceil(4))
+            let mut bytes: Vec<u8> = (0..(rows * cols / dtype.block_len() * dtype.block_bytes())
+                .div_ceil(4))
                 .flat_map(|_| rng.next_u32().to_le_bytes())
                 .collect();
             bytes.truncate(rows * cols / dtype.block_len() * dtype.block_bytes());
             let deviation = width / 3f32.sqrt();
             for block in bytes.chunks_exact_mut(dtype.block_bytes()) {
                 for &(at, scale) in scales(dtype) {
-                    block[at..at + 2].copy_from_slice(&half::f16::from_f32(scale * deviation).to_le_bytes());
+                    block[at..at + 2]
+                        .copy_from_slice(&half::f16::from_f32(scale * deviation).to_le_bytes());
                 }
             }
             bytes

@@ -31,8 +31,14 @@ enum Stop {
 impl ChatRequest {
     /// One message from the user, and the defaults for all else.
     pub fn user(content: impl Into<String>) -> Self {
-        let message = Map::from_iter([("role".to_owned(), Value::from("user")), ("content".to_owned(), Value::from(content.into()))]);
-        Self { messages: vec![Value::Object(message)], ..Self::default() }
+        let message = Map::from_iter([
+            ("role".to_owned(), Value::from("user")),
+            ("content".to_owned(), Value::from(content.into())),
+        ]);
+        Self {
+            messages: vec![Value::Object(message)],
+            ..Self::default()
+        }
     }
 
     /// Reads a request: `{messages, tools?, max_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?, frequency_penalty?,
@@ -46,7 +52,9 @@ impl ChatRequest {
         let logprobs = fields.take("logprobs")?.unwrap_or(false);
         let top_logprobs: Option<u32> = fields.take("top_logprobs")?;
         if top_logprobs.is_some() && !logprobs {
-            return Err(invalid("`top_logprobs` goes with `logprobs: true`.".to_owned()));
+            return Err(invalid(
+                "`top_logprobs` goes with `logprobs: true`.".to_owned(),
+            ));
         }
         let default = SamplingOptions::default();
         let sampling = SamplingOptions {
@@ -54,9 +62,15 @@ impl ChatRequest {
             top_k: fields.take("top_k")?.unwrap_or(default.top_k),
             top_p: fields.take("top_p")?.unwrap_or(default.top_p),
             min_p: fields.take("min_p")?.unwrap_or(default.min_p),
-            repetition_penalty: fields.take("repetition_penalty")?.unwrap_or(default.repetition_penalty),
-            frequency_penalty: fields.take("frequency_penalty")?.unwrap_or(default.frequency_penalty),
-            presence_penalty: fields.take("presence_penalty")?.unwrap_or(default.presence_penalty),
+            repetition_penalty: fields
+                .take("repetition_penalty")?
+                .unwrap_or(default.repetition_penalty),
+            frequency_penalty: fields
+                .take("frequency_penalty")?
+                .unwrap_or(default.frequency_penalty),
+            presence_penalty: fields
+                .take("presence_penalty")?
+                .unwrap_or(default.presence_penalty),
             logit_bias: fields.take("logit_bias")?.unwrap_or(default.logit_bias),
             allowed_tokens: fields.take("allowed_token_ids")?,
             // OpenAI's seed is signed; every value is a seed of its own.
@@ -76,28 +90,48 @@ impl ChatRequest {
                 "`messages` is empty; give at least one, such as {\"role\": \"user\", \"content\": \"Hello\"}.".to_owned(),
             ));
         }
-        let messages = messages.into_iter().enumerate().map(|(index, message)| normalize(index, message)).collect::<Result<_>>()?;
+        let messages = messages
+            .into_iter()
+            .enumerate()
+            .map(|(index, message)| normalize(index, message))
+            .collect::<Result<_>>()?;
         let tools = tools.filter(|tools| !tools.is_empty()).map(Value::from);
-        Ok(Self { messages, tools, max_tokens, sampling, stop, context_overflow })
+        Ok(Self {
+            messages,
+            tools,
+            max_tokens,
+            sampling,
+            stop,
+            context_overflow,
+        })
     }
 }
 
 /// OpenAI's message to the one that chat templates know: content is one string, `developer` is `system`, and the arguments of tool calls are objects.
 fn normalize(index: usize, message: Value) -> Result<Value> {
     let Value::Object(mut message) = message else {
-        return Err(invalid(format!("`messages[{index}]` is no object with role and content.")));
+        return Err(invalid(format!(
+            "`messages[{index}]` is no object with role and content."
+        )));
     };
     match message.get("role").and_then(Value::as_str) {
         Some("system" | "user" | "assistant" | "tool") => {}
         Some("developer") => {
             message.insert("role".to_owned(), Value::from("system"));
         }
-        _ => return Err(invalid(format!("`messages[{index}].role` must be system, developer, user, assistant or tool."))),
+        _ => {
+            return Err(invalid(format!(
+                "`messages[{index}].role` must be system, developer, user, assistant or tool."
+            )));
+        }
     }
     let calls_tools = message.get("tool_calls").is_some_and(Value::is_array);
     let content = match message.remove("content") {
         Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => parts.iter().map(|part| text_of(index, part)).collect::<Result<_>>()?,
+        Some(Value::Array(parts)) => parts
+            .iter()
+            .map(|part| text_of(index, part))
+            .collect::<Result<_>>()?,
         None | Some(Value::Null) if calls_tools => String::new(),
         _ => {
             return Err(invalid(format!(
@@ -106,9 +140,16 @@ fn normalize(index: usize, message: Value) -> Result<Value> {
         }
     };
     message.insert("content".to_owned(), Value::from(content));
-    for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+    for call in message
+        .get_mut("tool_calls")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         if let Some(arguments) = call.pointer_mut("/function/arguments")
-            && let Some(Ok(parsed)) = arguments.as_str().map(serde_json::from_str::<Map<String, Value>>)
+            && let Some(Ok(parsed)) = arguments
+                .as_str()
+                .map(serde_json::from_str::<Map<String, Value>>)
         {
             *arguments = Value::Object(parsed);
         }

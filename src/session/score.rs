@@ -17,7 +17,10 @@ impl Session<AnyModel> {
     /// Errors: `busy`, `invalid_argument` (no tokens, or an id outside the vocabulary), `context_full`, `not_finite`.
     pub async fn score(&mut self, tokens: &[u32]) -> Result<Score> {
         if self.generator.is_writing() {
-            return Err(Error::new(Code::Busy, "An answer is being written. Wait for its end, or stop it first."));
+            return Err(Error::new(
+                Code::Busy,
+                "An answer is being written. Wait for its end, or stop it first.",
+            ));
         }
         let decoder = self.generator.decoder_mut();
         decoder.truncate(0);
@@ -29,7 +32,10 @@ impl Session<AnyModel> {
 
 async fn score(decoder: &mut AnyModel, tokens: &[u32]) -> Result<Score> {
     if tokens.is_empty() {
-        return Err(Error::new(Code::InvalidArgument, "There are no tokens to score; give at least one."));
+        return Err(Error::new(
+            Code::InvalidArgument,
+            "There are no tokens to score; give at least one.",
+        ));
     }
     let mut score = Score::default();
     let (vocab, mut logits) = (decoder.vocab_size(), Vec::new());
@@ -37,11 +43,17 @@ async fn score(decoder: &mut AnyModel, tokens: &[u32]) -> Result<Score> {
     for chunk in tokens.chunks(STEP_TOKENS) {
         decoder.forward_all(chunk, &mut logits).await?;
         for row in logits.chunks_exact(vocab) {
-            let best = (0..).zip(row).fold((0, f32::NEG_INFINITY), |best, (id, &x)| if x > best.1 { (id, x) } else { best });
+            let best = (0..)
+                .zip(row)
+                .fold((0, f32::NEG_INFINITY), |best, (id, &x)| {
+                    if x > best.1 { (id, x) } else { best }
+                });
             score.most_likely.push(best.0);
             if let Some(logit) = following.next().and_then(|&next| row.get(next as usize)) {
                 let sum: f64 = row.iter().map(|x| f64::from(x - best.1).exp()).sum();
-                score.log_probabilities.push((f64::from(logit - best.1) - sum.ln()) as f32);
+                score
+                    .log_probabilities
+                    .push((f64::from(logit - best.1) - sum.ln()) as f32);
             }
         }
     }

@@ -38,22 +38,36 @@ fn unused_character(values: &[Option<&Value>], template: &str) -> Result<char> {
     ('\u{fdd0}'..='\u{fdef}')
         .chain('\u{f0000}'..='\u{ffffd}')
         .find(|&c| !template.contains(c) && !texts.iter().any(|text| text.contains(c)))
-        .ok_or_else(|| Error::new(Code::InvalidArgument, "The messages use every private character of Unicode; leave one of them out."))
+        .ok_or_else(|| {
+            Error::new(
+                Code::InvalidArgument,
+                "The messages use every private character of Unicode; leave one of them out.",
+            )
+        })
 }
 
 /// The value with all its strings and keys guarded.
 fn guard_strings(tokenizer: &Tokenizer, value: &Value, guard: char, depth: usize) -> Result<Value> {
     if depth > MAX_DEPTH {
-        return Err(Error::new(Code::InvalidArgument, format!("The messages are nested more than {MAX_DEPTH} deep; flatten them.")));
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("The messages are nested more than {MAX_DEPTH} deep; flatten them."),
+        ));
     }
     Ok(match value {
         Value::String(text) => Value::String(guard_text(tokenizer, text, guard)),
-        Value::Array(items) => {
-            Value::Array(items.iter().map(|item| guard_strings(tokenizer, item, guard, depth + 1)).collect::<Result<_>>()?)
-        }
+        Value::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| guard_strings(tokenizer, item, guard, depth + 1))
+                .collect::<Result<_>>()?,
+        ),
         Value::Object(entries) => {
             let guarded = |(key, value): (&String, &Value)| {
-                Ok((guard_text(tokenizer, key, guard), guard_strings(tokenizer, value, guard, depth + 1)?))
+                Ok((
+                    guard_text(tokenizer, key, guard),
+                    guard_strings(tokenizer, value, guard, depth + 1)?,
+                ))
             };
             Value::Object(entries.iter().map(guarded).collect::<Result<_>>()?)
         }
@@ -69,7 +83,9 @@ fn guard_text(tokenizer: &Tokenizer, text: &str, guard: char) -> String {
         guarded.push(c);
         let (rest, first_bytes) = (&text[at..], c.len_utf8());
         let shared_bytes = tokenizer.shared_with_control(rest);
-        if shared_bytes > first_bytes || (shared_bytes == first_bytes && rest.chars().skip(1).all(char::is_whitespace)) {
+        if shared_bytes > first_bytes
+            || (shared_bytes == first_bytes && rest.chars().skip(1).all(char::is_whitespace))
+        {
             guarded.push(guard);
         }
     }

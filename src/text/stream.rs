@@ -15,7 +15,11 @@ impl Utf8Stream {
     /// The text that is certain after `bytes`. Bytes that can never become a character give U+FFFD, as `String::from_utf8_lossy` does.
     pub fn push(&mut self, bytes: &[u8]) -> String {
         self.held.extend_from_slice(bytes);
-        let begun_bytes = self.held.utf8_chunks().last().map_or(0, |chunk| begun_character(chunk.invalid()));
+        let begun_bytes = self
+            .held
+            .utf8_chunks()
+            .last()
+            .map_or(0, |chunk| begun_character(chunk.invalid()));
         let whole_bytes = self.held.len() - begun_bytes;
         let text = String::from_utf8_lossy(&self.held[..whole_bytes]).into_owned();
         self.held.drain(..whole_bytes);

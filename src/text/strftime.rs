@@ -1,8 +1,28 @@
 //! Dates as text, spelled as Python's `strftime` does.
 
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
-const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 /// `strftime` in English, of a time in seconds since 1970 on the user's clock. Knows `%a %A %b %B %d %F %H %I %j %m %M %p %S %T %y %Y %%`,
 /// with `-` to leave out leading zeros (`%-d`); others stay as they are.
@@ -10,7 +30,10 @@ pub fn strftime(format: &str, seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day, day_of_year) = date(days);
     let month_name = MONTHS.get(month - 1).copied().unwrap_or_default();
-    let weekday = WEEKDAYS.get((days + 4).rem_euclid(7) as usize).copied().unwrap_or_default();
+    let weekday = WEEKDAYS
+        .get((days + 4).rem_euclid(7) as usize)
+        .copied()
+        .unwrap_or_default();
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
 
     let mut text = String::new();
@@ -45,7 +68,11 @@ pub fn strftime(format: &str, seconds: i64) -> String {
                 continue;
             }
         };
-        text.push_str(if is_short && value.len() > 1 { value.trim_start_matches('0') } else { &value });
+        text.push_str(if is_short && value.len() > 1 {
+            value.trim_start_matches('0')
+        } else {
+            &value
+        });
         // All the letters above are ASCII.
         rest = &letter[1..];
     }
@@ -84,8 +111,17 @@ mod tests {
     fn dates_are_spelled_as_python_does() {
         let format = "%a %A %b %B %d %-d %F %H %-I %I %j %m %M %p %S %T %y %Y %% %q %";
         let at = |seconds| strftime(format, seconds);
-        assert_eq!(at(0), "Thu Thursday Jan January 01 1 1970-01-01 00 12 12 001 01 00 AM 00 00:00:00 70 1970 % %q %");
-        assert_eq!(at(951_827_696), "Tue Tuesday Feb February 29 29 2000-02-29 12 12 12 060 02 34 PM 56 12:34:56 00 2000 % %q %");
-        assert_eq!(at(-1), "Wed Wednesday Dec December 31 31 1969-12-31 23 11 11 365 12 59 PM 59 23:59:59 69 1969 % %q %");
+        assert_eq!(
+            at(0),
+            "Thu Thursday Jan January 01 1 1970-01-01 00 12 12 001 01 00 AM 00 00:00:00 70 1970 % %q %"
+        );
+        assert_eq!(
+            at(951_827_696),
+            "Tue Tuesday Feb February 29 29 2000-02-29 12 12 12 060 02 34 PM 56 12:34:56 00 2000 % %q %"
+        );
+        assert_eq!(
+            at(-1),
+            "Wed Wednesday Dec December 31 31 1969-12-31 23 11 11 365 12 59 PM 59 23:59:59 69 1969 % %q %"
+        );
     }
 }

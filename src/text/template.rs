@@ -29,19 +29,36 @@ impl ChatTemplate {
     /// `Code::Template` when `source` does not parse.
     pub fn new(source: &str, bos: &str, eos: &str) -> Result<ChatTemplate> {
         let broken = |error| {
-            Error::new(Code::Template, format!("The model's chat template does not parse: {error}. Use another conversion of the model."))
+            Error::new(
+                Code::Template,
+                format!(
+                    "The model's chat template does not parse: {error}. Use another conversion of the model."
+                ),
+            )
         };
         let environment = environment().map_err(broken)?;
-        environment.template_from_named_str("chat_template", source).map_err(broken)?;
-        Ok(ChatTemplate { environment, source: source.to_owned(), bos: bos.to_owned(), eos: eos.to_owned() })
+        environment
+            .template_from_named_str("chat_template", source)
+            .map_err(broken)?;
+        Ok(ChatTemplate {
+            environment,
+            source: source.to_owned(),
+            bos: bos.to_owned(),
+            eos: eos.to_owned(),
+        })
     }
 
     /// The template at `tokenizer.chat_template`; `None` where the model has none.
     ///
     /// # Errors
     /// As [`ChatTemplate::new`]; `Code::Metadata` when the key holds no string.
-    pub fn from_metadata(metadata: &Metadata, tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>> {
-        let Some(source) = metadata.opt_str("tokenizer.chat_template")? else { return Ok(None) };
+    pub fn from_metadata(
+        metadata: &Metadata,
+        tokenizer: &Tokenizer,
+    ) -> Result<Option<ChatTemplate>> {
+        let Some(source) = metadata.opt_str("tokenizer.chat_template")? else {
+            return Ok(None);
+        };
         let text = |id: Option<u32>| id.map(|id| tokenizer.decode(&[id])).unwrap_or_default();
         ChatTemplate::new(source, &text(tokenizer.bos()), &text(tokenizer.eos())).map(Some)
     }
@@ -65,7 +82,10 @@ impl ChatTemplate {
     ) -> Result<String> {
         let variables = [
             ("messages", Value::from(Serde(messages))),
-            ("tools", tools.map_or(Value::from(()), |tools| Value::from(Serde(tools)))),
+            (
+                "tools",
+                tools.map_or(Value::from(()), |tools| Value::from(Serde(tools))),
+            ),
             ("documents", Value::from(())),
             ("add_generation_prompt", Value::from(add_generation_prompt)),
             ("bos_token", Value::from(self.bos.as_str())),
@@ -90,21 +110,45 @@ impl ChatTemplate {
 
 fn environment() -> std::result::Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
     environment.set_fuel(Some(FUEL));
     environment.set_unknown_method_callback(python_method);
     environment.add_filter("tojson", tojson);
-    environment.add_function("strftime_now", |format: &str| strftime(format, now_seconds()));
-    environment.add_function("raise_exception", |message: String| -> std::result::Result<Value, minijinja::Error> {
-        Err(minijinja::Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Refusal(message)))
+    environment.add_function("strftime_now", |format: &str| {
+        strftime(format, now_seconds())
     });
+    environment.add_function(
+        "raise_exception",
+        |message: String| -> std::result::Result<Value, minijinja::Error> {
+            Err(
+                minijinja::Error::new(ErrorKind::InvalidOperation, message.clone())
+                    .with_source(Refusal(message)),
+            )
+        },
+    );
     Ok(environment)
 }
 
 /// The methods of Python's strings, lists and dictionaries. Those that multiply lengths are paid for before they run.
-fn python_method(state: &mut State, value: &Value, method: &str, arguments: &[Value]) -> std::result::Result<Value, minijinja::Error> {
+fn python_method(
+    state: &mut State,
+    value: &Value,
+    method: &str,
+    arguments: &[Value],
+) -> std::result::Result<Value, minijinja::Error> {
     if matches!(method, "replace" | "join") {
-        let length = |value: &Value| value.as_str().map(str::len).or_else(|| value.len()).unwrap_or(0) as u64;
+        let length = |value: &Value| {
+            value
+                .as_str()
+                .map(str::len)
+                .or_else(|| value.len())
+                .unwrap_or(0) as u64
+        };
         let longest = arguments.iter().map(length).max().unwrap_or(0);
         state.consume_fuel(length(value).saturating_mul(longest) / 64)?;
     }

@@ -14,9 +14,17 @@ pub fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, E
     let separators: Option<Vec<String>> = options.get("separators")?;
     let (item_separator, key_separator) = match separators.as_deref() {
         Some([item, key]) => (item.clone(), key.clone()),
-        Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "tojson: separators are two strings")),
+        Some(_) => {
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "tojson: separators are two strings",
+            ));
+        }
         // Where each item has its own line, the separator ends with the line.
-        None => (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()),
+        None => (
+            if indent.is_some() { "," } else { ", " }.to_owned(),
+            ": ".to_owned(),
+        ),
     };
     let mut json = Json {
         state,
@@ -24,7 +32,9 @@ pub fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, E
         indent,
         item_separator,
         key_separator,
-        ensure_ascii: options.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
+        ensure_ascii: options
+            .get::<Option<bool>>("ensure_ascii")?
+            .unwrap_or(false),
         sort_keys: options.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
     };
     options.assert_all_used()?;
@@ -46,17 +56,28 @@ struct Json<'a> {
 impl Json<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
         if depth > MAX_DEPTH {
-            return Err(Error::new(ErrorKind::BadSerialization, "tojson: the value is nested too deeply"));
+            return Err(Error::new(
+                ErrorKind::BadSerialization,
+                "tojson: the value is nested too deeply",
+            ));
         }
-        self.state.consume_fuel(1 + (depth as u64 * self.indent.unwrap_or(0) as u64 + value.as_str().map_or(0, str::len) as u64) / 64)?;
+        self.state.consume_fuel(
+            1 + (depth as u64 * self.indent.unwrap_or(0) as u64
+                + value.as_str().map_or(0, str::len) as u64)
+                / 64,
+        )?;
         match value.kind() {
             ValueKind::None => self.text.push_str("null"),
-            ValueKind::Bool => self.text.push_str(if value.is_true() { "true" } else { "false" }),
+            ValueKind::Bool => self
+                .text
+                .push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number if value.is_integer() => self.text.push_str(&value.to_string()),
             ValueKind::Number => self.text.push_str(&float(f64::try_from(value.clone())?)),
             ValueKind::String => self.string(value.as_str().unwrap_or_default()),
             ValueKind::Seq | ValueKind::Iterable => {
-                self.items(['[', ']'], value.try_iter()?, depth, |json, item| json.value(&item, depth + 1))?;
+                self.items(['[', ']'], value.try_iter()?, depth, |json, item| {
+                    json.value(&item, depth + 1)
+                })?;
             }
             ValueKind::Map => {
                 let mut keys: Vec<Value> = value.try_iter()?.collect();
@@ -70,7 +91,12 @@ impl Json<'_> {
                     json.value(&value.get_item(&key)?, depth + 1)
                 })?;
             }
-            kind => return Err(Error::new(ErrorKind::BadSerialization, format!("tojson: a value of type {kind} has no JSON"))),
+            kind => {
+                return Err(Error::new(
+                    ErrorKind::BadSerialization,
+                    format!("tojson: a value of type {kind} has no JSON"),
+                ));
+            }
         }
         Ok(())
     }
@@ -104,7 +130,8 @@ impl Json<'_> {
     fn line(&mut self, depth: usize) {
         if let Some(indent) = self.indent {
             self.text.push('\n');
-            self.text.extend(std::iter::repeat_n(' ', indent.min(64) * depth));
+            self.text
+                .extend(std::iter::repeat_n(' ', indent.min(64) * depth));
         }
     }
 
@@ -135,7 +162,9 @@ impl Json<'_> {
 /// `repr` of a float: the shortest digits that read back the same, as Rust has them, with Python's exponent (`1e+16`, `1e-05`).
 fn float(value: f64) -> String {
     let text = format!("{value:?}");
-    let Some((digits, exponent)) = text.split_once('e') else { return text };
+    let Some((digits, exponent)) = text.split_once('e') else {
+        return text;
+    };
     match exponent.strip_prefix('-') {
         Some(exponent) => format!("{digits}e-{exponent:0>2}"),
         None => format!("{digits}e+{exponent:0>2}"),
@@ -148,7 +177,14 @@ mod tests {
 
     #[test]
     fn floats_are_spelled_as_python_does() {
-        let expected = [(1.0, "1.0"), (0.1, "0.1"), (1e16, "1e+16"), (1.5e-5, "1.5e-05"), (1e-4, "0.0001"), (-1e300, "-1e+300")];
+        let expected = [
+            (1.0, "1.0"),
+            (0.1, "0.1"),
+            (1e16, "1e+16"),
+            (1.5e-5, "1.5e-05"),
+            (1e-4, "0.0001"),
+            (-1e300, "-1e+300"),
+        ];
         for (value, text) in expected {
             assert_eq!(float(value), text);
         }

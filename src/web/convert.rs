@@ -10,13 +10,21 @@ pub fn from_js(value: &JsValue) -> Result<String> {
     if value.is_undefined() {
         return Ok("{}".to_owned());
     }
-    let json = JSON::stringify(value).ok().and_then(|json| JsValue::from(json).as_string());
-    json.ok_or_else(|| Error::new(Code::InvalidArgument, "The options must be a plain object of strings, numbers, booleans and arrays."))
+    let json = JSON::stringify(value)
+        .ok()
+        .and_then(|json| JsValue::from(json).as_string());
+    json.ok_or_else(|| {
+        Error::new(
+            Code::InvalidArgument,
+            "The options must be a plain object of strings, numbers, booleans and arrays.",
+        )
+    })
 }
 
 /// A value of the engine's own as a JavaScript object. Its error has no code: it would be a bug.
 pub fn to_js(value: &impl Serialize) -> std::result::Result<JsValue, JsValue> {
-    let json = serde_json::to_string(value).map_err(|error| js_sys::Error::new(&error.to_string()))?;
+    let json =
+        serde_json::to_string(value).map_err(|error| js_sys::Error::new(&error.to_string()))?;
     JSON::parse(&json)
 }
 

@@ -59,12 +59,22 @@ impl State {
     /// Why a call that this state has no use for fails.
     fn refusal(&self) -> Error {
         match self {
-            State::Loading(_) | State::Reloading(..) => {
-                Error::new(Code::NotLoaded, "The model is not loaded yet. Push all of its file, then call finish().")
-            }
-            State::Ready(_) => Error::new(Code::InvalidArgument, "The model is complete. Make a new Engine for another one."),
-            State::Writing(_) => Error::new(Code::Busy, "A step of an answer is being written. Await next() before the next call."),
-            State::Unloaded => Error::new(Code::NotLoaded, "Loading failed. Make a new Engine and push the file again."),
+            State::Loading(_) | State::Reloading(..) => Error::new(
+                Code::NotLoaded,
+                "The model is not loaded yet. Push all of its file, then call finish().",
+            ),
+            State::Ready(_) => Error::new(
+                Code::InvalidArgument,
+                "The model is complete. Make a new Engine for another one.",
+            ),
+            State::Writing(_) => Error::new(
+                Code::Busy,
+                "A step of an answer is being written. Await next() before the next call.",
+            ),
+            State::Unloaded => Error::new(
+                Code::NotLoaded,
+                "Loading failed. Make a new Engine and push the file again.",
+            ),
         }
     }
 }
@@ -118,14 +128,32 @@ impl WasmEngine {
     #[cfg(not(target_feature = "atomics"))]
     pub async fn on_gpu(options: JsValue) -> std::result::Result<WasmEngine, JsValue> {
         let mut fields = Fields::from_json(&from_js(&options)?)?;
-        let options = Options { context_tokens: fields.take("context_tokens")? };
-        let cache_type = fields.take::<String>("cache_type")?.as_deref().map(CacheType::named).transpose()?.unwrap_or_default();
+        let options = Options {
+            context_tokens: fields.take("context_tokens")?,
+        };
+        let cache_type = fields
+            .take::<String>("cache_type")?
+            .as_deref()
+            .map(CacheType::named)
+            .transpose()?
+            .unwrap_or_default();
         let kind: [Option<bool>; 2] = [fields.take("int8_dot")?, fields.take("f16_tiles")?];
         let [int8_dot, f16_tiles] = kind.map(Option::unwrap_or_default);
-        let products = kind.iter().any(Option::is_some).then_some(MatmulStrategy { int8_dot, f16_tiles });
-        let gpu = GpuOptions { cache_type, products, steps_in_flight: fields.take("steps_in_flight")?, ..GpuOptions::default() };
+        let products = kind.iter().any(Option::is_some).then_some(MatmulStrategy {
+            int8_dot,
+            f16_tiles,
+        });
+        let gpu = GpuOptions {
+            cache_type,
+            products,
+            steps_in_flight: fields.take("steps_in_flight")?,
+            ..GpuOptions::default()
+        };
         fields.finish()?;
-        Ok(WasmEngine::loading(AnyLoader::on_gpu(options, gpu).await?, Vec::new()))
+        Ok(WasmEngine::loading(
+            AnyLoader::on_gpu(options, gpu).await?,
+            Vec::new(),
+        ))
     }
 
     /// To be called when the GPU was lost: the same file is pushed once more, into `fresh`'s backend, and the answer goes on.
@@ -214,7 +242,11 @@ impl WasmEngine {
 
     /// Begins an answer to an OpenAI-shaped request.
     pub fn start(&self, request: &JsValue) -> Result<()> {
-        self.with_state(|state| state.session()?.start(ChatRequest::from_json(&from_js(request)?)?))
+        self.with_state(|state| {
+            state
+                .session()?
+                .start(ChatRequest::from_json(&from_js(request)?)?)
+        })
     }
 
     /// The next event of the answer; undefined after the last.
@@ -275,9 +307,14 @@ impl WasmEngine {
 impl WasmEngine {
     fn loading(loader: AnyLoader, seats: Vec<WorkerSlot>) -> Self {
         panic::set_hook(Box::new(|panic| {
-            wasm_bindgen::throw_str(&format!("Siskin stopped at a bug of its own, please report it: {panic}"))
+            wasm_bindgen::throw_str(&format!(
+                "Siskin stopped at a bug of its own, please report it: {panic}"
+            ))
         }));
-        Self { state: Rc::new(Cell::new(State::Loading(Box::new(loader)))), seats: RefCell::new(seats) }
+        Self {
+            state: Rc::new(Cell::new(State::Loading(Box::new(loader)))),
+            seats: RefCell::new(seats),
+        }
     }
 
     /// Takes the session out, for a step of it. Whoever has it puts it back.
@@ -308,10 +345,14 @@ fn loader_options(options: &JsValue) -> Result<(Options, usize)> {
     let context_tokens = fields.take("context_tokens")?;
     let threads = fields.take("threads")?.unwrap_or(1);
     fields.finish()?;
-    if !(1..=MAX_THREADS).contains(&threads) || (threads > 1 && cfg!(not(target_feature = "atomics"))) {
+    if !(1..=MAX_THREADS).contains(&threads)
+        || (threads > 1 && cfg!(not(target_feature = "atomics")))
+    {
         return Err(Error::new(
             Code::InvalidArgument,
-            format!("{threads} threads are not possible here. Ask for 1, or use the threads build."),
+            format!(
+                "{threads} threads are not possible here. Ask for 1, or use the threads build."
+            ),
         ));
     }
     Ok((Options { context_tokens }, threads))
@@ -321,5 +362,9 @@ fn special(options: &JsValue) -> Result<Special> {
     let mut fields = Fields::from_json(&from_js(options)?)?;
     let special = fields.take("special")?.unwrap_or(false);
     fields.finish()?;
-    Ok(if special { Special::Parse } else { Special::Plain })
+    Ok(if special {
+        Special::Parse
+    } else {
+        Special::Plain
+    })
 }

@@ -30,10 +30,19 @@ pub struct Tensor {
 impl Tensor {
     /// Small random weights.
     pub fn random(name: &str, dtype: DType, dims: &[u64], random: &mut Random) -> Self {
-        let values: Vec<f32> = (0..dims.iter().product()).map(|_| random.within(-0.2, 0.2)).collect();
+        let values: Vec<f32> = (0..dims.iter().product())
+            .map(|_| random.within(-0.2, 0.2))
+            .collect();
         let mut data = Vec::new();
-        dtype.quantize(&values, &mut data).expect("a format that is written");
-        Self { name: name.to_owned(), dtype, dims: dims.to_owned(), data }
+        dtype
+            .quantize(&values, &mut data)
+            .expect("a format that is written");
+        Self {
+            name: name.to_owned(),
+            dtype,
+            dims: dims.to_owned(),
+            data,
+        }
     }
 }
 
@@ -58,10 +67,14 @@ impl ModelFile {
         let names = (0..=255).map(|byte| visible(byte).to_string());
         let names = names.chain(["<|im_start|>", "<|im_end|>"].map(str::to_owned));
         metadata.insert("tokenizer.ggml.tokens", names.collect::<StringArray>());
-        metadata.insert("tokenizer.ggml.token_type", [vec![1_i32; 256], vec![3; 2]].concat());
+        metadata.insert(
+            "tokenizer.ggml.token_type",
+            [vec![1_i32; 256], vec![3; 2]].concat(),
+        );
         metadata.insert("tokenizer.ggml.merges", StringArray::default());
         let mut random = Random::new(1);
-        let mut tensor = |name: &str, dtype, dims: &[u64]| Tensor::random(name, dtype, dims, &mut random);
+        let mut tensor =
+            |name: &str, dtype, dims: &[u64]| Tensor::random(name, dtype, dims, &mut random);
         let tensors = vec![
             tensor("rope_freqs.weight", DType::F32, &[32]),
             tensor("output_norm.weight", DType::F32, &[WIDTH]),
@@ -91,13 +104,18 @@ impl ModelFile {
     }
 
     pub fn tensor(&mut self, name: &str) -> &mut Tensor {
-        self.tensors.iter_mut().find(|t| t.name == name).expect("a tensor of that name")
+        self.tensors
+            .iter_mut()
+            .find(|t| t.name == name)
+            .expect("a tensor of that name")
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut writer = GgufWriter::new(self.metadata.clone()).expect("an alignment");
         for tensor in &self.tensors {
-            writer.tensor(&tensor.name, tensor.dtype, &tensor.dims, &tensor.data[..]).expect("a tensor that fits");
+            writer
+                .tensor(&tensor.name, tensor.dtype, &tensor.dims, &tensor.data[..])
+                .expect("a tensor that fits");
         }
         writer.to_bytes()
     }
@@ -106,7 +124,10 @@ impl ModelFile {
 /// Where the entry of a tensor has its dims; its type and its offset follow them.
 pub fn dims_at(file: &[u8], tensor: &str) -> usize {
     let name = [&(tensor.len() as u64).to_le_bytes()[..], tensor.as_bytes()].concat();
-    let at = file.windows(name.len()).position(|window| window == name).expect("a tensor of that name");
+    let at = file
+        .windows(name.len())
+        .position(|window| window == name)
+        .expect("a tensor of that name");
     at + name.len() + 4
 }
 

@@ -6,7 +6,13 @@ use siskin::Error;
 /// as long as what a hostile file may hold.
 pub fn assert_sentence(error: &Error) {
     let message = &error.message;
-    assert!(message.starts_with(|c: char| c.is_uppercase() || c == '"' || c == '`'), "{message}");
-    assert!(message.ends_with('.') && message.split(' ').count() > 3, "{message}");
+    assert!(
+        message.starts_with(|c: char| c.is_uppercase() || c == '"' || c == '`'),
+        "{message}"
+    );
+    assert!(
+        message.ends_with('.') && message.split(' ').count() > 3,
+        "{message}"
+    );
     assert!(message.len() < 600, "{} bytes: {message}", message.len());
 }

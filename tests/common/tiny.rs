@@ -17,15 +17,29 @@ use siskin::{
 const QWEN2_FILE: &[u8] = include_bytes!("../fixtures/models/qwen2-tiny.gguf");
 const LLAMA3_FILE: &[u8] = include_bytes!("../fixtures/models/llama3-tiny.gguf");
 /// Name, file, golden.
-pub const QWEN2: (&str, &[u8], &str) = ("qwen2-tiny", QWEN2_FILE, include_str!("../fixtures/models/qwen2-tiny.json"));
-pub const LLAMA3: (&str, &[u8], &str) = ("llama3-tiny", LLAMA3_FILE, include_str!("../fixtures/models/llama3-tiny.json"));
+pub const QWEN2: (&str, &[u8], &str) = (
+    "qwen2-tiny",
+    QWEN2_FILE,
+    include_str!("../fixtures/models/qwen2-tiny.json"),
+);
+pub const LLAMA3: (&str, &[u8], &str) = (
+    "llama3-tiny",
+    LLAMA3_FILE,
+    include_str!("../fixtures/models/llama3-tiny.json"),
+);
 
 /// A tiny model, with the rope frequencies that its golden was computed with: make.py turns the whole Hugging Face model to bfloat16 and
 /// back, and that rounds the frequencies too. `rope_freqs` is the tensor in which a GGUF file can say so.
 pub fn load<B: Backend>(backend: B, file: &[u8]) -> Model<B> {
     let gguf = GgufReader::new().push(file).unwrap().unwrap();
     let data = |t: &TensorInfo| &file[t.offset as usize..(t.offset + t.size_bytes) as usize];
-    let base = gguf.metadata.f32(&format!("{}.rope.freq_base", gguf.metadata.str("general.architecture").unwrap())).unwrap();
+    let base = gguf
+        .metadata
+        .f32(&format!(
+            "{}.rope.freq_base",
+            gguf.metadata.str("general.architecture").unwrap()
+        ))
+        .unwrap();
     let mut divisors = vec![1f32; 32];
     if let Some(tensor) = gguf.tensors.iter().find(|t| t.name == ROPE_FREQS) {
         tensor.dtype.dequantize(data(tensor), &mut divisors);
@@ -39,16 +53,30 @@ pub fn load<B: Backend>(backend: B, file: &[u8]) -> Model<B> {
         .collect();
     let mut writer = GgufWriter::new(gguf.metadata.clone()).unwrap();
     for tensor in gguf.tensors.iter().filter(|t| t.name != ROPE_FREQS) {
-        writer.tensor(&tensor.name, tensor.dtype, &tensor.dims, data(tensor)).unwrap();
+        writer
+            .tensor(&tensor.name, tensor.dtype, &tensor.dims, data(tensor))
+            .unwrap();
     }
-    writer.tensor(ROPE_FREQS, DType::F32, &[32], &divisors).unwrap();
-    let mut loader = Loader::new(backend, Options { context_tokens: Some(512) });
+    writer
+        .tensor(ROPE_FREQS, DType::F32, &[32], &divisors)
+        .unwrap();
+    let mut loader = Loader::new(
+        backend,
+        Options {
+            context_tokens: Some(512),
+        },
+    );
     loader.push(&writer.to_bytes()).unwrap();
     loader.finish().unwrap().model
 }
 
 fn floats(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_f64().unwrap())
+        .collect()
 }
 
 /// Logits within `bar` of the largest, and the same choices.
@@ -63,8 +91,14 @@ pub async fn check(backend: impl Backend, (name, file, golden): (&str, &[u8], &s
 
     let expected = floats(&golden["last_logits"]);
     let largest = expected.iter().fold(0f64, |m, x| m.max(x.abs()));
-    let worst = logits[logits.len() - vocab..].iter().zip(&expected).fold(0f64, |m, (a, b)| m.max((*a as f64 - b).abs()));
-    println!("{name}: the last logits are off by at most {:.2e} of the largest", worst / largest);
+    let worst = logits[logits.len() - vocab..]
+        .iter()
+        .zip(&expected)
+        .fold(0f64, |m, (a, b)| m.max((*a as f64 - b).abs()));
+    println!(
+        "{name}: the last logits are off by at most {:.2e} of the largest",
+        worst / largest
+    );
     assert!(worst < bar * largest, "{name}: off by {worst}");
 
     let mut next = argmax(&logits[logits.len() - vocab..]);

@@ -3,13 +3,13 @@
 use super::{
     data::{Matrix, THOROUGH, near},
     device::gpu,
-    harness::{EPS, FORMATS, Harness, NORM_EPS, TOKENS, DIMS, normed},
+    harness::{DIMS, EPS, FORMATS, Harness, NORM_EPS, TOKENS, normed},
 };
 use half::f16;
 use siskin::{
     Code,
     backend::{
-        AttentionInput, Backend, Rope, RopePairs, Dims,
+        AttentionInput, Backend, Dims, Rope, RopePairs,
         gpu::{
             Buf, Cache, Gpu,
             device::{CacheType, GpuOptions},
@@ -35,13 +35,33 @@ struct Case {
 
 impl Case {
     /// `rotated` elements of a head of `head` are; as many blocks as are asked for, each with a cache of its own.
-    fn new(gpu: &Gpu, heads: [usize; 3], pairs: RopePairs, rotated: usize, context: usize, blocks: usize) -> Self {
+    fn new(
+        gpu: &Gpu,
+        heads: [usize; 3],
+        pairs: RopePairs,
+        rotated: usize,
+        context: usize,
+        blocks: usize,
+    ) -> Self {
         let [head, heads, kv_heads] = heads;
-        let dims = Dims { heads, kv_heads, head_dim: head, layers: blocks, ..DIMS };
+        let dims = Dims {
+            heads,
+            kv_heads,
+            head_dim: head,
+            layers: blocks,
+            ..DIMS
+        };
         let mut harness = Harness::on(gpu.beside(), &dims);
         let cache = harness.gpu.cache(&dims, context).expect("memory");
-        let frequencies = (0..rotated / 2).map(|i| 10_000f32.powf(-2.0 * i as f32 / rotated as f32)).collect();
-        Self { harness, dims, rope: Rope { pairs, frequencies }, cache }
+        let frequencies = (0..rotated / 2)
+            .map(|i| 10_000f32.powf(-2.0 * i as f32 / rotated as f32))
+            .collect();
+        Self {
+            harness,
+            dims,
+            rope: Rope { pairs, frequencies },
+            cache,
+        }
     }
 
     /// The weights of q, k and v.
@@ -52,7 +72,13 @@ impl Case {
     }
 
     fn input(&mut self, [q, k, v]: &[Matrix<Buf>; 3], biased: bool, block: usize) {
-        let Harness { gpu, step, norm, bias, .. } = &mut self.harness;
+        let Harness {
+            gpu,
+            step,
+            norm,
+            bias,
+            ..
+        } = &mut self.harness;
         let bias = biased.then_some(&bias.0);
         let input = AttentionInput {
             norm: &norm.0,
@@ -76,10 +102,18 @@ impl Case {
         gpu.tap_buffer(step, "cache", &self.cache.blocks[block]);
         gpu.submit(step).await.expect("the device works");
         let taps = gpu.read_taps().await.expect("the device works");
-        let [before @ .., (_, q), (_, cache)] = &taps[..] else { panic!("two taps and more") };
-        let before = before.first().map(|(_, bytes)| bytemuck::pod_collect_to_vec(bytes)).unwrap_or_default();
+        let [before @ .., (_, q), (_, cache)] = &taps[..] else {
+            panic!("two taps and more")
+        };
+        let before = before
+            .first()
+            .map(|(_, bytes)| bytemuck::pod_collect_to_vec(bytes))
+            .unwrap_or_default();
         let cache = match gpu.device().options.cache_type {
-            CacheType::F16 => cache.chunks_exact(2).map(|half| f16::from_le_bytes([half[0], half[1]]).to_f32()).collect(),
+            CacheType::F16 => cache
+                .chunks_exact(2)
+                .map(|half| f16::from_le_bytes([half[0], half[1]]).to_f32())
+                .collect(),
             CacheType::Q8_0 => cache.chunks_exact(36).flat_map(bytes).collect(),
         };
         (before, bytemuck::pod_collect_to_vec(q), cache)
@@ -102,22 +136,40 @@ impl Case {
         turned
     }
 
-    async fn check_input(&mut self, dtypes: [DType; 3], biased: bool, block: usize, steps: &[(usize, usize)]) {
+    async fn check_input(
+        &mut self,
+        dtypes: [DType; 3],
+        biased: bool,
+        block: usize,
+        steps: &[(usize, usize)],
+    ) {
         let cols = dtypes.map(cols).into_iter().max().unwrap_or_default();
         let weights = self.weights(dtypes, cols);
-        let Dims { head_dim: head, heads, kv_heads, .. } = self.dims;
+        let Dims {
+            head_dim: head,
+            heads,
+            kv_heads,
+            ..
+        } = self.dims;
         for &(tokens, position) in steps {
             let x = self.harness.begin(tokens, cols, position);
             self.input(&weights, biased, block);
             let (_, q, cache) = self.look(block).await;
             let h = normed(&x, cols, &self.harness.norm.1);
             let what = |name: &str, t: usize, i: usize| {
-                format!("{name} of {dtypes:?}, heads of {head}, {:?}, {tokens} tokens at {position}: token {t}, {i}", self.rope.pairs)
+                format!(
+                    "{name} of {dtypes:?}, heads of {head}, {:?}, {tokens} tokens at {position}: token {t}, {i}",
+                    self.rope.pairs
+                )
             };
             let results = weights.iter().map(|w| {
                 let mut y = self.harness.product(w, &h);
                 for (i, y) in y.iter_mut().enumerate() {
-                    y.0 += if biased { f64::from(self.harness.bias.1[i % w.weight.rows]) } else { 0.0 };
+                    y.0 += if biased {
+                        f64::from(self.harness.bias.1[i % w.weight.rows])
+                    } else {
+                        0.0
+                    };
                 }
                 y
             });
@@ -125,14 +177,21 @@ impl Case {
             for t in 0..tokens {
                 for i in 0..heads {
                     let at = (t * heads + i) * head;
-                    for (d, (expected, bound)) in self.rotated(&results[0][at..at + head], position + t).into_iter().enumerate() {
+                    for (d, (expected, bound)) in self
+                        .rotated(&results[0][at..at + head], position + t)
+                        .into_iter()
+                        .enumerate()
+                    {
                         near(q[at + d], expected, bound, &|| what("q", t, i * head + d));
                     }
                 }
                 for i in 0..kv_heads {
                     let at = (t * kv_heads + i) * head;
                     let keys = self.rotated(&results[1][at..at + head], position + t);
-                    for (plane, expected) in [&keys[..], &results[2][at..at + head]].into_iter().enumerate() {
+                    for (plane, expected) in [&keys[..], &results[2][at..at + head]]
+                        .into_iter()
+                        .enumerate()
+                    {
                         let row = (plane * kv_heads + i) * self.cache.context_tokens + position + t;
                         for (d, &(value, bound)) in expected.iter().enumerate() {
                             let bound = bound
@@ -141,12 +200,18 @@ impl Case {
                                     CacheType::F16 => value.abs() / 2048.0 + 3e-8,
                                     // Half a step, and a little for how far off the largest may be.
                                     CacheType::Q8_0 => {
-                                        let block = expected.chunks(32).nth(d / 32).unwrap_or_default();
-                                        let largest = block.iter().fold(0f64, |largest, (x, bound)| largest.max(x.abs() + bound));
+                                        let block =
+                                            expected.chunks(32).nth(d / 32).unwrap_or_default();
+                                        let largest =
+                                            block.iter().fold(0f64, |largest, (x, bound)| {
+                                                largest.max(x.abs() + bound)
+                                            });
                                         0.501 * largest / 127.0 + bound
                                     }
                                 };
-                            near(cache[row * head + d], value, bound, &|| what(["k", "v"][plane], t, i * head + d));
+                            near(cache[row * head + d], value, bound, &|| {
+                                what(["k", "v"][plane], t, i * head + d)
+                            });
                         }
                     }
                 }
@@ -155,7 +220,12 @@ impl Case {
     }
 
     /// Attention of `tokens` at `position`, whose predecessors are cached already.
-    async fn check_attention(&mut self, weights: &[Matrix<Buf>; 3], tokens: usize, position: usize) {
+    async fn check_attention(
+        &mut self,
+        weights: &[Matrix<Buf>; 3],
+        tokens: usize,
+        position: usize,
+    ) {
         self.harness.begin(tokens, weights[0].weight.cols, position);
         self.input(weights, false, 0);
         let Harness { gpu, step, .. } = &mut self.harness;
@@ -168,7 +238,12 @@ impl Case {
     }
 
     fn compare(&self, a: &[f32], q: &[f32], cache: &[f64], tokens: usize, position: usize) {
-        let Dims { head_dim: head, heads, kv_heads, .. } = self.dims;
+        let Dims {
+            head_dim: head,
+            heads,
+            kv_heads,
+            ..
+        } = self.dims;
         let context = self.cache.context_tokens;
         for t in [0, tokens / 2, tokens - 1] {
             for h in 0..heads {
@@ -177,14 +252,34 @@ impl Case {
                     let row = (plane * kv_heads + h / (heads / kv_heads)) * context + p;
                     &cache[row * head..(row + 1) * head]
                 };
-                let dot = |k: &[f64]| q[at..at + head].iter().zip(k).map(|(&q, k)| f64::from(q) * k).sum::<f64>();
-                let size = |k: &[f64]| q[at..at + head].iter().zip(k).map(|(&q, k)| (f64::from(q) * k).abs()).sum::<f64>();
+                let dot = |k: &[f64]| {
+                    q[at..at + head]
+                        .iter()
+                        .zip(k)
+                        .map(|(&q, k)| f64::from(q) * k)
+                        .sum::<f64>()
+                };
+                let size = |k: &[f64]| {
+                    q[at..at + head]
+                        .iter()
+                        .zip(k)
+                        .map(|(&q, k)| (f64::from(q) * k).abs())
+                        .sum::<f64>()
+                };
                 let scale = 1.0 / (head as f64).sqrt();
-                let scores: Vec<f64> = (0..=position + t).map(|p| dot(plane(0, p)) * scale).collect();
+                let scores: Vec<f64> = (0..=position + t)
+                    .map(|p| dot(plane(0, p)) * scale)
+                    .collect();
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 // How far off scores may be, and so the weights, each by its share.
-                let blur = (0..=position + t).map(|p| size(plane(0, p)) * scale).fold(0.0, f64::max) * 16.0 * EPS + 1e-5;
-                let weights: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+                let blur = (0..=position + t)
+                    .map(|p| size(plane(0, p)) * scale)
+                    .fold(0.0, f64::max)
+                    * 16.0
+                    * EPS
+                    + 1e-5;
+                let weights: Vec<f64> =
+                    scores.iter().map(|score| (score - largest).exp()).collect();
                 let total: f64 = weights.iter().sum();
                 for d in 0..head {
                     let (mut expected, mut spread) = (0.0, 0.0);
@@ -194,7 +289,9 @@ impl Case {
                     }
                     let bound = 2.0 * blur * (spread + expected.abs()) + 1e-6;
                     near(a[at + d], expected, bound, &|| {
-                        format!("{heads} heads of {head}, {tokens} tokens at {position}: token {t}, head {h}, {d}")
+                        format!(
+                            "{heads} heads of {head}, {tokens} tokens at {position}: token {t}, head {h}, {d}"
+                        )
                     });
                 }
             }
@@ -206,26 +303,45 @@ impl Case {
 fn bytes(block: &[u8]) -> impl Iterator<Item = f32> {
     let (levels, largest) = block.split_at(32);
     let largest = f32::from_le_bytes(largest.try_into().expect("four bytes"));
-    levels.iter().map(move |&level| f32::from(level as i8) / 127.0 * largest)
+    levels
+        .iter()
+        .map(move |&level| f32::from(level as i8) / 127.0 * largest)
 }
 
 /// Both ways to keep keys and values.
 fn with_either_cache(options: GpuOptions) -> [GpuOptions; 2] {
-    [CacheType::F16, CacheType::Q8_0].map(|cache_type| GpuOptions { cache_type, ..options })
+    [CacheType::F16, CacheType::Q8_0].map(|cache_type| GpuOptions {
+        cache_type,
+        ..options
+    })
 }
 
 pub async fn queries_keys_and_values(options: GpuOptions) {
-    let Some(device) = gpu(options).await else { return };
-    let mut case = Case::new(&device, [64, 9, 3], RopePairs::Halves, 64, 300, FORMATS.len());
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    let mut case = Case::new(
+        &device,
+        [64, 9, 3],
+        RopePairs::Halves,
+        64,
+        300,
+        FORMATS.len(),
+    );
     // What many tokens go through is the product that has tests of its own in every format: once more only where compiling is quick.
     let steps = if THOROUGH { &STEPS[..] } else { &STEPS[..2] };
     for (block, &dtype) in FORMATS.iter().enumerate() {
         // Keys and values may be of other formats.
         let other = FORMATS[(block + 3) % FORMATS.len()];
-        case.check_input([dtype, dtype, other], block % 2 == 0, block, steps).await;
+        case.check_input([dtype, dtype, other], block % 2 == 0, block, steps)
+            .await;
     }
     // Dots of bytes are of one token alone.
-    let steps = if options.products.is_some_and(|products| products.int8_dot) { &STEPS[..2] } else { &STEPS[..] };
+    let steps = if options.products.is_some_and(|products| products.int8_dot) {
+        &STEPS[..2]
+    } else {
+        &STEPS[..]
+    };
     for options in with_either_cache(options) {
         let device = gpu(options).await.expect("there was a device");
         for (heads, pairs, rotated) in [
@@ -237,7 +353,8 @@ pub async fn queries_keys_and_values(options: GpuOptions) {
         ] {
             if options.cache_type == CacheType::F16 || heads[0] % 32 == 0 {
                 let mut case = Case::new(&device, heads, pairs, rotated, 300, 1);
-                case.check_input([DType::Q8_0, DType::Q8_0, DType::Q5_0], true, 0, steps).await;
+                case.check_input([DType::Q8_0, DType::Q8_0, DType::Q5_0], true, 0, steps)
+                    .await;
             }
         }
     }
@@ -249,23 +366,38 @@ pub fn either_cache() -> Vec<GpuOptions> {
 }
 
 pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
-    let Some(device) = gpu(options).await else { return };
-    for (heads, context) in
-        [([64, 14, 2], 4000), ([64, 9, 3], 1200), ([128, 4, 4], 300), ([96, 6, 2], 300), ([8, 2, 1], 300), ([256, 4, 1], 300)]
-    {
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    for (heads, context) in [
+        ([64, 14, 2], 4000),
+        ([64, 9, 3], 1200),
+        ([128, 4, 4], 300),
+        ([96, 6, 2], 300),
+        ([8, 2, 1], 300),
+        ([256, 4, 1], 300),
+    ] {
         let with_bytes = options.cache_type == CacheType::Q8_0;
         if with_bytes && heads[0] % 32 != 0 {
             continue;
         }
         // Scores far apart, and close together.
-        for dtype in if context < 4000 { &[DType::F32, DType::Q8_0][..] } else { &[DType::Q8_0] } {
+        for dtype in if context < 4000 {
+            &[DType::F32, DType::Q8_0][..]
+        } else {
+            &[DType::Q8_0]
+        } {
             let mut case = Case::new(&device, heads, RopePairs::Halves, heads[0], context, 1);
             let weights = case.weights([*dtype; 3], 32);
             for position in (0..context).step_by(TOKENS) {
                 let tokens = TOKENS.min(context - position);
                 case.harness.begin(tokens, 32, position);
                 case.input(&weights, false, 0);
-                case.harness.gpu.submit(&mut case.harness.step).await.unwrap();
+                case.harness
+                    .gpu
+                    .submit(&mut case.harness.step)
+                    .await
+                    .unwrap();
             }
             let steps = [
                 (1, 0),
@@ -282,7 +414,10 @@ pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
                 (1, 3999),
                 (5, 3995),
             ];
-            for (tokens, position) in steps.into_iter().filter(|(tokens, position)| tokens + position <= context) {
+            for (tokens, position) in steps
+                .into_iter()
+                .filter(|(tokens, position)| tokens + position <= context)
+            {
                 case.check_attention(&weights, tokens, position).await;
             }
         }
@@ -290,10 +425,42 @@ pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
 }
 
 pub async fn what_no_kernel_takes_is_told(options: GpuOptions) {
-    let Some(mut gpu) = gpu(GpuOptions { cache_type: CacheType::Q8_0, ..options }).await else { return };
-    let error = gpu.step(&Dims { heads: 2, kv_heads: 2, head_dim: 80, ..DIMS }, 1).err().expect("80 is no multiple of 32");
+    let Some(mut gpu) = gpu(GpuOptions {
+        cache_type: CacheType::Q8_0,
+        ..options
+    })
+    .await
+    else {
+        return;
+    };
+    let error = gpu
+        .step(
+            &Dims {
+                heads: 2,
+                kv_heads: 2,
+                head_dim: 80,
+                ..DIMS
+            },
+            1,
+        )
+        .err()
+        .expect("80 is no multiple of 32");
     assert_eq!(error.code, Code::GpuUnsupported);
     assert!(error.message.contains("q8_0"), "{error}");
-    assert!(gpu.step(&Dims { heads: 2, kv_heads: 2, head_dim: 96, ..DIMS }, 1).is_ok());
-    assert_eq!(CacheType::named("q4_0").expect_err("no such type").code, Code::InvalidArgument);
+    assert!(
+        gpu.step(
+            &Dims {
+                heads: 2,
+                kv_heads: 2,
+                head_dim: 96,
+                ..DIMS
+            },
+            1
+        )
+        .is_ok()
+    );
+    assert_eq!(
+        CacheType::named("q4_0").expect_err("no such type").code,
+        Code::InvalidArgument
+    );
 }

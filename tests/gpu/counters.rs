@@ -7,7 +7,7 @@ use super::{
 };
 use siskin::{
     backend::{
-        Activation, AttentionInput, Backend, FeedForward, Rope, RopePairs, Rows, Dims,
+        Activation, AttentionInput, Backend, Dims, FeedForward, Rope, RopePairs, Rows,
         gpu::{
             Counters, Gpu,
             device::{CacheType, GpuOptions},
@@ -33,11 +33,22 @@ fn next(model: &mut Model<Gpu>, tokens: &[u32], sampler: &mut Sampler) -> u32 {
 #[test]
 fn a_token_is_one_pass_one_submit_and_four_bytes() {
     for file in [QWEN2, LLAMA3] {
-        let sampled = SamplingOptions { seed: Some(1), frequency_penalty: 0.5, ..SamplingOptions::default() };
-        for (options, cache_type) in
-            [(SamplingOptions::greedy(), CacheType::F16), (sampled, CacheType::F16), (SamplingOptions::greedy(), CacheType::Q8_0)]
-        {
-            let Some(gpu) = pollster::block_on(gpu(GpuOptions { cache_type, ..GpuOptions::default() })) else { return };
+        let sampled = SamplingOptions {
+            seed: Some(1),
+            frequency_penalty: 0.5,
+            ..SamplingOptions::default()
+        };
+        for (options, cache_type) in [
+            (SamplingOptions::greedy(), CacheType::F16),
+            (sampled, CacheType::F16),
+            (SamplingOptions::greedy(), CacheType::Q8_0),
+        ] {
+            let Some(gpu) = pollster::block_on(gpu(GpuOptions {
+                cache_type,
+                ..GpuOptions::default()
+            })) else {
+                return;
+            };
             let mut model = load(gpu, file.1);
             let mut sampler = Sampler::new(options, model.vocab_size()).unwrap();
             sampler.expect_more(1000);
@@ -61,7 +72,10 @@ fn a_token_is_one_pass_one_submit_and_four_bytes() {
             let dispatches = (after.dispatches - before.dispatches) / WINDOW;
             // Beside the blocks: the embedding, the head and the three of the choice.
             let per_block = (dispatches - 5) as f64 / blocks as f64;
-            println!("{}: {per_block} dispatches a block, {dispatches} a token", file.0);
+            println!(
+                "{}: {per_block} dispatches a block, {dispatches} a token",
+                file.0
+            );
             assert!(per_block <= 7.0);
         }
     }
@@ -69,7 +83,9 @@ fn a_token_is_one_pass_one_submit_and_four_bytes() {
 
 #[test]
 fn a_stop_and_a_new_prompt_leave_no_trace() {
-    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
+    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else {
+        return;
+    };
     let mut model = load(gpu, LLAMA3.1);
     let answer = |model: &mut Model<Gpu>, prompt: &[u32], tokens: usize| {
         model.truncate(0);
@@ -89,7 +105,9 @@ fn a_stop_and_a_new_prompt_leave_no_trace() {
 
 #[test]
 fn the_last_position_of_the_context_is_reached_and_no_other() {
-    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
+    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else {
+        return;
+    };
     let mut model = load(gpu, LLAMA3.1);
     let context_tokens = model.context_tokens();
     let prompt: Vec<u32> = (0..context_tokens as u32 - 4).map(|i| i % 300).collect();
@@ -109,8 +127,18 @@ fn the_last_position_of_the_context_is_reached_and_no_other() {
 /// A quarter of Qwen2.5-0.5B: its blocks, and its vocabulary.
 #[test]
 fn a_long_context_costs_little() {
-    let Some(mut gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
-    let dims = Dims { embedding: 896, heads: 14, kv_heads: 2, head_dim: 64, feed_forward: 4864, vocab: 37_984, layers: 1 };
+    let Some(mut gpu) = pollster::block_on(gpu(GpuOptions::default())) else {
+        return;
+    };
+    let dims = Dims {
+        embedding: 896,
+        heads: 14,
+        kv_heads: 2,
+        head_dim: 64,
+        feed_forward: 4864,
+        vocab: 37_984,
+        layers: 1,
+    };
     pollster::block_on(gpu.tune(DType::Q5_0, dims.embedding, dims.feed_forward)).unwrap();
     let mut matrix = |dtype, rows, cols| gpu.alloc(dtype, rows, cols).unwrap();
     let norm = matrix(DType::F32, 1, 896);
@@ -119,7 +147,10 @@ fn a_long_context_costs_little() {
     let [k, v] = [(); 2].map(|()| matrix(DType::Q5_0, 128, 896));
     let [gate, up] = [(); 2].map(|()| matrix(DType::Q5_0, 4864, 896));
     let down = matrix(DType::Q5_0, 896, 4864);
-    let rope = Rope { pairs: RopePairs::Halves, frequencies: vec![0.1; 32] };
+    let rope = Rope {
+        pairs: RopePairs::Halves,
+        frequencies: vec![0.1; 32],
+    };
     let mut cache = gpu.cache(&dims, 1400).unwrap();
     let mut step = gpu.step(&dims, 1).unwrap();
     let mut logits = Vec::new();
@@ -127,11 +158,30 @@ fn a_long_context_costs_little() {
         gpu.embed(&mut step, &table, &[1], context - 1);
         for _ in 0..6 {
             let (q_bias, k_bias, v_bias, eps) = (None, None, None, 1e-6);
-            let input = AttentionInput { norm: &norm, q: &q, k: &k, v: &v, q_bias, k_bias, v_bias, rope: &rope, eps };
+            let input = AttentionInput {
+                norm: &norm,
+                q: &q,
+                k: &k,
+                v: &v,
+                q_bias,
+                k_bias,
+                v_bias,
+                rope: &rope,
+                eps,
+            };
             gpu.attention_input(&mut step, &mut cache, 0, &input);
             gpu.attend(&mut step, &cache, 0);
             gpu.project_add(&mut step, &o);
-            gpu.feed_forward(&mut step, &FeedForward { norm: &norm, gate: &gate, up: &up, activation: Activation::Silu, eps });
+            gpu.feed_forward(
+                &mut step,
+                &FeedForward {
+                    norm: &norm,
+                    gate: &gate,
+                    up: &up,
+                    activation: Activation::Silu,
+                    eps,
+                },
+            );
             gpu.project_add(&mut step, &down);
         }
         gpu.lm_head(&mut step, &norm, &output, 1e-6, Rows::Last);
@@ -148,16 +198,30 @@ fn a_long_context_costs_little() {
             break;
         }
     }
-    println!("a quarter of the model takes {:.1} ms at 64, {:.1} ms at 1,200: {:.2} times", 1e3 * short, 1e3 * long, long / short);
+    println!(
+        "a quarter of the model takes {:.1} ms at 64, {:.1} ms at 1,200: {:.2} times",
+        1e3 * short,
+        1e3 * long,
+        long / short
+    );
     assert!(long <= 1.25 * short);
 }
 
 #[test]
 fn the_device_holds_weights_cache_and_little_more() {
-    let Some(path) = model_path("SmolLM2-135M-Instruct.Q4_1.gguf") else { return };
+    let Some(path) = model_path("SmolLM2-135M-Instruct.Q4_1.gguf") else {
+        return;
+    };
     let file = std::fs::read(path).unwrap();
-    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else { return };
-    let mut loader = Loader::new(gpu, Options { context_tokens: Some(1400) });
+    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else {
+        return;
+    };
+    let mut loader = Loader::new(
+        gpu,
+        Options {
+            context_tokens: Some(1400),
+        },
+    );
     loader.push(&file).unwrap();
     let mut model = loader.finish().unwrap().model;
     let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();

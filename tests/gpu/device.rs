@@ -8,10 +8,21 @@ use siskin::backend::gpu::{
 /// What this machine has, what others have or lack, and weights in many parts.
 pub fn tiers() -> Vec<GpuOptions> {
     let all = GpuOptions::default();
-    let products = |int8_dot, f16_tiles| Some(MatmulStrategy { int8_dot, f16_tiles });
+    let products = |int8_dot, f16_tiles| {
+        Some(MatmulStrategy {
+            int8_dot,
+            f16_tiles,
+        })
+    };
     vec![
-        GpuOptions { products: products(true, false), ..all },
-        GpuOptions { products: products(false, false), ..all },
+        GpuOptions {
+            products: products(true, false),
+            ..all
+        },
+        GpuOptions {
+            products: products(false, false),
+            ..all
+        },
         GpuOptions {
             products: products(false, false),
             without_subgroups: true,
@@ -20,8 +31,15 @@ pub fn tiers() -> Vec<GpuOptions> {
             default_limits: true,
             ..all
         },
-        GpuOptions { products: products(true, false), max_part_bytes: Some(40_000), ..all },
-        GpuOptions { products: products(false, true), ..all },
+        GpuOptions {
+            products: products(true, false),
+            max_part_bytes: Some(40_000),
+            ..all
+        },
+        GpuOptions {
+            products: products(false, true),
+            ..all
+        },
     ]
 }
 
@@ -31,8 +49,12 @@ pub async fn gpu(options: GpuOptions) -> Option<Gpu> {
         Ok(device) => Some(Gpu::new(device)),
         Err(error) => {
             // In a browser, whoever opened it knows whether there is one.
-            let required = cfg!(target_arch = "wasm32") || std::env::var_os("SISKIN_REQUIRE_MODELS").is_some();
-            assert!(!required, "{error} On Debian: apt-get install mesa-vulkan-drivers");
+            let required =
+                cfg!(target_arch = "wasm32") || std::env::var_os("SISKIN_REQUIRE_MODELS").is_some();
+            assert!(
+                !required,
+                "{error} On Debian: apt-get install mesa-vulkan-drivers"
+            );
             eprintln!("SKIPPED: {error} On Debian: apt-get install mesa-vulkan-drivers");
             None
         }

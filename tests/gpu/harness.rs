@@ -17,15 +17,33 @@ use siskin::{
 };
 
 /// Room for more than any test asks for.
-pub const DIMS: Dims = Dims { embedding: 2112, heads: 8, kv_heads: 2, head_dim: 128, feed_forward: 2112, vocab: 2112, layers: 1 };
+pub const DIMS: Dims = Dims {
+    embedding: 2112,
+    heads: 8,
+    kv_heads: 2,
+    head_dim: 128,
+    feed_forward: 2112,
+    vocab: 2112,
+    layers: 1,
+};
 pub const TOKENS: usize = 64;
 /// A rounding of f32.
 pub const EPS: f64 = f32::EPSILON as f64 / 2.0;
 pub const NORM_EPS: f32 = 1e-5;
 
 /// The formats that shaders read.
-pub const FORMATS: &[DType] =
-    &[DType::F32, DType::F16, DType::Q4_0, DType::Q4_1, DType::Q5_0, DType::Q5_1, DType::Q8_0, DType::Q4K, DType::Q5K, DType::Q6K];
+pub const FORMATS: &[DType] = &[
+    DType::F32,
+    DType::F16,
+    DType::Q4_0,
+    DType::Q4_1,
+    DType::Q5_0,
+    DType::Q5_1,
+    DType::Q8_0,
+    DType::Q4K,
+    DType::Q5K,
+    DType::Q6K,
+];
 
 pub struct Harness {
     pub gpu: Gpu,
@@ -38,7 +56,9 @@ pub struct Harness {
 }
 
 fn vector(gpu: &mut Gpu, low: f32, high: f32, random: &mut Random) -> (Weight<Buf>, Vec<f32>) {
-    let values: Vec<f32> = (0..DIMS.embedding).map(|_| random.within(low, high)).collect();
+    let values: Vec<f32> = (0..DIMS.embedding)
+        .map(|_| random.within(low, high))
+        .collect();
     let mut weight = gpu.alloc(DType::F32, 1, values.len()).expect("memory");
     gpu.write(&mut weight, 0, bytemuck::cast_slice(&values));
     (weight, values)
@@ -52,9 +72,18 @@ impl Harness {
 
     pub fn on(mut gpu: Gpu, dims: &Dims) -> Self {
         let mut random = Random::new(9);
-        let (norm, bias) = (vector(&mut gpu, 0.5, 1.5, &mut random), vector(&mut gpu, -1.0, 1.0, &mut random));
+        let (norm, bias) = (
+            vector(&mut gpu, 0.5, 1.5, &mut random),
+            vector(&mut gpu, -1.0, 1.0, &mut random),
+        );
         let step = gpu.step(dims, TOKENS).expect("memory");
-        Self { gpu, step, random, norm, bias }
+        Self {
+            gpu,
+            step,
+            random,
+            norm,
+            bias,
+        }
     }
 
     pub fn matrix(&mut self, dtype: DType, rows: usize, cols: usize) -> Matrix<Buf> {
@@ -71,7 +100,10 @@ impl Harness {
     pub fn begin_with(&mut self, x: &[f32], cols: usize, position: usize) {
         let ids: Vec<u32> = (0..(x.len() / cols) as u32).collect();
         // A table of one row would be a vector.
-        let mut table = self.gpu.alloc(DType::F32, ids.len().max(2), cols).expect("memory");
+        let mut table = self
+            .gpu
+            .alloc(DType::F32, ids.len().max(2), cols)
+            .expect("memory");
         self.gpu.write(&mut table, 0, bytemuck::cast_slice(x));
         self.gpu.embed(&mut self.step, &table, &ids, position);
     }
@@ -88,9 +120,14 @@ impl Harness {
 
     /// What was tapped, in order.
     pub async fn taps(&mut self) -> Vec<Vec<f32>> {
-        self.gpu.submit(&mut self.step).await.expect("the device works");
+        self.gpu
+            .submit(&mut self.step)
+            .await
+            .expect("the device works");
         let taps = self.gpu.read_taps().await.expect("the device works");
-        taps.iter().map(|(_, bytes)| bytemuck::pod_collect_to_vec(bytes)).collect()
+        taps.iter()
+            .map(|(_, bytes)| bytemuck::pod_collect_to_vec(bytes))
+            .collect()
     }
 }
 
@@ -99,7 +136,9 @@ pub fn normed(x: &[f32], cols: usize, norm: &[f32]) -> Vec<f64> {
     let rows = x.chunks_exact(cols).flat_map(|x| {
         let mean = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / cols as f64;
         let scale = 1.0 / (mean + f64::from(NORM_EPS)).sqrt();
-        x.iter().zip(norm).map(move |(&x, &norm)| f64::from(x) * f64::from(norm) * scale)
+        x.iter()
+            .zip(norm)
+            .map(move |(&x, &norm)| f64::from(x) * f64::from(norm) * scale)
     });
     rows.collect()
 }
@@ -108,9 +147,17 @@ pub fn normed(x: &[f32], cols: usize, norm: &[f32]) -> Vec<f64> {
 /// `f16_tiles` both and the sums of four, which are then f16.
 pub fn product(w: &Matrix<Buf>, x: &[f64], products: MatmulStrategy) -> Vec<(f64, f64)> {
     let cols = w.weight.cols;
-    let half_step = if products.int8_dot { 0.5 / (127.0 * 128.0) } else { 0.0 };
+    let half_step = if products.int8_dot {
+        0.5 / (127.0 * 128.0)
+    } else {
+        0.0
+    };
     // Of f16: a rounding, and half of the least number.
-    let (rounding, least) = if products.f16_tiles { (1.0 / 2048.0, 3e-8) } else { (0.0, 0.0) };
+    let (rounding, least) = if products.f16_tiles {
+        (1.0 / 2048.0, 3e-8)
+    } else {
+        (0.0, 0.0)
+    };
     let mut results = Vec::new();
     for x in x.chunks_exact(cols) {
         for (values, sizes) in w.values.chunks_exact(cols).zip(w.sizes.chunks_exact(cols)) {
@@ -122,7 +169,9 @@ pub fn product(w: &Matrix<Buf>, x: &[f64], products: MatmulStrategy) -> Vec<(f64
             }
             for (x, sizes) in x.chunks(32).zip(sizes.chunks(32)) {
                 let largest = x.iter().fold(0f64, |largest, x| largest.max(x.abs()));
-                bound += (half_step + least) * largest * sizes.iter().map(|&size| f64::from(size)).sum::<f64>();
+                bound += (half_step + least)
+                    * largest
+                    * sizes.iter().map(|&size| f64::from(size)).sum::<f64>();
             }
             results.push((sum, bound));
         }

@@ -13,14 +13,25 @@ pub fn f32_and_f16() -> Vec<GpuOptions> {
     if THOROUGH {
         tiers
     } else {
-        tiers.into_iter().filter(|options| !options.products.unwrap_or_default().int8_dot && options.max_part_bytes.is_none()).collect()
+        tiers
+            .into_iter()
+            .filter(|options| {
+                !options.products.unwrap_or_default().int8_dot && options.max_part_bytes.is_none()
+            })
+            .collect()
     }
 }
 
 pub async fn tiny_models(options: GpuOptions) {
-    let bar = if options.products.is_some_and(|products| products.f16_tiles) { 1e-2 } else { 1e-3 };
+    let bar = if options.products.is_some_and(|products| products.f16_tiles) {
+        1e-2
+    } else {
+        1e-3
+    };
     for model in [QWEN2, LLAMA3] {
-        let Some(backend) = gpu(options).await else { return };
+        let Some(backend) = gpu(options).await else {
+            return;
+        };
         check(backend, model, bar).await;
     }
 }

@@ -49,7 +49,10 @@ checks! {
 
 #[cfg(not(target_arch = "wasm32"))]
 fn run(name: &str) {
-    let check = CHECKS.iter().find(|check| check.name == name).expect("it is listed");
+    let check = CHECKS
+        .iter()
+        .find(|check| check.name == name)
+        .expect("it is listed");
     for options in (check.options)() {
         pollster::block_on((check.run)(options));
     }

@@ -29,8 +29,13 @@ fn options(check: usize, device: usize) -> GpuOptions {
 /// Names, one a line, each with the number of its devices.
 #[wasm_bindgen]
 pub fn checks() -> String {
-    std::panic::set_hook(Box::new(|panic| wasm_bindgen::throw_str(&panic.to_string())));
-    CHECKS.iter().map(|check| format!("{} {}\n", check.name, (check.options)().len())).collect()
+    std::panic::set_hook(Box::new(|panic| {
+        wasm_bindgen::throw_str(&panic.to_string())
+    }));
+    CHECKS
+        .iter()
+        .map(|check| format!("{} {}\n", check.name, (check.options)().len()))
+        .collect()
 }
 
 /// What the device is, and why it cannot be had here if it cannot.
@@ -39,8 +44,15 @@ pub async fn describe(check: usize, device: usize) -> String {
     let options = options(check, device);
     let Device { name, tier, .. } = &Device::open(options).await.expect("a device");
     let products = options.products.unwrap_or_default();
-    let lacks = if products.f16_tiles && !tier.f16 { "SKIPPED: no f16 on " } else { "" };
-    format!("{lacks}{name} {tier:?}, {products:?}, cache {:?}", options.cache_type)
+    let lacks = if products.f16_tiles && !tier.f16 {
+        "SKIPPED: no f16 on "
+    } else {
+        ""
+    };
+    format!(
+        "{lacks}{name} {tier:?}, {products:?}, cache {:?}",
+        options.cache_type
+    )
 }
 
 /// Throws where the device is wrong.

@@ -27,13 +27,31 @@ struct Case {
 
 impl Case {
     /// `sharpness`: how far apart scores lie.
-    fn new(head_dim: usize, group: usize, context: usize, sharpness: f32, random: &mut Random) -> Self {
+    fn new(
+        head_dim: usize,
+        group: usize,
+        context: usize,
+        sharpness: f32,
+        random: &mut Random,
+    ) -> Self {
         let heads = group * KV_HEADS;
-        let dims = Dims { embedding: 32, heads, kv_heads: KV_HEADS, head_dim, feed_forward: 32, vocab: 32, layers: BLOCKS };
+        let dims = Dims {
+            embedding: 32,
+            heads,
+            kv_heads: KV_HEADS,
+            head_dim,
+            feed_forward: 32,
+            vocab: 32,
+            layers: BLOCKS,
+        };
         let mut cache = Cache::new(&dims, context).expect("memory");
         let (mut k, mut v) = (Vec::new(), Vec::new());
         for block in 0..BLOCKS {
-            let mut values = |size: f32| (0..context * KV_HEADS * head_dim).map(|_| random.within(-size, size)).collect::<Vec<_>>();
+            let mut values = |size: f32| {
+                (0..context * KV_HEADS * head_dim)
+                    .map(|_| random.within(-size, size))
+                    .collect::<Vec<_>>()
+            };
             (k, v) = (values(sharpness), values(1.0));
             // In pieces that end within tiles.
             let piece = 13 * KV_HEADS * head_dim;
@@ -41,34 +59,67 @@ impl Case {
                 cache.append(block, 13 * i, k, v);
             }
         }
-        Self { head_dim, heads, context, cache, k, v }
+        Self {
+            head_dim,
+            heads,
+            context,
+            cache,
+            k,
+            v,
+        }
     }
 
     /// `[tokens, heads, head_dim]`, the tokens being the last of the context.
     fn attend(&self, pool: &Pool, position: usize, q: &[f32]) -> Vec<f32> {
         let mut out = vec![f32::NAN; q.len()];
-        attend(pool, &self.cache, BLOCKS - 1, self.heads, position, q, &mut out);
+        attend(
+            pool,
+            &self.cache,
+            BLOCKS - 1,
+            self.heads,
+            position,
+            q,
+            &mut out,
+        );
         out
     }
 
     /// The same in f64, for one query head_dim at `position`.
     fn plain(&self, position: usize, h: usize, q: &[f32]) -> Vec<f64> {
         let kv = h / (self.heads / KV_HEADS);
-        let stored = |x: &[f32], p: usize, d: usize| f16::from_f32(x[(p * KV_HEADS + kv) * self.head_dim + d]).to_f64();
+        let stored = |x: &[f32], p: usize, d: usize| {
+            f16::from_f32(x[(p * KV_HEADS + kv) * self.head_dim + d]).to_f64()
+        };
         let score = |p: usize| {
-            let dot: f64 = q.iter().enumerate().map(|(d, &q)| f64::from(q) * stored(&self.k, p, d)).sum();
+            let dot: f64 = q
+                .iter()
+                .enumerate()
+                .map(|(d, &q)| f64::from(q) * stored(&self.k, p, d))
+                .sum();
             dot / (self.head_dim as f64).sqrt()
         };
         let scores: Vec<f64> = (0..=position).map(score).collect();
         let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
         let sum: f64 = weights.iter().sum();
-        (0..self.head_dim).map(|d| weights.iter().enumerate().map(|(p, w)| w / sum * stored(&self.v, p, d)).sum()).collect()
+        (0..self.head_dim)
+            .map(|d| {
+                weights
+                    .iter()
+                    .enumerate()
+                    .map(|(p, w)| w / sum * stored(&self.v, p, d))
+                    .sum()
+            })
+            .collect()
     }
 }
 
 fn contexts() -> &'static [usize] {
-    if THOROUGH { &[1, 31, 32, 33, 257, 1000] } else { &[1, 32, 33, 130] }
+    if THOROUGH {
+        &[1, 31, 32, 33, 257, 1000]
+    } else {
+        &[1, 32, 33, 130]
+    }
 }
 
 fn each_case(check: impl Fn(&Case, &mut Random)) {
@@ -77,7 +128,10 @@ fn each_case(check: impl Fn(&Case, &mut Random)) {
         for group in [1, 2, 3, 7] {
             for head_dim in [4, 20, 64, 128] {
                 for sharpness in [1.0, 30.0] {
-                    check(&Case::new(head_dim, group, context, sharpness, &mut random), &mut random);
+                    check(
+                        &Case::new(head_dim, group, context, sharpness, &mut random),
+                        &mut random,
+                    );
                 }
             }
         }
@@ -89,12 +143,26 @@ fn attention_is_the_plain_softmax() {
     each_case(|case, random| {
         let tokens = case.context.min(3);
         let position = case.context - tokens;
-        let q: Vec<f32> = (0..tokens * case.heads * case.head_dim).map(|_| random.within(-1.0, 1.0)).collect();
+        let q: Vec<f32> = (0..tokens * case.heads * case.head_dim)
+            .map(|_| random.within(-1.0, 1.0))
+            .collect();
         let out = case.attend(&Pool::default(), position, &q);
-        for (i, (q, out)) in q.chunks_exact(case.head_dim).zip(out.chunks_exact(case.head_dim)).enumerate() {
+        for (i, (q, out)) in q
+            .chunks_exact(case.head_dim)
+            .zip(out.chunks_exact(case.head_dim))
+            .enumerate()
+        {
             let (t, h) = (i / case.heads, i % case.heads);
             for (d, &expected) in case.plain(position + t, h, q).iter().enumerate() {
-                let what = || format!("{} of {} tokens, {} heads of {}, head_dim {h}, {d}", position + t, case.context, case.heads, case.head_dim);
+                let what = || {
+                    format!(
+                        "{} of {} tokens, {} heads of {}, head_dim {h}, {d}",
+                        position + t,
+                        case.context,
+                        case.heads,
+                        case.head_dim
+                    )
+                };
                 // Values lie within 1; a score's rounding shifts weights by as much.
                 near(out[d], expected, 3e-5, &what);
             }
@@ -109,15 +177,23 @@ fn a_token_does_not_see_its_company() {
         for head_dim in [20, 64] {
             let case = Case::new(head_dim, 3, context, 5.0, &mut random);
             let width = case.heads * head_dim;
-            let q: Vec<f32> = (0..context * width).map(|_| random.within(-1.0, 1.0)).collect();
+            let q: Vec<f32> = (0..context * width)
+                .map(|_| random.within(-1.0, 1.0))
+                .collect();
             let together = case.attend(&Pool::default(), 0, &q);
             for t in 0..context {
                 let alone = case.attend(&Pool::default(), t, &q[t * width..][..width]);
-                assert!(alone == together[t * width..][..width], "token {t} of {context}, heads of {head_dim}");
+                assert!(
+                    alone == together[t * width..][..width],
+                    "token {t} of {context}, heads of {head_dim}"
+                );
             }
             #[cfg(not(target_arch = "wasm32"))]
             for threads in [2, 3, 5] {
-                assert!(case.attend(&Pool::new(threads), 0, &q) == together, "{threads} threads, {context} tokens, heads of {head_dim}");
+                assert!(
+                    case.attend(&Pool::new(threads), 0, &q) == together,
+                    "{threads} threads, {context} tokens, heads of {head_dim}"
+                );
             }
         }
     }
@@ -125,26 +201,67 @@ fn a_token_does_not_see_its_company() {
 
 #[test]
 fn values_stay_within_halves() {
-    let dims = Dims { embedding: 32, heads: 1, kv_heads: 1, head_dim: 8, feed_forward: 32, vocab: 32, layers: 1 };
+    let dims = Dims {
+        embedding: 32,
+        heads: 1,
+        kv_heads: 1,
+        head_dim: 8,
+        feed_forward: 32,
+        vocab: 32,
+        layers: 1,
+    };
     let mut cache = Cache::new(&dims, 2).expect("memory");
     let (smallest, subnormal) = ((-24_f32).exp2(), -3.0 * (-20_f32).exp2());
     let v = [1e6, -1e6, 65504.0, 1e-9, smallest, subnormal, -0.25, 1.0];
     cache.append(0, 0, &[0.0; 16], &[v, v].concat());
     let mut out = [f32::NAN; 8];
     attend(&Pool::default(), &cache, 0, 1, 1, &[0.0; 8], &mut out);
-    assert_eq!(out, [65504.0, -65504.0, 65504.0, 0.0, smallest, subnormal, -0.25, 1.0]);
+    assert_eq!(
+        out,
+        [
+            65504.0, -65504.0, 65504.0, 0.0, smallest, subnormal, -0.25, 1.0
+        ]
+    );
 }
 
 #[test]
 fn queries_and_keys_of_any_size_score() {
-    let dims = Dims { embedding: 32, heads: 1, kv_heads: 1, head_dim: 4, feed_forward: 32, vocab: 32, layers: 1 };
-    for (q, k) in [(1e5, 1e-4), (1e-4, 6e4), (1e8, (-24_f32).exp2()), (1e-9, 1.0)] {
+    let dims = Dims {
+        embedding: 32,
+        heads: 1,
+        kv_heads: 1,
+        head_dim: 4,
+        feed_forward: 32,
+        vocab: 32,
+        layers: 1,
+    };
+    for (q, k) in [
+        (1e5, 1e-4),
+        (1e-4, 6e4),
+        (1e8, (-24_f32).exp2()),
+        (1e-9, 1.0),
+    ] {
         let mut cache = Cache::new(&dims, 2).expect("memory");
-        cache.append(0, 0, &[k, 0.0, 0.0, 0.0, 0.0, k, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        cache.append(
+            0,
+            0,
+            &[k, 0.0, 0.0, 0.0, 0.0, k, 0.0, 0.0],
+            &[1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0],
+        );
         let mut out = [f32::NAN; 4];
-        attend(&Pool::default(), &cache, 0, 1, 1, &[q, 0.0, 0.0, 0.0], &mut out);
+        attend(
+            &Pool::default(),
+            &cache,
+            0,
+            1,
+            1,
+            &[q, 0.0, 0.0, 0.0],
+            &mut out,
+        );
         let expected = 1.0 / (1.0 + (-f64::from(q) * f16::from_f32(k).to_f64() / 2.0).exp());
         near(out[0], expected, 1e-6, &|| format!("{q} by {k}"));
-        near(out[1], 1.0 - expected, 1e-6, &|| format!("{q} by {k}, the other"));
+        near(out[1], 1.0 - expected, 1e-6, &|| {
+            format!("{q} by {k}, the other")
+        });
     }
 }

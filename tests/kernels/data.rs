@@ -46,7 +46,11 @@ pub fn random_blocks(dtype: DType, weights: usize, random: &mut Random) -> Vec<u
                     })
                     .collect();
                 for &at in scales {
-                    let scale = if kind == 0 || random.below(20) == 0 { 0.0 } else { random.within(-size, size) };
+                    let scale = if kind == 0 || random.below(20) == 0 {
+                        0.0
+                    } else {
+                        random.within(-size, size)
+                    };
                     block[at..at + 2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
                 }
                 bytes.extend(block);
@@ -66,7 +70,13 @@ pub struct Matrix<Buf> {
 }
 
 impl<Buf> Matrix<Buf> {
-    pub fn random(backend: &mut impl Backend<Buf = Buf>, dtype: DType, rows: usize, cols: usize, random: &mut Random) -> Self {
+    pub fn random(
+        backend: &mut impl Backend<Buf = Buf>,
+        dtype: DType,
+        rows: usize,
+        cols: usize,
+        random: &mut Random,
+    ) -> Self {
         let bytes = random_blocks(dtype, rows * cols, random);
         assert!(dtype.scales_are_finite(&bytes));
         let mut values = vec![0.0; rows * cols];
@@ -77,7 +87,8 @@ impl<Buf> Matrix<Buf> {
             dtype.levels(&bytes, &mut levels);
             for (i, size) in sizes.iter_mut().enumerate() {
                 let (level, half) = (&levels[i / 32], i % 32 / 16);
-                *size = (level.scale[half] * f32::from(level.q[i % 32])).abs() + level.minimum[half].abs();
+                *size = (level.scale[half] * f32::from(level.q[i % 32])).abs()
+                    + level.minimum[half].abs();
             }
         }
         let mut weight = backend.alloc(dtype, rows, cols).expect("memory");
@@ -85,13 +96,19 @@ impl<Buf> Matrix<Buf> {
         let (first, row_bytes) = (rows / 2 / GROUP_ROWS * GROUP_ROWS, bytes.len() / rows);
         backend.write(&mut weight, 0, &bytes[..first * row_bytes]);
         backend.write(&mut weight, first, &bytes[first * row_bytes..]);
-        Self { weight, values, sizes }
+        Self {
+            weight,
+            values,
+            sizes,
+        }
     }
 }
 
 /// `[tokens, cols]`: mostly small, some blocks zero, some with a single outlier.
 pub fn activations(tokens: usize, cols: usize, random: &mut Random) -> Vec<f32> {
-    let mut x: Vec<f32> = (0..tokens * cols).map(|_| random.within(-1.0, 1.0)).collect();
+    let mut x: Vec<f32> = (0..tokens * cols)
+        .map(|_| random.within(-1.0, 1.0))
+        .collect();
     for block in x.chunks_mut(32) {
         let at = random.below(block.len());
         match random.below(8) {
@@ -107,5 +124,9 @@ pub fn activations(tokens: usize, cols: usize, random: &mut Random) -> Vec<f32> 
 /// That `got` is within `bound` of `expected`.
 pub fn near(got: f32, expected: f64, bound: f64, what: &dyn Fn() -> String) {
     let off = (f64::from(got) - expected).abs();
-    assert!(off <= bound, "{}: {got} is off {expected} by {off:.3e}, more than {bound:.3e}", what());
+    assert!(
+        off <= bound,
+        "{}: {got} is off {expected} by {off:.3e}, more than {bound:.3e}",
+        what()
+    );
 }

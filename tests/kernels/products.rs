@@ -20,12 +20,23 @@ const HALF_EPS: f64 = 1.0 / 2048.0;
 const HALF_STEP: f64 = 1.0 / 33_554_432.0;
 
 fn rows() -> &'static [usize] {
-    if THOROUGH { &[2, 3, 5, 31, 257] } else { &[2, 5, 31] }
+    if THOROUGH {
+        &[2, 3, 5, 31, 257]
+    } else {
+        &[2, 5, 31]
+    }
 }
 
 fn cols(dtype: DType) -> Vec<usize> {
-    let all: &[usize] = if THOROUGH { &[1, 7, 32, 33, 96, 256, 512, 768] } else { &[7, 96, 256, 512] };
-    all.iter().copied().filter(|cols| cols % dtype.block_len() == 0).collect()
+    let all: &[usize] = if THOROUGH {
+        &[1, 7, 32, 33, 96, 256, 512, 768]
+    } else {
+        &[7, 96, 256, 512]
+    };
+    all.iter()
+        .copied()
+        .filter(|cols| cols % dtype.block_len() == 0)
+        .collect()
 }
 
 fn tokens() -> &'static [usize] {
@@ -38,18 +49,37 @@ fn each_matrix(check: impl Fn(DType, &Matrix<Buf>, &mut Random)) {
     for &dtype in DType::ALL {
         for &rows in rows() {
             for cols in cols(dtype) {
-                check(dtype, &Matrix::random(&mut Cpu::default(), dtype, rows, cols, &mut random), &mut random);
+                check(
+                    dtype,
+                    &Matrix::random(&mut Cpu::default(), dtype, rows, cols, &mut random),
+                    &mut random,
+                );
             }
         }
     }
 }
 
-fn product(pool: &Pool, matrix: &Matrix<Buf>, x: &[f32], tokens: usize, y: &mut [f32], store: Store) {
+fn product(
+    pool: &Pool,
+    matrix: &Matrix<Buf>,
+    x: &[f32],
+    tokens: usize,
+    y: &mut [f32],
+    store: Store,
+) {
     let mut quantized = Quantized::default();
     if let Buf::Packed(_) = matrix.weight.buf {
         quantized.set(pool, x, matrix.weight.cols);
     }
-    matmul(pool, &Input { tokens, x, quantized: &quantized }, &[Product::new(&matrix.weight, y, store)]);
+    matmul(
+        pool,
+        &Input {
+            tokens,
+            x,
+            quantized: &quantized,
+        },
+        &[Product::new(&matrix.weight, y, store)],
+    );
 }
 
 fn outputs(matrix: &Matrix<Buf>, x: &[f32], tokens: usize) -> Vec<f32> {
@@ -62,16 +92,26 @@ fn outputs(matrix: &Matrix<Buf>, x: &[f32], tokens: usize) -> Vec<f32> {
 fn a_packed_row_is_the_formats_own() {
     each_matrix(|dtype, matrix, _| {
         // These keep their scales as the file has them; the others round a product of two scales to f16.
-        let is_exact = matches!(dtype.name(), "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0");
+        let is_exact = matches!(
+            dtype.name(),
+            "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0"
+        );
         let (rows, cols) = (matrix.weight.rows, matrix.weight.cols);
         let mut row = vec![f32::NAN; cols];
         for r in 0..rows {
             matrix.weight.row(r, &mut row);
             for (k, &got) in row.iter().enumerate() {
-                let (expected, size) = (matrix.values[r * cols + k], f64::from(matrix.sizes[r * cols + k]));
+                let (expected, size) = (
+                    matrix.values[r * cols + k],
+                    f64::from(matrix.sizes[r * cols + k]),
+                );
                 let what = || format!("{} {rows} x {cols}, row {r}, column {k}", dtype.name());
                 // A level is at most 63 beside a scale, or 1 beside a minimum.
-                let bound = if is_exact { 0.0 } else { size * (HALF_EPS + 4.0 * EPS) + 64.0 * HALF_STEP };
+                let bound = if is_exact {
+                    0.0
+                } else {
+                    size * (HALF_EPS + 4.0 * EPS) + 64.0 * HALF_STEP
+                };
                 near(got, f64::from(expected), bound, &what);
             }
         }
@@ -108,9 +148,18 @@ fn a_product_is_the_plain_loops() {
                     size += f64::from(matrix.sizes[r * cols + k]) * x[t * cols + k].abs();
                 }
                 // A few roundings a block of 32, or one a column in each of four lanes.
-                let roundings = if let Buf::Packed(_) = matrix.weight.buf { cols / 32 * 8 } else { cols / 4 };
+                let roundings = if let Buf::Packed(_) = matrix.weight.buf {
+                    cols / 32 * 8
+                } else {
+                    cols / 4
+                };
                 let bound = size * EPS * (roundings + 8) as f64;
-                near(got, expected, bound, &|| format!("{} {rows} x {cols}, token {t} of {tokens}, row {r}", dtype.name()));
+                near(got, expected, bound, &|| {
+                    format!(
+                        "{} {rows} x {cols}, token {t} of {tokens}, row {r}",
+                        dtype.name()
+                    )
+                });
             }
         }
     });
@@ -125,7 +174,11 @@ fn tokens_together_are_tokens_alone() {
             let together = outputs(matrix, &x, tokens);
             for (t, x) in x.chunks_exact(cols).enumerate() {
                 let alone = outputs(matrix, x, 1);
-                assert!(alone == together[t * rows..][..rows], "{} {rows} x {cols}, token {t} of {tokens}", dtype.name());
+                assert!(
+                    alone == together[t * rows..][..rows],
+                    "{} {rows} x {cols}, token {t} of {tokens}",
+                    dtype.name()
+                );
             }
         }
     });
@@ -135,12 +188,16 @@ fn tokens_together_are_tokens_alone() {
 fn add_adds() {
     each_matrix(|dtype, matrix, random| {
         let x = activations(5, matrix.weight.cols, random);
-        let before: Vec<f32> = (0..5 * matrix.weight.rows).map(|_| random.within(-1.0, 1.0)).collect();
+        let before: Vec<f32> = (0..5 * matrix.weight.rows)
+            .map(|_| random.within(-1.0, 1.0))
+            .collect();
         let (mut y, set) = (before.clone(), outputs(matrix, &x, 5));
         product(&Pool::default(), matrix, &x, 5, &mut y, Store::Add);
         for ((&got, before), set) in y.iter().zip(&before).zip(&set) {
             let bound = 8.0 * EPS * f64::from(before.abs() + set.abs() + 100.0);
-            near(got, f64::from(*before) + f64::from(*set), bound, &|| dtype.name().to_owned());
+            near(got, f64::from(*before) + f64::from(*set), bound, &|| {
+                dtype.name().to_owned()
+            });
         }
     });
 }
@@ -148,17 +205,39 @@ fn add_adds() {
 #[test]
 fn products_together_are_products_alone() {
     let mut random = Random::new(6);
-    for (dtypes, rows) in [([DType::Q5_0, DType::Q8_0, DType::F16], [31, 7, 9]), ([DType::Q4K, DType::F32, DType::Q6K], [1, 40, 8])] {
-        let matrices: Vec<Matrix<Buf>> =
-            dtypes.iter().zip(rows).map(|(&dtype, rows)| Matrix::random(&mut Cpu::default(), dtype, rows, 256, &mut random)).collect();
+    for (dtypes, rows) in [
+        ([DType::Q5_0, DType::Q8_0, DType::F16], [31, 7, 9]),
+        ([DType::Q4K, DType::F32, DType::Q6K], [1, 40, 8]),
+    ] {
+        let matrices: Vec<Matrix<Buf>> = dtypes
+            .iter()
+            .zip(rows)
+            .map(|(&dtype, rows)| {
+                Matrix::random(&mut Cpu::default(), dtype, rows, 256, &mut random)
+            })
+            .collect();
         for &tokens in tokens() {
             let x = activations(tokens, 256, &mut random);
             let mut quantized = Quantized::default();
             quantized.set(&Pool::default(), &x, 256);
-            let mut together: Vec<Vec<f32>> = matrices.iter().map(|matrix| vec![f32::NAN; tokens * matrix.weight.rows]).collect();
-            let products: Vec<Product> =
-                matrices.iter().zip(&mut together).map(|(matrix, y)| Product::new(&matrix.weight, y, Store::Set)).collect();
-            matmul(&Pool::default(), &Input { tokens, x: &x, quantized: &quantized }, &products);
+            let mut together: Vec<Vec<f32>> = matrices
+                .iter()
+                .map(|matrix| vec![f32::NAN; tokens * matrix.weight.rows])
+                .collect();
+            let products: Vec<Product> = matrices
+                .iter()
+                .zip(&mut together)
+                .map(|(matrix, y)| Product::new(&matrix.weight, y, Store::Set))
+                .collect();
+            matmul(
+                &Pool::default(),
+                &Input {
+                    tokens,
+                    x: &x,
+                    quantized: &quantized,
+                },
+                &products,
+            );
             for (matrix, together) in matrices.iter().zip(&together) {
                 assert!(outputs(matrix, &x, tokens) == *together, "{tokens} tokens");
             }
@@ -176,7 +255,14 @@ fn threads_do_not_change_a_bit() {
         for pool in &pools {
             let mut y = vec![f32::NAN; alone.len()];
             product(pool, matrix, &x, 5, &mut y, Store::Set);
-            assert!(y == alone, "{} {} x {}, {} threads", dtype.name(), matrix.weight.rows, matrix.weight.cols, pool.threads());
+            assert!(
+                y == alone,
+                "{} {} x {}, {} threads",
+                dtype.name(),
+                matrix.weight.rows,
+                matrix.weight.cols,
+                pool.threads()
+            );
         }
     });
 }
@@ -188,10 +274,19 @@ fn levels_fit_seven_bits_and_eight() {
         let bytes = random_blocks(*dtype, 256 * 100, &mut random);
         let mut levels = vec![Default::default(); 800];
         dtype.levels(&bytes, &mut levels);
-        let offset = siskin::backend::cpu::packed::Layout::of(*dtype).expect("a packed format").offset();
-        for q in levels.iter().flat_map(|levels: &siskin::quant::Levels| levels.q) {
+        let offset = siskin::backend::cpu::packed::Layout::of(*dtype)
+            .expect("a packed format")
+            .offset();
+        for q in levels
+            .iter()
+            .flat_map(|levels: &siskin::quant::Levels| levels.q)
+        {
             let stored = i32::from(q) + offset;
-            assert!(*dtype == DType::Q8_0 || (0..=127).contains(&stored), "{}: {q} is stored as {stored}", dtype.name());
+            assert!(
+                *dtype == DType::Q8_0 || (0..=127).contains(&stored),
+                "{}: {q} is stored as {stored}",
+                dtype.name()
+            );
         }
     }
 }

@@ -16,8 +16,15 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn check_sums(blocks: &[Block]) {
     for block in blocks {
-        let sums: Vec<i32> = block.q.chunks_exact(16).map(|q| q.iter().map(|&q| i32::from(q)).sum()).collect();
-        assert_eq!((block.minus_halves, block.minus), ([-sums[0], -sums[1]], -sums[0] - sums[1]));
+        let sums: Vec<i32> = block
+            .q
+            .chunks_exact(16)
+            .map(|q| q.iter().map(|&q| i32::from(q)).sum())
+            .collect();
+        assert_eq!(
+            (block.minus_halves, block.minus),
+            ([-sums[0], -sums[1]], -sums[0] - sums[1])
+        );
         assert!(block.q.iter().all(|&q| q != -128));
     }
 }
@@ -34,22 +41,44 @@ fn activations_survive_quantizing() {
             quantized.set(&Pool::default(), &x, cols);
             let mut seen = 0;
             for tile in (0..quantized.tiles()).map(|tile| quantized.tile(tile)) {
-                assert_eq!((tile.first, tile.tokens, tile.width), (seen, (tokens - seen).min(4), if tokens == 1 { 1 } else { 4 }));
+                assert_eq!(
+                    (tile.first, tile.tokens, tile.width),
+                    (
+                        seen,
+                        (tokens - seen).min(4),
+                        if tokens == 1 { 1 } else { 4 }
+                    )
+                );
                 check_sums(tile.coarse);
                 let listed: Vec<u32> = (0..cols as u32 / 32)
-                    .filter(|&b| tile.fine[b as usize * tile.width..][..tile.width].iter().any(|block| block.scale != 0.0))
+                    .filter(|&b| {
+                        tile.fine[b as usize * tile.width..][..tile.width]
+                            .iter()
+                            .any(|block| block.scale != 0.0)
+                    })
                     .collect();
                 assert_eq!(tile.outliers, listed);
                 for t in 0..tile.tokens {
                     for col in 0..cols {
                         let at = col / 32 * tile.width + t;
-                        let (x, first, fine) = (x[(seen + t) * cols + col], tile.coarse[at].scale, tile.fine[at].scale);
+                        let (x, first, fine) = (
+                            x[(seen + t) * cols + col],
+                            tile.coarse[at].scale,
+                            tile.fine[at].scale,
+                        );
                         let (coarse, rest) = quantized.value(seen + t, col);
                         if fine == 0.0 {
-                            near(coarse as f32, f64::from(x), f64::from(first) * 0.5001, &|| format!("{x}"));
+                            near(
+                                coarse as f32,
+                                f64::from(x),
+                                f64::from(first) * 0.5001,
+                                &|| format!("{x}"),
+                            );
                         } else {
                             let bound = f64::from(fine) * 0.5001 + f64::from(x.abs()) * 1e-6;
-                            near((coarse + rest) as f32, f64::from(x), bound, &|| format!("{x}"));
+                            near((coarse + rest) as f32, f64::from(x), bound, &|| {
+                                format!("{x}")
+                            });
                             outliers += 1;
                         }
                     }
@@ -65,8 +94,20 @@ fn activations_survive_quantizing() {
 #[test]
 fn extreme_activations_are_quantized() {
     let mut quantized = Quantized::default();
-    for size in [0.0, -0.0, f32::from_bits(1), 1e-40, f32::MIN_POSITIVE, 1e-30, 1.0, 1e30, 3e38] {
-        let x: Vec<f32> = (0..64).map(|i| if i % 3 == 0 { size } else { -size / (i as f32) }).collect();
+    for size in [
+        0.0,
+        -0.0,
+        f32::from_bits(1),
+        1e-40,
+        f32::MIN_POSITIVE,
+        1e-30,
+        1.0,
+        1e30,
+        3e38,
+    ] {
+        let x: Vec<f32> = (0..64)
+            .map(|i| if i % 3 == 0 { size } else { -size / (i as f32) })
+            .collect();
         quantized.set(&Pool::default(), &x, 64);
         let tile = quantized.tile(0);
         check_sums(tile.coarse);
@@ -74,14 +115,22 @@ fn extreme_activations_are_quantized() {
             let scale = tile.coarse[i / 32].scale;
             assert!(scale.is_finite());
             // What is below 1e-36 counts as nothing.
-            near(quantized.value(0, i).0 as f32, f64::from(x), f64::from(scale) * 0.5001 + 1.6e-36, &|| format!("{x}"));
+            near(
+                quantized.value(0, i).0 as f32,
+                f64::from(x),
+                f64::from(scale) * 0.5001 + 1.6e-36,
+                &|| format!("{x}"),
+            );
         }
     }
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for at in [0, 5, 63] {
             let x: Vec<f32> = (0..64).map(|i| if i == at { bad } else { 1.0 }).collect();
             quantized.set(&Pool::default(), &x, 64);
-            assert!(!quantized.tile(0).coarse[at / 32].scale.is_finite(), "{bad} at {at} must not look like a number");
+            assert!(
+                !quantized.tile(0).coarse[at / 32].scale.is_finite(),
+                "{bad} at {at} must not look like a number"
+            );
         }
     }
 }
@@ -98,8 +147,11 @@ fn norms_equal_plain_arithmetic() {
             for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(cols)) {
                 let mean = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / cols as f64;
                 for (k, &y) in y.iter().enumerate() {
-                    let expected = f64::from(x[k]) / (mean + f64::from(1e-6_f32)).sqrt() * f64::from(weight[k]);
-                    near(y, expected, expected.abs() * 2e-6, &|| format!("{cols} columns of {size}"));
+                    let expected = f64::from(x[k]) / (mean + f64::from(1e-6_f32)).sqrt()
+                        * f64::from(weight[k]);
+                    near(y, expected, expected.abs() * 2e-6, &|| {
+                        format!("{cols} columns of {size}")
+                    });
                 }
             }
         }
@@ -115,24 +167,44 @@ fn rotations_equal_plain_arithmetic() {
     for pairs in [RopePairs::Adjacent, RopePairs::Halves] {
         for (head, rotated) in [(4, 4), (64, 64), (64, 48), (128, 128)] {
             for position in [0, 1, 1000, 30_000] {
-                let frequencies: Vec<f32> = (0..rotated / 2).map(|i| 10_000_f32.powf(-2.0 * i as f32 / rotated as f32)).collect();
-                let turn = Rope { pairs, frequencies: frequencies.clone() };
-                let before: Vec<f32> = (0..2 * 3 * head).map(|_| random.within(-2.0, 2.0)).collect();
+                let frequencies: Vec<f32> = (0..rotated / 2)
+                    .map(|i| 10_000_f32.powf(-2.0 * i as f32 / rotated as f32))
+                    .collect();
+                let turn = Rope {
+                    pairs,
+                    frequencies: frequencies.clone(),
+                };
+                let before: Vec<f32> = (0..2 * 3 * head)
+                    .map(|_| random.within(-2.0, 2.0))
+                    .collect();
                 let mut after = before.clone();
                 rope(&mut after, 3, head, &turn, position);
-                for (h, (before, after)) in before.chunks_exact(head).zip(after.chunks_exact(head)).enumerate() {
+                for (h, (before, after)) in before
+                    .chunks_exact(head)
+                    .zip(after.chunks_exact(head))
+                    .enumerate()
+                {
                     let mut expected: Vec<f64> = before.iter().map(|&x| f64::from(x)).collect();
                     // How far off an angle is, for it is an f32.
                     let mut blur = vec![0.0; head];
                     for (i, &frequency) in frequencies.iter().enumerate() {
                         let angle = (position + h / 3) as f64 * f64::from(frequency);
-                        let (a, b) = if pairs == RopePairs::Adjacent { (2 * i, 2 * i + 1) } else { (i, i + rotated / 2) };
+                        let (a, b) = if pairs == RopePairs::Adjacent {
+                            (2 * i, 2 * i + 1)
+                        } else {
+                            (i, i + rotated / 2)
+                        };
                         let (x, y) = (expected[a], expected[b]);
-                        (expected[a], expected[b]) = (x * angle.cos() - y * angle.sin(), x * angle.sin() + y * angle.cos());
+                        (expected[a], expected[b]) = (
+                            x * angle.cos() - y * angle.sin(),
+                            x * angle.sin() + y * angle.cos(),
+                        );
                         (blur[a], blur[b]) = (angle * 6e-8, angle * 6e-8);
                     }
                     for k in 0..head {
-                        near(after[k], expected[k], 3.0 * blur[k] + 1e-6, &|| format!("{pairs:?}, {rotated} of {head}, {position}, {k}"));
+                        near(after[k], expected[k], 3.0 * blur[k] + 1e-6, &|| {
+                            format!("{pairs:?}, {rotated} of {head}, {position}, {k}")
+                        });
                     }
                     assert_eq!(before[rotated..], after[rotated..]);
                 }
@@ -143,7 +215,10 @@ fn rotations_equal_plain_arithmetic() {
 
 #[test]
 fn silu_equals_plain_arithmetic() {
-    let gates: Vec<f32> = (-870..=870).map(|i| i as f32 / 10.0).chain([0.0, -0.0, 1e-30, 100.0, 1000.0]).collect();
+    let gates: Vec<f32> = (-870..=870)
+        .map(|i| i as f32 / 10.0)
+        .chain([0.0, -0.0, 1e-30, 100.0, 1000.0])
+        .collect();
     for cut in 0..4 {
         let gates = &gates[cut..];
         let ups: Vec<f32> = (0..gates.len()).map(|i| (i % 7) as f32 - 3.0).collect();
@@ -151,13 +226,20 @@ fn silu_equals_plain_arithmetic() {
         silu_mul(&mut got, &ups);
         for ((&got, &gate), &up) in got.iter().zip(gates).zip(&ups) {
             let expected = f64::from(gate) / (1.0 + (-f64::from(gate)).exp()) * f64::from(up);
-            near(got, expected, expected.abs() * 1e-6, &|| format!("silu({gate}) * {up}"));
+            near(got, expected, expected.abs() * 1e-6, &|| {
+                format!("silu({gate}) * {up}")
+            });
         }
     }
     let far = [-90.0, -1000.0, -1e10, -1e30, -100.0];
     let mut got = far;
     silu_mul(&mut got, &[1.0; 5]);
-    assert!(got.iter().zip(far).all(|(got, gate)| got.abs() <= gate.abs() * 1e-37), "no gate so low lets anything through: {got:?}");
+    assert!(
+        got.iter()
+            .zip(far)
+            .all(|(got, gate)| got.abs() <= gate.abs() * 1e-37),
+        "no gate so low lets anything through: {got:?}"
+    );
 }
 
 struct FourExp {
@@ -171,7 +253,12 @@ impl Kernel for FourExp {
     unsafe fn run<S: Simd>(self) -> [f32; 4] {
         let mut y = [0.0; 4];
         // SAFETY: four floats each; the caller's promise for S.
-        unsafe { S::store(y.as_mut_ptr(), Exp::<S>::new(self.factor).of(S::load_f32(self.x.as_ptr()))) };
+        unsafe {
+            S::store(
+                y.as_mut_ptr(),
+                Exp::<S>::new(self.factor).of(S::load_f32(self.x.as_ptr())),
+            )
+        };
         y
     }
 }
@@ -182,16 +269,31 @@ fn exponentials_are_close() {
     for i in 0..steps {
         let x = -87.0 + 175.0 * i as f32 / steps as f32;
         for (factor, most) in [(1.0, 88.0), (112_f32.exp2(), 10.0)] {
-            let (x, kernel) = (x.min(most), || FourExp { factor, x: [x.min(most); 4] });
+            let (x, kernel) = (x.min(most), || FourExp {
+                factor,
+                x: [x.min(most); 4],
+            });
             // SAFETY: Scalar uses no special instruction.
             for y in [with_simd(kernel()), unsafe { kernel().run::<Scalar>() }] {
                 let expected = f64::from(factor) * f64::from(x).exp();
-                near(y[0], expected, expected * 2.4e-7, &|| format!("{factor} exp({x})"));
+                near(y[0], expected, expected * 2.4e-7, &|| {
+                    format!("{factor} exp({x})")
+                });
             }
         }
     }
-    let edges = with_simd(FourExp { factor: 1.0, x: [-1e30, -88.0, 0.0, 1e30] });
-    assert!(edges[0] > 0.0 && edges[0] < 1.7e-38 && edges[1] == edges[0] && edges[2] == 1.0 && edges[3].is_finite(), "{edges:?}");
+    let edges = with_simd(FourExp {
+        factor: 1.0,
+        x: [-1e30, -88.0, 0.0, 1e30],
+    });
+    assert!(
+        edges[0] > 0.0
+            && edges[0] < 1.7e-38
+            && edges[1] == edges[0]
+            && edges[2] == 1.0
+            && edges[3].is_finite(),
+        "{edges:?}"
+    );
 }
 
 /// The result of every operation on the same operands, as bits.
@@ -207,8 +309,17 @@ struct Operations {
 impl Operations {
     fn random(random: &mut Random) -> Self {
         let extreme = random.below(3) == 0;
-        let mut byte = || if extreme { [0, 0x7f, 0x80, 0xff][random.below(4)] } else { random.bits() as u8 };
-        let bytes = [std::array::from_fn(|_| byte()), std::array::from_fn(|_| byte())];
+        let mut byte = || {
+            if extreme {
+                [0, 0x7f, 0x80, 0xff][random.below(4)]
+            } else {
+                random.bits() as u8
+            }
+        };
+        let bytes = [
+            std::array::from_fn(|_| byte()),
+            std::array::from_fn(|_| byte()),
+        ];
         // What quantizing gives: never -128.
         let signed = std::array::from_fn(|_| (byte() as i8).max(-127));
         let mut float = || random.within(-100.0, 100.0);
@@ -253,13 +364,31 @@ impl Kernel for &Operations {
                 ("bits<2, 48>", S::bits::<2>(w, mask(48))),
                 ("bits<0, 1>", S::bits::<0>(w, mask(1))),
                 ("bits<1, 127>", S::bits::<1>(w, mask(127))),
-                ("or", S::or(S::bits::<0>(w, mask(15)), S::bits::<0>(planes, mask(127)))),
+                (
+                    "or",
+                    S::or(S::bits::<0>(w, mask(15)), S::bits::<0>(planes, mask(127))),
+                ),
                 ("unsign", S::bits::<1>(S::unsign(w), mask(127))),
                 ("seven bits", seven),
             ];
             for (name, operand) in operands {
-                for unit in [[1_i8, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [127; 4], [-127; 4]] {
-                    keep(name, S::finish7(S::dot7(S::start7::<3>(&-3), operand, S::four(unit.as_ptr()))), false);
+                for unit in [
+                    [1_i8, 0, 0, 0],
+                    [0, 1, 0, 0],
+                    [0, 0, 1, 0],
+                    [0, 0, 0, 1],
+                    [127; 4],
+                    [-127; 4],
+                ] {
+                    keep(
+                        name,
+                        S::finish7(S::dot7(
+                            S::start7::<3>(&-3),
+                            operand,
+                            S::four(unit.as_ptr()),
+                        )),
+                        false,
+                    );
                 }
                 let mut sum = S::start7::<0>(&1000);
                 for a in self.signed.chunks_exact(4) {
@@ -268,7 +397,15 @@ impl Kernel for &Operations {
                 keep(name, S::finish7(sum), false);
                 let mut bytes = [0; 16];
                 S::store_bytes(bytes.as_mut_ptr(), operand);
-                keep("store_bytes", S::finish7(S::dot7(S::zero7(), S::load(bytes.as_ptr()), S::four([1; 4].as_ptr()))), false);
+                keep(
+                    "store_bytes",
+                    S::finish7(S::dot7(
+                        S::zero7(),
+                        S::load(bytes.as_ptr()),
+                        S::four([1; 4].as_ptr()),
+                    )),
+                    false,
+                );
             }
             let mut sum = S::zero8();
             for a in self.signed.chunks_exact(4) {
@@ -280,7 +417,10 @@ impl Kernel for &Operations {
             let [a, b, c] = self.floats.map(|floats| S::load_f32(floats.as_ptr()));
             let mut q = [0; 16];
             let total = S::store_i8(q.as_mut_ptr(), [a, b, c, S::splat(-0.5)]);
-            for (name, values) in ["store_i8, 0", "store_i8, 1", "store_i8, 2", "store_i8, 3"].into_iter().zip(q.as_chunks::<4>().0) {
+            for (name, values) in ["store_i8, 0", "store_i8, 1", "store_i8, 2", "store_i8, 3"]
+                .into_iter()
+                .zip(q.as_chunks::<4>().0)
+            {
                 keep(name, S::load_f32(values.map(f32::from).as_ptr()), false);
             }
             keep("store_i8, sum", S::splat(total as f32), false);
@@ -289,7 +429,14 @@ impl Kernel for &Operations {
             for (name, v, is_rounded) in [
                 ("splat", S::splat(self.floats[0][0]), false),
                 ("load_f16", S::load_f16(self.halves.as_ptr()), false),
-                ("load_f16_part", S::mul(S::load_f16_part(self.halves.as_ptr(), S::mask(F16_MASK)), S::splat(S::F16_REST)), false),
+                (
+                    "load_f16_part",
+                    S::mul(
+                        S::load_f16_part(self.halves.as_ptr(), S::mask(F16_MASK)),
+                        S::splat(S::F16_REST),
+                    ),
+                    false,
+                ),
                 ("load_bf16", S::load_bf16(self.brain.as_ptr()), false),
                 ("add", S::add(a, b), false),
                 ("mul", S::mul(a, b), false),
@@ -315,7 +462,9 @@ fn vector_operations_equal_their_plain_loops() {
         let operations = Operations::random(&mut random);
         // SAFETY: Scalar uses no special instruction.
         let plain = unsafe { operations.run::<Scalar>() };
-        for ((name, got, is_rounded), (_, expected, _)) in with_simd(&operations).into_iter().zip(plain) {
+        for ((name, got, is_rounded), (_, expected, _)) in
+            with_simd(&operations).into_iter().zip(plain)
+        {
             for (got, expected) in got.into_iter().zip(expected) {
                 let bound = if is_rounded { 10_000.0 * 1.2e-7 } else { 0.0 };
                 near(got, f64::from(expected), bound, &|| name.to_owned());

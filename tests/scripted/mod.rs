@@ -31,7 +31,13 @@ impl Words {
 
     pub fn from_bytes(words: &[&[u8]]) -> Self {
         let silent = std::iter::repeat_n(Vec::new(), 20);
-        Self(words.iter().map(|word| word.to_vec()).chain(silent).collect())
+        Self(
+            words
+                .iter()
+                .map(|word| word.to_vec())
+                .chain(silent)
+                .collect(),
+        )
     }
 
     pub fn end(&self) -> u32 {
@@ -47,7 +53,11 @@ impl Words {
             "<end>" => self.end(),
             "<start>" => self.start(),
             "<nan>" => Scripted::NAN,
-            _ => self.0.iter().position(|bytes| bytes == word.as_bytes()).expect("a word of the vocabulary") as u32,
+            _ => self
+                .0
+                .iter()
+                .position(|bytes| bytes == word.as_bytes())
+                .expect("a word of the vocabulary") as u32,
         }
     }
 }
@@ -60,7 +70,9 @@ impl Vocabulary for Words {
         token >= self.end()
     }
     fn token_bytes(&self, token: u32) -> &[u8] {
-        self.0.get(token as usize).map_or(b"<control>", Vec::as_slice)
+        self.0
+            .get(token as usize)
+            .map_or(b"<control>", Vec::as_slice)
     }
 }
 
@@ -87,7 +99,14 @@ impl Scripted {
 
     /// `script`: words with `|` between them.
     pub fn new(words: &Words, context_tokens: usize, script: &str) -> Self {
-        Self::of_tokens(words, context_tokens, &script.split('|').map(|word| words.token(word)).collect::<Vec<_>>())
+        Self::of_tokens(
+            words,
+            context_tokens,
+            &script
+                .split('|')
+                .map(|word| words.token(word))
+                .collect::<Vec<_>>(),
+        )
     }
 
     pub fn of_tokens(words: &Words, context_tokens: usize, script: &[u32]) -> Self {
@@ -113,7 +132,10 @@ impl Scripted {
 
     /// Evaluating a token moves the clock on by this much.
     pub fn with_ms_per_token(self, ms_per_token: f64) -> Self {
-        Self { ms_per_token, ..self }
+        Self {
+            ms_per_token,
+            ..self
+        }
     }
 
     pub fn clock(&self) -> Rc<Cell<f64>> {
@@ -153,13 +175,27 @@ impl Decoder for Scripted {
         self.cache.truncate(tokens);
         self.begun = None;
     }
-    async fn step(&mut self, tokens: &[u32], sampler: Option<&mut Sampler>, pause: &mut impl FnMut() -> bool) -> Result<Outcome> {
+    async fn step(
+        &mut self,
+        tokens: &[u32],
+        sampler: Option<&mut Sampler>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<Outcome> {
         let fits = self.cache.len() + tokens.len() <= self.context_tokens;
-        assert!(!tokens.is_empty() && tokens.len() <= STEP_TOKENS && fits, "the model would refuse this");
+        assert!(
+            !tokens.is_empty() && tokens.len() <= STEP_TOKENS && fits,
+            "the model would refuse this"
+        );
         let begin_ms = self.clock.get();
-        let first = self.begun.take().filter(|(begun, _)| begun == tokens).map_or(0, |(_, blocks)| blocks);
+        let first = self
+            .begun
+            .take()
+            .filter(|(begun, _)| begun == tokens)
+            .map_or(0, |(_, blocks)| blocks);
         for blocks in first + 1..=Self::BLOCKS {
-            self.clock.set(self.clock.get() + self.ms_per_token * tokens.len() as f64 / Self::BLOCKS as f64);
+            self.clock.set(
+                self.clock.get() + self.ms_per_token * tokens.len() as f64 / Self::BLOCKS as f64,
+            );
             self.longest_ms = self.longest_ms.max(self.clock.get() - begin_ms);
             if blocks < Self::BLOCKS && pause() {
                 self.begun = Some((tokens.to_vec(), blocks));
@@ -169,7 +205,9 @@ impl Decoder for Scripted {
         self.cache.extend_from_slice(tokens);
         self.longest_cache = self.longest_cache.max(self.cache.len());
         self.chunks.push(tokens.len());
-        let Some(sampler) = sampler else { return Ok(Outcome::Done(None)) };
+        let Some(sampler) = sampler else {
+            return Ok(Outcome::Done(None));
+        };
         let next = self.script.pop_front().expect("the script has ended");
         let mut logits = vec![if next == Self::NAN { f32::NAN } else { 0.0 }; self.vocab_size];
         if let Some(logit) = logits.get_mut(next as usize) {

@@ -18,14 +18,25 @@ fn from_js(value: &JsValue) -> Value {
     if value.is_undefined() {
         return Value::Null;
     }
-    let text = JSON::stringify(value).ok().and_then(|text| JsValue::from(text).as_string()).expect("a plain object");
+    let text = JSON::stringify(value)
+        .ok()
+        .and_then(|text| JsValue::from(text).as_string())
+        .expect("a plain object");
     serde_json::from_str(&text).expect("JSON")
 }
 
 /// The `code` of what JavaScript caught; a message goes with it.
 fn code(thrown: &JsValue) -> String {
-    let text = |name: &str| Reflect::get(thrown, &name.into()).ok().and_then(|value| value.as_string()).unwrap_or_default();
-    assert!(thrown.is_instance_of::<js_sys::Error>() && text("message").ends_with('.'), "{thrown:?}");
+    let text = |name: &str| {
+        Reflect::get(thrown, &name.into())
+            .ok()
+            .and_then(|value| value.as_string())
+            .unwrap_or_default()
+    };
+    assert!(
+        thrown.is_instance_of::<js_sys::Error>() && text("message").ends_with('.'),
+        "{thrown:?}"
+    );
     text("code")
 }
 
@@ -41,7 +52,9 @@ async fn ready() -> WasmEngine {
 }
 
 fn request(content: &str, max_tokens: u32) -> JsValue {
-    js(&json!({"messages": [{"role": "user", "content": content}], "max_tokens": max_tokens, "temperature": 0}))
+    js(
+        &json!({"messages": [{"role": "user", "content": content}], "max_tokens": max_tokens, "temperature": 0}),
+    )
 }
 
 async fn settled(promise: Promise) -> Result<Value, JsValue> {
@@ -60,7 +73,10 @@ async fn answer(engine: &WasmEngine) -> Vec<Value> {
 }
 
 fn text(events: &[Value]) -> String {
-    events.iter().filter_map(|event| event["text"].as_str()).collect()
+    events
+        .iter()
+        .filter_map(|event| event["text"].as_str())
+        .collect()
 }
 
 fn error_of<T>(result: Result<T, Error>) -> Code {
@@ -80,7 +96,11 @@ async fn a_file_in_odd_pieces_gives_the_model() {
             (rest, turn) = (after, turn + 1);
         }
         let info = settled(engine.finish()).await.expect("a whole file");
-        let build = if cfg!(target_feature = "relaxed-simd") { "relaxed" } else { "simd" };
+        let build = if cfg!(target_feature = "relaxed-simd") {
+            "relaxed"
+        } else {
+            "simd"
+        };
         for (field, expected) in [
             ("name", json!("tiny")),
             ("architecture", json!("qwen2")),
@@ -100,7 +120,10 @@ async fn a_file_in_odd_pieces_gives_the_model() {
         engine.start(&request("Hi", 12)).expect("a good request");
         texts.push(text(&answer(&engine).await));
     }
-    assert!(!texts[0].is_empty() && texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+    assert!(
+        !texts[0].is_empty() && texts.iter().all(|text| *text == texts[0]),
+        "{texts:?}"
+    );
     let bytes = ready().await.memory_bytes();
     assert!(bytes > 1e6 && bytes % 65536.0 == 0.0, "{bytes}");
 }
@@ -108,18 +131,38 @@ async fn a_file_in_odd_pieces_gives_the_model() {
 #[test]
 async fn an_answer_ends_with_its_usage_and_the_next_reuses_the_cache() {
     let engine = ready().await;
-    engine.start(&request("Hello there", 6)).expect("a good request");
+    engine
+        .start(&request("Hello there", 6))
+        .expect("a good request");
     let events = answer(&engine).await;
     let last = events.last().expect("an event");
-    assert_eq!((&last["finish_reason"], &last["usage"]["completion_tokens"]), (&json!("length"), &json!(6)), "{last}");
+    assert_eq!(
+        (&last["finish_reason"], &last["usage"]["completion_tokens"]),
+        (&json!("length"), &json!(6)),
+        "{last}"
+    );
     assert_eq!(last["usage"]["cached_tokens"], json!(0));
-    assert!(events.iter().rev().skip(1).all(|event| event["finish_reason"].is_null()));
-    assert!(settled(engine.next()).await.expect("nothing").is_null(), "nothing follows the last");
+    assert!(
+        events
+            .iter()
+            .rev()
+            .skip(1)
+            .all(|event| event["finish_reason"].is_null())
+    );
+    assert!(
+        settled(engine.next()).await.expect("nothing").is_null(),
+        "nothing follows the last"
+    );
 
-    engine.start(&request("Hello there", 6)).expect("a good request");
+    engine
+        .start(&request("Hello there", 6))
+        .expect("a good request");
     let again = answer(&engine).await;
     let usage = &again.last().expect("an event")["usage"];
-    assert_eq!(usage["cached_tokens"].as_u64(), usage["prompt_tokens"].as_u64().map(|tokens| tokens - 1));
+    assert_eq!(
+        usage["cached_tokens"].as_u64(),
+        usage["prompt_tokens"].as_u64().map(|tokens| tokens - 1)
+    );
     assert_eq!(text(&again), text(&events));
 }
 
@@ -127,26 +170,43 @@ async fn an_answer_ends_with_its_usage_and_the_next_reuses_the_cache() {
 async fn stop_ends_an_answer_and_the_next_works() {
     let engine = ready().await;
     engine.stop();
-    engine.start(&request("Hello", 200)).expect("a good request");
+    engine
+        .start(&request("Hello", 200))
+        .expect("a good request");
     let mut event = settled(engine.next()).await.expect("an event");
     while event["prefill"].is_object() {
         event = settled(engine.next()).await.expect("an event");
     }
-    assert!(event["finish_reason"].is_null(), "a stop before the start stops nothing: {event}");
+    assert!(
+        event["finish_reason"].is_null(),
+        "a stop before the start stops nothing: {event}"
+    );
     engine.stop();
     let rest = answer(&engine).await;
-    assert_eq!((rest.len(), &rest[0]["finish_reason"]), (1, &json!("abort")), "{rest:?}");
+    assert_eq!(
+        (rest.len(), &rest[0]["finish_reason"]),
+        (1, &json!("abort")),
+        "{rest:?}"
+    );
 
     // Stopped while a step is under way.
-    engine.start(&request("Hello", 200)).expect("a good request");
+    engine
+        .start(&request("Hello", 200))
+        .expect("a good request");
     let step = engine.next();
     engine.stop();
     let mut events = vec![settled(step).await.expect("the step ends well")];
     events.extend(answer(&engine).await);
-    assert!(events.len() <= 2 && events.last().expect("an event")["finish_reason"] == "abort", "{events:?}");
+    assert!(
+        events.len() <= 2 && events.last().expect("an event")["finish_reason"] == "abort",
+        "{events:?}"
+    );
 
     engine.start(&request("Hello", 3)).expect("a good request");
-    assert_eq!(answer(&engine).await.last().expect("an event")["finish_reason"], "length");
+    assert_eq!(
+        answer(&engine).await.last().expect("an event")["finish_reason"],
+        "length"
+    );
 }
 
 #[test]
@@ -156,11 +216,20 @@ async fn one_thing_at_a_time() {
     assert_eq!(error_of(engine.start(&request("Hello", 5))), Code::Busy);
     let step = engine.next();
     assert_eq!(error_of(engine.start(&request("Hello", 5))), Code::Busy);
-    assert_eq!(error_of(engine.tokenize("x", &JsValue::UNDEFINED)), Code::Busy);
+    assert_eq!(
+        error_of(engine.tokenize("x", &JsValue::UNDEFINED)),
+        Code::Busy
+    );
     assert_eq!(error_of(engine.push(b"x")), Code::Busy);
-    assert_eq!(code(&settled(engine.next()).await.expect_err("a second step")), "busy");
+    assert_eq!(
+        code(&settled(engine.next()).await.expect_err("a second step")),
+        "busy"
+    );
     settled(step).await.expect("the first step goes on");
-    assert_eq!(answer(&engine).await.last().expect("an event")["finish_reason"], "length");
+    assert_eq!(
+        answer(&engine).await.last().expect("an event")["finish_reason"],
+        "length"
+    );
     assert_eq!(error_of(engine.push(b"x")), Code::InvalidArgument);
 }
 
@@ -172,7 +241,10 @@ async fn broken_files_have_their_codes() {
     let mut counts = good.clone();
     counts[8..16].fill(0xff);
     for (file, expected) in [
-        (&b"<!doctype html><title>Not found</title>"[..], "html_not_model"),
+        (
+            &b"<!doctype html><title>Not found</title>"[..],
+            "html_not_model",
+        ),
         (b"PK\x03\x04 an archive", "not_gguf"),
         (b"", "gguf_truncated"),
         (&good[..1000], "gguf_truncated"),
@@ -182,35 +254,67 @@ async fn broken_files_have_their_codes() {
         (include_bytes!("../fixtures/small.gguf"), "metadata"),
     ] {
         let engine = engine(&json!({}));
-        let pushed = engine.push(file).and_then(|()| engine.push(b"")).map_err(JsValue::from);
+        let pushed = engine
+            .push(file)
+            .and_then(|()| engine.push(b""))
+            .map_err(JsValue::from);
         let finished = settled(engine.finish()).await;
-        let error = pushed.as_ref().err().or(finished.as_ref().err()).expect(expected);
+        let error = pushed
+            .as_ref()
+            .err()
+            .or(finished.as_ref().err())
+            .expect(expected);
         assert_eq!(code(error), expected);
         if let (Err(pushed), Err(finished)) = (&pushed, &finished) {
             assert_eq!(code(pushed), code(finished), "the same error again");
         }
-        assert_eq!(error_of(engine.start(&request("Hello", 1))), Code::NotLoaded);
-        assert_eq!(code(&settled(engine.next()).await.expect_err("no model")), "not_loaded");
+        assert_eq!(
+            error_of(engine.start(&request("Hello", 1))),
+            Code::NotLoaded
+        );
+        assert_eq!(
+            code(&settled(engine.next()).await.expect_err("no model")),
+            "not_loaded"
+        );
         assert_eq!(error_of(engine.push(&good)), Code::NotLoaded);
     }
 
     let engine = engine(&json!({}));
     engine.push(QWEN2).expect("a good file");
-    assert_eq!(error_of(engine.start(&request("Hello", 1))), Code::NotLoaded, "not before finish");
-    assert_eq!(settled(engine.finish()).await.expect("a whole file")["has_chat_template"], json!(false));
+    assert_eq!(
+        error_of(engine.start(&request("Hello", 1))),
+        Code::NotLoaded,
+        "not before finish"
+    );
+    assert_eq!(
+        settled(engine.finish()).await.expect("a whole file")["has_chat_template"],
+        json!(false)
+    );
     assert_eq!(error_of(engine.start(&request("Hello", 1))), Code::Template);
 }
 
 #[test]
 async fn options_are_checked() {
-    for options in
-        [json!({"context_tokens": "many"}), json!({"context_tokens": -1}), json!({"colour": "red"}), json!([1]), json!({"threads": 0})]
-    {
-        assert_eq!(error_of(WasmEngine::new(&js(&options)).map(|_| ())), Code::InvalidArgument, "{options}");
+    for options in [
+        json!({"context_tokens": "many"}),
+        json!({"context_tokens": -1}),
+        json!({"colour": "red"}),
+        json!([1]),
+        json!({"threads": 0}),
+    ] {
+        assert_eq!(
+            error_of(WasmEngine::new(&js(&options)).map(|_| ())),
+            Code::InvalidArgument,
+            "{options}"
+        );
     }
     for context_tokens in [0_u32, 513, u32::MAX] {
         let engine = engine(&json!({"context_tokens": context_tokens}));
-        assert_eq!(error_of(engine.push(QWEN2)), Code::InvalidArgument, "{context_tokens}");
+        assert_eq!(
+            error_of(engine.push(QWEN2)),
+            Code::InvalidArgument,
+            "{context_tokens}"
+        );
     }
     let engine = ready().await;
     for request in [
@@ -222,10 +326,17 @@ async fn options_are_checked() {
         json!({"messages": [{"role": "stranger", "content": "x"}]}),
         json!("text"),
     ] {
-        assert_eq!(error_of(engine.start(&js(&request))), Code::InvalidArgument, "{request}");
+        assert_eq!(
+            error_of(engine.start(&js(&request))),
+            Code::InvalidArgument,
+            "{request}"
+        );
     }
     let long = "x".repeat(600);
-    assert_eq!(error_of(engine.start(&request(&long, 5))), Code::ContextFull);
+    assert_eq!(
+        error_of(engine.start(&request(&long, 5))),
+        Code::ContextFull
+    );
 }
 
 /// On wasm a usize has 32 bits: a size that a header claims may not fit.
@@ -247,14 +358,37 @@ async fn sizes_beyond_32_bits_are_refused() {
 async fn text_survives_tokens() {
     let engine = ready().await;
     let undefined = &JsValue::UNDEFINED;
-    for text in ["", "Hello", "grüße, 中文, 👩‍👩‍👧", "<|im_end|>", "a\0b\r\n\t", " \u{fdd0}"] {
+    for text in [
+        "",
+        "Hello",
+        "grüße, 中文, 👩‍👩‍👧",
+        "<|im_end|>",
+        "a\0b\r\n\t",
+        " \u{fdd0}",
+    ] {
         let ids = engine.tokenize(text, undefined).expect("tokens");
-        assert_eq!(ids.len(), text.len(), "a byte each, control tokens included");
+        assert_eq!(
+            ids.len(),
+            text.len(),
+            "a byte each, control tokens included"
+        );
         assert_eq!(engine.detokenize(&ids).expect("text"), text);
     }
     let special = js(&json!({"special": true}));
-    assert_eq!(engine.tokenize("<|im_end|>", &special).expect("tokens"), [257]);
-    assert_eq!(engine.detokenize(&[256, 104, 105, 257]).expect("text"), "<|im_start|>hi<|im_end|>");
-    assert_eq!(error_of(engine.detokenize(&[104, 384])), Code::InvalidArgument);
-    assert_eq!(error_of(engine.tokenize("x", &js(&json!({"special": "yes"})))), Code::InvalidArgument);
+    assert_eq!(
+        engine.tokenize("<|im_end|>", &special).expect("tokens"),
+        [257]
+    );
+    assert_eq!(
+        engine.detokenize(&[256, 104, 105, 257]).expect("text"),
+        "<|im_start|>hi<|im_end|>"
+    );
+    assert_eq!(
+        error_of(engine.detokenize(&[104, 384])),
+        Code::InvalidArgument
+    );
+    assert_eq!(
+        error_of(engine.tokenize("x", &js(&json!({"special": "yes"})))),
+        Code::InvalidArgument
+    );
 }

@@ -52,7 +52,14 @@ impl Cache {
             v.resize(rows, [0; LANES]);
             Ok(v)
         };
-        Ok(Cache { keys: room(head_dim)?, values: room(columns)?, kv_heads: dims.kv_heads, head_dim, columns, positions })
+        Ok(Cache {
+            keys: room(head_dim)?,
+            values: room(columns)?,
+            kv_heads: dims.kv_heads,
+            head_dim,
+            columns,
+            positions,
+        })
     }
 
     pub fn size_bytes(&self) -> usize {
@@ -70,9 +77,18 @@ impl Cache {
     pub fn append(&mut self, layer: usize, position: usize, k: &[f32], v: &[f32]) {
         let (head_dim, columns) = (self.head_dim, self.columns);
         for kv in 0..self.kv_heads {
-            let (keys, values) = (self.rows(layer, kv, head_dim), self.rows(layer, kv, columns));
+            let (keys, values) = (
+                self.rows(layer, kv, head_dim),
+                self.rows(layer, kv, columns),
+            );
             let (keys, values) = (&mut self.keys[keys], &mut self.values[values]);
-            for (t, (k, v)) in k.chunks_exact(head_dim).zip(v.chunks_exact(head_dim)).skip(kv).step_by(self.kv_heads).enumerate() {
+            for (t, (k, v)) in k
+                .chunks_exact(head_dim)
+                .zip(v.chunks_exact(head_dim))
+                .skip(kv)
+                .step_by(self.kv_heads)
+                .enumerate()
+            {
                 let p = position + t;
                 for (row, &k) in keys[p / LANES * head_dim..].iter_mut().zip(k) {
                     row[p % LANES] = to_f16(k);
@@ -94,7 +110,15 @@ fn to_f16(x: f32) -> u16 {
 }
 
 /// `out = softmax(q K^T / sqrt(head_dim)) V`: `q` and `out` are `[tokens, heads, head_dim]`, the first token at `position`.
-pub fn attend(pool: &Pool, cache: &Cache, layer: usize, heads: usize, position: usize, q: &[f32], out: &mut [f32]) {
+pub fn attend(
+    pool: &Pool,
+    cache: &Cache,
+    layer: usize,
+    heads: usize,
+    position: usize,
+    q: &[f32],
+    out: &mut [f32],
+) {
     let group = heads / cache.kv_heads;
     // Of one key-value head: every token's query heads.
     let count = q.len() / (cache.kv_heads * cache.head_dim);
@@ -103,7 +127,16 @@ pub fn attend(pool: &Pool, cache: &Cache, layer: usize, heads: usize, position: 
     pool.split(cache.kv_heads * sets, |units| {
         for unit in units {
             let (kv, first) = (unit / sets, unit % sets * QUERIES);
-            let set = Set { cache, layer, kv, group, position, first, q, out };
+            let set = Set {
+                cache,
+                layer,
+                kv,
+                group,
+                position,
+                first,
+                q,
+                out,
+            };
             match count - first {
                 1 => with_simd(Attend::<1, 4>(set)),
                 2 => with_simd(Attend::<2, 4>(set)),
@@ -158,7 +191,9 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let set = self.0;
-        let Cache { head_dim, columns, .. } = *set.cache;
+        let Cache {
+            head_dim, columns, ..
+        } = *set.cache;
         let keys = &set.cache.keys[set.cache.rows(set.layer, set.kv, head_dim)];
         let values = &set.cache.values[set.cache.rows(set.layer, set.kv, columns)];
 
@@ -171,18 +206,29 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
             }
         }
         let mut sums = vec![[[0f32; LANES]; Q]; columns / LANES]; // [columns / LANES, Q, LANES]
-        let mut running = [Running { max: f32::NEG_INFINITY, sum: 0.0 }; Q];
+        let mut running = [Running {
+            max: f32::NEG_INFINITY,
+            sum: 0.0,
+        }; Q];
         let mut scores = [[0f32; TILE]; Q];
         // SAFETY: the caller's promise for S.
         let (mask, exp) = unsafe { (S::mask(F16_MASK), Exp::<S>::new(S::F16_REST)) };
-        let tiles = keys.chunks_exact(TILE / LANES * head_dim).zip(values.chunks_exact(TILE * columns / LANES));
+        let tiles = keys
+            .chunks_exact(TILE / LANES * head_dim)
+            .zip(values.chunks_exact(TILE * columns / LANES));
         for (start, (keys, values)) in (0..=set.position(Q - 1)).step_by(TILE).zip(tiles) {
             // SAFETY: a row of keys is a number of each query and 16 scores; a row of values is a score of each query and 16 sums.
             unsafe {
                 for (i, keys) in keys.chunks_exact(head_dim).enumerate() {
                     for lane in (0..LANES).step_by(4 * V) {
                         let mut some = [[S::splat(0.0); V]; Q];
-                        add_products::<S, Q, V, Q, 1>(keys, lane, queries.as_ptr().cast(), &mut some, mask);
+                        add_products::<S, Q, V, Q, 1>(
+                            keys,
+                            lane,
+                            queries.as_ptr().cast(),
+                            &mut some,
+                            mask,
+                        );
                         store::<S, Q, V, TILE>(&mut scores, LANES * i + lane, some);
                     }
                 }
@@ -195,9 +241,17 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
                     for lane in (0..LANES).step_by(4 * V) {
                         let mut some: [[S::F32; V]; Q] = std::array::from_fn(|j| {
                             let keep = S::splat(keep[j]);
-                            std::array::from_fn(|i| S::mul(S::load_f32(sums[j].as_ptr().add(lane + 4 * i)), keep))
+                            std::array::from_fn(|i| {
+                                S::mul(S::load_f32(sums[j].as_ptr().add(lane + 4 * i)), keep)
+                            })
                         });
-                        add_products::<S, Q, V, 1, TILE>(values, lane, scores.as_ptr().cast(), &mut some, mask);
+                        add_products::<S, Q, V, 1, TILE>(
+                            values,
+                            lane,
+                            scores.as_ptr().cast(),
+                            &mut some,
+                            mask,
+                        );
                         store::<S, Q, V, LANES>(sums, lane, some);
                     }
                 }
@@ -218,7 +272,13 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
 
 /// `sums[j][lanes] += factors[row * ROW + j * QUERY] * rows[row][lanes]` over all rows, for the `4 V` lanes from `lane` on.
 #[inline(always)]
-unsafe fn add_products<S: Simd, const Q: usize, const V: usize, const ROW: usize, const QUERY: usize>(
+unsafe fn add_products<
+    S: Simd,
+    const Q: usize,
+    const V: usize,
+    const ROW: usize,
+    const QUERY: usize,
+>(
     rows: &[Row],
     lane: usize,
     mut factors: *const f32,
@@ -245,7 +305,11 @@ unsafe fn add_products<S: Simd, const Q: usize, const V: usize, const ROW: usize
 
 /// Puts each query's vectors into its lanes from `lane` on.
 #[inline(always)]
-unsafe fn store<S: Simd, const Q: usize, const V: usize, const N: usize>(to: &mut [[f32; N]; Q], lane: usize, from: [[S::F32; V]; Q]) {
+unsafe fn store<S: Simd, const Q: usize, const V: usize, const N: usize>(
+    to: &mut [[f32; N]; Q],
+    lane: usize,
+    from: [[S::F32; V]; Q],
+) {
     for (to, from) in to.iter_mut().zip(from) {
         for (i, from) in from.into_iter().enumerate() {
             // SAFETY: the caller's promise: lane + 4 V <= N.
@@ -257,26 +321,52 @@ unsafe fn store<S: Simd, const Q: usize, const V: usize, const N: usize>(to: &mu
 /// The first `seen` scores of a tile into the softmax; they become weights, times `F16_REST`. Returns what the values so far are to be
 /// multiplied by.
 #[inline(always)]
-unsafe fn weigh<S: Simd>(running: &mut Running, scores: &mut [f32; TILE], seen: usize, exp: &Exp<S>) -> f32 {
+unsafe fn weigh<S: Simd>(
+    running: &mut Running,
+    scores: &mut [f32; TILE],
+    seen: usize,
+    exp: &Exp<S>,
+) -> f32 {
     let rest = S::F16_REST.sqrt();
     scores[seen..].fill(f32::NEG_INFINITY);
     // SAFETY: scores in fours.
     unsafe {
         let fours = scores.as_chunks_mut::<4>().0;
         let mut lanes = [0f32; 4];
-        S::store(lanes.as_mut_ptr(), fours.iter().fold(S::splat(f32::NEG_INFINITY), |m, s| S::max(m, S::load_f32(s.as_ptr()))));
-        let max = lanes.iter().fold(running.max, |m, &s| if s * rest > m { s * rest } else { m });
+        S::store(
+            lanes.as_mut_ptr(),
+            fours.iter().fold(S::splat(f32::NEG_INFINITY), |m, s| {
+                S::max(m, S::load_f32(s.as_ptr()))
+            }),
+        );
+        let max = lanes
+            .iter()
+            .fold(running.max, |m, &s| if s * rest > m { s * rest } else { m });
         for s in fours.iter_mut() {
-            S::store(s.as_mut_ptr(), exp.of(S::mul_add(S::load_f32(s.as_ptr()), S::splat(rest), S::splat(-max))));
+            S::store(
+                s.as_mut_ptr(),
+                exp.of(S::mul_add(
+                    S::load_f32(s.as_ptr()),
+                    S::splat(rest),
+                    S::splat(-max),
+                )),
+            );
         }
         scores[seen..].fill(0.0);
-        let sums = scores.as_chunks::<4>().0.iter().fold(S::splat(0.0), |sum, s| S::add(sum, S::load_f32(s.as_ptr())));
+        let sums = scores
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .fold(S::splat(0.0), |sum, s| S::add(sum, S::load_f32(s.as_ptr())));
         let mut keep = 1.0;
         if max > running.max {
             S::store(lanes.as_mut_ptr(), exp.of(S::splat(running.max - max)));
             keep = lanes[0] / S::F16_REST;
         }
-        *running = Running { max, sum: running.sum * keep + S::horizontal_sum(sums) };
+        *running = Running {
+            max,
+            sum: running.sum * keep + S::horizontal_sum(sums),
+        };
         keep
     }
 }

@@ -1,6 +1,9 @@
 //! `y = W x` for weights that are floats: F32, F16, BF16, row by row as they lie in the file.
 
-#![allow(clippy::needless_range_loop, reason = "a tile's arrays run in step, one index for all")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a tile's arrays run in step, one index for all"
+)]
 
 use super::{
     matmul::{Input, Output},
@@ -22,8 +25,14 @@ impl FloatKind<'_> {
     pub fn copy(self, at: usize, out: &mut [f32]) {
         match self {
             FloatKind::F32(data) => out.copy_from_slice(&data[at..][..out.len()]),
-            FloatKind::F16(data) => out.iter_mut().zip(&data[at..]).for_each(|(y, &x)| *y = f16::from_bits(x).to_f32()),
-            FloatKind::BF16(data) => out.iter_mut().zip(&data[at..]).for_each(|(y, &x)| *y = bf16::from_bits(x).to_f32()),
+            FloatKind::F16(data) => out
+                .iter_mut()
+                .zip(&data[at..])
+                .for_each(|(y, &x)| *y = f16::from_bits(x).to_f32()),
+            FloatKind::BF16(data) => out
+                .iter_mut()
+                .zip(&data[at..])
+                .for_each(|(y, &x)| *y = bf16::from_bits(x).to_f32()),
         }
     }
 
@@ -46,8 +55,20 @@ impl FloatKind<'_> {
 const TILE: usize = 2;
 
 /// The rows of `groups` of a float matrix times every token.
-pub fn float_rows(weights: FloatKind, cols: usize, input: &Input, output: Output, groups: Range<usize>) {
-    with_simd(FloatRows { weights, cols, input, output, groups });
+pub fn float_rows(
+    weights: FloatKind,
+    cols: usize,
+    input: &Input,
+    output: Output,
+    groups: Range<usize>,
+) {
+    with_simd(FloatRows {
+        weights,
+        cols,
+        input,
+        output,
+        groups,
+    });
 }
 
 struct FloatRows<'a> {
@@ -88,8 +109,10 @@ impl FloatRows<'_> {
         let last = self.output.rows - 1;
         for first in (0..GROUP_ROWS).step_by(4) {
             // A row past the last is the last again, and dropped.
-            let rows: [usize; 4] = std::array::from_fn(|r| (group * GROUP_ROWS + first + r).min(last) * cols);
-            let x: [&[f32]; T] = std::array::from_fn(|t| &self.input.x[(token + t) * cols..][..cols]);
+            let rows: [usize; 4] =
+                std::array::from_fn(|r| (group * GROUP_ROWS + first + r).min(last) * cols);
+            let x: [&[f32]; T] =
+                std::array::from_fn(|t| &self.input.x[(token + t) * cols..][..cols]);
             let whole = cols / 4 * 4;
             // SAFETY: the rows lie within the matrix, `whole` columns of them in fours.
             unsafe {
@@ -116,7 +139,13 @@ impl FloatRows<'_> {
         }
         for (t, y) in y.iter().enumerate() {
             // SAFETY: this thread owns the group's rows.
-            unsafe { self.output.put::<S>(token + t, group, [S::load_f32(y.as_ptr()), S::load_f32(y.as_ptr().add(4))]) };
+            unsafe {
+                self.output.put::<S>(
+                    token + t,
+                    group,
+                    [S::load_f32(y.as_ptr()), S::load_f32(y.as_ptr().add(4))],
+                )
+            };
         }
     }
 }

@@ -38,7 +38,14 @@ pub struct Product<'a> {
 
 impl<'a> Product<'a> {
     pub fn new(w: &'a Weight<Buf>, y: &'a mut [f32], store: Store) -> Self {
-        Self { w, output: Output { y: SharedMut::new(y), rows: w.rows, store } }
+        Self {
+            w,
+            output: Output {
+                y: SharedMut::new(y),
+                rows: w.rows,
+                store,
+            },
+        }
     }
 
     fn groups(&self) -> usize {
@@ -48,13 +55,29 @@ impl<'a> Product<'a> {
     fn run(&self, input: &Input, groups: Range<usize>) {
         let output = self.output;
         match &self.w.buf {
-            Buf::Packed(packed) if input.tokens == 1 => {
-                with_layout(packed.layout, Vector { packed, x: input.quantized.tile(0), output, groups })
-            }
-            Buf::Packed(packed) => with_layout(packed.layout, Panels { packed, input: input.quantized, output, groups }),
+            Buf::Packed(packed) if input.tokens == 1 => with_layout(
+                packed.layout,
+                Vector {
+                    packed,
+                    x: input.quantized.tile(0),
+                    output,
+                    groups,
+                },
+            ),
+            Buf::Packed(packed) => with_layout(
+                packed.layout,
+                Panels {
+                    packed,
+                    input: input.quantized,
+                    output,
+                    groups,
+                },
+            ),
             Buf::F32(data) => float_rows(FloatKind::F32(data), self.w.cols, input, output, groups),
             Buf::F16(data) => float_rows(FloatKind::F16(data), self.w.cols, input, output, groups),
-            Buf::BF16(data) => float_rows(FloatKind::BF16(data), self.w.cols, input, output, groups),
+            Buf::BF16(data) => {
+                float_rows(FloatKind::BF16(data), self.w.cols, input, output, groups)
+            }
         }
     }
 }
@@ -93,18 +116,37 @@ impl Output<'_> {
         // SAFETY: inside y for full groups; the ragged last group goes element by element.
         unsafe {
             if first + GROUP_ROWS <= self.rows {
-                let y = self.y.slice(at + first..at + first + GROUP_ROWS).as_mut_ptr();
+                let y = self
+                    .y
+                    .slice(at + first..at + first + GROUP_ROWS)
+                    .as_mut_ptr();
                 for (i, v) in v.into_iter().enumerate() {
                     let y = y.add(4 * i);
-                    S::store(y, if self.store == Store::Add { S::add(S::load_f32(y), v) } else { v });
+                    S::store(
+                        y,
+                        if self.store == Store::Add {
+                            S::add(S::load_f32(y), v)
+                        } else {
+                            v
+                        },
+                    );
                 }
             } else {
                 let mut lanes = [0f32; GROUP_ROWS];
                 for (lanes, v) in lanes.as_chunks_mut::<4>().0.iter_mut().zip(v) {
                     S::store(lanes.as_mut_ptr(), v);
                 }
-                for (y, lane) in self.y.slice(at + first..at + self.rows).iter_mut().zip(lanes) {
-                    *y = if self.store == Store::Add { *y + lane } else { lane };
+                for (y, lane) in self
+                    .y
+                    .slice(at + first..at + self.rows)
+                    .iter_mut()
+                    .zip(lanes)
+                {
+                    *y = if self.store == Store::Add {
+                        *y + lane
+                    } else {
+                        lane
+                    };
                 }
             }
         }

@@ -19,7 +19,7 @@ use self::{
     pool::Pool,
     quantized::Quantized,
 };
-use super::{Activation, AttentionInput, Backend, FeedForward, Rows, Dims, tap_name};
+use super::{Activation, AttentionInput, Backend, Dims, FeedForward, Rows, tap_name};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 
 /// A weight in memory.
@@ -117,14 +117,25 @@ impl Cpu {
         quantized: &mut Quantized,
         products: [(&Weight<Buf>, &mut Vec<f32>, Store); N],
     ) {
-        if let Some((w, ..)) = products.iter().find(|(w, ..)| matches!(w.buf, Buf::Packed(_))) {
+        if let Some((w, ..)) = products
+            .iter()
+            .find(|(w, ..)| matches!(w.buf, Buf::Packed(_)))
+        {
             quantized.set(&self.pool, x, w.cols);
         }
         let products = products.map(|(w, y, store)| {
             y.resize(tokens * w.rows, 0.0);
             Product::new(w, y, store)
         });
-        matmul(&self.pool, &Input { tokens, x, quantized }, &products);
+        matmul(
+            &self.pool,
+            &Input {
+                tokens,
+                x,
+                quantized,
+            },
+            &products,
+        );
     }
 }
 
@@ -140,7 +151,12 @@ impl Backend for Cpu {
             (DType::BF16, _) if rows > 1 => Buf::BF16(zeros(rows * cols, "weights")?),
             _ => Buf::F32(zeros(rows * cols, "weights")?),
         };
-        Ok(Weight { dtype, rows, cols, buf })
+        Ok(Weight {
+            dtype,
+            rows,
+            cols,
+            buf,
+        })
     }
 
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
@@ -189,12 +205,42 @@ impl Backend for Cpu {
         }
     }
 
-    fn attention_input(&mut self, step: &mut Step, cache: &mut Cache, layer: usize, w: &AttentionInput<Buf>) {
-        let Step { dims, tokens, position, x, h, q, k, v, quantized, .. } = step;
+    fn attention_input(
+        &mut self,
+        step: &mut Step,
+        cache: &mut Cache,
+        layer: usize,
+        w: &AttentionInput<Buf>,
+    ) {
+        let Step {
+            dims,
+            tokens,
+            position,
+            x,
+            h,
+            q,
+            k,
+            v,
+            quantized,
+            ..
+        } = step;
         h.resize(x.len(), 0.0);
         ops::rms_norm(x, w.norm.vector(), w.eps, h);
-        self.project(h, *tokens, quantized, [(w.q, q, Store::Set), (w.k, k, Store::Set), (w.v, v, Store::Set)]);
-        for (y, bias) in [(&mut *q, w.q_bias), (&mut *k, w.k_bias), (&mut *v, w.v_bias)] {
+        self.project(
+            h,
+            *tokens,
+            quantized,
+            [
+                (w.q, q, Store::Set),
+                (w.k, k, Store::Set),
+                (w.v, v, Store::Set),
+            ],
+        );
+        for (y, bias) in [
+            (&mut *q, w.q_bias),
+            (&mut *k, w.k_bias),
+            (&mut *v, w.v_bias),
+        ] {
             if let Some(bias) = bias {
                 ops::add_bias(y, bias.vector());
             }
@@ -206,25 +252,66 @@ impl Backend for Cpu {
 
     fn attend(&mut self, step: &mut Step, cache: &Cache, layer: usize) {
         step.a.resize(step.q.len(), 0.0);
-        attend(&self.pool, cache, layer, step.dims.heads, step.position, &step.q, &mut step.a);
+        attend(
+            &self.pool,
+            cache,
+            layer,
+            step.dims.heads,
+            step.position,
+            &step.q,
+            &mut step.a,
+        );
     }
 
     fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>) {
-        let Step { tokens, x, a, quantized, .. } = step;
+        let Step {
+            tokens,
+            x,
+            a,
+            quantized,
+            ..
+        } = step;
         self.project(a, *tokens, quantized, [(w, x, Store::Add)]);
     }
 
     fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {
-        let Step { tokens, x, h, a, up, quantized, .. } = step;
+        let Step {
+            tokens,
+            x,
+            h,
+            a,
+            up,
+            quantized,
+            ..
+        } = step;
         ops::rms_norm(x, w.norm.vector(), w.eps, h);
-        self.project(h, *tokens, quantized, [(w.gate, a, Store::Set), (w.up, up, Store::Set)]);
+        self.project(
+            h,
+            *tokens,
+            quantized,
+            [(w.gate, a, Store::Set), (w.up, up, Store::Set)],
+        );
         match w.activation {
             Activation::Silu => ops::silu_mul(a, up),
         }
     }
 
-    fn lm_head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
-        let Step { tokens, x, h, logits, quantized, .. } = step;
+    fn lm_head(
+        &mut self,
+        step: &mut Step,
+        norm: &Weight<Buf>,
+        output: &Weight<Buf>,
+        eps: f32,
+        rows: Rows,
+    ) {
+        let Step {
+            tokens,
+            x,
+            h,
+            logits,
+            quantized,
+            ..
+        } = step;
         let wanted = match rows {
             Rows::Last => 1,
             Rows::All => *tokens,

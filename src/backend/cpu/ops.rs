@@ -73,7 +73,10 @@ impl Kernel for SiluMul<'_> {
             unsafe {
                 let x = S::load_f32(g.as_ptr());
                 let denominator = S::add(S::splat(1.0), exp.of(S::mul(x, S::splat(-1.0))));
-                S::store(g.as_mut_ptr(), S::mul(S::div(x, denominator), S::load_f32(u.as_ptr())));
+                S::store(
+                    g.as_mut_ptr(),
+                    S::mul(S::div(x, denominator), S::load_f32(u.as_ptr())),
+                );
             }
         }
         for (g, u) in gate_rest.iter_mut().zip(up_rest) {

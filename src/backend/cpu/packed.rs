@@ -56,7 +56,11 @@ impl Layout {
             DType::Q3K => (4, 2, false),
             DType::Q2K => (4, 2, true),
         };
-        Some(Layout { bits, halves, minimum })
+        Some(Layout {
+            bits,
+            halves,
+            minimum,
+        })
     }
 
     pub const fn header_bytes(self) -> usize {
@@ -69,7 +73,11 @@ impl Layout {
 
     /// What is taken off an unsigned level where there is no minimum.
     pub const fn offset(self) -> i32 {
-        if self.minimum || self.bits == 8 { 0 } else { 1 << (self.bits - 1) }
+        if self.minimum || self.bits == 8 {
+            0
+        } else {
+            1 << (self.bits - 1)
+        }
     }
 }
 
@@ -132,8 +140,16 @@ impl Packed {
 
     /// Row `row` as f32 `[cols]`.
     pub fn row(&self, row: usize, out: &mut [f32]) {
-        let (group, lane, stride) = (row / GROUP_ROWS, row % GROUP_ROWS, self.layout.block_bytes());
-        for (block, out) in self.group(group).chunks_exact(stride).zip(out.chunks_exact_mut(BLOCK)) {
+        let (group, lane, stride) = (
+            row / GROUP_ROWS,
+            row % GROUP_ROWS,
+            self.layout.block_bytes(),
+        );
+        for (block, out) in self
+            .group(group)
+            .chunks_exact(stride)
+            .zip(out.chunks_exact_mut(BLOCK))
+        {
             get(self.layout, block, lane, out);
         }
     }
@@ -148,7 +164,9 @@ pub trait PackedKernel: Sized {
 
 struct For<K, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(K);
 
-impl<K: PackedKernel, const BITS: u32, const HALVES: usize, const MINIMUM: bool> Kernel for For<K, BITS, HALVES, MINIMUM> {
+impl<K: PackedKernel, const BITS: u32, const HALVES: usize, const MINIMUM: bool> Kernel
+    for For<K, BITS, HALVES, MINIMUM>
+{
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -186,7 +204,13 @@ fn repeat(byte: u8) -> u32 {
 /// A row's part of each vector (the first `bits` are set), from its chunks.
 fn pack(bits: u32, c: [u32; 8]) -> [u32; 8] {
     match bits {
-        4 => std::array::from_fn(|j| if j < 4 { c[2 * j] | c[2 * j + 1] << 4 } else { 0 }),
+        4 => std::array::from_fn(|j| {
+            if j < 4 {
+                c[2 * j] | c[2 * j + 1] << 4
+            } else {
+                0
+            }
+        }),
         5 => [
             c[0] | up(c[5], 5, 7),
             c[1] | up(c[5] >> 3, 5, 3) | up(c[7] >> 3, 7, 1),
@@ -219,7 +243,16 @@ fn unpack(bits: u32, v: [u32; 8]) -> [u32; 8] {
         6 => {
             let low = |j: usize| down(v[j], 0, 63);
             let rest = |j: usize| down(v[j], 6, 3) | down(v[j + 1], 4, 12) | down(v[j + 2], 2, 48);
-            [low(0), low(1), low(2), low(3), low(4), low(5), rest(0), rest(3)]
+            [
+                low(0),
+                low(1),
+                low(2),
+                low(3),
+                low(4),
+                low(5),
+                rest(0),
+                rest(3),
+            ]
         }
         _ => v,
     }
@@ -227,14 +260,24 @@ fn unpack(bits: u32, v: [u32; 8]) -> [u32; 8] {
 
 fn put(layout: Layout, block: &mut [u8], lane: usize, levels: &Levels) {
     let (header, vectors) = block.split_at_mut(layout.header_bytes());
-    let minimums = if layout.minimum { &levels.minimum[..layout.halves] } else { &[] };
-    for (header, &x) in header.chunks_exact_mut(2 * GROUP_ROWS).zip(levels.scale[..layout.halves].iter().chain(minimums)) {
+    let minimums = if layout.minimum {
+        &levels.minimum[..layout.halves]
+    } else {
+        &[]
+    };
+    for (header, &x) in header
+        .chunks_exact_mut(2 * GROUP_ROWS)
+        .zip(levels.scale[..layout.halves].iter().chain(minimums))
+    {
         header[2 * lane..][..2].copy_from_slice(&f16::from_f32(x).to_le_bytes());
     }
     let offset = layout.offset();
     let q = levels.q.map(|q| (i32::from(q) + offset) as u8);
     let chunks = bytemuck::cast::<_, [u32; 8]>(q).map(u32::from_le);
-    for (vector, word) in vectors.chunks_exact_mut(VECTOR_BYTES).zip(pack(layout.bits, chunks)) {
+    for (vector, word) in vectors
+        .chunks_exact_mut(VECTOR_BYTES)
+        .zip(pack(layout.bits, chunks))
+    {
         vector[4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
     }
 }
@@ -253,7 +296,16 @@ fn get(layout: Layout, block: &[u8], lane: usize, out: &mut [f32]) {
     for (k, out) in out.iter_mut().enumerate() {
         let h = if layout.halves == 2 { k / 16 } else { 0 };
         let level = chunks[k / 4].to_le_bytes()[k % 4];
-        let level = if layout.bits == 8 { i32::from(level as i8) } else { i32::from(level) };
-        *out = half(h) * (level - layout.offset()) as f32 - if layout.minimum { half(layout.halves + h) } else { 0.0 };
+        let level = if layout.bits == 8 {
+            i32::from(level as i8)
+        } else {
+            i32::from(level)
+        };
+        *out = half(h) * (level - layout.offset()) as f32
+            - if layout.minimum {
+                half(layout.halves + h)
+            } else {
+                0.0
+            };
     }
 }

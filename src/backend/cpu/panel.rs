@@ -1,7 +1,10 @@
 //! A packed matrix times several tokens: what reading a prompt does. Eight rows are unpacked once, to a byte a level, and then meet
 //! tile after tile of tokens. A tile of 8 rows by 4 tokens loads 6 vectors for 8 dots, and its sums fit in 16 registers.
 
-#![allow(clippy::needless_range_loop, reason = "a tile's arrays run in step, one index for all")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a tile's arrays run in step, one index for all"
+)]
 
 use super::{
     matmul::Output,
@@ -34,7 +37,13 @@ const fn panel_block_bytes(layout: Layout) -> usize {
 impl PackedKernel for Panels<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self) {
-        let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
+        let layout = const {
+            Layout {
+                bits: BITS,
+                halves: HALVES,
+                minimum: MINIMUM,
+            }
+        };
         let blocks = self.packed.blocks();
         // SAFETY: the caller's promise for S.
         let masks = unsafe { Masks::<S>::new::<BITS>() };
@@ -64,17 +73,38 @@ impl PackedKernel for Panels<'_> {
 impl Panels<'_> {
     /// Eight rows by four tokens.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(&self, panel: *const u8, group: usize, x: Tile) {
-        let stride = panel_block_bytes(const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } });
+    unsafe fn tile<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
+        &self,
+        panel: *const u8,
+        group: usize,
+        x: Tile,
+    ) {
+        let stride = panel_block_bytes(
+            const {
+                Layout {
+                    bits: BITS,
+                    halves: HALVES,
+                    minimum: MINIMUM,
+                }
+            },
+        );
         // SAFETY: the panel and the tile hold the same blocks, outliers among them.
         unsafe {
             let mut y = [[S::splat(0.0); 2]; TILE];
             for b in 0..self.packed.blocks() {
-                add_block::<S, BITS, HALVES, MINIMUM>(&mut y, panel.add(b * stride), x.coarse.as_ptr().add(b * TILE));
+                add_block::<S, BITS, HALVES, MINIMUM>(
+                    &mut y,
+                    panel.add(b * stride),
+                    x.coarse.as_ptr().add(b * TILE),
+                );
             }
             for &b in x.outliers {
                 let b = b as usize;
-                add_block::<S, BITS, HALVES, MINIMUM>(&mut y, panel.add(b * stride), x.fine.as_ptr().add(b * TILE));
+                add_block::<S, BITS, HALVES, MINIMUM>(
+                    &mut y,
+                    panel.add(b * stride),
+                    x.fine.as_ptr().add(b * TILE),
+                );
             }
             for (t, y) in y.into_iter().enumerate().take(x.tokens) {
                 self.output.put::<S>(x.first + t, group, y);
@@ -85,12 +115,25 @@ impl Panels<'_> {
 
 /// One block of eight rows, to a panel.
 #[inline(always)]
-unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(block: *const u8, panel: *mut u8, masks: &Masks<S>) {
-    let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
+unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
+    block: *const u8,
+    panel: *mut u8,
+    masks: &Masks<S>,
+) {
+    let layout = const {
+        Layout {
+            bits: BITS,
+            halves: HALVES,
+            minimum: MINIMUM,
+        }
+    };
     // SAFETY: both are blocks of this layout.
     unsafe {
         for i in 0..layout.header_bytes() / 8 {
-            S::store(panel.add(16 * i).cast(), S::load_f16(block.add(8 * i).cast()));
+            S::store(
+                panel.add(16 * i).cast(),
+                S::load_f16(block.add(8 * i).cast()),
+            );
         }
         let levels = panel.add(2 * layout.header_bytes());
         each_chunk::<S, BITS>(block.add(layout.header_bytes()), masks, |i, w| {
@@ -115,14 +158,27 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
     panel: *const u8,
     blocks: *const Block,
 ) {
-    let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
+    let layout = const {
+        Layout {
+            bits: BITS,
+            halves: HALVES,
+            minimum: MINIMUM,
+        }
+    };
     // SAFETY: `panel` is a block of this layout, and there are `TILE` blocks.
     unsafe {
         let levels = panel.add(2 * layout.header_bytes());
         let x = |t: usize| &*blocks.add(t);
-        let header = |i: usize, g: usize| S::load_f32(panel.add(4 * (GROUP_ROWS * i + 4 * g)).cast());
+        let header =
+            |i: usize, g: usize| S::load_f32(panel.add(4 * (GROUP_ROWS * i + 4 * g)).cast());
         for h in 0..HALVES {
-            let minus = |t: usize| if HALVES == 1 { &raw const x(t).minus } else { &raw const x(t).minus_halves[h] };
+            let minus = |t: usize| {
+                if HALVES == 1 {
+                    &raw const x(t).minus
+                } else {
+                    &raw const x(t).minus_halves[h]
+                }
+            };
             let mut sums: [[S::Sum7; 2]; TILE] = std::array::from_fn(|t| {
                 [match (BITS, layout.offset()) {
                     // Half of what comes off, for it will be doubled.
@@ -133,7 +189,13 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
                     _ => S::start7::<5>(minus(t)),
                 }; 2]
             });
-            dots::<S>(&mut sums, levels.add(VECTOR_BYTES * (8 / HALVES * h)), blocks, 4 * (8 / HALVES * h), 8 / HALVES);
+            dots::<S>(
+                &mut sums,
+                levels.add(VECTOR_BYTES * (8 / HALVES * h)),
+                blocks,
+                4 * (8 / HALVES * h),
+                8 / HALVES,
+            );
             if BITS == 8 {
                 sums = sums.map(|sums| sums.map(|sum| S::twice7(sum)));
                 dots::<S>(&mut sums, levels.add(8 * VECTOR_BYTES), blocks, 0, 8);
@@ -141,9 +203,14 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
             for t in 0..TILE {
                 let scale = S::splat(x(t).scale);
                 for g in 0..2 {
-                    y[t][g] = S::mul_add(S::finish7(sums[t][g]), S::mul(header(h, g), scale), y[t][g]);
+                    y[t][g] =
+                        S::mul_add(S::finish7(sums[t][g]), S::mul(header(h, g), scale), y[t][g]);
                     if MINIMUM {
-                        y[t][g] = S::mul_add(header(HALVES + h, g), S::splat(x(t).scale * *minus(t) as f32), y[t][g]);
+                        y[t][g] = S::mul_add(
+                            header(HALVES + h, g),
+                            S::splat(x(t).scale * *minus(t) as f32),
+                            y[t][g],
+                        );
                     }
                 }
             }
@@ -153,7 +220,13 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
 
 /// `chunks` chunks of eight rows by four tokens, whose blocks are at `x`, from column `col` on.
 #[inline(always)]
-unsafe fn dots<S: Simd>(sums: &mut [[S::Sum7; 2]; TILE], levels: *const u8, x: *const Block, col: usize, chunks: usize) {
+unsafe fn dots<S: Simd>(
+    sums: &mut [[S::Sum7; 2]; TILE],
+    levels: *const u8,
+    x: *const Block,
+    col: usize,
+    chunks: usize,
+) {
     // SAFETY: as for add_block.
     unsafe {
         let (mut levels, mut q) = (levels, (&raw const (*x).q).cast::<i8>().add(col));

@@ -76,7 +76,11 @@ impl Pool {
             open: AtomicBool::new(false),
             active: AtomicUsize::new(0),
             next: AtomicUsize::new(0),
-            job: UnsafeCell::new(Job { work: idle, items: 0, chunk: 1 }),
+            job: UnsafeCell::new(Job {
+                work: idle,
+                items: 0,
+                chunk: 1,
+            }),
             closed: AtomicBool::new(false),
             sleepers: AtomicUsize::new(0),
             lock: Mutex::new(()),
@@ -86,7 +90,10 @@ impl Pool {
         let handles: Vec<_> = (1..threads)
             .map_while(|_| {
                 let seat = WorkerSlot(shared.clone());
-                std::thread::Builder::new().name("siskin".into()).spawn(move || seat.work()).ok()
+                std::thread::Builder::new()
+                    .name("siskin".into())
+                    .spawn(move || seat.work())
+                    .ok()
             })
             .collect();
         Self {
@@ -117,8 +124,17 @@ impl Pool {
         let shared = &*self.shared;
         let erased: &(dyn Fn(Range<usize>) + Sync) = &work;
         // SAFETY: only the lifetime is changed, and no worker holds the job when this function returns.
-        let erased = unsafe { std::mem::transmute::<&(dyn Fn(Range<usize>) + Sync), &'static (dyn Fn(Range<usize>) + Sync)>(erased) };
-        let job = Job { work: erased, items, chunk: items.div_ceil(self.threads * CHUNKS) };
+        let erased = unsafe {
+            std::mem::transmute::<
+                &(dyn Fn(Range<usize>) + Sync),
+                &'static (dyn Fn(Range<usize>) + Sync),
+            >(erased)
+        };
+        let job = Job {
+            work: erased,
+            items,
+            chunk: items.div_ceil(self.threads * CHUNKS),
+        };
         // SAFETY: `open` is false and `active` is 0 between calls: nobody reads the job.
         unsafe { *shared.job.get() = job };
         shared.next.store(0, SeqCst);
@@ -140,7 +156,12 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.closed.store(true, SeqCst);
         self.shared.generation.fetch_add(1, SeqCst);
-        drop(self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(
+            self.shared
+                .lock
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         self.shared.wake.notify_all();
         #[cfg(not(target_arch = "wasm32"))]
         for handle in self.handles.drain(..) {
@@ -173,7 +194,10 @@ impl Shared {
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.sleepers.fetch_add(1, SeqCst);
         while self.generation.load(SeqCst) == seen {
-            guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            guard = self
+                .wake
+                .wait(guard)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         self.sleepers.fetch_sub(1, SeqCst);
         self.generation.load(SeqCst)
@@ -216,7 +240,11 @@ unsafe impl<T: Send> Send for SharedMut<'_, T> {}
 
 impl<'a, T> SharedMut<'a, T> {
     pub fn new(slice: &'a mut [T]) -> Self {
-        Self { data: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
+        Self {
+            data: slice.as_mut_ptr(),
+            len: slice.len(),
+            life: PhantomData,
+        }
     }
 
     /// # Safety

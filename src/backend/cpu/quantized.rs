@@ -71,7 +71,15 @@ impl Quantized {
             counts: SharedMut::new(&mut self.counts),
         };
         let (tokens, blocks) = (self.tokens, self.blocks);
-        pool.split(tiles, |tiles| with_simd(Quantize { x, tokens, blocks, tiles, output }));
+        pool.split(tiles, |tiles| {
+            with_simd(Quantize {
+                x,
+                tokens,
+                blocks,
+                tiles,
+                output,
+            })
+        });
     }
 
     /// Column `col` of token `token` as the kernels see it: in `coarse`, and in `fine`.
@@ -79,7 +87,11 @@ impl Quantized {
         let tile = self.tile(token / TILE);
         let part = |blocks: &[Block]| {
             let block = &blocks[col / BLOCK * tile.width + token - tile.first];
-            if block.scale == 0.0 { 0.0 } else { f64::from(block.scale) * f64::from(block.q[col % BLOCK]) }
+            if block.scale == 0.0 {
+                0.0
+            } else {
+                f64::from(block.scale) * f64::from(block.q[col % BLOCK])
+            }
         };
         (part(tile.coarse), part(tile.fine))
     }
@@ -135,10 +147,21 @@ impl Kernel for Quantize<'_> {
             let range = tile * width * blocks..(tile + 1) * width * blocks;
             // SAFETY: this thread alone has these tiles; a block is 32 floats.
             unsafe {
-                let (coarse, fine) = (self.output.coarse.slice(range.clone()), self.output.fine.slice(range));
-                let outliers = self.output.outliers.slice(tile * blocks..(tile + 1) * blocks);
-                let limits: [f32; TILE] =
-                    std::array::from_fn(|t| if t < tokens { limit::<S>(&x[(first + t) * cols..][..cols]) } else { 0.0 });
+                let (coarse, fine) = (
+                    self.output.coarse.slice(range.clone()),
+                    self.output.fine.slice(range),
+                );
+                let outliers = self
+                    .output
+                    .outliers
+                    .slice(tile * blocks..(tile + 1) * blocks);
+                let limits: [f32; TILE] = std::array::from_fn(|t| {
+                    if t < tokens {
+                        limit::<S>(&x[(first + t) * cols..][..cols])
+                    } else {
+                        0.0
+                    }
+                });
                 let mut count = 0;
                 for b in 0..blocks {
                     let mut is_outlier = false;
@@ -151,7 +174,9 @@ impl Kernel for Quantize<'_> {
                         put::<S>(coarse, x);
                         fine.scale = 0.0;
                         if coarse.scale > limits[t] {
-                            let rest: [f32; BLOCK] = std::array::from_fn(|i| x[i] - coarse.scale * f32::from(coarse.q[i]));
+                            let rest: [f32; BLOCK] = std::array::from_fn(|i| {
+                                x[i] - coarse.scale * f32::from(coarse.q[i])
+                            });
                             put::<S>(fine, &rest);
                             is_outlier = true;
                         }
@@ -193,15 +218,24 @@ unsafe fn put<S: Simd>(block: &mut Block, x: &[f32]) {
     // SAFETY: `x` and q are 32 long.
     unsafe {
         let v: [S::F32; 8] = std::array::from_fn(|i| S::load_f32(x.as_ptr().add(4 * i)));
-        let largest = v.iter().fold(S::splat(0.0), |m, &v| S::max(S::max(m, v), S::mul(v, S::splat(-1.0))));
+        let largest = v.iter().fold(S::splat(0.0), |m, &v| {
+            S::max(S::max(m, v), S::mul(v, S::splat(-1.0)))
+        });
         let mut lanes = [0f32; 4];
         S::store(lanes.as_mut_ptr(), largest);
         let largest = lanes.iter().fold(0f32, |m, &x| if x > m { x } else { m });
         block.scale = largest / 127.0;
-        let inverse = S::splat(if largest > f32::MIN_POSITIVE * 127.0 { 127.0 / largest } else { 0.0 });
+        let inverse = S::splat(if largest > f32::MIN_POSITIVE * 127.0 {
+            127.0 / largest
+        } else {
+            0.0
+        });
         let v = v.map(|v| S::mul(v, inverse));
         let q = block.q.as_mut_ptr();
-        let sums = [S::store_i8(q, [v[0], v[1], v[2], v[3]]), S::store_i8(q.add(16), [v[4], v[5], v[6], v[7]])];
+        let sums = [
+            S::store_i8(q, [v[0], v[1], v[2], v[3]]),
+            S::store_i8(q.add(16), [v[4], v[5], v[6], v[7]]),
+        ];
         block.minus = -(sums[0] + sums[1]);
         block.minus_halves = sums.map(|sum| -sum);
     }

@@ -1,6 +1,9 @@
 //! A packed matrix times one token: what decoding does. Weights are read once and unpacked in registers.
 
-#![allow(clippy::needless_range_loop, reason = "the two halves of a group run in step, one index for all")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "the two halves of a group run in step, one index for all"
+)]
 
 use super::{
     matmul::Output,
@@ -20,7 +23,13 @@ pub struct Vector<'a> {
 impl PackedKernel for Vector<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self) {
-        let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
+        let layout = const {
+            Layout {
+                bits: BITS,
+                halves: HALVES,
+                minimum: MINIMUM,
+            }
+        };
         // SAFETY: the caller's promise for S.
         let masks = unsafe { Masks::<S>::new::<BITS>() };
         for group in self.groups.clone() {
@@ -56,13 +65,20 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
     x: &Block,
     masks: &Masks<S>,
 ) {
-    let layout = const { Layout { bits: BITS, halves: HALVES, minimum: MINIMUM } };
+    let layout = const {
+        Layout {
+            bits: BITS,
+            halves: HALVES,
+            minimum: MINIMUM,
+        }
+    };
     // SAFETY: `block` is a block of this layout; a chunk's activations are inside q.
     unsafe {
         let vectors = block.add(layout.header_bytes());
         let q = x.q.as_ptr();
         let scale = x.scale * S::F16_REST;
-        let header = |i: usize, g: usize| S::load_f16_part(block.add(16 * i + 8 * g).cast(), masks.f16);
+        let header =
+            |i: usize, g: usize| S::load_f16_part(block.add(16 * i + 8 * g).cast(), masks.f16);
         if BITS == 8 {
             let mut sums = [S::zero8(); 2];
             for i in 0..8 {
@@ -72,11 +88,21 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
                 }
             }
             for g in 0..2 {
-                y[g] = S::mul_add(S::finish8(sums[g]), S::mul(header(0, g), S::splat(scale)), y[g]);
+                y[g] = S::mul_add(
+                    S::finish8(sums[g]),
+                    S::mul(header(0, g), S::splat(scale)),
+                    y[g],
+                );
             }
             return;
         }
-        let minus = |h: usize| if HALVES == 1 { &raw const x.minus } else { &raw const x.minus_halves[h] };
+        let minus = |h: usize| {
+            if HALVES == 1 {
+                &raw const x.minus
+            } else {
+                &raw const x.minus_halves[h]
+            }
+        };
         let start = |h: usize| match layout.offset() {
             0 => S::zero7(),
             8 => S::start7::<3>(minus(h)),
@@ -93,9 +119,17 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
         });
         for h in 0..HALVES {
             for g in 0..2 {
-                y[g] = S::mul_add(S::finish7(sums[h][g]), S::mul(header(h, g), S::splat(scale)), y[g]);
+                y[g] = S::mul_add(
+                    S::finish7(sums[h][g]),
+                    S::mul(header(h, g), S::splat(scale)),
+                    y[g],
+                );
                 if MINIMUM {
-                    y[g] = S::mul_add(header(HALVES + h, g), S::splat(scale * *minus(h) as f32), y[g]);
+                    y[g] = S::mul_add(
+                        header(HALVES + h, g),
+                        S::splat(scale * *minus(h) as f32),
+                        y[g],
+                    );
                 }
             }
         }
@@ -120,7 +154,12 @@ impl<S: Simd> Masks<S> {
             _ => [127, 1, 0, 0, 0],
         };
         // SAFETY: the caller's promise.
-        unsafe { Self { levels: bytes.map(|byte| S::mask(u32::from_ne_bytes([byte; 4]))), f16: S::mask(F16_MASK) } }
+        unsafe {
+            Self {
+                levels: bytes.map(|byte| S::mask(u32::from_ne_bytes([byte; 4]))),
+                f16: S::mask(F16_MASK),
+            }
+        }
     }
 
     /// A signed byte as its seven high bits and the low one, once 128 is added.
@@ -132,7 +171,10 @@ impl<S: Simd> Masks<S> {
         // SAFETY: the caller's promise.
         unsafe {
             let w = S::unsign(w);
-            [S::bits::<1>(w, self.levels[0]), S::bits::<0>(w, self.levels[1])]
+            [
+                S::bits::<1>(w, self.levels[0]),
+                S::bits::<0>(w, self.levels[1]),
+            ]
         }
     }
 }
@@ -142,7 +184,11 @@ impl<S: Simd> Masks<S> {
 /// # Safety
 /// `vectors` points at a block's vectors.
 #[inline(always)]
-pub unsafe fn each_chunk<S: Simd, const BITS: u32>(vectors: *const u8, masks: &Masks<S>, mut f: impl FnMut(usize, [S::Bytes; 2])) {
+pub unsafe fn each_chunk<S: Simd, const BITS: u32>(
+    vectors: *const u8,
+    masks: &Masks<S>,
+    mut f: impl FnMut(usize, [S::Bytes; 2]),
+) {
     // SAFETY: the caller's promise.
     unsafe {
         let m = masks.levels;
@@ -157,7 +203,9 @@ pub unsafe fn each_chunk<S: Simd, const BITS: u32>(vectors: *const u8, masks: &M
             }
             5 => {
                 let low = |v: [S::Bytes; 2]| v.map(|v| S::bits::<0>(v, m[0]));
-                let both = |a: [S::Bytes; 2], b: [S::Bytes; 2]| [0, 1].map(|g| S::or(S::bits::<5>(a[g], m[1]), S::bits::<2>(b[g], m[2])));
+                let both = |a: [S::Bytes; 2], b: [S::Bytes; 2]| {
+                    [0, 1].map(|g| S::or(S::bits::<5>(a[g], m[1]), S::bits::<2>(b[g], m[2])))
+                };
                 let (v0, v1) = (v(0), v(1));
                 f(0, low(v0));
                 f(1, low(v1));
@@ -168,7 +216,15 @@ pub unsafe fn each_chunk<S: Simd, const BITS: u32>(vectors: *const u8, masks: &M
                 f(6, both(v2, v3));
                 let v4 = v(4);
                 f(4, low(v4));
-                f(7, [0, 1].map(|g| S::or(S::or(S::bits::<5>(v4[g], m[1]), S::bits::<4>(v1[g], m[3])), S::bits::<3>(v3[g], m[4]))));
+                f(
+                    7,
+                    [0, 1].map(|g| {
+                        S::or(
+                            S::or(S::bits::<5>(v4[g], m[1]), S::bits::<4>(v1[g], m[3])),
+                            S::bits::<3>(v3[g], m[4]),
+                        )
+                    }),
+                );
             }
             6 => {
                 for j in [0, 3] {
@@ -178,7 +234,12 @@ pub unsafe fn each_chunk<S: Simd, const BITS: u32>(vectors: *const u8, masks: &M
                     }
                     f(
                         6 + j / 3,
-                        [0, 1].map(|g| S::or(S::or(S::bits::<6>(v[0][g], m[1]), S::bits::<4>(v[1][g], m[2])), S::bits::<2>(v[2][g], m[3]))),
+                        [0, 1].map(|g| {
+                            S::or(
+                                S::or(S::bits::<6>(v[0][g], m[1]), S::bits::<4>(v[1][g], m[2])),
+                                S::bits::<2>(v[2][g], m[3]),
+                            )
+                        }),
                     );
                 }
             }

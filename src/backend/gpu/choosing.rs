@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    backend::sampling::{TokenSampler, SampledToken, SamplingParams, Logprobs},
+    backend::sampling::{Logprobs, SampledToken, SamplingParams, TokenSampler},
     host,
 };
 use std::collections::VecDeque;
@@ -63,7 +63,10 @@ struct Ranking {
 
 impl GpuSampler {
     /// `room` makes a buffer of so many words. Errors: those of `room`.
-    pub fn new(vocab: usize, mut room: impl FnMut(&'static str, usize, Usage) -> Result<wgpu::Buffer>) -> Result<Self> {
+    pub fn new(
+        vocab: usize,
+        mut room: impl FnMut(&'static str, usize, Usage) -> Result<wgpu::Buffer>,
+    ) -> Result<Self> {
         Ok(Self {
             filters: SamplingParams::GREEDY,
             marks: room("marks", vocab, Usage::COPY_DST)?,
@@ -88,7 +91,15 @@ impl GpuSampler {
     }
 
     fn step(&self, now: Now, max_tokens: usize, draw: f32) -> Now {
-        let SamplingParams { repetition_penalty, frequency_penalty, presence_penalty, temperature, top_k, top_p, min_p } = self.filters;
+        let SamplingParams {
+            repetition_penalty,
+            frequency_penalty,
+            presence_penalty,
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+        } = self.filters;
         Now {
             repetition_penalty,
             frequency_penalty,
@@ -126,16 +137,24 @@ impl Gpu {
             for (token, count) in choose.counts() {
                 marks[token as usize] = 1 + count;
             }
-            self.device.queue.write_buffer(&choice.bias, 0, bytemuck::cast_slice(&bias));
-            self.device.queue.write_buffer(&choice.marks, 0, bytemuck::cast_slice(&marks));
+            self.device
+                .queue
+                .write_buffer(&choice.bias, 0, bytemuck::cast_slice(&bias));
+            self.device
+                .queue
+                .write_buffer(&choice.marks, 0, bytemuck::cast_slice(&marks));
         }
         choice.masked = choose.mask().is_some();
         if let Some(mask) = choose.mask() {
-            self.device.queue.write_buffer(&choice.mask, 0, bytemuck::cast_slice(mask));
+            self.device
+                .queue
+                .write_buffer(&choice.mask, 0, bytemuck::cast_slice(mask));
         }
         choice.top_logprobs = choose.top_logprobs();
         if choice.top_logprobs.is_some() && choice.ranking.is_none() {
-            let mut room = |label, words: usize, usage| self.buffer(label, words * size_of::<u32>(), Usage::STORAGE | usage);
+            let mut room = |label, words: usize, usage| {
+                self.buffer(label, words * size_of::<u32>(), Usage::STORAGE | usage)
+            };
             let mut ranking = || {
                 Ok::<_, Error>(Ranking {
                     raw: room("raw logits", vocab, Usage::empty())?,
@@ -162,7 +181,11 @@ impl Gpu {
             self.record(step, "logprobs", 0, |gpu, step, _| gpu.likelihood_ops(step));
         }
         let (source, at, words) = match &step.choice.ranking {
-            Some(ranking) if is_ranked => (ranking.likely.clone(), 0, 2 * (1 + step.now.top_logprobs as usize)),
+            Some(ranking) if is_ranked => (
+                ranking.likely.clone(),
+                0,
+                2 * (1 + step.now.top_logprobs as usize),
+            ),
             _ => (step.token_ids.clone(), step.now.chosen_at as usize, 1),
         };
         let word_bytes = size_of::<u32>();
@@ -176,23 +199,38 @@ impl Gpu {
                 buffer
             }
         };
-        let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&source, at, &buffer, 0, size_bytes));
+        let submission = self.submit_with(step, |encoder| {
+            encoder.copy_buffer_to_buffer(&source, at, &buffer, 0, size_bytes)
+        });
         self.counters.read_bytes += size_bytes;
-        step.choice.unread.push_back(Reading::after(&self.device, submission, buffer, size_bytes));
+        step.choice
+            .unread
+            .push_back(Reading::after(&self.device, submission, buffer, size_bytes));
     }
 
     pub(super) async fn read_token(&mut self, step: &mut Step) -> Result<SampledToken> {
         let Some(reading) = step.choice.unread.pop_front() else {
-            return Err(Error::new(Code::InvalidArgument, "No token was chosen that has not been read."));
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "No token was chosen that has not been read.",
+            ));
         };
         let mut words: Vec<u32> = Vec::new();
-        let buffer = reading.finish(&self.device, |bytes| words = bytemuck::pod_collect_to_vec(bytes)).await?;
+        let buffer = reading
+            .finish(&self.device, |bytes| {
+                words = bytemuck::pod_collect_to_vec(bytes)
+            })
+            .await?;
         self.depth.observe(host::now_ms());
         step.choice.idle.push(buffer);
         let is_token = |token: u32| (token as usize) < step.dims.vocab;
-        let mut pairs = words.chunks_exact(2).map(|pair| (pair[0], f32::from_bits(pair[1])));
-        let logprobs =
-            pairs.next().map(|(_, chosen)| Logprobs { chosen, top: pairs.filter(|&(token, _)| is_token(token)).collect() });
+        let mut pairs = words
+            .chunks_exact(2)
+            .map(|pair| (pair[0], f32::from_bits(pair[1])));
+        let logprobs = pairs.next().map(|(_, chosen)| Logprobs {
+            chosen,
+            top: pairs.filter(|&(token, _)| is_token(token)).collect(),
+        });
         match words.first() {
             Some(&token) if is_token(token) => Ok(SampledToken { token, logprobs }),
             _ => Err(Error::new(
@@ -202,7 +240,13 @@ impl Gpu {
         }
     }
 
-    fn slice_op(&mut self, name: &'static str, step: &Step, buffers: &[&wgpu::Buffer], groups: usize) -> Op {
+    fn slice_op(
+        &mut self,
+        name: &'static str,
+        step: &Step,
+        buffers: &[&wgpu::Buffer],
+        groups: usize,
+    ) -> Op {
         let vocab = step.dims.vocab;
         let mut words = Words::default();
         words.push(vocab).push(vocab.div_ceil(SLICES)).push(SLICES);
@@ -211,9 +255,21 @@ impl Gpu {
 
     fn choose_ops(&mut self, step: &Step) -> Vec<Op> {
         let choice = &step.choice;
-        let adjust = [&step.logits, &choice.marks, &choice.bias, &choice.mask, &choice.maxima];
+        let adjust = [
+            &step.logits,
+            &choice.marks,
+            &choice.bias,
+            &choice.mask,
+            &choice.maxima,
+        ];
         let gather = [&step.logits, &choice.maxima, &choice.kept, &choice.counts];
-        let choose = [&choice.maxima, &choice.kept, &choice.counts, &step.token_ids, &choice.marks];
+        let choose = [
+            &choice.maxima,
+            &choice.kept,
+            &choice.counts,
+            &step.token_ids,
+            &choice.marks,
+        ];
         vec![
             self.slice_op("adjust", step, &adjust, SLICES),
             self.slice_op("gather", step, &gather, SLICES),
@@ -222,12 +278,30 @@ impl Gpu {
     }
 
     fn rank_ops(&mut self, step: &Step) -> Vec<Op> {
-        let Some(Ranking { raw, ranked, sums, .. }) = &step.choice.ranking else { return Vec::new() };
+        let Some(Ranking {
+            raw, ranked, sums, ..
+        }) = &step.choice.ranking
+        else {
+            return Vec::new();
+        };
         vec![self.slice_op("rank", step, &[&step.logits, raw, ranked, sums], SLICES)]
     }
 
     fn likelihood_ops(&mut self, step: &Step) -> Vec<Op> {
-        let Some(Ranking { raw, ranked, sums, likely }) = &step.choice.ranking else { return Vec::new() };
-        vec![self.slice_op("logprobs", step, &[raw, ranked, sums, &step.token_ids, likely], 1)]
+        let Some(Ranking {
+            raw,
+            ranked,
+            sums,
+            likely,
+        }) = &step.choice.ranking
+        else {
+            return Vec::new();
+        };
+        vec![self.slice_op(
+            "logprobs",
+            step,
+            &[raw, ranked, sums, &step.token_ids, likely],
+            1,
+        )]
     }
 }

@@ -26,8 +26,18 @@ pub struct Depth {
 
 impl Depth {
     pub fn new(latency_ms: f64, is_polled: bool) -> Self {
-        let least_steps = if is_polled { LEAST_POLLED_STEPS } else { LEAST_STEPS };
-        Self { latency_ms, read_ms: VecDeque::new(), step_ms: f64::INFINITY, least_steps, steps: least_steps }
+        let least_steps = if is_polled {
+            LEAST_POLLED_STEPS
+        } else {
+            LEAST_STEPS
+        };
+        Self {
+            latency_ms,
+            read_ms: VecDeque::new(),
+            step_ms: f64::INFINITY,
+            least_steps,
+            steps: least_steps,
+        }
     }
 
     pub fn steps(&self) -> usize {
@@ -46,7 +56,11 @@ impl Depth {
             && let Some(first_ms) = self.read_ms.pop_front()
         {
             self.step_ms = self.step_ms.min((now_ms - first_ms) / WINDOW as f64);
-            let hidden = if self.step_ms > 0.0 { (self.latency_ms / self.step_ms).ceil() } else { MOST_STEPS as f64 };
+            let hidden = if self.step_ms > 0.0 {
+                (self.latency_ms / self.step_ms).ceil()
+            } else {
+                MOST_STEPS as f64
+            };
             self.steps = (hidden as usize + 1).clamp(self.least_steps, MOST_STEPS);
         }
     }

@@ -47,7 +47,10 @@ impl CacheType {
         match name {
             "f16" => Ok(Self::F16),
             "q8_0" => Ok(Self::Q8_0),
-            _ => Err(Error::new(Code::InvalidArgument, "cache_type must be \"f16\" or \"q8_0\".")),
+            _ => Err(Error::new(
+                Code::InvalidArgument,
+                "cache_type must be \"f16\" or \"q8_0\".",
+            )),
         }
     }
 
@@ -98,15 +101,24 @@ pub struct Device {
 }
 
 fn unavailable(why: impl std::fmt::Display) -> Error {
-    Error::new(Code::GpuUnavailable, format!("The GPU cannot be used: {why}."))
+    Error::new(
+        Code::GpuUnavailable,
+        format!("The GPU cannot be used: {why}."),
+    )
 }
 
 impl Device {
     /// Errors: `gpu_unavailable`, and those of a device that fails at once.
     pub async fn open(options: GpuOptions) -> Result<Self> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-        let wanted = wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
-        let adapter = instance.request_adapter(&wanted).await.map_err(unavailable)?;
+        let wanted = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = instance
+            .request_adapter(&wanted)
+            .await
+            .map_err(unavailable)?;
         let (available, has) = (adapter.features(), adapter.limits());
         let info = adapter.get_info();
         let mut features = wgpu::Features::empty();
@@ -137,8 +149,12 @@ impl Device {
             // An adapter may promise more than its devices hold.
             Err(_) => {
                 features = wgpu::Features::empty();
-                (descriptor.required_features, descriptor.required_limits) = (features, wgpu::Limits::default());
-                adapter.request_device(&descriptor).await.map_err(unavailable)?
+                (descriptor.required_features, descriptor.required_limits) =
+                    (features, wgpu::Limits::default());
+                adapter
+                    .request_device(&descriptor)
+                    .await
+                    .map_err(unavailable)?
             }
         };
         let fault = Arc::new(Mutex::new(None));
@@ -148,20 +164,38 @@ impl Device {
                 &errors,
                 match error {
                     wgpu::Error::OutOfMemory { .. } => out_of_memory(),
-                    other => Error::new(Code::GpuRefused, format!("The GPU refused a command of Siskin's, please report it: {other}.")),
+                    other => Error::new(
+                        Code::GpuRefused,
+                        format!(
+                            "The GPU refused a command of Siskin's, please report it: {other}."
+                        ),
+                    ),
                 },
             );
         }));
         device.set_device_lost_callback(move |_, message| keep(&losses, lost(&message)));
         let tier = ShaderFeatures {
-            subgroups: features.contains(wgpu::Features::SUBGROUP) || (!options.without_subgroups && has_web_subgroups(&device)),
+            subgroups: features.contains(wgpu::Features::SUBGROUP)
+                || (!options.without_subgroups && has_web_subgroups(&device)),
             f16: features.contains(wgpu::Features::SHADER_F16),
             packed: !options.without_packed
-                && instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
+                && instance
+                    .wgsl_language_features()
+                    .contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct),
             enable: cfg!(target_arch = "wasm32"),
         };
         let products = Cell::new(options.products.unwrap_or_default());
-        let mut device = Self { device, queue, tier, name: info.name, latency_ms: 0.0, is_polled: false, products, options, fault };
+        let mut device = Self {
+            device,
+            queue,
+            tier,
+            name: info.name,
+            latency_ms: 0.0,
+            is_polled: false,
+            products,
+            options,
+            fault,
+        };
         device.latency_ms = device.measure_latency().await?;
         if cfg!(target_arch = "wasm32") && device.latency_ms > POLLED_MS {
             device.is_polled = true;
@@ -176,10 +210,16 @@ impl Device {
         let mut latencies_ms = [0f64; 3];
         for round in 0..=latencies_ms.len() {
             let start_ms = host::now_ms();
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("latency") });
+            let mut encoder = self
+                .device
+                .create_command_encoder(&wgpu::CommandEncoderDescriptor {
+                    label: Some("latency"),
+                });
             encoder.copy_buffer_to_buffer(&source, 0, &buffer, 0, 4);
             let submission = self.queue.submit([encoder.finish()]);
-            buffer = Reading::after(self, submission, buffer, 4).finish(self, |_| ()).await?;
+            buffer = Reading::after(self, submission, buffer, 4)
+                .finish(self, |_| ())
+                .await?;
             // The first one pays for what is made at first use.
             if let Some(index) = round.checked_sub(1) {
                 latencies_ms[index] = host::now_ms() - start_ms;
@@ -192,17 +232,29 @@ impl Device {
 
     /// The first thing that went wrong with the device: nothing mends it. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
     pub fn check(&self) -> Result<()> {
-        match self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        match self
+            .fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+        {
             Some(error) => Err(error),
             None => Ok(()),
         }
     }
 
     /// Room for data that shaders read and write. Errors: `gpu_unsupported` where it is larger than the device allows.
-    pub fn buffer(&self, label: &str, size_bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+    pub fn buffer(
+        &self,
+        label: &str,
+        size_bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer> {
         let limit = self.max_binding_bytes();
         if size_bytes > limit {
-            let message = format!("The GPU takes at most {limit} bytes at once, and {label} has {size_bytes}. Ask for a shorter context.");
+            let message = format!(
+                "The GPU takes at most {limit} bytes at once, and {label} has {size_bytes}. Ask for a shorter context."
+            );
             return Err(Error::new(Code::GpuUnsupported, message));
         }
         Ok(self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -216,12 +268,15 @@ impl Device {
     /// The most bytes of one buffer that a shader can see.
     pub fn max_binding_bytes(&self) -> u64 {
         let limits = self.device.limits();
-        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+        limits
+            .max_storage_buffer_binding_size
+            .min(limits.max_buffer_size)
     }
 
     /// The most bytes of a weight that lie in one buffer.
     pub fn max_part_bytes(&self) -> u64 {
-        self.max_binding_bytes().min(self.options.max_part_bytes.unwrap_or(u64::MAX))
+        self.max_binding_bytes()
+            .min(self.options.max_part_bytes.unwrap_or(u64::MAX))
     }
 
     /// A buffer that the host reads.
@@ -236,7 +291,11 @@ impl Device {
 
     /// How late the end of a step may be seen, where it is not told of at once.
     pub fn resolution_ms(&self) -> f64 {
-        if self.is_polled { self.latency_ms + f64::from(MOST_PAUSE_MS) } else { 0.0 }
+        if self.is_polled {
+            self.latency_ms + f64::from(MOST_PAUSE_MS)
+        } else {
+            0.0
+        }
     }
 
     /// Submits nothing, whereupon the browser looks for what has ended.
@@ -249,7 +308,10 @@ impl Device {
     /// Natively, runs the device until a submission has ended, and its callbacks. A browser does so by itself.
     pub fn run_until(&self, submission: wgpu::SubmissionIndex) {
         // What goes wrong reaches the callbacks, but for a loss in the middle of this: wgpu panics then.
-        let _ = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+        let _ = self.device.poll(wgpu::PollType::Wait {
+            submission_index: Some(submission),
+            timeout: None,
+        });
     }
 }
 
@@ -261,26 +323,42 @@ impl Drop for Device {
 }
 
 fn keep(fault: &Mutex<Option<Error>>, error: Error) {
-    fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    fault
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get_or_insert(error);
 }
 
 pub fn out_of_memory() -> Error {
-    Error::new(Code::GpuOutOfMemory, "The GPU has no memory left. Close other tabs, ask for a shorter context, or choose a smaller model.")
+    Error::new(
+        Code::GpuOutOfMemory,
+        "The GPU has no memory left. Close other tabs, ask for a shorter context, or choose a smaller model.",
+    )
 }
 
 pub fn lost(why: &str) -> Error {
-    Error::new(Code::GpuLost, format!("The GPU was lost ({why}). Load the model again."))
+    Error::new(
+        Code::GpuLost,
+        format!("The GPU was lost ({why}). Load the model again."),
+    )
 }
 
 /// wgpu knows no subgroups in browsers (gfx-rs/wgpu #10146): whoever starts the engine there has the feature added to the request.
 #[cfg(target_arch = "wasm32")]
 fn has_web_subgroups(device: &wgpu::Device) -> bool {
     use wasm_bindgen::JsValue;
-    let Some(device) = device.as_webgpu() else { return false };
-    let features = js_sys::Reflect::get(device.as_ref(), &JsValue::from_str("features")).unwrap_or_default();
+    let Some(device) = device.as_webgpu() else {
+        return false;
+    };
+    let features =
+        js_sys::Reflect::get(device.as_ref(), &JsValue::from_str("features")).unwrap_or_default();
     js_sys::Reflect::get(&features, &JsValue::from_str("has"))
         .ok()
-        .and_then(|has| js_sys::Function::from(has).call1(&features, &JsValue::from_str("subgroups")).ok())
+        .and_then(|has| {
+            js_sys::Function::from(has)
+                .call1(&features, &JsValue::from_str("subgroups"))
+                .ok()
+        })
         .is_some_and(|has| has.is_truthy())
 }
 

@@ -34,8 +34,8 @@ use self::{
     weight::id,
 };
 use super::{
-    AttentionInput, Backend, FeedForward, Rows, Dims,
-    sampling::{TokenSampler, SampledToken},
+    AttentionInput, Backend, Dims, FeedForward, Rows,
+    sampling::{SampledToken, TokenSampler},
     tap_name,
 };
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
@@ -83,24 +83,38 @@ pub struct Gpu {
 
 impl Gpu {
     pub fn new(device: Device) -> Self {
-        let layout = device.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("step"),
-            entries: &[wgpu::BindGroupLayoutEntry {
-                binding: 0,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer { ty: wgpu::BufferBindingType::Uniform, has_dynamic_offset: false, min_binding_size: None },
-                count: None,
-            }],
-        });
+        let layout = device
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some("step"),
+                entries: &[wgpu::BindGroupLayoutEntry {
+                    binding: 0,
+                    visibility: wgpu::ShaderStages::COMPUTE,
+                    ty: wgpu::BindingType::Buffer {
+                        ty: wgpu::BufferBindingType::Uniform,
+                        has_dynamic_offset: false,
+                        min_binding_size: None,
+                    },
+                    count: None,
+                }],
+            });
         Self::with(Rc::new(device), Rc::default(), layout)
     }
 
     /// Another backend on the same device, with the same compiled shaders.
     pub fn beside(&self) -> Self {
-        Self::with(Rc::clone(&self.device), Rc::clone(&self.pipelines), self.step_layout.clone())
+        Self::with(
+            Rc::clone(&self.device),
+            Rc::clone(&self.pipelines),
+            self.step_layout.clone(),
+        )
     }
 
-    fn with(device: Rc<Device>, pipelines: Rc<RefCell<Pipelines>>, step_layout: wgpu::BindGroupLayout) -> Self {
+    fn with(
+        device: Rc<Device>,
+        pipelines: Rc<RefCell<Pipelines>>,
+        step_layout: wgpu::BindGroupLayout,
+    ) -> Self {
         let step_uniform = device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("step"),
             size: size_of::<Now>() as u64,
@@ -110,10 +124,17 @@ impl Gpu {
         let step_group = device.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("step"),
             layout: &step_layout,
-            entries: &[wgpu::BindGroupEntry { binding: 0, resource: step_uniform.as_entire_binding() }],
+            entries: &[wgpu::BindGroupEntry {
+                binding: 0,
+                resource: step_uniform.as_entire_binding(),
+            }],
         });
         let depth = Depth::new(device.latency_ms, device.is_polled);
-        let profile = device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY).then(|| Profile::new(&device));
+        let profile = device
+            .device
+            .features()
+            .contains(wgpu::Features::TIMESTAMP_QUERY)
+            .then(|| Profile::new(&device));
         Self {
             device,
             profile,
@@ -140,7 +161,9 @@ impl Gpu {
     /// Waits until the device has done all that it was asked for. Errors: those of the device.
     pub async fn settle(&mut self) -> Result<()> {
         self.counters.submits += 1;
-        Fence::after(&self.device, self.device.queue.submit([])).wait(&self.device).await
+        Fence::after(&self.device, self.device.queue.submit([]))
+            .wait(&self.device)
+            .await
     }
 
     pub fn counters(&self) -> Counters {
@@ -197,38 +220,75 @@ impl Backend for Gpu {
     }
 
     fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
-        let block_bytes = self.cache_type().size_bytes(2 * dims.kv_heads * context_tokens * dims.head_dim);
-        let blocks =
-            (0..dims.layers).map(|_| self.buffer("cache", block_bytes, Usage::STORAGE | Usage::COPY_SRC)).collect::<Result<_>>()?;
+        let block_bytes = self
+            .cache_type()
+            .size_bytes(2 * dims.kv_heads * context_tokens * dims.head_dim);
+        let blocks = (0..dims.layers)
+            .map(|_| self.buffer("cache", block_bytes, Usage::STORAGE | Usage::COPY_SRC))
+            .collect::<Result<_>>()?;
         self.device.check()?;
-        Ok(Cache { blocks, context_tokens })
+        Ok(Cache {
+            blocks,
+            context_tokens,
+        })
     }
 
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Step> {
         let w = dims;
         let with_bytes = self.cache_type() == CacheType::Q8_0;
-        if !w.head_dim.is_multiple_of(if with_bytes { 32 } else { 8 }) || !w.heads.is_multiple_of(w.kv_heads) {
-            let what = if with_bytes { " and a cache of type q8_0" } else { "" };
+        if !w.head_dim.is_multiple_of(if with_bytes { 32 } else { 8 })
+            || !w.heads.is_multiple_of(w.kv_heads)
+        {
+            let what = if with_bytes {
+                " and a cache of type q8_0"
+            } else {
+                ""
+            };
             return Err(Error::new(
                 Code::GpuUnsupported,
-                format!("The GPU has no kernel for attention heads of {} elements{what}.", w.head_dim),
+                format!(
+                    "The GPU has no kernel for attention heads of {} elements{what}.",
+                    w.head_dim
+                ),
             ));
         }
-        let mut room = |label, len: usize, usage| self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage);
+        let mut room = |label, len: usize, usage| {
+            self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage)
+        };
         let choice = GpuSampler::new(w.vocab, &mut room)?;
         let step = Step {
             dims: w.clone(),
             max_tokens,
             now: Now::default(),
-            token_ids: room("token ids", max_tokens + MOST_STEPS, Usage::COPY_DST | Usage::COPY_SRC)?,
+            token_ids: room(
+                "token ids",
+                max_tokens + MOST_STEPS,
+                Usage::COPY_DST | Usage::COPY_SRC,
+            )?,
             x: room("x", max_tokens * w.embedding, Usage::COPY_SRC)?,
             q: room("q", max_tokens * w.heads * w.head_dim, Usage::COPY_SRC)?,
             k: room("k", max_tokens * w.kv_heads * w.head_dim, Usage::empty())?,
             v: room("v", max_tokens * w.kv_heads * w.head_dim, Usage::empty())?,
-            fresh: if with_bytes { Some(room("fresh", max_tokens * 2 * w.kv_heads * w.head_dim, Usage::empty())?) } else { None },
+            fresh: if with_bytes {
+                Some(room(
+                    "fresh",
+                    max_tokens * 2 * w.kv_heads * w.head_dim,
+                    Usage::empty(),
+                )?)
+            } else {
+                None
+            },
             h: room("h", max_tokens * w.embedding, Usage::empty())?,
-            a: room("a", max_tokens * w.feed_forward.max(w.heads * w.head_dim), Usage::COPY_SRC)?,
-            partials: room("partials", max_tokens * w.heads * MAX_SPLITS * (w.head_dim + 2), Usage::empty())?,
+            a: room(
+                "a",
+                max_tokens * w.feed_forward.max(w.heads * w.head_dim),
+                Usage::COPY_SRC,
+            )?,
+            partials: room(
+                "partials",
+                max_tokens * w.heads * MAX_SPLITS * (w.head_dim + 2),
+                Usage::empty(),
+            )?,
             logits: room("logits", w.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
             all_logits: None,
             readback: None,
@@ -242,37 +302,68 @@ impl Backend for Gpu {
     }
 
     fn embed(&mut self, step: &mut Step, table: &Weight<Buf>, tokens: &[u32], position: usize) {
-        self.device.queue.write_buffer(&step.token_ids, 0, bytemuck::cast_slice(tokens));
+        self.device
+            .queue
+            .write_buffer(&step.token_ids, 0, bytemuck::cast_slice(tokens));
         self.begin_at(step, tokens.len(), position, 0);
-        self.record(step, "embed", id(table), |gpu, step, _| gpu.embed_ops(step, table));
+        self.record(step, "embed", id(table), |gpu, step, _| {
+            gpu.embed_ops(step, table)
+        });
     }
 
-    fn attention_input(&mut self, step: &mut Step, cache: &mut Cache, block: usize, w: &AttentionInput<Buf>) {
-        self.record(step, "attention_input", block as u32, |gpu, step, many| gpu.attention_input_ops(step, cache, block, w, many));
+    fn attention_input(
+        &mut self,
+        step: &mut Step,
+        cache: &mut Cache,
+        block: usize,
+        w: &AttentionInput<Buf>,
+    ) {
+        self.record(step, "attention_input", block as u32, |gpu, step, many| {
+            gpu.attention_input_ops(step, cache, block, w, many)
+        });
     }
 
     fn attend(&mut self, step: &mut Step, cache: &Cache, block: usize) {
-        self.record(step, "attend", block as u32, |gpu, step, many| gpu.attend_ops(step, cache, block, many));
+        self.record(step, "attend", block as u32, |gpu, step, many| {
+            gpu.attend_ops(step, cache, block, many)
+        });
     }
 
     fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>) {
-        self.record(step, "project_add", id(w), |gpu, step, many| gpu.project_add_ops(step, w, many));
+        self.record(step, "project_add", id(w), |gpu, step, many| {
+            gpu.project_add_ops(step, w, many)
+        });
     }
 
     fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {
-        self.record(step, "feed_forward", id(w.gate), |gpu, step, many| gpu.feed_forward_ops(step, w, many));
+        self.record(step, "feed_forward", id(w.gate), |gpu, step, many| {
+            gpu.feed_forward_ops(step, w, many)
+        });
     }
 
-    fn lm_head(&mut self, step: &mut Step, norm: &Weight<Buf>, output: &Weight<Buf>, eps: f32, rows: Rows) {
+    fn lm_head(
+        &mut self,
+        step: &mut Step,
+        norm: &Weight<Buf>,
+        output: &Weight<Buf>,
+        eps: f32,
+        rows: Rows,
+    ) {
         step.rows = Some(rows);
         match rows {
-            Rows::Last => self.record(step, "head", id(output), |gpu, step, _| gpu.head_ops(step, norm, output, eps)),
+            Rows::Last => self.record(step, "head", id(output), |gpu, step, _| {
+                gpu.head_ops(step, norm, output, eps)
+            }),
             Rows::All => {
                 if step.all_logits.is_none() {
                     let size_bytes = step.max_tokens * step.dims.vocab * size_of::<f32>();
-                    step.all_logits = self.buffer("all logits", size_bytes, Usage::STORAGE | Usage::COPY_SRC).ok();
+                    step.all_logits = self
+                        .buffer("all logits", size_bytes, Usage::STORAGE | Usage::COPY_SRC)
+                        .ok();
                 }
-                self.record(step, "head of all", id(output), |gpu, step, _| gpu.head_of_all_ops(step, norm, output, eps));
+                self.record(step, "head of all", id(output), |gpu, step, _| {
+                    gpu.head_of_all_ops(step, norm, output, eps)
+                });
             }
         }
     }
@@ -290,7 +381,9 @@ impl Backend for Gpu {
 
     async fn submit(&mut self, step: &mut Step) -> Result<()> {
         let submission = self.submit_with(step, |_| ());
-        let before = step.submitted.replace(Fence::after(&self.device, submission));
+        let before = step
+            .submitted
+            .replace(Fence::after(&self.device, submission));
         match before {
             Some(fence) => fence.wait(&self.device).await,
             None => self.device.check(),
@@ -304,17 +397,35 @@ impl Backend for Gpu {
             _ => (1, Some(step.logits.clone())),
         };
         let size_bytes = (rows * vocab * size_of::<f32>()) as u64;
-        if step.readback.as_ref().is_none_or(|buffer| buffer.size() < size_bytes) {
-            step.readback = Some(self.buffer("readback", size_bytes as usize, Usage::MAP_READ | Usage::COPY_DST)?);
+        if step
+            .readback
+            .as_ref()
+            .is_none_or(|buffer| buffer.size() < size_bytes)
+        {
+            step.readback = Some(self.buffer(
+                "readback",
+                size_bytes as usize,
+                Usage::MAP_READ | Usage::COPY_DST,
+            )?);
         }
         let (Some(source), Some(readback)) = (source, step.readback.clone()) else {
-            return Err(Error::new(Code::GpuUnsupported, "The GPU has no room for the logits of so many tokens."));
+            return Err(Error::new(
+                Code::GpuUnsupported,
+                "The GPU has no room for the logits of so many tokens.",
+            ));
         };
-        let submission = self.submit_with(step, |encoder| encoder.copy_buffer_to_buffer(&source, 0, &readback, 0, size_bytes));
+        let submission = self.submit_with(step, |encoder| {
+            encoder.copy_buffer_to_buffer(&source, 0, &readback, 0, size_bytes)
+        });
         self.counters.read_bytes += size_bytes;
         logits.resize(rows * vocab, 0.0);
         let reading = Reading::after(&self.device, submission, readback, size_bytes);
-        reading.finish(&self.device, |bytes| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)).await.map(drop)
+        reading
+            .finish(&self.device, |bytes| {
+                bytemuck::cast_slice_mut(logits).copy_from_slice(bytes)
+            })
+            .await
+            .map(drop)
     }
 
     /// A tile of tokens; and once it is recorded a step cannot be interrupted.
@@ -323,7 +434,11 @@ impl Backend for Gpu {
     }
 
     fn max_steps_ahead(&self) -> usize {
-        self.device.options.steps_in_flight.unwrap_or(self.depth.steps()).min(MOST_STEPS)
+        self.device
+            .options
+            .steps_in_flight
+            .unwrap_or(self.depth.steps())
+            .min(MOST_STEPS)
     }
 
     fn begin_sampling(&mut self, step: &mut Step, choose: &impl TokenSampler) {
@@ -332,7 +447,9 @@ impl Backend for Gpu {
 
     fn embed_sampled(&mut self, step: &mut Step, table: &Weight<Buf>, position: usize) {
         self.begin_at(step, 1, position, step.choice.last_slot(step.max_tokens));
-        self.record(step, "embed", id(table), |gpu, step, _| gpu.embed_ops(step, table));
+        self.record(step, "embed", id(table), |gpu, step, _| {
+            gpu.embed_ops(step, table)
+        });
     }
 
     fn choose(&mut self, step: &mut Step, draw: f32) {

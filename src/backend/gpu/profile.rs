@@ -26,18 +26,32 @@ pub struct Timing {
 
 impl Profile {
     pub fn new(device: &Device) -> Self {
-        let descriptor = wgpu::QuerySetDescriptor { label: Some("times"), ty: wgpu::QueryType::Timestamp, count: 2 * MAX_TIMED };
+        let descriptor = wgpu::QuerySetDescriptor {
+            label: Some("times"),
+            ty: wgpu::QueryType::Timestamp,
+            count: 2 * MAX_TIMED,
+        };
         let resolved = device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("times"),
             size: u64::from(2 * MAX_TIMED) * wgpu::QUERY_SIZE as u64,
             usage: Usage::QUERY_RESOLVE | Usage::COPY_SRC,
             mapped_at_creation: false,
         });
-        Self { queries: device.device.create_query_set(&descriptor), resolved, names: Vec::new(), unread: Vec::new() }
+        Self {
+            queries: device.device.create_query_set(&descriptor),
+            resolved,
+            names: Vec::new(),
+            unread: Vec::new(),
+        }
     }
 
     /// Begins a pass that is timed under this name.
-    pub fn next(&mut self, recording: Recording, step_group: &wgpu::BindGroup, name: &str) -> Recording {
+    pub fn next(
+        &mut self,
+        recording: Recording,
+        step_group: &wgpu::BindGroup,
+        name: &str,
+    ) -> Recording {
         let at = 2 * self.names.len() as u32;
         if at >= 2 * MAX_TIMED {
             return recording;
@@ -50,13 +64,22 @@ impl Profile {
             beginning_of_pass_write_index: Some(at),
             end_of_pass_write_index: Some(at + 1),
         });
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes }).forget_lifetime();
+        let mut pass = encoder
+            .begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes,
+            })
+            .forget_lifetime();
         pass.set_bind_group(0, step_group, &[]);
         Recording { pass, encoder }
     }
 
     /// At the end of a step, whose passes have ended: the buffer that gets its times.
-    pub fn resolve(&mut self, device: &Device, encoder: &mut wgpu::CommandEncoder) -> Option<(wgpu::Buffer, u64)> {
+    pub fn resolve(
+        &mut self,
+        device: &Device,
+        encoder: &mut wgpu::CommandEncoder,
+    ) -> Option<(wgpu::Buffer, u64)> {
         let count = 2 * self.names.len() as u32;
         if count == 0 {
             return None;
@@ -68,8 +91,16 @@ impl Profile {
         Some((times, size_bytes))
     }
 
-    pub fn submitted(&mut self, device: &Device, submission: wgpu::SubmissionIndex, (times, size_bytes): (wgpu::Buffer, u64)) {
-        self.unread.push((mem::take(&mut self.names), Reading::after(device, submission, times, size_bytes)));
+    pub fn submitted(
+        &mut self,
+        device: &Device,
+        submission: wgpu::SubmissionIndex,
+        (times, size_bytes): (wgpu::Buffer, u64),
+    ) {
+        self.unread.push((
+            mem::take(&mut self.names),
+            Reading::after(device, submission, times, size_bytes),
+        ));
     }
 
     async fn read(&mut self, device: &Device) -> Result<BTreeMap<String, Timing>> {
@@ -77,7 +108,9 @@ impl Profile {
         let mut timings: BTreeMap<String, Timing> = BTreeMap::new();
         for (names, reading) in mem::take(&mut self.unread) {
             let mut times: Vec<[u64; 2]> = Vec::new();
-            reading.finish(device, |bytes| times = bytemuck::pod_collect_to_vec(bytes)).await?;
+            reading
+                .finish(device, |bytes| times = bytemuck::pod_collect_to_vec(bytes))
+                .await?;
             for (name, [begin, end]) in names.into_iter().zip(times) {
                 let timing = timings.entry(name).or_default();
                 timing.dispatches += 1;

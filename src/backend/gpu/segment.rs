@@ -105,9 +105,14 @@ fn push_levels(dtype: DType, levels: &Levels, planes: &mut [Vec<u8>; 4]) {
     planes[0].extend((0..16).map(|i| q[i] & 15 | q[16 + i] << 4));
     match bits {
         // shared/fifth_bits.wgsl: bit m of byte i belongs to column 4 m + i.
-        5 => planes[1].extend((0..4).map(|i| (0..8).fold(0, |byte, m| byte | (q[4 * m + i] >> 4) << m))),
+        5 => planes[1]
+            .extend((0..4).map(|i| (0..8).fold(0, |byte, m| byte | (q[4 * m + i] >> 4) << m))),
         // quant/q6_k.wgsl: bits 2 m and 2 m + 1 of byte i of each half belong to column 4 m + i.
-        6 => planes[1].extend((0..8).map(|i| (0..4).fold(0, |byte, m| byte | (q[i / 4 * 16 + 4 * m + i % 4] >> 4) << (2 * m)))),
+        6 => planes[1].extend((0..8).map(|i| {
+            (0..4).fold(0, |byte, m| {
+                byte | (q[i / 4 * 16 + 4 * m + i % 4] >> 4) << (2 * m)
+            })
+        })),
         _ => {}
     }
 }
@@ -116,13 +121,17 @@ fn scales(dtype: DType, bytes: &[u8], levels: &[Levels], planes: &mut [Vec<u8>; 
     match dtype {
         DType::Q4K => {
             for block in bytemuck::cast_slice::<u8, BlockQ4K>(bytes) {
-                planes[2].extend((0..8).flat_map(|group| <[u8; 2]>::from(scale_and_min(&block.scales, group))));
+                planes[2].extend(
+                    (0..8).flat_map(|group| <[u8; 2]>::from(scale_and_min(&block.scales, group))),
+                );
                 planes[3].extend([block.d.0, block.dmin.0].as_flattened());
             }
         }
         DType::Q5K => {
             for block in bytemuck::cast_slice::<u8, BlockQ5K>(bytes) {
-                planes[2].extend((0..8).flat_map(|group| <[u8; 2]>::from(scale_and_min(&block.scales, group))));
+                planes[2].extend(
+                    (0..8).flat_map(|group| <[u8; 2]>::from(scale_and_min(&block.scales, group))),
+                );
                 planes[3].extend([block.d.0, block.dmin.0].as_flattened());
             }
         }
@@ -134,9 +143,19 @@ fn scales(dtype: DType, bytes: &[u8], levels: &[Levels], planes: &mut [Vec<u8>; 
         }
         DType::Q4_1 | DType::Q5_1 => {
             for levels in levels {
-                planes[2].extend([F16::from_f32(levels.scale[0]).0, F16::from_f32(-levels.minimum[0]).0].as_flattened());
+                planes[2].extend(
+                    [
+                        F16::from_f32(levels.scale[0]).0,
+                        F16::from_f32(-levels.minimum[0]).0,
+                    ]
+                    .as_flattened(),
+                );
             }
         }
-        _ => planes[2].extend(levels.iter().flat_map(|levels| F16::from_f32(levels.scale[0]).0)),
+        _ => planes[2].extend(
+            levels
+                .iter()
+                .flat_map(|levels| F16::from_f32(levels.scale[0]).0),
+        ),
     }
 }

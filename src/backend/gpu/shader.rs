@@ -67,7 +67,12 @@ files![
 
 /// Puts together the shader `name`. Errors, with the file and what is wrong: an unknown file or define, a condition that is not closed.
 pub fn resolve(name: &str, defines: &Defines) -> Result<String, String> {
-    let mut resolver = Resolver { defines, taken: Vec::new(), enables: String::new(), text: String::new() };
+    let mut resolver = Resolver {
+        defines,
+        taken: Vec::new(),
+        enables: String::new(),
+        text: String::new(),
+    };
     resolver.take(name, None)?;
     Ok(resolver.enables + &resolver.text)
 }
@@ -86,30 +91,52 @@ impl Resolver<'_> {
             return Ok(());
         }
         self.taken.push(key);
-        let (_, file) = FILES.iter().find(|(file, _)| *file == name).ok_or_else(|| format!("there is no shader file `{name}`"))?;
+        let (_, file) = FILES
+            .iter()
+            .find(|(file, _)| *file == name)
+            .ok_or_else(|| format!("there is no shader file `{name}`"))?;
         // Whether each open condition holds.
         let mut open: Vec<bool> = Vec::new();
         for (number, line) in (1..).zip(file.lines()) {
             let fail = |what: &str| format!("shaders/{name}.wgsl:{number}: {what}");
             let active = open.iter().all(|&holds| holds);
             let mut words = line.split_whitespace();
-            let (directive, argument) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let (directive, argument) = (
+                words.next().unwrap_or_default(),
+                words.next().unwrap_or_default(),
+            );
             match directive {
                 "#ifdef" => open.push(self.defines.contains_key(argument)),
                 "#ifndef" => open.push(!self.defines.contains_key(argument)),
                 "#else" => {
-                    let last = open.last_mut().ok_or_else(|| fail("#else without a condition"))?;
+                    let last = open
+                        .last_mut()
+                        .ok_or_else(|| fail("#else without a condition"))?;
                     *last = !*last;
                 }
                 "#endif" => {
-                    open.pop().ok_or_else(|| fail("#endif without a condition"))?;
+                    open.pop()
+                        .ok_or_else(|| fail("#endif without a condition"))?;
                 }
                 _ if !active => {}
                 "#import" => {
                     let path = self.substitute(argument).map_err(|what| fail(&what))?;
-                    let inner = if words.next() == Some("as") { words.next() } else { None };
+                    let inner = if words.next() == Some("as") {
+                        words.next()
+                    } else {
+                        None
+                    };
                     // A file that is imported under a name imports its own helpers under the same.
-                    self.take(&path, inner.map(|inner| if inner == "W" { suffix.unwrap_or(inner) } else { inner }))?;
+                    self.take(
+                        &path,
+                        inner.map(|inner| {
+                            if inner == "W" {
+                                suffix.unwrap_or(inner)
+                            } else {
+                                inner
+                            }
+                        }),
+                    )?;
                 }
                 "#enable" => {
                     if argument != "subgroups" || self.defines.contains_key("ENABLE") {
@@ -119,21 +146,32 @@ impl Resolver<'_> {
                 _ if directive.starts_with('#') => return Err(fail("an unknown directive")),
                 _ => {
                     let line = self.substitute(line).map_err(|what| fail(&what))?;
-                    self.text.push_str(&suffix.map_or_else(|| line.clone(), |suffix| rename(&line, suffix)));
+                    self.text.push_str(
+                        &suffix.map_or_else(|| line.clone(), |suffix| rename(&line, suffix)),
+                    );
                     self.text.push('\n');
                 }
             }
         }
-        if open.is_empty() { Ok(()) } else { Err(format!("shaders/{name}.wgsl: a condition is not closed")) }
+        if open.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("shaders/{name}.wgsl: a condition is not closed"))
+        }
     }
 
     fn substitute(&self, line: &str) -> Result<String, String> {
         let mut parts = line.split('$');
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(part.len());
+            let end = part
+                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .unwrap_or(part.len());
             let (name, rest) = part.split_at(end);
-            text += self.defines.get(name).ok_or_else(|| format!("`{name}` is not defined"))?;
+            text += self
+                .defines
+                .get(name)
+                .ok_or_else(|| format!("`{name}` is not defined"))?;
             text += rest;
         }
         Ok(text)

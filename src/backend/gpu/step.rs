@@ -1,7 +1,7 @@
 //! The activations of one step, and the little that differs from step to step.
 
 use super::{choosing::GpuSampler, waiting::Fence};
-use crate::backend::{Rows, Dims};
+use crate::backend::{Dims, Rows};
 
 pub struct Cache {
     /// Of each block `[k | v, kv_heads, context, head]`, as `shaders/shared/cache.wgsl` reads it.

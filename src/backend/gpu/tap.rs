@@ -18,7 +18,9 @@ impl Gpu {
 
     /// Keeps what `buffer` holds at this point of the step. The step goes on in a pass of its own.
     pub fn tap_buffer(&mut self, step: &mut Step, name: &str, buffer: &wgpu::Buffer) {
-        let Some(Recording { pass, mut encoder }) = step.recording.take() else { return };
+        let Some(Recording { pass, mut encoder }) = step.recording.take() else {
+            return;
+        };
         drop(pass);
         let copy = self.device.readback(buffer.size());
         encoder.copy_buffer_to_buffer(buffer, 0, &copy, 0, buffer.size());
@@ -33,7 +35,9 @@ impl Gpu {
         let mut taps = Vec::new();
         for (name, buffer) in std::mem::take(&mut self.taps.copies) {
             let (mut bytes, size_bytes) = (Vec::new(), buffer.size());
-            Reading::after(&self.device, submission.clone(), buffer, size_bytes).finish(&self.device, |read| bytes = read.to_vec()).await?;
+            Reading::after(&self.device, submission.clone(), buffer, size_bytes)
+                .finish(&self.device, |read| bytes = read.to_vec())
+                .await?;
             taps.push((name, bytes));
         }
         self.device.check()?;

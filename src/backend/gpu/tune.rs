@@ -46,11 +46,15 @@ impl Gpu {
         if self.device.options.products.is_some() {
             return Ok(());
         }
-        let has_dots = self.device.tier.packed && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
+        let has_dots =
+            self.device.tier.packed && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
         let few = cols.min(FEW_COLS);
         let mut fastest = MatmulStrategy::default();
         if has_dots {
-            let kinds = [false, true].map(|int8_dot| MatmulStrategy { int8_dot, ..fastest });
+            let kinds = [false, true].map(|int8_dot| MatmulStrategy {
+                int8_dot,
+                ..fastest
+            });
             let product_ms;
             (product_ms, fastest) = self.fastest(&kinds, dtype, [rows, few], 1).await?;
             if product_ms < SLOW_MS && few < cols {
@@ -58,18 +62,35 @@ impl Gpu {
             }
         }
         if self.device.tier.f16 {
-            let kinds = [false, true].map(|f16_tiles| MatmulStrategy { f16_tiles, ..fastest });
-            (_, fastest) = self.fastest(&kinds, dtype, [rows, few], MANY_TOKENS).await?;
+            let kinds = [false, true].map(|f16_tiles| MatmulStrategy {
+                f16_tiles,
+                ..fastest
+            });
+            (_, fastest) = self
+                .fastest(&kinds, dtype, [rows, few], MANY_TOKENS)
+                .await?;
         }
         self.device.products.set(fastest);
         Ok(())
     }
 
     /// The fastest of these, and how long a product takes so.
-    async fn fastest(&self, kinds: &[MatmulStrategy], dtype: DType, shape: [usize; 2], tokens: usize) -> Result<(f64, MatmulStrategy)> {
-        let trials = kinds.iter().map(|&products| Trial::new(self.beside(), products, dtype, shape, tokens));
+    async fn fastest(
+        &self,
+        kinds: &[MatmulStrategy],
+        dtype: DType,
+        shape: [usize; 2],
+        tokens: usize,
+    ) -> Result<(f64, MatmulStrategy)> {
+        let trials = kinds
+            .iter()
+            .map(|&products| Trial::new(self.beside(), products, dtype, shape, tokens));
         let mut trials: Vec<Trial> = trials.collect::<Result<_>>()?;
-        if self.device.is_polled { self.polled(&mut trials).await } else { timed(&mut trials).await }
+        if self.device.is_polled {
+            self.polled(&mut trials).await
+        } else {
+            timed(&mut trials).await
+        }
     }
 
     async fn polled(&self, trials: &mut [Trial]) -> Result<(f64, MatmulStrategy)> {
@@ -104,7 +125,9 @@ async fn timed(trials: &mut [Trial]) -> Result<(f64, MatmulStrategy)> {
         trial.time_ms(few).await?;
     }
     for _ in 0..ROUNDS {
-        let least_ms = best_ms.iter().fold(f64::INFINITY, |least_ms, [few_ms, _]| least_ms.min(*few_ms));
+        let least_ms = best_ms
+            .iter()
+            .fold(f64::INFINITY, |least_ms, [few_ms, _]| least_ms.min(*few_ms));
         let hopeless_ms = (HOPELESS * least_ms).max(HELD_UP_MS);
         for (trial, [few_ms, many_ms]) in trials.iter_mut().zip(&mut best_ms) {
             if *few_ms > hopeless_ms {
@@ -118,7 +141,11 @@ async fn timed(trials: &mut [Trial]) -> Result<(f64, MatmulStrategy)> {
     }
     let mut fastest = (f64::INFINITY, MatmulStrategy::default());
     for (trial, [few_ms, many_ms]) in trials.iter().zip(best_ms) {
-        let product_ms = if many_ms.is_finite() { (many_ms - few_ms) / (many - few) as f64 } else { few_ms / few as f64 };
+        let product_ms = if many_ms.is_finite() {
+            (many_ms - few_ms) / (many - few) as f64
+        } else {
+            few_ms / few as f64
+        };
         if trial.gain() * product_ms < fastest.0 {
             fastest = (product_ms, trial.products);
         }
@@ -127,23 +154,51 @@ async fn timed(trials: &mut [Trial]) -> Result<(f64, MatmulStrategy)> {
 }
 
 impl Trial {
-    fn new(mut gpu: Gpu, products: MatmulStrategy, dtype: DType, [rows, cols]: [usize; 2], tokens: usize) -> Result<Self> {
+    fn new(
+        mut gpu: Gpu,
+        products: MatmulStrategy,
+        dtype: DType,
+        [rows, cols]: [usize; 2],
+        tokens: usize,
+    ) -> Result<Self> {
         gpu.device.products.set(products);
         let weight = gpu.alloc(dtype, rows, cols)?;
-        let dims = Dims { embedding: rows, heads: 1, kv_heads: 1, head_dim: 64, feed_forward: cols, vocab: 64, layers: 1 };
+        let dims = Dims {
+            embedding: rows,
+            heads: 1,
+            kv_heads: 1,
+            head_dim: 64,
+            feed_forward: cols,
+            vocab: 64,
+            layers: 1,
+        };
         let step = gpu.step(&dims, tokens)?;
-        Ok(Self { products, gpu, step, weight })
+        Ok(Self {
+            products,
+            gpu,
+            step,
+            weight,
+        })
     }
 
     /// How many times as fast this must be to be taken.
     fn gain(&self) -> f64 {
-        let rounded = if self.step.max_tokens > 1 { self.products.f16_tiles } else { self.products.int8_dot };
+        let rounded = if self.step.max_tokens > 1 {
+            self.products.f16_tiles
+        } else {
+            self.products.int8_dot
+        };
         if rounded { ROUNDED_GAIN } else { 1.0 }
     }
 
     /// How long the tokens take by the matrix, so many times.
     async fn time_ms(&mut self, count: usize) -> Result<f64> {
-        let Self { products, gpu, step, weight } = self;
+        let Self {
+            products,
+            gpu,
+            step,
+            weight,
+        } = self;
         gpu.device.products.set(*products);
         let start_ms = host::now_ms();
         gpu.begin_at(step, step.max_tokens, 0, 0);
@@ -151,7 +206,9 @@ impl Trial {
             gpu.project_add(step, weight);
         }
         let submission = gpu.submit_with(step, |_| ());
-        Fence::after(&gpu.device, submission).wait(&gpu.device).await?;
+        Fence::after(&gpu.device, submission)
+            .wait(&gpu.device)
+            .await?;
         Ok(host::now_ms() - start_ms)
     }
 }

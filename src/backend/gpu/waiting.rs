@@ -70,7 +70,9 @@ impl Fence {
     pub fn after(device: &Device, submission: wgpu::SubmissionIndex) -> Self {
         let signal = Signal::default();
         let raised = signal.clone();
-        device.queue.on_submitted_work_done(move || raised.raise(true));
+        device
+            .queue
+            .on_submitted_work_done(move || raised.raise(true));
         device.nudge();
         Self { signal, submission }
     }
@@ -95,12 +97,24 @@ pub struct Reading {
 
 impl Reading {
     /// Of the first bytes of a buffer that `submission` fills.
-    pub fn after(device: &Device, submission: wgpu::SubmissionIndex, buffer: wgpu::Buffer, len_bytes: u64) -> Self {
+    pub fn after(
+        device: &Device,
+        submission: wgpu::SubmissionIndex,
+        buffer: wgpu::Buffer,
+        len_bytes: u64,
+    ) -> Self {
         let signal = Signal::default();
         let raised = signal.clone();
-        buffer.map_async(wgpu::MapMode::Read, 0..len_bytes, move |result| raised.raise(result.is_ok()));
+        buffer.map_async(wgpu::MapMode::Read, 0..len_bytes, move |result| {
+            raised.raise(result.is_ok())
+        });
         device.nudge();
-        Self { signal, submission, buffer, len_bytes }
+        Self {
+            signal,
+            submission,
+            buffer,
+            len_bytes,
+        }
     }
 
     /// Hands the bytes to `take`, and gives the buffer back. Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
@@ -112,7 +126,12 @@ impl Reading {
         if !well {
             return Err(unreadable());
         }
-        take(&self.buffer.get_mapped_range(0..self.len_bytes).map_err(|_| unreadable())?);
+        take(
+            &self
+                .buffer
+                .get_mapped_range(0..self.len_bytes)
+                .map_err(|_| unreadable())?,
+        );
         self.buffer.unmap();
         Ok(self.buffer)
     }

@@ -26,8 +26,21 @@ pub fn compare(arguments: &Arguments) -> Result<()> {
     let mut card = Gpu::new(pollster::block_on(Device::open(GpuOptions::default()))?);
     card.keep_taps();
     let mut on_card = load(path, card)?.model;
-    let mut on_processor = load(path, Cpu { taps: Some(Vec::new()), ..Cpu::default() })?.model;
-    let tokens = made_up_tokens(arguments.number("prompt")?.unwrap_or(9).min(STEP_TOKENS as u32), on_card.vocab_size());
+    let mut on_processor = load(
+        path,
+        Cpu {
+            taps: Some(Vec::new()),
+            ..Cpu::default()
+        },
+    )?
+    .model;
+    let tokens = made_up_tokens(
+        arguments
+            .number("prompt")?
+            .unwrap_or(9)
+            .min(STEP_TOKENS as u32),
+        on_card.vocab_size(),
+    );
     let mut logits = Vec::new();
     pollster::block_on(on_processor.forward(&tokens, Some(&mut logits)))?;
     pollster::block_on(on_card.forward(&tokens, Some(&mut logits)))?;
@@ -54,7 +67,12 @@ pub fn compare(arguments: &Arguments) -> Result<()> {
 }
 
 fn load<B: Backend>(path: &str, backend: B) -> Result<Loaded<Model<B>>> {
-    let mut loader = Loader::new(backend, Options { context_tokens: Some(STEP_TOKENS) });
+    let mut loader = Loader::new(
+        backend,
+        Options {
+            context_tokens: Some(STEP_TOKENS),
+        },
+    );
     read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;
     loader.finish()
 }

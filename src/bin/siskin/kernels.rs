@@ -18,7 +18,10 @@ pub fn kernels() -> Result<()> {
         "native, {threads} thread(s), a matrix of {ROWS} x {COLS}; plain reads on one thread: {:.1} GB/s",
         READ_BYTES as f64 / read_seconds / 1e9
     );
-    println!("| G multiply-adds/s |{} weights read x 1 |", TOKENS.map(|tokens| format!(" x {tokens} |")).concat());
+    println!(
+        "| G multiply-adds/s |{} weights read x 1 |",
+        TOKENS.map(|tokens| format!(" x {tokens} |")).concat()
+    );
     println!("|---|{}--:|", "--:|".repeat(TOKENS.len()));
     for &dtype in DType::ALL {
         let mut product = Product::new(dtype)?;
@@ -26,9 +29,16 @@ pub fn kernels() -> Result<()> {
         let rates: Vec<String> = TOKENS
             .iter()
             .zip(seconds)
-            .map(|(&tokens, seconds)| format!(" {:.1} |", (tokens * ROWS * COLS) as f64 / seconds / 1e9))
+            .map(|(&tokens, seconds)| {
+                format!(" {:.1} |", (tokens * ROWS * COLS) as f64 / seconds / 1e9)
+            })
             .collect();
-        println!("| {} |{} {:.1} GB/s |", dtype.name(), rates.concat(), product.size_bytes() as f64 / seconds[0] / 1e9);
+        println!(
+            "| {} |{} {:.1} GB/s |",
+            dtype.name(),
+            rates.concat(),
+            product.size_bytes() as f64 / seconds[0] / 1e9
+        );
     }
     Ok(())
 }

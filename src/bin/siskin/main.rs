@@ -18,7 +18,7 @@ use siskin::{
     loader::{Loaded, Options},
     session::{
         Session,
-        engine::{CacheType, AnyModel, AnyLoader, GpuOptions, Pool},
+        engine::{AnyLoader, AnyModel, CacheType, GpuOptions, Pool},
         request::ChatRequest,
     },
     text::tokenizer::Special,
@@ -56,7 +56,10 @@ const HELP: &str = "siskin: small language models, from GGUF files
 fn main() -> ExitCode {
     let outcome = match Arguments::parse() {
         Ok(arguments) => command(&arguments),
-        Err(error) => Err(Error::new(Code::InvalidArgument, format!("These arguments do not fit: {error}. See siskin help."))),
+        Err(error) => Err(Error::new(
+            Code::InvalidArgument,
+            format!("These arguments do not fit: {error}. See siskin help."),
+        )),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,10 +85,13 @@ impl Arguments {
             match argument {
                 Value(word) => words.push(word.string()?),
                 Long("help") | Short('h') => words.insert(0, "help".into()),
-                Long(name @ ("tensors" | "kernels" | "gpu" | "profile")) => options.push((name.into(), String::new())),
+                Long(name @ ("tensors" | "kernels" | "gpu" | "profile")) => {
+                    options.push((name.into(), String::new()))
+                }
                 Long(
-                    name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens" | "prompt" | "generate" | "rounds"
-                    | "threads" | "type" | "cache-type" | "max" | "out" | "shaders"),
+                    name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens"
+                    | "prompt" | "generate" | "rounds" | "threads" | "type" | "cache-type"
+                    | "max" | "out" | "shaders"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
@@ -97,17 +103,36 @@ impl Arguments {
     }
 
     fn word(&self, index: usize, what: &str) -> Result<&str> {
-        let missing = || Error::new(Code::InvalidArgument, format!("{what} is missing. See siskin help."));
-        self.words.get(index).map(String::as_str).ok_or_else(missing)
+        let missing = || {
+            Error::new(
+                Code::InvalidArgument,
+                format!("{what} is missing. See siskin help."),
+            )
+        };
+        self.words
+            .get(index)
+            .map(String::as_str)
+            .ok_or_else(missing)
     }
 
     fn option(&self, name: &str) -> Option<&str> {
-        self.options.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.options
+            .iter()
+            .rev()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
-        let bad = |text| Error::new(Code::InvalidArgument, format!("\"{text}\" is no number that --{name} takes. See siskin help."));
-        self.option(name).map(|text| text.parse().map_err(|_| bad(text))).transpose()
+        let bad = |text| {
+            Error::new(
+                Code::InvalidArgument,
+                format!("\"{text}\" is no number that --{name} takes. See siskin help."),
+            )
+        };
+        self.option(name)
+            .map(|text| text.parse().map_err(|_| bad(text)))
+            .transpose()
     }
 }
 
@@ -122,7 +147,10 @@ fn command(arguments: &Arguments) -> Result<()> {
         Some("bench") if arguments.option("kernels").is_some() => kernels::kernels(),
         Some("bench") => bench(arguments),
         Some("help") | None => show(HELP),
-        Some(other) => Err(Error::new(Code::InvalidArgument, format!("There is no command \"{other}\". See siskin help."))),
+        Some(other) => Err(Error::new(
+            Code::InvalidArgument,
+            format!("There is no command \"{other}\". See siskin help."),
+        )),
     }
 }
 
@@ -130,11 +158,24 @@ fn command(arguments: &Arguments) -> Result<()> {
 fn show(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let outcome = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    outcome.map_err(|error| Error::new(Code::Io, format!("The output cannot be written: {error}. Look where it goes.")))
+    outcome.map_err(|error| {
+        Error::new(
+            Code::Io,
+            format!("The output cannot be written: {error}. Look where it goes."),
+        )
+    })
 }
 
 fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
-    move |error| Error::new(Code::Io, format!("`{}` cannot be read: {error}. Check its name.", path.display()))
+    move |error| {
+        Error::new(
+            Code::Io,
+            format!(
+                "`{}` cannot be read: {error}. Check its name.",
+                path.display()
+            ),
+        )
+    }
 }
 
 /// Pushes the file through `take` until that says that it has enough.
@@ -149,16 +190,39 @@ fn read(path: &Path, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> 
     }
 }
 
-fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Result<Loaded<AnyModel>> {
+fn load(
+    path: &str,
+    arguments: &Arguments,
+    context_tokens: Option<usize>,
+) -> Result<Loaded<AnyModel>> {
     let start = Instant::now();
-    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let cores = || {
+        std::thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .min(MOST_THREADS)
+    };
     let options = Options { context_tokens };
     let mut loader = if arguments.option("gpu").is_some() {
-        let cache_type = arguments.option("cache-type").map(CacheType::named).transpose()?.unwrap_or_default();
-        let wanted = GpuOptions { profile: arguments.option("profile").is_some(), cache_type, ..GpuOptions::default() };
+        let cache_type = arguments
+            .option("cache-type")
+            .map(CacheType::named)
+            .transpose()?
+            .unwrap_or_default();
+        let wanted = GpuOptions {
+            profile: arguments.option("profile").is_some(),
+            cache_type,
+            ..GpuOptions::default()
+        };
         pollster::block_on(AnyLoader::on_gpu(options, wanted))?
     } else {
-        AnyLoader::cpu(options, Pool::new(arguments.number("threads")?.map_or_else(cores, NonZero::get)))
+        AnyLoader::cpu(
+            options,
+            Pool::new(
+                arguments
+                    .number("threads")?
+                    .map_or_else(cores, NonZero::get),
+            ),
+        )
     };
     let mut tested = false;
     read(Path::new(path), |chunk| {
@@ -176,7 +240,10 @@ fn load(path: &str, arguments: &Arguments, context_tokens: Option<usize>) -> Res
         loaded.facts.architecture,
         loaded.facts.file_type,
         start.elapsed().as_secs_f64(),
-        loaded.model.adapter().map_or_else(|| format!("{} thread(s)", loaded.model.threads()), str::to_owned)
+        loaded.model.adapter().map_or_else(
+            || format!("{} thread(s)", loaded.model.threads()),
+            str::to_owned
+        )
     );
     Ok(loaded)
 }
@@ -188,16 +255,24 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut request = ChatRequest {
         max_tokens: arguments.number("max-tokens")?,
         sampling: SamplingOptions {
-            temperature: arguments.number("temperature")?.unwrap_or(default.temperature),
+            temperature: arguments
+                .number("temperature")?
+                .unwrap_or(default.temperature),
             seed: arguments.number("seed")?,
             ..default
         },
         ..ChatRequest::user(prompt)
     };
     if let Some(system) = arguments.option("system") {
-        request.messages.insert(0, json!({"role": "system", "content": system}));
+        request
+            .messages
+            .insert(0, json!({"role": "system", "content": system}));
     }
-    let mut session = Session::from(load(arguments.word(1, "MODEL")?, arguments, arguments.number("context")?)?);
+    let mut session = Session::from(load(
+        arguments.word(1, "MODEL")?,
+        arguments,
+        arguments.number("context")?,
+    )?);
 
     let start = Instant::now();
     session.start(request)?;
@@ -218,7 +293,11 @@ fn run(arguments: &Arguments) -> Result<()> {
         "prefill {:.1} t/s ({} tokens), decode {:.1} t/s ({} tokens)",
         usage.prompt_tokens as f64 / prefill_seconds,
         usage.prompt_tokens,
-        if decoded_tokens > 0 { decoded_tokens as f64 / decode_seconds } else { 0.0 },
+        if decoded_tokens > 0 {
+            decoded_tokens as f64 / decode_seconds
+        } else {
+            0.0
+        },
         usage.completion_tokens
     );
     Ok(())
@@ -231,14 +310,26 @@ fn inspect(arguments: &Arguments) -> Result<()> {
         header = reader.push(chunk)?;
         Ok(header.is_some())
     })?;
-    let Some(gguf) = header else { return reader.finish() };
+    let Some(gguf) = header else {
+        return reader.finish();
+    };
     // Writing to a String cannot fail.
     let mut out = String::new();
-    let _ = writeln!(out, "GGUF version {}, {} tensors, {} bytes", gguf.version, gguf.tensors.len(), gguf.size_bytes);
+    let _ = writeln!(
+        out,
+        "GGUF version {}, {} tensors, {} bytes",
+        gguf.version,
+        gguf.tensors.len(),
+        gguf.size_bytes
+    );
     for (key, value) in gguf.metadata.iter() {
         let text = match value {
             Value::String(text) if text.len() > 100 => {
-                format!("\"{}...\" ({} bytes)", text.chars().take(60).collect::<String>().escape_debug(), text.len())
+                format!(
+                    "\"{}...\" ({} bytes)",
+                    text.chars().take(60).collect::<String>().escape_debug(),
+                    text.len()
+                )
             }
             Value::Array(array) => format!("{} x {}", array.len(), array.item_type()),
             other => format!("{other:?}"),
@@ -247,7 +338,10 @@ fn inspect(arguments: &Arguments) -> Result<()> {
     }
     let mut by_type: Vec<(&str, usize, u64)> = Vec::new();
     for tensor in &gguf.tensors {
-        match by_type.iter_mut().find(|(name, ..)| *name == tensor.dtype.name()) {
+        match by_type
+            .iter_mut()
+            .find(|(name, ..)| *name == tensor.dtype.name())
+        {
             Some((_, count, bytes)) => (*count, *bytes) = (*count + 1, *bytes + tensor.size_bytes),
             None => by_type.push((tensor.dtype.name(), 1, tensor.size_bytes)),
         }
@@ -257,7 +351,14 @@ fn inspect(arguments: &Arguments) -> Result<()> {
     }
     if arguments.option("tensors").is_some() {
         for tensor in &gguf.tensors {
-            let _ = writeln!(out, "{:>12}  {:5}  {:?}  {}", tensor.offset, tensor.dtype.name(), tensor.dims, tensor.name);
+            let _ = writeln!(
+                out,
+                "{:>12}  {:5}  {:?}  {}",
+                tensor.offset,
+                tensor.dtype.name(),
+                tensor.dims,
+                tensor.name
+            );
         }
     }
     show(&out)
@@ -267,10 +368,23 @@ fn eval(arguments: &Arguments) -> Result<()> {
     let path = Path::new(arguments.word(2, "TEXTFILE")?);
     let text = std::fs::read_to_string(path).map_err(io(path))?;
     let wanted = arguments.number("tokens")?.unwrap_or(512);
-    let Loaded { mut model, tokenizer, .. } = load(arguments.word(1, "MODEL")?, arguments, None)?;
-    let mut tokens: Vec<u32> = tokenizer.bos().filter(|_| tokenizer.add_bos()).into_iter().collect();
+    let Loaded {
+        mut model,
+        tokenizer,
+        ..
+    } = load(arguments.word(1, "MODEL")?, arguments, None)?;
+    let mut tokens: Vec<u32> = tokenizer
+        .bos()
+        .filter(|_| tokenizer.add_bos())
+        .into_iter()
+        .collect();
     let first = tokens.len();
-    tokens.extend(tokenizer.encode(&text, Special::Plain).into_iter().take(wanted.min(model.context_tokens() - first)));
+    tokens.extend(
+        tokenizer
+            .encode(&text, Special::Plain)
+            .into_iter()
+            .take(wanted.min(model.context_tokens() - first)),
+    );
     if tokens.len() < 2 {
         return Err(Error::new(
             Code::InvalidArgument,
@@ -319,16 +433,30 @@ fn bench(arguments: &Arguments) -> Result<()> {
             next = chosen(&mut model, &[next], &mut sampler)?;
         }
         let decode = start.elapsed().as_secs_f64();
-        show(&format!("prefill {:.1} t/s, decode {:.1} t/s\n", f64::from(prompt) / prefill, generate as f64 / decode))?;
+        show(&format!(
+            "prefill {:.1} t/s, decode {:.1} t/s\n",
+            f64::from(prompt) / prefill,
+            generate as f64 / decode
+        ))?;
     }
     for (name, timing) in pollster::block_on(model.timings())? {
-        show(&format!("{:8.1} ms, {:5} times {name}\n", 1e3 * timing.seconds, timing.dispatches))?;
+        show(&format!(
+            "{:8.1} ms, {:5} times {name}\n",
+            1e3 * timing.seconds,
+            timing.dispatches
+        ))?;
     }
     if let Some(folder) = arguments.option("shaders") {
         for (name, source) in model.shaders() {
             let path = Path::new(folder).join(name.replace(' ', "-") + ".wgsl");
             std::fs::write(&path, source).map_err(|error| {
-                Error::new(Code::Io, format!("`{}` cannot be written: {error}. Give a folder that exists.", path.display()))
+                Error::new(
+                    Code::Io,
+                    format!(
+                        "`{}` cannot be written: {error}. Give a folder that exists.",
+                        path.display()
+                    ),
+                )
             })?;
         }
     }
@@ -336,7 +464,9 @@ fn bench(arguments: &Arguments) -> Result<()> {
 }
 
 fn made_up_tokens(count: u32, vocab_size: usize) -> Vec<u32> {
-    (0..count).map(|i| (i * 7919 + 100) % vocab_size as u32).collect()
+    (0..count)
+        .map(|i| (i * 7919 + 100) % vocab_size as u32)
+        .collect()
 }
 
 /// The token that follows.
@@ -344,9 +474,14 @@ fn chosen(model: &mut AnyModel, tokens: &[u32], sampler: &mut Sampler) -> Result
     let mut steps = tokens.chunks(STEP_TOKENS).peekable();
     while let Some(step) = steps.next() {
         let sampler = steps.peek().is_none().then_some(&mut *sampler);
-        if let Outcome::Done(Some(token)) = pollster::block_on(model.step(step, sampler, &mut || false))? {
+        if let Outcome::Done(Some(token)) =
+            pollster::block_on(model.step(step, sampler, &mut || false))?
+        {
             return Ok(token);
         }
     }
-    Err(Error::new(Code::InvalidArgument, "There are no tokens to run; give --prompt at least 1."))
+    Err(Error::new(
+        Code::InvalidArgument,
+        "There are no tokens to run; give --prompt at least 1.",
+    ))
 }

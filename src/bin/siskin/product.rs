@@ -2,7 +2,7 @@
 
 use siskin::{
     Result,
-    backend::{Backend, Rows, Dims, cpu::Cpu},
+    backend::{Backend, Dims, Rows, cpu::Cpu},
     quant::DType,
     tensor::Weight,
 };
@@ -32,11 +32,28 @@ impl Product {
     /// Errors: `out_of_memory`.
     pub fn new(dtype: DType) -> Result<Self> {
         let mut cpu = Cpu::default();
-        let dims = Dims { embedding: COLS, heads: 1, kv_heads: 1, head_dim: 64, feed_forward: 64, vocab: ROWS, layers: 1 };
+        let dims = Dims {
+            embedding: COLS,
+            heads: 1,
+            kv_heads: 1,
+            head_dim: 64,
+            feed_forward: 64,
+            vocab: ROWS,
+            layers: 1,
+        };
         let step = cpu.step(&dims, MAX_TOKENS)?;
-        let (table, norm) = (filled(&mut cpu, DType::F32, MAX_TOKENS, COLS)?, filled(&mut cpu, DType::F32, 1, COLS)?);
+        let (table, norm) = (
+            filled(&mut cpu, DType::F32, MAX_TOKENS, COLS)?,
+            filled(&mut cpu, DType::F32, 1, COLS)?,
+        );
         let matrix = filled(&mut cpu, dtype, ROWS, COLS)?;
-        Ok(Self { cpu, step, table, norm, matrix })
+        Ok(Self {
+            cpu,
+            step,
+            table,
+            norm,
+            matrix,
+        })
     }
 
     /// The product with up to [`MAX_TOKENS`] tokens, quantizing them included. It goes the way of the output head, the one step that
@@ -44,7 +61,8 @@ impl Product {
     pub fn run(&mut self, tokens: usize) {
         let ids: Vec<u32> = (0..tokens.min(MAX_TOKENS) as u32).collect();
         self.cpu.embed(&mut self.step, &self.table, &ids, 0);
-        self.cpu.lm_head(&mut self.step, &self.norm, &self.matrix, EPS, Rows::All);
+        self.cpu
+            .lm_head(&mut self.step, &self.norm, &self.matrix, EPS, Rows::All);
     }
 
     /// What the matrix takes in memory.
@@ -63,10 +81,14 @@ fn filled(cpu: &mut Cpu, dtype: DType, rows: usize, cols: usize) -> Result<Matri
         (state >> 24) as u8
     };
     let count = FILL_ROWS.min(rows) * cols;
-    let values: Vec<f32> = (0..count).map(|_| (f32::from(random()) - 127.5) / 127.5).collect();
+    let values: Vec<f32> = (0..count)
+        .map(|_| (f32::from(random()) - 127.5) / 127.5)
+        .collect();
     let mut bytes = Vec::new();
     if dtype.quantize(&values, &mut bytes).is_none() {
-        bytes = (0..count / dtype.block_len() * dtype.block_bytes()).map(|_| random() & 0x2f | 0x10).collect();
+        bytes = (0..count / dtype.block_len() * dtype.block_bytes())
+            .map(|_| random() & 0x2f | 0x10)
+            .collect();
     }
     for first in (0..rows).step_by(FILL_ROWS) {
         cpu.write(&mut weight, first, &bytes);

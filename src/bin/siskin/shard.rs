@@ -42,20 +42,43 @@ struct Shard {
 /// Writes shards and manifest into `--out`, and tells the manifest's hash. Errors: `invalid_argument`, `io`, `gguf_truncated`, and the reader's.
 pub fn shard(arguments: &Arguments) -> Result<()> {
     let from = Path::new(arguments.word(1, "MODEL")?);
-    let missing = || Error::new(Code::InvalidArgument, "--out is missing: the folder that gets the shards. See siskin help.");
+    let missing = || {
+        Error::new(
+            Code::InvalidArgument,
+            "--out is missing: the folder that gets the shards. See siskin help.",
+        )
+    };
     let to = Path::new(arguments.option("out").ok_or_else(missing)?);
     let max_bytes = bytes(arguments.option("max").unwrap_or(DEFAULT_MAX))?;
     let gguf = header(from)?;
     let mut file = File::open(from).map_err(io(from))?;
     let size_bytes = file.metadata().map_err(io(from))?.len();
     if size_bytes < gguf.size_bytes {
-        let message = format!("`{}` has {size_bytes} bytes of {}: download it again.", from.display(), gguf.size_bytes);
+        let message = format!(
+            "`{}` has {size_bytes} bytes of {}: download it again.",
+            from.display(),
+            gguf.size_bytes
+        );
         return Err(Error::new(Code::GgufTruncated, message));
     }
-    let unwritable = |error| Error::new(Code::Io, format!("`{}` cannot be written: {error}. Check it and the space left.", to.display()));
+    let unwritable = |error| {
+        Error::new(
+            Code::Io,
+            format!(
+                "`{}` cannot be written: {error}. Check it and the space left.",
+                to.display()
+            ),
+        )
+    };
     fs::create_dir_all(to).map_err(unwritable)?;
     if fs::read_dir(to).map_err(unwritable)?.next().is_some() {
-        return Err(Error::new(Code::InvalidArgument, format!("`{}` is not empty. Give --out a folder of its own.", to.display())));
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!(
+                "`{}` is not empty. Give --out a folder of its own.",
+                to.display()
+            ),
+        ));
     }
 
     let (mut whole, mut chunks, mut shards) = (Sha256::new(), Vec::new(), Vec::new());
@@ -67,9 +90,18 @@ pub fn shard(arguments: &Arguments) -> Result<()> {
         let (mut shard, mut shard_bytes) = (Sha256::new(), 0);
         while left > 0 && shard_bytes + CHUNK_BYTES <= max_bytes {
             chunk.clear();
-            Read::by_ref(&mut file).take(left.min(CHUNK_BYTES)).read_to_end(&mut chunk).map_err(io(from))?;
+            Read::by_ref(&mut file)
+                .take(left.min(CHUNK_BYTES))
+                .read_to_end(&mut chunk)
+                .map_err(io(from))?;
             if chunk.is_empty() {
-                return Err(Error::new(Code::Io, format!("`{}` became shorter while it was read. Start again.", from.display())));
+                return Err(Error::new(
+                    Code::Io,
+                    format!(
+                        "`{}` became shorter while it was read. Start again.",
+                        from.display()
+                    ),
+                ));
             }
             out.write_all(&chunk).map_err(unwritable)?;
             whole.update(&chunk);
@@ -82,12 +114,20 @@ pub fn shard(arguments: &Arguments) -> Result<()> {
         // The hash in its name lets a host cache a shard for ever.
         let name = format!("shard-{:05}-{}.bin", shards.len() + 1, &sha256[..8]);
         fs::rename(&partial, to.join(&name)).map_err(unwritable)?;
-        shards.push(Shard { file: name, size_bytes: shard_bytes, sha256 });
+        shards.push(Shard {
+            file: name,
+            size_bytes: shard_bytes,
+            sha256,
+        });
     }
 
     let manifest = manifest(&gguf, size_bytes, hex(whole.finalize()), chunks, shards)?;
-    let mut text = serde_json::to_string_pretty(&manifest)
-        .map_err(|error| Error::new(Code::Io, format!("The manifest cannot be written: {error}. Please report it.")))?;
+    let mut text = serde_json::to_string_pretty(&manifest).map_err(|error| {
+        Error::new(
+            Code::Io,
+            format!("The manifest cannot be written: {error}. Please report it."),
+        )
+    })?;
     text.push('\n');
     fs::write(to.join("manifest.json"), &text).map_err(unwritable)?;
     show(&format!(
@@ -98,7 +138,13 @@ pub fn shard(arguments: &Arguments) -> Result<()> {
     ))
 }
 
-fn manifest(gguf: &Gguf, size_bytes: u64, sha256: String, chunks: Vec<String>, shards: Vec<Shard>) -> Result<Manifest<'_>> {
+fn manifest(
+    gguf: &Gguf,
+    size_bytes: u64,
+    sha256: String,
+    chunks: Vec<String>,
+    shards: Vec<Shard>,
+) -> Result<Manifest<'_>> {
     let architecture = gguf.metadata.str("general.architecture")?;
     Ok(Manifest {
         siskin_manifest: 1,
@@ -106,7 +152,9 @@ fn manifest(gguf: &Gguf, size_bytes: u64, sha256: String, chunks: Vec<String>, s
         architecture,
         file_type: gguf.file_type(),
         parameter_count: gguf.parameter_count(),
-        context_tokens: gguf.metadata.opt_u64(&format!("{architecture}.context_length"))?,
+        context_tokens: gguf
+            .metadata
+            .opt_u64(&format!("{architecture}.context_length"))?,
         license: gguf.metadata.opt_str("general.license")?,
         size_bytes,
         sha256,
@@ -118,19 +166,34 @@ fn manifest(gguf: &Gguf, size_bytes: u64, sha256: String, chunks: Vec<String>, s
 
 /// "24MiB", "25MB" or "25165824".
 fn bytes(text: &str) -> Result<u64> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let (number, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
     let unit = match unit {
         "" => Some(1),
         "MB" => Some(1_000_000),
         "MiB" => Some(1 << 20),
         _ => None,
     };
-    let bytes = number.parse::<u64>().ok().zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit));
     bytes.filter(|&bytes| bytes >= CHUNK_BYTES).ok_or_else(|| {
-        Error::new(Code::InvalidArgument, format!("\"{text}\" is no size that --max takes. Give 8MiB or more, such as {DEFAULT_MAX}."))
+        Error::new(
+            Code::InvalidArgument,
+            format!(
+                "\"{text}\" is no size that --max takes. Give 8MiB or more, such as {DEFAULT_MAX}."
+            ),
+        )
     })
 }
 
 fn hex(hash: impl AsRef<[u8]>) -> String {
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

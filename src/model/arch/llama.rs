@@ -6,5 +6,9 @@ use crate::{
 };
 
 pub fn architecture() -> Architecture {
-    Architecture { rope_pairs: RopePairs::Adjacent, qkv_bias: false, activation: Activation::Silu }
+    Architecture {
+        rope_pairs: RopePairs::Adjacent,
+        qkv_bias: false,
+        activation: Activation::Silu,
+    }
 }

@@ -22,7 +22,10 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
             let names = SUPPORTED.join(", ");
             return Err(Error::new(
                 Code::Architecture,
-                format!("The architecture {} is not supported. TokenSampler a model of one of {names}.", quoted(other)),
+                format!(
+                    "The architecture {} is not supported. TokenSampler a model of one of {names}.",
+                    quoted(other)
+                ),
             ));
         }
     };

@@ -6,5 +6,9 @@ use crate::{
 };
 
 pub fn architecture() -> Architecture {
-    Architecture { rope_pairs: RopePairs::Halves, qkv_bias: true, activation: Activation::Silu }
+    Architecture {
+        rope_pairs: RopePairs::Halves,
+        qkv_bias: true,
+        activation: Activation::Silu,
+    }
 }

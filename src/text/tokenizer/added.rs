@@ -20,8 +20,17 @@ pub struct Added {
 
 impl Added {
     pub fn new(vocab: &Vocab) -> Added {
-        let is_added = |id: &u32| matches!(vocab.kind(*id), Kind::Control | Kind::Unknown | Kind::UserDefined);
-        let mut sorted: Vec<u32> = vocab.ids().filter(is_added).filter(|&id| !vocab.bytes(id).is_empty()).collect();
+        let is_added = |id: &u32| {
+            matches!(
+                vocab.kind(*id),
+                Kind::Control | Kind::Unknown | Kind::UserDefined
+            )
+        };
+        let mut sorted: Vec<u32> = vocab
+            .ids()
+            .filter(is_added)
+            .filter(|&id| !vocab.bytes(id).is_empty())
+            .collect();
         sorted.sort_by_key(|&id| vocab.bytes(id));
         sorted.dedup_by_key(|id| vocab.bytes(*id));
         let mut begins = [false; 256];
@@ -33,7 +42,13 @@ impl Added {
 
     /// Cuts `text` at every added token, leftmost first and of those at one place the longest, and hands the parts over in order.
     /// Control and unknown tokens count only with `Special::Parse`.
-    pub fn split<'a>(&self, vocab: &Vocab, text: &'a str, special: Special, mut part: impl FnMut(Part<'a>)) {
+    pub fn split<'a>(
+        &self,
+        vocab: &Vocab,
+        text: &'a str,
+        special: Special,
+        mut part: impl FnMut(Part<'a>),
+    ) {
         let bytes = text.as_bytes();
         let (mut start, mut at) = (0, 0);
         while at < bytes.len() {
@@ -80,7 +95,10 @@ impl Added {
 
     /// Walks down `text` byte by byte: `visit(depth, tokens)` sees the tokens that begin with its first `depth` bytes, while there are any.
     fn descend(&self, vocab: &Vocab, text: &[u8], mut visit: impl FnMut(usize, &[u32])) {
-        if !text.first().is_some_and(|&byte| self.begins[usize::from(byte)]) {
+        if !text
+            .first()
+            .is_some_and(|&byte| self.begins[usize::from(byte)])
+        {
             return;
         }
         let mut tokens = self.sorted.as_slice();

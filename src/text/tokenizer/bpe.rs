@@ -31,7 +31,11 @@ pub struct Bpe {
 
 impl Bpe {
     /// `merges` are pairs of token texts parted by a space, the strongest first, in the alphabet of [`decode_bytes`].
-    pub fn new<'a>(splitter: Splitter, vocab: &Vocab, merges: impl Iterator<Item = &'a str>) -> Bpe {
+    pub fn new<'a>(
+        splitter: Splitter,
+        vocab: &Vocab,
+        merges: impl Iterator<Item = &'a str>,
+    ) -> Bpe {
         let mut byte_ids = Box::new([NONE; 256]);
         for (byte, id) in (0..=u8::MAX).zip(byte_ids.iter_mut()) {
             *id = vocab.find(&[byte]).unwrap_or(NONE);
@@ -39,8 +43,17 @@ impl Bpe {
         let mut ranked: Vec<(u32, Merge)> = Vec::new();
         for (rank, merge) in (0_u32..).zip(merges) {
             // A merge of what are no tokens can never apply.
-            let Some((left, right, result)) = resolve(vocab, merge) else { continue };
-            ranked.push((left, Merge { right, rank, result }));
+            let Some((left, right, result)) = resolve(vocab, merge) else {
+                continue;
+            };
+            ranked.push((
+                left,
+                Merge {
+                    right,
+                    rank,
+                    result,
+                },
+            ));
         }
         ranked.sort_by_key(|&(left, merge)| (left, merge.right, merge.rank));
         // A pair that is listed twice keeps its better rank.
@@ -55,7 +68,12 @@ impl Bpe {
             total += *first;
             *first = total;
         }
-        Bpe { splitter, byte_ids, merges: ranked.into_iter().map(|(_, merge)| merge).collect(), first_merge }
+        Bpe {
+            splitter,
+            byte_ids,
+            merges: ranked.into_iter().map(|(_, merge)| merge).collect(),
+            first_merge,
+        }
     }
 
     pub fn splitter(&self) -> Splitter {
@@ -74,7 +92,9 @@ impl Bpe {
                 ids.push(id);
                 return;
             }
-            word.fill(piece.bytes().filter_map(|byte| Some(self.byte_ids[usize::from(byte)]).filter(|&id| id != NONE)));
+            word.fill(piece.bytes().filter_map(|byte| {
+                Some(self.byte_ids[usize::from(byte)]).filter(|&id| id != NONE)
+            }));
             word.merge(self);
             ids.extend(word.ids());
         });
@@ -91,9 +111,14 @@ impl Bpe {
 
     fn find(&self, left: u32, right: u32) -> Option<Merge> {
         let left = left as usize;
-        let (from, to) = (*self.first_merge.get(left)?, *self.first_merge.get(left + 1)?);
+        let (from, to) = (
+            *self.first_merge.get(left)?,
+            *self.first_merge.get(left + 1)?,
+        );
         let merges = self.merges.get(from as usize..to as usize)?;
-        let found = merges.binary_search_by_key(&right, |merge| merge.right).ok()?;
+        let found = merges
+            .binary_search_by_key(&right, |merge| merge.right)
+            .ok()?;
         merges.get(found).copied()
     }
 }
@@ -118,7 +143,11 @@ impl Word {
     fn fill(&mut self, ids: impl Iterator<Item = u32>) {
         self.symbols.clear();
         for (position, id) in (0_u32..).zip(ids) {
-            self.symbols.push(Symbol { id, previous: position.checked_sub(1).unwrap_or(NONE), next: position + 1 });
+            self.symbols.push(Symbol {
+                id,
+                previous: position.checked_sub(1).unwrap_or(NONE),
+                next: position + 1,
+            });
         }
         if let Some(last) = self.symbols.last_mut() {
             last.next = NONE;
@@ -132,7 +161,9 @@ impl Word {
             self.offer(bpe, left);
         }
         while let Some(Reverse((rank, left))) = self.queue.pop() {
-            let Some(merge) = self.merge_at(bpe, left).filter(|merge| merge.rank == rank) else { continue };
+            let Some(merge) = self.merge_at(bpe, left).filter(|merge| merge.rank == rank) else {
+                continue;
+            };
             let right = self.symbols[left as usize].next;
             let after = self.symbols[right as usize].next;
             self.symbols[right as usize].id = NONE;
@@ -160,7 +191,10 @@ impl Word {
     }
 
     fn ids(&self) -> impl Iterator<Item = u32> {
-        self.symbols.iter().map(|symbol| symbol.id).filter(|&id| id != NONE)
+        self.symbols
+            .iter()
+            .map(|symbol| symbol.id)
+            .filter(|&id| id != NONE)
     }
 }
 

@@ -70,27 +70,54 @@ impl Tokenizer {
         let special_id = |name: &str| special_id(metadata, name, tokens.len());
         let (vocab, algorithm) = match metadata.str("tokenizer.ggml.model")? {
             "gpt2" => {
-                let splitter = Splitter::from_pre(metadata.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"))?;
-                let vocab = Vocab::new(tokens.iter().zip(kinds).map(|(text, kind)| (bpe_bytes(text, kind), kind)))?;
-                let bpe = Bpe::new(splitter, &vocab, metadata.string_array("tokenizer.ggml.merges")?.iter());
+                let splitter = Splitter::from_pre(
+                    metadata.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"),
+                )?;
+                let vocab = Vocab::new(
+                    tokens
+                        .iter()
+                        .zip(kinds)
+                        .map(|(text, kind)| (bpe_bytes(text, kind), kind)),
+                )?;
+                let bpe = Bpe::new(
+                    splitter,
+                    &vocab,
+                    metadata.string_array("tokenizer.ggml.merges")?.iter(),
+                );
                 (vocab, Algorithm::Bpe(bpe))
             }
             "llama" => {
-                let vocab = Vocab::new(tokens.iter().zip(kinds).map(|(text, kind)| (spm_bytes(text, kind), kind)))?;
+                let vocab = Vocab::new(
+                    tokens
+                        .iter()
+                        .zip(kinds)
+                        .map(|(text, kind)| (spm_bytes(text, kind), kind)),
+                )?;
                 let scores = metadata.f32_array("tokenizer.ggml.scores")?.to_vec();
-                let add_space_prefix = metadata.opt_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
+                let add_space_prefix = metadata
+                    .opt_bool("tokenizer.ggml.add_space_prefix")?
+                    .unwrap_or(true);
                 let spm = Spm::new(&vocab, scores, special_id("unknown")?, add_space_prefix)?;
                 (vocab, Algorithm::Spm(spm))
             }
             other => {
-                let message =
-                    format!("The model's tokenizer {} is not supported; use a model whose tokenizer is gpt2 or llama.", quoted(other));
+                let message = format!(
+                    "The model's tokenizer {} is not supported; use a model whose tokenizer is gpt2 or llama.",
+                    quoted(other)
+                );
                 return Err(Error::new(Code::Tokenizer, message));
             }
         };
         let eos = special_id("eos")?;
-        let named_ends = [eos, special_id("eot")?, special_id("eom")?].into_iter().flatten();
-        let is_end = |id: &u32| is_control(vocab.kind(*id)) && END_NAMES.iter().any(|name| name.as_bytes() == vocab.bytes(*id));
+        let named_ends = [eos, special_id("eot")?, special_id("eom")?]
+            .into_iter()
+            .flatten();
+        let is_end = |id: &u32| {
+            is_control(vocab.kind(*id))
+                && END_NAMES
+                    .iter()
+                    .any(|name| name.as_bytes() == vocab.bytes(*id))
+        };
         let ends = vocab.ids().filter(is_end).chain(named_ends).collect();
         // Where the key is missing, vocabularies of the SentencePiece kind and Llama 3 expect one.
         let wants_bos = match &algorithm {
@@ -102,7 +129,9 @@ impl Tokenizer {
             algorithm,
             bos: special_id("bos")?,
             eos,
-            add_bos: metadata.opt_bool("tokenizer.ggml.add_bos_token")?.unwrap_or(wants_bos),
+            add_bos: metadata
+                .opt_bool("tokenizer.ggml.add_bos_token")?
+                .unwrap_or(wants_bos),
             ends,
             vocab,
         })
@@ -120,13 +149,21 @@ impl Tokenizer {
     pub(super) fn encode_guarded(&self, text: &str, guard: char) -> Vec<u32> {
         let mut ids = Vec::with_capacity(text.len() / 3);
         let mut at_start = true;
-        self.added.split(&self.vocab, text, Special::Parse, |part| match part {
-            Part::Token(id) => {
-                ids.push(id);
-                at_start = true;
-            }
-            Part::Text(text) => at_start = self.encode_parts(&text.replace(guard, ""), Special::Plain, at_start, &mut ids),
-        });
+        self.added
+            .split(&self.vocab, text, Special::Parse, |part| match part {
+                Part::Token(id) => {
+                    ids.push(id);
+                    at_start = true;
+                }
+                Part::Text(text) => {
+                    at_start = self.encode_parts(
+                        &text.replace(guard, ""),
+                        Special::Plain,
+                        at_start,
+                        &mut ids,
+                    )
+                }
+            });
         ids
     }
 
@@ -137,11 +174,16 @@ impl Tokenizer {
         let mut at_start = true;
         for &id in ids {
             let token = self.token_bytes(id);
-            let prefix: &[u8] = if at_start && self.adds_space_prefix() && !self.is_added(id) { b" " } else { b"" };
+            let prefix: &[u8] = if at_start && self.adds_space_prefix() && !self.is_added(id) {
+                b" "
+            } else {
+                b""
+            };
             bytes.extend_from_slice(token.strip_prefix(prefix).unwrap_or(token));
             at_start = self.is_added(id);
         }
-        String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 
     /// The bytes that a token stands for, which may be part of a character; the name of a control token. Nothing for an unknown id.
@@ -182,20 +224,27 @@ impl Tokenizer {
     }
 
     /// Appends the ids of `text`; returns whether the next text stands at a start again, which is so after an added token.
-    fn encode_parts(&self, text: &str, special: Special, mut at_start: bool, ids: &mut Vec<u32>) -> bool {
-        self.added.split(&self.vocab, text, special, |part| match part {
-            Part::Token(id) => {
-                ids.push(id);
-                at_start = true;
-            }
-            Part::Text(text) => {
-                match &self.algorithm {
-                    Algorithm::Bpe(bpe) => bpe.encode(&self.vocab, text, ids),
-                    Algorithm::Spm(spm) => spm.encode(&self.vocab, text, at_start, ids),
+    fn encode_parts(
+        &self,
+        text: &str,
+        special: Special,
+        mut at_start: bool,
+        ids: &mut Vec<u32>,
+    ) -> bool {
+        self.added
+            .split(&self.vocab, text, special, |part| match part {
+                Part::Token(id) => {
+                    ids.push(id);
+                    at_start = true;
                 }
-                at_start = false;
-            }
-        });
+                Part::Text(text) => {
+                    match &self.algorithm {
+                        Algorithm::Bpe(bpe) => bpe.encode(&self.vocab, text, ids),
+                        Algorithm::Spm(spm) => spm.encode(&self.vocab, text, at_start, ids),
+                    }
+                    at_start = false;
+                }
+            });
         at_start
     }
 
@@ -216,7 +265,10 @@ fn is_control(kind: Kind) -> bool {
 fn read_kinds(tokens: &StringArray, numbers: Option<&[i32]>) -> Result<Vec<Kind>> {
     let mut kinds = match numbers {
         None => vec![Kind::Normal; tokens.len()],
-        Some(numbers) if numbers.len() == tokens.len() => numbers.iter().map(|&n| Kind::from_ggml(n).unwrap_or(Kind::Normal)).collect(),
+        Some(numbers) if numbers.len() == tokens.len() => numbers
+            .iter()
+            .map(|&n| Kind::from_ggml(n).unwrap_or(Kind::Normal))
+            .collect(),
         Some(numbers) => {
             let message = format!(
                 "The vocabulary has {} tokens but {} types of tokens; the file is broken: choose another conversion of the model.",
@@ -237,7 +289,9 @@ fn read_kinds(tokens: &StringArray, numbers: Option<&[i32]>) -> Result<Vec<Kind>
 /// The id at `tokenizer.ggml.{name}_token_id`, if there is one.
 fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Result<Option<u32>> {
     let key = format!("tokenizer.ggml.{name}_token_id");
-    let Some(id) = metadata.opt_u64(&key)? else { return Ok(None) };
+    let Some(id) = metadata.opt_u64(&key)? else {
+        return Ok(None);
+    };
     match u32::try_from(id) {
         Ok(id) if (id as usize) < vocab_size => Ok(Some(id)),
         _ => Err(Error::new(
@@ -251,19 +305,28 @@ fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Result<Opti
 
 /// What a token of a byte-level vocabulary stands for. Names of control tokens and the like are written as they are.
 fn bpe_bytes(text: &str, kind: Kind) -> Cow<'_, [u8]> {
-    let bytes = if kind == Kind::Normal { bpe::decode_bytes(text) } else { None };
+    let bytes = if kind == Kind::Normal {
+        bpe::decode_bytes(text)
+    } else {
+        None
+    };
     bytes.map_or(Cow::Borrowed(text.as_bytes()), Cow::Owned)
 }
 
 /// What a token of a SentencePiece vocabulary stands for: `<0x0A>` for a byte, the space mark for a space.
 fn spm_bytes(text: &str, kind: Kind) -> Cow<'_, [u8]> {
     if kind == Kind::Byte
-        && let Some(byte) = text.strip_prefix("<0x").and_then(|hex| hex.strip_suffix('>')).and_then(|hex| u8::from_str_radix(hex, 16).ok())
+        && let Some(byte) = text
+            .strip_prefix("<0x")
+            .and_then(|hex| hex.strip_suffix('>'))
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
     {
         return Cow::Owned(vec![byte]);
     }
     match kind {
-        Kind::Normal | Kind::UserDefined => Cow::Owned(text.replace(spm::SPACE_MARK, " ").into_bytes()),
+        Kind::Normal | Kind::UserDefined => {
+            Cow::Owned(text.replace(spm::SPACE_MARK, " ").into_bytes())
+        }
         _ => Cow::Borrowed(text.as_bytes()),
     }
 }

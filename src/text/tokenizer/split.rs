@@ -84,15 +84,30 @@ fn gpt2(text: &str) -> usize {
 
 /// The expression that tiktoken's cl100k began and Qwen and Llama took over, with `\p{N}{1,max_digits}`.
 fn tiktoken(text: &str, max_digits: usize) -> usize {
-    let fold = |c: char| if c == '\u{17f}' { 's' } else { c.to_ascii_lowercase() };
+    let fold = |c: char| {
+        if c == '\u{17f}' {
+            's'
+        } else {
+            c.to_ascii_lowercase()
+        }
+    };
     if let Some(len) = contraction(text, fold) {
         return len;
     }
     let is_newline = |c| matches!(c, '\r' | '\n');
     let is_letter = |c| class(c) == Class::Letter;
-    let Some(first) = text.chars().next() else { return 0 };
+    let Some(first) = text.chars().next() else {
+        return 0;
+    };
     let lead = match class(first) {
-        Class::Number => return text.chars().take(max_digits).take_while(|&c| class(c) == Class::Number).map(char::len_utf8).sum(),
+        Class::Number => {
+            return text
+                .chars()
+                .take(max_digits)
+                .take_while(|&c| class(c) == Class::Number)
+                .map(char::len_utf8)
+                .sum();
+        }
         Class::Letter => 0,
         Class::Space | Class::Other if is_newline(first) => 0,
         Class::Space | Class::Other => first.len_utf8(),

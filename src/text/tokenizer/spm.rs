@@ -24,7 +24,12 @@ impl Spm {
     ///
     /// # Errors
     /// `Code::Tokenizer` when scores and tokens differ in number, or when some byte has neither a token nor an unknown token to replace it.
-    pub fn new(vocab: &Vocab, scores: Vec<f32>, unknown: Option<u32>, add_space_prefix: bool) -> Result<Spm> {
+    pub fn new(
+        vocab: &Vocab,
+        scores: Vec<f32>,
+        unknown: Option<u32>,
+        add_space_prefix: bool,
+    ) -> Result<Spm> {
         if scores.len() != vocab.len() {
             let message = format!(
                 "The vocabulary has {} tokens but {} scores; the file is broken: choose another conversion of the model.",
@@ -44,12 +49,20 @@ impl Spm {
                 "The vocabulary lacks byte tokens (<0x00> to <0xFF>) and has no unknown token; choose another conversion of the model.";
             Error::new(Code::Tokenizer, message)
         })?;
-        Ok(Spm { scores, byte_ids, add_space_prefix })
+        Ok(Spm {
+            scores,
+            byte_ids,
+            add_space_prefix,
+        })
     }
 
     /// Appends the tokens of `text` to `ids`. `at_start` tells that no other text stands right before it.
     pub fn encode(&self, vocab: &Vocab, text: &str, at_start: bool, ids: &mut Vec<u32>) {
-        let prefix = if at_start && self.add_space_prefix { " " } else { "" };
+        let prefix = if at_start && self.add_space_prefix {
+            " "
+        } else {
+            ""
+        };
         // In these vocabularies the mark is a space, also where a user typed it.
         let text = format!("{prefix}{text}").replace(SPACE_MARK, " ");
         let mut line = Line::new(&text);
@@ -58,13 +71,20 @@ impl Spm {
             let bytes = line.bytes(symbol);
             match vocab.find(bytes) {
                 Some(id) => ids.push(id),
-                None => ids.extend(bytes.iter().filter_map(|&byte| self.byte_ids.get(usize::from(byte)))),
+                None => ids.extend(
+                    bytes
+                        .iter()
+                        .filter_map(|&byte| self.byte_ids.get(usize::from(byte))),
+                ),
             }
         }
     }
 
     fn score(&self, id: u32) -> f32 {
-        self.scores.get(id as usize).copied().unwrap_or(f32::NEG_INFINITY)
+        self.scores
+            .get(id as usize)
+            .copied()
+            .unwrap_or(f32::NEG_INFINITY)
     }
 }
 
@@ -105,11 +125,17 @@ impl<'a> Line<'a> {
         if let Some(last) = symbols.last_mut() {
             last.next = NONE;
         }
-        Line { text: text.as_bytes(), symbols, queue: BinaryHeap::new() }
+        Line {
+            text: text.as_bytes(),
+            symbols,
+            queue: BinaryHeap::new(),
+        }
     }
 
     fn bytes(&self, symbol: &Symbol) -> &'a [u8] {
-        self.text.get(symbol.start as usize..(symbol.start + symbol.len) as usize).unwrap_or_default()
+        self.text
+            .get(symbol.start as usize..(symbol.start + symbol.len) as usize)
+            .unwrap_or_default()
     }
 
     /// Makes all merges: n log n in the length of the text.
@@ -136,17 +162,29 @@ impl<'a> Line<'a> {
 
     /// Queues the symbol at `left` with its successor, if together they are a token.
     fn offer(&mut self, spm: &Spm, vocab: &Vocab, left: u32) {
-        let Some(len) = self.joined_len(left) else { return };
+        let Some(len) = self.joined_len(left) else {
+            return;
+        };
         let start = self.symbols[left as usize].start;
-        let token = self.text.get(start as usize..(start + len) as usize).and_then(|bytes| vocab.find(bytes));
+        let token = self
+            .text
+            .get(start as usize..(start + len) as usize)
+            .and_then(|bytes| vocab.find(bytes));
         if let Some(id) = token {
-            self.queue.push(Candidate { score: spm.score(id), left, len });
+            self.queue.push(Candidate {
+                score: spm.score(id),
+                left,
+                len,
+            });
         }
     }
 
     /// Length of the symbol at `left` together with its successor; `None` when it has none or is merged away.
     fn joined_len(&self, left: u32) -> Option<u32> {
-        let left = self.symbols.get(left as usize).filter(|symbol| symbol.len > 0)?;
+        let left = self
+            .symbols
+            .get(left as usize)
+            .filter(|symbol| symbol.len > 0)?;
         let right = self.symbols.get(left.next as usize)?;
         Some(left.len + right.len)
     }
@@ -155,7 +193,10 @@ impl<'a> Line<'a> {
 impl Ord for Candidate {
     /// The greatest goes first: the best score, then the leftmost.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then(other.left.cmp(&self.left)).then(self.len.cmp(&other.len))
+        self.score
+            .total_cmp(&other.score)
+            .then(other.left.cmp(&self.left))
+            .then(self.len.cmp(&other.len))
     }
 }
 

@@ -58,7 +58,13 @@ impl Vocab {
     /// # Errors
     /// `Code::Tokenizer` when there are more tokens or bytes than 32 bits count.
     pub fn new<T: AsRef<[u8]>>(tokens: impl Iterator<Item = (T, Kind)>) -> Result<Vocab> {
-        let mut vocab = Vocab { arena: Vec::new(), ends: Vec::new(), kinds: Vec::new(), slots: Vec::new(), longest_bytes: 0 };
+        let mut vocab = Vocab {
+            arena: Vec::new(),
+            ends: Vec::new(),
+            kinds: Vec::new(),
+            slots: Vec::new(),
+            longest_bytes: 0,
+        };
         for (bytes, kind) in tokens {
             vocab.arena.extend_from_slice(bytes.as_ref());
             let end = u32::try_from(vocab.arena.len()).map_err(|_| {
@@ -87,7 +93,10 @@ impl Vocab {
     /// The bytes that a token stands for; none for an id outside the vocabulary.
     pub fn bytes(&self, id: u32) -> &[u8] {
         let index = id as usize;
-        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |&end| end as usize);
+        let start = index
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .map_or(0, |&end| end as usize);
         let end = self.ends.get(index).map_or(start, |&end| end as usize);
         self.arena.get(start..end).unwrap_or_default()
     }
@@ -132,6 +141,8 @@ impl Vocab {
 
 /// FNV-1a, its high bits folded into the low ones that choose the slot.
 fn hash(bytes: &[u8]) -> u64 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
     hash ^ (hash >> 32)
 }

@@ -53,7 +53,12 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn dot7(sum: __m128i, w: __m128i, a: __m128i) -> __m128i {
-        unsafe { _mm_add_epi32(sum, _mm_madd_epi16(_mm_maddubs_epi16(w, a), _mm_set1_epi16(1))) }
+        unsafe {
+            _mm_add_epi32(
+                sum,
+                _mm_madd_epi16(_mm_maddubs_epi16(w, a), _mm_set1_epi16(1)),
+            )
+        }
     }
     #[inline(always)]
     unsafe fn twice7(sum: __m128i) -> __m128i {
@@ -102,7 +107,11 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn load_bf16(p: *const u16) -> __m128 {
-        unsafe { _mm_castsi128_ps(_mm_slli_epi32::<16>(_mm_cvtepu16_epi32(_mm_loadl_epi64(p.cast())))) }
+        unsafe {
+            _mm_castsi128_ps(_mm_slli_epi32::<16>(_mm_cvtepu16_epi32(_mm_loadl_epi64(
+                p.cast(),
+            ))))
+        }
     }
     #[inline(always)]
     unsafe fn store(p: *mut f32, v: __m128) {
@@ -130,7 +139,12 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn scale_by_power(x: __m128, n: __m128) -> __m128 {
-        unsafe { _mm_castsi128_ps(_mm_add_epi32(_mm_castps_si128(x), _mm_slli_epi32::<23>(_mm_castps_si128(n)))) }
+        unsafe {
+            _mm_castsi128_ps(_mm_add_epi32(
+                _mm_castps_si128(x),
+                _mm_slli_epi32::<23>(_mm_castps_si128(n)),
+            ))
+        }
     }
     #[inline(always)]
     unsafe fn div(a: __m128, b: __m128) -> __m128 {
@@ -144,7 +158,10 @@ impl Simd for Avx2 {
             _mm_storeu_si128(p.cast(), q);
             let sums = _mm_madd_epi16(_mm_maddubs_epi16(_mm_set1_epi8(1), q), _mm_set1_epi16(1));
             let sums = _mm_add_epi32(sums, _mm_shuffle_epi32::<0b01_00_11_10>(sums));
-            _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32::<0b10_11_00_01>(sums)))
+            _mm_cvtsi128_si32(_mm_add_epi32(
+                sums,
+                _mm_shuffle_epi32::<0b10_11_00_01>(sums),
+            ))
         }
     }
     #[inline(always)]

@@ -23,7 +23,10 @@ use std::hint::black_box;
 /// # Safety
 /// The caller makes sure that the CPU has the instructions, that 16 bytes can be read at every `load` (4 at every `four`,
 /// 8 at `load_f16`), and that the method ends up inlined into a function that enables them.
-#[expect(clippy::missing_safety_doc, reason = "one contract holds for all methods: the trait's")]
+#[expect(
+    clippy::missing_safety_doc,
+    reason = "one contract holds for all methods: the trait's"
+)]
 pub trait Simd: Copy {
     /// 16 bytes.
     type Bytes: Copy;
@@ -127,8 +130,16 @@ impl<S: Simd> Exp<S> {
             minus_rounder: hidden(-ROUNDER),
             minus_ln_2: [hidden(-0.693_359_4), hidden(2.121_944_4e-4)],
             // The polynomial of degree 6 with the least relative error, 2e-9, up to ln 2 / 2 either way.
-            coefficients: [1.384_364_9e-3, 8.374_163e-3, 4.166_8e-2, 1.666_643_2e-1, 4.999_999_4e-1, 1.0, 1.0]
-                .map(|c: f32| hidden(c * factor)),
+            coefficients: [
+                1.384_364_9e-3,
+                8.374_163e-3,
+                4.166_8e-2,
+                1.666_643_2e-1,
+                4.999_999_4e-1,
+                1.0,
+                1.0,
+            ]
+            .map(|c: f32| hidden(c * factor)),
         }
     }
 
@@ -162,7 +173,10 @@ pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
             // SAFETY: this function enables what Avx2 uses.
             unsafe { kernel.run::<Avx2>() }
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+        {
             // SAFETY: just detected.
             return unsafe { enabled(kernel) };
         }
@@ -184,7 +198,10 @@ pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     // SAFETY: the whole module is compiled with simd128.
     return unsafe { kernel.run::<Wasm>() };
-    #[cfg(not(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128"))))]
+    #[cfg(not(any(
+        target_arch = "aarch64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )))]
     // SAFETY: Scalar uses no special instruction.
     unsafe {
         kernel.run::<Scalar>()

@@ -16,7 +16,10 @@ unsafe fn dot<const DOT: bool>(sum: int32x4_t, w: int8x16_t, a: int8x16_t) -> in
             asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sum, in(vreg) w, in(vreg) a, options(pure, nomem, nostack, preserves_flags));
             sum
         } else {
-            let pairs = vpaddq_s16(vmull_s8(vget_low_s8(w), vget_low_s8(a)), vmull_high_s8(w, a));
+            let pairs = vpaddq_s16(
+                vmull_s8(vget_low_s8(w), vget_low_s8(a)),
+                vmull_high_s8(w, a),
+            );
             vpadalq_s16(sum, pairs)
         }
     }
@@ -148,7 +151,12 @@ impl<const DOT: bool> Simd for Neon<DOT> {
     }
     #[inline(always)]
     unsafe fn scale_by_power(x: float32x4_t, n: float32x4_t) -> float32x4_t {
-        unsafe { vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32::<23>(vreinterpretq_s32_f32(n)))) }
+        unsafe {
+            vreinterpretq_f32_s32(vaddq_s32(
+                vreinterpretq_s32_f32(x),
+                vshlq_n_s32::<23>(vreinterpretq_s32_f32(n)),
+            ))
+        }
     }
     #[inline(always)]
     unsafe fn div(a: float32x4_t, b: float32x4_t) -> float32x4_t {
@@ -158,7 +166,10 @@ impl<const DOT: bool> Simd for Neon<DOT> {
     unsafe fn store_i8(p: *mut i8, v: [float32x4_t; 4]) -> i32 {
         unsafe {
             let i = v.map(|v| vqmovn_s32(vcvtnq_s32_f32(v)));
-            let q = vcombine_s8(vqmovn_s16(vcombine_s16(i[0], i[1])), vqmovn_s16(vcombine_s16(i[2], i[3])));
+            let q = vcombine_s8(
+                vqmovn_s16(vcombine_s16(i[0], i[1])),
+                vqmovn_s16(vcombine_s16(i[2], i[3])),
+            );
             vst1q_s8(p, q);
             i32::from(vaddlvq_s8(q))
         }

@@ -48,7 +48,12 @@ impl Simd for Scalar {
     }
     unsafe fn dot7(sum: [i32; 4], w: [u8; 16], a: [i8; 4]) -> [i32; 4] {
         debug_assert!(w.iter().all(|&x| x < 128), "operand outside 7 bits");
-        lanes(|r| sum[r] + (0..4).map(|i| w[4 * r + i] as i32 * a[i] as i32).sum::<i32>())
+        lanes(|r| {
+            sum[r]
+                + (0..4)
+                    .map(|i| w[4 * r + i] as i32 * a[i] as i32)
+                    .sum::<i32>()
+        })
     }
     unsafe fn twice7(sum: [i32; 4]) -> [i32; 4] {
         sum.map(|x| 2 * x)
@@ -63,7 +68,12 @@ impl Simd for Scalar {
         [0; 4]
     }
     unsafe fn dot8(sum: [i32; 4], w: [u8; 16], a: [i8; 4]) -> [i32; 4] {
-        lanes(|r| sum[r] + (0..4).map(|i| w[4 * r + i] as i8 as i32 * a[i] as i32).sum::<i32>())
+        lanes(|r| {
+            sum[r]
+                + (0..4)
+                    .map(|i| w[4 * r + i] as i8 as i32 * a[i] as i32)
+                    .sum::<i32>()
+        })
     }
     unsafe fn finish8(sum: [i32; 4]) -> [f32; 4] {
         sum.map(|x| x as f32)

@@ -16,7 +16,10 @@ pub struct Halves {
 #[cfg(not(target_feature = "relaxed-simd"))]
 #[inline(always)]
 fn add_neighbours(s: Halves) -> v128 {
-    i32x4_add(i32x4_shuffle::<0, 2, 4, 6>(s.low, s.high), i32x4_shuffle::<1, 3, 5, 7>(s.low, s.high))
+    i32x4_add(
+        i32x4_shuffle::<0, 2, 4, 6>(s.low, s.high),
+        i32x4_shuffle::<1, 3, 5, 7>(s.low, s.high),
+    )
 }
 
 // SAFETY (all): the trait's contract: the pointers are readable.
@@ -51,7 +54,14 @@ impl Simd for Wasm {
     }
     #[inline(always)]
     unsafe fn bits<const SHIFT: i32>(v: v128, mask: v128) -> v128 {
-        v128_and(if SHIFT == 0 { v } else { u16x8_shr(v, SHIFT as u32) }, mask)
+        v128_and(
+            if SHIFT == 0 {
+                v
+            } else {
+                u16x8_shr(v, SHIFT as u32)
+            },
+            mask,
+        )
     }
     #[inline(always)]
     unsafe fn or(a: v128, b: v128) -> v128 {
@@ -104,12 +114,18 @@ impl Simd for Wasm {
     unsafe fn start7<const SHIFT: u32>(start: *const i32) -> Halves {
         // Two lanes add up to a row: one of them starts.
         let start = u64x2_splat(u64::from((unsafe { *start } << SHIFT) as u32));
-        Halves { low: start, high: start }
+        Halves {
+            low: start,
+            high: start,
+        }
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
     unsafe fn zero7() -> Halves {
-        Halves { low: i32x4_splat(0), high: i32x4_splat(0) }
+        Halves {
+            low: i32x4_splat(0),
+            high: i32x4_splat(0),
+        }
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
@@ -122,7 +138,10 @@ impl Simd for Wasm {
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
     unsafe fn twice7(sum: Halves) -> Halves {
-        Halves { low: i32x4_shl(sum.low, 1), high: i32x4_shl(sum.high, 1) }
+        Halves {
+            low: i32x4_shl(sum.low, 1),
+            high: i32x4_shl(sum.high, 1),
+        }
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
@@ -132,7 +151,10 @@ impl Simd for Wasm {
 
     #[inline(always)]
     unsafe fn zero8() -> Halves {
-        Halves { low: i32x4_splat(0), high: i32x4_splat(0) }
+        Halves {
+            low: i32x4_splat(0),
+            high: i32x4_splat(0),
+        }
     }
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
@@ -186,11 +208,17 @@ impl Simd for Wasm {
     #[inline(always)]
     unsafe fn load_f16_part(p: *const u16, mask: v128) -> v128 {
         // Sign, exponent and mantissa, moved to f32's places, make a number 2^112 too small; subnormals come out right as well.
-        v128_and(i32x4_shl(unsafe { i32x4_load_extend_i16x4(p.cast()) }, 13), mask)
+        v128_and(
+            i32x4_shl(unsafe { i32x4_load_extend_i16x4(p.cast()) }, 13),
+            mask,
+        )
     }
     #[inline(always)]
     unsafe fn load_f16(p: *const u16) -> v128 {
-        f32x4_mul(unsafe { Self::load_f16_part(p, u32x4_splat(F16_MASK)) }, f32x4_splat(Self::F16_REST))
+        f32x4_mul(
+            unsafe { Self::load_f16_part(p, u32x4_splat(F16_MASK)) },
+            f32x4_splat(Self::F16_REST),
+        )
     }
     #[inline(always)]
     unsafe fn load_bf16(p: *const u16) -> v128 {
@@ -237,7 +265,10 @@ impl Simd for Wasm {
     #[inline(always)]
     unsafe fn store_i8(p: *mut i8, v: [v128; 4]) -> i32 {
         let i = v.map(|v| i32x4_trunc_sat_f32x4(f32x4_nearest(v)));
-        let q = i8x16_narrow_i16x8(i16x8_narrow_i32x4(i[0], i[1]), i16x8_narrow_i32x4(i[2], i[3]));
+        let q = i8x16_narrow_i16x8(
+            i16x8_narrow_i32x4(i[0], i[1]),
+            i16x8_narrow_i32x4(i[2], i[3]),
+        );
         unsafe { v128_store(p.cast(), q) };
         let sums = i32x4_extadd_pairwise_i16x8(i16x8_extadd_pairwise_i8x16(q));
         let sums = i32x4_add(sums, i32x4_shuffle::<2, 3, 0, 1>(sums, sums));
