@@ -37,7 +37,7 @@ pub enum RopePairs {
 }
 
 /// Rotary position embedding: pair `i` at position `p` turns by `p * frequencies[i]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rope {
     pub pairs: RopePairs,
     /// Radians a position, `[rotated dimensions / 2]`; scaling is folded in.

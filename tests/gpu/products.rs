@@ -11,7 +11,7 @@ use siskin::{
 
 /// Dots of bytes are of one token alone.
 fn tokens(options: &GpuOptions) -> &'static [usize] {
-    if options.products.is_some_and(|products| products.int8_dot) {
+    if options.strategy.is_some_and(|strategy| strategy.int8_dot) {
         &[1]
     } else {
         &[1, 3, 8, 31, 64]

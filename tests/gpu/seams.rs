@@ -110,8 +110,8 @@ fn every_dispatch_is_timed() {
         "{timings:?}"
     );
     assert!(
-        timings.contains_key("matvec A=q8_0 B=q4_0 GATE_UP LANES=32u NORM")
-            && timings.contains_key("matmul A=q4_0 GATED"),
+        timings.contains_key("matmul/matvec A=q8_0 B=q4_0 GATE_UP LANES=32u NORM")
+            && timings.contains_key("matmul/tile A=q4_0 GATED SIDE=32u"),
         "{timings:?}"
     );
     assert!(
