@@ -88,12 +88,14 @@ impl RecordingKey {
     }
 }
 
+/// Returns the workgroups of a step; none where the step does not need the kernel.
+type Grid = Box<dyn Fn(&StepParams) -> Option<[u32; 3]>>;
+
 /// A kernel whose buffers are bound.
 pub struct Dispatch {
     pipeline: Rc<Pipeline>,
     group: wgpu::BindGroup,
-    /// The workgroups of a step; none where the step does not need the kernel.
-    grid: Box<dyn Fn(&StepParams) -> Option<[u32; 3]>>,
+    grid: Grid,
 }
 
 impl fmt::Debug for Dispatch {
