@@ -1,9 +1,6 @@
 //! The command line, as a shell runs it.
 
-mod common {
-    pub mod alphabet;
-    pub mod chat_model;
-}
+mod support;
 
 use sha2::{Digest, Sha256};
 use std::{
@@ -88,7 +85,7 @@ fn inspect_tells_what_a_file_holds() {
 fn chatting_model(name: &str) -> String {
     let file = std::fs::read(fixture("models/qwen2-tiny.gguf")).expect("a fixture");
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, common::chat_model::chatting(&file)).expect("a writable folder");
+    std::fs::write(&path, support::chat_model::chatting(&file)).expect("a writable folder");
     path.display().to_string()
 }
 

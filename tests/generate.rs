@@ -1,9 +1,8 @@
 //! Writing an answer: chunks, reuse of the cache, streaming, stopping, the context's limit. The model is a script.
 
-mod scripted;
+mod support;
 
 use proptest::prelude::*;
-use scripted::{Scripted, Words, block_on};
 use siskin::{
     Code, Result,
     generate::{
@@ -15,6 +14,7 @@ use siskin::{
         stop::StopStrings,
     },
 };
+use support::scripted::{Scripted, Words, block_on};
 
 fn order(prompt: Vec<u32>) -> GenerateOptions {
     GenerateOptions {

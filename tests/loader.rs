@@ -1,17 +1,7 @@
 //! Loading: bytes in pieces of any size give one model, and each thing that is wrong with a file has its own code and sentence.
 
-mod common {
-    pub mod alphabet;
-    pub mod model_file;
-    pub mod random;
-    pub mod sentence;
-}
+mod support;
 
-use common::{
-    model_file::{ModelFile, TRAINED_CONTEXT, Tensor, VOCAB, WIDTH, dims_at, patch},
-    random::Random,
-    sentence::assert_sentence,
-};
 use siskin::{
     Code, Error,
     backend::cpu::Cpu,
@@ -19,6 +9,11 @@ use siskin::{
     loader::{Loaded, Loader, Options},
     model::Model,
     quant::DType,
+};
+use support::{
+    model_file::{ModelFile, TRAINED_CONTEXT, Tensor, VOCAB, WIDTH, dims_at, patch},
+    random::Random,
+    sentence::assert_sentence,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,14 +1,7 @@
 //! Real models against what llama.cpp and exact arithmetic compute.
 
-mod common {
-    pub mod golden;
-    pub mod model_path;
-}
+mod support;
 
-use common::{
-    golden::{argmax, ids, teacher_forced},
-    model_path::model_path,
-};
 use serde_json::Value;
 use siskin::{
     backend::cpu::Cpu,
@@ -19,6 +12,10 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+};
+use support::{
+    golden::{argmax, ids, teacher_forced},
+    model_path::model_path,
 };
 
 fn fixture(path: &str) -> PathBuf {

@@ -1,9 +1,6 @@
 //! Prompts: only the template writes control tokens, and all other text is encoded as ever.
 
-mod common {
-    pub mod model_header;
-    pub mod model_path;
-}
+mod support;
 
 use serde_json::{Value, json};
 use siskin::Code;
@@ -26,7 +23,7 @@ fn goldens() -> Value {
 fn each_model(test: impl Fn(&str, &Tokenizer, &ChatTemplate)) {
     let goldens = goldens();
     for (model, name) in MODELS {
-        let Some(gguf) = common::model_header::model_header(model) else {
+        let Some(gguf) = support::model_header::model_header(model) else {
             continue;
         };
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata).expect("a supported vocabulary");

@@ -1,9 +1,8 @@
 //! A chat: requests in OpenAI's shape, turns that reuse the cache, errors that leave everything intact. The model is a script, its
 //! vocabulary the 256 bytes and three control tokens.
 
-mod scripted;
+mod support;
 
-use scripted::{Scripted, block_on};
 use serde_json::{Value, json};
 use siskin::{
     Code,
@@ -20,6 +19,7 @@ use siskin::{
         tokenizer::{Special, Tokenizer},
     },
 };
+use support::scripted::{Scripted, block_on};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

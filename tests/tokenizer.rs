@@ -1,10 +1,6 @@
 //! Token ids equal those of the models' own tokenizers, and come back as the same text.
 
-mod common {
-    pub mod model_header;
-    pub mod model_path;
-    pub mod sentence;
-}
+mod support;
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -34,7 +30,7 @@ struct Golden {
 }
 
 fn tokenizer(model: &str) -> Option<Tokenizer> {
-    let gguf = common::model_header::model_header(model)?;
+    let gguf = support::model_header::model_header(model)?;
     Some(Tokenizer::from_metadata(&gguf.metadata).expect("a supported vocabulary"))
 }
 
@@ -383,7 +379,7 @@ fn broken_vocabularies_are_errors() {
         let error = Tokenizer::from_metadata(&metadata).err().expect(says);
         assert_eq!(error.code, code, "{error}");
         assert!(error.message.contains(says), "{error}");
-        common::sentence::assert_sentence(&error);
+        support::sentence::assert_sentence(&error);
     }
 }
 
@@ -470,7 +466,7 @@ proptest! {
         match Tokenizer::from_metadata(&metadata) {
             Err(error) => {
                 prop_assert!(matches!(error.code, Code::Tokenizer | Code::Metadata));
-                common::sentence::assert_sentence(&error);
+                support::sentence::assert_sentence(&error);
             }
             Ok(tokenizer) => {
                 let text = pieces.concat();

@@ -1,9 +1,9 @@
 //! What goes into attention, and attention itself, against plain arithmetic in f64.
 
 use super::{
-    data::{Matrix, THOROUGH, near},
     device::gpu,
     harness::{DIMS, EPS, FORMATS, Harness, NORM_EPS, TOKENS, normed},
+    support::data::{Matrix, THOROUGH, near},
 };
 use half::f16;
 use siskin::{

@@ -2,8 +2,10 @@
 
 use super::{
     device::gpu,
-    model_path::model_path,
-    tiny::{LLAMA3, QWEN2, load},
+    support::{
+        model_path::model_path,
+        tiny::{LLAMA3, QWEN2, load},
+    },
 };
 use siskin::{
     backend::{

@@ -1,8 +1,8 @@
 //! A backend with one step, whose activations are set and looked at from outside.
 
 use super::{
-    data::{Matrix, Random, activations},
     device::gpu,
+    support::data::{Matrix, Random, activations},
 };
 use siskin::{
     backend::{

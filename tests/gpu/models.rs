@@ -1,9 +1,11 @@
 //! Whole tiny models against what Hugging Face transformers computes.
 
 use super::{
-    data::THOROUGH,
     device::{gpu, tiers},
-    tiny::{LLAMA3, QWEN2, check},
+    support::{
+        data::THOROUGH,
+        tiny::{LLAMA3, QWEN2, check},
+    },
 };
 use siskin::backend::gpu::device::GpuOptions;
 

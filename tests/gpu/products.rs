@@ -1,8 +1,8 @@
 //! Matrix products against plain loops in f64, in every format and at ragged shapes.
 
 use super::{
-    data::{THOROUGH, near},
     harness::{DIMS, EPS, FORMATS, Harness, NORM_EPS, normed},
+    support::data::{THOROUGH, near},
 };
 use siskin::{
     backend::{Activation, Backend, FeedForward, Rows, gpu::device::GpuOptions},

@@ -1,6 +1,10 @@
 //! Choosing a token on the device against the sampler of the host: the same logits, options and seed give the same token.
 
-use super::{data::THOROUGH, device::gpu, harness::DIMS, random::Random};
+use super::{
+    device::gpu,
+    harness::DIMS,
+    support::{data::THOROUGH, random::Random},
+};
 use siskin::{
     Code, Result,
     backend::{

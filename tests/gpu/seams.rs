@@ -3,7 +3,7 @@
 use super::{
     device::gpu,
     harness::{DIMS, Harness, NORM_EPS},
-    tiny::{LLAMA3, QWEN2, load},
+    support::tiny::{LLAMA3, QWEN2, load},
 };
 use siskin::{
     backend::{Activation, Backend, FeedForward, cpu::Cpu, gpu::device::GpuOptions},

@@ -2,20 +2,14 @@
 #![cfg(target_arch = "wasm32")]
 
 mod attention;
-#[path = "../kernels/data.rs"]
-mod data;
 mod device;
-#[path = "../common/golden.rs"]
-mod golden;
 mod harness;
 mod models;
 mod parity;
 mod products;
-#[path = "../common/random.rs"]
-mod random;
 mod sampling;
-#[path = "../common/tiny.rs"]
-mod tiny;
+#[path = "../support/mod.rs"]
+mod support;
 
 use parity::CHECKS;
 use siskin::backend::gpu::device::{Device, GpuOptions};

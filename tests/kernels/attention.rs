@@ -1,6 +1,6 @@
 //! Attention against a plain softmax in f64.
 
-use super::data::{Random, THOROUGH, near};
+use super::support::data::{Random, THOROUGH, near};
 use half::f16;
 use siskin::backend::{
     Dims,

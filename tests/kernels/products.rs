@@ -1,6 +1,6 @@
 //! Matrix products against plain loops in f64, in every format and at ragged shapes.
 
-use super::data::{Matrix, Random, THOROUGH, activations, near, random_blocks};
+use super::support::data::{Matrix, Random, THOROUGH, activations, near, random_blocks};
 use siskin::{
     backend::cpu::{
         Buf, Cpu,

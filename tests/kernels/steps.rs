@@ -1,6 +1,6 @@
 //! The small steps: quantizing activations, norms, rotations, activations functions, and each vector operation against its plain loop.
 
-use super::data::{Random, THOROUGH, activations, near};
+use super::support::data::{Random, THOROUGH, activations, near};
 use half::{bf16, f16};
 use siskin::backend::{
     Rope, RopePairs,

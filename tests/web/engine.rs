@@ -1,6 +1,6 @@
 //! The class that JavaScript sees, as a worker calls it.
 
-use super::{chat_model::chatting, model_file::ModelFile};
+use super::support::{chat_model::chatting, model_file::ModelFile};
 use js_sys::{JSON, Promise, Reflect};
 use serde_json::{Value, json};
 use siskin::{Code, Error, web::WasmEngine};

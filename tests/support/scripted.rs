@@ -1,5 +1,4 @@
 //! A model that says what a script says, for tests of what is built on models.
-#![allow(dead_code, reason = "each test file uses its own part")]
 
 use siskin::{
     Result,

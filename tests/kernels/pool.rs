@@ -1,15 +1,4 @@
-//! The CPU's kernels against plain arithmetic in f64. `tests/web.rs` runs the same in a browser.
-
-#[path = "kernels/attention.rs"]
-mod attention;
-#[path = "kernels/data.rs"]
-mod data;
-#[path = "kernels/products.rs"]
-mod products;
-#[path = "common/random.rs"]
-mod random;
-#[path = "kernels/steps.rs"]
-mod steps;
+//! The thread pool runs every item of a task once.
 
 use siskin::backend::cpu::pool::Pool;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,0 +1,9 @@
+//! The CPU's kernels against plain arithmetic in f64. `tests/web/main.rs` runs the same in a browser.
+
+mod attention;
+#[cfg(not(target_arch = "wasm32"))]
+mod pool;
+mod products;
+mod steps;
+#[path = "../support/mod.rs"]
+mod support;

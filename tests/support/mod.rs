@@ -1,0 +1,14 @@
+//! What tests share. Each test takes this module whole and uses a part of it.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub mod alphabet;
+pub mod chat_model;
+pub mod data;
+pub mod golden;
+pub mod model_file;
+pub mod model_header;
+pub mod model_path;
+pub mod random;
+pub mod scripted;
+pub mod sentence;
+pub mod tiny;
