@@ -7,6 +7,9 @@
 pub mod cpu;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
+#[cfg(target_feature = "atomics")]
+#[path = "no_gpu.rs"]
+pub mod gpu;
 pub mod sampling;
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};

@@ -43,7 +43,7 @@ impl From<&Loaded<AnyModel>> for ModelInfo {
             architecture: facts.architecture.clone(),
             file_type: facts.file_type,
             parameter_count: facts.parameter_count,
-            block_count: model.block_count(),
+            block_count: model.layer_count(),
             vocab_size: model.vocab_size(),
             trained_context_tokens: facts.trained_context_tokens,
             context_tokens: model.context_tokens(),

@@ -4,9 +4,9 @@
 mod attention;
 mod device;
 mod harness;
+mod matmul;
 mod models;
 mod parity;
-mod products;
 mod sampling;
 #[path = "../support/mod.rs"]
 mod support;

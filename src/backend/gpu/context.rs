@@ -2,7 +2,7 @@
 //! and activations.
 
 use super::{
-    device::{CacheType, Device, MatmulStrategy, readback::Fence, run_ahead::RunAhead},
+    device::{CacheType, Device, GpuOptions, MatmulStrategy, readback::Fence, run_ahead::RunAhead},
     kernels::StepParams,
     profile::{Profile, Timing},
     record::{Dispatch, RecordingKey},
@@ -64,6 +64,14 @@ pub struct Gpu {
 }
 
 impl Gpu {
+    /// Opens the fastest adapter.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub async fn open(options: GpuOptions) -> Result<Self> {
+        Device::open(options).await.map(Self::new)
+    }
+
     /// Makes a backend of an open device.
     pub fn new(device: Device) -> Self {
         let params = Binding {
@@ -132,6 +140,21 @@ impl Gpu {
     /// Returns the device.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Returns the adapter's name, for people.
+    pub fn adapter(&self) -> &str {
+        &self.device.name
+    }
+
+    /// Lets go of the device and of its memory. Nothing else can be asked of it afterwards.
+    pub fn destroy(&self) {
+        self.device.device.destroy();
+    }
+
+    /// Returns how late the end of a step may be seen, as [`Device::resolution_ms`].
+    pub fn resolution_ms(&self) -> f64 {
+        self.device.resolution_ms()
     }
 
     /// Returns what was asked of the device since the backend was made.
