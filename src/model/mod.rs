@@ -4,6 +4,8 @@ pub mod arch;
 pub mod config;
 mod decode_ahead;
 pub mod decoder;
+mod step;
 pub mod weights;
 
-pub use decoder::{Model, Outcome, STEP_TOKENS};
+pub use decoder::{Model, STEP_TOKENS};
+pub use step::StepOutcome;

@@ -1,6 +1,5 @@
 //! The backends that exist. Nothing to the left of the session knows that there is more than one.
 
-use super::Session;
 #[cfg(not(target_feature = "atomics"))]
 use super::probe::probe;
 #[cfg(not(target_feature = "atomics"))]
@@ -8,7 +7,7 @@ use crate::backend::gpu::{Gpu, Timing, device::Device};
 use crate::{
     Result,
     backend::{Backend, cpu::Cpu},
-    generate::{Decoder, Outcome, sampler::Sampler},
+    generate::{Decoder, StepOutcome, sampler::Sampler},
     loader::{Loaded, Loader, Options},
     model::Model,
 };
@@ -173,13 +172,6 @@ impl AnyModel {
     }
 }
 
-impl Session {
-    /// Lets go of the backend, and of its memory, before another one takes its place.
-    pub fn abandon(&mut self) {
-        self.generator.decoder_mut().abandon();
-    }
-}
-
 impl Decoder for AnyModel {
     fn vocab_size(&self) -> usize {
         with_model!(self, model => model.vocab_size())
@@ -201,7 +193,7 @@ impl Decoder for AnyModel {
         tokens: &[u32],
         sampler: Option<&mut Sampler>,
         pause: &mut impl FnMut() -> bool,
-    ) -> Result<Outcome> {
+    ) -> Result<StepOutcome> {
         with_model!(self, model => model.step(tokens, sampler, pause).await)
     }
 }
