@@ -16,8 +16,8 @@ thread_local! {
     static WORDS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Makes the matrix in format `index` of [`DType::ALL`], and frees the one before it. Returns the bytes
-/// that it takes, or 0 where it cannot be made.
+/// Makes the matrix in format `index` of [`DType::ALL`], and frees the one before it. Returns the
+/// bytes that it takes, or 0 where it cannot be made.
 #[unsafe(no_mangle)]
 pub extern "C" fn prepare(index: usize) -> usize {
     PRODUCT.with_borrow_mut(|product| {

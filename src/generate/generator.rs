@@ -228,8 +228,8 @@ impl<D: Decoder> Generator<D> {
     ///
     /// # Errors
     ///
-    /// Those of [`Decoder::step`]. An error ends the answer and leaves the KV cache as it was before
-    /// the step, so that the next [`Generator::start`] works. An error of the device itself
+    /// Those of [`Decoder::step`]. An error ends the answer and leaves the KV cache as it was
+    /// before the step, so that the next [`Generator::start`] works. An error of the device itself
     /// ([`Code::is_device`]) does not end the answer: it continues after
     /// [`Generator::replace_decoder`].
     pub async fn next(&mut self, vocabulary: &impl Vocabulary) -> Result<Option<Event>> {

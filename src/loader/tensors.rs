@@ -157,8 +157,8 @@ pub(super) fn truncated(at: u64, wanted: Option<u64>) -> Error {
     )
 }
 
-/// Checks that the sizes of what will be allocated can be counted here: on wasm a usize has 32 bits,
-/// and a header may claim anything.
+/// Checks that the sizes of what will be allocated can be counted here: on wasm a usize has 32
+/// bits, and a header may claim anything.
 ///
 /// # Errors
 ///

@@ -219,8 +219,8 @@ impl<B: Backend> Model<B> {
         ))
     }
 
-    /// Records a step of `tokens`, or continues an interrupted one. Returns the number of layers that
-    /// are done; after the last one the tokens count as cached.
+    /// Records a step of `tokens`, or continues an interrupted one. Returns the number of layers
+    /// that are done; after the last one the tokens count as cached.
     pub(super) fn append(
         &mut self,
         tokens: &[u32],
@@ -251,8 +251,8 @@ impl<B: Backend> Model<B> {
         layers_done
     }
 
-    /// Records the layers from `first_layer` on for `input`, whose first token is at `position`, and
-    /// the logits of `rows`. Returns the number of layers that are done.
+    /// Records the layers from `first_layer` on for `input`, whose first token is at `position`,
+    /// and the logits of `rows`. Returns the number of layers that are done.
     pub(super) fn record(
         &mut self,
         input: Input,

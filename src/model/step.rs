@@ -62,8 +62,8 @@ impl<B: Backend> Model<B> {
         }
     }
 
-    /// Returns the token that follows `tokens`, sampled on the device. If `tokens` is the last token
-    /// read, the device has evaluated it already.
+    /// Returns the token that follows `tokens`, sampled on the device. If `tokens` is the last
+    /// token read, the device has evaluated it already.
     async fn decode_ahead(
         &mut self,
         tokens: &[u32],

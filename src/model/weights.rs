@@ -1,4 +1,5 @@
-//! The weights of a model under GGUF's names: which tensors the file must have, and where each goes.
+//! The weights of a model under GGUF's names: which tensors the file must have, and where each
+//! goes.
 
 use super::config::ModelConfig;
 use crate::{
@@ -49,8 +50,8 @@ pub struct Layer<Buf> {
     pub ffn_down: Weight<Buf>,
 }
 
-/// The name of the tensor that divides the RoPE frequencies (llama 3's scaling). The host reads this
-/// tensor, no backend does.
+/// The name of the tensor that divides the RoPE frequencies (llama 3's scaling). The host reads
+/// this tensor, no backend does.
 pub const ROPE_FREQS: &str = "rope_freqs.weight";
 
 /// A tensor that the forward pass uses.
@@ -109,8 +110,8 @@ fn missing(name: &str) -> Error {
     )
 }
 
-/// Returns the file's tensors that the forward pass uses, in the file's order. Called with the header
-/// alone, it finds a file that does not fit before its weights are downloaded.
+/// Returns the file's tensors that the forward pass uses, in the file's order. Called with the
+/// header alone, it finds a file that does not fit before its weights are downloaded.
 ///
 /// # Errors
 ///

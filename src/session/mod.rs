@@ -102,8 +102,8 @@ impl<D: Decoder> Session<D> {
     ///
     /// # Errors
     ///
-    /// `busy`, `template`, `context_full`, `invalid_argument`. Each of them leaves the session as it
-    /// was.
+    /// `busy`, `template`, `context_full`, `invalid_argument`. Each of them leaves the session as
+    /// it was.
     pub fn start(&mut self, request: ChatRequest) -> Result<()> {
         if self.generator.is_writing() {
             return Err(Error::new(
@@ -136,8 +136,8 @@ impl<D: Decoder> Session<D> {
         self.generator.start(options, &self.tokenizer)
     }
 
-    /// Takes one step of the answer: at most about 100 ms of the prompt, or one token. Returns `None`
-    /// when no answer is being written.
+    /// Takes one step of the answer: at most about 100 ms of the prompt, or one token. Returns
+    /// `None` when no answer is being written.
     ///
     /// # Errors
     ///
@@ -213,8 +213,8 @@ impl<D: Decoder> Session<D> {
         Ok(tokens)
     }
 
-    /// Returns the number of tokens at the beginning of `prompt` that hold the system messages, which
-    /// a context shift keeps.
+    /// Returns the number of tokens at the beginning of `prompt` that hold the system messages,
+    /// which a context shift keeps.
     ///
     /// These are the tokens that the prompt shares with the prompt of an empty conversation, up to
     /// the last end of a turn among them.

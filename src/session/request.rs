@@ -48,8 +48,8 @@ impl ChatRequest {
 
     /// Reads a request from JSON: `{messages, tools?, max_tokens?, temperature?, top_k?, top_p?,
     /// min_p?, repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
-    /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?}`. A field that
-    /// is null counts as absent.
+    /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?}`. A field
+    /// that is null counts as absent.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! Converts values between Rust and JavaScript.
 //!
-//! Values cross as JSON: it is small, and the engine has a parser that refuses unknown fields anyway.
+//! Values cross as JSON: it is small, and the engine has a parser that refuses unknown fields
+//! anyway.
 
 use crate::{Code, Error, Result};
 use js_sys::{JSON, Reflect};

@@ -26,8 +26,8 @@ use std::{
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
-/// A model that is being loaded, or is ready to answer. JavaScript sees the class as `Engine`. Every
-/// error that it throws has a `code` and a `message`.
+/// A model that is being loaded, or is ready to answer. JavaScript sees the class as `Engine`.
+/// Every error that it throws has a `code` and a `message`.
 #[wasm_bindgen(js_name = Engine)]
 pub struct WasmEngine {
     state: Rc<Cell<State>>,
@@ -35,8 +35,8 @@ pub struct WasmEngine {
     worker_slots: RefCell<Vec<WorkerSlot>>,
 }
 
-/// Shares the work of the engine that gave `seat`, until that engine is freed. Must be called once for
-/// each seat, in a worker of its own that was started on the engine's module and memory.
+/// Shares the work of the engine that gave `seat`, until that engine is freed. Must be called once
+/// for each seat, in a worker of its own that was started on the engine's module and memory.
 #[wasm_bindgen]
 pub fn run_thread(seat: usize) {
     // SAFETY: the number comes from `take_seat`, which gives each slot away once.
@@ -64,9 +64,10 @@ impl WasmEngine {
 
     /// Makes an engine on the GPU.
     ///
-    /// `options` is `{context_tokens?: number, cache_type?: "f16" | "q8_0", steps_in_flight?: number,
-    /// int8_dot?: boolean, f16_tiles?: boolean}`. The last three are measured where they are absent;
-    /// with `int8_dot` or `f16_tiles`, the matrix products are not tuned ([`MatmulStrategy`]).
+    /// `options` is `{context_tokens?: number, cache_type?: "f16" | "q8_0", steps_in_flight?:
+    /// number, int8_dot?: boolean, f16_tiles?: boolean}`. The last three are measured where they
+    /// are absent; with `int8_dot` or `f16_tiles`, the matrix products are not tuned
+    /// ([`MatmulStrategy`]).
     ///
     /// # Errors
     ///
@@ -131,8 +132,8 @@ impl WasmEngine {
         self.with_state(|state| Ok(state.loader()?.has_header()))
     }
 
-    /// Tests the GPU kernels that the model needs. With `threads` above 0, a GPU that is slower than
-    /// that number of CPU threads is refused.
+    /// Tests the GPU kernels that the model needs. With `threads` above 0, a GPU that is slower
+    /// than that number of CPU threads is refused.
     ///
     /// # Errors
     ///
@@ -232,8 +233,8 @@ impl WasmEngine {
         self.state.set(state);
     }
 
-    /// Returns the token ids of `text`. `options` is `{special?: boolean}`, whether the control tokens
-    /// in the text are parsed as such.
+    /// Returns the token ids of `text`. `options` is `{special?: boolean}`, whether the control
+    /// tokens in the text are parsed as such.
     ///
     /// # Errors
     ///

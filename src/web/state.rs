@@ -70,7 +70,8 @@ impl State {
         }
     }
 
-    /// Returns the state while `loader` loads: for a session that waits for its model, or a new one.
+    /// Returns the state while `loader` loads: for a session that waits for its model, or a new
+    /// one.
     pub(super) fn with_loader(session: Option<Box<Session>>, loader: Box<AnyLoader>) -> Self {
         match session {
             None => State::Loading(loader),

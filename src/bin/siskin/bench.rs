@@ -12,8 +12,8 @@ use siskin::{
 };
 use std::{path::Path, time::Instant};
 
-/// Prints the speed of each round and, on a GPU with `--profile`, the time of each shader. Writes the
-/// shaders' text into the folder of `--shaders`.
+/// Prints the speed of each round and, on a GPU with `--profile`, the time of each shader. Writes
+/// the shaders' text into the folder of `--shaders`.
 pub fn bench(arguments: &Arguments) -> Result<()> {
     let prompt: u32 = arguments.number("prompt")?.unwrap_or(128);
     let generate = arguments.number("generate")?.unwrap_or(48);

@@ -1,5 +1,5 @@
-//! `siskin compare`: compares every tensor of a step on the GPU with the CPU's. The first tensor that
-//! is far off names the kernel that is wrong.
+//! `siskin compare`: compares every tensor of a step on the GPU with the CPU's. The first tensor
+//! that is far off names the kernel that is wrong.
 
 use crate::{
     arguments::Arguments,
@@ -23,8 +23,8 @@ use siskin::{
 };
 use std::path::Path;
 
-/// The relative difference from which a tensor counts as wrong. The CPU rounds activations to 8 bits
-/// and the GPU does not, which alone makes a difference of some hundredths.
+/// The relative difference from which a tensor counts as wrong. The CPU rounds activations to 8
+/// bits and the GPU does not, which alone makes a difference of some hundredths.
 const MAX_DIFFERENCE: f64 = 0.1;
 
 /// Prints the difference of each tensor, and the first that is far off.

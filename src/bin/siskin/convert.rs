@@ -35,8 +35,8 @@ const CHUNK_WEIGHTS: usize = 1 << 20;
 
 /// Writes the model at IN to OUT with its matrices in the type of `--type`.
 ///
-/// Vectors keep their type. Token embeddings and output matrix keep Q8_0, because in llama.cpp's own
-/// 4-bit files these two have more bits than the rest.
+/// Vectors keep their type. Token embeddings and output matrix keep Q8_0, because in llama.cpp's
+/// own 4-bit files these two have more bits than the rest.
 ///
 /// # Errors
 ///
@@ -121,8 +121,9 @@ fn output_type(tensor: &TensorInfo, target: DType) -> DType {
     }
 }
 
-/// Quantizes the tensor to `dtype` and appends it to `out`, a chunk at a time. A chunk, like the tensor,
-/// is a whole number of blocks of both types. `next` fills a slice with the tensor's next bytes.
+/// Quantizes the tensor to `dtype` and appends it to `out`, a chunk at a time. A chunk, like the
+/// tensor, is a whole number of blocks of both types. `next` fills a slice with the tensor's next
+/// bytes.
 fn requantize(
     tensor: &TensorInfo,
     dtype: DType,

@@ -53,7 +53,8 @@ pub fn eval(arguments: &Arguments) -> Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     let perplexity = (total / (tokens.len() - 1) as f64).exp();
     show(&format!(
-        "perplexity {perplexity:.4} over {} tokens, {:.1} tokens/s with the output matrix for each\n",
+        "perplexity {perplexity:.4} over {} tokens, {:.1} tokens/s with the output matrix for \
+         each\n",
         tokens.len(),
         tokens.len() as f64 / seconds
     ))

@@ -18,7 +18,8 @@ pub fn kernels() -> Result<()> {
     });
     let threads = Cpu::default().pool.threads();
     println!(
-        "native, {threads} thread(s), a matrix of {ROWS} x {COLS}; plain reads on one thread: {:.1} GB/s",
+        "native, {threads} thread(s), a matrix of {ROWS} x {COLS}; plain reads on one thread: \
+         {:.1} GB/s",
         READ_BYTES as f64 / read_seconds / 1e9
     );
     println!(

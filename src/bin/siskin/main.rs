@@ -18,6 +18,7 @@ use files::show;
 use siskin::{Code, Error, Result};
 use std::process::ExitCode;
 
+/// The text of `siskin help`. Its lines are as wide as the table of commands needs.
 const HELP: &str = "siskin: small language models, from GGUF files
 
   siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]

@@ -12,8 +12,8 @@ use siskin::{
 pub const ROWS: usize = 16384;
 /// The columns of the matrix.
 pub const COLS: usize = 4096;
-/// The numbers of tokens that are timed: one as in decode, the tile of a few tokens, and a whole step
-/// as in prefill.
+/// The numbers of tokens that are timed: one as in decode, the tile of a few tokens, and a whole
+/// step as in prefill.
 pub const TOKENS: [usize; 3] = [1, 4, 64];
 
 /// The largest number of tokens in a product.
@@ -83,8 +83,8 @@ impl Product {
 
 /// Makes a matrix of values from -1 to 1, evenly spread like those of a layer.
 ///
-/// Siskin cannot write the K formats. Their blocks get pseudo-random bytes below 0x40, so that no scale
-/// is infinite, NaN or subnormal.
+/// Siskin cannot write the K formats. Their blocks get pseudo-random bytes below 0x40, so that no
+/// scale is infinite, NaN or subnormal.
 fn filled(cpu: &mut Cpu, dtype: DType, rows: usize, cols: usize) -> Result<Matrix> {
     let mut weight = cpu.alloc(dtype, rows, cols)?;
     let mut state = 1_u32;

@@ -1,5 +1,5 @@
-//! `siskin shard`: splits a model into files that any static host takes, with the manifest by which a
-//! page loads them.
+//! `siskin shard`: splits a model into files that any static host takes, with the manifest by which
+//! a page loads them.
 
 use crate::{
     arguments::Arguments,

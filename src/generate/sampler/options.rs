@@ -111,7 +111,8 @@ impl SamplingOptions {
             if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocab_size) {
                 let last = vocab_size.saturating_sub(1);
                 return Err(invalid(format!(
-                    "`allowed_token_ids` names token {token}; the vocabulary has the tokens 0 to {last}."
+                    "`allowed_token_ids` names token {token}; the vocabulary has the tokens 0 to \
+                     {last}."
                 )));
             }
         }
