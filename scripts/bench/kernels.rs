@@ -1,5 +1,5 @@
-//! The products of `siskin bench --kernels`, for JavaScript to time. kernels.mjs runs this wasm in
-//! Chromium; it is no part of the package.
+//! Exports the products of `siskin bench --kernels` for JavaScript to time. kernels.mjs runs this
+//! wasm in Chromium; it is no part of the package.
 
 #[path = "../../src/bin/siskin/product.rs"]
 mod product;
@@ -8,7 +8,7 @@ use product::{COLS, Product, ROWS, TOKENS, sum};
 use siskin::quant::DType;
 use std::{cell::RefCell, hint::black_box};
 
-/// The bytes that are read to measure the speed of memory: more than caches hold.
+/// Sets how many bytes are read to measure the speed of memory: more than caches hold.
 const READ_BYTES: usize = 256 << 20;
 
 thread_local! {

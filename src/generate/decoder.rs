@@ -1,4 +1,4 @@
-//! What generating needs of a model.
+//! Defines what generating needs of a model.
 
 use super::sampler::Sampler;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     model::{Model, StepOutcome},
 };
 
-/// A model that evaluates tokens and caches their keys and values, as [`Generator`] drives it.
+/// Evaluates tokens and caches their keys and values, as [`Generator`] asks for it.
 ///
 /// [`Generator`]: super::generator::Generator
 pub trait Decoder {

@@ -1,27 +1,29 @@
-//! The events of an answer, under the OpenAI API's names.
+//! Defines the events of an answer, under the OpenAI API's names.
 
 use super::sampler::logprobs::TokenLogprob;
 use serde::Serialize;
 
-/// What one step brought: progress through the prompt, a piece of text, or the end of the answer.
+/// Tells what one step brought: progress through the prompt, a piece of text, or the end of the
+/// answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Event {
-    /// The text that can be shown now: whole characters, often none.
+    /// Holds the text that can be shown now: whole characters, often none.
     pub text: String,
-    /// The reason for the answer's end, set on its last event.
+    /// Tells why the answer ended. Only the last event has it.
     pub finish_reason: Option<FinishReason>,
-    /// The token counts of the answer, set on its last event.
+    /// Counts the tokens of the answer. Only the last event has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// The log-probability of the event's token, set if the request asks for it.
+    /// Holds the log-probability of the event's token, if the request asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprob: Option<TokenLogprob>,
-    /// The progress through the prompt, set until the first token and again after a context shift.
+    /// Tells the progress through the prompt, until the first token and again after a context
+    /// shift.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill: Option<Prefill>,
 }
 
-/// Why an answer ended.
+/// Tells why an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FinishReason {
@@ -33,24 +35,24 @@ pub enum FinishReason {
     Abort,
 }
 
-/// The token counts of an answer.
+/// Counts the tokens of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
-    /// The tokens of the prompt, cached ones included.
+    /// Counts the tokens of the prompt, including cached ones.
     pub prompt_tokens: usize,
-    /// The tokens that the model wrote, including the one that ends its turn.
+    /// Counts the tokens that the model wrote, including the one that ends its turn.
     pub completion_tokens: usize,
-    /// The sum of the prompt's and the completion's tokens.
+    /// Counts the tokens of prompt and completion.
     pub total_tokens: usize,
-    /// The tokens of the prompt that were in the KV cache already and cost nothing.
+    /// Counts the tokens of the prompt that were in the KV cache already and cost nothing.
     pub cached_tokens: usize,
 }
 
-/// The progress through a prompt.
+/// Tells the progress through a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Prefill {
-    /// The tokens that are evaluated, cached ones included.
+    /// Counts the tokens that are evaluated, including cached ones.
     pub done_tokens: usize,
-    /// The tokens to evaluate in all.
+    /// Counts the tokens to evaluate in all.
     pub total_tokens: usize,
 }

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{Code, Error, Result, host, model::StepOutcome, text::stream::Utf8Stream};
 
-/// The time in milliseconds that one step spends on the prompt before the caller gets its turn: to
-/// draw, or to stop the answer. A layer that is being computed is finished first.
+/// Sets the time in milliseconds that one step spends on the prompt before the caller gets its
+/// turn: to draw, or to stop the answer. A layer that is being computed is finished first.
 const PREFILL_SLICE_MS: f64 = 50.0;
 
 /// Drives a [`Decoder`].
@@ -49,19 +49,19 @@ const PREFILL_SLICE_MS: f64 = 50.0;
 /// ```
 pub struct Generator<D> {
     decoder: D,
-    /// The tokens of the conversation so far, of which the decoder has cached the first
+    /// Holds the tokens of the conversation so far, of which the decoder has cached the first
     /// `decoder.cached_tokens()`.
     tokens: Vec<u32>,
     answer: Option<Answer>,
     chunker: PrefillChunker,
-    /// The longest time in milliseconds that the current step has computed between two chances to
-    /// be interrupted.
+    /// Holds the longest time in milliseconds that the current step has computed between two
+    /// chances to be interrupted.
     longest_ms: f64,
     now_ms: Box<dyn Fn() -> f64>,
     stop: StopHandle,
 }
 
-/// The answer that is being written.
+/// Holds the state of the answer that is being written.
 struct Answer {
     sampler: Sampler,
     utf8: Utf8Stream,
@@ -72,7 +72,7 @@ struct Answer {
     usage: Usage,
 }
 
-/// The result of evaluating a chunk.
+/// Tells what came of evaluating a chunk.
 enum Evaluated {
     /// A part of the prompt is still to be evaluated.
     Prompt { done_tokens: usize },

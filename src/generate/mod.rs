@@ -1,4 +1,4 @@
-//! From logits to text: sampling, stopping, streaming.
+//! Turns logits into text: samples, stops and streams.
 
 mod context_shift;
 pub mod decoder;

@@ -2,12 +2,13 @@
 
 use crate::model::STEP_TOKENS;
 
-/// The size of the first chunk: small, because nothing is measured yet, and a power of two.
+/// Sets the size of the first chunk: small, because nothing is measured yet, and a power of two.
 const FIRST_TOKENS: usize = 16;
-/// The longest time in milliseconds that the model should compute without a chance to be
+/// Limits the time in milliseconds that the model should compute without a chance to be
 /// interrupted: a page that draws, or a user who stops the answer, waits that long.
 const TARGET_MS: f64 = 50.0;
-/// The factor by which the next chunk may exceed the last one: a single measurement may be off.
+/// Limits the factor by which the next chunk may exceed the last one: a single measurement may be
+/// off.
 const MAX_GROWTH: usize = 4;
 
 /// Sizes the chunks of a prompt by the time that the last chunk took.

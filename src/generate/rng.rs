@@ -1,6 +1,6 @@
-//! A small random number generator: a seed gives the same answer on every machine.
+//! Generates random numbers: a seed gives the same answer on every machine.
 
-/// The generator PCG-XSH-RR 64/32, which must not be used for secrets.
+/// Implements the generator PCG-XSH-RR 64/32, which must not be used for secrets.
 ///
 /// Source: O'Neill 2014, "PCG: A Family of Simple Fast Space-Efficient Statistically Good
 /// Algorithms for Random Number Generation".
@@ -11,7 +11,7 @@ pub struct Pcg32 {
 }
 
 impl Pcg32 {
-    /// The multiplier of the 64-bit linear congruential generator, as in the reference code.
+    /// Is the multiplier of the 64-bit linear congruential generator, as in the reference code.
     const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
 
     /// Makes a generator. For one `seed`, every `stream` gives another sequence.

@@ -1,4 +1,4 @@
-//! What ends an answer before the model does: stop strings in its text, and the caller.
+//! Ends an answer before the model does: at a stop string, or when the caller asks for it.
 
 use crate::{Code, Error, Result};
 use std::sync::{
@@ -6,10 +6,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// The largest number of stop strings: four times what the OpenAI API allows. Every piece of text
+/// Limits the number of stop strings: four times what the OpenAI API allows. Every piece of text
 /// is searched for each of them.
 const MAX_STRINGS: usize = 16;
-/// The largest length of a stop string in bytes: as much text may be held back.
+/// Limits the length of a stop string in bytes: as much text may be held back.
 const MAX_STRING_BYTES: usize = 1000;
 
 /// Finds stop strings in streamed text, wherever the tokens cut them. Text is held back only while
@@ -33,12 +33,12 @@ pub struct StopStrings {
     held: String,
 }
 
-/// A piece of text that can be shown.
+/// Holds a piece of text that can be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Released {
-    /// The text before a stop string, if there is one.
+    /// Holds the text, up to a stop string if there is one.
     pub text: String,
-    /// Whether a stop string follows the text.
+    /// Tells whether a stop string follows the text.
     pub stopped: bool,
 }
 

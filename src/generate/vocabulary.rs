@@ -1,8 +1,8 @@
-//! What generating needs of a tokenizer.
+//! Defines what generating needs of a tokenizer.
 
 use crate::text::tokenizer::Tokenizer;
 
-/// The tokens of a model: what each of them says, and which of them end a turn.
+/// Knows the tokens of a model: what each of them says, and which of them end a turn.
 pub trait Vocabulary {
     /// Returns whether the token ends a turn (EOS, or the end-of-turn token of a chat model).
     fn is_end(&self, token: u32) -> bool;

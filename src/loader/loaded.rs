@@ -1,4 +1,4 @@
-//! What a model file gives.
+//! Defines what a model file gives.
 
 use crate::{
     Result,
@@ -7,15 +7,15 @@ use crate::{
 };
 use serde::Serialize;
 
-/// A loaded model with what else its file holds.
+/// Holds a loaded model with what else its file has.
 pub struct Loaded<M> {
-    /// The model.
+    /// Holds the model.
     pub model: M,
-    /// The tokenizer.
+    /// Holds the tokenizer.
     pub tokenizer: Tokenizer,
-    /// The chat template, if the file has one.
+    /// Holds the chat template, if the file has one.
     pub template: Option<ChatTemplate>,
-    /// What the file says of itself.
+    /// Holds what the file says of itself.
     pub file: FileInfo,
 }
 
@@ -31,20 +31,20 @@ impl<M> Loaded<M> {
     }
 }
 
-/// What a model file says of itself, for a page or a command line to show.
+/// Holds what a model file says of itself, for a page or a command line to show.
 #[derive(Clone, Debug, Serialize)]
 pub struct FileInfo {
-    /// The name of the model.
+    /// Holds the name of the model.
     pub name: String,
-    /// The name of the architecture: "llama".
+    /// Holds the name of the architecture: "llama".
     pub architecture: String,
-    /// The type of most weights: "Q5_0".
+    /// Names the type of most weights: "Q5_0".
     pub file_type: &'static str,
-    /// The number of weights.
+    /// Counts the weights.
     pub parameter_count: u64,
-    /// The length of the context, in tokens, that the model was trained on.
+    /// Holds the length of the context, in tokens, that the model was trained on.
     pub trained_context_tokens: usize,
-    /// The size of the file.
+    /// Holds the size of the file.
     pub size_bytes: u64,
 }
 

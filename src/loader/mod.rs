@@ -18,10 +18,10 @@ use crate::{
 };
 use tensors::{Tensors, truncated};
 
-/// The options of a load.
+/// Holds the options of a load.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// The number of tokens that the KV cache holds, at most the context that the model was trained
+    /// Sets how many tokens the KV cache holds, at most the context that the model was trained
     /// on. `None` asks for [`DEFAULT_CONTEXT_TOKENS`].
     pub context_tokens: Option<usize>,
 }
@@ -49,7 +49,7 @@ pub struct Options {
 pub struct Loader<B: Backend> {
     options: Options,
     state: State<B>,
-    /// The number of bytes pushed so far.
+    /// Counts the bytes pushed so far.
     at: u64,
 }
 

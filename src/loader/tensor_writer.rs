@@ -9,22 +9,22 @@ use crate::{
     tensor::Weight,
 };
 
-/// A tensor that is being read.
+/// Holds a tensor that is being read.
 pub(super) struct TensorWriter<Buf> {
     tensor: LoadedTensor<Buf>,
     dtype: DType,
     rows: usize,
     rows_written: usize,
     row_bytes: usize,
-    /// The beginning of a group of rows whose end has not been read.
+    /// Holds the beginning of a group of rows whose end has not been read.
     partial_group: Vec<u8>,
 }
 
-/// Where the values of a tensor go.
+/// Tells where the values of a tensor go.
 pub(super) enum LoadedTensor<Buf> {
-    /// A weight of the backend.
+    /// Holds a weight of the backend.
     Weight(Weight<Buf>),
-    /// The divisors of the RoPE frequencies, which the model keeps on the host.
+    /// Holds the divisors of the RoPE frequencies, which the model keeps on the host.
     RopeFreqs(Vec<f32>),
 }
 

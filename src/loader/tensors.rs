@@ -18,23 +18,24 @@ use crate::{
 };
 use std::collections::HashMap;
 
-/// The context that a model gets if none is asked for, unless it was trained on less. The KV cache
-/// is allocated for all of it, so a longer default would cost memory that most chats do not use.
+/// Sets the context that a model gets if none is asked for, unless it was trained on less. The KV
+/// cache is allocated for all of it, so a longer default would cost memory that most chats do not
+/// use.
 pub const DEFAULT_CONTEXT_TOKENS: usize = 4096;
 
-/// The header's content, and the tensors read so far.
+/// Holds the header's content, and the tensors read so far.
 pub(super) struct Tensors<B: Backend> {
     pub(super) backend: B,
     pub(super) config: ModelConfig,
-    /// The tensors to read, in the file's order.
+    /// Lists the tensors to read, in the file's order.
     pub(super) tensors: Vec<TensorInfo>,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
     file: FileInfo,
     context_tokens: usize,
-    /// The index in `tensors` of the tensor that is read next.
+    /// Is the index in `tensors` of the tensor that is read next.
     next: usize,
-    /// The tensor that is being read, if a part of it was read.
+    /// Holds the tensor that is being read, if a part of it was read.
     current: Option<TensorWriter<B::Buf>>,
     loaded: HashMap<String, Weight<B::Buf>>,
     rope_freqs: Option<Vec<f32>>,

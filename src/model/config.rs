@@ -1,4 +1,4 @@
-//! The shape of a model and the switches of the forward pass, as its file gives them.
+//! Reads the shape of a model and the switches of the forward pass from its file.
 
 use crate::{
     Code, Error, Result,
@@ -6,37 +6,37 @@ use crate::{
     format::{gguf::Gguf, metadata::Metadata, quoted},
 };
 
-/// The hyperparameters of a model, from its architecture and its file's metadata.
+/// Holds the hyperparameters of a model, from its architecture and its file's metadata.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
-    /// The sizes of the model.
+    /// Holds the sizes of the model.
     pub dims: Dims,
-    /// The length of the context, in tokens, that the model was trained on.
+    /// Holds the length of the context, in tokens, that the model was trained on.
     pub context_length: usize,
-    /// The epsilon of RMSNorm.
+    /// Holds the epsilon of RMSNorm.
     pub rms_eps: f32,
-    /// Which elements of a head RoPE rotates together.
+    /// Tells which elements of a head RoPE rotates together.
     pub rope_pairs: RopePairs,
-    /// The angles in radians by which RoPE rotates each pair per position, before the tensor
+    /// Holds the angles in radians by which RoPE rotates each pair per position, before the tensor
     /// `rope_freqs` divides them.
     pub rope_frequencies: Vec<f32>,
-    /// Whether the projections to q, k and v add a bias.
+    /// Tells whether the projections to q, k and v add a bias.
     pub qkv_bias: bool,
-    /// The activation function of the feed-forward network.
+    /// Names the activation function of the feed-forward network.
     pub activation: Activation,
 }
 
-/// How an architecture differs from llama's. All else comes from the metadata.
+/// Tells how an architecture differs from llama's. All else comes from the metadata.
 pub struct Architecture {
-    /// Which elements of a head RoPE rotates together.
+    /// Tells which elements of a head RoPE rotates together.
     pub rope_pairs: RopePairs,
-    /// Whether the projections to q, k and v add a bias.
+    /// Tells whether the projections to q, k and v add a bias.
     pub qkv_bias: bool,
-    /// The activation function of the feed-forward network.
+    /// Names the activation function of the feed-forward network.
     pub activation: Activation,
 }
 
-/// The largest dimension or count that is accepted: far above any model that fits in a browser.
+/// Limits the dimensions and counts that are accepted: far above any model that fits in a browser.
 const MAX_DIM: u64 = 1 << 20;
 
 impl ModelConfig {
@@ -111,7 +111,7 @@ impl ModelConfig {
     }
 }
 
-/// The metadata under the prefix of one architecture.
+/// Reads the metadata under the prefix of one architecture.
 struct Keys<'a> {
     metadata: &'a Metadata,
     architecture: &'a str,

@@ -1,4 +1,4 @@
-//! The forward pass, which every architecture shares.
+//! Records the forward pass, which every architecture shares.
 
 use super::{config::ModelConfig, decode_ahead::DecodeAhead, weights::Weights};
 use crate::{
@@ -6,11 +6,11 @@ use crate::{
     backend::{AttentionInput, Backend, FeedForward, Rope, Rows},
 };
 
-/// The largest number of tokens in one step (llama.cpp's micro-batch, `n_ubatch`). A longer prompt
+/// Limits the number of tokens in one step (llama.cpp's micro-batch, `n_ubatch`). A longer prompt
 /// takes several steps.
 pub const STEP_TOKENS: usize = 64;
 
-/// A loaded model with its KV cache.
+/// Holds a loaded model with its KV cache.
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -33,9 +33,9 @@ pub const STEP_TOKENS: usize = 64;
 /// # }).unwrap();
 /// ```
 pub struct Model<B: Backend> {
-    /// The model's shape and switches.
+    /// Holds the model's shape and switches.
     pub config: ModelConfig,
-    /// The backend that holds the weights and computes.
+    /// Is the backend, which holds the weights and computes.
     pub backend: B,
     weights: Weights<B::Buf>,
     rope: Rope,
@@ -45,20 +45,20 @@ pub struct Model<B: Backend> {
     pub(super) cached_tokens: usize,
     pub(super) ahead: DecodeAhead,
     interrupted: Option<InterruptedStep>,
-    /// The logits that the host samples from, `[vocab]`.
+    /// Holds the logits that the host samples from, `[vocab]`.
     pub(super) logits: Vec<f32>,
 }
 
-/// The input of a step.
+/// Tells what a step evaluates.
 #[derive(Clone, Copy)]
 pub(super) enum Input<'a> {
-    /// These tokens.
+    /// The step evaluates these tokens.
     Tokens(&'a [u32]),
-    /// The token that the step before sampled on the device.
+    /// The step evaluates the token that the step before sampled on the device.
     Sampled,
 }
 
-/// A step that was interrupted between two layers.
+/// Holds a step that was interrupted between two layers.
 struct InterruptedStep {
     tokens: Vec<u32>,
     layers_done: usize,

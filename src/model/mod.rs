@@ -1,4 +1,4 @@
-//! The decoder: one forward pass for every architecture.
+//! Runs models: one forward pass serves every architecture.
 
 pub mod arch;
 pub mod config;

@@ -1,4 +1,4 @@
-//! A step that samples: on the host from the logits, or on the device, several steps ahead.
+//! Runs a step and samples: on the host from the logits, or on the device, several steps ahead.
 //!
 //! The device decodes ahead because reading a token back takes longer than computing it. Only the
 //! tokens that the host has read count as cached. A step that is not wanted after all (the answer
@@ -11,7 +11,7 @@ use crate::{
     backend::{Backend, Rows, sampling::TokenSampler},
 };
 
-/// The result of a step.
+/// Tells what came of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum StepOutcome {
     /// The step was interrupted. Holds the share of its layers that is done, below 1. Nothing is

@@ -1,4 +1,4 @@
-//! The weights of a model under GGUF's names: which tensors the file must have, and where each
+//! Sorts the weights of a model by GGUF's names: which tensors the file must have, and where each
 //! goes.
 
 use super::config::ModelConfig;
@@ -9,52 +9,53 @@ use crate::{
 };
 use std::collections::HashMap;
 
-/// The weights of a model. Matrices are `[rows, cols]`, with a row for each output.
+/// Holds the weights of a model. Matrices are `[rows, cols]`, with a row for each output.
 pub struct Weights<Buf> {
-    /// The token embeddings, `[vocab, embedding]`.
+    /// Holds the token embeddings, `[vocab, embedding]`.
     pub token_embd: Weight<Buf>,
-    /// The weights of each layer.
+    /// Holds the weights of each layer.
     pub layers: Vec<Layer<Buf>>,
-    /// The scale of the last RMSNorm, `[embedding]`.
+    /// Holds the scale of the last RMSNorm, `[embedding]`.
     pub output_norm: Weight<Buf>,
-    /// The output matrix (LM head), `[vocab, embedding]`. `None` where it is the token embeddings
-    /// (tied).
+    /// Holds the output matrix (LM head), `[vocab, embedding]`. `None` where it is the token
+    /// embeddings (tied).
     pub output: Option<Weight<Buf>>,
 }
 
-/// The weights of one layer. `q` is short for `heads * head_dim`, `kv` for `kv_heads * head_dim`.
+/// Holds the weights of one layer. In their shapes, `q` is short for `heads * head_dim` and `kv` for
+/// `kv_heads * head_dim`.
 pub struct Layer<Buf> {
-    /// The scale of the RMSNorm before attention, `[embedding]`.
+    /// Scales the RMSNorm before attention, `[embedding]`.
     pub attn_norm: Weight<Buf>,
-    /// The projection to queries, `[q, embedding]`.
+    /// Projects to queries, `[q, embedding]`.
     pub attn_q: Weight<Buf>,
-    /// The projection to keys, `[kv, embedding]`.
+    /// Projects to keys, `[kv, embedding]`.
     pub attn_k: Weight<Buf>,
-    /// The projection to values, `[kv, embedding]`.
+    /// Projects to values, `[kv, embedding]`.
     pub attn_v: Weight<Buf>,
-    /// The bias of the queries, `[q]`.
+    /// Is added to the queries, `[q]`.
     pub attn_q_bias: Option<Weight<Buf>>,
-    /// The bias of the keys, `[kv]`.
+    /// Is added to the keys, `[kv]`.
     pub attn_k_bias: Option<Weight<Buf>>,
-    /// The bias of the values, `[kv]`.
+    /// Is added to the values, `[kv]`.
     pub attn_v_bias: Option<Weight<Buf>>,
-    /// The projection of what attention returns, `[embedding, q]`.
+    /// Projects what attention returns, `[embedding, q]`.
     pub attn_output: Weight<Buf>,
-    /// The scale of the RMSNorm before the feed-forward network, `[embedding]`.
+    /// Scales the RMSNorm before the feed-forward network, `[embedding]`.
     pub ffn_norm: Weight<Buf>,
-    /// The gate of the feed-forward network, `[feed_forward, embedding]`.
+    /// Projects to the gate of the feed-forward network, `[feed_forward, embedding]`.
     pub ffn_gate: Weight<Buf>,
-    /// The projection up of the feed-forward network, `[feed_forward, embedding]`.
+    /// Projects up in the feed-forward network, `[feed_forward, embedding]`.
     pub ffn_up: Weight<Buf>,
-    /// The projection down of the feed-forward network, `[embedding, feed_forward]`.
+    /// Projects down in the feed-forward network, `[embedding, feed_forward]`.
     pub ffn_down: Weight<Buf>,
 }
 
-/// The name of the tensor that divides the RoPE frequencies (llama 3's scaling). The host reads
+/// Names the tensor that divides the RoPE frequencies (llama 3's scaling). The host reads
 /// this tensor, no backend does.
 pub const ROPE_FREQS: &str = "rope_freqs.weight";
 
-/// A tensor that the forward pass uses.
+/// Describes a tensor that the forward pass uses.
 struct Expected {
     name: String,
     rows: usize,

@@ -4,7 +4,7 @@ use crate::{Code, Error, Result};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// The options of a call that have not been taken.
+/// Holds the options of a call that have not been taken.
 pub struct Fields {
     rest: Map<String, Value>,
     taken: Vec<&'static str>,

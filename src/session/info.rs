@@ -1,4 +1,4 @@
-//! What a page shows of the model that it loaded.
+//! Tells a page what it loaded.
 
 use super::engine::AnyModel;
 use crate::{
@@ -7,29 +7,29 @@ use crate::{
 };
 use serde::Serialize;
 
-/// A loaded model: its file, its sizes and where it runs.
+/// Describes a loaded model: its file, its sizes and where it runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelInfo {
-    /// What the file says of itself. Its fields are those of the model in JSON.
+    /// Holds what the file says of itself. In JSON its fields are beside those below.
     #[serde(flatten)]
     pub file: FileInfo,
-    /// The number of layers (GGUF's `block_count`).
+    /// Counts the layers (GGUF's `block_count`).
     pub block_count: usize,
-    /// The number of tokens in the vocabulary.
+    /// Counts the tokens in the vocabulary.
     pub vocab_size: usize,
-    /// The number of tokens that the KV cache holds.
+    /// Tells how many tokens the KV cache holds.
     pub context_tokens: usize,
-    /// Whether the file has a chat template.
+    /// Tells whether the file has a chat template.
     pub has_chat_template: bool,
-    /// The backend that the model runs on: "cpu" or "gpu".
+    /// Names the backend that the model runs on: "cpu" or "gpu".
     pub backend: &'static str,
-    /// The name of the GPU.
+    /// Names the GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
-    /// The build of the engine, named by the instructions that it may use: "native", "simd",
+    /// Names the build of the engine by the instructions that it may use: "native", "simd",
     /// "relaxed" or "threads".
     pub build: &'static str,
-    /// The number of CPU threads that compute.
+    /// Counts the CPU threads that compute.
     pub threads: usize,
 }
 
@@ -50,7 +50,7 @@ impl From<&Loaded<AnyModel>> for ModelInfo {
     }
 }
 
-/// The name of this build.
+/// Names this build.
 const BUILD: &str = if cfg!(not(target_arch = "wasm32")) {
     "native"
 } else if cfg!(target_feature = "atomics") {

@@ -1,4 +1,4 @@
-//! A chat with a model: messages in, text out, piece by piece.
+//! Chats with a model: takes messages and gives text, piece by piece.
 
 pub mod engine;
 pub mod fields;
@@ -28,7 +28,7 @@ use engine::AnyModel;
 use request::ChatRequest;
 use serde_json::{Value, json};
 
-/// A model with its tokenizer and chat template, and the conversation in its KV cache.
+/// Holds a model with its tokenizer and chat template, and the conversation in its KV cache.
 ///
 /// A session writes one answer at a time: [`Session::start`] takes the request, [`Session::next`]
 /// returns one event after another until there is none.

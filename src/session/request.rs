@@ -1,4 +1,4 @@
-//! A request for an answer, in the OpenAI API's shape and names.
+//! Reads a request for an answer, in the OpenAI API's shape and names.
 
 use super::fields::Fields;
 use crate::{
@@ -8,24 +8,24 @@ use crate::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// A chat request: what to answer, and how.
+/// Tells a session what to answer, and how.
 #[derive(Clone, Debug, Default)]
 pub struct ChatRequest {
-    /// The messages, objects with `role` and `content`, as the chat template takes them.
+    /// Holds the messages: objects with `role` and `content`, as the chat template takes them.
     pub messages: Vec<Value>,
-    /// The tools that the model may call, an array of OpenAI's tool objects.
+    /// Holds the tools that the model may call: an array of OpenAI's tool objects.
     pub tools: Option<Value>,
-    /// The largest number of tokens in the answer.
+    /// Limits the number of tokens in the answer.
     pub max_tokens: Option<usize>,
-    /// How tokens are sampled.
+    /// Sets how tokens are sampled.
     pub sampling: SamplingOptions,
-    /// The strings that end the answer and are no part of it.
+    /// Lists the strings that end the answer and are no part of it.
     pub stop: Vec<String>,
-    /// What to do when prompt and answer outgrow the context.
+    /// Sets what happens when prompt and answer outgrow the context.
     pub context_overflow: ContextOverflow,
 }
 
-/// OpenAI's `stop`: one string, or several.
+/// Holds OpenAI's `stop`: one string, or several.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a string or an array of strings")]
 enum Stop {

@@ -5,13 +5,13 @@ use super::{Session, engine::AnyModel};
 use crate::{Code, Error, Result, generate::Decoder, model::STEP_TOKENS};
 use serde::Serialize;
 
-/// How likely the model finds each token of a text.
+/// Tells how likely the model finds each token of a text.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Score {
-    /// The natural logarithm of each token's probability, given the tokens before it,
+    /// Holds the natural logarithm of each token's probability, given the tokens before it,
     /// `[tokens - 1]`: the first token has none before it.
     pub log_probabilities: Vec<f32>,
-    /// The most likely token after each token, `[tokens]`.
+    /// Holds the most likely token after each token, `[tokens]`.
     pub most_likely: Vec<u32>,
 }
 

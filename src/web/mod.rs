@@ -1,4 +1,4 @@
-//! The class that JavaScript sees, which passes calls on and has no logic of its own.
+//! Defines the class that JavaScript sees, which passes calls on and has no logic of its own.
 
 mod convert;
 mod options;
@@ -26,12 +26,12 @@ use std::{
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
-/// A model that is being loaded, or is ready to answer. JavaScript sees the class as `Engine`.
-/// Every error that it throws has a `code` and a `message`.
+/// Holds a model that is being loaded, or is ready to answer. JavaScript sees the class as
+/// `Engine`. Every error that it throws has a `code` and a `message`.
 #[wasm_bindgen(js_name = Engine)]
 pub struct WasmEngine {
     state: Rc<Cell<State>>,
-    /// The thread pool's places for workers that have not been taken.
+    /// Holds the thread pool's places for workers that have not been taken.
     worker_slots: RefCell<Vec<WorkerSlot>>,
 }
 

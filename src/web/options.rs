@@ -8,7 +8,7 @@ use crate::{
 };
 use wasm_bindgen::JsValue;
 
-/// The largest number of threads that is accepted, which is more than any tab is given.
+/// Limits the number of threads to more than any tab is given.
 const MAX_THREADS: usize = 64;
 
 /// Reads `{context_tokens?, threads?}`. Returns the loader's options and the number of threads.

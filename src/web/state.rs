@@ -1,4 +1,4 @@
-//! The states of an engine: loading, ready, writing.
+//! Keeps the state of an engine: loading, ready or writing.
 
 use crate::{
     Code, Error, Result,
@@ -6,8 +6,8 @@ use crate::{
     session::{Session, engine::AnyLoader, info::ModelInfo},
 };
 
-/// What an engine is doing. A call that works with the state takes it out of its cell, so that no
-/// call meets another one's borrow.
+/// Tells what an engine is doing. A call that works with the state takes it out of its cell, so
+/// that no call meets another one's borrow.
 #[derive(Default)]
 pub(super) enum State {
     /// The model's file is being pushed.

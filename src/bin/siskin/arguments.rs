@@ -1,9 +1,9 @@
-//! The arguments of the command line.
+//! Reads the arguments of the command line.
 
 use siskin::{Code, Error, Result};
 use std::str::FromStr;
 
-/// The words of the command line, and its options `--name value`.
+/// Holds the words of the command line, and its options `--name value`.
 pub struct Arguments {
     words: Vec<String>,
     options: Vec<(String, String)>,

@@ -23,8 +23,8 @@ use siskin::{
 };
 use std::path::Path;
 
-/// The relative difference from which a tensor counts as wrong. The CPU rounds activations to 8
-/// bits and the GPU does not, which alone makes a difference of some hundredths.
+/// Sets the relative difference from which a tensor counts as wrong. The CPU rounds activations to
+/// 8 bits and the GPU does not, which alone makes a difference of some hundredths.
 const MAX_DIFFERENCE: f64 = 0.1;
 
 /// Prints the difference of each tensor, and the first that is far off.

@@ -18,7 +18,8 @@ use std::{
     path::Path,
 };
 
-/// The types that a model can be converted to, with their numbers in llama.cpp's `llama_ftype`.
+/// Lists the types that a model can be converted to, with their numbers in llama.cpp's
+/// `llama_ftype`.
 const TARGETS: [(DType, u32); 8] = [
     (DType::F32, 0),
     (DType::F16, 1),
@@ -30,7 +31,7 @@ const TARGETS: [(DType, u32); 8] = [
     (DType::Q8_0, 7),
 ];
 
-/// The number of weights that are dequantized at a time, a multiple of every block length.
+/// Sets how many weights are dequantized at a time, a multiple of every block length.
 const CHUNK_WEIGHTS: usize = 1 << 20;
 
 /// Writes the model at IN to OUT with its matrices in the type of `--type`.

@@ -4,9 +4,9 @@ use crate::product::{COLS, Product, ROWS, TOKENS, sum};
 use siskin::{Result, backend::cpu::Cpu, quant::DType};
 use std::{hint::black_box, time::Instant};
 
-/// The shortest time that a measurement is repeated for; its best run counts.
+/// Sets for how long at least a measurement is repeated; its best run counts.
 const MIN_SECONDS: f64 = 0.5;
-/// The bytes that are read to measure the speed of memory: more than caches hold.
+/// Sets how many bytes are read to measure the speed of memory: more than caches hold.
 const READ_BYTES: usize = 256 << 20;
 
 /// Prints a row for each format: billions of multiply-adds a second for each of [`TOKENS`], and the

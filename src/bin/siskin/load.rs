@@ -8,7 +8,7 @@ use siskin::{
 };
 use std::{num::NonZero, path::Path, time::Instant};
 
-/// The largest number of threads without `--threads`: decoding is bound by memory, so more threads
+/// Limits the number of threads without `--threads`: decoding is bound by memory, so more threads
 /// gain little.
 const MAX_DEFAULT_THREADS: usize = 8;
 

@@ -1,4 +1,4 @@
-//! The command line: runs a model file natively, shows, converts and measures it.
+//! Runs the command line: answers from a model file, shows it, converts it and measures it.
 
 mod arguments;
 mod bench;
@@ -18,7 +18,7 @@ use files::show;
 use siskin::{Code, Error, Result};
 use std::process::ExitCode;
 
-/// The text of `siskin help`. Its lines are as wide as the table of commands needs.
+/// Is the text of `siskin help`, whose table of commands needs lines of more than 100 columns.
 const HELP: &str = "siskin: small language models, from GGUF files
 
   siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]

@@ -1,4 +1,4 @@
-//! A matrix product to be timed, which `siskin bench --kernels` and its wasm twin
+//! Makes a matrix product to be timed, which `siskin bench --kernels` and its wasm twin
 //! (scripts/bench/kernels.rs) share.
 
 use siskin::{
@@ -8,24 +8,25 @@ use siskin::{
     tensor::Weight,
 };
 
-/// The rows of the matrix. It has 67 M weights, 38 MB with 4 bits: more than caches hold.
+/// Sets the number of rows of the matrix. It has 67 M weights, 38 MB with 4 bits: more than caches
+/// hold.
 pub const ROWS: usize = 16384;
-/// The columns of the matrix.
+/// Sets the number of columns of the matrix.
 pub const COLS: usize = 4096;
-/// The numbers of tokens that are timed: one as in decode, the tile of a few tokens, and a whole
-/// step as in prefill.
+/// Lists the numbers of tokens that are timed: one as in decode, the tile of a few tokens, and a
+/// whole step as in prefill.
 pub const TOKENS: [usize; 3] = [1, 4, 64];
 
-/// The largest number of tokens in a product.
+/// Limits the number of tokens in a product.
 const MAX_TOKENS: usize = 64;
-/// The number of rows that are filled at a time.
+/// Sets how many rows are filled at a time.
 const FILL_ROWS: usize = 64;
-/// The epsilon of the RMSNorm before the product.
+/// Sets the epsilon of the RMSNorm before the product.
 const EPS: f32 = 1e-6;
 
 type Matrix = Weight<<Cpu as Backend>::Buf>;
 
-/// A matrix and the activations that it is multiplied with.
+/// Holds a matrix and the activations that it is multiplied with.
 pub struct Product {
     cpu: Cpu,
     step: <Cpu as Backend>::Step,

@@ -14,13 +14,13 @@ use std::{
     path::Path,
 };
 
-/// The number of bytes that a page verifies at a time (`CHUNK_BYTES` in www/lib/model/record.js).
+/// Sets how many bytes a page verifies at a time (`CHUNK_BYTES` in www/lib/model/record.js).
 /// Every shard but the last is a whole number of chunks.
 const CHUNK_BYTES: u64 = 8 << 20;
-/// The default size of a shard: below the 25 MiB that some hosts allow for a file.
+/// Sets the size of a shard without `--max`: below the 25 MiB that some hosts allow for a file.
 const DEFAULT_MAX: &str = "24MiB";
 
-/// The content of `manifest.json`.
+/// Is the content of `manifest.json`.
 #[derive(Serialize)]
 struct Manifest<'a> {
     siskin_manifest: u32,
@@ -38,7 +38,7 @@ struct Manifest<'a> {
     shards: Vec<Shard>,
 }
 
-/// A shard's entry in the manifest.
+/// Describes a shard in the manifest.
 #[derive(Serialize)]
 struct Shard {
     file: String,

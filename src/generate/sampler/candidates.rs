@@ -1,15 +1,15 @@
-//! The tokens that can be sampled, and the filters that drop some of them.
+//! Holds the tokens that can be sampled, and filters them.
 
 use crate::{Code, Error, Result};
 use std::cmp::Ordering;
 
-/// A token that can be sampled.
+/// Is a token that can be sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
-    /// The token's id.
+    /// Holds the token's id.
     pub token: u32,
-    /// The token's probability. While the filters run, this field holds its logit first and then
-    /// its probability relative to that of the most likely token.
+    /// Holds the token's probability. While the filters run, this field holds its logit first and
+    /// then its probability relative to that of the most likely token.
     pub probability: f32,
 }
 

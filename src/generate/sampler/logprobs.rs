@@ -1,27 +1,28 @@
-//! The log-probabilities of a token and of its alternatives, in the OpenAI API's shape.
+//! Computes the log-probabilities of a token and of its alternatives, in the OpenAI API's shape.
 
 use super::candidates::{Candidate, top_k};
 use crate::{backend::sampling::Logprobs, generate::vocabulary::Vocabulary};
 use serde::Serialize;
 
-/// The log-probabilities of a token of the answer.
+/// Holds the log-probabilities of a token of the answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TokenLogprob {
-    /// The token itself.
+    /// Describes the token itself. In JSON its fields are beside `top_logprobs`.
     #[serde(flatten)]
     pub chosen: Logprob,
-    /// The most likely tokens in its place, the most likely first.
+    /// Lists the most likely tokens in its place, the most likely first.
     pub top_logprobs: Vec<Logprob>,
 }
 
-/// The log-probability of one token.
+/// Holds the log-probability of one token.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Logprob {
-    /// The token's text, with U+FFFD for a part of a character.
+    /// Holds the token's text, with U+FFFD for a part of a character.
     pub token: String,
-    /// The natural logarithm of the token's probability, before penalties, temperature and filters.
+    /// Holds the natural logarithm of the token's probability, before penalties, temperature and
+    /// filters.
     pub logprob: f32,
-    /// The token's bytes, which may be a part of a UTF-8 character.
+    /// Holds the token's bytes, which may be a part of a UTF-8 character.
     pub bytes: Vec<u8>,
 }
 

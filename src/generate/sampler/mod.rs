@@ -36,10 +36,10 @@ pub struct Sampler {
     /// Counts how often each token is in the answer; 0 for a token that only the prompt has.
     counts: HashMap<u32, u32>,
     candidates: Vec<Candidate>,
-    /// The number of tokens that may be wanted after the next one.
+    /// Counts the tokens that may be wanted after the next one.
     more: usize,
     mask: Option<Mask>,
-    /// The log-probabilities of the last token, if they are wanted.
+    /// Holds the log-probabilities of the last token, if they are wanted.
     logprobs: Option<Logprobs>,
 }
 

@@ -1,9 +1,9 @@
-//! The options of sampling, and their ranges.
+//! Defines the options of sampling, and checks their ranges.
 
 use crate::{Code, Error, Result};
 use std::collections::BTreeMap;
 
-/// How to sample a token.
+/// Sets how tokens are sampled.
 ///
 /// The steps run in the order of the fields: penalties and bias change the logits, `temperature`
 /// scales them, then `top_k`, `top_p` and `min_p` each drop candidates, as in Hugging Face
@@ -120,7 +120,7 @@ impl SamplingOptions {
     }
 }
 
-/// The largest `top_logprobs`, as in the OpenAI API.
+/// Limits `top_logprobs`, as in the OpenAI API.
 const MAX_TOP_LOGPROBS: u32 = 20;
 
 fn in_range(name: &str, value: f32, low: f32, high: f32) -> Result<()> {

@@ -1,5 +1,5 @@
-//! The architecture of Llama 2 and 3, SmolLM2, TinyLlama and Mistral. Llama 3's RoPE scaling comes
-//! as the tensor `rope_freqs.weight`.
+//! Declares the architecture of Llama 2 and 3, SmolLM2, TinyLlama and Mistral. Llama 3's RoPE
+//! scaling comes as the tensor `rope_freqs.weight`.
 
 use crate::{
     backend::{Activation, RopePairs},

@@ -1,4 +1,4 @@
-//! The architectures that Siskin runs, each declared in a file of its own.
+//! Names the architectures that Siskin runs. Each is declared in a file of its own.
 
 mod llama;
 mod qwen2;
@@ -9,7 +9,7 @@ use crate::{
     format::{gguf::Gguf, quoted},
 };
 
-/// The values of `general.architecture` that Siskin runs.
+/// Lists the values of `general.architecture` that Siskin runs.
 pub const SUPPORTED: &[&str] = &["llama", "qwen2"];
 
 /// Reads the config of the model in this file.

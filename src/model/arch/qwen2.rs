@@ -1,4 +1,4 @@
-//! The architecture of Qwen2 and Qwen2.5, Coder included: llama with biases on q, k and v.
+//! Declares the architecture of Qwen2 and Qwen2.5, Coder included: llama with biases on q, k and v.
 
 use crate::{
     backend::{Activation, RopePairs},
