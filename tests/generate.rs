@@ -8,7 +8,8 @@ use siskin::{
     generate::{
         STEP_TOKENS,
         event::{Event, FinishReason, Usage},
-        generator::{ContextOverflow, GenerateOptions, Generator},
+        generator::Generator,
+        options::{ContextOverflow, GenerateOptions},
         prefill_chunker::PrefillChunker,
         sampler::SamplingOptions,
         stop::StopStrings,
@@ -391,7 +392,7 @@ fn wrong_orders_are_refused() {
     assert_eq!(
         refused(GenerateOptions {
             context_overflow: ContextOverflow::Slide,
-            head_tokens: 8,
+            keep_tokens: 8,
             ..order(vec![1; 9])
         }),
         Code::ContextFull
@@ -439,7 +440,7 @@ fn a_sliding_context_keeps_the_head_and_goes_on() {
     let mut generator = Generator::with_clock(decoder, Box::new(move || clock.get()));
     let sliding = GenerateOptions {
         context_overflow: ContextOverflow::Slide,
-        head_tokens: 2,
+        keep_tokens: 2,
         ..order(vec![8, 9, 5, 5, 5, 5])
     };
     generator.start(sliding, &words).unwrap();
@@ -468,7 +469,7 @@ fn sliding_cuts_where_a_turn_ends() {
     let prompt = vec![8, 9, 5, 5, 5, 5, 5, 5, 5, 5, 5, end, 6, 6, 6, 6, 6, 6];
     let sliding = GenerateOptions {
         context_overflow: ContextOverflow::Slide,
-        head_tokens: 2,
+        keep_tokens: 2,
         ..order(prompt)
     };
     let last = answer(&mut generator, &words, sliding).1;

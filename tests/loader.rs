@@ -107,14 +107,14 @@ fn facts_are_the_files() {
     let loaded = load(&ModelFile::small(DType::Q8_0).to_bytes()).expect("a model");
     assert_eq!(
         (
-            loaded.facts.name.as_str(),
-            loaded.facts.architecture.as_str(),
-            loaded.facts.file_type
+            loaded.file.name.as_str(),
+            loaded.file.architecture.as_str(),
+            loaded.file.file_type
         ),
         ("Small", "llama", "Q8_0")
     );
     assert_eq!(
-        loaded.facts.parameter_count,
+        loaded.file.parameter_count,
         32 + 3 * WIDTH + WIDTH * (5 * WIDTH + 2 * 64 + 2 * VOCAB)
     );
     assert_eq!(loaded.model.context_tokens(), TRAINED_CONTEXT as usize);
@@ -459,10 +459,7 @@ fn tensors_too_large_to_count_are_refused_or_ignored() {
     patch(&mut file, second, &(1_u64 << 63).to_le_bytes());
     let second_offset = (first_offset + (1 << 63) / 256 * 84).next_multiple_of(32);
     patch(&mut file, second + 12, &second_offset.to_le_bytes());
-    assert_eq!(
-        load(&file).expect("a model").facts.parameter_count,
-        u64::MAX
-    );
+    assert_eq!(load(&file).expect("a model").file.parameter_count, u64::MAX);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use siskin::{
     generate::{
         Decoder,
         event::{Event, FinishReason, Usage},
-        generator::ContextOverflow,
+        options::ContextOverflow,
         sampler::SamplingOptions,
     },
     session::{Session, request::ChatRequest},

@@ -1,6 +1,6 @@
 //! The backends that exist. Nothing to the left of the session knows that there is more than one.
 
-use super::{Session, probe::probe};
+use super::probe::probe;
 use crate::{
     Result,
     backend::{
@@ -8,7 +8,7 @@ use crate::{
         cpu::Cpu,
         gpu::{Gpu, Timing},
     },
-    generate::{Decoder, Outcome, sampler::Sampler},
+    generate::{Decoder, StepOutcome, sampler::Sampler},
     loader::{Loaded, Loader, Options},
     model::Model,
 };
@@ -177,13 +177,6 @@ impl AnyModel {
     }
 }
 
-impl Session {
-    /// Lets go of the backend, and of its memory, before another one takes its place.
-    pub fn abandon(&mut self) {
-        self.generator.decoder_mut().abandon();
-    }
-}
-
 impl Decoder for AnyModel {
     fn vocab_size(&self) -> usize {
         with_any!(self, model => model.vocab_size())
@@ -210,7 +203,7 @@ impl Decoder for AnyModel {
         tokens: &[u32],
         sampler: Option<&mut Sampler>,
         pause: &mut impl FnMut() -> bool,
-    ) -> Result<Outcome> {
+    ) -> Result<StepOutcome> {
         with_any!(self, model => model.step(tokens, sampler, pause).await)
     }
 }

@@ -17,7 +17,7 @@ use siskin::{
     },
     generate::sampler::{Sampler, SamplingOptions},
     loader::{Loader, Options},
-    model::{Model, Outcome},
+    model::{Model, StepOutcome},
     quant::DType,
 };
 use std::time::Instant;
@@ -27,7 +27,7 @@ const WINDOW: u64 = 20;
 /// The token that follows.
 fn next(model: &mut Model<Gpu>, tokens: &[u32], sampler: &mut Sampler) -> u32 {
     match pollster::block_on(model.step(tokens, Some(sampler), &mut || false)).unwrap() {
-        Outcome::Done(Some(token)) => token,
+        StepOutcome::Done(Some(token)) => token,
         other => panic!("{other:?}"),
     }
 }

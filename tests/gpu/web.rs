@@ -1,4 +1,5 @@
-//! The checks of `parity.rs` for JavaScript to run: wasm that tests/e2e/gpu_parity.test.mjs opens in browsers.
+//! The checks of `parity.rs` for JavaScript to run: wasm that tests/e2e/gpu_parity.test.mjs opens
+//! in browsers.
 #![cfg(target_arch = "wasm32")]
 
 mod attention;

@@ -1,4 +1,5 @@
-//! The CPU's kernels against plain arithmetic in f64. `tests/web/main.rs` runs the same in a browser.
+//! The CPU's kernels against plain arithmetic in f64. `tests/web/main.rs` runs the same in a
+//! browser.
 
 mod attention;
 #[cfg(not(target_arch = "wasm32"))]

@@ -2,7 +2,7 @@
 
 use siskin::{
     Result,
-    generate::{Decoder, Outcome, STEP_TOKENS, Vocabulary, sampler::Sampler},
+    generate::{Decoder, STEP_TOKENS, StepOutcome, Vocabulary, sampler::Sampler},
 };
 use std::{
     cell::Cell,
@@ -179,7 +179,7 @@ impl Decoder for Scripted {
         tokens: &[u32],
         sampler: Option<&mut Sampler>,
         pause: &mut impl FnMut() -> bool,
-    ) -> Result<Outcome> {
+    ) -> Result<StepOutcome> {
         let fits = self.cache.len() + tokens.len() <= self.context_tokens;
         assert!(
             !tokens.is_empty() && tokens.len() <= STEP_TOKENS && fits,
@@ -198,20 +198,20 @@ impl Decoder for Scripted {
             self.longest_ms = self.longest_ms.max(self.clock.get() - begin_ms);
             if blocks < Self::BLOCKS && pause() {
                 self.begun = Some((tokens.to_vec(), blocks));
-                return Ok(Outcome::Paused(blocks as f32 / Self::BLOCKS as f32));
+                return Ok(StepOutcome::Paused(blocks as f32 / Self::BLOCKS as f32));
             }
         }
         self.cache.extend_from_slice(tokens);
         self.longest_cache = self.longest_cache.max(self.cache.len());
         self.chunks.push(tokens.len());
         let Some(sampler) = sampler else {
-            return Ok(Outcome::Done(None));
+            return Ok(StepOutcome::Done(None));
         };
         let next = self.script.pop_front().expect("the script has ended");
         let mut logits = vec![if next == Self::NAN { f32::NAN } else { 0.0 }; self.vocab_size];
         if let Some(logit) = logits.get_mut(next as usize) {
             *logit = 10.0;
         }
-        Ok(Outcome::Done(Some(sampler.sample(&mut logits)?)))
+        Ok(StepOutcome::Done(Some(sampler.sample(&mut logits)?)))
     }
 }

@@ -1,32 +1,33 @@
-//! How likely the model found a token and its likeliest alternatives, in the OpenAI API's shape.
+//! Computes the log-probabilities of a token and of its alternatives, in the OpenAI API's shape.
 
-use super::{
-    Vocabulary,
-    sampler::{Candidate, keep_largest},
-};
-use crate::backend::sampling::Logprobs;
+use super::candidates::{Candidate, top_k};
+use crate::{backend::sampling::Logprobs, generate::vocabulary::Vocabulary};
 use serde::Serialize;
 
-/// A token that was chosen.
+/// Holds the log-probabilities of a token of the answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TokenLogprob {
+    /// Describes the token itself. In JSON its fields are beside `top_logprobs`.
     #[serde(flatten)]
     pub chosen: Logprob,
-    /// The likeliest tokens in its place, likeliest first.
+    /// Lists the most likely tokens in its place, the most likely first.
     pub top_logprobs: Vec<Logprob>,
 }
 
+/// Holds the log-probability of one token.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Logprob {
-    /// Its text; half a character is shown as U+FFFD.
+    /// Holds the token's text, with U+FFFD for a part of a character.
     pub token: String,
-    /// The natural logarithm of its probability, before penalties, temperature and filters.
+    /// Holds the natural logarithm of the token's probability, before penalties, temperature and
+    /// filters.
     pub logprob: f32,
-    /// Its text as UTF-8, whole or not.
+    /// Holds the token's bytes, which may be a part of a UTF-8 character.
     pub bytes: Vec<u8>,
 }
 
 impl TokenLogprob {
+    /// Shapes the log-probabilities of `token`.
     pub fn new(token: u32, logprobs: &Logprobs, vocabulary: &impl Vocabulary) -> Self {
         let logprob = |token: u32, logprob: f32| {
             let bytes = vocabulary.token_bytes(token).to_vec();
@@ -39,7 +40,7 @@ impl TokenLogprob {
         let top_logprobs = logprobs
             .top
             .iter()
-            .map(|&(token, likelihood)| logprob(token, likelihood))
+            .map(|&(token, value)| logprob(token, value))
             .collect();
         Self {
             chosen: logprob(token, logprobs.chosen),
@@ -49,7 +50,8 @@ impl TokenLogprob {
 }
 
 impl Logprobs {
-    /// Of `logits` `[vocab]`, with the `top` likeliest tokens.
+    /// Computes the log-probabilities of `token` and of the `top` most likely tokens from `logits`,
+    /// `[vocab]`: `logit - max - ln(sum(exp(logits - max)))`.
     pub fn of(token: u32, top: usize, logits: &[f32]) -> Self {
         let max = logits
             .iter()
@@ -61,14 +63,14 @@ impl Logprobs {
         let log_sum = (f64::from(max) + sum.ln()) as f32;
         let mut candidates: Vec<Candidate> = Vec::new();
         if top > 0 {
-            keep_largest(logits, top, &mut candidates);
+            top_k(logits, top, &mut candidates);
         }
         let chosen = logits
             .get(token as usize)
             .copied()
             .unwrap_or(f32::NEG_INFINITY)
             - log_sum;
-        // As it comes from there, a candidate's probability is its logit.
+        // `top_k` leaves the logits in the candidates' field `probability`.
         Self {
             chosen,
             top: candidates
