@@ -273,13 +273,13 @@ fn levels_fit_seven_bits_and_eight() {
     for dtype in DType::ALL.iter().filter(|dtype| dtype.block_len() > 1) {
         let bytes = random_blocks(*dtype, 256 * 100, &mut random);
         let mut levels = vec![Default::default(); 800];
-        dtype.levels(&bytes, &mut levels);
+        dtype.quants(&bytes, &mut levels);
         let offset = siskin::backend::cpu::packed::Layout::of(*dtype)
             .expect("a packed format")
             .offset();
         for q in levels
             .iter()
-            .flat_map(|levels: &siskin::quant::Levels| levels.q)
+            .flat_map(|levels: &siskin::quant::Quants| levels.q)
         {
             let stored = i32::from(q) + offset;
             assert!(

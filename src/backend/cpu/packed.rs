@@ -22,7 +22,7 @@ use super::simd::{Kernel, Simd, with_simd};
 use crate::{
     Code, Error, Result,
     backend::GROUP_ROWS,
-    quant::{DType, Levels},
+    quant::{DType, Quants},
 };
 use half::f16;
 
@@ -127,9 +127,9 @@ impl Packed {
     /// Repacks whole rows of `dtype`, the first of them `first_row`. Each row is written once.
     pub fn write(&mut self, dtype: DType, first_row: usize, bytes: &[u8]) {
         let row_bytes = self.cols / dtype.block_len() * dtype.block_bytes();
-        let mut levels = vec![Levels::default(); self.blocks()];
+        let mut levels = vec![Quants::default(); self.blocks()];
         for (i, row) in bytes.chunks_exact(row_bytes).enumerate() {
-            dtype.levels(row, &mut levels);
+            dtype.quants(row, &mut levels);
             let (group, lane) = ((first_row + i) / GROUP_ROWS, (first_row + i) % GROUP_ROWS);
             for (b, level) in levels.iter().enumerate() {
                 let layout = self.layout;
@@ -258,7 +258,7 @@ fn unpack(bits: u32, v: [u32; 8]) -> [u32; 8] {
     }
 }
 
-fn put(layout: Layout, block: &mut [u8], lane: usize, levels: &Levels) {
+fn put(layout: Layout, block: &mut [u8], lane: usize, levels: &Quants) {
     let (header, vectors) = block.split_at_mut(layout.header_bytes());
     let minimums = if layout.minimum {
         &levels.minimum[..layout.halves]

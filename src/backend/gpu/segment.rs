@@ -1,7 +1,7 @@
 //! A file's blocks of weights, taken apart into planes that a shader reads in whole words: levels, high bits, scales. The bits are the file's
 //! own, so nothing is rounded, and the planes take no more room than the blocks (Q4_K, Q5_K and Q6_K: 1 to 3% more).
 
-use crate::quant::{BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Levels, scale_and_min};
+use crate::quant::{BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Quants, scale_and_min};
 
 /// Columns of a block.
 pub const BLOCK: usize = 32;
@@ -69,8 +69,8 @@ pub fn segment(dtype: DType, bytes: &[u8]) -> [Vec<u8>; 4] {
         DType::F32 | DType::F16 => planes[0] = bytes.to_vec(),
         _ => {
             let blocks = bytes.len() / dtype.block_bytes() * dtype.block_len() / BLOCK;
-            let mut levels = vec![Levels::default(); blocks];
-            dtype.levels(bytes, &mut levels);
+            let mut levels = vec![Quants::default(); blocks];
+            dtype.quants(bytes, &mut levels);
             for levels in &levels {
                 push_levels(dtype, levels, &mut planes);
             }
@@ -95,7 +95,7 @@ fn level(dtype: DType) -> (u32, i8) {
     }
 }
 
-fn push_levels(dtype: DType, levels: &Levels, planes: &mut [Vec<u8>; 4]) {
+fn push_levels(dtype: DType, levels: &Quants, planes: &mut [Vec<u8>; 4]) {
     let (bits, offset) = level(dtype);
     let q = levels.q.map(|q| (q + offset) as u8);
     if bits == 8 {
@@ -117,7 +117,7 @@ fn push_levels(dtype: DType, levels: &Levels, planes: &mut [Vec<u8>; 4]) {
     }
 }
 
-fn scales(dtype: DType, bytes: &[u8], levels: &[Levels], planes: &mut [Vec<u8>; 4]) {
+fn scales(dtype: DType, bytes: &[u8], levels: &[Quants], planes: &mut [Vec<u8>; 4]) {
     match dtype {
         DType::Q4K => {
             for block in bytemuck::cast_slice::<u8, BlockQ4K>(bytes) {
