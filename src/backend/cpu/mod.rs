@@ -1,66 +1,25 @@
 //! The CPU: SIMD kernels for the matrix products and attention, plain loops for the rest.
 
 pub mod attention;
-pub mod float;
 pub mod matmul;
 pub mod ops;
-pub mod packed;
-pub mod panel;
 pub mod pool;
-pub mod quantized;
+pub mod quantize;
+pub mod repack;
 pub mod simd;
-pub mod vector;
+pub mod weight;
+
+pub use weight::Buf;
 
 use self::{
     attention::{Cache, attend},
-    float::FloatKind,
     matmul::{Input, Product, Store, matmul},
-    packed::{Layout, Packed},
     pool::Pool,
-    quantized::Quantized,
+    quantize::QuantizedActivations,
+    repack::{Layout, RepackedMatrix},
 };
 use super::{Activation, AttentionInput, Backend, Dims, FeedForward, Rows, tap_name};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
-
-/// A weight in memory.
-pub enum Buf {
-    /// Also every vector (norms, biases), whatever its type in the file.
-    F32(Vec<f32>),
-    F16(Vec<u16>),
-    BF16(Vec<u16>),
-    Packed(Packed),
-}
-
-impl Buf {
-    pub fn size_bytes(&self) -> usize {
-        match self {
-            Buf::F32(data) => 4 * data.len(),
-            Buf::F16(data) | Buf::BF16(data) => 2 * data.len(),
-            Buf::Packed(packed) => packed.size_bytes(),
-        }
-    }
-}
-
-impl Weight<Buf> {
-    /// A vector's values; empty for a packed matrix, which no caller asks for.
-    fn vector(&self) -> &[f32] {
-        match &self.buf {
-            Buf::F32(data) => data,
-            _ => &[],
-        }
-    }
-
-    /// Row `row` as f32 `[cols]`.
-    pub fn row(&self, row: usize, out: &mut [f32]) {
-        let at = row * self.cols;
-        match &self.buf {
-            Buf::F32(data) => FloatKind::F32(data).copy(at, out),
-            Buf::F16(data) => FloatKind::F16(data).copy(at, out),
-            Buf::BF16(data) => FloatKind::BF16(data).copy(at, out),
-            Buf::Packed(packed) => packed.row(row, out),
-        }
-    }
-}
 
 /// The activations of one step.
 pub struct Step {
@@ -82,7 +41,7 @@ pub struct Step {
     up: Vec<f32>,
     /// `[wanted rows, vocab]`
     logits: Vec<f32>,
-    quantized: Quantized,
+    quantized: QuantizedActivations,
 }
 
 #[derive(Default)]
@@ -114,12 +73,12 @@ impl Cpu {
         &self,
         x: &[f32],
         tokens: usize,
-        quantized: &mut Quantized,
+        quantized: &mut QuantizedActivations,
         products: [(&Weight<Buf>, &mut Vec<f32>, Store); N],
     ) {
         if let Some((w, ..)) = products
             .iter()
-            .find(|(w, ..)| matches!(w.buf, Buf::Packed(_)))
+            .find(|(w, ..)| matches!(w.buf, Buf::Repacked(_)))
         {
             quantized.set(&self.pool, x, w.cols);
         }
@@ -146,7 +105,9 @@ impl Backend for Cpu {
 
     fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
         let buf = match (dtype, Layout::of(dtype)) {
-            (_, Some(layout)) if rows > 1 => Buf::Packed(Packed::new(layout, rows, cols)?),
+            (_, Some(layout)) if rows > 1 => {
+                Buf::Repacked(RepackedMatrix::new(layout, rows, cols)?)
+            }
             (DType::F16, _) if rows > 1 => Buf::F16(zeros(rows * cols, "weights")?),
             (DType::BF16, _) if rows > 1 => Buf::BF16(zeros(rows * cols, "weights")?),
             _ => Buf::F32(zeros(rows * cols, "weights")?),
@@ -162,7 +123,7 @@ impl Backend for Cpu {
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
         let at = first_row * weight.cols;
         match &mut weight.buf {
-            Buf::Packed(packed) => packed.write(weight.dtype, first_row, bytes),
+            Buf::Repacked(packed) => packed.write(weight.dtype, first_row, bytes),
             Buf::F32(data) => {
                 let len = bytes.len() / weight.dtype.block_bytes() * weight.dtype.block_len();
                 weight.dtype.dequantize(bytes, &mut data[at..at + len]);
@@ -192,7 +153,7 @@ impl Backend for Cpu {
             a: room(dims.feed_forward.max(dims.heads * dims.head_dim))?,
             up: room(dims.feed_forward)?,
             logits: zeros(dims.vocab, "logits")?,
-            quantized: Quantized::default(),
+            quantized: QuantizedActivations::default(),
             dims: dims.clone(),
         })
     }

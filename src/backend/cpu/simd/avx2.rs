@@ -1,6 +1,6 @@
 //! AVX2 with FMA and F16C, in 128-bit registers: the same four lanes as wasm, so that one kernel serves both.
 
-use super::Simd;
+use super::vector::Simd;
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]

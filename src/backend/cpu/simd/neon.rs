@@ -1,6 +1,6 @@
 //! NEON, which every 64-bit ARM has; with `DOT` also the dot product instruction of most since 2018.
 
-use super::{F16_MASK, Simd};
+use super::vector::{F16_MASK, Simd};
 use std::arch::{aarch64::*, asm};
 
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Plain loops: the oracle for the vector units, and the fallback where there is none.
 
-use super::Simd;
+use super::vector::Simd;
 use half::{bf16, f16};
 
 #[derive(Clone, Copy)]

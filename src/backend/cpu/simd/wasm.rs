@@ -1,6 +1,6 @@
 //! wasm SIMD: plain simd128, and relaxed SIMD where the build enables it. The integer results of both are the same.
 
-use super::{F16_MASK, Simd};
+use super::vector::{F16_MASK, Simd};
 use std::{arch::wasm32::*, hint::black_box};
 
 #[derive(Clone, Copy)]

@@ -5,8 +5,8 @@
 //! first leaves: few blocks, so little work, and most of the rounding error gone (docs/accuracy.md).
 
 use super::{
-    packed::BLOCK,
     pool::{Pool, SharedMut},
+    repack::BLOCK,
     simd::{Kernel, Simd, with_simd},
 };
 use std::ops::Range;
@@ -21,7 +21,7 @@ const ROUNDING_LIMIT: f32 = 2e-4;
 
 /// 32 columns of a token: `x = scale * q`, q in -127..=127.
 #[derive(Clone, Copy, Default)]
-pub struct Block {
+pub struct BlockQ8 {
     pub q: [i8; BLOCK],
     pub scale: f32,
     /// What offsets and minimums multiply: minus the sum of q, and minus the sums of its halves.
@@ -31,12 +31,12 @@ pub struct Block {
 
 /// `[tokens, cols]`: `x = coarse + fine`, fine being zero but for the blocks with outliers.
 #[derive(Default)]
-pub struct Quantized {
+pub struct QuantizedActivations {
     tokens: usize,
     blocks: usize,
     /// `[tiles, cols / 32, tokens of the tile]`
-    coarse: Vec<Block>,
-    fine: Vec<Block>,
+    coarse: Vec<BlockQ8>,
+    fine: Vec<BlockQ8>,
     /// The blocks of `fine` with outliers in any token of the tile, ascending: `[tiles, cols / 32]`, of which the first are set.
     outliers: Vec<u32>,
     /// How many of them: `[tiles]`.
@@ -49,19 +49,19 @@ pub struct Tile<'a> {
     pub first: usize,
     pub tokens: usize,
     pub width: usize,
-    pub coarse: &'a [Block],
-    pub fine: &'a [Block],
+    pub coarse: &'a [BlockQ8],
+    pub fine: &'a [BlockQ8],
     pub outliers: &'a [u32],
 }
 
-impl Quantized {
+impl QuantizedActivations {
     /// Takes `x [tokens, cols]`; `cols` is a multiple of 32.
     pub fn set(&mut self, pool: &Pool, x: &[f32], cols: usize) {
         (self.tokens, self.blocks) = (x.len() / cols, cols / BLOCK);
         let tiles = self.tiles();
         let len = tiles * width(self.tokens) * self.blocks;
-        self.coarse.resize(len, Block::default());
-        self.fine.resize(len, Block::default());
+        self.coarse.resize(len, BlockQ8::default());
+        self.fine.resize(len, BlockQ8::default());
         self.outliers.resize(tiles * self.blocks, 0);
         self.counts.resize(tiles, 0);
         let output = Output {
@@ -85,7 +85,7 @@ impl Quantized {
     /// Column `col` of token `token` as the kernels see it: in `coarse`, and in `fine`.
     pub fn value(&self, token: usize, col: usize) -> (f64, f64) {
         let tile = self.tile(token / TILE);
-        let part = |blocks: &[Block]| {
+        let part = |blocks: &[BlockQ8]| {
             let block = &blocks[col / BLOCK * tile.width + token - tile.first];
             if block.scale == 0.0 {
                 0.0
@@ -121,8 +121,8 @@ fn width(tokens: usize) -> usize {
 
 #[derive(Clone, Copy)]
 struct Output<'a> {
-    coarse: SharedMut<'a, Block>,
-    fine: SharedMut<'a, Block>,
+    coarse: SharedMut<'a, BlockQ8>,
+    fine: SharedMut<'a, BlockQ8>,
     outliers: SharedMut<'a, u32>,
     counts: SharedMut<'a, u32>,
 }
@@ -214,7 +214,7 @@ unsafe fn limit<S: Simd>(x: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-unsafe fn put<S: Simd>(block: &mut Block, x: &[f32]) {
+unsafe fn put<S: Simd>(block: &mut BlockQ8, x: &[f32]) {
     // SAFETY: `x` and q are 32 long.
     unsafe {
         let v: [S::F32; 8] = std::array::from_fn(|i| S::load_f32(x.as_ptr().add(4 * i)));

@@ -1,6 +1,6 @@
 //! How quantized matrices lie in memory for the dot kernels: eight rows interleaved, repacked while they load.
 //!
-//! A block holds 32 columns of 8 rows. Its levels are cut into eight chunks of four columns, and a vector of 32 bytes has four bytes
+//! A block holds 32 columns of 8 rows. Its quants are cut into eight chunks of four columns, and a vector of 32 bytes has four bytes
 //! of each row: what one 32-bit lane multiplies belongs to one row, so a dot with the same four activations in every lane yields sums
 //! of rows and needs no horizontal addition.
 //!
@@ -29,7 +29,7 @@ use half::f16;
 /// Columns of a block.
 pub const BLOCK: usize = 32;
 
-/// Four levels of each row of a group.
+/// Four quants of each row of a group.
 pub const VECTOR_BYTES: usize = 4 * GROUP_ROWS;
 
 /// What the kernels are specialised on.
@@ -82,15 +82,15 @@ impl Layout {
 }
 
 /// A matrix of `rows.div_ceil(8)` groups, each `cols / 32` blocks.
-pub struct Packed {
+pub struct RepackedMatrix {
     pub layout: Layout,
     cols: usize,
     /// 16 bytes an element, so that every vector is aligned.
     data: Vec<u128>,
 }
 
-impl Packed {
-    pub fn new(layout: Layout, rows: usize, cols: usize) -> Result<Packed> {
+impl RepackedMatrix {
+    pub fn new(layout: Layout, rows: usize, cols: usize) -> Result<RepackedMatrix> {
         let vectors = rows.div_ceil(GROUP_ROWS) * (cols / BLOCK) * (layout.block_bytes() / 16);
         let data = bytemuck::allocation::try_zeroed_vec(vectors).map_err(|()| {
             Error::new(
@@ -98,7 +98,7 @@ impl Packed {
                 format!("There is no memory for {} bytes of weights. Close other tabs, or choose a smaller model.", vectors * 16),
             )
         })?;
-        Ok(Packed { layout, cols, data })
+        Ok(RepackedMatrix { layout, cols, data })
     }
 
     pub fn size_bytes(&self) -> usize {
@@ -127,13 +127,13 @@ impl Packed {
     /// Repacks whole rows of `dtype`, the first of them `first_row`. Each row is written once.
     pub fn write(&mut self, dtype: DType, first_row: usize, bytes: &[u8]) {
         let row_bytes = self.cols / dtype.block_len() * dtype.block_bytes();
-        let mut levels = vec![Quants::default(); self.blocks()];
+        let mut quants = vec![Quants::default(); self.blocks()];
         for (i, row) in bytes.chunks_exact(row_bytes).enumerate() {
-            dtype.quants(row, &mut levels);
+            dtype.quants(row, &mut quants);
             let (group, lane) = ((first_row + i) / GROUP_ROWS, (first_row + i) % GROUP_ROWS);
-            for (b, level) in levels.iter().enumerate() {
+            for (b, quants) in quants.iter().enumerate() {
                 let layout = self.layout;
-                put(layout, self.block_mut(group, b), lane, level);
+                put(layout, self.block_mut(group, b), lane, quants);
             }
         }
     }
@@ -156,7 +156,7 @@ impl Packed {
 }
 
 /// A kernel for packed matrices, made once for each layout.
-pub trait PackedKernel: Sized {
+pub trait RepackedKernel: Sized {
     /// # Safety
     /// The CPU has the instructions of `S`, and the constants are those of the matrix' layout.
     unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self);
@@ -164,7 +164,7 @@ pub trait PackedKernel: Sized {
 
 struct For<K, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(K);
 
-impl<K: PackedKernel, const BITS: u32, const HALVES: usize, const MINIMUM: bool> Kernel
+impl<K: RepackedKernel, const BITS: u32, const HALVES: usize, const MINIMUM: bool> Kernel
     for For<K, BITS, HALVES, MINIMUM>
 {
     type Output = ();
@@ -176,7 +176,7 @@ impl<K: PackedKernel, const BITS: u32, const HALVES: usize, const MINIMUM: bool>
 }
 
 /// Runs the kernel that is made for `layout`, the layout of its matrix.
-pub fn with_layout<K: PackedKernel>(layout: Layout, kernel: K) {
+pub fn with_layout<K: RepackedKernel>(layout: Layout, kernel: K) {
     match (layout.bits, layout.halves, layout.minimum) {
         (4, 1, false) => with_simd(For::<K, 4, 1, false>(kernel)),
         (4, 1, true) => with_simd(For::<K, 4, 1, true>(kernel)),
@@ -190,7 +190,7 @@ pub fn with_layout<K: PackedKernel>(layout: Layout, kernel: K) {
     }
 }
 
-/// Four levels a word, one in each byte, shifted left and right within the bytes; `mask` says which bits stay.
+/// Four quants a word, one in each byte, shifted left and right within the bytes; `mask` says which bits stay.
 fn up(word: u32, shift: u32, mask: u8) -> u32 {
     (word & repeat(mask)) << shift
 }
@@ -258,21 +258,21 @@ fn unpack(bits: u32, v: [u32; 8]) -> [u32; 8] {
     }
 }
 
-fn put(layout: Layout, block: &mut [u8], lane: usize, levels: &Quants) {
+fn put(layout: Layout, block: &mut [u8], lane: usize, quants: &Quants) {
     let (header, vectors) = block.split_at_mut(layout.header_bytes());
     let minimums = if layout.minimum {
-        &levels.minimum[..layout.halves]
+        &quants.minimum[..layout.halves]
     } else {
         &[]
     };
     for (header, &x) in header
         .chunks_exact_mut(2 * GROUP_ROWS)
-        .zip(levels.scale[..layout.halves].iter().chain(minimums))
+        .zip(quants.scale[..layout.halves].iter().chain(minimums))
     {
         header[2 * lane..][..2].copy_from_slice(&f16::from_f32(x).to_le_bytes());
     }
     let offset = layout.offset();
-    let q = levels.q.map(|q| (i32::from(q) + offset) as u8);
+    let q = quants.q.map(|q| (i32::from(q) + offset) as u8);
     let chunks = bytemuck::cast::<_, [u32; 8]>(q).map(u32::from_le);
     for (vector, word) in vectors
         .chunks_exact_mut(VECTOR_BYTES)
@@ -295,13 +295,13 @@ fn get(layout: Layout, block: &[u8], lane: usize, out: &mut [f32]) {
     let chunks = unpack(layout.bits, words);
     for (k, out) in out.iter_mut().enumerate() {
         let h = if layout.halves == 2 { k / 16 } else { 0 };
-        let level = chunks[k / 4].to_le_bytes()[k % 4];
-        let level = if layout.bits == 8 {
-            i32::from(level as i8)
+        let q = chunks[k / 4].to_le_bytes()[k % 4];
+        let q = if layout.bits == 8 {
+            i32::from(q as i8)
         } else {
-            i32::from(level)
+            i32::from(q)
         };
-        *out = half(h) * (level - layout.offset()) as f32
+        *out = half(h) * (q - layout.offset()) as f32
             - if layout.minimum {
                 half(layout.halves + h)
             } else {

@@ -7,13 +7,17 @@
 )]
 
 use super::{
-    matmul::Output,
-    packed::{Layout, Packed, PackedKernel, VECTOR_BYTES},
-    quantized::{Block, Quantized, TILE, Tile},
-    simd::Simd,
-    vector::{Masks, each_chunk},
+    operands::Output,
+    unpack::{Masks, each_chunk},
 };
-use crate::backend::GROUP_ROWS;
+use crate::backend::{
+    GROUP_ROWS,
+    cpu::{
+        quantize::{BlockQ8, QuantizedActivations, TILE, Tile},
+        repack::{Layout, RepackedKernel, RepackedMatrix, VECTOR_BYTES},
+        simd::Simd,
+    },
+};
 use std::{cell::RefCell, hint::black_box, ops::Range};
 
 thread_local! {
@@ -21,20 +25,20 @@ thread_local! {
     static PANEL: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
 }
 
-pub struct Panels<'a> {
-    pub packed: &'a Packed,
-    pub input: &'a Quantized,
+pub struct MatmulKernel<'a> {
+    pub packed: &'a RepackedMatrix,
+    pub input: &'a QuantizedActivations,
     pub output: Output<'a>,
     pub groups: Range<usize>,
 }
 
-/// Bytes of a panel's block: scales and minimums as f32 `[halves, 8]`, then the levels `[8 chunks, 8 rows, 4]`, 7 bits each. Levels of
-/// 8 bits are levels of 7 and what is left over, each with all chunks.
+/// Bytes of a panel's block: scales and minimums as f32 `[halves, 8]`, then the quants `[8 chunks, 8 rows, 4]`, 7 bits each. Levels of
+/// 8 bits are quants of 7 and what is left over, each with all chunks.
 const fn panel_block_bytes(layout: Layout) -> usize {
     2 * layout.header_bytes() + if layout.bits == 8 { 16 } else { 8 } * VECTOR_BYTES
 }
 
-impl PackedKernel for Panels<'_> {
+impl RepackedKernel for MatmulKernel<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self) {
         let layout = const {
@@ -70,7 +74,7 @@ impl PackedKernel for Panels<'_> {
     }
 }
 
-impl Panels<'_> {
+impl MatmulKernel<'_> {
     /// Eight rows by four tokens.
     #[inline(always)]
     unsafe fn tile<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
@@ -135,10 +139,10 @@ unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: b
                 S::load_f16(block.add(8 * i).cast()),
             );
         }
-        let levels = panel.add(2 * layout.header_bytes());
+        let quants = panel.add(2 * layout.header_bytes());
         each_chunk::<S, BITS>(block.add(layout.header_bytes()), masks, |i, w| {
             for g in 0..2 {
-                let to = levels.add(VECTOR_BYTES * i + 16 * g);
+                let to = quants.add(VECTOR_BYTES * i + 16 * g);
                 if BITS == 8 {
                     let [high, low] = masks.cut(w[g]);
                     S::store_bytes(to, high);
@@ -156,7 +160,7 @@ unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: b
 unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
     y: &mut [[S::F32; 2]; TILE],
     panel: *const u8,
-    blocks: *const Block,
+    blocks: *const BlockQ8,
 ) {
     let layout = const {
         Layout {
@@ -167,7 +171,7 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
     };
     // SAFETY: `panel` is a block of this layout, and there are `TILE` blocks.
     unsafe {
-        let levels = panel.add(2 * layout.header_bytes());
+        let quants = panel.add(2 * layout.header_bytes());
         let x = |t: usize| &*blocks.add(t);
         let header =
             |i: usize, g: usize| S::load_f32(panel.add(4 * (GROUP_ROWS * i + 4 * g)).cast());
@@ -191,14 +195,14 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
             });
             dots::<S>(
                 &mut sums,
-                levels.add(VECTOR_BYTES * (8 / HALVES * h)),
+                quants.add(VECTOR_BYTES * (8 / HALVES * h)),
                 blocks,
                 4 * (8 / HALVES * h),
                 8 / HALVES,
             );
             if BITS == 8 {
                 sums = sums.map(|sums| sums.map(|sum| S::twice7(sum)));
-                dots::<S>(&mut sums, levels.add(8 * VECTOR_BYTES), blocks, 0, 8);
+                dots::<S>(&mut sums, quants.add(8 * VECTOR_BYTES), blocks, 0, 8);
             }
             for t in 0..TILE {
                 let scale = S::splat(x(t).scale);
@@ -222,25 +226,25 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
 #[inline(always)]
 unsafe fn dots<S: Simd>(
     sums: &mut [[S::Sum7; 2]; TILE],
-    levels: *const u8,
-    x: *const Block,
+    quants: *const u8,
+    x: *const BlockQ8,
     col: usize,
     chunks: usize,
 ) {
     // SAFETY: as for add_block.
     unsafe {
-        let (mut levels, mut q) = (levels, (&raw const (*x).q).cast::<i8>().add(col));
+        let (mut quants, mut q) = (quants, (&raw const (*x).q).cast::<i8>().add(col));
         // Were the loop unrolled, the compiler would do one sum after the other and run out of registers: a third of the speed.
-        let end = black_box(levels.add(VECTOR_BYTES * chunks));
-        while levels < end {
-            let w = [0, 1].map(|g| S::load(levels.add(16 * g)));
+        let end = black_box(quants.add(VECTOR_BYTES * chunks));
+        while quants < end {
+            let w = [0, 1].map(|g| S::load(quants.add(16 * g)));
             for t in 0..TILE {
-                let a = S::four(q.add(size_of::<Block>() * t));
+                let a = S::four(q.add(size_of::<BlockQ8>() * t));
                 for g in 0..2 {
                     sums[t][g] = S::dot7(sums[t][g], w[g], a);
                 }
             }
-            levels = levels.add(VECTOR_BYTES);
+            quants = quants.add(VECTOR_BYTES);
             q = q.add(4);
         }
     }

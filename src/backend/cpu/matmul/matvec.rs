@@ -6,21 +6,24 @@
 )]
 
 use super::{
-    matmul::Output,
-    packed::{Layout, Packed, PackedKernel, VECTOR_BYTES},
-    quantized::{Block, Tile},
-    simd::{F16_MASK, Simd},
+    operands::Output,
+    unpack::{Masks, each_chunk},
+};
+use crate::backend::cpu::{
+    quantize::{BlockQ8, Tile},
+    repack::{Layout, RepackedKernel, RepackedMatrix, VECTOR_BYTES},
+    simd::Simd,
 };
 use std::ops::Range;
 
-pub struct Vector<'a> {
-    pub packed: &'a Packed,
+pub struct MatvecKernel<'a> {
+    pub packed: &'a RepackedMatrix,
     pub x: Tile<'a>,
     pub output: Output<'a>,
     pub groups: Range<usize>,
 }
 
-impl PackedKernel for Vector<'_> {
+impl RepackedKernel for MatvecKernel<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self) {
         let layout = const {
@@ -62,7 +65,7 @@ impl PackedKernel for Vector<'_> {
 unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
     y: &mut [S::F32; 2],
     block: *const u8,
-    x: &Block,
+    x: &BlockQ8,
     masks: &Masks<S>,
 ) {
     let layout = const {
@@ -130,122 +133,6 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
                         S::splat(scale * *minus(h) as f32),
                         y[g],
                     );
-                }
-            }
-        }
-    }
-}
-
-/// What the levels of a block are cut out with, and its scales.
-pub struct Masks<S: Simd> {
-    levels: [S::Bytes; 5],
-    f16: S::Bytes,
-}
-
-impl<S: Simd> Masks<S> {
-    /// # Safety
-    /// As for [`Simd`].
-    #[inline(always)]
-    pub unsafe fn new<const BITS: u32>() -> Self {
-        let bytes = match BITS {
-            4 => [15, 0, 0, 0, 0],
-            5 => [31, 7, 24, 8, 16],
-            6 => [63, 3, 12, 48, 0],
-            _ => [127, 1, 0, 0, 0],
-        };
-        // SAFETY: the caller's promise.
-        unsafe {
-            Self {
-                levels: bytes.map(|byte| S::mask(u32::from_ne_bytes([byte; 4]))),
-                f16: S::mask(F16_MASK),
-            }
-        }
-    }
-
-    /// A signed byte as its seven high bits and the low one, once 128 is added.
-    ///
-    /// # Safety
-    /// As for [`Simd`]; the masks are those of 8 bits.
-    #[inline(always)]
-    pub unsafe fn cut(&self, w: S::Bytes) -> [S::Bytes; 2] {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let w = S::unsign(w);
-            [
-                S::bits::<1>(w, self.levels[0]),
-                S::bits::<0>(w, self.levels[1]),
-            ]
-        }
-    }
-}
-
-/// Calls `f(i, w)` for each chunk of a block's eight rows, four rows a vector, in an order that lets go of vectors soon.
-///
-/// # Safety
-/// `vectors` points at a block's vectors.
-#[inline(always)]
-pub unsafe fn each_chunk<S: Simd, const BITS: u32>(
-    vectors: *const u8,
-    masks: &Masks<S>,
-    mut f: impl FnMut(usize, [S::Bytes; 2]),
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let m = masks.levels;
-        let v = |j: usize| [0, 1].map(|g| S::load(vectors.add(VECTOR_BYTES * j + 16 * g)));
-        match BITS {
-            4 => {
-                for j in 0..4 {
-                    let v = v(j);
-                    f(2 * j, v.map(|v| S::bits::<0>(v, m[0])));
-                    f(2 * j + 1, v.map(|v| S::bits::<4>(v, m[0])));
-                }
-            }
-            5 => {
-                let low = |v: [S::Bytes; 2]| v.map(|v| S::bits::<0>(v, m[0]));
-                let both = |a: [S::Bytes; 2], b: [S::Bytes; 2]| {
-                    [0, 1].map(|g| S::or(S::bits::<5>(a[g], m[1]), S::bits::<2>(b[g], m[2])))
-                };
-                let (v0, v1) = (v(0), v(1));
-                f(0, low(v0));
-                f(1, low(v1));
-                f(5, both(v0, v1));
-                let (v2, v3) = (v(2), v(3));
-                f(2, low(v2));
-                f(3, low(v3));
-                f(6, both(v2, v3));
-                let v4 = v(4);
-                f(4, low(v4));
-                f(
-                    7,
-                    [0, 1].map(|g| {
-                        S::or(
-                            S::or(S::bits::<5>(v4[g], m[1]), S::bits::<4>(v1[g], m[3])),
-                            S::bits::<3>(v3[g], m[4]),
-                        )
-                    }),
-                );
-            }
-            6 => {
-                for j in [0, 3] {
-                    let v = [v(j), v(j + 1), v(j + 2)];
-                    for i in 0..3 {
-                        f(j + i, v[i].map(|v| S::bits::<0>(v, m[0])));
-                    }
-                    f(
-                        6 + j / 3,
-                        [0, 1].map(|g| {
-                            S::or(
-                                S::or(S::bits::<6>(v[0][g], m[1]), S::bits::<4>(v[1][g], m[2])),
-                                S::bits::<2>(v[2][g], m[3]),
-                            )
-                        }),
-                    );
-                }
-            }
-            _ => {
-                for j in 0..8 {
-                    f(j, v(j));
                 }
             }
         }

@@ -5,64 +5,28 @@
     reason = "a tile's arrays run in step, one index for all"
 )]
 
-use super::{
-    matmul::{Input, Output},
-    simd::{Kernel, Simd, with_simd},
+use super::operands::{Input, Output};
+use crate::backend::{
+    GROUP_ROWS,
+    cpu::{
+        simd::{Kernel, Simd, with_simd},
+        weight::Floats,
+    },
 };
-use crate::backend::GROUP_ROWS;
-use half::{bf16, f16};
 use std::ops::Range;
-
-#[derive(Clone, Copy)]
-pub enum FloatKind<'a> {
-    F32(&'a [f32]),
-    F16(&'a [u16]),
-    BF16(&'a [u16]),
-}
-
-impl FloatKind<'_> {
-    /// Elements `at .. at + out.len()` as f32.
-    pub fn copy(self, at: usize, out: &mut [f32]) {
-        match self {
-            FloatKind::F32(data) => out.copy_from_slice(&data[at..][..out.len()]),
-            FloatKind::F16(data) => out
-                .iter_mut()
-                .zip(&data[at..])
-                .for_each(|(y, &x)| *y = f16::from_bits(x).to_f32()),
-            FloatKind::BF16(data) => out
-                .iter_mut()
-                .zip(&data[at..])
-                .for_each(|(y, &x)| *y = bf16::from_bits(x).to_f32()),
-        }
-    }
-
-    /// # Safety
-    /// Four elements can be read at `at`.
-    #[inline(always)]
-    unsafe fn load<S: Simd>(self, at: usize) -> S::F32 {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match self {
-                FloatKind::F32(data) => S::load_f32(data.as_ptr().add(at)),
-                FloatKind::F16(data) => S::load_f16(data.as_ptr().add(at)),
-                FloatKind::BF16(data) => S::load_bf16(data.as_ptr().add(at)),
-            }
-        }
-    }
-}
 
 /// Tokens that share one widening of the weights.
 const TILE: usize = 2;
 
 /// The rows of `groups` of a float matrix times every token.
 pub fn float_rows(
-    weights: FloatKind,
+    weights: Floats,
     cols: usize,
     input: &Input,
     output: Output,
     groups: Range<usize>,
 ) {
-    with_simd(FloatRows {
+    with_simd(FloatKernel {
         weights,
         cols,
         input,
@@ -71,15 +35,15 @@ pub fn float_rows(
     });
 }
 
-struct FloatRows<'a> {
-    weights: FloatKind<'a>,
+struct FloatKernel<'a> {
+    weights: Floats<'a>,
     cols: usize,
     input: &'a Input<'a>,
     output: Output<'a>,
     groups: Range<usize>,
 }
 
-impl Kernel for FloatRows<'_> {
+impl Kernel for FloatKernel<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -100,7 +64,7 @@ impl Kernel for FloatRows<'_> {
     }
 }
 
-impl FloatRows<'_> {
+impl FloatKernel<'_> {
     /// A group's rows by `T` tokens, four rows at a time.
     #[inline(always)]
     unsafe fn tile<S: Simd, const T: usize>(&self, group: usize, token: usize) {
