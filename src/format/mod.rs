@@ -1,8 +1,6 @@
 //! Model files: GGUF in (`gguf`), GGUF out (`write`), and the key-value pairs that describe a model (`metadata`).
 
 pub mod gguf;
-mod header;
-mod input;
 pub mod metadata;
 pub mod write;
 

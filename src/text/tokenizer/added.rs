@@ -1,7 +1,15 @@
 //! Tokens that are found whole in a text before any merging: control tokens and those a model's maker added.
 
-use super::Special;
 use super::vocab::{Kind, Vocab};
+
+/// What `<|im_start|>` in a text means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// Letters and signs like any other: for text that came from outside.
+    Plain,
+    /// The control token of that name: for a rendered prompt.
+    Parse,
+}
 
 /// A piece of text, or a token found in it.
 #[derive(Debug, PartialEq, Eq)]

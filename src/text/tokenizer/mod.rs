@@ -6,6 +6,8 @@ pub mod split;
 mod spm;
 mod vocab;
 
+pub use added::Special;
+
 use crate::error::{Code, Error, Result};
 use crate::format::metadata::{Metadata, StringArray};
 use crate::format::quoted;
@@ -15,15 +17,6 @@ use split::Splitter;
 use spm::Spm;
 use std::borrow::Cow;
 use vocab::{Kind, Vocab};
-
-/// What `<|im_start|>` in a text means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Special {
-    /// Letters and signs like any other: for text that came from outside.
-    Plain,
-    /// The control token of that name: for a rendered prompt.
-    Parse,
-}
 
 /// Names of the tokens that end an answer. Some converters call them user-defined, or forget to name them in the header. (Qwen's
 /// vocabulary also has `</s>` as a normal token, which is plain text.)

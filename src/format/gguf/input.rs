@@ -3,8 +3,7 @@
 //! A parser is an `async fn` that awaits bytes: the compiler turns it into the state machine that would else be written by hand.
 //! Nothing runs in the background and no runtime is needed; whoever has bytes calls `refill` and polls the parser.
 
-use super::malformed;
-use crate::Result;
+use crate::{Result, format::malformed};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::Poll;

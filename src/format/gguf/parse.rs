@@ -1,12 +1,12 @@
 //! A GGUF header, read from its first byte to its last.
 
-use super::gguf::{
+use super::header::{
     Gguf, MAX_COUNT, MAX_DIMS, MAX_NAME_BYTES, MAX_STRING_BYTES, TensorInfo, alignment, place,
     size_bytes,
 };
 use super::input::Input;
-use super::metadata::{Array, Metadata, StringArray, Value};
-use super::{malformed, quoted};
+use crate::format::metadata::{Array, Metadata, StringArray, Value};
+use crate::format::{malformed, quoted};
 use crate::quant::DType;
 use crate::{Code, Error, Result};
 use std::rc::Rc;

@@ -1,18 +1,9 @@
-//! GGUF, versions 2 and 3 (little-endian): what a model file holds, read from its header as it arrives.
-//!
-//! The format is described in `docs/gguf.md` of the ggml project. Nothing is believed before it is checked: counts and lengths are
-//! capped before memory is asked for, sums are checked, and tensors lie aligned, apart, and inside what a u64 counts.
+//! The header of a GGUF file: what it holds, and what it must not claim.
 
-use super::header::parse;
-use super::input::Input;
-use super::metadata::Metadata;
-use super::{malformed, quoted};
+use crate::format::{malformed, metadata::Metadata, quoted};
 use crate::quant::DType;
 use crate::{Code, Error, Result};
 use std::collections::{HashMap, HashSet};
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
 /// What a header may take at most: many times what the largest vocabulary needs.
 pub const MAX_HEADER_BYTES: u64 = 256 << 20;
@@ -25,9 +16,6 @@ pub const MAX_ALIGNMENT: u64 = 1 << 20;
 pub const MAX_DIMS: u32 = 4;
 const DEFAULT_ALIGNMENT: u64 = 32;
 const ALIGNMENT_KEY: &str = "general.alignment";
-
-/// How much of a chunk is copied at a time.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// The header of a GGUF file.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,96 +90,8 @@ impl TensorInfo {
     }
 }
 
-/// Reads a header from chunks of any size, pushed as they come; what was read is not read again.
-///
-/// ```
-/// # use siskin::{format::gguf::GgufReader, Result};
-/// # fn example(chunks: impl Iterator<Item = Vec<u8>>) -> Result<()> {
-/// let mut reader = GgufReader::new();
-/// for chunk in chunks {
-///     if let Some(gguf) = reader.push(&chunk)? {
-///         println!("{} tensors; {} bytes of the file were header", gguf.tensors.len(), reader.consumed_bytes());
-///         break;
-///     }
-/// }
-/// reader.finish()
-/// # }
-/// ```
-pub struct GgufReader {
-    input: Rc<Input>,
-    state: State,
-}
-
-enum State {
-    Reading(Pin<Box<dyn Future<Output = Result<Gguf>>>>),
-    Done,
-    Failed(Error),
-}
-
-impl Default for GgufReader {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl GgufReader {
-    pub fn new() -> Self {
-        let input = Rc::new(Input::new(MAX_HEADER_BYTES));
-        Self {
-            state: State::Reading(Box::pin(parse(input.clone()))),
-            input,
-        }
-    }
-
-    /// Takes the file's next bytes. Gives the header once, as soon as its last byte has come; later bytes are not looked at.
-    ///
-    /// Errors: `not_gguf`, `html_not_model`, `gguf_version`, `gguf_malformed`, `gguf_tensor_misaligned`, `gguf_tensor_overlap`,
-    /// `tensor_type`; after an error, the same one again.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<Option<Gguf>> {
-        let parser = match &mut self.state {
-            State::Reading(parser) => parser,
-            State::Done => return Ok(None),
-            State::Failed(error) => return Err(error.clone()),
-        };
-        for piece in chunk.chunks(PIECE_BYTES) {
-            self.input.refill(piece);
-            if let Poll::Ready(outcome) = parser
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-            {
-                self.state = match &outcome {
-                    Ok(_) => State::Done,
-                    Err(error) => State::Failed(error.clone()),
-                };
-                return outcome.map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    /// Bytes of the file read so far. Once the header is complete, this is where it ends; the padding up to `data_offset` comes next.
-    pub fn consumed_bytes(&self) -> u64 {
-        self.input.taken_bytes()
-    }
-
-    /// To be called when the file has no more bytes. Errors: `gguf_truncated` if the header is not complete, or `push`'s own.
-    pub fn finish(&self) -> Result<()> {
-        match &self.state {
-            State::Done => Ok(()),
-            State::Failed(error) => Err(error.clone()),
-            State::Reading(_) => Err(Error::new(
-                Code::GgufTruncated,
-                format!(
-                    "The file ends after {} bytes, inside its header; download it again.",
-                    self.consumed_bytes()
-                ),
-            )),
-        }
-    }
-}
-
 /// The alignment that the metadata asks for, 32 where it does not. Errors: `gguf_malformed`.
-pub(super) fn alignment(metadata: &Metadata) -> Result<u64> {
+pub(in crate::format) fn alignment(metadata: &Metadata) -> Result<u64> {
     let alignment = metadata
         .opt_u64(ALIGNMENT_KEY)
         .map_err(|_| malformed(format!("`{ALIGNMENT_KEY}` is no integer")))?;
@@ -206,7 +106,7 @@ pub(super) fn alignment(metadata: &Metadata) -> Result<u64> {
 }
 
 /// Bytes of a tensor; `None` if it is empty, a row is no whole number of blocks, or they are too many to count.
-pub(super) fn size_bytes(dtype: DType, dims: &[u64]) -> Option<u64> {
+pub(in crate::format) fn size_bytes(dtype: DType, dims: &[u64]) -> Option<u64> {
     dtype.size_bytes(dims.first().copied().unwrap_or(1))?;
     let elements = dims
         .iter()
