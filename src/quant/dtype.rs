@@ -103,8 +103,8 @@ impl DType {
         self.format().block_bytes
     }
 
-    /// Returns the size of `elements` weights in bytes; `None` if they are no whole number of blocks,
-    /// or too many to count.
+    /// Returns the size of `elements` weights in bytes; `None` if they are no whole number of
+    /// blocks, or too many to count.
     pub fn size_bytes(self, elements: u64) -> Option<u64> {
         let block_len = self.block_len() as u64;
         elements
@@ -131,8 +131,8 @@ impl DType {
         }
     }
 
-    /// Returns whether every scale and minimum (for the float types: every weight) is neither NaN nor
-    /// infinite.
+    /// Returns whether every scale and minimum (for the float types: every weight) is neither NaN
+    /// nor infinite.
     ///
     /// # Panics
     /// Panics if `bytes` is no whole number of blocks.

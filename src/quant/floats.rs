@@ -1,5 +1,5 @@
-//! F32, F16 and BF16: blocks of one weight, nothing packed. [`F16`] is also the type of every format's
-//! scales.
+//! F32, F16 and BF16: blocks of one weight, nothing packed. [`F16`] is also the type of every
+//! format's scales.
 
 use super::block::{Block, Quantize, block_bytes};
 use half::{bf16, f16};

@@ -1,8 +1,9 @@
 //! Block formats: how GGUF packs weights, one file a format.
 //!
-//! Bytes become f32 and come back, without SIMD and without a GPU. The loops are the plain ones, for what a fast kernel computes is checked against them. The formulas
-//! are ggml's (`dequantize_row_*` and `quantize_row_*_ref` in `ggml-quants.c`), and so are the names of
-//! the fields.
+//! Bytes become f32 and come back, without SIMD and without a GPU. The loops are the plain ones,
+//! for what a fast kernel computes is checked against them. The formulas are ggml's
+//! (`dequantize_row_*` and `quantize_row_*_ref` in `ggml-quants.c`), and so are the names of the
+//! fields.
 
 mod block;
 mod dtype;

@@ -3,9 +3,9 @@
 use super::block::{QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
 
-/// Weight i of group g = i / 16 is `d * scale(g) * q`, with q from -4 to 3.
-/// The low 2 bits of `q` lie in `qs` as in Q2_K; bit i / 32 of `hmask[i % 32]` is its sign: where the
-/// bit is 0, 4 is subtracted.
+/// Weight i of group g = i / 16 is `d * scale(g) * q`, with q from -4 to 3. The low 2 bits of `q`
+/// lie in `qs` as in Q2_K; bit i / 32 of `hmask[i % 32]` is its sign: where the bit is 0, 4 is
+/// subtracted.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ3K {

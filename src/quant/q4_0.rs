@@ -44,7 +44,8 @@ pub(super) fn nibble(qs: &[u8; 16], i: usize) -> u8 {
     if i < 16 { qs[i] & 15 } else { qs[i - 16] >> 4 }
 }
 
-/// Returns the first of the values with the largest magnitude, which a symmetric format meets exactly.
+/// Returns the first of the values with the largest magnitude, which a symmetric format meets
+/// exactly.
 pub(super) fn farthest_from_zero(values: &[f32; 32]) -> f32 {
     values.iter().fold(0.0, |farthest: f32, &value| {
         if value.abs() > farthest.abs() {

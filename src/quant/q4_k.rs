@@ -22,8 +22,8 @@ block_bytes!(BlockQ4K, 144);
 /// Returns the scale and the minimum, 0 to 63 each, of a group 0 to 7 of a Q4_K or Q5_K block, as
 /// ggml's `get_scale_min_k4` does.
 ///
-/// Groups 0 to 3 have a byte for each. Groups 4 to 7 have their low 4 bits in a shared byte, and their
-/// high 2 bits in the high bits of the first four groups' bytes.
+/// Groups 0 to 3 have a byte for each. Groups 4 to 7 have their low 4 bits in a shared byte, and
+/// their high 2 bits in the high bits of the first four groups' bytes.
 pub fn scale_and_min(scales: &[u8; 12], group: usize) -> (u8, u8) {
     if group < 4 {
         (scales[group] & 63, scales[group + 4] & 63)

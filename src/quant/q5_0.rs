@@ -4,8 +4,8 @@ use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
 use super::q4_0::{farthest_from_zero, inverse_or_zero};
 
-/// Weight i is `d * (q - 16)`, where `q`'s low 4 bits lie in `qs` as in Q4_0 and its fifth is bit i of
-/// `qh`.
+/// Weight i is `d * (q - 16)`, where `q`'s low 4 bits lie in `qs` as in Q4_0 and its fifth is bit i
+/// of `qh`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ5_0 {
@@ -52,7 +52,8 @@ pub(super) fn unpack(qh: [u8; 4], qs: &[u8; 16]) -> [u8; 32] {
     let word = |i: usize| {
         let nibbles = u64::from_le_bytes(std::array::from_fn(|t| qs[i % 2 * 8 + t])) >> (i / 2 * 4)
             & LOW_NIBBLES;
-        // Byte t keeps bit t alone; adding 127 sets its top bit if that was set, and 128 >> 3 is 16.
+        // Byte t keeps bit t alone; adding 127 sets its top bit if that was set, and 128 >> 3 is
+        // 16.
         let fifths = u64::from(qh[i]).wrapping_mul(EACH_BYTE) & DIAGONAL;
         (nibbles | ((fifths + 127 * EACH_BYTE) & (128 * EACH_BYTE)) >> 3).to_le_bytes()
     };

@@ -5,9 +5,9 @@ use super::floats::F16;
 
 /// Weight i of group g = i / 16 is `d * scales[g] * (q - 32)`.
 ///
-/// In each half of the block, a byte of `ql` holds the low 4 bits of weights l (low nibble) and l + 64
-/// (high nibble), l < 64, and a byte of `qh` the high 2 bits of weights l, l + 32, l + 64 and l + 96,
-/// from the low bits up.
+/// In each half of the block, a byte of `ql` holds the low 4 bits of weights l (low nibble) and l +
+/// 64 (high nibble), l < 64, and a byte of `qh` the high 2 bits of weights l, l + 32, l + 64 and l
+/// + 96, from the low bits up.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ6K {

@@ -1,7 +1,9 @@
-//! GGUF, versions 2 and 3 (little-endian): what a model file holds, read from its header as it arrives.
+//! GGUF, versions 2 and 3 (little-endian): what a model file holds, read from its header as it
+//! arrives.
 //!
-//! The format is described in `docs/gguf.md` of the ggml project. Nothing is believed before it is checked: counts and lengths are
-//! capped before memory is asked for, sums are checked, and tensors lie aligned, apart, and inside what a u64 counts.
+//! The format is described in `docs/gguf.md` of the ggml project. Nothing is believed before it is
+//! checked: counts and lengths are capped before memory is asked for, sums are checked, and tensors
+//! lie aligned, apart, and inside what a u64 counts.
 
 mod header;
 mod input;

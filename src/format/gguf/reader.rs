@@ -1,4 +1,4 @@
-//! The reader: chunks of a file in, the header out.
+//! The reader takes chunks of a file and returns its header.
 
 use super::header::{Gguf, MAX_HEADER_BYTES};
 use super::input::Input;
@@ -8,23 +8,34 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// How much of a chunk is copied at a time.
+/// A chunk is copied in pieces of this size, so that little is copied of the data behind the
+/// header.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Reads a header from chunks of any size, pushed as they come; what was read is not read again.
 ///
 /// ```
-/// # use siskin::{format::gguf::GgufReader, Result};
-/// # fn example(chunks: impl Iterator<Item = Vec<u8>>) -> Result<()> {
+/// use siskin::format::gguf::GgufReader;
+/// # use siskin::{format::{metadata::Metadata, write::GgufWriter}, quant::DType};
+/// # let mut metadata = Metadata::new();
+/// # metadata.insert("general.architecture", "llama");
+/// # let mut writer = GgufWriter::new(metadata)?;
+/// # writer.tensor("output_norm.weight", DType::F32, &[3], vec![0; 12])?;
+/// # let file = writer.to_bytes();
+///
 /// let mut reader = GgufReader::new();
-/// for chunk in chunks {
-///     if let Some(gguf) = reader.push(&chunk)? {
-///         println!("{} tensors; {} bytes of the file were header", gguf.tensors.len(), reader.consumed_bytes());
+/// let mut header = None;
+/// for chunk in file.chunks(100) {
+///     header = reader.push(chunk)?;
+///     if header.is_some() {
 ///         break;
 ///     }
 /// }
-/// reader.finish()
-/// # }
+/// reader.finish()?;
+/// let gguf = header.expect("a reader that finishes has returned its header");
+/// assert_eq!(gguf.metadata.str("general.architecture")?, "llama");
+/// assert_eq!(gguf.tensors[0].name, "output_norm.weight");
+/// # Ok::<(), siskin::Error>(())
 /// ```
 pub struct GgufReader {
     input: Rc<Input>,
@@ -44,6 +55,7 @@ impl Default for GgufReader {
 }
 
 impl GgufReader {
+    /// Makes a reader that stands at the beginning of a file.
     pub fn new() -> Self {
         let input = Rc::new(Input::new(MAX_HEADER_BYTES));
         Self {
@@ -52,10 +64,13 @@ impl GgufReader {
         }
     }
 
-    /// Takes the file's next bytes. Gives the header once, as soon as its last byte has come; later bytes are not looked at.
+    /// Takes the file's next bytes. Returns the header once, as soon as its last byte has come;
+    /// later bytes are not looked at.
     ///
-    /// Errors: `not_gguf`, `html_not_model`, `gguf_version`, `gguf_malformed`, `gguf_tensor_misaligned`, `gguf_tensor_overlap`,
-    /// `tensor_type`; after an error, the same one again.
+    /// # Errors
+    /// `not_gguf`, `html_not_model`, `gguf_version`, `gguf_malformed`, `gguf_tensor_misaligned`,
+    /// `gguf_tensor_overlap` and `tensor_type`. After an error, every call returns that error
+    /// again.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Option<Gguf>> {
         let parser = match &mut self.state {
             State::Reading(parser) => parser,
@@ -78,12 +93,17 @@ impl GgufReader {
         Ok(None)
     }
 
-    /// Bytes of the file read so far. Once the header is complete, this is where it ends; the padding up to `data_offset` comes next.
+    /// Returns the number of bytes read so far. Once the header is complete, it ends there; the
+    /// padding up to `data_offset` comes next.
     pub fn consumed_bytes(&self) -> u64 {
         self.input.taken_bytes()
     }
 
-    /// To be called when the file has no more bytes. Errors: `gguf_truncated` if the header is not complete, or `push`'s own.
+    /// Tells the reader that the file has no more bytes.
+    ///
+    /// # Errors
+    /// `gguf_truncated` if the header is not complete; the error of [`GgufReader::push`] if there
+    /// was one.
     pub fn finish(&self) -> Result<()> {
         match &self.state {
             State::Done => Ok(()),

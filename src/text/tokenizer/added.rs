@@ -1,13 +1,14 @@
-//! Tokens that are found whole in a text before any merging: control tokens and those a model's maker added.
+//! Added tokens are found whole in a text before any merging: control tokens, and those that a
+//! model's maker added.
 
 use super::vocab::{Kind, Vocab};
 
-/// What `<|im_start|>` in a text means.
+/// Says what `<|im_start|>` in a text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
-    /// Letters and signs like any other: for text that came from outside.
+    /// The name is letters and signs like any other: for text that came from outside.
     Plain,
-    /// The control token of that name: for a rendered prompt.
+    /// The name is the control token: for a rendered prompt.
     Parse,
 }
 
@@ -20,9 +21,10 @@ pub enum Part<'a> {
 
 /// The added tokens of a vocabulary, ready to be searched for.
 pub struct Added {
-    /// Ids ordered by the tokens' bytes, so that those with a common beginning lie side by side.
+    /// The ids, ordered by the tokens' bytes, so that tokens with a common beginning lie side by
+    /// side.
     sorted: Vec<u32>,
-    /// Whether some added token begins with this byte.
+    /// For each byte, whether some added token begins with it.
     begins: [bool; 256],
 }
 
@@ -48,8 +50,9 @@ impl Added {
         Added { sorted, begins }
     }
 
-    /// Cuts `text` at every added token, leftmost first and of those at one place the longest, and hands the parts over in order.
-    /// Control and unknown tokens count only with `Special::Parse`.
+    /// Cuts `text` at every added token, and hands the parts over in order. The leftmost token
+    /// comes first, and of those at one place the longest. Control and unknown tokens count only
+    /// with `Special::Parse`.
     pub fn split<'a>(
         &self,
         vocab: &Vocab,
@@ -76,7 +79,8 @@ impl Added {
         }
     }
 
-    /// Length in bytes of the longest beginning that `text` shares with some control token.
+    /// Returns the length in bytes of the longest beginning that `text` shares with some control
+    /// token.
     pub fn shared_with_control(&self, vocab: &Vocab, text: &[u8]) -> usize {
         let mut shared = 0;
         self.descend(vocab, text, |depth, tokens| {
@@ -90,7 +94,7 @@ impl Added {
     fn longest_at(&self, vocab: &Vocab, text: &[u8], special: Special) -> Option<u32> {
         let mut longest = None;
         self.descend(vocab, text, |depth, tokens| {
-            // The shortest of the tokens that begin so is sorted first.
+            // Of the tokens that begin alike, the shortest is sorted first.
             if let Some(&id) = tokens.first()
                 && vocab.bytes(id).len() == depth
                 && (special == Special::Parse || vocab.kind(id) == Kind::UserDefined)
@@ -101,7 +105,8 @@ impl Added {
         longest
     }
 
-    /// Walks down `text` byte by byte: `visit(depth, tokens)` sees the tokens that begin with its first `depth` bytes, while there are any.
+    /// Walks down `text` byte by byte: `visit(depth, tokens)` sees the tokens that begin with the
+    /// first `depth` bytes of `text`, while there are any.
     fn descend(&self, vocab: &Vocab, text: &[u8], mut visit: impl FnMut(usize, &[u32])) {
         if !text
             .first()
