@@ -1,4 +1,5 @@
-//! The CPU: SIMD kernels for the matrix products and attention, plain loops for the rest.
+//! The CPU backend has SIMD kernels for the matrix products and attention, and plain loops for the
+//! rest.
 
 pub mod attention;
 pub mod matmul;
@@ -28,26 +29,31 @@ pub struct Step {
     position: usize,
     /// The residual stream `[tokens, embedding]`.
     x: Vec<f32>,
-    /// `x` normed `[tokens, embedding]`.
+    /// The normed `x`, `[tokens, embedding]`.
     h: Vec<f32>,
-    /// `[tokens, heads, head]`
+    /// The queries `[tokens, heads, head_dim]`.
     q: Vec<f32>,
-    /// `[tokens, kv_heads, head]`
+    /// The keys `[tokens, kv_heads, head_dim]`.
     k: Vec<f32>,
+    /// The values `[tokens, kv_heads, head_dim]`.
     v: Vec<f32>,
-    /// What `project_add` takes: `[tokens, heads * head]` of attention or `[tokens, feed_forward]`.
+    /// The input of `project_add`: attention's `[tokens, heads * head_dim]`, or the gated
+    /// `[tokens, feed_forward]`.
     a: Vec<f32>,
-    /// `[tokens, feed_forward]`
+    /// The output of the up projection `[tokens, feed_forward]`.
     up: Vec<f32>,
-    /// `[wanted rows, vocab]`
+    /// The logits `[wanted rows, vocab]`.
     logits: Vec<f32>,
+    /// The input of the last product, quantized.
     quantized: QuantizedActivations,
 }
 
+/// The CPU backend.
 #[derive(Default)]
 pub struct Cpu {
+    /// The threads that share the work.
     pub pool: Pool,
-    /// Tensors that a step computed, if they are to be kept.
+    /// The tensors that steps computed, by name, if they are to be kept.
     pub taps: Option<Vec<(String, Vec<f32>)>>,
 }
 
@@ -56,7 +62,11 @@ fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
     v.try_reserve_exact(len).map_err(|_| {
         Error::new(
             Code::OutOfMemory,
-            format!("There is no memory for {} bytes of {what}. Close other tabs, or choose a smaller model.", len * size_of::<T>()),
+            format!(
+                "There is no memory for {} bytes of {what}. Close other tabs, or choose a smaller \
+                 model.",
+                len * size_of::<T>()
+            ),
         )
     })?;
     v.resize(len, T::default());
@@ -64,11 +74,12 @@ fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 }
 
 impl Cpu {
+    /// Makes a backend that computes with the threads of `pool` and keeps no tensors.
     pub fn new(pool: Pool) -> Self {
         Self { pool, taps: None }
     }
 
-    /// `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
+    /// Computes `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
     fn project<const N: usize>(
         &self,
         x: &[f32],
@@ -123,7 +134,7 @@ impl Backend for Cpu {
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
         let at = first_row * weight.cols;
         match &mut weight.buf {
-            Buf::Repacked(packed) => packed.write(weight.dtype, first_row, bytes),
+            Buf::Repacked(matrix) => matrix.write(weight.dtype, first_row, bytes),
             Buf::F32(data) => {
                 let len = bytes.len() / weight.dtype.block_bytes() * weight.dtype.block_len();
                 weight.dtype.dequantize(bytes, &mut data[at..at + len]);

@@ -1,4 +1,5 @@
-//! `y = W x` for weights that are floats: F32, F16, BF16, row by row as they lie in the file.
+//! The kernel for weights that are floats (F32, F16, BF16) takes them row by row, as they lie in
+//! the file.
 
 #![allow(
     clippy::needless_range_loop,
@@ -15,11 +16,11 @@ use crate::backend::{
 };
 use std::ops::Range;
 
-/// Tokens that share one widening of the weights.
+/// This number of tokens shares one conversion of the weights to f32.
 const TILE: usize = 2;
 
-/// The rows of `groups` of a float matrix times every token.
-pub fn float_rows(
+/// Multiplies the rows of `groups` of a float matrix by every token.
+pub(super) fn float_rows(
     weights: Floats,
     cols: usize,
     input: &Input,
@@ -49,7 +50,8 @@ impl Kernel for FloatKernel<'_> {
     unsafe fn run<S: Simd>(self) {
         for group in self.groups.clone() {
             let mut token = 0;
-            // SAFETY: this thread owns the group's rows; token + the tile's width stays within tokens.
+            // SAFETY: this thread owns the group's rows; the tile's last token is one of the
+            // input's.
             unsafe {
                 while token + TILE <= self.input.tokens {
                     self.tile::<S, TILE>(group, token);
@@ -65,20 +67,21 @@ impl Kernel for FloatKernel<'_> {
 }
 
 impl FloatKernel<'_> {
-    /// A group's rows by `T` tokens, four rows at a time.
+    /// Multiplies a group's rows by `T` tokens, four rows at a time.
     #[inline(always)]
     unsafe fn tile<S: Simd, const T: usize>(&self, group: usize, token: usize) {
         let cols = self.cols;
         let mut y = [[0f32; GROUP_ROWS]; T];
         let last = self.output.rows - 1;
         for first in (0..GROUP_ROWS).step_by(4) {
-            // A row past the last is the last again, and dropped.
+            // A row past the last reads the last row again; its result is dropped.
             let rows: [usize; 4] =
                 std::array::from_fn(|r| (group * GROUP_ROWS + first + r).min(last) * cols);
             let x: [&[f32]; T] =
                 std::array::from_fn(|t| &self.input.x[(token + t) * cols..][..cols]);
             let whole = cols / 4 * 4;
-            // SAFETY: the rows lie within the matrix, `whole` columns of them in fours.
+            // SAFETY: the rows lie within the matrix, and `whole` columns of them are read in
+            // fours.
             unsafe {
                 let mut sums = [[S::splat(0.0); 4]; T];
                 for k in (0..whole).step_by(4) {

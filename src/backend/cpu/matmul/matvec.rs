@@ -1,4 +1,5 @@
-//! A packed matrix times one token: what decoding does. Weights are read once and unpacked in registers.
+//! The kernel of a repacked matrix times one token (decode) reads weights once and unpacks them in
+//! registers.
 
 #![allow(
     clippy::needless_range_loop,
@@ -16,11 +17,13 @@ use crate::backend::cpu::{
 };
 use std::ops::Range;
 
-pub struct MatvecKernel<'a> {
-    pub packed: &'a RepackedMatrix,
-    pub x: Tile<'a>,
-    pub output: Output<'a>,
-    pub groups: Range<usize>,
+/// Multiplies the rows of some groups by one token.
+pub(super) struct MatvecKernel<'a> {
+    pub(super) matrix: &'a RepackedMatrix,
+    /// The token's activations: a tile of width 1.
+    pub(super) x: Tile<'a>,
+    pub(super) output: Output<'a>,
+    pub(super) groups: Range<usize>,
 }
 
 impl RepackedKernel for MatvecKernel<'_> {
@@ -33,11 +36,11 @@ impl RepackedKernel for MatvecKernel<'_> {
                 minimum: MINIMUM,
             }
         };
-        // SAFETY: the caller's promise for S.
+        // SAFETY: the caller keeps the contract of `S`.
         let masks = unsafe { Masks::<S>::new::<BITS>() };
         for group in self.groups.clone() {
-            let weights = self.packed.group(group).as_ptr();
-            // SAFETY: a group holds as many blocks as the token does.
+            let weights = self.matrix.group(group).as_ptr();
+            // SAFETY: a group holds the same number of blocks as the token.
             unsafe {
                 let mut y = [S::splat(0.0); 2];
                 let mut block = weights;
@@ -60,7 +63,7 @@ impl RepackedKernel for MatvecKernel<'_> {
     }
 }
 
-/// Adds a block's products to eight rows.
+/// Adds the products of a block of eight rows and the token's block to the rows' sums.
 #[inline(always)]
 unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
     y: &mut [S::F32; 2],
@@ -75,7 +78,7 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
             minimum: MINIMUM,
         }
     };
-    // SAFETY: `block` is a block of this layout; a chunk's activations are inside q.
+    // SAFETY: `block` is a block of this layout; the activations of every chunk lie inside q.
     unsafe {
         let vectors = block.add(layout.header_bytes());
         let q = x.q.as_ptr();

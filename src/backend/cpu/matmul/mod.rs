@@ -1,7 +1,9 @@
-//! `y = W x` for one token or many: the product that takes nearly all of the time.
+//! The matrix products compute `y = W x` for one token or many, which takes nearly all of the time.
 //!
-//! The integer sums of a block of 32 columns are exact, and blocks are added up in order, so a token's result is the same bits
-//! whatever tokens come with it and for every thread count.
+//! A quantized matrix has two kernels: `matvec` for one token (decode) and `tile` for several
+//! (prefill). The integer sums of a block of 32 columns are exact, and blocks are added up in
+//! order, so a token's result is the same bits whatever tokens come with it and for every thread
+//! count.
 
 mod float;
 mod matvec;
@@ -23,13 +25,14 @@ use operands::Output;
 use std::ops::Range;
 use tile::MatmulKernel;
 
-/// `y [tokens, rows]` is set to, or increased by, `w x`.
+/// A product of one matrix: `y [tokens, rows]` is set to, or increased by, `w x`.
 pub struct Product<'a> {
     w: &'a Weight<Buf>,
     output: Output<'a>,
 }
 
 impl<'a> Product<'a> {
+    /// Makes the product that writes `w x` to `y [tokens, rows]`.
     pub fn new(w: &'a Weight<Buf>, y: &'a mut [f32], store: Store) -> Self {
         Self {
             w,
@@ -48,19 +51,19 @@ impl<'a> Product<'a> {
     fn run(&self, input: &Input, groups: Range<usize>) {
         let output = self.output;
         match &self.w.buf {
-            Buf::Repacked(packed) if input.tokens == 1 => with_layout(
-                packed.layout,
+            Buf::Repacked(matrix) if input.tokens == 1 => with_layout(
+                matrix.layout,
                 MatvecKernel {
-                    packed,
+                    matrix,
                     x: input.quantized.tile(0),
                     output,
                     groups,
                 },
             ),
-            Buf::Repacked(packed) => with_layout(
-                packed.layout,
+            Buf::Repacked(matrix) => with_layout(
+                matrix.layout,
                 MatmulKernel {
-                    packed,
+                    matrix,
                     input: input.quantized,
                     output,
                     groups,
@@ -73,7 +76,7 @@ impl<'a> Product<'a> {
     }
 }
 
-/// Several products of the same input, shared out among the threads as one piece of work.
+/// Computes several products of the same input, shared out among the threads as one piece of work.
 pub fn matmul(pool: &Pool, input: &Input, products: &[Product]) {
     pool.split(products.iter().map(Product::groups).sum(), |range| {
         let mut first = 0;

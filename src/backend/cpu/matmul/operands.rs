@@ -1,25 +1,30 @@
-//! What a product reads and where its result goes.
+//! The operands of a product: what it reads, and where its result goes.
 
 use crate::backend::{
     GROUP_ROWS,
     cpu::{pool::SharedMut, quantize::QuantizedActivations, simd::Simd},
 };
 
-/// What a product reads: `x [tokens, cols]`, and the same quantized if a packed weight asks for it.
+/// The input of a product.
 pub struct Input<'a> {
+    /// The number of tokens.
     pub tokens: usize,
+    /// The activations `[tokens, cols]`.
     pub x: &'a [f32],
+    /// The same activations, quantized, if some weight of the products is a repacked matrix.
     pub quantized: &'a QuantizedActivations,
 }
 
-/// What a product does with its result.
+/// Says what a product does with its result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Store {
+    /// The result replaces what was in `y`.
     Set,
+    /// The result is added to `y`.
     Add,
 }
 
-/// Where results go: `y [tokens, rows]`, of which a thread writes its own rows.
+/// The output of a product, `y [tokens, rows]`, of which each thread writes its own rows.
 #[derive(Clone, Copy)]
 pub struct Output<'a> {
     pub(super) y: SharedMut<'a, f32>,
@@ -28,14 +33,15 @@ pub struct Output<'a> {
 }
 
 impl Output<'_> {
-    /// Puts a group's rows; those past the last are dropped.
+    /// Stores the results of a group's rows; those past the last row are dropped.
     ///
     /// # Safety
-    /// The caller's thread alone owns the group's rows.
+    /// The caller's thread alone owns the group's rows, and the caller keeps the contract of
+    /// [`Simd`].
     #[inline(always)]
     pub unsafe fn put<S: Simd>(&self, token: usize, group: usize, v: [S::F32; GROUP_ROWS / 4]) {
         let (first, at) = (group * GROUP_ROWS, token * self.rows);
-        // SAFETY: inside y for full groups; the ragged last group goes element by element.
+        // SAFETY: a full group lies inside y; the ragged last group goes element by element.
         unsafe {
             if first + GROUP_ROWS <= self.rows {
                 let y = self

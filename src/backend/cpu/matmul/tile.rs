@@ -1,5 +1,8 @@
-//! A packed matrix times several tokens: what reading a prompt does. Eight rows are unpacked once, to a byte a level, and then meet
-//! tile after tile of tokens. A tile of 8 rows by 4 tokens loads 6 vectors for 8 dots, and its sums fit in 16 registers.
+//! The kernel of a repacked matrix times several tokens (prefill) works on tiles of 8 rows by 4
+//! tokens.
+//!
+//! Eight rows are unpacked once to a panel, with a byte for each quant, and then meet tile after
+//! tile of tokens. A tile loads 6 vectors for 8 dot products, and its sums fit in 16 registers.
 
 #![allow(
     clippy::needless_range_loop,
@@ -21,19 +24,24 @@ use crate::backend::{
 use std::{cell::RefCell, hint::black_box, ops::Range};
 
 thread_local! {
-    /// The rows that a thread has unpacked; 16 bytes an element, so that every vector is aligned.
+    /// The rows that a thread has unpacked. An element has 16 bytes, so that every vector is
+    /// aligned.
     static PANEL: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
 }
 
-pub struct MatmulKernel<'a> {
-    pub packed: &'a RepackedMatrix,
-    pub input: &'a QuantizedActivations,
-    pub output: Output<'a>,
-    pub groups: Range<usize>,
+/// Multiplies the rows of some groups by every token.
+pub(super) struct MatmulKernel<'a> {
+    pub(super) matrix: &'a RepackedMatrix,
+    pub(super) input: &'a QuantizedActivations,
+    pub(super) output: Output<'a>,
+    pub(super) groups: Range<usize>,
 }
 
-/// Bytes of a panel's block: scales and minimums as f32 `[halves, 8]`, then the quants `[8 chunks, 8 rows, 4]`, 7 bits each. Levels of
-/// 8 bits are quants of 7 and what is left over, each with all chunks.
+/// Returns the size in bytes of a panel's block: scales and minimums as f32 `[halves, 8]`, then
+/// quants of 7 bits `[8 chunks, 8 rows, 4]`.
+///
+/// Quants of 8 bits are stored as their seven high bits, all chunks of them, and then their low
+/// bits.
 const fn panel_block_bytes(layout: Layout) -> usize {
     2 * layout.header_bytes() + if layout.bits == 8 { 16 } else { 8 } * VECTOR_BYTES
 }
@@ -48,16 +56,16 @@ impl RepackedKernel for MatmulKernel<'_> {
                 minimum: MINIMUM,
             }
         };
-        let blocks = self.packed.blocks();
-        // SAFETY: the caller's promise for S.
+        let blocks = self.matrix.blocks();
+        // SAFETY: the caller keeps the contract of `S`.
         let masks = unsafe { Masks::<S>::new::<BITS>() };
         PANEL.with_borrow_mut(|panel| {
             panel.resize(panel.len().max(blocks * panel_block_bytes(layout) / 16), 0);
             let panel = panel.as_mut_ptr().cast::<u8>();
             for group in self.groups.clone() {
-                // SAFETY: the panel holds as many blocks as the group and each token do.
+                // SAFETY: the panel holds the same number of blocks as the group and each token.
                 unsafe {
-                    let weights = self.packed.group(group).as_ptr();
+                    let weights = self.matrix.group(group).as_ptr();
                     for b in 0..blocks {
                         unpack::<S, BITS, HALVES, MINIMUM>(
                             weights.add(b * layout.block_bytes()),
@@ -75,7 +83,7 @@ impl RepackedKernel for MatmulKernel<'_> {
 }
 
 impl MatmulKernel<'_> {
-    /// Eight rows by four tokens.
+    /// Multiplies eight rows by four tokens.
     #[inline(always)]
     unsafe fn tile<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
         &self,
@@ -92,10 +100,11 @@ impl MatmulKernel<'_> {
                 }
             },
         );
-        // SAFETY: the panel and the tile hold the same blocks, outliers among them.
+        // SAFETY: the panel and the tile hold the same number of blocks, and outliers are among
+        // them.
         unsafe {
             let mut y = [[S::splat(0.0); 2]; TILE];
-            for b in 0..self.packed.blocks() {
+            for b in 0..self.matrix.blocks() {
                 add_block::<S, BITS, HALVES, MINIMUM>(
                     &mut y,
                     panel.add(b * stride),
@@ -117,7 +126,7 @@ impl MatmulKernel<'_> {
     }
 }
 
-/// One block of eight rows, to a panel.
+/// Unpacks a block of eight rows to a panel.
 #[inline(always)]
 unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
     block: *const u8,
@@ -131,7 +140,7 @@ unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: b
             minimum: MINIMUM,
         }
     };
-    // SAFETY: both are blocks of this layout.
+    // SAFETY: `block` and `panel` point at blocks of this layout.
     unsafe {
         for i in 0..layout.header_bytes() / 8 {
             S::store(
@@ -185,7 +194,7 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
             };
             let mut sums: [[S::Sum7; 2]; TILE] = std::array::from_fn(|t| {
                 [match (BITS, layout.offset()) {
-                    // Half of what comes off, for it will be doubled.
+                    // The sum starts with half of the offset's product, for it will be doubled.
                     (8, _) => S::start7::<6>(minus(t)),
                     (_, 0) => S::zero7(),
                     (_, 8) => S::start7::<3>(minus(t)),
@@ -222,7 +231,8 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
     }
 }
 
-/// `chunks` chunks of eight rows by four tokens, whose blocks are at `x`, from column `col` on.
+/// Adds the integer dot products of `chunks` chunks of eight rows and four tokens, whose blocks are
+/// at `x`, from column `col` on.
 #[inline(always)]
 unsafe fn dots<S: Simd>(
     sums: &mut [[S::Sum7; 2]; TILE],
@@ -231,10 +241,11 @@ unsafe fn dots<S: Simd>(
     col: usize,
     chunks: usize,
 ) {
-    // SAFETY: as for add_block.
+    // SAFETY: the quants hold the chunks, and there are `TILE` blocks at `x`.
     unsafe {
         let (mut quants, mut q) = (quants, (&raw const (*x).q).cast::<i8>().add(col));
-        // Were the loop unrolled, the compiler would do one sum after the other and run out of registers: a third of the speed.
+        // `black_box` keeps the loop from being unrolled: the compiler would then do one sum after
+        // the other and run out of registers, at a third of the speed.
         let end = black_box(quants.add(VECTOR_BYTES * chunks));
         while quants < end {
             let w = [0, 1].map(|g| S::load(quants.add(16 * g)));

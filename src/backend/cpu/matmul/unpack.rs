@@ -1,28 +1,30 @@
-//! The integers of a repacked block, unpacked from their bits in registers.
+//! The integers (quants) of a repacked block are unpacked from their bits in registers.
 
 use crate::backend::cpu::{
     repack::VECTOR_BYTES,
     simd::{F16_MASK, Simd},
 };
 
-/// What the quants of a block are cut out with, and its scales.
-pub struct Masks<S: Simd> {
+/// The masks by which a kernel cuts quants and scales out of a block, made once for all blocks.
+pub(super) struct Masks<S: Simd> {
     quants: [S::Bytes; 5],
     pub(super) f16: S::Bytes,
 }
 
 impl<S: Simd> Masks<S> {
+    /// Makes the masks for quants of `BITS` bits.
+    ///
     /// # Safety
-    /// As for [`Simd`].
+    /// The caller keeps the contract of [`Simd`].
     #[inline(always)]
-    pub unsafe fn new<const BITS: u32>() -> Self {
+    pub(super) unsafe fn new<const BITS: u32>() -> Self {
         let bytes = match BITS {
             4 => [15, 0, 0, 0, 0],
             5 => [31, 7, 24, 8, 16],
             6 => [63, 3, 12, 48, 0],
             _ => [127, 1, 0, 0, 0],
         };
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller keeps the contract of this function.
         unsafe {
             Self {
                 quants: bytes.map(|byte| S::mask(u32::from_ne_bytes([byte; 4]))),
@@ -31,13 +33,13 @@ impl<S: Simd> Masks<S> {
         }
     }
 
-    /// A signed byte as its seven high bits and the low one, once 128 is added.
+    /// Adds 128 to signed bytes and cuts them into their seven high bits and the low bit.
     ///
     /// # Safety
-    /// As for [`Simd`]; the masks are those of 8 bits.
+    /// The masks are those of 8 bits, and the caller keeps the contract of [`Simd`].
     #[inline(always)]
-    pub unsafe fn cut(&self, w: S::Bytes) -> [S::Bytes; 2] {
-        // SAFETY: the caller's promise.
+    pub(super) unsafe fn cut(&self, w: S::Bytes) -> [S::Bytes; 2] {
+        // SAFETY: the caller keeps the contract of this function.
         unsafe {
             let w = S::unsign(w);
             [
@@ -48,17 +50,20 @@ impl<S: Simd> Masks<S> {
     }
 }
 
-/// Calls `f(i, w)` for each chunk of a block's eight rows, four rows a vector, in an order that lets go of vectors soon.
+/// Calls `f(i, w)` with the quants of each chunk `i` of a block's eight rows, four rows a vector.
+///
+/// The order of the chunks is one in which every loaded vector is soon done with, for registers are
+/// few.
 ///
 /// # Safety
-/// `vectors` points at a block's vectors.
+/// `vectors` points at a block's vectors, and the caller keeps the contract of [`Simd`].
 #[inline(always)]
-pub unsafe fn each_chunk<S: Simd, const BITS: u32>(
+pub(super) unsafe fn each_chunk<S: Simd, const BITS: u32>(
     vectors: *const u8,
     masks: &Masks<S>,
     mut f: impl FnMut(usize, [S::Bytes; 2]),
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller keeps the contract of this function.
     unsafe {
         let m = masks.quants;
         let v = |j: usize| [0, 1].map(|g| S::load(vectors.add(VECTOR_BYTES * j + 16 * g)));

@@ -3,36 +3,38 @@
 use super::vector::{ROUNDER, Simd};
 use std::hint::black_box;
 
-/// e^x in four lanes, times a constant. What it needs is made once for a whole loop, as with [`Simd::mask`].
+/// Computes e^x in four lanes, times a constant. Its vectors are made once for a whole loop, like
+/// those of [`Simd::mask`].
 #[derive(Clone, Copy)]
 pub struct Exp<S: Simd> {
-    least: S::F32,
-    most: S::F32,
+    min: S::F32,
+    max: S::F32,
     log2_e: S::F32,
     rounder: S::F32,
     minus_rounder: S::F32,
-    /// ln 2 in two parts; by the first a small integer is multiplied exactly.
+    /// Minus ln 2 in two parts, of which the first times a small integer is exact.
     minus_ln_2: [S::F32; 2],
     coefficients: [S::F32; 7],
 }
 
 impl<S: Simd> Exp<S> {
-    /// `factor` is a power of two, at least 1.
+    /// Makes the vectors for `factor e^x`, where `factor` is a power of two, at least 1.
     ///
     /// # Safety
-    /// As for [`Simd`].
+    /// The caller keeps the contract of [`Simd`].
     #[inline(always)]
     pub unsafe fn new(factor: f32) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller keeps the contract of this function.
         let hidden = |x| unsafe { S::splat(black_box(x)) };
         Self {
-            least: hidden(-87.0),
-            most: hidden(88.0),
+            min: hidden(-87.0),
+            max: hidden(88.0),
             log2_e: hidden(std::f32::consts::LOG2_E),
             rounder: hidden(ROUNDER),
             minus_rounder: hidden(-ROUNDER),
             minus_ln_2: [hidden(-0.693_359_4), hidden(2.121_944_4e-4)],
-            // The polynomial of degree 6 with the least relative error, 2e-9, up to ln 2 / 2 either way.
+            // These are the polynomial of degree 6 with the least relative error, 2e-9, for e^x
+            // from -ln 2 / 2 to ln 2 / 2.
             coefficients: [
                 1.384_364_9e-3,
                 8.374_163e-3,
@@ -46,15 +48,15 @@ impl<S: Simd> Exp<S> {
         }
     }
 
-    /// `factor e^x`, within 2 ulp; x is held to -87..=88.
+    /// Returns `factor e^x`, within 2 ulp; x is held to -87..=88.
     ///
     /// # Safety
-    /// As for [`Simd`].
+    /// The caller keeps the contract of [`Simd`].
     #[inline(always)]
     pub unsafe fn of(&self, x: S::F32) -> S::F32 {
-        // SAFETY: the caller's promise for S holds for each of these.
+        // SAFETY: the caller keeps the contract of `S` for each of these.
         unsafe {
-            let x = S::min(S::max(x, self.least), self.most);
+            let x = S::min(S::max(x, self.min), self.max);
             let n = S::mul_add(x, self.log2_e, self.rounder);
             let whole = S::add(n, self.minus_rounder);
             let r = S::mul_add(whole, self.minus_ln_2[0], x);

@@ -1,6 +1,5 @@
-//! The few vector operations that the kernels need, once per instruction set. Each kernel is written once, over [`Simd`].
-//!
-//! Not a general SIMD layer: four 32-bit lanes, and just the operations below.
+//! The vector operations that the kernels need are written once for each instruction set, and each
+//! kernel once, over [`Simd`].
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -22,8 +21,10 @@ pub use vector::{F16_MASK, ROUNDER, Simd};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::Wasm;
 
-/// Runs the kernel on the best instruction set, inside a function that enables it. Each kernel stays a function of its own: small ones are
-/// what a browser compiles and optimizes soon, and only those that a model needs.
+/// Runs the kernel on the best instruction set, inside a function that enables it.
+///
+/// Each kernel stays a function of its own: a browser compiles and optimizes small functions soon,
+/// and only those that a model needs.
 #[inline(never)]
 pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
@@ -37,7 +38,7 @@ pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c")
         {
-            // SAFETY: just detected.
+            // SAFETY: the features were just detected.
             return unsafe { enabled(kernel) };
         }
     }
@@ -49,7 +50,7 @@ pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
             unsafe { kernel.run::<Neon<true>>() }
         }
         if std::arch::is_aarch64_feature_detected!("dotprod") {
-            // SAFETY: just detected.
+            // SAFETY: the feature was just detected.
             return unsafe { enabled(kernel) };
         }
         // SAFETY: NEON is part of the architecture.
@@ -70,8 +71,11 @@ pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
 
 /// A piece of work written over [`Simd`].
 pub trait Kernel {
+    /// The result of the work.
     type Output;
+    /// Does the work. Implementations are `#[inline(always)]`.
+    ///
     /// # Safety
-    /// The CPU has the instructions of `S`. Implementations are `#[inline(always)]`.
+    /// The caller keeps the contract of [`Simd`].
     unsafe fn run<S: Simd>(self) -> Self::Output;
 }
