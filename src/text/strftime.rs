@@ -28,7 +28,7 @@ const WEEKDAYS: [&str; 7] = [
 ///
 /// The function knows `%a %A %b %B %d %F %H %I %j %m %M %p %S %T %y %Y %%`, with `-` to leave out
 /// leading zeros (`%-d`); other directives stay as they are.
-pub fn strftime(format: &str, seconds: i64) -> String {
+pub(super) fn strftime(format: &str, seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day, day_of_year) = date(days);
     let month_name = MONTHS.get(month - 1).copied().unwrap_or_default();

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 128;
 /// its separators, letters of all scripts as they are, and nothing escaped for HTML.
 ///
 /// The options are `indent`, `ensure_ascii`, `separators` and `sort_keys`.
-pub fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
+pub(super) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let separators: Option<Vec<String>> = options.get("separators")?;
     let (item_separator, key_separator) = match separators.as_deref() {

@@ -20,7 +20,7 @@ pub(super) struct Input {
 
 impl Input {
     /// Makes an input of which at most `limit_bytes` are read, whatever the bytes say.
-    pub fn new(limit_bytes: u64) -> Self {
+    pub(super) fn new(limit_bytes: u64) -> Self {
         Self {
             piece: RefCell::default(),
             at: Cell::default(),
@@ -31,7 +31,7 @@ impl Input {
 
     /// Takes the next bytes. Those before must have been read: a parser that waits has read them
     /// all.
-    pub fn refill(&self, piece: &[u8]) {
+    pub(super) fn refill(&self, piece: &[u8]) {
         let mut held = self.piece.borrow_mut();
         held.clear();
         held.extend_from_slice(piece);
@@ -39,12 +39,12 @@ impl Input {
     }
 
     /// Returns the number of bytes read so far.
-    pub fn taken_bytes(&self) -> u64 {
+    pub(super) fn taken_bytes(&self) -> u64 {
         self.taken_bytes.get()
     }
 
     /// Reads the next N bytes.
-    pub async fn array<const N: usize>(&self) -> Result<[u8; N]> {
+    pub(super) async fn array<const N: usize>(&self) -> Result<[u8; N]> {
         self.afford(1, N as u64)?;
         let mut out = [0; N];
         let mut filled = 0;
@@ -58,7 +58,7 @@ impl Input {
     }
 
     /// Reads the next `len` bytes to the end of `out`, which grows as they come and not before.
-    pub async fn append(&self, len: usize, out: &mut Vec<u8>) -> Result<()> {
+    pub(super) async fn append(&self, len: usize, out: &mut Vec<u8>) -> Result<()> {
         self.afford(1, len as u64)?;
         let mut left = len;
         while left > 0 {
@@ -68,11 +68,11 @@ impl Input {
         Ok(())
     }
 
-    pub async fn u32(&self) -> Result<u32> {
+    pub(super) async fn u32(&self) -> Result<u32> {
         Ok(u32::from_le_bytes(self.array().await?))
     }
 
-    pub async fn u64(&self) -> Result<u64> {
+    pub(super) async fn u64(&self) -> Result<u64> {
         Ok(u64::from_le_bytes(self.array().await?))
     }
 
@@ -80,7 +80,7 @@ impl Input {
     ///
     /// # Errors
     /// `gguf_malformed` when they would pass the limit.
-    pub fn afford(&self, count: u64, item_bytes: u64) -> Result<usize> {
+    pub(super) fn afford(&self, count: u64, item_bytes: u64) -> Result<usize> {
         let left = self.limit_bytes - self.taken_bytes.get();
         match count.checked_mul(item_bytes) {
             Some(bytes) if bytes <= left => Ok(count as usize),

@@ -14,13 +14,13 @@ pub enum Special {
 
 /// A piece of text, or a token found in it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Part<'a> {
+pub(super) enum Part<'a> {
     Text(&'a str),
     Token(u32),
 }
 
 /// The added tokens of a vocabulary, ready to be searched for.
-pub struct Added {
+pub(super) struct Added {
     /// The ids, ordered by the tokens' bytes, so that tokens with a common beginning lie side by
     /// side.
     sorted: Vec<u32>,
@@ -29,7 +29,7 @@ pub struct Added {
 }
 
 impl Added {
-    pub fn new(vocab: &Vocab) -> Added {
+    pub(super) fn new(vocab: &Vocab) -> Added {
         let is_added = |id: &u32| {
             matches!(
                 vocab.kind(*id),
@@ -53,7 +53,7 @@ impl Added {
     /// Cuts `text` at every added token, and hands the parts over in order. The leftmost token
     /// comes first, and of those at one place the longest. Control and unknown tokens count only
     /// with `Special::Parse`.
-    pub fn split<'a>(
+    pub(super) fn split<'a>(
         &self,
         vocab: &Vocab,
         text: &'a str,
@@ -81,7 +81,7 @@ impl Added {
 
     /// Returns the length in bytes of the longest beginning that `text` shares with some control
     /// token.
-    pub fn shared_with_control(&self, vocab: &Vocab, text: &[u8]) -> usize {
+    pub(super) fn shared_with_control(&self, vocab: &Vocab, text: &[u8]) -> usize {
         let mut shared = 0;
         self.descend(vocab, text, |depth, tokens| {
             if tokens.iter().any(|&id| vocab.kind(id) != Kind::UserDefined) {

@@ -20,7 +20,7 @@ struct Merge {
 }
 
 /// The merges of a vocabulary, in 12 bytes for each merge and 4 bytes for each token.
-pub struct Bpe {
+pub(super) struct Bpe {
     splitter: Splitter,
     /// The token of each single byte, `NONE` where there is none.
     byte_ids: Box<[u32; 256]>,
@@ -34,7 +34,7 @@ pub struct Bpe {
 impl Bpe {
     /// Ranks the merges of a vocabulary. `merges` are pairs of token texts with a space between
     /// them, the strongest first, in the alphabet of [`decode_bytes`].
-    pub fn new<'a>(
+    pub(super) fn new<'a>(
         splitter: Splitter,
         vocab: &Vocab,
         merges: impl Iterator<Item = &'a str>,
@@ -79,12 +79,12 @@ impl Bpe {
         }
     }
 
-    pub fn splitter(&self) -> Splitter {
+    pub(super) fn splitter(&self) -> Splitter {
         self.splitter
     }
 
     /// Appends the tokens of `text` to `ids`. Bytes that the vocabulary does not know are left out.
-    pub fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
+    pub(super) fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
         let text = self.normalize(text);
         let mut word = Word::default();
         self.splitter.split(&text, |piece| {
@@ -219,7 +219,7 @@ fn resolve(vocab: &Vocab, merge: &str) -> Option<(u32, u32, u32)> {
 ///
 /// In this alphabet each byte is one visible character: the visible characters of Latin-1 stand for
 /// their own byte, U+0100 and onwards for the other 68 bytes.
-pub fn decode_bytes(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_bytes(text: &str) -> Option<Vec<u8>> {
     let byte = |c: char| {
         u8::try_from(match u32::from(c) {
             c @ (0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) => c,

@@ -7,13 +7,13 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// SentencePiece writes a space inside tokens as this character; the vocabulary keeps plain spaces.
-pub const SPACE_MARK: char = '\u{2581}';
+pub(super) const SPACE_MARK: char = '\u{2581}';
 
 /// Stands for no symbol.
 const NONE: u32 = u32::MAX;
 
 /// The scores of a vocabulary, by which neighbours join.
-pub struct Spm {
+pub(super) struct Spm {
     scores: Vec<f32>,
     /// The token that stands for each byte of a character which is not in the vocabulary.
     byte_ids: Vec<u32>,
@@ -27,7 +27,7 @@ impl Spm {
     /// # Errors
     /// `tokenizer` when scores and tokens differ in number, or when some byte has neither a token
     /// nor an unknown token to replace it.
-    pub fn new(
+    pub(super) fn new(
         vocab: &Vocab,
         scores: Vec<f32>,
         unknown: Option<u32>,
@@ -62,7 +62,7 @@ impl Spm {
 
     /// Appends the tokens of `text` to `ids`. `at_start` says whether no other text stands right
     /// before it.
-    pub fn encode(&self, vocab: &Vocab, text: &str, at_start: bool, ids: &mut Vec<u32>) {
+    pub(super) fn encode(&self, vocab: &Vocab, text: &str, at_start: bool, ids: &mut Vec<u32>) {
         let prefix = if at_start && self.add_space_prefix {
             " "
         } else {

@@ -4,7 +4,7 @@ use crate::error::{Code, Error, Result};
 
 /// Says what a token is for, as `tokenizer.ggml.token_type` numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// The token is made by merging text.
     Normal,
     /// The token stands for what the vocabulary has no token for.
@@ -22,7 +22,7 @@ pub enum Kind {
 impl Kind {
     /// Returns the kind of a number in llama.cpp's `enum llama_token_type`; `None` for one that is not
     /// defined.
-    pub fn from_ggml(number: i32) -> Option<Kind> {
+    pub(super) fn from_ggml(number: i32) -> Option<Kind> {
         Some(match number {
             1 => Kind::Normal,
             2 => Kind::Unknown,
@@ -44,7 +44,7 @@ impl Kind {
 const EMPTY: u32 = u32::MAX;
 
 /// The tokens by id. 150,000 tokens take about 3 MB, for none has a string of its own.
-pub struct Vocab {
+pub(super) struct Vocab {
     arena: Vec<u8>,
     /// The offset in the arena at which each token ends; it begins where the token before it ends.
     ends: Vec<u32>,
@@ -60,7 +60,7 @@ impl Vocab {
     ///
     /// # Errors
     /// `tokenizer` when there are more tokens or bytes than 32 bits count.
-    pub fn new<T: AsRef<[u8]>>(tokens: impl Iterator<Item = (T, Kind)>) -> Result<Vocab> {
+    pub(super) fn new<T: AsRef<[u8]>>(tokens: impl Iterator<Item = (T, Kind)>) -> Result<Vocab> {
         let mut vocab = Vocab {
             arena: Vec::new(),
             ends: Vec::new(),
@@ -85,17 +85,17 @@ impl Vocab {
         Ok(vocab)
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// Returns the ids of all tokens.
-    pub fn ids(&self) -> std::ops::Range<u32> {
+    pub(super) fn ids(&self) -> std::ops::Range<u32> {
         0..self.ends.len() as u32
     }
 
     /// Returns the bytes that a token stands for; none for an id outside the vocabulary.
-    pub fn bytes(&self, id: u32) -> &[u8] {
+    pub(super) fn bytes(&self, id: u32) -> &[u8] {
         let index = id as usize;
         let start = index
             .checked_sub(1)
@@ -106,13 +106,13 @@ impl Vocab {
     }
 
     /// Returns what a token is for; `Unused` for an id outside the vocabulary.
-    pub fn kind(&self, id: u32) -> Kind {
+    pub(super) fn kind(&self, id: u32) -> Kind {
         self.kinds.get(id as usize).copied().unwrap_or(Kind::Unused)
     }
 
     /// Returns the token that text of these bytes may become: never a control, unknown or byte
     /// token. Of equal tokens, it is the first.
-    pub fn find(&self, bytes: &[u8]) -> Option<u32> {
+    pub(super) fn find(&self, bytes: &[u8]) -> Option<u32> {
         if bytes.len() > self.longest_bytes {
             return None;
         }

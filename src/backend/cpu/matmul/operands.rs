@@ -26,7 +26,7 @@ pub enum Store {
 
 /// The output of a product, `y [tokens, rows]`, of which each thread writes its own rows.
 #[derive(Clone, Copy)]
-pub struct Output<'a> {
+pub(super) struct Output<'a> {
     pub(super) y: SharedMut<'a, f32>,
     pub(super) rows: usize,
     pub(super) store: Store,
@@ -39,7 +39,12 @@ impl Output<'_> {
     /// The caller's thread alone owns the group's rows, and the caller keeps the contract of
     /// [`Simd`].
     #[inline(always)]
-    pub unsafe fn put<S: Simd>(&self, token: usize, group: usize, v: [S::F32; GROUP_ROWS / 4]) {
+    pub(super) unsafe fn put<S: Simd>(
+        &self,
+        token: usize,
+        group: usize,
+        v: [S::F32; GROUP_ROWS / 4],
+    ) {
         let (first, at) = (group * GROUP_ROWS, token * self.rows);
         // SAFETY: a full group lies inside y; the ragged last group goes element by element.
         unsafe {
