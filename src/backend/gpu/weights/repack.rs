@@ -1,28 +1,34 @@
-//! A file's blocks of weights, taken apart into planes that a shader reads in whole words: levels, high bits, scales. The bits are the file's
-//! own, so nothing is rounded, and the planes take no more room than the blocks (Q4_K, Q5_K and Q6_K: 1 to 3% more).
+//! Repacking: a file's blocks of weights, taken apart into planes that a shader reads in whole
+//! words: quants, high bits, scales, and scales of scales.
+//!
+//! The bits are the file's own, so that nothing is rounded, and the planes take no more room than
+//! the blocks (Q4_K, Q5_K and Q6_K: 1 to 3% more).
 
-use crate::quant::{BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Levels, scale_and_min};
+use crate::quant::{BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Quants, scale_and_min};
 
-/// Columns of a block.
+/// Columns of a block, in every format.
 pub const BLOCK: usize = 32;
 
-/// How a format lies in a buffer: bytes of each plane for 8 blocks of 32 columns.
+/// How a format lies in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// `shaders/quant/NAME.wgsl`
+    /// The name of its file, `shaders/quant/NAME.wgsl`.
     pub name: &'static str,
+    /// The bytes of each plane for 8 blocks.
     planes: [usize; 4],
 }
 
-/// Where the planes of a weight begin, in bytes, and where they end.
+/// Where the planes of a weight lie.
 #[derive(Clone, Copy, Debug)]
 pub struct PlaneOffsets {
+    /// Where each plane begins, in bytes.
     pub at: [usize; 4],
+    /// The bytes of all planes.
     pub size_bytes: usize,
 }
 
 impl Layout {
-    /// None for a format that no shader reads.
+    /// Returns how this format lies in a buffer; none where no shader reads it.
     pub fn of(dtype: DType) -> Option<Self> {
         let (name, planes) = match dtype {
             DType::F32 => ("f32", [1024, 0, 0, 0]),
@@ -40,12 +46,13 @@ impl Layout {
         Some(Self { name, planes })
     }
 
-    /// Whether its levels are bytes, which `shaders/lib/input.wgsl` has dots for.
+    /// Returns whether its quants are bytes, which `shaders/lib/input.wgsl` multiplies in
+    /// integers.
     pub fn has_bytes(&self) -> bool {
         !matches!(self.name, "f16" | "f32")
     }
 
-    /// The planes of so many blocks of 32 columns.
+    /// Returns where the planes of a weight of so many blocks lie.
     pub fn planes(&self, blocks: usize) -> PlaneOffsets {
         let mut at = [0; 4];
         let mut size_bytes = 0;
@@ -56,25 +63,25 @@ impl Layout {
         PlaneOffsets { at, size_bytes }
     }
 
-    /// Bytes of each plane before block number `blocks`, a multiple of 8.
+    /// Returns the bytes of each plane before block number `blocks`, a multiple of 8.
     pub fn offsets(&self, blocks: usize) -> [usize; 4] {
         self.planes.map(|plane| plane * blocks / 8)
     }
 }
 
-/// Takes `bytes` of whole blocks apart; each plane's bytes are padded to whole words.
+/// Takes `bytes` of whole blocks apart. Each plane is padded to whole words.
 pub fn repack(dtype: DType, bytes: &[u8]) -> [Vec<u8>; 4] {
     let mut planes: [Vec<u8>; 4] = Default::default();
     match dtype {
         DType::F32 | DType::F16 => planes[0] = bytes.to_vec(),
         _ => {
             let blocks = bytes.len() / dtype.block_bytes() * dtype.block_len() / BLOCK;
-            let mut levels = vec![Levels::default(); blocks];
-            dtype.levels(bytes, &mut levels);
-            for levels in &levels {
-                push_levels(dtype, levels, &mut planes);
+            let mut quants = vec![Quants::default(); blocks];
+            dtype.quants(bytes, &mut quants);
+            for quants in &quants {
+                push_quants(dtype, quants, &mut planes);
             }
-            scales(dtype, bytes, &levels, &mut planes);
+            scales(dtype, bytes, &quants, &mut planes);
         }
     }
     for plane in &mut planes {
@@ -83,7 +90,7 @@ pub fn repack(dtype: DType, bytes: &[u8]) -> [Vec<u8>; 4] {
     planes
 }
 
-/// Bits of a level, and what is added to make it positive.
+/// Returns the bits of a quant, and what is added to make it positive.
 fn bits_and_offset(dtype: DType) -> (u32, i8) {
     match dtype {
         DType::Q4_0 => (4, 8),
@@ -95,9 +102,9 @@ fn bits_and_offset(dtype: DType) -> (u32, i8) {
     }
 }
 
-fn push_levels(dtype: DType, levels: &Levels, planes: &mut [Vec<u8>; 4]) {
+fn push_quants(dtype: DType, quants: &Quants, planes: &mut [Vec<u8>; 4]) {
     let (bits, offset) = bits_and_offset(dtype);
-    let q = levels.q.map(|q| (q + offset) as u8);
+    let q = quants.q.map(|q| (q + offset) as u8);
     if bits == 8 {
         return planes[0].extend_from_slice(&q);
     }
@@ -117,7 +124,7 @@ fn push_levels(dtype: DType, levels: &Levels, planes: &mut [Vec<u8>; 4]) {
     }
 }
 
-fn scales(dtype: DType, bytes: &[u8], levels: &[Levels], planes: &mut [Vec<u8>; 4]) {
+fn scales(dtype: DType, bytes: &[u8], quants: &[Quants], planes: &mut [Vec<u8>; 4]) {
     match dtype {
         DType::Q4K => {
             for block in bytemuck::cast_slice::<u8, BlockQ4K>(bytes) {
@@ -142,20 +149,20 @@ fn scales(dtype: DType, bytes: &[u8], levels: &[Levels], planes: &mut [Vec<u8>; 
             }
         }
         DType::Q4_1 | DType::Q5_1 => {
-            for levels in levels {
+            for quants in quants {
                 planes[2].extend(
                     [
-                        F16::from_f32(levels.scale[0]).0,
-                        F16::from_f32(-levels.minimum[0]).0,
+                        F16::from_f32(quants.scale[0]).0,
+                        F16::from_f32(-quants.minimum[0]).0,
                     ]
                     .as_flattened(),
                 );
             }
         }
         _ => planes[2].extend(
-            levels
+            quants
                 .iter()
-                .flat_map(|levels| F16::from_f32(levels.scale[0]).0),
+                .flat_map(|quants| F16::from_f32(quants.scale[0]).0),
         ),
     }
 }

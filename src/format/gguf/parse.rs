@@ -1,17 +1,20 @@
-//! A GGUF header, read from its first byte to its last.
+//! The parser reads a GGUF header from its first byte to its last.
 
-use super::gguf::{
+use super::header::{
     Gguf, MAX_COUNT, MAX_DIMS, MAX_NAME_BYTES, MAX_STRING_BYTES, TensorInfo, alignment, place,
     size_bytes,
 };
 use super::input::Input;
-use super::metadata::{Array, Metadata, StringArray, Value};
-use super::{malformed, quoted};
+use crate::format::metadata::{Array, Metadata, StringArray, Value};
+use crate::format::{malformed, quoted};
 use crate::quant::DType;
 use crate::{Code, Error, Result};
 use std::rc::Rc;
 
 /// Reads a header; waits at any byte that has not come.
+///
+/// # Errors
+/// Those of `GgufReader::push`.
 pub(super) async fn parse(input: Rc<Input>) -> Result<Gguf> {
     magic(&input).await?;
     let version = version(&input).await?;
@@ -58,8 +61,10 @@ async fn magic(input: &Input) -> Result<()> {
     Ok(())
 }
 
-/// Says what the file is instead. Servers send web pages for models that are not there, hence the second look: past a byte order mark
-/// and blanks, a page begins with a tag.
+/// Returns the error that says what the file is instead of a GGUF file.
+///
+/// Servers send web pages for models that are not there, so the bytes get a second look: past a
+/// byte order mark and blanks, a page begins with a tag.
 async fn not_gguf(input: &Input, mut head: Vec<u8>) -> Result<Error> {
     const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
     const MAX_BLANKS: usize = 1024;
@@ -72,7 +77,8 @@ async fn not_gguf(input: &Input, mut head: Vec<u8>) -> Result<Error> {
             [b'<', b'!' | b'?' | b'a'..=b'z' | b'A'..=b'Z', ..] => {
                 return Ok(Error::new(
                     Code::HtmlNotModel,
-                    "A web page came where a model was expected: the address is wrong, or the server asks for a login; open it in a browser to see.",
+                    "A web page came where a model was expected: the address is wrong, or the \
+                     server asks for a login; open it in a browser to see.",
                 ));
             }
             [] | [b'<'] => input.append(1, &mut head).await?,
@@ -82,7 +88,8 @@ async fn not_gguf(input: &Input, mut head: Vec<u8>) -> Result<Error> {
     }
     Ok(Error::new(
         Code::NotGguf,
-        "This is not a GGUF file, for it does not begin with \"GGUF\"; choose a model file whose name ends in .gguf.",
+        "This is not a GGUF file, for it does not begin with \"GGUF\"; choose a model file whose \
+         name ends in .gguf.",
     ))
 }
 
@@ -202,7 +209,7 @@ async fn items<T, const N: usize>(
 }
 
 async fn strings(input: &Input, count: u64, key: &str) -> Result<StringArray> {
-    // A string takes 8 bytes of the file at least: its length.
+    // A string takes at least 8 bytes of the file: its length.
     let count = input.afford(count, 8)?;
     let what = metadata_at(key);
     let (mut text, mut ends) = (Vec::new(), Vec::new());
@@ -225,7 +232,7 @@ fn bool_from([byte]: [u8; 1], key: &str) -> Result<bool> {
     }
 }
 
-/// Reads a tensor's entry; its `offset` still counts from the data's beginning.
+/// Reads a tensor's entry; the returned `offset` still counts from the beginning of the data.
 async fn tensor(input: &Input, alignment: u64) -> Result<TensorInfo> {
     let name = string(input, MAX_NAME_BYTES, "A tensor's name").await?;
     let dim_count = input.u32().await?;
@@ -253,7 +260,8 @@ async fn tensor(input: &Input, alignment: u64) -> Result<TensorInfo> {
         return Err(Error::new(
             Code::GgufTensorMisaligned,
             format!(
-                "The tensor {} lies at {offset}, which is no multiple of {alignment}; the file is damaged: download it again.",
+                "The tensor {} lies at {offset}, which is no multiple of {alignment}; the file is \
+                 damaged: download it again.",
                 quoted(&name)
             ),
         ));
@@ -269,11 +277,16 @@ async fn tensor(input: &Input, alignment: u64) -> Result<TensorInfo> {
 
 fn dtype(number: u32, tensor: &str) -> Result<DType> {
     DType::from_ggml(number).ok_or_else(|| {
-        let readable = DType::ALL.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(", ");
+        let readable = DType::ALL
+            .iter()
+            .map(|dtype| dtype.name())
+            .collect::<Vec<_>>()
+            .join(", ");
         Error::new(
             Code::TensorType,
             format!(
-                "The tensor {} is of ggml's type {number}, which Siskin does not read; choose a file of one of the types {readable}.",
+                "The tensor {} is of ggml's type {number}, which Siskin does not read; choose a \
+                 file of one of the types {readable}.",
                 quoted(tensor)
             ),
         )

@@ -1,25 +1,26 @@
-//! Bytes that come in pieces, read as though they were all there.
+//! Bytes that come in pieces are read as though they were all there.
 //!
-//! A parser is an `async fn` that awaits bytes: the compiler turns it into the state machine that would else be written by hand.
-//! Nothing runs in the background and no runtime is needed; whoever has bytes calls `refill` and polls the parser.
+//! A parser is an `async fn` that awaits bytes: the compiler turns it into the state machine that
+//! would else be written by hand. Nothing runs in the background and no runtime is needed; whoever
+//! has bytes calls [`Input::refill`] and polls the parser.
 
-use super::malformed;
-use crate::Result;
+use crate::{Result, format::malformed};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::Poll;
 
 pub(super) struct Input {
-    /// The bytes that came last, of which those before `at` are read.
+    /// The bytes that came last.
     piece: RefCell<Vec<u8>>,
+    /// The index in `piece` of the next byte to read.
     at: Cell<usize>,
     taken_bytes: Cell<u64>,
     limit_bytes: u64,
 }
 
 impl Input {
-    /// At most `limit_bytes` are read from it, whatever the bytes say.
-    pub fn new(limit_bytes: u64) -> Self {
+    /// Makes an input of which at most `limit_bytes` are read, whatever the bytes say.
+    pub(super) fn new(limit_bytes: u64) -> Self {
         Self {
             piece: RefCell::default(),
             at: Cell::default(),
@@ -28,21 +29,22 @@ impl Input {
         }
     }
 
-    /// Gives the next bytes. The ones before must have been read: a parser that waits has read them all.
-    pub fn refill(&self, piece: &[u8]) {
+    /// Takes the next bytes. Those before must have been read: a parser that waits has read them
+    /// all.
+    pub(super) fn refill(&self, piece: &[u8]) {
         let mut held = self.piece.borrow_mut();
         held.clear();
         held.extend_from_slice(piece);
         self.at.set(0);
     }
 
-    /// Bytes read so far.
-    pub fn taken_bytes(&self) -> u64 {
+    /// Returns the number of bytes read so far.
+    pub(super) fn taken_bytes(&self) -> u64 {
         self.taken_bytes.get()
     }
 
-    /// The next N bytes.
-    pub async fn array<const N: usize>(&self) -> Result<[u8; N]> {
+    /// Reads the next N bytes.
+    pub(super) async fn array<const N: usize>(&self) -> Result<[u8; N]> {
         self.afford(1, N as u64)?;
         let mut out = [0; N];
         let mut filled = 0;
@@ -55,8 +57,8 @@ impl Input {
         Ok(out)
     }
 
-    /// Appends the next `len` bytes to `out`, which grows as they come and not before.
-    pub async fn append(&self, len: usize, out: &mut Vec<u8>) -> Result<()> {
+    /// Reads the next `len` bytes to the end of `out`, which grows as they come and not before.
+    pub(super) async fn append(&self, len: usize, out: &mut Vec<u8>) -> Result<()> {
         self.afford(1, len as u64)?;
         let mut left = len;
         while left > 0 {
@@ -66,16 +68,19 @@ impl Input {
         Ok(())
     }
 
-    pub async fn u32(&self) -> Result<u32> {
+    pub(super) async fn u32(&self) -> Result<u32> {
         Ok(u32::from_le_bytes(self.array().await?))
     }
 
-    pub async fn u64(&self) -> Result<u64> {
+    pub(super) async fn u64(&self) -> Result<u64> {
         Ok(u64::from_le_bytes(self.array().await?))
     }
 
-    /// Whether `count` items of at least `item_bytes` can still come before the limit; the count as an index type, if so.
-    pub fn afford(&self, count: u64, item_bytes: u64) -> Result<usize> {
+    /// Returns `count` as an index type if so many items of at least `item_bytes` can still come.
+    ///
+    /// # Errors
+    /// `gguf_malformed` when they would pass the limit.
+    pub(super) fn afford(&self, count: u64, item_bytes: u64) -> Result<usize> {
         let left = self.limit_bytes - self.taken_bytes.get();
         match count.checked_mul(item_bytes) {
             Some(bytes) if bytes <= left => Ok(count as usize),
@@ -97,7 +102,7 @@ impl Input {
         .await;
     }
 
-    /// Gives `sink` up to `max` of the bytes at hand; how many.
+    /// Hands up to `max` of the bytes at hand to `sink`; returns their number.
     fn take(&self, max: usize, sink: impl FnOnce(&[u8])) -> usize {
         let piece = self.piece.borrow();
         let rest = &piece[self.at.get()..];

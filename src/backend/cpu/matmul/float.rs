@@ -1,68 +1,33 @@
-//! `y = W x` for weights that are floats: F32, F16, BF16, row by row as they lie in the file.
+//! The kernel for weights that are floats (F32, F16, BF16) takes them row by row, as they lie in
+//! the file.
 
 #![allow(
     clippy::needless_range_loop,
     reason = "a tile's arrays run in step, one index for all"
 )]
 
-use super::{
-    matmul::{Input, Output},
-    simd::{Kernel, Simd, with_simd},
+use super::operands::{Input, Output};
+use crate::backend::{
+    GROUP_ROWS,
+    cpu::{
+        simd::{Kernel, Simd, with_simd},
+        weight::Floats,
+    },
 };
-use crate::backend::GROUP_ROWS;
-use half::{bf16, f16};
 use std::ops::Range;
 
-#[derive(Clone, Copy)]
-pub enum FloatKind<'a> {
-    F32(&'a [f32]),
-    F16(&'a [u16]),
-    BF16(&'a [u16]),
-}
-
-impl FloatKind<'_> {
-    /// Elements `at .. at + out.len()` as f32.
-    pub fn copy(self, at: usize, out: &mut [f32]) {
-        match self {
-            FloatKind::F32(data) => out.copy_from_slice(&data[at..][..out.len()]),
-            FloatKind::F16(data) => out
-                .iter_mut()
-                .zip(&data[at..])
-                .for_each(|(y, &x)| *y = f16::from_bits(x).to_f32()),
-            FloatKind::BF16(data) => out
-                .iter_mut()
-                .zip(&data[at..])
-                .for_each(|(y, &x)| *y = bf16::from_bits(x).to_f32()),
-        }
-    }
-
-    /// # Safety
-    /// Four elements can be read at `at`.
-    #[inline(always)]
-    unsafe fn load<S: Simd>(self, at: usize) -> S::F32 {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match self {
-                FloatKind::F32(data) => S::load_f32(data.as_ptr().add(at)),
-                FloatKind::F16(data) => S::load_f16(data.as_ptr().add(at)),
-                FloatKind::BF16(data) => S::load_bf16(data.as_ptr().add(at)),
-            }
-        }
-    }
-}
-
-/// Tokens that share one widening of the weights.
+/// This number of tokens shares one conversion of the weights to f32.
 const TILE: usize = 2;
 
-/// The rows of `groups` of a float matrix times every token.
-pub fn float_rows(
-    weights: FloatKind,
+/// Multiplies the rows of `groups` of a float matrix by every token.
+pub(super) fn float_rows(
+    weights: Floats,
     cols: usize,
     input: &Input,
     output: Output,
     groups: Range<usize>,
 ) {
-    with_simd(FloatRows {
+    with_simd(FloatKernel {
         weights,
         cols,
         input,
@@ -71,21 +36,22 @@ pub fn float_rows(
     });
 }
 
-struct FloatRows<'a> {
-    weights: FloatKind<'a>,
+struct FloatKernel<'a> {
+    weights: Floats<'a>,
     cols: usize,
     input: &'a Input<'a>,
     output: Output<'a>,
     groups: Range<usize>,
 }
 
-impl Kernel for FloatRows<'_> {
+impl Kernel for FloatKernel<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         for group in self.groups.clone() {
             let mut token = 0;
-            // SAFETY: this thread owns the group's rows; token + the tile's width stays within tokens.
+            // SAFETY: this thread owns the group's rows; the tile's last token is one of the
+            // input's.
             unsafe {
                 while token + TILE <= self.input.tokens {
                     self.tile::<S, TILE>(group, token);
@@ -100,21 +66,22 @@ impl Kernel for FloatRows<'_> {
     }
 }
 
-impl FloatRows<'_> {
-    /// A group's rows by `T` tokens, four rows at a time.
+impl FloatKernel<'_> {
+    /// Multiplies a group's rows by `T` tokens, four rows at a time.
     #[inline(always)]
     unsafe fn tile<S: Simd, const T: usize>(&self, group: usize, token: usize) {
         let cols = self.cols;
         let mut y = [[0f32; GROUP_ROWS]; T];
         let last = self.output.rows - 1;
         for first in (0..GROUP_ROWS).step_by(4) {
-            // A row past the last is the last again, and dropped.
+            // A row past the last reads the last row again; its result is dropped.
             let rows: [usize; 4] =
                 std::array::from_fn(|r| (group * GROUP_ROWS + first + r).min(last) * cols);
             let x: [&[f32]; T] =
                 std::array::from_fn(|t| &self.input.x[(token + t) * cols..][..cols]);
             let whole = cols / 4 * 4;
-            // SAFETY: the rows lie within the matrix, `whole` columns of them in fours.
+            // SAFETY: the rows lie within the matrix, and `whole` columns of them are read in
+            // fours.
             unsafe {
                 let mut sums = [[S::splat(0.0); 4]; T];
                 for k in (0..whole).step_by(4) {

@@ -1,67 +1,82 @@
-//! Activations as the dot kernels take them: int8 with one scale for 32 columns, and a second look at outliers.
+//! Activations are quantized for the dot product kernels: to int8 with one scale for 32 columns,
+//! and a second plane for outliers.
 //!
-//! A few columns of a transformer's activations are far larger than the rest (Dettmers et al., arXiv 2208.07339), and one of
-//! them takes nearly all of int8's levels from its 31 neighbours. Blocks with an outlier get a second int8 plane for what the
-//! first leaves: few blocks, so little work, and most of the rounding error gone (docs/accuracy.md).
+//! A few columns of a transformer's activations are far larger than the rest (Dettmers et al.,
+//! arXiv 2208.07339), and one of them leaves its 31 neighbours few of int8's values. Blocks with an
+//! outlier get a second int8 plane for what the first leaves. They are few, so that is little work,
+//! and most of the rounding error is gone (docs/accuracy.md).
 
 use super::{
-    packed::BLOCK,
     pool::{Pool, SharedMut},
+    repack::BLOCK,
     simd::{Kernel, Simd, with_simd},
 };
 use std::ops::Range;
 
-/// Tokens that the kernels take together, their blocks side by side. The last tile is filled up with tokens of nothing; a token alone is a
-/// tile of one.
+/// The kernels take this number of tokens together, their blocks side by side. The last tile is
+/// filled up with tokens of zeros; a token alone is a tile of one.
 pub const TILE: usize = 4;
 
-/// A block gets the second plane if rounding to int8 (an error of scale^2 / 12 on average) costs it more than this share of its
-/// token's mean square.
+/// A block gets the second plane if rounding to int8 (a mean square error of scale^2 / 12) costs it
+/// more than this share of its token's mean square.
 const ROUNDING_LIMIT: f32 = 2e-4;
 
-/// 32 columns of a token: `x = scale * q`, q in -127..=127.
+/// 32 columns of a token: `x = scale * q`.
 #[derive(Clone, Copy, Default)]
-pub struct Block {
+pub struct BlockQ8 {
+    /// The integers, -127 to 127.
     pub q: [i8; BLOCK],
+    /// The scale.
     pub scale: f32,
-    /// What offsets and minimums multiply: minus the sum of q, and minus the sums of its halves.
+    /// Minus the sum of q, which a weight's offset or minimum multiplies.
     pub minus: i32,
+    /// Minus the sums of the halves of q, for weights with a scale for each 16 columns.
     pub minus_halves: [i32; 2],
 }
 
-/// `[tokens, cols]`: `x = coarse + fine`, fine being zero but for the blocks with outliers.
+/// Quantized activations `[tokens, cols]`: `x = coarse + fine`, where only blocks with outliers
+/// have a `fine` that is not zero.
 #[derive(Default)]
-pub struct Quantized {
+pub struct QuantizedActivations {
     tokens: usize,
     blocks: usize,
-    /// `[tiles, cols / 32, tokens of the tile]`
-    coarse: Vec<Block>,
-    fine: Vec<Block>,
-    /// The blocks of `fine` with outliers in any token of the tile, ascending: `[tiles, cols / 32]`, of which the first are set.
+    /// The first plane `[tiles, cols / 32, tokens of the tile]`.
+    coarse: Vec<BlockQ8>,
+    /// The second plane, of the same shape.
+    fine: Vec<BlockQ8>,
+    /// The numbers of the blocks with an outlier in any token of the tile, ascending: `[tiles, cols
+    /// / 32]`, of which the first `counts` are set.
     outliers: Vec<u32>,
-    /// How many of them: `[tiles]`.
+    /// The number of such blocks of each tile.
     counts: Vec<u32>,
 }
 
-/// Some tokens' activations: of block `b`, `coarse[b * width ..][.. tokens]`, and then nothing up to the width.
+/// The activations of up to [`TILE`] tokens. Of block `b` they are `coarse[b * width ..][..
+/// tokens]`, and then zeros up to the width.
 #[derive(Clone, Copy)]
 pub struct Tile<'a> {
+    /// The number of the first token.
     pub first: usize,
+    /// The number of tokens.
     pub tokens: usize,
+    /// The number of tokens that there is room for.
     pub width: usize,
-    pub coarse: &'a [Block],
-    pub fine: &'a [Block],
+    /// The first plane `[cols / 32, width]`.
+    pub coarse: &'a [BlockQ8],
+    /// The second plane `[cols / 32, width]`.
+    pub fine: &'a [BlockQ8],
+    /// The numbers of the blocks with an outlier in any of the tokens, ascending.
     pub outliers: &'a [u32],
 }
 
-impl Quantized {
-    /// Takes `x [tokens, cols]`; `cols` is a multiple of 32.
+impl QuantizedActivations {
+    /// Quantizes `x [tokens, cols]`; `cols` is a multiple of 32.
     pub fn set(&mut self, pool: &Pool, x: &[f32], cols: usize) {
         (self.tokens, self.blocks) = (x.len() / cols, cols / BLOCK);
         let tiles = self.tiles();
         let len = tiles * width(self.tokens) * self.blocks;
-        self.coarse.resize(len, Block::default());
-        self.fine.resize(len, Block::default());
+        self.coarse.resize(len, BlockQ8::default());
+        self.fine.resize(len, BlockQ8::default());
         self.outliers.resize(tiles * self.blocks, 0);
         self.counts.resize(tiles, 0);
         let output = Output {
@@ -82,10 +97,11 @@ impl Quantized {
         });
     }
 
-    /// Column `col` of token `token` as the kernels see it: in `coarse`, and in `fine`.
+    /// Returns column `col` of token `token` as the kernels see it: its parts in `coarse` and in
+    /// `fine`.
     pub fn value(&self, token: usize, col: usize) -> (f64, f64) {
         let tile = self.tile(token / TILE);
-        let part = |blocks: &[Block]| {
+        let part = |blocks: &[BlockQ8]| {
             let block = &blocks[col / BLOCK * tile.width + token - tile.first];
             if block.scale == 0.0 {
                 0.0
@@ -96,10 +112,12 @@ impl Quantized {
         (part(tile.coarse), part(tile.fine))
     }
 
+    /// Returns the number of tiles.
     pub fn tiles(&self) -> usize {
         self.tokens.div_ceil(TILE)
     }
 
+    /// Returns tile number `tile`.
     pub fn tile(&self, tile: usize) -> Tile<'_> {
         let width = width(self.tokens);
         let range = tile * width * self.blocks..(tile + 1) * width * self.blocks;
@@ -114,15 +132,15 @@ impl Quantized {
     }
 }
 
-/// Tokens of a tile, those of nothing among them.
+/// Returns the number of tokens that a tile has room for.
 fn width(tokens: usize) -> usize {
     if tokens == 1 { 1 } else { TILE }
 }
 
 #[derive(Clone, Copy)]
 struct Output<'a> {
-    coarse: SharedMut<'a, Block>,
-    fine: SharedMut<'a, Block>,
+    coarse: SharedMut<'a, BlockQ8>,
+    fine: SharedMut<'a, BlockQ8>,
     outliers: SharedMut<'a, u32>,
     counts: SharedMut<'a, u32>,
 }
@@ -145,7 +163,7 @@ impl Kernel for Quantize<'_> {
             let (first, width) = (tile * TILE, width(self.tokens));
             let tokens = TILE.min(self.tokens - first);
             let range = tile * width * blocks..(tile + 1) * width * blocks;
-            // SAFETY: this thread alone has these tiles; a block is 32 floats.
+            // SAFETY: this thread alone has these tiles, and a block is 32 floats.
             unsafe {
                 let (coarse, fine) = (
                     self.output.coarse.slice(range.clone()),
@@ -180,7 +198,7 @@ impl Kernel for Quantize<'_> {
                             put::<S>(fine, &rest);
                             is_outlier = true;
                         }
-                        // A NaN shows in no comparison, but must show in the answer.
+                        // NaN passes every comparison unseen, but must reach the answer.
                         if limits[t].is_nan() {
                             coarse.scale = f32::NAN;
                         }
@@ -196,7 +214,7 @@ impl Kernel for Quantize<'_> {
     }
 }
 
-/// The scale above which a block of this token gets a second plane; NaN if any of `x` is.
+/// Returns the scale above which a block of this token gets a second plane; NaN if any of `x` is.
 #[inline(always)]
 unsafe fn limit<S: Simd>(x: &[f32]) -> f32 {
     // SAFETY: `x` is in blocks of 32.
@@ -213,9 +231,10 @@ unsafe fn limit<S: Simd>(x: &[f32]) -> f32 {
     }
 }
 
+/// Quantizes 32 columns of a token.
 #[inline(always)]
-unsafe fn put<S: Simd>(block: &mut Block, x: &[f32]) {
-    // SAFETY: `x` and q are 32 long.
+unsafe fn put<S: Simd>(block: &mut BlockQ8, x: &[f32]) {
+    // SAFETY: `x` and `q` have 32 elements.
     unsafe {
         let v: [S::F32; 8] = std::array::from_fn(|i| S::load_f32(x.as_ptr().add(4 * i)));
         let largest = v.iter().fold(S::splat(0.0), |m, &v| {
