@@ -1,4 +1,4 @@
-/** The class that an application uses. */
+/** This module holds the class that an application uses. */
 import { Completions, askLocally } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 import { Fallback } from './chat/fallback.js';
@@ -11,7 +11,11 @@ import { askToStay } from './storage/store.js';
 /** @import { CacheType, ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
 /** @import { DescribedSource } from './model/source.js' */
 
-/** A loaded model. @typedef {{link: WorkerClient, info: Readonly<ModelInfo>}} Local */
+/**
+ * `LoadedModel` is a model that is ready, with its worker.
+ *
+ * @typedef {{link: WorkerClient, info: Readonly<ModelInfo>}} Local
+ */
 
 /**
  * @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource a `File` is a `Blob`
@@ -40,13 +44,14 @@ import { askToStay } from './storage/store.js';
  */
 
 /**
- * A loaded model, in a worker of its own.
+ * A `Siskin` is a loaded model in a worker of its own.
  *
  * ```js
  * const siskin = await Siskin.load('/models/qwen2.5-0.5b-instruct-q4_k_m.gguf');
- * const chunks = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello'
- * }], stream: true }); for await (const chunk of chunks)
- * output.append(chunk.choices[0].delta.content); ```
+ * const messages = [{ role: 'user', content: 'Hello' }];
+ * const chunks = await siskin.chat.completions.create({ messages, stream: true });
+ * for await (const chunk of chunks) output.append(chunk.choices[0].delta.content);
+ * ```
  */
 export class Siskin {
   /** @type {Local | undefined} */
@@ -57,7 +62,7 @@ export class Siskin {
   #unloaded = false;
 
   /**
-   * Use `Siskin.load`.
+   * Applications use `Siskin.load` instead of the constructor.
    *
    * @param {{loading: Promise<Local>, end: () => void}} model
    * @param {Fallback} [fallback]
@@ -67,8 +72,8 @@ export class Siskin {
     this.#fallback = fallback;
     this.#end = end;
     /**
-     * When the model is loaded; rejects with what the loading failed with. Of interest with
-     * `fallback` only: else `load` waits for it.
+     * `ready` resolves when the model is loaded, and rejects with the error of the loading. Only
+     * callers with `fallback` need it: without that, `load` waits for it.
      */
     this.ready = loading.then((local) => {
       this.#local = local;
@@ -80,7 +85,7 @@ export class Siskin {
   }
 
   /**
-   * What was loaded and where it runs.
+   * Tells what was loaded and where it runs.
    *
    * @throws {SiskinError} `not_loaded` before `ready`
    */
@@ -90,7 +95,7 @@ export class Siskin {
   }
 
   /**
-   * Loads a GGUF model. One at an address is kept on the device, and fetched only once.
+   * Loads a GGUF model. A model at a URL is stored on the device, and fetched only once.
    *
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
@@ -176,7 +181,7 @@ export class Siskin {
   }
 
   /**
-   * The ids of a text. Adds no BOS or EOS.
+   * Returns the token ids of a text. No BOS or EOS is added.
    *
    * @param {string} text
    * @param {{special?: boolean}} [options] `special: true` reads `<|im_end|>` and its like as the
@@ -190,7 +195,7 @@ export class Siskin {
   }
 
   /**
-   * The text of token ids. Control tokens come as their text.
+   * Returns the text of token ids. Control tokens are written as their text.
    *
    * @param {Iterable<number>} ids
    * @returns {Promise<string>}
@@ -201,8 +206,9 @@ export class Siskin {
   }
 
   /**
-   * How likely the model finds a text: for ranking candidates, or classifying without generating.
-   * Takes the time of reading the text; the conversation in the cache is given up for it.
+   * Computes how likely the model finds a text, for ranking candidates or classifying without
+   * generating. The call takes as long as a prefill of the text, and replaces the conversation in
+   * the KV cache.
    *
    * @param {Iterable<number>} ids of `tokenize`
    * @returns {Promise<Score>}
@@ -212,7 +218,7 @@ export class Siskin {
   }
 
   /**
-   * How much memory the engine has taken. WebAssembly memory never shrinks, so that this is also
+   * Returns how much memory the engine has taken. WebAssembly memory never shrinks, so this is also
    * its peak.
    *
    * @returns {Promise<number>} bytes
@@ -222,7 +228,7 @@ export class Siskin {
   }
 
   /**
-   * Frees the model and its worker. Answers under way fail with `aborted`, later calls with
+   * Frees the model and its worker. Answers in progress fail with `aborted`, later calls with
    * `not_loaded`.
    *
    * @returns {Promise<void>}

@@ -1,6 +1,7 @@
 /**
- * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays
- * smooth, and looks at its messages between any two steps of the engine, so that stop stops.
+ * This module is the dedicated worker that owns the engine. It fetches the model itself, so that
+ * the page stays responsive, and receives its messages between any two steps of the engine, so that
+ * `stop` takes effect at once.
  */
 import { isDeviceError, pickBackend } from './engine/backend.js';
 import { codeOf, messageOf } from './errors.js';
@@ -17,22 +18,35 @@ import { yieldToMessages } from './model/yield_to_messages.js';
  */
 const page = /** @type {any} */ (globalThis);
 
-/** Ready to answer. @type {Engine | undefined} */
+/** `engine` is set when it is ready to answer. @type {Engine | undefined} */
 let engine;
-/** Answers and scores that wait for their turn. @type {{id: number, run: () => Promise<void>}[]} */
+/**
+ * Chats and scores run in order, one at a time.
+ *
+ * @type {{id: number, run: () => Promise<void>}[]}
+ */
 const jobs = [];
-/** Short calls, served between two steps of an answer. @type {(() => void)[]} */
+/** Short calls are served between two steps of an answer. @type {(() => void)[]} */
 const calls = [];
-/** Of the engine, in the making or ready. @type {Worker[]} */
+/**
+ * The engine's threads have this type of worker each (thread.js); they exist once the model is
+ * loaded.
+ *
+ * @type {Worker[]}
+ */
 let threads = [];
-/** What the engine computes on, in the making or ready. @type {PickedBackend | undefined} */
+/**
+ * `backend` owns the engine from the start of the loading on.
+ *
+ * @type {PickedBackend | undefined}
+ */
 let backend;
 let busy = false;
 let unloading = false;
 let answering = 0;
 let stopping = false;
 
-/** How long workers of a worker take to end. */
+/** Workers of a worker need about this long to end. */
 const ENDING_MS = 200;
 
 page.onmessage = ({ data }) => receive(data);
@@ -106,8 +120,8 @@ async function work() {
 }
 
 /**
- * Threads leave their seats when the engine is freed, and are waited for: one that is killed inside
- * wasm can outlive this worker.
+ * Frees the engine. The threads leave their slots when the engine is freed, and are awaited: one
+ * that is terminated inside wasm can outlive this worker.
  */
 async function unload() {
   try {
@@ -135,7 +149,7 @@ async function load(message, again = true) {
     page.postMessage({ type: 'progress', id, value });
   try {
     const opening = openWeights(source, report);
-    // Awaited below; until then its failure is not unhandled.
+    // The promise is awaited below; until then its rejection must not count as unhandled.
     opening.catch(() => {});
     backend = await pickBackend(message);
     let weights = await opening;
@@ -148,8 +162,8 @@ async function load(message, again = true) {
       weights = await openWeights(source, report);
       info = await pumpWeights(weights, backend.sink(), report);
     }
-    // Only now: reading a file takes one thread, and a load that fails leaves no other worker
-    // behind.
+    // Threads start only now: reading a file takes one thread, and a load that fails leaves no
+    // other worker behind.
     threads = await backend.startThreads();
     for (const thread of threads) thread.postMessage(backend.engine.take_seat());
     engine = backend.engine;
@@ -168,7 +182,7 @@ async function load(message, again = true) {
 }
 
 /**
- * Writes one answer, an event a step.
+ * Writes one answer, and posts an event for each step.
  *
  * @param {number} id
  * @param {ChatRequest} request
@@ -207,8 +221,8 @@ async function answer(id, request) {
 }
 
 /**
- * Does it, whatever happens to the graphics card: it is started again once, then the processor
- * takes over.
+ * Runs a call of the engine, and runs it again after the graphics card was lost: the card is
+ * restarted once, then the processor takes over.
  *
  * @template T
  * @param {() => Promise<T>} run
@@ -254,8 +268,8 @@ async function score(id, ids) {
 }
 
 /**
- * An error with a code belongs to its call alone; anything else is a crash of the engine, after
- * which nothing can be trusted.
+ * Reports an error. One with a code belongs to its call alone; anything else is a crash of the
+ * engine, after which nothing can be trusted.
  *
  * @param {number} id
  * @param {unknown} error
@@ -266,7 +280,7 @@ function fail(id, error) {
   else page.postMessage({ type: 'crashed', message: messageOf(error) });
 }
 
-/** Times one answer. */
+/** An `AnswerTimer` measures the times of one answer. */
 class Clock {
   /** @param {number} start_ms */
   constructor(start_ms) {
@@ -291,7 +305,7 @@ class Clock {
       prefill_ms,
       decode_ms,
       prefill_tokens_per_second: perSecond(prompt_tokens - cached_tokens, prefill_ms),
-      // The first token comes out of the prefill.
+      // The prefill yields the first token.
       decode_tokens_per_second: perSecond(completion_tokens - 1, decode_ms),
     };
   }

@@ -1,4 +1,4 @@
-/** `chat.completions.create` in the shape of OpenAI's API. */
+/** This module implements `chat.completions.create` in the shape of OpenAI's API. */
 import { markAnswering } from './answering.js';
 import { SiskinError, abortedError } from '../errors.js';
 
@@ -42,22 +42,26 @@ import { SiskinError, abortedError } from '../errors.js';
  * @property {Where} siskin not OpenAI's
  */
 
-/** Of each token, with `logprobs: true`. @typedef {{content: TokenLogprob[]}} Logprobs */
+/**
+ * `Logprobs` holds the log-probability of each token, with `logprobs: true`.
+ *
+ * @typedef {{content: TokenLogprob[]}} Logprobs
+ */
 
 /**
- * Where an answer was computed: in the tab, or by the server of `fallback`.
+ * A `ResponseOrigin` says where an answer was computed: in the tab, or by the server of `fallback`.
  *
  * @typedef {{computed: 'local' | 'fallback'}} Where
  */
 
 /**
- * What an answer and each of its chunks begin with.
+ * A `ResponseHead` holds the fields that an answer and each of its chunks begin with.
  *
  * @typedef {{id: string, created: number, model: string, siskin: Where}} Head
  */
 
 /**
- * An answer under way.
+ * A `StepStream` is an answer in progress.
  *
  * @typedef {object} Steps
  * @property {() => Promise<Step | undefined>} next undefined at the end
@@ -65,13 +69,13 @@ import { SiskinError, abortedError } from '../errors.js';
  */
 
 /**
- * Takes a request and gives its answer, when that begins.
+ * An `Ask` takes a request, and resolves when its answer begins.
  *
  * @typedef {(request: ChatRequest, signal: AbortSignal | undefined) => Promise<{answer: Steps, model: string, computed: Where['computed']}>} Ask
  */
 
 /**
- * `model` is taken for the sake of OpenAI's clients and has no effect: one model is loaded.
+ * `model` is accepted because OpenAI's clients send it, and has no effect: one model is loaded.
  *
  * @typedef {ChatRequest & {signal?: AbortSignal, model?: string, stream_options?: {include_usage?: boolean}}} CompletionOptions
  */
@@ -79,7 +83,7 @@ import { SiskinError, abortedError } from '../errors.js';
 /** @typedef {CompletionOptions & {stream?: false}} CompletionRequest */
 /** @typedef {CompletionOptions & {stream: true}} StreamingRequest */
 
-/** What `siskin.chat.completions` is. */
+/** `siskin.chat.completions` is an object of this class. */
 export class Completions {
   #ask;
 
@@ -139,7 +143,7 @@ export class Completions {
  */
 
 /**
- * Answers by the model in the worker.
+ * Returns the `Ask` of the model in the worker.
  *
  * @param {WorkerClient} link
  * @param {ModelInfo} info
@@ -153,7 +157,7 @@ export function askLocally(link, info) {
   };
 }
 
-/** The events of one answer, queued until they are asked for. */
+/** An `Answer` holds the events of one answer until they are taken. */
 class Answer {
   /** @type {Step[]} */
   #steps = [];
@@ -169,7 +173,7 @@ class Answer {
    * @param {AbortSignal | undefined} signal
    */
   constructor(link, request, signal) {
-    /** Settles when the engine has taken the request. @type {Promise<void>} */
+    /** `started` resolves when the engine has accepted the request. @type {Promise<void>} */
     this.started = new Promise((resolve, reject) => {
       const { result, cancel } = link.call(
         { type: 'chat', request },
@@ -194,7 +198,7 @@ class Answer {
     });
   }
 
-  /** Stops the model after the token at hand. */
+  /** Stops the model after the current token. */
   cancel() {}
 
   /**
@@ -258,8 +262,8 @@ async function collect(answer, head) {
 }
 
 /**
- * Written out rather than as a generator: `return()` must stop the model at once, even before the
- * first `next()` and while one is waiting.
+ * A `ChunkIterator` yields the chunks of an answer. It is not a generator, because `return()` must
+ * stop the model at once, even before the first `next()` and while a `next()` is waiting.
  *
  * @implements {AsyncIterableIterator<ChatCompletionChunk>}
  */
@@ -270,7 +274,7 @@ class ChunkIterator {
   #first = true;
   #over = false;
   /**
-   * The extra chunk that `stream_options.include_usage` asks for.
+   * `stream_options.include_usage` asks for this extra chunk.
    *
    * @type {ChatCompletionChunk | undefined}
    */
@@ -319,7 +323,7 @@ class ChunkIterator {
     try {
       return await this.#answer.next();
     } catch (error) {
-      // Leaving the loop is no error; an AbortSignal is.
+      // Leaving the loop is no error; an AbortSignal is one.
       if (this.#over) return undefined;
       this.#over = true;
       throw error;
@@ -388,7 +392,7 @@ function usageOf({ prompt_tokens, completion_tokens, total_tokens, cached_tokens
   };
 }
 
-/** 128 random bits in hexadecimal. `crypto.randomUUID` exists in secure contexts only. */
+/** Returns 128 random bits in hexadecimal. `crypto.randomUUID` exists in secure contexts only. */
 function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, '0'),

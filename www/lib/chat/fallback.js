@@ -1,6 +1,6 @@
 /**
- * Answers from a server that speaks OpenAI's API, while there is no model in the tab yet. Nothing
- * here runs unless `Siskin.load` is given `fallback`.
+ * This module answers from a server that speaks OpenAI's API, while the model in the tab is not
+ * loaded. It is used only if `Siskin.load` is given `fallback`.
  */
 import { SiskinError, throwIfAborted } from '../errors.js';
 import { models } from '../model/models.js';
@@ -21,8 +21,8 @@ import { StreamedAnswer, parse, short } from './openai_stream.js';
  */
 
 /**
- * Of a request, what OpenAI's API has and any model understands: token ids mean something to one
- * model only.
+ * These fields of a request are sent to the server: OpenAI's API has them, and they mean the same
+ * for any model. Token ids, for instance, mean something to one model only.
  */
 const FIELDS = /** @type {const} */ ([
   'messages',
@@ -44,14 +44,14 @@ const LOCAL_FIELDS = [
   'context_overflow',
 ];
 
-/** More than any server sends in an error. */
+/** The body of an error response is read up to this length, which is more than servers send. */
 const ERROR_BYTES = 1 << 16;
 
 export class Fallback {
   #url;
   #headers;
   #model;
-  /** Whether the weights are on the device. */
+  /** `#cached` resolves to whether the weights are on the device. */
   #cached = Promise.resolve(false);
 
   /**
@@ -90,7 +90,7 @@ export class Fallback {
   }
 
   /**
-   * Begins to follow whether the weights are there.
+   * Starts to track whether the weights are on the device.
    *
    * @param {WeightSource} source
    */
@@ -110,7 +110,7 @@ export class Fallback {
    * @throws {SiskinError} `invalid_argument`
    */
   async takes(request) {
-    // The model in the tab writes calls of tools as text, which a server does not.
+    // The model in the tab writes tool calls as text, which a server does not.
     if (request.tools === undefined) return this.until !== 'cached' || !(await this.#cached);
     if (this.until === 'never')
       throw new SiskinError('invalid_argument', 'tools are not sent to the fallback server.');
@@ -156,7 +156,7 @@ export class Fallback {
     const { host } = this.#url;
     let response;
     try {
-      // The conversation goes to this address and no other, and nothing else with it.
+      // The conversation is sent to this address and no other, without cookies and referrer.
       response = await fetch(this.#url, {
         method: 'POST',
         headers: this.#headers,
@@ -221,7 +221,7 @@ function fieldsFor(request) {
 }
 
 /**
- * The error of an answer other than success.
+ * Returns the error of a response whose status is not success.
  *
  * @param {Response} response
  * @param {string} host
@@ -263,7 +263,11 @@ async function refusal(response, host, signal) {
   );
 }
 
-/** The first bytes of a body, as text. @param {Response} response */
+/**
+ * Returns the first bytes of a body, as text.
+ *
+ * @param {Response} response
+ */
 async function beginning(response) {
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();
@@ -276,7 +280,7 @@ async function beginning(response) {
       text += decoder.decode(value, { stream: true });
     }
   } catch {
-    // What has come will do.
+    // The text that has arrived is enough for a message.
   }
   reader?.cancel().catch(() => {});
   return text;

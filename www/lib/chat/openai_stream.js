@@ -1,13 +1,13 @@
-/** An answer as a server streams it in OpenAI's format. */
+/** This module reads an answer that a server streams in OpenAI's format. */
 import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
 
 /** @import { Step } from './completions.js' */
 /** @import { EngineEvent, Timings, Usage } from '../protocol.js' */
 
-/** More than any server sends in one line. */
+/** A line may have this many characters, which is more than servers send. */
 const LINE_CHARACTERS = 1 << 20;
 
-/** The events of one answer, as the server sends them. */
+/** A `StreamedAnswer` yields the events of one answer as the server sends them. */
 export class StreamedAnswer {
   #stop;
   #steps;
@@ -158,7 +158,7 @@ function usageOf(usage) {
 }
 
 /**
- * As seen from the page: with the way there and back.
+ * Returns the times as seen from the page: they include the network.
  *
  * @param {number} start_ms
  * @param {number} first_ms
@@ -171,7 +171,7 @@ function timingsOf(start_ms, first_ms, end_ms, { completion_tokens }) {
   return {
     prefill_ms: first_ms - start_ms,
     decode_ms,
-    // The server's own business.
+    // The server does not tell how long its prefill took.
     prefill_tokens_per_second: 0,
     decode_tokens_per_second:
       completion_tokens > 1 && decode_ms > 0 ? ((completion_tokens - 1) * 1000) / decode_ms : 0,

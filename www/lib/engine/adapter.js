@@ -1,18 +1,21 @@
-/** What the browser says of its graphics card, before the engine starts. */
+/** This module reads what the browser says of its graphics card, before the engine starts. */
 import { SiskinError, messageOf } from '../errors.js';
 
 /** @import { KnownGpu } from '../protocol.js' */
 
 /**
- * The graphics card that would compute: its name for people, and why it does not. Without a name
- * there is none.
+ * A `FoundGpu` is the graphics card that would compute: its name for people, and the reason why it
+ * does not. There is no card if the name is absent.
  *
  * @typedef {{adapter?: string, refusal?: SiskinError}} FoundGpu
  */
 
 /** @typedef {Record<'vendor' | 'architecture' | 'device' | 'description', string> & {isFallbackAdapter?: boolean}} AdapterInfo of WebGPU */
 
-/** The names of adapters that compute on the processor, which the engine's own CPU path does faster. */
+/**
+ * Adapters with these names compute on the processor, which the engine's own CPU backend does
+ * faster.
+ */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
 
 /**
@@ -58,8 +61,8 @@ export async function findGpu(known) {
 let asked = false;
 
 /**
- * wgpu asks a browser for no subgroups (gfx-rs/wgpu #10146): they are added to its request,
- * wherever the card has them.
+ * Adds subgroups to wgpu's request for a device, wherever the adapter has them: wgpu does not ask a
+ * browser for them (gfx-rs/wgpu #10146).
  */
 function askForSubgroups() {
   const { GPUAdapter } = /** @type {{GPUAdapter?: {prototype: any}}} */ (globalThis);
@@ -76,7 +79,7 @@ function askForSubgroups() {
           requiredFeatures: [...(descriptor.requiredFeatures ?? []), 'subgroups'],
         });
       } catch {
-        // What an adapter promises its devices may lack.
+        // A device may lack a feature that its adapter promises.
       }
     }
     return requestDevice.call(this, descriptor);

@@ -1,10 +1,13 @@
-/** The page's end of the worker: calls by id, and one way to fail. */
+/**
+ * This module is the page's end of the worker: it matches results to calls by id, and turns every
+ * failure into a SiskinError.
+ */
 import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
 
 /** @import { BackendInfo, PageMessage, WorkerMessage } from '../protocol.js' */
 
 /**
- * A `PageMessage` whose id the link fills in.
+ * A `WithoutId` is a `PageMessage` whose id the client fills in.
  *
  * @template T
  * @typedef {T extends {id: number} ? Omit<T, 'id'> : never} WithoutId
@@ -23,7 +26,7 @@ import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.
  * @property {() => void} cancel stops the call; `result` rejects with `aborted`
  */
 
-/** What a worker has to end by itself; one that is stuck is then ended from outside. */
+/** A worker has this long to end by itself; one that is stuck is then terminated. */
 const UNLOAD_MS = 2000;
 
 export class WorkerClient {
@@ -34,10 +37,14 @@ export class WorkerClient {
    */
   #calls = new Map();
   #last_id = 0;
-  /** Set once the worker is gone. @type {SiskinError | undefined} */
+  /** `#ended` is set once the worker is gone. @type {SiskinError | undefined} */
   #ended;
 
-  /** The engine went on elsewhere. @type {(backend_info: BackendInfo) => void} */
+  /**
+   * This callback runs when the engine continues on another backend.
+   *
+   * @type {(backend_info: BackendInfo) => void}
+   */
   onBackendChanged = () => {};
 
   constructor() {

@@ -1,6 +1,6 @@
 /**
- * Fetches what is missing of a model: parts in parallel where the server answers ranges, whole
- * files where it does not.
+ * This module fetches the missing parts of a model: in parallel where the server answers ranges, in
+ * whole files where it does not.
  */
 import { SiskinError } from '../errors.js';
 import {
@@ -23,9 +23,12 @@ import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.j
 
 /** @import { DownloadTarget } from './download_target.js' */
 
-/** Once bytes have come, a connection that is lost may be a train in a tunnel. */
+/**
+ * Once bytes have arrived, a lost connection may come back (as after a tunnel), so that more
+ * attempts are made than for a first request.
+ */
 const LATER_DELAYS_MS = [500, 1000, 2000, 4000, 8000];
-/** Without ranges every further try fetches all of it again. */
+/** There is one retry without ranges, because each fetches the whole file again. */
 const WHOLE_DELAYS_MS = [500];
 
 export class Download {
@@ -37,18 +40,23 @@ export class Download {
   #signal = this.#stop.signal;
   #ranges = true;
   /**
-   * Parts that a lane is at, each with the claim that it is part of.
+   * `#claims` maps each part that a connection fetches to all parts which that connection has
+   * claimed.
    *
    * @type {Map<number, number[]>}
    */
   #busy = new Map();
   /**
-   * The answer to the first request, for the lane that will read it.
+   * The response to the first request is kept for the connection that reads it.
    *
    * @type {{part: number, response: Response} | undefined}
    */
   #first;
-  /** Where redirects led, so that not every part asks the way. @type {Map<string, string>} */
+  /**
+   * `#redirects` maps a URL to where it redirects, so that not every part repeats the redirect.
+   *
+   * @type {Map<string, string>}
+   */
   #moved = new Map();
   #contacted = false;
 
@@ -100,8 +108,8 @@ export class Download {
   }
 
   /**
-   * The first request goes alone: its answer tells whether the server knows ranges, and how long
-   * the file is.
+   * Sends the first request alone: its response tells whether the server answers ranges, and how
+   * long the file is.
    *
    * @param {number} end_part
    */
@@ -126,7 +134,7 @@ export class Download {
         : null;
     if (size_bytes === null) {
       this.#ranges = false;
-      // Part of something compressed, or of nobody knows what.
+      // The response is a part of a compressed file, or of a file of unknown length.
       if (response.status === 206) {
         response.body?.cancel().catch(() => {});
         response = await this.#request(url);
@@ -164,8 +172,8 @@ export class Download {
         signal: this.#signal,
       });
     } catch (error) {
-      // Some servers break on ranges, compress them against the browser's word, or do not allow
-      // other sites' pages to ask for them.
+      // Some servers fail on ranges, compress them against the browser's request, or do not let
+      // pages of other sites ask for them (CORS).
       if (!(error instanceof SiskinError) || error.code !== 'network') throw error;
       return this.#request(url);
     }
@@ -185,7 +193,8 @@ export class Download {
       this.#contacted = true;
       return response;
     } catch (error) {
-      // Where a redirect led is often good for an hour only: the way is asked again.
+      // The target of a redirect is often valid for an hour only, so the original URL is asked
+      // again.
       if (moved !== undefined && error instanceof SiskinError && error.code !== 'aborted') {
         this.#moved.delete(url);
         return this.#request(url, range);
@@ -200,8 +209,8 @@ export class Download {
   }
 
   /**
-   * On a redirect to another origin the browser leaves private headers out, which it would not do
-   * if that was asked directly.
+   * Returns whether a redirect may be skipped next time. On a redirect to another origin the
+   * browser drops private headers, but would send them in a direct request.
    *
    * @param {string} url
    * @param {string} target
@@ -214,7 +223,7 @@ export class Download {
   }
 
   /**
-   * The length of a file on another host that does not let pages see Content-Range.
+   * Asks for the length of a file on another host which does not let pages read Content-Range.
    *
    * @param {string} url
    */
@@ -230,8 +239,8 @@ export class Download {
 
   /** @param {number} end_part */
   async #lane(end_part) {
-    // One for all parts of the lane: the garbage of a buffer for each would be as large as the
-    // model.
+    // All parts of the connection share this buffer: one for each part would leave as much garbage
+    // as the model is large.
     const buffer = new Uint8Array(PART_BYTES);
     for (let part = this.#next(end_part); part !== undefined; part = this.#next(end_part)) {
       const claimed = this.#ranges ? [part] : partsOf(this.#record, fileOf(this.#record, part));
@@ -241,7 +250,7 @@ export class Download {
         if (this.#ranges) await this.#fetchPart(part, buffer, first);
         else await this.#fetchFile(fileOf(this.#record, part), buffer, first);
       } finally {
-        // One that fetches all of the file may have claimed them since.
+        // Another connection that fetches the whole file may have claimed the parts since.
         for (const part of claimed) if (this.#busy.get(part) === claimed) this.#busy.delete(part);
       }
     }
@@ -268,7 +277,7 @@ export class Download {
     const end = Math.min(end_part, partCount(this.#record));
     for (let part = 0; part < end; part++) {
       if (this.#busy.has(part)) {
-        // How many parts a file has whose length nobody told shows at its end.
+        // The number of parts of a file without a known length is known only at its end.
         if (this.#record.size_bytes === null) return undefined;
       } else if (!this.#target.parts.has(part)) return part;
     }
@@ -323,7 +332,7 @@ export class Download {
   }
 
   /**
-   * All of a file, from a server that does not answer ranges.
+   * Fetches a whole file, from a server that does not answer ranges.
    *
    * @param {number} index
    * @param {Uint8Array<ArrayBuffer>} buffer of a part's size
@@ -379,7 +388,8 @@ export class Download {
   }
 
   /**
-   * Whether the answer is of the file that was begun. Shards have their hashes for that.
+   * Throws `file_changed` unless the response belongs to the file that was begun. Shards need no
+   * check, because their chunks have hashes.
    *
    * @param {Response} response
    * @param {number} first the byte that was asked for

@@ -1,23 +1,32 @@
-/** One request at a time: what comes back is checked, what fails for the moment is tried again. */
+/**
+ * This module sends single HTTP requests: it checks the response, and retries errors that may pass.
+ */
 import { SiskinError, abortedError, throwIfAborted } from '../errors.js';
 
-/** Nothing for so long, and the connection counts as dead. */
+/** A connection that delivers nothing for this long counts as dead. */
 const STALL_MS = 30_000;
-/** What is taken from the network at a time. */
+/** The network's bytes are read into a buffer of this size. */
 const PIECE_BYTES = 256 << 10;
-/** A server that asks for more patience than this gets an error instead. */
+/** A request fails if the server's Retry-After is longer than this. */
 const MOST_RETRY_AFTER_MS = 60_000;
-/** Statuses of a server that is busy or restarting. */
+/** These statuses are sent by servers that are busy or restarting. */
 const PASSING = [408, 429, 500, 502, 503, 504];
-/** A first answer is waited for by somebody who may have mistyped the address. */
+/**
+ * A first request is retried only briefly, because the person who waits for it may have mistyped
+ * the address.
+ */
 export const FIRST_DELAYS_MS = [300, 900];
-/** The browser's own cache would keep a second copy. @type {RequestInit} */
+/**
+ * The browser's HTTP cache is bypassed, because it would keep a second copy of the model.
+ *
+ * @type {RequestInit}
+ */
 export const NOT_KEPT = { cache: 'no-store' };
 
 export const CONNECTION_BROKEN =
   'The connection broke before the model had arrived. Check it and try again.';
 
-/** An answer other than success, before it becomes the caller's. */
+/** An `HttpError` is a response whose status is not success. */
 export class HttpError extends SiskinError {
   /** @param {Response} response */
   constructor(response) {
@@ -67,7 +76,7 @@ export function checkStatus(response) {
  */
 
 /**
- * A response whose status is good.
+ * Sends a request and returns the response, whose status is success.
  *
  * @param {string} url
  * @param {RequestInit} init
@@ -104,8 +113,8 @@ export async function request(url, init, { range, signal }) {
 }
 
 /**
- * The bytes of a response as they come; each piece is good until the next. Leaving the loop ends
- * the connection.
+ * Yields the bytes of a response as they arrive; each piece is valid until the next one. Leaving
+ * the loop ends the connection.
  *
  * @param {Response} response
  * @param {AbortSignal} signal
@@ -146,8 +155,8 @@ export async function* bodyOf(response, signal) {
 }
 
 /**
- * Reads into one buffer again and again where the browser can: the garbage of a model's pieces
- * would be as large as the model.
+ * Returns a reader that fills the same buffer again and again where the browser can: a new buffer
+ * for each piece would leave as much garbage as the model is large.
  *
  * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
  * @returns {{read: () => Promise<Uint8Array<ArrayBuffer> | undefined>, cancel: () => void}}
@@ -175,7 +184,7 @@ function pieceReader(body) {
 }
 
 /**
- * Tries again, later each time, while what fails may pass.
+ * Runs `attempt`, and runs it again after growing delays while its errors may pass.
  *
  * @template T
  * @param {() => Promise<T>} attempt
@@ -198,7 +207,7 @@ export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) 
       const wait_ms = error instanceof HttpError ? error.retry_after_ms : 0;
       if (!isPassing(error) || failures >= delays_ms.length || wait_ms > MOST_RETRY_AFTER_MS)
         throw error;
-      // Spread, so that several requests that failed together do not come back together.
+      // Random delays keep requests that failed together from coming back together.
       const spread_ms = delays_ms[failures++] * (0.75 + Math.random() / 2);
       await sleep(Math.max(spread_ms, wait_ms), signal);
     }
@@ -236,7 +245,7 @@ function sleep(ms, signal) {
  * @returns {number | null} null where the server does not tell
  */
 export function contentLength(response) {
-  // The length of a compressed answer is not that of the file.
+  // The length of a compressed response is not that of the file.
   if (isEncoded(response)) return null;
   const length = Number(response.headers.get('Content-Length'));
   return Number.isSafeInteger(length) && length > 0 ? length : null;
@@ -264,7 +273,7 @@ export function contentRange(response) {
 }
 
 /**
- * What changes when the file does.
+ * Returns the ETag or Last-Modified of a response, which changes when the file does.
  *
  * @param {Response} response
  * @returns {string | null} null where the server sends no such header, or hides it (CORS)

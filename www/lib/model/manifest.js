@@ -1,4 +1,4 @@
-/** The manifest of a model in shards, as `siskin shard` writes it. */
+/** This module reads the manifest of a model in shards, which `siskin shard` writes. */
 import { SiskinError } from '../errors.js';
 import { FIRST_DELAYS_MS, NOT_KEPT, bodyOf, request, retry } from './http.js';
 import { CHUNK_BYTES, newRecord } from './record.js';
@@ -22,7 +22,7 @@ import { sha256 } from './sha256.js';
  * @property {{file: string, size_bytes: number, sha256: string}[]} shards in order
  */
 
-/** No manifest of a model that fits a tab is longer. */
+/** No manifest of a model that fits a tab is longer than this. */
 const MOST_MANIFEST_BYTES = 4 << 20;
 
 /**
@@ -72,7 +72,7 @@ export async function fetchManifest({ url, init, sha256: pin }, signal) {
 }
 
 /**
- * Reads a manifest, which may lie.
+ * Parses a manifest. Its content is not trusted.
  *
  * @param {string} url where it was found: shards lie beside it
  * @param {string} text
@@ -109,7 +109,7 @@ export function recordOf(url, text, sha256) {
   const files = shards.map((shard) => {
     if (end % CHUNK_BYTES || !isCount(shard?.size_bytes))
       throw wrong('has a shard of an impossible size');
-    // Beside the manifest, and nowhere else.
+    // Shards may lie beside the manifest and nowhere else.
     if (typeof shard.file !== 'string' || !/^[\w-][\w.-]*$/.test(shard.file))
       throw wrong('names a shard that is not beside it');
     end += shard.size_bytes;

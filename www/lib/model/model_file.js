@@ -1,6 +1,6 @@
 /**
- * A model at an address: its verified bytes in file order, from the store as far as they are there,
- * else from the network.
+ * This module opens a model at a URL and yields its verified bytes in file order: from the store as
+ * far as they are there, else from the network.
  */
 import { Download } from './download.js';
 import { SiskinError, abortedError } from '../errors.js';
@@ -17,43 +17,43 @@ import { openStore } from '../storage/store.js';
 /** @import { Store } from '../storage/store.js' */
 
 /**
- * Chunks that are read and hashed while the engine takes the one before: more would be memory for
- * nothing.
+ * This many chunks are read and hashed while the engine takes the one before. More would only take
+ * memory.
  */
 const READ_AHEAD = 1;
-/** So much of a whole file's hash is computed at a time. */
+/** The hash of a whole file is computed in pieces of this size. */
 const SMOOTH_BYTES = 1 << 20;
-/** A chunk that comes wrong so often is wrong on the server. */
+/** A chunk that arrives wrong this often is wrong on the server. */
 const MOST_WRONG = 2;
-/** Statuses of what is not there any more. */
+/** These statuses say that a file is gone. */
 const GONE = [404, 410];
 
 export class ModelFile {
-  /** Whether all of it was there from the beginning. */
+  /** Tells whether the whole model was stored when it was opened. */
   from_cache = false;
   #source;
   #folder;
   #part_store;
   #stop = new AbortController();
   #signal = this.#stop.signal;
-  /** How often each chunk came wrong. @type {Map<number, number>} */
+  /** Counts how often each chunk arrived wrong. @type {Map<number, number>} */
   #wrong = new Map();
   /**
-   * Buffers of chunks that the engine has taken: a new one each time would be garbage as large as
-   * the model.
+   * Buffers of chunks that the engine has taken are used again: a new one each time would leave as
+   * much garbage as the model is large.
    *
    * @type {ArrayBuffer[]}
    */
   #spare = [];
   /** @type {Promise<void> | undefined} */
   #supply;
-  /** Whether there will be a failure as soon as all is cleared away. */
+  /** Is set from a download's error until its clean-up is done, when `#failure` is set. */
   #failing = false;
   /** @type {unknown} */
   #failure;
 
   /**
-   * Use `ModelFile.open`.
+   * Callers use `ModelFile.open` instead of the constructor.
    *
    * @param {UrlSource} source
    * @param {Store} store
@@ -107,13 +107,13 @@ export class ModelFile {
     return this.#part_store.arrived_bytes;
   }
 
-  /** Begins to fetch, before anybody asks for a chunk. */
+  /** Starts the download, before the first chunk is asked for. */
   start() {
     if (!this.#part_store.isComplete) this.#supply ??= this.#fetch();
   }
 
   /**
-   * Takes the model from the store: it is not what it should be.
+   * Removes the model from the store, because its content is wrong.
    *
    * @param {unknown} why for whoever still reads
    */
@@ -123,7 +123,7 @@ export class ModelFile {
   }
 
   /**
-   * Ends the download, whose parts would make the folder anew.
+   * Ends the download, whose parts would create the folder again.
    *
    * @param {unknown} why
    */
@@ -134,7 +134,8 @@ export class ModelFile {
   }
 
   /**
-   * The chunks in order, each verified and good until the next. To be read once.
+   * Yields the chunks in order, each verified and valid until the next one. The chunks can be read
+   * once.
    *
    * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>}
    * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`,
@@ -152,7 +153,7 @@ export class ModelFile {
     for (let chunk = 0; ; chunk++) {
       while (ahead.length <= READ_AHEAD) {
         const reading = this.#chunk(chunk + ahead.length);
-        // It fails where it is taken.
+        // The error is thrown where the promise is awaited.
         reading.catch(() => {});
         ahead.push(reading);
       }
@@ -170,7 +171,7 @@ export class ModelFile {
   }
 
   /**
-   * A part of the model, each chunk verified.
+   * Yields a byte range of the model, each chunk verified.
    *
    * @param {number} first
    * @param {number} end the first byte that is not wanted
@@ -186,7 +187,8 @@ export class ModelFile {
   }
 
   /**
-   * Fetches and verifies the first chunk that is missing, if nobody else is fetching.
+   * Fetches and verifies the first missing chunk, unless another tab or worker is fetching the
+   * model.
    *
    * @returns {Promise<boolean>} whether all is there now
    * @throws {SiskinError} as `chunks`
@@ -208,7 +210,7 @@ export class ModelFile {
   }
 
   /**
-   * A chunk's bytes; undefined after the last.
+   * Returns the bytes of a chunk, or undefined after the last one.
    *
    * @param {number} chunk
    */
@@ -234,7 +236,7 @@ export class ModelFile {
   }
 
   /**
-   * A chunk that is not what it should be is fetched again, unless that was tried.
+   * Drops a wrong chunk so that it is fetched again, or throws if it was wrong too often.
    *
    * @param {ModelRecord} record
    * @param {number} chunk
@@ -273,9 +275,9 @@ export class ModelFile {
     );
     await this.#halt(replaced ? replacedError(url) : wrong);
     if (replaced) await this.#part_store.reset();
-    // Without a manifest it may be the record that is wrong.
+    // Without a manifest, the recorded hash may be wrong instead of the file.
     else if (!isManifest(url)) await this.#part_store.discard();
-    // Of two chunks that are hopeless at once, the first has ended it for both.
+    // If two chunks fail at once, both throw the error of the first.
     return this.#failure;
   }
 
@@ -287,7 +289,7 @@ export class ModelFile {
       if (record) record.sha256 = hash;
       return;
     }
-    // What was kept may be an older file: the server is asked.
+    // The stored file may be an older version, so the server is asked again.
     const error = this.from_cache
       ? replacedError(url)
       : new SiskinError(
@@ -298,7 +300,7 @@ export class ModelFile {
     throw error;
   }
 
-  /** Fetches all that is missing, once no other tab does. */
+  /** Fetches all missing parts, once no other tab is fetching them. */
   async #fetch() {
     try {
       const download = () => this.#download(Infinity);
@@ -315,29 +317,29 @@ export class ModelFile {
   /** @param {number} end_part the first part that is not wanted */
   async #download(end_part) {
     const part_store = this.#part_store;
-    // Another tab may have brought it meanwhile.
+    // Another tab may have fetched the model in the meantime.
     if (part_store.isPersistent) await part_store.refresh();
     if (part_store.isComplete) return;
     await part_store.prepare();
     try {
       await new Download(this.#source, part_store, this.#signal).run(end_part);
     } catch (error) {
-      // What is removed here must not be missed, nor the load fail and its worker end before it is
-      // gone.
+      // `#chunk` waits until the clean-up is done: parts that are removed here must not be fetched
+      // again, and the load must not fail, and its worker end, before they are removed.
       this.#failing = true;
       const replaced =
         error instanceof HttpError && GONE.includes(error.status) && (await this.#isReplaced());
       if (replaced || (error instanceof SiskinError && error.code === 'file_changed'))
         await part_store.reset();
-      // Nothing else on the site could be stored beside it.
+      // The incomplete model is removed, because the site could store nothing else beside it.
       else if (part_store.isFull) await part_store.discard();
       throw replaced ? replacedError(this.#source.url) : error;
     }
   }
 
   /**
-   * Whether the server has another manifest now than the one that was begun with: new shards may
-   * have taken the place of its own.
+   * Returns whether the server's manifest differs from the one that the download began with: new
+   * shards may have replaced the old ones.
    */
   async #isReplaced() {
     const { url, sha256: pin } = this.#source;
@@ -352,7 +354,7 @@ export class ModelFile {
 }
 
 /**
- * In pieces, so that a page that prefetches stays smooth.
+ * Hashes in pieces, so that a page that prefetches stays responsive.
  *
  * @param {Sha256} hash
  * @param {Uint8Array<ArrayBuffer>} bytes

@@ -1,4 +1,4 @@
-/** The models on this device. */
+/** This module lists, prefetches and removes the models on this device. */
 import { SiskinError } from '../errors.js';
 import { ifUnlocked } from '../storage/locks.js';
 import { ModelFile } from './model_file.js';
@@ -26,7 +26,11 @@ import { askToStay, openStore } from '../storage/store.js';
 
 const PROGRESS_INTERVAL_MS = 100;
 
-/** Those that are here, whole or in part. @returns {Promise<StoredModel[]>} */
+/**
+ * Returns the models that are stored on this device, whole or in part.
+ *
+ * @returns {Promise<StoredModel[]>}
+ */
 async function list() {
   const store = await openStore('disk');
   const models = await Promise.all(
@@ -63,7 +67,7 @@ async function find(source) {
 }
 
 /**
- * Whether all of a model is here, so that it loads without a request.
+ * Returns whether a whole model is stored, so that it loads without a request.
  *
  * @param {string | URL | Request} source
  * @returns {Promise<boolean>}
@@ -73,7 +77,7 @@ async function has(source) {
 }
 
 /**
- * How much of a model is here; without an argument, of all models.
+ * Returns how much of a model is stored; without an argument, of all models.
  *
  * @param {string | URL | Request} [source]
  * @returns {Promise<number>} bytes
@@ -84,7 +88,7 @@ async function size(source) {
 }
 
 /**
- * Fetches a model for later.
+ * Fetches and stores a model for later.
  *
  * @param {string | URL | Request} source
  * @param {PrefetchOptions} [options] an abort keeps what has arrived
@@ -103,7 +107,7 @@ async function prefetch(source, { signal, onProgress, ...options } = {}) {
   const timer = setInterval(report, PROGRESS_INTERVAL_MS);
   try {
     report();
-    // Reading what was stored verifies it; nobody takes it.
+    // Reading the chunks verifies them; the bytes themselves are not used.
     for await (const _ of file.chunks());
     report();
   } finally {
@@ -113,8 +117,8 @@ async function prefetch(source, { signal, onProgress, ...options } = {}) {
 }
 
 /**
- * Fetches the next chunk of a model, for whoever wants to pause between two: a service worker in
- * its idle time. Does nothing while a tab fetches the same model.
+ * Fetches the next chunk of a model, for callers that pause between two chunks, such as a service
+ * worker in its idle time. Does nothing while a tab fetches the same model.
  *
  * @param {string | URL | Request} source
  * @param {PrefetchOptions} [options]
@@ -155,7 +159,7 @@ async function open(source, options, signal) {
 }
 
 /**
- * Takes a model from the device. One that is loaded goes on working.
+ * Removes a model from the device. A model that is loaded keeps working.
  *
  * @param {string | URL | Request} source
  * @returns {Promise<void>}

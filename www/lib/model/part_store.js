@@ -1,6 +1,6 @@
 /**
- * What of a model is in the store: its record and its parts, as they come from a download or from
- * another tab.
+ * This module tracks which parts of a model are in the store: its record and its parts, as they
+ * arrive from a download or from another tab.
  */
 import { SiskinError, messageOf, throwIfAborted } from '../errors.js';
 import { isManifest } from './manifest.js';
@@ -22,43 +22,55 @@ import { sha256 } from './sha256.js';
 /** @import { ModelRecord } from './record.js' */
 /** @import { Store } from '../storage/store.js' */
 
-/** Of a store that keeps nothing: chunks that may wait for the engine. */
+/** A memory store holds at most this many chunks that wait for the engine. */
 const WAITING_CHUNKS = 2;
 
-/** What one tab tells the others. @typedef {{part?: number, reset?: true}} News */
+/**
+ * A `StoreMessage` tells other tabs of a change in the store.
+ *
+ * @typedef {{part?: number, reset?: true}} News
+ */
 
 /** @implements {DownloadTarget} */
 export class PartStore {
   /** @type {ModelRecord | undefined} */
   record;
-  /** In the store, or already given to the engine. @type {Set<number>} */
+  /**
+   * Holds the parts that are in the store or were already given to the engine.
+   *
+   * @type {Set<number>}
+   */
   parts = new Set();
-  /** Parts that this tab fetched. @type {Set<number>} */
+  /** Holds the parts that this tab fetched. @type {Set<number>} */
   fetched = new Set();
-  /** The chunk that the engine waits for. */
+  /** The engine waits for this chunk. */
   cursor = 0;
-  /** Whether bytes have left for the engine. */
+  /** Tells whether the engine has received bytes. */
   given = false;
-  /** Whether the browser has refused to keep more. */
+  /** Tells whether the browser has refused to store more. */
   isFull = false;
-  /** Why what was given is of no use. @type {SiskinError | undefined} */
+  /**
+   * Is set when the bytes that the engine received are of no use.
+   *
+   * @type {SiskinError | undefined}
+   */
   failure;
   #source;
   #store;
   #folder;
   /** @type {BroadcastChannel | undefined} */
   #channel;
-  /** Whether there is a record that serves. */
+  /** Tells whether the store has a record that can be used. */
   #usable = false;
-  /** Names of what is in the folder besides. @type {string[]} */
+  /** Lists files of the folder that are neither the record nor a whole part. @type {string[]} */
   #useless = [];
-  /** Parts that were wrong, until they are fetched again. @type {Set<number>} */
+  /** Holds the parts that were wrong, until they are fetched again. @type {Set<number>} */
   #dropped = new Set();
-  /** Whether the record must not come back. */
+  /** Tells whether the record was removed and must not be written again. */
   #discarded = false;
-  /** Arrived and not yet stored. */
+  /** Counts the bytes that have arrived and are not stored yet. */
   #flying_bytes = 0;
-  /** What the server says of a file whose length is not certain. @type {number | null} */
+  /** Holds the Content-Length of a file whose length is not certain. @type {number | null} */
   #expected_bytes = null;
   /** @type {Promise<unknown>} */
   #dropping = Promise.resolve();
@@ -89,7 +101,7 @@ export class PartStore {
     this.#channel?.close();
   }
 
-  /** Whether it is there at the next visit. */
+  /** Tells whether the parts are still there at the next visit. */
   get isPersistent() {
     return this.#store.kind !== 'memory';
   }
@@ -106,7 +118,7 @@ export class PartStore {
     return (this.record ? storedBytes(this.record, this.parts) : 0) + this.#flying_bytes;
   }
 
-  /** Sees what lies in the store. */
+  /** Reads the record and the list of parts from the store. */
   async refresh() {
     const { url, sha256: pin } = this.#source;
     const record = await readRecord(this.#store, this.#folder);
@@ -116,7 +128,7 @@ export class PartStore {
       record.size_bytes !== null &&
       (pin === undefined || record.sha256 === pin || (record.sha256 === null && !isManifest(url)));
     if (!record || !this.#usable) {
-      // Removed meanwhile. What the engine has begun with it may still end with.
+      // The model was removed. An engine that has received bytes may still finish with them.
       if (!this.given) {
         this.record = undefined;
         this.parts = new Set();
@@ -139,23 +151,23 @@ export class PartStore {
     this.changed();
   }
 
-  /** Makes ready to go on with a download. */
+  /** Prepares the store for a download to continue. */
   async prepare() {
-    // What a browser left that was killed. It goes if it can.
+    // A browser that was killed left these files. Their removal may fail.
     await Promise.all(
       this.#useless.map((name) => this.#store.remove(this.#folder, name).catch(() => {})),
     );
     if (this.record) await this.#reserve();
   }
 
-  /** Takes the model from the store: it is not what it should be. */
+  /** Removes the model from the store, because its content is wrong. */
   async discard() {
     this.#discarded = true;
     await this.#keeping;
     await this.#write(() => this.#store.remove(this.#folder));
   }
 
-  /** The server has another file now. Whoever else reads this one must know. */
+  /** Removes the model because the server has another file, and tells the tabs that read it. */
   async reset() {
     await this.discard();
     this.#tell({ reset: true });
@@ -172,7 +184,7 @@ export class PartStore {
     return this.partsOf(chunk).every((part) => this.parts.has(part));
   }
 
-  /** The first chunk that is not whole. */
+  /** Returns the first chunk that is not complete. */
   firstMissing() {
     const count = this.record ? partCount(this.record) : Infinity;
     for (let part = 0; part < count; part++)
@@ -193,7 +205,7 @@ export class PartStore {
     try {
       bytes = await this.#store.read(this.#folder, numbers.map(String), buffer);
     } catch {
-      // Taken away meanwhile, by another tab or by the browser, or unreadable.
+      // The files were removed, by another tab or by the browser, or are unreadable.
       return 'absent';
     }
     if (!bytes || bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0))
@@ -201,7 +213,7 @@ export class PartStore {
     const hash = await sha256(bytes);
     const expected = record.chunks[chunk] ?? null;
     if (expected !== null && hash !== expected) return 'wrong';
-    // Memory keeps nothing that the engine has.
+    // A memory store holds nothing that the engine has.
     if (!this.isPersistent)
       await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
     if (expected === null) {
@@ -220,7 +232,8 @@ export class PartStore {
       this.fetched.delete(part);
     }
     this.changed();
-    // Before anybody stores them again, which a file that cannot be removed does not hinder.
+    // The files are removed before they are stored again. A file that cannot be removed can still
+    // be overwritten.
     await (this.#dropping = Promise.all([
       this.#dropping,
       ...numbers.map((part) => this.#store.remove(this.#folder, String(part)).catch(() => {})),
@@ -232,7 +245,7 @@ export class PartStore {
    * @param {number | null} expected_bytes
    */
   async begin(record, expected_bytes) {
-    // Only now that the server has something else to give.
+    // The old model is removed only now that the server has delivered another one.
     if (!this.#usable) await this.discard();
     this.#discarded = false;
     this.#usable = true;
@@ -275,11 +288,11 @@ export class PartStore {
    * @param {AbortSignal} signal ends the waiting
    */
   async waitForSpace(part, signal) {
-    // A disk has room for all; memory for what the engine will take next.
+    // A disk holds all parts; memory holds those that the engine takes next.
     if (this.isPersistent) return;
     const wake = () => this.changed();
     signal.addEventListener('abort', wake, { once: true });
-    // What was wrong is fetched again by whoever gets on.
+    // Dropped parts are fetched again by a connection that does not wait.
     while (part >= (this.cursor + WAITING_CHUNKS) * PARTS && this.#dropped.size === 0) {
       throwIfAborted(signal);
       await this.change();
@@ -293,8 +306,8 @@ export class PartStore {
   }
 
   /**
-   * Keeps the record as it is now. Only for whoever fetched, or where all is there: others would
-   * overwrite what is newer.
+   * Writes the record in its present state. Only a tab that fetched parts or has them all writes
+   * it, because others would overwrite a newer record.
    *
    * @returns {Promise<void>} when it is kept
    */
@@ -306,7 +319,7 @@ export class PartStore {
       !this.#discarded &&
       (this.isComplete || this.fetched.size > 0)
     ) {
-      // A record that cannot be kept costs a hash, not the model.
+      // Without its record a chunk is hashed again, and the model still loads.
       this.#keeping = this.#keeping
         .then(() => writeRecord(this.#store, this.#folder, record))
         .catch(() => {});
@@ -325,7 +338,7 @@ export class PartStore {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Wakes whoever waits for a change. */
+  /** Resolves all promises that `nextChange` returned. */
   changed() {
     for (const wake of this.#waiting.splice(0)) wake();
   }
@@ -336,7 +349,7 @@ export class PartStore {
       await makeRoom(this.#store, wanted_bytes, this.#source.evict ? this.#lastUse : undefined);
   }
 
-  /** Tells when a model was last used. @type {import('../storage/quota.js').LastUse} */
+  /** Returns when a model was last used. @type {import('../storage/quota.js').LastUse} */
   #lastUse = async (folder) => (await readRecord(this.#store, folder))?.used_ms ?? 0;
 
   /** @param {() => Promise<void>} write */
@@ -358,7 +371,7 @@ export class PartStore {
     }
   }
 
-  /** One at a time, though several writes fail at once. */
+  /** Runs one eviction at a time, even if several writes fail at once. */
   #evict() {
     return (this.#evicting ??= evictOldest(this.#store, this.#lastUse).finally(
       () => (this.#evicting = undefined),

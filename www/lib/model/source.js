@@ -1,4 +1,4 @@
-/** What `Siskin.load` is given, in a form that can be posted to the worker. */
+/** This module turns the argument of `Siskin.load` into a message for the worker. */
 import { SiskinError } from '../errors.js';
 import { checkStatus, contentLength } from './http.js';
 import { portSource } from './stream.js';
@@ -13,7 +13,7 @@ import { portSource } from './stream.js';
  */
 
 /**
- * How a model at an address is kept.
+ * `StoreOptions` say how a model at a URL is stored.
  *
  * @typedef {object} StoreOptions
  * @property {string} [sha256] of the file at the address, in hexadecimal: of the GGUF file, or of
@@ -25,7 +25,8 @@ import { portSource } from './stream.js';
  */
 
 /**
- * Turns what `Siskin.load` takes into something that can be posted to a worker. Called on the page.
+ * Turns the argument of `Siskin.load` into a source that can be posted to a worker. Runs on the
+ * page.
  *
  * @param {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} source
  * @param {StoreOptions} [options]

@@ -1,6 +1,6 @@
 /**
- * What is on this device of models, for whoever fetches their address: the service worker's
- * answers, whole or in ranges, every byte verified.
+ * This module answers the service worker's requests for models that are stored on this device,
+ * whole or in ranges, with every byte verified.
  */
 import { ModelFile } from '../model/model_file.js';
 import { partialResponse, rangeAsked } from './byte_ranges.js';
@@ -11,8 +11,8 @@ import { openStore } from '../storage/store.js';
 /** @import { ModelRecord } from '../model/record.js' */
 
 /**
- * The modes in which a browser too would answer from what it has. Siskin's own requests ask past
- * it, for they are for what is missing.
+ * In these cache modes a browser too would answer from its cache. Siskin's own requests use
+ * `no-store`, because they fetch what is missing.
  */
 const MAY_BE_KEPT = ['default', 'force-cache', 'only-if-cached'];
 
@@ -59,13 +59,14 @@ export async function storedResponse(request, waitUntil) {
 }
 
 /**
- * Where the bytes of an address lie in a model.
+ * A `StoredFile` is the byte range of a model that a URL of its server holds.
  *
  * @typedef {{record: ModelRecord, first: number, size_bytes: number}} Place
  */
 
 /**
- * Of every file of every model, until one changes: most requests are for none of them.
+ * The map holds every file of every model until one of them changes, because most requests are for
+ * none of them.
  *
  * @type {Promise<Map<string, Place>> | undefined}
  */

@@ -1,7 +1,7 @@
 /**
- * Models fetched ahead of need, by a service worker: one chunk at a time, while nobody needs
- * network or processor. Which ones are wanted is remembered, and what has arrived is on the disk,
- * so that it may be ended at any moment and goes on at the next event.
+ * This module prefetches models in a service worker: one chunk at a time, while nobody needs the
+ * network or the processor. The queue is stored, and so is every part that has arrived, so that the
+ * browser may end the service worker at any moment; the next event continues the queue.
  */
 import { isAnswering } from '../chat/answering.js';
 import { codeOf, messageOf } from '../errors.js';
@@ -11,9 +11,9 @@ import { models } from '../model/models.js';
 /** @import { PrecacheProgress } from './register.js' */
 /** @import { Scope } from '../service_worker.js' */
 
-/** What the state's entries begin with: one for each model. */
+/** The state's entries begin with this prefix, one for each model. */
 const WANTED = 'precache ';
-/** A page that asked for nothing so long has loaded. */
+/** A page that has asked for nothing for this long has finished loading. */
 const QUIET_MS = 2000;
 const LOOK_MS = 500;
 
@@ -36,7 +36,7 @@ export class PrefetchQueue {
     this.#tell = tell;
   }
 
-  /** A page asks for something. */
+  /** Records that a page has sent a request. */
   disturb() {
     this.#disturbed_ms = performance.now();
   }
@@ -51,7 +51,7 @@ export class PrefetchQueue {
     for (const url of urls) await this.#state.set(WANTED + url, '');
   }
 
-  /** Goes on with what is left. @returns {Promise<void>} */
+  /** Fetches the models that are left. @returns {Promise<void>} */
   run() {
     this.#running ??= this.#run().finally(() => (this.#running = undefined));
     return this.#running;
@@ -88,12 +88,12 @@ export class PrefetchQueue {
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
           continue;
         }
-        // Connections change seldom: the next page asks anew.
+        // Connections change seldom, so the next page's navigation starts the queue again.
         if (paused) return false;
         const before = progress.loaded_bytes;
         const { loaded_bytes, total_bytes, complete } = await models.prefetchChunk(url);
         await report({ loaded_bytes, total_bytes, done: complete });
-        // A tab fetches the same model, and does not need help.
+        // A tab fetches the same model.
         if (loaded_bytes === before && !complete)
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }

@@ -1,6 +1,7 @@
 /**
- * The page's side of the service worker (sw.js): threads on hosts that send no headers, the site's
- * files and models without a network. Everything works without it too, on one thread.
+ * This module is the page's side of the service worker (sw.js), which gives threads on hosts that
+ * send no headers, and the site's files and models without a network. A page without a service
+ * worker works as well, on one thread.
  */
 import { SiskinError, messageOf } from '../errors.js';
 
@@ -24,9 +25,9 @@ import { SiskinError, messageOf } from '../errors.js';
  */
 
 /**
- * How precaching goes. `paused` says why it waits: `save_data` and `metered` are the visitor's
- * connection, `busy` an answer being written or a page loading, `network` a server that cannot be
- * reached.
+ * A `PrecacheProgress` says how much of a model is prefetched. `paused` says why it waits:
+ * `save_data` and `metered` are the visitor's connection, `busy` is an answer being written or a
+ * page loading, `network` is a server that cannot be reached.
  *
  * @typedef {object} PrecacheProgress
  * @property {string} url
@@ -38,12 +39,12 @@ import { SiskinError, messageOf } from '../errors.js';
  *   tried again
  */
 
-/** How often this tab was loaded anew to become isolated. */
+/** The session storage's entry counts how often this tab was reloaded to become isolated. */
 const RELOADS = 'siskin.reloads';
-/** A service worker that says nothing for so long was ended by the browser. */
+/** A service worker that sends nothing for this long was ended by the browser. */
 const SILENCE_MS = 30_000;
 const ANSWER_MS = 20_000;
-/** No browser lets one work longer on one message. */
+/** No browser lets a service worker work longer than this on one message. */
 const UPDATE_MS = 5 * 60_000;
 
 /**
@@ -70,14 +71,15 @@ export async function register({ url = 'sw.js', isolate = true, precache: models
     );
   }
   if (isolate) await reloadForIsolation(was_controlled);
-  // What the page did not ask through the service worker, it fetches now.
+  // The files that this page loaded without the service worker are fetched and stored now.
   void ask('update', {}, UPDATE_MS).catch(() => {});
   if (models.length > 0) await precache(models);
   return status();
 }
 
 /**
- * Ends the service worker and deletes the site's files. Models stay: `models.remove` is for them.
+ * Unregisters the service worker and deletes the site's stored files. Models stay; `models.remove`
+ * removes them.
  *
  * @param {{url?: string | URL}} [options] of sw.js, if it does not lie beside the page
  * @returns {Promise<void>}
@@ -103,8 +105,8 @@ export async function status() {
 }
 
 /**
- * Looks for a newer version of the site. This page keeps its own; the next one gets the new
- * version.
+ * Looks for a newer version of the site. This page keeps its version; the next page gets the new
+ * one.
  *
  * @returns {Promise<string | null>} the version that the next page gets
  * @throws {SiskinError} `offline_failed`
@@ -114,8 +116,9 @@ export async function update() {
 }
 
 /**
- * Fetches models in idle time, one chunk at a time, with pauses while an answer is written and on
- * connections that are metered or to be spared. It goes on at later visits until all are there.
+ * Prefetches models in idle time, one chunk at a time, with pauses while an answer is written and
+ * on connections that are metered or save data. The prefetch continues at later visits until all
+ * models are stored.
  *
  * @param {(string | URL)[]} models
  * @param {{onProgress?: (progress: PrecacheProgress) => void}} [options]
@@ -147,7 +150,7 @@ export async function precache(models, { onProgress } = {}) {
 }
 
 /**
- * Calls back when a newer version of the site has arrived: a good moment to offer a reload.
+ * Calls back when a newer version of the site is stored: a good moment to offer a reload.
  *
  * @param {(version: string) => void} listener
  * @returns {() => void} ends it
@@ -179,7 +182,7 @@ async function active(registration) {
   await new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
     const check = () => {
       const failed = worker?.state === 'redundant';
-      // A newer one that fails leaves the one that runs.
+      // If a newer worker fails, the active one keeps running.
       if (worker?.state === 'activated' || (failed && registration.active)) resolve();
       else if (failed) reject(new Error('it was replaced or could not be installed'));
     };
@@ -189,8 +192,8 @@ async function active(registration) {
 }
 
 /**
- * One reload lets the service worker send the headers. One more, with the stricter policy, is for
- * browsers that do not know `credentialless`.
+ * Reloads the page once so that the service worker can send the headers. A second reload, with the
+ * stricter policy, is for browsers that do not know `credentialless`.
  *
  * @param {boolean} was_controlled whether this page came through the service worker
  */
@@ -203,7 +206,7 @@ async function reloadForIsolation(was_controlled) {
     if (reloads >= (was_controlled ? 2 : 1) || navigator.userActivation?.hasBeenActive) return;
     sessionStorage.setItem(RELOADS, String(reloads + 1));
   } catch {
-    // Without a place to count, it might never end.
+    // Without a stored count the reloads might never end.
     return;
   }
   if (was_controlled) await ask('require-corp');

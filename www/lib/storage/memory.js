@@ -1,8 +1,10 @@
-/** The store of parts in memory, which keeps nothing for the next visit. */
+/** This module stores parts in memory, which keeps nothing for the next visit. */
 
 /** @import { Store } from './store.js' */
 
-/** Buffers from this size on are used again; smaller ones are left to the garbage collector. */
+/**
+ * Buffers of at least this size are used again; smaller ones are left to the garbage collector.
+ */
 const REUSED_BYTES = 64 << 10;
 
 /** @implements {Store} */
@@ -11,7 +13,8 @@ export class MemoryStore {
   /** @type {Map<string, Map<string, Uint8Array<ArrayBuffer>>>} */
   #folders = new Map();
   /**
-   * Buffers of parts that were removed: new ones each time would be garbage as large as the model.
+   * Buffers of removed parts are used again: new ones each time would leave as much garbage as the
+   * model is large.
    *
    * @type {ArrayBuffer[]}
    */

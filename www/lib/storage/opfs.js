@@ -1,10 +1,10 @@
-/** The store of parts in the browser's origin private file system (OPFS). */
+/** This module stores parts in the browser's origin private file system (OPFS). */
 
 /** @import { Store } from './store.js' */
 
 /**
- * What dedicated workers have besides: files read and written without the detour by the browser's
- * own process.
+ * `SyncAccessHandle` is FileSystemSyncAccessHandle, which dedicated workers have: it reads and
+ * writes files without a round trip to the browser's process.
  *
  * @typedef {object} InPlace
  * @property {() => number} getSize
@@ -17,16 +17,19 @@
  */
 
 /**
- * From this size on a file that a killed browser left half is told by its size, and is part of a
- * model; smaller ones take the place of the old one whole.
+ * Files of at least this size are parts of a model and are written in place: a part that a killed
+ * browser left incomplete is recognized by its size. Smaller files are replaced as a whole.
  */
 const IN_PLACE_BYTES = 64 << 10;
-/** How often and how soon a file that is in use is tried again. */
+/**
+ * An operation on a file that is in use is retried this often, with this delay. Twenty attempts of
+ * 50 ms last longer than another tab needs for one part.
+ */
 const MOST_TRIES = 20;
 const TRY_AGAIN_MS = 50;
 /**
- * What writing says of a file that is being read, and reading of one that was replaced or removed
- * since it was looked up.
+ * Writing fails with these errors while the file is being read, and reading fails with those below
+ * if the file was replaced or removed since it was looked up.
  */
 const IS_READ = ['NoModificationAllowedError'];
 const IS_REPLACED = ['NotReadableError', 'NotFoundError'];
@@ -202,8 +205,8 @@ async function readInPlace(handles, buffer) {
 }
 
 /**
- * Works with what another tab may just be reading, replacing or removing: that takes no longer than
- * a part.
+ * Retries an operation on a file that another tab may be reading, replacing or removing, which
+ * takes no longer than one part.
  *
  * @template T
  * @param {string[]} names of the errors that pass

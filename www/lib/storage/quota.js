@@ -1,18 +1,18 @@
-/** Room on the visitor's disk: asked for before it is taken. */
+/** This module checks the browser's quota before a model is stored, and evicts models. */
 import { SiskinError } from '../errors.js';
 import { ifUnlocked } from './locks.js';
 
 /** @import { Store } from './store.js' */
 
 /**
- * Tells when the model in a folder was last used, in milliseconds since 1970.
+ * A `LastUse` returns when the model in a folder was last used, in milliseconds since 1970.
  *
  * @typedef {(folder: string) => Promise<number>} LastUse
  */
 
 /**
- * Sees to it that so many bytes can be stored, as far as the browser tells: some name a quota that
- * they do not give.
+ * Ensures that this many bytes can be stored, as far as the browser's estimate tells: some browsers
+ * name a quota that they do not grant.
  *
  * @param {Store} store
  * @param {number} wanted_bytes
@@ -30,7 +30,7 @@ export async function makeRoom(store, wanted_bytes, lastUse) {
 }
 
 /**
- * Removes the model that was not used for longest, but none that is being fetched.
+ * Removes the least recently used model that is not being fetched.
  *
  * @param {Store} store
  * @param {LastUse} lastUse

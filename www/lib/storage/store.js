@@ -1,7 +1,7 @@
 /**
- * Where parts of models stay: small files in folders, behind five methods, the same for pages,
- * workers and service workers. A file gets its bytes all at once: a browser killed in the middle
- * leaves it empty at worst, and files beside it that nobody will use.
+ * This module opens the store of model parts: small files in folders, behind five methods that work
+ * in pages, workers and service workers. A file is written in one call: a browser killed during it
+ * leaves an empty file at worst, and files beside it that nobody uses.
  */
 import { messageOf } from '../errors.js';
 import { CacheStore } from './cache_api.js';
@@ -28,7 +28,7 @@ const ROOT = 'siskin';
 let lasting;
 
 /**
- * The best store that this browser gives: OPFS, else the Cache API, else memory.
+ * Opens the best store that this browser has: OPFS, else the Cache API, else memory.
  *
  * @param {'disk' | 'memory'} wanted
  * @returns {Promise<Store>}
@@ -41,13 +41,13 @@ export function openStore(wanted) {
 /** @returns {Promise<Store>} */
 async function openLasting() {
   try {
-    // Some browsers have OPFS and yet no writing that works outside of dedicated workers.
+    // Some browsers have OPFS but can write it only in dedicated workers.
     if ('createWritable' in FileSystemFileHandle.prototype) {
       const root = await navigator.storage.getDirectory();
       return new OpfsStore(await root.getDirectoryHandle(ROOT, { create: true }));
     }
   } catch {
-    // Private windows and blocked storage refuse: the next one may not.
+    // Private windows and blocked storage refuse OPFS; the Cache API may still work.
   }
   try {
     return new CacheStore(await caches.open(ROOT));
@@ -62,8 +62,8 @@ async function openLasting() {
 }
 
 /**
- * Asks the browser not to clear this site's storage when the disk runs short. Only pages can; the
- * answer changes nothing here.
+ * Asks the browser not to clear this site's storage when the disk runs short. Only pages can ask;
+ * the answer changes nothing here.
  *
  * @returns {Promise<void>}
  */
@@ -71,6 +71,6 @@ export async function askToStay() {
   try {
     if (!(await navigator.storage.persisted())) await navigator.storage.persist();
   } catch {
-    // Where it cannot be asked for, storage is what it is.
+    // Browsers without this API may clear the storage, and the model is then fetched again.
   }
 }
