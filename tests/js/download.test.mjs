@@ -298,7 +298,7 @@ describe('downloads', { timeout: 60_000 }, () => {
 
   test('a model that was removed meanwhile is missing, unless the engine has begun with it', async () => {
     const url = 'https://example.org/model.gguf';
-    for (const given of [false, true]) {
+    for (const delivered of [false, true]) {
       const store = storeOf(new Map());
       await writeRecord(store, 'a', recordOf(url));
       await store.write('a', '0', new Uint8Array(PART_BYTES));
@@ -310,12 +310,12 @@ describe('downloads', { timeout: 60_000 }, () => {
       );
       await part_store.refresh();
       assert.deepEqual([...part_store.parts], [0]);
-      part_store.given = given;
+      part_store.delivered = delivered;
       await store.remove('a');
       await part_store.refresh();
       assert.deepEqual(
         [part_store.record !== undefined, part_store.parts.size],
-        given ? [true, 1] : [false, 0],
+        delivered ? [true, 1] : [false, 0],
       );
       part_store.close();
     }

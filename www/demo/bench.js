@@ -174,7 +174,10 @@ function lines(run) {
 /** @param {Run} run */
 function finish(run) {
   const date = new Date().toISOString().slice(0, 10);
-  const text = `**Siskin**: ${byId('result-title').textContent}\n${byId('result-where').textContent}, ${date}\n\n${markdownTable([['', ''], ...lines(run)])}\n`;
+  const text =
+    '**Siskin**: ' +
+    `${byId('result-title').textContent}\n${byId('result-where').textContent}, ` +
+    `${date}\n\n${markdownTable([['', ''], ...lines(run)])}\n`;
   byId('result-tools').replaceChildren(copyButton(text, 'Copy as Markdown', 'Copy as Markdown'));
   byId('result-tools').hidden = false;
   announce('Done.');

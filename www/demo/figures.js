@@ -109,11 +109,15 @@ export function cell({ key, digits }, figures) {
  */
 export function markdownTable(rows) {
   const widths = rows[0].map((_, column) => Math.max(1, ...rows.map((row) => row[column].length)));
-  const line = (/** @type {string[]} */ row) =>
-    `| ${row.map((text, column) => (column ? text.padStart(widths[column]) : text.padEnd(widths[column]))).join(' | ')} |`;
-  const rule = `|${widths.map((width, column) => (column ? `${'-'.repeat(width + 1)}:` : '-'.repeat(width + 2))).join('|')}|`;
-  const [head, ...body] = rows.map(line);
-  return [head, rule, ...body].join('\n');
+  const lines = rows.map((row) => {
+    const cells = row.map((text, column) =>
+      column ? text.padStart(widths[column]) : text.padEnd(widths[column]),
+    );
+    return `| ${cells.join(' | ')} |`;
+  });
+  const rule = widths.map((width, column) => '-'.repeat(width + 1) + (column ? ':' : '-'));
+  const [head, ...body] = lines;
+  return [head, `|${rule.join('|')}|`, ...body].join('\n');
 }
 
 /**

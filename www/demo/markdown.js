@@ -5,7 +5,12 @@
 import { element } from './dom.js';
 
 /**
- * @typedef {{kind: 'paragraph' | 'heading' | 'bullets' | 'numbers' | 'code', source: string, lines: string[], info: string, start: number}} Block
+ * @typedef {object} Block
+ * @property {'paragraph' | 'heading' | 'bullets' | 'numbers' | 'code'} kind
+ * @property {string} source
+ * @property {string[]} lines
+ * @property {string} info the language that a code fence names
+ * @property {number} start a numbered list's first number
  */
 
 /** @type {WeakMap<Element, string>} */

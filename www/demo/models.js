@@ -8,7 +8,14 @@ import { formatBytes } from './format.js';
 /**
  * `url` may be relative to the list; without it the model lies beside the list.
  *
- * @typedef {{id: string, name: string, file: string, size_bytes: number, sha256?: string, license?: string, url?: string}} ListedModel
+ * @typedef {object} ListedModel
+ * @property {string} id
+ * @property {string} name
+ * @property {string} file
+ * @property {number} size_bytes
+ * @property {string} [sha256]
+ * @property {string} [license]
+ * @property {string} [url]
  */
 
 // From where this file lies and not the page: a site may have any folder of its host.
@@ -17,7 +24,13 @@ const LIST = new URL('../models.json', import.meta.url);
 /**
  * What can be chosen; `stored` tells how much of it is on this device.
  *
- * @typedef {{id: string, name: string, source: string, sha256?: string, details: string, stored?: StoredModel}} OfferedModel
+ * @typedef {object} OfferedModel
+ * @property {string} id
+ * @property {string} name
+ * @property {string} source
+ * @property {string} [sha256]
+ * @property {string} details
+ * @property {StoredModel} [stored]
  */
 
 /**

@@ -30,7 +30,10 @@
  * These fields of `Siskin.info` change when the engine moves from a lost graphics card to the
  * processor.
  *
- * @typedef {Pick<ModelInfo, 'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'>} BackendInfo
+ * @typedef {Pick<
+ *   ModelInfo,
+ *   'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'
+ * >} BackendInfo
  */
 
 /**
@@ -143,10 +146,10 @@
  * @property {(bytes: Uint8Array) => void} push
  * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
  * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs;
- *   with `threads` above 0 it also refuses a card slower than so many of the processor's
+ *   with `threads` above 0 it also refuses a card slower than that many threads of the processor
  * @property {() => Promise<ModelInfo>} finish
- * @property {(fresh: Engine) => void} reload takes the place of a model that was lost; the file is
- *   pushed and finished again
+ * @property {(replacement: Engine) => void} reload replaces a model that was lost; the file
+ *   is pushed and finished again
  * @property {(request: ChatRequest) => void} start
  * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one
  *   token
@@ -172,10 +175,17 @@
  * `WasmModule` is what wasm-bindgen's JavaScript exports.
  *
  * @typedef {object} WasmModule
- * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{memory: WebAssembly.Memory}>}
- *   default
- * @property {{new (options: {context_tokens?: number, threads?: number}): Engine, on_gpu(options: {context_tokens?: number, cache_type?: CacheType}): Promise<Engine>}}
- *   Engine
+ * @property {(options: {
+ *   module_or_path: WebAssembly.Module,
+ * }) => Promise<{memory: WebAssembly.Memory}>} default
+ * @property {EngineClass} Engine
+ */
+
+/**
+ * @typedef {{
+ *   new (options: {context_tokens?: number, threads?: number}): Engine,
+ *   on_gpu(options: {context_tokens?: number, cache_type?: CacheType}): Promise<Engine>,
+ * }} EngineClass
  */
 
 /** @typedef {'f16' | 'q8_0'} CacheType how the graphics card keeps keys and values */
@@ -183,7 +193,13 @@
 /**
  * A `UrlSource` is a model at a URL, with the options of how it is stored.
  *
- * @typedef {{kind: 'url', url: string, init: RequestInit, sha256?: string, storage: 'disk' | 'memory', evict: boolean}} UrlSource
+ * @typedef {object} UrlSource
+ * @property {'url'} kind
+ * @property {string} url
+ * @property {RequestInit} init
+ * @property {string} [sha256]
+ * @property {'disk' | 'memory'} storage
+ * @property {boolean} evict
  */
 
 /**

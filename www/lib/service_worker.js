@@ -17,17 +17,36 @@ import { storedResponse } from './offline/model_responses.js';
  * @typedef {object} Scope
  * @property {{href: string, origin: string}} location
  * @property {() => Promise<void>} skipWaiting
- * @property {{matchAll: (options: {includeUncontrolled: boolean, type: 'all' | 'window'}) => Promise<{id: string, url: string, postMessage: (message: object) => void}[]>}}
- *   clients
+ * @property {Clients} clients
  * @property {{connection?: {saveData?: boolean, type?: string}}} navigator
  * @property {(type: string, listener: (event: any) => void) => void} addEventListener
  */
 
 /**
- * @typedef {{request: Request, clientId: string, resultingClientId: string, waitUntil: (work: Promise<unknown>) => void, respondWith: (response: Promise<Response>) => void}} FetchEvent
+ * @typedef {object} Clients
+ * @property {(options: {
+ *   includeUncontrolled: boolean,
+ *   type: 'all' | 'window',
+ * }) => Promise<Client[]>} matchAll
  */
+
+/** @typedef {{id: string, url: string, postMessage: (message: object) => void}} Client */
+
 /**
- * @typedef {{data: unknown, source: {postMessage: (message: object) => void} | null, ports: readonly MessagePort[], waitUntil: (work: Promise<unknown>) => void}} MessageToWorker
+ * @typedef {object} FetchEvent
+ * @property {Request} request
+ * @property {string} clientId
+ * @property {string} resultingClientId
+ * @property {(work: Promise<unknown>) => void} waitUntil
+ * @property {(response: Promise<Response>) => void} respondWith
+ */
+
+/**
+ * @typedef {object} MessageToWorker
+ * @property {unknown} data
+ * @property {{postMessage: (message: object) => void} | null} source
+ * @property {readonly MessagePort[]} ports
+ * @property {(work: Promise<unknown>) => void} waitUntil
  */
 
 const scope = /** @type {Scope} */ (/** @type {unknown} */ (globalThis));
@@ -39,14 +58,14 @@ const isolate = options.get('isolate') !== 'false';
 const prefix = `siskin ${new URL(base).pathname} `;
 const sw_state = new SwState(`${prefix}memo`, base);
 const site_cache = new SiteCache(scope, sw_state, base, prefix);
-const prefetch_queue = new PrefetchQueue(scope, sw_state, tell);
+const prefetch_queue = new PrefetchQueue(scope, sw_state, broadcast);
 
 /**
  * Sends a message to all pages of the site.
  *
  * @param {object} message
  */
-async function tell(message) {
+async function broadcast(message) {
   const pages = await scope.clients.matchAll({ includeUncontrolled: true, type: 'window' });
   for (const page of pages) if (page.url.startsWith(base)) page.postMessage(message);
 }
@@ -67,19 +86,19 @@ scope.addEventListener('activate', () => void prefetch_queue.run().catch(() => {
 
 scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
   const { request } = event;
-  prefetch_queue.disturb();
+  prefetch_queue.noteRequest();
   // Requests to other origins are left to the browser: sent from here they would carry cookies, and
   // a credentialless page could not read the responses.
   if (request.method !== 'GET' || new URL(request.url).origin !== scope.location.origin) return;
-  event.respondWith(answer(event));
+  event.respondWith(respond(event));
   if (request.mode === 'navigate') event.waitUntil(Promise.all([update(), prefetch_queue.run()]));
 });
 
 scope.addEventListener('message', (/** @type {MessageToWorker} */ event) => {
   const message = /** @type {{siskin?: string, urls?: string[]}} */ (event.data ?? {});
-  const say = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
+  const post = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
   const reply = (/** @type {Promise<object | void>} */ work) =>
-    event.waitUntil(work.then(say, (error) => say({ error: messageOf(error) })));
+    event.waitUntil(work.then(post, (error) => post({ error: messageOf(error) })));
   if (message.siskin === 'status') reply(status());
   else if (message.siskin === 'update') reply(update());
   else if (message.siskin === 'require-corp')
@@ -108,7 +127,7 @@ async function update() {
     error = messageOf(cause);
   }
   const version = (await site_cache.current()) ?? null;
-  if (version !== (before ?? null)) await tell({ siskin: 'version', version });
+  if (version !== (before ?? null)) await broadcast({ siskin: 'version', version });
   return { version, error };
 }
 
@@ -116,20 +135,20 @@ async function update() {
  * @param {FetchEvent} event
  * @returns {Promise<Response>}
  */
-async function answer(event) {
+async function respond(event) {
   const { request, resultingClientId } = event;
-  const response = (await kept(event)) ?? (await fromNetwork(request));
-  const begins =
+  const response = (await fromStorage(event)) ?? (await fromNetwork(request));
+  const starts_client =
     request.mode === 'navigate' ||
     (resultingClientId !== '' && request.destination.endsWith('worker'));
-  return isolate && begins ? isolated(response) : response;
+  return isolate && starts_client ? withIsolationHeaders(response) : response;
 }
 
 /**
  * @param {FetchEvent} event
  * @returns {Promise<Response | undefined>}
  */
-async function kept(event) {
+async function fromStorage(event) {
   try {
     const version = await site_cache.versionFor(event);
     const found = version === undefined ? undefined : await site_cache.find(version, event.request);
@@ -166,7 +185,7 @@ async function fromNetwork(request) {
  * @param {Response} response
  * @returns {Promise<Response>}
  */
-async function isolated(response) {
+async function withIsolationHeaders(response) {
   if (response.type === 'opaqueredirect' || response.type === 'error') return response;
   const policy = await sw_state.get('embedder policy').catch(() => undefined);
   const { status, statusText, body } = response;

@@ -1,11 +1,12 @@
 /** This module holds the class that an application uses. */
-import { Completions, askLocally } from './chat/completions.js';
+import { Completions } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 import { Fallback } from './chat/fallback.js';
+import { askLocally } from './chat/local_answer.js';
 import { recallGpu, rememberGpu } from './engine/gpu_verdicts.js';
 import { WorkerClient } from './engine/worker_client.js';
 import { describeSource } from './model/source.js';
-import { askToStay } from './storage/store.js';
+import { requestPersistence } from './storage/store.js';
 
 /** @import { FallbackOptions } from './chat/fallback.js' */
 /** @import { CacheType, ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
@@ -14,11 +15,13 @@ import { askToStay } from './storage/store.js';
 /**
  * `LoadedModel` is a model that is ready, with its worker.
  *
- * @typedef {{link: WorkerClient, info: Readonly<ModelInfo>}} Local
+ * @typedef {{client: WorkerClient, info: Readonly<ModelInfo>}} LoadedModel
  */
 
 /**
- * @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource a `File` is a `Blob`
+ * A `ModelSource` is what `Siskin.load` takes; a `File` is a `Blob`.
+ *
+ * @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource
  */
 
 /**
@@ -54,8 +57,8 @@ import { askToStay } from './storage/store.js';
  * ```
  */
 export class Siskin {
-  /** @type {Local | undefined} */
-  #local;
+  /** @type {LoadedModel | undefined} */
+  #model;
   #loading;
   #fallback;
   #end;
@@ -64,7 +67,7 @@ export class Siskin {
   /**
    * Applications use `Siskin.load` instead of the constructor.
    *
-   * @param {{loading: Promise<Local>, end: () => void}} model
+   * @param {{loading: Promise<LoadedModel>, end: () => void}} model
    * @param {Fallback} [fallback]
    */
   constructor({ loading, end }, fallback) {
@@ -75,8 +78,8 @@ export class Siskin {
      * `ready` resolves when the model is loaded, and rejects with the error of the loading. Only
      * callers with `fallback` need it: without that, `load` waits for it.
      */
-    this.ready = loading.then((local) => {
-      this.#local = local;
+    this.ready = loading.then((model) => {
+      this.#model = model;
     });
     this.ready.catch(() => {});
     this.chat = Object.freeze({
@@ -90,7 +93,7 @@ export class Siskin {
    * @throws {SiskinError} `not_loaded` before `ready`
    */
   get info() {
-    if (this.#local) return this.#local.info;
+    if (this.#model) return this.#model.info;
     throw new SiskinError('not_loaded', 'The model is not loaded yet. Wait for siskin.ready.');
   }
 
@@ -123,7 +126,8 @@ export class Siskin {
     if (name !== undefined)
       throw new SiskinError(
         'invalid_argument',
-        `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, cacheType, threads, backend, sha256, storage, evict and fallback.`,
+        `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, ` +
+          'cacheType, threads, backend, sha256, storage, evict and fallback.',
       );
     if (signal !== undefined && !(signal instanceof AbortSignal))
       throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
@@ -147,7 +151,7 @@ export class Siskin {
       described.close();
       return new Siskin({ loading: Promise.reject(neverLoadedError()), end() {} }, fallback);
     }
-    if (described.source.kind === 'url' && storage !== 'memory') void askToStay();
+    if (described.source.kind === 'url' && storage !== 'memory') void requestPersistence();
     fallback?.watch(described.source);
     const model = startModel(
       described,
@@ -168,16 +172,16 @@ export class Siskin {
    */
   async #ask(request, signal) {
     if (this.#unloaded) throw unloadedError();
-    if (!this.#local && (await this.#fallback?.takes(request)) && !this.#local)
+    if (!this.#model && (await this.#fallback?.handles(request)) && !this.#model)
       return /** @type {Fallback} */ (this.#fallback).ask(request, signal);
-    const { link, info } = this.#local ?? (await orAborted(this.#loading, signal));
-    return askLocally(link, info)(request, signal);
+    const { client, info } = this.#model ?? (await orAborted(this.#loading, signal));
+    return askLocally(client, info)(request, signal);
   }
 
   /** @returns {Promise<WorkerClient>} */
-  async #link() {
+  async #client() {
     if (this.#unloaded) throw unloadedError();
-    return (this.#local ?? (await this.#loading)).link;
+    return (this.#model ?? (await this.#loading)).client;
   }
 
   /**
@@ -191,7 +195,8 @@ export class Siskin {
   async tokenize(text, { special = false } = {}) {
     if (typeof text !== 'string')
       throw new SiskinError('invalid_argument', 'tokenize takes a string.');
-    return (await this.#link()).call({ type: 'tokenize', text, special: Boolean(special) }).result;
+    return (await this.#client()).call({ type: 'tokenize', text, special: Boolean(special) })
+      .result;
   }
 
   /**
@@ -201,7 +206,7 @@ export class Siskin {
    * @returns {Promise<string>}
    */
   async detokenize(ids) {
-    return (await this.#link()).call({ type: 'detokenize', ids: tokenIds('detokenize', ids) })
+    return (await this.#client()).call({ type: 'detokenize', ids: tokenIds('detokenize', ids) })
       .result;
   }
 
@@ -214,7 +219,7 @@ export class Siskin {
    * @returns {Promise<Score>}
    */
   async score(ids) {
-    return (await this.#link()).call({ type: 'score', ids: tokenIds('score', ids) }).result;
+    return (await this.#client()).call({ type: 'score', ids: tokenIds('score', ids) }).result;
   }
 
   /**
@@ -224,7 +229,7 @@ export class Siskin {
    * @returns {Promise<number>} bytes
    */
   async memoryBytes() {
-    return (await this.#link()).call({ type: 'memory' }).result;
+    return (await this.#client()).call({ type: 'memory' }).result;
   }
 
   /**
@@ -241,11 +246,15 @@ export class Siskin {
 
 /**
  * @param {DescribedSource} described
- * @param {{context_tokens?: number, cache_type?: CacheType, threads?: number, backend: 'auto' | 'gpu' | 'cpu', signal?: AbortSignal}}
- *   options
+ * @param {object} options
+ * @param {number} [options.context_tokens]
+ * @param {CacheType} [options.cache_type]
+ * @param {number} [options.threads]
+ * @param {'auto' | 'gpu' | 'cpu'} options.backend
+ * @param {AbortSignal} [options.signal]
  * @param {(progress: LoadProgress) => void} onProgress
- * @returns {{loading: Promise<Local>, end: () => void}} `end` frees the model, loaded or in the
- *   making
+ * @returns {{loading: Promise<LoadedModel>, end: () => void}} `end` frees the model, whether it is
+ *   loaded or still loading
  */
 function startModel(
   described,
@@ -253,12 +262,12 @@ function startModel(
   onProgress,
 ) {
   /** @type {WorkerClient | undefined} */
-  let link;
-  const end = () => link?.end(abortedError(), unloadedError());
+  let client;
+  const end = () => client?.end(abortedError(), unloadedError());
   const load = async () => {
     try {
-      link = new WorkerClient();
-      const { result } = link.call(
+      client = new WorkerClient();
+      const { result } = client.call(
         {
           type: 'load',
           source: described.source,
@@ -278,9 +287,10 @@ function startModel(
       );
       const info = await result;
       if (backend === 'auto') rememberGpu(described.source, threads, info);
-      const local = { link, info: Object.freeze(info) };
-      link.onBackendChanged = (figures) => (local.info = Object.freeze({ ...info, ...figures }));
-      return local;
+      const model = { client, info: Object.freeze(info) };
+      client.onBackendChanged = (backend_info) =>
+        (model.info = Object.freeze({ ...info, ...backend_info }));
+      return model;
     } catch (error) {
       described.close();
       end();

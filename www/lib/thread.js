@@ -5,7 +5,9 @@
 
 /** @typedef {{script: string, module: WebAssembly.Module, memory: WebAssembly.Memory}} Start */
 /**
- * @typedef {{initSync: (options: {module: WebAssembly.Module, memory: WebAssembly.Memory}) => void, run_thread: (seat: number) => void}} ThreadModule
+ * @typedef {object} ThreadModule
+ * @property {(options: {module: WebAssembly.Module, memory: WebAssembly.Memory}) => void} initSync
+ * @property {(slot: number) => void} run_thread
  */
 
 /** @type {ThreadModule | undefined} */

@@ -9,13 +9,20 @@ import { openWeights, pumpWeights } from './model/weights.js';
 import { yieldToMessages } from './model/yield_to_messages.js';
 
 /**
- * @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress, PageMessage, Timings, WorkerMessage } from './protocol.js'
+ * @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress } from './protocol.js'
+ * @import { PageMessage, Timings, WorkerMessage } from './protocol.js'
  */
 /** @import { PickedBackend } from './engine/backend.js' */
 
 /**
- * @type {{postMessage: (message: WorkerMessage, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent<PageMessage>) => void) | null}}
+ * `Page` is the worker's end of its connection to the page.
+ *
+ * @typedef {object} Page
+ * @property {(message: WorkerMessage, transfer?: Transferable[]) => void} postMessage
+ * @property {((event: MessageEvent<PageMessage>) => void) | null} onmessage
  */
+
+/** @type {Page} */
 const page = /** @type {any} */ (globalThis);
 
 /** `engine` is set when it is ready to answer. @type {Engine | undefined} */
@@ -47,7 +54,7 @@ let answering = 0;
 let stopping = false;
 
 /** Workers of a worker need about this long to end. */
-const ENDING_MS = 200;
+const WORKER_EXIT_MS = 200;
 
 page.onmessage = ({ data }) => receive(data);
 
@@ -131,7 +138,10 @@ async function unload() {
   } finally {
     for (const thread of threads) thread.terminate();
     // Chromium forgets a worker that is ended while its own workers are ending.
-    setTimeout(() => page.postMessage({ type: 'unloaded' }), threads.length > 0 ? ENDING_MS : 0);
+    setTimeout(
+      () => page.postMessage({ type: 'unloaded' }),
+      threads.length > 0 ? WORKER_EXIT_MS : 0,
+    );
   }
 }
 
@@ -141,9 +151,9 @@ function runCalls() {
 
 /**
  * @param {LoadMessage} message
- * @param {boolean} [again] whether a file that was replaced meanwhile is fetched once more
+ * @param {boolean} [may_retry] whether a file that was replaced meanwhile is fetched once more
  */
-async function load(message, again = true) {
+async function load(message, may_retry = true) {
   const { id, source } = message;
   const report = (/** @type {LoadProgress} */ value) =>
     page.postMessage({ type: 'progress', id, value });
@@ -173,7 +183,7 @@ async function load(message, again = true) {
       value: { ...info, ...backend.info(), threads: threads.length + 1 },
     });
   } catch (error) {
-    if (!again || codeOf(error) !== 'file_changed') return fail(id, error);
+    if (!may_retry || codeOf(error) !== 'file_changed') return fail(id, error);
     console.warn(`Siskin starts over. ${messageOf(error)}`);
     backend?.free();
     backend = undefined;
@@ -193,7 +203,7 @@ async function answer(id, request) {
   answering = id;
   stopping = unloading;
   let stop_sent = false;
-  const clock = new Clock(performance.now());
+  const timer = new AnswerTimer(performance.now());
   try {
     writer.start(request);
     page.postMessage({ type: 'started', id });
@@ -202,13 +212,13 @@ async function answer(id, request) {
         stop_sent = true;
         writer.stop();
       }
-      const event = await recovering(() => writer.next());
+      const event = await withRecovery(() => writer.next());
       if (!event) break;
       page.postMessage({
         type: 'event',
         id,
         value: event,
-        timings: clock.tick(performance.now(), event),
+        timings: timer.tick(performance.now(), event),
       });
       await yieldToMessages();
       runCalls();
@@ -228,17 +238,17 @@ async function answer(id, request) {
  * @param {() => Promise<T>} run
  * @returns {Promise<T>}
  */
-async function recovering(run) {
+async function withRecovery(run) {
   for (;;) {
     try {
       return await run();
     } catch (error) {
       if (!isDeviceError(error)) throw error;
-      if (!backend?.mayRecover(error)) throw new Lost(error);
+      if (!backend?.mayRecover(error)) throw new LostModelError(error);
       try {
         await backend.recover(error);
       } catch (cause) {
-        throw new Lost(cause);
+        throw new LostModelError(cause);
       }
       page.postMessage({ type: 'moved', value: backend.info() });
     }
@@ -246,7 +256,7 @@ async function recovering(run) {
 }
 
 /** The model is gone, and could not be loaded again. */
-class Lost extends Error {
+class LostModelError extends Error {
   /** @param {unknown} cause */
   constructor(cause) {
     super(messageOf(cause), { cause });
@@ -261,7 +271,7 @@ async function score(id, ids) {
   const scorer = engine;
   if (!scorer) return;
   try {
-    page.postMessage({ type: 'done', id, value: await recovering(() => scorer.score(ids)) });
+    page.postMessage({ type: 'done', id, value: await withRecovery(() => scorer.score(ids)) });
   } catch (error) {
     fail(id, error);
   }
@@ -281,7 +291,7 @@ function fail(id, error) {
 }
 
 /** An `AnswerTimer` measures the times of one answer. */
-class Clock {
+class AnswerTimer {
   /** @param {number} start_ms */
   constructor(start_ms) {
     this.start_ms = start_ms;

@@ -1,11 +1,9 @@
 /** This module implements `chat.completions.create` in the shape of OpenAI's API. */
-import { markAnswering } from './answering.js';
 import { SiskinError, abortedError } from '../errors.js';
 
 /**
- * @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, TokenLogprob, Usage } from '../protocol.js'
+ * @import { ChatRequest, EngineEvent, Prefill, Timings, TokenLogprob, Usage } from '../protocol.js'
  */
-/** @import { WorkerClient } from '../engine/worker_client.js' */
 
 /**
  * @typedef {object} CompletionUsage
@@ -16,16 +14,31 @@ import { SiskinError, abortedError } from '../errors.js';
  */
 
 /**
+ * @typedef {object} Choice
+ * @property {0} index
+ * @property {{role: 'assistant', content: string}} message
+ * @property {Logprobs | null} logprobs
+ * @property {'stop' | 'length'} finish_reason
+ */
+
+/**
+ * @typedef {object} ChunkChoice
+ * @property {0} index
+ * @property {{role?: 'assistant', content: string}} delta
+ * @property {Logprobs | null} logprobs
+ * @property {'stop' | 'length' | null} finish_reason
+ */
+
+/**
  * @typedef {object} ChatCompletion
  * @property {string} id
  * @property {'chat.completion'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, message: {role: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length'}[]}
- *   choices
+ * @property {Choice[]} choices
  * @property {CompletionUsage} usage
  * @property {Timings} timings not OpenAI's: how long it took
- * @property {Where} siskin not OpenAI's
+ * @property {ResponseOrigin} siskin not OpenAI's
  */
 
 /**
@@ -34,12 +47,11 @@ import { SiskinError, abortedError } from '../errors.js';
  * @property {'chat.completion.chunk'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, delta: {role?: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length' | null}[]}
- *   choices
+ * @property {ChunkChoice[]} choices
  * @property {CompletionUsage} [usage] on the last chunk
  * @property {Timings} [timings] on the last chunk; not OpenAI's
  * @property {Prefill} [prefill] while the prompt is being read; not OpenAI's
- * @property {Where} siskin not OpenAI's
+ * @property {ResponseOrigin} siskin not OpenAI's
  */
 
 /**
@@ -51,19 +63,19 @@ import { SiskinError, abortedError } from '../errors.js';
 /**
  * A `ResponseOrigin` says where an answer was computed: in the tab, or by the server of `fallback`.
  *
- * @typedef {{computed: 'local' | 'fallback'}} Where
+ * @typedef {{computed: 'local' | 'fallback'}} ResponseOrigin
  */
 
 /**
  * A `ResponseHead` holds the fields that an answer and each of its chunks begin with.
  *
- * @typedef {{id: string, created: number, model: string, siskin: Where}} Head
+ * @typedef {{id: string, created: number, model: string, siskin: ResponseOrigin}} ResponseHead
  */
 
 /**
  * A `StepStream` is an answer in progress.
  *
- * @typedef {object} Steps
+ * @typedef {object} StepStream
  * @property {() => Promise<Step | undefined>} next undefined at the end
  * @property {() => void} cancel
  */
@@ -71,13 +83,21 @@ import { SiskinError, abortedError } from '../errors.js';
 /**
  * An `Ask` takes a request, and resolves when its answer begins.
  *
- * @typedef {(request: ChatRequest, signal: AbortSignal | undefined) => Promise<{answer: Steps, model: string, computed: Where['computed']}>} Ask
+ * @typedef {(request: ChatRequest, signal: AbortSignal | undefined) => Promise<{
+ *   answer: StepStream,
+ *   model: string,
+ *   computed: ResponseOrigin['computed'],
+ * }>} Ask
  */
 
 /**
  * `model` is accepted because OpenAI's clients send it, and has no effect: one model is loaded.
  *
- * @typedef {ChatRequest & {signal?: AbortSignal, model?: string, stream_options?: {include_usage?: boolean}}} CompletionOptions
+ * @typedef {ChatRequest & {
+ *   signal?: AbortSignal,
+ *   model?: string,
+ *   stream_options?: {include_usage?: boolean},
+ * }} CompletionOptions
  */
 
 /** @typedef {CompletionOptions & {stream?: false}} CompletionRequest */
@@ -143,94 +163,8 @@ export class Completions {
  */
 
 /**
- * Returns the `Ask` of the model in the worker.
- *
- * @param {WorkerClient} link
- * @param {ModelInfo} info
- * @returns {Ask}
- */
-export function askLocally(link, info) {
-  return async (request, signal) => {
-    const answer = new Answer(link, request, signal);
-    await answer.started;
-    return { answer, model: info.name, computed: 'local' };
-  };
-}
-
-/** An `Answer` holds the events of one answer until they are taken. */
-class Answer {
-  /** @type {Step[]} */
-  #steps = [];
-  #ended = false;
-  /** @type {unknown} */
-  #error;
-  /** @type {(() => void) | undefined} */
-  #wake;
-
-  /**
-   * @param {WorkerClient} link
-   * @param {ChatRequest} request
-   * @param {AbortSignal | undefined} signal
-   */
-  constructor(link, request, signal) {
-    /** `started` resolves when the engine has accepted the request. @type {Promise<void>} */
-    this.started = new Promise((resolve, reject) => {
-      const { result, cancel } = link.call(
-        { type: 'chat', request },
-        {
-          signal,
-          onMessage: (message) => {
-            if (message.type === 'started') resolve();
-            if (message.type === 'event')
-              this.#push({ event: message.value, timings: message.timings });
-          },
-        },
-      );
-      this.cancel = cancel;
-      markAnswering(result);
-      result.then(
-        () => this.#end(undefined),
-        (error) => {
-          reject(error);
-          this.#end(error);
-        },
-      );
-    });
-  }
-
-  /** Stops the model after the current token. */
-  cancel() {}
-
-  /**
-   * @returns {Promise<Step | undefined>} undefined at the end
-   * @throws {SiskinError} what the answer failed with; steps that nobody took are dropped then
-   */
-  async next() {
-    while (!this.#ended && this.#steps.length === 0)
-      await new Promise(
-        (/** @type {(value?: undefined) => void} */ resolve) => (this.#wake = resolve),
-      );
-    if (this.#error) throw this.#error;
-    return this.#steps.shift();
-  }
-
-  /** @param {Step} step */
-  #push(step) {
-    this.#steps.push(step);
-    this.#wake?.();
-  }
-
-  /** @param {unknown} error */
-  #end(error) {
-    this.#ended = true;
-    this.#error = error;
-    this.#wake?.();
-  }
-}
-
-/**
- * @param {Steps} answer
- * @param {Head} head
+ * @param {StepStream} answer
+ * @param {ResponseHead} head
  * @returns {Promise<ChatCompletion>}
  */
 async function collect(answer, head) {
@@ -281,8 +215,8 @@ class ChunkIterator {
   #usage_chunk;
 
   /**
-   * @param {Steps} answer
-   * @param {Head} head
+   * @param {StepStream} answer
+   * @param {ResponseHead} head
    * @param {boolean} include_usage
    */
   constructor(answer, head, include_usage) {

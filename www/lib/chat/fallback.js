@@ -4,7 +4,7 @@
  */
 import { SiskinError, throwIfAborted } from '../errors.js';
 import { models } from '../model/models.js';
-import { StreamedAnswer, parse, short } from './openai_stream.js';
+import { StreamedAnswer, parseJson, shorten } from './openai_stream.js';
 
 /** @import { ChatRequest, LoadProgress, WeightSource } from '../protocol.js' */
 
@@ -24,7 +24,7 @@ import { StreamedAnswer, parse, short } from './openai_stream.js';
  * These fields of a request are sent to the server: OpenAI's API has them, and they mean the same
  * for any model. Token ids, for instance, mean something to one model only.
  */
-const FIELDS = /** @type {const} */ ([
+const SERVER_FIELDS = /** @type {const} */ ([
   'messages',
   'max_tokens',
   'temperature',
@@ -47,6 +47,7 @@ const LOCAL_FIELDS = [
 /** The body of an error response is read up to this length, which is more than servers send. */
 const ERROR_BYTES = 1 << 16;
 
+/** A `Fallback` sends requests to the server of `fallback`. */
 export class Fallback {
   #url;
   #headers;
@@ -109,7 +110,7 @@ export class Fallback {
    * @returns {Promise<boolean>} whether the server answers it, if the model is not loaded
    * @throws {SiskinError} `invalid_argument`
    */
-  async takes(request) {
+  async handles(request) {
     // The model in the tab writes tool calls as text, which a server does not.
     if (request.tools === undefined) return this.until !== 'cached' || !(await this.#cached);
     if (this.until === 'never')
@@ -171,16 +172,18 @@ export class Fallback {
       throwIfAborted(signal);
       throw new SiskinError(
         'network',
-        `The fallback server at ${host} could not be reached. Check fallback.baseURL, and that the server allows this page to read from it (CORS).`,
+        `The fallback server at ${host} could not be reached. Check fallback.baseURL, and ` +
+          'that the server allows this page to read from it (CORS).',
         { cause },
       );
     }
-    if (!response.ok) throw await refusal(response, host, signal);
+    if (!response.ok) throw await responseError(response, host, signal);
     if (!response.body || !response.headers.get('Content-Type')?.startsWith('text/event-stream')) {
       response.body?.cancel().catch(() => {});
       throw new SiskinError(
         'network',
-        `What answers at ${this.#url.href} does not stream as OpenAI's API does. Check fallback.baseURL.`,
+        `What answers at ${this.#url.href} does not stream as OpenAI's API does. Check ` +
+          'fallback.baseURL.',
       );
     }
     return response;
@@ -209,14 +212,17 @@ function completionsUrl(base) {
 
 /** @param {ChatRequest} request */
 function fieldsFor(request) {
-  const known = [...FIELDS, ...LOCAL_FIELDS];
+  const known = [...SERVER_FIELDS, ...LOCAL_FIELDS];
   for (const name of Object.keys(request))
     if (!known.includes(name))
       throw new SiskinError('invalid_argument', `A chat request has no field "${name}".`);
   if (!Array.isArray(request.messages) || request.messages.length === 0)
     throw new SiskinError('invalid_argument', 'messages must be an array of at least one message.');
   return Object.fromEntries(
-    FIELDS.filter((name) => request[name] !== undefined).map((name) => [name, request[name]]),
+    SERVER_FIELDS.filter((name) => request[name] !== undefined).map((name) => [
+      name,
+      request[name],
+    ]),
   );
 }
 
@@ -228,18 +234,19 @@ function fieldsFor(request) {
  * @param {AbortSignal} signal
  * @returns {Promise<SiskinError>}
  */
-async function refusal(response, host, signal) {
-  const error = parse(await beginning(response))?.error;
+async function responseError(response, host, signal) {
+  const error = parseJson(await readStart(response))?.error;
   throwIfAborted(signal);
   const { status } = response;
-  const said = typeof error?.message === 'string' ? ` It says: "${short(error.message)}".` : '';
+  const said = typeof error?.message === 'string' ? ` It says: "${shorten(error.message)}".` : '';
   if (
     status === 400 &&
     /context_length|context_size|exceed/i.test(`${error?.type} ${error?.code}`)
   ) {
     return new SiskinError(
       'context_full',
-      `The conversation does not fit the context of the model on the fallback server.${said} Start a new chat, or shorten it.`,
+      `The conversation does not fit the context of the model on the fallback server.${said} ` +
+        'Start a new chat, or shorten it.',
     );
   }
   if (status === 400 || status === 422)
@@ -268,7 +275,7 @@ async function refusal(response, host, signal) {
  *
  * @param {Response} response
  */
-async function beginning(response) {
+async function readStart(response) {
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();
   let text = '';

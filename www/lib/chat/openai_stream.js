@@ -5,7 +5,7 @@ import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.
 /** @import { EngineEvent, Timings, Usage } from '../protocol.js' */
 
 /** A line may have this many characters, which is more than servers send. */
-const LINE_CHARACTERS = 1 << 20;
+const MAX_LINE_CHARACTERS = 1 << 20;
 
 /** A `StreamedAnswer` yields the events of one answer as the server sends them. */
 export class StreamedAnswer {
@@ -60,10 +60,10 @@ async function* steps(response, host, signal, start_ms, onEnd) {
       if (!line.startsWith('data:')) continue;
       const data = line.slice('data:'.length).trim();
       if (data === '[DONE]') break;
-      const chunk = parse(data);
+      const chunk = parseJson(data);
       if (!chunk || chunk.error)
         throw broken(
-          chunk ? `broke off: "${short(chunk.error.message ?? chunk.error)}"` : 'is not JSON',
+          chunk ? `broke off: "${shorten(chunk.error.message ?? chunk.error)}"` : 'is not JSON',
         );
       usage = usageOf(chunk.usage) ?? usage;
       const choice = chunk.choices?.[0];
@@ -115,7 +115,7 @@ async function* lines(stream) {
       if (done) break;
       const parts = (rest + value).split(/\r\n|\n|\r/);
       rest = parts.pop() ?? '';
-      if (rest.length > LINE_CHARACTERS) throw new Error('a line of it has no end');
+      if (rest.length > MAX_LINE_CHARACTERS) throw new Error('a line of it has no end');
       yield* parts;
     }
     if (rest) yield rest;
@@ -125,7 +125,7 @@ async function* lines(stream) {
 }
 
 /** @param {string} text @returns {any} undefined for what is no JSON */
-export function parse(text) {
+export function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -134,7 +134,7 @@ export function parse(text) {
 }
 
 /** @param {unknown} text */
-export function short(text) {
+export function shorten(text) {
   const line = String(text).replace(/\s+/g, ' ').trim();
   return line.length > 300 ? `${line.slice(0, 300)}...` : line;
 }

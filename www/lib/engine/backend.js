@@ -15,7 +15,7 @@ import { openWeights, pumpWeights } from '../model/weights.js';
  * A lost graphics card is restarted this often before the processor takes over: a card that is lost
  * again would be lost a third time.
  */
-const MOST_RESTARTS = 1;
+const MAX_RESTARTS = 1;
 
 /**
  * @param {LoadMessage} message
@@ -71,6 +71,7 @@ async function onCpu({ context_tokens, threads }) {
   return [started, new started.module.Engine({ context_tokens, threads: started.thread_count })];
 }
 
+/** A `PickedBackend` owns the engine, and moves the model to another backend when a card fails. */
 export class PickedBackend {
   #message;
   #started;
@@ -185,7 +186,7 @@ export class PickedBackend {
    * @param {unknown} why
    */
   async recover(why) {
-    while (this.#restarts < MOST_RESTARTS) {
+    while (this.#restarts < MAX_RESTARTS) {
       this.#restarts += 1;
       try {
         return await this.#reload(
@@ -201,11 +202,11 @@ export class PickedBackend {
     );
   }
 
-  /** @param {Engine} fresh */
-  async #reload(fresh) {
-    this.engine.reload(fresh);
-    const quiet = () => {};
-    await pumpWeights(await openWeights(this.#message.source, quiet), this.#sink(), quiet);
+  /** @param {Engine} replacement */
+  async #reload(replacement) {
+    this.engine.reload(replacement);
+    const ignore = () => {};
+    await pumpWeights(await openWeights(this.#message.source, ignore), this.#sink(), ignore);
   }
 }
 

@@ -9,10 +9,10 @@
  * The number is part of the key, and is raised when the kernels change: other kernels may run well
  * on the same card.
  */
-const KERNELS = 3;
-const KEY = `siskin.gpu.${KERNELS}`;
+const KERNELS_VERSION = 3;
+const KEY = `siskin.gpu.${KERNELS_VERSION}`;
 /** Verdicts are kept for this many models; the oldest are dropped first. */
-const MOST_MODELS = 20;
+const MAX_MODELS = 20;
 
 /**
  * Returns the key of a verdict. A large model may gain by a card where a small one does not, and an
@@ -21,7 +21,7 @@ const MOST_MODELS = 20;
  * @param {WeightSource} source
  * @param {number} [threads]
  */
-function subject(source, threads) {
+function verdictKey(source, threads) {
   return source.kind === 'url' ? `${threads ?? ''} ${source.url}` : undefined;
 }
 
@@ -47,7 +47,7 @@ function recallAll() {
  * @returns {KnownGpu | undefined}
  */
 export function recallGpu(source, threads) {
-  const wanted = subject(source, threads);
+  const wanted = verdictKey(source, threads);
   return recallAll().find(([subject]) => subject === wanted)?.[1];
 }
 
@@ -57,18 +57,18 @@ export function recallGpu(source, threads) {
  * @param {ModelInfo} info
  */
 export function rememberGpu(source, threads, { adapter, gpu_refusal, gpu_refusal_code }) {
-  const found = subject(source, threads);
+  const key = verdictKey(source, threads);
   // A load that failed for lack of memory may succeed next time.
   if (
-    found === undefined ||
+    key === undefined ||
     adapter === undefined ||
     (gpu_refusal !== undefined && gpu_refusal_code !== 'gpu_refused')
   )
     return;
-  const all = recallAll().filter(([subject]) => subject !== found);
-  if (gpu_refusal !== undefined) all.push([found, { adapter, gpu_refusal }]);
+  const all = recallAll().filter(([subject]) => subject !== key);
+  if (gpu_refusal !== undefined) all.push([key, { adapter, gpu_refusal }]);
   try {
-    if (all.length > 0) localStorage.setItem(KEY, JSON.stringify(all.slice(-MOST_MODELS)));
+    if (all.length > 0) localStorage.setItem(KEY, JSON.stringify(all.slice(-MAX_MODELS)));
     else localStorage.removeItem(KEY);
   } catch {
     // The card is tested again at the next visit.

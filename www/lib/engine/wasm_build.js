@@ -21,7 +21,7 @@ const SIMD = [
 ];
 
 /** More threads than this gain little, because decoding is bound by memory. */
-const MOST_THREADS = 8;
+const MAX_THREADS = 8;
 
 /**
  * Returns the default number of threads: half of many logical cores, because two of them often
@@ -30,7 +30,7 @@ const MOST_THREADS = 8;
  */
 function defaultThreads() {
   const cores = navigator.hardwareConcurrency || 1;
-  return Math.min(MOST_THREADS, cores > 4 ? cores >> 1 : cores);
+  return Math.min(MAX_THREADS, cores > 4 ? cores >> 1 : cores);
 }
 
 /**
@@ -106,7 +106,8 @@ export async function startEngine(wanted_threads) {
     );
   throw new SiskinError(
     'wasm_failed',
-    `The engine's WebAssembly did not start: ${messageOf(cause)}. Check that dist/wasm is served beside the scripts and that the page's CSP has 'wasm-unsafe-eval'.`,
+    `The engine's WebAssembly did not start: ${messageOf(cause)}. Check that dist/wasm is ` +
+      "served beside the scripts and that the page's CSP has 'wasm-unsafe-eval'.",
     { cause },
   );
 }

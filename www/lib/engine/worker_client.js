@@ -14,6 +14,15 @@ import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.
  */
 
 /**
+ * An `OpenCall` is a call that has not ended.
+ *
+ * @typedef {object} OpenCall
+ * @property {(value: any) => void} resolve
+ * @property {(error: SiskinError) => void} reject
+ * @property {(message: WorkerMessage) => void} [onMessage]
+ */
+
+/**
  * @typedef {object} CallOptions
  * @property {AbortSignal | undefined} [signal]
  * @property {Transferable[]} [transfer]
@@ -29,12 +38,11 @@ import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.
 /** A worker has this long to end by itself; one that is stuck is then terminated. */
 const UNLOAD_MS = 2000;
 
+/** A `WorkerClient` owns one worker with one model. */
 export class WorkerClient {
   /** @type {Worker} */
   #worker;
-  /**
-   * @type {Map<number, {resolve: (value: any) => void, reject: (error: SiskinError) => void, onMessage?: (message: WorkerMessage) => void}>}
-   */
+  /** @type {Map<number, OpenCall>} */
   #calls = new Map();
   #last_id = 0;
   /** `#ended` is set once the worker is gone. @type {SiskinError | undefined} */
@@ -56,7 +64,8 @@ export class WorkerClient {
     } catch (cause) {
       throw new SiskinError(
         'worker_failed',
-        `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from the page's own origin, and allow it in worker-src.`,
+        `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from ` +
+          "the page's own origin, and allow it in worker-src.",
         { cause },
       );
     }
@@ -126,7 +135,8 @@ export class WorkerClient {
   #crash(why) {
     const error = new SiskinError(
       'worker_failed',
-      `The engine crashed (${why}). Load the model again; if that repeats, memory may be short: close other tabs or take a smaller model.`,
+      `The engine crashed (${why}). Load the model again; if that repeats, memory may be ` +
+        'short: close other tabs or take a smaller model.',
     );
     this.end(error, error);
   }

@@ -8,9 +8,9 @@ const STALL_MS = 30_000;
 /** The network's bytes are read into a buffer of this size. */
 const PIECE_BYTES = 256 << 10;
 /** A request fails if the server's Retry-After is longer than this. */
-const MOST_RETRY_AFTER_MS = 60_000;
+const MAX_RETRY_AFTER_MS = 60_000;
 /** These statuses are sent by servers that are busy or restarting. */
-const PASSING = [408, 429, 500, 502, 503, 504];
+const RETRYABLE_STATUSES = [408, 429, 500, 502, 503, 504];
 /**
  * A first request is retried only briefly, because the person who waits for it may have mistyped
  * the address.
@@ -21,7 +21,7 @@ export const FIRST_DELAYS_MS = [300, 900];
  *
  * @type {RequestInit}
  */
-export const NOT_KEPT = { cache: 'no-store' };
+export const NO_STORE = { cache: 'no-store' };
 
 export const CONNECTION_BROKEN =
   'The connection broke before the model had arrived. Check it and try again.';
@@ -35,7 +35,8 @@ export class HttpError extends SiskinError {
       status === 404
         ? 'There is no such file: check the address.'
         : status === 401 || status === 403
-          ? 'The file may need a login or an accepted licence: download it by hand and open the file.'
+          ? 'The file may need a login or an accepted licence: download it by hand and open ' +
+            'the file.'
           : status === 429
             ? 'Wait a little and try again.'
             : status >= 500
@@ -100,7 +101,8 @@ export async function request(url, init, { range, signal }) {
     const host = new URL(url).host || 'the address';
     throw new SiskinError(
       'network',
-      `Could not reach ${host}. Check the connection and the address, and that the server allows this page to read from it (CORS).`,
+      `Could not reach ${host}. Check the connection and the address, and that the server ` +
+        'allows this page to read from it (CORS).',
       { cause },
     );
   } finally {
@@ -121,7 +123,7 @@ export async function request(url, init, { range, signal }) {
  * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>}
  * @throws {SiskinError} `network`, `aborted`
  */
-export async function* bodyOf(response, signal) {
+export async function* readBody(response, signal) {
   if (!response.body) return;
   const reader = pieceReader(response.body);
   /** @type {SiskinError | undefined} */
@@ -205,7 +207,7 @@ export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) 
       if (progress() > reached) failures = 0;
       reached = progress();
       const wait_ms = error instanceof HttpError ? error.retry_after_ms : 0;
-      if (!isPassing(error) || failures >= delays_ms.length || wait_ms > MOST_RETRY_AFTER_MS)
+      if (!isRetryable(error) || failures >= delays_ms.length || wait_ms > MAX_RETRY_AFTER_MS)
         throw error;
       // Random delays keep requests that failed together from coming back together.
       const spread_ms = delays_ms[failures++] * (0.75 + Math.random() / 2);
@@ -215,8 +217,8 @@ export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) 
 }
 
 /** @param {unknown} error */
-function isPassing(error) {
-  if (error instanceof HttpError) return PASSING.includes(error.status);
+function isRetryable(error) {
+  if (error instanceof HttpError) return RETRYABLE_STATUSES.includes(error.status);
   return error instanceof SiskinError && error.code === 'network';
 }
 
@@ -291,6 +293,7 @@ export function validator(response) {
 export function changedError(url) {
   return new SiskinError(
     'file_changed',
-    `The file at ${url} keeps changing while it is fetched. Wait until the server has all of the new one, and try again.`,
+    `The file at ${url} keeps changing while it is fetched. Wait until the server has all of ` +
+      'the new one, and try again.',
   );
 }

@@ -7,7 +7,7 @@ import { SiskinError, abortedError } from '../errors.js';
 import { HttpError } from './http.js';
 import { ifUnlocked, withLock } from '../storage/locks.js';
 import { fetchManifest, isManifest } from './manifest.js';
-import { CHUNK_BYTES, PARTS, folderOf, partCount } from './record.js';
+import { CHUNK_BYTES, PARTS_PER_CHUNK, folderOf, partCount } from './record.js';
 import { Sha256 } from './sha256.js';
 import { PartStore, replacedError } from './part_store.js';
 import { openStore } from '../storage/store.js';
@@ -20,14 +20,15 @@ import { openStore } from '../storage/store.js';
  * This many chunks are read and hashed while the engine takes the one before. More would only take
  * memory.
  */
-const READ_AHEAD = 1;
+const READ_AHEAD_CHUNKS = 1;
 /** The hash of a whole file is computed in pieces of this size. */
-const SMOOTH_BYTES = 1 << 20;
+const HASH_PIECE_BYTES = 1 << 20;
 /** A chunk that arrives wrong this often is wrong on the server. */
-const MOST_WRONG = 2;
+const MAX_WRONG = 2;
 /** These statuses say that a file is gone. */
-const GONE = [404, 410];
+const GONE_STATUSES = [404, 410];
 
+/** A `ModelFile` reads one model, and downloads what is missing of it. */
 export class ModelFile {
   /** Tells whether the whole model was stored when it was opened. */
   from_cache = false;
@@ -37,17 +38,17 @@ export class ModelFile {
   #stop = new AbortController();
   #signal = this.#stop.signal;
   /** Counts how often each chunk arrived wrong. @type {Map<number, number>} */
-  #wrong = new Map();
+  #wrong_counts = new Map();
   /**
    * Buffers of chunks that the engine has taken are used again: a new one each time would leave as
    * much garbage as the model is large.
    *
    * @type {ArrayBuffer[]}
    */
-  #spare = [];
+  #free_buffers = [];
   /** @type {Promise<void> | undefined} */
-  #supply;
-  /** Is set from a download's error until its clean-up is done, when `#failure` is set. */
+  #fetching;
+  /** `#failing` is true from a download's error until its clean-up is done and `#failure` is set. */
   #failing = false;
   /** @type {unknown} */
   #failure;
@@ -109,7 +110,7 @@ export class ModelFile {
 
   /** Starts the download, before the first chunk is asked for. */
   start() {
-    if (!this.#part_store.isComplete) this.#supply ??= this.#fetch();
+    if (!this.#part_store.isComplete) this.#fetching ??= this.#fetch();
   }
 
   /**
@@ -118,7 +119,7 @@ export class ModelFile {
    * @param {unknown} why for whoever still reads
    */
   async discard(why) {
-    await this.#halt(why);
+    await this.#stopFetching(why);
     await this.#part_store.discard();
   }
 
@@ -127,10 +128,10 @@ export class ModelFile {
    *
    * @param {unknown} why
    */
-  async #halt(why) {
+  async #stopFetching(why) {
     this.#failure ??= why;
     this.#stop.abort();
-    await this.#supply;
+    await this.#fetching;
   }
 
   /**
@@ -144,14 +145,14 @@ export class ModelFile {
   async *chunks() {
     const { url, sha256: pin } = this.#source;
     const part_store = this.#part_store;
-    const whole =
+    const file_hash =
       pin !== undefined && !isManifest(url) && part_store.record?.sha256 !== pin
         ? new Sha256()
         : undefined;
     /** @type {Promise<Uint8Array<ArrayBuffer> | undefined>[]} */
     const ahead = [];
     for (let chunk = 0; ; chunk++) {
-      while (ahead.length <= READ_AHEAD) {
+      while (ahead.length <= READ_AHEAD_CHUNKS) {
         const reading = this.#chunk(chunk + ahead.length);
         // The error is thrown where the promise is awaited.
         reading.catch(() => {});
@@ -160,14 +161,14 @@ export class ModelFile {
       part_store.advance(chunk);
       const bytes = await ahead.shift();
       if (!bytes) break;
-      if (whole) await hashSmoothly(whole, bytes);
-      part_store.given = true;
+      if (file_hash) await hashInPieces(file_hash, bytes);
+      part_store.delivered = true;
       yield bytes;
-      this.#spare.push(bytes.buffer);
+      this.#free_buffers.push(bytes.buffer);
     }
-    if (whole) await this.#compare(whole.hex());
+    if (file_hash) await this.#checkFileHash(file_hash.hex());
     if (part_store.record) part_store.record.used_ms = Date.now();
-    await part_store.keepRecord();
+    await part_store.saveRecord();
   }
 
   /**
@@ -198,14 +199,14 @@ export class ModelFile {
     await ifUnlocked(this.#folder, async () => {
       const chunk = part_store.firstMissing();
       for (let verified = chunk === undefined; chunk !== undefined && !verified;) {
-        await this.#download((chunk + 1) * PARTS);
+        await this.#download((chunk + 1) * PARTS_PER_CHUNK);
         if (!part_store.record) break;
-        const read = await part_store.read(part_store.record, chunk);
+        const read = await part_store.readChunk(part_store.record, chunk);
         verified = read instanceof Uint8Array;
-        if (!(read instanceof Uint8Array)) await this.#refuse(part_store.record, chunk, read);
+        if (!(read instanceof Uint8Array)) await this.#rejectChunk(part_store.record, chunk, read);
       }
     });
-    await part_store.keepRecord();
+    await part_store.saveRecord();
     return part_store.isComplete;
   }
 
@@ -220,17 +221,17 @@ export class ModelFile {
       if (this.#signal.aborted) throw this.#failure ?? abortedError();
       if (part_store.failure) throw part_store.failure;
       const { record } = part_store;
-      if (record && chunk * PARTS >= partCount(record)) return undefined;
-      if (record && part_store.holds(chunk)) {
-        const read = await part_store.read(record, chunk, this.#spare.pop());
+      if (record && chunk * PARTS_PER_CHUNK >= partCount(record)) return undefined;
+      if (record && part_store.hasChunk(chunk)) {
+        const read = await part_store.readChunk(record, chunk, this.#free_buffers.pop());
         if (read instanceof Uint8Array) return read;
         if (this.#failure) throw this.#failure;
-        if (this.#failing) await part_store.change();
-        else await this.#refuse(record, chunk, read);
+        if (this.#failing) await part_store.nextChange();
+        else await this.#rejectChunk(record, chunk, read);
       } else {
         if (this.#failure) throw this.#failure;
-        this.#supply ??= this.#fetch();
-        await part_store.change();
+        this.#fetching ??= this.#fetch();
+        await part_store.nextChange();
       }
     }
   }
@@ -242,14 +243,14 @@ export class ModelFile {
    * @param {number} chunk
    * @param {'absent' | 'wrong'} why
    */
-  async #refuse(record, chunk, why) {
+  async #rejectChunk(record, chunk, why) {
     const part_store = this.#part_store;
     if (part_store.partsOf(chunk).every((part) => part_store.fetched.has(part))) {
-      const times = (this.#wrong.get(chunk) ?? 0) + 1;
-      this.#wrong.set(chunk, times);
-      if (times >= MOST_WRONG) throw await this.#hopeless(record, chunk, why);
+      const times = (this.#wrong_counts.get(chunk) ?? 0) + 1;
+      this.#wrong_counts.set(chunk, times);
+      if (times >= MAX_WRONG) throw await this.#giveUp(record, chunk, why);
     }
-    await part_store.drop(chunk);
+    await part_store.dropChunk(chunk);
   }
 
   /**
@@ -257,11 +258,12 @@ export class ModelFile {
    * @param {number} chunk
    * @param {'absent' | 'wrong'} why
    */
-  async #hopeless({ url, size_bytes }, chunk, why) {
+  async #giveUp({ url, size_bytes }, chunk, why) {
     if (why === 'absent')
       return new SiskinError(
         'storage_failed',
-        "The browser does not keep what it was given. Reload the page, or load with storage: 'memory'.",
+        'The browser does not keep what it was given. Reload the page, or load with storage: ' +
+          "'memory'.",
       );
     const replaced = await this.#isReplaced();
     const [first, last] = [
@@ -270,10 +272,11 @@ export class ModelFile {
     ];
     const wrong = new SiskinError(
       'integrity',
-      `Chunk ${chunk} (bytes ${first} to ${last}) of ${url} came wrong ${MOST_WRONG} times. ` +
-        'The file on the server is damaged, or something changes it on the way: try again, or upload it anew.',
+      `Chunk ${chunk} (bytes ${first} to ${last}) of ${url} came wrong ${MAX_WRONG} times. ` +
+        'The file on the server is damaged, or something changes it on the way: try again, ' +
+        'or upload it anew.',
     );
-    await this.#halt(replaced ? replacedError(url) : wrong);
+    await this.#stopFetching(replaced ? replacedError(url) : wrong);
     if (replaced) await this.#part_store.reset();
     // Without a manifest, the recorded hash may be wrong instead of the file.
     else if (!isManifest(url)) await this.#part_store.discard();
@@ -282,7 +285,7 @@ export class ModelFile {
   }
 
   /** @param {string} hash of the whole file */
-  async #compare(hash) {
+  async #checkFileHash(hash) {
     const { url, sha256: pin } = this.#source;
     const { record } = this.#part_store;
     if (hash === pin) {
@@ -294,7 +297,8 @@ export class ModelFile {
       ? replacedError(url)
       : new SiskinError(
           'integrity',
-          `The file at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`,
+          `The file at ${url} is not the one that was asked for: its SHA-256 is ${hash}. ` +
+            'Check the address and the hash.',
         );
     await this.discard(error);
     throw error;
@@ -310,8 +314,8 @@ export class ModelFile {
     } catch (error) {
       this.#failure ??= this.#signal.aborted ? abortedError() : error;
     }
-    this.#supply = undefined;
-    this.#part_store.changed();
+    this.#fetching = undefined;
+    this.#part_store.notify();
   }
 
   /** @param {number} end_part the first part that is not wanted */
@@ -328,7 +332,9 @@ export class ModelFile {
       // again, and the load must not fail, and its worker end, before they are removed.
       this.#failing = true;
       const replaced =
-        error instanceof HttpError && GONE.includes(error.status) && (await this.#isReplaced());
+        error instanceof HttpError &&
+        GONE_STATUSES.includes(error.status) &&
+        (await this.#isReplaced());
       if (replaced || (error instanceof SiskinError && error.code === 'file_changed'))
         await part_store.reset();
       // The incomplete model is removed, because the site could store nothing else beside it.
@@ -359,9 +365,9 @@ export class ModelFile {
  * @param {Sha256} hash
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
-async function hashSmoothly(hash, bytes) {
-  for (let at = 0; at < bytes.length; at += SMOOTH_BYTES) {
-    hash.update(bytes.subarray(at, at + SMOOTH_BYTES));
+async function hashInPieces(hash, bytes) {
+  for (let at = 0; at < bytes.length; at += HASH_PIECE_BYTES) {
+    hash.update(bytes.subarray(at, at + HASH_PIECE_BYTES));
     if (globalThis.document) await new Promise((resolve) => setTimeout(resolve));
   }
 }

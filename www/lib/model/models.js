@@ -5,7 +5,7 @@ import { ModelFile } from './model_file.js';
 import { Meter } from './progress.js';
 import { folderOf, isComplete, partsIn, readRecord, storedBytes } from './record.js';
 import { urlSource } from './source.js';
-import { askToStay, openStore } from '../storage/store.js';
+import { requestPersistence, openStore } from '../storage/store.js';
 
 /** @import { LoadProgress } from '../protocol.js' */
 /** @import { StoreOptions } from './source.js' */
@@ -21,7 +21,10 @@ import { askToStay, openStore } from '../storage/store.js';
  */
 
 /**
- * @typedef {Omit<StoreOptions, 'storage'> & {signal?: AbortSignal, onProgress?: (progress: LoadProgress) => void}} PrefetchOptions
+ * @typedef {Omit<StoreOptions, 'storage'> & {
+ *   signal?: AbortSignal,
+ *   onProgress?: (progress: LoadProgress) => void,
+ * }} PrefetchOptions
  */
 
 const PROGRESS_INTERVAL_MS = 100;
@@ -151,10 +154,11 @@ async function open(source, options, signal) {
   if ((await openStore('disk')).kind === 'memory') {
     throw new SiskinError(
       'storage_failed',
-      'This browser keeps nothing for this page, so that nothing can be fetched for later. Serve the page over https, and not in a private window.',
+      'This browser keeps nothing for this page, so that nothing can be fetched for later. ' +
+        'Serve the page over https, and not in a private window.',
     );
   }
-  void askToStay();
+  void requestPersistence();
   return ModelFile.open(described, signal);
 }
 

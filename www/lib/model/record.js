@@ -16,8 +16,8 @@ export const CHUNK_BYTES = 8 << 20;
  * A chunk is requested and stored in this many parts, in parallel: a browser that is killed loses
  * the bytes of one chunk at most.
  */
-export const PARTS = 4;
-export const PART_BYTES = CHUNK_BYTES / PARTS;
+export const PARTS_PER_CHUNK = 4;
+export const PART_BYTES = CHUNK_BYTES / PARTS_PER_CHUNK;
 
 const NAME = 'record.json';
 const VERSION = 1;
@@ -114,13 +114,13 @@ export async function writeRecord(store, folder, record) {
 export async function partsIn(store, folder, record) {
   /** @type {Set<number>} */
   const parts = new Set();
-  const useless = [];
+  const stray_files = [];
   for (const [name, size] of await orFailed(() => store.files(folder))) {
     const part = /^\d+$/.test(name) ? Number(name) : Infinity;
     if (part < partCount(record) && size === partBytes(record, part)) parts.add(part);
-    else if (name !== NAME) useless.push(name);
+    else if (name !== NAME) stray_files.push(name);
   }
-  return { parts, useless };
+  return { parts, stray_files };
 }
 
 /**
@@ -135,7 +135,8 @@ async function orFailed(read) {
   } catch (cause) {
     throw new SiskinError(
       'storage_failed',
-      `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load with storage: 'memory'.`,
+      `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load ` +
+        "with storage: 'memory'.",
       { cause },
     );
   }

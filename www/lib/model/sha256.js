@@ -40,6 +40,7 @@ function fraction(prime, degree) {
   return Number(BigInt.asIntN(32, root));
 }
 
+/** A `Sha256` hashes bytes that arrive in pieces. */
 export class Sha256 {
   #state = Int32Array.from(STATE);
   #schedule = new Int32Array(64);

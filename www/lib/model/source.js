@@ -114,7 +114,8 @@ function absoluteUrl(url) {
   ) {
     throw new SiskinError(
       'invalid_argument',
-      `A model cannot be fetched from "${absolute.protocol}". Give an https address, or open the file itself.`,
+      `A model cannot be fetched from "${absolute.protocol}". Give an https address, or open ` +
+        'the file itself.',
     );
   }
   absolute.hash = '';

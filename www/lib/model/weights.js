@@ -27,7 +27,8 @@ import { yieldToMessages } from './yield_to_messages.js';
  */
 
 const FILE_BROKEN =
-  'The file could not be read to its end. Check that it was not moved or changed, and open it again.';
+  'The file could not be read to its end. Check that it was not moved or changed, and open ' +
+  'it again.';
 
 const PROGRESS_INTERVAL_MS = 100;
 /**

@@ -12,43 +12,44 @@ import { models } from '../model/models.js';
 /** @import { Scope } from '../service_worker.js' */
 
 /** The state's entries begin with this prefix, one for each model. */
-const WANTED = 'precache ';
+const STATE_PREFIX = 'precache ';
 /** A page that has asked for nothing for this long has finished loading. */
-const QUIET_MS = 2000;
-const LOOK_MS = 500;
+const IDLE_MS = 2000;
+const POLL_MS = 500;
 
+/** A `PrefetchQueue` holds the models that are to be prefetched, and fetches them in order. */
 export class PrefetchQueue {
   #scope;
   #state;
-  #tell;
-  #disturbed_ms = performance.now();
+  #broadcast;
+  #last_request_ms = performance.now();
   /** @type {Promise<void> | undefined} */
   #running;
 
   /**
    * @param {Scope} scope
    * @param {SwState} state
-   * @param {(message: object) => Promise<void>} tell
+   * @param {(message: object) => Promise<void>} broadcast
    */
-  constructor(scope, state, tell) {
+  constructor(scope, state, broadcast) {
     this.#scope = scope;
     this.#state = state;
-    this.#tell = tell;
+    this.#broadcast = broadcast;
   }
 
   /** Records that a page has sent a request. */
-  disturb() {
-    this.#disturbed_ms = performance.now();
+  noteRequest() {
+    this.#last_request_ms = performance.now();
   }
 
   /** @returns {Promise<string[]>} what is still to be fetched */
   async list() {
-    return (await this.#state.names(WANTED)).map((name) => name.slice(WANTED.length));
+    return (await this.#state.names(STATE_PREFIX)).map((name) => name.slice(STATE_PREFIX.length));
   }
 
   /** @param {string[]} urls */
   async add(urls) {
-    for (const url of urls) await this.#state.set(WANTED + url, '');
+    for (const url of urls) await this.#state.set(STATE_PREFIX + url, '');
   }
 
   /** Fetches the models that are left. @returns {Promise<void>} */
@@ -60,7 +61,7 @@ export class PrefetchQueue {
   async #run() {
     for (let [url] = await this.list(); url; [url] = await this.list()) {
       if (!(await this.#fetch(url))) return;
-      await this.#state.delete(WANTED + url);
+      await this.#state.delete(STATE_PREFIX + url);
     }
   }
 
@@ -79,13 +80,13 @@ export class PrefetchQueue {
       error: null,
     };
     const report = (/** @type {Partial<PrecacheProgress>} */ change) =>
-      this.#tell({ siskin: 'precache', progress: (progress = { ...progress, ...change }) });
+      this.#broadcast({ siskin: 'precache', progress: (progress = { ...progress, ...change }) });
     try {
       while (!progress.done) {
-        const paused = await this.#pause();
+        const paused = await this.#pauseReason();
         if (paused !== progress.paused) await report({ paused });
         if (paused === 'busy') {
-          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+          await new Promise((resolve) => setTimeout(resolve, POLL_MS));
           continue;
         }
         // Connections change seldom, so the next page's navigation starts the queue again.
@@ -95,11 +96,11 @@ export class PrefetchQueue {
         await report({ loaded_bytes, total_bytes, done: complete });
         // A tab fetches the same model.
         if (loaded_bytes === before && !complete)
-          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+          await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
       return true;
     } catch (error) {
-      if (isPassing(error)) {
+      if (isRetryable(error)) {
         await report({ paused: 'network' });
         return false;
       }
@@ -109,18 +110,18 @@ export class PrefetchQueue {
   }
 
   /** @returns {Promise<PrecacheProgress['paused']>} */
-  async #pause() {
+  async #pauseReason() {
     const { connection } = this.#scope.navigator;
     if (connection?.saveData) return 'save_data';
     if (connection?.type === 'cellular') return 'metered';
-    return performance.now() - this.#disturbed_ms < QUIET_MS || (await isAnswering())
+    return performance.now() - this.#last_request_ms < IDLE_MS || (await isAnswering())
       ? 'busy'
       : null;
   }
 }
 
 /** @param {unknown} error */
-function isPassing(error) {
+function isRetryable(error) {
   const { status = 0 } = /** @type {{status?: number}} */ (error);
   return codeOf(error) === 'network' || status === 429 || status >= 500;
 }

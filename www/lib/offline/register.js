@@ -40,12 +40,12 @@ import { SiskinError, messageOf } from '../errors.js';
  */
 
 /** The session storage's entry counts how often this tab was reloaded to become isolated. */
-const RELOADS = 'siskin.reloads';
+const RELOADS_KEY = 'siskin.reloads';
 /** A service worker that sends nothing for this long was ended by the browser. */
-const SILENCE_MS = 30_000;
-const ANSWER_MS = 20_000;
+const SILENCE_TIMEOUT_MS = 30_000;
+const REPLY_TIMEOUT_MS = 20_000;
 /** No browser lets a service worker work longer than this on one message. */
-const UPDATE_MS = 5 * 60_000;
+const UPDATE_TIMEOUT_MS = 5 * 60_000;
 
 /**
  * Registers the service worker; every page of the site may call it at every visit.
@@ -57,22 +57,23 @@ const UPDATE_MS = 5 * 60_000;
 export async function register({ url = 'sw.js', isolate = true, precache: models = [] } = {}) {
   const script = new URL(url, document.baseURI);
   if (!isolate) script.searchParams.set('isolate', 'false');
-  const container = serviceWorkers();
+  const container = serviceWorkerContainer();
   const was_controlled = container.controller !== null;
   let registration;
   try {
     registration = await container.register(script, { type: 'module', updateViaCache: 'none' });
-    await active(registration);
+    await waitUntilActive(registration);
   } catch (cause) {
     throw new SiskinError(
       'offline_failed',
-      `The service worker did not start: ${messageOf(cause)}. Check that ${script.pathname} and the library beside it are served.`,
+      `The service worker did not start: ${messageOf(cause)}. Check that ${script.pathname} ` +
+        'and the library beside it are served.',
       { cause },
     );
   }
   if (isolate) await reloadForIsolation(was_controlled);
   // The files that this page loaded without the service worker are fetched and stored now.
-  void ask('update', {}, UPDATE_MS).catch(() => {});
+  void send('update', {}, UPDATE_TIMEOUT_MS).catch(() => {});
   if (models.length > 0) await precache(models);
   return status();
 }
@@ -86,7 +87,7 @@ export async function register({ url = 'sw.js', isolate = true, precache: models
  */
 export async function remove({ url = 'sw.js' } = {}) {
   const base = new URL('.', new URL(url, document.baseURI));
-  for (const registration of await serviceWorkers().getRegistrations())
+  for (const registration of await serviceWorkerContainer().getRegistrations())
     if (registration.scope === base.href) await registration.unregister();
   for (const name of await caches.keys())
     if (name.startsWith(`siskin ${base.pathname} `)) await caches.delete(name);
@@ -95,7 +96,7 @@ export async function remove({ url = 'sw.js' } = {}) {
 /** @returns {Promise<OfflineStatus>} */
 export async function status() {
   const registration = await navigator.serviceWorker?.getRegistration();
-  const answer = registration?.active ? await ask('status') : { version: null, precache: [] };
+  const answer = registration?.active ? await send('status') : { version: null, precache: [] };
   return {
     registered: Boolean(registration?.active),
     isolated: globalThis.crossOriginIsolated === true,
@@ -112,7 +113,7 @@ export async function status() {
  * @throws {SiskinError} `offline_failed`
  */
 export async function update() {
-  return (await ask('update', {}, UPDATE_MS)).version;
+  return (await send('update', {}, UPDATE_TIMEOUT_MS)).version;
 }
 
 /**
@@ -127,26 +128,26 @@ export async function update() {
  */
 export async function precache(models, { onProgress } = {}) {
   const urls = models.map((model) => new URL(model, document.baseURI).href);
-  const worker = (await serviceWorkers().getRegistration())?.active;
+  const worker = (await serviceWorkerContainer().getRegistration())?.active;
   if (!worker)
     throw new SiskinError(
       'offline_failed',
       'There is no service worker yet. Wait for offline.register() first.',
     );
-  const go = () => void ask('precache', { urls }).catch(() => {});
+  const requestPrecache = () => void send('precache', { urls }).catch(() => {});
   const left = new Set(urls);
-  let timer = setTimeout(go, SILENCE_MS);
+  let timer = setTimeout(requestPrecache, SILENCE_TIMEOUT_MS);
   const listen = (/** @type {MessageEvent} */ { data }) => {
     if (data?.siskin !== 'precache' || !left.has(data.progress.url)) return;
     clearTimeout(timer);
     if (data.progress.done || data.progress.error) left.delete(data.progress.url);
-    if (left.size > 0) timer = setTimeout(go, SILENCE_MS);
+    if (left.size > 0) timer = setTimeout(requestPrecache, SILENCE_TIMEOUT_MS);
     else navigator.serviceWorker.removeEventListener('message', listen);
     onProgress?.(data.progress);
   };
   navigator.serviceWorker.addEventListener('message', listen);
   navigator.serviceWorker.startMessages();
-  await ask('precache', { urls });
+  await send('precache', { urls });
 }
 
 /**
@@ -165,11 +166,12 @@ export function onVersion(listener) {
 }
 
 /** @returns {ServiceWorkerContainer} */
-function serviceWorkers() {
+function serviceWorkerContainer() {
   if (navigator.serviceWorker) return navigator.serviceWorker;
   throw new SiskinError(
     'offline_unsupported',
-    'This page can have no service worker: serve it over https or from localhost, and not in a private window.',
+    'This page can have no service worker: serve it over https or from localhost, and not in ' +
+      'a private window.',
   );
 }
 
@@ -177,7 +179,7 @@ function serviceWorkers() {
  * @param {ServiceWorkerRegistration} registration
  * @returns {Promise<void>} when a worker runs, the newest if it can be installed
  */
-async function active(registration) {
+async function waitUntilActive(registration) {
   const worker = registration.installing ?? registration.waiting ?? registration.active;
   await new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
     const check = () => {
@@ -201,15 +203,15 @@ async function reloadForIsolation(was_controlled) {
   // A page in a frame is isolated only if the page around it is.
   if (window !== window.top) return;
   try {
-    const reloads = Number(sessionStorage.getItem(RELOADS));
-    if (globalThis.crossOriginIsolated) return sessionStorage.removeItem(RELOADS);
+    const reloads = Number(sessionStorage.getItem(RELOADS_KEY));
+    if (globalThis.crossOriginIsolated) return sessionStorage.removeItem(RELOADS_KEY);
     if (reloads >= (was_controlled ? 2 : 1) || navigator.userActivation?.hasBeenActive) return;
-    sessionStorage.setItem(RELOADS, String(reloads + 1));
+    sessionStorage.setItem(RELOADS_KEY, String(reloads + 1));
   } catch {
     // Without a stored count the reloads might never end.
     return;
   }
-  if (was_controlled) await ask('require-corp');
+  if (was_controlled) await send('require-corp');
   location.reload();
   await new Promise(() => {});
 }
@@ -220,8 +222,8 @@ async function reloadForIsolation(was_controlled) {
  * @param {number} [limit_ms]
  * @returns {Promise<any>}
  */
-async function ask(what, more = {}, limit_ms = ANSWER_MS) {
-  const registration = await serviceWorkers().getRegistration();
+async function send(what, more = {}, limit_ms = REPLY_TIMEOUT_MS) {
+  const registration = await serviceWorkerContainer().getRegistration();
   if (!registration?.active)
     throw new SiskinError(
       'offline_failed',

@@ -10,19 +10,23 @@ import { VERSION_HEADER, VERSION_PARAMETER } from './site_version.js';
 /** @import { SwState } from './sw_state.js' */
 
 /**
- * @typedef {{text: string, version: string, files: Map<string, string>}} SiteManifest files: SHA-256 by URL
+ * @typedef {object} SiteManifest
+ * @property {string} text
+ * @property {string} version
+ * @property {Map<string, string>} files SHA-256 by URL
  */
 
 const MANIFEST = 'shell.json';
-const MANIFEST_BYTES = 4 << 20;
+const MAX_MANIFEST_BYTES = 4 << 20;
 /** This many files are fetched in parallel. */
-const FETCHES = 6;
+const PARALLEL_FETCHES = 6;
 /**
  * The version of a page that the browser does not list is kept for this long: the browser may have
  * frozen the page, and may restore it.
  */
 const KEEP_MS = 24 * 60 * 60 * 1000;
 
+/** A `SiteCache` holds the versions of the site's files, one cache each. */
 export class SiteCache {
   #scope;
   #base;
@@ -93,7 +97,7 @@ export class SiteCache {
         await cache.put(url, new Response(body, { headers: named }));
       }
     };
-    await Promise.all(Array.from({ length: FETCHES }, fetchMissing));
+    await Promise.all(Array.from({ length: PARALLEL_FETCHES }, fetchMissing));
     await cache.put(new URL(MANIFEST, this.#base), new Response(text));
     await this.#state.set('current', version);
     await this.#clean(version);
@@ -213,8 +217,8 @@ export class SiteCache {
  * @returns {Promise<SiteManifest>}
  */
 async function parseManifest(text, base) {
-  if (text.length > MANIFEST_BYTES)
-    throw new Error(`${MANIFEST} is longer than ${MANIFEST_BYTES} bytes`);
+  if (text.length > MAX_MANIFEST_BYTES)
+    throw new Error(`${MANIFEST} is longer than ${MAX_MANIFEST_BYTES} bytes`);
   /** @type {Map<string, string>} */
   const files = new Map();
   for (const [path, sha256] of Object.entries(JSON.parse(text)?.files ?? {})) {

@@ -5,7 +5,7 @@
 /**
  * Buffers of at least this size are used again; smaller ones are left to the garbage collector.
  */
-const REUSED_BYTES = 64 << 10;
+const MIN_REUSED_BYTES = 64 << 10;
 
 /** @implements {Store} */
 export class MemoryStore {
@@ -18,7 +18,7 @@ export class MemoryStore {
    *
    * @type {ArrayBuffer[]}
    */
-  #spare = [];
+  #free_buffers = [];
 
   async folders() {
     return [...this.#folders.keys()];
@@ -61,7 +61,7 @@ export class MemoryStore {
    */
   async write(folder, name, bytes) {
     await this.remove(folder, name);
-    const buffer = bytes.length < REUSED_BYTES ? undefined : this.#spare.pop();
+    const buffer = bytes.length < MIN_REUSED_BYTES ? undefined : this.#free_buffers.pop();
     const copy =
       buffer && buffer.byteLength >= bytes.length
         ? new Uint8Array(buffer, 0, bytes.length)
@@ -80,6 +80,6 @@ export class MemoryStore {
     const file = name === undefined ? undefined : this.#folders.get(folder)?.get(name);
     if (file === undefined || name === undefined) return;
     this.#folders.get(folder)?.delete(name);
-    if (file.length >= REUSED_BYTES) this.#spare.push(file.buffer);
+    if (file.length >= MIN_REUSED_BYTES) this.#free_buffers.push(file.buffer);
   }
 }

@@ -19,13 +19,13 @@ import { ifUnlocked } from './locks.js';
  * @param {LastUse} [lastUse] given where models that were not used for longest may go
  * @throws {SiskinError} `storage_full`
  */
-export async function makeRoom(store, wanted_bytes, lastUse) {
+export async function ensureQuota(store, wanted_bytes, lastUse) {
   for (;;) {
     const { quota, usage } = await navigator.storage.estimate();
     const missing_bytes =
       quota === undefined || usage === undefined ? 0 : wanted_bytes - (quota - usage);
     if (missing_bytes <= 0) return;
-    if (!lastUse || !(await evictOldest(store, lastUse))) throw fullError(missing_bytes);
+    if (!lastUse || !(await evictLeastRecent(store, lastUse))) throw fullError(missing_bytes);
   }
 }
 
@@ -36,7 +36,7 @@ export async function makeRoom(store, wanted_bytes, lastUse) {
  * @param {LastUse} lastUse
  * @returns {Promise<boolean>} whether there was one
  */
-export async function evictOldest(store, lastUse) {
+export async function evictLeastRecent(store, lastUse) {
   for (const folder of await byLastUse(store, lastUse)) {
     if (await ifUnlocked(folder, () => store.remove(folder))) return true;
   }
@@ -47,7 +47,8 @@ export async function evictOldest(store, lastUse) {
 export function fullError(missing_bytes) {
   return new SiskinError(
     'storage_full',
-    `The browser gives this site ${missing_bytes} bytes too few to keep the model. Free space on the device or remove another model; ` +
+    `The browser gives this site ${missing_bytes} bytes too few to keep the model. Free ` +
+      'space on the device or remove another model; ' +
       "a page can also load with evict: true, or with storage: 'memory' to keep nothing.",
   );
 }

@@ -14,9 +14,12 @@ import { OpfsStore } from './opfs.js';
  * @property {() => Promise<string[]>} folders
  * @property {(folder: string) => Promise<Map<string, number>>} files names and sizes; none where
  *   there is no such folder
- * @property {(folder: string, names: string[], buffer?: ArrayBuffer) => Promise<Uint8Array<ArrayBuffer> | undefined>}
- *   read all of them, one after the other, into `buffer` if that serves; undefined where one is
- *   missing
+ * @property {(
+ *   folder: string,
+ *   names: string[],
+ *   buffer?: ArrayBuffer,
+ * ) => Promise<Uint8Array<ArrayBuffer> | undefined>} read returns the files' bytes one after the
+ *   other, in `buffer` if it is large enough; undefined where a file is missing
  * @property {(folder: string, name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with
  *   all in it
@@ -25,7 +28,7 @@ import { OpfsStore } from './opfs.js';
 const ROOT = 'siskin';
 
 /** @type {Promise<Store> | undefined} */
-let lasting;
+let persistent_store;
 
 /**
  * Opens the best store that this browser has: OPFS, else the Cache API, else memory.
@@ -35,11 +38,11 @@ let lasting;
  */
 export function openStore(wanted) {
   if (wanted === 'memory') return Promise.resolve(new MemoryStore());
-  return (lasting ??= openLasting());
+  return (persistent_store ??= openPersistentStore());
 }
 
 /** @returns {Promise<Store>} */
-async function openLasting() {
+async function openPersistentStore() {
   try {
     // Some browsers have OPFS but can write it only in dedicated workers.
     if ('createWritable' in FileSystemFileHandle.prototype) {
@@ -55,7 +58,8 @@ async function openLasting() {
     const why =
       error instanceof ReferenceError ? 'this page is not served over https' : messageOf(error);
     console.warn(
-      `Siskin cannot keep models on this device (${why}): they will be fetched again at the next visit.`,
+      `Siskin cannot keep models on this device (${why}): they will be fetched again at the ` +
+        'next visit.',
     );
     return new MemoryStore();
   }
@@ -67,7 +71,7 @@ async function openLasting() {
  *
  * @returns {Promise<void>}
  */
-export async function askToStay() {
+export async function requestPersistence() {
   try {
     if (!(await navigator.storage.persisted())) await navigator.storage.persist();
   } catch {
