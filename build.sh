@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every task of Siskin: ./build.sh help lists them.
+# This script runs every task of Siskin; ./build.sh help lists them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

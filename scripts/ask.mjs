@@ -1,6 +1,10 @@
-// Asks the built package in headless Chromium: the answer on stdout as it comes, one line of figures on stderr.
-// node scripts/ask.mjs --file MODEL.gguf --prompt TEXT [--max-tokens N] [--backend auto|gpu|cpu] [--threads N] [--context N], with the
-// browser's program in $SISKIN_CHROMIUM.
+// This script asks the built package one question in headless Chromium. It streams the answer to
+// stdout, and writes one line of figures to stderr.
+//
+// node scripts/ask.mjs --file MODEL.gguf --prompt TEXT [--max-tokens N] [--backend auto|gpu|cpu]
+//   [--threads N] [--context N]
+//
+// $SISKIN_CHROMIUM is the browser's program.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -62,7 +66,7 @@ try {
   await server.close();
 }
 
-/** Runs in the page. */
+/** Loads the model and answers. Runs in the page. */
 async function ask({ url, prompt, max_tokens, load_options }) {
   try {
     const { Siskin } = await import('/lib/index.js');

@@ -1,6 +1,11 @@
-// Siskin and its peers on the same model file, the same prompts and the same Chromium, in turn: medians and ratios on stdout.
-// node scripts/bench.mjs --file MODEL.gguf [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native] [--rounds 3]
-//   [--json FILE] [--python PROGRAM]; the browser's program is $SISKIN_CHROMIUM. The wheel xllamacpp is where --python finds it.
+// This script measures Siskin and its peers on the same model file, with the same prompts and in
+// the same Chromium, in turn. It prints medians and ratios to stdout.
+//
+// node scripts/bench.mjs --file MODEL.gguf [--threads 1,2] [--prompt 128] [--generate 48]
+//   [--peer wllama,native] [--rounds 3] [--json FILE] [--python PROGRAM]
+//
+// $SISKIN_CHROMIUM is the browser's program. The Python that --python names must have the wheel
+// xllamacpp.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -11,11 +16,14 @@ import { MAX_GENERATE_TOKENS, SIZES } from '../www/demo/measure.js';
 import { openNative, openSiskin, openWllama, serveBench } from './bench/engines.mjs';
 import { spread, tables } from './bench/report.mjs';
 
-/** No round begins after the first that could end later than this. */
+/** A round after the first starts only if it can end within this time. */
 const TOTAL_LIMIT_MS = 25 * 60_000;
-/** A run that takes longer has failed. */
+/** A run that takes longer than this has failed. */
 const RUN_LIMIT_MS = 10 * 60_000;
-/** A long prompt that takes more than this is asked in the first round alone, so that a slow peer leaves time for the others. */
+/**
+ * A long prompt that takes more than this is asked in the first round only, so that a slow peer
+ * leaves time for the others.
+ */
 const LONG_REPEAT_LIMIT_MS = 60_000;
 /** A long prompt that takes more than this is not asked. */
 const LONG_LIMIT_MS = 6 * 60_000;
@@ -61,7 +69,7 @@ try {
 report();
 if (runs.some((run) => run.engine === 'siskin' && run.error)) process.exitCode = 1;
 
-/** One engine from its start to its end. A failure is a result like any other. */
+/** Runs one engine from its start to its end. A failure is a result too. */
 async function run(engine, threads, round) {
   const result = { engine, threads, round, steps: [] };
   let opened;
@@ -110,7 +118,7 @@ async function run(engine, threads, round) {
   }
 }
 
-/** Whether to ask the long prompt, by what the steps before it took. */
+/** Returns whether to ask the long prompt, from the speed of the steps before it. */
 function takesLong(result, prompt, round) {
   const { prefill_tokens_per_second, decode_tokens_per_second } = figuresOf(result);
   const estimate_ms =
@@ -125,7 +133,7 @@ function takesLong(result, prompt, round) {
   return estimate_ms <= limit_ms;
 }
 
-/** Every engine must have read and written as many tokens as were asked for. */
+/** Notes every step in which an engine did not read and write the wanted number of tokens. */
 function compareLengths({ engine, steps }) {
   for (const { name, prompt_tokens, completion_tokens } of steps) {
     const wanted = [prepared.first, ...prepared.rest].find((prompt) => prompt.name === name);

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# ./build.sh bench: Siskin and its peers in turn on one model file; with --kernels the native matrix products alone.
+# ./build.sh bench measures Siskin and its peers in turn on one model file, or with --kernels the
+# matrix products alone.
 for part in common tools wasm package native models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 
-# Compiles a single-threaded build's kernels to $CACHE/wasm/kernels-NAME.wasm. As in compile_wasm, cargo must not trust file times.
+# build_kernels NAME FEATURES LINK compiles a single-threaded build's kernels to
+# $CACHE/wasm/kernels-NAME.wasm. The package is cleaned first, because cargo's file times mean
+# nothing between checkouts.
 build_kernels() {
   case $3 in *shared-memory*) return 0 ;; esac
   wasm_cargo "$@" clean --release -p siskin 2>/dev/null

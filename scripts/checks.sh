@@ -1,14 +1,16 @@
 # shellcheck shell=bash
-# Runs the steps of a test run, counts their tests and prints the sum. Sourced after common.sh.
+# This file runs the steps of a test run, counts their tests and prints the sum. It is sourced after
+# common.sh.
 
-# `tests` counts what test runners report; `passed` and `failed` count steps that are no test runs too.
+# `tests` counts what test runners report. `passed` and `failed` also count steps that run no tests.
 # shellcheck disable=SC2034
 passed=0 failed=0 tests=0 summaries=()
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# check NAME WHAT-TO-DO COMMAND...: runs a step; it counts as the tests that its runner reports, or as one.
-# A function given as COMMAND runs without set -e (it stands in a condition), so it must pass its own failures on.
+# check NAME WHAT-TO-DO COMMAND... runs a step, which counts as the tests that its runner reports,
+# or as one. A function given as COMMAND runs without set -e, because it is part of a condition, so
+# it must return its own failures.
 check() {
   local name=$1 advice=$2 start=$SECONDS ok=1 good bad summary
   shift 2
@@ -30,7 +32,8 @@ check() {
   fi
 }
 
-# counted LOG RUST-WORD NODE-WORD: the sum over the summaries of cargo test and wasm-bindgen-test, node --test and unittest.
+# counted LOG RUST-WORD NODE-WORD prints the sum over the summaries of cargo test,
+# wasm-bindgen-test, node --test and unittest.
 counted() {
   awk -v rust="$2" -v node="$3" '
     /^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" rust) sum += $(i - 1) }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# ./build.sh demo: the demo page on localhost, or with --ask one answer from headless Chromium.
+# ./build.sh demo serves the demo page on localhost, or with --ask prints one answer from headless
+# Chromium.
 for part in common tools wasm package models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The npm package (the wasm files, the JavaScript library and its types), and the demo as a site, in pkg. Sourced after wasm.sh.
+# This file builds the npm package (the wasm files, the JavaScript library and its types) and the
+# demo as a site, in pkg. It is sourced after wasm.sh.
 
 build_package() {
   build_wasm
@@ -14,12 +15,13 @@ build_package() {
   build_site
 }
 
-# The demo as a folder for any static host. Its models come from where models.json says; those without an address would have to be uploaded.
+# build_site makes the demo a folder for any static host. It lists only the models for which
+# models.json has a URL; the others would have to be uploaded.
 build_site() {
   rm -rf pkg/site && mkdir pkg/site
   cp -Rp www/demo www/sw.js pkg/site/
   cp -Rp pkg/dist pkg/site/lib
-  # GitHub Pages is to take the files as they are.
+  # This file makes GitHub Pages serve the files unchanged.
   touch pkg/site/.nojekyll
   find pkg/site/lib \( -name '*.d.ts' -o -name sw.js -o -name 'LICENSE-*' \) -delete
   echo '<!doctype html><html lang="en"><meta charset="utf-8"><title>Siskin</title><meta http-equiv="refresh" content="0; url=demo/"><a href="demo/">Siskin</a></html>' >pkg/site/index.html

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# ./build.sh size: what a visitor downloads, raw and gzipped, and what it may weigh. A page fetches one of the wasm files.
-# With --check it fails where something weighs more.
+# ./build.sh size prints the size of what a visitor downloads, raw and gzipped, and its budget. A
+# page fetches one of the wasm files. With --check it fails if something is larger than its budget.
 for part in common tools wasm package; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 build_package
 
-# name | bytes that it may weigh, gzipped: the size when this was last set and some 3% more
+# The rows are: name | budget in gzipped bytes, which is the size when it was last set and about 3%
+# more.
 BUDGETS='
 JavaScript library | 81000
 siskin_relaxed.wasm | 725000
@@ -19,7 +20,7 @@ siskin_threads.js | 6550
 '
 too_large=()
 
-# row NAME FILE...
+# row NAME FILE... prints one line of the table.
 row() {
   local name=$1 size budget
   shift

@@ -1,36 +1,36 @@
 #!/usr/bin/env bash
-# ./build.sh test: every test, the fast ones first. A step that fails stops the run.
-# ./build.sh test NAME [PATTERN]: one suite, or one test file and what it needs.
+# ./build.sh test runs every test, the fast ones first. It stops at the first step that fails.
+# ./build.sh test NAME [PATTERN] runs one suite, or one test file and what it needs.
 for part in common checks tools wasm package native models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 
-# Debug information doubles the time of a build from nothing.
+# Debug information doubles the time of a clean build.
 export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
-# A test whose model is missing fails instead of saying SKIPPED.
+# Tests whose model is missing fail instead of printing SKIPPED.
 export SISKIN_MODELS=$MODELS SISKIN_REQUIRE_MODELS=1
 
 SUITES='lint scripts js rust wasm size gpu e2e'
 MODEL_FILES=(qwen2.5-coder-0.5b-instruct smollm2-135m-instruct)
 VOCABULARIES=(vocab-llama-bpe vocab-llama-spm)
 
-# The test files of a folder, one a line: test_files FOLDER [BEGINNING].
+# test_files FOLDER [START] prints the test files of a folder, one a line.
 test_files() {
   find "tests/$1" -maxdepth 1 -name "${2:-}*.test.mjs" 2>/dev/null | LC_ALL=C sort
 }
 
-# The tests that need no browser.
+# js_files prints the tests that need no browser.
 js_files() {
   test_files js
 }
 
-# The tests that open a browser.
+# e2e_files [START] prints the tests that open a browser.
 e2e_files() {
   test_files e2e "${1:-}"
 }
 
-# The native test targets, one a line.
+# rust_targets prints the native test targets, one a line.
 rust_targets() {
   local file
   for file in tests/*.rs tests/*/main.rs; do
@@ -45,7 +45,8 @@ models() {
   fetch_models "$@" >&2
 }
 
-# Installs what the browser tests of these files need, and builds it where that is not the package: need_for_e2e FILE...
+# need_for_e2e FILE... installs what the browser tests of these files need, and builds the native
+# program if they use it.
 need_for_e2e() {
   need_node_modules
   need_chromium
@@ -57,7 +58,8 @@ need_for_e2e() {
   ! grep -q PROGRAM "$@" || check "native program" "mend what the compiler says above." native_cargo build --locked --profile test --bin siskin
 }
 
-# The engine's own tests in the browser, on the build that current browsers take.
+# wasm_tests NAME FEATURES LINK runs the engine's own tests in Chromium, on the build that current
+# browsers use.
 # shellcheck disable=SC2329
 wasm_tests() {
   [ "$1" = relaxed ] || return 0
@@ -67,7 +69,8 @@ wasm_tests() {
   wasm_cargo "$@" test --no-default-features --test web
 }
 
-# The checks of tests/gpu/parity.rs, which tests/e2e/gpu_parity.test.mjs opens in browsers, into target/parity.
+# gpu_checks NAME FEATURES LINK builds tests/gpu/parity.rs for tests/e2e/gpu_parity.test.mjs into
+# target/parity.
 # shellcheck disable=SC2329
 gpu_checks() {
   [ "$1" = relaxed ] || return 0
@@ -77,7 +80,8 @@ gpu_checks() {
   "$WASM_BINDGEN/wasm-bindgen" --target web --no-typescript --out-dir target/parity "$folder/$TRIPLE/debug/examples/parity.wasm"
 }
 
-# All native tests but those of the graphics card, in two runs: cargo takes no --doc beside other targets.
+# rust_tests runs all native tests but those of the graphics card, in two runs: cargo takes no --doc
+# together with other targets.
 # shellcheck disable=SC2329
 rust_tests() {
   local targets
@@ -125,7 +129,7 @@ run_gpu_checks() {
   check "wasm of the GPU's checks" "mend what is said above." locked "wasm build" for_each_wasm gpu_checks
 }
 
-# run_e2e FILE-OR-OPTION...
+# run_e2e FILE-OR-OPTION... runs browser tests.
 run_e2e() {
   check "browser tests" "run one alone: ./build.sh test NAME" node --test --test-reporter=spec "$@"
 }
@@ -214,7 +218,8 @@ suite() {
   esac
 }
 
-# one_test NAME [PATTERN]: every test file of that name, Rust's and JavaScript's, and in it the tests that PATTERN fits.
+# one_test NAME [PATTERN] runs every test file of that name, Rust's and JavaScript's, or its tests
+# that match PATTERN.
 one_test() {
   local name pattern=${2:-} js sources found=0
   name=$(basename "$1")
@@ -256,7 +261,7 @@ one_test() {
   [ -z "$pattern" ] || [ "$tests" -gt 0 ] || fail "No test of \"$1\" fits \"$pattern\"." "look at the names of the tests in its file."
 }
 
-# tests/web.rs is the suite wasm.
+# The name `web` means the suite wasm, which runs tests/web.rs.
 [ "$*" != web ] || set -- wasm
 if [ $# -eq 0 ]; then
   everything

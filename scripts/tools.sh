@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# Finds or installs what building and testing need. Sourced after common.sh; each need_* may be called again at no cost.
+# This file finds or installs what building and testing need. It is sourced after common.sh; each
+# need_* may be called again at no cost.
 
 RUST_MINIMUM=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 TRIPLE=wasm32-unknown-unknown
@@ -30,8 +31,9 @@ need_node() {
   have npm || apt_install npm || fail "npm is missing." "apt-get install npm"
 }
 
-# playwright-core, puppeteer-core (for Firefox), typescript, binaryen and wllama (a peer in benchmarks), pinned by pkg/package-lock.json;
-# pkg/node_modules is a link into the cache, unless npm was run there by hand.
+# need_node_modules installs the packages that pkg/package-lock.json pins: the browser drivers,
+# typescript, eslint, prettier, binaryen, and wllama (a peer in benchmarks). pkg/node_modules is a
+# link into the cache, unless npm was run there by hand.
 need_node_modules() {
   need_node
   if [ -d pkg/node_modules ] && [ ! -L pkg/node_modules ]; then return 0; fi
@@ -50,7 +52,8 @@ install_node_modules() {
   touch "$1/complete"
 }
 
-# Sets WASM_BINDGEN to the folder of the CLI of the very version in Cargo.lock (the two must match).
+# need_wasm_bindgen sets WASM_BINDGEN to the folder of the CLI in the version of Cargo.lock, because
+# the two must match.
 need_wasm_bindgen() {
   local version
   version=$(awk '$1 == "name" && $3 == "\"wasm-bindgen\"" { getline; gsub(/"/, "", $3); print $3 }' Cargo.lock)
@@ -66,7 +69,8 @@ install_wasm_bindgen() {
   rm -rf "$CACHE/target/tools"
 }
 
-# Sets WASM_TOOLCHAIN to rustup or debian and WASM_COMPILER to what it says of itself.
+# need_wasm_toolchain sets WASM_TOOLCHAIN to rustup or debian, and WASM_COMPILER to the compiler's
+# version.
 need_wasm_toolchain() {
   need_rust
   [ -z "${WASM_TOOLCHAIN:-}" ] || return 0
@@ -113,7 +117,8 @@ add_debian_wasm() {
   debian_wasm
 }
 
-# Debian's rustc brings no linker for wasm: any rustup toolchain's rust-lld will do, or LLVM's own.
+# wasm_linker finds a linker, because Debian's rustc has none for wasm: any rustup toolchain's
+# rust-lld works, or LLVM's own.
 wasm_linker() {
   local candidate
   for candidate in "${RUSTUP_HOME:-$HOME/.rustup}"/toolchains/*/lib/rustlib/*/bin/rust-lld "$(command -v wasm-ld-19 || true)"; do
@@ -125,7 +130,7 @@ wasm_linker() {
   return 1
 }
 
-# Sets SISKIN_CHROMIUM, and with the argument "driver" CHROMEDRIVER too.
+# need_chromium sets SISKIN_CHROMIUM, and with the argument "driver" CHROMEDRIVER too.
 need_chromium() {
   find_chromium "$@" && return 0
   step "Chromium"
@@ -144,10 +149,11 @@ find_chromium() {
   [ -x "$SISKIN_CHROMIUM" ] && { [ "${1:-}" != driver ] || [ -x "$CHROMEDRIVER" ]; }
 }
 
-# The first Firefox whose releases have WebGPU.
+# Firefox has WebGPU in its releases from this version on.
 FIREFOX_MINIMUM=141
 
-# Sets SISKIN_FIREFOX. Mesa's Vulkan gives its WebGPU an adapter where there is no GPU.
+# need_firefox sets SISKIN_FIREFOX. Mesa's Vulkan gives Firefox a WebGPU adapter on machines without
+# a GPU.
 need_firefox() {
   find_firefox && return 0
   step "Firefox"
@@ -165,7 +171,7 @@ find_firefox() {
   [ -x "$SISKIN_FIREFOX" ] && at_least "$FIREFOX_MINIMUM" "$("$SISKIN_FIREFOX" --version | grep -oE '[0-9]+(\.[0-9]+)*' | head -n 1)"
 }
 
-# A Vulkan device for the native GPU tests: lavapipe, where there is no real one.
+# need_vulkan finds a Vulkan device for the native GPU tests: lavapipe, if there is no real one.
 need_vulkan() {
   find_vulkan && return 0
   step "Vulkan in software (lavapipe)"
@@ -180,7 +186,8 @@ find_vulkan() {
 
 XLLAMACPP_VERSION=2026.10.11549
 
-# Sets XLLAMACPP to the Python of a virtual environment that has llama.cpp as a wheel: the native peer in benchmarks, the fallback server in tests.
+# need_xllamacpp sets XLLAMACPP to the Python of a virtual environment with llama.cpp as a wheel: it
+# is the native peer in benchmarks and the fallback server in tests.
 need_xllamacpp() {
   need_python
   local folder=$CACHE/tools/xllamacpp-$XLLAMACPP_VERSION

@@ -1,14 +1,15 @@
 # shellcheck shell=bash
-# Compiles the engine to wasm: one row a build. A page downloads the one that its browser can run. Sourced after tools.sh.
+# This file compiles the engine to wasm, in several builds: a page downloads the one that its browser
+# can run. It is sourced after tools.sh.
 
-# name | target features | link arguments
+# The rows are: name | target features | link arguments.
 WASM_BUILDS='
 simd    | +simd128               |
 relaxed | +simd128,+relaxed-simd |
 threads | +simd128,+relaxed-simd,+atomics,+bulk-memory,+mutable-globals | --shared-memory --import-memory --max-memory=4294967296 --export=__wasm_init_tls --export=__tls_size --export=__tls_align --export=__tls_base --export=__heap_base
 '
 
-# for_each_wasm COMMAND...: runs COMMAND... NAME FEATURES LINK for every row.
+# for_each_wasm COMMAND... runs COMMAND... NAME FEATURES LINK for every row.
 for_each_wasm() {
   local name features link
   while IFS='|' read -r name features link; do
@@ -16,9 +17,10 @@ for_each_wasm() {
   done <<<"$WASM_BUILDS"
 }
 
-# wasm_cargo NAME FEATURES LINK SUBCOMMAND [ARGUMENT...]: cargo for wasm, by whichever toolchain was found.
-# Loop strength reduction is off: the addresses that it makes no longer fit into a load's offset, and kernels are mostly loads.
-# Registry folders are cut from the paths in panic messages: the file then holds no name of this machine.
+# wasm_cargo NAME FEATURES LINK SUBCOMMAND [ARGUMENT...] runs cargo for wasm with the toolchain that
+# was found. Loop strength reduction is off: the addresses that it creates do not fit into a load's
+# offset, and kernels consist mostly of loads. Registry folders are cut from the paths in panic
+# messages, so that the file holds no name of this machine.
 wasm_cargo() {
   local name=$1 flags="-Ctarget-feature=$2"$'\x1f'"-Cllvm-args=-disable-lsr" subcommand=$4 argument folder
   for argument in $3; do flags+=$'\x1f'"-Clink-arg=$argument"; done
@@ -40,7 +42,7 @@ wasm_cargo() {
   esac
 }
 
-# All wasm files, into pkg/dist/wasm.
+# build_wasm puts all wasm files into pkg/dist/wasm.
 build_wasm() {
   need_wasm_toolchain
   need_wasm_bindgen
@@ -50,7 +52,8 @@ build_wasm() {
   for_each_wasm provide_wasm
 }
 
-# A build of the same sources by the same tools is taken from the cache, whichever checkout made it.
+# provide_wasm NAME FEATURES LINK takes a build of the same sources by the same tools from the
+# cache, whichever checkout made it, or compiles it.
 provide_wasm() {
   local sources key
   mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
@@ -64,17 +67,19 @@ provide_wasm() {
   cp -p "$CACHE/wasm/$key"/siskin_* pkg/dist/wasm/
 }
 
-# compile_wasm FOLDER NAME FEATURES LINK
+# compile_wasm FOLDER NAME FEATURES LINK compiles one build into FOLDER.
 compile_wasm() {
   [ ! -d "$1" ] || return 0
   local folder=$1 partial=$1.partial
   shift
   step "wasm $1 ($2): compile"
-  # Cargo compares times, which mean nothing between checkouts: what brought us here is a change of content.
+  # The package is cleaned first: cargo compares file times, which mean nothing between checkouts,
+  # and the content has changed.
   wasm_cargo "$@" clean --release -p siskin 2>/dev/null
   (wasm_cargo "$@" build --release --lib >&2) || fail "The wasm build \"$1\" does not compile." "mend what the compiler says above."
   rm -rf "$partial" && mkdir -p "$partial"
-  # From -O2 on wasm-opt reorders the kernels' instructions: a fifth slower in Chromium, for 1.6% of the size.
+  # From -O2 on, wasm-opt reorders the kernels' instructions, which makes them a fifth slower in
+  # Chromium for 1.6% less size.
   step "wasm $1: wasm-bindgen, wasm-opt"
   "$WASM_BINDGEN/wasm-bindgen" --target web --out-name "siskin_$1" --out-dir "$partial" \
     "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/siskin.wasm" || fail "wasm-bindgen failed." "run ./build.sh build again; if it stays, remove $CACHE/target."

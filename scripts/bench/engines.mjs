@@ -1,8 +1,12 @@
-// Siskin and its peers behind one face: load(), ask(prompt), peakBytes(), close(). A browser engine gets a browser of its own, so that
-// no run finds anything warm.
+// This module gives Siskin and its peers one interface. Each browser engine gets a browser of its
+// own, so that no run finds warm caches.
 //
-// @typedef {{name: string, load: () => Promise<{load_ms: number, info: object}>, ask: (prompt, logit_bias) => Promise<Step>,
-//   peakBytes: () => Promise<number>, close: () => Promise<void>}} BenchEngine
+// @typedef {object} BenchEngine
+// @property {string} name
+// @property {() => Promise<{load_ms: number, info: object}>} load
+// @property {(prompt, logit_bias) => Promise<Step>} ask
+// @property {() => Promise<number>} peakBytes
+// @property {() => Promise<void>} close
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +29,7 @@ const ARGUMENTS = [
   '--no-first-run',
 ];
 
-/** Prompt and answer of the longest step fit, with room to spare. */
+/** The prompt and the answer of the longest step fit into this context. */
 export const CONTEXT_TOKENS = 2048;
 
 /** wllama starts its workers from blobs, which Siskin's policy forbids. */
@@ -37,7 +41,7 @@ const blank = (headers) => (_request, response) =>
     .writeHead(200, { 'Content-Type': 'text/html', ...headers })
     .end('<!doctype html><title>Bench</title>');
 
-/** Serves the model, the built package and wllama, and nothing from elsewhere. */
+/** Serves the model, the built package and wllama, and nothing from other hosts. */
 export function serveBench(file) {
   return startServer({
     routes: {
@@ -98,7 +102,10 @@ function peakOf(pid) {
   }
 }
 
-/** Siskin through its public API. `prepareFirst` and `prepareRest` make the prompts that all engines are asked. */
+/**
+ * Opens Siskin through its public API. `prepareFirst` and `prepareRest` make the prompts for all
+ * engines.
+ */
 export async function openSiskin({ server_url, threads }) {
   const page = await openPage(`${server_url}/bench/siskin`);
   const load = async ({ context_tokens, threads }) => {
@@ -149,7 +156,9 @@ export async function openSiskin({ server_url, threads }) {
   };
 }
 
-/** wllama as its readme has it, on the CPU, with one sequence and the prompt cache off. */
+/**
+ * Opens wllama as its readme describes it, on the CPU, with one sequence and the prompt cache off.
+ */
 export async function openWllama({ server_url, threads }) {
   const page = await openPage(`${server_url}/bench/wllama`);
   const load = async ({ context_tokens, threads }) => {
@@ -157,7 +166,7 @@ export async function openWllama({ server_url, threads }) {
     const start_ms = performance.now();
     const blob = await (await fetch('/bench/model.gguf')).blob();
     const wllama = new Wllama({ default: '/wllama/wasm/wllama.wasm' }, { suppressNativeLog: true });
-    // Its compatibility build would come from a CDN.
+    // wllama's compatibility build would be fetched from a CDN.
     wllama.setCompat(null);
     await wllama.loadModel([blob], {
       n_ctx: context_tokens,
@@ -195,7 +204,7 @@ export async function openWllama({ server_url, threads }) {
   };
 }
 
-/** llama.cpp's server from the wheel xllamacpp, in a process of its own. */
+/** Starts llama.cpp's server from the wheel xllamacpp, in a process of its own. */
 export async function openNative({ file, threads, python }) {
   const child = spawn(
     python,
@@ -248,7 +257,10 @@ export async function openNative({ file, threads, python }) {
   };
 }
 
-/** A prompt as llama.cpp's server takes it: greedy, of full length, nothing reused. */
+/**
+ * Returns a prompt for llama.cpp's server: greedy, of full length, without reuse of the prompt
+ * cache.
+ */
 function llamaRequest({ messages, generate_tokens }) {
   const greedy = { temperature: 0, top_k: 1, ignore_eos: true, cache_prompt: false };
   return {
@@ -260,7 +272,9 @@ function llamaRequest({ messages, generate_tokens }) {
   };
 }
 
-/** llama.cpp times itself; like Siskin's, its decode time begins with the first token. */
+/**
+ * Returns llama.cpp's own measurements. Like Siskin's, its decode time starts with the first token.
+ */
 function stepOf({ name }, chunks) {
   const { timings } = chunks.findLast(({ chunk }) => chunk.timings)?.chunk ?? {};
   if (!timings) throw new Error('llama.cpp sent no timings');

@@ -1,8 +1,11 @@
-// The matrix products in wasm: node scripts/bench/kernels.mjs NAME=FILE.wasm...; a table each on stdout, as `siskin bench --kernels` prints it.
+// This script measures the matrix products in wasm. It prints a table for each file to stdout, as
+// `siskin bench --kernels` does.
+//
+// node scripts/bench/kernels.mjs NAME=FILE.wasm...
 
 import { openPage, serveKernels } from './engines.mjs';
 
-/** In the order of DType::ALL. */
+/** The formats are in the order of DType::ALL. */
 const FORMATS = [
   'F32',
   'F16',
@@ -42,10 +45,10 @@ for (const argument of process.argv.slice(2)) {
   }
 }
 
-/** Runs in the page, which has nothing else to do. */
+/** Measures every format. Runs in the page, which does nothing else. */
 async function measure(format_count) {
   const module = await WebAssembly.compileStreaming(fetch('/bench/kernels.wasm'));
-  // The engine's JavaScript glue is of no use to these functions and is never called.
+  // These functions never call the engine's JavaScript glue.
   const imports = {};
   for (const { module: from, name } of WebAssembly.Module.imports(module))
     (imports[from] ??= {})[name] = () => {};

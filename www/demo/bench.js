@@ -1,4 +1,4 @@
-/** The bench page: measures one model on the visitor's machine. */
+/** This module is the bench page: it measures one model on the visitor's machine. */
 import { Siskin, SiskinError, offline } from '../lib/index.js';
 import { explain } from './advice.js';
 import { skipLink, themeButton } from './page_frame.js';
@@ -28,7 +28,7 @@ const MAX_PROMPT_TOKENS = 100_000;
 let running;
 
 /**
- * Measures the model from its loading on; what is known so far is always on the page.
+ * Loads the model and measures it. The page shows each result as soon as it is known.
  *
  * @param {{source: string | File, name: string, sha256?: string}} model
  */
@@ -87,7 +87,7 @@ function fits({ context_tokens }, { long_tokens, long_generate_tokens }) {
 }
 
 /**
- * The usual sizes, unless the address says otherwise, such as
+ * Returns the default sizes, or those of the page's address, such as
  * `bench.html?prompt=512&generate=80&long=3000`.
  *
  * @param {string} search

@@ -1,11 +1,11 @@
-/** What measurements come to, and how a table shows it. */
+/** This module computes figures from measurements and formats them as a table. */
 
 import { SHORT_CONTEXT_TOKENS } from './measure.js';
 
 /** @import { Sizes, Step, StepName } from './measure.js' */
 
 /**
- * A figure is absent where it was not measured.
+ * A figure is undefined if it was not measured.
  *
  * @typedef {object} Figures
  * @property {number} [load_s]
@@ -74,7 +74,7 @@ export function figuresOf({ load_ms, memory_bytes, steps }) {
     step('decode'),
     step('long'),
   ];
-  // The first token comes out of the prefill.
+  // The prefill yields the first token.
   const decodeRate = (/** @type {Step | undefined} */ step) =>
     step && perSecond(step.completion_tokens - 1, step.decode_ms);
   const [short_rate, long_rate] = [decodeRate(decode), decodeRate(long)];
@@ -101,8 +101,8 @@ export function cell({ key, digits }, figures) {
 }
 
 /**
- * A Markdown table that reads well as plain text too: the first column to the left, all others to
- * the right.
+ * Returns a Markdown table that is readable as plain text too: the first column is aligned to the
+ * left, all others to the right.
  *
  * @param {string[][]} rows the first is the head
  * @returns {string}

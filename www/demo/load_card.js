@@ -1,4 +1,4 @@
-/** The card that offers models and shows how loading goes. */
+/** This module is the card that offers models and shows the progress of loading. */
 import { models } from '../lib/index.js';
 import { canRetry, explain } from './advice.js';
 import { announce, byId } from './dom.js';
@@ -9,7 +9,7 @@ import { modelChoices, offeredModels } from './models.js';
 /** @import { OfferedModel } from './models.js' */
 
 /**
- * `listed` models have a name that people know; a file is named by its header.
+ * A `Choice` is a model to load. `listed` models have a known name; a file is named by its header.
  *
  * @typedef {{name: string, source: string | File, sha256?: string, listed?: boolean}} Choice
  */
@@ -64,7 +64,7 @@ export class LoadCard {
     this.onChoose(choice);
   }
 
-  /** Lists the models that the server has, and those that are here. */
+  /** Shows the models that the server has and those that are stored on this device. */
   async list() {
     this.#models = await offeredModels();
     byId('models').replaceChildren(
@@ -73,7 +73,7 @@ export class LoadCard {
     /** @type {HTMLButtonElement} */ (byId('load-button')).disabled = this.#models.length === 0;
   }
 
-  /** The id of the model that is chosen. */
+  /** Returns the id of the chosen model. */
   get #checked() {
     return String(new FormData(/** @type {HTMLFormElement} */ (byId('model-form'))).get('model'));
   }

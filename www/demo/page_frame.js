@@ -1,7 +1,9 @@
-/** What surrounds the chat: the theme button, the skip link and dropped files. */
+/**
+ * This module is the page's frame: the theme button, the skip link, dropped files, and the icons.
+ */
 import { byId } from './dom.js';
 
-/** Lets the theme button go from the system's theme to the other one and back. */
+/** Lets the theme button switch between the system's theme and the other one. */
 export function themeButton() {
   const button = byId('theme-button');
   const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -16,7 +18,7 @@ export function themeButton() {
     try {
       localStorage.setItem('siskin.theme', root.dataset.theme);
     } catch {
-      // Storage may be forbidden: the theme then lasts as long as the page.
+      // Storage may be forbidden: the theme then lasts until the page is closed.
     }
     label();
   });
@@ -37,7 +39,7 @@ export function dropZone(onFile) {
   const zone = byId('drop');
   const hasFile = (/** @type {DragEvent} */ event) =>
     event.dataTransfer?.types.includes('Files') ?? false;
-  // dragenter and dragleave fire for every element that is passed.
+  // dragenter and dragleave fire for every element that the pointer passes.
   let depth = 0;
   addEventListener('dragenter', (event) => {
     if (!hasFile(event)) return;

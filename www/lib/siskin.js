@@ -36,14 +36,14 @@ import { requestPersistence } from './storage/store.js';
  *   file, or the manifest of one in shards
  * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
  *   `disk`
- * @property {boolean} [evict] lets models that were not used for longest go where the browser's
- *   room is short
+ * @property {boolean} [evict] whether the least recently used models may be removed where the browser's
+ *   quota is exceeded
  * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
  *   default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
  *   KV cache grows with it
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
- *   `f16`; `q8_0` takes 9/16 of the memory. The processor has `f16` always
+ *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
  */
 
 /**
@@ -188,7 +188,7 @@ export class Siskin {
    * Returns the token ids of a text. No BOS or EOS is added.
    *
    * @param {string} text
-   * @param {{special?: boolean}} [options] `special: true` reads `<|im_end|>` and its like as the
+   * @param {{special?: boolean}} [options] `special: true` reads `<|im_end|>` and similar text as the
    *   control tokens that they name
    * @returns {Promise<Uint32Array>}
    */

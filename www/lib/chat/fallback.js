@@ -10,7 +10,7 @@ import { StreamedAnswer, parseJson, shorten } from './openai_stream.js';
 
 /**
  * @typedef {object} FallbackOptions
- * @property {string | URL} baseURL where the API lies, such as `https://example.org/v1`:
+ * @property {string | URL} baseURL the API's address, such as `https://example.org/v1`:
  *   conversations are sent there
  * @property {string} [apiKey] visitors can read it: give one that may do no more than they may
  * @property {string} model what the server calls the model

@@ -66,7 +66,7 @@ class LocalAnswer {
 
   /**
    * @returns {Promise<Step | undefined>} undefined at the end
-   * @throws {SiskinError} what the answer failed with; steps that nobody took are dropped then
+   * @throws {SiskinError} the answer's error; steps that were not taken are dropped then
    */
   async next() {
     while (!this.#ended && this.#steps.length === 0)

@@ -117,8 +117,8 @@ export class PickedBackend {
   }
 
   /**
-   * @param {Uint8Array[]} [taken] where the processor may begin with it: what was pushed before the
-   *   test
+   * @param {Uint8Array[]} [taken] collects what is pushed before the test, if the processor may
+   *   start with it
    * @returns {Sink}
    */
   #sink(taken) {

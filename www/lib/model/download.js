@@ -62,7 +62,7 @@ export class Download {
    * @param {object} source
    * @param {string} source.url of the model or of its manifest
    * @param {RequestInit} source.init
-   * @param {string} [source.sha256] of what lies there
+   * @param {string} [source.sha256] the expected hash of the file at `url`
    * @param {DownloadTarget} target
    * @param {AbortSignal} signal
    */

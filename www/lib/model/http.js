@@ -264,8 +264,8 @@ export function isEncoded(response) {
 
 /**
  * @param {Response} response
- * @returns {{first: number, size_bytes: number} | undefined} where the part lies in which file;
- *   undefined where that is not told
+ * @returns {{first: number, size_bytes: number} | undefined} the part's first byte and
+ *   the file's size; undefined where the server does not tell
  */
 export function contentRange(response) {
   const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '');

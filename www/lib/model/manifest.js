@@ -76,7 +76,7 @@ export async function fetchManifest({ url, init, sha256: pin }, signal) {
 /**
  * Parses a manifest. Its content is not trusted.
  *
- * @param {string} url where it was found: shards lie beside it
+ * @param {string} url of the manifest; the shards lie beside it
  * @param {string} text
  * @param {string} sha256 its own
  * @returns {ModelRecord}

@@ -116,7 +116,7 @@ export class ModelFile {
   /**
    * Removes the model from the store, because its content is wrong.
    *
-   * @param {unknown} why for whoever still reads
+   * @param {unknown} why the error for readers
    */
   async discard(why) {
     await this.#stopFetching(why);

@@ -9,7 +9,7 @@ import { portSource } from './stream.js';
  * @typedef {object} DescribedSource
  * @property {WeightSource} source
  * @property {Transferable[]} transfer
- * @property {() => void} close lets go of a stream that nobody will read to its end
+ * @property {() => void} close cancels a stream that will not be read to its end
  */
 
 /**
@@ -20,8 +20,8 @@ import { portSource } from './stream.js';
  *   the manifest
  * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
  *   `disk`
- * @property {boolean} [evict] whether models that were not used for longest may be removed where
- *   room is short
+ * @property {boolean} [evict] whether the least recently used models may be removed where the
+ *   quota is exceeded
  */
 
 /**

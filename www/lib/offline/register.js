@@ -10,8 +10,8 @@ import { SiskinError, messageOf } from '../errors.js';
  * @property {string | URL} [url] of sw.js, from the page's address; it serves what lies in its
  *   folder and below
  * @property {boolean} [isolate] whether to make pages cross-origin isolated, which threads need,
- *   where the host does not; at the first visit this page is loaded anew for that, once, unless the
- *   visitor has begun to use it
+ *   where the host does not; at the first visit the page is reloaded for that, once, unless the
+ *   visitor has used it already
  * @property {(string | URL)[]} [precache] models to fetch in idle time
  */
 
@@ -82,7 +82,7 @@ export async function register({ url = 'sw.js', isolate = true, precache: models
  * Unregisters the service worker and deletes the site's stored files. Models stay; `models.remove`
  * removes them.
  *
- * @param {{url?: string | URL}} [options] of sw.js, if it does not lie beside the page
+ * @param {{url?: string | URL}} [options] of sw.js, if it is not beside the page
  * @returns {Promise<void>}
  */
 export async function remove({ url = 'sw.js' } = {}) {
@@ -123,7 +123,7 @@ export async function update() {
  *
  * @param {(string | URL)[]} models
  * @param {{onProgress?: (progress: PrecacheProgress) => void}} [options]
- * @returns {Promise<void>} when the service worker has taken note
+ * @returns {Promise<void>} when the service worker has stored the request
  * @throws {SiskinError} `offline_unsupported`, `offline_failed`
  */
 export async function precache(models, { onProgress } = {}) {

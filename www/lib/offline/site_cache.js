@@ -65,7 +65,7 @@ export class SiteCache {
    * Fetches the site's present version, unless it is stored already.
    *
    * @returns {Promise<void>}
-   * @throws {Error} where it cannot be had whole; what was there stays
+   * @throws {Error} where a file cannot be fetched; the stored version stays
    */
   update() {
     this.#updating ??= this.#update().finally(() => (this.#updating = undefined));

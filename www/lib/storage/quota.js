@@ -16,7 +16,7 @@ import { ifUnlocked } from './locks.js';
  *
  * @param {Store} store
  * @param {number} wanted_bytes
- * @param {LastUse} [lastUse] given where models that were not used for longest may go
+ * @param {LastUse} [lastUse] given where the least recently used models may be removed
  * @throws {SiskinError} `storage_full`
  */
 export async function ensureQuota(store, wanted_bytes, lastUse) {
