@@ -40,7 +40,8 @@ const machine = {
 };
 if (machine.load_average_before > 0.5)
   say(
-    `The load average is ${machine.load_average_before.toFixed(1)}: other programs are running, so these figures are noise.`,
+    `The load average is ${machine.load_average_before.toFixed(1)}: other programs are ` +
+      'running, so these figures are noise.',
   );
 
 const server = await serveBench(options.file);
@@ -53,7 +54,8 @@ try {
     const round_ms = performance.now();
     if (round_ms - started_ms + longest_ms > TOTAL_LIMIT_MS) {
       notes.add(
-        `Rounds ${round} to ${options.rounds} were left out: ${TOTAL_LIMIT_MS / 60_000} minutes would not have sufficed.`,
+        `Rounds ${round} to ${options.rounds} were left out: ${TOTAL_LIMIT_MS / 60_000} ` +
+          'minutes would not have sufficed.',
       );
       break;
     }
@@ -128,7 +130,8 @@ function takesLong(result, prompt, round) {
   const limit_ms = round === 1 ? LONG_LIMIT_MS : LONG_REPEAT_LIMIT_MS;
   if (estimate_ms > limit_ms)
     notes.add(
-      `${result.engine}, ${result.threads} thread(s), round ${round}: the long prompt was left out; it would have taken about ${Math.round(estimate_ms / 1000)} s.`,
+      `${result.engine}, ${result.threads} thread(s), round ${round}: the long prompt was ` +
+        `left out; it would have taken about ${Math.round(estimate_ms / 1000)} s.`,
     );
   return estimate_ms <= limit_ms;
 }
@@ -140,11 +143,13 @@ function compareLengths({ engine, steps }) {
     wanted.prompt_tokens ??= prompt_tokens;
     if (prompt_tokens !== wanted.prompt_tokens)
       notes.add(
-        `${engine} read the ${name} prompt as ${prompt_tokens} tokens, Siskin as ${wanted.prompt_tokens}.`,
+        `${engine} read the ${name} prompt as ${prompt_tokens} tokens, Siskin as ` +
+          `${wanted.prompt_tokens}.`,
       );
     if (completion_tokens !== wanted.generate_tokens)
       notes.add(
-        `${engine} wrote ${completion_tokens} of ${wanted.generate_tokens} tokens after the ${name} prompt.`,
+        `${engine} wrote ${completion_tokens} of ${wanted.generate_tokens} tokens after the ` +
+          `${name} prompt.`,
       );
   }
 }
@@ -154,14 +159,20 @@ function report() {
   const native = runs.find((run) => run.engine === 'native' && run.info)?.info;
   const wllama = runs.find((run) => run.engine === 'wllama' && run.info)?.info;
   const lines = [
-    `${basename(options.file)}${model ? ` (${model.name}, ${model.file_type})` : ''}, ${machine.date.slice(0, 10)}`,
-    `${machine.cpu}, ${machine.cores} cores, load average ${machine.load_average_before.toFixed(2)} before; Chromium ${machine.chromium ?? 'did not start'}`,
+    `${basename(options.file)}${model ? ` (${model.name}, ${model.file_type})` : ''}, ` +
+      `${machine.date.slice(0, 10)}`,
+    `${machine.cpu}, ${machine.cores} cores, load average ` +
+      `${machine.load_average_before.toFixed(2)} before; Chromium ` +
+      `${machine.chromium ?? 'did not start'}`,
     model &&
-      `Siskin: build ${[...new Set(runs.filter((run) => run.engine === 'siskin' && run.info).map((run) => run.info.build))].join(', ')}`,
+      'Siskin: build ' +
+        `${[...new Set(runs.filter((run) => run.engine === 'siskin' && run.info).map((run) => run.info.build))].join(', ')}`,
     wllama && `wllama: @wllama/wllama ${wllamaVersion()}, llama.cpp ${wllama.llama_cpp}`,
     native && `native: ${native.version}, ${native.system_info}`,
-    `Prompt ${options.sizes.prompt_tokens} tokens, ${options.sizes.generate_tokens} generated; medians of ${new Set(runs.map((run) => run.round)).size} round(s).`,
-    'A ratio above 1 is good for Siskin where it compares rates, one below 1 where it compares times or memory.',
+    `Prompt ${options.sizes.prompt_tokens} tokens, ${options.sizes.generate_tokens} ` +
+      `generated; medians of ${new Set(runs.map((run) => run.round)).size} round(s).`,
+    'A ratio above 1 is good for Siskin where it compares rates, one below 1 where it ' +
+      'compares times or memory.',
   ];
   console.log(lines.filter(Boolean).join('\n'));
   for (const table of tables(runs, options.peers, options.sizes)) console.log(`\n${table}`);
@@ -176,7 +187,8 @@ function report() {
   console.log('');
   if (known.length)
     console.log(
-      `Spread of decode over the rounds: ${known.map(([engine, threads, share]) => `${engine} ${threads}t ${Math.round(share * 100)} %`).join(', ')}`,
+      'Spread of decode over the rounds: ' +
+        `${known.map(([engine, threads, share]) => `${engine} ${threads}t ${Math.round(share * 100)} %`).join(', ')}`,
     );
   for (const { engine, threads, round, error } of runs.filter((run) => run.error))
     console.log(`FAILED: ${engine}, ${threads} thread(s), round ${round}: ${error}`);

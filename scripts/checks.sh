@@ -16,14 +16,16 @@ check() {
   shift 2
   step "$name"
   "$@" 2>&1 | tee "$log" || ok=0
-  summary=$(grep -aE '^test result:|^ℹ (pass|fail|tests) |^Ran [0-9]+ test|^OK|^FAILED' "$log" | grep -v '0 passed; 0 failed' || true)
+  summary=$(grep -aE '^test result:|^ℹ (pass|fail|tests) |^Ran [0-9]+ test|^OK|^FAILED' "$log" |
+    grep -v '0 passed; 0 failed' || true)
   good=$(counted "$log" passed pass)
   bad=$(counted "$log" failed fail)
   tests=$((tests + good + bad))
   if [ "$good" -eq 0 ] && [ "$bad" -eq 0 ]; then good=$ok; fi
   if [ "$ok" -eq 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
   passed=$((passed + good)) failed=$((failed + bad))
-  summaries+=("$(printf '%-28s %4d s  %d passed, %d failed' "$name" $((SECONDS - start)) "$good" "$bad")")
+  summaries+=("$(printf '%-28s %4d s  %d passed, %d failed' \
+    "$name" $((SECONDS - start)) "$good" "$bad")")
   [ -z "$summary" ] || summaries+=("$summary")
   say "$name: $((SECONDS - start)) s"
   if [ "$ok" -eq 0 ]; then
@@ -39,7 +41,12 @@ counted() {
     /^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" rust) sum += $(i - 1) }
     $1 == "ℹ" && $2 == node { sum += $3 }
     /^Ran [0-9]+ tests? in/ { ran = $2 }
-    /^FAILED \(/ { while (match($0, /=[0-9]+/)) { broken += substr($0, RSTART + 1, RLENGTH - 1); $0 = substr($0, RSTART + RLENGTH) } }
+    /^FAILED \(/ {
+      while (match($0, /=[0-9]+/)) {
+        broken += substr($0, RSTART + 1, RLENGTH - 1)
+        $0 = substr($0, RSTART + RLENGTH)
+      }
+    }
     END { print sum + (rust == "failed" ? broken : ran - broken) }' "$1"
 }
 

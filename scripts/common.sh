@@ -27,7 +27,8 @@ at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; 
 content_hash() {
   local present=() path
   for path in "$@"; do [ ! -e "$path" ] || present+=("$path"); done
-  find "${present[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-24
+  find "${present[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum |
+    sha256sum | cut -c 1-24
 }
 
 # locked NAME COMMAND... runs a command while no other run holds the lock: several checkouts share
@@ -56,7 +57,8 @@ apt_install() {
   say "apt-get install $*"
   # Old package lists name old browsers, which have no WebGPU.
   "${as_root[@]}" apt-get update -q >&2 || say "the package lists could not be refreshed"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -q --no-install-recommends "$@" >&2
 }
 
 # fresh_target FOLDER CLEAN-COMMAND... runs the command if cargo could take stale files for fresh
@@ -69,8 +71,11 @@ fresh_target() {
   now="$ROOT $hash"
   [ ! -f "$stamp" ] || was=$(<"$stamp")
   [ "$was" != "$now" ] || return 0
-  if [ -n "$was" ] && { [ "${was% *}" != "$ROOT" ] || [ -z "$(find Cargo.toml src tests -newer "$stamp" -print -quit)" ]; }; then
-    "$@" 2>/dev/null
+  if [ -n "$was" ]; then
+    if [ "${was% *}" != "$ROOT" ] ||
+      [ -z "$(find Cargo.toml src tests -newer "$stamp" -print -quit)" ]; then
+      "$@" 2>/dev/null
+    fi
   fi
   mkdir -p "$folder"
   printf '%s' "$now" >"$stamp"

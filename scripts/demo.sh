@@ -9,7 +9,9 @@ done
 prompt="" model="" options=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --ask | --model | --max-tokens | --backend | --threads | --context) [ $# -ge 2 ] && [ -n "$2" ] || fail "$1 needs a value." "./build.sh help" ;;
+    --ask | --model | --max-tokens | --backend | --threads | --context)
+      if [ $# -lt 2 ] || [ -z "$2" ]; then fail "$1 needs a value." "./build.sh help"; fi
+      ;;
     *) fail "demo knows no \"$1\"." "./build.sh help" ;;
   esac
   case $1 in
@@ -19,7 +21,8 @@ while [ $# -gt 0 ]; do
   esac
   shift 2
 done
-[ -n "$prompt" ] || [ -z "$model${options[*]}" ] || fail "--model, --max-tokens and their like go with --ask." "on the page, choose them there."
+[ -n "$prompt" ] || [ -z "$model${options[*]}" ] ||
+  fail "--model, --max-tokens and their like go with --ask." "on the page, choose them there."
 
 build_package
 if [ -n "$prompt" ]; then need_chromium; fi

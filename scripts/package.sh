@@ -8,7 +8,8 @@ build_package() {
   cp -Rp www/lib/. pkg/dist/
   cp -p www/sw.js pkg/dist/
   rm -rf pkg/types
-  pkg/node_modules/.bin/tsc -p www/tsconfig.types.json >&2 || fail "The JavaScript library's types do not check." "mend what tsc says above."
+  pkg/node_modules/.bin/tsc -p www/tsconfig.types.json >&2 ||
+    fail "The JavaScript library's types do not check." "mend what tsc says above."
   cp LICENSE-MIT LICENSE-APACHE pkg/dist/
   rm -rf pkg/bin && mkdir pkg/bin
   cp -p scripts/shell.mjs pkg/bin/
@@ -24,7 +25,17 @@ build_site() {
   # This file makes GitHub Pages serve the files unchanged.
   touch pkg/site/.nojekyll
   find pkg/site/lib \( -name '*.d.ts' -o -name sw.js -o -name 'LICENSE-*' \) -delete
-  echo '<!doctype html><html lang="en"><meta charset="utf-8"><title>Siskin</title><meta http-equiv="refresh" content="0; url=demo/"><a href="demo/">Siskin</a></html>' >pkg/site/index.html
-  node -e 'const { readFileSync, writeFileSync } = require("node:fs"); writeFileSync("pkg/site/models.json", JSON.stringify(JSON.parse(readFileSync("www/models.json")).filter(({ url }) => url).map(({ id, name, file, size_bytes, sha256, license, url }) => ({ id, name, file, size_bytes, sha256, license, url })), null, 2))'
+  cat >pkg/site/index.html <<'HTML'
+<!doctype html><html lang="en"><meta charset="utf-8"><title>Siskin</title>
+<meta http-equiv="refresh" content="0; url=demo/"><a href="demo/">Siskin</a></html>
+HTML
+  node -e '
+    const { readFileSync, writeFileSync } = require("node:fs");
+    const models = JSON.parse(readFileSync("www/models.json"))
+      .filter(({ url }) => url)
+      .map(({ id, name, file, size_bytes, sha256, license, url }) => (
+        { id, name, file, size_bytes, sha256, license, url }
+      ));
+    writeFileSync("pkg/site/models.json", JSON.stringify(models, null, 2));'
   node scripts/shell.mjs pkg/site >&2
 }

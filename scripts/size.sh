@@ -28,7 +28,8 @@ row() {
   budget=$(awk -F ' *[|] *' -v name="$name" '$1 == name { print $2 }' <<<"$BUDGETS")
   [ -n "$budget" ] || fail "$name has no size budget." "give it one in scripts/size.sh."
   printf '%-28s %10d %10d %10d\n' "$name" "$(cat "$@" | wc -c)" "$size" "$budget"
-  [ "$size" -le "$budget" ] || too_large+=("$name weighs $size bytes gzipped, $((size - budget)) more than its budget.")
+  [ "$size" -le "$budget" ] ||
+    too_large+=("$name weighs $size bytes gzipped, $((size - budget)) more than its budget.")
 }
 
 mapfile -t library < <(find pkg/dist -name '*.js' ! -path 'pkg/dist/wasm/*' | LC_ALL=C sort)
@@ -43,5 +44,6 @@ if [ "${1:-}" = --check ] && [ ${#too_large[@]} -gt 0 ]; then
   printf '%s\n' "${too_large[@]}" >&2
   fail "Visitors would download more than before." \
     "see what grew (a new dependency? code compiled once for each type?) and make it smaller," \
-    "or, if it is worth its weight, raise its budget in scripts/size.sh in the same commit and say why."
+    "or, if it is worth its weight, raise its budget in scripts/size.sh in the same commit" \
+    "and say why."
 fi

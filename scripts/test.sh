@@ -40,6 +40,11 @@ rust_targets() {
   done | grep -vx web
 }
 
+# test_names prints the names of all test files that one_test takes.
+test_names() {
+  { rust_targets && js_files && e2e_files; } | sed 's|.*/||; s|\.test\.mjs$||' | sort -u
+}
+
 models() {
   step "Models"
   fetch_models "$@" >&2
@@ -55,7 +60,9 @@ need_for_e2e() {
   ! grep -q XLLAMACPP "$@" || need_xllamacpp
   [ -z "${XLLAMACPP:-}" ] || export XLLAMACPP
   ! grep -qE 'SMOLLM2|QWEN|MODELS_DIR' "$@" || models "${MODEL_FILES[@]}"
-  ! grep -q PROGRAM "$@" || check "native program" "mend what the compiler says above." native_cargo build --locked --profile test --bin siskin
+  ! grep -q PROGRAM "$@" ||
+    check "native program" "mend what the compiler says above." \
+      native_cargo build --locked --profile test --bin siskin
 }
 
 # wasm_tests NAME FEATURES LINK runs the engine's own tests in Chromium, on the build that current
@@ -77,7 +84,8 @@ gpu_checks() {
   local folder=$CACHE/target/$WASM_TOOLCHAIN-$1
   fresh_target "$folder" wasm_cargo "$@" clean -p siskin
   wasm_cargo "$@" build --no-default-features --profile test --example parity || return 1
-  "$WASM_BINDGEN/wasm-bindgen" --target web --no-typescript --out-dir target/parity "$folder/$TRIPLE/debug/examples/parity.wasm"
+  "$WASM_BINDGEN/wasm-bindgen" --target web --no-typescript --out-dir target/parity \
+    "$folder/$TRIPLE/debug/examples/parity.wasm"
 }
 
 # rust_tests runs all native tests but those of the graphics card, in two runs: cargo takes no --doc
@@ -95,22 +103,28 @@ run_format() {
 }
 
 run_types() {
-  check "JavaScript types" "mend what tsc says above." pkg/node_modules/.bin/tsc -p www/tsconfig.json
-  check "JavaScript style" "npm run format in pkg/, and mend what eslint says above." npm run --silent --prefix pkg lint
+  check "JavaScript types" "mend what tsc says above." \
+    pkg/node_modules/.bin/tsc -p www/tsconfig.json
+  check "JavaScript style" "npm run format in pkg/, and mend what eslint says above." \
+    npm run --silent --prefix pkg lint
 }
 
 run_scripts() {
-  check "model fetcher" "mend scripts/fetch_model.py or its tests." python3 -m unittest discover -s tests/scripts -v
+  check "model fetcher" "mend scripts/fetch_model.py or its tests." \
+    python3 -m unittest discover -s tests/scripts -v
 }
 
 run_js() {
   local files
   mapfile -t files < <(js_files)
-  check "JavaScript tests" "run one alone: ./build.sh test NAME" node --test --test-reporter=spec "${files[@]}"
+  check "JavaScript tests" "run one alone: ./build.sh test NAME" \
+    node --test --test-reporter=spec "${files[@]}"
 }
 
 run_clippy() {
-  ! cargo clippy --version >/dev/null 2>&1 || check "clippy" "mend what clippy says above." native_cargo clippy --locked --all-targets -- -D warnings
+  ! cargo clippy --version >/dev/null 2>&1 ||
+    check "clippy" "mend what clippy says above." \
+      native_cargo clippy --locked --all-targets -- -D warnings
 }
 
 run_wasm_build() {
@@ -122,11 +136,14 @@ run_size_budgets() {
 }
 
 run_wasm_tests() {
-  [ ! -f tests/web.rs ] || check "wasm tests in Chromium" "mend what is said above." locked "wasm build" for_each_wasm wasm_tests
+  [ ! -f tests/web.rs ] ||
+    check "wasm tests in Chromium" "mend what is said above." \
+      locked "wasm build" for_each_wasm wasm_tests
 }
 
 run_gpu_checks() {
-  check "wasm of the GPU's checks" "mend what is said above." locked "wasm build" for_each_wasm gpu_checks
+  check "wasm of the GPU's checks" "mend what is said above." \
+    locked "wasm build" for_each_wasm gpu_checks
 }
 
 # run_e2e FILE-OR-OPTION... runs browser tests.
@@ -152,7 +169,8 @@ everything() {
   run_scripts
   run_clippy
   models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
-  check "native tests" "run one alone: ./build.sh test NAME" native_cargo test --locked --no-fail-fast
+  check "native tests" "run one alone: ./build.sh test NAME" \
+    native_cargo test --locked --no-fail-fast
   run_wasm_build
   run_size_budgets
   run_js
@@ -201,7 +219,8 @@ suite() {
       need_wasm_bindgen
       mapfile -t files < <(e2e_files gpu)
       need_for_e2e "${files[@]}"
-      check "native GPU tests" "mend what is said above." native_cargo test --locked --no-fail-fast --test gpu
+      check "native GPU tests" "mend what is said above." \
+        native_cargo test --locked --no-fail-fast --test gpu
       run_wasm_build
       run_gpu_checks
       run_e2e "${files[@]}"
@@ -229,7 +248,8 @@ one_test() {
   if [ -f "tests/scripts/$name.py" ]; then
     found=1
     need_python
-    check "$name" "mend what is said above." python3 -m unittest discover -s tests/scripts -p "$name.py" ${pattern:+-k "$pattern"} -v
+    check "$name" "mend what is said above." \
+      python3 -m unittest discover -s tests/scripts -p "$name.py" ${pattern:+-k "$pattern"} -v
   fi
   js=$(js_files | grep "/$name\.test\.mjs$" || true)
   if [ -n "$js" ]; then
@@ -243,7 +263,8 @@ one_test() {
     mapfile -t sources < <(find tests -path "tests/$name.rs" -o -path "tests/$name/*.rs")
     ! grep -q model_path "${sources[@]}" || models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
     [ "$name" != gpu ] || need_vulkan
-    check "$name" "mend what is said above." native_cargo test --locked --test "$name" ${pattern:+"$pattern"}
+    check "$name" "mend what is said above." \
+      native_cargo test --locked --test "$name" ${pattern:+"$pattern"}
   fi
   if [ -z "$js" ] && [ -f "tests/e2e/$name.test.mjs" ]; then
     found=1
@@ -256,9 +277,10 @@ one_test() {
     run_e2e "${by_name[@]}" "tests/e2e/$name.test.mjs"
   fi
   [ "$found" -eq 1 ] || fail "There is no suite and no test file \"$1\"." "suites: $SUITES" \
-    "test files: $({ rust_targets && js_files && e2e_files; } | sed 's|.*/||; s|\.test\.mjs$||' | sort -u | tr '\n' ' ')"
+    "test files: $(test_names | tr '\n' ' ')"
   # shellcheck disable=SC2154
-  [ -z "$pattern" ] || [ "$tests" -gt 0 ] || fail "No test of \"$1\" fits \"$pattern\"." "look at the names of the tests in its file."
+  [ -z "$pattern" ] || [ "$tests" -gt 0 ] ||
+    fail "No test of \"$1\" fits \"$pattern\"." "look at the names of the tests in its file."
 }
 
 # The name `web` means the suite wasm, which runs tests/web.rs.

@@ -7,11 +7,16 @@ TRIPLE=wasm32-unknown-unknown
 
 need_rust() {
   have cargo || PATH=$HOME/.cargo/bin:$PATH
-  { have cargo && have rustc; } || fail "Rust is missing." "install it with rustup (https://rustup.rs), open a new shell and run this again."
+  { have cargo && have rustc; } ||
+    fail "Rust is missing." \
+      "install it with rustup (https://rustup.rs), open a new shell and run this again."
   local version
-  version=$(rustc --version | cut -d ' ' -f 2) || fail "rustc does not run." "set a default toolchain with: rustup default stable"
-  at_least "$RUST_MINIMUM" "$version" || fail "Rust $version is too old, $RUST_MINIMUM is needed." "rustup update stable"
-  have cc || apt_install gcc libc6-dev || fail "No C linker (cc)." "install gcc: apt-get install gcc libc6-dev"
+  version=$(rustc --version | cut -d ' ' -f 2) ||
+    fail "rustc does not run." "set a default toolchain with: rustup default stable"
+  at_least "$RUST_MINIMUM" "$version" ||
+    fail "Rust $version is too old, $RUST_MINIMUM is needed." "rustup update stable"
+  have cc || apt_install gcc libc6-dev ||
+    fail "No C linker (cc)." "install gcc: apt-get install gcc libc6-dev"
 }
 
 need_python() {
@@ -20,14 +25,16 @@ need_python() {
 
 need_pip() {
   need_python
-  python3 -c 'import pip' 2>/dev/null || apt_install python3-pip || fail "Python's pip is missing." "apt-get install python3-pip"
+  python3 -c 'import pip' 2>/dev/null || apt_install python3-pip ||
+    fail "Python's pip is missing." "apt-get install python3-pip"
 }
 
 need_node() {
   have node || fail "Node is missing." "install Node 20 or newer (https://nodejs.org)."
   local version
   version=$(node --version | tr -d v)
-  at_least 20 "$version" || fail "Node $version is too old, 20 is needed." "install Node 20 or newer (https://nodejs.org)."
+  at_least 20 "$version" ||
+    fail "Node $version is too old, 20 is needed." "install Node 20 or newer (https://nodejs.org)."
   have npm || apt_install npm || fail "npm is missing." "apt-get install npm"
 }
 
@@ -40,7 +47,8 @@ need_node_modules() {
   local folder
   folder=$CACHE/node/$(content_hash pkg/package.json pkg/package-lock.json)
   [ -f "$folder/complete" ] || locked npm install_node_modules "$folder"
-  [ "$(readlink pkg/node_modules || true)" = "$folder/node_modules" ] || ln -sfn "$folder/node_modules" pkg/node_modules
+  [ "$(readlink pkg/node_modules || true)" = "$folder/node_modules" ] ||
+    ln -sfn "$folder/node_modules" pkg/node_modules
 }
 
 install_node_modules() {
@@ -48,7 +56,8 @@ install_node_modules() {
   step "npm: playwright-core, puppeteer-core, typescript, binaryen (wasm-opt), wllama"
   rm -rf "$1" && mkdir -p "$1"
   cp pkg/package.json pkg/package-lock.json "$1"
-  (cd "$1" && npm ci --no-audit --no-fund >&2) || fail "npm could not install its packages." "check the network (npm ping), then run this again."
+  (cd "$1" && npm ci --no-audit --no-fund >&2) ||
+    fail "npm could not install its packages." "check the network (npm ping), then run this again."
   touch "$1/complete"
 }
 
@@ -56,16 +65,20 @@ install_node_modules() {
 # the two must match.
 need_wasm_bindgen() {
   local version
-  version=$(awk '$1 == "name" && $3 == "\"wasm-bindgen\"" { getline; gsub(/"/, "", $3); print $3 }' Cargo.lock)
+  version=$(awk '
+    $1 == "name" && $3 == "\"wasm-bindgen\"" { getline; gsub(/"/, "", $3); print $3 }' Cargo.lock)
   WASM_BINDGEN=$CACHE/tools/wasm-bindgen-$version/bin
-  [ -x "$WASM_BINDGEN/wasm-bindgen-test-runner" ] || locked wasm-bindgen install_wasm_bindgen "$version"
+  [ -x "$WASM_BINDGEN/wasm-bindgen-test-runner" ] ||
+    locked wasm-bindgen install_wasm_bindgen "$version"
 }
 
 install_wasm_bindgen() {
   [ ! -x "$WASM_BINDGEN/wasm-bindgen-test-runner" ] || return 0
   step "wasm-bindgen CLI $1 (about two minutes, once)"
-  CARGO_TARGET_DIR=$CACHE/target/tools cargo install wasm-bindgen-cli --version "$1" --root "${WASM_BINDGEN%/bin}" >&2 ||
-    fail "wasm-bindgen-cli $1 could not be installed." "check the network, or by hand: cargo install wasm-bindgen-cli --version $1 --root \"${WASM_BINDGEN%/bin}\""
+  local install=(cargo install wasm-bindgen-cli --version "$1" --root "${WASM_BINDGEN%/bin}")
+  CARGO_TARGET_DIR=$CACHE/target/tools "${install[@]}" >&2 ||
+    fail "wasm-bindgen-cli $1 could not be installed." \
+      "check the network, or by hand: ${install[*]}"
   rm -rf "$CACHE/target/tools"
 }
 
@@ -75,13 +88,24 @@ need_wasm_toolchain() {
   need_rust
   [ -z "${WASM_TOOLCHAIN:-}" ] || return 0
   case ${SISKIN_WASM_TOOLCHAIN:-} in
-    rustup) rustup_wasm || add_rustup_wasm || fail "rustup has no $TRIPLE here." "rustup target add $TRIPLE" ;;
-    debian) debian_wasm || add_debian_wasm || fail "Debian's rustc-web is not usable here." "apt-get install rustc-web cargo-web rust-web-src lld-19" ;;
+    rustup)
+      rustup_wasm || add_rustup_wasm ||
+        fail "rustup has no $TRIPLE here." "rustup target add $TRIPLE"
+      ;;
+    debian)
+      debian_wasm || add_debian_wasm ||
+        fail "Debian's rustc-web is not usable here." \
+          "apt-get install rustc-web cargo-web rust-web-src lld-19"
+      ;;
     "")
       rustup_wasm || debian_wasm || add_rustup_wasm || add_debian_wasm ||
-        fail "No Rust that builds for $TRIPLE." "with a network: rustup target add $TRIPLE" "on Debian: apt-get install rustc-web cargo-web rust-web-src lld-19"
+        fail "No Rust that builds for $TRIPLE." "with a network: rustup target add $TRIPLE" \
+          "on Debian: apt-get install rustc-web cargo-web rust-web-src lld-19"
       ;;
-    *) fail "SISKIN_WASM_TOOLCHAIN=$SISKIN_WASM_TOOLCHAIN is not known." "give it rustup or debian, or leave it unset." ;;
+    *)
+      fail "SISKIN_WASM_TOOLCHAIN=$SISKIN_WASM_TOOLCHAIN is not known." \
+        "give it rustup or debian, or leave it unset."
+      ;;
   esac
   say "wasm is built by $WASM_COMPILER ($WASM_TOOLCHAIN)"
 }
@@ -95,10 +119,11 @@ rustup_wasm() {
 add_rustup_wasm() {
   have rustup || return 1
   step "rustup: $TRIPLE, and the standard library's source for the build with threads"
-  RUSTUP_MAX_RETRIES=1 timeout 120 rustup target add "$TRIPLE" >&2 && RUSTUP_MAX_RETRIES=1 timeout 120 rustup component add rust-src >&2 || {
+  if ! RUSTUP_MAX_RETRIES=1 timeout 120 rustup target add "$TRIPLE" >&2 ||
+    ! RUSTUP_MAX_RETRIES=1 timeout 120 rustup component add rust-src >&2; then
     say "rustup cannot download here"
     return 1
-  }
+  fi
   rustup_wasm
 }
 
@@ -121,7 +146,8 @@ add_debian_wasm() {
 # rust-lld works, or LLVM's own.
 wasm_linker() {
   local candidate
-  for candidate in "${RUSTUP_HOME:-$HOME/.rustup}"/toolchains/*/lib/rustlib/*/bin/rust-lld "$(command -v wasm-ld-19 || true)"; do
+  for candidate in "${RUSTUP_HOME:-$HOME/.rustup}"/toolchains/*/lib/rustlib/*/bin/rust-lld \
+    "$(command -v wasm-ld-19 || true)"; do
     if [ -x "$candidate" ]; then
       WASM_LINKER=$candidate
       return 0
@@ -136,7 +162,8 @@ need_chromium() {
   step "Chromium"
   apt_install chromium chromium-driver || true
   find_chromium "$@" || fail "No Chromium${1:+ with its driver} was found." \
-    "Debian: apt-get install chromium chromium-driver" "elsewhere: install Google Chrome and chromedriver, and set SISKIN_CHROMIUM to its program."
+    "Debian: apt-get install chromium chromium-driver" \
+    "elsewhere: install Google Chrome and chromedriver, and set SISKIN_CHROMIUM to its program."
 }
 
 find_chromium() {
@@ -159,7 +186,8 @@ need_firefox() {
   step "Firefox"
   apt_install firefox-esr mesa-vulkan-drivers || true
   find_firefox || fail "No Firefox $FIREFOX_MINIMUM or later was found." \
-    "Debian: apt-get install firefox-esr mesa-vulkan-drivers" "elsewhere: install Firefox, and set SISKIN_FIREFOX to its program."
+    "Debian: apt-get install firefox-esr mesa-vulkan-drivers" \
+    "elsewhere: install Firefox, and set SISKIN_FIREFOX to its program."
 }
 
 find_firefox() {
@@ -168,7 +196,9 @@ find_firefox() {
     [ -n "${SISKIN_FIREFOX:-}" ] || SISKIN_FIREFOX=$(command -v "$name" || true)
   done
   export SISKIN_FIREFOX
-  [ -x "$SISKIN_FIREFOX" ] && at_least "$FIREFOX_MINIMUM" "$("$SISKIN_FIREFOX" --version | grep -oE '[0-9]+(\.[0-9]+)*' | head -n 1)"
+  [ -x "$SISKIN_FIREFOX" ] &&
+    at_least "$FIREFOX_MINIMUM" \
+      "$("$SISKIN_FIREFOX" --version | grep -oE '[0-9]+(\.[0-9]+)*' | head -n 1)"
 }
 
 # need_vulkan finds a Vulkan device for the native GPU tests: lavapipe, if there is no real one.
@@ -176,12 +206,16 @@ need_vulkan() {
   find_vulkan && return 0
   step "Vulkan in software (lavapipe)"
   apt_install mesa-vulkan-drivers || true
-  find_vulkan || fail "No Vulkan driver was found." "Debian: apt-get install mesa-vulkan-drivers" "elsewhere: install Mesa's lavapipe, or a graphics driver with Vulkan."
+  find_vulkan || fail "No Vulkan driver was found." \
+    "Debian: apt-get install mesa-vulkan-drivers" \
+    "elsewhere: install Mesa's lavapipe, or a graphics driver with Vulkan."
 }
 
 find_vulkan() {
   [ "$(uname)" = Linux ] || return 0
-  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null || [ -n "${VK_ICD_FILENAMES:-}${VK_DRIVER_FILES:-}" ]
+  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null ||
+    compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null ||
+    [ -n "${VK_ICD_FILENAMES:-}${VK_DRIVER_FILES:-}" ]
 }
 
 XLLAMACPP_VERSION=2026.10.11549
@@ -198,10 +232,14 @@ need_xllamacpp() {
 install_xllamacpp() {
   [ ! -f "$1/complete" ] || return 0
   step "llama.cpp (the wheel xllamacpp $XLLAMACPP_VERSION)"
-  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv || fail "Python's venv is missing." "apt-get install python3-venv"
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv ||
+    fail "Python's venv is missing." "apt-get install python3-venv"
   rm -rf "$1"
-  python3 -m venv "$1" >&2 || fail "Python could not make a virtual environment." "apt-get install python3-venv"
-  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps "xllamacpp==$XLLAMACPP_VERSION" >&2 ||
-    fail "pip could not install xllamacpp $XLLAMACPP_VERSION." "check the network; a benchmark can leave this peer out: --peer wllama"
+  python3 -m venv "$1" >&2 ||
+    fail "Python could not make a virtual environment." "apt-get install python3-venv"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps \
+    "xllamacpp==$XLLAMACPP_VERSION" >&2 ||
+    fail "pip could not install xllamacpp $XLLAMACPP_VERSION." \
+      "check the network; a benchmark can leave this peer out: --peer wllama"
   touch "$1/complete"
 }

@@ -1,13 +1,17 @@
 # shellcheck shell=bash
-# This file compiles the engine to wasm, in several builds: a page downloads the one that its browser
-# can run. It is sourced after tools.sh.
+# This file compiles the engine to wasm, in several builds: a page downloads the one that its
+# browser can run. It is sourced after tools.sh.
 
 # The rows are: name | target features | link arguments.
-WASM_BUILDS='
+SHARED_MEMORY='--shared-memory --import-memory --max-memory=4294967296'
+for symbol in __wasm_init_tls __tls_size __tls_align __tls_base __heap_base; do
+  SHARED_MEMORY+=" --export=$symbol"
+done
+WASM_BUILDS="
 simd    | +simd128               |
 relaxed | +simd128,+relaxed-simd |
-threads | +simd128,+relaxed-simd,+atomics,+bulk-memory,+mutable-globals | --shared-memory --import-memory --max-memory=4294967296 --export=__wasm_init_tls --export=__tls_size --export=__tls_align --export=__tls_base --export=__heap_base
-'
+threads | +simd128,+relaxed-simd,+atomics,+bulk-memory,+mutable-globals | $SHARED_MEMORY
+"
 
 # for_each_wasm COMMAND... runs COMMAND... NAME FEATURES LINK for every row.
 for_each_wasm() {
@@ -22,21 +26,28 @@ for_each_wasm() {
 # offset, and kernels consist mostly of loads. Registry folders are cut from the paths in panic
 # messages, so that the file holds no name of this machine.
 wasm_cargo() {
-  local name=$1 flags="-Ctarget-feature=$2"$'\x1f'"-Cllvm-args=-disable-lsr" subcommand=$4 argument folder
+  local name=$1 subcommand=$4 argument folder
+  local flags="-Ctarget-feature=$2"$'\x1f'"-Cllvm-args=-disable-lsr"
   for argument in $3; do flags+=$'\x1f'"-Clink-arg=$argument"; done
-  for folder in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do flags+=$'\x1f'"--remap-path-prefix=$folder="; done
+  for folder in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
+    flags+=$'\x1f'"--remap-path-prefix=$folder="
+  done
   shift 4
   export CARGO_ENCODED_RUSTFLAGS=$flags CARGO_TARGET_DIR=$CACHE/target/$WASM_TOOLCHAIN-$name
   case $WASM_TOOLCHAIN in
     rustup)
       # Threads need a standard library compiled with atomics, which is not shipped.
       case $flags in
-        *+atomics*) RUSTC_BOOTSTRAP=1 cargo "$subcommand" --locked --target "$TRIPLE" -Z build-std=std,panic_abort "$@" ;;
+        *+atomics*)
+          RUSTC_BOOTSTRAP=1 cargo "$subcommand" --locked --target "$TRIPLE" \
+            -Z build-std=std,panic_abort "$@"
+          ;;
         *) cargo "$subcommand" --locked --target "$TRIPLE" "$@" ;;
       esac
       ;;
     debian)
-      RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$WASM_LINKER \
+      RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
+        CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$WASM_LINKER \
         /usr/bin/cargo "$subcommand" --locked --target "$TRIPLE" -Z build-std=std,panic_abort "$@"
       ;;
   esac
@@ -47,7 +58,8 @@ build_wasm() {
   need_wasm_toolchain
   need_wasm_bindgen
   need_node_modules
-  cargo fetch --locked >&2 || fail "cargo could not download the crates." "check the network, then run this again."
+  cargo fetch --locked >&2 ||
+    fail "cargo could not download the crates." "check the network, then run this again."
   mkdir -p pkg/dist/wasm
   for_each_wasm provide_wasm
 }
@@ -57,7 +69,8 @@ build_wasm() {
 provide_wasm() {
   local sources key
   mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
-  key=$(content_hash Cargo.toml Cargo.lock shaders scripts/wasm.sh pkg/package-lock.json "${sources[@]}")
+  sources+=(Cargo.toml Cargo.lock shaders scripts/wasm.sh pkg/package-lock.json)
+  key=$(content_hash "${sources[@]}")
   key=$1-$(printf '%s' "$key $2 $3 $WASM_COMPILER $WASM_BINDGEN" | sha256sum | cut -c 1-24)
   if [ -d "$CACHE/wasm/$key" ]; then
     say "wasm $1: unchanged"
@@ -76,15 +89,20 @@ compile_wasm() {
   # The package is cleaned first: cargo compares file times, which mean nothing between checkouts,
   # and the content has changed.
   wasm_cargo "$@" clean --release -p siskin 2>/dev/null
-  (wasm_cargo "$@" build --release --lib >&2) || fail "The wasm build \"$1\" does not compile." "mend what the compiler says above."
+  (wasm_cargo "$@" build --release --lib >&2) ||
+    fail "The wasm build \"$1\" does not compile." "mend what the compiler says above."
   rm -rf "$partial" && mkdir -p "$partial"
   # From -O2 on, wasm-opt reorders the kernels' instructions, which makes them a fifth slower in
   # Chromium for 1.6% less size.
   step "wasm $1: wasm-bindgen, wasm-opt"
   "$WASM_BINDGEN/wasm-bindgen" --target web --out-name "siskin_$1" --out-dir "$partial" \
-    "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/siskin.wasm" || fail "wasm-bindgen failed." "run ./build.sh build again; if it stays, remove $CACHE/target."
-  pkg/node_modules/.bin/wasm-opt -O1 --strip-debug --strip-producers --enable-simd --enable-relaxed-simd --enable-bulk-memory --enable-threads \
-    --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
-    "$partial/siskin_$1_bg.wasm" -o "$partial/siskin_$1_bg.wasm" || fail "wasm-opt failed." "run ./build.sh build again; if it stays, remove $CACHE/node."
+    "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/siskin.wasm" ||
+    fail "wasm-bindgen failed." "run ./build.sh build again; if it stays, remove $CACHE/target."
+  pkg/node_modules/.bin/wasm-opt -O1 --strip-debug --strip-producers --enable-simd \
+    --enable-relaxed-simd --enable-bulk-memory --enable-threads \
+    --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
+    --enable-reference-types --enable-multivalue \
+    "$partial/siskin_$1_bg.wasm" -o "$partial/siskin_$1_bg.wasm" ||
+    fail "wasm-opt failed." "run ./build.sh build again; if it stays, remove $CACHE/node."
   mv "$partial" "$folder"
 }

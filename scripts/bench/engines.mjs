@@ -10,31 +10,21 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { launchChromium, peakBytes, tabPeakBytes } from '../chromium.mjs';
 import { startServer } from '../serve.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
-const ARGUMENTS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-quic',
-  '--no-first-run',
-];
 
 /** The prompt and the answer of the longest step fit into this context. */
 export const CONTEXT_TOKENS = 2048;
 
 /** wllama starts its workers from blobs, which Siskin's policy forbids. */
 const WLLAMA_POLICY =
-  "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src blob:; connect-src 'self' blob:";
+  "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src " +
+  "blob:; connect-src 'self' blob:";
 
 const blank = (headers) => (_request, response) =>
   response
@@ -59,14 +49,9 @@ export function serveKernels(file) {
   return startServer({ routes: { '/bench/siskin': blank({}), '/bench/kernels.wasm': file } });
 }
 
-/** What all browser engines share: functions that run in the page of a fresh Chromium. */
+/** Opens a page in a Chromium of its own, in which the functions of a browser engine run. */
 export async function openPage(url, more = []) {
-  // headless: false, because playwright's own flag would ask for its own headless build.
-  const browser = await chromium.launch({
-    executablePath: process.env.SISKIN_CHROMIUM,
-    headless: false,
-    args: [...ARGUMENTS, ...more],
-  });
+  const browser = await launchChromium(more);
   const page = await browser.newPage();
   const crashed = new Promise((_, failed) =>
     page.on('crash', () => failed(new Error('the tab crashed'))),
@@ -76,30 +61,9 @@ export async function openPage(url, more = []) {
   return {
     version: browser.version(),
     evaluate: (run, argument) => Promise.race([page.evaluate(run, argument), crashed]),
-    peakBytes: () => tabBytes(browser),
+    peakBytes: () => tabPeakBytes(browser),
     close: () => browser.close(),
   };
-}
-
-/** The most memory that the tab's process has held (Linux tells); 0 where that is not known. */
-async function tabBytes(browser) {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  return Math.max(
-    0,
-    ...processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => peakOf(id)),
-  );
-}
-
-function peakOf(pid) {
-  try {
-    return (
-      Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) *
-      1024
-    );
-  } catch {
-    return 0;
-  }
 }
 
 /**
@@ -249,7 +213,7 @@ export async function openNative({ file, threads, python }) {
       }
       return stepOf(prompt, chunks);
     },
-    peakBytes: async () => peakOf(child.pid),
+    peakBytes: async () => peakBytes(child.pid),
     async close() {
       child.kill('SIGKILL');
       await ended.catch(() => {});

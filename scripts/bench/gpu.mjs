@@ -7,11 +7,10 @@ import { loadavg } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { markdownTable } from '../../www/demo/figures.js';
+import { SOFTWARE_GPU } from '../chromium.mjs';
 import { WEBGPU_PREFS, launchFirefox } from '../firefox.mjs';
 import { openPage, openWllama, serveBench } from './engines.mjs';
 import { median } from './report.mjs';
-
-const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 /**
  * These are tokens/s of web-llm 0.2.79 with the 0.5B in 4 bits, on the same software adapters of
@@ -133,7 +132,8 @@ try {
         runs.push({ engine, adapter, ...(await ask(prompt())) });
         const { prefill, decode } = runs.at(-1);
         console.error(
-          `    round ${round}, ${engine} (${adapter}): prefill ${prefill.toFixed(2)} t/s, decode ${decode.toFixed(2)} t/s`,
+          `    round ${round}, ${engine} (${adapter}): prefill ${prefill.toFixed(2)} t/s, ` +
+            `decode ${decode.toFixed(2)} t/s`,
         );
       } finally {
         await close();
@@ -162,7 +162,8 @@ const row = (engine) => {
   ];
 };
 console.log(
-  `${basename(file)}, load average ${load_average.toFixed(2)} before; prompt about ${prompt_tokens} tokens, ${generate_tokens} generated, medians of ${rounds} round(s)`,
+  `${basename(file)}, load average ${load_average.toFixed(2)} before; prompt about ` +
+    `${prompt_tokens} tokens, ${generate_tokens} generated, medians of ${rounds} round(s)`,
 );
 console.log(
   markdownTable([
@@ -171,5 +172,6 @@ console.log(
   ]),
 );
 console.log(
-  "* web-llm's figures of another day with the 0.5B, scaled by what wllama makes here and made there.",
+  "* web-llm's figures of another day with the 0.5B, scaled by what wllama makes here and " +
+    'made there.',
 );

@@ -29,14 +29,18 @@ for (const argument of process.argv.slice(2)) {
   try {
     const { read_rate, tokens, rows } = await page.evaluate(measure, FORMATS.length);
     console.log(
-      `\nwasm ${name}, Chromium ${page.version}, 1 thread; plain reads: ${(read_rate / 1e9).toFixed(1)} GB/s`,
+      `\nwasm ${name}, Chromium ${page.version}, 1 thread; plain reads: ` +
+        `${(read_rate / 1e9).toFixed(1)} GB/s`,
     );
     console.log(
-      `| G multiply-adds/s |${tokens.map((tokens) => ` x ${tokens} |`).join('')} weights read x 1 |\n|---|${'--:|'.repeat(tokens.length + 1)}`,
+      `| G multiply-adds/s |${tokens.map((tokens) => ` x ${tokens} |`).join('')} weights ` +
+        `read x 1 |\n|---|${'--:|'.repeat(tokens.length + 1)}`,
     );
     for (const [index, { rates, bytes_rate }] of rows.entries()) {
       console.log(
-        `| ${FORMATS[index]} |${rates.map((rate) => ` ${(rate / 1e9).toFixed(1)} |`).join('')} ${(bytes_rate / 1e9).toFixed(1)} GB/s |`,
+        `| ${FORMATS[index]} ` +
+          `|${rates.map((rate) => ` ${(rate / 1e9).toFixed(1)} |`).join('')} ` +
+          `${(bytes_rate / 1e9).toFixed(1)} GB/s |`,
       );
     }
   } finally {

@@ -1,4 +1,4 @@
-// The demo page, used as a person uses it.
+// These tests use the demo page as a person does.
 import assert from 'node:assert/strict';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -271,7 +271,10 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
   });
 });
 
-/** Nothing sticks out sideways, every control has a name and is large enough for a finger. */
+/**
+ * Checks that nothing overflows sideways, and that every control has a name and is large enough for
+ * a finger.
+ */
 async function checkLayout(page) {
   const faults = await page.evaluate(() => {
     const found = [];

@@ -1,4 +1,5 @@
-// Downloads without a browser: servers that change their minds, parts that come wrong or not at all, stores that fail.
+// These tests run downloads without a browser: servers that change their files, parts that arrive
+// wrong or not at all, stores that fail.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -21,7 +22,7 @@ const MODEL = randomBytes(4 * CHUNK_BYTES + 12345);
 const OTHER = randomBytes(MODEL.length);
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-/** The manifest of a model in one shard. */
+/** Returns the manifest of a model in one shard. */
 function manifestOf(model, file) {
   const chunks = [];
   for (let at = 0; at < model.length; at += CHUNK_BYTES)
@@ -38,7 +39,7 @@ function manifestOf(model, file) {
   );
 }
 
-/** Answers with a file, or the part of it that is asked for. */
+/** Responds with a file, or with the part of it that is asked for. */
 function send(bytes, request, response, { ranges = true } = {}) {
   const [, first, last] = (ranges && /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')) || [];
   if (first === undefined)
@@ -52,11 +53,11 @@ function send(bytes, request, response, { ranges = true } = {}) {
     .end(part);
 }
 
-/** The number of the part that is asked for. */
+/** Returns the number of the part that is asked for. */
 const partOf = ({ headers }) =>
   Number(/^bytes=(\d+)/.exec(headers.range ?? '')?.[1] ?? NaN) / PART_BYTES;
 
-/** Runs with a server; `answer` gets how many requests there have been too. */
+/** Runs with a server; `answer` is also given the number of requests so far. */
 async function serving(answer, run) {
   const requests = [];
   const server = createServer((request, response) =>
@@ -72,7 +73,7 @@ async function serving(answer, run) {
   }
 }
 
-/** All bytes of a model, kept nowhere, or the error's code. */
+/** Returns all bytes of a model that is not stored, or the error's code. */
 async function load(url, options = {}) {
   const file = await ModelFile.open({
     kind: 'url',
@@ -93,13 +94,13 @@ async function load(url, options = {}) {
   }
 }
 
-/** Waits until the other three lanes can do no more. */
+/** Waits until the other three connections cannot continue. */
 async function whenAllWait(requests) {
   while (requests.length < 8) await sleep(10);
   await sleep(300);
 }
 
-/** A target that keeps what it gets. */
+/** Returns a target that stores what it is given. */
 function targetOf(record, missing) {
   const target = {
     record,
@@ -139,7 +140,7 @@ const assertSaved = ({ record, saved }, parts) => {
 };
 
 describe('downloads', { timeout: 60_000 }, () => {
-  /** What the server was asked. */
+  /** Returns what the server was asked for. */
   let seen;
   for (const [name, renamed] of [
     ['others', true],
@@ -275,7 +276,7 @@ describe('downloads', { timeout: 60_000 }, () => {
     );
   });
 
-  /** A store in memory. */
+  /** Returns a store in memory. */
   function storeOf(files) {
     return {
       kind: 'cache',

@@ -1,4 +1,5 @@
-// The static server: types, ranges, isolation, and no way out of its folders.
+// These tests check the static server: types, ranges, isolation, and that no path leads out of its
+// folders.
 import assert from 'node:assert/strict';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -44,7 +45,7 @@ after(async () => {
 
 const get = (path, headers = {}, method = 'GET') => fetch(url + path, { headers, method });
 
-/** The status of a request whose path is sent as it stands; fetch would tidy it. */
+/** Returns the status of a request whose path is sent unchanged; fetch would normalize it. */
 const rawStatus = (path) =>
   new Promise((done, failed) => {
     const socket = connect(new URL(url).port, '127.0.0.1', () =>

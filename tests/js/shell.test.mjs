@@ -1,4 +1,4 @@
-// The list of a site's files: what belongs to it, and under which addresses.
+// These tests check the list of a site's files: which files it has, and under which URLs.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,11 +1,11 @@
-// A page in headless Firefox.
+// This module opens pages in headless Firefox.
 import { FIREFOX, WEBGPU_PREFS, launchFirefox } from '../../../scripts/firefox.mjs';
 import { cannotRun } from './harness.mjs';
 
 export { WEBGPU_PREFS };
 
 /**
- * Why tests in Firefox cannot run here; false if they can.
+ * Returns why tests in Firefox cannot run here, or false if they can.
  *
  * @param {...string} models files that they need
  */
