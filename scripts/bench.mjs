@@ -155,18 +155,19 @@ function compareLengths({ engine, steps }) {
 }
 
 function report() {
-  const model = runs.find((run) => run.engine === 'siskin' && run.info)?.info;
-  const native = runs.find((run) => run.engine === 'native' && run.info)?.info;
-  const wllama = runs.find((run) => run.engine === 'wllama' && run.info)?.info;
+  const infosOf = (engine) =>
+    runs.filter((run) => run.engine === engine && run.info).map(({ info }) => info);
+  const [model] = infosOf('siskin');
+  const [native] = infosOf('native');
+  const [wllama] = infosOf('wllama');
+  const builds = new Set(infosOf('siskin').map(({ build }) => build));
   const lines = [
     `${basename(options.file)}${model ? ` (${model.name}, ${model.file_type})` : ''}, ` +
       `${machine.date.slice(0, 10)}`,
     `${machine.cpu}, ${machine.cores} cores, load average ` +
       `${machine.load_average_before.toFixed(2)} before; Chromium ` +
       `${machine.chromium ?? 'did not start'}`,
-    model &&
-      'Siskin: build ' +
-        `${[...new Set(runs.filter((run) => run.engine === 'siskin' && run.info).map((run) => run.info.build))].join(', ')}`,
+    model && `Siskin: build ${[...builds].join(', ')}`,
     wllama && `wllama: @wllama/wllama ${wllamaVersion()}, llama.cpp ${wllama.llama_cpp}`,
     native && `native: ${native.version}, ${native.system_info}`,
     `Prompt ${options.sizes.prompt_tokens} tokens, ${options.sizes.generate_tokens} ` +
@@ -185,26 +186,28 @@ function report() {
   );
   const known = spreads.filter(([, , share]) => share !== undefined);
   console.log('');
-  if (known.length)
-    console.log(
-      'Spread of decode over the rounds: ' +
-        `${known.map(([engine, threads, share]) => `${engine} ${threads}t ${Math.round(share * 100)} %`).join(', ')}`,
-    );
+  const shares = known.map(
+    ([engine, threads, share]) => `${engine} ${threads}t ${Math.round(share * 100)} %`,
+  );
+  if (shares.length) console.log(`Spread of decode over the rounds: ${shares.join(', ')}`);
   for (const { engine, threads, round, error } of runs.filter((run) => run.error))
     console.log(`FAILED: ${engine}, ${threads} thread(s), round ${round}: ${error}`);
   for (const note of notes) console.log(note);
   if (options.json) {
-    writeFileSync(
-      options.json,
-      `${JSON.stringify({ model: basename(options.file), machine, sizes: options.sizes, notes: [...notes], runs }, null, 2)}\n`,
-    );
+    const { json, file, sizes } = options;
+    const result = { model: basename(file), machine, sizes, notes: [...notes], runs };
+    writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
     say(`wrote ${options.json}`);
   }
 }
 
 function brief(result) {
   const { load_s, prefill_tokens_per_second, decode_tokens_per_second } = figuresOf(result);
-  return `load ${load_s.toFixed(1)} s, prefill ${prefill_tokens_per_second?.toFixed(1)} t/s, decode ${decode_tokens_per_second?.toFixed(1)} t/s`;
+  return [
+    `load ${load_s.toFixed(1)} s`,
+    `prefill ${prefill_tokens_per_second?.toFixed(1)} t/s`,
+    `decode ${decode_tokens_per_second?.toFixed(1)} t/s`,
+  ].join(', ');
 }
 
 function wllamaVersion() {

@@ -33,10 +33,10 @@ const [rounds, prompt_tokens, generate_tokens] = [
 ].map(Number);
 const file = resolve(values.file);
 // Each prompt has other words, so that nothing is reused. A word is about one token.
-const words =
-  'time year people way day man thing woman life child world school state family student group country problem hand part place case week company'.split(
-    ' ',
-  );
+const words = (
+  'time year people way day man thing woman life child world school state family student ' +
+  'group country problem hand part place case week company'
+).split(' ');
 let asked = 0;
 const prompt = () => {
   const start = (asked += 1);

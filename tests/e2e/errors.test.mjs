@@ -266,7 +266,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
     }
   });
 
-  test('no_simd: an old browser is told so, one without relaxed SIMD gets the plain build', async () => {
+  test('no_simd: an old browser is refused, one without relaxed SIMD gets the simd build', async () => {
     const result = await page.evaluate(async (url) => {
       const { startEngine } = await import('/lib/engine/wasm_build.js');
       const validate = WebAssembly.validate;

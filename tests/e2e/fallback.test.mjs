@@ -131,7 +131,7 @@ describe(
       await stop();
     });
 
-    test('llama.cpp answers at once, whole and streamed; between two requests the tab takes over', async (t) => {
+    test('llama.cpp answers at once; between two requests the tab takes over', async (t) => {
       const first = await page.evaluate(async () => {
         const start_ms = performance.now();
         window.siskin = await load({});
@@ -306,7 +306,7 @@ describe(
       });
     }
 
-    test('what is sent: the conversation and what OpenAI names, the key, and nothing of the page', async () => {
+    test("what is sent: the conversation, OpenAI's fields, the key, nothing of the page", async () => {
       const fake = await startFake(
         ended(
           chunk('Hi'),
@@ -345,7 +345,7 @@ describe(
       await fake.stop();
     });
 
-    test("until: 'cached' sends nothing once the weights are there, 'loaded' does, 'never' fetches no model", async () => {
+    test("until: 'cached' sends nothing once the weights are stored, 'loaded' does", async () => {
       release.now();
       const fake = await startFake(ended(chunk('Hi', 'stop'), 'data: [DONE]'));
       const computed = (until) =>
@@ -369,7 +369,7 @@ describe(
       await fake.stop();
     });
 
-    test('a model that cannot be loaded: the server goes on answering, and ready says why', async () => {
+    test('a model that cannot be loaded: the server goes on, and ready says why', async () => {
       const result = await page.evaluate(async () => {
         const siskin = await load({}, '/models/absent.gguf');
         const ready = await failure(siskin.ready);

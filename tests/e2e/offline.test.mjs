@@ -74,7 +74,7 @@ describe(
 
     const browsers = { Chromium: openChromium, Firefox: openFirefox };
     for (const [name, open] of Object.entries(browsers)) {
-      test(`${name}: threads after one reload, and the second visit needs no network`, async (t) => {
+      test(`${name}: threads after one reload, a second visit without network`, async (t) => {
         const host = await servePlainly(folder);
         const { page, complaints, stop } = await open(`${host.url}/demo/`);
         try {
@@ -105,7 +105,7 @@ describe(
       });
     }
 
-    test('a browser that does not know credentialless is isolated after a second reload', async () => {
+    test('a browser without credentialless is isolated after a second reload', async () => {
       // Without a list of files every load is sent to the host, and can be counted.
       await rm(join(folder, 'shell.json'));
       const host = await servePlainly(folder);
@@ -138,7 +138,7 @@ describe(
       }
     });
 
-    test('the page itself can reach its own host alone, and evaluates no text; an isolated page shows images of other hosts', async () => {
+    test("the page reaches its own host only; isolated pages show other hosts' images", async () => {
       const host = await servePlainly(folder);
       const other = createServer((_request, response) =>
         response

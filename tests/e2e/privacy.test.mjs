@@ -33,7 +33,7 @@ describe('privacy', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, (
     await removeSite(folder);
   });
 
-  test('a chat of several turns makes no request, of page, workers or service worker', async (t) => {
+  test('a chat of several turns makes no request from page or workers', async (t) => {
     /**
      * Requests are recorded both in the browser and on the server: each would suffice, and neither
      * misses what the other sees.

@@ -115,7 +115,7 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     assert.ok(share < 1.25, `${grown_bytes} bytes`);
   });
 
-  test('the next ones answer soon after what a plain read of the file takes, in little memory', async (t) => {
+  test('later visits answer soon after a plain read of the file, in little memory', async (t) => {
     const ratios = [];
     const { size } = statSync(MODEL);
     for (let round = 0; round < 3; round++) {

@@ -96,7 +96,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
   const loadedBytes = () => page.evaluate(() => said.at(-1)?.loaded_bytes ?? 0);
   const precached = () => page.evaluate((path) => models.has(path), MODEL_PATH);
 
-  test('an update while a tab is open: the old tab keeps its version, a new one gets the new version whole', async () => {
+  test('an update with an open tab: it keeps its version, a new tab gets the new one', async () => {
     await register(page);
     const first = await keptVersion(page);
     await page.reload();
@@ -213,7 +213,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     assert.ok((await ask(page)).text.length > 0, 'the model is right');
   });
 
-  test('precaching waits for answers, and spares connections that are metered or to be spared', async () => {
+  test('precaching waits for answers, and while the connection is metered or saves data', async () => {
     await register(page);
     await listen(page);
     const worker = context.serviceWorkers()[0];
@@ -300,7 +300,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     ]);
   });
 
-  test('a stored model is served to any fetch, whole and in ranges, without a request; a byte that flipped is not', async () => {
+  test('a stored model is served whole and in ranges; a wrong byte is not', async () => {
     await register(page);
     await ask(page);
     await page.reload();
@@ -409,7 +409,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     assert.equal(await page.evaluate(() => navigator.serviceWorker.controller), null);
   });
 
-  test('errors: a page that can have none, a script that is not there, questions without one', async () => {
+  test('errors: no service workers, a missing script, calls before registration', async () => {
     const codes = await page.evaluate(async () => {
       const codeOf = (promise) =>
         promise.then(

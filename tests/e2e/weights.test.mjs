@@ -262,7 +262,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await close();
   });
 
-  test('a file with another hash than was asked for, and one that is no model, are not kept', async () => {
+  test('a file with another hash, and one that is no model, are not stored', async () => {
     const { page, close } = await open();
     bad = new BadFile(MODEL);
     assert.match(
@@ -309,7 +309,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await close();
   });
 
-  test('too little room: it says how much is missing, keeps what is there, and can do without or make room', async () => {
+  test('storage_full: it tells what is missing; memory and evict are ways out', async () => {
     const { page, close } = await open();
     bad = new BadFile(MODEL);
     await page.evaluate(() => models.prefetch('/bad/earlier.gguf'));
@@ -437,7 +437,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await close();
   });
 
-  test('without OPFS the Cache API serves; without both, nothing is kept, with a warning', async () => {
+  test('without OPFS the Cache API serves; without both nothing is stored', async () => {
     const { page, close } = await open();
     const warnings = [];
     page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));

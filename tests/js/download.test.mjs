@@ -146,7 +146,7 @@ describe('downloads', { timeout: 60_000 }, () => {
     ['others', true],
     ['the same', false],
   ]) {
-    test(`a model in shards that is replaced meanwhile by one whose files have ${name} names`, async () => {
+    test(`shards that are replaced by files with ${name} names`, async () => {
       const files = { old: '/old.bin', new: renamed ? '/new.bin' : '/old.bin' };
       const run = (replaces, options) => {
         let replaced = false;
@@ -212,7 +212,7 @@ describe('downloads', { timeout: 60_000 }, () => {
     assert.equal(hash, sha256(MODEL));
   });
 
-  test('private headers do not go where another origin was redirected to; without them the way is not asked again', async () => {
+  test('a redirect to another origin gets no private headers, and else is kept', async () => {
     const seen_far = [];
     await serving(
       (request, response) => {
@@ -246,7 +246,7 @@ describe('downloads', { timeout: 60_000 }, () => {
     assert.deepEqual(seen_far.filter(Boolean), []);
   });
 
-  test('the first answer goes to its own part, though an earlier one is missing by then', async () => {
+  test('the first response goes to its own part, even if an earlier one is missing', async () => {
     const missing = [9, 10, 11, 12, 13];
     let target;
     await serving(
@@ -297,7 +297,7 @@ describe('downloads', { timeout: 60_000 }, () => {
     await assert.rejects(readRecord(store, 'a'), { name: 'SiskinError', code: 'storage_failed' });
   });
 
-  test('a model that was removed meanwhile is missing, unless the engine has begun with it', async () => {
+  test('a removed model is missing, unless the engine has received bytes', async () => {
     const url = 'https://example.org/model.gguf';
     for (const delivered of [false, true]) {
       const store = storeOf(new Map());

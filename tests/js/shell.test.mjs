@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { listShell } from '../../scripts/shell.mjs';
 
-test('pages, scripts and wasm are listed by address; models, sw.js and what no page asks for are not', async () => {
+test('pages, scripts and wasm are listed by URL; models and sw.js are not', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'siskin-shell-'));
   try {
     await mkdir(join(folder, 'models/tiny'), { recursive: true });

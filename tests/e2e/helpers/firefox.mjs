@@ -17,7 +17,9 @@ export function cannotRunFirefox(...models) {
  * Opens `url` in a Firefox of its own; `complaints` collects errors of the page and of its console.
  *
  * @param {string} url
- * @param {{prefs?: Record<string, unknown>, profile?: string}} [options] profile: a folder that outlives the browser
+ * @param {object} [options]
+ * @param {Record<string, unknown>} [options.prefs]
+ * @param {string} [options.profile] a folder that outlives the browser
  */
 export async function openFirefox(url, { prefs = {}, profile } = {}) {
   const browser = await launchFirefox(prefs, profile);

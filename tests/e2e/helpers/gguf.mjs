@@ -34,8 +34,10 @@ export function tinyGguf(metadata) {
 }
 
 /**
+ * Changes the number of layers that a model declares. The engine ignores the tensors of the others.
+ *
  * @param {Buffer | Uint8Array} file a GGUF model of the llama architecture, which is changed
- * @param {number} blocks of which it shall say that it has so many: the engine passes over the tensors of the others
+ * @param {number} layers
  */
 export function setBlocks(file, blocks) {
   // The metadata entry is the key, its type (u32) and its value.

@@ -23,7 +23,8 @@ const SHOTS = join(ROOT, 'target/e2e-shots');
  * Returns why these tests cannot run here, or false if they can. With SISKIN_REQUIRE_MODELS set, as
  * in ./build.sh test, a missing file is an error.
  *
- * @param {...(string | [string, string])} needs names of models, PROGRAM, and other files with what brings them
+ * @param {...(string | [string, string])} needs names of models, PROGRAM, and pairs of a file and
+ *   what installs it
  */
 export function cannotRun(...needs) {
   const missing = [
