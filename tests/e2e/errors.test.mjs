@@ -266,7 +266,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
     }
   });
 
-  test('no_simd: an old browser is refused, one without relaxed SIMD gets the simd build', async () => {
+  test('no_simd: without SIMD a browser is refused, without relaxed SIMD it gets simd', async () => {
     const result = await page.evaluate(async (url) => {
       const { startEngine } = await import('/lib/engine/wasm_build.js');
       const validate = WebAssembly.validate;

@@ -306,7 +306,7 @@ describe(
       });
     }
 
-    test("what is sent: the conversation, OpenAI's fields, the key, nothing of the page", async () => {
+    test("what is sent: conversation, OpenAI's fields, the key, nothing of the page", async () => {
       const fake = await startFake(
         ended(
           chunk('Hi'),

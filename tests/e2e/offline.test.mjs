@@ -138,7 +138,7 @@ describe(
       }
     });
 
-    test("the page reaches its own host only; isolated pages show other hosts' images", async () => {
+    test("the page reaches its own host only; isolated pages show others' images", async () => {
       const host = await servePlainly(folder);
       const other = createServer((_request, response) =>
         response

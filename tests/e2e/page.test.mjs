@@ -243,7 +243,8 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
       const { render } = await import('/markdown.js');
       const box = document.createElement('div');
       const evil =
-        '<img src=x onerror="window.hit = 1"> **<b>bold</b>**\n\n- `<script>window.hit = 1</script>`\n\n' +
+        '<img src=x onerror="window.hit = 1"> **<b>bold</b>**\n\n' +
+        '- `<script>window.hit = 1</script>`\n\n' +
         '```html\n<iframe srcdoc="x"></iframe>\n```\n[link](javascript:hit)';
       document.body.append(box);
       render(box, evil, () => document.createElement('button'));

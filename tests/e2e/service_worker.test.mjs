@@ -213,7 +213,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     assert.ok((await ask(page)).text.length > 0, 'the model is right');
   });
 
-  test('precaching waits for answers, and while the connection is metered or saves data', async () => {
+  test('precaching waits for answers, and on connections that save data', async () => {
     await register(page);
     await listen(page);
     const worker = context.serviceWorkers()[0];

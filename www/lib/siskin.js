@@ -36,8 +36,8 @@ import { requestPersistence } from './storage/store.js';
  *   file, or the manifest of one in shards
  * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
  *   `disk`
- * @property {boolean} [evict] whether the least recently used models may be removed where the browser's
- *   quota is exceeded
+ * @property {boolean} [evict] whether the least recently used models may be removed where the
+ *   browser's quota is exceeded
  * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
  *   default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
@@ -188,8 +188,8 @@ export class Siskin {
    * Returns the token ids of a text. No BOS or EOS is added.
    *
    * @param {string} text
-   * @param {{special?: boolean}} [options] `special: true` reads `<|im_end|>` and similar text as the
-   *   control tokens that they name
+   * @param {{special?: boolean}} [options] with `special: true`, text such as `<|im_end|>` becomes
+   *   the control token that it names
    * @returns {Promise<Uint32Array>}
    */
   async tokenize(text, { special = false } = {}) {

@@ -297,3 +297,15 @@ export function changedError(url) {
       'the new one, and try again.',
   );
 }
+
+/**
+ * Returns the error of a file that was replaced once while it was being loaded.
+ *
+ * @param {string} url
+ */
+export function replacedError(url) {
+  return new SiskinError(
+    'file_changed',
+    `The file at ${url} was replaced while it was being loaded. Try again.`,
+  );
+}

@@ -4,12 +4,12 @@
  */
 import { Download } from './download.js';
 import { SiskinError, abortedError } from '../errors.js';
-import { HttpError } from './http.js';
+import { HttpError, replacedError } from './http.js';
 import { ifUnlocked, withLock } from '../storage/locks.js';
 import { fetchManifest, isManifest } from './manifest.js';
 import { CHUNK_BYTES, PARTS_PER_CHUNK, folderOf, partCount } from './record.js';
 import { Sha256 } from './sha256.js';
-import { PartStore, replacedError } from './part_store.js';
+import { PartStore } from './part_store.js';
 import { openStore } from '../storage/store.js';
 
 /** @import { UrlSource } from '../protocol.js' */
@@ -48,7 +48,7 @@ export class ModelFile {
   #free_buffers = [];
   /** @type {Promise<void> | undefined} */
   #fetching;
-  /** `#failing` is true from a download's error until its clean-up is done and `#failure` is set. */
+  /** `#failing` is true from a download's error until the clean-up after it sets `#failure`. */
   #failing = false;
   /** @type {unknown} */
   #failure;

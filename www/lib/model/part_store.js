@@ -3,6 +3,7 @@
  * arrive from a download or from another tab.
  */
 import { SiskinError, throwIfAborted } from '../errors.js';
+import { replacedError } from './http.js';
 import { isManifest } from './manifest.js';
 import {
   PARTS_PER_CHUNK,
@@ -391,12 +392,4 @@ export class PartStore {
     }
     this.notify();
   }
-}
-
-/** @param {string} url */
-export function replacedError(url) {
-  return new SiskinError(
-    'file_changed',
-    `The file at ${url} was replaced while it was being loaded. Try again.`,
-  );
 }

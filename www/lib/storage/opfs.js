@@ -168,8 +168,8 @@ function writeSync(file, bytes) {
 
 /**
  * @param {FileSystemFileHandle} handle
- * @param {Uint8Array<ArrayBuffer>} bytes are written to a temporary file, which replaces the file when it
- *   is closed
+ * @param {Uint8Array<ArrayBuffer>} bytes are written to a temporary file, which replaces the file
+ *   when it is closed
  */
 async function replace(handle, bytes) {
   const file = await handle.createWritable();
