@@ -266,7 +266,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
     }
   });
 
-  test('no_simd: without SIMD a browser is refused, without relaxed SIMD it gets simd', async () => {
+  test('no_simd: a browser without SIMD is refused, one with plain SIMD gets simd', async () => {
     const result = await page.evaluate(async (url) => {
       const { startEngine } = await import('/lib/engine/wasm_build.js');
       const validate = WebAssembly.validate;

@@ -1,7 +1,6 @@
 /** This module is the bench page: it measures one model on the visitor's machine. */
-import { Siskin, SiskinError, offline } from '../lib/index.js';
-import { explain } from './advice.js';
-import { skipLink, themeButton } from './page_frame.js';
+import { Siskin, SiskinError } from '../lib/index.js';
+import { fillErrorCard, filePicker, startPage } from './page_frame.js';
 import { announce, byId, copyButton, element } from './dom.js';
 import { cell, figuresOf, markdownTable, rowsOf } from './figures.js';
 import { describeBackend, formatBytes, formatCount } from './format.js';
@@ -185,10 +184,7 @@ function finish(run) {
 
 /** @param {unknown} error */
 function fail(error) {
-  const { code, title, message } = explain(error);
-  byId('bench-error-title').textContent = title;
-  byId('bench-error-message').textContent = message;
-  byId('bench-error-code').textContent = code;
+  fillErrorCard('bench-error', error);
   byId('bench-error').hidden = false;
 }
 
@@ -209,17 +205,11 @@ function browserName(agent) {
   return 'Unknown browser';
 }
 
-const file_input = /** @type {HTMLInputElement} */ (byId('file-input'));
-byId('file-button').addEventListener('click', () => file_input.click());
-file_input.addEventListener('change', () => {
-  const file = file_input.files?.[0];
-  file_input.value = '';
-  if (file && !running) void measure({ source: file, name: file.name });
+filePicker((file) => {
+  if (!running) void measure({ source: file, name: file.name });
 });
 byId('cancel-button').addEventListener('click', () => running?.abort());
-offline.register({ url: '../sw.js' }).catch(() => {});
-themeButton();
-skipLink(() => byId('main'));
+startPage(() => byId('main'));
 
 const models = await offeredModels();
 byId('models').replaceChildren(...modelChoices(models, ''));

@@ -1,6 +1,6 @@
 /** This module is the demo page: it loads a model and chats with it. */
-import { Siskin, SiskinError, offline } from '../lib/index.js';
-import { dropZone, skipLink, themeButton } from './page_frame.js';
+import { Siskin, SiskinError } from '../lib/index.js';
+import { dropZone, startPage } from './page_frame.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { announce, byId } from './dom.js';
@@ -178,10 +178,6 @@ byId('model-button').addEventListener('click', changeModel);
 addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && answering && !settings.open) answering.abort();
 });
-// Without a service worker the page has fewer threads and does not work offline; all else is the
-// same.
-offline.register({ url: '../sw.js' }).catch(() => {});
-themeButton();
-skipLink(() => (siskin && !byId('chat').hidden ? byId('prompt') : byId('main')));
+startPage(() => (siskin && !byId('chat').hidden ? byId('prompt') : byId('main')));
 dropZone((file) => card.choose({ name: file.name, source: file }));
 await card.list();

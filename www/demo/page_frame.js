@@ -1,10 +1,29 @@
 /**
- * This module is the page's frame: the theme button, the skip link, dropped files, and the icons.
+ * This module holds what the chat page and the bench page share: the theme button, the skip link,
+ * the service worker, files that are picked or dropped, and the card with an error.
  */
+import { offline } from '../lib/index.js';
+import { explain } from './advice.js';
 import { byId } from './dom.js';
 
+/**
+ * Sets up the parts that every page has.
+ *
+ * @param {() => HTMLElement} skipTarget returns what the skip link leads to
+ */
+export function startPage(skipTarget) {
+  // Without a service worker the page has fewer threads and does not work offline; all else is the
+  // same.
+  offline.register({ url: '../sw.js' }).catch(() => {});
+  themeButton();
+  byId('skip').addEventListener('click', (event) => {
+    event.preventDefault();
+    skipTarget().focus();
+  });
+}
+
 /** Lets the theme button switch between the system's theme and the other one. */
-export function themeButton() {
+function themeButton() {
   const button = byId('theme-button');
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const root = document.documentElement;
@@ -26,11 +45,34 @@ export function themeButton() {
   label();
 }
 
-/** @param {() => HTMLElement} target what is worth skipping to now */
-export function skipLink(target) {
-  byId('skip').addEventListener('click', (event) => {
-    event.preventDefault();
-    target().focus();
+/**
+ * Shows an error in a card's elements.
+ *
+ * @param {string} card the card's id
+ * @param {unknown} error
+ * @returns {string} the error's code
+ */
+export function fillErrorCard(card, error) {
+  const { code, title, message } = explain(error);
+  byId(`${card}-title`).textContent = title;
+  byId(`${card}-message`).textContent = message;
+  byId(`${card}-code`).textContent = code;
+  return code;
+}
+
+/**
+ * Lets the file button open a file.
+ *
+ * @param {(file: File) => void} onFile
+ */
+export function filePicker(onFile) {
+  const input = /** @type {HTMLInputElement} */ (byId('file-input'));
+  byId('file-button').addEventListener('click', () => input.click());
+  input.addEventListener('change', () => {
+    const file = input.files?.[0];
+    // The same file can be picked again.
+    input.value = '';
+    if (file) onFile(file);
   });
 }
 

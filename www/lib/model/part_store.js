@@ -2,7 +2,7 @@
  * This module tracks which parts of a model are in the store: its record and its parts, as they
  * arrive from a download or from another tab.
  */
-import { SiskinError, throwIfAborted } from '../errors.js';
+import { throwIfAborted } from '../errors.js';
 import { replacedError } from './http.js';
 import { isManifest } from './manifest.js';
 import {
@@ -19,6 +19,7 @@ import { sha256 } from './sha256.js';
 import { StoreWriter } from './store_writer.js';
 
 /** @import { DownloadTarget } from './download_target.js' */
+/** @import { SiskinError } from '../errors.js' */
 /** @import { UrlSource } from '../protocol.js' */
 /** @import { ModelRecord } from './record.js' */
 /** @import { Store } from '../storage/store.js' */
