@@ -1,11 +1,18 @@
 // This module holds what the browser tests share: the server, the browser, pages that collect
 // errors, and what to skip.
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CHROMIUM, SOFTWARE_GPU, launchChromium } from '../../../scripts/chromium.mjs';
+import {
+  CHROMIUM,
+  SOFTWARE_GPU,
+  SWITCHES,
+  launchChromium,
+  playwright,
+} from '../../../scripts/chromium.mjs';
 import { startServer } from '../../../scripts/serve.mjs';
 
 export { SOFTWARE_GPU };
@@ -49,12 +56,60 @@ export function cannotRun(...needs) {
  */
 async function newPage(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+  return watchedPage(context);
+}
+
+async function watchedPage(context) {
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   return { context, page, complaints };
+}
+
+/**
+ * Returns why extensions cannot be tested here, or false if they can.
+ *
+ * @param {...string} needs as for `cannotRun`
+ */
+export function cannotRunExtension(...needs) {
+  const missing = cannotRun(...needs);
+  if (missing) return missing;
+  const version = execFileSync(CHROMIUM, ['--version'], { encoding: 'utf8', stdio: 'pipe' });
+  return version.includes('Google Chrome')
+    ? 'SKIPPED: Google Chrome takes no extensions from its command line, Chromium does'
+    : false;
+}
+
+/**
+ * Opens a page of an extension in a Chromium of its own.
+ *
+ * @param {string} folder the unpacked extension, which must have a service worker
+ * @param {string} path of the page
+ */
+export async function openExtension(folder, path) {
+  const profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
+  const context = await playwright().launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    headless: false,
+    args: [...SWITCHES, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`],
+  });
+  const stop = async () => {
+    await context.close();
+    await rm(profile, { recursive: true, force: true });
+  };
+  try {
+    const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
+    const opened = await watchedPage(context);
+    const requests = [];
+    opened.page.on('request', (request) => requests.push(request.url()));
+    await opened.page.goto(new URL(path, worker.url()).href);
+    return { ...opened, requests, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /**
