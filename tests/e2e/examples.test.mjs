@@ -21,7 +21,7 @@ const run = promisify(execFile);
 /** This chat model writes nonsense, and is small enough to be part of the repository. */
 const CHAT_TINY = join(ROOT, 'tests/fixtures/models/chat-tiny.gguf');
 
-/** Copies an example into a folder of its own, so that what it builds does not mix with the sources. */
+/** Copies an example without what was built in it into a folder of its own. */
 async function copyExample(name) {
   const folder = await mkdtemp(join(tmpdir(), `siskin-${name}-`));
   const built = /\/(node_modules|dist|siskin|models|public)$/;

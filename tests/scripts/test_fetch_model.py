@@ -1,4 +1,4 @@
-"""The model fetcher against a server that drops, lies and refuses. Nothing leaves this machine."""
+"""These tests run the model fetcher against a local server that drops, lies and refuses."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,8 @@ CONTENT = bytes(range(256)) * 1000
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT at /good; at /drop hangs up after 100,000 bytes of each answer; at /short serves another file; else 404."""
+    """Serves CONTENT at /good and another file at /short, drops the connection at /drop after 100,000
+    bytes of each response, and answers 404 elsewhere."""
 
     requests = []
 
@@ -69,7 +70,7 @@ class FetchModel(unittest.TestCase):
         return entry | {"url": f"http://127.0.0.1:{self.server.server_port}{path}"} | more
 
     def run_main(self, *entries, names=("model",)):
-        """stdout, stderr and what main exits with."""
+        """Returns stdout, stderr and the exit status of main."""
         self.catalog.write_text(json.dumps(entries))
         out, err, code = io.StringIO(), io.StringIO(), None
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), unittest.mock.patch.object(fetch_model, "CATALOGS", [self.catalog]):
