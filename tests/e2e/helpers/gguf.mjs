@@ -39,10 +39,10 @@ export function tinyGguf(metadata) {
  * @param {Buffer | Uint8Array} file a GGUF model of the llama architecture, which is changed
  * @param {number} layers
  */
-export function setBlocks(file, blocks) {
+export function setLayerCount(file, layers) {
   // The metadata entry is the key, its type (u32) and its value.
   const key = 'llama.block_count';
   const at = Buffer.from(file.buffer, file.byteOffset, 1 << 16).indexOf(key);
-  new DataView(file.buffer, file.byteOffset).setUint32(at + key.length + 4, blocks, true);
+  new DataView(file.buffer, file.byteOffset).setUint32(at + key.length + 4, layers, true);
   return file;
 }
