@@ -56,6 +56,8 @@ pub(super) enum Input<'a> {
     Tokens(&'a [u32]),
     /// The step evaluates the token that the step before sampled on the device.
     Sampled,
+    /// The step continues with the activations that an interrupted one left.
+    Interrupted,
 }
 
 /// Holds a step that was interrupted between two layers.
@@ -233,13 +235,13 @@ impl<B: Backend> Model<B> {
             .filter(|step| step.tokens == tokens)
             .map_or(0, |step| step.layers_done);
         self.ahead.end();
-        let layers_done = self.record(
-            Input::Tokens(tokens),
-            self.cached_tokens,
-            first_layer,
-            rows,
-            pause,
-        );
+        let input = match first_layer {
+            0 => Input::Tokens(tokens),
+            _ => Input::Interrupted,
+        };
+        let layers = first_layer..self.weights.layers.len();
+        let recorded = self.record(input, self.cached_tokens, layers, rows, pause);
+        let layers_done = first_layer + recorded;
         if layers_done < self.weights.layers.len() {
             self.interrupted = Some(InterruptedStep {
                 tokens: tokens.to_vec(),
@@ -251,13 +253,33 @@ impl<B: Backend> Model<B> {
         layers_done
     }
 
-    /// Records the layers from `first_layer` on for `input`, whose first token is at `position`,
-    /// and the logits of `rows`. Returns the number of layers that are done.
+    /// Evaluates a token at position 0 through `layers`, which may repeat, and reads the logits
+    /// after it. The KV cache counts as empty afterwards. This serves to time layers: the logits are
+    /// not checked.
+    ///
+    /// # Errors
+    ///
+    /// Those of the GPU.
+    pub(crate) async fn forward_layers(
+        &mut self,
+        token: u32,
+        layers: impl IntoIterator<Item = usize>,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        self.truncate(0);
+        let input = Input::Tokens(&[token]);
+        self.record(input, 0, layers, Some(Rows::Last), &mut || false);
+        self.backend.read(&mut self.step, logits).await
+    }
+
+    /// Records `layers`, one after the other, for `input`, whose first token is at `position`, and
+    /// then the logits of `rows`. Returns the number of layers that were recorded: fewer than all
+    /// where `pause` said so between two of them.
     pub(super) fn record(
         &mut self,
         input: Input,
         position: usize,
-        first_layer: usize,
+        layers: impl IntoIterator<Item = usize>,
         rows: Option<Rows>,
         pause: &mut impl FnMut() -> bool,
     ) -> usize {
@@ -272,16 +294,16 @@ impl<B: Backend> Model<B> {
         } = self;
         let eps = config.rms_eps;
         match input {
-            Input::Tokens(tokens) if first_layer == 0 => {
-                backend.embed(step, &weights.token_embd, tokens, position)
-            }
-            Input::Tokens(_) => {}
+            Input::Tokens(tokens) => backend.embed(step, &weights.token_embd, tokens, position),
             Input::Sampled => backend.embed_sampled(step, &weights.token_embd, position),
+            Input::Interrupted => {}
         }
-        if first_layer == 0 {
+        if !matches!(input, Input::Interrupted) {
             backend.tap(step, None, "token_embd");
         }
-        for (i, w) in weights.layers.iter().enumerate().skip(first_layer) {
+        let (mut layers, mut recorded) = (layers.into_iter().peekable(), 0);
+        while let Some(i) = layers.next() {
+            let w = &weights.layers[i];
             let input = AttentionInput {
                 norm: &w.attn_norm,
                 q: &w.attn_q,
@@ -299,22 +321,20 @@ impl<B: Backend> Model<B> {
             backend.tap(step, Some(i), "attn");
             backend.project_add(step, &w.attn_output);
             backend.tap(step, Some(i), "attn_output");
-            backend.feed_forward(
-                step,
-                &FeedForward {
-                    norm: &w.ffn_norm,
-                    gate: &w.ffn_gate,
-                    up: &w.ffn_up,
-                    activation: config.activation,
-                    eps,
-                },
-            );
+            let feed_forward = FeedForward {
+                norm: &w.ffn_norm,
+                gate: &w.ffn_gate,
+                up: &w.ffn_up,
+                activation: config.activation,
+                eps,
+            };
+            backend.feed_forward(step, &feed_forward);
             backend.tap(step, Some(i), "ffn_up");
             backend.project_add(step, &w.ffn_down);
             backend.tap(step, Some(i), "ffn_down");
-            let layers_done = i + 1;
-            if layers_done < weights.layers.len() && pause() {
-                return layers_done;
+            recorded += 1;
+            if layers.peek().is_some() && pause() {
+                return recorded;
             }
         }
         if let Some(rows) = rows {
@@ -326,6 +346,6 @@ impl<B: Backend> Model<B> {
                 rows,
             );
         }
-        weights.layers.len()
+        recorded
     }
 }

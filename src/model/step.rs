@@ -89,10 +89,12 @@ impl<B: Backend> Model<B> {
             .min(1 + sampler.more().min(free_tokens))
             .max(1);
         while self.ahead.unread_steps < max_steps {
+            let position = self.cached_tokens + self.ahead.unread_steps - 1;
+            let layers = 0..self.config.dims.layers;
             self.record(
                 Input::Sampled,
-                self.cached_tokens + self.ahead.unread_steps - 1,
-                0,
+                position,
+                layers,
                 Some(Rows::Last),
                 &mut || false,
             );

@@ -56,15 +56,20 @@ pub struct Layer<Buf> {
 pub const ROPE_FREQS: &str = "rope_freqs.weight";
 
 /// Describes a tensor that the forward pass uses.
-struct Expected {
-    name: String,
-    rows: usize,
-    cols: usize,
-    optional: bool,
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// Is GGUF's name of the tensor.
+    pub name: String,
+    /// Counts the rows; a vector has one.
+    pub rows: usize,
+    /// Counts the columns.
+    pub cols: usize,
+    /// Tells whether a file may do without the tensor.
+    pub optional: bool,
 }
 
 /// Lists the tensors of a model with this config.
-fn expected(config: &ModelConfig) -> Vec<Expected> {
+pub fn expected(config: &ModelConfig) -> Vec<Expected> {
     let dims = &config.dims;
     let (vocab, embedding, feed_forward) = (dims.vocab, dims.embedding, dims.feed_forward);
     let (q, kv) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);

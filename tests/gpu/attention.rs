@@ -444,8 +444,7 @@ pub async fn what_no_kernel_takes_is_told(options: GpuOptions) {
             },
             1,
         )
-        .err()
-        .expect("80 is no multiple of 32");
+        .expect_err("80 is no multiple of 32");
     assert_eq!(error.code, Code::GpuUnsupported);
     assert!(error.message.contains("q8_0"), "{error}");
     assert!(
