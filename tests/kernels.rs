@@ -1,4 +1,5 @@
-//! The CPU's kernels against plain arithmetic in f64. `tests/web.rs` runs the same in a browser.
+//! The CPU's kernels are compared with plain arithmetic in f64. `tests/web.rs` runs the same tests
+//! in a browser.
 
 #[path = "kernels/attention.rs"]
 mod attention;
