@@ -41,7 +41,7 @@ const MAX_LINES: usize = 400;
 const MAX_COLUMNS: usize = 100;
 
 struct Source {
-    /// The path from `src`, such as "text/template.rs".
+    /// Holds the path from `src`, such as "text/template.rs".
     path: String,
     text: String,
 }
@@ -107,11 +107,11 @@ fn spread<'a>(text: &'a str, before: &str, uses: &mut Vec<String>) -> &'a str {
     }
 }
 
-/// The modules of the crate, with what each one imports.
+/// Holds the modules of the crate, with what each one imports.
 struct Modules {
-    /// Each module's file, by the module's path.
+    /// Maps each module's path to its file.
     files: BTreeMap<String, String>,
-    /// Whole paths of imported names, by module and name.
+    /// Maps module and imported name to the whole path.
     imports: BTreeMap<(String, String), String>,
 }
 

@@ -11,7 +11,7 @@ use siskin::text::prompt::chat_tokens;
 use siskin::text::template::ChatTemplate;
 use siskin::text::tokenizer::{Special, Tokenizer};
 
-/// The models, each with the name of its template among the goldens.
+/// Holds the models, each with the name of its template among the goldens.
 const MODELS: [(&str, &str); 4] = [
     ("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "qwen2.5"),
     ("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2"),

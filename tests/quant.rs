@@ -104,7 +104,7 @@ fn sizes_and_numbers() {
 
 #[test]
 fn scales_that_are_not_finite_are_seen() {
-    // The offsets in bytes of the f16 scales and minimums in a format's block.
+    // Holds the offsets in bytes of the f16 scales and minimums in a format's block.
     let scales: [(DType, &[usize]); 10] = [
         (DType::Q4_0, &[0]),
         (DType::Q4_1, &[0, 2]),

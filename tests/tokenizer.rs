@@ -30,7 +30,7 @@ struct Golden {
     text: String,
     /// The ids with control tokens read as plain text.
     ids: Vec<u32>,
-    /// The ids with control tokens parsed.
+    /// Holds the ids with control tokens parsed.
     ids_special: Vec<u32>,
 }
 
@@ -124,7 +124,7 @@ fn long_texts_encode_in_time() {
 #[derive(Deserialize)]
 struct Split {
     text: String,
-    /// The lengths of the pieces in characters, for each pre-tokenizer.
+    /// Holds the lengths of the pieces in characters, for each pre-tokenizer.
     #[serde(flatten)]
     pieces: HashMap<String, Vec<usize>>,
 }
@@ -402,8 +402,8 @@ fn broken_vocabularies_are_errors() {
     }
 }
 
-/// Token texts that make careless code fail: empty, one character, half an escape, spaces, control
-/// tokens within control tokens.
+/// Careless code fails with these token texts: empty, one character, half an escape, spaces,
+/// control tokens within control tokens.
 const TEXTS: &[&str] = &[
     "",
     "a",

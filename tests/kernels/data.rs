@@ -1,4 +1,4 @@
-//! Weights and activations for the kernels' tests, ordinary and extreme ones.
+//! The kernels' tests get weights and activations here, ordinary and extreme ones.
 
 pub use super::random::Random;
 use half::{bf16, f16};
@@ -64,7 +64,7 @@ pub fn random_blocks(dtype: DType, weights: usize, random: &mut Random) -> Vec<u
 /// A matrix as a backend holds it, and as the plain loops read it.
 pub struct Matrix<Buf> {
     pub weight: Weight<Buf>,
-    /// The values `[rows, cols]` of `DType::dequantize`.
+    /// Holds the values `[rows, cols]` of `DType::dequantize`.
     pub values: Vec<f32>,
     /// The sums `[rows, cols]` of the magnitudes of the two parts that each value is the difference
     /// of.

@@ -18,7 +18,7 @@ const EPS: f64 = f32::EPSILON as f64 / 2.0;
 /// Rounding to f16 changes a number by at most this share, and subnormal ones by at most
 /// `F16_STEP`.
 const F16_EPS: f64 = 1.0 / 2048.0;
-/// Half the distance of subnormal f16: 2^-25.
+/// Rounding to a subnormal f16 changes a number by at most 2^-25.
 const F16_STEP: f64 = 1.0 / 33_554_432.0;
 
 fn rows() -> &'static [usize] {

@@ -301,7 +301,7 @@ fn exponentials_are_close() {
 /// The operands of a kernel that runs every vector operation.
 struct Operations {
     bytes: [[u8; 16]; 2],
-    /// Activations, of which the operations take four at a time.
+    /// Holds activations, of which the operations take four at a time.
     signed: [i8; 16],
     floats: [[f32; 4]; 3],
     halves: [u16; 4],
