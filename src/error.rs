@@ -16,7 +16,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// The kind of error. A code never changes its meaning between releases.
+    /// Holds the kind of error. A code never changes its meaning between releases.
     pub code: Code,
     /// A sentence for people that says what went wrong and what to do.
     pub message: String,
@@ -24,12 +24,12 @@ pub struct Error {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// Every way in which Siskin fails.
+        /// Names every way in which Siskin fails.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
-            /// Every code.
+            /// Lists every code.
             pub const ALL: &[Code] = &[$(Code::$name,)*];
 
             /// Returns the name that JavaScript sees as `SiskinError.code`.

@@ -1,4 +1,4 @@
-//! Weights: their shapes, wherever their bytes live.
+//! A weight has a shape, wherever its bytes live.
 
 use crate::quant::DType;
 
@@ -8,9 +8,9 @@ use crate::quant::DType;
 pub struct Weight<Buf> {
     /// The data type in the file; `buf` may be laid out otherwise.
     pub dtype: DType,
-    /// The number of rows.
+    /// Counts the rows.
     pub rows: usize,
-    /// The number of columns.
+    /// Counts the columns.
     pub cols: usize,
     /// The values, wherever and however the backend keeps them.
     pub buf: Buf,

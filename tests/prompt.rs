@@ -1,4 +1,4 @@
-//! Prompts: only the template writes control tokens, and all other text is encoded as ever.
+//! In a prompt only the template writes control tokens, and all other text is encoded as ever.
 
 mod support;
 
@@ -8,7 +8,7 @@ use siskin::text::prompt::chat_tokens;
 use siskin::text::template::ChatTemplate;
 use siskin::text::tokenizer::{Special, Tokenizer};
 
-/// Models with their template's name among the goldens.
+/// Holds the models, each with the name of its template among the goldens.
 const MODELS: [(&str, &str); 4] = [
     ("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "qwen2.5"),
     ("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2"),

@@ -19,22 +19,22 @@ use sampling::{SampledToken, TokenSampler};
 /// Weights are written in groups of this number of rows, which a backend may interleave.
 pub const GROUP_ROWS: usize = 8;
 
-/// The dimensions of a model's activations.
+/// Holds the dimensions of a model's activations.
 #[derive(Clone, Debug)]
 pub struct Dims {
     /// The length of the embedding, which is that of the residual stream.
     pub embedding: usize,
-    /// The number of query heads.
+    /// Counts the query heads.
     pub heads: usize,
     /// The number of key-value heads, which query heads share (GQA).
     pub kv_heads: usize,
-    /// The length of a head.
+    /// Holds the length of a head.
     pub head_dim: usize,
-    /// The length of the feed-forward network's hidden activations.
+    /// Holds the length of the feed-forward network's hidden activations.
     pub feed_forward: usize,
-    /// The number of tokens in the vocabulary.
+    /// Counts the tokens in the vocabulary.
     pub vocab: usize,
-    /// The number of layers.
+    /// Counts the layers.
     pub layers: usize,
 }
 
@@ -50,13 +50,13 @@ pub enum RopePairs {
 /// Rotary position embedding: pair `i` at position `p` is rotated by `p * frequencies[i]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rope {
-    /// Which elements form a pair.
+    /// Says which elements form a pair.
     pub pairs: RopePairs,
     /// The radians of each pair for one position, `[rotated dimensions / 2]`; scaling is folded in.
     pub frequencies: Vec<f32>,
 }
 
-/// The activation function of the feed-forward network.
+/// Names the activation function of the feed-forward network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// The function is `x * sigmoid(x)`.
@@ -65,37 +65,37 @@ pub enum Activation {
 
 /// The weights of a layer that [`Backend::attention_input`] needs.
 pub struct AttentionInput<'a, Buf> {
-    /// The weight of the norm before attention.
+    /// Holds the weight of the norm before attention.
     pub norm: &'a Weight<Buf>,
-    /// The query projection `[heads * head_dim, embedding]`.
+    /// Holds the query projection `[heads * head_dim, embedding]`.
     pub q: &'a Weight<Buf>,
-    /// The key projection `[kv_heads * head_dim, embedding]`.
+    /// Holds the key projection `[kv_heads * head_dim, embedding]`.
     pub k: &'a Weight<Buf>,
-    /// The value projection `[kv_heads * head_dim, embedding]`.
+    /// Holds the value projection `[kv_heads * head_dim, embedding]`.
     pub v: &'a Weight<Buf>,
-    /// The bias of the queries.
+    /// Holds the bias of the queries.
     pub q_bias: Option<&'a Weight<Buf>>,
-    /// The bias of the keys.
+    /// Holds the bias of the keys.
     pub k_bias: Option<&'a Weight<Buf>>,
-    /// The bias of the values.
+    /// Holds the bias of the values.
     pub v_bias: Option<&'a Weight<Buf>>,
-    /// The rotary position embedding of queries and keys.
+    /// Holds the rotary position embedding of queries and keys.
     pub rope: &'a Rope,
-    /// The epsilon of the norm.
+    /// Holds the epsilon of the norm.
     pub eps: f32,
 }
 
 /// The weights of a layer that [`Backend::feed_forward`] needs.
 pub struct FeedForward<'a, Buf> {
-    /// The weight of the norm before the network.
+    /// Holds the weight of the norm before the network.
     pub norm: &'a Weight<Buf>,
-    /// The gate projection `[feed_forward, embedding]`.
+    /// Holds the gate projection `[feed_forward, embedding]`.
     pub gate: &'a Weight<Buf>,
-    /// The up projection `[feed_forward, embedding]`.
+    /// Holds the up projection `[feed_forward, embedding]`.
     pub up: &'a Weight<Buf>,
-    /// The activation function of the gate.
+    /// Holds the activation function of the gate.
     pub activation: Activation,
-    /// The epsilon of the norm.
+    /// Holds the epsilon of the norm.
     pub eps: f32,
 }
 
@@ -113,11 +113,11 @@ pub fn tap_name(layer: Option<usize>, name: &str) -> String {
     layer.map_or_else(|| name.to_owned(), |layer| format!("blk.{layer}.{name}"))
 }
 
-/// A backend: the arithmetic of a decoder on one kind of device.
+/// Does the arithmetic of a decoder on one kind of device.
 pub trait Backend {
     /// A weight's bytes, laid out as this backend's kernels take them.
     type Buf;
-    /// The KV cache: keys and values of every layer and position, f16.
+    /// Holds the KV cache: keys and values of every layer and position, f16.
     type Cache;
     /// The activations of one step: the residual stream `x [tokens, embedding]` and what is derived
     /// from it.

@@ -45,21 +45,21 @@ impl SamplingParams {
     }
 }
 
-/// A token that a device chose.
+/// Holds a token that a device chose.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampledToken {
-    /// The token's id.
+    /// Holds the token's id.
     pub token: u32,
-    /// The log probabilities, if [`TokenSampler::top_logprobs`] asks for them.
+    /// Holds the log probabilities, if [`TokenSampler::top_logprobs`] asks for them.
     pub logprobs: Option<Logprobs>,
 }
 
-/// Log probabilities: natural logarithms, before penalties, temperature and filters.
+/// Holds log probabilities: natural logarithms, before penalties, temperature and filters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logprobs {
     /// The log probability of the token that was chosen.
     pub chosen: f32,
-    /// The likeliest tokens with their log probabilities, the likeliest first.
+    /// Holds the likeliest tokens with their log probabilities, the likeliest first.
     pub top: Vec<(u32, f32)>,
 }
 
@@ -67,7 +67,7 @@ pub struct Logprobs {
 /// token 32 j + i.
 pub type Mask = Vec<u32>;
 
-/// A sampler that chooses tokens one after another.
+/// Chooses tokens one after another.
 ///
 /// A device asks it for parameters, penalties and random numbers, and does with them what
 /// [`TokenSampler::choose`] does on the host, but for rounding.

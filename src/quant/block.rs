@@ -1,6 +1,7 @@
 //! What all formats share: the traits of a block, and a block's weights as integers with scales.
 
-/// `LEN` weights as they lie in a file: plain bytes at any address, scales and packed integers.
+/// Holds `LEN` weights as they lie in a file: plain bytes at any address, scales and packed
+/// integers.
 pub trait Block<const LEN: usize>: bytemuck::Pod {
     /// Unpacks the block's weights, in order.
     fn dequantize(&self, out: &mut [f32; LEN]);
@@ -27,9 +28,9 @@ pub trait QuantizedBlock<const GROUPS: usize>: bytemuck::Pod {
 /// Every quantized format unpacks to this one form, so that a backend repacks them all alike.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quants {
-    /// The integers, in the order of the weights.
+    /// Holds the integers, in the order of the weights.
     pub q: [i8; 32],
-    /// The scales of weights 0 to 15 and 16 to 31.
+    /// Holds the scales of weights 0 to 15 and 16 to 31.
     pub scale: [f32; 2],
     /// What is subtracted from weights 0 to 15 and 16 to 31; 0 in a symmetric format.
     pub minimum: [f32; 2],

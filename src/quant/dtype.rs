@@ -13,7 +13,7 @@ use super::q5_k::BlockQ5K;
 use super::q6_k::BlockQ6K;
 use super::q8_0::BlockQ8_0;
 
-/// The data type of a tensor in a GGUF file, under ggml's name.
+/// Names the data type of a tensor in a GGUF file by ggml's name.
 ///
 /// ```
 /// use siskin::quant::DType;
@@ -29,31 +29,31 @@ use super::q8_0::BlockQ8_0;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
-    /// IEEE 754 floats of 32 bits.
+    /// Weights are IEEE 754 floats of 32 bits.
     F32,
-    /// IEEE 754 floats of 16 bits.
+    /// Weights are IEEE 754 floats of 16 bits.
     F16,
-    /// The upper 16 bits of floats of 32 bits ("brain floats").
+    /// Weights are the upper 16 bits of floats of 32 bits ("brain floats").
     BF16,
-    /// 4 bits a weight around zero, a scale for 32 weights.
+    /// Weights have 4 bits around zero; 32 of them share a scale.
     Q4_0,
-    /// 4 bits a weight above a minimum, a scale for 32 weights.
+    /// Weights have 4 bits above a minimum; 32 of them share a scale.
     Q4_1,
-    /// 5 bits a weight around zero, a scale for 32 weights.
+    /// Weights have 5 bits around zero; 32 of them share a scale.
     Q5_0,
-    /// 5 bits a weight above a minimum, a scale for 32 weights.
+    /// Weights have 5 bits above a minimum; 32 of them share a scale.
     Q5_1,
-    /// 8 bits a weight around zero, a scale for 32 weights.
+    /// Weights have 8 bits around zero; 32 of them share a scale.
     Q8_0,
-    /// 2 bits a weight above minimums, 16 scales for 256 weights.
+    /// Weights have 2 bits above minimums; 256 of them share 16 scales.
     Q2K,
-    /// 3 bits a weight around zero, 16 scales for 256 weights.
+    /// Weights have 3 bits around zero; 256 of them share 16 scales.
     Q3K,
-    /// 4 bits a weight above minimums, 8 scales for 256 weights.
+    /// Weights have 4 bits above minimums; 256 of them share 8 scales.
     Q4K,
-    /// 5 bits a weight above minimums, 8 scales for 256 weights.
+    /// Weights have 5 bits above minimums; 256 of them share 8 scales.
     Q5K,
-    /// 6 bits a weight around zero, 16 scales for 256 weights.
+    /// Weights have 6 bits around zero; 256 of them share 16 scales.
     Q6K,
 }
 
@@ -211,7 +211,7 @@ type QuantizeFn = fn(&[f32], &mut Vec<u8>) -> Option<()>;
 
 type QuantsFn = fn(&[u8], &mut [Quants]);
 
-/// A format as a table row: its block type's sizes and functions, without the block type.
+/// Holds a format as a table row: its block type's sizes and functions, without the block type.
 struct Format {
     ggml_type: u32,
     name: &'static str,

@@ -1,10 +1,10 @@
-//! F32, F16 and BF16: blocks of one weight, nothing packed. [`F16`] is also the type of every
-//! format's scales.
+//! F32, F16 and BF16 are blocks of one weight, in which nothing is packed. [`F16`] is also the type
+//! of every format's scales.
 
 use super::block::{Block, Quantize, block_bytes};
 use half::{bf16, f16};
 
-/// A half float, little-endian as in the file.
+/// Holds a half float, little-endian as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct F16(pub [u8; 2]);
@@ -43,7 +43,7 @@ impl Quantize<1> for F16 {
     }
 }
 
-/// The upper half of a float, little-endian as in the file.
+/// Holds the upper half of a float, little-endian as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct BF16(pub [u8; 2]);
@@ -65,7 +65,7 @@ impl Quantize<1> for BF16 {
     }
 }
 
-/// A float, little-endian as in the file.
+/// Holds a float, little-endian as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct F32(pub [u8; 4]);

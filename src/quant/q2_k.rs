@@ -1,4 +1,4 @@
-//! Q2_K: 256 weights of 2 bits in 16 groups, each with a 4-bit scale and a 4-bit minimum.
+//! Q2_K packs 256 weights of 2 bits in 16 groups, each with a 4-bit scale and a 4-bit minimum.
 
 use super::block::{QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -9,13 +9,13 @@ use super::floats::F16;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ2K {
-    /// The groups' scales (low nibbles) and minimums (high nibbles).
+    /// Holds the groups' scales (low nibbles) and minimums (high nibbles).
     pub scales: [u8; 16],
-    /// The integers of 2 bits.
+    /// Holds the integers of 2 bits.
     pub qs: [u8; 64],
-    /// The scale of the scales (ggml's super-scale).
+    /// Holds the scale of the scales (ggml's super-scale).
     pub d: F16,
-    /// The scale of the minimums.
+    /// Holds the scale of the minimums.
     pub dmin: F16,
 }
 block_bytes!(BlockQ2K, 84);

@@ -1,4 +1,4 @@
-//! Q3_K: 256 weights of 3 bits around zero in 16 groups, each with a 6-bit scale.
+//! Q3_K packs 256 weights of 3 bits around zero in 16 groups, each with a 6-bit scale.
 
 use super::block::{QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -9,13 +9,13 @@ use super::floats::F16;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ3K {
-    /// The high bit of each integer.
+    /// Holds the high bit of each integer.
     pub hmask: [u8; 32],
-    /// The low 2 bits of each integer.
+    /// Holds the low 2 bits of each integer.
     pub qs: [u8; 64],
-    /// The groups' scales, see [`BlockQ3K::scale`].
+    /// Holds the groups' scales, see [`BlockQ3K::scale`].
     pub scales: [u8; 12],
-    /// The scale of the scales (ggml's super-scale).
+    /// Holds the scale of the scales (ggml's super-scale).
     pub d: F16,
 }
 block_bytes!(BlockQ3K, 110);

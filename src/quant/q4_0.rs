@@ -1,4 +1,4 @@
-//! Q4_0: 32 weights of 4 bits around zero, one scale.
+//! Q4_0 packs 32 weights of 4 bits around zero, with one scale.
 
 use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -7,9 +7,9 @@ use super::floats::F16;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ4_0 {
-    /// The scale.
+    /// Holds the scale.
     pub d: F16,
-    /// The integers of 4 bits.
+    /// Holds the integers of 4 bits.
     pub qs: [u8; 16],
 }
 block_bytes!(BlockQ4_0, 18);

@@ -1,4 +1,4 @@
-//! Q4_1: 32 weights of 4 bits above a minimum, one scale.
+//! Q4_1 packs 32 weights of 4 bits above a minimum, with one scale.
 
 use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -8,11 +8,11 @@ use super::q4_0::{inverse_or_zero, nibble};
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ4_1 {
-    /// The scale.
+    /// Holds the scale.
     pub d: F16,
-    /// The minimum.
+    /// Holds the minimum.
     pub m: F16,
-    /// The integers of 4 bits.
+    /// Holds the integers of 4 bits.
     pub qs: [u8; 16],
 }
 block_bytes!(BlockQ4_1, 20);

@@ -1,4 +1,4 @@
-//! Q4_K: 256 weights of 4 bits in 8 groups, each with a 6-bit scale and a 6-bit minimum.
+//! Q4_K packs 256 weights of 4 bits in 8 groups, each with a 6-bit scale and a 6-bit minimum.
 
 use super::block::{QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -8,13 +8,13 @@ use super::floats::F16;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ4K {
-    /// The scale of the scales (ggml's super-scale).
+    /// Holds the scale of the scales (ggml's super-scale).
     pub d: F16,
-    /// The scale of the minimums.
+    /// Holds the scale of the minimums.
     pub dmin: F16,
-    /// The groups' scales and minimums, see [`scale_and_min`].
+    /// Holds the groups' scales and minimums, see [`scale_and_min`].
     pub scales: [u8; 12],
-    /// The integers of 4 bits.
+    /// Holds the integers of 4 bits.
     pub qs: [u8; 128],
 }
 block_bytes!(BlockQ4K, 144);

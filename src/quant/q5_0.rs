@@ -1,4 +1,4 @@
-//! Q5_0: 32 weights of 5 bits around zero, one scale.
+//! Q5_0 packs 32 weights of 5 bits around zero, with one scale.
 
 use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -9,11 +9,11 @@ use super::q4_0::{farthest_from_zero, inverse_or_zero};
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ5_0 {
-    /// The scale.
+    /// Holds the scale.
     pub d: F16,
-    /// The high bit of each integer.
+    /// Holds the high bit of each integer.
     pub qh: [u8; 4],
-    /// The low 4 bits of each integer.
+    /// Holds the low 4 bits of each integer.
     pub qs: [u8; 16],
 }
 block_bytes!(BlockQ5_0, 22);

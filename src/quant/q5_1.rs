@@ -1,4 +1,4 @@
-//! Q5_1: 32 weights of 5 bits above a minimum, one scale.
+//! Q5_1 packs 32 weights of 5 bits above a minimum, with one scale.
 
 use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -11,13 +11,13 @@ use super::q5_0::{pack, unpack};
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ5_1 {
-    /// The scale.
+    /// Holds the scale.
     pub d: F16,
-    /// The minimum.
+    /// Holds the minimum.
     pub m: F16,
-    /// The high bit of each integer.
+    /// Holds the high bit of each integer.
     pub qh: [u8; 4],
-    /// The low 4 bits of each integer.
+    /// Holds the low 4 bits of each integer.
     pub qs: [u8; 16],
 }
 block_bytes!(BlockQ5_1, 24);

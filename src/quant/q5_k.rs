@@ -1,4 +1,4 @@
-//! Q5_K: 256 weights of 5 bits in 8 groups, each with a 6-bit scale and a 6-bit minimum.
+//! Q5_K packs 256 weights of 5 bits in 8 groups, each with a 6-bit scale and a 6-bit minimum.
 
 use super::block::{QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -8,15 +8,15 @@ use super::q4_k::scale_and_min;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ5K {
-    /// The scale of the scales (ggml's super-scale).
+    /// Holds the scale of the scales (ggml's super-scale).
     pub d: F16,
-    /// The scale of the minimums.
+    /// Holds the scale of the minimums.
     pub dmin: F16,
-    /// The groups' scales and minimums, see [`scale_and_min`].
+    /// Holds the groups' scales and minimums, see [`scale_and_min`].
     pub scales: [u8; 12],
-    /// The high bit of each integer.
+    /// Holds the high bit of each integer.
     pub qh: [u8; 32],
-    /// The low 4 bits of each integer.
+    /// Holds the low 4 bits of each integer.
     pub qs: [u8; 128],
 }
 block_bytes!(BlockQ5K, 176);

@@ -1,4 +1,4 @@
-//! Q6_K: 256 weights of 6 bits around zero in 16 groups, each with an 8-bit scale.
+//! Q6_K packs 256 weights of 6 bits around zero in 16 groups, each with an 8-bit scale.
 
 use super::block::{QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -11,13 +11,13 @@ use super::floats::F16;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ6K {
-    /// The low 4 bits of each integer.
+    /// Holds the low 4 bits of each integer.
     pub ql: [u8; 128],
-    /// The high 2 bits of each integer.
+    /// Holds the high 2 bits of each integer.
     pub qh: [u8; 64],
-    /// The groups' scales.
+    /// Holds the groups' scales.
     pub scales: [i8; 16],
-    /// The scale of the scales (ggml's super-scale).
+    /// Holds the scale of the scales (ggml's super-scale).
     pub d: F16,
 }
 block_bytes!(BlockQ6K, 210);

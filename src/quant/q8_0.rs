@@ -1,4 +1,4 @@
-//! Q8_0: 32 weights of 8 bits around zero, one scale.
+//! Q8_0 packs 32 weights of 8 bits around zero, with one scale.
 
 use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
@@ -8,9 +8,9 @@ use super::q4_0::inverse_or_zero;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ8_0 {
-    /// The scale.
+    /// Holds the scale.
     pub d: F16,
-    /// The integers.
+    /// Holds the integers.
     pub qs: [i8; 32],
 }
 block_bytes!(BlockQ8_0, 34);

@@ -116,15 +116,18 @@ mod tests {
         let at = |seconds| strftime(format, seconds);
         assert_eq!(
             at(0),
-            "Thu Thursday Jan January 01 1 1970-01-01 00 12 12 001 01 00 AM 00 00:00:00 70 1970 % %q %"
+            "Thu Thursday Jan January 01 1 1970-01-01 00 12 12 001 01 00 AM 00 00:00:00 70 1970 \
+             % %q %"
         );
         assert_eq!(
             at(951_827_696),
-            "Tue Tuesday Feb February 29 29 2000-02-29 12 12 12 060 02 34 PM 56 12:34:56 00 2000 % %q %"
+            "Tue Tuesday Feb February 29 29 2000-02-29 12 12 12 060 02 34 PM 56 12:34:56 00 2000 \
+             % %q %"
         );
         assert_eq!(
             at(-1),
-            "Wed Wednesday Dec December 31 31 1969-12-31 23 11 11 365 12 59 PM 59 23:59:59 69 1969 % %q %"
+            "Wed Wednesday Dec December 31 31 1969-12-31 23 11 11 365 12 59 PM 59 23:59:59 69 1969 \
+             % %q %"
         );
     }
 }

@@ -184,7 +184,7 @@ fn python_method(
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
 }
 
-/// The message that a template passed to `raise_exception`.
+/// Holds the message that a template passed to `raise_exception`.
 #[derive(Debug)]
 struct Refusal(String);
 

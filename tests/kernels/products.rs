@@ -1,4 +1,4 @@
-//! Matrix products against plain loops in f64, in every format and at ragged shapes.
+//! Matrix products are compared with plain loops in f64, in every format and at ragged shapes.
 
 use super::support::data::{Matrix, Random, THOROUGH, activations, near, random_blocks};
 use siskin::{
@@ -8,16 +8,18 @@ use siskin::{
         pool::Pool,
         quantize::QuantizedActivations,
     },
-    quant::DType,
+    quant::{DType, Quants},
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A rounding of f32.
+/// Rounding to f32 changes a number by at most this share.
 const EPS: f64 = f32::EPSILON as f64 / 2.0;
-/// A rounding of f16, and half its smallest step.
-const HALF_EPS: f64 = 1.0 / 2048.0;
-const HALF_STEP: f64 = 1.0 / 33_554_432.0;
+/// Rounding to f16 changes a number by at most this share, and subnormal ones by at most
+/// `F16_STEP`.
+const F16_EPS: f64 = 1.0 / 2048.0;
+/// Rounding to a subnormal f16 changes a number by at most 2^-25.
+const F16_STEP: f64 = 1.0 / 33_554_432.0;
 
 fn rows() -> &'static [usize] {
     if THOROUGH {
@@ -43,7 +45,7 @@ fn tokens() -> &'static [usize] {
     if THOROUGH { &[1, 3, 4, 5, 9] } else { &[1, 5] }
 }
 
-/// Every format and shape, with random weights.
+/// Calls `check` for every format and shape, with random weights.
 fn each_matrix(check: impl Fn(DType, &Matrix<Buf>, &mut Random)) {
     let mut random = Random::new(1);
     for &dtype in DType::ALL {
@@ -91,7 +93,8 @@ fn outputs(matrix: &Matrix<Buf>, x: &[f32], tokens: usize) -> Vec<f32> {
 #[test]
 fn a_packed_row_is_the_formats_own() {
     each_matrix(|dtype, matrix, _| {
-        // These keep their scales as the file has them; the others round a product of two scales to f16.
+        // These formats keep their scales as the file has them; for the others a product of two
+        // scales is rounded to f16.
         let is_exact = matches!(
             dtype.name(),
             "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0"
@@ -106,11 +109,11 @@ fn a_packed_row_is_the_formats_own() {
                     f64::from(matrix.sizes[r * cols + k]),
                 );
                 let what = || format!("{} {rows} x {cols}, row {r}, column {k}", dtype.name());
-                // A level is at most 63 beside a scale, or 1 beside a minimum.
+                // The error of a scale counts up to 63 times (the integer), that of a minimum once.
                 let bound = if is_exact {
                     0.0
                 } else {
-                    size * (HALF_EPS + 4.0 * EPS) + 64.0 * HALF_STEP
+                    size * (F16_EPS + 4.0 * EPS) + 64.0 * F16_STEP
                 };
                 near(got, f64::from(expected), bound, &what);
             }
@@ -118,7 +121,7 @@ fn a_packed_row_is_the_formats_own() {
     });
 }
 
-/// The activations as the kernels see them.
+/// Returns the activations as the kernels see them.
 fn seen(x: &[f32], matrix: &Matrix<Buf>) -> Vec<f64> {
     if !matches!(matrix.weight.buf, Buf::Repacked(_)) {
         return x.iter().map(|&x| f64::from(x)).collect();
@@ -147,7 +150,8 @@ fn a_product_is_the_plain_loops() {
                     expected += f64::from(w[r * cols + k]) * x[t * cols + k];
                     size += f64::from(matrix.sizes[r * cols + k]) * x[t * cols + k].abs();
                 }
-                // A few roundings a block of 32, or one a column in each of four lanes.
+                // There are a few roundings for each block of 32 columns, or one for each column of
+                // four lanes.
                 let roundings = if let Buf::Repacked(_) = matrix.weight.buf {
                     cols / 32 * 8
                 } else {
@@ -268,19 +272,16 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
-fn levels_fit_seven_bits_and_eight() {
+fn quants_fit_seven_bits_and_eight() {
     let mut random = Random::new(2);
     for dtype in DType::ALL.iter().filter(|dtype| dtype.block_len() > 1) {
         let bytes = random_blocks(*dtype, 256 * 100, &mut random);
-        let mut levels = vec![Default::default(); 800];
-        dtype.quants(&bytes, &mut levels);
+        let mut quants = vec![Quants::default(); 800];
+        dtype.quants(&bytes, &mut quants);
         let offset = siskin::backend::cpu::repack::Layout::of(*dtype)
             .expect("a packed format")
             .offset();
-        for q in levels
-            .iter()
-            .flat_map(|levels: &siskin::quant::Quants| levels.q)
-        {
+        for q in quants.iter().flat_map(|quants| quants.q) {
             let stored = i32::from(q) + offset;
             assert!(
                 *dtype == DType::Q8_0 || (0..=127).contains(&stored),

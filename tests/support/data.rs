@@ -1,4 +1,4 @@
-//! Weights and activations for the kernels, the ordinary and the extreme.
+//! The kernels' tests get weights and activations here, ordinary and extreme ones.
 
 pub use super::random::Random;
 use half::{bf16, f16};
@@ -8,10 +8,10 @@ use siskin::{
     tensor::Weight,
 };
 
-/// Natively more shapes are tried than in a browser, where the compiler may not optimize.
+/// Natively the tests try more shapes than in a browser, where the compiler may not optimize.
 pub const THOROUGH: bool = cfg!(not(target_arch = "wasm32"));
 
-/// Where a block has its half-float scales and minimums, and how large they are in models.
+/// Returns the offsets in a block of its f16 scales and minimums, and how large they are in models.
 fn scales(dtype: DType) -> (&'static [usize], f32) {
     match dtype {
         DType::F32 | DType::F16 | DType::BF16 => (&[], 0.0),
@@ -24,7 +24,8 @@ fn scales(dtype: DType) -> (&'static [usize], f32) {
     }
 }
 
-/// Blocks of `weights` weights: random levels, all-zero blocks, the largest and the smallest levels, scales of both signs and zero.
+/// Makes blocks of `weights` weights: random integers, blocks of zeros, the largest and the
+/// smallest integers, scales of both signs and zero.
 pub fn random_blocks(dtype: DType, weights: usize, random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (scales, size) = scales(dtype);
@@ -60,16 +61,18 @@ pub fn random_blocks(dtype: DType, weights: usize, random: &mut Random) -> Vec<u
     bytes
 }
 
-/// A matrix as a backend holds it, and as the reference format reads it.
+/// A matrix as a backend holds it, and as the plain loops read it.
 pub struct Matrix<Buf> {
     pub weight: Weight<Buf>,
-    /// `[rows, cols]`, as `DType::dequantize` gives them.
+    /// Holds the values `[rows, cols]` of `DType::dequantize`.
     pub values: Vec<f32>,
-    /// `[rows, cols]`: how large the parts are that a value is the difference of.
+    /// The sums `[rows, cols]` of the magnitudes of the two parts that each value is the difference
+    /// of.
     pub sizes: Vec<f32>,
 }
 
 impl<Buf> Matrix<Buf> {
+    /// Makes a matrix of random blocks.
     pub fn random(
         backend: &mut impl Backend<Buf = Buf>,
         dtype: DType,
@@ -83,16 +86,16 @@ impl<Buf> Matrix<Buf> {
         dtype.dequantize(&bytes, &mut values);
         let mut sizes: Vec<f32> = values.iter().map(|x| x.abs()).collect();
         if !matches!(dtype, DType::F32 | DType::F16 | DType::BF16) {
-            let mut levels = vec![Quants::default(); rows * cols / 32];
-            dtype.quants(&bytes, &mut levels);
+            let mut quants = vec![Quants::default(); rows * cols / 32];
+            dtype.quants(&bytes, &mut quants);
             for (i, size) in sizes.iter_mut().enumerate() {
-                let (level, half) = (&levels[i / 32], i % 32 / 16);
-                *size = (level.scale[half] * f32::from(level.q[i % 32])).abs()
-                    + level.minimum[half].abs();
+                let (quants, half) = (&quants[i / 32], i % 32 / 16);
+                *size = (quants.scale[half] * f32::from(quants.q[i % 32])).abs()
+                    + quants.minimum[half].abs();
             }
         }
         let mut weight = backend.alloc(dtype, rows, cols).expect("memory");
-        // In two calls, as a loader would.
+        // The rows come in two calls, as from a loader.
         let (first, row_bytes) = (rows / 2 / GROUP_ROWS * GROUP_ROWS, bytes.len() / rows);
         backend.write(&mut weight, 0, &bytes[..first * row_bytes]);
         backend.write(&mut weight, first, &bytes[first * row_bytes..]);
@@ -104,7 +107,8 @@ impl<Buf> Matrix<Buf> {
     }
 }
 
-/// `[tokens, cols]`: mostly small, some blocks zero, some with a single outlier.
+/// Makes activations `[tokens, cols]`: mostly small ones, some blocks of zeros, some with a single
+/// outlier.
 pub fn activations(tokens: usize, cols: usize, random: &mut Random) -> Vec<f32> {
     let mut x: Vec<f32> = (0..tokens * cols)
         .map(|_| random.within(-1.0, 1.0))
@@ -121,7 +125,7 @@ pub fn activations(tokens: usize, cols: usize, random: &mut Random) -> Vec<f32> 
     x
 }
 
-/// That `got` is within `bound` of `expected`.
+/// Asserts that `got` is within `bound` of `expected`.
 pub fn near(got: f32, expected: f64, bound: f64, what: &dyn Fn() -> String) {
     let off = (f64::from(got) - expected).abs();
     assert!(

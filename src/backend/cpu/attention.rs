@@ -22,10 +22,10 @@ const TILE: usize = 32;
 /// sums for each in registers.
 const QUERIES: usize = 4;
 
-/// The bits of `LANES` f16 that lie side by side.
+/// Holds the bits of `LANES` f16 that lie side by side.
 type Row = [u16; LANES];
 
-/// The KV cache: keys and values of every position as f16, by layer and key-value head.
+/// Holds the KV cache: keys and values of every position as f16, by layer and key-value head.
 pub struct Cache {
     /// The keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one dimension of
     /// neighbouring positions.
@@ -35,9 +35,9 @@ pub struct Cache {
     values: Vec<Row>,
     kv_heads: usize,
     head_dim: usize,
-    /// `head_dim` rounded up to whole rows.
+    /// Holds `head_dim` rounded up to whole rows.
     columns: usize,
-    /// The number of positions, rounded up to whole tiles.
+    /// Counts the positions, rounded up to whole tiles.
     positions: usize,
 }
 
@@ -164,16 +164,16 @@ pub fn attend(
     });
 }
 
-/// A few queries of one key-value head.
+/// Names a few queries of one key-value head, and where their results go.
 struct QuerySet<'a> {
     cache: &'a Cache,
     layer: usize,
     kv: usize,
     /// The number of query heads that share the key-value head.
     group: usize,
-    /// The position of the first token.
+    /// Holds the position of the first token.
     position: usize,
-    /// The number of the set's first query among `[tokens, group]`.
+    /// Holds the number of the set's first query among `[tokens, group]`.
     first: usize,
     q: &'a [f32],
     out: SharedMut<'a, f32>,
@@ -196,8 +196,8 @@ impl QuerySet<'_> {
 /// Takes `Q` queries through the cache, with `V` vectors of sums for each at a time.
 struct AttentionKernel<'a, const Q: usize, const V: usize>(QuerySet<'a>);
 
-/// The online softmax of one query: the largest score so far, and the sum of exponentials below it,
-/// times `F16_REST`.
+/// Keeps the softmax of one query online: it has the largest score so far, and the sum of
+/// exponentials below it, times `F16_REST`.
 #[derive(Clone, Copy)]
 struct OnlineSoftmax {
     max: f32,

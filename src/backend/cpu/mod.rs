@@ -22,33 +22,33 @@ use self::{
 use super::{Activation, AttentionInput, Backend, Dims, FeedForward, Rows, tap_name};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 
-/// The activations of one step.
+/// Holds the activations of one step.
 pub struct Step {
     dims: Dims,
     tokens: usize,
     position: usize,
-    /// The residual stream `[tokens, embedding]`.
+    /// Holds the residual stream `[tokens, embedding]`.
     x: Vec<f32>,
-    /// The normed `x`, `[tokens, embedding]`.
+    /// Holds the normed `x`, `[tokens, embedding]`.
     h: Vec<f32>,
-    /// The queries `[tokens, heads, head_dim]`.
+    /// Holds the queries `[tokens, heads, head_dim]`.
     q: Vec<f32>,
-    /// The keys `[tokens, kv_heads, head_dim]`.
+    /// Holds the keys `[tokens, kv_heads, head_dim]`.
     k: Vec<f32>,
-    /// The values `[tokens, kv_heads, head_dim]`.
+    /// Holds the values `[tokens, kv_heads, head_dim]`.
     v: Vec<f32>,
-    /// The input of `project_add`: attention's `[tokens, heads * head_dim]`, or the gated
+    /// Holds the input of `project_add`: attention's `[tokens, heads * head_dim]`, or the gated
     /// `[tokens, feed_forward]`.
     a: Vec<f32>,
-    /// The output of the up projection `[tokens, feed_forward]`.
+    /// Holds the output of the up projection `[tokens, feed_forward]`.
     up: Vec<f32>,
-    /// The logits `[wanted rows, vocab]`.
+    /// Holds the logits `[wanted rows, vocab]`.
     logits: Vec<f32>,
-    /// The input of the last product, quantized.
+    /// Holds the input of the last product, quantized.
     quantized: QuantizedActivations,
 }
 
-/// The CPU backend.
+/// Computes on the CPU.
 #[derive(Default)]
 pub struct Cpu {
     /// The threads that share the work.

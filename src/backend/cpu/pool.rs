@@ -34,15 +34,15 @@ pub struct Pool {
     handles: Vec<std::thread::JoinHandle<()>>,
 }
 
-/// One worker's place in a pool.
+/// Holds one worker's place in a pool.
 pub struct WorkerSlot(Arc<Shared>);
 
 struct Shared {
-    /// The number of jobs given out, the pool's end included.
+    /// Counts the jobs given out, the pool's end included.
     generation: AtomicU32,
     /// Whether the job may still be joined.
     open: AtomicBool,
-    /// The number of workers inside the job.
+    /// Counts the workers inside the job.
     active: AtomicUsize,
     /// The next item that nobody has taken.
     next: AtomicUsize,
@@ -236,7 +236,7 @@ impl WorkerSlot {
     }
 }
 
-/// A slice that several threads write, each in its own part.
+/// Shares a slice among threads, each of which writes its own part.
 #[derive(Clone, Copy)]
 pub struct SharedMut<'a, T> {
     data: *mut T,

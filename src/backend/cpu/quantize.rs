@@ -21,16 +21,16 @@ pub const TILE: usize = 4;
 /// more than this share of its token's mean square.
 const ROUNDING_LIMIT: f32 = 2e-4;
 
-/// 32 columns of a token: `x = scale * q`.
+/// Holds 32 columns of a token: `x = scale * q`.
 #[derive(Clone, Copy, Default)]
 pub struct BlockQ8 {
-    /// The integers, -127 to 127.
+    /// Holds the integers, -127 to 127.
     pub q: [i8; BLOCK],
-    /// The scale.
+    /// Holds the scale.
     pub scale: f32,
     /// Minus the sum of q, which a weight's offset or minimum multiplies.
     pub minus: i32,
-    /// Minus the sums of the halves of q, for weights with a scale for each 16 columns.
+    /// Holds minus the sums of the halves of q, for weights with a scale for each 16 columns.
     pub minus_halves: [i32; 2],
 }
 
@@ -40,32 +40,32 @@ pub struct BlockQ8 {
 pub struct QuantizedActivations {
     tokens: usize,
     blocks: usize,
-    /// The first plane `[tiles, cols / 32, tokens of the tile]`.
+    /// Holds the first plane `[tiles, cols / 32, tokens of the tile]`.
     coarse: Vec<BlockQ8>,
-    /// The second plane, of the same shape.
+    /// Holds the second plane, of the same shape.
     fine: Vec<BlockQ8>,
     /// The numbers of the blocks with an outlier in any token of the tile, ascending: `[tiles, cols
     /// / 32]`, of which the first `counts` are set.
     outliers: Vec<u32>,
-    /// The number of such blocks of each tile.
+    /// Counts the such blocks of each tile.
     counts: Vec<u32>,
 }
 
-/// The activations of up to [`TILE`] tokens. Of block `b` they are `coarse[b * width ..][..
+/// Holds the activations of up to [`TILE`] tokens. Of block `b` they are `coarse[b * width ..][..
 /// tokens]`, and then zeros up to the width.
 #[derive(Clone, Copy)]
 pub struct Tile<'a> {
-    /// The number of the first token.
+    /// Holds the number of the first token.
     pub first: usize,
-    /// The number of tokens.
+    /// Counts the tokens.
     pub tokens: usize,
     /// The number of tokens that there is room for.
     pub width: usize,
-    /// The first plane `[cols / 32, width]`.
+    /// Holds the first plane `[cols / 32, width]`.
     pub coarse: &'a [BlockQ8],
-    /// The second plane `[cols / 32, width]`.
+    /// Holds the second plane `[cols / 32, width]`.
     pub fine: &'a [BlockQ8],
-    /// The numbers of the blocks with an outlier in any of the tokens, ascending.
+    /// Holds the numbers of the blocks with an outlier in any of the tokens, ascending.
     pub outliers: &'a [u32],
 }
 

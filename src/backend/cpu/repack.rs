@@ -32,18 +32,18 @@ use crate::{
 };
 use half::f16;
 
-/// The number of columns of a block.
+/// Counts the columns of a block.
 pub const BLOCK: usize = 32;
 
-/// The size in bytes of a vector: four quants of each row of a group.
+/// Holds the size in bytes of a vector: four quants of each row of a group.
 pub const VECTOR_BYTES: usize = 4 * GROUP_ROWS;
 
 /// The layout of a block, on which the kernels are specialized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// The number of bits of a quant: 4, 5, 6 (unsigned) or 8 (signed).
+    /// Counts the bits of a quant: 4, 5, 6 (unsigned) or 8 (signed).
     pub bits: u32,
-    /// The number of scales (and of minimums) of a row's 32 columns: 1 or 2.
+    /// Counts the scales (and of minimums) of a row's 32 columns: 1 or 2.
     pub halves: usize,
     /// Whether the format has minimums.
     pub minimum: bool,
@@ -90,12 +90,12 @@ impl Layout {
     }
 }
 
-/// A quantized matrix of `rows.div_ceil(8)` groups, each of `cols / 32` blocks.
+/// Holds a quantized matrix of `rows.div_ceil(8)` groups, each of `cols / 32` blocks.
 pub struct RepackedMatrix {
-    /// The layout of its blocks.
+    /// Holds the layout of its blocks.
     pub layout: Layout,
     cols: usize,
-    /// The blocks. An element has 16 bytes, so that every vector is aligned.
+    /// Holds the blocks. An element has 16 bytes, so that every vector is aligned.
     data: Vec<u128>,
 }
 
@@ -176,7 +176,7 @@ impl RepackedMatrix {
     }
 }
 
-/// A kernel for repacked matrices, compiled for each layout.
+/// Works on a repacked matrix; the kernel is compiled for each layout.
 pub trait RepackedKernel: Sized {
     /// Runs the kernel.
     ///

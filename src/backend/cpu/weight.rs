@@ -1,19 +1,19 @@
-//! Weights as the CPU's kernels take them.
+//! Weights lie in memory as the CPU's kernels take them.
 
 use super::{repack::RepackedMatrix, simd::Simd};
 use crate::tensor::Weight;
 use half::{bf16, f16};
 
-/// The values of a weight in memory.
+/// Holds the values of a weight.
 pub enum Buf {
-    /// Values of type F32: of a matrix, and of every vector (norms, biases), whatever its type in
-    /// the file.
+    /// Holds values of type F32: those of a matrix, and those of every vector (norms, biases),
+    /// whatever its type in the file.
     F32(Vec<f32>),
-    /// The bits of values of type F16.
+    /// Holds the bits of values of type F16.
     F16(Vec<u16>),
-    /// The bits of values of type BF16.
+    /// Holds the bits of values of type BF16.
     BF16(Vec<u16>),
-    /// A quantized matrix.
+    /// Holds a quantized matrix.
     Repacked(RepackedMatrix),
 }
 
@@ -53,11 +53,11 @@ impl Weight<Buf> {
 /// The values of a weight whose type is a float.
 #[derive(Clone, Copy)]
 pub enum Floats<'a> {
-    /// Values of type F32.
+    /// Holds values of type F32.
     F32(&'a [f32]),
-    /// The bits of values of type F16.
+    /// Holds the bits of values of type F16.
     F16(&'a [u16]),
-    /// The bits of values of type BF16.
+    /// Holds the bits of values of type BF16.
     BF16(&'a [u16]),
 }
 

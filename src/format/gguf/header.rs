@@ -22,12 +22,12 @@ pub const MAX_DIMS: u32 = 4;
 const DEFAULT_ALIGNMENT: u64 = 32;
 const ALIGNMENT_KEY: &str = "general.alignment";
 
-/// The header of a GGUF file.
+/// Holds the header of a GGUF file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gguf {
-    /// The version of the format, 2 or 3.
+    /// Holds the version of the format, 2 or 3.
     pub version: u32,
-    /// The key-value pairs.
+    /// Holds the key-value pairs.
     pub metadata: Metadata,
     /// The tensors, in the order of their offsets; no two share a byte or a name.
     pub tensors: Vec<TensorInfo>,
@@ -63,19 +63,19 @@ impl Gguf {
     }
 }
 
-/// A tensor's name, type, shape and place in the file.
+/// Holds a tensor's name, type, shape and place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// The name, unique in its file.
+    /// Holds the name, unique in its file.
     pub name: String,
-    /// The data type.
+    /// Holds the data type.
     pub dtype: DType,
-    /// The shape: at most four dimensions, none of them 0. The first varies fastest, and is a whole
-    /// number of `dtype`'s blocks.
+    /// Holds the shape: at most four dimensions, none of them 0. The first varies fastest, and is a
+    /// whole number of `dtype`'s blocks.
     pub dims: Vec<u64>,
-    /// The offset of the data in bytes, from the beginning of the file.
+    /// Holds the offset of the data in bytes, from the beginning of the file.
     pub offset: u64,
-    /// The size of the data in bytes.
+    /// Holds the size of the data in bytes.
     pub size_bytes: u64,
 }
 

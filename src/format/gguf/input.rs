@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 pub(super) struct Input {
-    /// The bytes that came last.
+    /// Holds the bytes that came last.
     piece: RefCell<Vec<u8>>,
     /// The index in `piece` of the next byte to read.
     at: Cell<usize>,

@@ -7,7 +7,7 @@ pub use value::{Array, StringArray, Value};
 use crate::{Code, Error, Result};
 use std::collections::BTreeMap;
 
-/// The key-value pairs of a GGUF file, in the order of their keys.
+/// Holds the key-value pairs of a GGUF file, in the order of their keys.
 ///
 /// A getter returns an error where the key is absent or its value is of another type; each `opt_`
 /// getter returns `None` where the key is absent.

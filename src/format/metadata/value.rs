@@ -1,6 +1,6 @@
-//! The values of metadata: single ones and arrays, of GGUF's types.
+//! The values of metadata are single ones or arrays, of GGUF's types.
 
-/// A value of one of GGUF's types. An array holds values of one type, and no arrays.
+/// Holds a value of one of GGUF's types. An array holds values of one type, and no arrays.
 #[expect(
     missing_docs,
     reason = "each variant has the name of the type that it holds"
@@ -22,7 +22,7 @@ pub enum Value {
     Array(Array),
 }
 
-/// The values of an array, by their type.
+/// Holds the values of an array, by their type.
 #[expect(
     missing_docs,
     reason = "each variant has the name of the type that it holds"

@@ -12,17 +12,17 @@ pub enum Special {
     Parse,
 }
 
-/// A piece of text, or a token found in it.
+/// Holds a piece of text, or a token found in it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     Text(&'a str),
     Token(u32),
 }
 
-/// The added tokens of a vocabulary, ready to be searched for.
+/// Holds the added tokens of a vocabulary, ready to be searched for.
 pub(super) struct Added {
-    /// The ids, ordered by the tokens' bytes, so that tokens with a common beginning lie side by
-    /// side.
+    /// Holds the ids, ordered by the tokens' bytes, so that tokens with a common beginning lie side
+    /// by side.
     sorted: Vec<u32>,
     /// For each byte, whether some added token begins with it.
     begins: [bool; 256],

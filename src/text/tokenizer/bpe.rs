@@ -11,7 +11,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 /// Stands for no token, or for no symbol.
 const NONE: u32 = u32::MAX;
 
-/// A merge of two neighbours to one token; the lower rank goes first.
+/// Turns two neighbours into one token; the lower rank goes first.
 #[derive(Clone, Copy)]
 struct Merge {
     right: u32,

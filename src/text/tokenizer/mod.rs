@@ -35,7 +35,7 @@ const END_NAMES: [&str; 11] = [
     "<eos>",
 ];
 
-/// The tokenizer of one model: byte-level BPE (`gpt2`) or SentencePiece (`llama`).
+/// Is the tokenizer of one model: byte-level BPE (`gpt2`) or SentencePiece (`llama`).
 ///
 /// ```
 /// use siskin::format::metadata::{Metadata, StringArray};

@@ -10,18 +10,19 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 /// The pre-tokenizer that `tokenizer.ggml.pre` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Splitter {
-    /// The expression `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
+    /// Holds the expression `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+|
+    /// ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
     Gpt2,
     /// Every `\p{N}` is a piece; the text between them is cut as by [`Splitter::Gpt2`].
     SmolLm,
-    /// The expression of tiktoken's cl100k, with single digits:
+    /// Holds the expression of tiktoken's cl100k, with single digits:
     ///
     /// ```text
     /// (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|
     /// \s*[\r\n]+|\s+(?!\S)|\s+
     /// ```
     Qwen2,
-    /// The expression of [`Splitter::Qwen2`] with `\p{N}{1,3}` in place of `\p{N}`.
+    /// Holds the expression of [`Splitter::Qwen2`] with `\p{N}{1,3}` in place of `\p{N}`.
     Llama3,
 }
 

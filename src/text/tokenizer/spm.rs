@@ -12,7 +12,7 @@ pub(super) const SPACE_MARK: char = '\u{2581}';
 /// Stands for no symbol.
 const NONE: u32 = u32::MAX;
 
-/// The scores of a vocabulary, by which neighbours join.
+/// Holds the scores of a vocabulary, by which neighbours join.
 pub(super) struct Spm {
     scores: Vec<f32>,
     /// The token that stands for each byte of a character which is not in the vocabulary.
@@ -93,7 +93,7 @@ impl Spm {
     }
 }
 
-/// A stretch of the text, in a linked list of symbols that covers the text.
+/// Covers a stretch of the text, in a linked list of symbols that covers the text.
 struct Symbol {
     start: u32,
     /// The length in bytes; 0 once the symbol has been merged into the one before it.
@@ -109,8 +109,8 @@ struct Line<'a> {
     queue: BinaryHeap<Candidate>,
 }
 
-/// Two neighbours that could join. A candidate is stale when either has changed since, which shows
-/// in its length.
+/// Names two neighbours that could join. A candidate is stale when either has changed since, which
+/// shows in its length.
 struct Candidate {
     score: f32,
     left: u32,

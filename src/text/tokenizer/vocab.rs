@@ -20,8 +20,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Returns the kind of a number in llama.cpp's `enum llama_token_type`; `None` for one that is not
-    /// defined.
+    /// Returns the kind of a number in llama.cpp's `enum llama_token_type`; `None` for one that is
+    /// not defined.
     pub(super) fn from_ggml(number: i32) -> Option<Kind> {
         Some(match number {
             1 => Kind::Normal,
@@ -43,7 +43,7 @@ impl Kind {
 /// Marks an empty place in `Vocab::slots`.
 const EMPTY: u32 = u32::MAX;
 
-/// The tokens by id. 150,000 tokens take about 3 MB, for none has a string of its own.
+/// Holds the tokens by id. 150,000 tokens take about 3 MB, for none has a string of its own.
 pub(super) struct Vocab {
     arena: Vec<u8>,
     /// The offset in the arena at which each token ends; it begins where the token before it ends.

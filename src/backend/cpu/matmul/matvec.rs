@@ -20,7 +20,7 @@ use std::ops::Range;
 /// Multiplies the rows of some groups by one token.
 pub(super) struct MatvecKernel<'a> {
     pub(super) matrix: &'a RepackedMatrix,
-    /// The token's activations: a tile of width 1.
+    /// Holds the token's activations: a tile of width 1.
     pub(super) x: Tile<'a>,
     pub(super) output: Output<'a>,
     pub(super) groups: Range<usize>,

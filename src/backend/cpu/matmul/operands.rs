@@ -5,11 +5,11 @@ use crate::backend::{
     cpu::{pool::SharedMut, quantize::QuantizedActivations, simd::Simd},
 };
 
-/// The input of a product.
+/// Holds the input of a product.
 pub struct Input<'a> {
-    /// The number of tokens.
+    /// Counts the tokens.
     pub tokens: usize,
-    /// The activations `[tokens, cols]`.
+    /// Holds the activations `[tokens, cols]`.
     pub x: &'a [f32],
     /// The same activations, quantized, if some weight of the products is a repacked matrix.
     pub quantized: &'a QuantizedActivations,

@@ -4,7 +4,7 @@
 use super::vector::Simd;
 use std::arch::x86_64::*;
 
-/// The instruction set of x86-64 processors with AVX2, FMA and F16C.
+/// Stands for the instruction set of x86-64 processors with AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
 pub struct Avx2;
 

@@ -1,4 +1,4 @@
-//! The exponential function in four lanes.
+//! The exponential function is computed in four lanes.
 
 use super::vector::{ROUNDER, Simd};
 use std::hint::black_box;

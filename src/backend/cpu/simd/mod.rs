@@ -69,9 +69,9 @@ pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
     }
 }
 
-/// A piece of work written over [`Simd`].
+/// Does a piece of work that is written over [`Simd`].
 pub trait Kernel {
-    /// The result of the work.
+    /// Holds the result of the work.
     type Output;
     /// Does the work. Implementations are `#[inline(always)]`.
     ///

@@ -3,7 +3,8 @@
 use super::vector::{F16_MASK, Simd};
 use std::arch::{aarch64::*, asm};
 
-/// The instruction set of 64-bit ARM processors, with the dot product instruction if `DOT`.
+/// Stands for the instruction set of 64-bit ARM processors, with the dot product instruction if
+/// `DOT`.
 #[derive(Clone, Copy)]
 pub struct Neon<const DOT: bool>;
 

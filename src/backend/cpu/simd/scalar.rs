@@ -3,7 +3,7 @@
 use super::vector::Simd;
 use half::{bf16, f16};
 
-/// No instruction set: plain loops over arrays.
+/// Stands for no instruction set: it runs plain loops over arrays.
 #[derive(Clone, Copy)]
 pub struct Scalar;
 

@@ -1,7 +1,7 @@
-//! The vector operations that the kernels need. This is no general SIMD layer: it has four 32-bit
-//! lanes, and just the operations below.
+//! The trait [`Simd`] has the vector operations that the kernels need. It is no general SIMD layer:
+//! there are four 32-bit lanes, and just the operations below.
 
-/// The operations of one instruction set.
+/// Holds the operations of one instruction set.
 ///
 /// The integer dot products come in two widths: of 7-bit unsigned weights (`dot7`), which every
 /// instruction set has one instruction for, and of signed 8-bit weights (`dot8`).
@@ -15,17 +15,17 @@
     reason = "one contract holds for all methods: the trait's"
 )]
 pub trait Simd: Copy {
-    /// A vector of 16 bytes.
+    /// Holds 16 bytes.
     type Bytes: Copy;
-    /// Four activations in every lane, as `dot7` takes them.
+    /// Holds four activations in every lane, for `dot7`.
     type Four: Copy;
-    /// Four activations in every lane, as `dot8` takes them.
+    /// Holds four activations in every lane, for `dot8`.
     type Four8: Copy;
-    /// Four integer sums of 7-bit by 8-bit products, one in each lane.
+    /// Holds four integer sums of 7-bit by 8-bit products, one in each lane.
     type Sum7: Copy;
-    /// Four integer sums of 8-bit by 8-bit products, one in each lane.
+    /// Holds four integer sums of 8-bit by 8-bit products, one in each lane.
     type Sum8: Copy;
-    /// Four f32.
+    /// Holds four f32.
     type F32: Copy;
 
     /// Loads 16 bytes.

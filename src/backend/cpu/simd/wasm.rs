@@ -4,7 +4,7 @@
 use super::vector::{F16_MASK, Simd};
 use std::{arch::wasm32::*, hint::black_box};
 
-/// The instruction set of wasm.
+/// Stands for the instruction set of wasm.
 #[derive(Clone, Copy)]
 pub struct Wasm;
 
