@@ -1,26 +1,34 @@
 #!/usr/bin/env bash
-# Every task of Siskin: ./build.sh help lists them.
+# This script runs every task of Siskin; ./build.sh help lists them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'TEXT'
-./build.sh demo                      set up, build, fetch the default model, serve the demo page
-./build.sh demo --ask "PROMPT"       the same without a person: prints the answer of headless Chromium
-             [--model FILE|NAME] [--max-tokens N] [--backend auto|gpu|cpu] [--threads N] [--context N]
-./build.sh test                      set up and run every test
-./build.sh test NAME [PATTERN]       one suite (lint, scripts, js, rust, wasm, size, gpu, e2e), or one test file by its name: tokenizer is
-                                     tests/tokenizer.rs, api is tests/e2e/api.test.mjs; PATTERN runs only the tests whose names hold it
-./build.sh build                     the wasm files and the npm package, into pkg/dist; the demo as a site to upload, into pkg/site
-./build.sh size                      what the package weighs, raw and gzipped, beside its budgets
-./build.sh bench                     speed of Siskin and its peers in turn, in headless Chromium: medians and ratios
-             [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native] [--rounds 3] [--json FILE]
-./build.sh bench --backend gpu       the same on the graphics card, in Chromium and Firefox, beside wllama on the processor
-             [--model FILE|NAME] [--prompt 64] [--generate 48] [--rounds 2]
-./build.sh bench --kernels           speed of the matrix products alone, native and in Chromium, beside that of reading memory
-./build.sh help                      this text
+./build.sh demo                 set up, build, fetch the default model, serve the demo page
+./build.sh demo --ask "PROMPT"  the same without a person: prints headless Chromium's answer
+    [--model FILE|NAME] [--max-tokens N] [--backend auto|gpu|cpu] [--threads N] [--context N]
+./build.sh test                 set up and run every test
+./build.sh test NAME [PATTERN]  one suite (lint, scripts, js, rust, wasm, size, gpu, e2e), or one
+                                test file by its name: tokenizer is tests/tokenizer.rs, api is
+                                tests/e2e/api.test.mjs; PATTERN runs only the tests whose names
+                                hold it
+./build.sh build                the wasm files and the npm package, into pkg/dist; the demo as a
+                                site to upload, into pkg/site
+./build.sh size                 what the package weighs, raw and gzipped, beside its budgets
+./build.sh bench                speed of Siskin and its peers in turn, in headless Chromium:
+                                medians and ratios
+    [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native]
+    [--rounds 3] [--json FILE]
+./build.sh bench --backend gpu  the same on the graphics card, in Chromium and Firefox, beside
+                                wllama on the processor
+    [--model FILE|NAME] [--prompt 64] [--generate 48] [--rounds 2]
+./build.sh bench --kernels      speed of the matrix products alone, native and in Chromium, beside
+                                that of reading memory
+./build.sh help                 this text
 
-What is missing is installed (apt-get, cargo, npm) or fetched; all of it stays in ${XDG_CACHE_HOME:-~/.cache}/siskin.
+What is missing is installed (apt-get, cargo, npm) or fetched; all of it stays in
+${XDG_CACHE_HOME:-~/.cache}/siskin.
 SISKIN_WASM_TOOLCHAIN=rustup|debian  takes that toolchain for wasm instead of the first that serves
 SISKIN_CHROMIUM=FILE                 takes that Chromium or Chrome
 SISKIN_FIREFOX=FILE                  takes that Firefox

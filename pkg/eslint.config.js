@@ -1,9 +1,17 @@
-// Run from the repository's root: pkg/node_modules/.bin/eslint -c pkg/eslint.config.js www tests scripts
+// npm's script "lint" runs eslint with this configuration from the repository's root.
 import js from '@eslint/js';
 import globals from 'globals';
 
 export default [
-  { ignores: ['target/', 'pkg/', 'tests/fixtures/', 'tests/fuzz/'] },
+  {
+    ignores: [
+      'target/',
+      'pkg/',
+      'tests/fixtures/',
+      'tests/fuzz/',
+      'examples/*/{node_modules,dist,siskin}/',
+    ],
+  },
   js.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },
@@ -13,13 +21,17 @@ export default [
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrors: 'none' },
       ],
       'no-undef': 'error',
-      // A loop may end by return alone.
+      // A loop may end by a return only.
       'no-constant-condition': ['error', { checkLoops: 'none' }],
     },
   },
   {
-    files: ['www/**/*.js'],
+    files: ['www/**/*.js', 'examples/**/*.js'],
     languageOptions: { globals: { ...globals.browser, ...globals.worker } },
+  },
+  {
+    files: ['examples/extension/*.js'],
+    languageOptions: { globals: globals.webextensions },
   },
   {
     // Functions that a test sends to a page run in the browser.

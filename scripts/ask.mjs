@@ -1,19 +1,16 @@
-// Asks the built package in headless Chromium: the answer on stdout as it comes, one line of figures on stderr.
-// node scripts/ask.mjs --file MODEL.gguf --prompt TEXT [--max-tokens N] [--backend auto|gpu|cpu] [--threads N] [--context N], with the
-// browser's program in $SISKIN_CHROMIUM.
+// This script asks the built package one question in headless Chromium. It streams the answer to
+// stdout, and writes one line of figures to stderr.
+//
+// node scripts/ask.mjs --file MODEL.gguf --prompt TEXT [--max-tokens N] [--backend auto|gpu|cpu]
+//   [--threads N] [--context N]
+//
+// $SISKIN_CHROMIUM is the browser's program.
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { WEBGPU, launchChromium, tabPeakBytes } from './chromium.mjs';
 import { startServer } from './serve.mjs';
-
-const { chromium } = createRequire(new URL('../pkg/package.json', import.meta.url))(
-  'playwright-core',
-);
-// Chromium on Linux offers WebGPU only with this switch.
-const FIND_GPU = process.platform === 'linux' ? ['--enable-unsafe-webgpu'] : [];
 
 const { file, prompt, max_tokens, load_options } = readOptions();
 
@@ -28,25 +25,13 @@ const server = await startServer({
     [decodeURIComponent(url)]: resolve(file),
   },
 });
-const browser = await chromium.launch({
-  executablePath: process.env.SISKIN_CHROMIUM,
-  args: [
-    ...[
-      '--no-sandbox',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--disable-quic',
-      '--no-first-run',
-    ],
-    ...(load_options.backend === 'cpu' ? [] : FIND_GPU),
-  ],
-});
+const browser = await launchChromium(load_options.backend === 'cpu' ? [] : WEBGPU);
 try {
   const page = await browser.newPage();
   page.on('crash', () =>
     stop(
-      'The tab crashed, most likely for want of memory. Close other programs or take a smaller model.',
+      'The tab crashed, most likely for want of memory. Close other programs or take a ' +
+        'smaller model.',
     ),
   );
   await page.exposeFunction('report', (kind, value) =>
@@ -56,13 +41,13 @@ try {
   const answer = await page.evaluate(ask, { url, prompt, max_tokens, load_options });
   process.stdout.write('\n');
   if (answer.error) stop(answer.error);
-  console.error(figures({ ...answer, tab_bytes: await tabBytes() }));
+  console.error(figures({ ...answer, tab_bytes: await tabPeakBytes(browser) }));
 } finally {
   await browser.close();
   await server.close();
 }
 
-/** Runs in the page. */
+/** Loads the model and answers. Runs in the page. */
 async function ask({ url, prompt, max_tokens, load_options }) {
   try {
     const { Siskin } = await import('/lib/index.js');
@@ -99,7 +84,8 @@ async function ask({ url, prompt, max_tokens, load_options }) {
 function showLoading({ loaded_bytes, total_bytes }) {
   if (!process.stderr.isTTY || !total_bytes) return;
   process.stderr.write(
-    `\r    loading: ${Math.floor((loaded_bytes * 100) / total_bytes)} %${loaded_bytes === total_bytes ? '\n' : ''}`,
+    `\r    loading: ${Math.floor((loaded_bytes * 100) / total_bytes)} ` +
+      `%${loaded_bytes === total_bytes ? '\n' : ''}`,
   );
 }
 
@@ -117,25 +103,6 @@ function figures({ load_ms, info, usage, timings, wasm_bytes, tab_bytes }) {
 
 function megabytes(bytes) {
   return `${Math.round(bytes / 1e6)} MB`;
-}
-
-/** The most memory that the tab's process has held (Linux tells); 0 where that is not known. */
-async function tabBytes() {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  const peaks = processInfo
-    .filter(({ type }) => type === 'renderer')
-    .map(({ id }) => {
-      try {
-        return (
-          Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1] ?? 0) *
-          1024
-        );
-      } catch {
-        return 0;
-      }
-    });
-  return Math.max(0, ...peaks);
 }
 
 function readOptions() {

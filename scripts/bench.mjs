@@ -1,6 +1,11 @@
-// Siskin and its peers on the same model file, the same prompts and the same Chromium, in turn: medians and ratios on stdout.
-// node scripts/bench.mjs --file MODEL.gguf [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native] [--rounds 3]
-//   [--json FILE] [--python PROGRAM]; the browser's program is $SISKIN_CHROMIUM. The wheel xllamacpp is where --python finds it.
+// This script measures Siskin and its peers on the same model file, with the same prompts and in
+// the same Chromium, in turn. It prints medians and ratios to stdout.
+//
+// node scripts/bench.mjs --file MODEL.gguf [--threads 1,2] [--prompt 128] [--generate 48]
+//   [--peer wllama,native] [--rounds 3] [--json FILE] [--python PROGRAM]
+//
+// $SISKIN_CHROMIUM is the browser's program. The Python that --python names must have the wheel
+// xllamacpp.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -11,11 +16,14 @@ import { MAX_GENERATE_TOKENS, SIZES } from '../www/demo/measure.js';
 import { openNative, openSiskin, openWllama, serveBench } from './bench/engines.mjs';
 import { spread, tables } from './bench/report.mjs';
 
-/** No round begins after the first that could end later than this. */
+/** A round after the first starts only if it can end within this time. */
 const TOTAL_LIMIT_MS = 25 * 60_000;
-/** A run that takes longer has failed. */
+/** A run that takes longer than this has failed. */
 const RUN_LIMIT_MS = 10 * 60_000;
-/** A long prompt that takes more than this is asked in the first round alone, so that a slow peer leaves time for the others. */
+/**
+ * A long prompt that takes more than this is asked in the first round only, so that a slow peer
+ * leaves time for the others.
+ */
 const LONG_REPEAT_LIMIT_MS = 60_000;
 /** A long prompt that takes more than this is not asked. */
 const LONG_LIMIT_MS = 6 * 60_000;
@@ -32,7 +40,8 @@ const machine = {
 };
 if (machine.load_average_before > 0.5)
   say(
-    `The load average is ${machine.load_average_before.toFixed(1)}: other programs are running, so these figures are noise.`,
+    `The load average is ${machine.load_average_before.toFixed(1)}: other programs are ` +
+      'running, so these figures are noise.',
   );
 
 const server = await serveBench(options.file);
@@ -45,7 +54,8 @@ try {
     const round_ms = performance.now();
     if (round_ms - started_ms + longest_ms > TOTAL_LIMIT_MS) {
       notes.add(
-        `Rounds ${round} to ${options.rounds} were left out: ${TOTAL_LIMIT_MS / 60_000} minutes would not have sufficed.`,
+        `Rounds ${round} to ${options.rounds} were left out: ${TOTAL_LIMIT_MS / 60_000} ` +
+          'minutes would not have sufficed.',
       );
       break;
     }
@@ -61,7 +71,7 @@ try {
 report();
 if (runs.some((run) => run.engine === 'siskin' && run.error)) process.exitCode = 1;
 
-/** One engine from its start to its end. A failure is a result like any other. */
+/** Runs one engine from its start to its end. A failure is a result too. */
 async function run(engine, threads, round) {
   const result = { engine, threads, round, steps: [] };
   let opened;
@@ -110,7 +120,7 @@ async function run(engine, threads, round) {
   }
 }
 
-/** Whether to ask the long prompt, by what the steps before it took. */
+/** Returns whether to ask the long prompt, from the speed of the steps before it. */
 function takesLong(result, prompt, round) {
   const { prefill_tokens_per_second, decode_tokens_per_second } = figuresOf(result);
   const estimate_ms =
@@ -120,40 +130,50 @@ function takesLong(result, prompt, round) {
   const limit_ms = round === 1 ? LONG_LIMIT_MS : LONG_REPEAT_LIMIT_MS;
   if (estimate_ms > limit_ms)
     notes.add(
-      `${result.engine}, ${result.threads} thread(s), round ${round}: the long prompt was left out; it would have taken about ${Math.round(estimate_ms / 1000)} s.`,
+      `${result.engine}, ${result.threads} thread(s), round ${round}: the long prompt was ` +
+        `left out; it would have taken about ${Math.round(estimate_ms / 1000)} s.`,
     );
   return estimate_ms <= limit_ms;
 }
 
-/** Every engine must have read and written as many tokens as were asked for. */
+/** Notes every step in which an engine did not read and write the wanted number of tokens. */
 function compareLengths({ engine, steps }) {
   for (const { name, prompt_tokens, completion_tokens } of steps) {
     const wanted = [prepared.first, ...prepared.rest].find((prompt) => prompt.name === name);
     wanted.prompt_tokens ??= prompt_tokens;
     if (prompt_tokens !== wanted.prompt_tokens)
       notes.add(
-        `${engine} read the ${name} prompt as ${prompt_tokens} tokens, Siskin as ${wanted.prompt_tokens}.`,
+        `${engine} read the ${name} prompt as ${prompt_tokens} tokens, Siskin as ` +
+          `${wanted.prompt_tokens}.`,
       );
     if (completion_tokens !== wanted.generate_tokens)
       notes.add(
-        `${engine} wrote ${completion_tokens} of ${wanted.generate_tokens} tokens after the ${name} prompt.`,
+        `${engine} wrote ${completion_tokens} of ${wanted.generate_tokens} tokens after the ` +
+          `${name} prompt.`,
       );
   }
 }
 
 function report() {
-  const model = runs.find((run) => run.engine === 'siskin' && run.info)?.info;
-  const native = runs.find((run) => run.engine === 'native' && run.info)?.info;
-  const wllama = runs.find((run) => run.engine === 'wllama' && run.info)?.info;
+  const infosOf = (engine) =>
+    runs.filter((run) => run.engine === engine && run.info).map(({ info }) => info);
+  const [model] = infosOf('siskin');
+  const [native] = infosOf('native');
+  const [wllama] = infosOf('wllama');
+  const builds = new Set(infosOf('siskin').map(({ build }) => build));
   const lines = [
-    `${basename(options.file)}${model ? ` (${model.name}, ${model.file_type})` : ''}, ${machine.date.slice(0, 10)}`,
-    `${machine.cpu}, ${machine.cores} cores, load average ${machine.load_average_before.toFixed(2)} before; Chromium ${machine.chromium ?? 'did not start'}`,
-    model &&
-      `Siskin: build ${[...new Set(runs.filter((run) => run.engine === 'siskin' && run.info).map((run) => run.info.build))].join(', ')}`,
+    `${basename(options.file)}${model ? ` (${model.name}, ${model.file_type})` : ''}, ` +
+      `${machine.date.slice(0, 10)}`,
+    `${machine.cpu}, ${machine.cores} cores, load average ` +
+      `${machine.load_average_before.toFixed(2)} before; Chromium ` +
+      `${machine.chromium ?? 'did not start'}`,
+    model && `Siskin: build ${[...builds].join(', ')}`,
     wllama && `wllama: @wllama/wllama ${wllamaVersion()}, llama.cpp ${wllama.llama_cpp}`,
     native && `native: ${native.version}, ${native.system_info}`,
-    `Prompt ${options.sizes.prompt_tokens} tokens, ${options.sizes.generate_tokens} generated; medians of ${new Set(runs.map((run) => run.round)).size} round(s).`,
-    'A ratio above 1 is good for Siskin where it compares rates, one below 1 where it compares times or memory.',
+    `Prompt ${options.sizes.prompt_tokens} tokens, ${options.sizes.generate_tokens} ` +
+      `generated; medians of ${new Set(runs.map((run) => run.round)).size} round(s).`,
+    'A ratio above 1 is good for Siskin where it compares rates, one below 1 where it ' +
+      'compares times or memory.',
   ];
   console.log(lines.filter(Boolean).join('\n'));
   for (const table of tables(runs, options.peers, options.sizes)) console.log(`\n${table}`);
@@ -166,25 +186,28 @@ function report() {
   );
   const known = spreads.filter(([, , share]) => share !== undefined);
   console.log('');
-  if (known.length)
-    console.log(
-      `Spread of decode over the rounds: ${known.map(([engine, threads, share]) => `${engine} ${threads}t ${Math.round(share * 100)} %`).join(', ')}`,
-    );
+  const shares = known.map(
+    ([engine, threads, share]) => `${engine} ${threads}t ${Math.round(share * 100)} %`,
+  );
+  if (shares.length) console.log(`Spread of decode over the rounds: ${shares.join(', ')}`);
   for (const { engine, threads, round, error } of runs.filter((run) => run.error))
     console.log(`FAILED: ${engine}, ${threads} thread(s), round ${round}: ${error}`);
   for (const note of notes) console.log(note);
   if (options.json) {
-    writeFileSync(
-      options.json,
-      `${JSON.stringify({ model: basename(options.file), machine, sizes: options.sizes, notes: [...notes], runs }, null, 2)}\n`,
-    );
+    const { json, file, sizes } = options;
+    const result = { model: basename(file), machine, sizes, notes: [...notes], runs };
+    writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
     say(`wrote ${options.json}`);
   }
 }
 
 function brief(result) {
   const { load_s, prefill_tokens_per_second, decode_tokens_per_second } = figuresOf(result);
-  return `load ${load_s.toFixed(1)} s, prefill ${prefill_tokens_per_second?.toFixed(1)} t/s, decode ${decode_tokens_per_second?.toFixed(1)} t/s`;
+  return [
+    `load ${load_s.toFixed(1)} s`,
+    `prefill ${prefill_tokens_per_second?.toFixed(1)} t/s`,
+    `decode ${decode_tokens_per_second?.toFixed(1)} t/s`,
+  ].join(', ');
 }
 
 function wllamaVersion() {

@@ -1,17 +1,23 @@
 #!/usr/bin/env bash
-# ./build.sh bench: Siskin and its peers in turn on one model file; with --kernels the native matrix products alone.
+# ./build.sh bench measures Siskin and its peers in turn on one model file, or with --kernels the
+# matrix products alone.
 for part in common tools wasm package native models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 
-# Compiles a single-threaded build's kernels to $CACHE/wasm/kernels-NAME.wasm. As in compile_wasm, cargo must not trust file times.
+# build_kernels NAME FEATURES LINK compiles a single-threaded build's kernels to
+# $CACHE/wasm/kernels-NAME.wasm. The package is cleaned first, because cargo's file times mean
+# nothing between checkouts.
 build_kernels() {
   case $3 in *shared-memory*) return 0 ;; esac
   wasm_cargo "$@" clean --release -p siskin 2>/dev/null
-  (wasm_cargo "$@" build --release --example kernels >&2) || fail "The wasm build \"$1\" of the kernels does not compile." "mend what the compiler says above."
+  (wasm_cargo "$@" build --release --example kernels >&2) ||
+    fail "The wasm build \"$1\" of the kernels does not compile." \
+      "mend what the compiler says above."
   mkdir -p "$CACHE/wasm"
-  cp "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/examples/kernels.wasm" "$CACHE/wasm/kernels-$1.wasm"
+  cp "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/examples/kernels.wasm" \
+    "$CACHE/wasm/kernels-$1.wasm"
 }
 
 if [ "${1:-}" = --kernels ]; then
@@ -24,13 +30,16 @@ if [ "${1:-}" = --kernels ]; then
   step "Kernels, native"
   native_cargo run --release --locked --quiet -- bench --kernels
   step "Kernels in wasm"
-  exec node scripts/bench/kernels.mjs simd="$CACHE/wasm/kernels-simd.wasm" relaxed="$CACHE/wasm/kernels-relaxed.wasm"
+  exec node scripts/bench/kernels.mjs \
+    simd="$CACHE/wasm/kernels-simd.wasm" relaxed="$CACHE/wasm/kernels-relaxed.wasm"
 fi
 
 model=$DEFAULT_MODEL peers=wllama,native backend=cpu options=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --model | --backend | --peer | --threads | --prompt | --generate | --rounds | --json) [ $# -ge 2 ] || fail "$1 needs a value." "./build.sh help" ;;
+    --model | --backend | --peer | --threads | --prompt | --generate | --rounds | --json)
+      [ $# -ge 2 ] || fail "$1 needs a value." "./build.sh help"
+      ;;
     *) fail "bench knows no \"$1\"." "./build.sh help" ;;
   esac
   case $1 in
@@ -59,4 +68,5 @@ if [ "$backend" = gpu ]; then
   exec node scripts/bench/gpu.mjs --file "$model" "${options[@]}"
 fi
 step "Benchmark (peers: ${peers:-none})"
-exec node scripts/bench.mjs --file "$model" --peer "$peers" ${XLLAMACPP:+--python "$XLLAMACPP"} "${options[@]}"
+exec node scripts/bench.mjs --file "$model" --peer "$peers" ${XLLAMACPP:+--python "$XLLAMACPP"} \
+  "${options[@]}"

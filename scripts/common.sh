@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# What every script shares: where things lie, how it speaks, how it installs. Sourced, never run.
+# Every script sources this file: it holds their paths, messages and installations.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/siskin
@@ -7,7 +7,7 @@ MODELS=$CACHE/models
 mkdir -p "$CACHE"
 cd "$ROOT"
 
-# All talk goes to stderr: stdout belongs to answers and figures.
+# Messages go to stderr, because stdout is for answers and figures.
 step() { printf '\n==> %s\n' "$*" >&2; }
 say() { printf '    %s\n' "$*" >&2; }
 fail() {
@@ -19,17 +19,20 @@ fail() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# at_least 1.89 1.96.0: is the second version as new as the first?
+# at_least 1.89 1.96.0 succeeds if the second version is at least the first.
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
-# One hash of the names and contents of files and folders, wherever the checkout lies and whatever its times.
+# content_hash FILE-OR-FOLDER... prints one hash of the files' names and contents. It does not
+# depend on the checkout's path and the files' times.
 content_hash() {
   local present=() path
   for path in "$@"; do [ ! -e "$path" ] || present+=("$path"); done
-  find "${present[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-24
+  find "${present[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum |
+    sha256sum | cut -c 1-24
 }
 
-# Two runs at once (two checkouts, one cache) take turns: locked NAME COMMAND...
+# locked NAME COMMAND... runs a command while no other run holds the lock: several checkouts share
+# one cache.
 locked() {
   local name=$1
   shift
@@ -43,7 +46,7 @@ locked() {
   ) 9>"$CACHE/locks/$name"
 }
 
-# apt_install PACKAGE...: false where apt-get is absent or fails, so that the caller can say what to do.
+# apt_install PACKAGE... fails if apt-get is absent or fails, so that the caller can say what to do.
 apt_install() {
   have apt-get || return 1
   local as_root=()
@@ -52,13 +55,15 @@ apt_install() {
     as_root=(sudo)
   fi
   say "apt-get install $*"
-  # Old lists name old packages: browsers without WebGPU.
+  # Old package lists name old browsers, which have no WebGPU.
   "${as_root[@]}" apt-get update -q >&2 || say "the package lists could not be refreshed"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -q --no-install-recommends "$@" >&2
 }
 
-# A cargo target folder serves every checkout, and cargo tells stale from fresh by file times alone. Where another checkout was
-# built last, or files changed without a newer time, its siskin is cleaned out: fresh_target FOLDER CLEAN-COMMAND...
+# fresh_target FOLDER CLEAN-COMMAND... runs the command if cargo could take stale files for fresh
+# ones. A target folder serves every checkout, and cargo compares file times only, so siskin is
+# cleaned if another checkout was built last, or if files changed without a newer time.
 fresh_target() {
   local folder=$1 stamp=$1/checkout now was="" hash
   shift
@@ -66,8 +71,11 @@ fresh_target() {
   now="$ROOT $hash"
   [ ! -f "$stamp" ] || was=$(<"$stamp")
   [ "$was" != "$now" ] || return 0
-  if [ -n "$was" ] && { [ "${was% *}" != "$ROOT" ] || [ -z "$(find Cargo.toml src tests -newer "$stamp" -print -quit)" ]; }; then
-    "$@" 2>/dev/null
+  if [ -n "$was" ]; then
+    if [ "${was% *}" != "$ROOT" ] ||
+      [ -z "$(find Cargo.toml src tests -newer "$stamp" -print -quit)" ]; then
+      "$@" 2>/dev/null
+    fi
   fi
   mkdir -p "$folder"
   printf '%s' "$now" >"$stamp"

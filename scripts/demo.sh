@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# ./build.sh demo: the demo page on localhost, or with --ask one answer from headless Chromium.
+# ./build.sh demo serves the demo page on localhost, or with --ask prints one answer from headless
+# Chromium.
 for part in common tools wasm package models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
@@ -8,7 +9,9 @@ done
 prompt="" model="" options=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --ask | --model | --max-tokens | --backend | --threads | --context) [ $# -ge 2 ] && [ -n "$2" ] || fail "$1 needs a value." "./build.sh help" ;;
+    --ask | --model | --max-tokens | --backend | --threads | --context)
+      if [ $# -lt 2 ] || [ -z "$2" ]; then fail "$1 needs a value." "./build.sh help"; fi
+      ;;
     *) fail "demo knows no \"$1\"." "./build.sh help" ;;
   esac
   case $1 in
@@ -18,7 +21,8 @@ while [ $# -gt 0 ]; do
   esac
   shift 2
 done
-[ -n "$prompt" ] || [ -z "$model${options[*]}" ] || fail "--model, --max-tokens and their like go with --ask." "on the page, choose them there."
+[ -n "$prompt" ] || [ -z "$model${options[*]}" ] ||
+  fail "--model, --max-tokens and their like go with --ask." "on the page, choose them there."
 
 build_package
 if [ -n "$prompt" ]; then need_chromium; fi

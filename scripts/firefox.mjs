@@ -1,11 +1,12 @@
-// A headless Firefox, which playwright's own protocol does not drive: puppeteer does, over WebDriver BiDi.
+// This module launches headless Firefox through puppeteer and WebDriver BiDi, because playwright's
+// protocol does not drive an unpatched Firefox.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const FIREFOX = process.env.SISKIN_FIREFOX || '/usr/bin/firefox-esr';
 
-/** What lets WebGPU find an adapter, in workers too, where there is no GPU. */
+/** With these preferences WebGPU finds an adapter, in workers too, on machines without a GPU. */
 export const WEBGPU_PREFS = { 'dom.webgpu.enabled': true, 'gfx.webgpu.ignore-blocklist': true };
 
 /**
@@ -16,7 +17,8 @@ export function launchFirefox(prefs, profile) {
   const puppeteer = createRequire(
     join(fileURLToPath(new URL('..', import.meta.url)), 'pkg/package.json'),
   )('puppeteer-core');
-  // Who calls has limits of its own; puppeteer's of three minutes is short where a slow machine compiles every kernel.
+  // Callers have limits of their own. Puppeteer's default of three minutes is too short where a
+  // slow machine compiles every kernel.
   const protocolTimeout = 15 * 60_000;
   return puppeteer.launch({
     browser: 'firefox',

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Cargo for this machine, in a target folder that all checkouts share. Sourced after tools.sh.
+# This file runs cargo for this machine, in a target folder that all checkouts share. It is sourced
+# after tools.sh.
 
-# native_cargo SUBCOMMAND [ARGUMENT...]
+# native_cargo SUBCOMMAND [ARGUMENT...] runs cargo for this machine, one run at a time.
 native_cargo() {
   locked "native cargo" native_cargo_alone "$@"
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The npm package (the wasm files, the JavaScript library and its types), and the demo as a site, in pkg. Sourced after wasm.sh.
+# This file builds the npm package (the wasm files, the JavaScript library and its types) and the
+# demo as a site, in pkg. It is sourced after wasm.sh.
 
 build_package() {
   build_wasm
@@ -7,22 +8,34 @@ build_package() {
   cp -Rp www/lib/. pkg/dist/
   cp -p www/sw.js pkg/dist/
   rm -rf pkg/types
-  pkg/node_modules/.bin/tsc -p www/tsconfig.types.json >&2 || fail "The JavaScript library's types do not check." "mend what tsc says above."
+  pkg/node_modules/.bin/tsc -p www/tsconfig.types.json >&2 ||
+    fail "The JavaScript library's types do not check." "mend what tsc says above."
   cp LICENSE-MIT LICENSE-APACHE pkg/dist/
   rm -rf pkg/bin && mkdir pkg/bin
   cp -p scripts/shell.mjs pkg/bin/
   build_site
 }
 
-# The demo as a folder for any static host. Its models come from where models.json says; those without an address would have to be uploaded.
+# build_site makes the demo a folder for any static host. It lists only the models for which
+# models.json has a URL; the others would have to be uploaded.
 build_site() {
   rm -rf pkg/site && mkdir pkg/site
   cp -Rp www/demo www/sw.js pkg/site/
   cp -Rp pkg/dist pkg/site/lib
-  # GitHub Pages is to take the files as they are.
+  # This file makes GitHub Pages serve the files unchanged.
   touch pkg/site/.nojekyll
   find pkg/site/lib \( -name '*.d.ts' -o -name sw.js -o -name 'LICENSE-*' \) -delete
-  echo '<!doctype html><html lang="en"><meta charset="utf-8"><title>Siskin</title><meta http-equiv="refresh" content="0; url=demo/"><a href="demo/">Siskin</a></html>' >pkg/site/index.html
-  node -e 'const { readFileSync, writeFileSync } = require("node:fs"); writeFileSync("pkg/site/models.json", JSON.stringify(JSON.parse(readFileSync("www/models.json")).filter(({ url }) => url).map(({ id, name, file, size_bytes, sha256, license, url }) => ({ id, name, file, size_bytes, sha256, license, url })), null, 2))'
+  cat >pkg/site/index.html <<'HTML'
+<!doctype html><html lang="en"><meta charset="utf-8"><title>Siskin</title>
+<meta http-equiv="refresh" content="0; url=demo/"><a href="demo/">Siskin</a></html>
+HTML
+  node -e '
+    const { readFileSync, writeFileSync } = require("node:fs");
+    const models = JSON.parse(readFileSync("www/models.json"))
+      .filter(({ url }) => url)
+      .map(({ id, name, file, size_bytes, sha256, license, url }) => (
+        { id, name, file, size_bytes, sha256, license, url }
+      ));
+    writeFileSync("pkg/site/models.json", JSON.stringify(models, null, 2));'
   node scripts/shell.mjs pkg/site >&2
 }

@@ -1,5 +1,7 @@
-// A static file server for the demo and the tests: node scripts/serve.mjs [--port N] [--host NAME] [--models DIR]
-// It answers ranges, isolates the page (COOP, COEP) and forbids it every third party (CSP).
+// This module is a static file server for the demo and the tests. It answers ranges, isolates the
+// page (COOP, COEP) and forbids third parties (CSP).
+//
+// node scripts/serve.mjs [--port N] [--host NAME] [--models DIR]
 
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -34,8 +36,10 @@ const TYPES = {
 const HEADERS = {
   'Cache-Control': 'no-cache',
   'Content-Security-Policy':
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' https: http://localhost:* http://127.0.0.1:*; style-src 'self'; " +
-    "img-src 'self' data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; " +
+    "connect-src 'self' https: http://localhost:* http://127.0.0.1:*; style-src 'self'; " +
+    "img-src 'self' data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; " +
+    "form-action 'none'; frame-ancestors 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
@@ -46,15 +50,24 @@ const ISOLATION = {
 };
 
 /**
- * @typedef {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) => unknown} Handler
+ * @import { IncomingMessage, Server, ServerResponse } from 'node:http'
+ *
+ * @typedef {(request: IncomingMessage, response: ServerResponse) => unknown} Handler
  * @typedef {string | Handler} Route a folder or file to serve, or a function that answers by itself
  */
 
 /**
- * Starts the server; the longest matching route wins, and a route that ends in "/" stands for all that lies below it.
- * @param {{port?: number, host?: string, modelsDir?: string, isolation?: boolean, routes?: Record<string, Route>}} [options]
- *   port 0 (the default) takes a free one; routes are added to the built-in ones or replace them
- * @returns {Promise<{url: string, server: import('node:http').Server, close: () => Promise<void>}>} url ends without a slash
+ * Starts the server. The longest matching route is used; a route that ends in "/" serves everything
+ * below it.
+ *
+ * @param {object} [options]
+ * @param {number} [options.port] 0 (the default) takes a free one
+ * @param {string} [options.host]
+ * @param {string} [options.modelsDir]
+ * @param {boolean} [options.isolation]
+ * @param {Record<string, Route>} [options.routes] are added to the built-in ones or replace them
+ * @returns {Promise<{url: string, server: Server, close: () => Promise<void>}>} `url` ends without
+ *   a slash
  */
 export async function startServer({
   port = 0,
@@ -115,7 +128,10 @@ async function answer(table, request, response) {
     : sendText(response, 404, `There is nothing at ${path}.`);
 }
 
-/** The path of a request, decoded once; undefined for one that could lead out of its folder or to a hidden file. */
+/**
+ * Returns the path of a request, decoded once. It is undefined if the path could lead out of its
+ * folder or to a hidden file.
+ */
 function decodedPath(url) {
   try {
     const path = decodeURIComponent(url.split(/[?#]/, 1)[0]);
@@ -125,7 +141,10 @@ function decodedPath(url) {
   }
 }
 
-/** The file at `rest` below `target` (`target` itself where that is a file, index.html for a folder), with its size and time. */
+/**
+ * Returns the file at `rest` below `target` (`target` itself if it is a file, index.html for a
+ * folder), with its size and ETag.
+ */
 async function fileBelow(target, rest) {
   for (const name of rest === '' || rest.endsWith('/') ? [rest, `${rest}index.html`] : [rest]) {
     try {
@@ -164,7 +183,10 @@ function sendFile({ path, size, etag }, request, response) {
   return file.pipe(response);
 }
 
-/** [first, last] of a single byte range; undefined where the whole file is meant, null where no byte of it fits. */
+/**
+ * Returns [first, last] of a single byte range. It is undefined if the whole file is wanted, and
+ * null if the file has no byte of the range.
+ */
 function parseRange(header, size) {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
   if (!match || (match[1] === '' && match[2] === '')) return undefined;
@@ -176,12 +198,15 @@ function parseRange(header, size) {
   return [first, Math.min(last, size - 1)];
 }
 
-/** www/models.json without the models that this server does not hold, so that the page's first choice always loads. */
+/**
+ * Sends www/models.json without the models that this server does not have, so that the page's first
+ * choice always loads.
+ */
 async function sendModels(response, modelsDir) {
   const models = JSON.parse(await readFile(join(ROOT, 'www/models.json'), 'utf8'));
   const held = await Promise.all(models.map((model) => fileBelow(modelsDir, model.file)));
   response.setHeader('Content-Type', TYPES['.json']);
-  // Without the address of the original, for the page is to take this server's.
+  // The models' URLs are left out, because the page must load them from this server.
   response.end(
     JSON.stringify(
       models.filter((_model, index) => held[index]).map(({ url: _url, ...model }) => model),

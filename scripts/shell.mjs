@@ -1,12 +1,16 @@
 #!/usr/bin/env node
-// Lists a site's files for its service worker: node shell.mjs DIR writes DIR/shell.json. Run it after every change of the site.
+// This script lists a site's files for its service worker: `node shell.mjs DIR` writes
+// DIR/shell.json. Run it after every change of the site.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What no page asks for; sw.js is the browser's to keep, and models are the library's. */
+/**
+ * These files are not part of the shell: no page requests them, sw.js is stored by the browser, and
+ * models are stored by the library.
+ */
 const LEFT_OUT =
   /^(\..*|sw\.js|shell\.json|CNAME|_headers|_redirects|LICENSE.*|.*\.(d\.ts|gguf|map|md))$/;
 

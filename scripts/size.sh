@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# ./build.sh size: what a visitor downloads, raw and gzipped, and what it may weigh. A page fetches one of the wasm files.
-# With --check it fails where something weighs more.
+# ./build.sh size prints the size of what a visitor downloads, raw and gzipped, and its budget. A
+# page fetches one of the wasm files. With --check it fails if something is larger than its budget.
 for part in common tools wasm package; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 build_package
 
-# name | bytes that it may weigh, gzipped: the size when this was last set and some 3% more
+# The rows are: name | budget in gzipped bytes, which is the size when it was last set and about 3%
+# more.
 BUDGETS='
 JavaScript library | 81000
 siskin_relaxed.wasm | 725000
@@ -19,7 +20,7 @@ siskin_threads.js | 6550
 '
 too_large=()
 
-# row NAME FILE...
+# row NAME FILE... prints one line of the table.
 row() {
   local name=$1 size budget
   shift
@@ -27,7 +28,8 @@ row() {
   budget=$(awk -F ' *[|] *' -v name="$name" '$1 == name { print $2 }' <<<"$BUDGETS")
   [ -n "$budget" ] || fail "$name has no size budget." "give it one in scripts/size.sh."
   printf '%-28s %10d %10d %10d\n' "$name" "$(cat "$@" | wc -c)" "$size" "$budget"
-  [ "$size" -le "$budget" ] || too_large+=("$name weighs $size bytes gzipped, $((size - budget)) more than its budget.")
+  [ "$size" -le "$budget" ] ||
+    too_large+=("$name weighs $size bytes gzipped, $((size - budget)) more than its budget.")
 }
 
 mapfile -t library < <(find pkg/dist -name '*.js' ! -path 'pkg/dist/wasm/*' | LC_ALL=C sort)
@@ -42,5 +44,6 @@ if [ "${1:-}" = --check ] && [ ${#too_large[@]} -gt 0 ]; then
   printf '%s\n' "${too_large[@]}" >&2
   fail "Visitors would download more than before." \
     "see what grew (a new dependency? code compiled once for each type?) and make it smaller," \
-    "or, if it is worth its weight, raise its budget in scripts/size.sh in the same commit and say why."
+    "or, if it is worth its weight, raise its budget in scripts/size.sh in the same commit" \
+    "and say why."
 fi

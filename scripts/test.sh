@@ -1,36 +1,36 @@
 #!/usr/bin/env bash
-# ./build.sh test: every test, the fast ones first. A step that fails stops the run.
-# ./build.sh test NAME [PATTERN]: one suite, or one test file and what it needs.
+# ./build.sh test runs every test, the fast ones first. It stops at the first step that fails.
+# ./build.sh test NAME [PATTERN] runs one suite, or one test file and what it needs.
 for part in common checks tools wasm package native models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
 done
 
-# Debug information doubles the time of a build from nothing.
+# Debug information doubles the time of a clean build.
 export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
-# A test whose model is missing fails instead of saying SKIPPED.
+# Tests whose model is missing fail instead of printing SKIPPED.
 export SISKIN_MODELS=$MODELS SISKIN_REQUIRE_MODELS=1
 
 SUITES='lint scripts js rust wasm size gpu e2e'
 MODEL_FILES=(qwen2.5-coder-0.5b-instruct smollm2-135m-instruct)
 VOCABULARIES=(vocab-llama-bpe vocab-llama-spm)
 
-# The test files of a folder, one a line: test_files FOLDER [BEGINNING].
+# test_files FOLDER [START] prints the test files of a folder, one a line.
 test_files() {
   find "tests/$1" -maxdepth 1 -name "${2:-}*.test.mjs" 2>/dev/null | LC_ALL=C sort
 }
 
-# The tests that need no browser.
+# js_files prints the tests that need no browser.
 js_files() {
   test_files js
 }
 
-# The tests that open a browser.
+# e2e_files [START] prints the tests that open a browser.
 e2e_files() {
   test_files e2e "${1:-}"
 }
 
-# The native test targets, one a line.
+# rust_targets prints the native test targets, one a line.
 rust_targets() {
   local file
   for file in tests/*.rs tests/*/main.rs; do
@@ -40,12 +40,18 @@ rust_targets() {
   done | grep -vx web
 }
 
+# test_names prints the names of all test files that one_test takes.
+test_names() {
+  { rust_targets && js_files && e2e_files; } | sed 's|.*/||; s|\.test\.mjs$||' | sort -u
+}
+
 models() {
   step "Models"
   fetch_models "$@" >&2
 }
 
-# Installs what the browser tests of these files need, and builds it where that is not the package: need_for_e2e FILE...
+# need_for_e2e FILE... installs what the browser tests of these files need, and builds the native
+# program if they use it.
 need_for_e2e() {
   need_node_modules
   need_chromium
@@ -54,10 +60,13 @@ need_for_e2e() {
   ! grep -q XLLAMACPP "$@" || need_xllamacpp
   [ -z "${XLLAMACPP:-}" ] || export XLLAMACPP
   ! grep -qE 'SMOLLM2|QWEN|MODELS_DIR' "$@" || models "${MODEL_FILES[@]}"
-  ! grep -q PROGRAM "$@" || check "native program" "mend what the compiler says above." native_cargo build --locked --profile test --bin siskin
+  ! grep -q PROGRAM "$@" ||
+    check "native program" "mend what the compiler says above." \
+      native_cargo build --locked --profile test --bin siskin
 }
 
-# The engine's own tests in the browser, on the build that current browsers take.
+# wasm_tests NAME FEATURES LINK runs the engine's own tests in Chromium, on the build that current
+# browsers use.
 # shellcheck disable=SC2329
 wasm_tests() {
   [ "$1" = relaxed ] || return 0
@@ -67,17 +76,20 @@ wasm_tests() {
   wasm_cargo "$@" test --no-default-features --test web
 }
 
-# The checks of tests/gpu/parity.rs, which tests/e2e/gpu_parity.test.mjs opens in browsers, into target/parity.
+# gpu_checks NAME FEATURES LINK builds tests/gpu/parity.rs for tests/e2e/gpu_parity.test.mjs into
+# target/parity.
 # shellcheck disable=SC2329
 gpu_checks() {
   [ "$1" = relaxed ] || return 0
   local folder=$CACHE/target/$WASM_TOOLCHAIN-$1
   fresh_target "$folder" wasm_cargo "$@" clean -p siskin
   wasm_cargo "$@" build --no-default-features --profile test --example parity || return 1
-  "$WASM_BINDGEN/wasm-bindgen" --target web --no-typescript --out-dir target/parity "$folder/$TRIPLE/debug/examples/parity.wasm"
+  "$WASM_BINDGEN/wasm-bindgen" --target web --no-typescript --out-dir target/parity \
+    "$folder/$TRIPLE/debug/examples/parity.wasm"
 }
 
-# All native tests but those of the graphics card, in two runs: cargo takes no --doc beside other targets.
+# rust_tests runs all native tests but those of the graphics card, in two runs: cargo takes no --doc
+# together with other targets.
 # shellcheck disable=SC2329
 rust_tests() {
   local targets
@@ -91,22 +103,28 @@ run_format() {
 }
 
 run_types() {
-  check "JavaScript types" "mend what tsc says above." pkg/node_modules/.bin/tsc -p www/tsconfig.json
-  check "JavaScript style" "npm run format in pkg/, and mend what eslint says above." npm run --silent --prefix pkg lint
+  check "JavaScript types" "mend what tsc says above." \
+    pkg/node_modules/.bin/tsc -p www/tsconfig.json
+  check "JavaScript style" "npm run format in pkg/, and mend what eslint says above." \
+    npm run --silent --prefix pkg lint
 }
 
 run_scripts() {
-  check "model fetcher" "mend scripts/fetch_model.py or its tests." python3 -m unittest discover -s tests/scripts -v
+  check "model fetcher" "mend scripts/fetch_model.py or its tests." \
+    python3 -m unittest discover -s tests/scripts -v
 }
 
 run_js() {
   local files
   mapfile -t files < <(js_files)
-  check "JavaScript tests" "run one alone: ./build.sh test NAME" node --test --test-reporter=spec "${files[@]}"
+  check "JavaScript tests" "run one alone: ./build.sh test NAME" \
+    node --test --test-reporter=spec "${files[@]}"
 }
 
 run_clippy() {
-  ! cargo clippy --version >/dev/null 2>&1 || check "clippy" "mend what clippy says above." native_cargo clippy --locked --all-targets -- -D warnings
+  ! cargo clippy --version >/dev/null 2>&1 ||
+    check "clippy" "mend what clippy says above." \
+      native_cargo clippy --locked --all-targets -- -D warnings
 }
 
 run_wasm_build() {
@@ -118,14 +136,17 @@ run_size_budgets() {
 }
 
 run_wasm_tests() {
-  [ ! -f tests/web/main.rs ] || check "wasm tests in Chromium" "mend what is said above." locked "wasm build" for_each_wasm wasm_tests
+  [ ! -f tests/web/main.rs ] ||
+    check "wasm tests in Chromium" "mend what is said above." \
+      locked "wasm build" for_each_wasm wasm_tests
 }
 
 run_gpu_checks() {
-  check "wasm of the GPU's checks" "mend what is said above." locked "wasm build" for_each_wasm gpu_checks
+  check "wasm of the GPU's checks" "mend what is said above." \
+    locked "wasm build" for_each_wasm gpu_checks
 }
 
-# run_e2e FILE-OR-OPTION...
+# run_e2e FILE-OR-OPTION... runs browser tests.
 run_e2e() {
   check "browser tests" "run one alone: ./build.sh test NAME" node --test --test-reporter=spec "$@"
 }
@@ -148,7 +169,8 @@ everything() {
   run_scripts
   run_clippy
   models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
-  check "native tests" "run one alone: ./build.sh test NAME" native_cargo test --locked --no-fail-fast
+  check "native tests" "run one alone: ./build.sh test NAME" \
+    native_cargo test --locked --no-fail-fast
   run_wasm_build
   run_size_budgets
   run_js
@@ -197,7 +219,8 @@ suite() {
       need_wasm_bindgen
       mapfile -t files < <(e2e_files gpu)
       need_for_e2e "${files[@]}"
-      check "native GPU tests" "mend what is said above." native_cargo test --locked --no-fail-fast --test gpu
+      check "native GPU tests" "mend what is said above." \
+        native_cargo test --locked --no-fail-fast --test gpu
       run_wasm_build
       run_gpu_checks
       run_e2e "${files[@]}"
@@ -214,7 +237,8 @@ suite() {
   esac
 }
 
-# one_test NAME [PATTERN]: every test file of that name, Rust's and JavaScript's, and in it the tests that PATTERN fits.
+# one_test NAME [PATTERN] runs every test file of that name, Rust's and JavaScript's, or its tests
+# that match PATTERN.
 one_test() {
   local name pattern=${2:-} js sources found=0
   name=$(basename "$1")
@@ -224,7 +248,8 @@ one_test() {
   if [ -f "tests/scripts/$name.py" ]; then
     found=1
     need_python
-    check "$name" "mend what is said above." python3 -m unittest discover -s tests/scripts -p "$name.py" ${pattern:+-k "$pattern"} -v
+    check "$name" "mend what is said above." \
+      python3 -m unittest discover -s tests/scripts -p "$name.py" ${pattern:+-k "$pattern"} -v
   fi
   js=$(js_files | grep "/$name\.test\.mjs$" || true)
   if [ -n "$js" ]; then
@@ -238,7 +263,8 @@ one_test() {
     mapfile -t sources < <(find tests -path "tests/$name.rs" -o -path "tests/$name/*.rs")
     ! grep -qE "model_(path|header)" "${sources[@]}" || models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
     [ "$name" != gpu ] || need_vulkan
-    check "$name" "mend what is said above." native_cargo test --locked --test "$name" ${pattern:+"$pattern"}
+    check "$name" "mend what is said above." \
+      native_cargo test --locked --test "$name" ${pattern:+"$pattern"}
   fi
   if [ -z "$js" ] && [ -f "tests/e2e/$name.test.mjs" ]; then
     found=1
@@ -251,12 +277,13 @@ one_test() {
     run_e2e "${by_name[@]}" "tests/e2e/$name.test.mjs"
   fi
   [ "$found" -eq 1 ] || fail "There is no suite and no test file \"$1\"." "suites: $SUITES" \
-    "test files: $({ rust_targets && js_files && e2e_files; } | sed 's|.*/||; s|\.test\.mjs$||' | sort -u | tr '\n' ' ')"
+    "test files: $(test_names | tr '\n' ' ')"
   # shellcheck disable=SC2154
-  [ -z "$pattern" ] || [ "$tests" -gt 0 ] || fail "No test of \"$1\" fits \"$pattern\"." "look at the names of the tests in its file."
+  [ -z "$pattern" ] || [ "$tests" -gt 0 ] ||
+    fail "No test of \"$1\" fits \"$pattern\"." "look at the names of the tests in its file."
 }
 
-# tests/web/main.rs is the suite wasm.
+# The name `web` means the suite wasm, which runs tests/web/main.rs.
 [ "$*" != web ] || set -- wasm
 if [ $# -eq 0 ]; then
   everything

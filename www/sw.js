@@ -1,3 +1,3 @@
-// The service worker of a site with Siskin. Copy it beside the site's pages, for it serves what lies in its folder and below. The library is expected
-// in lib/ beside it.
+// This is the service worker of a site with Siskin. Copy it beside the site's pages: it serves its
+// folder and everything below. It expects the library in lib/ beside it.
 import './lib/service_worker.js';

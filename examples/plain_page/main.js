@@ -1,11 +1,11 @@
-// Loads a model and answers questions, one at a time.
+// This script loads a model and answers questions, one at a time.
 import { Siskin } from './siskin/index.js';
 
 const MODEL = './models/model.gguf';
 const TITLE = document.title;
 
-const [form, question, ask, status, answer] = ['form', 'question', 'ask', 'status', 'answer'].map((id) =>
-  document.getElementById(id),
+const [form, question, ask, status, answer] = ['form', 'question', 'ask', 'status', 'answer'].map(
+  (id) => document.getElementById(id),
 );
 
 try {
@@ -35,8 +35,10 @@ async function write(siskin, content) {
 }
 
 function showProgress({ loaded_bytes, total_bytes }) {
-  const percent = total_bytes ? `${Math.floor((loaded_bytes * 100) / total_bytes)} %` : `${loaded_bytes} bytes`;
-  // A screen reader need not hear of each step.
+  const percent = total_bytes
+    ? `${Math.floor((loaded_bytes * 100) / total_bytes)} %`
+    : `${loaded_bytes} bytes`;
+  // A screen reader announces every change of the status, so the percentage is in the title only.
   if (status.textContent !== 'Loading the model') status.textContent = 'Loading the model';
   document.title = `${percent} - ${TITLE}`;
 }

@@ -1,43 +1,37 @@
-// Siskin and its peers behind one face: load(), ask(prompt), peakBytes(), close(). A browser engine gets a browser of its own, so that
-// no run finds anything warm.
+// This module gives Siskin and its peers one interface. Each browser engine gets a browser of its
+// own, so that no run finds warm caches.
 //
-// @typedef {{name: string, load: () => Promise<{load_ms: number, info: object}>, ask: (prompt, logit_bias) => Promise<Step>,
-//   peakBytes: () => Promise<number>, close: () => Promise<void>}} BenchEngine
+// @typedef {object} BenchEngine
+// @property {string} name
+// @property {() => Promise<{load_ms: number, info: object}>} load
+// @property {(prompt, logit_bias) => Promise<Step>} ask
+// @property {() => Promise<number>} peakBytes
+// @property {() => Promise<void>} close
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { launchChromium, peakBytes, tabPeakBytes } from '../chromium.mjs';
 import { startServer } from '../serve.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
-const ARGUMENTS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-quic',
-  '--no-first-run',
-];
 
-/** Prompt and answer of the longest step fit, with room to spare. */
+/** The prompt and the answer of the longest step fit into this context. */
 export const CONTEXT_TOKENS = 2048;
 
 /** wllama starts its workers from blobs, which Siskin's policy forbids. */
 const WLLAMA_POLICY =
-  "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src blob:; connect-src 'self' blob:";
+  "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src " +
+  "blob:; connect-src 'self' blob:";
 
 const blank = (headers) => (_request, response) =>
   response
     .writeHead(200, { 'Content-Type': 'text/html', ...headers })
     .end('<!doctype html><title>Bench</title>');
 
-/** Serves the model, the built package and wllama, and nothing from elsewhere. */
+/** Serves the model, the built package and wllama, and nothing from other hosts. */
 export function serveBench(file) {
   return startServer({
     routes: {
@@ -55,14 +49,9 @@ export function serveKernels(file) {
   return startServer({ routes: { '/bench/siskin': blank({}), '/bench/kernels.wasm': file } });
 }
 
-/** What all browser engines share: functions that run in the page of a fresh Chromium. */
+/** Opens a page in a Chromium of its own, in which the functions of a browser engine run. */
 export async function openPage(url, more = []) {
-  // headless: false, because playwright's own flag would ask for its own headless build.
-  const browser = await chromium.launch({
-    executablePath: process.env.SISKIN_CHROMIUM,
-    headless: false,
-    args: [...ARGUMENTS, ...more],
-  });
+  const browser = await launchChromium(more);
   const page = await browser.newPage();
   const crashed = new Promise((_, failed) =>
     page.on('crash', () => failed(new Error('the tab crashed'))),
@@ -72,33 +61,15 @@ export async function openPage(url, more = []) {
   return {
     version: browser.version(),
     evaluate: (run, argument) => Promise.race([page.evaluate(run, argument), crashed]),
-    peakBytes: () => tabBytes(browser),
+    peakBytes: () => tabPeakBytes(browser),
     close: () => browser.close(),
   };
 }
 
-/** The most memory that the tab's process has held (Linux tells); 0 where that is not known. */
-async function tabBytes(browser) {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  return Math.max(
-    0,
-    ...processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => peakOf(id)),
-  );
-}
-
-function peakOf(pid) {
-  try {
-    return (
-      Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) *
-      1024
-    );
-  } catch {
-    return 0;
-  }
-}
-
-/** Siskin through its public API. `prepareFirst` and `prepareRest` make the prompts that all engines are asked. */
+/**
+ * Opens Siskin through its public API. `prepareFirst` and `prepareRest` make the prompts for all
+ * engines.
+ */
 export async function openSiskin({ server_url, threads }) {
   const page = await openPage(`${server_url}/bench/siskin`);
   const load = async ({ context_tokens, threads }) => {
@@ -149,7 +120,9 @@ export async function openSiskin({ server_url, threads }) {
   };
 }
 
-/** wllama as its readme has it, on the CPU, with one sequence and the prompt cache off. */
+/**
+ * Opens wllama as its readme describes it, on the CPU, with one sequence and the prompt cache off.
+ */
 export async function openWllama({ server_url, threads }) {
   const page = await openPage(`${server_url}/bench/wllama`);
   const load = async ({ context_tokens, threads }) => {
@@ -157,7 +130,7 @@ export async function openWllama({ server_url, threads }) {
     const start_ms = performance.now();
     const blob = await (await fetch('/bench/model.gguf')).blob();
     const wllama = new Wllama({ default: '/wllama/wasm/wllama.wasm' }, { suppressNativeLog: true });
-    // Its compatibility build would come from a CDN.
+    // wllama's compatibility build would be fetched from a CDN.
     wllama.setCompat(null);
     await wllama.loadModel([blob], {
       n_ctx: context_tokens,
@@ -195,7 +168,7 @@ export async function openWllama({ server_url, threads }) {
   };
 }
 
-/** llama.cpp's server from the wheel xllamacpp, in a process of its own. */
+/** Starts llama.cpp's server from the wheel xllamacpp, in a process of its own. */
 export async function openNative({ file, threads, python }) {
   const child = spawn(
     python,
@@ -240,7 +213,7 @@ export async function openNative({ file, threads, python }) {
       }
       return stepOf(prompt, chunks);
     },
-    peakBytes: async () => peakOf(child.pid),
+    peakBytes: async () => peakBytes(child.pid),
     async close() {
       child.kill('SIGKILL');
       await ended.catch(() => {});
@@ -248,7 +221,10 @@ export async function openNative({ file, threads, python }) {
   };
 }
 
-/** A prompt as llama.cpp's server takes it: greedy, of full length, nothing reused. */
+/**
+ * Returns a prompt for llama.cpp's server: greedy, of full length, without reuse of the prompt
+ * cache.
+ */
 function llamaRequest({ messages, generate_tokens }) {
   const greedy = { temperature: 0, top_k: 1, ignore_eos: true, cache_prompt: false };
   return {
@@ -260,7 +236,9 @@ function llamaRequest({ messages, generate_tokens }) {
   };
 }
 
-/** llama.cpp times itself; like Siskin's, its decode time begins with the first token. */
+/**
+ * Returns llama.cpp's own measurements. Like Siskin's, its decode time starts with the first token.
+ */
 function stepOf({ name }, chunks) {
   const { timings } = chunks.findLast(({ chunk }) => chunk.timings)?.chunk ?? {};
   if (!timings) throw new Error('llama.cpp sent no timings');

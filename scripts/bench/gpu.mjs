@@ -1,16 +1,21 @@
-// Siskin on the graphics card in Chromium and Firefox, played by software here as a rule, and wllama on the processor as the yardstick that moves
-// with the machine. Answers must be longer than the 16 tokens that may be under way at once: node scripts/bench/gpu.mjs --file MODEL.gguf [--rounds 2] [--prompt 64] [--generate 48]
+// This script measures Siskin on the graphics card in Chromium and Firefox, where software adapters
+// stand in for a card, and wllama on the processor, against which the machine's speed is scaled.
+// Answers must be longer than the 16 tokens that may be in flight at once.
+//
+// node scripts/bench/gpu.mjs --file MODEL.gguf [--rounds 2] [--prompt 64] [--generate 48]
 import { loadavg } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { markdownTable } from '../../www/demo/figures.js';
+import { SOFTWARE_GPU } from '../chromium.mjs';
 import { WEBGPU_PREFS, launchFirefox } from '../firefox.mjs';
 import { openPage, openWllama, serveBench } from './engines.mjs';
 import { median } from './report.mjs';
 
-const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
-
-/** Of the 0.5B in 4 bits, tokens/s of web-llm 0.2.79 on the same adapters of one machine, on which wllama's decode made 3.3 and its prefill 4.5. */
+/**
+ * These are tokens/s of web-llm 0.2.79 with the 0.5B in 4 bits, on the same software adapters of
+ * one machine, and of wllama on that machine.
+ */
 const WEB_LLM = {
   wllama: { prefill: 4.5, decode: 3.3 },
   'Siskin, Chromium': { prefill: 0.78, decode: 0.074 },
@@ -27,11 +32,11 @@ const [rounds, prompt_tokens, generate_tokens] = [
   values.generate,
 ].map(Number);
 const file = resolve(values.file);
-// Other words each time, so that nothing is reused; about a token a word.
-const words =
-  'time year people way day man thing woman life child world school state family student group country problem hand part place case week company'.split(
-    ' ',
-  );
+// Each prompt has other words, so that nothing is reused. A word is about one token.
+const words = (
+  'time year people way day man thing woman life child world school state family student ' +
+  'group country problem hand part place case week company'
+).split(' ');
 let asked = 0;
 const prompt = () => {
   const start = (asked += 1);
@@ -49,7 +54,7 @@ const prompt = () => {
   };
 };
 
-/** Siskin in any page: what is evaluated there. */
+/** These functions run in the page. */
 const inPage = {
   load: async () => {
     const { Siskin } = await import('/lib/index.js');
@@ -61,7 +66,7 @@ const inPage = {
     return window.siskin.info.adapter;
   },
   ask: async ({ messages, generate_tokens }) => {
-    // The answer ends at its length and not before.
+    // The bias keeps the answer from ending before its length.
     const ends = await Promise.all(
       ['<|im_end|>', '<|endoftext|>'].map((name) =>
         window.siskin.tokenize(name, { special: true }),
@@ -122,12 +127,13 @@ try {
     for (const [engine, open] of Object.entries(ENGINES)) {
       const { adapter, ask, close } = await open(server);
       try {
-        // The first answer pays for what is compiled at first use.
+        // The first answer also compiles what is compiled at first use.
         await ask(prompt());
         runs.push({ engine, adapter, ...(await ask(prompt())) });
         const { prefill, decode } = runs.at(-1);
         console.error(
-          `    round ${round}, ${engine} (${adapter}): prefill ${prefill.toFixed(2)} t/s, decode ${decode.toFixed(2)} t/s`,
+          `    round ${round}, ${engine} (${adapter}): prefill ${prefill.toFixed(2)} t/s, ` +
+            `decode ${decode.toFixed(2)} t/s`,
         );
       } finally {
         await close();
@@ -140,7 +146,7 @@ try {
 
 const figure = (engine, key) =>
   median(runs.filter((run) => run.engine === engine).map((run) => run[key]));
-/** What web-llm would make here, if it moved with wllama. */
+/** Returns what web-llm would reach on this machine if it scaled as wllama does. */
 const webLlm = (engine, key) =>
   (WEB_LLM[engine][key] * figure('wllama', key)) / WEB_LLM.wllama[key];
 const row = (engine) => {
@@ -156,7 +162,8 @@ const row = (engine) => {
   ];
 };
 console.log(
-  `${basename(file)}, load average ${load_average.toFixed(2)} before; prompt about ${prompt_tokens} tokens, ${generate_tokens} generated, medians of ${rounds} round(s)`,
+  `${basename(file)}, load average ${load_average.toFixed(2)} before; prompt about ` +
+    `${prompt_tokens} tokens, ${generate_tokens} generated, medians of ${rounds} round(s)`,
 );
 console.log(
   markdownTable([
@@ -165,5 +172,6 @@ console.log(
   ]),
 );
 console.log(
-  "* web-llm's figures of another day with the 0.5B, scaled by what wllama makes here and made there.",
+  "* web-llm's figures of another day with the 0.5B, scaled by what wllama makes here and " +
+    'made there.',
 );

@@ -1,8 +1,11 @@
-// The matrix products in wasm: node scripts/bench/kernels.mjs NAME=FILE.wasm...; a table each on stdout, as `siskin bench --kernels` prints it.
+// This script measures the matrix products in wasm. It prints a table for each file to stdout, as
+// `siskin bench --kernels` does.
+//
+// node scripts/bench/kernels.mjs NAME=FILE.wasm...
 
 import { openPage, serveKernels } from './engines.mjs';
 
-/** In the order of DType::ALL. */
+/** The formats are in the order of DType::ALL. */
 const FORMATS = [
   'F32',
   'F16',
@@ -26,14 +29,18 @@ for (const argument of process.argv.slice(2)) {
   try {
     const { read_rate, tokens, rows } = await page.evaluate(measure, FORMATS.length);
     console.log(
-      `\nwasm ${name}, Chromium ${page.version}, 1 thread; plain reads: ${(read_rate / 1e9).toFixed(1)} GB/s`,
+      `\nwasm ${name}, Chromium ${page.version}, 1 thread; plain reads: ` +
+        `${(read_rate / 1e9).toFixed(1)} GB/s`,
     );
     console.log(
-      `| G multiply-adds/s |${tokens.map((tokens) => ` x ${tokens} |`).join('')} weights read x 1 |\n|---|${'--:|'.repeat(tokens.length + 1)}`,
+      `| G multiply-adds/s |${tokens.map((tokens) => ` x ${tokens} |`).join('')} weights ` +
+        `read x 1 |\n|---|${'--:|'.repeat(tokens.length + 1)}`,
     );
     for (const [index, { rates, bytes_rate }] of rows.entries()) {
       console.log(
-        `| ${FORMATS[index]} |${rates.map((rate) => ` ${(rate / 1e9).toFixed(1)} |`).join('')} ${(bytes_rate / 1e9).toFixed(1)} GB/s |`,
+        `| ${FORMATS[index]} ` +
+          `|${rates.map((rate) => ` ${(rate / 1e9).toFixed(1)} |`).join('')} ` +
+          `${(bytes_rate / 1e9).toFixed(1)} GB/s |`,
       );
     }
   } finally {
@@ -42,10 +49,10 @@ for (const argument of process.argv.slice(2)) {
   }
 }
 
-/** Runs in the page, which has nothing else to do. */
+/** Measures every format. Runs in the page, which does nothing else. */
 async function measure(format_count) {
   const module = await WebAssembly.compileStreaming(fetch('/bench/kernels.wasm'));
-  // The engine's JavaScript glue is of no use to these functions and is never called.
+  // These functions never call the engine's JavaScript glue.
   const imports = {};
   for (const { module: from, name } of WebAssembly.Module.imports(module))
     (imports[from] ??= {})[name] = () => {};

@@ -1,8 +1,10 @@
-// Medians and ratios of the runs.
+// This module computes medians and ratios of the runs.
 
 import { cell, figuresOf, markdownTable, rowsOf } from '../../www/demo/figures.js';
 
-/** The middle value, or the mean of the two in the middle; undefined of nothing. */
+/**
+ * Returns the middle value, or the mean of the two in the middle; it is undefined for no values.
+ */
 export function median(values) {
   const sorted = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b);
   if (sorted.length === 0) return undefined;
@@ -10,7 +12,10 @@ export function median(values) {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-/** Medians over an engine's rounds with a number of threads; a run that failed counts with what it had measured. */
+/**
+ * Returns medians over an engine's rounds with one number of threads. A run that failed counts with
+ * what it measured.
+ */
 export function summarize(runs) {
   const all = runs.map(figuresOf);
   const summary = Object.fromEntries(
@@ -19,20 +24,24 @@ export function summarize(runs) {
       median(all.map((figures) => figures[key])),
     ]),
   );
-  // Both medians are in the table: their ratio should be too, and a slow peer's long prompt is not in every round.
+  // The ratio is that of the two medians in the table, because a slow peer's long prompt is not in
+  // every round.
   const { decode_tokens_per_second: short, long_decode_tokens_per_second: long } = summary;
   summary.long_over_short = short && long && long / short;
   return summary;
 }
 
-/** How far an engine's decode rates lie apart over the rounds, as a share of their median: how much the figures can be trusted. */
+/**
+ * Returns the spread of an engine's decode rates over the rounds, as a share of their median. It
+ * tells how far the figures can be trusted.
+ */
 export function spread(runs) {
   const rates = runs.map((run) => figuresOf(run).decode_tokens_per_second).filter(Number.isFinite);
   return rates.length > 1 ? (Math.max(...rates) - Math.min(...rates)) / median(rates) : undefined;
 }
 
 /**
- * A table for each number of threads. Ratios are Siskin's figure over the peer's.
+ * Returns a table for each number of threads. Ratios are Siskin's figure over the peer's.
  *
  * @param {{engine: string, threads: number, steps: object[]}[]} runs
  * @param {string[]} peers

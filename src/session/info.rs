@@ -38,7 +38,7 @@ impl From<&Loaded<AnyModel>> for ModelInfo {
         let model = &loaded.model;
         Self {
             file: loaded.file.clone(),
-            block_count: model.block_count(),
+            block_count: model.layer_count(),
             vocab_size: model.vocab_size(),
             context_tokens: model.context_tokens(),
             has_chat_template: loaded.template.is_some(),

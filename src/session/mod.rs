@@ -3,7 +3,6 @@
 pub mod engine;
 pub mod fields;
 pub mod info;
-#[cfg(not(target_feature = "atomics"))]
 mod probe;
 pub mod request;
 pub mod score;

@@ -1,5 +1,12 @@
 //! Whether the graphics card computes what the processor does, and faster: a block with the model's own formats and weights made up runs on
 //! both. What it compiles the model needs anyway.
+#![cfg_attr(
+    target_feature = "atomics",
+    allow(
+        unused_variables,
+        reason = "there is no GPU in this build to compare with"
+    )
+)]
 
 use crate::{
     Code, Error, Result,
@@ -399,7 +406,7 @@ async fn race(
         .await?
         / (threads as f64).powf(THREADS_POWER);
     let gpu_ms = Probe::new(gpu.beside(), &one, formats)?
-        .block_ms(gpu.device().resolution_ms(), cpu_ms)
+        .block_ms(gpu.resolution_ms(), cpu_ms)
         .await?;
     if gpu_ms > cpu_ms {
         let message = format!(

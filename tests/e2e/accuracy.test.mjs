@@ -1,5 +1,5 @@
-// Every wasm build computes what the goldens say: teacher-forced argmax and perplexity of real models, and the same bits for every
-// number of threads.
+// These tests compare every wasm build with the goldens: teacher-forced argmax and perplexity of
+// real models, and the same bits for every number of threads.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,8 @@ const golden = (file) =>
   );
 const wasm = (name) => readFileSync(join(ROOT, 'pkg/dist/wasm', name));
 
-// As in tests/models.rs: exact arithmetic agrees with llama.cpp on 95.9% of SmolLM2's positions, so more cannot be asked there.
+// The limits are those of tests/models.rs: exact arithmetic agrees with llama.cpp on 95.9% of
+// SmolLM2's positions, so more cannot be required.
 const MODELS = [
   { file: QWEN, llama_cpp: 0.97, exact: 0.97 },
   { file: SMOLLM2, llama_cpp: 0.95, exact: 0.97 },
@@ -31,7 +32,8 @@ for (const { file, llama_cpp, exact } of MODELS) {
     const scores = {};
     before(async () => {
       sites.any = await start();
-      // A browser without relaxed SIMD takes the simd build; here the server gives it in the other's place.
+      // A browser without relaxed SIMD uses the simd build; here the server sends it in place of
+      // the other.
       const serve = (name, type) => (request, response) =>
         response
           .writeHead(200, { 'Content-Type': type, 'Cross-Origin-Resource-Policy': 'same-origin' })
@@ -68,7 +70,9 @@ for (const { file, llama_cpp, exact } of MODELS) {
         );
         const percent = (x) => `${(100 * x).toFixed(1)}%`;
         t.diagnostic(
-          `argmax agrees with llama.cpp on ${percent(share(argmax))}, with exact arithmetic on ${percent(share(reference.argmax))}; perplexity ${measured.toFixed(4)}, llama.cpp's ${perplexity.toFixed(4)}`,
+          `argmax agrees with llama.cpp on ${percent(share(argmax))}, with exact arithmetic ` +
+            `on ${percent(share(reference.argmax))}; perplexity ${measured.toFixed(4)}, ` +
+            `llama.cpp's ${perplexity.toFixed(4)}`,
         );
         assert.ok(share(argmax) >= llama_cpp && share(reference.argmax) >= exact);
         assert.ok(Math.abs(measured / perplexity - 1) < 0.01);

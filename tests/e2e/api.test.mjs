@@ -1,4 +1,4 @@
-// The package's API, called from a page.
+// These tests call the package's API from a page.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
@@ -34,7 +34,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
   test('loads from a URL with progress', async () => {
     const { first, last, count, again, info } = await page.evaluate(async (url) => {
       const seen = [];
-      // An address of its own, for the other one is on the device by now.
+      // The model has another URL here, because the one at the first URL is on the device by now.
       const source = new URL(`${url}?fresh`, location.href);
       const siskin = await Siskin.load(source, {
         onProgress: (progress) => seen.push(progress),
@@ -232,7 +232,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     assert.equal(cut.finish_reason, 'stop');
   });
 
-  // The next request begins when the model has really stopped, so that its start is the proof.
+  // The next request starts only when the model has really stopped, so its start is the proof.
   for (const how of ['signal', 'break', 'return while waiting']) {
     test(`stops within 100 ms: ${how}`, async () => {
       const times = await page.evaluate(async (how) => {
@@ -270,7 +270,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         }
         return times;
       }, how);
-      // The best of three: other programs share this machine.
+      // The best of three times counts, because other programs share this machine.
       assert.ok(Math.min(...times) < 100, `${times.map(Math.round)} ms`);
     });
   }
@@ -409,7 +409,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     for (const { token, logprob, bytes, top_logprobs } of whole.logprobs.content) {
       assert.equal(Buffer.from(bytes).toString(), token);
       assert.equal(top_logprobs.length, 5);
-      // Greedy: the likeliest was taken.
+      // Greedy sampling takes the most likely token.
       assert.deepEqual(top_logprobs[0], { token, logprob, bytes });
       const mass = top_logprobs.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
       assert.ok(logprob < 0 && mass > 0.05 && mass <= 1.0001);

@@ -1,4 +1,5 @@
-// The bench page on a real model with small numbers, and what the benchmark makes of its runs.
+// These tests run the bench page on a real model with small sizes, and check what the benchmark
+// computes from its runs.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { median, spread, summarize, tables } from '../../scripts/bench/report.mjs';

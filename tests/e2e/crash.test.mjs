@@ -1,4 +1,4 @@
-// A download that is broken off, again and again, resumes each time.
+// These tests break a download off repeatedly, and check that it resumes each time.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ const CHUNK_BYTES = 8 << 20;
 const SHA256 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
 const MODEL = join(MODELS_DIR, SMOLLM2);
 
-/** Loads and asks, in the page. */
+/** Loads the model and asks it, in the page. */
 async function loadAndAsk({ url, sha256 }) {
   const { Siskin } = await import('/lib/index.js');
   const siskin = await Siskin.load(url, { sha256 });
@@ -26,7 +26,7 @@ async function loadAndAsk({ url, sha256 }) {
   return choices[0].message.content;
 }
 
-/** The same from a file that nothing happened to. */
+/** Returns the answer of an intact file. */
 async function askUnharmed(url) {
   const { Siskin } = await import('/lib/index.js');
   const siskin = await Siskin.load(await (await fetch(url)).blob());
@@ -39,7 +39,10 @@ async function askUnharmed(url) {
   return choices[0].message.content;
 }
 
-/** So many random places in a file, in order; the seed is told so that a failure can be repeated. */
+/**
+ * Returns `count` random places in a file, in order; the seed is printed so that a failure can be
+ * repeated.
+ */
 function places(count, size, t) {
   const seed = Number(process.env.SISKIN_SEED) || Math.trunc(Math.random() * 2 ** 31);
   t.diagnostic(`SISKIN_SEED=${seed}`);
@@ -94,7 +97,8 @@ describe('a download that breaks off', { skip: cannotRun(SMOLLM2), timeout: 300_
       const unharmed = await page.evaluate(askUnharmed, `/models/${SMOLLM2}`);
       await kill();
       t.diagnostic(
-        `${file.sent_bytes - size} bytes more than the file were sent: ${((file.sent_bytes - size) / CHUNK_BYTES).toFixed(2)} chunks`,
+        `${file.sent_bytes - size} bytes more than the file were sent: ` +
+          `${((file.sent_bytes - size) / CHUNK_BYTES).toFixed(2)} chunks`,
       );
       assert.equal(text, unharmed);
       assert.ok(has);
@@ -124,7 +128,8 @@ describe('a download that breaks off', { skip: cannotRun(SMOLLM2), timeout: 300_
     try {
       const text = await page.evaluate(loadAndAsk, { url: '/bad/model.gguf', sha256: SHA256 });
       t.diagnostic(
-        `${file.requests.length} requests, ${file.sent_bytes - size} bytes more than the file were sent: ${((file.sent_bytes - size) / CHUNK_BYTES).toFixed(2)} chunks`,
+        `${file.requests.length} requests, ${file.sent_bytes - size} bytes more than the ` +
+          `file were sent: ${((file.sent_bytes - size) / CHUNK_BYTES).toFixed(2)} chunks`,
       );
       assert.equal(text, await page.evaluate(askUnharmed, `/models/${SMOLLM2}`));
       assert.equal(cuts.length, 0, 'all cuts were made');

@@ -1,4 +1,5 @@
-// Every way in which loading goes wrong: its code, its sentence, and a page that lives on.
+// These tests let loading fail in every way, and check the code, the message, and that the page
+// keeps working.
 import assert from 'node:assert/strict';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -21,7 +22,7 @@ const model = join(MODELS_DIR, SMOLLM2);
 const send = (status, headers, body) => (_request, response) =>
   response.writeHead(status, headers).end(body);
 
-/** The beginning of the real model; `promised` bytes are announced. */
+/** Sends the beginning of the real model, with a Content-Length of `promised` bytes. */
 function part(bytes, promised, end) {
   return async (_request, response) => {
     response.writeHead(200, { 'Content-Length': promised });
@@ -30,7 +31,7 @@ function part(bytes, promised, end) {
   };
 }
 
-/** path: [what answers, the code, what the sentence must speak of] */
+/** Each entry is path: [what responds, the code, what the message must mention]. */
 const CASES = {
   '/bad/page.gguf': [
     send(
@@ -265,7 +266,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
     }
   });
 
-  test('no_simd: an old browser is told so, one without relaxed SIMD gets the plain build', async () => {
+  test('no_simd: a browser without SIMD is refused, one with plain SIMD gets simd', async () => {
     const result = await page.evaluate(async (url) => {
       const { startEngine } = await import('/lib/engine/wasm_build.js');
       const validate = WebAssembly.validate;

@@ -1,4 +1,5 @@
-// Answers from a server until the model is in the tab: a real llama.cpp, and servers that fail.
+// These tests answer from a server until the model is in the tab: with a real llama.cpp, and with
+// servers that fail.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +15,7 @@ import { MODEL_PATH, eventually } from './helpers/site.mjs';
 const PYTHON = process.env.XLLAMACPP ?? 'xllamacpp';
 const KEY = 'sk-siskin-test';
 
-/** llama.cpp's own server, on the same model. */
+/** This is llama.cpp's own server, on the same model. */
 async function startLlama() {
   const child = spawn(
     PYTHON,
@@ -32,7 +33,10 @@ async function startLlama() {
   throw new Error('llama.cpp did not start');
 }
 
-/** A server of one answer; `requests` holds what came, `closed` how many connections the page gave up. */
+/**
+ * Starts a server with one answer. `requests` holds the requests that came, `closed` counts the
+ * connections that the page closed.
+ */
 async function startFake(answer) {
   const fake = { requests: [], closed: 0 };
   const server = createServer(async (request, response) => {
@@ -81,7 +85,7 @@ describe(
         response
           .writeHead(200, { 'Content-Type': 'text/html' })
           .end('<!doctype html><title>App</title>');
-      // The model is held back until the test lets it go.
+      // The model's response is held back until the test releases it.
       const held = async (request, response) => (
         await release.promise,
         model.handler(request, response)
@@ -127,7 +131,7 @@ describe(
       await stop();
     });
 
-    test('llama.cpp answers at once, whole and streamed; between two requests the tab takes over', async (t) => {
+    test('llama.cpp answers at once; between two requests the tab takes over', async (t) => {
       const first = await page.evaluate(async () => {
         const start_ms = performance.now();
         window.siskin = await load({});
@@ -170,7 +174,8 @@ describe(
       assert.equal(chunks.at(-1).choices[0].finish_reason, whole.choices[0].finish_reason);
       assert.deepEqual(chunks.at(-1).usage, usage_chunk.usage);
 
-      // One answer is under way on the server when the tab becomes ready, and ends there.
+      // One answer is in progress on the server when the model in the tab becomes ready, and ends
+      // on the server.
       const reader = page.evaluate(async () => {
         const chunks = await ask(siskin, { stream: true, max_tokens: 200 });
         const seen = [(await chunks.next()).value];
@@ -188,7 +193,7 @@ describe(
       }));
       assert.deepEqual(local.whole.siskin, { computed: 'local' });
       assert.ok(local.chunks.every(({ siskin }) => siskin.computed === 'local'));
-      // Two engines round differently, so the same model may word it otherwise.
+      // Two engines round differently, so the same model may choose other words.
       assert.ok(local.whole.choices[0].message.content.length > 0);
       assert.ok(local.threads >= 1);
     });
@@ -301,7 +306,7 @@ describe(
       });
     }
 
-    test('what is sent: the conversation and what OpenAI names, the key, and nothing of the page', async () => {
+    test("what is sent: conversation, OpenAI's fields, the key, nothing of the page", async () => {
       const fake = await startFake(
         ended(
           chunk('Hi'),
@@ -340,7 +345,7 @@ describe(
       await fake.stop();
     });
 
-    test("until: 'cached' sends nothing once the weights are there, 'loaded' does, 'never' fetches no model", async () => {
+    test("until: 'cached' sends nothing once the weights are stored, 'loaded' does", async () => {
       release.now();
       const fake = await startFake(ended(chunk('Hi', 'stop'), 'data: [DONE]'));
       const computed = (until) =>
@@ -364,7 +369,7 @@ describe(
       await fake.stop();
     });
 
-    test('a model that cannot be loaded: the server goes on answering, and ready says why', async () => {
+    test('a model that cannot be loaded: the server goes on, and ready says why', async () => {
       const result = await page.evaluate(async () => {
         const siskin = await load({}, '/models/absent.gguf');
         const ready = await failure(siskin.ready);

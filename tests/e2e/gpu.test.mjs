@@ -1,21 +1,25 @@
-// The graphics card in Chromium, played by SwiftShader: it answers as it should, and whatever is wrong with it ends on the processor.
+// These tests use the graphics card in Chromium, where SwiftShader stands in for one: it answers
+// correctly, and every error of the card ends on the processor.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
-import { setBlocks } from './helpers/gguf.mjs';
+import { setLayerCount } from './helpers/gguf.mjs';
 import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, shoot, start } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
-/** Two blocks of the model's thirty, for what SwiftShader need not compute whole: a token of all takes it seconds. */
+/**
+ * Serves two of the model's thirty layers to tests that need no whole model: SwiftShader takes
+ * seconds for a token of all layers.
+ */
 const SHORT_PATH = '/short.gguf';
 const SHORT = async (request, response) =>
-  response.writeHead(200).end(setBlocks(await readFile(join(MODELS_DIR, SMOLLM2)), 2));
+  response.writeHead(200).end(setLayerCount(await readFile(join(MODELS_DIR, SMOLLM2)), 2));
 const LIBRARY = readFileSync(join(ROOT, 'www/lib/engine/adapter.js'), 'utf8');
 
-/** A site whose worker runs `code` before it looks for a card. */
+/** Starts a site whose worker runs `code` before it looks for a card. */
 const siteWith = (code) =>
   start(
     {
@@ -26,14 +30,14 @@ const siteWith = (code) =>
     { gpu: true },
   );
 
-/** Lets SwiftShader pass for a card, for `backend: "auto"` skips what calls itself a fallback. */
+/** Makes SwiftShader look like a card, because `backend: "auto"` skips fallback adapters. */
 const AS_A_CARD = `
   Object.defineProperties(GPUAdapterInfo.prototype, {
     isFallbackAdapter: { get: () => false },
     architecture: { get: () => 'card' },
   });`;
 
-/** Loads, asks for the capital of France and tells what came of it. */
+/** Loads the model, asks for the capital of France, and returns what happened. */
 const askOnce = (page, options, url = URL_PATH) =>
   page.evaluate(
     async ({ url, options }) => {
@@ -84,7 +88,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     assert.match(text, /Paris/);
   });
 
-  test('leaves its work to the processor where that is faster, and is not tried again', async (t) => {
+  test('leaves its work to a faster processor, and is not tried again', async (t) => {
     const site = await siteWith(AS_A_CARD);
     t.after(() => site.stop());
     const { page } = await site.open();
@@ -95,7 +99,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     t.diagnostic(first.info.gpu_refusal);
     assert.match(await page.evaluate(() => Object.keys(localStorage).join()), /^siskin\.gpu\.\d+$/);
     const second = await askOnce(page, {});
-    // The very figures of the first time.
+    // The figures are those of the first time, so nothing was measured again.
     assert.equal(second.info.gpu_refusal, first.info.gpu_refusal);
   });
 
@@ -173,7 +177,8 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     assert.equal(card.content.length, 3);
     for (const [i, { token, logprob, top_logprobs }] of card.content.entries()) {
       assert.equal(token, processor.content[i].token);
-      // The processor rounds activations to 8 bits, which moves a model this small by a tenth or so (docs/accuracy.md).
+      // The processor rounds activations to 8 bits, which changes the log-probabilities of a model
+      // this small by about a tenth (docs/accuracy.md).
       assert.ok(
         Math.abs(logprob - processor.content[i].logprob) < 0.1,
         `${logprob}, ${processor.content[i].logprob}`,
@@ -198,7 +203,8 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
           stream,
         });
       const texts = [];
-      // The same beginning is in the cache both times: with other kernels for other lengths, the same numbers are not rounded alike.
+      // The KV cache holds the same beginning both times, because kernels for other lengths round
+      // the same numbers differently.
       for (const most of [Infinity, 3]) {
         let count = 0;
         for await (const _ of await ask('Tell me about the sea.', true))
@@ -213,7 +219,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
 });
 
 describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
-  // Says how many devices there were, and destroys the last on demand.
+  // The code counts the devices, and destroys the last one on demand.
   const CODE = `
     const devices = [];
     const { requestDevice } = GPUAdapter.prototype;
@@ -224,7 +230,7 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     };
     new BroadcastChannel('lose').onmessage = () => devices.at(-1).destroy();`;
 
-  test('in mid-answer is started again, the second time the processor goes on, and no word is lost', async (t) => {
+  test('is restarted in mid-answer, then the processor continues; no word is lost', async (t) => {
     const site = await siteWith(CODE);
     t.after(() => site.stop());
     const { page } = await site.open();
@@ -258,8 +264,9 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
       return { texts, seen, backends, refusal: siskin.info.gpu_refusal_code };
     }, SHORT_PATH);
     for (const text of texts) assert.ok(text.length > 0);
-    // What was read one by one is read again at one go, or by the processor, which rounds activations: where two words are as likely, it may go on
-    // with the other one. What was written stays.
+    // Tokens that were decoded one by one are now read in one prefill, or by the processor, which
+    // rounds activations: where two words are equally likely, the answer may continue with the
+    // other one. The text that was written stays.
     for (const i of [1, 2])
       assert.ok(
         seen[i].length > 0 && texts[i].startsWith(seen[i]) && texts[i].length > seen[i].length,
@@ -299,11 +306,12 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
   });
 });
 
-/** Code after which shaders have `to` in place of `from`. */
+/** Returns code after which shaders have `to` in place of `from`. */
 const withShaders = (from, to) => `
   const { createShaderModule } = GPUDevice.prototype;
   GPUDevice.prototype.createShaderModule = function (descriptor) {
-    return createShaderModule.call(this, { ...descriptor, code: descriptor.code.replace(${JSON.stringify(from)}, ${JSON.stringify(to)}) });
+    const code = descriptor.code.replace(${JSON.stringify(from)}, ${JSON.stringify(to)});
+    return createShaderModule.call(this, { ...descriptor, code });
   };`;
 
 describe(
@@ -322,7 +330,9 @@ describe(
         refusal: 'gpu_unavailable',
       },
       'no device': {
-        code: 'GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("none today", "OperationError"); };',
+        code: `GPUAdapter.prototype.requestDevice = async () => {
+          throw new DOMException("none today", "OperationError");
+        };`,
         because: /cannot be used/,
         refusal: 'gpu_unavailable',
       },
@@ -331,7 +341,7 @@ describe(
         because: /computes wrong numbers/,
         refusal: 'gpu_refused',
       },
-      // In attention: where a turn of a loop forgets what the one before left.
+      // In attention, an iteration of a loop forgets what the one before left.
       'a kernel that is wrong from its second turn on': {
         code: withShaders('sums[h * TURNS + t] += scores', 'sums[h * TURNS + t] = scores'),
         because: /computes wrong numbers/,
@@ -343,7 +353,10 @@ describe(
         for (const name of ['createBuffer', 'createTexture']) {
           const create = GPUDevice.prototype[name];
           GPUDevice.prototype[name] = function (descriptor) {
-            if (descriptor.label === 'weight' && ++weights === 5) this.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error: new GPUOutOfMemoryError('full') }));
+            if (descriptor.label === 'weight' && ++weights === 5) {
+              const error = new GPUOutOfMemoryError('full');
+              this.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error }));
+            }
             return create.call(this, descriptor);
           };
         }`,
@@ -368,7 +381,8 @@ describe(
       const site = await siteWith(`
       const { requestDevice } = GPUAdapter.prototype;
       GPUAdapter.prototype.requestDevice = function (descriptor) {
-        if ([...(descriptor?.requiredFeatures ?? [])].length > 0) return Promise.reject(new TypeError('not supported'));
+        if ([...(descriptor?.requiredFeatures ?? [])].length > 0)
+          return Promise.reject(new TypeError('not supported'));
         return requestDevice.call(this, descriptor);
       };`);
       t.after(() => site.stop());
@@ -382,7 +396,10 @@ describe(
 );
 
 describe('the page on the GPU', { timeout: 600_000 }, () => {
-  /** Sets the graphics card in the settings, loads, asks and stops, with what both drivers have: scripts in the page. */
+  /**
+   * Sets the graphics card in the settings, loads, asks and stops, with scripts in the page, which
+   * both drivers have.
+   */
   const use = async (page) => {
     await page.evaluate(() => {
       document.querySelector('#settings-button').click();

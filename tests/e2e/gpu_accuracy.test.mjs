@@ -1,5 +1,6 @@
-// Real models on the graphics card, in Chromium (SwiftShader: subgroups, no f16) and Firefox (lavapipe: f16, no subgroups), against the goldens;
-// and in Firefox, which looks for readings every 100 ms, that nobody waits for them.
+// These tests compare real models on the graphics card with the goldens, in Chromium (SwiftShader:
+// subgroups, no f16) and in Firefox (lavapipe: f16, no subgroups). They also check that nothing
+// waits for Firefox's readbacks, which Firefox polls every 100 ms.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -7,7 +8,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
 import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
-import { setBlocks } from './helpers/gguf.mjs';
+import { setLayerCount } from './helpers/gguf.mjs';
 import {
   MODELS_DIR,
   QWEN,
@@ -30,7 +31,8 @@ const perplexity = (log_probabilities, positions) =>
 
 const CHAT_TINY = join(ROOT, 'tests/fixtures/models/chat-tiny.gguf');
 
-// As in accuracy.test.mjs. Software is slow: of Qwen, the first positions alone.
+// The limits are those of accuracy.test.mjs. Software adapters are slow, so only the first
+// positions of Qwen are computed.
 const MODELS = [
   { file: QWEN, positions: 96, llama_cpp: 0.97, exact: 0.97 },
   { file: SMOLLM2, positions: 512, llama_cpp: 0.95, exact: 0.97 },
@@ -76,7 +78,9 @@ for (const [name, { cannot, open }] of Object.entries(BROWSERS)) {
         const share = (expected) =>
           score.most_likely.filter((id, i) => id === expected[i]).length / positions;
         t.diagnostic(
-          `argmax agrees with llama.cpp on ${(100 * share(argmax)).toFixed(1)}%, with exact arithmetic on ${(100 * share(reference.argmax)).toFixed(1)}%; ${(positions / seconds).toFixed(1)} tokens/s`,
+          `argmax agrees with llama.cpp on ${(100 * share(argmax)).toFixed(1)}%, ` +
+            `with exact arithmetic on ${(100 * share(reference.argmax)).toFixed(1)}%; ` +
+            `${(positions / seconds).toFixed(1)} tokens/s`,
         );
         assert.ok(share(argmax) >= llama_cpp && share(reference.argmax) >= exact);
         const [measured, expected, other] = [
@@ -85,7 +89,8 @@ for (const [name, { cannot, open }] of Object.entries(BROWSERS)) {
           logprob_next,
         ].map((values) => perplexity(values, positions));
         t.diagnostic(
-          `perplexity ${measured.toFixed(4)}, exact ${expected.toFixed(4)}, llama.cpp's ${other.toFixed(4)}`,
+          `perplexity ${measured.toFixed(4)}, exact ${expected.toFixed(4)}, ` +
+            `llama.cpp's ${other.toFixed(4)}`,
         );
         // llama.cpp itself is 2% off exact arithmetic on the first 96 positions of Qwen.
         assert.ok(Math.abs(measured / expected - 1) < 0.01);
@@ -99,12 +104,13 @@ describe(
   { skip: cannotRunFirefox(QWEN, SMOLLM2), timeout: 900_000 },
   () => {
     /**
-     * Opens a browser; `window.load(options)` there gives an engine straight from the wasm, on the graphics card, and `window.shaders` what it compiled.
-     * `blocks`: how many of the model's blocks to load; all if left out.
+     * Opens a browser. `window.load(options)` there returns an engine of the wasm on the graphics
+     * card, and `window.shaders` holds what it compiled. `layers` is the number of the model's
+     * layers to load; all by default.
      */
-    const openEngines = async (t, browser, file, blocks) => {
+    const openEngines = async (t, browser, file, layers) => {
       const model = await readFile(file === CHAT_TINY ? CHAT_TINY : join(MODELS_DIR, file));
-      if (blocks) setBlocks(model, blocks);
+      if (layers) setLayerCount(model, layers);
       const routes = { '/model.gguf': (_request, response) => response.writeHead(200).end(model) };
       const server = await startServer({ port: 0, routes });
       const { page, stop } = await BROWSERS[browser].open(`${server.url}/`);
@@ -171,7 +177,8 @@ describe(
           perplexity(values, positions),
         );
         t.diagnostic(
-          `argmax agrees with exact arithmetic on ${(100 * share).toFixed(1)}%; perplexity ${measured.toFixed(4)}, exact ${expected.toFixed(4)}`,
+          `argmax agrees with exact arithmetic on ${(100 * share).toFixed(1)}%; ` +
+            `perplexity ${measured.toFixed(4)}, exact ${expected.toFixed(4)}`,
         );
         assert.ok(share >= least && Math.abs(measured / expected - 1) < most);
         assert.equal(
@@ -181,9 +188,9 @@ describe(
       });
     }
 
-    test('in Chromium every way to multiply, subgroups among them, finds tokens as likely as the processor does', async (t) => {
+    test('in Chromium every matmul finds tokens as likely as the processor does', async (t) => {
       const page = await openEngines(t, 'Chromium', SMOLLM2);
-      // Longer than a tile of attention, and than a lane takes in one turn.
+      // The prompt is longer than a tile of attention, and than a lane takes in one iteration.
       const content = 'Tell me about the sea. '.repeat(10);
       const write = (options) =>
         page.evaluate(
@@ -229,7 +236,10 @@ describe(
       }
     });
 
-    /** Makes `window.prepare(steps_in_flight)`, which loads an engine, and `window.answer_ms(steps_in_flight, max_tokens)`. */
+    /**
+     * Defines `window.prepare(steps_in_flight)`, which loads an engine, and
+     * `window.answer_ms(steps_in_flight, max_tokens)`.
+     */
     const prepareAnswers = (page) =>
       page.evaluate(() => {
         const engines = {};
@@ -251,7 +261,10 @@ describe(
         };
       });
 
-    /** A reading of four bytes, as a page without Siskin has it: who waits for each token cannot be faster. */
+    /**
+     * Measures a readback of four bytes in a page without Siskin: an engine that waits for each
+     * token cannot be faster.
+     */
     const readingMs = (page) =>
       page.evaluate(async () => {
         const device = await (await navigator.gpu.requestAdapter()).requestDevice();
@@ -270,14 +283,15 @@ describe(
         return readings_ms.sort((a, b) => a - b)[2];
       });
 
-    // Six blocks of the model's thirty: lavapipe takes longer for a step of all than Firefox for a reading.
-    test('in Firefox readings hold up no token', async (t) => {
+    // Six of the model's thirty layers are loaded: lavapipe takes longer for a step of all than
+    // Firefox for a readback.
+    test('in Firefox readbacks hold up no token', async (t) => {
       const page = await openEngines(t, 'Firefox', SMOLLM2, 6);
       await prepareAnswers(page);
       const reading_ms = await readingMs(page);
       for (const steps of [1, undefined, 16])
         await page.evaluate((steps) => window.prepare(steps ?? undefined), steps ?? null);
-      // All but the first token count, for several may come with that one.
+      // All tokens but the first count, because several may arrive with that one.
       const token_ms = async (steps) => {
         const answer_ms = (tokens) =>
           page.evaluate(
@@ -287,7 +301,8 @@ describe(
         const first_ms = await answer_ms(1);
         return ((await answer_ms(65)) - first_ms) / 64;
       };
-      // In turns, and each round compared by itself: other programs slow down one as much as its neighbour. And no more rounds than that takes.
+      // The variants run in turns, and each round is compared by itself, because other programs
+      // slow down neighbouring runs equally. There are no more rounds than needed.
       const rounds = [];
       const median = (name) =>
         rounds.map((round) => round[name]).sort((a, b) => a - b)[rounds.length >> 1];
@@ -301,17 +316,21 @@ describe(
       }
       const rate = (name) => (1000 / median(name)).toFixed(1);
       t.diagnostic(
-        `tokens/s: at most ${(1000 / reading_ms).toFixed(1)} waiting for Firefox, one step at a time ${rate('one')}, as measured ${rate('measured')}, sixteen at once ${rate('all')}`,
+        `tokens/s: at most ${(1000 / reading_ms).toFixed(1)} waiting for Firefox, ` +
+          `one step at a time ${rate('one')}, as measured ${rate('measured')}, ` +
+          `sixteen at once ${rate('all')}`,
       );
       t.diagnostic(
-        `as measured, ${median('share').toFixed(2)} of the rate that never waits; a reading takes Firefox ${reading_ms.toFixed(0)} ms, nudged ${median('waits').toFixed(0)} ms`,
+        `as measured, ${median('share').toFixed(2)} of the rate that never waits; ` +
+          `a readback takes Firefox ${reading_ms.toFixed(0)} ms, ` +
+          `nudged ${median('waits').toFixed(0)} ms`,
       );
       assert.ok(median('share') >= 0.9, 'within a tenth of what never waits');
       assert.ok(median('waits') < reading_ms / 2, 'nudged, Firefox gives readings much sooner');
     });
 
-    // A vocabulary of 258 tokens and two layers: a step is short even on lavapipe.
-    test('in Firefox a model of short steps writes three times as fast as readings allow', async (t) => {
+    // The model has a vocabulary of 258 tokens and two layers: its step is short even on lavapipe.
+    test('in Firefox a model of short steps writes 3 times as fast as readbacks', async (t) => {
       const page = await openEngines(t, 'Firefox', CHAT_TINY);
       await prepareAnswers(page);
       const reading_ms = await readingMs(page);

@@ -1,5 +1,6 @@
-// Every kernel, in every format and tier and over ragged shapes, against plain loops: the checks of tests/gpu/parity.rs, in Chromium (SwiftShader:
-// subgroups, no f16) and in Firefox (lavapipe: f16, no subgroups).
+// These tests compare every kernel, in every format and tier and with ragged shapes, with plain
+// loops. They run the checks of tests/gpu/parity.rs in Chromium (SwiftShader: subgroups, no f16)
+// and in Firefox (lavapipe: f16, no subgroups).
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -46,7 +47,7 @@ async function openChecks(t, { open }) {
       import('/lib/engine/adapter.js'),
     ]);
     await parity.default();
-    // Has subgroups asked for.
+    // Makes wgpu's request ask for subgroups.
     await findGpu();
     window.parity = parity;
     return parity.checks();
@@ -63,7 +64,8 @@ async function openChecks(t, { open }) {
   };
 }
 
-// At once: most of it is compiling, which takes one processor a browser. And two of those in which it takes longest, each with the next that is left.
+// The browsers run in parallel, because most of the time is compiling, which takes one processor a
+// browser. Two browsers of the slower kind run, each with the next check that is left.
 describe('kernels in browsers', { concurrency: true }, () => {
   for (const [browser, pages] of [
     [CHROMIUM, 2],

@@ -1,4 +1,4 @@
-// First visit to a host that is no more than a folder, with the network; second visit without.
+// These tests visit a plain static host first with the network and then without it.
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -16,7 +16,7 @@ import {
   servePlainly,
 } from './helpers/site.mjs';
 
-/** Loads the model in the demo and asks; runs in the page of either browser. */
+/** Loads the model in the demo and asks it; runs in the page of either browser. */
 async function chat() {
   const until = async (check) => {
     for (
@@ -45,7 +45,10 @@ async function chat() {
 
 const loads = (host) => host.requests.filter((path) => path === '/demo/').length;
 
-/** Waits for the reload that a first visit brings. Nothing is evaluated before it: that would count as the visitor's doing, which puts it off. */
+/**
+ * Waits for the reload that a first visit causes. Nothing is evaluated before it: that would count
+ * as the visitor's activity, which prevents the reload.
+ */
 async function reloaded(page, host, count = 1) {
   await eventually(() => loads(host) === 1 + count, 'the reload');
   const check = () =>
@@ -71,7 +74,7 @@ describe(
 
     const browsers = { Chromium: openChromium, Firefox: openFirefox };
     for (const [name, open] of Object.entries(browsers)) {
-      test(`${name}: threads after one reload, and the second visit needs no network`, async (t) => {
+      test(`${name}: threads after one reload, a second visit without network`, async (t) => {
         const host = await servePlainly(folder);
         const { page, complaints, stop } = await open(`${host.url}/demo/`);
         try {
@@ -89,7 +92,8 @@ describe(
           await page.reload();
           const second = await page.evaluate(chat);
           t.diagnostic(
-            `${name} without a network: loaded and answered in ${Date.now() - start_ms} ms, ${second.where}`,
+            `${name} without a network: loaded and answered in ${Date.now() - start_ms} ms, ` +
+              `${second.where}`,
           );
           assert.match(second.where, /· [2-9]\d* threads$/);
           assert.ok(second.text.length > 0);
@@ -101,8 +105,8 @@ describe(
       });
     }
 
-    test('a browser that does not know credentialless is isolated after a second reload', async () => {
-      // Without a list every load is the host's, and can be counted.
+    test('a browser without credentialless is isolated after a second reload', async () => {
+      // Without a list of files every load is sent to the host, and can be counted.
       await rm(join(folder, 'shell.json'));
       const host = await servePlainly(folder);
       const { page, stop } = await openFirefox(`${host.url}/demo/`, {
@@ -134,7 +138,7 @@ describe(
       }
     });
 
-    test('the page itself can reach its own host alone, and evaluates no text; an isolated page shows images of other hosts', async () => {
+    test("the page reaches its own host only; isolated pages show others' images", async () => {
       const host = await servePlainly(folder);
       const other = createServer((_request, response) =>
         response
@@ -157,7 +161,7 @@ describe(
             () => 'reached',
             () => 'failed',
           );
-          // In a task of its own: the debugger's may evaluate.
+          // The import runs in a task of its own, because the debugger's task may evaluate.
           const evaluated = await new Promise((resolve) => {
             setTimeout(() => {
               try {

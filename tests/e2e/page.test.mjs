@@ -1,4 +1,4 @@
-// The demo page, used as a person uses it.
+// These tests use the demo page as a person does.
 import assert from 'node:assert/strict';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -243,7 +243,9 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
       const { render } = await import('/markdown.js');
       const box = document.createElement('div');
       const evil =
-        '<img src=x onerror="window.hit = 1"> **<b>bold</b>**\n\n- `<script>window.hit = 1</script>`\n\n```html\n<iframe srcdoc="x"></iframe>\n```\n[link](javascript:hit)';
+        '<img src=x onerror="window.hit = 1"> **<b>bold</b>**\n\n' +
+        '- `<script>window.hit = 1</script>`\n\n' +
+        '```html\n<iframe srcdoc="x"></iframe>\n```\n[link](javascript:hit)';
       document.body.append(box);
       render(box, evil, () => document.createElement('button'));
       return {
@@ -271,7 +273,10 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
   });
 });
 
-/** Nothing sticks out sideways, every control has a name and is large enough for a finger. */
+/**
+ * Checks that nothing overflows sideways, and that every control has a name and is large enough for
+ * a finger.
+ */
 async function checkLayout(page) {
   const faults = await page.evaluate(() => {
     const found = [];

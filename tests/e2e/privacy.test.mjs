@@ -1,4 +1,5 @@
-// What the README says of privacy: once the weights are there, a chat makes no request at all.
+// These tests check what the README says of privacy: once the weights are stored, a chat makes no
+// request at all.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,8 +33,11 @@ describe('privacy', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, (
     await removeSite(folder);
   });
 
-  test('a chat of several turns makes no request, of page, workers or service worker', async (t) => {
-    /** What the browser asks for, and what the server is asked for: each would do, and neither misses what the other sees. */
+  test('a chat of several turns makes no request from page or workers', async (t) => {
+    /**
+     * Requests are recorded both in the browser and on the server: each would suffice, and neither
+     * misses what the other sees.
+     */
     const asked = [];
     const served = [];
     server.server.on('request', ({ url }) => served.push(url));
@@ -44,7 +48,7 @@ describe('privacy', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, (
       ),
     );
     try {
-      // The second visit, so that the service worker serves.
+      // This is the second visit, so the service worker serves it.
       await page.goto(`${server.url}/demo/`);
       await eventually(
         () =>
@@ -55,7 +59,7 @@ describe('privacy', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, (
       );
       await page.reload();
       await loadListed(page, 'SmolLM2');
-      // The recorder sees what there is to see.
+      // The recorder sees requests if there are any.
       for (const path of [
         '/demo/',
         '/lib/worker.js',

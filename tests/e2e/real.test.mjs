@@ -1,4 +1,4 @@
-// The real Qwen2.5 in a real browser says what it should.
+// These tests check the answers of the real Qwen2.5 in a real browser.
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { MODELS_DIR, QWEN, cannotRun, cpuSeconds, recordTasks, start } from './helpers/harness.mjs';
 
 const CONTEXT_TOKENS = 1024;
-/** Keys and values of 24 blocks with two heads of 64, two bytes each. */
+/** The KV cache holds keys and values of 24 layers with two heads of 64, two bytes each. */
 const CACHE_BYTES = CONTEXT_TOKENS * 24 * 2 * 2 * 64 * 2;
 
 describe('Qwen2.5-Coder-0.5B', { skip: cannotRun(QWEN), timeout: 600_000 }, () => {
@@ -50,7 +50,8 @@ describe('Qwen2.5-Coder-0.5B', { skip: cannotRun(QWEN), timeout: 600_000 }, () =
       `${memory_bytes} bytes of wasm memory`,
     );
     t.diagnostic(
-      `load ${Math.round(load_ms)} ms, wasm memory ${Math.round(memory_bytes / 1e6)} MB, prefill ${timings.prefill_tokens_per_second.toFixed(1)} tokens/s`,
+      `load ${Math.round(load_ms)} ms, wasm memory ${Math.round(memory_bytes / 1e6)} MB, ` +
+        `prefill ${timings.prefill_tokens_per_second.toFixed(1)} tokens/s`,
     );
   });
 
@@ -60,11 +61,12 @@ describe('Qwen2.5-Coder-0.5B', { skip: cannotRun(QWEN), timeout: 600_000 }, () =
     );
     assert.match(choices[0].message.content, /went to school/);
     t.diagnostic(
-      `${choices[0].message.content} (decode ${timings.decode_tokens_per_second.toFixed(1)} tokens/s)`,
+      `${choices[0].message.content} (decode ${timings.decode_tokens_per_second.toFixed(1)} ` +
+        'tokens/s)',
     );
   });
 
-  test('leaves the page smooth: no task of its main thread takes 50 ms of processor time while the model loads and writes', async (t) => {
+  test('no task of the page takes 50 ms while the model loads and writes', async (t) => {
     await page.evaluate(async () => {
       let text = '';
       const request = {

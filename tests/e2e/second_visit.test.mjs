@@ -1,4 +1,5 @@
-// A real model's first visit and the next ones, from a disk: how soon it answers, and how much memory that takes.
+// These tests visit a page with a real model twice, with a profile on disk: they check how soon the
+// model answers, and how much memory that takes.
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -21,7 +22,7 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   const file = new BadFile(MODEL);
   let server;
   let profile;
-  /** What happens when the page tells where it is. */
+  /** `onReport` is called with what the page reports. */
   let onReport;
   before(async () => {
     const report = async (request, response) => {
@@ -49,7 +50,10 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
       new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(readFileSync(`/proc/${id}/status`, 'utf8'))[1],
     ) * 1024;
 
-  /** One visit in a browser of its own. `grown_bytes` is what the page's process took at most while loading, above what it takes at rest. */
+  /**
+   * Runs one visit in a browser of its own. `grown_bytes` is how much the page's process took at
+   * most while loading, above what it takes at rest.
+   */
   async function visit(storage = 'disk') {
     let last_byte;
     let resting;
@@ -60,10 +64,10 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
         if (name === 'resting') {
           resting = new Map(renderers(profile).map((id) => [id, bytesOf(id, 'VmRSS')]));
           if (resting.size === 0) resolve({ error: 'no process of a page was found' });
-          // Begins the peak anew.
+          // Resets the peak.
           for (const id of resting.keys()) writeFileSync(`/proc/${id}/clear_refs`, '5');
         } else if (name === 'loaded') {
-          // The browser may have ended one that it kept in reserve.
+          // The browser may have ended a process that it kept in reserve.
           const left = renderers(profile).filter((id) => resting.has(id));
           measured = {
             ready_ms: Date.now() - last_byte,
@@ -91,7 +95,8 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     const { load_ms, grown_bytes, from_cache, bytes } = await visit('memory');
     const share = grown_bytes / statSync(MODEL).size;
     t.diagnostic(
-      `load ${Math.round(load_ms)} ms, peak memory ${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`,
+      `load ${Math.round(load_ms)} ms, peak memory ${Math.round(grown_bytes / 1e6)} MB: ` +
+        `${share.toFixed(2)} of the model's size`,
     );
     assert.equal(from_cache, false);
     assert.equal(bytes, 0, 'nothing is stored');
@@ -102,21 +107,24 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     const { load_ms, ready_ms, grown_bytes, from_cache } = await visit();
     const share = grown_bytes / statSync(MODEL).size;
     t.diagnostic(
-      `load ${Math.round(load_ms)} ms, ready ${ready_ms} ms after the last byte, peak memory ${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`,
+      `load ${Math.round(load_ms)} ms, ready ${ready_ms} ms after the last byte, peak memory ` +
+        `${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`,
     );
     assert.equal(from_cache, false);
     assert.ok(ready_ms < 1000, `ready ${ready_ms} ms after the last byte`);
     assert.ok(share < 1.25, `${grown_bytes} bytes`);
   });
 
-  test('the next ones answer soon after what a plain read of the file takes, in little memory', async (t) => {
+  test('later visits answer soon after a plain read of the file, in little memory', async (t) => {
     const ratios = [];
     const { size } = statSync(MODEL);
     for (let round = 0; round < 3; round++) {
       const { load_ms, first_ms, read_ms, bytes, grown_bytes, from_cache } = await visit();
       const [ratio, share] = [first_ms / read_ms, grown_bytes / size];
       t.diagnostic(
-        `load ${Math.round(load_ms)} ms, first token ${Math.round(first_ms)} ms, plain read ${Math.round(read_ms)} ms: ratio ${ratio.toFixed(2)}; memory ${share.toFixed(2)} of the model's size`,
+        `load ${Math.round(load_ms)} ms, first token ${Math.round(first_ms)} ms, plain read ` +
+          `${Math.round(read_ms)} ms: ratio ${ratio.toFixed(2)}; memory ${share.toFixed(2)} of ` +
+          "the model's size",
       );
       assert.ok(from_cache && bytes > size);
       assert.ok(share < 1.25, `${grown_bytes} bytes`);

@@ -1,4 +1,5 @@
-// The service worker: versions of a site side by side, models fetched ahead of need, and its end.
+// These tests check the service worker: versions of a site side by side, prefetched models, and its
+// removal.
 import assert from 'node:assert/strict';
 import { appendFile, cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,7 +28,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
   after(() => folder && removeSite(folder));
   beforeEach(async () => {
     model = new BadFile(join(MODELS_DIR, SMOLLM2));
-    // About 60 MB a second.
+    // The server sends about 60 MB/s.
     model.delay_ms = 4;
     server = await startServer({
       routes: {
@@ -66,7 +67,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
       { path: MODEL_PATH, options },
     );
 
-  /** Ends the service worker as a browser does that wants its memory. */
+  /** Ends the service worker as a browser does that needs its memory. */
   async function kill() {
     const devtools = await context.newCDPSession(page);
     const running = new Set();
@@ -82,7 +83,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await devtools.detach();
   }
 
-  /** Everything that is said of precaching, in the page. */
+  /** Records all messages about precaching, in the page. */
   const listen = (page) =>
     page.evaluate(() => {
       window.said = [];
@@ -95,7 +96,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
   const loadedBytes = () => page.evaluate(() => said.at(-1)?.loaded_bytes ?? 0);
   const precached = () => page.evaluate((path) => models.has(path), MODEL_PATH);
 
-  test('an update while a tab is open: the old tab keeps its version, a new one gets the new version whole', async () => {
+  test('an update with an open tab: it keeps its version, a new tab gets the new one', async () => {
     await register(page);
     const first = await keptVersion(page);
     await page.reload();
@@ -105,7 +106,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
       return new Promise((resolve) => (worker.onmessage = resolve));
     });
 
-    // Only the old version's engine can have threads, and the service worker is another one too.
+    // Only the old version's engine can have threads, and only it has another service worker.
     await writeFile(
       join(folder, 'lib/wasm/siskin_threads.js'),
       "throw new Error('version 2 has no threads');\n",
@@ -143,7 +144,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     const old = await ask(page, { threads: 2 });
     assert.deepEqual([old.build, old.threads], ['threads', 2]);
 
-    // An upload that is cut short: the list is new, a file is not.
+    // The upload is incomplete: the list is new, and a file is not.
     await publish(folder, 3);
     await writeFile(join(folder, 'app/late.js'), 'export const version = 2.5;\n');
     assert.equal(
@@ -190,7 +191,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     for (let killed = 0; killed < kills; killed += 1) {
       await listen(page);
       const before = model.sent_bytes;
-      // In the middle of a chunk, and at another place of it each time.
+      // The service worker is ended in the middle of a chunk, each time at another place.
       await eventually(
         () => model.sent_bytes > before + (1.3 + killed / 3) * CHUNK_BYTES,
         'the next chunks',
@@ -212,7 +213,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     assert.ok((await ask(page)).text.length > 0, 'the model is right');
   });
 
-  test('precaching waits for answers, and spares connections that are metered or to be spared', async () => {
+  test('precaching waits for answers, and on connections that save data', async () => {
     await register(page);
     await listen(page);
     const worker = context.serviceWorkers()[0];
@@ -236,7 +237,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     assert.equal(model.sent_bytes, MODEL_BYTES);
     await page.evaluate(async (path) => {
       window.siskin = await Siskin.load(path);
-      // The story must not end by itself before the test has looked.
+      // The answer must not end by itself before the test has looked.
       const ends = {};
       for (const name of ['<|im_end|>', '<|endoftext|>'])
         ends[(await siskin.tokenize(name, { special: true }))[0]] = -100;
@@ -299,7 +300,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     ]);
   });
 
-  test('a stored model is served to any fetch, whole and in ranges, without a request; a byte that flipped is not', async () => {
+  test('a stored model is served whole and in ranges; a wrong byte is not', async () => {
     await register(page);
     await ask(page);
     await page.reload();
@@ -408,7 +409,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     assert.equal(await page.evaluate(() => navigator.serviceWorker.controller), null);
   });
 
-  test('errors: a page that can have none, a script that is not there, questions without one', async () => {
+  test('errors: no service workers, a missing script, calls before registration', async () => {
     const codes = await page.evaluate(async () => {
       const codeOf = (promise) =>
         promise.then(

@@ -1,4 +1,5 @@
-// Weights that arrive once: from servers that misbehave, kept, verified, mended, shared, removed.
+// These tests fetch weights from servers that misbehave, and store, verify, repair, share and
+// remove them.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -22,9 +23,9 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
   let site;
   let folder;
   let manifest_sha256;
-  /** Shards by name. */
+  /** `shards` holds the shards' bytes by name. */
   const shards = new Map();
-  /** One file for the tests of servers; each makes its own of it. */
+  /** The tests of servers share one file; each serves it in its own way. */
   let bad;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'siskin-shards-'));
@@ -51,7 +52,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** A page with an empty store, and functions for it. */
+  /** Opens a page with an empty store, and functions to use it. */
   async function open(options = {}) {
     const opened = await site.open(options);
     await opened.page.evaluate(prepare);
@@ -65,7 +66,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
         () => 'fine',
         ({ code, message }) => `${code}: ${message}`,
       );
-    /** Loads and answers. */
+    /** Loads the model and answers. */
     window.answer = async (source, options = {}) => {
       const siskin = await Siskin.load(source, { contextTokens: 256, ...options });
       const { choices } = await siskin.chat.completions.create({
@@ -76,7 +77,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
       await siskin.unload();
       return choices[0].message.content;
     };
-    /** Turns a bit of a stored model. */
+    /** Flips a bit of a stored model. */
     window.flip = async (at) => {
       const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('siskin');
       const folders = [];
@@ -178,7 +179,10 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     });
   }
 
-  /** What is wrong with the server; the hash of the whole file tells whether what arrived is right. */
+  /**
+   * Each entry is a fault of the server; the hash of the whole file tells whether the bytes that
+   * arrived are right.
+   */
   const SERVERS = {
     'knows no ranges': { ranges: false },
     'sends no ETag': { etag: undefined },
@@ -210,7 +214,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
   }
 
   test('redirects to another host, which may hide its headers', async () => {
-    // The demo's own page may reach its own host alone.
+    // The demo's own page may connect to its own host only.
     const { page, complaints, close } = await open({ bypassCSP: true });
     const far = new BadFile(MODEL);
     const other = await startServer({ host: '127.0.0.1', routes: { '/far/': far.handler } });
@@ -258,7 +262,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await close();
   });
 
-  test('a file with another hash than was asked for, and one that is no model, are not kept', async () => {
+  test('a file with another hash, and one that is no model, are not stored', async () => {
     const { page, close } = await open();
     bad = new BadFile(MODEL);
     assert.match(
@@ -305,7 +309,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await close();
   });
 
-  test('too little room: it says how much is missing, keeps what is there, and can do without or make room', async () => {
+  test('storage_full: it tells what is missing; memory and evict are ways out', async () => {
     const { page, close } = await open();
     bad = new BadFile(MODEL);
     await page.evaluate(() => models.prefetch('/bad/earlier.gguf'));
@@ -326,7 +330,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     const sent = bad.sent_bytes - before;
     const memory = await page.evaluate(() => answer('/bad/later.gguf', { storage: 'memory' }));
     const missing_bytes = Number(/^storage_full: .* (\d+) bytes too few/.exec(said)?.[1]);
-    // What did not fit, of which a chunk at most was on its way.
+    // One chunk at most was in flight when the quota was exceeded.
     assert.ok(
       sent > 30_000_000 &&
         sent < SIZE &&
@@ -433,7 +437,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
     await close();
   });
 
-  test('without OPFS the Cache API serves; without both, nothing is kept, with a warning', async () => {
+  test('without OPFS the Cache API serves; without both nothing is stored', async () => {
     const { page, close } = await open();
     const warnings = [];
     page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));

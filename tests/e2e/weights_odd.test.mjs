@@ -1,4 +1,5 @@
-// Weights on the disk while something else happens to them: a new version on the server, another tab that reads, a file that is refused.
+// These tests change weights on the disk while they are used: a new version on the server, another
+// tab that reads, a file that is refused.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -29,7 +30,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** A page with an empty store. */
+  /** Opens a page with an empty store. */
   async function open() {
     const { page, close } = await site.open();
     await page.evaluate(async () => {
@@ -39,7 +40,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
           () => 'fine',
           ({ code }) => code,
         );
-      /** The folders of models, with what lies in each. */
+      /** Returns the folders of models, with the names of their files. */
       window.stored = async () => {
         const root = await (
           await navigator.storage.getDirectory()

@@ -4,11 +4,12 @@ mod attention;
 mod counters;
 mod device;
 mod harness;
+mod introspection;
+mod matmul;
 mod models;
 mod parity;
-mod products;
 mod sampling;
-mod seams;
 mod shaders;
+mod slots;
 #[path = "../support/mod.rs"]
 mod support;

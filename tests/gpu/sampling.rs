@@ -9,7 +9,7 @@ use siskin::{
     Code, Result,
     backend::{
         Backend, Dims,
-        gpu::{Gpu, Step, device::GpuOptions},
+        gpu::{Activations, Gpu, device::GpuOptions, weights::Buf},
         sampling::{Logprobs, SampledToken, TokenSampler},
     },
     generate::sampler::{Sampler, SamplingOptions},
@@ -23,8 +23,8 @@ const BLUR: f64 = 2e-5;
 
 struct Chooser {
     gpu: Gpu,
-    step: Step,
-    table: Weight<siskin::backend::gpu::Buf>,
+    step: Activations,
+    table: Weight<Buf>,
 }
 
 impl Chooser {

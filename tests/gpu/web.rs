@@ -5,9 +5,9 @@
 mod attention;
 mod device;
 mod harness;
+mod matmul;
 mod models;
 mod parity;
-mod products;
 mod sampling;
 #[path = "../support/mod.rs"]
 mod support;
@@ -37,15 +37,16 @@ pub fn checks() -> String {
 #[wasm_bindgen]
 pub async fn describe(check: usize, device: usize) -> String {
     let options = options(check, device);
-    let Device { name, tier, .. } = &Device::open(options).await.expect("a device");
-    let products = options.products.unwrap_or_default();
-    let lacks = if products.f16_tiles && !tier.f16 {
+    let device = Device::open(options).await.expect("a device");
+    let (name, features) = (&device.name, device.features);
+    let strategy = options.strategy.unwrap_or_default();
+    let lacks = if strategy.f16_tiles && !features.f16 {
         "SKIPPED: no f16 on "
     } else {
         ""
     };
     format!(
-        "{lacks}{name} {tier:?}, {products:?}, cache {:?}",
+        "{lacks}{name} {features:?}, {strategy:?}, cache {:?}",
         options.cache_type
     )
 }

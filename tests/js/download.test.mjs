@@ -1,4 +1,5 @@
-// Downloads without a browser: servers that change their minds, parts that come wrong or not at all, stores that fail.
+// These tests run downloads without a browser: servers that change their files, parts that arrive
+// wrong or not at all, stores that fail.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -21,7 +22,7 @@ const MODEL = randomBytes(4 * CHUNK_BYTES + 12345);
 const OTHER = randomBytes(MODEL.length);
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
-/** The manifest of a model in one shard. */
+/** Returns the manifest of a model in one shard. */
 function manifestOf(model, file) {
   const chunks = [];
   for (let at = 0; at < model.length; at += CHUNK_BYTES)
@@ -38,7 +39,7 @@ function manifestOf(model, file) {
   );
 }
 
-/** Answers with a file, or the part of it that is asked for. */
+/** Responds with a file, or with the part of it that is asked for. */
 function send(bytes, request, response, { ranges = true } = {}) {
   const [, first, last] = (ranges && /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')) || [];
   if (first === undefined)
@@ -52,11 +53,11 @@ function send(bytes, request, response, { ranges = true } = {}) {
     .end(part);
 }
 
-/** The number of the part that is asked for. */
+/** Returns the number of the part that is asked for. */
 const partOf = ({ headers }) =>
   Number(/^bytes=(\d+)/.exec(headers.range ?? '')?.[1] ?? NaN) / PART_BYTES;
 
-/** Runs with a server; `answer` gets how many requests there have been too. */
+/** Runs with a server; `answer` is also given the number of requests so far. */
 async function serving(answer, run) {
   const requests = [];
   const server = createServer((request, response) =>
@@ -72,7 +73,7 @@ async function serving(answer, run) {
   }
 }
 
-/** All bytes of a model, kept nowhere, or the error's code. */
+/** Returns all bytes of a model that is not stored, or the error's code. */
 async function load(url, options = {}) {
   const file = await ModelFile.open({
     kind: 'url',
@@ -93,13 +94,13 @@ async function load(url, options = {}) {
   }
 }
 
-/** Waits until the other three lanes can do no more. */
+/** Waits until the other three connections cannot continue. */
 async function whenAllWait(requests) {
   while (requests.length < 8) await sleep(10);
   await sleep(300);
 }
 
-/** A target that keeps what it gets. */
+/** Returns a target that stores what it is given. */
 function targetOf(record, missing) {
   const target = {
     record,
@@ -139,13 +140,13 @@ const assertSaved = ({ record, saved }, parts) => {
 };
 
 describe('downloads', { timeout: 60_000 }, () => {
-  /** What the server was asked. */
+  /** Returns what the server was asked for. */
   let seen;
   for (const [name, renamed] of [
     ['others', true],
     ['the same', false],
   ]) {
-    test(`a model in shards that is replaced meanwhile by one whose files have ${name} names`, async () => {
+    test(`shards that are replaced by files with ${name} names`, async () => {
       const files = { old: '/old.bin', new: renamed ? '/new.bin' : '/old.bin' };
       const run = (replaces, options) => {
         let replaced = false;
@@ -211,7 +212,7 @@ describe('downloads', { timeout: 60_000 }, () => {
     assert.equal(hash, sha256(MODEL));
   });
 
-  test('private headers do not go where another origin was redirected to; without them the way is not asked again', async () => {
+  test('a redirect to another origin gets no private headers, and else is kept', async () => {
     const seen_far = [];
     await serving(
       (request, response) => {
@@ -245,7 +246,7 @@ describe('downloads', { timeout: 60_000 }, () => {
     assert.deepEqual(seen_far.filter(Boolean), []);
   });
 
-  test('the first answer goes to its own part, though an earlier one is missing by then', async () => {
+  test('the first response goes to its own part, even if an earlier one is missing', async () => {
     const missing = [9, 10, 11, 12, 13];
     let target;
     await serving(
@@ -275,7 +276,7 @@ describe('downloads', { timeout: 60_000 }, () => {
     );
   });
 
-  /** A store in memory. */
+  /** Returns a store in memory. */
   function storeOf(files) {
     return {
       kind: 'cache',
@@ -296,9 +297,9 @@ describe('downloads', { timeout: 60_000 }, () => {
     await assert.rejects(readRecord(store, 'a'), { name: 'SiskinError', code: 'storage_failed' });
   });
 
-  test('a model that was removed meanwhile is missing, unless the engine has begun with it', async () => {
+  test('a removed model is missing, unless the engine has received bytes', async () => {
     const url = 'https://example.org/model.gguf';
-    for (const given of [false, true]) {
+    for (const delivered of [false, true]) {
       const store = storeOf(new Map());
       await writeRecord(store, 'a', recordOf(url));
       await store.write('a', '0', new Uint8Array(PART_BYTES));
@@ -310,12 +311,12 @@ describe('downloads', { timeout: 60_000 }, () => {
       );
       await part_store.refresh();
       assert.deepEqual([...part_store.parts], [0]);
-      part_store.given = given;
+      part_store.delivered = delivered;
       await store.remove('a');
       await part_store.refresh();
       assert.deepEqual(
         [part_store.record !== undefined, part_store.parts.size],
-        given ? [true, 1] : [false, 0],
+        delivered ? [true, 1] : [false, 0],
       );
       part_store.close();
     }

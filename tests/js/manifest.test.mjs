@@ -1,4 +1,4 @@
-// Manifests that lie.
+// These tests read manifests with false content.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recordOf } from '../../www/lib/model/manifest.js';
@@ -7,7 +7,7 @@ const CHUNK_BYTES = 8 << 20;
 const URL = 'https://example.org/models/a/manifest.json';
 const HASH = 'ab'.repeat(32);
 
-/** One that is good, for the tests to spoil. */
+/** Returns a valid manifest, which the tests then damage. */
 const good = () => ({
   siskin_manifest: 1,
   name: 'A',

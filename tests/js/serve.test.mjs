@@ -1,4 +1,5 @@
-// The static server: types, ranges, isolation, and no way out of its folders.
+// These tests check the static server: types, ranges, isolation, and that no path leads out of its
+// folders.
 import assert from 'node:assert/strict';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -44,7 +45,7 @@ after(async () => {
 
 const get = (path, headers = {}, method = 'GET') => fetch(url + path, { headers, method });
 
-/** The status of a request whose path is sent as it stands; fetch would tidy it. */
+/** Returns the status of a request whose path is sent unchanged; fetch would normalize it. */
 const rawStatus = (path) =>
   new Promise((done, failed) => {
     const socket = connect(new URL(url).port, '127.0.0.1', () =>
@@ -146,7 +147,7 @@ test('HEAD, an empty file and other methods', async () => {
   assert.equal(posted.headers.get('allow'), 'GET, HEAD');
 });
 
-test('an unchanged file is not sent again, and a range of a changed one is sent whole', async () => {
+test('an unchanged file is not sent again, a changed one is sent whole', async () => {
   const etag = (await get('/models/tiny.gguf')).headers.get('etag');
   assert.equal((await get('/models/tiny.gguf', { 'if-none-match': etag })).status, 304);
   assert.equal(

@@ -1,4 +1,4 @@
-// The streaming SHA-256 against Node's.
+// These tests compare the streaming SHA-256 with Node's.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';

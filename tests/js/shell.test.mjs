@@ -1,4 +1,4 @@
-// The list of a site's files: what belongs to it, and under which addresses.
+// These tests check the list of a site's files: which files it has, and under which URLs.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { listShell } from '../../scripts/shell.mjs';
 
-test('pages, scripts and wasm are listed by address; models, sw.js and what no page asks for are not', async () => {
+test('pages, scripts and wasm are listed by URL; models and sw.js are not', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'siskin-shell-'));
   try {
     await mkdir(join(folder, 'models/tiny'), { recursive: true });

@@ -6,7 +6,7 @@ use siskin::{
         Buf, Cpu,
         matmul::{Input, Product, Store, matmul},
         pool::Pool,
-        quantized::Quantized,
+        quantize::QuantizedActivations,
     },
     quant::DType,
 };
@@ -67,8 +67,8 @@ fn product(
     y: &mut [f32],
     store: Store,
 ) {
-    let mut quantized = Quantized::default();
-    if let Buf::Packed(_) = matrix.weight.buf {
+    let mut quantized = QuantizedActivations::default();
+    if let Buf::Repacked(_) = matrix.weight.buf {
         quantized.set(pool, x, matrix.weight.cols);
     }
     matmul(
@@ -120,10 +120,10 @@ fn a_packed_row_is_the_formats_own() {
 
 /// The activations as the kernels see them.
 fn seen(x: &[f32], matrix: &Matrix<Buf>) -> Vec<f64> {
-    if !matches!(matrix.weight.buf, Buf::Packed(_)) {
+    if !matches!(matrix.weight.buf, Buf::Repacked(_)) {
         return x.iter().map(|&x| f64::from(x)).collect();
     }
-    let (mut quantized, cols) = (Quantized::default(), matrix.weight.cols);
+    let (mut quantized, cols) = (QuantizedActivations::default(), matrix.weight.cols);
     quantized.set(&Pool::default(), x, cols);
     let value = |i: usize| quantized.value(i / cols, i % cols);
     (0..x.len()).map(|i| value(i).0 + value(i).1).collect()
@@ -148,7 +148,7 @@ fn a_product_is_the_plain_loops() {
                     size += f64::from(matrix.sizes[r * cols + k]) * x[t * cols + k].abs();
                 }
                 // A few roundings a block of 32, or one a column in each of four lanes.
-                let roundings = if let Buf::Packed(_) = matrix.weight.buf {
+                let roundings = if let Buf::Repacked(_) = matrix.weight.buf {
                     cols / 32 * 8
                 } else {
                     cols / 4
@@ -218,7 +218,7 @@ fn products_together_are_products_alone() {
             .collect();
         for &tokens in tokens() {
             let x = activations(tokens, 256, &mut random);
-            let mut quantized = Quantized::default();
+            let mut quantized = QuantizedActivations::default();
             quantized.set(&Pool::default(), &x, 256);
             let mut together: Vec<Vec<f32>> = matrices
                 .iter()
@@ -273,13 +273,13 @@ fn levels_fit_seven_bits_and_eight() {
     for dtype in DType::ALL.iter().filter(|dtype| dtype.block_len() > 1) {
         let bytes = random_blocks(*dtype, 256 * 100, &mut random);
         let mut levels = vec![Default::default(); 800];
-        dtype.levels(&bytes, &mut levels);
-        let offset = siskin::backend::cpu::packed::Layout::of(*dtype)
+        dtype.quants(&bytes, &mut levels);
+        let offset = siskin::backend::cpu::repack::Layout::of(*dtype)
             .expect("a packed format")
             .offset();
         for q in levels
             .iter()
-            .flat_map(|levels: &siskin::quant::Levels| levels.q)
+            .flat_map(|levels: &siskin::quant::Quants| levels.q)
         {
             let stored = i32::from(q) + offset;
             assert!(

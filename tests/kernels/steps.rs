@@ -7,14 +7,14 @@ use siskin::backend::{
     cpu::{
         ops::{add_bias, rms_norm, rope, silu_mul},
         pool::Pool,
-        quantized::{Block, Quantized},
+        quantize::{BlockQ8, QuantizedActivations},
         simd::{Exp, F16_MASK, Kernel, ROUNDER, Scalar, Simd, with_simd},
     },
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn check_sums(blocks: &[Block]) {
+fn check_sums(blocks: &[BlockQ8]) {
     for block in blocks {
         let sums: Vec<i32> = block
             .q
@@ -32,7 +32,7 @@ fn check_sums(blocks: &[Block]) {
 #[test]
 fn activations_survive_quantizing() {
     let mut random = Random::new(3);
-    let mut quantized = Quantized::default();
+    let mut quantized = QuantizedActivations::default();
     let mut outliers = 0;
     for cols in [32, 96, 768] {
         // One buffer for all, so that what an earlier call left is noticed.
@@ -93,7 +93,7 @@ fn activations_survive_quantizing() {
 
 #[test]
 fn extreme_activations_are_quantized() {
-    let mut quantized = Quantized::default();
+    let mut quantized = QuantizedActivations::default();
     for size in [
         0.0,
         -0.0,

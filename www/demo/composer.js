@@ -1,4 +1,4 @@
-/** The message box, with send and stop. */
+/** This module is the message box, with its buttons for send and stop. */
 import { byId, element } from './dom.js';
 
 const SUGGESTIONS = [
@@ -41,7 +41,7 @@ export class Composer {
       send();
     });
     this.#prompt.addEventListener('keydown', (event) => {
-      // While an input method composes a character, Enter belongs to it.
+      // While an input method composes a character, Enter belongs to the input method.
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       send();
@@ -70,7 +70,7 @@ export class Composer {
     this.#resize();
   }
 
-  /** Whether an answer is being written: stop takes the place of send. */
+  /** Tells whether an answer is being written: the stop button then replaces the send button. */
   set answering(/** @type {boolean} */ value) {
     const had_focus =
       document.activeElement === this.#stop || document.activeElement === this.#send;

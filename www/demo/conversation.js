@@ -1,4 +1,4 @@
-/** The messages on the page. */
+/** This module shows the messages on the page. */
 import { explain } from './advice.js';
 import { announce, byId, copyButton, element } from './dom.js';
 import { formatCount, formatRate } from './format.js';
@@ -10,7 +10,7 @@ export class Conversation {
   #scroller = byId('scroller');
   #list = byId('messages');
   #jump = byId('jump');
-  /** Whether new text is followed: until the reader scrolls up. */
+  /** Tells whether the view scrolls with new text; it stops when the reader scrolls up. */
   #follow = true;
 
   constructor() {
@@ -50,13 +50,13 @@ export class Conversation {
     return view;
   }
 
-  /** Keeps the end in sight, if it was. */
+  /** Scrolls to the end, unless the reader has scrolled up. */
   scroll() {
     if (this.#follow) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 }
 
-/** One answer, while it is written and after. */
+/** An `AnswerView` shows one answer, while it is written and afterwards. */
 export class AnswerView {
   text = '';
   #reading = element('p', { className: 'reading' }, 'Reading');
@@ -99,7 +99,7 @@ export class AnswerView {
     this.#first_ms ||= now_ms;
     this.text += chunk.choices[0].delta.content;
     if (this.text) this.#reading.remove();
-    // One change a frame is all that can be seen.
+    // The text is rendered once a frame, because more cannot be seen.
     this.#frame ||= requestAnimationFrame(() => this.#render());
     return this.#rate(now_ms);
   }

@@ -1,6 +1,6 @@
-/** The demo page: loads a model and chats with it. */
-import { Siskin, SiskinError, offline } from '../lib/index.js';
-import { dropZone, skipLink, themeButton } from './page_frame.js';
+/** This module is the demo page: it loads a model and chats with it. */
+import { Siskin, SiskinError } from '../lib/index.js';
+import { dropZone, startPage } from './page_frame.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { announce, byId } from './dom.js';
@@ -25,7 +25,7 @@ const conversation = new Conversation();
 const composer = new Composer({ onSend: send, onStop: () => answering?.abort() });
 const card = new LoadCard({ onChoose: load, onCancel: () => loading?.abort(), onBack: showChat });
 
-/** Where the model computes; it may move in mid-answer. */
+/** Shows where the model computes, which may change during an answer. */
 function showWhere() {
   if (!siskin) return;
   byId('where').textContent = describeBackend(siskin.info);
@@ -41,7 +41,7 @@ async function load({ name, source, sha256, listed }) {
   showCard();
   card.begin(name);
   try {
-    // Two models at once would take the memory of both.
+    // The old model is unloaded first, because two models would take the memory of both.
     await siskin?.unload();
     siskin = undefined;
     const loaded = await Siskin.load(source, {
@@ -92,7 +92,7 @@ function newChat() {
 
 /** @param {string} text */
 function send(text) {
-  // A message that failed is not asked again with the next one.
+  // A message whose answer failed is not sent again with the next one.
   if (messages.at(-1)?.role === 'user') messages.pop();
   messages.push({ role: 'user', content: text });
   conversation.addUser(text);
@@ -178,9 +178,6 @@ byId('model-button').addEventListener('click', changeModel);
 addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && answering && !settings.open) answering.abort();
 });
-// Without a service worker there are fewer threads and no page offline, and all else is the same.
-offline.register({ url: '../sw.js' }).catch(() => {});
-themeButton();
-skipLink(() => (siskin && !byId('chat').hidden ? byId('prompt') : byId('main')));
+startPage(() => (siskin && !byId('chat').hidden ? byId('prompt') : byId('main')));
 dropZone((file) => card.choose({ name: file.name, source: file }));
 await card.list();

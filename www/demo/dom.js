@@ -1,5 +1,5 @@
 /**
- * The element with this id.
+ * Returns the element with this id.
  *
  * @template {HTMLElement} [T=HTMLElement]
  * @param {string} id
@@ -12,7 +12,7 @@ export function byId(id) {
 }
 
 /**
- * Makes an element. Strings become text nodes: nothing is ever parsed as markup.
+ * Creates an element. Strings become text nodes: nothing is ever parsed as markup.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -42,7 +42,7 @@ export function icon(name) {
 }
 
 /**
- * Says something to screen readers.
+ * Announces a text to screen readers.
  *
  * @param {string} text
  */
@@ -61,7 +61,7 @@ export function copyButton(text, label, name) {
   const button = element('button', { type: 'button', className: 'quiet' }, icon('copy'), words);
   button.setAttribute('aria-label', name);
   button.addEventListener('click', async () => {
-    // A page that came over http has no clipboard.
+    // A page that was loaded over http has no clipboard.
     const copied = await navigator.clipboard?.writeText(text).then(
       () => true,
       () => false,

@@ -1,11 +1,11 @@
-/** What measurements come to, and how a table shows it. */
+/** This module computes figures from measurements and formats them as a table. */
 
 import { SHORT_CONTEXT_TOKENS } from './measure.js';
 
 /** @import { Sizes, Step, StepName } from './measure.js' */
 
 /**
- * A figure is absent where it was not measured.
+ * A figure is undefined if it was not measured.
  *
  * @typedef {object} Figures
  * @property {number} [load_s]
@@ -74,7 +74,7 @@ export function figuresOf({ load_ms, memory_bytes, steps }) {
     step('decode'),
     step('long'),
   ];
-  // The first token comes out of the prefill.
+  // The prefill yields the first token.
   const decodeRate = (/** @type {Step | undefined} */ step) =>
     step && perSecond(step.completion_tokens - 1, step.decode_ms);
   const [short_rate, long_rate] = [decodeRate(decode), decodeRate(long)];
@@ -101,19 +101,23 @@ export function cell({ key, digits }, figures) {
 }
 
 /**
- * A Markdown table that reads well as plain text too: the first column to the left, all others to
- * the right.
+ * Returns a Markdown table that is readable as plain text too: the first column is aligned to the
+ * left, all others to the right.
  *
  * @param {string[][]} rows the first is the head
  * @returns {string}
  */
 export function markdownTable(rows) {
   const widths = rows[0].map((_, column) => Math.max(1, ...rows.map((row) => row[column].length)));
-  const line = (/** @type {string[]} */ row) =>
-    `| ${row.map((text, column) => (column ? text.padStart(widths[column]) : text.padEnd(widths[column]))).join(' | ')} |`;
-  const rule = `|${widths.map((width, column) => (column ? `${'-'.repeat(width + 1)}:` : '-'.repeat(width + 2))).join('|')}|`;
-  const [head, ...body] = rows.map(line);
-  return [head, rule, ...body].join('\n');
+  const lines = rows.map((row) => {
+    const cells = row.map((text, column) =>
+      column ? text.padStart(widths[column]) : text.padEnd(widths[column]),
+    );
+    return `| ${cells.join(' | ')} |`;
+  });
+  const rule = widths.map((width, column) => '-'.repeat(width + 1) + (column ? ':' : '-'));
+  const [head, ...body] = lines;
+  return [head, `|${rule.join('|')}|`, ...body].join('\n');
 }
 
 /**

@@ -30,7 +30,8 @@ export function formatSeconds(seconds) {
  * @returns {string}
  */
 export function formatRate(tokens_per_second) {
-  return `${tokens_per_second < 10 ? tokens_per_second.toFixed(1) : Math.round(tokens_per_second)} tokens/s`;
+  const digits = tokens_per_second < 10 ? 1 : 0;
+  return `${tokens_per_second.toFixed(digits)} tokens/s`;
 }
 
 /**

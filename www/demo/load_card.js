@@ -1,15 +1,16 @@
-/** The card that offers models and shows how loading goes. */
+/** This module is the card that offers models and shows the progress of loading. */
 import { models } from '../lib/index.js';
-import { canRetry, explain } from './advice.js';
+import { canRetry } from './advice.js';
 import { announce, byId } from './dom.js';
 import { formatBytes, formatSeconds } from './format.js';
 import { modelChoices, offeredModels } from './models.js';
+import { fillErrorCard, filePicker } from './page_frame.js';
 
 /** @import { LoadProgress } from '../lib/index.js' */
 /** @import { OfferedModel } from './models.js' */
 
 /**
- * `listed` models have a name that people know; a file is named by its header.
+ * A `Choice` is a model to load. `listed` models have a known name; a file is named by its header.
  *
  * @typedef {{name: string, source: string | File, sha256?: string, listed?: boolean}} Choice
  */
@@ -40,13 +41,7 @@ export class LoadCard {
       if (model)
         this.choose({ name: model.name, source: model.source, sha256: model.sha256, listed: true });
     });
-    const file_input = /** @type {HTMLInputElement} */ (byId('file-input'));
-    byId('file-button').addEventListener('click', () => file_input.click());
-    file_input.addEventListener('change', () => {
-      const file = file_input.files?.[0];
-      file_input.value = '';
-      if (file) this.choose({ name: file.name, source: file });
-    });
+    filePicker((file) => this.choose({ name: file.name, source: file }));
     byId('url-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const url = /** @type {HTMLInputElement} */ (byId('url-input')).value.trim();
@@ -64,7 +59,7 @@ export class LoadCard {
     this.onChoose(choice);
   }
 
-  /** Lists the models that the server has, and those that are here. */
+  /** Shows the models that the server has and those that are stored on this device. */
   async list() {
     this.#models = await offeredModels();
     byId('models').replaceChildren(
@@ -73,7 +68,7 @@ export class LoadCard {
     /** @type {HTMLButtonElement} */ (byId('load-button')).disabled = this.#models.length === 0;
   }
 
-  /** The id of the model that is chosen. */
+  /** Returns the id of the chosen model. */
   get #checked() {
     return String(new FormData(/** @type {HTMLFormElement} */ (byId('model-form'))).get('model'));
   }
@@ -149,10 +144,7 @@ export class LoadCard {
 
   /** @param {unknown} error */
   fail(error) {
-    const { code, title, message } = explain(error);
-    byId('load-error-title').textContent = title;
-    byId('load-error-message').textContent = message;
-    byId('load-error-code').textContent = code;
+    const code = fillErrorCard('load-error', error);
     this.#show(this.#error_card);
     const retry = byId('retry-button');
     retry.hidden = !canRetry(code);

@@ -1,18 +1,24 @@
 /**
- * Shows the part of Markdown that small models write: paragraphs, headings, lists, code fences,
- * inline code and bold. It builds nodes and sets text: what the model writes never becomes markup.
+ * This module renders the part of Markdown that small models write: paragraphs, headings, lists,
+ * code fences, inline code and bold. It creates nodes and sets their text: what the model writes
+ * never becomes markup.
  */
 import { element } from './dom.js';
 
 /**
- * @typedef {{kind: 'paragraph' | 'heading' | 'bullets' | 'numbers' | 'code', source: string, lines: string[], info: string, start: number}} Block
+ * @typedef {object} Block
+ * @property {'paragraph' | 'heading' | 'bullets' | 'numbers' | 'code'} kind
+ * @property {string} source
+ * @property {string[]} lines
+ * @property {string} info the language that a code fence names
+ * @property {number} start a numbered list's first number
  */
 
 /** @type {WeakMap<Element, string>} */
 const sources = new WeakMap();
 
 /**
- * Shows `text` in `container`. Blocks that have not changed keep their nodes, so that a selection
+ * Renders `text` in `container`. Blocks that have not changed keep their nodes, so that a selection
  * survives while text streams.
  *
  * @param {HTMLElement} container
@@ -87,7 +93,7 @@ function parse(text) {
         begin(kind, line, { content, start: Number(number?.[1] ?? 1) });
       }
     } else if (line.trim() === '') {
-      // A list goes on after an empty line; a paragraph does not.
+      // A list continues after an empty line; a paragraph does not.
       if (open?.kind === 'paragraph') open = undefined;
     } else if (open && (open.kind === 'paragraph' || /^\s{2,}/.test(line))) {
       open.lines[open.lines.length - 1] += `\n${open.kind === 'paragraph' ? line : line.trim()}`;

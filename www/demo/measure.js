@@ -1,13 +1,13 @@
 /**
- * Measures a loaded model through the public API. The bench page and `./build.sh bench` share it,
- * so that their figures mean the same.
+ * This module measures a loaded model through the public API. The bench page and `./build.sh bench`
+ * share it, so that their figures mean the same.
  */
 
 /** @import { ChatMessage, Siskin } from '../lib/index.js' */
 
 /**
- * How long the prompts and answers are. A prompt's length counts the chat template's tokens, a
- * question's does not.
+ * `Sizes` are the lengths of prompts and answers. A prompt's length includes the chat template's
+ * tokens, a question's does not.
  *
  * @typedef {object} Sizes
  * @property {number} prompt_tokens of the prompt whose reading is timed
@@ -23,15 +23,15 @@ export const SIZES = {
   long_tokens: 1200,
   long_generate_tokens: 24,
 };
-/** The middle of the answer to the short prompt stands here. */
+/** The middle of the answer to the short prompt is at this context length. */
 export const SHORT_CONTEXT_TOKENS = 64;
-/** A longer answer would leave no room for the short prompt. */
+/** A longer answer would leave no context for the short prompt. */
 export const MAX_GENERATE_TOKENS = 80;
 export const QUESTION_TOKENS = 20;
 
 /**
- * What is asked, in this order: `first` is the first request after loading, `question` comes when
- * the code is warm.
+ * The steps run in this order: `first` is the first request after loading, and `question` is the
+ * same when the code is warm.
  */
 export const STEPS = /** @type {const} */ (['first', 'prefill', 'decode', 'question', 'long']);
 
@@ -56,17 +56,21 @@ export const STEPS = /** @type {const} */ (['first', 'prefill', 'decode', 'quest
  * @property {string} text
  */
 
-/** Short common words: one token each in most vocabularies. */
+/** These short common words are one token each in most vocabularies. */
 const WORDS = (
-  'time year people way day man thing woman life child world school state family student group country problem hand part place case week company system program ' +
-  'question work government number night point home water room mother area money story fact month lot right study book eye job word business issue side kind head ' +
-  'house service friend father power hour game line end member law car city community name president team minute idea kid body information back parent face others ' +
-  'level office door health person art war history party result change morning reason research girl guy moment air teacher force education'
+  'time year people way day man thing woman life child world school state family student ' +
+  'group country problem hand part place case week company system program ' +
+  'question work government number night point home water room mother area money story fact ' +
+  'month lot right study book eye job word business issue side kind head ' +
+  'house service friend father power hour game line end member law car city community name ' +
+  'president team minute idea kid body information back parent face others ' +
+  'level office door health person art war history party result change morning reason ' +
+  'research girl guy moment air teacher force education'
 ).split(' ');
 
 /**
- * Ends of turns and texts in the vocabularies that Siskin knows: made unlikely, so that every
- * answer has its full length.
+ * These tokens end a turn or a text in the vocabularies that Siskin knows. The bias makes them
+ * unlikely, so that every answer has its full length.
  */
 const ENDS = [
   '<|im_end|>',
@@ -94,7 +98,7 @@ function words(seed, count) {
 }
 
 /**
- * Text of exactly so many tokens.
+ * Returns a text of exactly `tokens` tokens.
  *
  * @param {Siskin} siskin
  * @param {number} seed
@@ -110,7 +114,7 @@ async function textOf(siskin, seed, tokens) {
 }
 
 /**
- * The first question, and the bias that keeps answers from ending early.
+ * Returns the first question, and the bias that keeps answers from ending early.
  *
  * @param {Siskin} siskin
  * @returns {Promise<{first: Prompt, logit_bias: Record<string, number>}>}
@@ -126,9 +130,8 @@ export async function prepareFirst(siskin) {
 }
 
 /**
- * The other prompts, of the wanted lengths for this model's vocabulary and template. No two begin
- * alike, so that nothing of one is left in the KV cache for the next but the template's first
- * tokens.
+ * Returns the other prompts, of the wanted lengths for this model's vocabulary and template. No two
+ * start alike, so that the KV cache holds only the template's first tokens of the next prompt.
  *
  * @param {Siskin} siskin
  * @param {Sizes} sizes

@@ -1,4 +1,6 @@
-/** The models that the server offers, and those that are on this device. */
+/**
+ * This module lists the models that the server offers and those that are stored on this device.
+ */
 import { models as stored_models } from '../lib/index.js';
 import { element } from './dom.js';
 import { formatBytes } from './format.js';
@@ -6,22 +8,37 @@ import { formatBytes } from './format.js';
 /** @import { StoredModel } from '../lib/index.js' */
 
 /**
- * `url` may be relative to the list; without it the model lies beside the list.
+ * A `ListedModel` is an entry of models.json. `url` may be relative to the list; without it the
+ * model is beside the list.
  *
- * @typedef {{id: string, name: string, file: string, size_bytes: number, sha256?: string, license?: string, url?: string}} ListedModel
+ * @typedef {object} ListedModel
+ * @property {string} id
+ * @property {string} name
+ * @property {string} file
+ * @property {number} size_bytes
+ * @property {string} [sha256]
+ * @property {string} [license]
+ * @property {string} [url]
  */
 
-// From where this file lies and not the page: a site may have any folder of its host.
+// The URL is relative to this file and not to the page, because a site may be in any folder of its
+// host.
 const LIST = new URL('../models.json', import.meta.url);
 
 /**
- * What can be chosen; `stored` tells how much of it is on this device.
+ * An `OfferedModel` is a model to choose from; `stored` tells how much of it is on this device.
  *
- * @typedef {{id: string, name: string, source: string, sha256?: string, details: string, stored?: StoredModel}} OfferedModel
+ * @typedef {object} OfferedModel
+ * @property {string} id
+ * @property {string} name
+ * @property {string} source
+ * @property {string} [sha256]
+ * @property {string} details
+ * @property {StoredModel} [stored]
  */
 
 /**
- * Those of the server's list, then what else is on the device.
+ * Returns the models of the server's list, followed by the other models on the device.
  *
  * @returns {Promise<OfferedModel[]>}
  */
@@ -58,7 +75,7 @@ async function listModels() {
 }
 
 /**
- * A radio button for each, named `model`; a sentence where there are none.
+ * Returns a radio button for each model, named `model`, or a sentence if there are none.
  *
  * @param {OfferedModel[]} offered
  * @param {string} checked the id of the one that is chosen; else the first is

@@ -1,8 +1,29 @@
-/** What surrounds the chat: the theme button, the skip link and dropped files. */
+/**
+ * This module holds what the chat page and the bench page share: the theme button, the skip link,
+ * the service worker, files that are picked or dropped, and the card with an error.
+ */
+import { offline } from '../lib/index.js';
+import { explain } from './advice.js';
 import { byId } from './dom.js';
 
-/** Lets the theme button go from the system's theme to the other one and back. */
-export function themeButton() {
+/**
+ * Sets up the parts that every page has.
+ *
+ * @param {() => HTMLElement} skipTarget returns what the skip link leads to
+ */
+export function startPage(skipTarget) {
+  // Without a service worker the page has fewer threads and does not work offline; all else is the
+  // same.
+  offline.register({ url: '../sw.js' }).catch(() => {});
+  themeButton();
+  byId('skip').addEventListener('click', (event) => {
+    event.preventDefault();
+    skipTarget().focus();
+  });
+}
+
+/** Lets the theme button switch between the system's theme and the other one. */
+function themeButton() {
   const button = byId('theme-button');
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const root = document.documentElement;
@@ -16,7 +37,7 @@ export function themeButton() {
     try {
       localStorage.setItem('siskin.theme', root.dataset.theme);
     } catch {
-      // Storage may be forbidden: the theme then lasts as long as the page.
+      // Storage may be forbidden: the theme then lasts until the page is closed.
     }
     label();
   });
@@ -24,11 +45,34 @@ export function themeButton() {
   label();
 }
 
-/** @param {() => HTMLElement} target what is worth skipping to now */
-export function skipLink(target) {
-  byId('skip').addEventListener('click', (event) => {
-    event.preventDefault();
-    target().focus();
+/**
+ * Shows an error in a card's elements.
+ *
+ * @param {string} card the card's id
+ * @param {unknown} error
+ * @returns {string} the error's code
+ */
+export function fillErrorCard(card, error) {
+  const { code, title, message } = explain(error);
+  byId(`${card}-title`).textContent = title;
+  byId(`${card}-message`).textContent = message;
+  byId(`${card}-code`).textContent = code;
+  return code;
+}
+
+/**
+ * Lets the file button open a file.
+ *
+ * @param {(file: File) => void} onFile
+ */
+export function filePicker(onFile) {
+  const input = /** @type {HTMLInputElement} */ (byId('file-input'));
+  byId('file-button').addEventListener('click', () => input.click());
+  input.addEventListener('change', () => {
+    const file = input.files?.[0];
+    // The same file can be picked again.
+    input.value = '';
+    if (file) onFile(file);
   });
 }
 
@@ -37,7 +81,7 @@ export function dropZone(onFile) {
   const zone = byId('drop');
   const hasFile = (/** @type {DragEvent} */ event) =>
     event.dataTransfer?.types.includes('Files') ?? false;
-  // dragenter and dragleave fire for every element that is passed.
+  // dragenter and dragleave fire for every element that the pointer passes.
   let depth = 0;
   addEventListener('dragenter', (event) => {
     if (!hasFile(event)) return;

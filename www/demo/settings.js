@@ -1,4 +1,7 @@
-/** The panel with system prompt and sampling. It is kept in localStorage. */
+/**
+ * This module is the panel with the system prompt and the sampling settings, which are kept in
+ * localStorage.
+ */
 import { byId, element } from './dom.js';
 
 const KEY = 'siskin.settings';
@@ -102,7 +105,7 @@ export class Settings {
     return this.#values().system.trim();
   }
 
-  /** The fields of a chat request. */
+  /** Returns the fields of a chat request. */
   get request() {
     const { system: _, backend: _backend, ...request } = this.#values();
     return request;
@@ -191,6 +194,6 @@ function store(values) {
   try {
     localStorage.setItem(KEY, JSON.stringify(values));
   } catch {
-    // Storage may be full or forbidden: the settings then last as long as the page.
+    // Storage may be full or forbidden: the settings then last until the page is closed.
   }
 }

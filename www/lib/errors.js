@@ -1,29 +1,29 @@
 /**
- * Codes that arise in JavaScript; the last two arise in the engine too, and all others there alone
- * (see the README's table).
+ * This module defines Siskin's errors. These codes arise in JavaScript; `invalid_argument` and
+ * `not_loaded` arise in the engine too. The README's table lists the engine's own codes as well.
  *
- * - `http_status`: the server answered with something other than success.
+ * - `http_status`: the server answered with a status other than success.
  * - `network`: the server could not be reached, or the connection dropped.
  * - `file_changed`: the file on the server is replaced again and again while it is fetched.
- * - `integrity`: what came is not what its SHA-256 says.
+ * - `integrity`: the bytes that arrived do not have the expected SHA-256.
  * - `manifest`: the manifest of a model in shards is broken.
- * - `storage_full`: the browser gives this site too little room.
- * - `storage_failed`: the browser keeps nothing for this page, or could not write.
- * - `in_use`: the model is just being fetched.
- * - `aborted`: an AbortSignal fired, or the model was unloaded meanwhile.
+ * - `storage_full`: the browser's quota for this site is too small.
+ * - `storage_failed`: the browser stores nothing for this page, or could not write.
+ * - `in_use`: the model is being fetched at the moment.
+ * - `aborted`: an AbortSignal fired, or the model was unloaded during the call.
  * - `worker_failed`: the worker did not start, or it crashed.
  * - `wasm_failed`: the WebAssembly module did not arrive or did not compile.
  * - `no_simd`: this browser has no WebAssembly SIMD.
- * - `invalid_argument`: an argument is of the wrong type or out of range.
- * - `not_loaded`: the model was unloaded, or with `fallback` is not there yet.
  * - `offline_unsupported`: this page can have no service worker.
  * - `offline_failed`: the service worker did not start, does not answer, or could not fetch the
  *   site's files.
+ * - `invalid_argument`: an argument is of the wrong type or out of range.
+ * - `not_loaded`: the model was unloaded, or with `fallback` is not loaded yet.
  */
 
 /**
- * The one error that Siskin throws: a stable `code` for programs, a sentence that says what to do
- * for people.
+ * Every error that Siskin throws is a `SiskinError`: it has a stable `code` for programs, and a
+ * sentence for people that says what to do.
  */
 export class SiskinError extends Error {
   /**
@@ -54,8 +54,8 @@ export function throwIfAborted(signal) {
 }
 
 /**
- * The code of an error thrown by the engine or by this library; undefined for anything else, such
- * as a wasm trap.
+ * Returns the code of an error that the engine or this library threw. It is undefined for anything
+ * else, such as a wasm trap.
  *
  * @param {unknown} error
  * @returns {string | undefined}

@@ -1,5 +1,5 @@
 /**
- * Siskin: small language models inside a browser tab.
+ * Siskin runs small language models inside a browser tab. This module is the package's public API.
  *
  * @module siskin
  */

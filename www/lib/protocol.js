@@ -1,9 +1,10 @@
 /**
- * What page and worker say to each other, and what the worker sees of the wasm. Types only.
+ * This module defines the messages between page and worker, and the worker's view of the wasm. It
+ * holds types only.
  */
 
 /**
- * What `Siskin.info` holds.
+ * `Siskin.info` holds an object of this type.
  *
  * @typedef {object} ModelInfo
  * @property {string} name `general.name` of the file
@@ -26,19 +27,23 @@
  */
 
 /**
- * What of `Siskin.info` changes when a lost graphics card hands over to the processor.
+ * These fields of `Siskin.info` change when the engine moves from a lost graphics card to the
+ * processor.
  *
- * @typedef {Pick<ModelInfo, 'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'>} BackendInfo
+ * @typedef {Pick<
+ *   ModelInfo,
+ *   'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'
+ * >} BackendInfo
  */
 
 /**
- * A graphics card that was found wanting at an earlier visit.
+ * A `KnownGpu` is a graphics card that an earlier visit refused for the same model.
  *
  * @typedef {{adapter: string, gpu_refusal: string}} KnownGpu
  */
 
 /**
- * How far a download or a file has been read.
+ * A `LoadProgress` says how much of a model has arrived or has been read.
  *
  * @typedef {object} LoadProgress
  * @property {number} loaded_bytes arrived, in this visit or an earlier one; of a cached model or a
@@ -57,7 +62,7 @@
  */
 
 /**
- * Wall times of one answer. A rate is 0 where nothing was measured.
+ * `Timings` holds the wall times of one answer. A rate is 0 if it was not measured.
  *
  * @typedef {object} Timings
  * @property {number} prefill_ms from start to the first token
@@ -77,7 +82,7 @@
  */
 
 /**
- * One step of an answer, as the wasm gives it.
+ * An `EngineEvent` is one step of an answer, as the wasm returns it.
  *
  * @typedef {object} EngineEvent
  * @property {string} text
@@ -88,13 +93,15 @@
  */
 
 /**
- * A token's natural logarithm of probability, before penalties, temperature and filters.
+ * A `Logprob` is the natural logarithm of a token's probability, before penalties, temperature and
+ * filters.
  *
  * @typedef {{token: string, logprob: number, bytes: number[]}} Logprob
  */
 
 /**
- * With the likeliest tokens in its place.
+ * A `TokenLogprob` is a generated token's log-probability with the most likely tokens at its
+ * position.
  *
  * @typedef {Logprob & {top_logprobs: Logprob[]}} TokenLogprob
  */
@@ -109,8 +116,8 @@
  */
 
 /**
- * What the engine takes: OpenAI's names, and llama.cpp's for the samplers that OpenAI lacks. It
- * refuses unknown fields.
+ * The engine takes this request: it has OpenAI's names, and llama.cpp's for the samplers that
+ * OpenAI lacks. Unknown fields are refused.
  *
  * @typedef {object} ChatRequest
  * @property {ChatMessage[]} messages
@@ -133,16 +140,16 @@
  */
 
 /**
- * The wasm's class. It is driven from one place, the worker, and only between two `next()`.
+ * `Engine` is the wasm's class. Only the worker drives it, and only between two `next()`.
  *
  * @typedef {object} Engine
  * @property {(bytes: Uint8Array) => void} push
  * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
  * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs;
- *   with `threads` above 0 it also refuses a card slower than so many of the processor's
+ *   with `threads` above 0 it also refuses a card slower than that many threads of the processor
  * @property {() => Promise<ModelInfo>} finish
- * @property {(fresh: Engine) => void} reload takes the place of a model that was lost; the file is
- *   pushed and finished again
+ * @property {(replacement: Engine) => void} reload replaces a model that was lost; the file
+ *   is pushed and finished again
  * @property {(request: ChatRequest) => void} start
  * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one
  *   token
@@ -156,7 +163,7 @@
  */
 
 /**
- * How likely the model finds a text.
+ * A `Score` says how likely the model finds a text.
  *
  * @typedef {object} Score
  * @property {number[]} log_probabilities natural logarithm of each token's probability after those
@@ -165,25 +172,38 @@
  */
 
 /**
- * What wasm-bindgen's JavaScript exports.
+ * `WasmModule` is what wasm-bindgen's JavaScript exports.
  *
  * @typedef {object} WasmModule
- * @property {(options: {module_or_path: WebAssembly.Module}) => Promise<{memory: WebAssembly.Memory}>}
- *   default
- * @property {{new (options: {context_tokens?: number, threads?: number}): Engine, on_gpu(options: {context_tokens?: number, cache_type?: CacheType}): Promise<Engine>}}
- *   Engine
+ * @property {(options: {
+ *   module_or_path: WebAssembly.Module,
+ * }) => Promise<{memory: WebAssembly.Memory}>} default
+ * @property {EngineClass} Engine
+ */
+
+/**
+ * @typedef {{
+ *   new (options: {context_tokens?: number, threads?: number}): Engine,
+ *   on_gpu(options: {context_tokens?: number, cache_type?: CacheType}): Promise<Engine>,
+ * }} EngineClass
  */
 
 /** @typedef {'f16' | 'q8_0'} CacheType how the graphics card keeps keys and values */
 
 /**
- * A model at an address, and how it is kept.
+ * A `UrlSource` is a model at a URL, with the options of how it is stored.
  *
- * @typedef {{kind: 'url', url: string, init: RequestInit, sha256?: string, storage: 'disk' | 'memory', evict: boolean}} UrlSource
+ * @typedef {object} UrlSource
+ * @property {'url'} kind
+ * @property {string} url
+ * @property {RequestInit} init
+ * @property {string} [sha256]
+ * @property {'disk' | 'memory'} storage
+ * @property {boolean} evict
  */
 
 /**
- * A model file in a form that can be posted to a worker.
+ * A `WeightSource` is a model file in a form that can be posted to a worker.
  *
  * @typedef {UrlSource
  *   | {kind: 'blob', blob: Blob}
@@ -203,7 +223,7 @@
  */
 
 /**
- * Page to worker.
+ * The page sends these messages to the worker.
  *
  * @typedef {LoadMessage
  *   | {type: 'chat', id: number, request: ChatRequest}
@@ -216,8 +236,9 @@
  */
 
 /**
- * Worker to page. `event` belongs to a chat and `progress` to a load; `done` ends a call, `failed`
- * ends it with an error; `crashed` means that the worker is of no more use.
+ * The worker sends these messages to the page. `event` belongs to a chat and `progress` to a load.
+ * `done` ends a call, `failed` ends it with an error. `moved` says that the backend changed.
+ * `crashed` means that the worker cannot be used any more.
  *
  * @typedef {{type: 'progress', id: number, value: LoadProgress}
  *   | {type: 'started', id: number}

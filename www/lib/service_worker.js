@@ -1,8 +1,8 @@
 /**
- * What sw.js runs: the service worker of a site with Siskin. It isolates the site's pages, serves
- * their files by version and offline, and fetches models ahead of need; stored models it serves
- * too. Its registration URL may hold `isolate=false`, and any number of `precache=URL` for sites
- * that register it themselves.
+ * This module is the service worker of a site with Siskin; sw.js imports it. It makes the site's
+ * pages cross-origin isolated, serves their files by version and without a network, prefetches
+ * models, and serves stored models. Its registration URL may hold `isolate=false`, and any number
+ * of `precache=URL` for sites that register it themselves.
  */
 import { messageOf } from './errors.js';
 import { SwState } from './offline/sw_state.js';
@@ -11,22 +11,42 @@ import { SiteCache } from './offline/site_cache.js';
 import { storedResponse } from './offline/model_responses.js';
 
 /**
- * What is used of ServiceWorkerGlobalScope, which TypeScript's DOM library lacks.
+ * `Scope` is the part of ServiceWorkerGlobalScope that is used here, which TypeScript's DOM library
+ * lacks.
  *
  * @typedef {object} Scope
  * @property {{href: string, origin: string}} location
  * @property {() => Promise<void>} skipWaiting
- * @property {{matchAll: (options: {includeUncontrolled: boolean, type: 'all' | 'window'}) => Promise<{id: string, url: string, postMessage: (message: object) => void}[]>}}
- *   clients
+ * @property {Clients} clients
  * @property {{connection?: {saveData?: boolean, type?: string}}} navigator
  * @property {(type: string, listener: (event: any) => void) => void} addEventListener
  */
 
 /**
- * @typedef {{request: Request, clientId: string, resultingClientId: string, waitUntil: (work: Promise<unknown>) => void, respondWith: (response: Promise<Response>) => void}} FetchEvent
+ * @typedef {object} Clients
+ * @property {(options: {
+ *   includeUncontrolled: boolean,
+ *   type: 'all' | 'window',
+ * }) => Promise<Client[]>} matchAll
  */
+
+/** @typedef {{id: string, url: string, postMessage: (message: object) => void}} Client */
+
 /**
- * @typedef {{data: unknown, source: {postMessage: (message: object) => void} | null, ports: readonly MessagePort[], waitUntil: (work: Promise<unknown>) => void}} MessageToWorker
+ * @typedef {object} FetchEvent
+ * @property {Request} request
+ * @property {string} clientId
+ * @property {string} resultingClientId
+ * @property {(work: Promise<unknown>) => void} waitUntil
+ * @property {(response: Promise<Response>) => void} respondWith
+ */
+
+/**
+ * @typedef {object} MessageToWorker
+ * @property {unknown} data
+ * @property {{postMessage: (message: object) => void} | null} source
+ * @property {readonly MessagePort[]} ports
+ * @property {(work: Promise<unknown>) => void} waitUntil
  */
 
 const scope = /** @type {Scope} */ (/** @type {unknown} */ (globalThis));
@@ -34,22 +54,26 @@ const base = new URL('.', scope.location.href).href;
 const options = new URL(scope.location.href).searchParams;
 const isolate = options.get('isolate') !== 'false';
 
-// Several sites may share an origin: each has names of its own.
+// Several sites may share an origin, so the names of caches hold the site's path.
 const prefix = `siskin ${new URL(base).pathname} `;
 const sw_state = new SwState(`${prefix}memo`, base);
 const site_cache = new SiteCache(scope, sw_state, base, prefix);
-const prefetch_queue = new PrefetchQueue(scope, sw_state, tell);
+const prefetch_queue = new PrefetchQueue(scope, sw_state, broadcast);
 
-/** Tells all pages of the site. @param {object} message */
-async function tell(message) {
+/**
+ * Sends a message to all pages of the site.
+ *
+ * @param {object} message
+ */
+async function broadcast(message) {
   const pages = await scope.clients.matchAll({ includeUncontrolled: true, type: 'window' });
   for (const page of pages) if (page.url.startsWith(base)) page.postMessage(message);
 }
 
 scope.addEventListener('install', (event) => {
-  // Versions are data and not code, so the newest code may serve them all.
+  // The newest code may serve every version of the site, because versions are data and not code.
   void scope.skipWaiting();
-  // Where nothing can be kept, pages can still be isolated.
+  // A failure to store is ignored: pages can be isolated without storage.
   event.waitUntil(
     prefetch_queue
       .add(options.getAll('precache').map((url) => new URL(url, base).href))
@@ -57,24 +81,24 @@ scope.addEventListener('install', (event) => {
   );
 });
 
-// Not waited for, because requests would wait as well.
+// The queue is not awaited, because requests would wait for it as well.
 scope.addEventListener('activate', () => void prefetch_queue.run().catch(() => {}));
 
 scope.addEventListener('fetch', (/** @type {FetchEvent} */ event) => {
   const { request } = event;
-  prefetch_queue.disturb();
-  // Requests to other hosts stay the browser's own: sent from here they would carry cookies, and a
-  // credentialless page could not have the answers.
+  prefetch_queue.noteRequest();
+  // Requests to other origins are left to the browser: sent from here they would carry cookies, and
+  // a credentialless page could not read the responses.
   if (request.method !== 'GET' || new URL(request.url).origin !== scope.location.origin) return;
-  event.respondWith(answer(event));
+  event.respondWith(respond(event));
   if (request.mode === 'navigate') event.waitUntil(Promise.all([update(), prefetch_queue.run()]));
 });
 
 scope.addEventListener('message', (/** @type {MessageToWorker} */ event) => {
   const message = /** @type {{siskin?: string, urls?: string[]}} */ (event.data ?? {});
-  const say = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
+  const post = (/** @type {object | void} */ value) => event.ports[0]?.postMessage(value ?? {});
   const reply = (/** @type {Promise<object | void>} */ work) =>
-    event.waitUntil(work.then(say, (error) => say({ error: messageOf(error) })));
+    event.waitUntil(work.then(post, (error) => post({ error: messageOf(error) })));
   if (message.siskin === 'status') reply(status());
   else if (message.siskin === 'update') reply(update());
   else if (message.siskin === 'require-corp')
@@ -98,11 +122,12 @@ async function update() {
   try {
     await site_cache.update();
   } catch (cause) {
-    // Offline, mostly. What is here stays, and the next page tries again.
+    // The update usually fails because there is no network. The stored version stays, and the next
+    // page tries again.
     error = messageOf(cause);
   }
   const version = (await site_cache.current()) ?? null;
-  if (version !== (before ?? null)) await tell({ siskin: 'version', version });
+  if (version !== (before ?? null)) await broadcast({ siskin: 'version', version });
   return { version, error };
 }
 
@@ -110,26 +135,26 @@ async function update() {
  * @param {FetchEvent} event
  * @returns {Promise<Response>}
  */
-async function answer(event) {
+async function respond(event) {
   const { request, resultingClientId } = event;
-  const response = (await kept(event)) ?? (await fromNetwork(request));
-  const begins =
+  const response = (await fromStorage(event)) ?? (await fromNetwork(request));
+  const starts_client =
     request.mode === 'navigate' ||
     (resultingClientId !== '' && request.destination.endsWith('worker'));
-  return isolate && begins ? isolated(response) : response;
+  return isolate && starts_client ? withIsolationHeaders(response) : response;
 }
 
 /**
  * @param {FetchEvent} event
  * @returns {Promise<Response | undefined>}
  */
-async function kept(event) {
+async function fromStorage(event) {
   try {
     const version = await site_cache.versionFor(event);
     const found = version === undefined ? undefined : await site_cache.find(version, event.request);
     return found ?? (await storedResponse(event.request, (work) => event.waitUntil(work)));
   } catch {
-    // Storage can be full or broken; the network may still be there.
+    // The network may still serve the request where storage is full or broken.
     return undefined;
   }
 }
@@ -142,7 +167,7 @@ async function fromNetwork(request) {
   try {
     return await fetch(request);
   } catch (error) {
-    // A page that began before there was a version, and has lost the network since.
+    // The page was loaded before a version was stored, and has lost the network since.
     const version = await site_cache.current();
     const found = version === undefined ? undefined : await site_cache.find(version, request);
     if (found) return found;
@@ -151,15 +176,16 @@ async function fromNetwork(request) {
 }
 
 /**
- * Cross-origin isolation gives pages shared memory, and so threads. `credentialless` leaves images
- * and scripts of other hosts working, without cookies; `require-corp` would block those that do not
- * opt in. It is for browsers that do not know the former: the page finds out (offline/register.js).
- * What the host itself says counts more.
+ * Returns the response with the headers that make a page cross-origin isolated, which shared memory
+ * and therefore threads need. `credentialless` keeps images and scripts of other hosts working,
+ * without cookies; `require-corp` would block those that do not opt in. `require-corp` is used for
+ * browsers that do not know `credentialless`; the page detects that (offline/register.js). Headers
+ * that the host sends itself take precedence.
  *
  * @param {Response} response
  * @returns {Promise<Response>}
  */
-async function isolated(response) {
+async function withIsolationHeaders(response) {
   if (response.type === 'opaqueredirect' || response.type === 'error') return response;
   const policy = await sw_state.get('embedder policy').catch(() => undefined);
   const { status, statusText, body } = response;

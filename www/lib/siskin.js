@@ -1,20 +1,27 @@
-/** The class that an application uses. */
-import { Completions, askLocally } from './chat/completions.js';
+/** This module holds the class that an application uses. */
+import { Completions } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 import { Fallback } from './chat/fallback.js';
+import { askLocally } from './chat/local_answer.js';
 import { recallGpu, rememberGpu } from './engine/gpu_verdicts.js';
 import { WorkerClient } from './engine/worker_client.js';
 import { describeSource } from './model/source.js';
-import { askToStay } from './storage/store.js';
+import { requestPersistence } from './storage/store.js';
 
 /** @import { FallbackOptions } from './chat/fallback.js' */
 /** @import { CacheType, ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
 /** @import { DescribedSource } from './model/source.js' */
 
-/** A loaded model. @typedef {{link: WorkerClient, info: Readonly<ModelInfo>}} Local */
+/**
+ * `LoadedModel` is a model that is ready, with its worker.
+ *
+ * @typedef {{client: WorkerClient, info: Readonly<ModelInfo>}} LoadedModel
+ */
 
 /**
- * @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource a `File` is a `Blob`
+ * A `ModelSource` is what `Siskin.load` takes; a `File` is a `Blob`.
+ *
+ * @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource
  */
 
 /**
@@ -29,37 +36,38 @@ import { askToStay } from './storage/store.js';
  *   file, or the manifest of one in shards
  * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
  *   `disk`
- * @property {boolean} [evict] lets models that were not used for longest go where the browser's
- *   room is short
+ * @property {boolean} [evict] whether the least recently used models may be removed where the
+ *   browser's quota is exceeded
  * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
  *   default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
  *   KV cache grows with it
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
- *   `f16`; `q8_0` takes 9/16 of the memory. The processor has `f16` always
+ *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
  */
 
 /**
- * A loaded model, in a worker of its own.
+ * A `Siskin` is a loaded model in a worker of its own.
  *
  * ```js
  * const siskin = await Siskin.load('/models/qwen2.5-0.5b-instruct-q4_k_m.gguf');
- * const chunks = await siskin.chat.completions.create({ messages: [{ role: 'user', content: 'Hello'
- * }], stream: true }); for await (const chunk of chunks)
- * output.append(chunk.choices[0].delta.content); ```
+ * const messages = [{ role: 'user', content: 'Hello' }];
+ * const chunks = await siskin.chat.completions.create({ messages, stream: true });
+ * for await (const chunk of chunks) output.append(chunk.choices[0].delta.content);
+ * ```
  */
 export class Siskin {
-  /** @type {Local | undefined} */
-  #local;
+  /** @type {LoadedModel | undefined} */
+  #model;
   #loading;
   #fallback;
   #end;
   #unloaded = false;
 
   /**
-   * Use `Siskin.load`.
+   * Applications use `Siskin.load` instead of the constructor.
    *
-   * @param {{loading: Promise<Local>, end: () => void}} model
+   * @param {{loading: Promise<LoadedModel>, end: () => void}} model
    * @param {Fallback} [fallback]
    */
   constructor({ loading, end }, fallback) {
@@ -67,11 +75,11 @@ export class Siskin {
     this.#fallback = fallback;
     this.#end = end;
     /**
-     * When the model is loaded; rejects with what the loading failed with. Of interest with
-     * `fallback` only: else `load` waits for it.
+     * `ready` resolves when the model is loaded, and rejects with the error of the loading. Only
+     * callers with `fallback` need it: without that, `load` waits for it.
      */
-    this.ready = loading.then((local) => {
-      this.#local = local;
+    this.ready = loading.then((model) => {
+      this.#model = model;
     });
     this.ready.catch(() => {});
     this.chat = Object.freeze({
@@ -80,17 +88,17 @@ export class Siskin {
   }
 
   /**
-   * What was loaded and where it runs.
+   * Tells what was loaded and where it runs.
    *
    * @throws {SiskinError} `not_loaded` before `ready`
    */
   get info() {
-    if (this.#local) return this.#local.info;
+    if (this.#model) return this.#model.info;
     throw new SiskinError('not_loaded', 'The model is not loaded yet. Wait for siskin.ready.');
   }
 
   /**
-   * Loads a GGUF model. One at an address is kept on the device, and fetched only once.
+   * Loads a GGUF model. A model at a URL is stored on the device, and fetched only once.
    *
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
@@ -118,7 +126,8 @@ export class Siskin {
     if (name !== undefined)
       throw new SiskinError(
         'invalid_argument',
-        `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, cacheType, threads, backend, sha256, storage, evict and fallback.`,
+        `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, ` +
+          'cacheType, threads, backend, sha256, storage, evict and fallback.',
       );
     if (signal !== undefined && !(signal instanceof AbortSignal))
       throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
@@ -142,7 +151,7 @@ export class Siskin {
       described.close();
       return new Siskin({ loading: Promise.reject(neverLoadedError()), end() {} }, fallback);
     }
-    if (described.source.kind === 'url' && storage !== 'memory') void askToStay();
+    if (described.source.kind === 'url' && storage !== 'memory') void requestPersistence();
     fallback?.watch(described.source);
     const model = startModel(
       described,
@@ -163,66 +172,68 @@ export class Siskin {
    */
   async #ask(request, signal) {
     if (this.#unloaded) throw unloadedError();
-    if (!this.#local && (await this.#fallback?.takes(request)) && !this.#local)
+    if (!this.#model && (await this.#fallback?.handles(request)) && !this.#model)
       return /** @type {Fallback} */ (this.#fallback).ask(request, signal);
-    const { link, info } = this.#local ?? (await orAborted(this.#loading, signal));
-    return askLocally(link, info)(request, signal);
+    const { client, info } = this.#model ?? (await orAborted(this.#loading, signal));
+    return askLocally(client, info)(request, signal);
   }
 
   /** @returns {Promise<WorkerClient>} */
-  async #link() {
+  async #client() {
     if (this.#unloaded) throw unloadedError();
-    return (this.#local ?? (await this.#loading)).link;
+    return (this.#model ?? (await this.#loading)).client;
   }
 
   /**
-   * The ids of a text. Adds no BOS or EOS.
+   * Returns the token ids of a text. No BOS or EOS is added.
    *
    * @param {string} text
-   * @param {{special?: boolean}} [options] `special: true` reads `<|im_end|>` and its like as the
-   *   control tokens that they name
+   * @param {{special?: boolean}} [options] with `special: true`, text such as `<|im_end|>` becomes
+   *   the control token that it names
    * @returns {Promise<Uint32Array>}
    */
   async tokenize(text, { special = false } = {}) {
     if (typeof text !== 'string')
       throw new SiskinError('invalid_argument', 'tokenize takes a string.');
-    return (await this.#link()).call({ type: 'tokenize', text, special: Boolean(special) }).result;
+    return (await this.#client()).call({ type: 'tokenize', text, special: Boolean(special) })
+      .result;
   }
 
   /**
-   * The text of token ids. Control tokens come as their text.
+   * Returns the text of token ids. Control tokens are written as their text.
    *
    * @param {Iterable<number>} ids
    * @returns {Promise<string>}
    */
   async detokenize(ids) {
-    return (await this.#link()).call({ type: 'detokenize', ids: tokenIds('detokenize', ids) })
+    return (await this.#client()).call({ type: 'detokenize', ids: tokenIds('detokenize', ids) })
       .result;
   }
 
   /**
-   * How likely the model finds a text: for ranking candidates, or classifying without generating.
-   * Takes the time of reading the text; the conversation in the cache is given up for it.
+   * Computes how likely the model finds a text, for ranking candidates or classifying without
+   * generating. The call takes as long as a prefill of the text, and replaces the conversation in
+   * the KV cache.
    *
    * @param {Iterable<number>} ids of `tokenize`
    * @returns {Promise<Score>}
    */
   async score(ids) {
-    return (await this.#link()).call({ type: 'score', ids: tokenIds('score', ids) }).result;
+    return (await this.#client()).call({ type: 'score', ids: tokenIds('score', ids) }).result;
   }
 
   /**
-   * How much memory the engine has taken. WebAssembly memory never shrinks, so that this is also
+   * Returns how much memory the engine has taken. WebAssembly memory never shrinks, so this is also
    * its peak.
    *
    * @returns {Promise<number>} bytes
    */
   async memoryBytes() {
-    return (await this.#link()).call({ type: 'memory' }).result;
+    return (await this.#client()).call({ type: 'memory' }).result;
   }
 
   /**
-   * Frees the model and its worker. Answers under way fail with `aborted`, later calls with
+   * Frees the model and its worker. Answers in progress fail with `aborted`, later calls with
    * `not_loaded`.
    *
    * @returns {Promise<void>}
@@ -235,11 +246,15 @@ export class Siskin {
 
 /**
  * @param {DescribedSource} described
- * @param {{context_tokens?: number, cache_type?: CacheType, threads?: number, backend: 'auto' | 'gpu' | 'cpu', signal?: AbortSignal}}
- *   options
+ * @param {object} options
+ * @param {number} [options.context_tokens]
+ * @param {CacheType} [options.cache_type]
+ * @param {number} [options.threads]
+ * @param {'auto' | 'gpu' | 'cpu'} options.backend
+ * @param {AbortSignal} [options.signal]
  * @param {(progress: LoadProgress) => void} onProgress
- * @returns {{loading: Promise<Local>, end: () => void}} `end` frees the model, loaded or in the
- *   making
+ * @returns {{loading: Promise<LoadedModel>, end: () => void}} `end` frees the model, whether it is
+ *   loaded or still loading
  */
 function startModel(
   described,
@@ -247,12 +262,12 @@ function startModel(
   onProgress,
 ) {
   /** @type {WorkerClient | undefined} */
-  let link;
-  const end = () => link?.end(abortedError(), unloadedError());
+  let client;
+  const end = () => client?.end(abortedError(), unloadedError());
   const load = async () => {
     try {
-      link = new WorkerClient();
-      const { result } = link.call(
+      client = new WorkerClient();
+      const { result } = client.call(
         {
           type: 'load',
           source: described.source,
@@ -272,9 +287,10 @@ function startModel(
       );
       const info = await result;
       if (backend === 'auto') rememberGpu(described.source, threads, info);
-      const local = { link, info: Object.freeze(info) };
-      link.onBackendChanged = (figures) => (local.info = Object.freeze({ ...info, ...figures }));
-      return local;
+      const model = { client, info: Object.freeze(info) };
+      client.onBackendChanged = (backend_info) =>
+        (model.info = Object.freeze({ ...info, ...backend_info }));
+      return model;
     } catch (error) {
       described.close();
       end();

@@ -1,16 +1,23 @@
 /**
- * A thread of the engine: a worker on its module and memory that shares the work of each kernel.
+ * This module is one thread of the engine: a worker on the engine's wasm module and memory that
+ * shares the work of each kernel.
  */
 
 /** @typedef {{script: string, module: WebAssembly.Module, memory: WebAssembly.Memory}} Start */
 /**
- * @typedef {{initSync: (options: {module: WebAssembly.Module, memory: WebAssembly.Memory}) => void, run_thread: (seat: number) => void}} ThreadModule
+ * @typedef {object} ThreadModule
+ * @property {(options: {module: WebAssembly.Module, memory: WebAssembly.Memory}) => void} initSync
+ * @property {(slot: number) => void} run_thread
  */
 
 /** @type {ThreadModule | undefined} */
 let wasm;
 
-/** First what to start on, then the seat. @param {MessageEvent<Start | number>} event */
+/**
+ * The first message holds the module and the memory, the second the number of the thread's slot.
+ *
+ * @param {MessageEvent<Start | number>} event
+ */
 onmessage = async ({ data }) => {
   if (typeof data === 'number') {
     wasm?.run_thread(data);
@@ -24,7 +31,7 @@ onmessage = async ({ data }) => {
     wasm.initSync({ module: data.module, memory: data.memory });
     postMessage('ready');
   } catch {
-    // Thrown here, it would reach nobody: the engine waits for a word.
+    // An error that is thrown here would reach nobody, and the engine waits for a message.
     postMessage('failed');
   }
 };

@@ -1,6 +1,7 @@
 /**
- * The dedicated worker that owns the engine. It fetches the model itself, so that the page stays
- * smooth, and looks at its messages between any two steps of the engine, so that stop stops.
+ * This module is the dedicated worker that owns the engine. It fetches the model itself, so that
+ * the page stays responsive, and receives its messages between any two steps of the engine, so that
+ * `stop` takes effect at once.
  */
 import { isDeviceError, pickBackend } from './engine/backend.js';
 import { codeOf, messageOf } from './errors.js';
@@ -8,32 +9,52 @@ import { openWeights, pumpWeights } from './model/weights.js';
 import { yieldToMessages } from './model/yield_to_messages.js';
 
 /**
- * @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress, PageMessage, Timings, WorkerMessage } from './protocol.js'
+ * @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress } from './protocol.js'
+ * @import { PageMessage, Timings, WorkerMessage } from './protocol.js'
  */
 /** @import { PickedBackend } from './engine/backend.js' */
 
 /**
- * @type {{postMessage: (message: WorkerMessage, transfer?: Transferable[]) => void, onmessage: ((event: MessageEvent<PageMessage>) => void) | null}}
+ * `Page` is the worker's end of its connection to the page.
+ *
+ * @typedef {object} Page
+ * @property {(message: WorkerMessage, transfer?: Transferable[]) => void} postMessage
+ * @property {((event: MessageEvent<PageMessage>) => void) | null} onmessage
  */
+
+/** @type {Page} */
 const page = /** @type {any} */ (globalThis);
 
-/** Ready to answer. @type {Engine | undefined} */
+/** `engine` is set when it is ready to answer. @type {Engine | undefined} */
 let engine;
-/** Answers and scores that wait for their turn. @type {{id: number, run: () => Promise<void>}[]} */
+/**
+ * Chats and scores run in order, one at a time.
+ *
+ * @type {{id: number, run: () => Promise<void>}[]}
+ */
 const jobs = [];
-/** Short calls, served between two steps of an answer. @type {(() => void)[]} */
+/** Short calls are served between two steps of an answer. @type {(() => void)[]} */
 const calls = [];
-/** Of the engine, in the making or ready. @type {Worker[]} */
+/**
+ * The engine's threads have this type of worker each (thread.js); they exist once the model is
+ * loaded.
+ *
+ * @type {Worker[]}
+ */
 let threads = [];
-/** What the engine computes on, in the making or ready. @type {PickedBackend | undefined} */
+/**
+ * `backend` owns the engine from the start of the loading on.
+ *
+ * @type {PickedBackend | undefined}
+ */
 let backend;
 let busy = false;
 let unloading = false;
 let answering = 0;
 let stopping = false;
 
-/** How long workers of a worker take to end. */
-const ENDING_MS = 200;
+/** Workers of a worker need about this long to end. */
+const WORKER_EXIT_MS = 200;
 
 page.onmessage = ({ data }) => receive(data);
 
@@ -106,8 +127,8 @@ async function work() {
 }
 
 /**
- * Threads leave their seats when the engine is freed, and are waited for: one that is killed inside
- * wasm can outlive this worker.
+ * Frees the engine. The threads leave their slots when the engine is freed, and are awaited: one
+ * that is terminated inside wasm can outlive this worker.
  */
 async function unload() {
   try {
@@ -117,7 +138,10 @@ async function unload() {
   } finally {
     for (const thread of threads) thread.terminate();
     // Chromium forgets a worker that is ended while its own workers are ending.
-    setTimeout(() => page.postMessage({ type: 'unloaded' }), threads.length > 0 ? ENDING_MS : 0);
+    setTimeout(
+      () => page.postMessage({ type: 'unloaded' }),
+      threads.length > 0 ? WORKER_EXIT_MS : 0,
+    );
   }
 }
 
@@ -127,15 +151,15 @@ function runCalls() {
 
 /**
  * @param {LoadMessage} message
- * @param {boolean} [again] whether a file that was replaced meanwhile is fetched once more
+ * @param {boolean} [may_retry] whether a file that was replaced meanwhile is fetched once more
  */
-async function load(message, again = true) {
+async function load(message, may_retry = true) {
   const { id, source } = message;
   const report = (/** @type {LoadProgress} */ value) =>
     page.postMessage({ type: 'progress', id, value });
   try {
     const opening = openWeights(source, report);
-    // Awaited below; until then its failure is not unhandled.
+    // The promise is awaited below; until then its rejection must not count as unhandled.
     opening.catch(() => {});
     backend = await pickBackend(message);
     let weights = await opening;
@@ -148,8 +172,8 @@ async function load(message, again = true) {
       weights = await openWeights(source, report);
       info = await pumpWeights(weights, backend.sink(), report);
     }
-    // Only now: reading a file takes one thread, and a load that fails leaves no other worker
-    // behind.
+    // Threads start only now: reading a file takes one thread, and a load that fails leaves no
+    // other worker behind.
     threads = await backend.startThreads();
     for (const thread of threads) thread.postMessage(backend.engine.take_seat());
     engine = backend.engine;
@@ -159,7 +183,7 @@ async function load(message, again = true) {
       value: { ...info, ...backend.info(), threads: threads.length + 1 },
     });
   } catch (error) {
-    if (!again || codeOf(error) !== 'file_changed') return fail(id, error);
+    if (!may_retry || codeOf(error) !== 'file_changed') return fail(id, error);
     console.warn(`Siskin starts over. ${messageOf(error)}`);
     backend?.free();
     backend = undefined;
@@ -168,7 +192,7 @@ async function load(message, again = true) {
 }
 
 /**
- * Writes one answer, an event a step.
+ * Writes one answer, and posts an event for each step.
  *
  * @param {number} id
  * @param {ChatRequest} request
@@ -179,7 +203,7 @@ async function answer(id, request) {
   answering = id;
   stopping = unloading;
   let stop_sent = false;
-  const clock = new Clock(performance.now());
+  const timer = new AnswerTimer(performance.now());
   try {
     writer.start(request);
     page.postMessage({ type: 'started', id });
@@ -188,13 +212,13 @@ async function answer(id, request) {
         stop_sent = true;
         writer.stop();
       }
-      const event = await recovering(() => writer.next());
+      const event = await withRecovery(() => writer.next());
       if (!event) break;
       page.postMessage({
         type: 'event',
         id,
         value: event,
-        timings: clock.tick(performance.now(), event),
+        timings: timer.tick(performance.now(), event),
       });
       await yieldToMessages();
       runCalls();
@@ -207,24 +231,24 @@ async function answer(id, request) {
 }
 
 /**
- * Does it, whatever happens to the graphics card: it is started again once, then the processor
- * takes over.
+ * Runs a call of the engine, and runs it again after the graphics card was lost: the card is
+ * restarted once, then the processor takes over.
  *
  * @template T
  * @param {() => Promise<T>} run
  * @returns {Promise<T>}
  */
-async function recovering(run) {
+async function withRecovery(run) {
   for (;;) {
     try {
       return await run();
     } catch (error) {
       if (!isDeviceError(error)) throw error;
-      if (!backend?.mayRecover(error)) throw new Lost(error);
+      if (!backend?.mayRecover(error)) throw new LostModelError(error);
       try {
         await backend.recover(error);
       } catch (cause) {
-        throw new Lost(cause);
+        throw new LostModelError(cause);
       }
       page.postMessage({ type: 'moved', value: backend.info() });
     }
@@ -232,7 +256,7 @@ async function recovering(run) {
 }
 
 /** The model is gone, and could not be loaded again. */
-class Lost extends Error {
+class LostModelError extends Error {
   /** @param {unknown} cause */
   constructor(cause) {
     super(messageOf(cause), { cause });
@@ -247,15 +271,15 @@ async function score(id, ids) {
   const scorer = engine;
   if (!scorer) return;
   try {
-    page.postMessage({ type: 'done', id, value: await recovering(() => scorer.score(ids)) });
+    page.postMessage({ type: 'done', id, value: await withRecovery(() => scorer.score(ids)) });
   } catch (error) {
     fail(id, error);
   }
 }
 
 /**
- * An error with a code belongs to its call alone; anything else is a crash of the engine, after
- * which nothing can be trusted.
+ * Reports an error. One with a code belongs to its call alone; anything else is a crash of the
+ * engine, after which nothing can be trusted.
  *
  * @param {number} id
  * @param {unknown} error
@@ -266,8 +290,8 @@ function fail(id, error) {
   else page.postMessage({ type: 'crashed', message: messageOf(error) });
 }
 
-/** Times one answer. */
-class Clock {
+/** An `AnswerTimer` measures the times of one answer. */
+class AnswerTimer {
   /** @param {number} start_ms */
   constructor(start_ms) {
     this.start_ms = start_ms;
@@ -291,7 +315,7 @@ class Clock {
       prefill_ms,
       decode_ms,
       prefill_tokens_per_second: perSecond(prompt_tokens - cached_tokens, prefill_ms),
-      // The first token comes out of the prefill.
+      // The prefill yields the first token.
       decode_tokens_per_second: perSecond(completion_tokens - 1, decode_ms),
     };
   }

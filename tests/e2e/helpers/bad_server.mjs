@@ -1,27 +1,39 @@
-// A server that misbehaves on command, and counts what it sends.
+// This module is a server that misbehaves on command, and counts what it sends.
 import { open, stat } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 
 const SLICE_BYTES = 64 << 10;
 
-/** Serves one file. All fields may be changed at any time. */
+/** A `BadFile` serves one file. All fields may be changed at any time. */
 export class BadFile {
-  /** What has left for the network. */
+  /** `sent_bytes` counts the bytes that were sent. */
   sent_bytes = 0;
   /** @type {{range: string | undefined, url: string, method: string}[]} */
   requests = [];
   ranges = true;
   /** @type {string | undefined} */
   etag = '"one"';
-  /** What is sent before anything else, in turn. @type {{status: number, headers?: Record<string, string>}[]} */
+  /**
+   * These responses are sent before any other, in turn.
+   *
+   * @type {{status: number, headers?: Record<string, string>}[]}
+   */
   refusals = [];
-  /** Called with `sent_bytes` after every slice; true cuts the connection. @type {(sent_bytes: number) => boolean | void} */
+  /**
+   * `onSlice` is called with `sent_bytes` after every slice; true cuts the connection.
+   *
+   * @type {(sent_bytes: number) => boolean | void}
+   */
   onSlice = () => false;
-  /** Bytes whose lowest bit is turned, and how often. @type {Map<number, number>} */
+  /**
+   * `flips` maps a byte whose lowest bit is flipped to how often that happens.
+   *
+   * @type {Map<number, number>}
+   */
   flips = new Map();
   /** @type {'none' | 'whole' | 'ranges'} what goes out compressed */
   gzip = 'none';
-  /** Where requests are sent on to. @type {string | undefined} */
+  /** Requests are redirected to this URL. @type {string | undefined} */
   redirect;
   /** @type {number} pause between two slices */
   delay_ms = 0;

@@ -1,11 +1,11 @@
-// A page in headless Firefox.
+// This module opens pages in headless Firefox.
 import { FIREFOX, WEBGPU_PREFS, launchFirefox } from '../../../scripts/firefox.mjs';
 import { cannotRun } from './harness.mjs';
 
 export { WEBGPU_PREFS };
 
 /**
- * Why tests in Firefox cannot run here; false if they can.
+ * Returns why tests in Firefox cannot run here, or false if they can.
  *
  * @param {...string} models files that they need
  */
@@ -17,7 +17,9 @@ export function cannotRunFirefox(...models) {
  * Opens `url` in a Firefox of its own; `complaints` collects errors of the page and of its console.
  *
  * @param {string} url
- * @param {{prefs?: Record<string, unknown>, profile?: string}} [options] profile: a folder that outlives the browser
+ * @param {object} [options]
+ * @param {Record<string, unknown>} [options.prefs]
+ * @param {string} [options.profile] a folder that outlives the browser
  */
 export async function openFirefox(url, { prefs = {}, profile } = {}) {
   const browser = await launchFirefox(prefs, profile);

@@ -1,4 +1,4 @@
-// Writes just enough GGUF for a file that is well-formed and yet cannot be used.
+// This module writes small GGUF files that are well-formed and yet cannot be used.
 
 /** @param {Record<string, string>} metadata */
 export function tinyGguf(metadata) {
@@ -34,13 +34,15 @@ export function tinyGguf(metadata) {
 }
 
 /**
+ * Changes the number of layers that a model declares. The engine ignores the tensors of the others.
+ *
  * @param {Buffer | Uint8Array} file a GGUF model of the llama architecture, which is changed
- * @param {number} blocks of which it shall say that it has so many: the engine passes over the tensors of the others
+ * @param {number} layers
  */
-export function setBlocks(file, blocks) {
-  // The key, its type (u32), its value.
+export function setLayerCount(file, layers) {
+  // The metadata entry is the key, its type (u32) and its value.
   const key = 'llama.block_count';
   const at = Buffer.from(file.buffer, file.byteOffset, 1 << 16).indexOf(key);
-  new DataView(file.buffer, file.byteOffset).setUint32(at + key.length + 4, blocks, true);
+  new DataView(file.buffer, file.byteOffset).setUint32(at + key.length + 4, layers, true);
   return file;
 }

@@ -1,36 +1,37 @@
-// What the browser tests share: the server, the browser, a page that fails the test on any complaint, and what to skip.
+// This module holds what the browser tests share: the server, the browser, pages that collect
+// errors, and what to skip.
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import {
+  CHROMIUM,
+  SOFTWARE_GPU,
+  SWITCHES,
+  launchChromium,
+  playwright,
+} from '../../../scripts/chromium.mjs';
 import { startServer } from '../../../scripts/serve.mjs';
+
+export { SOFTWARE_GPU };
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'siskin');
 export const MODELS_DIR = join(CACHE, 'models');
-/** The command line, as the native tests build it. */
+/** The native tests build this command line. */
 export const PROGRAM = join(CACHE, 'target/native/debug/siskin');
 export const SMOLLM2 = 'SmolLM2-135M-Instruct.Q4_1.gguf';
 export const QWEN = 'qwen2.5-coder-0.5b-instruct-q4_k_m.gguf';
 const SHOTS = join(ROOT, 'target/e2e-shots');
 
-export const CHROMIUM = process.env.SISKIN_CHROMIUM || '/usr/bin/chromium';
-export const ARGUMENTS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-quic',
-  '--no-first-run',
-];
-
 /**
- * Why these tests cannot run here; false if they can. With SISKIN_REQUIRE_MODELS set, as ./build.sh test has it, a lack is an error.
+ * Returns why these tests cannot run here, or false if they can. With SISKIN_REQUIRE_MODELS set, as
+ * in ./build.sh test, a missing file is an error.
  *
- * @param {...(string | [string, string])} needs names of models, PROGRAM, and other files with what brings them
+ * @param {...(string | [string, string])} needs names of models, PROGRAM, and pairs of a file and
+ *   what installs it
  */
 export function cannotRun(...needs) {
   const missing = [
@@ -50,28 +51,65 @@ export function cannotRun(...needs) {
   return missing ? `SKIPPED: ${missing[0]} is missing; ${missing[1]}` : false;
 }
 
-/** What gives Chromium WebGPU where there is no graphics card. */
-export const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
-
-/** A Chromium. headless: false, because playwright's own flag would ask for its own headless build. */
-function launch(more = []) {
-  const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
-  return chromium.launch({
-    executablePath: CHROMIUM,
-    headless: false,
-    args: [...ARGUMENTS, ...more],
-  });
-}
-
-/** A page in a context of its own; `complaints` collects console errors and CSP violations. */
+/**
+ * Opens a page in a context of its own; `complaints` collects console errors and CSP violations.
+ */
 async function newPage(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+  return watchedPage(context);
+}
+
+async function watchedPage(context) {
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   return { context, page, complaints };
+}
+
+/**
+ * Returns why extensions cannot be tested here, or false if they can.
+ *
+ * @param {...string} needs as for `cannotRun`
+ */
+export function cannotRunExtension(...needs) {
+  const missing = cannotRun(...needs);
+  if (missing) return missing;
+  const version = execFileSync(CHROMIUM, ['--version'], { encoding: 'utf8', stdio: 'pipe' });
+  return version.includes('Google Chrome')
+    ? 'SKIPPED: Google Chrome takes no extensions from its command line, Chromium does'
+    : false;
+}
+
+/**
+ * Opens a page of an extension in a Chromium of its own.
+ *
+ * @param {string} folder the unpacked extension, which must have a service worker
+ * @param {string} path of the page
+ */
+export async function openExtension(folder, path) {
+  const profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
+  const context = await playwright().launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    headless: false,
+    args: [...SWITCHES, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`],
+  });
+  const stop = async () => {
+    await context.close();
+    await rm(profile, { recursive: true, force: true });
+  };
+  try {
+    const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
+    const opened = await watchedPage(context);
+    const requests = [];
+    opened.page.on('request', (request) => requests.push(request.url()));
+    await opened.page.goto(new URL(path, worker.url()).href);
+    return { ...opened, requests, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /**
@@ -82,24 +120,24 @@ async function newPage(browser, options = {}) {
  * @param {string[]} [more] arguments
  */
 export async function openChromium(url, options, more) {
-  const browser = await launch(more);
+  const browser = await launchChromium(more);
   const opened = await newPage(browser, options);
   await opened.page.goto(url);
   return { ...opened, browser, stop: () => browser.close() };
 }
 
 /**
- * Starts server and browser for one test file.
+ * Starts a server and a browser for one test file.
  *
  * @param {Record<string, unknown>} [routes] added to the server's own
  * @param {{gpu?: boolean}} [options] gpu: whether the browser has one, in software
  */
 export async function start(routes = {}, { gpu = false } = {}) {
   const server = await startServer({ port: 0, routes });
-  const browser = await launch(gpu ? SOFTWARE_GPU : []);
+  const browser = await launchChromium(gpu ? SOFTWARE_GPU : []);
   return {
     url: server.url,
-    /** The demo in a context of its own. */
+    /** Opens the demo in a context of its own. */
     async open(options = {}) {
       const { context, page, complaints } = await newPage(browser, options);
       await page.goto(`${server.url}/`);
@@ -113,14 +151,17 @@ export async function start(routes = {}, { gpu = false } = {}) {
   };
 }
 
-/** Loads a listed model by hand and waits for the chat. */
+/** Loads a listed model through the page and waits for the chat. */
 export async function loadListed(page, name) {
   await page.getByRole('radio', { name }).check();
   await page.getByRole('button', { name: 'Load model' }).click();
   await page.locator('#prompt').waitFor({ state: 'visible' });
 }
 
-/** How many workers the page's browser has, threads included. Asked of the browser itself: playwright's own list misses ends. */
+/**
+ * Returns how many workers the page's browser has, threads included. The browser itself is asked,
+ * because playwright's own list misses ends.
+ */
 export async function workerCount(page) {
   const devtools = await page.context().newCDPSession(page);
   const { targetInfos } = await devtools.send('Target.getTargets');
@@ -128,7 +169,7 @@ export async function workerCount(page) {
   return targetInfos.filter(({ type }) => type === 'worker').length;
 }
 
-/** Processor time that the browser's pages and workers have taken so far. */
+/** Returns the processor time that the browser's pages and workers have taken so far. */
 export async function cpuSeconds(page) {
   const devtools = await page.context().browser().newBrowserCDPSession();
   const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
@@ -139,13 +180,15 @@ export async function cpuSeconds(page) {
 }
 
 /**
- * Records the tasks of the page's main thread. Their processor time is told, for other programs may hold up a task on a busy machine.
+ * Records the tasks of the page's main thread. Their processor time is measured, because other
+ * programs may delay a task on a busy machine.
  *
  * @returns {Promise<{stop: () => Promise<number[]>}>} `stop` gives each task's milliseconds
  */
 export async function recordTasks(page) {
   const browser = page.context().browser();
-  // A process may have several such threads by name; the page's own is the one that runs a mark.
+  // A process may have several threads of that name; the page's own is the one that records the
+  // mark.
   const mark = `siskin ${Math.random()}`;
   await browser.startTracing(page, { categories: ['toplevel', 'blink.user_timing'] });
   return {
@@ -166,7 +209,7 @@ export async function recordTasks(page) {
   };
 }
 
-/** Waits until the browser has so many workers: one that is ended takes a little. */
+/** Waits until the browser has `count` workers: a worker needs some time to end. */
 export async function workersLeft(page, count) {
   for (
     const end_ms = Date.now() + 5000;
@@ -176,7 +219,7 @@ export async function workersLeft(page, count) {
   return workerCount(page);
 }
 
-/** A screenshot for people to look at, in a folder that git ignores. */
+/** Takes a screenshot for people to look at, in a folder that git ignores. */
 export async function shoot(page, name) {
   await mkdir(SHOTS, { recursive: true });
   await page.screenshot({ path: join(SHOTS, `${name}.png`) });

@@ -1,15 +1,12 @@
-// A Chromium that can be killed like a crash does it, and started again on the same profile.
+// This module runs a Chromium that can be killed as by a crash, and started again on the same
+// profile.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { ARGUMENTS, CHROMIUM, ROOT } from './harness.mjs';
-
-const { chromium } = createRequire(join(ROOT, 'pkg/package.json'))('playwright-core');
+import { CHROMIUM, SWITCHES, playwright } from '../../../scripts/chromium.mjs';
 
 /**
- * Starts it with nobody at its debugger.
+ * Starts Chromium without a debugger.
  *
  * @param {string} profile a folder
  * @param {string} url
@@ -18,7 +15,7 @@ export function startAlone(profile, url) {
   const process = spawn(
     CHROMIUM,
     [
-      ...ARGUMENTS,
+      ...SWITCHES,
       `--user-data-dir=${profile}`,
       '--remote-debugging-port=0',
       '--no-default-browser-check',
@@ -30,7 +27,7 @@ export function startAlone(profile, url) {
   return {
     process,
     exited,
-    /** Ends it without a chance to write anything. */
+    /** Kills Chromium, so that it cannot write anything. */
     async kill() {
       process.kill('SIGKILL');
       await exited;
@@ -38,7 +35,7 @@ export function startAlone(profile, url) {
   };
 }
 
-/** As `startAlone`, with a page to drive. */
+/** Starts Chromium as `startAlone` does, with a page to drive. */
 export async function launch(profile, url) {
   const { process, exited, kill } = startAlone(profile, 'about:blank');
   const endpoint = await new Promise((found, failed) => {
@@ -50,7 +47,7 @@ export async function launch(profile, url) {
     });
     exited.then(() => failed(new Error(`Chromium ended: ${said}`)));
   });
-  const browser = await chromium.connectOverCDP(endpoint);
+  const browser = await playwright().connectOverCDP(endpoint);
   const page = await browser.contexts()[0].newPage();
   page.setDefaultTimeout(60_000);
   await page.goto(url);
@@ -63,7 +60,7 @@ export async function launch(profile, url) {
   };
 }
 
-/** The processes of pages of the browser that has this profile. */
+/** Returns the page processes of the browser that has this profile. */
 export function renderers(profile) {
   return readdirSync('/proc').filter((id) => {
     if (!/^\d+$/.test(id)) return false;
@@ -71,7 +68,7 @@ export function renderers(profile) {
       const words = readFileSync(`/proc/${id}/cmdline`, 'utf8').split(/[\0 ]/);
       return words.includes('--type=renderer') && words.includes(`--user-data-dir=${profile}`);
     } catch {
-      // It has ended meanwhile.
+      // The process has ended in the meantime.
       return false;
     }
   });

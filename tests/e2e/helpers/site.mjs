@@ -1,4 +1,5 @@
-// The built site in a folder of its own, on hosts that are no more than static: what a person gets who uploads pkg/site.
+// This module copies the built site into a folder of its own and serves it from plain static hosts,
+// as after an upload of pkg/site.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
@@ -10,29 +11,39 @@ import { listShell } from '../../../scripts/shell.mjs';
 import { MODELS_DIR, ROOT, SMOLLM2 } from './harness.mjs';
 
 export const SITE = join(ROOT, 'pkg/site');
-/** The same for cannotRun. */
+/** `cannotRun` takes this entry. */
 export const NEED_SITE = [join(SITE, 'shell.json'), './build.sh build makes the site'];
 export const MODEL_PATH = `/models/${SMOLLM2}`;
 export const MODEL_BYTES = 98_362_432;
 export const MODEL_SHA256 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
 export const CHUNK_BYTES = 8 << 20;
 
-/** A page that has the library at hand, and registers only if told so. */
+/**
+ * This app exposes the library on its page, and registers the service worker only when a test does
+ * so.
+ */
 const APP = {
   'index.html':
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>App</title><script type="module" src="main.js"></script></html>',
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>App</title><script ' +
+    'type="module" src="main.js"></script></html>',
   'main.js':
-    "import * as siskin from '../lib/index.js';\nimport { version } from './part.js';\nObject.assign(window, siskin, { version, late: async () => (await import('./late.js')).version });\n",
-  // A worker with a worker, which imports what it is told to: as an engine and its thread.
+    "import * as siskin from '../lib/index.js';\nimport { version } from " +
+    "'./part.js';\nObject.assign(window, siskin, { version, late: async () => (await " +
+    "import('./late.js')).version });\n",
+  // The worker has a worker, which imports what it is told to, as an engine and its thread do.
   'worker.js':
-    "import { ofSameVersion } from '../lib/offline/site_version.js';\nconst thread = new Worker('thread.js', { type: 'module' });\nthread.onmessage = ({ data }) => postMessage(data);\n" +
-    "onmessage = async () => thread.postMessage(ofSameVersion(new URL('late.js', import.meta.url), await fetch('part.js')));\n",
+    "import { ofSameVersion } from '../lib/offline/site_version.js';\nconst thread = new " +
+    "Worker('thread.js', { type: 'module' });\nthread.onmessage = ({ data }) => " +
+    'postMessage(data);\n' +
+    "onmessage = async () => thread.postMessage(ofSameVersion(new URL('late.js', " +
+    "import.meta.url), await fetch('part.js')));\n",
   'thread.js':
-    "onmessage = async ({ data }) => postMessage((await import(data)).version);\npostMessage('ready');\n",
+    'onmessage = async ({ data }) => postMessage((await ' +
+    "import(data)).version);\npostMessage('ready');\n",
 };
 
 /**
- * A copy of pkg/site that holds SmolLM2, and beside the demo an app with a version.
+ * Copies pkg/site, adds SmolLM2, and adds an app with a version beside the demo.
  *
  * @returns {Promise<string>} its folder
  */
@@ -64,7 +75,8 @@ export function removeSite(folder) {
 }
 
 /**
- * `python3 -m http.server`, which knows no ranges and sends no headers of its own.
+ * Serves a folder with `python3 -m http.server`, which knows no ranges and sends no headers of its
+ * own.
  *
  * @param {string} folder
  */
@@ -74,7 +86,7 @@ export async function servePlainly(folder) {
     ['-u', '-m', 'http.server', '--bind', '127.0.0.1', '--directory', folder, '0'],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
-  /** Paths in the order of their requests. @type {string[]} */
+  /** Holds the paths in the order of their requests. @type {string[]} */
   const requests = [];
   createInterface(server.stderr).on('line', (line) => {
     const path = /"GET (\S+) /.exec(line)?.[1];
@@ -93,7 +105,7 @@ export async function servePlainly(folder) {
   };
 }
 
-/** Routes for scripts/serve.mjs that serve the site instead of the sources. */
+/** Returns routes for scripts/serve.mjs that serve the site instead of the sources. */
 export function siteRoutes(folder) {
   return Object.fromEntries(
     [
@@ -106,7 +118,7 @@ export function siteRoutes(folder) {
   );
 }
 
-/** Waits until `check` gives something true; one that hangs gives nothing. */
+/** Waits until `check` returns a truthy value. A check that never settles counts as false. */
 export async function eventually(check, what, limit_ms = 30_000) {
   for (const end_ms = Date.now() + limit_ms; Date.now() < end_ms; await sleep(50)) {
     const value = await Promise.race([

@@ -1,4 +1,4 @@
-// A worker whose files answer as in Chrome 102 to 107: with promises.
+// This worker's sync access handles return promises, as in Chrome 102 to 107.
 import { openStore } from '/lib/storage/store.js';
 
 const { prototype } = FileSystemSyncAccessHandle;

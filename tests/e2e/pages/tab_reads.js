@@ -1,4 +1,4 @@
-// A worker that reads a stored file as another tab's would, for as long as it is told.
+// This worker reads a stored file as another tab would, for as long as it is told.
 onmessage = async ({ data: { folder, name, ms } }) => {
   const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('siskin');
   const handle = await (await root.getDirectoryHandle(folder)).getFileHandle(name);

@@ -1,4 +1,4 @@
-// A worker that writes a stored file as another tab's would, again and again until it is ended.
+// This worker writes a stored file as another tab would, again and again until it is ended.
 import { openStore } from '/lib/storage/store.js';
 
 const store = await openStore('disk');

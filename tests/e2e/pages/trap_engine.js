@@ -1,4 +1,4 @@
-// An engine whose every answer ends in a real wasm trap: what a crash looks like to the worker.
+// This engine ends every answer in a real wasm trap, as a crash does.
 const UNREACHABLE = [
   0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 116, 0, 0, 10, 5, 1, 3, 0,
   0, 11,

@@ -1,7 +1,8 @@
-// Runs in a page that no debugger watches: a debugger keeps copies of what the network brings. It tells the server what it measures.
+// This script runs in a page without a debugger, because a debugger keeps copies of what the
+// network delivers. It reports its measurements to the server.
 import { Siskin } from '/lib/index.js';
 
-/** `disk` or `memory` */
+/** The mode is `disk` or `memory`. */
 const storage = location.search.slice(1);
 
 const report = (name, value) =>
@@ -32,7 +33,7 @@ async function loadAndAsk() {
   return { load_ms, first_ms: load_ms + answer_ms, from_cache };
 }
 
-/** The files in which the model is stored, one after the other. */
+/** Yields the files in which the model is stored, one after the other. */
 async function readPlainly() {
   const root = await (
     await navigator.storage.getDirectory()

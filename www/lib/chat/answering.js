@@ -1,12 +1,12 @@
 /**
- * Whether any page of the site has a model at work: a lock says so to its service worker, and is
- * gone when the page is.
+ * This module tells the site's service worker whether any page is writing an answer. The page holds
+ * a Web Lock for that time, which the browser releases when the page is closed.
  */
 
 const NAME = 'siskin answering';
 
 /**
- * Marks the time until an answer is done.
+ * Holds the lock until an answer is done.
  *
  * @param {Promise<unknown>} answer
  */

@@ -1,11 +1,9 @@
-/** `chat.completions.create` in the shape of OpenAI's API. */
-import { markAnswering } from './answering.js';
+/** This module implements `chat.completions.create` in the shape of OpenAI's API. */
 import { SiskinError, abortedError } from '../errors.js';
 
 /**
- * @import { ChatRequest, EngineEvent, ModelInfo, Prefill, Timings, TokenLogprob, Usage } from '../protocol.js'
+ * @import { ChatRequest, EngineEvent, Prefill, Timings, TokenLogprob, Usage } from '../protocol.js'
  */
-/** @import { WorkerClient } from '../engine/worker_client.js' */
 
 /**
  * @typedef {object} CompletionUsage
@@ -16,16 +14,31 @@ import { SiskinError, abortedError } from '../errors.js';
  */
 
 /**
+ * @typedef {object} Choice
+ * @property {0} index
+ * @property {{role: 'assistant', content: string}} message
+ * @property {Logprobs | null} logprobs
+ * @property {'stop' | 'length'} finish_reason
+ */
+
+/**
+ * @typedef {object} ChunkChoice
+ * @property {0} index
+ * @property {{role?: 'assistant', content: string}} delta
+ * @property {Logprobs | null} logprobs
+ * @property {'stop' | 'length' | null} finish_reason
+ */
+
+/**
  * @typedef {object} ChatCompletion
  * @property {string} id
  * @property {'chat.completion'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, message: {role: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length'}[]}
- *   choices
+ * @property {Choice[]} choices
  * @property {CompletionUsage} usage
  * @property {Timings} timings not OpenAI's: how long it took
- * @property {Where} siskin not OpenAI's
+ * @property {ResponseOrigin} siskin not OpenAI's
  */
 
 /**
@@ -34,52 +47,63 @@ import { SiskinError, abortedError } from '../errors.js';
  * @property {'chat.completion.chunk'} object
  * @property {number} created seconds since 1970
  * @property {string} model
- * @property {{index: 0, delta: {role?: 'assistant', content: string}, logprobs: Logprobs | null, finish_reason: 'stop' | 'length' | null}[]}
- *   choices
+ * @property {ChunkChoice[]} choices
  * @property {CompletionUsage} [usage] on the last chunk
  * @property {Timings} [timings] on the last chunk; not OpenAI's
  * @property {Prefill} [prefill] while the prompt is being read; not OpenAI's
- * @property {Where} siskin not OpenAI's
- */
-
-/** Of each token, with `logprobs: true`. @typedef {{content: TokenLogprob[]}} Logprobs */
-
-/**
- * Where an answer was computed: in the tab, or by the server of `fallback`.
- *
- * @typedef {{computed: 'local' | 'fallback'}} Where
+ * @property {ResponseOrigin} siskin not OpenAI's
  */
 
 /**
- * What an answer and each of its chunks begin with.
+ * `Logprobs` holds the log-probability of each token, with `logprobs: true`.
  *
- * @typedef {{id: string, created: number, model: string, siskin: Where}} Head
+ * @typedef {{content: TokenLogprob[]}} Logprobs
  */
 
 /**
- * An answer under way.
+ * A `ResponseOrigin` says where an answer was computed: in the tab, or by the server of `fallback`.
  *
- * @typedef {object} Steps
+ * @typedef {{computed: 'local' | 'fallback'}} ResponseOrigin
+ */
+
+/**
+ * A `ResponseHead` holds the fields that an answer and each of its chunks begin with.
+ *
+ * @typedef {{id: string, created: number, model: string, siskin: ResponseOrigin}} ResponseHead
+ */
+
+/**
+ * A `StepStream` is an answer in progress.
+ *
+ * @typedef {object} StepStream
  * @property {() => Promise<Step | undefined>} next undefined at the end
  * @property {() => void} cancel
  */
 
 /**
- * Takes a request and gives its answer, when that begins.
+ * An `Ask` takes a request, and resolves when its answer begins.
  *
- * @typedef {(request: ChatRequest, signal: AbortSignal | undefined) => Promise<{answer: Steps, model: string, computed: Where['computed']}>} Ask
+ * @typedef {(request: ChatRequest, signal: AbortSignal | undefined) => Promise<{
+ *   answer: StepStream,
+ *   model: string,
+ *   computed: ResponseOrigin['computed'],
+ * }>} Ask
  */
 
 /**
- * `model` is taken for the sake of OpenAI's clients and has no effect: one model is loaded.
+ * `model` is accepted because OpenAI's clients send it, and has no effect: one model is loaded.
  *
- * @typedef {ChatRequest & {signal?: AbortSignal, model?: string, stream_options?: {include_usage?: boolean}}} CompletionOptions
+ * @typedef {ChatRequest & {
+ *   signal?: AbortSignal,
+ *   model?: string,
+ *   stream_options?: {include_usage?: boolean},
+ * }} CompletionOptions
  */
 
 /** @typedef {CompletionOptions & {stream?: false}} CompletionRequest */
 /** @typedef {CompletionOptions & {stream: true}} StreamingRequest */
 
-/** What `siskin.chat.completions` is. */
+/** `siskin.chat.completions` is an object of this class. */
 export class Completions {
   #ask;
 
@@ -139,94 +163,8 @@ export class Completions {
  */
 
 /**
- * Answers by the model in the worker.
- *
- * @param {WorkerClient} link
- * @param {ModelInfo} info
- * @returns {Ask}
- */
-export function askLocally(link, info) {
-  return async (request, signal) => {
-    const answer = new Answer(link, request, signal);
-    await answer.started;
-    return { answer, model: info.name, computed: 'local' };
-  };
-}
-
-/** The events of one answer, queued until they are asked for. */
-class Answer {
-  /** @type {Step[]} */
-  #steps = [];
-  #ended = false;
-  /** @type {unknown} */
-  #error;
-  /** @type {(() => void) | undefined} */
-  #wake;
-
-  /**
-   * @param {WorkerClient} link
-   * @param {ChatRequest} request
-   * @param {AbortSignal | undefined} signal
-   */
-  constructor(link, request, signal) {
-    /** Settles when the engine has taken the request. @type {Promise<void>} */
-    this.started = new Promise((resolve, reject) => {
-      const { result, cancel } = link.call(
-        { type: 'chat', request },
-        {
-          signal,
-          onMessage: (message) => {
-            if (message.type === 'started') resolve();
-            if (message.type === 'event')
-              this.#push({ event: message.value, timings: message.timings });
-          },
-        },
-      );
-      this.cancel = cancel;
-      markAnswering(result);
-      result.then(
-        () => this.#end(undefined),
-        (error) => {
-          reject(error);
-          this.#end(error);
-        },
-      );
-    });
-  }
-
-  /** Stops the model after the token at hand. */
-  cancel() {}
-
-  /**
-   * @returns {Promise<Step | undefined>} undefined at the end
-   * @throws {SiskinError} what the answer failed with; steps that nobody took are dropped then
-   */
-  async next() {
-    while (!this.#ended && this.#steps.length === 0)
-      await new Promise(
-        (/** @type {(value?: undefined) => void} */ resolve) => (this.#wake = resolve),
-      );
-    if (this.#error) throw this.#error;
-    return this.#steps.shift();
-  }
-
-  /** @param {Step} step */
-  #push(step) {
-    this.#steps.push(step);
-    this.#wake?.();
-  }
-
-  /** @param {unknown} error */
-  #end(error) {
-    this.#ended = true;
-    this.#error = error;
-    this.#wake?.();
-  }
-}
-
-/**
- * @param {Steps} answer
- * @param {Head} head
+ * @param {StepStream} answer
+ * @param {ResponseHead} head
  * @returns {Promise<ChatCompletion>}
  */
 async function collect(answer, head) {
@@ -258,8 +196,8 @@ async function collect(answer, head) {
 }
 
 /**
- * Written out rather than as a generator: `return()` must stop the model at once, even before the
- * first `next()` and while one is waiting.
+ * A `ChunkIterator` yields the chunks of an answer. It is not a generator, because `return()` must
+ * stop the model at once, even before the first `next()` and while a `next()` is waiting.
  *
  * @implements {AsyncIterableIterator<ChatCompletionChunk>}
  */
@@ -270,15 +208,15 @@ class ChunkIterator {
   #first = true;
   #over = false;
   /**
-   * The extra chunk that `stream_options.include_usage` asks for.
+   * `stream_options.include_usage` asks for this extra chunk.
    *
    * @type {ChatCompletionChunk | undefined}
    */
   #usage_chunk;
 
   /**
-   * @param {Steps} answer
-   * @param {Head} head
+   * @param {StepStream} answer
+   * @param {ResponseHead} head
    * @param {boolean} include_usage
    */
   constructor(answer, head, include_usage) {
@@ -319,7 +257,7 @@ class ChunkIterator {
     try {
       return await this.#answer.next();
     } catch (error) {
-      // Leaving the loop is no error; an AbortSignal is.
+      // Leaving the loop is no error; an AbortSignal is one.
       if (this.#over) return undefined;
       this.#over = true;
       throw error;
@@ -388,7 +326,7 @@ function usageOf({ prompt_tokens, completion_tokens, total_tokens, cached_tokens
   };
 }
 
-/** 128 random bits in hexadecimal. `crypto.randomUUID` exists in secure contexts only. */
+/** Returns 128 random bits in hexadecimal. `crypto.randomUUID` exists in secure contexts only. */
 function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, '0'),

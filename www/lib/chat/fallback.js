@@ -1,16 +1,16 @@
 /**
- * Answers from a server that speaks OpenAI's API, while there is no model in the tab yet. Nothing
- * here runs unless `Siskin.load` is given `fallback`.
+ * This module answers from a server that speaks OpenAI's API, while the model in the tab is not
+ * loaded. It is used only if `Siskin.load` is given `fallback`.
  */
 import { SiskinError, throwIfAborted } from '../errors.js';
 import { models } from '../model/models.js';
-import { StreamedAnswer, parse, short } from './openai_stream.js';
+import { StreamedAnswer, parseJson, shorten } from './openai_stream.js';
 
 /** @import { ChatRequest, LoadProgress, WeightSource } from '../protocol.js' */
 
 /**
  * @typedef {object} FallbackOptions
- * @property {string | URL} baseURL where the API lies, such as `https://example.org/v1`:
+ * @property {string | URL} baseURL the API's address, such as `https://example.org/v1`:
  *   conversations are sent there
  * @property {string} [apiKey] visitors can read it: give one that may do no more than they may
  * @property {string} model what the server calls the model
@@ -21,10 +21,10 @@ import { StreamedAnswer, parse, short } from './openai_stream.js';
  */
 
 /**
- * Of a request, what OpenAI's API has and any model understands: token ids mean something to one
- * model only.
+ * These fields of a request are sent to the server: OpenAI's API has them, and they mean the same
+ * for any model. Token ids, for instance, mean something to one model only.
  */
-const FIELDS = /** @type {const} */ ([
+const SERVER_FIELDS = /** @type {const} */ ([
   'messages',
   'max_tokens',
   'temperature',
@@ -44,14 +44,15 @@ const LOCAL_FIELDS = [
   'context_overflow',
 ];
 
-/** More than any server sends in an error. */
+/** The body of an error response is read up to this length, which is more than servers send. */
 const ERROR_BYTES = 1 << 16;
 
+/** A `Fallback` sends requests to the server of `fallback`. */
 export class Fallback {
   #url;
   #headers;
   #model;
-  /** Whether the weights are on the device. */
+  /** `#cached` resolves to whether the weights are on the device. */
   #cached = Promise.resolve(false);
 
   /**
@@ -90,7 +91,7 @@ export class Fallback {
   }
 
   /**
-   * Begins to follow whether the weights are there.
+   * Starts to track whether the weights are on the device.
    *
    * @param {WeightSource} source
    */
@@ -109,8 +110,8 @@ export class Fallback {
    * @returns {Promise<boolean>} whether the server answers it, if the model is not loaded
    * @throws {SiskinError} `invalid_argument`
    */
-  async takes(request) {
-    // The model in the tab writes calls of tools as text, which a server does not.
+  async handles(request) {
+    // The model in the tab writes tool calls as text, which a server does not.
     if (request.tools === undefined) return this.until !== 'cached' || !(await this.#cached);
     if (this.until === 'never')
       throw new SiskinError('invalid_argument', 'tools are not sent to the fallback server.');
@@ -156,7 +157,7 @@ export class Fallback {
     const { host } = this.#url;
     let response;
     try {
-      // The conversation goes to this address and no other, and nothing else with it.
+      // The conversation is sent to this address and no other, without cookies and referrer.
       response = await fetch(this.#url, {
         method: 'POST',
         headers: this.#headers,
@@ -171,16 +172,18 @@ export class Fallback {
       throwIfAborted(signal);
       throw new SiskinError(
         'network',
-        `The fallback server at ${host} could not be reached. Check fallback.baseURL, and that the server allows this page to read from it (CORS).`,
+        `The fallback server at ${host} could not be reached. Check fallback.baseURL, and ` +
+          'that the server allows this page to read from it (CORS).',
         { cause },
       );
     }
-    if (!response.ok) throw await refusal(response, host, signal);
+    if (!response.ok) throw await responseError(response, host, signal);
     if (!response.body || !response.headers.get('Content-Type')?.startsWith('text/event-stream')) {
       response.body?.cancel().catch(() => {});
       throw new SiskinError(
         'network',
-        `What answers at ${this.#url.href} does not stream as OpenAI's API does. Check fallback.baseURL.`,
+        `What answers at ${this.#url.href} does not stream as OpenAI's API does. Check ` +
+          'fallback.baseURL.',
       );
     }
     return response;
@@ -209,37 +212,41 @@ function completionsUrl(base) {
 
 /** @param {ChatRequest} request */
 function fieldsFor(request) {
-  const known = [...FIELDS, ...LOCAL_FIELDS];
+  const known = [...SERVER_FIELDS, ...LOCAL_FIELDS];
   for (const name of Object.keys(request))
     if (!known.includes(name))
       throw new SiskinError('invalid_argument', `A chat request has no field "${name}".`);
   if (!Array.isArray(request.messages) || request.messages.length === 0)
     throw new SiskinError('invalid_argument', 'messages must be an array of at least one message.');
   return Object.fromEntries(
-    FIELDS.filter((name) => request[name] !== undefined).map((name) => [name, request[name]]),
+    SERVER_FIELDS.filter((name) => request[name] !== undefined).map((name) => [
+      name,
+      request[name],
+    ]),
   );
 }
 
 /**
- * The error of an answer other than success.
+ * Returns the error of a response whose status is not success.
  *
  * @param {Response} response
  * @param {string} host
  * @param {AbortSignal} signal
  * @returns {Promise<SiskinError>}
  */
-async function refusal(response, host, signal) {
-  const error = parse(await beginning(response))?.error;
+async function responseError(response, host, signal) {
+  const error = parseJson(await readStart(response))?.error;
   throwIfAborted(signal);
   const { status } = response;
-  const said = typeof error?.message === 'string' ? ` It says: "${short(error.message)}".` : '';
+  const said = typeof error?.message === 'string' ? ` It says: "${shorten(error.message)}".` : '';
   if (
     status === 400 &&
     /context_length|context_size|exceed/i.test(`${error?.type} ${error?.code}`)
   ) {
     return new SiskinError(
       'context_full',
-      `The conversation does not fit the context of the model on the fallback server.${said} Start a new chat, or shorten it.`,
+      `The conversation does not fit the context of the model on the fallback server.${said} ` +
+        'Start a new chat, or shorten it.',
     );
   }
   if (status === 400 || status === 422)
@@ -263,8 +270,12 @@ async function refusal(response, host, signal) {
   );
 }
 
-/** The first bytes of a body, as text. @param {Response} response */
-async function beginning(response) {
+/**
+ * Returns the first bytes of a body, as text.
+ *
+ * @param {Response} response
+ */
+async function readStart(response) {
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();
   let text = '';
@@ -276,7 +287,7 @@ async function beginning(response) {
       text += decoder.decode(value, { stream: true });
     }
   } catch {
-    // What has come will do.
+    // The text that has arrived is enough for a message.
   }
   reader?.cancel().catch(() => {});
   return text;

@@ -1,13 +1,13 @@
-/** An answer as a server streams it in OpenAI's format. */
+/** This module reads an answer that a server streams in OpenAI's format. */
 import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
 
 /** @import { Step } from './completions.js' */
 /** @import { EngineEvent, Timings, Usage } from '../protocol.js' */
 
-/** More than any server sends in one line. */
-const LINE_CHARACTERS = 1 << 20;
+/** A line may have this many characters, which is more than servers send. */
+const MAX_LINE_CHARACTERS = 1 << 20;
 
-/** The events of one answer, as the server sends them. */
+/** A `StreamedAnswer` yields the events of one answer as the server sends them. */
 export class StreamedAnswer {
   #stop;
   #steps;
@@ -60,10 +60,10 @@ async function* steps(response, host, signal, start_ms, onEnd) {
       if (!line.startsWith('data:')) continue;
       const data = line.slice('data:'.length).trim();
       if (data === '[DONE]') break;
-      const chunk = parse(data);
+      const chunk = parseJson(data);
       if (!chunk || chunk.error)
         throw broken(
-          chunk ? `broke off: "${short(chunk.error.message ?? chunk.error)}"` : 'is not JSON',
+          chunk ? `broke off: "${shorten(chunk.error.message ?? chunk.error)}"` : 'is not JSON',
         );
       usage = usageOf(chunk.usage) ?? usage;
       const choice = chunk.choices?.[0];
@@ -115,7 +115,7 @@ async function* lines(stream) {
       if (done) break;
       const parts = (rest + value).split(/\r\n|\n|\r/);
       rest = parts.pop() ?? '';
-      if (rest.length > LINE_CHARACTERS) throw new Error('a line of it has no end');
+      if (rest.length > MAX_LINE_CHARACTERS) throw new Error('a line of it has no end');
       yield* parts;
     }
     if (rest) yield rest;
@@ -125,7 +125,7 @@ async function* lines(stream) {
 }
 
 /** @param {string} text @returns {any} undefined for what is no JSON */
-export function parse(text) {
+export function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -134,7 +134,7 @@ export function parse(text) {
 }
 
 /** @param {unknown} text */
-export function short(text) {
+export function shorten(text) {
   const line = String(text).replace(/\s+/g, ' ').trim();
   return line.length > 300 ? `${line.slice(0, 300)}...` : line;
 }
@@ -158,7 +158,7 @@ function usageOf(usage) {
 }
 
 /**
- * As seen from the page: with the way there and back.
+ * Returns the times as seen from the page: they include the network.
  *
  * @param {number} start_ms
  * @param {number} first_ms
@@ -171,7 +171,7 @@ function timingsOf(start_ms, first_ms, end_ms, { completion_tokens }) {
   return {
     prefill_ms: first_ms - start_ms,
     decode_ms,
-    // The server's own business.
+    // The server does not tell how long its prefill took.
     prefill_tokens_per_second: 0,
     decode_tokens_per_second:
       completion_tokens > 1 && decode_ms > 0 ? ((completion_tokens - 1) * 1000) / decode_ms : 0,

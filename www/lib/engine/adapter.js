@@ -1,29 +1,44 @@
-/** What the browser says of its graphics card, before the engine starts. */
+/** This module reads what the browser says of its graphics card, before the engine starts. */
 import { SiskinError, messageOf } from '../errors.js';
 
 /** @import { KnownGpu } from '../protocol.js' */
 
 /**
- * The graphics card that would compute: its name for people, and why it does not. Without a name
- * there is none.
+ * A `FoundGpu` is the graphics card that would compute: its name for people, and the reason why it
+ * does not. There is no card if the name is absent.
  *
  * @typedef {{adapter?: string, refusal?: SiskinError}} FoundGpu
  */
 
-/** @typedef {Record<'vendor' | 'architecture' | 'device' | 'description', string> & {isFallbackAdapter?: boolean}} AdapterInfo of WebGPU */
+/**
+ * `AdapterInfo` is WebGPU's GPUAdapterInfo.
+ *
+ * @typedef {object} AdapterInfo
+ * @property {string} vendor
+ * @property {string} architecture
+ * @property {string} device
+ * @property {string} description
+ * @property {boolean} [isFallbackAdapter]
+ */
 
-/** The names of adapters that compute on the processor, which the engine's own CPU path does faster. */
-const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
+/**
+ * `Gpu` is WebGPU's navigator.gpu.
+ *
+ * @typedef {{requestAdapter(options?: object): Promise<{info?: AdapterInfo} | null>}} Gpu
+ */
+
+/**
+ * Adapters with these names compute on the processor, which the engine's own CPU backend does
+ * faster.
+ */
+const SOFTWARE_ADAPTERS = /swiftshader|llvmpipe|lavapipe|basic render/i;
 
 /**
  * @param {KnownGpu} [known] what an earlier visit found
  * @returns {Promise<FoundGpu>}
  */
 export async function findGpu(known) {
-  const { gpu } =
-    /** @type {{gpu?: {requestAdapter(options?: object): Promise<{info?: AdapterInfo} | null>}}} */ (
-      globalThis.navigator
-    );
+  const { gpu } = /** @type {{gpu?: Gpu}} */ (globalThis.navigator);
   if (!gpu) return { refusal: new SiskinError('gpu_unavailable', 'This browser has no WebGPU.') };
   try {
     const found = await gpu.requestAdapter({ powerPreference: 'high-performance' });
@@ -31,12 +46,13 @@ export async function findGpu(known) {
       return {
         refusal: new SiskinError('gpu_unavailable', 'This browser offers no graphics card.'),
       };
-    askForSubgroups();
+    requestSubgroups();
     const { vendor, architecture, device, description } = found.info ?? {};
     const adapter =
       description || [vendor, architecture, device].filter(Boolean).join(' ') || 'unnamed';
-    if (found.info?.isFallbackAdapter || SOFTWARE.test(adapter)) {
-      const message = `This browser offers no graphics card, only a program that plays one (${adapter}).`;
+    if (found.info?.isFallbackAdapter || SOFTWARE_ADAPTERS.test(adapter)) {
+      const message =
+        'This browser offers no graphics card, only a program that plays one ' + `(${adapter}).`;
       return { adapter, refusal: new SiskinError('gpu_unavailable', message) };
     }
     return {
@@ -55,16 +71,16 @@ export async function findGpu(known) {
   }
 }
 
-let asked = false;
+let patched = false;
 
 /**
- * wgpu asks a browser for no subgroups (gfx-rs/wgpu #10146): they are added to its request,
- * wherever the card has them.
+ * Adds subgroups to wgpu's request for a device, wherever the adapter has them: wgpu does not ask a
+ * browser for them (gfx-rs/wgpu #10146).
  */
-function askForSubgroups() {
+function requestSubgroups() {
   const { GPUAdapter } = /** @type {{GPUAdapter?: {prototype: any}}} */ (globalThis);
-  if (asked || !GPUAdapter) return;
-  asked = true;
+  if (patched || !GPUAdapter) return;
+  patched = true;
   const { requestDevice } = GPUAdapter.prototype;
   GPUAdapter.prototype.requestDevice = async function (
     /** @type {{requiredFeatures?: Iterable<string>}} */ descriptor = {},
@@ -76,7 +92,7 @@ function askForSubgroups() {
           requiredFeatures: [...(descriptor.requiredFeatures ?? []), 'subgroups'],
         });
       } catch {
-        // What an adapter promises its devices may lack.
+        // A device may lack a feature that its adapter promises.
       }
     }
     return requestDevice.call(this, descriptor);

@@ -1,6 +1,6 @@
 /**
- * Where the engine computes: on the graphics card if that is right and faster, else on the
- * processor, and what happens when the card fails.
+ * This module picks where the engine computes: on the graphics card if that is right and faster,
+ * else on the processor. It also changes the backend when the card fails.
  */
 import { startEngine, usableThreads } from './wasm_build.js';
 import { SiskinError, codeOf, messageOf } from '../errors.js';
@@ -11,8 +11,11 @@ import { openWeights, pumpWeights } from '../model/weights.js';
 /** @import { StartedEngine } from './wasm_build.js' */
 /** @import { Sink } from '../model/weights.js' */
 
-/** How often a lost graphics card is started again before the processor takes over. */
-const MOST_RESTARTS = 1;
+/**
+ * A lost graphics card is restarted this often before the processor takes over: a card that is lost
+ * again would be lost a third time.
+ */
+const MAX_RESTARTS = 1;
 
 /**
  * @param {LoadMessage} message
@@ -68,6 +71,7 @@ async function onCpu({ context_tokens, threads }) {
   return [started, new started.module.Engine({ context_tokens, threads: started.thread_count })];
 }
 
+/** A `PickedBackend` owns the engine, and moves the model to another backend when a card fails. */
 export class PickedBackend {
   #message;
   #started;
@@ -101,8 +105,8 @@ export class PickedBackend {
   }
 
   /**
-   * What takes the file. Once its header is there, the card is put to the test, while the rest
-   * arrives; what has come by then goes to the processor if the card fails.
+   * Returns the sink that takes the file. Once the header has arrived, the card is tested while the
+   * rest arrives; if the test fails, the bytes that arrived before it go to the processor.
    *
    * @returns {Sink}
    */
@@ -113,8 +117,8 @@ export class PickedBackend {
   }
 
   /**
-   * @param {Uint8Array[]} [taken] where the processor may begin with it: what was pushed before the
-   *   test
+   * @param {Uint8Array[]} [taken] collects what is pushed before the test, if the processor may
+   *   start with it
    * @returns {Sink}
    */
   #sink(taken) {
@@ -142,13 +146,13 @@ export class PickedBackend {
   }
 
   /**
-   * Whether the processor may read the file instead, after a failure while it was read.
+   * Returns whether the processor may read the file instead, after an error during the reading.
    *
    * @param {unknown} error
    */
   mayFallBack(error) {
     const { backend, source } = this.#message;
-    // What comes through a port comes once.
+    // A port delivers its bytes only once.
     return (
       isDeviceError(error) &&
       backend !== 'gpu' &&
@@ -165,7 +169,7 @@ export class PickedBackend {
   }
 
   /**
-   * Whether the answer can go on after a failure of the card.
+   * Returns whether the answer can continue after an error of the card.
    *
    * @param {unknown} error
    */
@@ -176,13 +180,13 @@ export class PickedBackend {
   }
 
   /**
-   * The same file once more, onto the card again or onto the processor. The answer goes on where it
-   * was.
+   * Loads the same file again, onto the restarted card or onto the processor. The answer continues
+   * where it was.
    *
    * @param {unknown} why
    */
   async recover(why) {
-    while (this.#restarts < MOST_RESTARTS) {
+    while (this.#restarts < MAX_RESTARTS) {
       this.#restarts += 1;
       try {
         return await this.#reload(
@@ -198,11 +202,11 @@ export class PickedBackend {
     );
   }
 
-  /** @param {Engine} fresh */
-  async #reload(fresh) {
-    this.engine.reload(fresh);
-    const quiet = () => {};
-    await pumpWeights(await openWeights(this.#message.source, quiet), this.#sink(), quiet);
+  /** @param {Engine} replacement */
+  async #reload(replacement) {
+    this.engine.reload(replacement);
+    const ignore = () => {};
+    await pumpWeights(await openWeights(this.#message.source, ignore), this.#sink(), ignore);
   }
 }
 

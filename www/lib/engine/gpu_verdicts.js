@@ -1,24 +1,27 @@
 /**
- * What an earlier visit found of a graphics card that does not serve a model, so that it is not
- * tried anew at each one.
+ * This module remembers which graphics card was refused for which model, so that a later visit does
+ * not test it again.
  */
 
 /** @import { KnownGpu, ModelInfo, WeightSource } from '../protocol.js' */
 
-/** Another engine may get on with the same card: counted up when its kernels change. */
-const KERNELS = 3;
-const KEY = `siskin.gpu.${KERNELS}`;
-/** The models of which it is remembered; the oldest go first. */
-const MOST_MODELS = 20;
+/**
+ * The number is part of the key, and is raised when the kernels change: other kernels may run well
+ * on the same card.
+ */
+const KERNELS_VERSION = 3;
+const KEY = `siskin.gpu.${KERNELS_VERSION}`;
+/** Verdicts are kept for this many models; the oldest are dropped first. */
+const MAX_MODELS = 20;
 
 /**
- * What the verdict depends on beside the card: a large model may gain by it where a small one does
- * not, and two threads where eight do not.
+ * Returns the key of a verdict. A large model may gain by a card where a small one does not, and an
+ * engine with two threads where one with eight does not.
  *
  * @param {WeightSource} source
  * @param {number} [threads]
  */
-function subject(source, threads) {
+function verdictKey(source, threads) {
   return source.kind === 'url' ? `${threads ?? ''} ${source.url}` : undefined;
 }
 
@@ -33,7 +36,7 @@ function recallAll() {
         )
       : [];
   } catch {
-    // Storage that is forbidden or broken knows nothing.
+    // Storage that is forbidden or broken holds no verdicts.
     return [];
   }
 }
@@ -44,7 +47,7 @@ function recallAll() {
  * @returns {KnownGpu | undefined}
  */
 export function recallGpu(source, threads) {
-  const wanted = subject(source, threads);
+  const wanted = verdictKey(source, threads);
   return recallAll().find(([subject]) => subject === wanted)?.[1];
 }
 
@@ -54,20 +57,20 @@ export function recallGpu(source, threads) {
  * @param {ModelInfo} info
  */
 export function rememberGpu(source, threads, { adapter, gpu_refusal, gpu_refusal_code }) {
-  const found = subject(source, threads);
-  // What failed for want of memory may go well next time.
+  const key = verdictKey(source, threads);
+  // A load that failed for lack of memory may succeed next time.
   if (
-    found === undefined ||
+    key === undefined ||
     adapter === undefined ||
     (gpu_refusal !== undefined && gpu_refusal_code !== 'gpu_refused')
   )
     return;
-  const all = recallAll().filter(([subject]) => subject !== found);
-  if (gpu_refusal !== undefined) all.push([found, { adapter, gpu_refusal }]);
+  const all = recallAll().filter(([subject]) => subject !== key);
+  if (gpu_refusal !== undefined) all.push([key, { adapter, gpu_refusal }]);
   try {
-    if (all.length > 0) localStorage.setItem(KEY, JSON.stringify(all.slice(-MOST_MODELS)));
+    if (all.length > 0) localStorage.setItem(KEY, JSON.stringify(all.slice(-MAX_MODELS)));
     else localStorage.removeItem(KEY);
   } catch {
-    // It is tried anew at the next visit.
+    // The card is tested again at the next visit.
   }
 }

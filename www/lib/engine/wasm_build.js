@@ -1,37 +1,40 @@
-/** Chooses and starts the wasm. */
+/** This module chooses, compiles and starts the wasm. */
 import { SiskinError, messageOf } from '../errors.js';
 import { ofSameVersion } from '../offline/site_version.js';
 
 /** @import { WasmModule } from '../protocol.js' */
 
 /**
- * A module whose one function uses `i8x16.relaxed_swizzle`: it validates where relaxed SIMD exists.
+ * This wasm module has one function, which uses `i8x16.relaxed_swizzle`: it validates where relaxed
+ * SIMD exists.
  */
 const RELAXED_SIMD = [
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15,
   65, 2, 253, 15, 253, 128, 2, 11,
 ];
-/** The same with `i8x16.popcnt`. */
+/**
+ * This wasm module has one function, which uses `i8x16.popcnt`: it validates where SIMD exists.
+ */
 const SIMD = [
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
   253, 98, 11,
 ];
 
-/** More threads than this gain little: decoding is bound by memory. */
-const MOST_THREADS = 8;
+/** More threads than this gain little, because decoding is bound by memory. */
+const MAX_THREADS = 8;
 
 /**
- * How many threads the engine gets if nobody says: half of many logical cores, for two of them
- * often share one real core. Shared memory, and so more than one thread, needs a cross-origin
- * isolated page.
+ * Returns the default number of threads: half of many logical cores, because two of them often
+ * share one real core. Shared memory, and so more than one thread, needs a cross-origin isolated
+ * page.
  */
 function defaultThreads() {
   const cores = navigator.hardwareConcurrency || 1;
-  return Math.min(MOST_THREADS, cores > 4 ? cores >> 1 : cores);
+  return Math.min(MAX_THREADS, cores > 4 ? cores >> 1 : cores);
 }
 
 /**
- * How many threads of the processor would compute.
+ * Returns how many threads of the processor would compute.
  *
  * @param {number} [wanted]
  */
@@ -49,8 +52,8 @@ export function usableThreads(wanted = defaultThreads()) {
  */
 
 /**
- * The builds that this browser runs, the fastest first. Wasm has no run-time detection of its own:
- * a module either validates or not.
+ * Returns the builds that this browser runs, the fastest first. Wasm cannot detect features at run
+ * time: a module validates or it does not.
  *
  * @param {number} threads 1 for the builds that know the graphics card
  * @returns {Build[]}
@@ -58,7 +61,7 @@ export function usableThreads(wanted = defaultThreads()) {
 function builds(threads) {
   const list = [];
   const relaxed = WebAssembly.validate(new Uint8Array(RELAXED_SIMD));
-  // Spelled out, because bundlers find files by `new URL` with a literal.
+  // Each URL is written out, because bundlers find files by `new URL` with a literal.
   if (relaxed && threads > 1)
     list.push({
       script: new URL('../wasm/siskin_threads.js', import.meta.url),
@@ -78,7 +81,7 @@ function builds(threads) {
 }
 
 /**
- * Starts the wasm.
+ * Compiles and starts the wasm.
  *
  * @param {number} [wanted_threads]
  * @returns {Promise<StartedEngine>}
@@ -92,7 +95,7 @@ export async function startEngine(wanted_threads) {
     try {
       return await start(build, threads);
     } catch (error) {
-      // Shared memory can be refused where address space is short: the next build does without.
+      // Shared memory can be refused where address space is short: the next build does without it.
       cause = error;
     }
   }
@@ -103,7 +106,8 @@ export async function startEngine(wanted_threads) {
     );
   throw new SiskinError(
     'wasm_failed',
-    `The engine's WebAssembly did not start: ${messageOf(cause)}. Check that dist/wasm is served beside the scripts and that the page's CSP has 'wasm-unsafe-eval'.`,
+    `The engine's WebAssembly did not start: ${messageOf(cause)}. Check that dist/wasm is ` +
+      "served beside the scripts and that the page's CSP has 'wasm-unsafe-eval'.",
     { cause },
   );
 }
@@ -132,7 +136,8 @@ async function start({ script, wasm }, wanted_threads) {
 
 /** @param {Response} response */
 async function compile(response) {
-  // Streaming needs the MIME type application/wasm, which some static hosts do not send.
+  // Streaming compilation needs the MIME type application/wasm, which some static hosts do not
+  // send.
   if (response.headers.get('Content-Type') === 'application/wasm')
     return WebAssembly.compileStreaming(response);
   return WebAssembly.compile(await response.arrayBuffer());

@@ -1,13 +1,25 @@
-/** The page's end of the worker: calls by id, and one way to fail. */
+/**
+ * This module is the page's end of the worker: it matches results to calls by id, and turns every
+ * failure into a SiskinError.
+ */
 import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
 
 /** @import { BackendInfo, PageMessage, WorkerMessage } from '../protocol.js' */
 
 /**
- * A `PageMessage` whose id the link fills in.
+ * A `WithoutId` is a `PageMessage` whose id the client fills in.
  *
  * @template T
  * @typedef {T extends {id: number} ? Omit<T, 'id'> : never} WithoutId
+ */
+
+/**
+ * An `OpenCall` is a call that has not ended.
+ *
+ * @typedef {object} OpenCall
+ * @property {(value: any) => void} resolve
+ * @property {(error: SiskinError) => void} reject
+ * @property {(message: WorkerMessage) => void} [onMessage]
  */
 
 /**
@@ -23,21 +35,24 @@ import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.
  * @property {() => void} cancel stops the call; `result` rejects with `aborted`
  */
 
-/** What a worker has to end by itself; one that is stuck is then ended from outside. */
+/** A worker has this long to end by itself; one that is stuck is then terminated. */
 const UNLOAD_MS = 2000;
 
+/** A `WorkerClient` owns one worker with one model. */
 export class WorkerClient {
   /** @type {Worker} */
   #worker;
-  /**
-   * @type {Map<number, {resolve: (value: any) => void, reject: (error: SiskinError) => void, onMessage?: (message: WorkerMessage) => void}>}
-   */
+  /** @type {Map<number, OpenCall>} */
   #calls = new Map();
   #last_id = 0;
-  /** Set once the worker is gone. @type {SiskinError | undefined} */
+  /** `#ended` is set once the worker is gone. @type {SiskinError | undefined} */
   #ended;
 
-  /** The engine went on elsewhere. @type {(backend_info: BackendInfo) => void} */
+  /**
+   * This callback runs when the engine continues on another backend.
+   *
+   * @type {(backend_info: BackendInfo) => void}
+   */
   onBackendChanged = () => {};
 
   constructor() {
@@ -49,7 +64,8 @@ export class WorkerClient {
     } catch (cause) {
       throw new SiskinError(
         'worker_failed',
-        `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from the page's own origin, and allow it in worker-src.`,
+        `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from ` +
+          "the page's own origin, and allow it in worker-src.",
         { cause },
       );
     }
@@ -119,7 +135,8 @@ export class WorkerClient {
   #crash(why) {
     const error = new SiskinError(
       'worker_failed',
-      `The engine crashed (${why}). Load the model again; if that repeats, memory may be short: close other tabs or take a smaller model.`,
+      `The engine crashed (${why}). Load the model again; if that repeats, memory may be ` +
+        'short: close other tabs or take a smaller model.',
     );
     this.end(error, error);
   }

@@ -1,70 +1,77 @@
 /**
- * Fetches what is missing of a model: parts in parallel where the server answers ranges, whole
- * files where it does not.
+ * This module fetches the missing parts of a model: in parallel where the server answers ranges, in
+ * whole files where it does not.
  */
 import { SiskinError } from '../errors.js';
 import {
   CONNECTION_BROKEN,
   FIRST_DELAYS_MS,
   HttpError,
-  NOT_KEPT,
-  bodyOf,
+  NO_STORE,
+  readBody,
   changedError,
   contentLength,
   contentRange,
   isEncoded,
-  request,
   retry,
   validator,
 } from './http.js';
+import { FileRequests } from './file_requests.js';
 import { fetchManifest, isManifest } from './manifest.js';
 import { fileOf, locate, partsOf } from './part_layout.js';
-import { PARTS, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';
+import { PARTS_PER_CHUNK, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';
 
 /** @import { DownloadTarget } from './download_target.js' */
 
-/** Once bytes have come, a connection that is lost may be a train in a tunnel. */
+/**
+ * Once bytes have arrived, a lost connection may come back (as after a tunnel), so that more
+ * attempts are made than for a first request.
+ */
 const LATER_DELAYS_MS = [500, 1000, 2000, 4000, 8000];
-/** Without ranges every further try fetches all of it again. */
-const WHOLE_DELAYS_MS = [500];
+/** There is one retry without ranges, because each fetches the whole file again. */
+const WHOLE_FILE_DELAYS_MS = [500];
 
+/**
+ * A `Download` fetches the parts that its target lacks, over several connections. Each connection
+ * claims a part (or all parts of a file, without ranges), fetches it and saves it.
+ */
 export class Download {
   #url;
   #init;
-  #pin;
+  #sha256;
   #target;
   #stop = new AbortController();
   #signal = this.#stop.signal;
+  #requests;
   #ranges = true;
   /**
-   * Parts that a lane is at, each with the claim that it is part of.
+   * `#claims` maps each part that a connection fetches to all parts which that connection has
+   * claimed.
    *
    * @type {Map<number, number[]>}
    */
-  #busy = new Map();
+  #claims = new Map();
   /**
-   * The answer to the first request, for the lane that will read it.
+   * The response to the first request is kept for the connection that reads it.
    *
    * @type {{part: number, response: Response} | undefined}
    */
-  #first;
-  /** Where redirects led, so that not every part asks the way. @type {Map<string, string>} */
-  #moved = new Map();
-  #contacted = false;
+  #first_response;
 
   /**
    * @param {object} source
    * @param {string} source.url of the model or of its manifest
    * @param {RequestInit} source.init
-   * @param {string} [source.sha256] of what lies there
+   * @param {string} [source.sha256] the expected hash of the file at `url`
    * @param {DownloadTarget} target
    * @param {AbortSignal} signal
    */
   constructor({ url, init, sha256 }, target, signal) {
     this.#url = url;
-    this.#init = { ...NOT_KEPT, ...init };
-    this.#pin = sha256;
+    this.#init = { ...NO_STORE, ...init };
+    this.#sha256 = sha256;
     this.#target = target;
+    this.#requests = new FileRequests(this.#init, this.#signal);
     if (signal.aborted) this.#stop.abort();
     signal.addEventListener('abort', () => this.#stop.abort(), {
       once: true,
@@ -79,17 +86,19 @@ export class Download {
    */
   async run(end_part) {
     try {
-      await this.#contact(end_part);
-      const lanes = Array.from({ length: PARTS }, () => this.#lane(end_part));
+      await this.#sendFirstRequest(end_part);
+      const connections = Array.from({ length: PARTS_PER_CHUNK }, () =>
+        this.#runConnection(end_part),
+      );
       try {
-        await Promise.all(lanes);
+        await Promise.all(connections);
       } finally {
         this.#stop.abort();
-        await Promise.allSettled(lanes);
+        await Promise.allSettled(connections);
       }
     } finally {
       this.#stop.abort();
-      this.#first?.response.body?.cancel().catch(() => {});
+      this.#first_response?.response.body?.cancel().catch(() => {});
     }
   }
 
@@ -100,21 +109,21 @@ export class Download {
   }
 
   /**
-   * The first request goes alone: its answer tells whether the server knows ranges, and how long
-   * the file is.
+   * Sends the first request alone: its response tells whether the server answers ranges, and how
+   * long the file is.
    *
    * @param {number} end_part
    */
-  async #contact(end_part) {
+  async #sendFirstRequest(end_part) {
     if (!this.#target.record && isManifest(this.#url)) {
       const record = await fetchManifest(
-        { url: this.#url, init: this.#init, sha256: this.#pin },
+        { url: this.#url, init: this.#init, sha256: this.#sha256 },
         this.#signal,
       );
       await this.#target.begin(record, record.size_bytes);
     }
     const { record } = this.#target;
-    const part = record ? this.#next(end_part) : 0;
+    const part = record ? this.#nextPart(end_part) : 0;
     if (part === undefined) return;
     const { url, first, last } = record
       ? locate(record, part)
@@ -122,17 +131,17 @@ export class Download {
     let response = await this.#askForRange(url, [first, last]);
     const size_bytes =
       response.status === 206 && !isEncoded(response)
-        ? (contentRange(response)?.size_bytes ?? (await this.#lengthOf(url)))
+        ? (contentRange(response)?.size_bytes ?? (await this.#requests.lengthOf(url)))
         : null;
     if (size_bytes === null) {
       this.#ranges = false;
-      // Part of something compressed, or of nobody knows what.
+      // The response is a part of a compressed file, or of a file of unknown length.
       if (response.status === 206) {
         response.body?.cancel().catch(() => {});
         response = await this.#request(url);
       }
     }
-    this.#first = { part, response };
+    this.#first_response = { part, response };
     if (record) this.#check(response, first);
     else await this.#begin(response, size_bytes);
   }
@@ -155,7 +164,7 @@ export class Download {
   /**
    * @param {string} url
    * @param {[number, number]} range
-   * @returns {Promise<Response>} of all of it, where asking for a range fails
+   * @returns {Promise<Response>} the whole file, if requests for a range fail
    */
   async #askForRange(url, range) {
     try {
@@ -164,8 +173,8 @@ export class Download {
         signal: this.#signal,
       });
     } catch (error) {
-      // Some servers break on ranges, compress them against the browser's word, or do not allow
-      // other sites' pages to ask for them.
+      // Some servers fail on ranges, compress them against the browser's request, or do not let
+      // pages of other sites ask for them (CORS).
       if (!(error instanceof SiskinError) || error.code !== 'network') throw error;
       return this.#request(url);
     }
@@ -177,72 +186,32 @@ export class Download {
    * @returns {Promise<Response>}
    */
   async #request(url, range) {
-    const moved = this.#moved.get(url);
     try {
-      const response = await request(moved ?? url, this.#init, { range, signal: this.#signal });
-      if (response.redirected && this.#mayShortcut(url, response.url))
-        this.#moved.set(url, response.url);
-      this.#contacted = true;
-      return response;
+      return await this.#requests.get(url, range);
     } catch (error) {
-      // Where a redirect led is often good for an hour only: the way is asked again.
-      if (moved !== undefined && error instanceof SiskinError && error.code !== 'aborted') {
-        this.#moved.delete(url);
-        return this.#request(url, range);
-      }
-      if (error instanceof HttpError && error.status === 416) {
-        if (this.#target.record) throw changedError(url);
-        // An empty file has no first byte.
-        return this.#request(url);
-      }
-      throw error;
-    }
-  }
-
-  /**
-   * On a redirect to another origin the browser leaves private headers out, which it would not do
-   * if that was asked directly.
-   *
-   * @param {string} url
-   * @param {string} target
-   */
-  #mayShortcut(url, target) {
-    return (
-      new URL(url).origin === new URL(target).origin ||
-      new Headers(this.#init.headers).keys().next().done === true
-    );
-  }
-
-  /**
-   * The length of a file on another host that does not let pages see Content-Range.
-   *
-   * @param {string} url
-   */
-  async #lengthOf(url) {
-    try {
-      return contentLength(
-        await request(url, { ...this.#init, method: 'HEAD' }, { signal: this.#signal }),
-      );
-    } catch {
-      return null;
+      if (!(error instanceof HttpError) || error.status !== 416) throw error;
+      if (this.#target.record) throw changedError(url);
+      // An empty file has no first byte.
+      return this.#request(url);
     }
   }
 
   /** @param {number} end_part */
-  async #lane(end_part) {
-    // One for all parts of the lane: the garbage of a buffer for each would be as large as the
-    // model.
+  async #runConnection(end_part) {
+    // All parts of the connection share this buffer: one for each part would leave as much garbage
+    // as the model is large.
     const buffer = new Uint8Array(PART_BYTES);
-    for (let part = this.#next(end_part); part !== undefined; part = this.#next(end_part)) {
+    for (let part = this.#nextPart(end_part); part !== undefined; part = this.#nextPart(end_part)) {
       const claimed = this.#ranges ? [part] : partsOf(this.#record, fileOf(this.#record, part));
-      for (const part of claimed) this.#busy.set(part, claimed);
+      for (const part of claimed) this.#claims.set(part, claimed);
       try {
-        const first = this.#takeFirst(claimed);
+        const first = this.#takeFirstResponse(claimed);
         if (this.#ranges) await this.#fetchPart(part, buffer, first);
         else await this.#fetchFile(fileOf(this.#record, part), buffer, first);
       } finally {
-        // One that fetches all of the file may have claimed them since.
-        for (const part of claimed) if (this.#busy.get(part) === claimed) this.#busy.delete(part);
+        // Another connection that fetches the whole file may have claimed the parts since.
+        for (const part of claimed)
+          if (this.#claims.get(part) === claimed) this.#claims.delete(part);
       }
     }
   }
@@ -252,9 +221,9 @@ export class Download {
    * @returns {Response | undefined} the first answer, if it is of these: an earlier part may have
    *   turned out wrong meanwhile
    */
-  #takeFirst(claimed) {
-    const first = this.#first;
-    this.#first = undefined;
+  #takeFirstResponse(claimed) {
+    const first = this.#first_response;
+    this.#first_response = undefined;
     if (!first || claimed.includes(first.part)) return first?.response;
     first.response.body?.cancel().catch(() => {});
     return undefined;
@@ -264,11 +233,11 @@ export class Download {
    * @param {number} end_part
    * @returns {number | undefined}
    */
-  #next(end_part) {
+  #nextPart(end_part) {
     const end = Math.min(end_part, partCount(this.#record));
     for (let part = 0; part < end; part++) {
-      if (this.#busy.has(part)) {
-        // How many parts a file has whose length nobody told shows at its end.
+      if (this.#claims.has(part)) {
+        // The number of parts of a file without a known length is known only at its end.
         if (this.#record.size_bytes === null) return undefined;
       } else if (!this.#target.parts.has(part)) return part;
     }
@@ -276,7 +245,7 @@ export class Download {
   }
 
   get #delays_ms() {
-    return this.#contacted ? LATER_DELAYS_MS : FIRST_DELAYS_MS;
+    return this.#requests.has_responded ? LATER_DELAYS_MS : FIRST_DELAYS_MS;
   }
 
   /**
@@ -300,7 +269,7 @@ export class Download {
           this.#ranges = false;
           return;
         }
-        for await (const piece of bodyOf(answer, this.#signal)) {
+        for await (const piece of readBody(answer, this.#signal)) {
           const wanted = piece.subarray(0, bytes.length - filled);
           bytes.set(wanted, filled);
           filled += wanted.length;
@@ -323,7 +292,7 @@ export class Download {
   }
 
   /**
-   * All of a file, from a server that does not answer ranges.
+   * Fetches a whole file, from a server that does not answer ranges.
    *
    * @param {number} index
    * @param {Uint8Array<ArrayBuffer>} buffer of a part's size
@@ -349,7 +318,7 @@ export class Download {
         filled = 0;
         part += 1;
       };
-      for await (let piece of bodyOf(answer, this.#signal)) {
+      for await (let piece of readBody(answer, this.#signal)) {
         received += piece.length;
         while (piece.length > 0) {
           if (filled === 0) await this.#target.waitForSpace(part, this.#signal);
@@ -372,14 +341,15 @@ export class Download {
       if (file.size_bytes === null) await this.#target.end(received);
     };
     try {
-      await retry(fill, { delays_ms: WHOLE_DELAYS_MS, signal: this.#signal });
+      await retry(fill, { delays_ms: WHOLE_FILE_DELAYS_MS, signal: this.#signal });
     } finally {
       this.#target.arrived(-filled);
     }
   }
 
   /**
-   * Whether the answer is of the file that was begun. Shards have their hashes for that.
+   * Throws `file_changed` unless the response belongs to the file that was begun. Shards need no
+   * check, because their chunks have hashes.
    *
    * @param {Response} response
    * @param {number} first the byte that was asked for

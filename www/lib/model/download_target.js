@@ -16,7 +16,8 @@
  *   was not known
  * @property {(part: number, signal: AbortSignal) => Promise<void>} waitForSpace waits until the
  *   target can take the part
- * @property {(bytes: number) => void} arrived counts bytes; below 0 for those thrown away
+ * @property {(bytes: number) => void} arrived counts bytes; below 0 for bytes that were
+ *   dropped
  */
 
 export {};

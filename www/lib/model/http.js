@@ -1,23 +1,32 @@
-/** One request at a time: what comes back is checked, what fails for the moment is tried again. */
+/**
+ * This module sends single HTTP requests: it checks the response, and retries errors that may pass.
+ */
 import { SiskinError, abortedError, throwIfAborted } from '../errors.js';
 
-/** Nothing for so long, and the connection counts as dead. */
+/** A connection that delivers nothing for this long counts as dead. */
 const STALL_MS = 30_000;
-/** What is taken from the network at a time. */
+/** The network's bytes are read into a buffer of this size. */
 const PIECE_BYTES = 256 << 10;
-/** A server that asks for more patience than this gets an error instead. */
-const MOST_RETRY_AFTER_MS = 60_000;
-/** Statuses of a server that is busy or restarting. */
-const PASSING = [408, 429, 500, 502, 503, 504];
-/** A first answer is waited for by somebody who may have mistyped the address. */
+/** A request fails if the server's Retry-After is longer than this. */
+const MAX_RETRY_AFTER_MS = 60_000;
+/** These statuses are sent by servers that are busy or restarting. */
+const RETRYABLE_STATUSES = [408, 429, 500, 502, 503, 504];
+/**
+ * A first request is retried only briefly, because the person who waits for it may have mistyped
+ * the address.
+ */
 export const FIRST_DELAYS_MS = [300, 900];
-/** The browser's own cache would keep a second copy. @type {RequestInit} */
-export const NOT_KEPT = { cache: 'no-store' };
+/**
+ * The browser's HTTP cache is bypassed, because it would keep a second copy of the model.
+ *
+ * @type {RequestInit}
+ */
+export const NO_STORE = { cache: 'no-store' };
 
 export const CONNECTION_BROKEN =
   'The connection broke before the model had arrived. Check it and try again.';
 
-/** An answer other than success, before it becomes the caller's. */
+/** An `HttpError` is a response whose status is not success. */
 export class HttpError extends SiskinError {
   /** @param {Response} response */
   constructor(response) {
@@ -26,7 +35,8 @@ export class HttpError extends SiskinError {
       status === 404
         ? 'There is no such file: check the address.'
         : status === 401 || status === 403
-          ? 'The file may need a login or an accepted licence: download it by hand and open the file.'
+          ? 'The file may need a login or an accepted licence: download it by hand and open ' +
+            'the file.'
           : status === 429
             ? 'Wait a little and try again.'
             : status >= 500
@@ -67,7 +77,7 @@ export function checkStatus(response) {
  */
 
 /**
- * A response whose status is good.
+ * Sends a request and returns the response, whose status is success.
  *
  * @param {string} url
  * @param {RequestInit} init
@@ -91,7 +101,8 @@ export async function request(url, init, { range, signal }) {
     const host = new URL(url).host || 'the address';
     throw new SiskinError(
       'network',
-      `Could not reach ${host}. Check the connection and the address, and that the server allows this page to read from it (CORS).`,
+      `Could not reach ${host}. Check the connection and the address, and that the server ` +
+        'allows this page to read from it (CORS).',
       { cause },
     );
   } finally {
@@ -104,15 +115,15 @@ export async function request(url, init, { range, signal }) {
 }
 
 /**
- * The bytes of a response as they come; each piece is good until the next. Leaving the loop ends
- * the connection.
+ * Yields the bytes of a response as they arrive; each piece is valid until the next one. Leaving
+ * the loop ends the connection.
  *
  * @param {Response} response
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>}
  * @throws {SiskinError} `network`, `aborted`
  */
-export async function* bodyOf(response, signal) {
+export async function* readBody(response, signal) {
   if (!response.body) return;
   const reader = pieceReader(response.body);
   /** @type {SiskinError | undefined} */
@@ -146,8 +157,8 @@ export async function* bodyOf(response, signal) {
 }
 
 /**
- * Reads into one buffer again and again where the browser can: the garbage of a model's pieces
- * would be as large as the model.
+ * Returns a reader that fills the same buffer again and again where the browser can: a new buffer
+ * for each piece would leave as much garbage as the model is large.
  *
  * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
  * @returns {{read: () => Promise<Uint8Array<ArrayBuffer> | undefined>, cancel: () => void}}
@@ -175,7 +186,7 @@ function pieceReader(body) {
 }
 
 /**
- * Tries again, later each time, while what fails may pass.
+ * Runs `attempt`, and runs it again after growing delays while its errors may pass.
  *
  * @template T
  * @param {() => Promise<T>} attempt
@@ -196,9 +207,9 @@ export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) 
       if (progress() > reached) failures = 0;
       reached = progress();
       const wait_ms = error instanceof HttpError ? error.retry_after_ms : 0;
-      if (!isPassing(error) || failures >= delays_ms.length || wait_ms > MOST_RETRY_AFTER_MS)
+      if (!isRetryable(error) || failures >= delays_ms.length || wait_ms > MAX_RETRY_AFTER_MS)
         throw error;
-      // Spread, so that several requests that failed together do not come back together.
+      // Random delays keep requests that failed together from coming back together.
       const spread_ms = delays_ms[failures++] * (0.75 + Math.random() / 2);
       await sleep(Math.max(spread_ms, wait_ms), signal);
     }
@@ -206,8 +217,8 @@ export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) 
 }
 
 /** @param {unknown} error */
-function isPassing(error) {
-  if (error instanceof HttpError) return PASSING.includes(error.status);
+function isRetryable(error) {
+  if (error instanceof HttpError) return RETRYABLE_STATUSES.includes(error.status);
   return error instanceof SiskinError && error.code === 'network';
 }
 
@@ -236,7 +247,7 @@ function sleep(ms, signal) {
  * @returns {number | null} null where the server does not tell
  */
 export function contentLength(response) {
-  // The length of a compressed answer is not that of the file.
+  // The length of a compressed response is not that of the file.
   if (isEncoded(response)) return null;
   const length = Number(response.headers.get('Content-Length'));
   return Number.isSafeInteger(length) && length > 0 ? length : null;
@@ -253,8 +264,8 @@ export function isEncoded(response) {
 
 /**
  * @param {Response} response
- * @returns {{first: number, size_bytes: number} | undefined} where the part lies in which file;
- *   undefined where that is not told
+ * @returns {{first: number, size_bytes: number} | undefined} the part's first byte and
+ *   the file's size; undefined where the server does not tell
  */
 export function contentRange(response) {
   const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '');
@@ -264,7 +275,7 @@ export function contentRange(response) {
 }
 
 /**
- * What changes when the file does.
+ * Returns the ETag or Last-Modified of a response, which changes when the file does.
  *
  * @param {Response} response
  * @returns {string | null} null where the server sends no such header, or hides it (CORS)
@@ -282,6 +293,19 @@ export function validator(response) {
 export function changedError(url) {
   return new SiskinError(
     'file_changed',
-    `The file at ${url} keeps changing while it is fetched. Wait until the server has all of the new one, and try again.`,
+    `The file at ${url} keeps changing while it is fetched. Wait until the server has all of ` +
+      'the new one, and try again.',
+  );
+}
+
+/**
+ * Returns the error of a file that was replaced once while it was being loaded.
+ *
+ * @param {string} url
+ */
+export function replacedError(url) {
+  return new SiskinError(
+    'file_changed',
+    `The file at ${url} was replaced while it was being loaded. Try again.`,
   );
 }

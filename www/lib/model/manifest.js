@@ -1,6 +1,6 @@
-/** The manifest of a model in shards, as `siskin shard` writes it. */
+/** This module reads the manifest of a model in shards, which `siskin shard` writes. */
 import { SiskinError } from '../errors.js';
-import { FIRST_DELAYS_MS, NOT_KEPT, bodyOf, request, retry } from './http.js';
+import { FIRST_DELAYS_MS, NO_STORE, readBody, request, retry } from './http.js';
 import { CHUNK_BYTES, newRecord } from './record.js';
 import { sha256 } from './sha256.js';
 
@@ -22,8 +22,8 @@ import { sha256 } from './sha256.js';
  * @property {{file: string, size_bytes: number, sha256: string}[]} shards in order
  */
 
-/** No manifest of a model that fits a tab is longer. */
-const MOST_MANIFEST_BYTES = 4 << 20;
+/** No manifest of a model that fits a tab is longer than this. */
+const MAX_MANIFEST_BYTES = 4 << 20;
 
 /**
  * @param {string} url
@@ -45,17 +45,18 @@ export function isManifest(url) {
 export async function fetchManifest({ url, init, sha256: pin }, signal) {
   const bytes = await retry(
     async () => {
-      const response = await request(url, { ...NOT_KEPT, ...init }, { signal });
+      const response = await request(url, { ...NO_STORE, ...init }, { signal });
       /** @type {Uint8Array<ArrayBuffer>[]} */
       const pieces = [];
       let length = 0;
-      for await (const piece of bodyOf(response, signal)) {
+      for await (const piece of readBody(response, signal)) {
         pieces.push(piece.slice());
         length += piece.length;
-        if (length > MOST_MANIFEST_BYTES)
+        if (length > MAX_MANIFEST_BYTES)
           throw new SiskinError(
             'manifest',
-            `What lies at ${url} is too long for a manifest. Give the address of the manifest.json that siskin shard wrote, or of a GGUF file.`,
+            `What lies at ${url} is too long for a manifest. Give the address of the ` +
+              'manifest.json that siskin shard wrote, or of a GGUF file.',
           );
       }
       return new Uint8Array(await new Blob(pieces).arrayBuffer());
@@ -66,56 +67,58 @@ export async function fetchManifest({ url, init, sha256: pin }, signal) {
   if (pin !== undefined && hash !== pin)
     throw new SiskinError(
       'integrity',
-      `The manifest at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`,
+      `The manifest at ${url} is not the one that was asked for: its SHA-256 is ${hash}. ` +
+        'Check the address and the hash.',
     );
   return recordOf(url, new TextDecoder().decode(bytes), hash);
 }
 
 /**
- * Reads a manifest, which may lie.
+ * Parses a manifest. Its content is not trusted.
  *
- * @param {string} url where it was found: shards lie beside it
+ * @param {string} url of the manifest; the shards lie beside it
  * @param {string} text
  * @param {string} sha256 its own
  * @returns {ModelRecord}
  * @throws {SiskinError} `manifest`
  */
 export function recordOf(url, text, sha256) {
-  const wrong = (/** @type {string} */ what) =>
+  const malformed = (/** @type {string} */ what) =>
     new SiskinError(
       'manifest',
-      `The manifest at ${url} ${what}. Write it again with siskin shard, and upload the whole folder.`,
+      `The manifest at ${url} ${what}. Write it again with siskin shard, and upload the ` +
+        'whole folder.',
     );
   /** @type {ModelManifest} */
   let manifest;
   try {
     manifest = JSON.parse(text);
   } catch {
-    throw wrong('is not JSON');
+    throw malformed('is not JSON');
   }
-  if (manifest?.siskin_manifest !== 1) throw wrong('is not one of version 1');
+  if (manifest?.siskin_manifest !== 1) throw malformed('is not one of version 1');
   const { name, size_bytes, chunk_bytes, chunks, shards } = manifest;
-  if (chunk_bytes !== CHUNK_BYTES) throw wrong('has chunks of another size');
+  if (chunk_bytes !== CHUNK_BYTES) throw malformed('has chunks of another size');
   if (
     !isCount(size_bytes) ||
     !Array.isArray(chunks) ||
     chunks.length !== Math.ceil(size_bytes / CHUNK_BYTES)
   )
-    throw wrong('has too few chunks, or too many');
+    throw malformed('has too few chunks, or too many');
   if (!chunks.every((chunk) => typeof chunk === 'string' && /^[0-9a-f]{64}$/.test(chunk)))
-    throw wrong('holds what is no SHA-256');
-  if (!Array.isArray(shards) || shards.length === 0) throw wrong('lists no shards');
+    throw malformed('holds what is no SHA-256');
+  if (!Array.isArray(shards) || shards.length === 0) throw malformed('lists no shards');
   let end = 0;
   const files = shards.map((shard) => {
     if (end % CHUNK_BYTES || !isCount(shard?.size_bytes))
-      throw wrong('has a shard of an impossible size');
-    // Beside the manifest, and nowhere else.
+      throw malformed('has a shard of an impossible size');
+    // Shards may lie beside the manifest and nowhere else.
     if (typeof shard.file !== 'string' || !/^[\w-][\w.-]*$/.test(shard.file))
-      throw wrong('names a shard that is not beside it');
+      throw malformed('names a shard that is not beside it');
     end += shard.size_bytes;
     return { url: new URL(shard.file, url).href, size_bytes: shard.size_bytes };
   });
-  if (end !== size_bytes) throw wrong('has shards that do not make up the whole');
+  if (end !== size_bytes) throw malformed('has shards that do not make up the whole');
   return newRecord(url, {
     size_bytes,
     files,

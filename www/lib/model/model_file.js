@@ -1,15 +1,15 @@
 /**
- * A model at an address: its verified bytes in file order, from the store as far as they are there,
- * else from the network.
+ * This module opens a model at a URL and yields its verified bytes in file order: from the store as
+ * far as they are there, else from the network.
  */
 import { Download } from './download.js';
 import { SiskinError, abortedError } from '../errors.js';
-import { HttpError } from './http.js';
+import { HttpError, replacedError } from './http.js';
 import { ifUnlocked, withLock } from '../storage/locks.js';
 import { fetchManifest, isManifest } from './manifest.js';
-import { CHUNK_BYTES, PARTS, folderOf, partCount } from './record.js';
+import { CHUNK_BYTES, PARTS_PER_CHUNK, folderOf, partCount } from './record.js';
 import { Sha256 } from './sha256.js';
-import { PartStore, replacedError } from './part_store.js';
+import { PartStore } from './part_store.js';
 import { openStore } from '../storage/store.js';
 
 /** @import { UrlSource } from '../protocol.js' */
@@ -17,43 +17,44 @@ import { openStore } from '../storage/store.js';
 /** @import { Store } from '../storage/store.js' */
 
 /**
- * Chunks that are read and hashed while the engine takes the one before: more would be memory for
- * nothing.
+ * This many chunks are read and hashed while the engine takes the one before. More would only take
+ * memory.
  */
-const READ_AHEAD = 1;
-/** So much of a whole file's hash is computed at a time. */
-const SMOOTH_BYTES = 1 << 20;
-/** A chunk that comes wrong so often is wrong on the server. */
-const MOST_WRONG = 2;
-/** Statuses of what is not there any more. */
-const GONE = [404, 410];
+const READ_AHEAD_CHUNKS = 1;
+/** The hash of a whole file is computed in pieces of this size. */
+const HASH_PIECE_BYTES = 1 << 20;
+/** A chunk that arrives wrong this often is wrong on the server. */
+const MAX_WRONG = 2;
+/** These statuses say that a file is gone. */
+const GONE_STATUSES = [404, 410];
 
+/** A `ModelFile` reads one model, and downloads what is missing of it. */
 export class ModelFile {
-  /** Whether all of it was there from the beginning. */
+  /** Tells whether the whole model was stored when it was opened. */
   from_cache = false;
   #source;
   #folder;
   #part_store;
   #stop = new AbortController();
   #signal = this.#stop.signal;
-  /** How often each chunk came wrong. @type {Map<number, number>} */
-  #wrong = new Map();
+  /** Counts how often each chunk arrived wrong. @type {Map<number, number>} */
+  #wrong_counts = new Map();
   /**
-   * Buffers of chunks that the engine has taken: a new one each time would be garbage as large as
-   * the model.
+   * Buffers of chunks that the engine has taken are used again: a new one each time would leave as
+   * much garbage as the model is large.
    *
    * @type {ArrayBuffer[]}
    */
-  #spare = [];
+  #free_buffers = [];
   /** @type {Promise<void> | undefined} */
-  #supply;
-  /** Whether there will be a failure as soon as all is cleared away. */
+  #fetching;
+  /** `#failing` is true from a download's error until the clean-up after it sets `#failure`. */
   #failing = false;
   /** @type {unknown} */
   #failure;
 
   /**
-   * Use `ModelFile.open`.
+   * Callers use `ModelFile.open` instead of the constructor.
    *
    * @param {UrlSource} source
    * @param {Store} store
@@ -107,34 +108,35 @@ export class ModelFile {
     return this.#part_store.arrived_bytes;
   }
 
-  /** Begins to fetch, before anybody asks for a chunk. */
+  /** Starts the download, before the first chunk is asked for. */
   start() {
-    if (!this.#part_store.isComplete) this.#supply ??= this.#fetch();
+    if (!this.#part_store.isComplete) this.#fetching ??= this.#fetch();
   }
 
   /**
-   * Takes the model from the store: it is not what it should be.
+   * Removes the model from the store, because its content is wrong.
    *
-   * @param {unknown} why for whoever still reads
+   * @param {unknown} why the error for readers
    */
   async discard(why) {
-    await this.#halt(why);
+    await this.#stopFetching(why);
     await this.#part_store.discard();
   }
 
   /**
-   * Ends the download, whose parts would make the folder anew.
+   * Ends the download, whose parts would create the folder again.
    *
    * @param {unknown} why
    */
-  async #halt(why) {
+  async #stopFetching(why) {
     this.#failure ??= why;
     this.#stop.abort();
-    await this.#supply;
+    await this.#fetching;
   }
 
   /**
-   * The chunks in order, each verified and good until the next. To be read once.
+   * Yields the chunks in order, each verified and valid until the next one. The chunks can be read
+   * once.
    *
    * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>}
    * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`,
@@ -143,34 +145,34 @@ export class ModelFile {
   async *chunks() {
     const { url, sha256: pin } = this.#source;
     const part_store = this.#part_store;
-    const whole =
+    const file_hash =
       pin !== undefined && !isManifest(url) && part_store.record?.sha256 !== pin
         ? new Sha256()
         : undefined;
     /** @type {Promise<Uint8Array<ArrayBuffer> | undefined>[]} */
     const ahead = [];
     for (let chunk = 0; ; chunk++) {
-      while (ahead.length <= READ_AHEAD) {
+      while (ahead.length <= READ_AHEAD_CHUNKS) {
         const reading = this.#chunk(chunk + ahead.length);
-        // It fails where it is taken.
+        // The error is thrown where the promise is awaited.
         reading.catch(() => {});
         ahead.push(reading);
       }
       part_store.advance(chunk);
       const bytes = await ahead.shift();
       if (!bytes) break;
-      if (whole) await hashSmoothly(whole, bytes);
-      part_store.given = true;
+      if (file_hash) await hashInPieces(file_hash, bytes);
+      part_store.delivered = true;
       yield bytes;
-      this.#spare.push(bytes.buffer);
+      this.#free_buffers.push(bytes.buffer);
     }
-    if (whole) await this.#compare(whole.hex());
+    if (file_hash) await this.#checkFileHash(file_hash.hex());
     if (part_store.record) part_store.record.used_ms = Date.now();
-    await part_store.keepRecord();
+    await part_store.saveRecord();
   }
 
   /**
-   * A part of the model, each chunk verified.
+   * Yields a byte range of the model, each chunk verified.
    *
    * @param {number} first
    * @param {number} end the first byte that is not wanted
@@ -186,7 +188,8 @@ export class ModelFile {
   }
 
   /**
-   * Fetches and verifies the first chunk that is missing, if nobody else is fetching.
+   * Fetches and verifies the first missing chunk, unless another tab or worker is fetching the
+   * model.
    *
    * @returns {Promise<boolean>} whether all is there now
    * @throws {SiskinError} as `chunks`
@@ -196,19 +199,19 @@ export class ModelFile {
     await ifUnlocked(this.#folder, async () => {
       const chunk = part_store.firstMissing();
       for (let verified = chunk === undefined; chunk !== undefined && !verified;) {
-        await this.#download((chunk + 1) * PARTS);
+        await this.#download((chunk + 1) * PARTS_PER_CHUNK);
         if (!part_store.record) break;
-        const read = await part_store.read(part_store.record, chunk);
+        const read = await part_store.readChunk(part_store.record, chunk);
         verified = read instanceof Uint8Array;
-        if (!(read instanceof Uint8Array)) await this.#refuse(part_store.record, chunk, read);
+        if (!(read instanceof Uint8Array)) await this.#rejectChunk(part_store.record, chunk, read);
       }
     });
-    await part_store.keepRecord();
+    await part_store.saveRecord();
     return part_store.isComplete;
   }
 
   /**
-   * A chunk's bytes; undefined after the last.
+   * Returns the bytes of a chunk, or undefined after the last one.
    *
    * @param {number} chunk
    */
@@ -218,36 +221,36 @@ export class ModelFile {
       if (this.#signal.aborted) throw this.#failure ?? abortedError();
       if (part_store.failure) throw part_store.failure;
       const { record } = part_store;
-      if (record && chunk * PARTS >= partCount(record)) return undefined;
-      if (record && part_store.holds(chunk)) {
-        const read = await part_store.read(record, chunk, this.#spare.pop());
+      if (record && chunk * PARTS_PER_CHUNK >= partCount(record)) return undefined;
+      if (record && part_store.hasChunk(chunk)) {
+        const read = await part_store.readChunk(record, chunk, this.#free_buffers.pop());
         if (read instanceof Uint8Array) return read;
         if (this.#failure) throw this.#failure;
-        if (this.#failing) await part_store.change();
-        else await this.#refuse(record, chunk, read);
+        if (this.#failing) await part_store.nextChange();
+        else await this.#rejectChunk(record, chunk, read);
       } else {
         if (this.#failure) throw this.#failure;
-        this.#supply ??= this.#fetch();
-        await part_store.change();
+        this.#fetching ??= this.#fetch();
+        await part_store.nextChange();
       }
     }
   }
 
   /**
-   * A chunk that is not what it should be is fetched again, unless that was tried.
+   * Drops a wrong chunk so that it is fetched again, or throws if it was wrong too often.
    *
    * @param {ModelRecord} record
    * @param {number} chunk
    * @param {'absent' | 'wrong'} why
    */
-  async #refuse(record, chunk, why) {
+  async #rejectChunk(record, chunk, why) {
     const part_store = this.#part_store;
     if (part_store.partsOf(chunk).every((part) => part_store.fetched.has(part))) {
-      const times = (this.#wrong.get(chunk) ?? 0) + 1;
-      this.#wrong.set(chunk, times);
-      if (times >= MOST_WRONG) throw await this.#hopeless(record, chunk, why);
+      const times = (this.#wrong_counts.get(chunk) ?? 0) + 1;
+      this.#wrong_counts.set(chunk, times);
+      if (times >= MAX_WRONG) throw await this.#giveUp(record, chunk, why);
     }
-    await part_store.drop(chunk);
+    await part_store.dropChunk(chunk);
   }
 
   /**
@@ -255,11 +258,12 @@ export class ModelFile {
    * @param {number} chunk
    * @param {'absent' | 'wrong'} why
    */
-  async #hopeless({ url, size_bytes }, chunk, why) {
+  async #giveUp({ url, size_bytes }, chunk, why) {
     if (why === 'absent')
       return new SiskinError(
         'storage_failed',
-        "The browser does not keep what it was given. Reload the page, or load with storage: 'memory'.",
+        'The browser does not keep what it was given. Reload the page, or load with storage: ' +
+          "'memory'.",
       );
     const replaced = await this.#isReplaced();
     const [first, last] = [
@@ -268,37 +272,39 @@ export class ModelFile {
     ];
     const wrong = new SiskinError(
       'integrity',
-      `Chunk ${chunk} (bytes ${first} to ${last}) of ${url} came wrong ${MOST_WRONG} times. ` +
-        'The file on the server is damaged, or something changes it on the way: try again, or upload it anew.',
+      `Chunk ${chunk} (bytes ${first} to ${last}) of ${url} came wrong ${MAX_WRONG} times. ` +
+        'The file on the server is damaged, or something changes it on the way: try again, ' +
+        'or upload it anew.',
     );
-    await this.#halt(replaced ? replacedError(url) : wrong);
+    await this.#stopFetching(replaced ? replacedError(url) : wrong);
     if (replaced) await this.#part_store.reset();
-    // Without a manifest it may be the record that is wrong.
+    // Without a manifest, the recorded hash may be wrong instead of the file.
     else if (!isManifest(url)) await this.#part_store.discard();
-    // Of two chunks that are hopeless at once, the first has ended it for both.
+    // If two chunks fail at once, both throw the error of the first.
     return this.#failure;
   }
 
   /** @param {string} hash of the whole file */
-  async #compare(hash) {
+  async #checkFileHash(hash) {
     const { url, sha256: pin } = this.#source;
     const { record } = this.#part_store;
     if (hash === pin) {
       if (record) record.sha256 = hash;
       return;
     }
-    // What was kept may be an older file: the server is asked.
+    // The stored file may be an older version, so the server is asked again.
     const error = this.from_cache
       ? replacedError(url)
       : new SiskinError(
           'integrity',
-          `The file at ${url} is not the one that was asked for: its SHA-256 is ${hash}. Check the address and the hash.`,
+          `The file at ${url} is not the one that was asked for: its SHA-256 is ${hash}. ` +
+            'Check the address and the hash.',
         );
     await this.discard(error);
     throw error;
   }
 
-  /** Fetches all that is missing, once no other tab does. */
+  /** Fetches all missing parts, once no other tab is fetching them. */
   async #fetch() {
     try {
       const download = () => this.#download(Infinity);
@@ -308,36 +314,38 @@ export class ModelFile {
     } catch (error) {
       this.#failure ??= this.#signal.aborted ? abortedError() : error;
     }
-    this.#supply = undefined;
-    this.#part_store.changed();
+    this.#fetching = undefined;
+    this.#part_store.notify();
   }
 
   /** @param {number} end_part the first part that is not wanted */
   async #download(end_part) {
     const part_store = this.#part_store;
-    // Another tab may have brought it meanwhile.
+    // Another tab may have fetched the model in the meantime.
     if (part_store.isPersistent) await part_store.refresh();
     if (part_store.isComplete) return;
     await part_store.prepare();
     try {
       await new Download(this.#source, part_store, this.#signal).run(end_part);
     } catch (error) {
-      // What is removed here must not be missed, nor the load fail and its worker end before it is
-      // gone.
+      // `#chunk` waits until the clean-up is done: parts that are removed here must not be fetched
+      // again, and the load must not fail, and its worker end, before they are removed.
       this.#failing = true;
       const replaced =
-        error instanceof HttpError && GONE.includes(error.status) && (await this.#isReplaced());
+        error instanceof HttpError &&
+        GONE_STATUSES.includes(error.status) &&
+        (await this.#isReplaced());
       if (replaced || (error instanceof SiskinError && error.code === 'file_changed'))
         await part_store.reset();
-      // Nothing else on the site could be stored beside it.
+      // The incomplete model is removed, because the site could store nothing else beside it.
       else if (part_store.isFull) await part_store.discard();
       throw replaced ? replacedError(this.#source.url) : error;
     }
   }
 
   /**
-   * Whether the server has another manifest now than the one that was begun with: new shards may
-   * have taken the place of its own.
+   * Returns whether the server's manifest differs from the one that the download began with: new
+   * shards may have replaced the old ones.
    */
   async #isReplaced() {
     const { url, sha256: pin } = this.#source;
@@ -352,14 +360,14 @@ export class ModelFile {
 }
 
 /**
- * In pieces, so that a page that prefetches stays smooth.
+ * Hashes in pieces, so that a page that prefetches stays responsive.
  *
  * @param {Sha256} hash
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
-async function hashSmoothly(hash, bytes) {
-  for (let at = 0; at < bytes.length; at += SMOOTH_BYTES) {
-    hash.update(bytes.subarray(at, at + SMOOTH_BYTES));
+async function hashInPieces(hash, bytes) {
+  for (let at = 0; at < bytes.length; at += HASH_PIECE_BYTES) {
+    hash.update(bytes.subarray(at, at + HASH_PIECE_BYTES));
     if (globalThis.document) await new Promise((resolve) => setTimeout(resolve));
   }
 }

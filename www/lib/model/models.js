@@ -1,11 +1,11 @@
-/** The models on this device. */
+/** This module lists, prefetches and removes the models on this device. */
 import { SiskinError } from '../errors.js';
 import { ifUnlocked } from '../storage/locks.js';
 import { ModelFile } from './model_file.js';
 import { Meter } from './progress.js';
 import { folderOf, isComplete, partsIn, readRecord, storedBytes } from './record.js';
 import { urlSource } from './source.js';
-import { askToStay, openStore } from '../storage/store.js';
+import { requestPersistence, openStore } from '../storage/store.js';
 
 /** @import { LoadProgress } from '../protocol.js' */
 /** @import { StoreOptions } from './source.js' */
@@ -21,12 +21,19 @@ import { askToStay, openStore } from '../storage/store.js';
  */
 
 /**
- * @typedef {Omit<StoreOptions, 'storage'> & {signal?: AbortSignal, onProgress?: (progress: LoadProgress) => void}} PrefetchOptions
+ * @typedef {Omit<StoreOptions, 'storage'> & {
+ *   signal?: AbortSignal,
+ *   onProgress?: (progress: LoadProgress) => void,
+ * }} PrefetchOptions
  */
 
 const PROGRESS_INTERVAL_MS = 100;
 
-/** Those that are here, whole or in part. @returns {Promise<StoredModel[]>} */
+/**
+ * Returns the models that are stored on this device, whole or in part.
+ *
+ * @returns {Promise<StoredModel[]>}
+ */
 async function list() {
   const store = await openStore('disk');
   const models = await Promise.all(
@@ -63,7 +70,7 @@ async function find(source) {
 }
 
 /**
- * Whether all of a model is here, so that it loads without a request.
+ * Returns whether a whole model is stored, so that it loads without a request.
  *
  * @param {string | URL | Request} source
  * @returns {Promise<boolean>}
@@ -73,7 +80,7 @@ async function has(source) {
 }
 
 /**
- * How much of a model is here; without an argument, of all models.
+ * Returns how much of a model is stored; without an argument, of all models.
  *
  * @param {string | URL | Request} [source]
  * @returns {Promise<number>} bytes
@@ -84,7 +91,7 @@ async function size(source) {
 }
 
 /**
- * Fetches a model for later.
+ * Fetches and stores a model for later.
  *
  * @param {string | URL | Request} source
  * @param {PrefetchOptions} [options] an abort keeps what has arrived
@@ -103,7 +110,7 @@ async function prefetch(source, { signal, onProgress, ...options } = {}) {
   const timer = setInterval(report, PROGRESS_INTERVAL_MS);
   try {
     report();
-    // Reading what was stored verifies it; nobody takes it.
+    // Reading the chunks verifies them; the bytes themselves are not used.
     for await (const _ of file.chunks());
     report();
   } finally {
@@ -113,8 +120,8 @@ async function prefetch(source, { signal, onProgress, ...options } = {}) {
 }
 
 /**
- * Fetches the next chunk of a model, for whoever wants to pause between two: a service worker in
- * its idle time. Does nothing while a tab fetches the same model.
+ * Fetches the next chunk of a model, for callers that pause between two chunks, such as a service
+ * worker in its idle time. Does nothing while a tab fetches the same model.
  *
  * @param {string | URL | Request} source
  * @param {PrefetchOptions} [options]
@@ -147,15 +154,16 @@ async function open(source, options, signal) {
   if ((await openStore('disk')).kind === 'memory') {
     throw new SiskinError(
       'storage_failed',
-      'This browser keeps nothing for this page, so that nothing can be fetched for later. Serve the page over https, and not in a private window.',
+      'This browser keeps nothing for this page, so that nothing can be fetched for later. ' +
+        'Serve the page over https, and not in a private window.',
     );
   }
-  void askToStay();
+  void requestPersistence();
   return ModelFile.open(described, signal);
 }
 
 /**
- * Takes a model from the device. One that is loaded goes on working.
+ * Removes a model from the device. A model that is loaded keeps working.
  *
  * @param {string | URL | Request} source
  * @returns {Promise<void>}

@@ -1,11 +1,12 @@
 /**
- * What of a model is in the store: its record and its parts, as they come from a download or from
- * another tab.
+ * This module tracks which parts of a model are in the store: its record and its parts, as they
+ * arrive from a download or from another tab.
  */
-import { SiskinError, messageOf, throwIfAborted } from '../errors.js';
+import { throwIfAborted } from '../errors.js';
+import { replacedError } from './http.js';
 import { isManifest } from './manifest.js';
 import {
-  PARTS,
+  PARTS_PER_CHUNK,
   isComplete,
   partBytes,
   partCount,
@@ -14,57 +15,71 @@ import {
   storedBytes,
   writeRecord,
 } from './record.js';
-import { evictOldest, fullError, isFull, makeRoom } from '../storage/quota.js';
 import { sha256 } from './sha256.js';
+import { StoreWriter } from './store_writer.js';
 
 /** @import { DownloadTarget } from './download_target.js' */
+/** @import { SiskinError } from '../errors.js' */
 /** @import { UrlSource } from '../protocol.js' */
 /** @import { ModelRecord } from './record.js' */
 /** @import { Store } from '../storage/store.js' */
 
-/** Of a store that keeps nothing: chunks that may wait for the engine. */
-const WAITING_CHUNKS = 2;
+/** A memory store holds at most this many chunks that wait for the engine. */
+const MAX_WAITING_CHUNKS = 2;
 
-/** What one tab tells the others. @typedef {{part?: number, reset?: true}} News */
+/**
+ * A `StoreMessage` tells other tabs of a change in the store.
+ *
+ * @typedef {{part?: number, reset?: true}} StoreMessage
+ */
 
-/** @implements {DownloadTarget} */
+/**
+ * A `PartStore` is a model in the store, with the state of its download.
+ *
+ * @implements {DownloadTarget}
+ */
 export class PartStore {
   /** @type {ModelRecord | undefined} */
   record;
-  /** In the store, or already given to the engine. @type {Set<number>} */
+  /**
+   * Holds the parts that are in the store or were already given to the engine.
+   *
+   * @type {Set<number>}
+   */
   parts = new Set();
-  /** Parts that this tab fetched. @type {Set<number>} */
+  /** Holds the parts that this tab fetched. @type {Set<number>} */
   fetched = new Set();
-  /** The chunk that the engine waits for. */
+  /** The engine waits for this chunk. */
   cursor = 0;
-  /** Whether bytes have left for the engine. */
-  given = false;
-  /** Whether the browser has refused to keep more. */
-  isFull = false;
-  /** Why what was given is of no use. @type {SiskinError | undefined} */
+  /** Tells whether the engine has received bytes. */
+  delivered = false;
+  /**
+   * `failure` is set when the bytes that the engine received are of no use.
+   *
+   * @type {SiskinError | undefined}
+   */
   failure;
   #source;
   #store;
+  #writer;
   #folder;
   /** @type {BroadcastChannel | undefined} */
   #channel;
-  /** Whether there is a record that serves. */
-  #usable = false;
-  /** Names of what is in the folder besides. @type {string[]} */
-  #useless = [];
-  /** Parts that were wrong, until they are fetched again. @type {Set<number>} */
+  /** Tells whether the store has a record that can be used. */
+  #record_usable = false;
+  /** Lists files of the folder that are neither the record nor a whole part. @type {string[]} */
+  #stray_files = [];
+  /** Holds the parts that were wrong, until they are fetched again. @type {Set<number>} */
   #dropped = new Set();
-  /** Whether the record must not come back. */
+  /** Tells whether the record was removed and must not be written again. */
   #discarded = false;
-  /** Arrived and not yet stored. */
-  #flying_bytes = 0;
-  /** What the server says of a file whose length is not certain. @type {number | null} */
+  /** Counts the bytes that have arrived and are not stored yet. */
+  #in_flight_bytes = 0;
+  /** Holds the Content-Length of a file whose length is not certain. @type {number | null} */
   #expected_bytes = null;
   /** @type {Promise<unknown>} */
   #dropping = Promise.resolve();
-  /** @type {Promise<boolean> | undefined} */
-  #evicting;
-  #keeping = Promise.resolve();
+  #saving_record = Promise.resolve();
   /** @type {(() => void)[]} */
   #waiting = [];
 
@@ -77,11 +92,12 @@ export class PartStore {
   constructor(source, store, folder, signal) {
     this.#source = source;
     this.#store = store;
+    this.#writer = new StoreWriter(store, source.evict);
     this.#folder = folder;
-    signal.addEventListener('abort', () => this.changed());
+    signal.addEventListener('abort', () => this.notify());
     if (this.isPersistent) {
       this.#channel = new BroadcastChannel('siskin');
-      this.#channel.onmessage = ({ data }) => data.folder === folder && void this.#hear(data);
+      this.#channel.onmessage = ({ data }) => data.folder === folder && void this.#receive(data);
     }
   }
 
@@ -89,9 +105,14 @@ export class PartStore {
     this.#channel?.close();
   }
 
-  /** Whether it is there at the next visit. */
+  /** Tells whether the parts are still there at the next visit. */
   get isPersistent() {
     return this.#store.kind !== 'memory';
+  }
+
+  /** Tells whether the browser has refused to store more. */
+  get isFull() {
+    return this.#writer.is_full;
   }
 
   get isComplete() {
@@ -103,80 +124,86 @@ export class PartStore {
   }
 
   get arrived_bytes() {
-    return (this.record ? storedBytes(this.record, this.parts) : 0) + this.#flying_bytes;
+    return (this.record ? storedBytes(this.record, this.parts) : 0) + this.#in_flight_bytes;
   }
 
-  /** Sees what lies in the store. */
+  /** Reads the record and the list of parts from the store. */
   async refresh() {
     const { url, sha256: pin } = this.#source;
     const record = await readRecord(this.#store, this.#folder);
     const known = this.record;
-    this.#usable =
+    this.#record_usable =
       record !== undefined &&
       record.size_bytes !== null &&
       (pin === undefined || record.sha256 === pin || (record.sha256 === null && !isManifest(url)));
-    if (!record || !this.#usable) {
-      // Removed meanwhile. What the engine has begun with it may still end with.
-      if (!this.given) {
+    if (!record || !this.#record_usable) {
+      // The model was removed. An engine that has received bytes may still finish with them.
+      if (!this.delivered) {
         this.record = undefined;
         this.parts = new Set();
       }
       return;
     }
-    const { parts, useless } = await partsIn(this.#store, this.#folder, record);
+    const { parts, stray_files } = await partsIn(this.#store, this.#folder, record);
     const same =
       !known ||
       known.size_bytes === null ||
       (known.size_bytes === record.size_bytes && known.validator === record.validator);
-    if (this.given && !same) throw replacedError(url);
+    if (this.delivered && !same) throw replacedError(url);
     record.chunks = record.chunks.map(
       (hash, chunk) => hash ?? (same ? (known?.chunks[chunk] ?? null) : null),
     );
     this.record = record;
     this.parts = parts;
     for (const part of this.#dropped) this.parts.delete(part);
-    this.#useless = useless;
-    this.changed();
+    this.#stray_files = stray_files;
+    this.notify();
   }
 
-  /** Makes ready to go on with a download. */
+  /** Prepares the store for a download to continue. */
   async prepare() {
-    // What a browser left that was killed. It goes if it can.
+    // A browser that was killed left these files. Their removal may fail.
     await Promise.all(
-      this.#useless.map((name) => this.#store.remove(this.#folder, name).catch(() => {})),
+      this.#stray_files.map((name) => this.#store.remove(this.#folder, name).catch(() => {})),
     );
     if (this.record) await this.#reserve();
   }
 
-  /** Takes the model from the store: it is not what it should be. */
+  /** Removes the model from the store, because its content is wrong. */
   async discard() {
     this.#discarded = true;
-    await this.#keeping;
+    await this.#saving_record;
     await this.#write(() => this.#store.remove(this.#folder));
   }
 
-  /** The server has another file now. Whoever else reads this one must know. */
+  /** Removes the model because the server has another file, and tells the tabs that read it. */
   async reset() {
     await this.discard();
-    this.#tell({ reset: true });
+    this.#broadcast({ reset: true });
   }
 
   /** @param {number} chunk */
   partsOf(chunk) {
-    const end = Math.min((chunk + 1) * PARTS, this.record ? partCount(this.record) : Infinity);
-    return Array.from({ length: end - chunk * PARTS }, (_, i) => chunk * PARTS + i);
+    const end = Math.min(
+      (chunk + 1) * PARTS_PER_CHUNK,
+      this.record ? partCount(this.record) : Infinity,
+    );
+    return Array.from(
+      { length: end - chunk * PARTS_PER_CHUNK },
+      (_, i) => chunk * PARTS_PER_CHUNK + i,
+    );
   }
 
   /** @param {number} chunk */
-  holds(chunk) {
+  hasChunk(chunk) {
     return this.partsOf(chunk).every((part) => this.parts.has(part));
   }
 
-  /** The first chunk that is not whole. */
+  /** Returns the first chunk that is not complete. */
   firstMissing() {
     const count = this.record ? partCount(this.record) : Infinity;
     for (let part = 0; part < count; part++)
-      if (!this.parts.has(part)) return Math.floor(part / PARTS);
+      if (!this.parts.has(part)) return Math.floor(part / PARTS_PER_CHUNK);
     return undefined;
   }
 
@@ -186,14 +213,14 @@ export class PartStore {
    * @param {ArrayBuffer} [buffer] that may be used
    * @returns {Promise<Uint8Array<ArrayBuffer> | 'absent' | 'wrong'>}
    */
-  async read(record, chunk, buffer) {
+  async readChunk(record, chunk, buffer) {
     const numbers = this.partsOf(chunk);
     /** @type {Uint8Array<ArrayBuffer> | undefined} */
     let bytes;
     try {
       bytes = await this.#store.read(this.#folder, numbers.map(String), buffer);
     } catch {
-      // Taken away meanwhile, by another tab or by the browser, or unreadable.
+      // The files were removed, by another tab or by the browser, or are unreadable.
       return 'absent';
     }
     if (!bytes || bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0))
@@ -201,26 +228,27 @@ export class PartStore {
     const hash = await sha256(bytes);
     const expected = record.chunks[chunk] ?? null;
     if (expected !== null && hash !== expected) return 'wrong';
-    // Memory keeps nothing that the engine has.
+    // A memory store holds nothing that the engine has.
     if (!this.isPersistent)
       await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
     if (expected === null) {
       record.chunks[chunk] = hash;
-      this.keepRecord();
+      this.saveRecord();
     }
     return bytes;
   }
 
   /** @param {number} chunk that is wrong, or not there */
-  async drop(chunk) {
+  async dropChunk(chunk) {
     const numbers = this.partsOf(chunk);
     for (const part of numbers) {
       this.#dropped.add(part);
       this.parts.delete(part);
       this.fetched.delete(part);
     }
-    this.changed();
-    // Before anybody stores them again, which a file that cannot be removed does not hinder.
+    this.notify();
+    // The files are removed before they are stored again. A file that cannot be removed can still
+    // be overwritten.
     await (this.#dropping = Promise.all([
       this.#dropping,
       ...numbers.map((part) => this.#store.remove(this.#folder, String(part)).catch(() => {})),
@@ -232,16 +260,16 @@ export class PartStore {
    * @param {number | null} expected_bytes
    */
   async begin(record, expected_bytes) {
-    // Only now that the server has something else to give.
-    if (!this.#usable) await this.discard();
+    // The old model is removed only now that the server has delivered another one.
+    if (!this.#record_usable) await this.discard();
     this.#discarded = false;
-    this.#usable = true;
+    this.#record_usable = true;
     this.record = record;
     this.#expected_bytes = expected_bytes;
     await this.#reserve();
     await this.#write(() => writeRecord(this.#store, this.#folder, record));
-    this.#tell({});
-    this.changed();
+    this.#broadcast({});
+    this.notify();
   }
 
   /**
@@ -255,8 +283,8 @@ export class PartStore {
     this.#dropped.delete(part);
     this.fetched.add(part);
     this.parts.add(part);
-    this.#tell({ part });
-    this.changed();
+    this.#broadcast({ part });
+    this.notify();
   }
 
   /** @param {number} size_bytes */
@@ -266,8 +294,8 @@ export class PartStore {
     record.size_bytes = size_bytes;
     record.files[0].size_bytes = size_bytes;
     await this.#write(() => writeRecord(this.#store, this.#folder, record));
-    this.#tell({});
-    this.changed();
+    this.#broadcast({});
+    this.notify();
   }
 
   /**
@@ -275,30 +303,33 @@ export class PartStore {
    * @param {AbortSignal} signal ends the waiting
    */
   async waitForSpace(part, signal) {
-    // A disk has room for all; memory for what the engine will take next.
+    // A disk holds all parts; memory holds those that the engine takes next.
     if (this.isPersistent) return;
-    const wake = () => this.changed();
+    const wake = () => this.notify();
     signal.addEventListener('abort', wake, { once: true });
-    // What was wrong is fetched again by whoever gets on.
-    while (part >= (this.cursor + WAITING_CHUNKS) * PARTS && this.#dropped.size === 0) {
+    // Dropped parts are fetched again by a connection that does not wait.
+    while (
+      part >= (this.cursor + MAX_WAITING_CHUNKS) * PARTS_PER_CHUNK &&
+      this.#dropped.size === 0
+    ) {
       throwIfAborted(signal);
-      await this.change();
+      await this.nextChange();
     }
     signal.removeEventListener('abort', wake);
   }
 
   /** @param {number} bytes */
   arrived(bytes) {
-    this.#flying_bytes += bytes;
+    this.#in_flight_bytes += bytes;
   }
 
   /**
-   * Keeps the record as it is now. Only for whoever fetched, or where all is there: others would
-   * overwrite what is newer.
+   * Writes the record in its present state. Only a tab that fetched parts or has them all writes
+   * it, because others would overwrite a newer record.
    *
    * @returns {Promise<void>} when it is kept
    */
-  keepRecord() {
+  saveRecord() {
     const { record } = this;
     if (
       record &&
@@ -306,74 +337,53 @@ export class PartStore {
       !this.#discarded &&
       (this.isComplete || this.fetched.size > 0)
     ) {
-      // A record that cannot be kept costs a hash, not the model.
-      this.#keeping = this.#keeping
+      // Without its record a chunk is hashed again, and the model still loads.
+      this.#saving_record = this.#saving_record
         .then(() => writeRecord(this.#store, this.#folder, record))
         .catch(() => {});
     }
-    return this.#keeping;
+    return this.#saving_record;
   }
 
   /** @param {number} chunk that the engine waits for */
   advance(chunk) {
     this.cursor = chunk;
-    this.changed();
+    this.notify();
   }
 
   /** @returns {Promise<void>} until anything has changed */
-  change() {
+  nextChange() {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Wakes whoever waits for a change. */
-  changed() {
+  /** Resolves all promises that `nextChange` returned. */
+  notify() {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
   async #reserve() {
-    const wanted_bytes = (this.total_bytes ?? 0) - this.arrived_bytes;
-    if (this.isPersistent && wanted_bytes > 0)
-      await makeRoom(this.#store, wanted_bytes, this.#source.evict ? this.#lastUse : undefined);
+    const wanted_bytes = this.#missing_bytes;
+    if (this.isPersistent && wanted_bytes > 0) await this.#writer.reserve(wanted_bytes);
   }
 
-  /** Tells when a model was last used. @type {import('../storage/quota.js').LastUse} */
-  #lastUse = async (folder) => (await readRecord(this.#store, folder))?.used_ms ?? 0;
+  get #missing_bytes() {
+    return (this.total_bytes ?? 0) - this.arrived_bytes;
+  }
 
   /** @param {() => Promise<void>} write */
-  async #write(write) {
-    for (;;) {
-      try {
-        return await write();
-      } catch (cause) {
-        if (!isFull(cause))
-          throw new SiskinError(
-            'storage_failed',
-            `The browser's storage failed (${messageOf(cause)}). Try again, or load with storage: 'memory'.`,
-            { cause },
-          );
-        if (this.#source.evict && (await this.#evict())) continue;
-        this.isFull = true;
-        throw fullError((this.total_bytes ?? 0) - this.arrived_bytes);
-      }
-    }
+  #write(write) {
+    return this.#writer.write(write, () => this.#missing_bytes);
   }
 
-  /** One at a time, though several writes fail at once. */
-  #evict() {
-    return (this.#evicting ??= evictOldest(this.#store, this.#lastUse).finally(
-      () => (this.#evicting = undefined),
-    ));
+  /** @param {StoreMessage} message */
+  #broadcast(message) {
+    this.#channel?.postMessage({ folder: this.#folder, ...message });
   }
 
-  /** @param {News} news */
-  #tell(news) {
-    this.#channel?.postMessage({ folder: this.#folder, ...news });
-  }
-
-  /** @param {News} news of another tab */
-  async #hear({ part, reset }) {
+  /** @param {StoreMessage} message of another tab */
+  async #receive({ part, reset }) {
     if (reset) {
-      if (this.given) this.failure = replacedError(this.#source.url);
+      if (this.delivered) this.failure = replacedError(this.#source.url);
       this.record = undefined;
       this.parts = new Set();
     } else if (part === undefined || !this.record) {
@@ -381,14 +391,6 @@ export class PartStore {
     } else {
       this.parts.add(part);
     }
-    this.changed();
+    this.notify();
   }
-}
-
-/** @param {string} url */
-export function replacedError(url) {
-  return new SiskinError(
-    'file_changed',
-    `The file at ${url} was replaced while it was being loaded. Try again.`,
-  );
 }

@@ -1,12 +1,12 @@
 /** @import { LoadProgress } from '../protocol.js' */
 
-/** Speed is taken over this long. */
+/** The speed is measured over this time. */
 const WINDOW_MS = 3000;
 const REPORT_MS = 100;
 
 /**
- * Bytes per second over the last few seconds, so that the figure follows a connection that slows
- * down.
+ * A `Meter` measures bytes per second over the last few seconds, so that the rate follows a
+ * connection that slows down.
  */
 export class Meter {
   /** @type {{ms: number, bytes: number}[]} */

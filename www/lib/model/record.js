@@ -1,17 +1,23 @@
-/** What is kept beside the parts of a model: where they came from, and what they must be. */
+/**
+ * This module reads and writes the record of a stored model: where its parts came from, and which
+ * hashes they must have.
+ */
 import { SiskinError, messageOf } from '../errors.js';
 import { sha256 } from './sha256.js';
 
 /** @import { Store } from '../storage/store.js' */
 
-/** A chunk is what is verified, and fetched again if it is wrong. */
+/**
+ * A chunk is the unit of verification: one SHA-256 is kept for each, and a wrong chunk is fetched
+ * again.
+ */
 export const CHUNK_BYTES = 8 << 20;
 /**
- * A chunk is requested and stored in parts, so many at once: a browser that is killed loses one
- * chunk's bytes at most.
+ * A chunk is requested and stored in this many parts, in parallel: a browser that is killed loses
+ * the bytes of one chunk at most.
  */
-export const PARTS = 4;
-export const PART_BYTES = CHUNK_BYTES / PARTS;
+export const PARTS_PER_CHUNK = 4;
+export const PART_BYTES = CHUNK_BYTES / PARTS_PER_CHUNK;
 
 const NAME = 'record.json';
 const VERSION = 1;
@@ -32,7 +38,7 @@ const VERSION = 1;
  */
 
 /**
- * The folder of a model.
+ * Returns the name of a model's folder in the store.
  *
  * @param {string} url
  */
@@ -97,7 +103,8 @@ export async function writeRecord(store, folder, record) {
 }
 
 /**
- * The parts that are whole, by number; the rest of the folder is of no use.
+ * Returns the numbers of the parts that are stored completely, and the names of all other files but
+ * the record.
  *
  * @param {Store} store
  * @param {string} folder
@@ -107,13 +114,13 @@ export async function writeRecord(store, folder, record) {
 export async function partsIn(store, folder, record) {
   /** @type {Set<number>} */
   const parts = new Set();
-  const useless = [];
+  const stray_files = [];
   for (const [name, size] of await orFailed(() => store.files(folder))) {
     const part = /^\d+$/.test(name) ? Number(name) : Infinity;
     if (part < partCount(record) && size === partBytes(record, part)) parts.add(part);
-    else if (name !== NAME) useless.push(name);
+    else if (name !== NAME) stray_files.push(name);
   }
-  return { parts, useless };
+  return { parts, stray_files };
 }
 
 /**
@@ -128,7 +135,8 @@ async function orFailed(read) {
   } catch (cause) {
     throw new SiskinError(
       'storage_failed',
-      `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load with storage: 'memory'.`,
+      `The browser's storage cannot be read (${messageOf(cause)}). Reload the page, or load ` +
+        "with storage: 'memory'.",
       { cause },
     );
   }

@@ -1,6 +1,6 @@
 /**
- * SHA-256: the browser's own for whole pieces, and one that takes a file as it comes, which
- * browsers lack.
+ * This module computes SHA-256: with the browser's own implementation for whole buffers, and with
+ * `Sha256` for a file that arrives in pieces, which browsers do not offer.
  */
 
 /**
@@ -14,8 +14,8 @@ export async function sha256(bytes) {
 }
 
 /**
- * The fractional parts of roots of the first primes: square roots begin the state, cube roots are
- * the rounds' constants.
+ * SHA-256's constants are fractional parts of roots of the first primes (FIPS 180-4): square roots
+ * are the initial state, cube roots are the rounds' constants.
  */
 const { STATE, ROUNDS } = (() => {
   /** @type {number[]} */
@@ -28,7 +28,7 @@ const { STATE, ROUNDS } = (() => {
 })();
 
 /**
- * The first 32 bits of the fractional part of a root, in whole numbers.
+ * Returns the first 32 bits of the fractional part of a root, computed in integers.
  *
  * @param {number} prime
  * @param {bigint} degree
@@ -40,6 +40,7 @@ function fraction(prime, degree) {
   return Number(BigInt.asIntN(32, root));
 }
 
+/** A `Sha256` hashes bytes that arrive in pieces. */
 export class Sha256 {
   #state = Int32Array.from(STATE);
   #schedule = new Int32Array(64);
@@ -67,7 +68,7 @@ export class Sha256 {
     return this;
   }
 
-  /** Ends the hash. @returns {string} 64 hexadecimal digits */
+  /** Pads and ends the hash. @returns {string} 64 hexadecimal digits */
   hex() {
     const bits = BigInt(this.#length) * 8n;
     const padding = new Uint8Array(((55 - this.#staged) & 63) + 9);
@@ -95,7 +96,8 @@ export class Sha256 {
       w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
     }
     const state = this.#state;
-    // By index, for destructuring would make an iterator for every 64 bytes.
+    // The words are read by index, because destructuring would create an iterator for every 64
+    // bytes.
     let a = state[0];
     let b = state[1];
     let c = state[2];

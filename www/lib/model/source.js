@@ -1,4 +1,4 @@
-/** What `Siskin.load` is given, in a form that can be posted to the worker. */
+/** This module turns the argument of `Siskin.load` into a message for the worker. */
 import { SiskinError } from '../errors.js';
 import { checkStatus, contentLength } from './http.js';
 import { portSource } from './stream.js';
@@ -9,23 +9,24 @@ import { portSource } from './stream.js';
  * @typedef {object} DescribedSource
  * @property {WeightSource} source
  * @property {Transferable[]} transfer
- * @property {() => void} close lets go of a stream that nobody will read to its end
+ * @property {() => void} close cancels a stream that will not be read to its end
  */
 
 /**
- * How a model at an address is kept.
+ * `StoreOptions` say how a model at a URL is stored.
  *
  * @typedef {object} StoreOptions
  * @property {string} [sha256] of the file at the address, in hexadecimal: of the GGUF file, or of
  *   the manifest
  * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
  *   `disk`
- * @property {boolean} [evict] whether models that were not used for longest may be removed where
- *   room is short
+ * @property {boolean} [evict] whether the least recently used models may be removed where the
+ *   quota is exceeded
  */
 
 /**
- * Turns what `Siskin.load` takes into something that can be posted to a worker. Called on the page.
+ * Turns the argument of `Siskin.load` into a source that can be posted to a worker. Runs on the
+ * page.
  *
  * @param {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} source
  * @param {StoreOptions} [options]
@@ -113,7 +114,8 @@ function absoluteUrl(url) {
   ) {
     throw new SiskinError(
       'invalid_argument',
-      `A model cannot be fetched from "${absolute.protocol}". Give an https address, or open the file itself.`,
+      `A model cannot be fetched from "${absolute.protocol}". Give an https address, or open ` +
+        'the file itself.',
     );
   }
   absolute.hash = '';

@@ -1,10 +1,10 @@
-/** A stream of the page that its worker reads through a message port. */
+/** This module lets a worker read a stream of its page through a message port. */
 import { SiskinError, messageOf } from '../errors.js';
 
 /** @import { DescribedSource } from './source.js' */
 
 /**
- * A stream of the page, read by the worker chunk by chunk through a port: not every browser can
+ * Returns a source whose chunks the worker reads through a port, because not every browser can
  * transfer streams.
  *
  * @param {ReadableStream<Uint8Array>} stream
@@ -30,7 +30,7 @@ export function portSource(stream, total_bytes) {
       if (done) {
         port1.postMessage({ done: true });
       } else if (value instanceof Uint8Array) {
-        // A copy, because the chunk stays the caller's.
+        // The bytes are copied, because the chunk belongs to the caller.
         const bytes = value.slice();
         port1.postMessage({ done: false, bytes }, [bytes.buffer]);
       } else {

@@ -1,7 +1,7 @@
 /**
- * Where a model's bytes come from. This file and those that it uses (`source`, `model_file`,
- * `download`, `http`, `storage`) are all that touches network and storage; page, worker and service
- * worker share them.
+ * This module opens a model's bytes and pushes them into the engine. Only this file and those that
+ * it uses (`source`, `model_file`, `download`, `http`, `storage`) access the network and the
+ * storage of weights; page, worker and service worker share them.
  */
 import { SiskinError, codeOf, throwIfAborted } from '../errors.js';
 import { CONNECTION_BROKEN } from './http.js';
@@ -21,22 +21,25 @@ import { yieldToMessages } from './yield_to_messages.js';
  */
 
 /**
- * What takes the bytes.
+ * A `Sink` takes the bytes.
  *
  * @typedef {{push: (bytes: Uint8Array) => void, finish: () => ModelInfo | Promise<ModelInfo>}} Sink
  */
 
 const FILE_BROKEN =
-  'The file could not be read to its end. Check that it was not moved or changed, and open it again.';
+  'The file could not be read to its end. Check that it was not moved or changed, and open ' +
+  'it again.';
 
 const PROGRESS_INTERVAL_MS = 100;
-/** The engine copies what it is given: in pieces, so that the copy stays small. */
+/**
+ * The engine copies what it is given, so the bytes are pushed in pieces to keep the copy small.
+ */
 const PUSH_BYTES = 1 << 20;
-/** Failures of the engine that say nothing about the file. */
+/** Errors of the engine with these codes say nothing about the file. */
 const NOT_THE_FILE = /^(out_of_memory|invalid_argument|not_loaded|busy|aborted|gpu_.*)$/;
 
 /**
- * Opens a model file, and begins to fetch it. Called in the worker.
+ * Opens a model file and starts to fetch it. Runs in the worker.
  *
  * @param {WeightSource} source
  * @param {(progress: LoadProgress) => void} onProgress called once, before anything has arrived
@@ -59,7 +62,7 @@ async function openSource(source, signal) {
     return streamWeights(source.blob.stream(), source.blob.size, FILE_BROKEN);
   if (source.kind === 'port')
     return streamWeights(portStream(source.port), source.total_bytes, CONNECTION_BROKEN);
-  // Only what a server sends is worth keeping.
+  // Only files from a server are stored.
   const kept = /^https?:/.test(source.url)
     ? source
     : { ...source, storage: /** @type {const} */ ('memory') };
@@ -130,7 +133,7 @@ async function readChunk(reader, broken) {
 }
 
 /**
- * Gives all bytes to `sink`, each chunk before it asks for the next.
+ * Pushes all bytes into `sink`, each chunk before the next is asked for.
  *
  * @param {Weights} weights closed at the end
  * @param {Sink} sink what it throws ends the reading and is passed on
@@ -148,8 +151,8 @@ export async function pumpWeights(weights, sink, onProgress, signal) {
     reported_ms = performance.now();
     onProgress(weights.progress(given_bytes));
   };
-  // Timers do not fire while the engine takes one piece after the other, nor pieces come while the
-  // network is slow.
+  // Progress is reported from here and from the timer: timers do not fire while the engine takes
+  // one piece after the other, and no pieces arrive while the network is slow.
   const reportIfDue = () => performance.now() - reported_ms >= PROGRESS_INTERVAL_MS && report();
   const timer = setInterval(reportIfDue, PROGRESS_INTERVAL_MS);
   try {
@@ -160,8 +163,8 @@ export async function pumpWeights(weights, sink, onProgress, signal) {
         await takeOrDiscard(weights, () => sink.push(bytes));
         given_bytes += bytes.length;
         reportIfDue();
-        // The next chunks are read and hashed meanwhile, and only messages that are let in drive
-        // that on.
+        // The next chunks are read and hashed meanwhile, which only continues when messages are
+        // received.
         await yieldToMessages();
       }
     }
@@ -183,8 +186,8 @@ async function takeOrDiscard(weights, take) {
     return await take();
   } catch (error) {
     const code = codeOf(error);
-    // What is no model would be none at the next visit either, when there may be a better one at
-    // the address.
+    // A file that is no model would fail at the next visit again, although a better one may be at
+    // the URL by then.
     if (code !== undefined && !NOT_THE_FILE.test(code))
       await weights.discard(error).catch(() => {});
     throw error;

@@ -1,4 +1,4 @@
-/** Lets a busy worker receive its messages. */
+/** This module lets a busy worker receive its messages. */
 
 const { port1, port2 } = new MessageChannel();
 /** @type {(() => void)[]} */
@@ -6,8 +6,8 @@ const waiting = [];
 port1.onmessage = () => waiting.shift()?.();
 
 /**
- * Waits until the messages that have arrived are received. A message to itself is used, because a
- * timer would cost 4 ms each time.
+ * Waits until the messages that have arrived are received. The worker posts a message to itself,
+ * because a timer would cost 4 ms each time.
  *
  * @returns {Promise<void>}
  */

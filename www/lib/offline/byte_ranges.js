@@ -1,4 +1,4 @@
-/** Answers to requests for a part of something. */
+/** This module answers requests with a Range header. */
 
 /**
  * @param {Headers} headers the request's

@@ -1,6 +1,6 @@
 /**
- * What is on this device of models, for whoever fetches their address: the service worker's
- * answers, whole or in ranges, every byte verified.
+ * This module answers the service worker's requests for models that are stored on this device,
+ * whole or in ranges, with every byte verified.
  */
 import { ModelFile } from '../model/model_file.js';
 import { partialResponse, rangeAsked } from './byte_ranges.js';
@@ -11,10 +11,10 @@ import { openStore } from '../storage/store.js';
 /** @import { ModelRecord } from '../model/record.js' */
 
 /**
- * The modes in which a browser too would answer from what it has. Siskin's own requests ask past
- * it, for they are for what is missing.
+ * In these cache modes a browser too would answer from its cache. Siskin's own requests use
+ * `no-store`, because they fetch what is missing.
  */
-const MAY_BE_KEPT = ['default', 'force-cache', 'only-if-cached'];
+const CACHEABLE_MODES = ['default', 'force-cache', 'only-if-cached'];
 
 /**
  * @param {Request} request
@@ -22,12 +22,12 @@ const MAY_BE_KEPT = ['default', 'force-cache', 'only-if-cached'];
  * @returns {Promise<Response | undefined>} undefined where no whole model has that address
  */
 export async function storedResponse(request, waitUntil) {
-  if (request.destination !== '' || !MAY_BE_KEPT.includes(request.cache)) return undefined;
-  places ??= findPlaces();
-  places.catch(() => (places = undefined));
-  const place = (await places).get(request.url);
-  if (!place) return undefined;
-  const { record, first, size_bytes } = place;
+  if (request.destination !== '' || !CACHEABLE_MODES.includes(request.cache)) return undefined;
+  stored_files ??= findStoredFiles();
+  stored_files.catch(() => (stored_files = undefined));
+  const stored_file = (await stored_files).get(request.url);
+  if (!stored_file) return undefined;
+  const { record, first, size_bytes } = stored_file;
   const file = await ModelFile.open(urlSource(record.url));
   if (!file.from_cache) {
     file.close();
@@ -59,23 +59,24 @@ export async function storedResponse(request, waitUntil) {
 }
 
 /**
- * Where the bytes of an address lie in a model.
+ * A `StoredFile` is the byte range of a model that a URL of its server holds.
  *
- * @typedef {{record: ModelRecord, first: number, size_bytes: number}} Place
+ * @typedef {{record: ModelRecord, first: number, size_bytes: number}} StoredFile
  */
 
 /**
- * Of every file of every model, until one changes: most requests are for none of them.
+ * The map holds every file of every model until one of them changes, because most requests are for
+ * none of them.
  *
- * @type {Promise<Map<string, Place>> | undefined}
+ * @type {Promise<Map<string, StoredFile>> | undefined}
  */
-let places;
-new BroadcastChannel('siskin').onmessage = () => (places = undefined);
+let stored_files;
+new BroadcastChannel('siskin').onmessage = () => (stored_files = undefined);
 
-/** @returns {Promise<Map<string, Place>>} */
-async function findPlaces() {
+/** @returns {Promise<Map<string, StoredFile>>} */
+async function findStoredFiles() {
   const store = await openStore('disk');
-  /** @type {Map<string, Place>} */
+  /** @type {Map<string, StoredFile>} */
   const found = new Map();
   for (const folder of await store.folders()) {
     const record = await readRecord(store, folder);

@@ -1,7 +1,7 @@
 /**
- * Models fetched ahead of need, by a service worker: one chunk at a time, while nobody needs
- * network or processor. Which ones are wanted is remembered, and what has arrived is on the disk,
- * so that it may be ended at any moment and goes on at the next event.
+ * This module prefetches models in a service worker: one chunk at a time, while nobody needs the
+ * network or the processor. The queue is stored, and so is every part that has arrived, so that the
+ * browser may end the service worker at any moment; the next event continues the queue.
  */
 import { isAnswering } from '../chat/answering.js';
 import { codeOf, messageOf } from '../errors.js';
@@ -11,47 +11,48 @@ import { models } from '../model/models.js';
 /** @import { PrecacheProgress } from './register.js' */
 /** @import { Scope } from '../service_worker.js' */
 
-/** What the state's entries begin with: one for each model. */
-const WANTED = 'precache ';
-/** A page that asked for nothing so long has loaded. */
-const QUIET_MS = 2000;
-const LOOK_MS = 500;
+/** The state's entries begin with this prefix, one for each model. */
+const STATE_PREFIX = 'precache ';
+/** A page that has asked for nothing for this long has finished loading. */
+const IDLE_MS = 2000;
+const POLL_MS = 500;
 
+/** A `PrefetchQueue` holds the models that are to be prefetched, and fetches them in order. */
 export class PrefetchQueue {
   #scope;
   #state;
-  #tell;
-  #disturbed_ms = performance.now();
+  #broadcast;
+  #last_request_ms = performance.now();
   /** @type {Promise<void> | undefined} */
   #running;
 
   /**
    * @param {Scope} scope
    * @param {SwState} state
-   * @param {(message: object) => Promise<void>} tell
+   * @param {(message: object) => Promise<void>} broadcast
    */
-  constructor(scope, state, tell) {
+  constructor(scope, state, broadcast) {
     this.#scope = scope;
     this.#state = state;
-    this.#tell = tell;
+    this.#broadcast = broadcast;
   }
 
-  /** A page asks for something. */
-  disturb() {
-    this.#disturbed_ms = performance.now();
+  /** Records that a page has sent a request. */
+  noteRequest() {
+    this.#last_request_ms = performance.now();
   }
 
   /** @returns {Promise<string[]>} what is still to be fetched */
   async list() {
-    return (await this.#state.names(WANTED)).map((name) => name.slice(WANTED.length));
+    return (await this.#state.names(STATE_PREFIX)).map((name) => name.slice(STATE_PREFIX.length));
   }
 
   /** @param {string[]} urls */
   async add(urls) {
-    for (const url of urls) await this.#state.set(WANTED + url, '');
+    for (const url of urls) await this.#state.set(STATE_PREFIX + url, '');
   }
 
-  /** Goes on with what is left. @returns {Promise<void>} */
+  /** Fetches the models that are left. @returns {Promise<void>} */
   run() {
     this.#running ??= this.#run().finally(() => (this.#running = undefined));
     return this.#running;
@@ -60,7 +61,7 @@ export class PrefetchQueue {
   async #run() {
     for (let [url] = await this.list(); url; [url] = await this.list()) {
       if (!(await this.#fetch(url))) return;
-      await this.#state.delete(WANTED + url);
+      await this.#state.delete(STATE_PREFIX + url);
     }
   }
 
@@ -79,27 +80,27 @@ export class PrefetchQueue {
       error: null,
     };
     const report = (/** @type {Partial<PrecacheProgress>} */ change) =>
-      this.#tell({ siskin: 'precache', progress: (progress = { ...progress, ...change }) });
+      this.#broadcast({ siskin: 'precache', progress: (progress = { ...progress, ...change }) });
     try {
       while (!progress.done) {
-        const paused = await this.#pause();
+        const paused = await this.#pauseReason();
         if (paused !== progress.paused) await report({ paused });
         if (paused === 'busy') {
-          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+          await new Promise((resolve) => setTimeout(resolve, POLL_MS));
           continue;
         }
-        // Connections change seldom: the next page asks anew.
+        // Connections change seldom, so the next page's navigation starts the queue again.
         if (paused) return false;
         const before = progress.loaded_bytes;
         const { loaded_bytes, total_bytes, complete } = await models.prefetchChunk(url);
         await report({ loaded_bytes, total_bytes, done: complete });
-        // A tab fetches the same model, and does not need help.
+        // A tab fetches the same model.
         if (loaded_bytes === before && !complete)
-          await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+          await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
       return true;
     } catch (error) {
-      if (isPassing(error)) {
+      if (isRetryable(error)) {
         await report({ paused: 'network' });
         return false;
       }
@@ -109,18 +110,18 @@ export class PrefetchQueue {
   }
 
   /** @returns {Promise<PrecacheProgress['paused']>} */
-  async #pause() {
+  async #pauseReason() {
     const { connection } = this.#scope.navigator;
     if (connection?.saveData) return 'save_data';
     if (connection?.type === 'cellular') return 'metered';
-    return performance.now() - this.#disturbed_ms < QUIET_MS || (await isAnswering())
+    return performance.now() - this.#last_request_ms < IDLE_MS || (await isAnswering())
       ? 'busy'
       : null;
   }
 }
 
 /** @param {unknown} error */
-function isPassing(error) {
+function isRetryable(error) {
   const { status = 0 } = /** @type {{status?: number}} */ (error);
   return codeOf(error) === 'network' || status === 429 || status >= 500;
 }

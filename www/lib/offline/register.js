@@ -1,6 +1,7 @@
 /**
- * The page's side of the service worker (sw.js): threads on hosts that send no headers, the site's
- * files and models without a network. Everything works without it too, on one thread.
+ * This module is the page's side of the service worker (sw.js), which gives threads on hosts that
+ * send no headers, and the site's files and models without a network. A page without a service
+ * worker works as well, on one thread.
  */
 import { SiskinError, messageOf } from '../errors.js';
 
@@ -9,8 +10,8 @@ import { SiskinError, messageOf } from '../errors.js';
  * @property {string | URL} [url] of sw.js, from the page's address; it serves what lies in its
  *   folder and below
  * @property {boolean} [isolate] whether to make pages cross-origin isolated, which threads need,
- *   where the host does not; at the first visit this page is loaded anew for that, once, unless the
- *   visitor has begun to use it
+ *   where the host does not; at the first visit the page is reloaded for that, once, unless the
+ *   visitor has used it already
  * @property {(string | URL)[]} [precache] models to fetch in idle time
  */
 
@@ -24,9 +25,9 @@ import { SiskinError, messageOf } from '../errors.js';
  */
 
 /**
- * How precaching goes. `paused` says why it waits: `save_data` and `metered` are the visitor's
- * connection, `busy` an answer being written or a page loading, `network` a server that cannot be
- * reached.
+ * A `PrecacheProgress` says how much of a model is prefetched. `paused` says why it waits:
+ * `save_data` and `metered` are the visitor's connection, `busy` is an answer being written or a
+ * page loading, `network` is a server that cannot be reached.
  *
  * @typedef {object} PrecacheProgress
  * @property {string} url
@@ -38,13 +39,13 @@ import { SiskinError, messageOf } from '../errors.js';
  *   tried again
  */
 
-/** How often this tab was loaded anew to become isolated. */
-const RELOADS = 'siskin.reloads';
-/** A service worker that says nothing for so long was ended by the browser. */
-const SILENCE_MS = 30_000;
-const ANSWER_MS = 20_000;
-/** No browser lets one work longer on one message. */
-const UPDATE_MS = 5 * 60_000;
+/** The session storage's entry counts how often this tab was reloaded to become isolated. */
+const RELOADS_KEY = 'siskin.reloads';
+/** A service worker that sends nothing for this long was ended by the browser. */
+const SILENCE_TIMEOUT_MS = 30_000;
+const REPLY_TIMEOUT_MS = 20_000;
+/** No browser lets a service worker work longer than this on one message. */
+const UPDATE_TIMEOUT_MS = 5 * 60_000;
 
 /**
  * Registers the service worker; every page of the site may call it at every visit.
@@ -56,35 +57,37 @@ const UPDATE_MS = 5 * 60_000;
 export async function register({ url = 'sw.js', isolate = true, precache: models = [] } = {}) {
   const script = new URL(url, document.baseURI);
   if (!isolate) script.searchParams.set('isolate', 'false');
-  const container = serviceWorkers();
+  const container = serviceWorkerContainer();
   const was_controlled = container.controller !== null;
   let registration;
   try {
     registration = await container.register(script, { type: 'module', updateViaCache: 'none' });
-    await active(registration);
+    await waitUntilActive(registration);
   } catch (cause) {
     throw new SiskinError(
       'offline_failed',
-      `The service worker did not start: ${messageOf(cause)}. Check that ${script.pathname} and the library beside it are served.`,
+      `The service worker did not start: ${messageOf(cause)}. Check that ${script.pathname} ` +
+        'and the library beside it are served.',
       { cause },
     );
   }
   if (isolate) await reloadForIsolation(was_controlled);
-  // What the page did not ask through the service worker, it fetches now.
-  void ask('update', {}, UPDATE_MS).catch(() => {});
+  // The files that this page loaded without the service worker are fetched and stored now.
+  void send('update', {}, UPDATE_TIMEOUT_MS).catch(() => {});
   if (models.length > 0) await precache(models);
   return status();
 }
 
 /**
- * Ends the service worker and deletes the site's files. Models stay: `models.remove` is for them.
+ * Unregisters the service worker and deletes the site's stored files. Models stay; `models.remove`
+ * removes them.
  *
- * @param {{url?: string | URL}} [options] of sw.js, if it does not lie beside the page
+ * @param {{url?: string | URL}} [options] of sw.js, if it is not beside the page
  * @returns {Promise<void>}
  */
 export async function remove({ url = 'sw.js' } = {}) {
   const base = new URL('.', new URL(url, document.baseURI));
-  for (const registration of await serviceWorkers().getRegistrations())
+  for (const registration of await serviceWorkerContainer().getRegistrations())
     if (registration.scope === base.href) await registration.unregister();
   for (const name of await caches.keys())
     if (name.startsWith(`siskin ${base.pathname} `)) await caches.delete(name);
@@ -93,7 +96,7 @@ export async function remove({ url = 'sw.js' } = {}) {
 /** @returns {Promise<OfflineStatus>} */
 export async function status() {
   const registration = await navigator.serviceWorker?.getRegistration();
-  const answer = registration?.active ? await ask('status') : { version: null, precache: [] };
+  const answer = registration?.active ? await send('status') : { version: null, precache: [] };
   return {
     registered: Boolean(registration?.active),
     isolated: globalThis.crossOriginIsolated === true,
@@ -103,51 +106,52 @@ export async function status() {
 }
 
 /**
- * Looks for a newer version of the site. This page keeps its own; the next one gets the new
- * version.
+ * Looks for a newer version of the site. This page keeps its version; the next page gets the new
+ * one.
  *
  * @returns {Promise<string | null>} the version that the next page gets
  * @throws {SiskinError} `offline_failed`
  */
 export async function update() {
-  return (await ask('update', {}, UPDATE_MS)).version;
+  return (await send('update', {}, UPDATE_TIMEOUT_MS)).version;
 }
 
 /**
- * Fetches models in idle time, one chunk at a time, with pauses while an answer is written and on
- * connections that are metered or to be spared. It goes on at later visits until all are there.
+ * Prefetches models in idle time, one chunk at a time, with pauses while an answer is written and
+ * on connections that are metered or save data. The prefetch continues at later visits until all
+ * models are stored.
  *
  * @param {(string | URL)[]} models
  * @param {{onProgress?: (progress: PrecacheProgress) => void}} [options]
- * @returns {Promise<void>} when the service worker has taken note
+ * @returns {Promise<void>} when the service worker has stored the request
  * @throws {SiskinError} `offline_unsupported`, `offline_failed`
  */
 export async function precache(models, { onProgress } = {}) {
   const urls = models.map((model) => new URL(model, document.baseURI).href);
-  const worker = (await serviceWorkers().getRegistration())?.active;
+  const worker = (await serviceWorkerContainer().getRegistration())?.active;
   if (!worker)
     throw new SiskinError(
       'offline_failed',
       'There is no service worker yet. Wait for offline.register() first.',
     );
-  const go = () => void ask('precache', { urls }).catch(() => {});
+  const requestPrecache = () => void send('precache', { urls }).catch(() => {});
   const left = new Set(urls);
-  let timer = setTimeout(go, SILENCE_MS);
+  let timer = setTimeout(requestPrecache, SILENCE_TIMEOUT_MS);
   const listen = (/** @type {MessageEvent} */ { data }) => {
     if (data?.siskin !== 'precache' || !left.has(data.progress.url)) return;
     clearTimeout(timer);
     if (data.progress.done || data.progress.error) left.delete(data.progress.url);
-    if (left.size > 0) timer = setTimeout(go, SILENCE_MS);
+    if (left.size > 0) timer = setTimeout(requestPrecache, SILENCE_TIMEOUT_MS);
     else navigator.serviceWorker.removeEventListener('message', listen);
     onProgress?.(data.progress);
   };
   navigator.serviceWorker.addEventListener('message', listen);
   navigator.serviceWorker.startMessages();
-  await ask('precache', { urls });
+  await send('precache', { urls });
 }
 
 /**
- * Calls back when a newer version of the site has arrived: a good moment to offer a reload.
+ * Calls back when a newer version of the site is stored: a good moment to offer a reload.
  *
  * @param {(version: string) => void} listener
  * @returns {() => void} ends it
@@ -162,11 +166,12 @@ export function onVersion(listener) {
 }
 
 /** @returns {ServiceWorkerContainer} */
-function serviceWorkers() {
+function serviceWorkerContainer() {
   if (navigator.serviceWorker) return navigator.serviceWorker;
   throw new SiskinError(
     'offline_unsupported',
-    'This page can have no service worker: serve it over https or from localhost, and not in a private window.',
+    'This page can have no service worker: serve it over https or from localhost, and not in ' +
+      'a private window.',
   );
 }
 
@@ -174,12 +179,12 @@ function serviceWorkers() {
  * @param {ServiceWorkerRegistration} registration
  * @returns {Promise<void>} when a worker runs, the newest if it can be installed
  */
-async function active(registration) {
+async function waitUntilActive(registration) {
   const worker = registration.installing ?? registration.waiting ?? registration.active;
   await new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
     const check = () => {
       const failed = worker?.state === 'redundant';
-      // A newer one that fails leaves the one that runs.
+      // If a newer worker fails, the active one keeps running.
       if (worker?.state === 'activated' || (failed && registration.active)) resolve();
       else if (failed) reject(new Error('it was replaced or could not be installed'));
     };
@@ -189,8 +194,8 @@ async function active(registration) {
 }
 
 /**
- * One reload lets the service worker send the headers. One more, with the stricter policy, is for
- * browsers that do not know `credentialless`.
+ * Reloads the page once so that the service worker can send the headers. A second reload, with the
+ * stricter policy, is for browsers that do not know `credentialless`.
  *
  * @param {boolean} was_controlled whether this page came through the service worker
  */
@@ -198,15 +203,15 @@ async function reloadForIsolation(was_controlled) {
   // A page in a frame is isolated only if the page around it is.
   if (window !== window.top) return;
   try {
-    const reloads = Number(sessionStorage.getItem(RELOADS));
-    if (globalThis.crossOriginIsolated) return sessionStorage.removeItem(RELOADS);
+    const reloads = Number(sessionStorage.getItem(RELOADS_KEY));
+    if (globalThis.crossOriginIsolated) return sessionStorage.removeItem(RELOADS_KEY);
     if (reloads >= (was_controlled ? 2 : 1) || navigator.userActivation?.hasBeenActive) return;
-    sessionStorage.setItem(RELOADS, String(reloads + 1));
+    sessionStorage.setItem(RELOADS_KEY, String(reloads + 1));
   } catch {
-    // Without a place to count, it might never end.
+    // Without a stored count the reloads might never end.
     return;
   }
-  if (was_controlled) await ask('require-corp');
+  if (was_controlled) await send('require-corp');
   location.reload();
   await new Promise(() => {});
 }
@@ -217,8 +222,8 @@ async function reloadForIsolation(was_controlled) {
  * @param {number} [limit_ms]
  * @returns {Promise<any>}
  */
-async function ask(what, more = {}, limit_ms = ANSWER_MS) {
-  const registration = await serviceWorkers().getRegistration();
+async function send(what, more = {}, limit_ms = REPLY_TIMEOUT_MS) {
+  const registration = await serviceWorkerContainer().getRegistration();
   if (!registration?.active)
     throw new SiskinError(
       'offline_failed',

@@ -1,7 +1,7 @@
 /**
- * The site's own files on the visitor's disk. `shell.json`, beside sw.js, lists them with their
- * SHA-256 (scripts/shell.mjs writes it), and what it lists is one version: fetched whole before any
- * page sees it, and the same for a page and its workers as long as they live.
+ * This module stores the site's own files. `shell.json`, beside sw.js, lists them with their
+ * SHA-256 (scripts/shell.mjs writes it). The listed files are one version: it is fetched completely
+ * before any page sees it, and a page and its workers keep their version as long as they live.
  */
 import { partialResponse, rangeAsked } from './byte_ranges.js';
 import { VERSION_HEADER, VERSION_PARAMETER } from './site_version.js';
@@ -10,24 +10,31 @@ import { VERSION_HEADER, VERSION_PARAMETER } from './site_version.js';
 /** @import { SwState } from './sw_state.js' */
 
 /**
- * @typedef {{text: string, version: string, files: Map<string, string>}} SiteManifest files: SHA-256 by URL
+ * @typedef {object} SiteManifest
+ * @property {string} text
+ * @property {string} version
+ * @property {Map<string, string>} files SHA-256 by URL
  */
 
 const MANIFEST = 'shell.json';
-const MANIFEST_BYTES = 4 << 20;
-/** Files fetched at once. */
-const FETCHES = 6;
+const MAX_MANIFEST_BYTES = 4 << 20;
+/** This many files are fetched in parallel. */
+const PARALLEL_FETCHES = 6;
 /**
- * How long a page's version is kept when the page is not to be seen: the browser may have frozen
- * it, to bring it back.
+ * The version of a page that the browser does not list is kept for this long: the browser may have
+ * frozen the page, and may restore it.
  */
 const KEEP_MS = 24 * 60 * 60 * 1000;
 
+/** A `SiteCache` holds the versions of the site's files, one cache each. */
 export class SiteCache {
   #scope;
   #base;
   #prefix;
-  /** `current`, and `client ID`: the version that a page or worker began with. */
+  /**
+   * The entry `current` holds the version of the next page, and `client ID` the version of a page
+   * or worker.
+   */
   #state;
   /** @type {Map<string, string>} */
   #versions = new Map();
@@ -55,10 +62,10 @@ export class SiteCache {
   }
 
   /**
-   * Fetches the site's present version, if there is one that is not here yet.
+   * Fetches the site's present version, unless it is stored already.
    *
    * @returns {Promise<void>}
-   * @throws {Error} where it cannot be had whole; what was there stays
+   * @throws {Error} where a file cannot be fetched; the stored version stays
    */
   update() {
     this.#updating ??= this.#update().finally(() => (this.#updating = undefined));
@@ -67,7 +74,7 @@ export class SiteCache {
 
   async #update() {
     const response = await fetch(new URL(MANIFEST, this.#base), { cache: 'no-cache' });
-    // A site without a list, or that has taken it away: its pages come from the network.
+    // The site has no list, or has removed it: its pages come from the network.
     if (response.status === 404) return this.#state.delete('current');
     if (!response.ok) throw new Error(`${MANIFEST}: the server answered ${response.status}`);
     const text = await response.text();
@@ -80,7 +87,7 @@ export class SiteCache {
     const fetchMissing = async () => {
       for (let next = missing.pop(); next; next = missing.pop()) {
         const [url, sha256] = next;
-        // What an update that was cut short has left is good: it was put there whole.
+        // Files that an interrupted update has left are valid, because each was stored whole.
         if (await cache.match(url)) continue;
         const same =
           old?.manifest.files.get(url) === sha256 ? await old.cache.match(url) : undefined;
@@ -90,7 +97,7 @@ export class SiteCache {
         await cache.put(url, new Response(body, { headers: named }));
       }
     };
-    await Promise.all(Array.from({ length: FETCHES }, fetchMissing));
+    await Promise.all(Array.from({ length: PARALLEL_FETCHES }, fetchMissing));
     await cache.put(new URL(MANIFEST, this.#base), new Response(text));
     await this.#state.set('current', version);
     await this.#clean(version);
@@ -105,7 +112,11 @@ export class SiteCache {
       : { cache, manifest: await parseManifest(text, this.#base) };
   }
 
-  /** Deletes the versions that no page can still ask for. @param {string} current */
+  /**
+   * Deletes the versions that no page can still ask for.
+   *
+   * @param {string} current
+   */
   async #clean(current) {
     const alive = new Set(
       (await this.#scope.clients.matchAll({ includeUncontrolled: true, type: 'all' })).map(
@@ -128,8 +139,8 @@ export class SiteCache {
   }
 
   /**
-   * What the page or worker behind a request is to be served with; one that begins with this
-   * request is given its version.
+   * Returns the version that the page or worker behind a request is served with; a page or worker
+   * that starts with this request is assigned its version.
    *
    * @param {{clientId: string, resultingClientId: string, request: Request}} event
    * @returns {Promise<string | undefined>} undefined for one that was loaded from the network
@@ -141,8 +152,8 @@ export class SiteCache {
         await this.#assign(resultingClientId, version);
       return version;
     }
-    // Chromium does not say which worker of a worker imports something: a thread tells by itself,
-    // any other is the one that was just started.
+    // Chromium does not say which worker of a worker sends an import. A thread names its version
+    // itself; any other request is of the worker that was started last.
     if (!clientId)
       return (
         new URL(request.url).searchParams.get(VERSION_PARAMETER) ??
@@ -185,7 +196,8 @@ export class SiteCache {
   async find(version, request) {
     const { origin, pathname } = new URL(request.url);
     const cache = await caches.open(this.#prefix + version);
-    // As hosts do: a folder is its index, and some leave .html away.
+    // Requests are resolved as static hosts do: a folder is its index.html, and `.html` may be left
+    // out.
     const other = pathname.endsWith('/') ? 'index.html' : '.html';
     const found =
       (await cache.match(origin + pathname)) ??
@@ -205,8 +217,8 @@ export class SiteCache {
  * @returns {Promise<SiteManifest>}
  */
 async function parseManifest(text, base) {
-  if (text.length > MANIFEST_BYTES)
-    throw new Error(`${MANIFEST} is longer than ${MANIFEST_BYTES} bytes`);
+  if (text.length > MAX_MANIFEST_BYTES)
+    throw new Error(`${MANIFEST} is longer than ${MAX_MANIFEST_BYTES} bytes`);
   /** @type {Map<string, string>} */
   const files = new Map();
   for (const [path, sha256] of Object.entries(JSON.parse(text)?.files ?? {})) {
@@ -227,10 +239,11 @@ async function fetchFile(url, sha256) {
   const response = await fetch(url, { cache: 'no-cache' });
   if (!response.ok) throw new Error(`${url}: the server answered ${response.status}`);
   const bytes = await response.arrayBuffer();
-  // The site was changed meanwhile, or its host rewrites files.
+  // The site was changed during the update, or its host rewrites files.
   if ((await sha256Of(bytes)) !== sha256)
     throw new Error(`${url} is not the file that ${MANIFEST} lists`);
-  // Built anew, for a response that was redirected must not answer a navigation.
+  // The response is built anew, because a response that was redirected must not answer a
+  // navigation.
   const headers = new Headers(response.headers);
   for (const name of ['Content-Encoding', 'Content-Length']) headers.delete(name);
   headers.set('Content-Length', String(bytes.byteLength));

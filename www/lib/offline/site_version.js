@@ -1,9 +1,10 @@
 /**
- * How the version of a site's file travels: the service worker names it with the file, and a
- * thread, of whose imports the browser does not say whose they are, asks by it.
+ * This module passes on the version of a site's file. The service worker sends the version as a
+ * header with each file, and a thread adds it as a parameter to its imports, of which the browser
+ * does not say who sent them.
  */
 
-/** With every file of the shell. */
+/** The service worker adds this header to every file of the shell. */
 export const VERSION_HEADER = 'Siskin-Version';
 export const VERSION_PARAMETER = 'siskin-version';
 

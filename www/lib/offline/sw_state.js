@@ -1,6 +1,6 @@
 /**
- * Small facts that outlive a service worker, which may be ended between any two of its lines. Each
- * is one entry of a cache.
+ * `SwState` stores the service worker's state, because the browser may end a service worker at any
+ * time. Each entry is one response in a cache.
  */
 export class SwState {
   #cache;

@@ -1,8 +1,10 @@
-/** The store of parts in the Cache API, for browsers that cannot write OPFS in every context. */
+/**
+ * This module stores parts in the Cache API, for browsers that cannot write OPFS in every context.
+ */
 
 /** @import { Store } from './store.js' */
 
-/** Keys of the Cache API are addresses; this one leads nowhere. */
+/** Keys of the Cache API are URLs; this origin does not exist. */
 const CACHE_ORIGIN = 'https://siskin.invalid/';
 
 /** @implements {Store} */

@@ -1,4 +1,4 @@
-/** One download of a model at a time, over all tabs and workers of an origin. */
+/** This module lets one tab or worker of an origin download a model at a time. */
 import { throwIfAborted } from '../errors.js';
 
 /**

@@ -1,9 +1,11 @@
-/** The store of parts in memory, which keeps nothing for the next visit. */
+/** This module stores parts in memory, which keeps nothing for the next visit. */
 
 /** @import { Store } from './store.js' */
 
-/** Buffers from this size on are used again; smaller ones are left to the garbage collector. */
-const REUSED_BYTES = 64 << 10;
+/**
+ * Buffers of at least this size are used again; smaller ones are left to the garbage collector.
+ */
+const MIN_REUSED_BYTES = 64 << 10;
 
 /** @implements {Store} */
 export class MemoryStore {
@@ -11,11 +13,12 @@ export class MemoryStore {
   /** @type {Map<string, Map<string, Uint8Array<ArrayBuffer>>>} */
   #folders = new Map();
   /**
-   * Buffers of parts that were removed: new ones each time would be garbage as large as the model.
+   * Buffers of removed parts are used again: new ones each time would leave as much garbage as the
+   * model is large.
    *
    * @type {ArrayBuffer[]}
    */
-  #spare = [];
+  #free_buffers = [];
 
   async folders() {
     return [...this.#folders.keys()];
@@ -58,7 +61,7 @@ export class MemoryStore {
    */
   async write(folder, name, bytes) {
     await this.remove(folder, name);
-    const buffer = bytes.length < REUSED_BYTES ? undefined : this.#spare.pop();
+    const buffer = bytes.length < MIN_REUSED_BYTES ? undefined : this.#free_buffers.pop();
     const copy =
       buffer && buffer.byteLength >= bytes.length
         ? new Uint8Array(buffer, 0, bytes.length)
@@ -77,6 +80,6 @@ export class MemoryStore {
     const file = name === undefined ? undefined : this.#folders.get(folder)?.get(name);
     if (file === undefined || name === undefined) return;
     this.#folders.get(folder)?.delete(name);
-    if (file.length >= REUSED_BYTES) this.#spare.push(file.buffer);
+    if (file.length >= MIN_REUSED_BYTES) this.#free_buffers.push(file.buffer);
   }
 }

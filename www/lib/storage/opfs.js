@@ -1,35 +1,42 @@
-/** The store of parts in the browser's origin private file system (OPFS). */
+/** This module stores parts in the browser's origin private file system (OPFS). */
 
 /** @import { Store } from './store.js' */
 
 /**
- * What dedicated workers have besides: files read and written without the detour by the browser's
- * own process.
+ * `SyncAccessHandle` is FileSystemSyncAccessHandle, which dedicated workers have: it reads and
+ * writes files without a round trip to the browser's process.
  *
- * @typedef {object} InPlace
+ * @typedef {object} SyncAccessHandle
  * @property {() => number} getSize
  * @property {(bytes: Uint8Array, options: {at: number}) => number} read
  * @property {(bytes: Uint8Array, options: {at: number}) => number} write
  * @property {(size: number) => void} truncate
  * @property {() => void} close
  *
- * @typedef {FileSystemFileHandle & {createSyncAccessHandle?: (options?: {mode: 'read-only' | 'readwrite'}) => Promise<InPlace>}} FileHandle
+ * @typedef {FileSystemFileHandle & {
+ *   createSyncAccessHandle?: (options?: {
+ *     mode: 'read-only' | 'readwrite',
+ *   }) => Promise<SyncAccessHandle>,
+ * }} FileHandle
  */
 
 /**
- * From this size on a file that a killed browser left half is told by its size, and is part of a
- * model; smaller ones take the place of the old one whole.
+ * Files of at least this size are parts of a model and are written in place: a part that a killed
+ * browser left incomplete is recognized by its size. Smaller files are replaced as a whole.
  */
-const IN_PLACE_BYTES = 64 << 10;
-/** How often and how soon a file that is in use is tried again. */
-const MOST_TRIES = 20;
-const TRY_AGAIN_MS = 50;
+const MIN_IN_PLACE_BYTES = 64 << 10;
 /**
- * What writing says of a file that is being read, and reading of one that was replaced or removed
- * since it was looked up.
+ * An operation on a file that is in use is retried this often, with this delay. Twenty attempts of
+ * 50 ms last longer than another tab needs for one part.
  */
-const IS_READ = ['NoModificationAllowedError'];
-const IS_REPLACED = ['NotReadableError', 'NotFoundError'];
+const MAX_RETRIES = 20;
+const RETRY_MS = 50;
+/**
+ * Writing fails with these errors while the file is being read, and reading fails with those below
+ * if the file was replaced or removed since it was looked up.
+ */
+const LOCKED_ERRORS = ['NoModificationAllowedError'];
+const REPLACED_ERRORS = ['NotReadableError', 'NotFoundError'];
 
 /** @implements {Store} */
 export class OpfsStore {
@@ -50,7 +57,7 @@ export class OpfsStore {
 
   /** @param {string} folder */
   files(folder) {
-    return whenIdle(IS_REPLACED, () => this.#files(folder));
+    return retryOn(REPLACED_ERRORS, () => this.#files(folder));
   }
 
   /** @param {string} folder */
@@ -58,8 +65,8 @@ export class OpfsStore {
     /** @type {Promise<[string, number]>[]} */
     const sizes = [];
     const size = async (/** @type {string} */ name, /** @type {FileSystemFileHandle} */ handle) =>
-      /** @type {[string, number]} */ ([name, (await orAbsent(handle.getFile()))?.size ?? 0]);
-    const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
+      /** @type {[string, number]} */ ([name, (await ifFound(handle.getFile()))?.size ?? 0]);
+    const directory = await ifFound(this.#root.getDirectoryHandle(folder));
     if (directory)
       for await (const [name, handle] of directory.entries())
         if (handle.kind === 'file')
@@ -73,7 +80,7 @@ export class OpfsStore {
    * @param {ArrayBuffer} [buffer]
    */
   read(folder, names, buffer) {
-    return whenIdle(IS_REPLACED, () => this.#read(folder, names, buffer));
+    return retryOn(REPLACED_ERRORS, () => this.#read(folder, names, buffer));
   }
 
   /**
@@ -82,14 +89,14 @@ export class OpfsStore {
    * @param {ArrayBuffer} [buffer]
    */
   async #read(folder, names, buffer) {
-    const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
+    const directory = await ifFound(this.#root.getDirectoryHandle(folder));
     if (!directory) return undefined;
     const handles = (
-      await Promise.all(names.map((name) => orAbsent(directory.getFileHandle(name))))
+      await Promise.all(names.map((name) => ifFound(directory.getFileHandle(name))))
     ).filter((handle) => handle !== undefined);
     if (handles.length < names.length) return undefined;
     return (
-      (await readInPlace(handles, buffer)) ??
+      (await readSync(handles, buffer)) ??
       new Uint8Array(
         await new Blob(await Promise.all(handles.map((handle) => handle.getFile()))).arrayBuffer(),
       )
@@ -106,12 +113,12 @@ export class OpfsStore {
     /** @type {FileHandle} */
     const handle = await directory.getFileHandle(name, { create: true });
     const file =
-      bytes.length < IN_PLACE_BYTES
+      bytes.length < MIN_IN_PLACE_BYTES
         ? undefined
-        : await whenIdle(IS_READ, () => openInPlace(handle));
-    if (!file) return whenIdle(IS_READ, () => replace(handle, bytes));
+        : await retryOn(LOCKED_ERRORS, () => openSync(handle));
+    if (!file) return retryOn(LOCKED_ERRORS, () => replace(handle, bytes));
     try {
-      writeInPlace(file, bytes);
+      writeSync(file, bytes);
     } catch (error) {
       await directory.removeEntry(name).catch(() => {});
       throw error;
@@ -124,19 +131,21 @@ export class OpfsStore {
    */
   async remove(folder, name) {
     if (name === undefined)
-      return whenIdle(IS_READ, () => orAbsent(this.#root.removeEntry(folder, { recursive: true })));
-    const directory = await orAbsent(this.#root.getDirectoryHandle(folder));
-    if (directory) await whenIdle(IS_READ, () => orAbsent(directory.removeEntry(name)));
+      return retryOn(LOCKED_ERRORS, () =>
+        ifFound(this.#root.removeEntry(folder, { recursive: true })),
+      );
+    const directory = await ifFound(this.#root.getDirectoryHandle(folder));
+    if (directory) await retryOn(LOCKED_ERRORS, () => ifFound(directory.removeEntry(name)));
   }
 }
 
 /**
  * @param {FileHandle} handle
  * @param {{mode: 'read-only'}} [options]
- * @returns {Promise<InPlace | undefined>} undefined where that is not possible: in a page, and in
- *   Chrome before 108, where its methods are promises
+ * @returns {Promise<SyncAccessHandle | undefined>} undefined where that is not possible: in a page,
+ *   and in Chrome before 108, where its methods are promises
  */
-async function openInPlace(handle, options) {
+async function openSync(handle, options) {
   const file = await handle.createSyncAccessHandle?.(options);
   if (typeof file?.getSize() === 'number') return file;
   await file?.close();
@@ -144,10 +153,10 @@ async function openInPlace(handle, options) {
 }
 
 /**
- * @param {InPlace} file
+ * @param {SyncAccessHandle} file
  * @param {Uint8Array} bytes
  */
-function writeInPlace(file, bytes) {
+function writeSync(file, bytes) {
   try {
     file.truncate(0);
     if (file.write(bytes, { at: 0 }) < bytes.length)
@@ -159,8 +168,8 @@ function writeInPlace(file, bytes) {
 
 /**
  * @param {FileSystemFileHandle} handle
- * @param {Uint8Array<ArrayBuffer>} bytes go to a file beside it, which takes its place when it is
- *   closed
+ * @param {Uint8Array<ArrayBuffer>} bytes are written to a temporary file, which replaces the file
+ *   when it is closed
  */
 async function replace(handle, bytes) {
   const file = await handle.createWritable();
@@ -179,9 +188,9 @@ async function replace(handle, bytes) {
  * @returns {Promise<Uint8Array<ArrayBuffer> | undefined>} undefined where that is not possible: in
  *   a page, or while another tab reads
  */
-async function readInPlace(handles, buffer) {
+async function readSync(handles, buffer) {
   const opened = await Promise.allSettled(
-    handles.map((handle) => openInPlace(handle, { mode: 'read-only' })),
+    handles.map((handle) => openSync(handle, { mode: 'read-only' })),
   );
   const files = opened
     .map((result) => (result.status === 'fulfilled' ? result.value : undefined))
@@ -202,22 +211,22 @@ async function readInPlace(handles, buffer) {
 }
 
 /**
- * Works with what another tab may just be reading, replacing or removing: that takes no longer than
- * a part.
+ * Retries an operation on a file that another tab may be reading, replacing or removing, which
+ * takes no longer than one part.
  *
  * @template T
  * @param {string[]} names of the errors that pass
  * @param {() => Promise<T>} work
  * @returns {Promise<T>}
  */
-async function whenIdle(names, work) {
+async function retryOn(names, work) {
   for (let tries = 0; ; tries++) {
     try {
       return await work();
     } catch (error) {
-      if (tries === MOST_TRIES || !(error instanceof DOMException) || !names.includes(error.name))
+      if (tries === MAX_RETRIES || !(error instanceof DOMException) || !names.includes(error.name))
         throw error;
-      await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
@@ -227,7 +236,7 @@ async function whenIdle(names, work) {
  * @param {Promise<T>} promise
  * @returns {Promise<T | undefined>} undefined for what is not there
  */
-async function orAbsent(promise) {
+async function ifFound(promise) {
   try {
     return await promise;
   } catch (error) {

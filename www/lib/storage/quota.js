@@ -1,42 +1,42 @@
-/** Room on the visitor's disk: asked for before it is taken. */
+/** This module checks the browser's quota before a model is stored, and evicts models. */
 import { SiskinError } from '../errors.js';
 import { ifUnlocked } from './locks.js';
 
 /** @import { Store } from './store.js' */
 
 /**
- * Tells when the model in a folder was last used, in milliseconds since 1970.
+ * A `LastUse` returns when the model in a folder was last used, in milliseconds since 1970.
  *
  * @typedef {(folder: string) => Promise<number>} LastUse
  */
 
 /**
- * Sees to it that so many bytes can be stored, as far as the browser tells: some name a quota that
- * they do not give.
+ * Ensures that this many bytes can be stored, as far as the browser's estimate tells: some browsers
+ * name a quota that they do not grant.
  *
  * @param {Store} store
  * @param {number} wanted_bytes
- * @param {LastUse} [lastUse] given where models that were not used for longest may go
+ * @param {LastUse} [lastUse] given where the least recently used models may be removed
  * @throws {SiskinError} `storage_full`
  */
-export async function makeRoom(store, wanted_bytes, lastUse) {
+export async function ensureQuota(store, wanted_bytes, lastUse) {
   for (;;) {
     const { quota, usage } = await navigator.storage.estimate();
     const missing_bytes =
       quota === undefined || usage === undefined ? 0 : wanted_bytes - (quota - usage);
     if (missing_bytes <= 0) return;
-    if (!lastUse || !(await evictOldest(store, lastUse))) throw fullError(missing_bytes);
+    if (!lastUse || !(await evictLeastRecent(store, lastUse))) throw fullError(missing_bytes);
   }
 }
 
 /**
- * Removes the model that was not used for longest, but none that is being fetched.
+ * Removes the least recently used model that is not being fetched.
  *
  * @param {Store} store
  * @param {LastUse} lastUse
  * @returns {Promise<boolean>} whether there was one
  */
-export async function evictOldest(store, lastUse) {
+export async function evictLeastRecent(store, lastUse) {
   for (const folder of await byLastUse(store, lastUse)) {
     if (await ifUnlocked(folder, () => store.remove(folder))) return true;
   }
@@ -47,7 +47,8 @@ export async function evictOldest(store, lastUse) {
 export function fullError(missing_bytes) {
   return new SiskinError(
     'storage_full',
-    `The browser gives this site ${missing_bytes} bytes too few to keep the model. Free space on the device or remove another model; ` +
+    `The browser gives this site ${missing_bytes} bytes too few to keep the model. Free ` +
+      'space on the device or remove another model; ' +
       "a page can also load with evict: true, or with storage: 'memory' to keep nothing.",
   );
 }

@@ -1,7 +1,7 @@
 /**
- * Where parts of models stay: small files in folders, behind five methods, the same for pages,
- * workers and service workers. A file gets its bytes all at once: a browser killed in the middle
- * leaves it empty at worst, and files beside it that nobody will use.
+ * This module opens the store of model parts: small files in folders, behind five methods that work
+ * in pages, workers and service workers. A file is written in one call: a browser killed during it
+ * leaves an empty file at worst, and files beside it that nobody uses.
  */
 import { messageOf } from '../errors.js';
 import { CacheStore } from './cache_api.js';
@@ -14,9 +14,12 @@ import { OpfsStore } from './opfs.js';
  * @property {() => Promise<string[]>} folders
  * @property {(folder: string) => Promise<Map<string, number>>} files names and sizes; none where
  *   there is no such folder
- * @property {(folder: string, names: string[], buffer?: ArrayBuffer) => Promise<Uint8Array<ArrayBuffer> | undefined>}
- *   read all of them, one after the other, into `buffer` if that serves; undefined where one is
- *   missing
+ * @property {(
+ *   folder: string,
+ *   names: string[],
+ *   buffer?: ArrayBuffer,
+ * ) => Promise<Uint8Array<ArrayBuffer> | undefined>} read returns the files' bytes one after the
+ *   other, in `buffer` if it is large enough; undefined where a file is missing
  * @property {(folder: string, name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with
  *   all in it
@@ -25,29 +28,29 @@ import { OpfsStore } from './opfs.js';
 const ROOT = 'siskin';
 
 /** @type {Promise<Store> | undefined} */
-let lasting;
+let persistent_store;
 
 /**
- * The best store that this browser gives: OPFS, else the Cache API, else memory.
+ * Opens the best store that this browser has: OPFS, else the Cache API, else memory.
  *
  * @param {'disk' | 'memory'} wanted
  * @returns {Promise<Store>}
  */
 export function openStore(wanted) {
   if (wanted === 'memory') return Promise.resolve(new MemoryStore());
-  return (lasting ??= openLasting());
+  return (persistent_store ??= openPersistentStore());
 }
 
 /** @returns {Promise<Store>} */
-async function openLasting() {
+async function openPersistentStore() {
   try {
-    // Some browsers have OPFS and yet no writing that works outside of dedicated workers.
+    // Some browsers have OPFS but can write it only in dedicated workers.
     if ('createWritable' in FileSystemFileHandle.prototype) {
       const root = await navigator.storage.getDirectory();
       return new OpfsStore(await root.getDirectoryHandle(ROOT, { create: true }));
     }
   } catch {
-    // Private windows and blocked storage refuse: the next one may not.
+    // Private windows and blocked storage refuse OPFS; the Cache API may still work.
   }
   try {
     return new CacheStore(await caches.open(ROOT));
@@ -55,22 +58,23 @@ async function openLasting() {
     const why =
       error instanceof ReferenceError ? 'this page is not served over https' : messageOf(error);
     console.warn(
-      `Siskin cannot keep models on this device (${why}): they will be fetched again at the next visit.`,
+      `Siskin cannot keep models on this device (${why}): they will be fetched again at the ` +
+        'next visit.',
     );
     return new MemoryStore();
   }
 }
 
 /**
- * Asks the browser not to clear this site's storage when the disk runs short. Only pages can; the
- * answer changes nothing here.
+ * Asks the browser not to clear this site's storage when the disk runs short. Only pages can ask;
+ * the answer changes nothing here.
  *
  * @returns {Promise<void>}
  */
-export async function askToStay() {
+export async function requestPersistence() {
   try {
     if (!(await navigator.storage.persisted())) await navigator.storage.persist();
   } catch {
-    // Where it cannot be asked for, storage is what it is.
+    // Browsers without this API may clear the storage, and the model is then fetched again.
   }
 }

@@ -1,0 +1,92 @@
+/** This module answers with the model in the worker. */
+import { markAnswering } from './answering.js';
+
+/** @import { Ask, Step } from './completions.js' */
+/** @import { WorkerClient } from '../engine/worker_client.js' */
+/** @import { ChatRequest, ModelInfo } from '../protocol.js' */
+
+/**
+ * Returns the `Ask` of the model in the worker.
+ *
+ * @param {WorkerClient} client
+ * @param {ModelInfo} info
+ * @returns {Ask}
+ */
+export function askLocally(client, info) {
+  return async (request, signal) => {
+    const answer = new LocalAnswer(client, request, signal);
+    await answer.started;
+    return { answer, model: info.name, computed: 'local' };
+  };
+}
+
+/** A `LocalAnswer` holds the events of one answer until they are taken. */
+class LocalAnswer {
+  /** @type {Step[]} */
+  #steps = [];
+  #ended = false;
+  /** @type {unknown} */
+  #error;
+  /** @type {(() => void) | undefined} */
+  #wake;
+
+  /**
+   * @param {WorkerClient} client
+   * @param {ChatRequest} request
+   * @param {AbortSignal | undefined} signal
+   */
+  constructor(client, request, signal) {
+    /** `started` resolves when the engine has accepted the request. @type {Promise<void>} */
+    this.started = new Promise((resolve, reject) => {
+      const { result, cancel } = client.call(
+        { type: 'chat', request },
+        {
+          signal,
+          onMessage: (message) => {
+            if (message.type === 'started') resolve();
+            if (message.type === 'event')
+              this.#push({ event: message.value, timings: message.timings });
+          },
+        },
+      );
+      this.cancel = cancel;
+      markAnswering(result);
+      result.then(
+        () => this.#end(undefined),
+        (error) => {
+          reject(error);
+          this.#end(error);
+        },
+      );
+    });
+  }
+
+  /** Stops the model after the current token. */
+  cancel() {}
+
+  /**
+   * @returns {Promise<Step | undefined>} undefined at the end
+   * @throws {SiskinError} the answer's error; steps that were not taken are dropped then
+   */
+  async next() {
+    while (!this.#ended && this.#steps.length === 0)
+      await new Promise(
+        (/** @type {(value?: undefined) => void} */ resolve) => (this.#wake = resolve),
+      );
+    if (this.#error) throw this.#error;
+    return this.#steps.shift();
+  }
+
+  /** @param {Step} step */
+  #push(step) {
+    this.#steps.push(step);
+    this.#wake?.();
+  }
+
+  /** @param {unknown} error */
+  #end(error) {
+    this.#ended = true;
+    this.#error = error;
+    this.#wake?.();
+  }
+}
