@@ -1,4 +1,5 @@
-//! Whole tiny models against what Hugging Face transformers computes. `tests/web/main.rs` runs the same in a browser.
+//! Compares whole tiny models with what Hugging Face transformers computes. `tests/web/main.rs`
+//! runs the same tests in a browser.
 
 mod support;
 

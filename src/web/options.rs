@@ -51,9 +51,9 @@ pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
         .map(CacheType::named)
         .transpose()?
         .unwrap_or_default();
-    let strategy: [Option<bool>; 2] = [fields.take("int8_dot")?, fields.take("f16_tiles")?];
-    let [int8_dot, f16_tiles] = strategy.map(Option::unwrap_or_default);
-    let products = strategy
+    let switches: [Option<bool>; 2] = [fields.take("int8_dot")?, fields.take("f16_tiles")?];
+    let [int8_dot, f16_tiles] = switches.map(Option::unwrap_or_default);
+    let strategy = switches
         .iter()
         .any(Option::is_some)
         .then_some(MatmulStrategy {
@@ -62,7 +62,7 @@ pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
         });
     let gpu = GpuOptions {
         cache_type,
-        products,
+        strategy,
         steps_in_flight: fields.take("steps_in_flight")?,
         ..GpuOptions::default()
     };

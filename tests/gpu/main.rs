@@ -1,4 +1,4 @@
-//! The GPU backend on whatever adapter is here, a software one (lavapipe) included.
+//! Tests the GPU backend on whatever adapter is here, a software one (lavapipe) included.
 
 mod attention;
 mod counters;

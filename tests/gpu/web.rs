@@ -1,5 +1,5 @@
-//! The checks of `parity.rs` for JavaScript to run: wasm that tests/e2e/gpu_parity.test.mjs opens
-//! in browsers.
+//! Exports the checks of `parity.rs` for JavaScript to run, in the wasm that
+//! tests/e2e/gpu_parity.test.mjs opens in browsers.
 #![cfg(target_arch = "wasm32")]
 
 mod attention;
@@ -16,12 +16,12 @@ use parity::CHECKS;
 use siskin::backend::gpu::device::{Device, GpuOptions};
 use wasm_bindgen::prelude::*;
 
-/// A device that a check runs on.
+/// Returns the options of a device that a check runs on.
 fn options(check: usize, device: usize) -> GpuOptions {
     (CHECKS[check].options)()[device]
 }
 
-/// Names, one a line, each with the number of its devices.
+/// Returns the names of the checks, one a line, each with the number of its devices.
 #[wasm_bindgen]
 pub fn checks() -> String {
     std::panic::set_hook(Box::new(|panic| {
@@ -33,7 +33,7 @@ pub fn checks() -> String {
         .collect()
 }
 
-/// What the device is, and why it cannot be had here if it cannot.
+/// Describes a device, and says why it is not to be had here if it is not.
 #[wasm_bindgen]
 pub async fn describe(check: usize, device: usize) -> String {
     let options = options(check, device);
@@ -51,7 +51,7 @@ pub async fn describe(check: usize, device: usize) -> String {
     )
 }
 
-/// Throws where the device is wrong.
+/// Runs a check on a device. Throws where the device is wrong.
 #[wasm_bindgen]
 pub async fn run(check: usize, device: usize) {
     (CHECKS[check].run)(options(check, device)).await;

@@ -1,5 +1,5 @@
-//! The CPU's kernels against plain arithmetic in f64. `tests/web/main.rs` runs the same in a
-//! browser.
+//! Compares the CPU's kernels with plain arithmetic in f64. `tests/web/main.rs` runs the same tests
+//! in a browser.
 
 mod attention;
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,4 +1,4 @@
-//! The thread pool runs every item of a task once.
+//! Tests that the thread pool runs every item of a task once.
 
 use siskin::backend::cpu::pool::Pool;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,6 +1,6 @@
-//! How byte-level vocabularies spell bytes.
+//! Spells bytes as byte-level vocabularies do.
 
-/// GPT-2's alphabet: every byte is a visible character.
+/// Returns the character that GPT-2's alphabet has for `byte`, a visible one for each byte.
 pub fn visible(byte: u8) -> char {
     let code = match byte {
         0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => u32::from(byte),

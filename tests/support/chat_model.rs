@@ -1,11 +1,13 @@
-//! Tiny models that can chat: the fixtures' random weights under a vocabulary of the 256 bytes and a ChatML template.
+//! Makes tiny models that can chat: the fixtures' random weights, with a vocabulary of the 256
+//! bytes and a ChatML template.
 
 use super::alphabet::visible;
 use siskin::format::gguf::GgufReader;
 use siskin::format::metadata::StringArray;
 use siskin::format::write::GgufWriter;
 
-/// `file`, a fixture of 384 tokens, with that vocabulary and template. Token 256 opens a turn, 257 ends it.
+/// Returns `file`, a fixture of 384 tokens, with that vocabulary and template. Token 256 begins a
+/// turn, token 257 ends it.
 pub fn chatting(file: &[u8]) -> Vec<u8> {
     let mut gguf = GgufReader::new()
         .push(file)
@@ -28,7 +30,8 @@ pub fn chatting(file: &[u8]) -> Vec<u8> {
     gguf.metadata.insert("tokenizer.ggml.add_bos_token", false);
     gguf.metadata.insert(
         "tokenizer.chat_template",
-        "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}\
+        "{% for m in messages %}\
+         {{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}\
          {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
     );
     let mut writer = GgufWriter::new(gguf.metadata).expect("an alignment");

@@ -1,4 +1,4 @@
-//! What tests against other implementations need.
+//! Helps to compare a model with other implementations.
 
 use serde_json::Value;
 use siskin::{
@@ -21,7 +21,7 @@ pub fn argmax(logits: &[f32]) -> u32 {
         .unwrap() as u32
 }
 
-/// The logits after each of the tokens, `[tokens, vocab]`.
+/// Returns the logits after each of the tokens, `[tokens, vocab]`.
 pub async fn teacher_forced<B: Backend>(model: &mut Model<B>, tokens: &[u32]) -> Vec<f32> {
     let (mut all, mut logits) = (Vec::new(), Vec::new());
     for chunk in tokens.chunks(STEP_TOKENS) {

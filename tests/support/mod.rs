@@ -1,4 +1,4 @@
-//! What tests share. Each test takes this module whole and uses a part of it.
+//! Holds what tests share. Each test compiles the whole module and uses a part of it.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub mod alphabet;

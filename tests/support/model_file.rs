@@ -1,4 +1,4 @@
-//! A small llama, put together tensor by tensor so that a test can break any of it.
+//! Makes a small llama, tensor by tensor, so that a test can break any of it.
 
 use super::{alphabet::visible, random::Random};
 use siskin::{
@@ -10,7 +10,7 @@ use siskin::{
 };
 
 pub const WIDTH: u64 = 256;
-/// 256 bytes and two control tokens: no multiple of four rows.
+/// Counts the 256 bytes and two control tokens, which are no whole number of row groups.
 pub const VOCAB: u64 = 258;
 pub const TRAINED_CONTEXT: u32 = 96;
 
@@ -28,7 +28,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Small random weights.
+    /// Makes a tensor of small random weights.
     pub fn random(name: &str, dtype: DType, dims: &[u64], random: &mut Random) -> Self {
         let values: Vec<f32> = (0..dims.iter().product())
             .map(|_| random.within(-0.2, 0.2))
@@ -47,7 +47,8 @@ impl Tensor {
 }
 
 impl ModelFile {
-    /// One block of four heads with one key-value head, its matrices of `dtype`, and every optional tensor.
+    /// Makes a model of one layer, with four heads and one key-value head, matrices of `dtype`, and
+    /// every optional tensor.
     pub fn small(dtype: DType) -> Self {
         let mut metadata = Metadata::new();
         metadata.insert("general.architecture", "llama");
@@ -121,7 +122,8 @@ impl ModelFile {
     }
 }
 
-/// Where the entry of a tensor has its dims; its type and its offset follow them.
+/// Returns the byte at which the header's entry of a tensor has its dims, before its type and its
+/// offset.
 pub fn dims_at(file: &[u8], tensor: &str) -> usize {
     let name = [&(tensor.len() as u64).to_le_bytes()[..], tensor.as_bytes()].concat();
     let at = file

@@ -1,11 +1,12 @@
-//! What stands before a model's tensors.
+//! Reads the header of a model file.
 
 use super::model_path::model_path;
 use siskin::format::gguf::{Gguf, GgufReader};
 use std::fs::File;
 use std::io::Read;
 
-/// The header of a model file; the tensors' data is not read. `None` as for [`model_path`].
+/// Returns the header of a model file, whose tensors are not read. Returns `None` where
+/// [`model_path`] does.
 pub fn model_header(name: &str) -> Option<Gguf> {
     let mut file = File::open(model_path(name)?).expect("a readable model");
     let mut reader = GgufReader::new();

@@ -1,11 +1,12 @@
-//! Where model files are.
+//! Finds model files.
 
 use std::path::PathBuf;
 
-/// The model file of this name, from the folder that SISKIN_MODELS names, else from Siskin's cache.
+/// Returns the path of the model file called `name`, in the folder that SISKIN_MODELS names or else
+/// in Siskin's cache.
 ///
-/// `None` where the file is absent, after printing so; the test should then return. Where models must be there (in CI, or with
-/// SISKIN_REQUIRE_MODELS=1) the test fails instead.
+/// Prints SKIPPED and returns `None` where the file is missing; the test should then return. Where
+/// models are required (in CI, or with SISKIN_REQUIRE_MODELS=1), the test fails instead.
 pub fn model_path(name: &str) -> Option<PathBuf> {
     let path = models_dir().join(name);
     if path.is_file() {

@@ -1,6 +1,6 @@
-//! Numbers that look random.
+//! Makes numbers that look random.
 
-/// xorshift64: the same numbers on every machine.
+/// Generates the same numbers on every machine, by xorshift64 (Marsaglia 2003, "Xorshift RNGs").
 pub struct Random(u64);
 
 impl Random {

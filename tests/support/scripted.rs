@@ -1,4 +1,4 @@
-//! A model that says what a script says, for tests of what is built on models.
+//! Makes a model that writes what a script says, for tests of what is built on models.
 
 use siskin::{
     Result,
@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// Runs a future that waits for nothing.
+/// Runs a future that never waits.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
@@ -20,7 +20,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Made-up words, then 20 silent ordinary tokens, then a token that ends the turn and a control token that does not.
+/// Holds a vocabulary: the given words, then 20 ordinary tokens without text, then a token that
+/// ends the turn and a control token that does not.
 pub struct Words(Vec<Vec<u8>>);
 
 impl Words {
@@ -75,7 +76,7 @@ impl Vocabulary for Words {
     }
 }
 
-/// Each time logits are asked for, they make the script's next token the likeliest by 10.
+/// Gives the script's next token a logit of 10, and all others 0, each time logits are asked for.
 pub struct Scripted {
     script: VecDeque<u32>,
     vocab_size: usize,
@@ -83,20 +84,20 @@ pub struct Scripted {
     cache: Vec<u32>,
     longest_cache: usize,
     chunks: Vec<usize>,
-    begun: Option<(Vec<u32>, usize)>,
+    interrupted: Option<(Vec<u32>, usize)>,
     longest_ms: f64,
     clock: Rc<Cell<f64>>,
     ms_per_token: f64,
 }
 
 impl Scripted {
-    /// Between them a step can be interrupted.
-    pub const BLOCKS: usize = 10;
+    /// Counts the layers, between which a step can be interrupted.
+    pub const LAYERS: usize = 10;
 
-    /// In a script, this token makes every logit NaN.
+    /// Makes every logit NaN when it is the next token of the script.
     pub const NAN: u32 = u32::MAX;
 
-    /// `script`: words with `|` between them.
+    /// Makes a model of a script: words with `|` between them.
     pub fn new(words: &Words, context_tokens: usize, script: &str) -> Self {
         Self::of_tokens(
             words,
@@ -122,14 +123,14 @@ impl Scripted {
             cache: vec![],
             longest_cache: 0,
             chunks: vec![],
-            begun: None,
+            interrupted: None,
             longest_ms: 0.0,
             clock,
             ms_per_token: 0.0,
         }
     }
 
-    /// Evaluating a token moves the clock on by this much.
+    /// Moves the clock on by this much for every token that is evaluated.
     pub fn with_ms_per_token(self, ms_per_token: f64) -> Self {
         Self {
             ms_per_token,
@@ -149,12 +150,12 @@ impl Scripted {
         self.longest_cache
     }
 
-    /// How many tokens each step evaluated.
+    /// Returns the number of tokens that each step evaluated.
     pub fn chunks(&self) -> &[usize] {
         &self.chunks
     }
 
-    /// The longest call of [`Decoder::step`].
+    /// Returns the time of the longest call of [`Decoder::step`].
     pub fn longest_ms(&self) -> f64 {
         self.longest_ms
     }
@@ -172,7 +173,7 @@ impl Decoder for Scripted {
     }
     fn truncate(&mut self, tokens: usize) {
         self.cache.truncate(tokens);
-        self.begun = None;
+        self.interrupted = None;
     }
     async fn step(
         &mut self,
@@ -186,19 +187,19 @@ impl Decoder for Scripted {
             "the model would refuse this"
         );
         let begin_ms = self.clock.get();
-        let first = self
-            .begun
+        let layers_done = self
+            .interrupted
             .take()
-            .filter(|(begun, _)| begun == tokens)
-            .map_or(0, |(_, blocks)| blocks);
-        for blocks in first + 1..=Self::BLOCKS {
+            .filter(|(interrupted, _)| interrupted == tokens)
+            .map_or(0, |(_, layers)| layers);
+        for layers in layers_done + 1..=Self::LAYERS {
             self.clock.set(
-                self.clock.get() + self.ms_per_token * tokens.len() as f64 / Self::BLOCKS as f64,
+                self.clock.get() + self.ms_per_token * tokens.len() as f64 / Self::LAYERS as f64,
             );
             self.longest_ms = self.longest_ms.max(self.clock.get() - begin_ms);
-            if blocks < Self::BLOCKS && pause() {
-                self.begun = Some((tokens.to_vec(), blocks));
-                return Ok(StepOutcome::Paused(blocks as f32 / Self::BLOCKS as f32));
+            if layers < Self::LAYERS && pause() {
+                self.interrupted = Some((tokens.to_vec(), layers));
+                return Ok(StepOutcome::Paused(layers as f32 / Self::LAYERS as f32));
             }
         }
         self.cache.extend_from_slice(tokens);

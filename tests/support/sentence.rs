@@ -1,9 +1,10 @@
-//! Messages are for people.
+//! Checks that messages are for people.
 
 use siskin::Error;
 
-/// That an error's message is a sentence or several: a capital letter, a quote or a name in backticks first, a full stop last, and nothing
-/// as long as what a hostile file may hold.
+/// Asserts that an error's message is a sentence or several: it begins with a capital letter, a
+/// quote or a name in backticks, ends with a full stop, and is not as long as what a hostile file
+/// may hold.
 pub fn assert_sentence(error: &Error) {
     let message = &error.message;
     assert!(

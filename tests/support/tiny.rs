@@ -1,4 +1,4 @@
-//! The tiny models, and what Hugging Face transformers computes with them.
+//! Holds the tiny models, and what Hugging Face transformers computes with them.
 
 use super::golden::{argmax, ids, teacher_forced};
 use half::bf16;
@@ -16,20 +16,23 @@ use siskin::{
 
 const QWEN2_FILE: &[u8] = include_bytes!("../fixtures/models/qwen2-tiny.gguf");
 const LLAMA3_FILE: &[u8] = include_bytes!("../fixtures/models/llama3-tiny.gguf");
-/// Name, file, golden.
+/// Holds the name, the file and the golden of the tiny Qwen2.
 pub const QWEN2: (&str, &[u8], &str) = (
     "qwen2-tiny",
     QWEN2_FILE,
     include_str!("../fixtures/models/qwen2-tiny.json"),
 );
+/// Holds the name, the file and the golden of the tiny Llama 3.
 pub const LLAMA3: (&str, &[u8], &str) = (
     "llama3-tiny",
     LLAMA3_FILE,
     include_str!("../fixtures/models/llama3-tiny.json"),
 );
 
-/// A tiny model, with the rope frequencies that its golden was computed with: make.py turns the whole Hugging Face model to bfloat16 and
-/// back, and that rounds the frequencies too. `rope_freqs` is the tensor in which a GGUF file can say so.
+/// Loads a tiny model, with the RoPE frequencies that its golden was computed with.
+///
+/// make.py turns the whole Hugging Face model to bfloat16 and back, which rounds the frequencies
+/// too. The tensor `rope_freqs` is where a GGUF file can tell such frequencies.
 pub fn load<B: Backend>(backend: B, file: &[u8]) -> Model<B> {
     let gguf = GgufReader::new().push(file).unwrap().unwrap();
     let data = |t: &TensorInfo| &file[t.offset as usize..(t.offset + t.size_bytes) as usize];
@@ -79,7 +82,8 @@ fn floats(value: &Value) -> Vec<f64> {
         .collect()
 }
 
-/// Logits within `bar` of the largest, and the same choices.
+/// Asserts that the logits differ by less than `bar` of the largest one, and that the most likely
+/// tokens are the same.
 pub async fn check(backend: impl Backend, (name, file, golden): (&str, &[u8], &str), bar: f64) {
     let golden: Value = serde_json::from_str(golden).unwrap();
     let mut model = load(backend, file);

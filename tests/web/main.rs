@@ -1,5 +1,5 @@
-//! The engine's own tests in a browser: what runs natively runs here too, on this build's kernels, and beside it the class that
-//! JavaScript sees.
+//! Runs the engine's own tests in a browser: the native tests, on this build's kernels, and those
+//! of the class that JavaScript sees.
 #![cfg(target_arch = "wasm32")]
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
