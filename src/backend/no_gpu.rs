@@ -20,6 +20,10 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub enum Gpu {}
 
+/// As the real backend's, but without values.
+#[derive(Clone, Copy, Debug)]
+pub enum Built {}
+
 /// How often a shader ran, and for how long in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timing {
@@ -39,6 +43,11 @@ impl Gpu {
             Code::GpuUnavailable,
             "The GPU cannot be used: this build of the engine computes on threads.",
         ))
+    }
+
+    /// As the real backend's.
+    pub fn built(&self) -> Built {
+        match *self {}
     }
 
     /// As the real backend's.

@@ -6,7 +6,7 @@ use crate::{
     backend::{
         Backend,
         cpu::Cpu,
-        gpu::{Gpu, Timing},
+        gpu::{Built, Gpu, Timing},
     },
     generate::{Decoder, StepOutcome, sampler::Sampler},
     loader::{Loaded, Loader, Options},
@@ -25,7 +25,7 @@ pub enum AnyLoader {
     /// A loader for the processor.
     Cpu(Loader<Cpu>),
     /// A loader for the graphics card.
-    Gpu(Box<Loader<Gpu>>),
+    Gpu(Box<Loader<Gpu>>, Built),
 }
 
 /// Does the same with whichever loader or model it is.
@@ -33,7 +33,7 @@ macro_rules! with_any {
     ($any:expr, $inner:ident => $call:expr) => {
         match $any {
             Self::Cpu($inner) => $call,
-            Self::Gpu($inner) => $call,
+            Self::Gpu($inner, _) => $call,
         }
     };
 }
@@ -49,10 +49,9 @@ impl AnyLoader {
     /// # Errors
     /// `gpu_unavailable`, and those of a device that fails at once.
     pub async fn on_gpu(options: Options, gpu: GpuOptions) -> Result<Self> {
-        Ok(Self::Gpu(Box::new(Loader::new(
-            Gpu::open(gpu).await?,
-            options,
-        ))))
+        let gpu = Gpu::open(gpu).await?;
+        let built = gpu.built();
+        Ok(Self::Gpu(Box::new(Loader::new(gpu, options)), built))
     }
 
     /// Returns whether enough of the file is there for [`AnyLoader::probe`].
@@ -68,7 +67,7 @@ impl AnyLoader {
     pub async fn probe(&self, threads: usize) -> Result<()> {
         match self {
             Self::Cpu(_) => Ok(()),
-            Self::Gpu(loader) => probe(loader, threads).await,
+            Self::Gpu(loader, _) => probe(loader, threads).await,
         }
     }
 
@@ -87,7 +86,10 @@ impl AnyLoader {
     pub fn finish(self) -> Result<Loaded<AnyModel>> {
         Ok(match self {
             Self::Cpu(loader) => loader.finish()?.map(|model| AnyModel::Cpu(Box::new(model))),
-            Self::Gpu(loader) => loader.finish()?.map(|model| AnyModel::Gpu(Box::new(model))),
+            Self::Gpu(loader, built) => {
+                let loaded = loader.finish()?;
+                loaded.map(|model| AnyModel::Gpu(Box::new(model), built))
+            }
         })
     }
 }
@@ -97,7 +99,7 @@ pub enum AnyModel {
     /// A model on the processor.
     Cpu(Box<Model<Cpu>>),
     /// A model on the graphics card.
-    Gpu(Box<Model<Gpu>>),
+    Gpu(Box<Model<Gpu>>, Built),
 }
 
 impl AnyModel {
@@ -116,7 +118,7 @@ impl AnyModel {
     pub async fn settle(&mut self) -> Result<()> {
         match self {
             Self::Cpu(_) => Ok(()),
-            Self::Gpu(model) => model.backend.settle().await,
+            Self::Gpu(model, _) => model.backend.settle().await,
         }
     }
 
@@ -124,7 +126,7 @@ impl AnyModel {
     pub fn abandon(&mut self) {
         match self {
             Self::Cpu(_) => {}
-            Self::Gpu(model) => model.backend.destroy(),
+            Self::Gpu(model, _) => model.backend.destroy(),
         }
     }
 
@@ -132,7 +134,7 @@ impl AnyModel {
     pub fn backend(&self) -> &'static str {
         match self {
             Self::Cpu(_) => "cpu",
-            Self::Gpu(_) => "gpu",
+            Self::Gpu(..) => "gpu",
         }
     }
 
@@ -140,7 +142,7 @@ impl AnyModel {
     pub fn adapter(&self) -> Option<&str> {
         match self {
             Self::Cpu(_) => None,
-            Self::Gpu(model) => Some(model.backend.adapter()),
+            Self::Gpu(model, _) => Some(model.backend.adapter()),
         }
     }
 
@@ -151,7 +153,7 @@ impl AnyModel {
     pub async fn timings(&mut self) -> Result<BTreeMap<String, Timing>> {
         match self {
             Self::Cpu(_) => Ok(BTreeMap::new()),
-            Self::Gpu(model) => model.backend.timings().await,
+            Self::Gpu(model, _) => model.backend.timings().await,
         }
     }
 
@@ -159,7 +161,7 @@ impl AnyModel {
     pub fn shaders(&self) -> Vec<(String, String)> {
         match self {
             Self::Cpu(_) => Vec::new(),
-            Self::Gpu(model) => model.backend.shaders(),
+            Self::Gpu(model, _) => model.backend.shaders(),
         }
     }
 
@@ -167,7 +169,7 @@ impl AnyModel {
     pub fn threads(&self) -> usize {
         match self {
             Self::Cpu(model) => model.backend.pool.threads(),
-            Self::Gpu(_) => 1,
+            Self::Gpu(..) => 1,
         }
     }
 

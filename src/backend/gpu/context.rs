@@ -35,6 +35,11 @@ pub struct Counters {
     pub read_bytes: u64,
 }
 
+/// Tells that the GPU is built. The backend that stands in for this one has a type without values
+/// in its place, so that the compiler leaves out what would come of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Built;
+
 /// The graphics card as a backend.
 #[derive(Debug)]
 pub struct Gpu {
@@ -140,6 +145,11 @@ impl Gpu {
     /// Returns the device.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Returns that the GPU is built.
+    pub fn built(&self) -> Built {
+        Built
     }
 
     /// Returns the adapter's name, for people.

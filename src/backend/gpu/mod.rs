@@ -20,6 +20,6 @@ pub mod weights;
 
 pub use self::{
     activations::{Activations, Cache},
-    context::{Counters, Gpu},
+    context::{Built, Counters, Gpu},
     profile::Timing,
 };
