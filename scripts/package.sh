@@ -7,6 +7,7 @@ build_package() {
   find pkg/dist -mindepth 1 -maxdepth 1 ! -name wasm -exec rm -rf {} +
   cp -Rp www/lib/. pkg/dist/
   cp -p www/sw.js pkg/dist/
+  node scripts/strip_comments.mjs pkg/dist
   rm -rf pkg/types
   pkg/node_modules/.bin/tsc -p www/tsconfig.types.json >&2 ||
     fail "The JavaScript library's types do not check." "mend what tsc says above."
