@@ -28,7 +28,7 @@ pub struct BlockQ8 {
     pub q: [i8; BLOCK],
     /// Holds the scale.
     pub scale: f32,
-    /// Minus the sum of q, which a weight's offset or minimum multiplies.
+    /// Holds minus the sum of q, which a weight's offset or minimum multiplies.
     pub minus: i32,
     /// Holds minus the sums of the halves of q, for weights with a scale for each 16 columns.
     pub minus_halves: [i32; 2],
@@ -44,8 +44,8 @@ pub struct QuantizedActivations {
     coarse: Vec<BlockQ8>,
     /// Holds the second plane, of the same shape.
     fine: Vec<BlockQ8>,
-    /// The numbers of the blocks with an outlier in any token of the tile, ascending: `[tiles, cols
-    /// / 32]`, of which the first `counts` are set.
+    /// Holds the numbers of the blocks with an outlier in any token of the tile, ascending:
+    /// `[tiles, cols / 32]`, of which the first `counts` are set.
     outliers: Vec<u32>,
     /// Counts the such blocks of each tile.
     counts: Vec<u32>,
@@ -59,7 +59,7 @@ pub struct Tile<'a> {
     pub first: usize,
     /// Counts the tokens.
     pub tokens: usize,
-    /// The number of tokens that there is room for.
+    /// Counts the tokens that there is room for.
     pub width: usize,
     /// Holds the first plane `[cols / 32, width]`.
     pub coarse: &'a [BlockQ8],
