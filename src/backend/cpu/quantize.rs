@@ -34,7 +34,7 @@ pub struct BlockQ8 {
     pub minus_halves: [i32; 2],
 }
 
-/// Quantized activations `[tokens, cols]`: `x = coarse + fine`, where only blocks with outliers
+/// Holds quantized activations `[tokens, cols]`: `x = coarse + fine`, where only blocks with outliers
 /// have a `fine` that is not zero.
 #[derive(Default)]
 pub struct QuantizedActivations {
@@ -47,12 +47,13 @@ pub struct QuantizedActivations {
     /// Holds the numbers of the blocks with an outlier in any token of the tile, ascending:
     /// `[tiles, cols / 32]`, of which the first `counts` are set.
     outliers: Vec<u32>,
-    /// Counts the such blocks of each tile.
+    /// Counts these blocks in each tile.
     counts: Vec<u32>,
 }
 
-/// Holds the activations of up to [`TILE`] tokens. Of block `b` they are `coarse[b * width ..][..
-/// tokens]`, and then zeros up to the width.
+/// Holds the activations of up to [`TILE`] tokens.
+///
+/// Those of block `b` are `coarse[b * width ..][..tokens]`, and then come zeros up to the width.
 #[derive(Clone, Copy)]
 pub struct Tile<'a> {
     /// Holds the number of the first token.
