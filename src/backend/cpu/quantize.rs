@@ -34,8 +34,8 @@ pub struct BlockQ8 {
     pub minus_halves: [i32; 2],
 }
 
-/// Holds quantized activations `[tokens, cols]`: `x = coarse + fine`, where only blocks with outliers
-/// have a `fine` that is not zero.
+/// Holds quantized activations `[tokens, cols]`: `x = coarse + fine`, where only blocks with
+/// outliers have a `fine` that is not zero.
 #[derive(Default)]
 pub struct QuantizedActivations {
     tokens: usize,
