@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// The result of everything here that can fail.
+/// Stands for the result of everything that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error, which says what went wrong and what to do.
+/// Says what went wrong and what to do.
 ///
 /// ```
 /// use siskin::{Code, format::gguf::GgufReader};
@@ -18,7 +18,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Error {
     /// Holds the kind of error. A code never changes its meaning between releases.
     pub code: Code,
-    /// A sentence for people that says what went wrong and what to do.
+    /// Tells people what went wrong and what to do.
     pub message: String,
 }
 

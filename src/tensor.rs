@@ -2,17 +2,17 @@
 
 use crate::quant::DType;
 
-/// A matrix `[rows, cols]` as a backend keeps it; a vector has one row. The product `y = W x` takes
-/// `cols` inputs to `rows` outputs.
+/// Holds a matrix `[rows, cols]` as a backend keeps it; a vector has one row. The product `y = W x`
+/// takes `cols` inputs to `rows` outputs.
 #[derive(Debug)]
 pub struct Weight<Buf> {
-    /// The data type in the file; `buf` may be laid out otherwise.
+    /// Holds the data type in the file; `buf` may be laid out otherwise.
     pub dtype: DType,
     /// Counts the rows.
     pub rows: usize,
     /// Counts the columns.
     pub cols: usize,
-    /// The values, wherever and however the backend keeps them.
+    /// Holds the values, wherever and however the backend keeps them.
     pub buf: Buf,
 }
 

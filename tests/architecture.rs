@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Paths whose circles are not cut yet, and whose files and lines are not short yet.
+/// These paths still have circles, long files and long lines.
 const NOT_YET: &[&str] = &[
     "src/backend/gpu",
     "src/bin",
@@ -22,22 +22,22 @@ const NOT_YET: &[&str] = &[
     "tests/js",
     "tests/scripts",
 ];
-/// The modules in their order: each may use itself and those before it.
+/// Each module may use itself and those before it.
 const ORDER: &[&str] = &[
     "error", "host", "quant", "format", "tensor", "backend", "model", "text", "generate", "loader",
     "session", "web",
 ];
-/// The modules that `text` may use, for it stands beside the decoder and not upon it.
+/// The module `text` may use only these, for it stands beside the decoder and not upon it.
 const TEXT_USES: &[&str] = &["error", "format", "text"];
-/// The modules that do not know `text`: the decoder and what it stands on.
+/// These modules do not know `text`: the decoder and what it stands on.
 const NO_TEXT: &[&str] = &["error", "quant", "format", "tensor", "backend", "model"];
-/// The only modules that know which backends there are; the others are written for any backend.
+/// Only these modules know which backends there are; the others are written for any backend.
 const KNOW_THE_BACKENDS: &[&str] = &["backend", "session"];
-/// Modules that read bytes and text from outside.
+/// These modules read bytes and text from outside.
 const READ_INPUT: &[&str] = &["format", "loader", "web", "text"];
 /// A longer file has more than one subject: split it.
 const MAX_LINES: usize = 400;
-/// rustfmt's default width, and prettier's as it is set here.
+/// This is rustfmt's default width, and prettier's as it is set here.
 const MAX_COLUMNS: usize = 100;
 
 struct Source {

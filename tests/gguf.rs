@@ -80,7 +80,7 @@ fn small_file() -> Vec<u8> {
     small_writer().to_bytes()
 }
 
-/// A header written by hand, so that it may be wrong.
+/// Holds a header written by hand, so that it may be wrong.
 #[derive(Clone)]
 struct Raw(Vec<u8>);
 

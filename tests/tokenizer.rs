@@ -24,7 +24,7 @@ const LLAMA2: (&str, &str) = ("llama2", "ggml-vocab-llama-spm.gguf");
 #[derive(Deserialize)]
 struct Golden {
     text: String,
-    /// The ids with control tokens read as plain text.
+    /// Holds the ids with control tokens read as plain text.
     ids: Vec<u32>,
     /// Holds the ids with control tokens parsed.
     ids_special: Vec<u32>,

@@ -22,11 +22,11 @@ pub const GROUP_ROWS: usize = 8;
 /// Holds the dimensions of a model's activations.
 #[derive(Clone, Debug)]
 pub struct Dims {
-    /// The length of the embedding, which is that of the residual stream.
+    /// Holds the length of the embedding, which is that of the residual stream.
     pub embedding: usize,
     /// Counts the query heads.
     pub heads: usize,
-    /// The number of key-value heads, which query heads share (GQA).
+    /// Counts the key-value heads, which query heads share (GQA).
     pub kv_heads: usize,
     /// Holds the length of a head.
     pub head_dim: usize,
@@ -52,7 +52,8 @@ pub enum RopePairs {
 pub struct Rope {
     /// Says which elements form a pair.
     pub pairs: RopePairs,
-    /// The radians of each pair for one position, `[rotated dimensions / 2]`; scaling is folded in.
+    /// Holds the radians of each pair for one position, `[rotated dimensions / 2]`; scaling is
+    /// folded in.
     pub frequencies: Vec<f32>,
 }
 
@@ -63,7 +64,7 @@ pub enum Activation {
     Silu,
 }
 
-/// The weights of a layer that [`Backend::attention_input`] needs.
+/// Holds the weights of a layer that [`Backend::attention_input`] needs.
 pub struct AttentionInput<'a, Buf> {
     /// Holds the weight of the norm before attention.
     pub norm: &'a Weight<Buf>,
@@ -85,7 +86,7 @@ pub struct AttentionInput<'a, Buf> {
     pub eps: f32,
 }
 
-/// The weights of a layer that [`Backend::feed_forward`] needs.
+/// Holds the weights of a layer that [`Backend::feed_forward`] needs.
 pub struct FeedForward<'a, Buf> {
     /// Holds the weight of the norm before the network.
     pub norm: &'a Weight<Buf>,
@@ -115,12 +116,12 @@ pub fn tap_name(layer: Option<usize>, name: &str) -> String {
 
 /// Does the arithmetic of a decoder on one kind of device.
 pub trait Backend {
-    /// A weight's bytes, laid out as this backend's kernels take them.
+    /// Holds a weight's bytes, laid out as this backend's kernels take them.
     type Buf;
     /// Holds the KV cache: keys and values of every layer and position, f16.
     type Cache;
-    /// The activations of one step: the residual stream `x [tokens, embedding]` and what is derived
-    /// from it.
+    /// Holds the activations of one step: the residual stream `x [tokens, embedding]` and what is
+    /// derived from it.
     type Step;
 
     /// Allocates a weight.

@@ -2,18 +2,18 @@
 
 use crate::Result;
 
-/// The parameters by which logits are changed and filtered before a token is drawn;
+/// Holds the parameters by which logits are changed and filtered before a token is drawn;
 /// `generate::sampler` has the formulas.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplingParams {
-    /// The divisor of positive logits, and factor of negative ones, of tokens that were seen; 1
-    /// changes nothing.
+    /// Holds the divisor of positive logits, and factor of negative ones, of tokens that were seen;
+    /// 1 changes nothing.
     pub repetition_penalty: f32,
-    /// What is subtracted from a token's logit for each time it stands in the answer.
+    /// Holds what is subtracted from a token's logit for each time it stands in the answer.
     pub frequency_penalty: f32,
-    /// What is subtracted from the logit of a token that stands in the answer.
+    /// Holds what is subtracted from the logit of a token that stands in the answer.
     pub presence_penalty: f32,
-    /// The divisor of logits; at 0 the likeliest token is chosen.
+    /// Holds the divisor of logits; at 0 the likeliest token is chosen.
     pub temperature: f32,
     /// Only this number of the likeliest tokens may be chosen; 0 is all.
     pub top_k: u32,
@@ -57,14 +57,14 @@ pub struct SampledToken {
 /// Holds log probabilities: natural logarithms, before penalties, temperature and filters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logprobs {
-    /// The log probability of the token that was chosen.
+    /// Holds the log probability of the token that was chosen.
     pub chosen: f32,
     /// Holds the likeliest tokens with their log probabilities, the likeliest first.
     pub top: Vec<(u32, f32)>,
 }
 
-/// A set of tokens that may be chosen, in `vocab / 32` words, rounded up: bit i of word j is for
-/// token 32 j + i.
+/// Holds a set of tokens that may be chosen, in `vocab / 32` words, rounded up: bit i of word j is
+/// for token 32 j + i.
 pub type Mask = Vec<u32>;
 
 /// Chooses tokens one after another.

@@ -1,4 +1,4 @@
-//! Model files: [`gguf`] reads them, [`write`] makes them, and [`metadata`] holds the key-value
+//! Model files: [`gguf`] reads them, [`mod@write`] makes them, and [`metadata`] holds the key-value
 //! pairs that describe a model.
 
 pub mod gguf;

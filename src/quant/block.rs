@@ -1,4 +1,5 @@
-//! What all formats share: the traits of a block, and a block's weights as integers with scales.
+//! All formats share the traits of a block, and the form of a block's weights as integers with
+//! scales.
 
 /// Holds `LEN` weights as they lie in a file: plain bytes at any address, scales and packed
 /// integers.
@@ -9,13 +10,13 @@ pub trait Block<const LEN: usize>: bytemuck::Pod {
     fn scales_are_finite(&self) -> bool;
 }
 
-/// A block that `LEN` weights can be packed into.
+/// Packs `LEN` weights into a block.
 pub trait Quantize<const LEN: usize>: Block<LEN> {
     /// Packs to the nearest values, bit for bit as ggml's reference does.
     fn quantize(values: &[f32; LEN]) -> Self;
 }
 
-/// A block of `32 * GROUPS` weights that are integers times scales: every format but the floats.
+/// Holds `32 * GROUPS` weights that are integers times scales, as every format but the floats does.
 pub trait QuantizedBlock<const GROUPS: usize>: bytemuck::Pod {
     /// Unpacks the block's integers and scales, 32 weights an element of `out`.
     fn quants(&self, out: &mut [Quants; GROUPS]);
@@ -23,7 +24,7 @@ pub trait QuantizedBlock<const GROUPS: usize>: bytemuck::Pod {
     fn scales_are_finite(&self) -> bool;
 }
 
-/// 32 quantized weights as integers: weight i is `scale[i / 16] * q[i] - minimum[i / 16]`.
+/// Holds 32 quantized weights as integers: weight i is `scale[i / 16] * q[i] - minimum[i / 16]`.
 ///
 /// Every quantized format unpacks to this one form, so that a backend repacks them all alike.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,7 +33,7 @@ pub struct Quants {
     pub q: [i8; 32],
     /// Holds the scales of weights 0 to 15 and 16 to 31.
     pub scale: [f32; 2],
-    /// What is subtracted from weights 0 to 15 and 16 to 31; 0 in a symmetric format.
+    /// Holds what is subtracted from weights 0 to 15 and 16 to 31; 0 in a symmetric format.
     pub minimum: [f32; 2],
 }
 

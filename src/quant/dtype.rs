@@ -1,4 +1,4 @@
-//! The data types of tensors, and for each one what its block type says of the format.
+//! Each data type of tensors has the sizes and functions of a block type.
 
 use super::block::{Block, Quantize, QuantizedBlock, Quants};
 use super::floats::{BF16, F16, F32};
@@ -58,7 +58,7 @@ pub enum DType {
 }
 
 impl DType {
-    /// Every type that Siskin reads.
+    /// Lists every type that Siskin reads.
     pub const ALL: &[DType] = &[
         DType::F32,
         DType::F16,

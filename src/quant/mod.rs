@@ -1,4 +1,4 @@
-//! Block formats: how GGUF packs weights, one file a format.
+//! Block formats say how GGUF packs weights; each format has its own file.
 //!
 //! Bytes become f32 and come back, without SIMD and without a GPU. The loops are the plain ones,
 //! for what a fast kernel computes is checked against them. The formulas are ggml's

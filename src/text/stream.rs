@@ -13,7 +13,7 @@
 /// ```
 #[derive(Default)]
 pub struct Utf8Stream {
-    /// The bytes of the character that has begun: at most three between calls.
+    /// Holds the bytes of the character that has begun: at most three between calls.
     held: Vec<u8>,
 }
 

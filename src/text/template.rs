@@ -11,11 +11,11 @@ use minijinja::{Environment, ErrorKind, State, Value};
 use std::fmt;
 
 /// A rendering may cost this much: one for a step of the template, and one for 64 bytes that it
-/// multiplies. The limit is a thousand times what a long chat needs, and a template that loops or
+/// writes. The limit is a thousand times what a long chat needs, and a template that loops or
 /// doubles for ever ends within a second (`a_hostile_template_ends` in tests/template.rs).
 const FUEL: u64 = 1_000_000;
 
-/// A chat template in an environment like the one in which Hugging Face renders templates.
+/// Renders a chat template in an environment like that of Hugging Face.
 ///
 /// ```
 /// use siskin::text::template::ChatTemplate;

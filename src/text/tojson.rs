@@ -47,8 +47,8 @@ pub(super) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<St
 }
 
 struct Json<'a> {
-    /// The state that every value is paid for with, for lists within lists may name one value many
-    /// times.
+    /// Holds the state that every value is paid for with, for lists within lists may name one value
+    /// many times.
     state: &'a State<'a, 'a>,
     text: String,
     indent: Option<usize>,

@@ -15,7 +15,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const LAYERS: usize = 2;
 const KV_HEADS: usize = 2;
 
-/// A cache of which every layer is full, with the keys and values of its last layer.
+/// Holds a cache of which every layer is full, with the keys and values of its last layer.
 struct Case {
     head_dim: usize,
     heads: usize,

@@ -187,7 +187,7 @@ fn rotations_equal_plain_arithmetic() {
                     .enumerate()
                 {
                     let mut expected: Vec<f64> = before.iter().map(|&x| f64::from(x)).collect();
-                    // The error of each element's angle, which is an f32.
+                    // An angle is an f32, so that of each element has this error.
                     let mut blur = vec![0.0; head];
                     for (i, &frequency) in frequencies.iter().enumerate() {
                         let angle = (position + h / 3) as f64 * f64::from(frequency);
@@ -298,7 +298,7 @@ fn exponentials_are_close() {
     );
 }
 
-/// The operands of a kernel that runs every vector operation.
+/// Holds the operands of a kernel that runs every vector operation.
 struct Operations {
     bytes: [[u8; 16]; 2],
     /// Holds activations, of which the operations take four at a time.
@@ -336,7 +336,7 @@ impl Operations {
 }
 
 impl Kernel for &Operations {
-    /// The results: the operation's name, its lanes, and whether the last bit may differ.
+    /// Holds the results: the operation's name, its lanes, and whether the last bit may differ.
     type Output = Vec<(&'static str, [f32; 4], bool)>;
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Self::Output {

@@ -61,13 +61,13 @@ pub fn random_blocks(dtype: DType, weights: usize, random: &mut Random) -> Vec<u
     bytes
 }
 
-/// A matrix as a backend holds it, and as the plain loops read it.
+/// Holds a matrix as a backend has it, and as the plain loops read it.
 pub struct Matrix<Buf> {
     pub weight: Weight<Buf>,
     /// Holds the values `[rows, cols]` of `DType::dequantize`.
     pub values: Vec<f32>,
-    /// The sums `[rows, cols]` of the magnitudes of the two parts that each value is the difference
-    /// of.
+    /// Holds the sums `[rows, cols]` of the magnitudes of the two parts that each value is the
+    /// difference of.
     pub sizes: Vec<f32>,
 }
 

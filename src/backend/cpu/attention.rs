@@ -27,11 +27,11 @@ type Row = [u16; LANES];
 
 /// Holds the KV cache: keys and values of every position as f16, by layer and key-value head.
 pub struct Cache {
-    /// The keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one dimension of
-    /// neighbouring positions.
+    /// Holds the keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one
+    /// dimension of neighbouring positions.
     keys: Vec<Row>,
-    /// The values `[layers, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row is
-    /// neighbouring dimensions of one position.
+    /// Holds the values `[layers, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row
+    /// is neighbouring dimensions of one position.
     values: Vec<Row>,
     kv_heads: usize,
     head_dim: usize,
@@ -169,7 +169,7 @@ struct QuerySet<'a> {
     cache: &'a Cache,
     layer: usize,
     kv: usize,
-    /// The number of query heads that share the key-value head.
+    /// Counts the query heads that share the key-value head.
     group: usize,
     /// Holds the position of the first token.
     position: usize,

@@ -51,9 +51,9 @@ pub struct Step {
 /// Computes on the CPU.
 #[derive(Default)]
 pub struct Cpu {
-    /// The threads that share the work.
+    /// Holds the threads that share the work.
     pub pool: Pool,
-    /// The tensors that steps computed, by name, if they are to be kept.
+    /// Holds the tensors that steps computed, by name, if they are to be kept.
     pub taps: Option<Vec<(String, Vec<f32>)>>,
 }
 

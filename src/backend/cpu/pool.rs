@@ -26,7 +26,7 @@ const SPINS: u32 = 30_000;
 /// the others work to take.
 const CHUNKS: usize = 4;
 
-/// Threads that share work with the thread that has the pool.
+/// Holds threads that share work with the thread that has the pool.
 pub struct Pool {
     shared: Arc<Shared>,
     threads: usize,
@@ -40,11 +40,11 @@ pub struct WorkerSlot(Arc<Shared>);
 struct Shared {
     /// Counts the jobs given out, the pool's end included.
     generation: AtomicU32,
-    /// Whether the job may still be joined.
+    /// Says whether the job may still be joined.
     open: AtomicBool,
     /// Counts the workers inside the job.
     active: AtomicUsize,
-    /// The next item that nobody has taken.
+    /// Holds the next item that nobody has taken.
     next: AtomicUsize,
     job: UnsafeCell<Job>,
     closed: AtomicBool,

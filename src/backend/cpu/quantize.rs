@@ -28,14 +28,14 @@ pub struct BlockQ8 {
     pub q: [i8; BLOCK],
     /// Holds the scale.
     pub scale: f32,
-    /// Minus the sum of q, which a weight's offset or minimum multiplies.
+    /// Holds minus the sum of q, which a weight's offset or minimum multiplies.
     pub minus: i32,
     /// Holds minus the sums of the halves of q, for weights with a scale for each 16 columns.
     pub minus_halves: [i32; 2],
 }
 
-/// Quantized activations `[tokens, cols]`: `x = coarse + fine`, where only blocks with outliers
-/// have a `fine` that is not zero.
+/// Holds quantized activations `[tokens, cols]`: `x = coarse + fine`, where only blocks with
+/// outliers have a `fine` that is not zero.
 #[derive(Default)]
 pub struct QuantizedActivations {
     tokens: usize,
@@ -44,22 +44,23 @@ pub struct QuantizedActivations {
     coarse: Vec<BlockQ8>,
     /// Holds the second plane, of the same shape.
     fine: Vec<BlockQ8>,
-    /// The numbers of the blocks with an outlier in any token of the tile, ascending: `[tiles, cols
-    /// / 32]`, of which the first `counts` are set.
+    /// Holds the numbers of the blocks with an outlier in any token of the tile, ascending:
+    /// `[tiles, cols / 32]`, of which the first `counts` are set.
     outliers: Vec<u32>,
-    /// Counts the such blocks of each tile.
+    /// Counts these blocks in each tile.
     counts: Vec<u32>,
 }
 
-/// Holds the activations of up to [`TILE`] tokens. Of block `b` they are `coarse[b * width ..][..
-/// tokens]`, and then zeros up to the width.
+/// Holds the activations of up to [`TILE`] tokens.
+///
+/// Those of block `b` are `coarse[b * width ..][..tokens]`, and then come zeros up to the width.
 #[derive(Clone, Copy)]
 pub struct Tile<'a> {
     /// Holds the number of the first token.
     pub first: usize,
     /// Counts the tokens.
     pub tokens: usize,
-    /// The number of tokens that there is room for.
+    /// Counts the tokens that there is room for.
     pub width: usize,
     /// Holds the first plane `[cols / 32, width]`.
     pub coarse: &'a [BlockQ8],

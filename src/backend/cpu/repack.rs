@@ -32,20 +32,20 @@ use crate::{
 };
 use half::f16;
 
-/// Counts the columns of a block.
+/// A block has this number of columns, like a block of Q4_0.
 pub const BLOCK: usize = 32;
 
-/// Holds the size in bytes of a vector: four quants of each row of a group.
+/// A vector has this size in bytes: four quants of each row of a group.
 pub const VECTOR_BYTES: usize = 4 * GROUP_ROWS;
 
-/// The layout of a block, on which the kernels are specialized.
+/// Holds the layout of a block, on which the kernels are specialized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Counts the bits of a quant: 4, 5, 6 (unsigned) or 8 (signed).
     pub bits: u32,
-    /// Counts the scales (and of minimums) of a row's 32 columns: 1 or 2.
+    /// Counts the scales (and the minimums) of a row's 32 columns: 1 or 2.
     pub halves: usize,
-    /// Whether the format has minimums.
+    /// Says whether the format has minimums.
     pub minimum: bool,
 }
 

@@ -50,7 +50,7 @@ impl Weight<Buf> {
     }
 }
 
-/// The values of a weight whose type is a float.
+/// Holds the values of a weight whose type is a float.
 #[derive(Clone, Copy)]
 pub enum Floats<'a> {
     /// Holds values of type F32.

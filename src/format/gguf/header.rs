@@ -1,4 +1,4 @@
-//! The header of a GGUF file: what it holds, and what it must not claim.
+//! The header of a GGUF file says what the file holds, and is refused where it claims too much.
 
 use crate::format::{malformed, metadata::Metadata, quoted};
 use crate::quant::DType;
@@ -18,7 +18,7 @@ pub const MAX_NAME_BYTES: u64 = 65_535;
 pub const MAX_ALIGNMENT: u64 = 1 << 20;
 /// A tensor with more dimensions is refused: it is ggml's own limit.
 pub const MAX_DIMS: u32 = 4;
-/// The alignment that the format prescribes where a file names none.
+/// The format prescribes this alignment where a file names none.
 const DEFAULT_ALIGNMENT: u64 = 32;
 const ALIGNMENT_KEY: &str = "general.alignment";
 
@@ -29,14 +29,15 @@ pub struct Gguf {
     pub version: u32,
     /// Holds the key-value pairs.
     pub metadata: Metadata,
-    /// The tensors, in the order of their offsets; no two share a byte or a name.
+    /// Holds the tensors, in the order of their offsets; no two share a byte or a name.
     pub tensors: Vec<TensorInfo>,
-    /// The number of bytes that tensor offsets, counted from `data_offset`, are multiples of.
+    /// Holds the alignment in bytes: tensor offsets, counted from `data_offset`, are multiples of
+    /// it.
     pub alignment: u64,
-    /// The offset in the file at which the header, padding included, ends.
+    /// Holds the offset in the file at which the header, padding included, ends.
     pub data_offset: u64,
-    /// The file's least length in bytes: up to the end of the last tensor, or of the header where
-    /// there is no tensor.
+    /// Holds the file's least length in bytes: up to the end of the last tensor, or of the header
+    /// where there is no tensor.
     pub size_bytes: u64,
 }
 

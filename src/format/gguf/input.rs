@@ -12,7 +12,7 @@ use std::task::Poll;
 pub(super) struct Input {
     /// Holds the bytes that came last.
     piece: RefCell<Vec<u8>>,
-    /// The index in `piece` of the next byte to read.
+    /// Holds the index in `piece` of the next byte to read.
     at: Cell<usize>,
     taken_bytes: Cell<u64>,
     limit_bytes: u64,

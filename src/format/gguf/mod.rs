@@ -1,5 +1,4 @@
-//! GGUF, versions 2 and 3 (little-endian): what a model file holds, read from its header as it
-//! arrives.
+//! The header of a GGUF file (versions 2 and 3, little-endian) is read as it arrives.
 //!
 //! The format is described in `docs/gguf.md` of the ggml project. Nothing is believed before it is
 //! checked: counts and lengths are capped before memory is asked for, sums are checked, and tensors

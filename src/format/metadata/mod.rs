@@ -1,4 +1,4 @@
-//! Metadata: what a model file says of itself, as keys and typed values.
+//! Metadata is what a model file says of itself, as keys and typed values.
 
 mod value;
 

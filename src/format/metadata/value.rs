@@ -43,11 +43,12 @@ pub enum Array {
     String(StringArray),
 }
 
-/// Many strings end to end in one allocation, for a vocabulary has 150,000 short strings.
+/// Holds many strings end to end in one allocation, for a vocabulary has 150,000 short strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StringArray {
     text: Box<str>,
-    /// The offset in `text` at which each string ends; it begins where the string before it ends.
+    /// Holds the offset in `text` at which each string ends; it begins where the string before it
+    /// ends.
     ends: Box<[usize]>,
 }
 

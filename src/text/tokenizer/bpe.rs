@@ -19,15 +19,15 @@ struct Merge {
     result: u32,
 }
 
-/// The merges of a vocabulary, in 12 bytes for each merge and 4 bytes for each token.
+/// Holds the merges of a vocabulary, in 12 bytes for each merge and 4 bytes for each token.
 pub(super) struct Bpe {
     splitter: Splitter,
-    /// The token of each single byte, `NONE` where there is none.
+    /// Holds the token of each single byte, `NONE` where there is none.
     byte_ids: Box<[u32; 256]>,
-    /// The merges, ordered by left token, then by right token.
+    /// Holds the merges, ordered by left token, then by right token.
     merges: Vec<Merge>,
-    /// The index in `merges` at which those of each left token begin; one entry more than there are
-    /// tokens.
+    /// Holds the index in `merges` at which those of each left token begin; one entry more than
+    /// there are tokens.
     first_merge: Vec<u32>,
 }
 
@@ -126,19 +126,19 @@ impl Bpe {
     }
 }
 
-/// A piece of text while it is merged: a linked list of symbols, and a queue of the merges that can
-/// be made. The pieces of a text share one `Word`, for its memory.
+/// Holds a piece of text while it is merged: a linked list of symbols, and a queue of the merges
+/// that can be made. The pieces of a text share one `Word`, for its memory.
 #[derive(Default)]
 struct Word {
     symbols: Vec<Symbol>,
-    /// Merges that can be made, as (rank, position of the left symbol), the lowest first. An entry
-    /// goes stale when a neighbour merges first.
+    /// Holds merges that can be made, as (rank, position of the left symbol), the lowest first. An
+    /// entry goes stale when a neighbour merges first.
     queue: BinaryHeap<Reverse<(u32, u32)>>,
 }
 
 #[derive(Clone, Copy)]
 struct Symbol {
-    /// The token; `NONE` once the symbol has been merged into the one before it.
+    /// Holds the token; `NONE` once the symbol has been merged into the one before it.
     id: u32,
     previous: u32,
     next: u32,

@@ -35,7 +35,8 @@ const END_NAMES: [&str; 11] = [
     "<eos>",
 ];
 
-/// Is the tokenizer of one model: byte-level BPE (`gpt2`) or SentencePiece (`llama`).
+/// Turns text into token ids and back, as the tokenizer of one model does: byte-level BPE (`gpt2`)
+/// or SentencePiece (`llama`).
 ///
 /// ```
 /// use siskin::format::metadata::{Metadata, StringArray};
@@ -61,7 +62,7 @@ pub struct Tokenizer {
     bos: Option<u32>,
     eos: Option<u32>,
     add_bos: bool,
-    /// The ids of the tokens that end an answer, which are few.
+    /// Holds the ids of the tokens that end an answer, which are few.
     ends: Vec<u32>,
 }
 

@@ -7,7 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::format::quoted;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
-/// The pre-tokenizer that `tokenizer.ggml.pre` names.
+/// Cuts text as the pre-tokenizer does that `tokenizer.ggml.pre` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Splitter {
     /// Holds the expression `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+|

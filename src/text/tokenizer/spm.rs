@@ -15,9 +15,9 @@ const NONE: u32 = u32::MAX;
 /// Holds the scores of a vocabulary, by which neighbours join.
 pub(super) struct Spm {
     scores: Vec<f32>,
-    /// The token that stands for each byte of a character which is not in the vocabulary.
+    /// Holds the token that stands for each byte of a character which is not in the vocabulary.
     byte_ids: Vec<u32>,
-    /// Whether text gets a space in front at its start and after an added token.
+    /// Says whether text gets a space in front at its start and after an added token.
     pub add_space_prefix: bool,
 }
 
@@ -96,13 +96,13 @@ impl Spm {
 /// Covers a stretch of the text, in a linked list of symbols that covers the text.
 struct Symbol {
     start: u32,
-    /// The length in bytes; 0 once the symbol has been merged into the one before it.
+    /// Holds the length in bytes; 0 once the symbol has been merged into the one before it.
     len: u32,
     previous: u32,
     next: u32,
 }
 
-/// A text while it is merged.
+/// Holds a text while it is merged.
 struct Line<'a> {
     text: &'a [u8],
     symbols: Vec<Symbol>,

@@ -46,11 +46,12 @@ const EMPTY: u32 = u32::MAX;
 /// Holds the tokens by id. 150,000 tokens take about 3 MB, for none has a string of its own.
 pub(super) struct Vocab {
     arena: Vec<u8>,
-    /// The offset in the arena at which each token ends; it begins where the token before it ends.
+    /// Holds the offset in the arena at which each token ends; it begins where the token before it
+    /// ends.
     ends: Vec<u32>,
     kinds: Vec<Kind>,
-    /// A hash table with open addressing of the ids that text may become; its length is a power of
-    /// two.
+    /// Holds a hash table with open addressing of the ids that text may become; its length is a
+    /// power of two.
     slots: Vec<u32>,
     longest_bytes: usize,
 }

@@ -25,7 +25,7 @@ use operands::Output;
 use std::ops::Range;
 use tile::MatmulKernel;
 
-/// A product of one matrix: `y [tokens, rows]` is set to, or increased by, `w x`.
+/// Describes a product of one matrix: `y [tokens, rows]` is set to, or increased by, `w x`.
 pub struct Product<'a> {
     w: &'a Weight<Buf>,
     output: Output<'a>,

@@ -1,4 +1,4 @@
-//! The operands of a product: what it reads, and where its result goes.
+//! A product has operands: what it reads, and where its result goes.
 
 use crate::backend::{
     GROUP_ROWS,
@@ -11,7 +11,7 @@ pub struct Input<'a> {
     pub tokens: usize,
     /// Holds the activations `[tokens, cols]`.
     pub x: &'a [f32],
-    /// The same activations, quantized, if some weight of the products is a repacked matrix.
+    /// Holds the same activations, quantized, if some weight of the products is a repacked matrix.
     pub quantized: &'a QuantizedActivations,
 }
 
@@ -24,7 +24,7 @@ pub enum Store {
     Add,
 }
 
-/// The output of a product, `y [tokens, rows]`, of which each thread writes its own rows.
+/// Holds the output of a product, `y [tokens, rows]`, of which each thread writes its own rows.
 #[derive(Clone, Copy)]
 pub(super) struct Output<'a> {
     pub(super) y: SharedMut<'a, f32>,

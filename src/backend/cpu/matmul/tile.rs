@@ -24,7 +24,7 @@ use crate::backend::{
 use std::{cell::RefCell, hint::black_box, ops::Range};
 
 thread_local! {
-    /// The rows that a thread has unpacked. An element has 16 bytes, so that every vector is
+    /// Holds the rows that a thread has unpacked. An element has 16 bytes, so that every vector is
     /// aligned.
     static PANEL: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
 }

@@ -5,7 +5,8 @@ use crate::backend::cpu::{
     simd::{F16_MASK, Simd},
 };
 
-/// The masks by which a kernel cuts quants and scales out of a block, made once for all blocks.
+/// Holds the masks by which a kernel cuts quants and scales out of a block, made once for all
+/// blocks.
 pub(super) struct Masks<S: Simd> {
     quants: [S::Bytes; 5],
     pub(super) f16: S::Bytes,

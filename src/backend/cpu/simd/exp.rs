@@ -12,7 +12,7 @@ pub struct Exp<S: Simd> {
     log2_e: S::F32,
     rounder: S::F32,
     minus_rounder: S::F32,
-    /// Minus ln 2 in two parts, of which the first times a small integer is exact.
+    /// Holds minus ln 2 in two parts, of which the first times a small integer is exact.
     minus_ln_2: [S::F32; 2],
     coefficients: [S::F32; 7],
 }

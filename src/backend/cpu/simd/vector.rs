@@ -103,9 +103,9 @@ pub trait Simd: Copy {
     unsafe fn horizontal_sum(v: Self::F32) -> f32;
 }
 
-/// The bits of an f32 that an f16 can set, once its bits are moved to f32's places.
+/// Keeps the bits of an f32 that an f16 can set, once its bits are moved to f32's places.
 pub const F16_MASK: u32 = 0x8fff_e000;
 
-/// The number 1.5 * 2^23: another number added to it is rounded to the nearest integer, ties to
+/// This is 1.5 * 2^23: a number added to it is rounded to the nearest integer, ties to
 /// even, which the low bits then hold.
 pub const ROUNDER: f32 = 12_582_912.0;

@@ -8,8 +8,8 @@ use std::{arch::wasm32::*, hint::black_box};
 #[derive(Clone, Copy)]
 pub struct Wasm;
 
-/// Two vectors of sums, of which two lanes add up to a row where bytes were widened to i16: `low`
-/// has rows (0, 0, 1, 1) and `high` rows (2, 2, 3, 3).
+/// Holds two vectors of sums, of which two lanes add up to a row where bytes were widened to i16:
+/// `low` has rows (0, 0, 1, 1) and `high` rows (2, 2, 3, 3).
 #[derive(Clone, Copy)]
 pub struct Halves {
     low: v128,
