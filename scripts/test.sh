@@ -136,7 +136,7 @@ run_size_budgets() {
 }
 
 run_wasm_tests() {
-  [ ! -f tests/web.rs ] ||
+  [ ! -f tests/web/main.rs ] ||
     check "wasm tests in Chromium" "mend what is said above." \
       locked "wasm build" for_each_wasm wasm_tests
 }
@@ -261,7 +261,7 @@ one_test() {
     found=1
     need_rust
     mapfile -t sources < <(find tests -path "tests/$name.rs" -o -path "tests/$name/*.rs")
-    ! grep -q model_path "${sources[@]}" || models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
+    ! grep -qE "model_(path|header)" "${sources[@]}" || models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
     [ "$name" != gpu ] || need_vulkan
     check "$name" "mend what is said above." \
       native_cargo test --locked --test "$name" ${pattern:+"$pattern"}
@@ -283,7 +283,7 @@ one_test() {
     fail "No test of \"$1\" fits \"$pattern\"." "look at the names of the tests in its file."
 }
 
-# The name `web` means the suite wasm, which runs tests/web.rs.
+# The name `web` means the suite wasm, which runs tests/web/main.rs.
 [ "$*" != web ] || set -- wasm
 if [ $# -eq 0 ]; then
   everything

@@ -1,26 +1,38 @@
-//! The one error type: a stable code for programs, a sentence for people.
+//! The one error type has a stable code for programs and a sentence for people.
 
 use std::fmt;
 
+/// The result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong. `code` never changes its meaning between releases; `message` says what to do.
+/// An error, which says what went wrong and what to do.
+///
+/// ```
+/// use siskin::{Code, format::gguf::GgufReader};
+///
+/// let error = GgufReader::new().push(b"PK\x03\x04, a zip archive").unwrap_err();
+/// assert_eq!(error.code, Code::NotGguf);
+/// assert_eq!(error.code.as_str(), "not_gguf");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
+    /// Holds the kind of error. A code never changes its meaning between releases.
     pub code: Code,
+    /// A sentence for people that says what went wrong and what to do.
     pub message: String,
 }
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// Every way in which Siskin fails.
+        /// Names every way in which Siskin fails.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
+            /// Lists every code.
             pub const ALL: &[Code] = &[$(Code::$name,)*];
 
-            /// The name that JavaScript sees as `SiskinError.code`.
+            /// Returns the name that JavaScript sees as `SiskinError.code`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Code::$name => $text,)* }
             }
@@ -33,7 +45,7 @@ codes! {
     NotGguf = "not_gguf",
     /// An HTML page (an error page, a login form) came where a model was expected.
     HtmlNotModel = "html_not_model",
-    /// A GGUF version other than 2 or 3.
+    /// The file has a GGUF version other than 2 or 3.
     GgufVersion = "gguf_version",
     /// The file ended before its header or its tensors did.
     GgufTruncated = "gguf_truncated",
@@ -69,7 +81,7 @@ codes! {
     NotLoaded = "not_loaded",
     /// Memory ran out.
     OutOfMemory = "out_of_memory",
-    /// The model computed NaN: a broken file or a broken backend.
+    /// The model computed NaN: the file or the backend is broken.
     NotFinite = "not_finite",
     /// There is no usable graphics card: no adapter, or it gives no device.
     GpuUnavailable = "gpu_unavailable",
@@ -86,7 +98,7 @@ codes! {
 }
 
 impl Code {
-    /// Whether another device can go on where this one failed.
+    /// Returns whether another device can go on where this one failed.
     pub fn is_device(self) -> bool {
         matches!(
             self,
@@ -100,6 +112,7 @@ impl Code {
 }
 
 impl Error {
+    /// Makes an error of a code and a sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,

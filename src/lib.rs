@@ -1,6 +1,6 @@
-//! Siskin: small language models inside a browser tab.
+//! Siskin runs small language models inside a browser tab.
 //!
-//! A module uses only what stands to its left (`tests/architecture.rs` holds it so):
+//! A module uses only what stands to its left in this line (`tests/architecture.rs` holds it so):
 //!
 //! `error, host, quant, format -> tensor -> backend -> model -> generate -> loader, session -> web`
 //!

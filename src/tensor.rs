@@ -1,18 +1,27 @@
-//! Shapes and weights, wherever their bytes live.
+//! A weight has a shape, wherever its bytes live.
 
 use crate::quant::DType;
 
-/// A matrix `[rows, cols]` as a backend keeps it; a vector has one row.
-/// `y = W x` takes `cols` inputs to `rows` outputs. `dtype` is the type in the file; `buf` may be laid out otherwise.
+/// A matrix `[rows, cols]` as a backend keeps it; a vector has one row. The product `y = W x` takes
+/// `cols` inputs to `rows` outputs.
 #[derive(Debug)]
 pub struct Weight<Buf> {
+    /// The data type in the file; `buf` may be laid out otherwise.
     pub dtype: DType,
+    /// Counts the rows.
     pub rows: usize,
+    /// Counts the columns.
     pub cols: usize,
+    /// The values, wherever and however the backend keeps them.
     pub buf: Buf,
 }
 
-/// The root of the mean square of what differs, as a share of that of what is expected.
+/// Returns the relative root mean square error: the root mean square of the difference, divided by
+/// that of what is expected.
+///
+/// ```
+/// assert_eq!(siskin::tensor::difference(&[3.0, 4.5], &[3.0, 4.0]), 0.1);
+/// ```
 pub fn difference(found: &[f32], expected: &[f32]) -> f64 {
     let square = |x: f64| x * x;
     let differing: f64 = found

@@ -1,9 +1,6 @@
-//! The command line, as a shell runs it.
+//! Tests the command line, as a shell runs it.
 
-mod common {
-    pub mod alphabet;
-    pub mod chat_model;
-}
+mod support;
 
 use sha2::{Digest, Sha256};
 use std::{
@@ -22,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// What a run that goes well writes to standard output.
+/// Runs the program, which must succeed, and returns its standard output.
 fn answer(arguments: &[&str]) -> String {
     let output = siskin(arguments);
     assert!(
@@ -33,7 +30,8 @@ fn answer(arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// What a run that fails writes to standard error: one line that ends with the error's code.
+/// Runs the program, which must fail, and returns its standard error: one line that ends with the
+/// error's code.
 fn refusal(arguments: &[&str], code: &str) -> String {
     let output = siskin(arguments);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
@@ -84,11 +82,11 @@ fn inspect_tells_what_a_file_holds() {
     );
 }
 
-/// A model that can chat, in a file of its own.
+/// Writes a model that can chat into a file of its own.
 fn chatting_model(name: &str) -> String {
     let file = std::fs::read(fixture("models/qwen2-tiny.gguf")).expect("a fixture");
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, common::chat_model::chatting(&file)).expect("a writable folder");
+    std::fs::write(&path, support::chat_model::chatting(&file)).expect("a writable folder");
     path.display().to_string()
 }
 
@@ -191,7 +189,7 @@ fn sha256(bytes: &[u8]) -> String {
 #[test]
 fn shard_cuts_a_file_and_describes_the_pieces() {
     const CHUNK: usize = 8 << 20;
-    // What follows the last tensor goes along.
+    // Bytes after the last tensor are in the shards too.
     let mut file = std::fs::read(fixture("models/qwen2-tiny.gguf")).expect("a fixture");
     file.extend((file.len()..3 * CHUNK + 5).map(|i| (i * 7) as u8));
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shard");

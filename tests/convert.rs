@@ -1,4 +1,4 @@
-//! `siskin convert`, run as a person runs it.
+//! Tests `siskin convert`, run as a person runs it.
 
 use siskin::{
     backend::cpu::Cpu,
@@ -20,7 +20,7 @@ const TINY: &str = concat!(
     "/tests/fixtures/models/qwen2-tiny.gguf"
 );
 
-/// A folder of this test's own.
+/// Makes a folder for one test alone.
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("convert")
@@ -48,7 +48,7 @@ fn convert_well(from: &Path, to: &Path, dtype: &str) -> (Gguf, Vec<u8>) {
     read(to)
 }
 
-/// What the command says where it must fail.
+/// Runs the command, which must fail, and returns what it says.
 fn complaint(from: &Path, to: &Path, dtype: &str) -> String {
     let output = convert(from, to, dtype);
     assert!(!output.status.success(), "it should have failed");
@@ -80,7 +80,7 @@ fn quantized(dtype: DType, values: &[f32]) -> Vec<u8> {
     bytes
 }
 
-/// A file with these tensors of rising values.
+/// Writes a file with these tensors, whose values rise.
 fn write(path: &Path, tensors: &[(&str, DType, &[u64])]) {
     let mut metadata = Metadata::new();
     metadata.insert("general.architecture", "llama");

@@ -1,20 +1,22 @@
-//! Writing an answer: chunks, reuse of the cache, streaming, stopping, the context's limit. The model is a script.
+//! Tests how an answer is written: the chunks of the prompt, the reuse of the KV cache, streaming,
+//! stopping, the context's limit. The model follows a script.
 
-mod scripted;
+mod support;
 
 use proptest::prelude::*;
-use scripted::{Scripted, Words, block_on};
 use siskin::{
     Code, Result,
     generate::{
         STEP_TOKENS,
         event::{Event, FinishReason, Usage},
-        generator::{ContextOverflow, GenerateOptions, Generator},
+        generator::Generator,
+        options::{ContextOverflow, GenerateOptions},
         prefill_chunker::PrefillChunker,
         sampler::SamplingOptions,
         stop::StopStrings,
     },
 };
+use support::scripted::{Scripted, Words, block_on};
 
 fn order(prompt: Vec<u32>) -> GenerateOptions {
     GenerateOptions {
@@ -28,7 +30,7 @@ fn run(generator: &mut Generator<Scripted>, words: &Words) -> Result<Vec<Event>>
     std::iter::from_fn(|| block_on(generator.next(words)).transpose()).collect()
 }
 
-/// The answer to `options` and its last event.
+/// Returns the answer to `options` and its last event.
 fn answer(
     generator: &mut Generator<Scripted>,
     words: &Words,
@@ -80,7 +82,8 @@ fn log_probabilities_are_the_models_own() {
         )
         .unwrap();
     let events = run(&mut generator, &words).unwrap();
-    // The likeliest has 10, the others nothing; the bias that is on "a" is none of the model's.
+    // The most likely token has a logit of 10, the others have 0. The bias on "a" is not the
+    // model's and does not count.
     let others = f64::from(words.start());
     let logprob = events[0].logprob.clone().unwrap();
     assert_eq!(
@@ -197,7 +200,7 @@ fn a_conversation_reuses_what_the_cache_holds() {
     let mut generator = Generator::new(Scripted::new(&words, 64, "a|b|<end>|b|<end>|a|<end>"));
     let first = answer(&mut generator, &words, order(vec![5, 6, 7])).1;
     assert_eq!(first.usage.unwrap().cached_tokens, 0);
-    // The first prompt and "a", "b" are cached; the token that ended the turn never was evaluated.
+    // The first prompt, "a" and "b" are cached. The token that ended the turn never was evaluated.
     let second = answer(
         &mut generator,
         &words,
@@ -213,7 +216,7 @@ fn a_conversation_reuses_what_the_cache_holds() {
             cached_tokens: 5
         }
     );
-    // The same prompt again: all but its last token.
+    // The same prompt is cached but for its last token.
     let third = answer(
         &mut generator,
         &words,
@@ -221,7 +224,7 @@ fn a_conversation_reuses_what_the_cache_holds() {
     )
     .1;
     assert_eq!(third.usage.unwrap().cached_tokens, 7);
-    // The cache holds exactly what was said, in order.
+    // The cache holds exactly the tokens of the conversation, in order.
     assert_eq!(
         generator.decoder().cache(),
         [5, 6, 7, 0, 1, words.end(), 8, 9, 0]
@@ -255,24 +258,25 @@ fn a_long_prompt_is_evaluated_in_turns_of_at_most_100_ms() {
         let chunks = generator.decoder().chunks();
         assert!(done.is_sorted() && done.last().is_some_and(|&done| done < 3000));
         assert_eq!(chunks.iter().sum::<usize>(), 3001);
-        // The first chunk is sized before anything is known.
+        // The first chunk is sized before anything is measured, so it may take longer.
         let longest_ms = generator.decoder().longest_ms();
         assert!(
             longest_ms <= if ms_per_token > 100.0 { 200.0 } else { 100.0 },
             "{longest_ms} at {ms_per_token} ms a token"
         );
-        // Neither is it timid: once learnt, a block fills at least half of the time, or the step is the largest.
+        // The largest chunk makes a layer take at least half of the target time, or it is as large
+        // as a step can be.
         let longest = chunks.iter().max().copied().unwrap();
-        let block_ms = longest as f64 * ms_per_token / Scripted::BLOCKS as f64;
+        let layer_ms = longest as f64 * ms_per_token / Scripted::LAYERS as f64;
         assert!(
-            longest == STEP_TOKENS || block_ms >= 25.0,
+            longest == STEP_TOKENS || layer_ms >= 25.0,
             "{longest} tokens at {ms_per_token} ms"
         );
     }
 }
 
 #[test]
-fn pace_ignores_a_short_rest_and_slows_down_at_once() {
+fn chunks_ignore_a_short_rest_and_shrink_at_once() {
     let mut chunker = PrefillChunker::new(4);
     for _ in 0..5 {
         chunker.observe(chunker.tokens(), 0.0);
@@ -311,7 +315,8 @@ fn stop_in_the_middle_of_the_prompt_keeps_what_was_evaluated() {
     let clock = decoder.clock();
     let mut generator = Generator::with_clock(decoder, Box::new(move || clock.get()));
     generator.start(order(vec![5; 40]), &words).unwrap();
-    // 16 tokens take 160 ms, 50 of them a turn: after the fifth turn they are cached, and of the next 24 a part is done.
+    // A call spends 50 ms and a layer that is being computed is finished. The first 16 tokens take
+    // 160 ms: they are cached within the third call. Two more calls do a part of the next 24.
     let done: Vec<usize> = (0..5)
         .map(|_| {
             block_on(generator.next(&words))
@@ -391,7 +396,7 @@ fn wrong_orders_are_refused() {
     assert_eq!(
         refused(GenerateOptions {
             context_overflow: ContextOverflow::Slide,
-            head_tokens: 8,
+            keep_tokens: 8,
             ..order(vec![1; 9])
         }),
         Code::ContextFull
@@ -410,7 +415,7 @@ fn a_failing_step_ends_the_answer_and_the_next_works() {
         Code::NotFinite
     );
     assert_eq!(block_on(generator.next(&words)).unwrap(), None);
-    // What the failing step appended to the cache is gone from it.
+    // The cache no longer holds what the failing step appended.
     assert_eq!(generator.decoder().cache(), [5, 6]);
     assert_eq!(
         answer(&mut generator, &words, order(vec![5, 6, 0, 7])).0,
@@ -439,7 +444,7 @@ fn a_sliding_context_keeps_the_head_and_goes_on() {
     let mut generator = Generator::with_clock(decoder, Box::new(move || clock.get()));
     let sliding = GenerateOptions {
         context_overflow: ContextOverflow::Slide,
-        head_tokens: 2,
+        keep_tokens: 2,
         ..order(vec![8, 9, 5, 5, 5, 5])
     };
     generator.start(sliding, &words).unwrap();
@@ -450,7 +455,8 @@ fn a_sliding_context_keeps_the_head_and_goes_on() {
         events.last().unwrap().finish_reason,
         Some(FinishReason::Stop)
     );
-    // After ten tokens the context is full: the head and the newest seven stay, which are evaluated again in chunks.
+    // The context is full after ten tokens. The first two stay with the newest seven, which are
+    // evaluated again in chunks.
     assert!(events.iter().skip(2).any(|event| event.prefill.is_some()));
     assert_eq!(
         generator.decoder().cache()[..9],
@@ -464,11 +470,12 @@ fn sliding_cuts_where_a_turn_ends() {
     let words = Words::new(&["a"]);
     let end = words.end();
     let mut generator = Generator::new(Scripted::new(&words, 16, "a|<end>"));
-    // Eighteen tokens for a context of 16: the head and the newest 7 would stay, but one of those still belongs to an older turn.
+    // The prompt has 18 tokens for a context of 16. The first two and the newest seven would stay,
+    // but one of these seven belongs to an older turn.
     let prompt = vec![8, 9, 5, 5, 5, 5, 5, 5, 5, 5, 5, end, 6, 6, 6, 6, 6, 6];
     let sliding = GenerateOptions {
         context_overflow: ContextOverflow::Slide,
-        head_tokens: 2,
+        keep_tokens: 2,
         ..order(prompt)
     };
     let last = answer(&mut generator, &words, sliding).1;
@@ -479,7 +486,8 @@ fn sliding_cuts_where_a_turn_ends() {
 #[test]
 fn the_repetition_penalty_sees_the_prompt() {
     let words = Words::new(&["a", "b"]);
-    // The script's logit for its token is 10, for every other 0; a bias of 9 makes "b" second, and the penalty for "a" makes it first.
+    // The script's token has a logit of 10, every other has 0. A bias of 9 makes "b" the second,
+    // and the penalty for "a" makes it the first.
     let sampling = SamplingOptions {
         repetition_penalty: 2.0,
         logit_bias: [(1, 9.0)].into(),
@@ -501,9 +509,13 @@ fn the_repetition_penalty_sees_the_prompt() {
 }
 
 proptest! {
-    /// However the text is cut, what is released is the text up to the first stop string, and that is all.
+    /// The released text is the one up to the first stop string, wherever the text is cut.
     #[test]
-    fn stop_strings_do_not_depend_on_the_cuts(text in "[abé]{0,40}", cuts in prop::collection::vec(1usize..6, 0..40), stops in prop::collection::vec("[abé]{1,5}", 0..4)) {
+    fn stop_strings_do_not_depend_on_the_cuts(
+        text in "[abé]{0,40}",
+        cuts in prop::collection::vec(1usize..6, 0..40),
+        stops in prop::collection::vec("[abé]{1,5}", 0..4),
+    ) {
         let mut watcher = StopStrings::new(stops.clone()).unwrap();
         let mut chars = text.chars();
         let mut shown = String::new();
@@ -520,7 +532,10 @@ proptest! {
         if !stopped {
             shown.push_str(&watcher.finish());
         }
-        let first_to_end = stops.iter().filter_map(|stop| text.find(stop.as_str()).map(|start| (start + stop.len(), start))).min();
+        let first_to_end = stops
+            .iter()
+            .filter_map(|stop| text.find(stop.as_str()).map(|start| (start + stop.len(), start)))
+            .min();
         prop_assert_eq!(stopped, first_to_end.is_some());
         prop_assert_eq!(shown, &text[..first_to_end.map_or(text.len(), |(_, start)| start)]);
     }

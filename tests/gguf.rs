@@ -1,4 +1,5 @@
-//! The GGUF parser and writer: round trips, chunks of any size, and everything that a file can lie about.
+//! These tests hold the GGUF parser and writer: round trips, chunks of any size, and everything
+//! that a file can lie about.
 
 use proptest::prelude::*;
 use siskin::format::gguf::{Gguf, GgufReader};
@@ -7,7 +8,8 @@ use siskin::format::write::GgufWriter;
 use siskin::quant::DType;
 use siskin::{Code, Result};
 
-/// Reads a file in chunks of `chunk_bytes`; the header, and how many bytes were consumed when it was complete.
+/// Reads a file in chunks of `chunk_bytes`; returns the header and the number of bytes that were
+/// consumed when it was complete.
 fn read_chunked(file: &[u8], chunk_bytes: usize) -> Result<(Gguf, u64)> {
     let mut reader = GgufReader::new();
     let mut found = None;
@@ -29,7 +31,7 @@ fn code(file: &[u8]) -> Option<Code> {
     read(file).err().map(|error| error.code)
 }
 
-/// A value of every type and two tensors.
+/// Makes a writer of a file with a value of every type and two tensors.
 fn small_writer() -> GgufWriter<'static> {
     let mut metadata = Metadata::new();
     metadata.insert("general.architecture", "llama");
@@ -223,7 +225,8 @@ fn a_header_longer_than_a_piece_is_read() {
     }
 }
 
-/// tests/fixtures/make_gguf.py wrote it with the `gguf` Python package: a witness that is not our own writer.
+/// The file was written by tests/fixtures/make_gguf.py with the `gguf` Python package: a witness
+/// that is not Siskin's own writer.
 #[test]
 fn a_file_of_another_writer_is_read() {
     let file = include_bytes!("fixtures/small.gguf");
@@ -423,7 +426,7 @@ fn tensors_beyond_u64_are_refused() {
         Raw::new(1, 0).tensor("t", &[8], 0, aligned_end).code(),
         Some(Code::GgufMalformed)
     );
-    // The header is 57 bytes long, so data begin at 64.
+    // The header is 57 bytes long, so the data begin at 64.
     assert_eq!(
         Raw::new(1, 0).tensor("t", &[8], 0, aligned_end - 64).code(),
         Some(Code::GgufMalformed)
@@ -628,7 +631,7 @@ fn the_writer_refuses_what_the_reader_would() {
     );
 }
 
-/// One change to a file: the bytes from a place on are replaced, and the rest may be cut off.
+/// Makes a change to a file: the bytes from a place on are replaced, and the rest may be cut off.
 fn mutation() -> impl Strategy<Value = (prop::sample::Index, Vec<u8>, bool)> {
     let hard = prop::sample::select(vec![0, 1, 0x7f, 0x80, 0xff]);
     (
@@ -639,7 +642,11 @@ fn mutation() -> impl Strategy<Value = (prop::sample::Index, Vec<u8>, bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 3000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn mutated_files_never_panic_and_chunks_never_matter(
@@ -655,7 +662,7 @@ proptest! {
                 file.truncate(end);
             }
         }
-        // By their text, for a mutated float may be NaN, which does not equal itself.
+        // The texts are compared, for a mutated float may be NaN, which does not equal itself.
         let whole = format!("{:?}", read_chunked(&file, usize::MAX));
         prop_assert_eq!(&whole, &format!("{:?}", read_chunked(&file, chunk_bytes)));
         prop_assert_eq!(&whole, &format!("{:?}", read_chunked(&file, 1)));

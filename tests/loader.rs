@@ -1,17 +1,8 @@
-//! Loading: bytes in pieces of any size give one model, and each thing that is wrong with a file has its own code and sentence.
+//! Tests the loader: pieces of any size give the same model, and each defect of a file has its own
+//! code and sentence.
 
-mod common {
-    pub mod alphabet;
-    pub mod model_file;
-    pub mod random;
-    pub mod sentence;
-}
+mod support;
 
-use common::{
-    model_file::{ModelFile, TRAINED_CONTEXT, Tensor, VOCAB, WIDTH, dims_at, patch},
-    random::Random,
-    sentence::assert_sentence,
-};
 use siskin::{
     Code, Error,
     backend::cpu::Cpu,
@@ -19,6 +10,11 @@ use siskin::{
     loader::{Loaded, Loader, Options},
     model::Model,
     quant::DType,
+};
+use support::{
+    model_file::{ModelFile, TRAINED_CONTEXT, Tensor, VOCAB, WIDTH, dims_at, patch},
+    random::Random,
+    sentence::assert_sentence,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -43,7 +39,7 @@ fn load(file: &[u8]) -> Result<Loaded<Model<Cpu>>, Error> {
     load_with(file, 1000, Options::default())
 }
 
-/// That loading fails so, with a sentence that holds `says`.
+/// Asserts that loading fails with `code` and a sentence that holds `says`.
 fn refused(file: &[u8], code: Code, says: &str) {
     let error = load(file).err().unwrap_or_else(|| panic!("{says}: loaded"));
     assert_eq!(error.code, code, "{says}: {error}");
@@ -79,7 +75,7 @@ fn pieces_of_any_size_give_the_same_model() {
 }
 
 #[test]
-fn order_strangers_and_trailing_bytes_do_not_matter() {
+fn order_unknowns_and_trailing_bytes_do_not_matter() {
     let file = ModelFile::small(DType::Q8_0);
     let expected = logits(load(&file.to_bytes()).expect("a model"));
     let mut other = ModelFile::small(DType::Q8_0);
@@ -89,7 +85,7 @@ fn order_strangers_and_trailing_bytes_do_not_matter() {
         other.tensors.insert(
             at,
             Tensor::random(
-                &format!("stranger.{at}"),
+                &format!("unknown.{at}"),
                 DType::Q4_0,
                 &[32, 7, 2],
                 &mut random,
@@ -99,7 +95,7 @@ fn order_strangers_and_trailing_bytes_do_not_matter() {
     let mut bytes = other.to_bytes();
     bytes.extend([0xff; 5000]);
     assert_eq!(logits(load(&bytes).expect("a model")), expected);
-    // A stranger at the end need not be there at all.
+    // An unknown tensor at the end of the file may be missing.
     let end = header(&bytes).tensors.last().expect("a tensor").offset;
     assert_eq!(
         logits(load(&bytes[..end as usize]).expect("a model")),
@@ -108,18 +104,18 @@ fn order_strangers_and_trailing_bytes_do_not_matter() {
 }
 
 #[test]
-fn facts_are_the_files() {
+fn file_info_is_what_the_file_says() {
     let loaded = load(&ModelFile::small(DType::Q8_0).to_bytes()).expect("a model");
     assert_eq!(
         (
-            loaded.facts.name.as_str(),
-            loaded.facts.architecture.as_str(),
-            loaded.facts.file_type
+            loaded.file.name.as_str(),
+            loaded.file.architecture.as_str(),
+            loaded.file.file_type
         ),
         ("Small", "llama", "Q8_0")
     );
     assert_eq!(
-        loaded.facts.parameter_count,
+        loaded.file.parameter_count,
         32 + 3 * WIDTH + WIDTH * (5 * WIDTH + 2 * 64 + 2 * VOCAB)
     );
     assert_eq!(loaded.model.context_tokens(), TRAINED_CONTEXT as usize);
@@ -164,7 +160,7 @@ fn every_tensor_is_needed_in_its_shape() {
 
 #[test]
 fn numbers_that_are_not_finite_are_refused_in_every_format() {
-    // Where each format's block has its scale and minimum.
+    // These are the bytes at which a block of each format has its scale and minimum.
     let scales: [(DType, &[usize]); 13] = [
         (DType::F32, &[2]),
         (DType::F16, &[0]),
@@ -202,7 +198,7 @@ fn numbers_that_are_not_finite_are_refused_in_every_format() {
                 [0x7e00, 0xfc00]
             };
             for bits in [nan, infinity] {
-                // A block in the middle, and the last one.
+                // The defect is in a block in the middle, then in the last one.
                 for block in [
                     bytes / dtype.block_bytes() / 2,
                     bytes / dtype.block_bytes() - 1,
@@ -440,15 +436,16 @@ fn other_files_are_told_apart() {
 
 #[test]
 fn tensors_too_large_to_count_are_refused_or_ignored() {
-    // A vocabulary beyond belief. The embedding lies last, so that nothing overlaps.
+    // The vocabulary is too large for any model. The token embeddings are last in the file, so that
+    // no tensors overlap.
     let mut file = ModelFile::small(DType::Q8_0).to_bytes();
     let at = dims_at(&file, "token_embd.weight");
     patch(&mut file, at + 8, &(1_u64 << 40).to_le_bytes());
     refused(&file, Code::Metadata, "vocabulary");
 
-    // Two strangers of 2^63 weights each: their sum is beyond a u64, and nobody needs them.
+    // Two unknown tensors have 2^63 weights each, whose sum does not fit in a u64.
     let mut model = ModelFile::small(DType::Q8_0);
-    for name in ["stranger.0", "stranger.1"] {
+    for name in ["unknown.0", "unknown.1"] {
         model.tensors.push(Tensor {
             name: name.to_owned(),
             dtype: DType::Q2K,
@@ -457,17 +454,14 @@ fn tensors_too_large_to_count_are_refused_or_ignored() {
         });
     }
     let mut file = model.to_bytes();
-    let first = dims_at(&file, "stranger.0");
+    let first = dims_at(&file, "unknown.0");
     let first_offset = u64::from_le_bytes(file[first + 12..][..8].try_into().expect("8 bytes"));
-    let second = dims_at(&file, "stranger.1");
+    let second = dims_at(&file, "unknown.1");
     patch(&mut file, first, &(1_u64 << 63).to_le_bytes());
     patch(&mut file, second, &(1_u64 << 63).to_le_bytes());
     let second_offset = (first_offset + (1 << 63) / 256 * 84).next_multiple_of(32);
     patch(&mut file, second + 12, &second_offset.to_le_bytes());
-    assert_eq!(
-        load(&file).expect("a model").facts.parameter_count,
-        u64::MAX
-    );
+    assert_eq!(load(&file).expect("a model").file.parameter_count, u64::MAX);
 }
 
 #[test]

@@ -1,9 +1,6 @@
-//! Prompts: only the template writes control tokens, and all other text is encoded as ever.
+//! In a prompt only the template writes control tokens, and all other text is encoded as ever.
 
-mod common {
-    pub mod model_header;
-    pub mod model_path;
-}
+mod support;
 
 use serde_json::{Value, json};
 use siskin::Code;
@@ -11,7 +8,7 @@ use siskin::text::prompt::chat_tokens;
 use siskin::text::template::ChatTemplate;
 use siskin::text::tokenizer::{Special, Tokenizer};
 
-/// Models with their template's name among the goldens.
+/// Holds the models, each with the name of its template among the goldens.
 const MODELS: [(&str, &str); 4] = [
     ("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "qwen2.5"),
     ("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2"),
@@ -26,7 +23,7 @@ fn goldens() -> Value {
 fn each_model(test: impl Fn(&str, &Tokenizer, &ChatTemplate)) {
     let goldens = goldens();
     for (model, name) in MODELS {
-        let Some(gguf) = common::model_header::model_header(model) else {
+        let Some(gguf) = support::model_header::model_header(model) else {
             continue;
         };
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata).expect("a supported vocabulary");

@@ -1,4 +1,5 @@
-//! Block formats against what the `gguf` Python package computes, bit for bit (tests/fixtures/make_quant.py).
+//! Block formats are compared, bit for bit, with what the `gguf` Python package computes
+//! (tests/fixtures/make_quant.py).
 
 use serde_json::Value;
 use siskin::quant::DType;
@@ -103,7 +104,7 @@ fn sizes_and_numbers() {
 
 #[test]
 fn scales_that_are_not_finite_are_seen() {
-    // Where the half floats of a format lie in its block, in bytes.
+    // Holds the offsets in bytes of the f16 scales and minimums in a format's block.
     let scales: [(DType, &[usize]); 10] = [
         (DType::Q4_0, &[0]),
         (DType::Q4_1, &[0, 2]),
@@ -119,7 +120,7 @@ fn scales_that_are_not_finite_are_seen() {
     for (dtype, offsets) in scales {
         for &offset in offsets {
             for broken in [0x7c00_u16, 0xfc00, 0x7e01] {
-                // Any bits are fine outside the scales; the second of two blocks is the broken one.
+                // Outside the scales any bits are fine. The second of two blocks is the broken one.
                 let mut blocks = vec![0x7b; 2 * dtype.block_bytes()];
                 assert!(dtype.scales_are_finite(&blocks), "{}", dtype.name());
                 let at = dtype.block_bytes() + offset;

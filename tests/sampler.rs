@@ -1,4 +1,4 @@
-//! Choosing a token: each filter on logits made by hand, seeds, and a slow oracle.
+//! Tests the sampler: each filter on logits made by hand, seeds, and a slow oracle.
 
 use proptest::prelude::*;
 use siskin::{
@@ -10,7 +10,7 @@ use siskin::{
 };
 use std::collections::BTreeMap;
 
-/// No filter, no penalty: the plain softmax.
+/// Returns the options of the plain softmax: no filter, no penalty.
 fn plain() -> SamplingOptions {
     SamplingOptions {
         temperature: 1.0,
@@ -31,7 +31,7 @@ fn tokens(candidates: &[Candidate]) -> Vec<u32> {
     candidates.iter().map(|candidate| candidate.token).collect()
 }
 
-/// Logits whose softmax is `probabilities`.
+/// Returns logits whose softmax is `probabilities`.
 fn logits(probabilities: &[f32]) -> Vec<f32> {
     probabilities.iter().map(|p| p.ln() + 3.0).collect()
 }
@@ -256,7 +256,7 @@ fn draws_follow_the_probabilities() {
         counts[sampler.sample(&mut logits(&probabilities)).unwrap() as usize] += 1;
     }
     for (count, probability) in counts.iter().zip(probabilities) {
-        // Five standard deviations of 20,000 draws stay below 0.018.
+        // Five standard deviations of 20,000 draws are below 0.018.
         assert!(
             (*count as f32 / 20_000.0 - probability).abs() < 0.018,
             "{counts:?}"
@@ -380,7 +380,7 @@ fn options_out_of_range_are_named() {
     }
 }
 
-/// The same filters the slow way: sort everything, then cut.
+/// Filters the slow way: sorts all tokens, then cuts.
 fn oracle(options: &SamplingOptions, logits: &[f32]) -> Vec<u32> {
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
     order.sort_by(|&a, &b| {
@@ -413,17 +413,30 @@ fn oracle(options: &SamplingOptions, logits: &[f32]) -> Vec<u32> {
 proptest! {
     #[test]
     fn filters_agree_with_a_full_sort(
-        logits in prop::collection::vec(prop_oneof![9 => -20.0f32..20.0, 1 => Just(3.0f32)], 1..1500),
+        logits in prop::collection::vec(
+            prop_oneof![9 => -20.0f32..20.0, 1 => Just(3.0f32)],
+            1..1500,
+        ),
         temperature in 0.05f32..2.0,
         top_k in prop_oneof![Just(0u32), 1u32..300],
         top_p in prop_oneof![Just(1.0f32), 0.0f32..1.0],
         min_p in prop_oneof![Just(0.0f32), 0.0f32..1.0],
         seed: u64,
     ) {
-        let options = SamplingOptions { temperature, top_k, top_p, min_p, seed: Some(seed), ..SamplingOptions::default() };
+        let options = SamplingOptions {
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            seed: Some(seed),
+            ..SamplingOptions::default()
+        };
         let mut sampler = Sampler::new(options.clone(), logits.len()).unwrap();
         let candidates = sampler.distribution(&mut logits.clone()).unwrap().to_vec();
-        let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.probability)).sum();
+        let total: f64 = candidates
+            .iter()
+            .map(|candidate| f64::from(candidate.probability))
+            .sum();
         prop_assert!((total - 1.0).abs() < 1e-4, "sum {}", total);
         let mut kept = tokens(&candidates);
         let chosen = sampler.sample(&mut logits.clone()).unwrap();
@@ -431,8 +444,16 @@ proptest! {
         kept.sort_unstable();
         let mut expected = oracle(&options, &logits);
         expected.sort_unstable();
-        // Sums taken in another order may round to the other side of the nucleus's border.
-        let differing = kept.iter().filter(|token| !expected.contains(token)).count() + expected.iter().filter(|token| !kept.contains(token)).count();
-        prop_assert!(differing <= usize::from(top_p < 1.0), "{} differ: {:?} and {:?}", differing, kept, expected);
+        // A sum in another order may round to the other side of the border of `top_p`.
+        let missing = expected.iter().filter(|token| !kept.contains(token));
+        let wrong = kept.iter().filter(|token| !expected.contains(token));
+        let differing = wrong.count() + missing.count();
+        prop_assert!(
+            differing <= usize::from(top_p < 1.0),
+            "{} differ: {:?} and {:?}",
+            differing,
+            kept,
+            expected
+        );
     }
 }

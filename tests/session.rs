@@ -1,9 +1,9 @@
-//! A chat: requests in OpenAI's shape, turns that reuse the cache, errors that leave everything intact. The model is a script, its
-//! vocabulary the 256 bytes and three control tokens.
+//! Tests a chat: requests in OpenAI's shape, turns that reuse the cache, errors that leave
+//! everything intact. The model follows a script. Its vocabulary is the 256 bytes and three control
+//! tokens.
 
-mod scripted;
+mod support;
 
-use scripted::{Scripted, block_on};
 use serde_json::{Value, json};
 use siskin::{
     Code,
@@ -11,7 +11,7 @@ use siskin::{
     generate::{
         Decoder,
         event::{Event, FinishReason, Usage},
-        generator::ContextOverflow,
+        options::ContextOverflow,
         sampler::SamplingOptions,
     },
     session::{Session, request::ChatRequest},
@@ -20,23 +20,22 @@ use siskin::{
         tokenizer::{Special, Tokenizer},
     },
 };
+use support::{
+    alphabet::visible,
+    scripted::{Scripted, block_on},
+};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const START: u32 = 256;
 const END: u32 = 257;
 const BOS: u32 = 258;
-const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}\
+const CHATML: &str = "{% for message in messages %}\
+                      {{ '<|im_start|>' + message.role + '\\n' + message.content }}\
+                      {{ '<|im_end|>\\n' }}{% endfor %}\
                       {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 fn tokenizer(add_bos: bool) -> Tokenizer {
-    // GPT-2's alphabet: every byte is a visible character.
-    let visible = |byte: u8| match byte {
-        0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => char::from(byte),
-        0x00..=0x20 => char::from_u32(0x100 + u32::from(byte)).unwrap(),
-        0x7f..=0xa0 => char::from_u32(0x121 + u32::from(byte - 0x7f)).unwrap(),
-        0xad => '\u{143}',
-    };
     let names = (0..=255).map(|byte| visible(byte).to_string());
     let controls = ["<|im_start|>", "<|im_end|>", "<|bos|>"].map(str::to_owned);
     let mut metadata = Metadata::new();
@@ -64,7 +63,7 @@ fn decoder(context_tokens: usize, answers: &[&str]) -> Scripted {
     Scripted::with_vocab_size(259, context_tokens, &script)
 }
 
-/// A session whose model gives these answers.
+/// Makes a session whose model gives these answers.
 fn session(context_tokens: usize, answers: &[&str]) -> Session<Scripted> {
     Session::new(
         decoder(context_tokens, answers),
@@ -91,7 +90,7 @@ fn answer(session: &mut Session<Scripted>, request: ChatRequest) -> (String, Usa
     (text, last.usage.unwrap())
 }
 
-/// What the model has read and written, control tokens as text.
+/// Returns what the model has read and written, with control tokens as text.
 fn transcript(session: &Session<Scripted>) -> String {
     session.detokenize(session.decoder().cache()).unwrap()
 }
@@ -133,11 +132,12 @@ fn turns_reuse_the_cache() {
         json!({"role": "user", "content": "Go"}),
     ]);
     let (_, second) = answer(&mut session, chat(json!(messages)));
-    // All that was read and written before, but for the end of the turn, which the model need not read.
+    // All that was read and written before is cached, but for the end-of-turn token, which the
+    // model did not have to read.
     assert_eq!(second.cached_tokens, first.prompt_tokens + "Hello".len());
     let (_, again) = answer(&mut session, chat(json!(messages)));
     assert_eq!(again.cached_tokens, again.prompt_tokens - 1);
-    // The second turn alone was evaluated: each token of the conversation went through the model once, and the last of the prompt again.
+    // Each token of the conversation was evaluated once, and the last one of the prompt again.
     let evaluated: usize = session.decoder().chunks().iter().sum();
     assert_eq!(
         evaluated,
@@ -362,8 +362,10 @@ fn text_becomes_tokens_and_comes_back() {
 #[test]
 fn a_request_takes_openais_names() {
     let request = ChatRequest::from_json(
-        r#"{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "temperature": 0.5, "top_k": 3, "top_p": 0.9, "min_p": 0.1,
-            "repetition_penalty": 1.1, "frequency_penalty": 0.2, "presence_penalty": 0.3, "logit_bias": {"7": -100}, "allowed_token_ids": [7, 9], "seed": -1, "logprobs": true, "top_logprobs": 4,
+        r#"{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5,
+            "temperature": 0.5, "top_k": 3, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.1,
+            "frequency_penalty": 0.2, "presence_penalty": 0.3, "logit_bias": {"7": -100},
+            "allowed_token_ids": [7, 9], "seed": -1, "logprobs": true, "top_logprobs": 4,
             "stop": ["a", "b"], "context_overflow": "slide", "tools": []}"#,
     )
     .unwrap();
@@ -403,7 +405,8 @@ fn a_request_takes_openais_names() {
 
 #[test]
 fn messages_are_brought_to_the_templates_form() {
-    let call = json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}});
+    let function = json!({"name": "f", "arguments": "{\"x\": 1}"});
+    let call = json!({"id": "1", "type": "function", "function": function});
     let request = chat(json!([
         {"role": "developer", "content": "Be brief."},
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
@@ -441,7 +444,8 @@ fn a_wrong_request_is_told_what_is_wrong() {
             "messages[0].content",
         ),
         (
-            r#"{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}"#,
+            r#"{"messages": [{"role": "user",
+                              "content": [{"type": "image_url", "image_url": {}}]}]}"#,
             "text alone",
         ),
         (
@@ -482,7 +486,7 @@ fn a_wrong_request_is_told_what_is_wrong() {
         assert_eq!(error.code, Code::InvalidArgument, "{request}");
         assert!(error.message.contains(named), "{request}: {error}");
     }
-    // Ranges are checked when the answer starts, which then has not started.
+    // Ranges are checked when the answer starts. After such an error it has not started.
     let mut session = session(200, &["ok"]);
     for field in [
         json!({"temperature": 9}),
@@ -523,13 +527,22 @@ fn events_have_openais_shape() {
         .collect();
     assert_eq!(
         events[0],
-        json!({"text": "", "finish_reason": null, "prefill": {"done_tokens": 16, "total_tokens": 21}})
+        json!({
+            "text": "",
+            "finish_reason": null,
+            "prefill": {"done_tokens": 16, "total_tokens": 21},
+        })
     );
     assert_eq!(
         events[events.len() - 2],
         json!({"text": "a", "finish_reason": null})
     );
-    let usage = json!({"prompt_tokens": 21, "completion_tokens": 2, "total_tokens": 23, "cached_tokens": 0});
+    let usage = json!({
+        "prompt_tokens": 21,
+        "completion_tokens": 2,
+        "total_tokens": 23,
+        "cached_tokens": 0,
+    });
     assert_eq!(
         events[events.len() - 1],
         json!({"text": "", "finish_reason": "stop", "usage": usage})

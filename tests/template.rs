@@ -1,4 +1,5 @@
-//! Chat templates render as Hugging Face's own code renders them.
+//! Chat templates render as Hugging Face's own code renders them
+//! (tests/fixtures/make_chat_templates.py).
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,8 +66,13 @@ fn render(source: &str, messages: Value) -> siskin::Result<String> {
 
 #[test]
 fn tojson_writes_what_python_writes() {
-    let value = json!({"html": "<b>'&'</b>", "Ünï": "中😀\n\u{7f}\u{1}\"\\", "n": [1, -2.5, 1e16, null, true, {}, []]});
-    let expected = "{\"html\": \"<b>'&'</b>\", \"Ünï\": \"中😀\\n\u{7f}\\u0001\\\"\\\\\", \"n\": [1, -2.5, 1e+16, null, true, {}, []]}";
+    let value = json!({
+        "html": "<b>'&'</b>",
+        "Ünï": "中😀\n\u{7f}\u{1}\"\\",
+        "n": [1, -2.5, 1e16, null, true, {}, []],
+    });
+    let expected = "{\"html\": \"<b>'&'</b>\", \"Ünï\": \"中😀\\n\u{7f}\\u0001\\\"\\\\\", \
+                    \"n\": [1, -2.5, 1e+16, null, true, {}, []]}";
     assert_eq!(
         render("{{ messages | tojson }}", value).expect("JSON"),
         expected
@@ -90,7 +96,8 @@ fn tojson_writes_what_python_writes() {
 
 #[test]
 fn python_and_jinja_habits_are_known() {
-    let loop_controls = "{% for m in messages %}{% if m == 2 %}{% continue %}{% elif m == 4 %}{% break %}{% endif %}{{ m }}{% endfor %}";
+    let loop_controls = "{% for m in messages %}{% if m == 2 %}{% continue %}\
+                         {% elif m == 4 %}{% break %}{% endif %}{{ m }}{% endfor %}";
     assert_eq!(
         render(loop_controls, json!([1, 2, 3, 4, 5])).expect("text"),
         "13"
@@ -165,11 +172,16 @@ fn broken_and_unhappy_templates_are_errors() {
 fn a_hostile_template_ends() {
     let bombs = [
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-        "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}{% endfor %}{% endfor %}{% endfor %}",
-        "{% set n = namespace(x='xxxxxxxx') %}{% for i in range(64) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
-        "{% set n = namespace(x='xxxxxxxx') %}{% for i in range(64) %}{% set n.x = n.x.replace('x', n.x) %}{% endfor %}",
-        "{% set n = namespace(x='xxxxxxxx') %}{% for i in range(64) %}{% set n.x = n.x.join([n.x, n.x, n.x]) %}{% endfor %}",
-        "{% set n = namespace(x=[1]) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x | tojson }}",
+        "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}\
+         {% endfor %}{% endfor %}{% endfor %}",
+        "{% set n = namespace(x='xxxxxxxx') %}\
+         {% for i in range(64) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "{% set n = namespace(x='xxxxxxxx') %}\
+         {% for i in range(64) %}{% set n.x = n.x.replace('x', n.x) %}{% endfor %}",
+        "{% set n = namespace(x='xxxxxxxx') %}\
+         {% for i in range(64) %}{% set n.x = n.x.join([n.x, n.x, n.x]) %}{% endfor %}",
+        "{% set n = namespace(x=[1]) %}\
+         {% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x | tojson }}",
         "{{ 'x' * 1000000000000 }}",
         "{{ messages | tojson(indent=1000000000000) | length }}{{ 'x' | center(1000000000000) }}",
     ];

@@ -1,15 +1,13 @@
-//! Whole tiny models against what Hugging Face transformers computes. `tests/web.rs` runs the same in a browser.
+//! Compares whole tiny models with what Hugging Face transformers computes. `tests/web/main.rs`
+//! runs the same tests in a browser.
 
-mod common {
-    pub mod golden;
-    pub mod tiny;
-}
+mod support;
 
-use common::{
+use siskin::backend::cpu::Cpu;
+use support::{
     golden::teacher_forced,
     tiny::{LLAMA3, QWEN2, check, load},
 };
-use siskin::backend::cpu::Cpu;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -1,10 +1,6 @@
 //! Token ids equal those of the models' own tokenizers, and come back as the same text.
 
-mod common {
-    pub mod model_header;
-    pub mod model_path;
-    pub mod sentence;
-}
+mod support;
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -19,7 +15,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use unicode_normalization::UnicodeNormalization;
 
-/// Fixture, and a model with that vocabulary.
+/// Each constant names a fixture, and a model with its vocabulary.
 const QWEN2: (&str, &str) = ("qwen2", "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf");
 const LLAMA3: (&str, &str) = ("llama3", "ggml-vocab-llama-bpe.gguf");
 const SMOLLM2: (&str, &str) = ("smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf");
@@ -28,17 +24,18 @@ const LLAMA2: (&str, &str) = ("llama2", "ggml-vocab-llama-spm.gguf");
 #[derive(Deserialize)]
 struct Golden {
     text: String,
-    /// With control tokens read as plain text.
+    /// The ids with control tokens read as plain text.
     ids: Vec<u32>,
+    /// Holds the ids with control tokens parsed.
     ids_special: Vec<u32>,
 }
 
 fn tokenizer(model: &str) -> Option<Tokenizer> {
-    let gguf = common::model_header::model_header(model)?;
+    let gguf = support::model_header::model_header(model)?;
     Some(Tokenizer::from_metadata(&gguf.metadata).expect("a supported vocabulary"))
 }
 
-/// `kept` says what a text is after encoding and decoding.
+/// Compares ids with the goldens; `kept` says what a text is after encoding and decoding.
 fn check_goldens((fixture, model): (&str, &str), kept: impl Fn(&str) -> String) {
     let Some(tokenizer) = tokenizer(model) else {
         return;
@@ -97,7 +94,8 @@ fn llama2_ids_equal_the_goldens() {
 
 #[test]
 fn long_texts_encode_in_time() {
-    let mixed = "The quick brown fox, 中文文本，测试。 Ünïcödé 12345 {\"k\": [1, 2]}\n\tlet x = 'a';  😀 don't\r\n\n";
+    let mixed = "The quick brown fox, 中文文本，测试。 Ünïcödé 12345 {\"k\": [1, 2]}\n\
+                 \tlet x = 'a';  😀 don't\r\n\n";
     for (_, model) in [QWEN2, LLAMA3, SMOLLM2, LLAMA2] {
         let Some(tokenizer) = tokenizer(model) else {
             continue;
@@ -122,7 +120,7 @@ fn long_texts_encode_in_time() {
 #[derive(Deserialize)]
 struct Split {
     text: String,
-    /// For each pre-tokenizer, the lengths of the pieces in characters.
+    /// Holds the lengths of the pieces in characters, for each pre-tokenizer.
     #[serde(flatten)]
     pieces: HashMap<String, Vec<usize>>,
 }
@@ -148,7 +146,7 @@ fn splitters_equal_their_regular_expressions() {
     }
 }
 
-/// Strings of the pieces that tokenizers stumble over, and any others.
+/// Makes texts of the pieces that tokenizers stumble over, and of any characters.
 fn any_text() -> impl Strategy<Value = String> {
     let snippet = prop_oneof![
         any::<char>().prop_map(String::from),
@@ -177,18 +175,27 @@ fn any_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(snippet, 0..40).prop_map(|snippets| snippets.concat())
 }
 
-/// Checks many texts: encoded and decoded they are as `kept` says, no id is outside the vocabulary, and none is a control token unless
-/// those are parsed.
+fn many_cases() -> ProptestConfig {
+    ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Checks many texts: encoded and decoded they are as `kept` says, no id is outside the vocabulary,
+/// and none is a control token unless those are parsed.
 fn check_round_trips((_, model): (&str, &str), kept: impl Fn(&str) -> String) {
     let Some(tokenizer) = tokenizer(model) else {
         return;
     };
-    proptest!(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() }, |(text in any_text())| {
+    proptest!(many_cases(), |(text in any_text())| {
         for special in [Special::Plain, Special::Parse] {
             let ids = tokenizer.encode(&text, special);
             prop_assert_eq!(tokenizer.decode(&ids), kept(&text));
             prop_assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
-            prop_assert!(special == Special::Parse || !ids.iter().any(|&id| tokenizer.is_control(id)));
+            let has_control = ids.iter().any(|&id| tokenizer.is_control(id));
+            prop_assert!(special == Special::Parse || !has_control);
         }
     });
 }
@@ -214,8 +221,8 @@ fn any_text_survives_smollm2() {
         .flatten()
         .collect();
     let is_known = |byte: &u8| single_bytes.contains(byte);
-    // The model was made without tokens for these: bytes of UTF-8 that never occur, six control characters, and U+40000 to U+BFFFF.
-    // Its own tokenizer drops them too.
+    // The model's vocabulary lacks tokens for bytes that never occur in UTF-8, for six control
+    // characters, and for U+40000 to U+BFFFF. Its own tokenizer drops them too.
     let missing: Vec<u8> = (0..=u8::MAX).filter(|byte| !is_known(byte)).collect();
     assert_eq!(
         missing,
@@ -255,7 +262,11 @@ fn tokens_stream_as_whole_characters() {
 
 proptest! {
     #[test]
-    fn bytes_stream_as_the_text_they_are(bytes in proptest::collection::vec(any::<u8>(), 0..40), text in any::<String>(), size in 1_usize..5) {
+    fn bytes_stream_as_the_text_they_are(
+        bytes in proptest::collection::vec(any::<u8>(), 0..40),
+        text in any::<String>(),
+        size in 1_usize..5,
+    ) {
         for bytes in [bytes.as_slice(), text.as_bytes(), &[text.as_bytes(), &bytes].concat()] {
             let mut stream = Utf8Stream::new();
             let mut streamed: String = bytes.chunks(size).map(|chunk| stream.push(chunk)).collect();
@@ -311,7 +322,7 @@ fn special_ids_are_read_from_the_header() {
     }
 }
 
-/// A vocabulary of three tokens; each test breaks one thing.
+/// Makes the metadata of a tiny vocabulary, of which tests break one thing.
 fn tiny(model: &str) -> Metadata {
     let mut metadata = Metadata::new();
     metadata.insert("tokenizer.ggml.model", model);
@@ -383,11 +394,12 @@ fn broken_vocabularies_are_errors() {
         let error = Tokenizer::from_metadata(&metadata).err().expect(says);
         assert_eq!(error.code, code, "{error}");
         assert!(error.message.contains(says), "{error}");
-        common::sentence::assert_sentence(&error);
+        support::sentence::assert_sentence(&error);
     }
 }
 
-/// Token texts that trip careless code: empty, one character, half an escape, spaces, control tokens within control tokens.
+/// Careless code fails with these token texts: empty, one character, half an escape, spaces,
+/// control tokens within control tokens.
 const TEXTS: &[&str] = &[
     "",
     "a",
@@ -464,13 +476,16 @@ fn hostile_metadata() -> impl Strategy<Value = Metadata> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(many_cases())]
     #[test]
-    fn hostile_vocabularies_are_errors_or_work(metadata in hostile_metadata(), pieces in prop::collection::vec(prop::sample::select(TEXTS), 0..12)) {
+    fn hostile_vocabularies_are_errors_or_work(
+        metadata in hostile_metadata(),
+        pieces in prop::collection::vec(prop::sample::select(TEXTS), 0..12),
+    ) {
         match Tokenizer::from_metadata(&metadata) {
             Err(error) => {
                 prop_assert!(matches!(error.code, Code::Tokenizer | Code::Metadata));
-                common::sentence::assert_sentence(&error);
+                support::sentence::assert_sentence(&error);
             }
             Ok(tokenizer) => {
                 let text = pieces.concat();
@@ -479,7 +494,8 @@ proptest! {
                     prop_assert!(ids.iter().all(|&id| (id as usize) < tokenizer.vocab_size()));
                     tokenizer.decode(&ids);
                 }
-                let template = ChatTemplate::new("{{ bos_token }}<|im_end|>{{ messages[0].content }}", "<", "").expect("a template");
+                let source = "{{ bos_token }}<|im_end|>{{ messages[0].content }}";
+                let template = ChatTemplate::new(source, "<", "").expect("a template");
                 let messages = serde_json::json!([{"content": text}]);
                 chat_tokens(&tokenizer, &template, &messages, None, true).expect("a prompt");
             }

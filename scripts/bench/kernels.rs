@@ -1,4 +1,5 @@
-//! The products of `siskin bench --kernels` for JavaScript to time. Not part of the package: kernels.mjs runs it in Chromium.
+//! Exports the products of `siskin bench --kernels` for JavaScript to time. kernels.mjs runs this
+//! wasm in Chromium; it is no part of the package.
 
 #[path = "../../src/bin/siskin/product.rs"]
 mod product;
@@ -7,6 +8,7 @@ use product::{COLS, Product, ROWS, TOKENS, sum};
 use siskin::quant::DType;
 use std::{cell::RefCell, hint::black_box};
 
+/// Sets how many bytes are read to measure the speed of memory: more than caches hold.
 const READ_BYTES: usize = 256 << 20;
 
 thread_local! {
@@ -14,7 +16,8 @@ thread_local! {
     static WORDS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Makes the matrix of format `index` of [`DType::ALL`], freeing the one before it; what it takes in bytes, 0 where it cannot be made.
+/// Makes the matrix in format `index` of [`DType::ALL`], and frees the one before it. Returns the
+/// bytes that it takes, or 0 where it cannot be made.
 #[unsafe(no_mangle)]
 pub extern "C" fn prepare(index: usize) -> usize {
     PRODUCT.with_borrow_mut(|product| {
@@ -26,24 +29,25 @@ pub extern "C" fn prepare(index: usize) -> usize {
     })
 }
 
+/// Computes the product with this number of tokens.
 #[unsafe(no_mangle)]
 pub extern "C" fn run(tokens: usize) {
     PRODUCT.with_borrow_mut(|product| product.iter_mut().for_each(|product| product.run(tokens)));
 }
 
-/// The `index`th number of tokens worth timing, 0 after the last.
+/// Returns the number of tokens at `index` of those that are timed, or 0 after the last.
 #[unsafe(no_mangle)]
 pub extern "C" fn tokens(index: usize) -> usize {
     TOKENS.get(index).copied().unwrap_or(0)
 }
 
-/// Multiply-adds for one token.
+/// Returns the number of multiply-adds for one token.
 #[unsafe(no_mangle)]
 pub extern "C" fn multiply_adds() -> usize {
     ROWS * COLS
 }
 
-/// Reads this many bytes. The first call makes them.
+/// Reads bytes and returns their number. The first call allocates them.
 #[unsafe(no_mangle)]
 pub extern "C" fn read() -> usize {
     WORDS.with_borrow_mut(|words| {
@@ -53,7 +57,7 @@ pub extern "C" fn read() -> usize {
     READ_BYTES
 }
 
-/// Frees what `read` made.
+/// Frees the bytes that `read` allocated.
 #[unsafe(no_mangle)]
 pub extern "C" fn forget() {
     WORDS.with_borrow_mut(|words| *words = Vec::new());

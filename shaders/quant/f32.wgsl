@@ -1,12 +1,18 @@
 // Blocks of 32 numbers.
-#import shared/words as W
-#import shared/eight
+#import lib/words as W
+#import lib/eight
 
-fn levels_W(block: u32) -> Eight {
+fn quants_W(block: u32) -> Eight {
   let at = 8u * block;
   return Eight(
-    bitcast<vec4<f32>>(vector_W(at)), bitcast<vec4<f32>>(vector_W(at + 1u)), bitcast<vec4<f32>>(vector_W(at + 2u)), bitcast<vec4<f32>>(vector_W(at + 3u)),
-    bitcast<vec4<f32>>(vector_W(at + 4u)), bitcast<vec4<f32>>(vector_W(at + 5u)), bitcast<vec4<f32>>(vector_W(at + 6u)), bitcast<vec4<f32>>(vector_W(at + 7u)),
+    bitcast<vec4<f32>>(vector_W(at)),
+    bitcast<vec4<f32>>(vector_W(at + 1u)),
+    bitcast<vec4<f32>>(vector_W(at + 2u)),
+    bitcast<vec4<f32>>(vector_W(at + 3u)),
+    bitcast<vec4<f32>>(vector_W(at + 4u)),
+    bitcast<vec4<f32>>(vector_W(at + 5u)),
+    bitcast<vec4<f32>>(vector_W(at + 6u)),
+    bitcast<vec4<f32>>(vector_W(at + 7u)),
   );
 }
 

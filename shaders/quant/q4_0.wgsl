@@ -1,8 +1,8 @@
-// Blocks of 32: levels 0 .. 15, an f16 scale; value = scale * (level - 8).
-#import shared/words as W
-#import shared/nibbles as W
-#import shared/levels as W
-#import shared/halves as W
+// Blocks of 32: quants 0 .. 15, an f16 scale; value = scale * (quant - 8).
+#import lib/words as W
+#import lib/nibbles as W
+#import lib/quants as W
+#import lib/halves as W
 
 fn bytes_W(block: u32) -> Bytes {
   return nibbles_W(block);

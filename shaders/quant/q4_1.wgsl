@@ -1,8 +1,8 @@
-// Blocks of 32: levels 0 .. 15, an f16 scale and offset; value = scale * level + offset.
-#import shared/words as W
-#import shared/nibbles as W
-#import shared/levels as W
-#import shared/pairs as W
+// Blocks of 32: quants 0 .. 15, an f16 scale and offset; value = scale * quant + offset.
+#import lib/words as W
+#import lib/nibbles as W
+#import lib/quants as W
+#import lib/pairs as W
 
 fn bytes_W(block: u32) -> Bytes {
   return nibbles_W(block);

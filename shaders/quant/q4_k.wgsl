@@ -1,8 +1,9 @@
-// Blocks of 32: levels 0 .. 15, and 6 bits each of scale and minimum; value = d * scale * level - dmin * minimum.
-#import shared/words as W
-#import shared/nibbles as W
-#import shared/levels as W
-#import shared/supers as W
+// Blocks of 32: quants 0 .. 15, and 6 bits each of scale and minimum;
+// value = d * scale * quant - dmin * minimum.
+#import lib/words as W
+#import lib/nibbles as W
+#import lib/quants as W
+#import lib/super_scales as W
 
 fn bytes_W(block: u32) -> Bytes {
   return nibbles_W(block);

@@ -1,8 +1,8 @@
-// Blocks of 32: levels 0 .. 31, an f16 scale; value = scale * (level - 16).
-#import shared/words as W
-#import shared/fifth_bits as W
-#import shared/levels as W
-#import shared/halves as W
+// Blocks of 32: quants 0 .. 31, an f16 scale; value = scale * (quant - 16).
+#import lib/words as W
+#import lib/fifth_bits as W
+#import lib/quants as W
+#import lib/halves as W
 
 fn bytes_W(block: u32) -> Bytes {
   return five_bits_W(block);

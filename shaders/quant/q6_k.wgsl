@@ -1,9 +1,11 @@
-// Blocks of 32: levels 0 .. 63, a signed byte of scale for each 16, an f16 scale of scales for 256; value = d * scale * (level - 32).
-#import shared/words as W
-#import shared/nibbles as W
-#import shared/levels as W
+// Blocks of 32: quants 0 .. 63, a signed byte of scale for each 16, an f16 scale of scales for 256;
+// value = d * scale * (quant - 32).
+#import lib/words as W
+#import lib/nibbles as W
+#import lib/quants as W
 
-// Bits 2 m and 2 m + 1 of byte i of the first word belong to column 4 m + i, of the second to column 16 + 4 m + i.
+// Bits 2 m and 2 m + 1 of byte i of the first word of high bits belong to column 4 m + i, those of
+// the second word to column 16 + 4 m + i.
 fn bytes_W(block: u32) -> Bytes {
   let low = nibbles_W(block);
   let first = vec4<u32>(word_W(op.planes_W.high_at + 2u * block));
@@ -16,7 +18,7 @@ fn bytes_W(block: u32) -> Bytes {
   );
 }
 
-// Two signed bytes, of the first half of the columns and of the second.
+// Scales two halves of the columns by two signed bytes.
 fn scaled_W(bytes: u32, d: f32) -> vec4<f32> {
   let first = d * f32(i32(bytes << 24u) >> 24u);
   let second = d * f32(i32(bytes << 16u) >> 24u);
@@ -25,5 +27,5 @@ fn scaled_W(bytes: u32, d: f32) -> vec4<f32> {
 
 fn scales_W(block: u32) -> vec4<f32> {
   let bytes = word_W(op.planes_W.scales_at + (block >> 1u)) >> ((block & 1u) * 16u);
-  return scaled_W(bytes, half_W(op.planes_W.supers_at, block >> 3u));
+  return scaled_W(bytes, half_W(op.planes_W.super_scales_at, block >> 3u));
 }

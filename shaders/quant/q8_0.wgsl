@@ -1,8 +1,8 @@
-// Blocks of 32: levels -127 .. 127, an f16 scale; value = scale * level.
-#import shared/words as W
-#import shared/bytes
-#import shared/levels as W
-#import shared/halves as W
+// Blocks of 32: quants -127 .. 127, an f16 scale; value = scale * quant.
+#import lib/words as W
+#import lib/bytes
+#import lib/quants as W
+#import lib/halves as W
 
 fn bytes_W(block: u32) -> Bytes {
   return Bytes(vector_W(2u * block), vector_W(2u * block + 1u));

@@ -1,107 +1,148 @@
-//! Where the arithmetic happens. A decoder is a short list of big steps, so the trait has few and big methods,
-//! and each is where a backend fuses what it can.
+//! A backend does the arithmetic of a decoder. A decoder is a short list of big operations, so the
+//! trait has few and big methods, and each is where a backend fuses what it can.
 //!
-//! Recording is synchronous, reading back is not: every method that is not async only has to take the work down in order.
-//! Shapes are row-major, the last axis contiguous; `tokens` is the number of tokens in this step.
+//! Recording is synchronous, reading back is not: every method that is not async only has to record
+//! the work in order. Shapes are row-major, the last axis contiguous; `tokens` is the number of
+//! tokens in a step.
 
 pub mod cpu;
 #[cfg(not(target_feature = "atomics"))]
+pub mod gpu;
+#[cfg(target_feature = "atomics")]
+#[path = "no_gpu.rs"]
 pub mod gpu;
 pub mod sampling;
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 use sampling::{SampledToken, TokenSampler};
 
-/// Weights are written in groups of this many rows, which a backend may interleave.
+/// Weights are written in groups of this number of rows, which a backend may interleave.
 pub const GROUP_ROWS: usize = 8;
 
-/// The dims of a model's activations.
+/// Holds the dimensions of a model's activations.
 #[derive(Clone, Debug)]
 pub struct Dims {
+    /// The length of the embedding, which is that of the residual stream.
     pub embedding: usize,
+    /// Counts the query heads.
     pub heads: usize,
+    /// The number of key-value heads, which query heads share (GQA).
     pub kv_heads: usize,
+    /// Holds the length of a head.
     pub head_dim: usize,
+    /// Holds the length of the feed-forward network's hidden activations.
     pub feed_forward: usize,
+    /// Counts the tokens in the vocabulary.
     pub vocab: usize,
+    /// Counts the layers.
     pub layers: usize,
 }
 
-/// Which elements of a head form a rotated pair.
+/// Says which elements of a head form a rotated pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RopePairs {
-    /// (0, 1), (2, 3) ...: llama.
+    /// The pairs are (0, 1), (2, 3) ..., as in llama.
     Adjacent,
-    /// (0, n/2), (1, n/2 + 1) ...: qwen2 and most others, GPT-NeoX's way.
+    /// The pairs are (0, n/2), (1, n/2 + 1) ..., as in GPT-NeoX, qwen2 and most others.
     Halves,
 }
 
-/// Rotary position embedding: pair `i` at position `p` turns by `p * frequencies[i]`.
-#[derive(Clone, Debug)]
+/// Rotary position embedding: pair `i` at position `p` is rotated by `p * frequencies[i]`.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rope {
+    /// Says which elements form a pair.
     pub pairs: RopePairs,
-    /// Radians a position, `[rotated dimensions / 2]`; scaling is folded in.
+    /// The radians of each pair for one position, `[rotated dimensions / 2]`; scaling is folded in.
     pub frequencies: Vec<f32>,
 }
 
+/// Names the activation function of the feed-forward network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// `x * sigmoid(x)`
+    /// The function is `x * sigmoid(x)`.
     Silu,
 }
 
-/// What [`Backend::attention_input`] needs of a layer.
+/// The weights of a layer that [`Backend::attention_input`] needs.
 pub struct AttentionInput<'a, Buf> {
+    /// Holds the weight of the norm before attention.
     pub norm: &'a Weight<Buf>,
+    /// Holds the query projection `[heads * head_dim, embedding]`.
     pub q: &'a Weight<Buf>,
+    /// Holds the key projection `[kv_heads * head_dim, embedding]`.
     pub k: &'a Weight<Buf>,
+    /// Holds the value projection `[kv_heads * head_dim, embedding]`.
     pub v: &'a Weight<Buf>,
+    /// Holds the bias of the queries.
     pub q_bias: Option<&'a Weight<Buf>>,
+    /// Holds the bias of the keys.
     pub k_bias: Option<&'a Weight<Buf>>,
+    /// Holds the bias of the values.
     pub v_bias: Option<&'a Weight<Buf>>,
+    /// Holds the rotary position embedding of queries and keys.
     pub rope: &'a Rope,
+    /// Holds the epsilon of the norm.
     pub eps: f32,
 }
 
-/// What [`Backend::feed_forward`] needs of a layer.
+/// The weights of a layer that [`Backend::feed_forward`] needs.
 pub struct FeedForward<'a, Buf> {
+    /// Holds the weight of the norm before the network.
     pub norm: &'a Weight<Buf>,
+    /// Holds the gate projection `[feed_forward, embedding]`.
     pub gate: &'a Weight<Buf>,
+    /// Holds the up projection `[feed_forward, embedding]`.
     pub up: &'a Weight<Buf>,
+    /// Holds the activation function of the gate.
     pub activation: Activation,
+    /// Holds the epsilon of the norm.
     pub eps: f32,
 }
 
-/// Logits wanted from a step.
+/// Says of which tokens of a step logits are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
+    /// Logits are wanted of the last token.
     Last,
+    /// Logits are wanted of every token.
     All,
 }
 
-/// "blk.3.attn_q"
+/// Returns the name of a tensor that a step computes, such as "blk.3.attn_q".
 pub fn tap_name(layer: Option<usize>, name: &str) -> String {
     layer.map_or_else(|| name.to_owned(), |layer| format!("blk.{layer}.{name}"))
 }
 
+/// Does the arithmetic of a decoder on one kind of device.
 pub trait Backend {
-    /// A weight's bytes, laid out as this backend's kernels like them.
+    /// A weight's bytes, laid out as this backend's kernels take them.
     type Buf;
-    /// Keys and values of every layer and position, f16.
+    /// Holds the KV cache: keys and values of every layer and position, f16.
     type Cache;
-    /// The activations of one step: the residual stream `x [tokens, embedding]` and what is derived from it.
+    /// The activations of one step: the residual stream `x [tokens, embedding]` and what is derived
+    /// from it.
     type Step;
 
-    /// Makes room for a weight. Errors: `out_of_memory`, `tensor_type`.
+    /// Allocates a weight.
+    ///
+    /// # Errors
+    /// `out_of_memory`; `tensor_type` when no kernel reads `dtype`.
     fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Self::Buf>>;
-    /// Fills rows `first_row ..` from the file's bytes. `first_row` is a multiple of [`GROUP_ROWS`], and so is the row count but for the last call.
+    /// Fills rows `first_row ..` from the file's bytes. `first_row` is a multiple of
+    /// [`GROUP_ROWS`], and so is the number of rows but for the last call.
     fn write(&mut self, weight: &mut Weight<Self::Buf>, first_row: usize, bytes: &[u8]);
-    /// Room for `context_tokens` positions. Errors: `out_of_memory`.
+    /// Allocates a KV cache of `context_tokens` positions.
+    ///
+    /// # Errors
+    /// `out_of_memory`.
     fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Self::Cache>;
-    /// Room for the activations of up to `max_tokens` tokens. Errors: `out_of_memory`.
+    /// Allocates the activations of up to `max_tokens` tokens.
+    ///
+    /// # Errors
+    /// `out_of_memory`.
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Self::Step>;
 
-    /// `x = table[tokens]`; the step's tokens stand at `position ..`.
+    /// Computes `x = table[tokens]`, which begins a step; its tokens stand at `position ..`.
     fn embed(
         &mut self,
         step: &mut Self::Step,
@@ -109,7 +150,8 @@ pub trait Backend {
         tokens: &[u32],
         position: usize,
     );
-    /// `h = rms_norm(x) * norm; q = rope(q h + q_bias); cache[layer, position ..] = (rope(k h + k_bias), v h + v_bias)`
+    /// Computes `h = rms_norm(x) * norm; q = rope(q h + q_bias)` and stores
+    /// `cache[layer, position ..] = (rope(k h + k_bias), v h + v_bias)`.
     fn attention_input(
         &mut self,
         step: &mut Self::Step,
@@ -117,13 +159,15 @@ pub trait Backend {
         layer: usize,
         w: &AttentionInput<Self::Buf>,
     );
-    /// `a = softmax(q K^T / sqrt(head)) V` over the positions up to each token's own; query heads share key-value heads (GQA).
+    /// Computes `a = softmax(q K^T / sqrt(head_dim)) V` over the positions up to each token's own;
+    /// query heads share key-value heads (GQA).
     fn attend(&mut self, step: &mut Self::Step, cache: &Self::Cache, layer: usize);
-    /// `x += w a`, with `a` what [`Backend::attend`] or [`Backend::feed_forward`] left.
+    /// Computes `x += w a` with the `a` of the last [`Backend::attend`] or
+    /// [`Backend::feed_forward`].
     fn project_add(&mut self, step: &mut Self::Step, w: &Weight<Self::Buf>);
-    /// `h = rms_norm(x) * norm; a = activation(gate h) * (up h)`
+    /// Computes `h = rms_norm(x) * norm; a = activation(gate h) * (up h)`.
     fn feed_forward(&mut self, step: &mut Self::Step, w: &FeedForward<Self::Buf>);
-    /// `logits = output (rms_norm(x) * norm)` for the wanted rows.
+    /// Computes `logits = output (rms_norm(x) * norm)` of the wanted tokens.
     fn lm_head(
         &mut self,
         step: &mut Self::Step,
@@ -132,32 +176,43 @@ pub trait Backend {
         eps: f32,
         rows: Rows,
     );
-    /// The step has just computed this tensor: `token_embd`, or in a layer `attn_q`, `attn`, `attn_output`, `ffn_up` or `ffn_down`. A
-    /// backend that was told to look keeps a copy, under [`tap_name`].
+    /// Tells that the step has just computed a tensor: `token_embd`, or in a layer `attn_q`,
+    /// `attn`, `attn_output`, `ffn_up` or `ffn_down`. A backend that was told to keep tensors keeps
+    /// a copy under its [`tap_name`].
     fn tap(&mut self, _step: &mut Self::Step, _layer: Option<usize>, _name: &str) {}
-    /// Ends a step that nobody reads from, and waits while more than one is under way.
+    /// Ends a step that nobody reads from, and waits while more than one step is under way.
+    ///
+    /// # Errors
+    /// Those of the device.
     fn submit(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<()>> {
         async { Ok(()) }
     }
-    /// The logits `[wanted rows, vocab]` of the last [`Backend::lm_head`].
+    /// Reads the logits `[wanted tokens, vocab]` of the last [`Backend::lm_head`].
+    ///
+    /// # Errors
+    /// Those of the device.
     fn read(
         &mut self,
         step: &mut Self::Step,
         logits: &mut Vec<f32>,
     ) -> impl Future<Output = Result<()>>;
 
-    /// A step of fewer tokens is hardly faster: they share a reading of the weights. A power of two.
+    /// Returns the number of tokens below which a step is hardly faster, for they share one reading
+    /// of the weights. It is a power of two.
     fn min_batch(&self) -> usize {
         4
     }
-    /// How many steps may be under way whose tokens the host does not know yet, each following the token that the one before it chose.
-    /// 0: the device chooses no tokens, and none of the methods below is called.
+    /// Returns the number of steps that may be under way whose tokens the host does not know yet,
+    /// each beginning with the token that the step before it chose. Where it is 0, the device
+    /// chooses no tokens, and none of the methods below is called.
     fn max_steps_ahead(&self) -> usize {
         0
     }
-    /// From here on the device chooses as `choose` would. SampledToken tokens that nobody has read are forgotten.
+    /// Makes the device choose as `choose` would from here on. Chosen tokens that nobody has read
+    /// are forgotten.
     fn begin_sampling(&mut self, _step: &mut Self::Step, _choose: &impl TokenSampler) {}
-    /// As [`Backend::embed`], with the one token that the last [`Backend::choose`] left.
+    /// Begins a step as [`Backend::embed`] does, with the token that the last [`Backend::choose`]
+    /// chose.
     fn embed_sampled(
         &mut self,
         _step: &mut Self::Step,
@@ -165,9 +220,13 @@ pub trait Backend {
         _position: usize,
     ) {
     }
-    /// Chooses a token by the logits of the last [`Backend::lm_head`], and ends the step. `draw` is [`TokenSampler::draw`]'s.
+    /// Chooses a token by the logits of the last [`Backend::lm_head`], and ends the step. `draw` is
+    /// a number of [`TokenSampler::draw`].
     fn choose(&mut self, _step: &mut Self::Step, _draw: f32) {}
-    /// The oldest token chosen that nobody has read. Errors: `not_finite`, and those of the device.
+    /// Reads the oldest chosen token that nobody has read.
+    ///
+    /// # Errors
+    /// `not_finite` when a logit was NaN or infinity, and those of the device.
     fn read_sampled(
         &mut self,
         _step: &mut Self::Step,

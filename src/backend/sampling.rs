@@ -1,21 +1,30 @@
-//! Choosing the next token: on the host from logits, or on a device by these numbers.
+//! Sampling chooses the next token: on the host from logits, or on a device by the parameters here.
 
 use crate::Result;
 
-/// What is done to logits before one of them is drawn; `generate::sampler` says what each means.
+/// The parameters by which logits are changed and filtered before a token is drawn;
+/// `generate::sampler` has the formulas.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplingParams {
+    /// The divisor of positive logits, and factor of negative ones, of tokens that were seen; 1
+    /// changes nothing.
     pub repetition_penalty: f32,
+    /// What is subtracted from a token's logit for each time it stands in the answer.
     pub frequency_penalty: f32,
+    /// What is subtracted from the logit of a token that stands in the answer.
     pub presence_penalty: f32,
+    /// The divisor of logits; at 0 the likeliest token is chosen.
     pub temperature: f32,
+    /// Only this number of the likeliest tokens may be chosen; 0 is all.
     pub top_k: u32,
+    /// Only the likeliest tokens may be chosen that together reach this probability.
     pub top_p: f32,
+    /// Only tokens may be chosen that have this share of the likeliest one's probability.
     pub min_p: f32,
 }
 
 impl SamplingParams {
-    /// The likeliest token.
+    /// These parameters always choose the likeliest token.
     pub const GREEDY: Self = Self {
         repetition_penalty: 1.0,
         frequency_penalty: 0.0,
@@ -26,7 +35,7 @@ impl SamplingParams {
         min_p: 0.0,
     };
 
-    /// Whether what was said before changes logits.
+    /// Returns whether some penalty changes logits.
     pub fn penalize(&self) -> bool {
         (
             self.repetition_penalty,
@@ -36,43 +45,55 @@ impl SamplingParams {
     }
 }
 
-/// A token that a device chose.
+/// Holds a token that a device chose.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampledToken {
+    /// Holds the token's id.
     pub token: u32,
-    /// If [`TokenSampler::top_logprobs`] asks for it.
+    /// Holds the log probabilities, if [`TokenSampler::top_logprobs`] asks for them.
     pub logprobs: Option<Logprobs>,
 }
 
-/// Natural logarithms of probabilities, before penalties, temperature and filters.
+/// Holds log probabilities: natural logarithms, before penalties, temperature and filters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logprobs {
-    /// That of the token that was chosen.
+    /// The log probability of the token that was chosen.
     pub chosen: f32,
-    /// The likeliest tokens, likeliest first.
+    /// Holds the likeliest tokens with their log probabilities, the likeliest first.
     pub top: Vec<(u32, f32)>,
 }
 
-/// Tokens that may be chosen, `[vocab / 32]`, rounded up: bit i of word j is for token 32 j + i.
+/// A set of tokens that may be chosen, in `vocab / 32` words, rounded up: bit i of word j is for
+/// token 32 j + i.
 pub type Mask = Vec<u32>;
 
-/// Whoever chooses tokens, one after another. What a device does by all the other methods is what [`TokenSampler::choose`] does, but for rounding.
+/// Chooses tokens one after another.
+///
+/// A device asks it for parameters, penalties and random numbers, and does with them what
+/// [`TokenSampler::choose`] does on the host, but for rounding.
 pub trait TokenSampler {
-    /// The token that follows, given `logits` `[vocab]`, which are used as scratch. Errors: `not_finite`.
+    /// Chooses the token that follows, given `logits` `[vocab]`, which are used as scratch memory.
+    ///
+    /// # Errors
+    /// `not_finite` when a logit is NaN or infinity.
     fn choose(&mut self, logits: &mut [f32]) -> Result<u32>;
+    /// Returns the parameters.
     fn filters(&self) -> SamplingParams;
-    /// Tokens that penalties touch, and how often each stands in the answer: 0 for one that only the prompt has.
+    /// Iterates over the tokens that penalties touch, with the number of times that each stands in
+    /// the answer: 0 for a token that only the prompt has.
     fn counts(&self) -> impl Iterator<Item = (u32, u32)>;
-    /// What is added to a token's logit.
+    /// Iterates over tokens and what is added to the logit of each.
     fn logit_bias(&self) -> impl Iterator<Item = (u32, f32)>;
-    /// Only these tokens may be chosen, from first to last; none: all.
+    /// Returns the only tokens that may be chosen for the whole answer; `None` for all.
     fn mask(&self) -> Option<&Mask>;
-    /// Whether [`Logprobs`] are wanted, and of how many of the likeliest tokens, 20 at most.
+    /// Returns the number of likeliest tokens, at most 20, that [`Logprobs`] list; `None` where
+    /// they are not wanted.
     fn top_logprobs(&self) -> Option<u32>;
-    /// The number, uniform in 0 .. 1, that decides the next token (`ahead` 0) or one after it.
+    /// Returns the number, uniform in 0 .. 1, that decides the next token (`ahead` 0) or one after
+    /// it.
     fn draw(&self, ahead: usize) -> f32;
     /// Takes note of a token that a device chose.
     fn accept(&mut self, chosen: SampledToken);
-    /// How many more tokens may be wanted after the next.
+    /// Returns the number of tokens that may be wanted after the next.
     fn more(&self) -> usize;
 }

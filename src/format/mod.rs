@@ -1,8 +1,7 @@
-//! Model files: GGUF in (`gguf`), GGUF out (`write`), and the key-value pairs that describe a model (`metadata`).
+//! Model files: [`gguf`] reads them, [`write`] makes them, and [`metadata`] holds the key-value
+//! pairs that describe a model.
 
 pub mod gguf;
-mod header;
-mod input;
 pub mod metadata;
 pub mod write;
 
@@ -15,7 +14,7 @@ fn malformed(what: String) -> Error {
     )
 }
 
-/// A name from the file, fit for a message: printable, and not a page long.
+/// Returns a name from the file in a form fit for a message: printable, and not a page long.
 pub(crate) fn quoted(name: &str) -> String {
     let mut rest = name.escape_debug();
     let mut shown: String = rest.by_ref().take(80).collect();

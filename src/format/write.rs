@@ -1,4 +1,4 @@
-//! GGUF, written: metadata and tensors to bytes.
+//! The writer turns metadata and tensors into the bytes of a GGUF file.
 
 use super::gguf::{MAX_DIMS, alignment, size_bytes};
 use super::metadata::{Array, Metadata, Value};
@@ -9,6 +9,18 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 /// Gathers a model and writes it as a GGUF file of version 3.
+///
+/// ```
+/// use siskin::{format::{metadata::Metadata, write::GgufWriter}, quant::DType};
+///
+/// let mut metadata = Metadata::new();
+/// metadata.insert("general.architecture", "llama");
+/// let mut writer = GgufWriter::new(metadata)?;
+/// let ones = [1.0_f32; 3].map(f32::to_le_bytes);
+/// writer.tensor("output_norm.weight", DType::F32, &[3], ones.as_flattened())?;
+/// assert!(writer.to_bytes().starts_with(b"GGUF"));
+/// # Ok::<(), siskin::Error>(())
+/// ```
 pub struct GgufWriter<'a> {
     metadata: Metadata,
     alignment: u64,
@@ -24,8 +36,11 @@ struct Tensor<'a> {
 }
 
 impl<'a> GgufWriter<'a> {
-    /// Tensors will be aligned as `general.alignment` says, to 32 bytes where it is absent.
-    /// Errors: `gguf_malformed` if that is no alignment.
+    /// Makes a writer of a file without tensors, which aligns them as `general.alignment` says, to
+    /// 32 bytes where it is absent.
+    ///
+    /// # Errors
+    /// `gguf_malformed` if `general.alignment` is no alignment.
     pub fn new(metadata: Metadata) -> Result<Self> {
         Ok(Self {
             alignment: alignment(&metadata)?,
@@ -35,8 +50,12 @@ impl<'a> GgufWriter<'a> {
         })
     }
 
-    /// Adds a tensor, stored in the order of the calls. `dims` as in `TensorInfo`: the first varies fastest.
-    /// Errors: `invalid_argument` if there are more than four dims, `data` is not as long as they and `dtype` say, or the name was given before.
+    /// Adds a tensor; tensors are stored in the order of the calls. Of `dims`, the first varies
+    /// fastest, as in [`TensorInfo::dims`](super::gguf::TensorInfo::dims).
+    ///
+    /// # Errors
+    /// `invalid_argument` if there are more than four dimensions, `data` is not as long as `dims`
+    /// and `dtype` say, or the name was given before.
     pub fn tensor(
         &mut self,
         name: impl Into<String>,
@@ -70,7 +89,7 @@ impl<'a> GgufWriter<'a> {
         Ok(())
     }
 
-    /// The whole file.
+    /// Returns the whole file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = self.header();
         for tensor in &self.tensors {
@@ -81,6 +100,9 @@ impl<'a> GgufWriter<'a> {
     }
 
     /// Writes the whole file without a second copy of the tensors.
+    ///
+    /// # Errors
+    /// Those of `out`.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(&self.header())?;
         for tensor in &self.tensors {
@@ -94,7 +116,7 @@ impl<'a> GgufWriter<'a> {
         Ok(())
     }
 
-    /// Everything before the first tensor's data, padding included.
+    /// Returns everything before the first tensor's data, padding included.
     fn header(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
         out.extend(3_u32.to_le_bytes());

@@ -1,49 +1,58 @@
-//! What a caller learns while an answer is written. Names are the OpenAI API's.
+//! Defines the events of an answer, under the OpenAI API's names.
 
-use super::logprobs::TokenLogprob;
+use super::sampler::logprobs::TokenLogprob;
 use serde::Serialize;
 
-/// The outcome of one call: progress through the prompt, or a piece of text, or the end.
+/// Tells what one step brought: progress through the prompt, a piece of text, or the end of the
+/// answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Event {
-    /// What may be shown now: whole characters, often empty.
+    /// Holds the text that can be shown now: whole characters, often none.
     pub text: String,
-    /// Set on the last event.
+    /// Tells why the answer ended. Only the last event has it.
     pub finish_reason: Option<FinishReason>,
-    /// Set on the last event.
+    /// Counts the tokens of the answer. Only the last event has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// Of the token at hand, where that was asked for.
+    /// Holds the log-probability of the event's token, if the request asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprob: Option<TokenLogprob>,
-    /// Set while more of the prompt must be evaluated before the first token, and again after the context slid.
+    /// Tells the progress through the prompt, until the first token and again after a context
+    /// shift.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill: Option<Prefill>,
 }
 
+/// Tells why an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FinishReason {
-    /// The model ended its turn, or wrote a stop string.
+    /// The model ended its turn or wrote a stop string.
     Stop,
-    /// `max_tokens` or the context is used up.
+    /// The answer has `max_tokens` tokens, or the context is full.
     Length,
-    /// The caller asked to stop.
+    /// The caller stopped the answer.
     Abort,
 }
 
+/// Counts the tokens of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
+    /// Counts the tokens of the prompt, including cached ones.
     pub prompt_tokens: usize,
-    /// Tokens that the model wrote, the one that ends its turn included.
+    /// Counts the tokens that the model wrote, including the one that ends its turn.
     pub completion_tokens: usize,
+    /// Counts the tokens of prompt and completion.
     pub total_tokens: usize,
-    /// Tokens of the prompt that were still in the KV cache and cost nothing.
+    /// Counts the tokens of the prompt that were in the KV cache already and cost nothing.
     pub cached_tokens: usize,
 }
 
+/// Tells the progress through a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Prefill {
+    /// Counts the tokens that are evaluated, including cached ones.
     pub done_tokens: usize,
+    /// Counts the tokens to evaluate in all.
     pub total_tokens: usize,
 }

@@ -1,95 +1,87 @@
-//! Writes one answer, a small step at a time, and keeps the KV cache for the next.
+//! Writes one answer in small steps, and keeps the KV cache for the next answer.
 
 use super::{
-    Decoder, Outcome, Vocabulary,
+    context_shift::context_shift,
+    decoder::Decoder,
     event::{Event, FinishReason, Prefill, Usage},
+    options::{ContextOverflow, GenerateOptions},
     prefill_chunker::PrefillChunker,
-    sampler::{Sampler, SamplingOptions},
-    stop::StopStrings,
+    sampler::Sampler,
+    stop::{StopHandle, StopStrings},
+    vocabulary::Vocabulary,
 };
-use crate::{Code, Error, Result, host, text::stream::Utf8Stream};
-use serde::Deserialize;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use crate::{Code, Error, Result, host, model::StepOutcome, text::stream::Utf8Stream};
 
-/// What to write.
-#[derive(Clone, Debug, Default)]
-pub struct GenerateOptions {
-    pub prompt: Vec<u32>,
-    /// The answer ends at the context's limit anyway.
-    pub max_tokens: Option<usize>,
-    pub sampling: SamplingOptions,
-    /// Text that ends the answer and is no part of it.
-    pub stop: Vec<String>,
-    pub context_overflow: ContextOverflow,
-    /// The first tokens of the prompt that stay when the context slides: the system message, say.
-    pub head_tokens: usize,
-}
+/// Sets the time in milliseconds that one step spends on the prompt before the caller gets its
+/// turn: to draw, or to stop the answer. A layer that is being computed is finished first.
+const PREFILL_SLICE_MS: f64 = 50.0;
 
-/// What to do when prompt and answer outgrow the context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ContextOverflow {
-    /// A prompt that does not fit is an error; an answer that does not ends with `length`.
-    #[default]
-    Error,
-    /// The older half of the conversation is forgotten, and the answer goes on.
-    Slide,
-}
-
-/// Stops the answer of one generator, from anywhere: the next step ends it.
-#[derive(Clone, Debug, Default)]
-pub struct StopHandle(Arc<AtomicBool>);
-
-impl StopHandle {
-    pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn reset(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
-    }
-}
-
-/// How long the prompt is worked on before the caller may do something else: draw, or stop the answer.
-const TURN_MS: f64 = 50.0;
-
-/// Drives a [`Decoder`]. [`Generator::start`] takes an order; each [`Generator::next`] then spends at most about 100 ms on
-/// the prompt or writes one token.
+/// Drives a [`Decoder`].
+///
+/// [`Generator::start`] takes the options of an answer. Each [`Generator::next`] then spends at
+/// most about 100 ms on the prompt, or writes one token. The tokens of earlier answers stay in the
+/// KV cache: of the next prompt, only what differs from them is evaluated.
+///
+/// ```
+/// # pollster::block_on(async {
+/// use siskin::{
+///     backend::cpu::Cpu,
+///     generate::{generator::Generator, options::GenerateOptions},
+///     loader::{Loader, Options},
+///     text::tokenizer::Special,
+/// };
+///
+/// let mut loader = Loader::new(Cpu::default(), Options::default());
+/// loader.push(&std::fs::read("tests/fixtures/models/chat-tiny.gguf")?)?;
+/// let loaded = loader.finish()?;
+/// let mut generator = Generator::new(loaded.model);
+/// let options = GenerateOptions {
+///     prompt: loaded.tokenizer.encode("Once upon a time", Special::Plain),
+///     max_tokens: Some(4),
+///     ..GenerateOptions::default()
+/// };
+/// generator.start(options, &loaded.tokenizer)?;
+/// while let Some(event) = generator.next(&loaded.tokenizer).await? {
+///     print!("{}", event.text);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct Generator<D> {
     decoder: D,
-    /// The conversation so far. The decoder has cached its first `decoder.cached_tokens()`.
+    /// Holds the tokens of the conversation so far, of which the decoder has cached the first
+    /// `decoder.cached_tokens()`.
     tokens: Vec<u32>,
     answer: Option<Answer>,
     chunker: PrefillChunker,
-    /// The longest that the current step has worked without interruption.
+    /// Holds the longest time in milliseconds that the current step has computed between two
+    /// chances to be interrupted.
     longest_ms: f64,
     now_ms: Box<dyn Fn() -> f64>,
     stop: StopHandle,
 }
 
-/// The answer that is being written.
+/// Holds the state of the answer that is being written.
 struct Answer {
     sampler: Sampler,
     utf8: Utf8Stream,
     stop: StopStrings,
     max_tokens: Option<usize>,
     context_overflow: ContextOverflow,
-    head_tokens: usize,
+    keep_tokens: usize,
     usage: Usage,
 }
 
-/// What came of a step.
+/// Tells what came of evaluating a chunk.
 enum Evaluated {
-    /// Part of the prompt is still to be read.
+    /// A part of the prompt is still to be evaluated.
     Prompt { done_tokens: usize },
-    /// The token that goes on.
+    /// All tokens are evaluated, and `token` follows them.
     All { token: u32 },
 }
 
 impl Answer {
+    /// Ends the answer with `text` and what was held back of a stop string.
     fn end(&mut self, mut text: String, reason: FinishReason) -> Event {
         text.push_str(&self.stop.finish());
         let mut usage = self.usage;
@@ -104,11 +96,13 @@ impl Answer {
 }
 
 impl<D: Decoder> Generator<D> {
+    /// Makes a generator without a conversation.
     pub fn new(decoder: D) -> Self {
         Self::with_clock(decoder, Box::new(host::now_ms))
     }
 
-    /// `now_ms` tells the time in milliseconds; the size of prompt chunks follows from it.
+    /// Makes a generator with a clock of its own: `now_ms` returns the time in milliseconds, from
+    /// which the sizes of the prompt's chunks follow.
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
         let chunker = PrefillChunker::new(decoder.min_batch());
@@ -123,32 +117,43 @@ impl<D: Decoder> Generator<D> {
         }
     }
 
+    /// Returns the decoder.
     pub fn decoder(&self) -> &D {
         &self.decoder
     }
 
-    /// For other uses of the model between two answers. Whoever fills its cache empties it afterwards.
+    /// Returns the decoder for other uses between two answers. Who fills its KV cache must truncate
+    /// it to nothing afterwards.
     pub fn decoder_mut(&mut self) -> &mut D {
         &mut self.decoder
     }
 
-    /// Takes the place of a decoder that was lost. Nothing is cached in it yet: the next step reads the conversation anew.
+    /// Replaces a decoder that was lost. Nothing is in the KV cache of the new one yet, so the next
+    /// step evaluates the conversation again.
     pub fn replace_decoder(&mut self, decoder: D) {
         self.chunker = PrefillChunker::new(decoder.min_batch());
         self.decoder = decoder;
     }
 
+    /// Returns whether an answer is being written.
     pub fn is_writing(&self) -> bool {
         self.answer.is_some()
     }
 
+    /// Returns a handle that stops the answer, also while a step is under way.
     pub fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
     }
 
-    /// Begins an answer. Of the prompt, the longest beginning that the KV cache still holds is not evaluated again.
-    /// Errors, each of which leaves everything as it was: `busy` while an answer is written; `invalid_argument` for options out of range
-    /// or an empty prompt; `context_full` when the prompt leaves no room for a token.
+    /// Begins an answer. The longest prefix of the prompt that is in the KV cache is not evaluated
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// Each of them leaves everything as it was.
+    /// - `busy` while an answer is being written.
+    /// - `invalid_argument` for options out of range, or an empty prompt.
+    /// - `context_full` when the prompt leaves no room for a token.
     pub fn start(&mut self, options: GenerateOptions, vocabulary: &impl Vocabulary) -> Result<()> {
         if self.answer.is_some() {
             return Err(Error::new(
@@ -162,7 +167,7 @@ impl<D: Decoder> Generator<D> {
             sampling,
             stop,
             context_overflow,
-            head_tokens,
+            keep_tokens,
         } = options;
         if tokens.is_empty() {
             return Err(Error::new(
@@ -183,17 +188,18 @@ impl<D: Decoder> Generator<D> {
         let prompt_tokens = tokens.len();
         let fits = prompt_tokens < context_tokens
             || (context_overflow == ContextOverflow::Slide
-                && slide(&mut tokens, head_tokens, context_tokens, vocabulary).is_some());
+                && context_shift(&mut tokens, keep_tokens, context_tokens, vocabulary).is_some());
         if !fits {
             let message = format!(
-                "The prompt has {prompt_tokens} tokens and the context holds {context_tokens}, one of them for the answer. \
-                 Shorten the messages, load the model with more context_tokens, or set context_overflow to \"slide\"."
+                "The prompt has {prompt_tokens} tokens and the context holds {context_tokens}, one \
+                 of them for the answer. Shorten the messages, load the model with more \
+                 context_tokens, or set context_overflow to \"slide\"."
             );
             return Err(Error::new(Code::ContextFull, message));
         }
 
         sampler.observe_prompt(&tokens);
-        let cached_tokens = self.reusable(&tokens);
+        let cached_tokens = self.cached_prefix(&tokens);
         self.decoder.truncate(cached_tokens);
         self.longest_ms = 0.0;
         let usage = Usage {
@@ -210,16 +216,22 @@ impl<D: Decoder> Generator<D> {
             stop,
             max_tokens,
             context_overflow,
-            head_tokens,
+            keep_tokens,
             usage,
         });
         Ok(())
     }
 
-    /// One step of the answer; none when no answer is being written.
-    /// An error ends the answer, and leaves the cache as it was before the step: the next [`Generator::start`] works. One of the device
-    /// itself ([`Code::is_device`]) does not end it: [`Generator::replace_decoder`], and it goes on.
-    /// Dropping the future ends the answer too.
+    /// Takes one step of the answer. Returns `None` when no answer is being written.
+    ///
+    /// Dropping the future ends the answer.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Decoder::step`]. An error ends the answer and leaves the KV cache as it was
+    /// before the step, so that the next [`Generator::start`] works. An error of the device itself
+    /// ([`Code::is_device`]) does not end the answer: it continues after
+    /// [`Generator::replace_decoder`].
     pub async fn next(&mut self, vocabulary: &impl Vocabulary) -> Result<Option<Event>> {
         let Some(mut answer) = self.answer.take() else {
             return Ok(None);
@@ -254,7 +266,7 @@ impl<D: Decoder> Generator<D> {
             }),
             Evaluated::All { token } => {
                 self.tokens.push(token);
-                // The end of a turn is no token of the answer.
+                // The end-of-turn token is no part of the answer.
                 let logprob = if vocabulary.is_end(token) {
                     None
                 } else {
@@ -262,22 +274,25 @@ impl<D: Decoder> Generator<D> {
                 };
                 Ok(Event {
                     logprob,
-                    ..self.say(token, answer, vocabulary)
+                    ..self.accept_token(token, answer, vocabulary)
                 })
             }
         }
     }
 
-    /// Evaluates the next tokens, or goes on with them, and has the token chosen that follows the last.
+    /// Evaluates the next chunk, or continues with it. Samples the token that follows if the chunk
+    /// is the last one.
     async fn evaluate(&mut self, answer: &mut Answer) -> Result<Evaluated> {
         let start = self.decoder.cached_tokens();
         let end = self.tokens.len().min(start + self.chunker.tokens());
         let sampler = (end == self.tokens.len()).then(|| {
-            let room = self.decoder.context_tokens() - end;
-            let left = answer.max_tokens.map_or(room, |max_tokens| {
+            let free_tokens = self.decoder.context_tokens() - end;
+            let left_tokens = answer.max_tokens.map_or(free_tokens, |max_tokens| {
                 max_tokens - answer.usage.completion_tokens
             });
-            answer.sampler.expect_more(room.min(left).saturating_sub(1));
+            answer
+                .sampler
+                .expect_more(free_tokens.min(left_tokens).saturating_sub(1));
             &mut answer.sampler
         });
         let chunk = self.tokens.get(start..end).unwrap_or_default();
@@ -288,42 +303,47 @@ impl<D: Decoder> Generator<D> {
             let ms = now_ms();
             longest_ms = longest_ms.max(ms - last_ms);
             last_ms = ms;
-            ms - begin_ms >= TURN_MS
+            ms - begin_ms >= PREFILL_SLICE_MS
         };
-        // A single token is not interrupted: an answer's events are its tokens.
+        // A step of a single token is not interrupted: each of an answer's events is a token.
         let outcome = self
             .decoder
             .step(chunk, sampler, &mut || mark() && chunk.len() > 1)
             .await?;
         mark();
         self.longest_ms = longest_ms;
-        if let Outcome::Done(_) = outcome {
+        if let StepOutcome::Done(_) = outcome {
             self.longest_ms = 0.0;
             if chunk.len() > 1 {
                 self.chunker.observe(chunk.len(), longest_ms);
             }
         }
         Ok(match outcome {
-            Outcome::Paused(share) => Evaluated::Prompt {
+            StepOutcome::Paused(share) => Evaluated::Prompt {
                 done_tokens: start + (share * (end - start) as f32) as usize,
             },
-            Outcome::Done(None) => Evaluated::Prompt { done_tokens: end },
-            Outcome::Done(Some(token)) => Evaluated::All { token },
+            StepOutcome::Done(None) => Evaluated::Prompt { done_tokens: end },
+            StepOutcome::Done(Some(token)) => Evaluated::All { token },
         })
     }
 
     /// Turns a token into text, and ends the answer where it must end.
-    fn say(&mut self, token: u32, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Event {
+    fn accept_token(
+        &mut self,
+        token: u32,
+        answer: &mut Answer,
+        vocabulary: &impl Vocabulary,
+    ) -> Event {
         answer.usage.completion_tokens += 1;
         if vocabulary.is_end(token) {
             return answer.end(String::new(), FinishReason::Stop);
         }
-        let said = if vocabulary.is_control(token) {
+        let text = if vocabulary.is_control(token) {
             String::new()
         } else {
             answer.utf8.push(vocabulary.token_bytes(token))
         };
-        let released = answer.stop.push(&said);
+        let released = answer.stop.push(&text);
         if released.stopped {
             return answer.end(released.text, FinishReason::Stop);
         }
@@ -339,7 +359,8 @@ impl<D: Decoder> Generator<D> {
         }
     }
 
-    /// Whether the context has room for one more token, after sliding if that is wanted.
+    /// Returns whether the context has room for one more token, after a context shift if the answer
+    /// allows it.
     fn make_room(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> bool {
         let context_tokens = self.decoder.context_tokens();
         if self.tokens.len() < context_tokens {
@@ -348,9 +369,9 @@ impl<D: Decoder> Generator<D> {
         if answer.context_overflow == ContextOverflow::Error {
             return false;
         }
-        let Some(kept) = slide(
+        let Some(kept) = context_shift(
             &mut self.tokens,
-            answer.head_tokens,
+            answer.keep_tokens,
             context_tokens,
             vocabulary,
         ) else {
@@ -360,8 +381,9 @@ impl<D: Decoder> Generator<D> {
         true
     }
 
-    /// How many of `tokens` the cache already holds. The last is always evaluated anew, for its logits.
-    fn reusable(&self, tokens: &[u32]) -> usize {
+    /// Returns the number of tokens in the longest prefix of `tokens` that is in the KV cache. The
+    /// last of `tokens` is not counted: it is always evaluated, for its logits.
+    fn cached_prefix(&self, tokens: &[u32]) -> usize {
         let cached = self.tokens.iter().take(self.decoder.cached_tokens());
         let same = cached
             .zip(tokens)
@@ -369,26 +391,4 @@ impl<D: Decoder> Generator<D> {
             .count();
         same.min(tokens.len() - 1)
     }
-}
-
-/// Forgets the older part of a conversation that fills the context: after the first `head_tokens`, only as many of the newest stay as fill half the rest.
-/// Cuts where a turn ends, if one ends near by. Returns how many tokens at the beginning stayed in place; none when the head alone fills the context.
-fn slide(
-    tokens: &mut Vec<u32>,
-    head_tokens: usize,
-    context_tokens: usize,
-    vocabulary: &impl Vocabulary,
-) -> Option<usize> {
-    let newest = context_tokens.checked_sub(head_tokens)? / 2;
-    let cut = tokens
-        .len()
-        .checked_sub(newest)
-        .filter(|&cut| newest > 0 && cut > head_tokens)?;
-    let near = tokens.get(cut - 1..cut + newest / 4)?;
-    let turn = near
-        .iter()
-        .position(|&token| vocabulary.is_end(token))
-        .unwrap_or(0);
-    tokens.drain(head_tokens..cut + turn);
-    Some(head_tokens)
 }

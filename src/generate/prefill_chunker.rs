@@ -1,16 +1,21 @@
-//! How many prompt tokens go through the model together.
+//! Decides how many prompt tokens go through the model together.
 
 use crate::model::STEP_TOKENS;
 
-/// Before anything is known.
+/// Sets the size of the first chunk: small, because nothing is measured yet, and a power of two.
 const FIRST_TOKENS: usize = 16;
-/// The longest that the model should work without a chance to be interrupted.
+/// Limits the time in milliseconds that the model should compute without a chance to be
+/// interrupted: a page that draws, or a user who stops the answer, waits that long.
 const TARGET_MS: f64 = 50.0;
-/// How much larger than the last chunk the next may be: one measurement tells only so much.
+/// Limits the factor by which the next chunk may exceed the last one: a single measurement may be
+/// off.
 const MAX_GROWTH: usize = 4;
 
-/// Learns from the last chunk how large the next may be: a power of two, so that the kernels' tiles are full. The more tokens share one
-/// reading of the weights, the better; but after every block of the model somebody may want to interrupt.
+/// Sizes the chunks of a prompt by the time that the last chunk took.
+///
+/// The more tokens share one reading of the weights, the faster the prefill. But the model can be
+/// interrupted only between two of its layers, so a chunk must not make a layer take too long.
+/// Sizes are powers of two, which fill the tiles of the kernels.
 #[derive(Clone, Debug)]
 pub struct PrefillChunker {
     tokens: usize,
@@ -18,7 +23,8 @@ pub struct PrefillChunker {
 }
 
 impl PrefillChunker {
-    /// With fewer than `min_batch` a chunk is hardly faster.
+    /// Makes a chunker whose chunks never have fewer than `min_batch` tokens: smaller ones are
+    /// hardly faster ([`Decoder::min_batch`](super::decoder::Decoder::min_batch)).
     pub fn new(min_batch: usize) -> Self {
         Self {
             tokens: FIRST_TOKENS.max(min_batch),
@@ -26,25 +32,28 @@ impl PrefillChunker {
         }
     }
 
-    /// The size of the next chunk.
+    /// Returns the number of tokens in the next chunk.
     pub fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// With `tokens`, the model worked at most `longest_ms` without interruption; a browser's coarse clock may say 0.
+    /// Takes a measurement: on a chunk of `tokens` tokens, the model computed for at most
+    /// `longest_ms` milliseconds between two chances to be interrupted. A browser's coarse clock
+    /// may say 0.
     pub fn observe(&mut self, tokens: usize, longest_ms: f64) {
-        // A chunk cut short by the prompt's end pays the fixed costs for few tokens: it says nothing about a full one.
+        // The prompt's last chunk is short and pays the fixed costs for few tokens, so its time
+        // says nothing about a full chunk.
         if tokens < self.tokens && longest_ms <= TARGET_MS {
             return;
         }
-        let bearable = if longest_ms > 0.0 {
+        let tokens_in_time = if longest_ms > 0.0 {
             (tokens as f64 * TARGET_MS / longest_ms) as usize
         } else {
             usize::MAX
         };
-        let bearable = bearable
+        let next = tokens_in_time
             .min(tokens * MAX_GROWTH)
             .clamp(self.min_batch, STEP_TOKENS);
-        self.tokens = 1 << bearable.ilog2();
+        self.tokens = 1 << next.ilog2();
     }
 }

@@ -1,7 +1,9 @@
-//! A small random generator, so that a seed gives the same answer on every machine.
+//! Generates random numbers: a seed gives the same answer on every machine.
 
-/// PCG-XSH-RR 64/32 (O'Neill 2014, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms").
-/// Not for secrets.
+/// Implements the generator PCG-XSH-RR 64/32, which must not be used for secrets.
+///
+/// Source: O'Neill 2014, "PCG: A Family of Simple Fast Space-Efficient Statistically Good
+/// Algorithms for Random Number Generation".
 #[derive(Clone, Debug)]
 pub struct Pcg32 {
     state: u64,
@@ -9,9 +11,10 @@ pub struct Pcg32 {
 }
 
 impl Pcg32 {
+    /// Is the multiplier of the 64-bit linear congruential generator, as in the reference code.
     const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
 
-    /// Each `stream` is a sequence of its own for the same `seed`.
+    /// Makes a generator. For one `seed`, every `stream` gives another sequence.
     pub fn new(seed: u64, stream: u64) -> Self {
         let mut rng = Self {
             state: 0,
@@ -23,6 +26,7 @@ impl Pcg32 {
         rng
     }
 
+    /// Returns the next 32 random bits.
     pub fn next_u32(&mut self) -> u32 {
         let old = self.state;
         self.state = old
@@ -32,7 +36,7 @@ impl Pcg32 {
         xorshifted.rotate_right((old >> 59) as u32)
     }
 
-    /// Uniform in `0.0..1.0`, with 24 random bits.
+    /// Returns a uniform number in `0.0..1.0` with 24 random bits.
     pub fn next_f32(&mut self) -> f32 {
         (self.next_u32() >> 8) as f32 / (1u32 << 24) as f32
     }

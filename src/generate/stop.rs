@@ -1,26 +1,54 @@
-//! Strings that end an answer.
+//! Ends an answer before the model does: at a stop string, or when the caller asks for it.
 
 use crate::{Code, Error, Result};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
+/// Limits the number of stop strings: four times what the OpenAI API allows. Every piece of text
+/// is searched for each of them.
 const MAX_STRINGS: usize = 16;
+/// Limits the length of a stop string in bytes: as much text may be held back.
 const MAX_STRING_BYTES: usize = 1000;
 
-/// Watches streamed text for stop strings, however the tokens cut them. Text is held back only while it may begin one.
+/// Finds stop strings in streamed text, wherever the tokens cut them. Text is held back only while
+/// it may be the beginning of a stop string.
+///
+/// ```
+/// use siskin::generate::stop::StopStrings;
+///
+/// # fn main() -> siskin::Result<()> {
+/// let mut stop = StopStrings::new(vec!["END".to_owned()])?;
+/// assert_eq!(stop.push("the E").text, "the ");
+/// let released = stop.push("ND, really");
+/// assert!(released.stopped);
+/// assert_eq!(released.text, "");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct StopStrings {
     strings: Vec<String>,
     held: String,
 }
 
-/// Text that may be shown, and whether a stop string followed it.
+/// Holds a piece of text that can be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Released {
+    /// Holds the text, up to a stop string if there is one.
     pub text: String,
+    /// Tells whether a stop string follows the text.
     pub stopped: bool,
 }
 
 impl StopStrings {
-    /// Errors: `invalid_argument` for an empty string, one over 1000 bytes, or more than 16 of them.
+    /// Watches for `strings`.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_argument` for an empty string, a string of more than 1000 bytes, or more than 16
+    /// strings.
     pub fn new(strings: Vec<String>) -> Result<Self> {
         if strings.len() > MAX_STRINGS {
             return Err(Error::new(
@@ -47,10 +75,11 @@ impl StopStrings {
         })
     }
 
-    /// Takes the next piece of text. What follows a stop string is dropped, and so is the stop string.
+    /// Takes the next piece of text and returns what can be shown. A stop string and the text after
+    /// it are dropped.
     pub fn push(&mut self, text: &str) -> Released {
         self.held.push_str(text);
-        // Of several, the one that ends first, as if the text came character by character.
+        // The stop string that ends first wins, as if the text came character by character.
         let found = self
             .strings
             .iter()
@@ -75,12 +104,13 @@ impl StopStrings {
         }
     }
 
-    /// The answer ended: what was held back was no stop string after all.
+    /// Returns the text that is held back. At the answer's end it is no stop string after all.
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
 
-    /// Where the longest end of `held` that begins a stop string starts; its length when there is none.
+    /// Returns the byte at which a stop string may begin in `held`, the earliest one; the length of
+    /// `held` where there is none.
     fn first_possible_start(&self) -> usize {
         let longest = self.strings.iter().map(String::len).max().unwrap_or(0);
         let earliest = self.held.len().saturating_sub(longest);
@@ -92,5 +122,21 @@ impl StopStrings {
         (earliest..self.held.len())
             .find(begins)
             .unwrap_or(self.held.len())
+    }
+}
+
+/// Stops the answer of one generator from anywhere. The generator's next step ends the answer.
+#[derive(Clone, Debug, Default)]
+pub struct StopHandle(Arc<AtomicBool>);
+
+impl StopHandle {
+    /// Asks for the answer's end.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Withdraws the request, and returns whether there was one.
+    pub(super) fn reset(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
     }
 }

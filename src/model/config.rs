@@ -1,4 +1,4 @@
-//! What a model file says of its decoder: the switches of the one forward pass.
+//! Reads the shape of a model and the switches of the forward pass from its file.
 
 use crate::{
     Code, Error, Result,
@@ -6,82 +6,104 @@ use crate::{
     format::{gguf::Gguf, metadata::Metadata, quoted},
 };
 
-/// A decoder, as its architecture declares it and the file's metadata fill it in.
+/// Holds the hyperparameters of a model, from its architecture and its file's metadata.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
+    /// Holds the sizes of the model.
     pub dims: Dims,
-    /// Tokens that the model was trained on at once.
+    /// Holds the length of the context, in tokens, that the model was trained on.
     pub context_length: usize,
+    /// Holds the epsilon of RMSNorm.
     pub rms_eps: f32,
+    /// Tells which elements of a head RoPE rotates together.
     pub rope_pairs: RopePairs,
-    /// Radians a position for each rotated pair, before the file's `rope_freqs` divide them.
+    /// Holds the angles in radians by which RoPE rotates each pair per position, before the tensor
+    /// `rope_freqs` divides them.
     pub rope_frequencies: Vec<f32>,
+    /// Tells whether the projections to q, k and v add a bias.
     pub qkv_bias: bool,
+    /// Names the activation function of the feed-forward network.
     pub activation: Activation,
 }
 
-/// How an architecture differs from llama's; everything else comes from the metadata.
+/// Tells how an architecture differs from llama's. All else comes from the metadata.
 pub struct Architecture {
+    /// Tells which elements of a head RoPE rotates together.
     pub rope_pairs: RopePairs,
+    /// Tells whether the projections to q, k and v add a bias.
     pub qkv_bias: bool,
+    /// Names the activation function of the feed-forward network.
     pub activation: Activation,
 }
 
-/// The largest width or count that is believed: far above any model that fits in a browser.
-const MAX_WIDTH: u64 = 1 << 20;
+/// Limits the dimensions and counts that are accepted: far above any model that fits in a browser.
+const MAX_DIM: u64 = 1 << 20;
 
 impl ModelConfig {
-    /// Reads `{architecture}.*` of the metadata. Errors: `metadata`, `tensor_missing`.
+    /// Reads the metadata under `{architecture}.*`.
+    ///
+    /// # Errors
+    ///
+    /// - `metadata` for a value that is missing, of the wrong type or out of range.
+    /// - `tensor_missing` without the token embeddings, whose rows are the vocabulary.
     pub fn new(architecture: &str, arch: Architecture, gguf: &Gguf) -> Result<ModelConfig> {
         let keys = Keys {
             metadata: &gguf.metadata,
             architecture,
         };
-        let embedding = keys.width("embedding_length")?;
-        let heads = keys.width("attention.head_count")?;
-        let kv_heads = keys.opt_width("attention.head_count_kv")?.unwrap_or(heads);
-        let head = match keys.opt_width("attention.key_length")? {
-            Some(head) => head,
-            None => embedding / heads,
-        };
-        let rotated = keys.opt_width("rope.dimension_count")?.unwrap_or(head);
-        let vocab = gguf.tensors.iter().find(|t| t.name == "token_embd.weight").map(|t| t.rows()).ok_or_else(|| {
-            Error::new(Code::TensorMissing, "The file lacks the tensor `token_embd.weight`. Download it again, or choose another model.")
+        let embedding = keys.dim("embedding_length")?;
+        let heads = keys.dim("attention.head_count")?;
+        let kv_heads = keys.opt_dim("attention.head_count_kv")?.unwrap_or(heads);
+        let head_dim = keys
+            .opt_dim("attention.key_length")?
+            .unwrap_or(embedding / heads);
+        let rope_dim = keys.opt_dim("rope.dimension_count")?.unwrap_or(head_dim);
+        let token_embd = gguf
+            .tensors
+            .iter()
+            .find(|tensor| tensor.name == "token_embd.weight");
+        let vocab = token_embd.map(|tensor| tensor.rows()).ok_or_else(|| {
+            Error::new(
+                Code::TensorMissing,
+                "The file lacks the tensor `token_embd.weight`. Download it again, or choose \
+                 another model.",
+            )
         })?;
         let config = ModelConfig {
             dims: Dims {
                 embedding,
                 heads,
                 kv_heads,
-                head_dim: head,
-                feed_forward: keys.width("feed_forward_length")?,
+                head_dim,
+                feed_forward: keys.dim("feed_forward_length")?,
                 vocab: usize::try_from(vocab)
                     .ok()
-                    .filter(|&v| v <= MAX_WIDTH as usize)
+                    .filter(|&v| v <= MAX_DIM as usize)
                     .ok_or_else(|| keys.bad("vocabulary", vocab))?,
-                layers: keys.width("block_count")?,
+                layers: keys.dim("block_count")?,
             },
-            context_length: keys.width_up_to("context_length", 1 << 32)?,
+            context_length: keys.count_up_to("context_length", 1 << 32)?,
             rms_eps: keys
                 .metadata
                 .f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
             rope_pairs: arch.rope_pairs,
-            rope_frequencies: keys.rope_frequencies(rotated)?,
+            rope_frequencies: keys.rope_frequencies(rope_dim)?,
             qkv_bias: arch.qkv_bias,
             activation: arch.activation,
         };
         let fits = heads % kv_heads == 0
-            && head > 0
-            && head % 4 == 0
-            && heads.saturating_mul(head) <= MAX_WIDTH as usize
-            && rotated % 2 == 0
-            && rotated <= head
+            && head_dim > 0
+            && head_dim % 4 == 0
+            && heads.saturating_mul(head_dim) <= MAX_DIM as usize
+            && rope_dim % 2 == 0
+            && rope_dim <= head_dim
             && config.dims.layers <= 1024;
         if !(fits && config.rms_eps > 0.0 && config.rms_eps < 1.0) {
             return Err(Error::new(
                 Code::Metadata,
                 format!(
-                    "The header's sizes do not fit together ({heads} heads, {kv_heads} key-value heads of {head}). TokenSampler another conversion of the model."
+                    "The header's sizes do not fit together ({heads} heads, {kv_heads} key-value \
+                     heads of {head_dim}). Choose another conversion of the model."
                 ),
             ));
         }
@@ -89,28 +111,32 @@ impl ModelConfig {
     }
 }
 
-/// The metadata of one architecture.
+/// Reads the metadata under the prefix of one architecture.
 struct Keys<'a> {
     metadata: &'a Metadata,
     architecture: &'a str,
 }
 
 impl Keys<'_> {
+    /// Returns the whole key of `name`: "llama.block_count".
     fn key(&self, name: &str) -> String {
         format!("{}.{name}", self.architecture)
     }
 
+    /// Returns the error for a value out of range.
     fn bad(&self, name: &str, value: u64) -> Error {
         Error::new(
             Code::Metadata,
             format!(
-                "`{}` is {value}, which no model that Siskin runs has. TokenSampler another conversion of the model.",
+                "`{}` is {value}, which no model that Siskin runs has. Choose another conversion \
+                 of the model.",
                 self.key(name)
             ),
         )
     }
 
-    fn width_up_to(&self, name: &str, max: u64) -> Result<usize> {
+    /// Returns a count from 1 to `max`.
+    fn count_up_to(&self, name: &str, max: u64) -> Result<usize> {
         let value = self.metadata.u64(&self.key(name))?;
         if value == 0 || value > max {
             Err(self.bad(name, value))
@@ -119,20 +145,22 @@ impl Keys<'_> {
         }
     }
 
-    fn width(&self, name: &str) -> Result<usize> {
-        self.width_up_to(name, MAX_WIDTH)
+    /// Returns a dimension of the model.
+    fn dim(&self, name: &str) -> Result<usize> {
+        self.count_up_to(name, MAX_DIM)
     }
 
-    fn opt_width(&self, name: &str) -> Result<Option<usize>> {
+    /// Returns a dimension of the model, or `None` where the file does not have it.
+    fn opt_dim(&self, name: &str) -> Result<Option<usize>> {
         if self.metadata.get(&self.key(name)).is_none() {
             Ok(None)
         } else {
-            self.width(name).map(Some)
+            self.dim(name).map(Some)
         }
     }
 
-    /// `base^(-2 i / rotated)` for each pair; linear scaling divides by its factor.
-    fn rope_frequencies(&self, rotated: usize) -> Result<Vec<f32>> {
+    /// Computes `base^(-2 i / rope_dim)` for each pair `i`. Linear scaling divides by its factor.
+    fn rope_frequencies(&self, rope_dim: usize) -> Result<Vec<f32>> {
         let base = self
             .metadata
             .opt_f32(&self.key("rope.freq_base"))?
@@ -144,7 +172,7 @@ impl Keys<'_> {
                 return Err(Error::new(
                     Code::Metadata,
                     format!(
-                        "Rope scaling of the kind {} is not supported. TokenSampler another model.",
+                        "Rope scaling of the kind {} is not supported. Choose another model.",
                         quoted(other)
                     ),
                 ));
@@ -154,12 +182,14 @@ impl Keys<'_> {
             return Err(Error::new(
                 Code::Metadata,
                 format!(
-                    "The rope base {base} or its factor {factor} is impossible. TokenSampler another conversion of the model."
+                    "The rope base {base} or its factor {factor} is impossible. Choose another \
+                     conversion of the model."
                 ),
             ));
         }
-        Ok((0..rotated / 2)
-            .map(|i| ((base as f64).powf(-2.0 * i as f64 / rotated as f64) / factor as f64) as f32)
+        let (base, factor) = (f64::from(base), f64::from(factor));
+        Ok((0..rope_dim / 2)
+            .map(|i| (base.powf(-2.0 * i as f64 / rope_dim as f64) / factor) as f32)
             .collect())
     }
 }

@@ -1,17 +1,41 @@
-//! The forward pass: the only one.
+//! Records the forward pass, which every architecture shares.
 
 use super::{config::ModelConfig, decode_ahead::DecodeAhead, weights::Weights};
 use crate::{
     Code, Error, Result,
-    backend::{AttentionInput, Backend, FeedForward, Rope, Rows, sampling::TokenSampler},
+    backend::{AttentionInput, Backend, FeedForward, Rope, Rows},
 };
 
-/// Tokens of one step; longer prompts take several.
+/// Limits the number of tokens in one step (llama.cpp's micro-batch, `n_ubatch`). A longer prompt
+/// takes several steps.
 pub const STEP_TOKENS: usize = 64;
 
-/// A loaded model with its KV cache.
+/// Holds a loaded model with its KV cache.
+///
+/// ```
+/// # pollster::block_on(async {
+/// use siskin::{
+///     backend::cpu::Cpu,
+///     loader::{Loader, Options},
+///     text::tokenizer::Special,
+/// };
+///
+/// let mut loader = Loader::new(Cpu::default(), Options::default());
+/// loader.push(&std::fs::read("tests/fixtures/models/chat-tiny.gguf")?)?;
+/// let loaded = loader.finish()?;
+/// let (mut model, tokenizer) = (loaded.model, loaded.tokenizer);
+/// let tokens = tokenizer.encode("Once upon a time", Special::Plain);
+/// let mut logits = Vec::new();
+/// model.forward(&tokens, Some(&mut logits)).await?;
+/// assert_eq!(logits.len(), model.vocab_size());
+/// assert_eq!(model.cached_tokens(), tokens.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct Model<B: Backend> {
+    /// Holds the model's shape and switches.
     pub config: ModelConfig,
+    /// Is the backend, which holds the weights and computes.
     pub backend: B,
     weights: Weights<B::Buf>,
     rope: Rope,
@@ -20,36 +44,35 @@ pub struct Model<B: Backend> {
     pub(super) context_tokens: usize,
     pub(super) cached_tokens: usize,
     pub(super) ahead: DecodeAhead,
-    begun: Option<Begun>,
-    /// Scratch for choosing on the host, `[vocab]`.
-    logits: Vec<f32>,
+    interrupted: Option<InterruptedStep>,
+    /// Holds the logits that the host samples from, `[vocab]`.
+    pub(super) logits: Vec<f32>,
 }
 
-/// What came of a step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Outcome {
-    /// The share of the step that is done, below 1. Nothing is cached yet.
-    Paused(f32),
-    /// The tokens are cached. The token chosen to follow them, if one was asked for.
-    Done(Option<u32>),
-}
-
-/// What a step begins with.
+/// Tells what a step evaluates.
 #[derive(Clone, Copy)]
 pub(super) enum Input<'a> {
+    /// The step evaluates these tokens.
     Tokens(&'a [u32]),
-    /// The token that the step before chose on the device.
-    SampledToken,
+    /// The step evaluates the token that the step before sampled on the device.
+    Sampled,
+    /// The step continues with the activations that an interrupted one left.
+    Interrupted,
 }
 
-/// A step that was interrupted: what goes through the layers, and through how many it is.
-struct Begun {
+/// Holds a step that was interrupted between two layers.
+struct InterruptedStep {
     tokens: Vec<u32>,
-    layers: usize,
+    layers_done: usize,
 }
 
 impl<B: Backend> Model<B> {
-    /// `rope_freqs` divides the config's rope frequencies, if the file holds it. Errors: `out_of_memory`.
+    /// Makes a model of loaded weights, with a KV cache for `context_tokens` tokens. `rope_freqs`
+    /// divides the RoPE frequencies of the config, if the file has that tensor.
+    ///
+    /// # Errors
+    ///
+    /// `out_of_memory`, or those of the GPU.
     pub fn new(
         config: ModelConfig,
         mut backend: B,
@@ -77,39 +100,46 @@ impl<B: Backend> Model<B> {
             context_tokens,
             cached_tokens: 0,
             ahead: DecodeAhead::default(),
-            begun: None,
+            interrupted: None,
             logits: Vec::new(),
         })
     }
 
-    /// Tokens that the vocabulary has: the length of `logits`.
+    /// Returns the number of tokens in the vocabulary, which is the length of `logits`.
     pub fn vocab_size(&self) -> usize {
         self.config.dims.vocab
     }
 
-    /// Tokens that the KV cache can hold.
+    /// Returns the number of tokens that the KV cache can hold.
     pub fn context_tokens(&self) -> usize {
         self.context_tokens
     }
 
-    /// Tokens in the KV cache now.
+    /// Returns the number of tokens in the KV cache now.
     pub fn cached_tokens(&self) -> usize {
         self.cached_tokens
     }
 
-    /// Forgets every cached token from position `tokens` on.
+    /// Removes every token from position `tokens` on from the KV cache.
     pub fn truncate(&mut self, tokens: usize) {
         self.cached_tokens = self.cached_tokens.min(tokens);
         self.ahead.end();
-        self.begun = None;
+        self.interrupted = None;
     }
 
-    /// Appends `tokens` to the cache. With `logits`, leaves there the logits `[vocab]` that follow the last of them.
-    /// Errors: `context_full`, `invalid_argument` (empty, or an id outside the vocabulary), `not_finite`.
+    /// Appends `tokens` to the KV cache. With `logits`, writes there the logits after the last of
+    /// them, `[vocab]`.
+    ///
+    /// # Errors
+    ///
+    /// - `context_full` when the tokens do not fit the KV cache.
+    /// - `invalid_argument` when there are no tokens, or one is outside the vocabulary.
+    /// - `not_finite` when a logit is NaN or infinite.
+    /// - Those of the GPU.
     pub async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
         self.check(tokens)?;
         let last = (tokens.len() - 1) / STEP_TOKENS;
-        self.begun = None;
+        self.interrupted = None;
         for (i, tokens) in tokens.chunks(STEP_TOKENS).enumerate() {
             let wanted = logits.is_some() && i == last;
             self.append(tokens, wanted.then_some(Rows::Last), &mut || false);
@@ -123,49 +153,21 @@ impl<B: Backend> Model<B> {
         Ok(())
     }
 
-    /// Appends at most [`STEP_TOKENS`] tokens to the cache; with `choose`, has it choose the token that follows the last of them. May be
-    /// interrupted: after each layer but the last `pause` is asked. The same call again goes on, any other begins anew.
-    /// Errors: as [`Model::forward`].
-    pub async fn step(
-        &mut self,
-        tokens: &[u32],
-        choose: Option<&mut impl TokenSampler>,
-        pause: &mut impl FnMut() -> bool,
-    ) -> Result<Outcome> {
-        self.check_step(tokens)?;
-        match choose {
-            Some(choose) if self.backend.max_steps_ahead() > 0 => Ok(Outcome::Done(Some(
-                self.decode_ahead(tokens, choose).await?,
-            ))),
-            choose => {
-                let layers = self.append(tokens, choose.is_some().then_some(Rows::Last), pause);
-                if layers < self.weights.layers.len() {
-                    return Ok(Outcome::Paused(
-                        layers as f32 / self.weights.layers.len() as f32,
-                    ));
-                }
-                let Some(choose) = choose else {
-                    self.backend.submit(&mut self.step).await?;
-                    return Ok(Outcome::Done(None));
-                };
-                let mut logits = std::mem::take(&mut self.logits);
-                let read = self.read(&mut logits).await;
-                self.logits = logits;
-                read?;
-                Ok(Outcome::Done(Some(choose.choose(&mut self.logits)?)))
-            }
-        }
-    }
-
-    /// As [`Model::forward`], with the logits after every token, `[tokens, vocab]`. At most [`STEP_TOKENS`] tokens.
+    /// Appends `tokens`, at most [`STEP_TOKENS`], to the KV cache. Writes the logits after every
+    /// token to `logits`, `[tokens, vocab]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::forward`].
     pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
         self.check_step(tokens)?;
-        self.begun = None;
+        self.interrupted = None;
         self.append(tokens, Some(Rows::All), &mut || false);
         self.read(logits).await
     }
 
-    fn check_step(&self, tokens: &[u32]) -> Result<()> {
+    /// Checks the tokens of one step.
+    pub(super) fn check_step(&self, tokens: &[u32]) -> Result<()> {
         if tokens.len() > STEP_TOKENS {
             return Err(Error::new(
                 Code::InvalidArgument,
@@ -175,6 +177,7 @@ impl<B: Backend> Model<B> {
         self.check(tokens)
     }
 
+    /// Checks that there are tokens, that the vocabulary has them, and that they fit the KV cache.
     fn check(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
             return Err(Error::new(
@@ -186,71 +189,97 @@ impl<B: Backend> Model<B> {
             return Err(Error::new(
                 Code::InvalidArgument,
                 format!(
-                    "Token {bad} is outside the vocabulary of {} tokens; use ids that this model's tokenizer gave.",
+                    "Token {bad} is outside the vocabulary of {} tokens; use ids that this model's \
+                     tokenizer gave.",
                     self.vocab_size()
                 ),
             ));
         }
-        let (needed, room) = (self.cached_tokens + tokens.len(), self.context_tokens);
-        if needed > room {
+        let (needed, context) = (self.cached_tokens + tokens.len(), self.context_tokens);
+        if needed > context {
             return Err(Error::new(
                 Code::ContextFull,
                 format!(
-                    "All {needed} tokens do not fit the context of {room}. Shorten the text, or load the model with a longer context."
+                    "All {needed} tokens do not fit the context of {context}. Shorten the text, or \
+                     load the model with a longer context."
                 ),
             ));
         }
         Ok(())
     }
 
-    async fn read(&mut self, logits: &mut Vec<f32>) -> Result<()> {
+    /// Reads the logits of the recorded step to the host.
+    pub(super) async fn read(&mut self, logits: &mut Vec<f32>) -> Result<()> {
         self.backend.read(&mut self.step, logits).await?;
         if logits.iter().all(|x| x.is_finite()) {
             return Ok(());
         }
         Err(Error::new(
             Code::NotFinite,
-            "The model computed a number that is not finite. Download the model file again; if it stays so, report it.",
+            "The model computed a number that is not finite. Download the model file again; if it \
+             stays so, report it.",
         ))
     }
 
-    /// Records a step, or goes on with it. Returns the number of layers that the tokens are through; after the last they count as cached.
+    /// Records a step of `tokens`, or continues an interrupted one. Returns the number of layers
+    /// that are done; after the last one the tokens count as cached.
     pub(super) fn append(
         &mut self,
         tokens: &[u32],
         rows: Option<Rows>,
         pause: &mut impl FnMut() -> bool,
     ) -> usize {
-        let first = self
-            .begun
+        let first_layer = self
+            .interrupted
             .take()
-            .filter(|begun| begun.tokens == tokens)
-            .map_or(0, |begun| begun.layers);
+            .filter(|step| step.tokens == tokens)
+            .map_or(0, |step| step.layers_done);
         self.ahead.end();
-        let layers = self.record(
-            Input::Tokens(tokens),
-            self.cached_tokens,
-            first,
-            rows,
-            pause,
-        );
-        if layers < self.weights.layers.len() {
-            self.begun = Some(Begun {
+        let input = match first_layer {
+            0 => Input::Tokens(tokens),
+            _ => Input::Interrupted,
+        };
+        let layers = first_layer..self.weights.layers.len();
+        let recorded = self.record(input, self.cached_tokens, layers, rows, pause);
+        let layers_done = first_layer + recorded;
+        if layers_done < self.weights.layers.len() {
+            self.interrupted = Some(InterruptedStep {
                 tokens: tokens.to_vec(),
-                layers,
+                layers_done,
             });
         } else {
             self.cached_tokens += tokens.len();
         }
-        layers
+        layers_done
     }
 
-    /// Takes `input`, which stands at `position`, through the layers from `first` on. Returns the number of layers that it is through then.
+    /// Evaluates a token at position 0 through `layers`, which may repeat, and reads the logits
+    /// after it. The KV cache counts as empty afterwards. This serves to time layers: the logits are
+    /// not checked.
+    ///
+    /// # Errors
+    ///
+    /// Those of the GPU.
+    pub(crate) async fn forward_layers(
+        &mut self,
+        token: u32,
+        layers: impl IntoIterator<Item = usize>,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        self.truncate(0);
+        let input = Input::Tokens(&[token]);
+        self.record(input, 0, layers, Some(Rows::Last), &mut || false);
+        self.backend.read(&mut self.step, logits).await
+    }
+
+    /// Records `layers`, one after the other, for `input`, whose first token is at `position`, and
+    /// then the logits of `rows`. Returns the number of layers that were recorded: fewer than all
+    /// where `pause` said so between two of them.
     pub(super) fn record(
         &mut self,
         input: Input,
         position: usize,
-        first: usize,
+        layers: impl IntoIterator<Item = usize>,
         rows: Option<Rows>,
         pause: &mut impl FnMut() -> bool,
     ) -> usize {
@@ -265,16 +294,16 @@ impl<B: Backend> Model<B> {
         } = self;
         let eps = config.rms_eps;
         match input {
-            Input::Tokens(tokens) if first == 0 => {
-                backend.embed(step, &weights.token_embd, tokens, position)
-            }
-            Input::Tokens(_) => {}
-            Input::SampledToken => backend.embed_sampled(step, &weights.token_embd, position),
+            Input::Tokens(tokens) => backend.embed(step, &weights.token_embd, tokens, position),
+            Input::Sampled => backend.embed_sampled(step, &weights.token_embd, position),
+            Input::Interrupted => {}
         }
-        if first == 0 {
+        if !matches!(input, Input::Interrupted) {
             backend.tap(step, None, "token_embd");
         }
-        for (i, w) in weights.layers.iter().enumerate().skip(first) {
+        let (mut layers, mut recorded) = (layers.into_iter().peekable(), 0);
+        while let Some(i) = layers.next() {
+            let w = &weights.layers[i];
             let input = AttentionInput {
                 norm: &w.attn_norm,
                 q: &w.attn_q,
@@ -292,22 +321,20 @@ impl<B: Backend> Model<B> {
             backend.tap(step, Some(i), "attn");
             backend.project_add(step, &w.attn_output);
             backend.tap(step, Some(i), "attn_output");
-            backend.feed_forward(
-                step,
-                &FeedForward {
-                    norm: &w.ffn_norm,
-                    gate: &w.ffn_gate,
-                    up: &w.ffn_up,
-                    activation: config.activation,
-                    eps,
-                },
-            );
+            let feed_forward = FeedForward {
+                norm: &w.ffn_norm,
+                gate: &w.ffn_gate,
+                up: &w.ffn_up,
+                activation: config.activation,
+                eps,
+            };
+            backend.feed_forward(step, &feed_forward);
             backend.tap(step, Some(i), "ffn_up");
             backend.project_add(step, &w.ffn_down);
             backend.tap(step, Some(i), "ffn_down");
-            let layers = i + 1;
-            if layers < weights.layers.len() && pause() {
-                return layers;
+            recorded += 1;
+            if layers.peek().is_some() && pause() {
+                return recorded;
             }
         }
         if let Some(rows) = rows {
@@ -319,6 +346,6 @@ impl<B: Backend> Model<B> {
                 rows,
             );
         }
-        weights.layers.len()
+        recorded
     }
 }

@@ -1,9 +1,11 @@
-//! The decoder: one forward pass for every architecture.
+//! Runs models: one forward pass serves every architecture.
 
 pub mod arch;
 pub mod config;
 mod decode_ahead;
 pub mod decoder;
+mod step;
 pub mod weights;
 
-pub use decoder::{Model, Outcome, STEP_TOKENS};
+pub use decoder::{Model, STEP_TOKENS};
+pub use step::StepOutcome;

@@ -1,4 +1,5 @@
-//! A decoder's weights under GGUF's names: what the file must hold, and where each tensor goes.
+//! Sorts the weights of a model by GGUF's names: which tensors the file must have, and where each
+//! goes.
 
 use super::config::ModelConfig;
 use crate::{
@@ -8,43 +9,70 @@ use crate::{
 };
 use std::collections::HashMap;
 
+/// Holds the weights of a model. Matrices are `[rows, cols]`, with a row for each output.
 pub struct Weights<Buf> {
+    /// Holds the token embeddings, `[vocab, embedding]`.
     pub token_embd: Weight<Buf>,
+    /// Holds the weights of each layer.
     pub layers: Vec<Layer<Buf>>,
+    /// Holds the scale of the last RMSNorm, `[embedding]`.
     pub output_norm: Weight<Buf>,
-    /// None where the embedding serves as output matrix too (tied).
+    /// Holds the output matrix (LM head), `[vocab, embedding]`. `None` where it is the token
+    /// embeddings (tied).
     pub output: Option<Weight<Buf>>,
 }
 
+/// Holds the weights of one layer. In their shapes, `q` is short for `heads * head_dim` and `kv` for
+/// `kv_heads * head_dim`.
 pub struct Layer<Buf> {
+    /// Scales the RMSNorm before attention, `[embedding]`.
     pub attn_norm: Weight<Buf>,
+    /// Projects to queries, `[q, embedding]`.
     pub attn_q: Weight<Buf>,
+    /// Projects to keys, `[kv, embedding]`.
     pub attn_k: Weight<Buf>,
+    /// Projects to values, `[kv, embedding]`.
     pub attn_v: Weight<Buf>,
+    /// Is added to the queries, `[q]`.
     pub attn_q_bias: Option<Weight<Buf>>,
+    /// Is added to the keys, `[kv]`.
     pub attn_k_bias: Option<Weight<Buf>>,
+    /// Is added to the values, `[kv]`.
     pub attn_v_bias: Option<Weight<Buf>>,
+    /// Projects what attention returns, `[embedding, q]`.
     pub attn_output: Weight<Buf>,
+    /// Scales the RMSNorm before the feed-forward network, `[embedding]`.
     pub ffn_norm: Weight<Buf>,
+    /// Projects to the gate of the feed-forward network, `[feed_forward, embedding]`.
     pub ffn_gate: Weight<Buf>,
+    /// Projects up in the feed-forward network, `[feed_forward, embedding]`.
     pub ffn_up: Weight<Buf>,
+    /// Projects down in the feed-forward network, `[embedding, feed_forward]`.
     pub ffn_down: Weight<Buf>,
 }
 
-/// The tensor with llama 3's divisors of the rope frequencies. The host reads it, not a backend.
+/// Names the tensor that divides the RoPE frequencies (llama 3's scaling). The host reads
+/// this tensor, no backend does.
 pub const ROPE_FREQS: &str = "rope_freqs.weight";
 
-/// A tensor that the decoder uses.
-struct Expected {
-    name: String,
-    rows: usize,
-    cols: usize,
-    optional: bool,
+/// Describes a tensor that the forward pass uses.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// Is GGUF's name of the tensor.
+    pub name: String,
+    /// Counts the rows; a vector has one.
+    pub rows: usize,
+    /// Counts the columns.
+    pub cols: usize,
+    /// Tells whether a file may do without the tensor.
+    pub optional: bool,
 }
 
-fn expected(config: &ModelConfig) -> Vec<Expected> {
-    let w = &config.dims;
-    let (q, kv) = (w.heads * w.head_dim, w.kv_heads * w.head_dim);
+/// Lists the tensors of a model with this config.
+pub fn expected(config: &ModelConfig) -> Vec<Expected> {
+    let dims = &config.dims;
+    let (vocab, embedding, feed_forward) = (dims.vocab, dims.embedding, dims.feed_forward);
+    let (q, kv) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
     let mut list = Vec::new();
     let mut add = |name: String, rows, cols, optional| {
         list.push(Expected {
@@ -54,21 +82,21 @@ fn expected(config: &ModelConfig) -> Vec<Expected> {
             optional,
         })
     };
-    add("token_embd.weight".into(), w.vocab, w.embedding, false);
-    add("output.weight".into(), w.vocab, w.embedding, true);
-    add("output_norm.weight".into(), 1, w.embedding, false);
+    add("token_embd.weight".into(), vocab, embedding, false);
+    add("output.weight".into(), vocab, embedding, true);
+    add("output_norm.weight".into(), 1, embedding, false);
     add(ROPE_FREQS.into(), 1, config.rope_frequencies.len(), true);
-    for i in 0..w.layers {
+    for i in 0..dims.layers {
         for (name, rows, cols) in [
-            ("attn_norm", 1, w.embedding),
-            ("attn_q", q, w.embedding),
-            ("attn_k", kv, w.embedding),
-            ("attn_v", kv, w.embedding),
-            ("attn_output", w.embedding, q),
-            ("ffn_norm", 1, w.embedding),
-            ("ffn_gate", w.feed_forward, w.embedding),
-            ("ffn_up", w.feed_forward, w.embedding),
-            ("ffn_down", w.embedding, w.feed_forward),
+            ("attn_norm", 1, embedding),
+            ("attn_q", q, embedding),
+            ("attn_k", kv, embedding),
+            ("attn_v", kv, embedding),
+            ("attn_output", embedding, q),
+            ("ffn_norm", 1, embedding),
+            ("ffn_gate", feed_forward, embedding),
+            ("ffn_up", feed_forward, embedding),
+            ("ffn_down", embedding, feed_forward),
         ] {
             add(format!("blk.{i}.{name}.weight"), rows, cols, false);
         }
@@ -88,8 +116,12 @@ fn missing(name: &str) -> Error {
     )
 }
 
-/// The tensors of the file that the decoder uses, in the file's order. Checked before a byte of them is downloaded.
-/// Errors: `tensor_missing`, `tensor_shape`.
+/// Returns the file's tensors that the forward pass uses, in the file's order. Called with the
+/// header alone, it finds a file that does not fit before its weights are downloaded.
+///
+/// # Errors
+///
+/// `tensor_missing`, `tensor_shape`.
 pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
     let mut wanted: HashMap<String, Expected> = expected(config)
         .into_iter()
@@ -104,7 +136,8 @@ pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
             return Err(Error::new(
                 Code::TensorShape,
                 format!(
-                    "The tensor `{}` is {} x {} where the header asks for {} x {}. The file is broken: choose another conversion of the model.",
+                    "The tensor `{}` is {} x {} where the header asks for {} x {}. The file is \
+                     broken: choose another conversion of the model.",
                     e.name,
                     tensor.rows(),
                     tensor.cols(),
@@ -128,7 +161,11 @@ pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
 }
 
 impl<Buf> Weights<Buf> {
-    /// Puts loaded weights in their places. Errors: `tensor_missing`.
+    /// Sorts the loaded weights by layer.
+    ///
+    /// # Errors
+    ///
+    /// `tensor_missing`.
     pub fn new(config: &ModelConfig, mut loaded: HashMap<String, Weight<Buf>>) -> Result<Self> {
         let mut take = |name: &str| loaded.remove(name).ok_or_else(|| missing(name));
         let mut layers = Vec::new();

@@ -1,23 +1,27 @@
-//! F32, F16 and BF16: a weight each, nothing packed. Here too are the two conversions that every format's scales need.
+//! F32, F16 and BF16 are blocks of one weight, in which nothing is packed. [`F16`] is also the type
+//! of every format's scales.
 
-use super::{Block, Quantize, block_bytes};
+use super::block::{Block, Quantize, block_bytes};
 use half::{bf16, f16};
 
-/// A half float, little-endian as in the file.
+/// Holds a half float, little-endian as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct F16(pub [u8; 2]);
 block_bytes!(F16, 2);
 
 impl F16 {
+    /// Rounds to the nearest half float, ties to even.
     pub fn from_f32(value: f32) -> Self {
         Self(f16::from_f32(value).to_le_bytes())
     }
 
+    /// Returns the same number as a float of 32 bits.
     pub fn to_f32(self) -> f32 {
         f16::from_le_bytes(self.0).to_f32()
     }
 
+    /// Returns whether the number is neither NaN nor infinite.
     pub fn is_finite(self) -> bool {
         f16::from_le_bytes(self.0).is_finite()
     }
@@ -39,7 +43,7 @@ impl Quantize<1> for F16 {
     }
 }
 
-/// The upper half of a float, little-endian as in the file.
+/// Holds the upper half of a float, little-endian as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct BF16(pub [u8; 2]);
@@ -61,7 +65,7 @@ impl Quantize<1> for BF16 {
     }
 }
 
-/// A float, little-endian as in the file.
+/// Holds a float, little-endian as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct F32(pub [u8; 4]);

@@ -1,21 +1,24 @@
-//! Q4_0: 32 weights of 4 bits around zero, one scale.
+//! Q4_0 packs 32 weights of 4 bits around zero, with one scale.
 
-use super::{F16, Levelled, Levels, Quantize, block_bytes};
+use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
+use super::floats::F16;
 
 /// Weight i is `d * (q - 8)`. The low nibbles of `qs` are weights 0 to 15, the high ones 16 to 31.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ4_0 {
+    /// Holds the scale.
     pub d: F16,
+    /// Holds the integers of 4 bits.
     pub qs: [u8; 16],
 }
 block_bytes!(BlockQ4_0, 18);
 
-impl Levelled<1> for BlockQ4_0 {
-    /// `dequantize_row_q4_0`
-    fn levels(&self, out: &mut [Levels; 1]) {
+impl QuantizedBlock<1> for BlockQ4_0 {
+    /// Follows ggml's `dequantize_row_q4_0`.
+    fn quants(&self, out: &mut [Quants; 1]) {
         let q = std::array::from_fn(|i| nibble(&self.qs, i) as i8 - 8);
-        *out = [Levels::symmetric(q, self.d.to_f32())];
+        *out = [Quants::symmetric(q, self.d.to_f32())];
     }
 
     fn scales_are_finite(&self) -> bool {
@@ -24,7 +27,7 @@ impl Levelled<1> for BlockQ4_0 {
 }
 
 impl Quantize<32> for BlockQ4_0 {
-    /// `quantize_row_q4_0_ref`
+    /// Follows ggml's `quantize_row_q4_0_ref`.
     fn quantize(values: &[f32; 32]) -> Self {
         let d = farthest_from_zero(values) / -8.0;
         let inverse = inverse_or_zero(d);
@@ -36,12 +39,13 @@ impl Quantize<32> for BlockQ4_0 {
     }
 }
 
-/// The integer of weight `i` of 32: low nibbles first, then the high ones.
+/// Returns the integer of weight `i` of 32: low nibbles are weights 0 to 15, high ones 16 to 31.
 pub(super) fn nibble(qs: &[u8; 16], i: usize) -> u8 {
     if i < 16 { qs[i] & 15 } else { qs[i - 16] >> 4 }
 }
 
-/// The first of the values with the largest magnitude: the one that a symmetric format meets exactly.
+/// Returns the first of the values with the largest magnitude, which a symmetric format meets
+/// exactly.
 pub(super) fn farthest_from_zero(values: &[f32; 32]) -> f32 {
     values.iter().fold(0.0, |farthest: f32, &value| {
         if value.abs() > farthest.abs() {
@@ -52,7 +56,7 @@ pub(super) fn farthest_from_zero(values: &[f32; 32]) -> f32 {
     })
 }
 
-/// `1 / d`, and 0 for the block of zeros, whose scale is 0.
+/// Returns `1 / d`, and 0 for a block of zeros, whose scale is 0.
 pub(super) fn inverse_or_zero(d: f32) -> f32 {
     if d == 0.0 { 0.0 } else { 1.0 / d }
 }

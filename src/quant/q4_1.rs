@@ -1,25 +1,27 @@
-//! Q4_1: 32 weights of 4 bits above a minimum, one scale.
+//! Q4_1 packs 32 weights of 4 bits above a minimum, with one scale.
 
-use super::{
-    F16, Levelled, Levels, Quantize, block_bytes,
-    q4_0::{inverse_or_zero, nibble},
-};
+use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
+use super::floats::F16;
+use super::q4_0::{inverse_or_zero, nibble};
 
 /// Weight i is `d * q + m`. The low nibbles of `qs` are weights 0 to 15, the high ones 16 to 31.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ4_1 {
+    /// Holds the scale.
     pub d: F16,
+    /// Holds the minimum.
     pub m: F16,
+    /// Holds the integers of 4 bits.
     pub qs: [u8; 16],
 }
 block_bytes!(BlockQ4_1, 20);
 
-impl Levelled<1> for BlockQ4_1 {
-    /// `dequantize_row_q4_1`
-    fn levels(&self, out: &mut [Levels; 1]) {
+impl QuantizedBlock<1> for BlockQ4_1 {
+    /// Follows ggml's `dequantize_row_q4_1`.
+    fn quants(&self, out: &mut [Quants; 1]) {
         let q = std::array::from_fn(|i| nibble(&self.qs, i) as i8);
-        *out = [Levels::above_minimum(q, self.d.to_f32(), -self.m.to_f32())];
+        *out = [Quants::above_minimum(q, self.d.to_f32(), -self.m.to_f32())];
     }
 
     fn scales_are_finite(&self) -> bool {
@@ -28,7 +30,7 @@ impl Levelled<1> for BlockQ4_1 {
 }
 
 impl Quantize<32> for BlockQ4_1 {
-    /// `quantize_row_q4_1_ref`
+    /// Follows ggml's `quantize_row_q4_1_ref`.
     fn quantize(values: &[f32; 32]) -> Self {
         let (min, max) = min_and_max(values);
         let d = (max - min) / 15.0;

@@ -1,21 +1,24 @@
-//! Q8_0: 32 weights of 8 bits around zero, one scale.
+//! Q8_0 packs 32 weights of 8 bits around zero, with one scale.
 
+use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
+use super::floats::F16;
 use super::q4_0::inverse_or_zero;
-use super::{F16, Levelled, Levels, Quantize, block_bytes};
 
 /// Weight i is `d * qs[i]`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BlockQ8_0 {
+    /// Holds the scale.
     pub d: F16,
+    /// Holds the integers.
     pub qs: [i8; 32],
 }
 block_bytes!(BlockQ8_0, 34);
 
-impl Levelled<1> for BlockQ8_0 {
-    /// `dequantize_row_q8_0`
-    fn levels(&self, out: &mut [Levels; 1]) {
-        *out = [Levels::symmetric(self.qs, self.d.to_f32())];
+impl QuantizedBlock<1> for BlockQ8_0 {
+    /// Follows ggml's `dequantize_row_q8_0`.
+    fn quants(&self, out: &mut [Quants; 1]) {
+        *out = [Quants::symmetric(self.qs, self.d.to_f32())];
     }
 
     fn scales_are_finite(&self) -> bool {
@@ -24,7 +27,7 @@ impl Levelled<1> for BlockQ8_0 {
 }
 
 impl Quantize<32> for BlockQ8_0 {
-    /// `quantize_row_q8_0_ref`
+    /// Follows ggml's `quantize_row_q8_0_ref`.
     fn quantize(values: &[f32; 32]) -> Self {
         let d = values
             .iter()

@@ -1,54 +1,47 @@
-//! What a page shows of the model it loaded.
+//! Tells a page what it loaded.
 
 use super::engine::AnyModel;
-use crate::{generate::Decoder, loader::Loaded};
+use crate::{
+    generate::Decoder,
+    loader::{FileInfo, Loaded},
+};
 use serde::Serialize;
 
+/// Describes a loaded model: its file, its sizes and where it runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelInfo {
-    pub name: String,
-    pub architecture: String,
-    /// The type that holds most of the weights: "Q5_0".
-    pub file_type: &'static str,
-    pub parameter_count: u64,
+    /// Holds what the file says of itself. In JSON its fields are beside those below.
+    #[serde(flatten)]
+    pub file: FileInfo,
+    /// Counts the layers (GGUF's `block_count`).
     pub block_count: usize,
+    /// Counts the tokens in the vocabulary.
     pub vocab_size: usize,
-    pub trained_context_tokens: usize,
-    /// What the KV cache holds.
+    /// Tells how many tokens the KV cache holds.
     pub context_tokens: usize,
-    /// Of the file.
-    pub size_bytes: u64,
+    /// Tells whether the file has a chat template.
     pub has_chat_template: bool,
-    /// "cpu" or "gpu"
+    /// Names the backend that the model runs on: "cpu" or "gpu".
     pub backend: &'static str,
-    /// The GPU's name.
+    /// Names the GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
-    /// Which of the builds this is, by the instructions it may use.
+    /// Names the build of the engine by the instructions that it may use: "native", "simd",
+    /// "relaxed" or "threads".
     pub build: &'static str,
+    /// Counts the CPU threads that compute.
     pub threads: usize,
 }
 
 impl From<&Loaded<AnyModel>> for ModelInfo {
-    fn from(
-        Loaded {
-            model,
-            template,
-            facts,
-            ..
-        }: &Loaded<AnyModel>,
-    ) -> Self {
+    fn from(loaded: &Loaded<AnyModel>) -> Self {
+        let model = &loaded.model;
         Self {
-            name: facts.name.clone(),
-            architecture: facts.architecture.clone(),
-            file_type: facts.file_type,
-            parameter_count: facts.parameter_count,
-            block_count: model.block_count(),
+            file: loaded.file.clone(),
+            block_count: model.layer_count(),
             vocab_size: model.vocab_size(),
-            trained_context_tokens: facts.trained_context_tokens,
             context_tokens: model.context_tokens(),
-            size_bytes: facts.size_bytes,
-            has_chat_template: template.is_some(),
+            has_chat_template: loaded.template.is_some(),
             backend: model.backend(),
             adapter: model.adapter().map(str::to_owned),
             build: BUILD,
@@ -57,6 +50,7 @@ impl From<&Loaded<AnyModel>> for ModelInfo {
     }
 }
 
+/// Names this build.
 const BUILD: &str = if cfg!(not(target_arch = "wasm32")) {
     "native"
 } else if cfg!(target_feature = "atomics") {

@@ -1,9 +1,8 @@
-//! A chat with a model: messages in, text out, piece by piece. Picks the backend, reuses the KV cache, counts usage.
+//! Chats with a model: takes messages and gives text, piece by piece.
 
 pub mod engine;
 pub mod fields;
 pub mod info;
-#[cfg(not(target_feature = "atomics"))]
 mod probe;
 pub mod request;
 pub mod score;
@@ -13,7 +12,9 @@ use crate::{
     generate::{
         Decoder,
         event::Event,
-        generator::{ContextOverflow, GenerateOptions, Generator, StopHandle},
+        generator::Generator,
+        options::{ContextOverflow, GenerateOptions},
+        stop::StopHandle,
     },
     loader::Loaded,
     text::{
@@ -26,8 +27,35 @@ use engine::AnyModel;
 use request::ChatRequest;
 use serde_json::{Value, json};
 
-/// A model, the words it knows, and the conversation in its KV cache. One answer is written at a time:
-/// [`Session::start`] takes the request, [`Session::next`] gives one event after another until there is none.
+/// Holds a model with its tokenizer and chat template, and the conversation in its KV cache.
+///
+/// A session writes one answer at a time: [`Session::start`] takes the request, [`Session::next`]
+/// returns one event after another until there is none.
+///
+/// ```
+/// # pollster::block_on(async {
+/// use siskin::{
+///     loader::Options,
+///     session::{
+///         Session,
+///         engine::{AnyLoader, Pool},
+///         request::ChatRequest,
+///     },
+/// };
+///
+/// let mut loader = AnyLoader::cpu(Options::default(), Pool::new(1));
+/// loader.push(&std::fs::read("tests/fixtures/models/chat-tiny.gguf")?)?;
+/// let mut session = Session::from(loader.finish()?);
+/// session.start(ChatRequest {
+///     max_tokens: Some(4),
+///     ..ChatRequest::user("Why is the sky blue?")
+/// })?;
+/// while let Some(event) = session.next().await? {
+///     print!("{}", event.text);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct Session<D = AnyModel> {
     generator: Generator<D>,
     tokenizer: Tokenizer,
@@ -40,7 +68,16 @@ impl From<Loaded<AnyModel>> for Session {
     }
 }
 
+impl Session {
+    /// Releases the backend and its memory, before another one takes its place. The session can
+    /// continue only after [`Session::replace_decoder`].
+    pub fn abandon(&mut self) {
+        self.generator.decoder_mut().abandon();
+    }
+}
+
 impl<D: Decoder> Session<D> {
+    /// Makes a session without a conversation.
     pub fn new(decoder: D, tokenizer: Tokenizer, template: Option<ChatTemplate>) -> Self {
         Self {
             generator: Generator::new(decoder),
@@ -49,17 +86,23 @@ impl<D: Decoder> Session<D> {
         }
     }
 
+    /// Returns the decoder.
     pub fn decoder(&self) -> &D {
         self.generator.decoder()
     }
 
-    /// Goes on with another decoder of the same model, where the last one was lost: it reads the conversation anew.
+    /// Replaces a decoder that was lost by another one of the same model, which evaluates the
+    /// conversation again.
     pub fn replace_decoder(&mut self, decoder: D) {
         self.generator.replace_decoder(decoder);
     }
 
     /// Begins an answer to the request's messages.
-    /// Errors, each of which leaves the session as it was: `busy`, `template`, `context_full`, `invalid_argument`.
+    ///
+    /// # Errors
+    ///
+    /// `busy`, `template`, `context_full`, `invalid_argument`. Each of them leaves the session as
+    /// it was.
     pub fn start(&mut self, request: ChatRequest) -> Result<()> {
         if self.generator.is_writing() {
             return Err(Error::new(
@@ -77,8 +120,8 @@ impl<D: Decoder> Session<D> {
         } = request;
         let messages = Value::Array(messages);
         let prompt = self.prompt(&messages, tools.as_ref(), true)?;
-        let head_tokens = match context_overflow {
-            ContextOverflow::Slide => self.head_tokens(&messages, tools.as_ref(), &prompt),
+        let keep_tokens = match context_overflow {
+            ContextOverflow::Slide => self.system_tokens(&messages, tools.as_ref(), &prompt),
             ContextOverflow::Error => 0,
         };
         let options = GenerateOptions {
@@ -87,47 +130,58 @@ impl<D: Decoder> Session<D> {
             sampling,
             stop,
             context_overflow,
-            head_tokens,
+            keep_tokens,
         };
         self.generator.start(options, &self.tokenizer)
     }
 
-    /// At most about 100 ms of the prompt, or one token; none when no answer is being written.
-    /// Errors: `not_finite`, `out_of_memory`. They end the answer; the session stays usable. `gpu_lost`, `gpu_out_of_memory` and
-    /// `gpu_refused` leave the answer as it is, for another decoder to go on with it.
+    /// Takes one step of the answer: at most about 100 ms of the prompt, or one token. Returns
+    /// `None` when no answer is being written.
+    ///
+    /// # Errors
+    ///
+    /// - `not_finite`, `out_of_memory` end the answer. The session stays usable.
+    /// - `gpu_lost`, `gpu_out_of_memory` and `gpu_refused` leave the answer as it is, for another
+    ///   decoder to continue it ([`Session::replace_decoder`]).
     pub async fn next(&mut self) -> Result<Option<Event>> {
         self.generator.next(&self.tokenizer).await
     }
 
-    /// The next [`Session::next`] ends the answer with `abort`. The KV cache stays valid.
+    /// Makes the next [`Session::next`] end the answer with `abort`. The KV cache stays valid.
     pub fn stop(&self) {
         self.stop_handle().stop();
     }
 
-    /// Stops the answer from elsewhere, while a step of it is still under way.
+    /// Returns a handle that stops the answer from elsewhere, while a step is under way.
     pub fn stop_handle(&self) -> StopHandle {
         self.generator.stop_handle()
     }
 
-    /// Token ids of `text`, without BOS or EOS.
+    /// Returns the token ids of `text`, without BOS or EOS.
     pub fn tokenize(&self, text: &str, special: Special) -> Vec<u32> {
         self.tokenizer.encode(text, special)
     }
 
-    /// Errors: `invalid_argument` for an id outside the vocabulary.
+    /// Returns the text of `tokens`.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_argument` for an id outside the vocabulary.
     pub fn detokenize(&self, tokens: &[u32]) -> Result<String> {
         let vocab_size = self.tokenizer.vocab_size();
         match tokens.iter().find(|&&token| token as usize >= vocab_size) {
             None => Ok(self.tokenizer.decode(tokens)),
             Some(token) => {
                 let message = format!(
-                    "Token {token} is outside the vocabulary of {vocab_size} tokens; use ids that this model's tokenizer gave."
+                    "Token {token} is outside the vocabulary of {vocab_size} tokens; use ids that \
+                     this model's tokenizer gave."
                 );
                 Err(Error::new(Code::InvalidArgument, message))
             }
         }
     }
 
+    /// Renders the chat template and tokenizes the result.
     fn prompt(
         &self,
         messages: &Value,
@@ -147,7 +201,7 @@ impl<D: Decoder> Session<D> {
             tools,
             add_generation_prompt,
         )?;
-        // Some templates leave BOS to the tokenizer.
+        // Some templates leave the BOS token to the tokenizer.
         if let Some(bos) = self
             .tokenizer
             .bos()
@@ -158,9 +212,12 @@ impl<D: Decoder> Session<D> {
         Ok(tokens)
     }
 
-    /// How much of the prompt says what holds for the whole conversation, the system messages: what it shares with the prompt of an
-    /// empty conversation, up to the last turn that ends in there.
-    fn head_tokens(&self, messages: &Value, tools: Option<&Value>, prompt: &[u32]) -> usize {
+    /// Returns the number of tokens at the beginning of `prompt` that hold the system messages,
+    /// which a context shift keeps.
+    ///
+    /// These are the tokens that the prompt shares with the prompt of an empty conversation, up to
+    /// the last end of a turn among them.
+    fn system_tokens(&self, messages: &Value, tools: Option<&Value>, prompt: &[u32]) -> usize {
         let system = messages
             .as_array()
             .into_iter()
@@ -170,7 +227,7 @@ impl<D: Decoder> Session<D> {
             .cloned()
             .chain([json!({"role": "user", "content": ""})])
             .collect();
-        // A template that refuses the empty conversation has no such head.
+        // Where the template refuses the empty conversation, no tokens are kept.
         let opening = self.prompt(&opening, tools, false).unwrap_or_default();
         let shared = prompt
             .iter()

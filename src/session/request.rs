@@ -1,26 +1,31 @@
-//! A request for an answer, in the OpenAI API's shape and names.
+//! Reads a request for an answer, in the OpenAI API's shape and names.
 
 use super::fields::Fields;
 use crate::{
     Code, Error, Result,
-    generate::{generator::ContextOverflow, sampler::SamplingOptions},
+    generate::{options::ContextOverflow, sampler::SamplingOptions},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What to answer, and how.
+/// Tells a session what to answer, and how.
 #[derive(Clone, Debug, Default)]
 pub struct ChatRequest {
-    /// Objects with `role` and `content`, as the chat template takes them.
+    /// Holds the messages: objects with `role` and `content`, as the chat template takes them.
     pub messages: Vec<Value>,
-    /// An array of OpenAI's tool objects.
+    /// Holds the tools that the model may call: an array of OpenAI's tool objects.
     pub tools: Option<Value>,
+    /// Limits the number of tokens in the answer.
     pub max_tokens: Option<usize>,
+    /// Sets how tokens are sampled.
     pub sampling: SamplingOptions,
+    /// Lists the strings that end the answer and are no part of it.
     pub stop: Vec<String>,
+    /// Sets what happens when prompt and answer outgrow the context.
     pub context_overflow: ContextOverflow,
 }
 
+/// Holds OpenAI's `stop`: one string, or several.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a string or an array of strings")]
 enum Stop {
@@ -29,7 +34,7 @@ enum Stop {
 }
 
 impl ChatRequest {
-    /// One message from the user, and the defaults for all else.
+    /// Makes a request of one user message, with the defaults for all else.
     pub fn user(content: impl Into<String>) -> Self {
         let message = Map::from_iter([
             ("role".to_owned(), Value::from("user")),
@@ -41,9 +46,14 @@ impl ChatRequest {
         }
     }
 
-    /// Reads a request: `{messages, tools?, max_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?, frequency_penalty?,
-    /// presence_penalty?, logit_bias?, allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?}`. Absent and null are the same.
-    /// Errors: `invalid_argument`, naming the field.
+    /// Reads a request from JSON: `{messages, tools?, max_tokens?, temperature?, top_k?, top_p?,
+    /// min_p?, repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
+    /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?}`. A field
+    /// that is null counts as absent.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_argument`, with a message that names the field.
     pub fn from_json(json: &str) -> Result<Self> {
         let mut fields = Fields::from_json(json)?;
         let messages: Vec<Value> = fields.take("messages")?.unwrap_or_default();
@@ -73,7 +83,7 @@ impl ChatRequest {
                 .unwrap_or(default.presence_penalty),
             logit_bias: fields.take("logit_bias")?.unwrap_or(default.logit_bias),
             allowed_tokens: fields.take("allowed_token_ids")?,
-            // OpenAI's seed is signed; every value is a seed of its own.
+            // OpenAI's seed is signed. The cast keeps different seeds different.
             seed: fields.take("seed")?.map(i64::cast_unsigned),
             top_logprobs: logprobs.then(|| top_logprobs.unwrap_or(0)),
         };
@@ -87,7 +97,9 @@ impl ChatRequest {
 
         if messages.is_empty() {
             return Err(invalid(
-                "`messages` is empty; give at least one, such as {\"role\": \"user\", \"content\": \"Hello\"}.".to_owned(),
+                "`messages` is empty; give at least one, such as {\"role\": \"user\", \"content\": \
+                 \"Hello\"}."
+                    .to_owned(),
             ));
         }
         let messages = messages
@@ -107,7 +119,8 @@ impl ChatRequest {
     }
 }
 
-/// OpenAI's message to the one that chat templates know: content is one string, `developer` is `system`, and the arguments of tool calls are objects.
+/// Turns a message of OpenAI's shape into the shape that chat templates expect: the content is one
+/// string, the role `developer` becomes `system`, and the arguments of tool calls are objects.
 fn normalize(index: usize, message: Value) -> Result<Value> {
     let Value::Object(mut message) = message else {
         return Err(invalid(format!(
@@ -135,7 +148,8 @@ fn normalize(index: usize, message: Value) -> Result<Value> {
         None | Some(Value::Null) if calls_tools => String::new(),
         _ => {
             return Err(invalid(format!(
-                "`messages[{index}].content` must be a string or an array of parts {{\"type\": \"text\", \"text\": ...}}."
+                "`messages[{index}].content` must be a string or an array of parts {{\"type\": \
+                 \"text\", \"text\": ...}}."
             )));
         }
     };
@@ -157,11 +171,14 @@ fn normalize(index: usize, message: Value) -> Result<Value> {
     Ok(Value::Object(message))
 }
 
+/// Returns the text of a part of a message's content.
 fn text_of(index: usize, part: &Value) -> Result<&str> {
     let is_text = part.get("type").and_then(Value::as_str) == Some("text");
-    part.get("text").and_then(Value::as_str).filter(|_| is_text).ok_or_else(|| {
+    let text = part.get("text").and_then(Value::as_str);
+    text.filter(|_| is_text).ok_or_else(|| {
         invalid(format!(
-            "`messages[{index}].content` has a part that is not {{\"type\": \"text\", \"text\": ...}}; this model reads text alone."
+            "`messages[{index}].content` has a part that is not {{\"type\": \"text\", \"text\": \
+             ...}}; this model reads text alone."
         ))
     })
 }

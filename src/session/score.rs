@@ -1,20 +1,29 @@
-//! How likely the model finds a text: for ranking candidates, classifying without generating, and measuring perplexity.
+//! Computes how likely the model finds a text: for ranking candidates, classifying without
+//! generating, and measuring perplexity.
 
 use super::{Session, engine::AnyModel};
 use crate::{Code, Error, Result, generate::Decoder, model::STEP_TOKENS};
 use serde::Serialize;
 
+/// Tells how likely the model finds each token of a text.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Score {
-    /// The natural logarithm of each token's probability after those before it, `[tokens - 1]`: the first has none before it.
+    /// Holds the natural logarithm of each token's probability, given the tokens before it,
+    /// `[tokens - 1]`: the first token has none before it.
     pub log_probabilities: Vec<f32>,
-    /// The most likely token after each, `[tokens]`.
+    /// Holds the most likely token after each token, `[tokens]`.
     pub most_likely: Vec<u32>,
 }
 
 impl Session<AnyModel> {
-    /// Scores `tokens`, which begin the context; the conversation's cache is given up for it.
-    /// Errors: `busy`, `invalid_argument` (no tokens, or an id outside the vocabulary), `context_full`, `not_finite`.
+    /// Scores `tokens` from an empty context on. The KV cache of the conversation is lost.
+    ///
+    /// # Errors
+    ///
+    /// - `busy` while an answer is being written.
+    /// - `invalid_argument` when there are no tokens, or one is outside the vocabulary.
+    /// - `context_full` when the tokens do not fit the context.
+    /// - `not_finite` when a logit is NaN or infinite.
     pub async fn score(&mut self, tokens: &[u32]) -> Result<Score> {
         if self.generator.is_writing() {
             return Err(Error::new(

@@ -1,4 +1,4 @@
-//! Text to tokens and back, and messages to a prompt. Knows no tensors.
+//! Text becomes tokens and comes back, and messages become a prompt. Nothing here knows tensors.
 
 pub mod prompt;
 pub mod stream;

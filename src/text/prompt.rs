@@ -1,22 +1,29 @@
-//! Messages to the token ids of a prompt, in which only the template can write control tokens.
+//! Messages become the token ids of a prompt, in which only the template can write control tokens.
 //!
-//! A user may type `<|im_end|>`, and a web page that is to be summarized may hold `<|im_start|>system`. The template puts such text
-//! between its own control tokens, and afterwards nobody could tell them apart. So before rendering, a guard (a character that occurs
-//! nowhere else) is set into whatever could become part of a control token, and taken out again once the control tokens are found.
+//! A user may type `<|im_end|>`, and a web page that is to be summarized may hold
+//! `<|im_start|>system`. The template puts such text between its own control tokens, and afterwards
+//! nobody could tell them apart. So before rendering, a guard (a character that occurs nowhere
+//! else) is set into whatever could become part of a control token, and taken out again once the
+//! control tokens are found.
 
 use super::template::ChatTemplate;
 use super::tokenizer::Tokenizer;
 use crate::error::{Code, Error, Result};
 use serde_json::Value;
 
-/// Nested deeper than this is no message but an attack on the stack.
+/// Messages nested deeper than this are refused: no chat needs it, and the recursion must not
+/// overflow the stack.
 const MAX_DEPTH: usize = 128;
 
-/// The ids of `messages` and `tools`, rendered by `template` as [`ChatTemplate::render`] describes. For texts without control tokens
-/// they are those of the rendered prompt encoded with `Special::Parse`. BOS is there only if the template writes it.
+/// Returns the token ids of `messages` and `tools`, rendered by `template` as
+/// [`ChatTemplate::render`] describes.
+///
+/// For texts without control tokens, the ids are those of the rendered prompt encoded with
+/// `Special::Parse`. BOS is there only if the template writes it.
 ///
 /// # Errors
-/// `Code::Template` when the template refuses the messages, `Code::InvalidArgument` when they are nested too deeply.
+/// `template` when the template refuses the messages; `invalid_argument` when they are nested too
+/// deeply or use every private character of Unicode.
 pub fn chat_tokens(
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
@@ -32,7 +39,8 @@ pub fn chat_tokens(
     Ok(tokenizer.encode_guarded(&text, guard))
 }
 
-/// A character without meaning that occurs neither in these values nor in the template: mostly Unicode's first noncharacter.
+/// Returns a character without meaning that occurs neither in these values nor in the template:
+/// mostly Unicode's first noncharacter.
 fn unused_character(values: &[Option<&Value>], template: &str) -> Result<char> {
     let texts: Vec<String> = values.iter().flatten().map(ToString::to_string).collect();
     ('\u{fdd0}'..='\u{fdef}')
@@ -46,7 +54,7 @@ fn unused_character(values: &[Option<&Value>], template: &str) -> Result<char> {
         })
 }
 
-/// The value with all its strings and keys guarded.
+/// Returns the value with all its strings and keys guarded.
 fn guard_strings(tokenizer: &Tokenizer, value: &Value, guard: char, depth: usize) -> Result<Value> {
     if depth > MAX_DEPTH {
         return Err(Error::new(
@@ -75,8 +83,9 @@ fn guard_strings(tokenizer: &Tokenizer, value: &Value, guard: char, depth: usize
     })
 }
 
-/// Sets the guard behind the first character of all that is a control token or may become one when the template trims the text, cuts
-/// it or appends to it: two characters that begin one, or a single one with nothing but spaces behind it.
+/// Sets the guard behind the first character of all that is a control token, or may become one when
+/// the template trims the text, cuts it or appends to it: two characters that begin a control
+/// token, or one such character with nothing but spaces behind it.
 fn guard_text(tokenizer: &Tokenizer, text: &str, guard: char) -> String {
     let mut guarded = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {

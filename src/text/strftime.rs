@@ -1,4 +1,4 @@
-//! Dates as text, spelled as Python's `strftime` does.
+//! Dates are written as Python's `strftime` does.
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -24,9 +24,11 @@ const WEEKDAYS: [&str; 7] = [
     "Saturday",
 ];
 
-/// `strftime` in English, of a time in seconds since 1970 on the user's clock. Knows `%a %A %b %B %d %F %H %I %j %m %M %p %S %T %y %Y %%`,
-/// with `-` to leave out leading zeros (`%-d`); others stay as they are.
-pub fn strftime(format: &str, seconds: i64) -> String {
+/// Writes a time, in seconds since 1970 on the user's clock, in English.
+///
+/// The function knows `%a %A %b %B %d %F %H %I %j %m %M %p %S %T %y %Y %%`, with `-` to leave out
+/// leading zeros (`%-d`); other directives stay as they are.
+pub(super) fn strftime(format: &str, seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day, day_of_year) = date(days);
     let month_name = MONTHS.get(month - 1).copied().unwrap_or_default();
@@ -73,15 +75,16 @@ pub fn strftime(format: &str, seconds: i64) -> String {
         } else {
             &value
         });
-        // All the letters above are ASCII.
+        // Every known letter is ASCII: one byte.
         rest = &letter[1..];
     }
     text + rest
 }
 
-/// Year, month (from 1), day of the month (from 1) and day of the year (from 1), in the Gregorian calendar, of a day counted from 1970.
+/// Returns year, month, day of the month and day of the year (each of the three from 1) in the
+/// Gregorian calendar, of a day counted from 1970.
 fn date(mut day: i64) -> (i64, usize, i64, i64) {
-    /// After so many days the calendar repeats itself.
+    /// The Gregorian calendar repeats itself after 400 years.
     const DAYS_OF_400_YEARS: i64 = 146_097;
     let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let mut year = 1970 + 400 * day.div_euclid(DAYS_OF_400_YEARS);
@@ -113,15 +116,18 @@ mod tests {
         let at = |seconds| strftime(format, seconds);
         assert_eq!(
             at(0),
-            "Thu Thursday Jan January 01 1 1970-01-01 00 12 12 001 01 00 AM 00 00:00:00 70 1970 % %q %"
+            "Thu Thursday Jan January 01 1 1970-01-01 00 12 12 001 01 00 AM 00 00:00:00 70 1970 \
+             % %q %"
         );
         assert_eq!(
             at(951_827_696),
-            "Tue Tuesday Feb February 29 29 2000-02-29 12 12 12 060 02 34 PM 56 12:34:56 00 2000 % %q %"
+            "Tue Tuesday Feb February 29 29 2000-02-29 12 12 12 060 02 34 PM 56 12:34:56 00 2000 \
+             % %q %"
         );
         assert_eq!(
             at(-1),
-            "Wed Wednesday Dec December 31 31 1969-12-31 23 11 11 365 12 59 PM 59 23:59:59 69 1969 % %q %"
+            "Wed Wednesday Dec December 31 31 1969-12-31 23 11 11 365 12 59 PM 59 23:59:59 69 1969 \
+             % %q %"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Messages to the text of a prompt, by the Jinja template that a model brings along.
+//! Messages become the text of a prompt by the Jinja template that a model file holds.
 
 use super::strftime::strftime;
 use super::tojson::tojson;
@@ -10,11 +10,24 @@ use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, State, Value};
 use std::fmt;
 
-/// What a rendering may cost: a step of the template each, or 64 bytes that it writes. A thousand times what a long chat needs; a template
-/// that loops or doubles for ever ends within a second.
+/// A rendering may cost this much: one for a step of the template, and one for 64 bytes that it
+/// multiplies. The limit is a thousand times what a long chat needs, and a template that loops or
+/// doubles for ever ends within a second (`a_hostile_template_ends` in tests/template.rs).
 const FUEL: u64 = 1_000_000;
 
-/// The environment that Hugging Face renders chat templates in, and one template.
+/// A chat template in an environment like the one in which Hugging Face renders templates.
+///
+/// ```
+/// use siskin::text::template::ChatTemplate;
+///
+/// let source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}\
+///               {% if add_generation_prompt %}<assistant>{% endif %}";
+/// let template = ChatTemplate::new(source, "<s>", "</s>")?;
+/// let messages = serde_json::json!([{"role": "user", "content": "Hello"}]);
+/// let prompt = template.render(&messages, None, true, None)?;
+/// assert_eq!(prompt, "<user>Hello<assistant>");
+/// # Ok::<(), siskin::Error>(())
+/// ```
 pub struct ChatTemplate {
     environment: Environment<'static>,
     source: String,
@@ -23,16 +36,18 @@ pub struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// `bos` and `eos` are the texts of those tokens, which a template may write.
+    /// Parses a template. `bos` and `eos` are the texts of those tokens, which a template may
+    /// write.
     ///
     /// # Errors
-    /// `Code::Template` when `source` does not parse.
+    /// `template` when `source` does not parse.
     pub fn new(source: &str, bos: &str, eos: &str) -> Result<ChatTemplate> {
         let broken = |error| {
             Error::new(
                 Code::Template,
                 format!(
-                    "The model's chat template does not parse: {error}. Use another conversion of the model."
+                    "The model's chat template does not parse: {error}. Use another conversion \
+                     of the model."
                 ),
             )
         };
@@ -48,10 +63,10 @@ impl ChatTemplate {
         })
     }
 
-    /// The template at `tokenizer.chat_template`; `None` where the model has none.
+    /// Reads the template at `tokenizer.chat_template`; returns `None` where the model has none.
     ///
     /// # Errors
-    /// As [`ChatTemplate::new`]; `Code::Metadata` when the key holds no string.
+    /// `template` when the template does not parse; `metadata` when the key holds no string.
     pub fn from_metadata(
         metadata: &Metadata,
         tokenizer: &Tokenizer,
@@ -63,16 +78,20 @@ impl ChatTemplate {
         ChatTemplate::new(source, &text(tokenizer.bos()), &text(tokenizer.eos())).map(Some)
     }
 
+    /// Returns the template's text.
     pub(super) fn source(&self) -> &str {
         &self.source
     }
 
-    /// The prompt for `messages`, an array of objects with `role` and `content`, and `tools`, an array of OpenAI's tool objects.
-    /// `add_generation_prompt` opens the assistant's turn at the end. `date_string` is for templates that tell the model the date;
-    /// without it they ask the clock.
+    /// Renders the prompt for `messages`, an array of objects with `role` and `content`, and
+    /// `tools`, an array of OpenAI's tool objects.
+    ///
+    /// `add_generation_prompt` opens the assistant's turn at the end. `date_string` is for
+    /// templates that tell the model the date; without it they ask the clock.
     ///
     /// # Errors
-    /// `Code::Template` when the template refuses the messages (the message says what it wrote) or needs what they lack.
+    /// `template` when the template refuses the messages (the error's message repeats the
+    /// template's), needs what they lack, or costs too much.
     pub fn render(
         &self,
         messages: &serde_json::Value,
@@ -93,18 +112,27 @@ impl ChatTemplate {
         ];
         let date = date_string.map(|date| ("date_string", Value::from(date)));
         let variables = Value::from_pairs(variables.into_iter().chain(date));
-        self.environment.render_named_str("chat_template", &self.source, variables).map_err(|error| {
-            Error::new(
-                Code::Template,
-                match refusal(&error) {
-                    Some(Refusal(why)) => {
-                        let stop = if why.ends_with(['.', '!', '?']) { "" } else { "." };
-                        format!("The model's chat template refuses these messages: {why}{stop}")
-                    }
-                    None => format!("The model's chat template cannot render these messages: {error}. Check their roles and contents."),
-                },
-            )
-        })
+        self.environment
+            .render_named_str("chat_template", &self.source, variables)
+            .map_err(|error| Error::new(Code::Template, rendering_failed(&error)))
+    }
+}
+
+/// Returns the message of a rendering that failed.
+fn rendering_failed(error: &minijinja::Error) -> String {
+    match refusal(error) {
+        Some(Refusal(why)) => {
+            let stop = if why.ends_with(['.', '!', '?']) {
+                ""
+            } else {
+                "."
+            };
+            format!("The model's chat template refuses these messages: {why}{stop}")
+        }
+        None => format!(
+            "The model's chat template cannot render these messages: {error}. Check their roles \
+             and contents."
+        ),
     }
 }
 
@@ -134,7 +162,8 @@ fn environment() -> std::result::Result<Environment<'static>, minijinja::Error> 
     Ok(environment)
 }
 
-/// The methods of Python's strings, lists and dictionaries. Those that multiply lengths are paid for before they run.
+/// Calls a method of Python's strings, lists and dictionaries. Methods that multiply lengths are
+/// paid for before they run.
 fn python_method(
     state: &mut State,
     value: &Value,
@@ -155,7 +184,7 @@ fn python_method(
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
 }
 
-/// What a template said by `raise_exception`.
+/// Holds the message that a template passed to `raise_exception`.
 #[derive(Debug)]
 struct Refusal(String);
 
@@ -167,7 +196,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The refusal behind an error, however deep in macros and includes it was raised.
+/// Returns the refusal behind an error, however deep in macros and includes it was raised.
 fn refusal(error: &minijinja::Error) -> Option<&Refusal> {
     let mut cause: &dyn std::error::Error = error;
     loop {
@@ -178,14 +207,14 @@ fn refusal(error: &minijinja::Error) -> Option<&Refusal> {
     }
 }
 
-/// Seconds since 1970 on the user's own clock.
+/// Returns the seconds since 1970 on the user's own clock.
 #[cfg(target_arch = "wasm32")]
 fn now_seconds() -> i64 {
     let now = js_sys::Date::new_0();
     (now.get_time() / 1000.0 - now.get_timezone_offset() * 60.0) as i64
 }
 
-/// Seconds since 1970 in UTC: the standard library knows no time zones.
+/// Returns the seconds since 1970 in UTC, for the standard library knows no time zones.
 #[cfg(not(target_arch = "wasm32"))]
 fn now_seconds() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -1,15 +1,19 @@
-//! Values as JSON, spelled as Python does for which chat templates were written.
+//! Values are written as JSON in the form of Python's `json.dumps`, for which chat templates were
+//! made.
 
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 use std::fmt::Write;
 
-/// Nested deeper than this is no message but an attack on the stack.
+/// A value nested deeper than this is refused: no chat needs it, and the recursion must not
+/// overflow the stack.
 const MAX_DEPTH: usize = 128;
 
-/// The filter `tojson` as Hugging Face defines it for chat templates: `json.dumps` with its separators, letters of all scripts as they
-/// are, and nothing escaped for HTML. Takes `indent`, `ensure_ascii`, `separators` and `sort_keys`.
-pub fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
+/// Implements the filter `tojson` as Hugging Face defines it for chat templates: `json.dumps` with
+/// its separators, letters of all scripts as they are, and nothing escaped for HTML.
+///
+/// The options are `indent`, `ensure_ascii`, `separators` and `sort_keys`.
+pub(super) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let separators: Option<Vec<String>> = options.get("separators")?;
     let (item_separator, key_separator) = match separators.as_deref() {
@@ -20,7 +24,7 @@ pub fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, E
                 "tojson: separators are two strings",
             ));
         }
-        // Where each item has its own line, the separator ends with the line.
+        // Where each item has its own line, no space follows the separator.
         None => (
             if indent.is_some() { "," } else { ", " }.to_owned(),
             ": ".to_owned(),
@@ -43,7 +47,8 @@ pub fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, E
 }
 
 struct Json<'a> {
-    /// Every value is paid for: lists within lists may name the same one many times.
+    /// The state that every value is paid for with, for lists within lists may name one value many
+    /// times.
     state: &'a State<'a, 'a>,
     text: String,
     indent: Option<usize>,
@@ -126,7 +131,7 @@ impl Json<'_> {
         Ok(())
     }
 
-    /// Begins a new line where items have lines of their own.
+    /// Begins a new line if items have lines of their own.
     fn line(&mut self, depth: usize) {
         if let Some(indent) = self.indent {
             self.text.push('\n');
@@ -148,7 +153,7 @@ impl Json<'_> {
                 '\u{c}' => self.text.push_str("\\f"),
                 _ if c < ' ' || (self.ensure_ascii && !c.is_ascii()) => {
                     for unit in c.encode_utf16(&mut [0; 2]) {
-                        // Writing to a String cannot fail.
+                        // Writing to a String does not fail.
                         let _ = write!(self.text, "\\u{unit:04x}");
                     }
                 }
@@ -159,7 +164,8 @@ impl Json<'_> {
     }
 }
 
-/// `repr` of a float: the shortest digits that read back the same, as Rust has them, with Python's exponent (`1e+16`, `1e-05`).
+/// Writes a float as Python's `repr`: the shortest digits that read back the same, as Rust has
+/// them, with Python's exponent (`1e+16`, `1e-05`).
 fn float(value: f64) -> String {
     let text = format!("{value:?}");
     let Some((digits, exponent)) = text.split_once('e') else {

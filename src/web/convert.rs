@@ -1,12 +1,19 @@
-//! Values between Rust and JavaScript. They cross as JSON: it is small, and the engine already has a parser that refuses unknown fields.
+//! Converts values between Rust and JavaScript.
+//!
+//! Values cross as JSON: it is small, and the engine has a parser that refuses unknown fields
+//! anyway.
 
 use crate::{Code, Error, Result};
 use js_sys::{JSON, Reflect};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
-/// A JavaScript value as JSON; undefined is `{}`. Errors: `invalid_argument` for what JSON cannot say.
-pub fn from_js(value: &JsValue) -> Result<String> {
+/// Returns a JavaScript value as JSON, and `{}` for undefined.
+///
+/// # Errors
+///
+/// `invalid_argument` for a value that JSON cannot hold.
+pub(super) fn from_js(value: &JsValue) -> Result<String> {
     if value.is_undefined() {
         return Ok("{}".to_owned());
     }
@@ -21,18 +28,22 @@ pub fn from_js(value: &JsValue) -> Result<String> {
     })
 }
 
-/// A value of the engine's own as a JavaScript object. Its error has no code: it would be a bug.
-pub fn to_js(value: &impl Serialize) -> std::result::Result<JsValue, JsValue> {
+/// Returns a value of the engine's own as a JavaScript object.
+///
+/// # Errors
+///
+/// An error without a code, which would be a bug.
+pub(super) fn to_js(value: &impl Serialize) -> std::result::Result<JsValue, JsValue> {
     let json =
         serde_json::to_string(value).map_err(|error| js_sys::Error::new(&error.to_string()))?;
     JSON::parse(&json)
 }
 
-/// A JavaScript `Error` with `code` and `message`.
+/// Makes a JavaScript `Error` with the fields `code` and `message`.
 impl From<Error> for JsValue {
     fn from(error: Error) -> Self {
         let js_error = js_sys::Error::new(&error.message);
-        // Setting a property of a fresh object cannot fail.
+        // To set a property of a new object cannot fail.
         let _ = Reflect::set(&js_error, &"code".into(), &error.code.as_str().into());
         js_error.into()
     }

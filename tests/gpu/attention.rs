@@ -1,9 +1,9 @@
 //! What goes into attention, and attention itself, against plain arithmetic in f64.
 
 use super::{
-    data::{Matrix, THOROUGH, near},
     device::gpu,
     harness::{DIMS, EPS, FORMATS, Harness, NORM_EPS, TOKENS, normed},
+    support::data::{Matrix, THOROUGH, near},
 };
 use half::f16;
 use siskin::{
@@ -11,8 +11,9 @@ use siskin::{
     backend::{
         AttentionInput, Backend, Dims, Rope, RopePairs,
         gpu::{
-            Buf, Cache, Gpu,
+            Cache, Gpu,
             device::{CacheType, GpuOptions},
+            weights::Buf,
         },
     },
     quant::DType,
@@ -99,7 +100,7 @@ impl Case {
         let Harness { gpu, step, .. } = &mut self.harness;
         let q = step.q.clone();
         gpu.tap_buffer(step, "q", &q);
-        gpu.tap_buffer(step, "cache", &self.cache.blocks[block]);
+        gpu.tap_buffer(step, "cache", &self.cache.layers[block]);
         gpu.submit(step).await.expect("the device works");
         let taps = gpu.read_taps().await.expect("the device works");
         let [before @ .., (_, q), (_, cache)] = &taps[..] else {
@@ -337,7 +338,7 @@ pub async fn queries_keys_and_values(options: GpuOptions) {
             .await;
     }
     // Dots of bytes are of one token alone.
-    let steps = if options.products.is_some_and(|products| products.int8_dot) {
+    let steps = if options.strategy.is_some_and(|strategy| strategy.int8_dot) {
         &STEPS[..2]
     } else {
         &STEPS[..]
@@ -443,8 +444,7 @@ pub async fn what_no_kernel_takes_is_told(options: GpuOptions) {
             },
             1,
         )
-        .err()
-        .expect("80 is no multiple of 32");
+        .expect_err("80 is no multiple of 32");
     assert_eq!(error.code, Code::GpuUnsupported);
     assert!(error.message.contains("q8_0"), "{error}");
     assert!(

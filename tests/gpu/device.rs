@@ -2,13 +2,13 @@
 
 use siskin::backend::gpu::{
     Gpu,
-    device::{Device, GpuOptions, MatmulStrategy},
+    device::{Device, GpuOptions, MatmulStrategy, ShaderFeatures},
 };
 
 /// What this machine has, what others have or lack, and weights in many parts.
 pub fn tiers() -> Vec<GpuOptions> {
     let all = GpuOptions::default();
-    let products = |int8_dot, f16_tiles| {
+    let strategy = |int8_dot, f16_tiles| {
         Some(MatmulStrategy {
             int8_dot,
             f16_tiles,
@@ -16,28 +16,26 @@ pub fn tiers() -> Vec<GpuOptions> {
     };
     vec![
         GpuOptions {
-            products: products(true, false),
+            strategy: strategy(true, false),
             ..all
         },
         GpuOptions {
-            products: products(false, false),
+            strategy: strategy(false, false),
             ..all
         },
         GpuOptions {
-            products: products(false, false),
-            without_subgroups: true,
-            without_packed: true,
-            without_f16: true,
+            strategy: strategy(false, false),
+            features: ShaderFeatures::NONE,
             default_limits: true,
             ..all
         },
         GpuOptions {
-            products: products(true, false),
+            strategy: strategy(true, false),
             max_part_bytes: Some(40_000),
             ..all
         },
         GpuOptions {
-            products: products(false, true),
+            strategy: strategy(false, true),
             ..all
         },
     ]

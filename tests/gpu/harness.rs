@@ -1,15 +1,16 @@
 //! A backend with one step, whose activations are set and looked at from outside.
 
 use super::{
-    data::{Matrix, Random, activations},
     device::gpu,
+    support::data::{Matrix, Random, activations},
 };
 use siskin::{
     backend::{
         Backend, Dims,
         gpu::{
-            Buf, Gpu, Step,
+            Activations, Gpu,
             device::{GpuOptions, MatmulStrategy},
+            weights::Buf,
         },
     },
     quant::DType,
@@ -47,7 +48,7 @@ pub const FORMATS: &[DType] = &[
 
 pub struct Harness {
     pub gpu: Gpu,
-    pub step: Step,
+    pub step: Activations,
     pub random: Random,
     /// A norm of 1,024 columns, and its values.
     pub norm: (Weight<Buf>, Vec<f32>),
@@ -108,14 +109,14 @@ impl Harness {
         self.gpu.embed(&mut self.step, &table, &ids, position);
     }
 
-    pub fn tap(&mut self, buffer: impl Fn(&Step) -> &wgpu::Buffer) {
+    pub fn tap(&mut self, buffer: impl Fn(&Activations) -> &wgpu::Buffer) {
         let buffer = buffer(&self.step).clone();
         self.gpu.tap_buffer(&mut self.step, "", &buffer);
     }
 
     /// `w x` as products take it here.
     pub fn product(&self, w: &Matrix<Buf>, x: &[f64]) -> Vec<(f64, f64)> {
-        product(w, x, self.gpu.device().products.get())
+        product(w, x, self.gpu.device().strategy.get())
     }
 
     /// What was tapped, in order.
@@ -143,17 +144,17 @@ pub fn normed(x: &[f32], cols: usize, norm: &[f32]) -> Vec<f64> {
     rows.collect()
 }
 
-/// `w x`, each with how far off a sum in f32 may be, `[tokens, rows]`; with `dots` also the activations, which are then steps of 15 bits; with
-/// `f16_tiles` both and the sums of four, which are then f16.
-pub fn product(w: &Matrix<Buf>, x: &[f64], products: MatmulStrategy) -> Vec<(f64, f64)> {
+/// Returns `w x`, `[tokens, rows]`, each with how far off a sum in f32 may be. With `int8_dot` the
+/// activations are steps of 15 bits; with `f16_tiles` they, the weights and sums of four are f16.
+pub fn product(w: &Matrix<Buf>, x: &[f64], strategy: MatmulStrategy) -> Vec<(f64, f64)> {
     let cols = w.weight.cols;
-    let half_step = if products.int8_dot {
+    let half_step = if strategy.int8_dot {
         0.5 / (127.0 * 128.0)
     } else {
         0.0
     };
     // Of f16: a rounding, and half of the least number.
-    let (rounding, least) = if products.f16_tiles {
+    let (rounding, least) = if strategy.f16_tiles {
         (1.0 / 2048.0, 3e-8)
     } else {
         (0.0, 0.0)

@@ -1,9 +1,11 @@
 //! Whole tiny models against what Hugging Face transformers computes.
 
 use super::{
-    data::THOROUGH,
     device::{gpu, tiers},
-    tiny::{LLAMA3, QWEN2, check},
+    support::{
+        data::THOROUGH,
+        tiny::{LLAMA3, QWEN2, check},
+    },
 };
 use siskin::backend::gpu::device::GpuOptions;
 
@@ -16,14 +18,14 @@ pub fn f32_and_f16() -> Vec<GpuOptions> {
         tiers
             .into_iter()
             .filter(|options| {
-                !options.products.unwrap_or_default().int8_dot && options.max_part_bytes.is_none()
+                !options.strategy.unwrap_or_default().int8_dot && options.max_part_bytes.is_none()
             })
             .collect()
     }
 }
 
 pub async fn tiny_models(options: GpuOptions) {
-    let bar = if options.products.is_some_and(|products| products.f16_tiles) {
+    let bar = if options.strategy.is_some_and(|strategy| strategy.f16_tiles) {
         1e-2
     } else {
         1e-3

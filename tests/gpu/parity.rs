@@ -1,7 +1,7 @@
 //! What every device must compute as plain loops do. Natively each check is a test; in browsers tests/e2e/gpu_parity.test.mjs runs the same
 //! checks through tests/gpu/web.rs.
 
-use super::{attention, device::tiers, models, products, sampling};
+use super::{attention, device::tiers, matmul, models, sampling};
 use siskin::backend::gpu::device::GpuOptions;
 use std::pin::Pin;
 
@@ -33,7 +33,7 @@ macro_rules! checks {
 }
 
 checks! {
-    products::products_and_rows: tiers,
+    matmul::products_and_rows: tiers,
     attention::queries_keys_and_values: tiers,
     attention::attention_is_the_plain_softmax: attention::either_cache,
     attention::what_no_kernel_takes_is_told: plain,

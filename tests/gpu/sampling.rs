@@ -1,11 +1,15 @@
 //! Choosing a token on the device against the sampler of the host: the same logits, options and seed give the same token.
 
-use super::{data::THOROUGH, device::gpu, harness::DIMS, random::Random};
+use super::{
+    device::gpu,
+    harness::DIMS,
+    support::{data::THOROUGH, random::Random},
+};
 use siskin::{
     Code, Result,
     backend::{
         Backend, Dims,
-        gpu::{Gpu, Step, device::GpuOptions},
+        gpu::{Activations, Gpu, device::GpuOptions, weights::Buf},
         sampling::{Logprobs, SampledToken, TokenSampler},
     },
     generate::sampler::{Sampler, SamplingOptions},
@@ -19,8 +23,8 @@ const BLUR: f64 = 2e-5;
 
 struct Chooser {
     gpu: Gpu,
-    step: Step,
-    table: Weight<siskin::backend::gpu::Buf>,
+    step: Activations,
+    table: Weight<Buf>,
 }
 
 impl Chooser {

@@ -1,32 +1,27 @@
-//! The checks of `parity.rs` for JavaScript to run: wasm that tests/e2e/gpu_parity.test.mjs opens in browsers.
+//! Exports the checks of `parity.rs` for JavaScript to run, in the wasm that
+//! tests/e2e/gpu_parity.test.mjs opens in browsers.
 #![cfg(target_arch = "wasm32")]
 
 mod attention;
-#[path = "../kernels/data.rs"]
-mod data;
 mod device;
-#[path = "../common/golden.rs"]
-mod golden;
 mod harness;
+mod matmul;
 mod models;
 mod parity;
-mod products;
-#[path = "../common/random.rs"]
-mod random;
 mod sampling;
-#[path = "../common/tiny.rs"]
-mod tiny;
+#[path = "../support/mod.rs"]
+mod support;
 
 use parity::CHECKS;
 use siskin::backend::gpu::device::{Device, GpuOptions};
 use wasm_bindgen::prelude::*;
 
-/// A device that a check runs on.
+/// Returns the options of a device that a check runs on.
 fn options(check: usize, device: usize) -> GpuOptions {
     (CHECKS[check].options)()[device]
 }
 
-/// Names, one a line, each with the number of its devices.
+/// Returns the names of the checks, one a line, each with the number of its devices.
 #[wasm_bindgen]
 pub fn checks() -> String {
     std::panic::set_hook(Box::new(|panic| {
@@ -38,24 +33,25 @@ pub fn checks() -> String {
         .collect()
 }
 
-/// What the device is, and why it cannot be had here if it cannot.
+/// Describes a device, and says why it is not to be had here if it is not.
 #[wasm_bindgen]
 pub async fn describe(check: usize, device: usize) -> String {
     let options = options(check, device);
-    let Device { name, tier, .. } = &Device::open(options).await.expect("a device");
-    let products = options.products.unwrap_or_default();
-    let lacks = if products.f16_tiles && !tier.f16 {
+    let device = Device::open(options).await.expect("a device");
+    let (name, features) = (&device.name, device.features);
+    let strategy = options.strategy.unwrap_or_default();
+    let lacks = if strategy.f16_tiles && !features.f16 {
         "SKIPPED: no f16 on "
     } else {
         ""
     };
     format!(
-        "{lacks}{name} {tier:?}, {products:?}, cache {:?}",
+        "{lacks}{name} {features:?}, {strategy:?}, cache {:?}",
         options.cache_type
     )
 }
 
-/// Throws where the device is wrong.
+/// Runs a check on a device. Throws where the device is wrong.
 #[wasm_bindgen]
 pub async fn run(check: usize, device: usize) {
     (CHECKS[check].run)(options(check, device)).await;

@@ -1,6 +1,6 @@
-//! Attention against a plain softmax in f64.
+//! Attention is compared with a plain softmax in f64.
 
-use super::data::{Random, THOROUGH, near};
+use super::support::data::{Random, THOROUGH, near};
 use half::f16;
 use siskin::backend::{
     Dims,
@@ -12,10 +12,10 @@ use siskin::backend::{
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const BLOCKS: usize = 2;
+const LAYERS: usize = 2;
 const KV_HEADS: usize = 2;
 
-/// A cache whose every block is full, with what went into its last block.
+/// A cache of which every layer is full, with the keys and values of its last layer.
 struct Case {
     head_dim: usize,
     heads: usize,
@@ -26,7 +26,7 @@ struct Case {
 }
 
 impl Case {
-    /// `sharpness`: how far apart scores lie.
+    /// Fills a cache with random keys, as large as `sharpness`, and random values up to 1.
     fn new(
         head_dim: usize,
         group: usize,
@@ -42,21 +42,21 @@ impl Case {
             head_dim,
             feed_forward: 32,
             vocab: 32,
-            layers: BLOCKS,
+            layers: LAYERS,
         };
         let mut cache = Cache::new(&dims, context).expect("memory");
         let (mut k, mut v) = (Vec::new(), Vec::new());
-        for block in 0..BLOCKS {
+        for layer in 0..LAYERS {
             let mut values = |size: f32| {
                 (0..context * KV_HEADS * head_dim)
                     .map(|_| random.within(-size, size))
                     .collect::<Vec<_>>()
             };
             (k, v) = (values(sharpness), values(1.0));
-            // In pieces that end within tiles.
+            // The pieces end within tiles.
             let piece = 13 * KV_HEADS * head_dim;
             for (i, (k, v)) in k.chunks(piece).zip(v.chunks(piece)).enumerate() {
-                cache.append(block, 13 * i, k, v);
+                cache.append(layer, 13 * i, k, v);
             }
         }
         Self {
@@ -69,13 +69,13 @@ impl Case {
         }
     }
 
-    /// `[tokens, heads, head_dim]`, the tokens being the last of the context.
+    /// Returns the kernel's `[tokens, heads, head_dim]`, whose first token stands at `position`.
     fn attend(&self, pool: &Pool, position: usize, q: &[f32]) -> Vec<f32> {
         let mut out = vec![f32::NAN; q.len()];
         attend(
             pool,
             &self.cache,
-            BLOCKS - 1,
+            LAYERS - 1,
             self.heads,
             position,
             q,
@@ -84,7 +84,7 @@ impl Case {
         out
     }
 
-    /// The same in f64, for one query head_dim at `position`.
+    /// Returns the plain softmax's result in f64, for one query head at `position`.
     fn plain(&self, position: usize, h: usize, q: &[f32]) -> Vec<f64> {
         let kv = h / (self.heads / KV_HEADS);
         let stored = |x: &[f32], p: usize, d: usize| {
@@ -156,14 +156,14 @@ fn attention_is_the_plain_softmax() {
             for (d, &expected) in case.plain(position + t, h, q).iter().enumerate() {
                 let what = || {
                     format!(
-                        "{} of {} tokens, {} heads of {}, head_dim {h}, {d}",
+                        "{} of {} tokens, {} heads of {}, head {h}, {d}",
                         position + t,
                         case.context,
                         case.heads,
                         case.head_dim
                     )
                 };
-                // Values lie within 1; a score's rounding shifts weights by as much.
+                // Values lie within 1, and a score's rounding shifts weights by as much.
                 near(out[d], expected, 3e-5, &what);
             }
         }

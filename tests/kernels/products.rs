@@ -1,23 +1,25 @@
-//! Matrix products against plain loops in f64, in every format and at ragged shapes.
+//! Matrix products are compared with plain loops in f64, in every format and at ragged shapes.
 
-use super::data::{Matrix, Random, THOROUGH, activations, near, random_blocks};
+use super::support::data::{Matrix, Random, THOROUGH, activations, near, random_blocks};
 use siskin::{
     backend::cpu::{
         Buf, Cpu,
         matmul::{Input, Product, Store, matmul},
         pool::Pool,
-        quantized::Quantized,
+        quantize::QuantizedActivations,
     },
-    quant::DType,
+    quant::{DType, Quants},
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A rounding of f32.
+/// Rounding to f32 changes a number by at most this share.
 const EPS: f64 = f32::EPSILON as f64 / 2.0;
-/// A rounding of f16, and half its smallest step.
-const HALF_EPS: f64 = 1.0 / 2048.0;
-const HALF_STEP: f64 = 1.0 / 33_554_432.0;
+/// Rounding to f16 changes a number by at most this share, and subnormal ones by at most
+/// `F16_STEP`.
+const F16_EPS: f64 = 1.0 / 2048.0;
+/// Rounding to a subnormal f16 changes a number by at most 2^-25.
+const F16_STEP: f64 = 1.0 / 33_554_432.0;
 
 fn rows() -> &'static [usize] {
     if THOROUGH {
@@ -43,7 +45,7 @@ fn tokens() -> &'static [usize] {
     if THOROUGH { &[1, 3, 4, 5, 9] } else { &[1, 5] }
 }
 
-/// Every format and shape, with random weights.
+/// Calls `check` for every format and shape, with random weights.
 fn each_matrix(check: impl Fn(DType, &Matrix<Buf>, &mut Random)) {
     let mut random = Random::new(1);
     for &dtype in DType::ALL {
@@ -67,8 +69,8 @@ fn product(
     y: &mut [f32],
     store: Store,
 ) {
-    let mut quantized = Quantized::default();
-    if let Buf::Packed(_) = matrix.weight.buf {
+    let mut quantized = QuantizedActivations::default();
+    if let Buf::Repacked(_) = matrix.weight.buf {
         quantized.set(pool, x, matrix.weight.cols);
     }
     matmul(
@@ -91,7 +93,8 @@ fn outputs(matrix: &Matrix<Buf>, x: &[f32], tokens: usize) -> Vec<f32> {
 #[test]
 fn a_packed_row_is_the_formats_own() {
     each_matrix(|dtype, matrix, _| {
-        // These keep their scales as the file has them; the others round a product of two scales to f16.
+        // These formats keep their scales as the file has them; for the others a product of two
+        // scales is rounded to f16.
         let is_exact = matches!(
             dtype.name(),
             "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0"
@@ -106,11 +109,11 @@ fn a_packed_row_is_the_formats_own() {
                     f64::from(matrix.sizes[r * cols + k]),
                 );
                 let what = || format!("{} {rows} x {cols}, row {r}, column {k}", dtype.name());
-                // A level is at most 63 beside a scale, or 1 beside a minimum.
+                // The error of a scale counts up to 63 times (the integer), that of a minimum once.
                 let bound = if is_exact {
                     0.0
                 } else {
-                    size * (HALF_EPS + 4.0 * EPS) + 64.0 * HALF_STEP
+                    size * (F16_EPS + 4.0 * EPS) + 64.0 * F16_STEP
                 };
                 near(got, f64::from(expected), bound, &what);
             }
@@ -118,12 +121,12 @@ fn a_packed_row_is_the_formats_own() {
     });
 }
 
-/// The activations as the kernels see them.
+/// Returns the activations as the kernels see them.
 fn seen(x: &[f32], matrix: &Matrix<Buf>) -> Vec<f64> {
-    if !matches!(matrix.weight.buf, Buf::Packed(_)) {
+    if !matches!(matrix.weight.buf, Buf::Repacked(_)) {
         return x.iter().map(|&x| f64::from(x)).collect();
     }
-    let (mut quantized, cols) = (Quantized::default(), matrix.weight.cols);
+    let (mut quantized, cols) = (QuantizedActivations::default(), matrix.weight.cols);
     quantized.set(&Pool::default(), x, cols);
     let value = |i: usize| quantized.value(i / cols, i % cols);
     (0..x.len()).map(|i| value(i).0 + value(i).1).collect()
@@ -147,8 +150,9 @@ fn a_product_is_the_plain_loops() {
                     expected += f64::from(w[r * cols + k]) * x[t * cols + k];
                     size += f64::from(matrix.sizes[r * cols + k]) * x[t * cols + k].abs();
                 }
-                // A few roundings a block of 32, or one a column in each of four lanes.
-                let roundings = if let Buf::Packed(_) = matrix.weight.buf {
+                // There are a few roundings for each block of 32 columns, or one for each column of
+                // four lanes.
+                let roundings = if let Buf::Repacked(_) = matrix.weight.buf {
                     cols / 32 * 8
                 } else {
                     cols / 4
@@ -218,7 +222,7 @@ fn products_together_are_products_alone() {
             .collect();
         for &tokens in tokens() {
             let x = activations(tokens, 256, &mut random);
-            let mut quantized = Quantized::default();
+            let mut quantized = QuantizedActivations::default();
             quantized.set(&Pool::default(), &x, 256);
             let mut together: Vec<Vec<f32>> = matrices
                 .iter()
@@ -268,19 +272,16 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
-fn levels_fit_seven_bits_and_eight() {
+fn quants_fit_seven_bits_and_eight() {
     let mut random = Random::new(2);
     for dtype in DType::ALL.iter().filter(|dtype| dtype.block_len() > 1) {
         let bytes = random_blocks(*dtype, 256 * 100, &mut random);
-        let mut levels = vec![Default::default(); 800];
-        dtype.levels(&bytes, &mut levels);
-        let offset = siskin::backend::cpu::packed::Layout::of(*dtype)
+        let mut quants = vec![Quants::default(); 800];
+        dtype.quants(&bytes, &mut quants);
+        let offset = siskin::backend::cpu::repack::Layout::of(*dtype)
             .expect("a packed format")
             .offset();
-        for q in levels
-            .iter()
-            .flat_map(|levels: &siskin::quant::Levels| levels.q)
-        {
+        for q in quants.iter().flat_map(|quants| quants.q) {
             let stored = i32::from(q) + offset;
             assert!(
                 *dtype == DType::Q8_0 || (0..=127).contains(&stored),

@@ -1,20 +1,21 @@
-//! The small steps: quantizing activations, norms, rotations, activations functions, and each vector operation against its plain loop.
+//! The small operations are compared with plain arithmetic: quantizing activations, norms, rotary
+//! embeddings, activation functions, and each vector operation with its plain loop.
 
-use super::data::{Random, THOROUGH, activations, near};
+use super::support::data::{Random, THOROUGH, activations, near};
 use half::{bf16, f16};
 use siskin::backend::{
     Rope, RopePairs,
     cpu::{
         ops::{add_bias, rms_norm, rope, silu_mul},
         pool::Pool,
-        quantized::{Block, Quantized},
+        quantize::{BlockQ8, QuantizedActivations},
         simd::{Exp, F16_MASK, Kernel, ROUNDER, Scalar, Simd, with_simd},
     },
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn check_sums(blocks: &[Block]) {
+fn check_sums(blocks: &[BlockQ8]) {
     for block in blocks {
         let sums: Vec<i32> = block
             .q
@@ -32,10 +33,10 @@ fn check_sums(blocks: &[Block]) {
 #[test]
 fn activations_survive_quantizing() {
     let mut random = Random::new(3);
-    let mut quantized = Quantized::default();
+    let mut quantized = QuantizedActivations::default();
     let mut outliers = 0;
     for cols in [32, 96, 768] {
-        // One buffer for all, so that what an earlier call left is noticed.
+        // One buffer serves all shapes, so that what an earlier call left is noticed.
         for tokens in [9, 1, 4] {
             let x = activations(tokens, cols, &mut random);
             quantized.set(&Pool::default(), &x, cols);
@@ -93,7 +94,7 @@ fn activations_survive_quantizing() {
 
 #[test]
 fn extreme_activations_are_quantized() {
-    let mut quantized = Quantized::default();
+    let mut quantized = QuantizedActivations::default();
     for size in [
         0.0,
         -0.0,
@@ -114,7 +115,8 @@ fn extreme_activations_are_quantized() {
         for (i, &x) in x.iter().enumerate() {
             let scale = tile.coarse[i / 32].scale;
             assert!(scale.is_finite());
-            // What is below 1e-36 counts as nothing.
+            // A block of numbers below 127 times f32's smallest normal number, 1.5e-36, becomes
+            // zeros.
             near(
                 quantized.value(0, i).0 as f32,
                 f64::from(x),
@@ -185,7 +187,7 @@ fn rotations_equal_plain_arithmetic() {
                     .enumerate()
                 {
                     let mut expected: Vec<f64> = before.iter().map(|&x| f64::from(x)).collect();
-                    // How far off an angle is, for it is an f32.
+                    // The error of each element's angle, which is an f32.
                     let mut blur = vec![0.0; head];
                     for (i, &frequency) in frequencies.iter().enumerate() {
                         let angle = (position + h / 3) as f64 * f64::from(frequency);
@@ -252,7 +254,7 @@ impl Kernel for FourExp {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> [f32; 4] {
         let mut y = [0.0; 4];
-        // SAFETY: four floats each; the caller's promise for S.
+        // SAFETY: `x` and `y` have four floats, and the caller keeps the contract of `S`.
         unsafe {
             S::store(
                 y.as_mut_ptr(),
@@ -296,10 +298,10 @@ fn exponentials_are_close() {
     );
 }
 
-/// The result of every operation on the same operands, as bits.
+/// The operands of a kernel that runs every vector operation.
 struct Operations {
     bytes: [[u8; 16]; 2],
-    /// Four at a time.
+    /// Holds activations, of which the operations take four at a time.
     signed: [i8; 16],
     floats: [[f32; 4]; 3],
     halves: [u16; 4],
@@ -320,7 +322,7 @@ impl Operations {
             std::array::from_fn(|_| byte()),
             std::array::from_fn(|_| byte()),
         ];
-        // What quantizing gives: never -128.
+        // Quantized activations are never -128.
         let signed = std::array::from_fn(|_| (byte() as i8).max(-127));
         let mut float = || random.within(-100.0, 100.0);
         Self {
@@ -334,12 +336,13 @@ impl Operations {
 }
 
 impl Kernel for &Operations {
-    /// Name, lanes, and whether the last bit may differ.
+    /// The results: the operation's name, its lanes, and whether the last bit may differ.
     type Output = Vec<(&'static str, [f32; 4], bool)>;
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> Self::Output {
         let mut results = Vec::new();
-        // SAFETY: every pointer has what its operation reads; the caller's promise for S.
+        // SAFETY: every pointer has what its operation reads, and the caller keeps the contract of
+        // `S`.
         unsafe {
             let mut keep = |name, v: S::F32, is_rounded| {
                 let mut lanes = [0.0; 4];
@@ -349,7 +352,7 @@ impl Kernel for &Operations {
             let [w, planes] = self.bytes.map(|bytes| S::load(bytes.as_ptr()));
             let mask = |byte: u8| S::mask(u32::from_ne_bytes([byte; 4]));
             let seven = S::bits::<0>(w, mask(127));
-            // A product with unit vectors shows every byte.
+            // A dot product with each unit vector shows every byte.
             let operands = [
                 ("bits<0, 15>", S::bits::<0>(w, mask(15))),
                 ("bits<4, 15>", S::bits::<4>(w, mask(15))),

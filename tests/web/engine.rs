@@ -1,6 +1,6 @@
-//! The class that JavaScript sees, as a worker calls it.
+//! Tests the class that JavaScript sees, as a worker calls it.
 
-use super::{chat_model::chatting, model_file::ModelFile};
+use super::support::{chat_model::chatting, model_file::ModelFile};
 use js_sys::{JSON, Promise, Reflect};
 use serde_json::{Value, json};
 use siskin::{Code, Error, web::WasmEngine};
@@ -25,7 +25,7 @@ fn from_js(value: &JsValue) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// The `code` of what JavaScript caught; a message goes with it.
+/// Returns the `code` of an error that JavaScript caught, which must have a message.
 fn code(thrown: &JsValue) -> String {
     let text = |name: &str| {
         Reflect::get(thrown, &name.into())
@@ -52,16 +52,18 @@ async fn ready() -> WasmEngine {
 }
 
 fn request(content: &str, max_tokens: u32) -> JsValue {
-    js(
-        &json!({"messages": [{"role": "user", "content": content}], "max_tokens": max_tokens, "temperature": 0}),
-    )
+    js(&json!({
+        "messages": [{"role": "user", "content": content}],
+        "max_tokens": max_tokens,
+        "temperature": 0,
+    }))
 }
 
 async fn settled(promise: Promise) -> Result<Value, JsValue> {
     JsFuture::from(promise).await.map(|value| from_js(&value))
 }
 
-/// All events up to the last.
+/// Returns all events of an answer.
 async fn answer(engine: &WasmEngine) -> Vec<Value> {
     let mut events = Vec::new();
     loop {
@@ -189,7 +191,7 @@ async fn stop_ends_an_answer_and_the_next_works() {
         "{rest:?}"
     );
 
-    // Stopped while a step is under way.
+    // The second answer is stopped while a step is under way.
     engine
         .start(&request("Hello", 200))
         .expect("a good request");
@@ -339,7 +341,7 @@ async fn options_are_checked() {
     );
 }
 
-/// On wasm a usize has 32 bits: a size that a header claims may not fit.
+/// A size that a header claims may not fit in the 32 bits that a usize has on wasm.
 #[test]
 async fn sizes_beyond_32_bits_are_refused() {
     let model = ModelFile::small(siskin::quant::DType::Q8_0).with("llama.context_length", u32::MAX);

@@ -1,9 +1,10 @@
-//! Attention over the f16 cache, a tile of positions at a time with the softmax kept online (Milakov and Gimelshein,
-//! arXiv 1805.02867), so that no row of scores is ever held whole.
+//! Attention reads the f16 cache a tile of positions at a time and keeps the softmax online
+//! (Milakov and Gimelshein, arXiv 1805.02867), so that no row of scores is ever held whole.
 //!
-//! Keys and values lie so that both products are the same loop, with no sum across lanes: a few queries' sums stay in registers while halves
-//! stream by and each is turned to f32 once for all of them. Tiles lie at fixed positions and are taken in order, so a token's result does
-//! not depend on how many tokens came with it.
+//! Keys and values lie so that both products are the same loop, with no sum across lanes: the sums
+//! of a few queries stay in registers while f16 stream by, and each is converted to f32 once for
+//! all of them. Tiles lie at fixed positions and are taken in order, so a token's result does not
+//! depend on how many tokens came with it.
 
 use super::{
     pool::{Pool, SharedMut},
@@ -13,48 +14,59 @@ use crate::{Code, Error, Result, backend::Dims};
 use half::f16;
 use std::ops::Range;
 
-/// Halves that lie side by side: as many sums of a query as are worked on together, at most.
+/// This number of f16 lie side by side, and at most so many sums of a query are worked on together.
 const LANES: usize = 16;
-/// Positions of a tile.
+/// A tile has this number of positions.
 const TILE: usize = 32;
-/// Queries that go through the tiles together: with more, V8 cannot keep two vectors of sums for each in registers.
+/// This number of queries goes through the tiles together: with more, V8 cannot keep two vectors of
+/// sums for each in registers.
 const QUERIES: usize = 4;
 
-/// `LANES` f16 that one vector operation after the other takes.
+/// Holds the bits of `LANES` f16 that lie side by side.
 type Row = [u16; LANES];
 
-/// Keys and values of every position as f16, by layer and key-value head.
+/// Holds the KV cache: keys and values of every position as f16, by layer and key-value head.
 pub struct Cache {
-    /// `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one dimension of neighbouring positions.
+    /// The keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one dimension of
+    /// neighbouring positions.
     keys: Vec<Row>,
-    /// `[layers, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row is neighbouring dimensions of one position.
+    /// The values `[layers, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row is
+    /// neighbouring dimensions of one position.
     values: Vec<Row>,
     kv_heads: usize,
     head_dim: usize,
-    /// `head_dim`, filled up to whole rows.
+    /// Holds `head_dim` rounded up to whole rows.
     columns: usize,
+    /// Counts the positions, rounded up to whole tiles.
     positions: usize,
 }
 
 impl Cache {
+    /// Allocates a cache of `context_tokens` positions.
+    ///
+    /// # Errors
+    /// `out_of_memory`.
     pub fn new(dims: &Dims, context_tokens: usize) -> Result<Cache> {
         let (head_dim, columns) = (dims.head_dim, dims.head_dim.next_multiple_of(LANES));
         let positions = context_tokens.next_multiple_of(TILE);
-        let room = |width: usize| {
+        let zeros = |width: usize| {
             let rows = dims.layers * dims.kv_heads * positions / LANES * width;
             let mut v = Vec::new();
             v.try_reserve_exact(rows).map_err(|_| {
                 Error::new(
                     Code::OutOfMemory,
-                    format!("There is no memory for a context of {context_tokens} tokens. Ask for a shorter one."),
+                    format!(
+                        "There is no memory for a context of {context_tokens} tokens. Ask for a \
+                         shorter one."
+                    ),
                 )
             })?;
             v.resize(rows, [0; LANES]);
             Ok(v)
         };
         Ok(Cache {
-            keys: room(head_dim)?,
-            values: room(columns)?,
+            keys: zeros(head_dim)?,
+            values: zeros(columns)?,
             kv_heads: dims.kv_heads,
             head_dim,
             columns,
@@ -62,18 +74,21 @@ impl Cache {
         })
     }
 
+    /// Returns the memory that the cache takes, in bytes.
     pub fn size_bytes(&self) -> usize {
         size_of::<Row>() * (self.keys.len() + self.values.len())
     }
 
-    /// The rows of layer `layer` and key-value head `kv`, where a position is `width` wide.
+    /// Returns the range of the rows of layer `layer` and key-value head `kv`, where a position is
+    /// `width` wide.
     fn rows(&self, layer: usize, kv: usize, width: usize) -> Range<usize> {
         let rows = self.positions / LANES * width;
         let first = (layer * self.kv_heads + kv) * rows;
         first..first + rows
     }
 
-    /// Takes `k` and `v`, `[tokens, kv_heads, head_dim]` each, for the positions from `position` on.
+    /// Stores `k` and `v`, `[tokens, kv_heads, head_dim]` each, at the positions from `position`
+    /// on.
     pub fn append(&mut self, layer: usize, position: usize, k: &[f32], v: &[f32]) {
         let (head_dim, columns) = (self.head_dim, self.columns);
         for kv in 0..self.kv_heads {
@@ -104,12 +119,13 @@ impl Cache {
     }
 }
 
-/// The nearest f16, large values held inside its range.
+/// Rounds to the nearest f16; large values are held inside its range.
 fn to_f16(x: f32) -> u16 {
     f16::from_f32(x.clamp(-65504.0, 65504.0)).to_bits()
 }
 
-/// `out = softmax(q K^T / sqrt(head_dim)) V`: `q` and `out` are `[tokens, heads, head_dim]`, the first token at `position`.
+/// Computes `out = softmax(q K^T / sqrt(head_dim)) V`, where `q` and `out` are `[tokens, heads,
+/// head_dim]` and the first token stands at `position`.
 pub fn attend(
     pool: &Pool,
     cache: &Cache,
@@ -120,14 +136,15 @@ pub fn attend(
     out: &mut [f32],
 ) {
     let group = heads / cache.kv_heads;
-    // Of one key-value head: every token's query heads.
+    // The queries of one key-value head are those of every token and every query head that shares
+    // it.
     let count = q.len() / (cache.kv_heads * cache.head_dim);
     let sets = count.div_ceil(QUERIES);
     let out = SharedMut::new(out);
     pool.split(cache.kv_heads * sets, |units| {
         for unit in units {
             let (kv, first) = (unit / sets, unit % sets * QUERIES);
-            let set = Set {
+            let set = QuerySet {
                 cache,
                 layer,
                 kv,
@@ -138,37 +155,37 @@ pub fn attend(
                 out,
             };
             match count - first {
-                1 => with_simd(Attend::<1, 4>(set)),
-                2 => with_simd(Attend::<2, 4>(set)),
-                3 => with_simd(Attend::<3, 2>(set)),
-                _ => with_simd(Attend::<QUERIES, 2>(set)),
+                1 => with_simd(AttentionKernel::<1, 4>(set)),
+                2 => with_simd(AttentionKernel::<2, 4>(set)),
+                3 => with_simd(AttentionKernel::<3, 2>(set)),
+                _ => with_simd(AttentionKernel::<QUERIES, 2>(set)),
             }
         }
     });
 }
 
-/// A few queries of one key-value head.
-struct Set<'a> {
+/// Names a few queries of one key-value head, and where their results go.
+struct QuerySet<'a> {
     cache: &'a Cache,
     layer: usize,
     kv: usize,
-    /// Query heads that share the key-value head.
+    /// The number of query heads that share the key-value head.
     group: usize,
-    /// Of the first token.
+    /// Holds the position of the first token.
     position: usize,
-    /// The set's first query of `[tokens, group]`.
+    /// Holds the number of the set's first query among `[tokens, group]`.
     first: usize,
     q: &'a [f32],
     out: SharedMut<'a, f32>,
 }
 
-impl Set<'_> {
-    /// The position of the token of the set's query `j`.
+impl QuerySet<'_> {
+    /// Returns the position of the token of the set's query `j`.
     fn position(&self, j: usize) -> usize {
         self.position + (self.first + j) / self.group
     }
 
-    /// Where query `j` lies in `q` and its result in `out`.
+    /// Returns the range of query `j` in `q`, and of its result in `out`.
     fn range(&self, j: usize) -> Range<usize> {
         let (token, h) = ((self.first + j) / self.group, (self.first + j) % self.group);
         let at = ((token * self.cache.kv_heads + self.kv) * self.group + h) * self.cache.head_dim;
@@ -177,16 +194,17 @@ impl Set<'_> {
 }
 
 /// Takes `Q` queries through the cache, with `V` vectors of sums for each at a time.
-struct Attend<'a, const Q: usize, const V: usize>(Set<'a>);
+struct AttentionKernel<'a, const Q: usize, const V: usize>(QuerySet<'a>);
 
-/// The online softmax of one query: the largest score so far, and the sum of exponentials below it, times `F16_REST`.
+/// Keeps the softmax of one query online: it has the largest score so far, and the sum of
+/// exponentials below it, times `F16_REST`.
 #[derive(Clone, Copy)]
-struct Running {
+struct OnlineSoftmax {
     max: f32,
     sum: f32,
 }
 
-impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
+impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -197,7 +215,8 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
         let keys = &set.cache.keys[set.cache.rows(set.layer, set.kv, head_dim)];
         let values = &set.cache.values[set.cache.rows(set.layer, set.kv, columns)];
 
-        // What halves lack as f32, a power of four: one half of it is on the queries and one is left to the scores, for neither to overflow.
+        // Loaded f16 lack the factor F16_REST, a power of four. The queries are multiplied by its
+        // square root and the scores by the other, for neither to overflow.
         let scale = S::F16_REST.sqrt() / (head_dim as f32).sqrt();
         let mut queries = vec![[0f32; Q]; head_dim]; // [head_dim, Q]
         for j in 0..Q {
@@ -206,18 +225,19 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
             }
         }
         let mut sums = vec![[[0f32; LANES]; Q]; columns / LANES]; // [columns / LANES, Q, LANES]
-        let mut running = [Running {
+        let mut running = [OnlineSoftmax {
             max: f32::NEG_INFINITY,
             sum: 0.0,
         }; Q];
         let mut scores = [[0f32; TILE]; Q];
-        // SAFETY: the caller's promise for S.
+        // SAFETY: the caller keeps the contract of `S`.
         let (mask, exp) = unsafe { (S::mask(F16_MASK), Exp::<S>::new(S::F16_REST)) };
         let tiles = keys
             .chunks_exact(TILE / LANES * head_dim)
             .zip(values.chunks_exact(TILE * columns / LANES));
         for (start, (keys, values)) in (0..=set.position(Q - 1)).step_by(TILE).zip(tiles) {
-            // SAFETY: a row of keys is a number of each query and 16 scores; a row of values is a score of each query and 16 sums.
+            // SAFETY: each row of keys has a number of every query and 16 scores; each row of
+            // values has a score of every query and 16 sums.
             unsafe {
                 for (i, keys) in keys.chunks_exact(head_dim).enumerate() {
                     for lane in (0..LANES).step_by(4 * V) {
@@ -235,7 +255,7 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
                 let mut keep = [0.0; Q];
                 for (j, keep) in keep.iter_mut().enumerate() {
                     let seen = TILE.min((set.position(j) + 1).saturating_sub(start));
-                    *keep = weigh::<S>(&mut running[j], &mut scores[j], seen, &exp);
+                    *keep = update_softmax::<S>(&mut running[j], &mut scores[j], seen, &exp);
                 }
                 for (values, sums) in values.chunks_exact(TILE).zip(&mut sums) {
                     for lane in (0..LANES).step_by(4 * V) {
@@ -258,7 +278,7 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
             }
         }
         for (j, running) in running.iter().enumerate() {
-            // SAFETY: this unit alone owns these queries' results.
+            // SAFETY: this unit of work alone owns the results of these queries.
             let out = unsafe { set.out.slice(set.range(j)) };
             let inverse = S::F16_REST / running.sum;
             for (out, sums) in out.chunks_mut(LANES).zip(&sums) {
@@ -270,7 +290,8 @@ impl<const Q: usize, const V: usize> Kernel for Attend<'_, Q, V> {
     }
 }
 
-/// `sums[j][lanes] += factors[row * ROW + j * QUERY] * rows[row][lanes]` over all rows, for the `4 V` lanes from `lane` on.
+/// Computes `sums[j][lanes] += factors[row * ROW + j * QUERY] * rows[row][lanes]` over all rows,
+/// for the `4 V` lanes from `lane` on.
 #[inline(always)]
 unsafe fn add_products<
     S: Simd,
@@ -285,10 +306,11 @@ unsafe fn add_products<
     sums: &mut [[S::F32; V]; Q],
     mask: S::Bytes,
 ) {
-    // SAFETY: the caller's promise: each row has its factors, and the lanes lie within a row.
+    // SAFETY: the caller promises that each row has its factors, and that the lanes lie within a
+    // row.
     unsafe {
         let mut row = rows.as_ptr().cast::<u16>().add(lane);
-        // Not `add`: from the last row's lane it would leave the rows.
+        // `add` would be undefined here, for the end lies past the rows by `lane`.
         let end = row.wrapping_add(rows.len() * LANES);
         while row < end {
             let wide: [S::F32; V] = std::array::from_fn(|i| S::load_f16_part(row.add(4 * i), mask));
@@ -303,7 +325,7 @@ unsafe fn add_products<
     }
 }
 
-/// Puts each query's vectors into its lanes from `lane` on.
+/// Stores the vectors of each query to its lanes from `lane` on.
 #[inline(always)]
 unsafe fn store<S: Simd, const Q: usize, const V: usize, const N: usize>(
     to: &mut [[f32; N]; Q],
@@ -312,24 +334,24 @@ unsafe fn store<S: Simd, const Q: usize, const V: usize, const N: usize>(
 ) {
     for (to, from) in to.iter_mut().zip(from) {
         for (i, from) in from.into_iter().enumerate() {
-            // SAFETY: the caller's promise: lane + 4 V <= N.
+            // SAFETY: the caller promises that lane + 4 V <= N.
             unsafe { S::store(to.as_mut_ptr().add(lane + 4 * i), from) };
         }
     }
 }
 
-/// The first `seen` scores of a tile into the softmax; they become weights, times `F16_REST`. Returns what the values so far are to be
-/// multiplied by.
+/// Takes the first `seen` scores of a tile into the softmax; they become weights, times `F16_REST`.
+/// Returns the factor by which the sums of values so far are to be multiplied.
 #[inline(always)]
-unsafe fn weigh<S: Simd>(
-    running: &mut Running,
+unsafe fn update_softmax<S: Simd>(
+    running: &mut OnlineSoftmax,
     scores: &mut [f32; TILE],
     seen: usize,
     exp: &Exp<S>,
 ) -> f32 {
     let rest = S::F16_REST.sqrt();
     scores[seen..].fill(f32::NEG_INFINITY);
-    // SAFETY: scores in fours.
+    // SAFETY: the scores are read and written in fours, and `TILE` is a multiple of 4.
     unsafe {
         let fours = scores.as_chunks_mut::<4>().0;
         let mut lanes = [0f32; 4];
@@ -363,7 +385,7 @@ unsafe fn weigh<S: Simd>(
             S::store(lanes.as_mut_ptr(), exp.of(S::splat(running.max - max)));
             keep = lanes[0] / S::F16_REST;
         }
-        *running = Running {
+        *running = OnlineSoftmax {
             max,
             sum: running.sum * keep + S::horizontal_sum(sums),
         };

@@ -1,94 +1,59 @@
-//! The CPU: SIMD kernels for the matrix products and attention, plain loops for the rest.
+//! The CPU backend has SIMD kernels for the matrix products and attention, and plain loops for the
+//! rest.
 
 pub mod attention;
-pub mod float;
 pub mod matmul;
 pub mod ops;
-pub mod packed;
-pub mod panel;
 pub mod pool;
-pub mod quantized;
+pub mod quantize;
+pub mod repack;
 pub mod simd;
-pub mod vector;
+pub mod weight;
+
+pub use weight::Buf;
 
 use self::{
     attention::{Cache, attend},
-    float::FloatKind,
     matmul::{Input, Product, Store, matmul},
-    packed::{Layout, Packed},
     pool::Pool,
-    quantized::Quantized,
+    quantize::QuantizedActivations,
+    repack::{Layout, RepackedMatrix},
 };
 use super::{Activation, AttentionInput, Backend, Dims, FeedForward, Rows, tap_name};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 
-/// A weight in memory.
-pub enum Buf {
-    /// Also every vector (norms, biases), whatever its type in the file.
-    F32(Vec<f32>),
-    F16(Vec<u16>),
-    BF16(Vec<u16>),
-    Packed(Packed),
-}
-
-impl Buf {
-    pub fn size_bytes(&self) -> usize {
-        match self {
-            Buf::F32(data) => 4 * data.len(),
-            Buf::F16(data) | Buf::BF16(data) => 2 * data.len(),
-            Buf::Packed(packed) => packed.size_bytes(),
-        }
-    }
-}
-
-impl Weight<Buf> {
-    /// A vector's values; empty for a packed matrix, which no caller asks for.
-    fn vector(&self) -> &[f32] {
-        match &self.buf {
-            Buf::F32(data) => data,
-            _ => &[],
-        }
-    }
-
-    /// Row `row` as f32 `[cols]`.
-    pub fn row(&self, row: usize, out: &mut [f32]) {
-        let at = row * self.cols;
-        match &self.buf {
-            Buf::F32(data) => FloatKind::F32(data).copy(at, out),
-            Buf::F16(data) => FloatKind::F16(data).copy(at, out),
-            Buf::BF16(data) => FloatKind::BF16(data).copy(at, out),
-            Buf::Packed(packed) => packed.row(row, out),
-        }
-    }
-}
-
-/// The activations of one step.
+/// Holds the activations of one step.
 pub struct Step {
     dims: Dims,
     tokens: usize,
     position: usize,
-    /// The residual stream `[tokens, embedding]`.
+    /// Holds the residual stream `[tokens, embedding]`.
     x: Vec<f32>,
-    /// `x` normed `[tokens, embedding]`.
+    /// Holds the normed `x`, `[tokens, embedding]`.
     h: Vec<f32>,
-    /// `[tokens, heads, head]`
+    /// Holds the queries `[tokens, heads, head_dim]`.
     q: Vec<f32>,
-    /// `[tokens, kv_heads, head]`
+    /// Holds the keys `[tokens, kv_heads, head_dim]`.
     k: Vec<f32>,
+    /// Holds the values `[tokens, kv_heads, head_dim]`.
     v: Vec<f32>,
-    /// What `project_add` takes: `[tokens, heads * head]` of attention or `[tokens, feed_forward]`.
+    /// Holds the input of `project_add`: attention's `[tokens, heads * head_dim]`, or the gated
+    /// `[tokens, feed_forward]`.
     a: Vec<f32>,
-    /// `[tokens, feed_forward]`
+    /// Holds the output of the up projection `[tokens, feed_forward]`.
     up: Vec<f32>,
-    /// `[wanted rows, vocab]`
+    /// Holds the logits `[wanted rows, vocab]`.
     logits: Vec<f32>,
-    quantized: Quantized,
+    /// Holds the input of the last product, quantized.
+    quantized: QuantizedActivations,
 }
 
+/// Computes on the CPU.
 #[derive(Default)]
 pub struct Cpu {
+    /// The threads that share the work.
     pub pool: Pool,
-    /// Tensors that a step computed, if they are to be kept.
+    /// The tensors that steps computed, by name, if they are to be kept.
     pub taps: Option<Vec<(String, Vec<f32>)>>,
 }
 
@@ -97,7 +62,11 @@ fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
     v.try_reserve_exact(len).map_err(|_| {
         Error::new(
             Code::OutOfMemory,
-            format!("There is no memory for {} bytes of {what}. Close other tabs, or choose a smaller model.", len * size_of::<T>()),
+            format!(
+                "There is no memory for {} bytes of {what}. Close other tabs, or choose a smaller \
+                 model.",
+                len * size_of::<T>()
+            ),
         )
     })?;
     v.resize(len, T::default());
@@ -105,21 +74,22 @@ fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 }
 
 impl Cpu {
+    /// Makes a backend that computes with the threads of `pool` and keeps no tensors.
     pub fn new(pool: Pool) -> Self {
         Self { pool, taps: None }
     }
 
-    /// `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
+    /// Computes `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
     fn project<const N: usize>(
         &self,
         x: &[f32],
         tokens: usize,
-        quantized: &mut Quantized,
+        quantized: &mut QuantizedActivations,
         products: [(&Weight<Buf>, &mut Vec<f32>, Store); N],
     ) {
         if let Some((w, ..)) = products
             .iter()
-            .find(|(w, ..)| matches!(w.buf, Buf::Packed(_)))
+            .find(|(w, ..)| matches!(w.buf, Buf::Repacked(_)))
         {
             quantized.set(&self.pool, x, w.cols);
         }
@@ -146,7 +116,9 @@ impl Backend for Cpu {
 
     fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
         let buf = match (dtype, Layout::of(dtype)) {
-            (_, Some(layout)) if rows > 1 => Buf::Packed(Packed::new(layout, rows, cols)?),
+            (_, Some(layout)) if rows > 1 => {
+                Buf::Repacked(RepackedMatrix::new(layout, rows, cols)?)
+            }
             (DType::F16, _) if rows > 1 => Buf::F16(zeros(rows * cols, "weights")?),
             (DType::BF16, _) if rows > 1 => Buf::BF16(zeros(rows * cols, "weights")?),
             _ => Buf::F32(zeros(rows * cols, "weights")?),
@@ -162,7 +134,7 @@ impl Backend for Cpu {
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
         let at = first_row * weight.cols;
         match &mut weight.buf {
-            Buf::Packed(packed) => packed.write(weight.dtype, first_row, bytes),
+            Buf::Repacked(matrix) => matrix.write(weight.dtype, first_row, bytes),
             Buf::F32(data) => {
                 let len = bytes.len() / weight.dtype.block_bytes() * weight.dtype.block_len();
                 weight.dtype.dequantize(bytes, &mut data[at..at + len]);
@@ -192,7 +164,7 @@ impl Backend for Cpu {
             a: room(dims.feed_forward.max(dims.heads * dims.head_dim))?,
             up: room(dims.feed_forward)?,
             logits: zeros(dims.vocab, "logits")?,
-            quantized: Quantized::default(),
+            quantized: QuantizedActivations::default(),
             dims: dims.clone(),
         })
     }

@@ -1,13 +1,15 @@
-//! The small steps, as plain loops: the oracle for a GPU's kernels, and fast enough beside the matrix products.
+//! The small operations are plain loops: the oracle for a GPU's kernels, and fast enough beside the
+//! matrix products.
 
 use super::simd::{Exp, Kernel, Simd, with_simd};
 use crate::backend::{Rope, RopePairs};
 
-/// `y = x / sqrt(mean(x^2) + eps) * weight` for each row of `x [tokens, cols]` (Zhang and Sennrich, arXiv 1910.07467).
+/// Computes `y = x / sqrt(mean(x^2) + eps) * weight` for each row of `x [tokens, cols]` (RMSNorm:
+/// Zhang and Sennrich, arXiv 1910.07467).
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
     let cols = weight.len();
     for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {
-        // Eight partial sums: exact enough, and the compiler can vectorize them.
+        // Eight partial sums are exact enough, and the compiler can vectorize them.
         let mut sums = [0f32; 8];
         for chunk in x.chunks(8) {
             for (sum, x) in sums.iter_mut().zip(chunk) {
@@ -21,7 +23,7 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
     }
 }
 
-/// `y += bias` for each row of `y`.
+/// Computes `y += bias` for each row of `y [tokens, cols]`.
 pub fn add_bias(y: &mut [f32], bias: &[f32]) {
     for y in y.chunks_exact_mut(bias.len()) {
         for (y, b) in y.iter_mut().zip(bias) {
@@ -30,16 +32,17 @@ pub fn add_bias(y: &mut [f32], bias: &[f32]) {
     }
 }
 
-/// Turns the pairs of every head of `x [tokens, heads, head]`, the first token standing at `position` (Su et al., arXiv 2104.09864).
+/// Rotates the pairs of every head of `x [tokens, heads, head_dim]`, whose first token stands at
+/// `position` (rotary position embedding: Su et al., arXiv 2104.09864).
 pub fn rope(x: &mut [f32], heads: usize, head_dim: usize, rope: &Rope, position: usize) {
     let pairs = rope.frequencies.len();
-    let mut turns = vec![(0f32, 0f32); pairs];
+    let mut rotations = vec![(0f32, 0f32); pairs];
     for (t, x) in x.chunks_exact_mut(heads * head_dim).enumerate() {
-        for (turn, frequency) in turns.iter_mut().zip(&rope.frequencies) {
-            *turn = ((position + t) as f32 * frequency).sin_cos();
+        for (rotation, frequency) in rotations.iter_mut().zip(&rope.frequencies) {
+            *rotation = ((position + t) as f32 * frequency).sin_cos();
         }
         for x in x.chunks_exact_mut(head_dim) {
-            for (i, (sin, cos)) in turns.iter().enumerate() {
+            for (i, (sin, cos)) in rotations.iter().enumerate() {
                 let (a, b) = match rope.pairs {
                     RopePairs::Adjacent => (2 * i, 2 * i + 1),
                     RopePairs::Halves => (i, i + pairs),
@@ -50,7 +53,7 @@ pub fn rope(x: &mut [f32], heads: usize, head_dim: usize, rope: &Rope, position:
     }
 }
 
-/// `gate = silu(gate) * up`
+/// Computes `gate = silu(gate) * up` with `silu(x) = x / (1 + e^-x)`.
 pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
     with_simd(SiluMul { gate, up });
 }
@@ -66,10 +69,10 @@ impl Kernel for SiluMul<'_> {
     unsafe fn run<S: Simd>(self) {
         let (gate, gate_rest) = self.gate.as_chunks_mut::<4>();
         let (up, up_rest) = self.up.as_chunks::<4>();
-        // SAFETY: the caller's promise for S.
+        // SAFETY: the caller keeps the contract of `S`.
         let exp = unsafe { Exp::<S>::new(1.0) };
         for (g, u) in gate.iter_mut().zip(up) {
-            // SAFETY: four floats each.
+            // SAFETY: `g` and `u` have four floats each.
             unsafe {
                 let x = S::load_f32(g.as_ptr());
                 let denominator = S::add(S::splat(1.0), exp.of(S::mul(x, S::splat(-1.0))));

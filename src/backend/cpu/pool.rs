@@ -1,10 +1,12 @@
-//! Threads that share each kernel's work.
+//! The thread pool shares out each kernel's work.
 //!
-//! A token joins its threads some 150 times, a few tens of microseconds apart, so waiting threads spin for a while and only then
-//! sleep. Work is handed out in chunks as threads come for it: one that comes late is not waited for, and finds nothing left.
+//! A token joins its threads some 150 times, a few tens of microseconds apart, so waiting threads
+//! spin for a while and only then sleep. Work is handed out in chunks as threads come for it: a
+//! thread that comes late is not waited for, and finds nothing left.
 //!
-//! Natively the pool starts its threads itself. A wasm module cannot: whoever made the pool gives each of its [`WorkerSlot`]s to a thread
-//! (a web worker on the same memory) that then calls [`WorkerSlot::work`].
+//! Natively the pool starts its threads itself. A wasm module cannot: whoever made the pool gives
+//! each of its [`WorkerSlot`]s to a thread (a web worker on the same memory) that then calls
+//! [`WorkerSlot::work`].
 
 use std::{
     cell::UnsafeCell,
@@ -17,11 +19,14 @@ use std::{
     },
 };
 
-/// Looks at the pool's state before a thread goes to sleep: about 50 us.
+/// A thread looks at the pool's state this many times, for about 50 us, before it goes to sleep.
+/// The time between two pieces of a token's work is shorter.
 const SPINS: u32 = 30_000;
-/// Chunks for each thread, so that one that is held up leaves the others work to take.
+/// Work is cut into this number of chunks for each thread, so that a thread that is held up leaves
+/// the others work to take.
 const CHUNKS: usize = 4;
 
+/// Threads that share work with the thread that has the pool.
 pub struct Pool {
     shared: Arc<Shared>,
     threads: usize,
@@ -29,15 +34,15 @@ pub struct Pool {
     handles: Vec<std::thread::JoinHandle<()>>,
 }
 
-/// One worker's place in a pool.
+/// Holds one worker's place in a pool.
 pub struct WorkerSlot(Arc<Shared>);
 
 struct Shared {
-    /// Counts the jobs given out.
+    /// Counts the jobs given out, the pool's end included.
     generation: AtomicU32,
     /// Whether the job may still be joined.
     open: AtomicBool,
-    /// Workers inside the job.
+    /// Counts the workers inside the job.
     active: AtomicUsize,
     /// The next item that nobody has taken.
     next: AtomicUsize,
@@ -48,10 +53,11 @@ struct Shared {
     wake: Condvar,
 }
 
-// SAFETY: `job` is written only while `open` is false and `active` is 0, and read only between a rise of `active` that saw `open`
-// and its fall. All of these are sequentially consistent, so either the worker sees `open` fallen or the caller sees `active` risen.
+// SAFETY: `job` is written only while `open` is false and `active` is 0, and read only between a
+// rise of `active` that saw `open` and its fall. All of these are sequentially consistent, so
+// either the worker sees `open` fallen or the caller sees `active` risen.
 unsafe impl Sync for Shared {}
-// SAFETY: as above.
+// SAFETY: the same order of `open` and `active` guards `job` for whichever threads have the pool.
 unsafe impl Send for Shared {}
 
 #[derive(Clone, Copy)]
@@ -68,7 +74,8 @@ impl Default for Pool {
 }
 
 impl Pool {
-    /// A pool of `threads`, the caller's own among them.
+    /// Makes a pool of `threads`, the caller's own among them. Natively it has fewer if the system
+    /// refuses to start them.
     pub fn new(threads: usize) -> Self {
         let idle: &(dyn Fn(Range<usize>) + Sync) = &|_| ();
         let shared = Arc::new(Shared {
@@ -89,10 +96,10 @@ impl Pool {
         #[cfg(not(target_arch = "wasm32"))]
         let handles: Vec<_> = (1..threads)
             .map_while(|_| {
-                let seat = WorkerSlot(shared.clone());
+                let slot = WorkerSlot(shared.clone());
                 std::thread::Builder::new()
                     .name("siskin".into())
-                    .spawn(move || seat.work())
+                    .spawn(move || slot.work())
                     .ok()
             })
             .collect();
@@ -107,11 +114,12 @@ impl Pool {
         }
     }
 
+    /// Returns the number of threads, the caller's own among them.
     pub fn threads(&self) -> usize {
         self.threads
     }
 
-    /// A place for one more worker.
+    /// Returns a place for one more worker.
     pub fn seat(&self) -> WorkerSlot {
         WorkerSlot(self.shared.clone())
     }
@@ -123,7 +131,8 @@ impl Pool {
         }
         let shared = &*self.shared;
         let erased: &(dyn Fn(Range<usize>) + Sync) = &work;
-        // SAFETY: only the lifetime is changed, and no worker holds the job when this function returns.
+        // SAFETY: only the lifetime is changed, and no worker holds the job when this function
+        // returns.
         let erased = unsafe {
             std::mem::transmute::<
                 &(dyn Fn(Range<usize>) + Sync),
@@ -177,12 +186,13 @@ impl Shared {
             if start >= job.items {
                 return;
             }
-            // SAFETY: the caller of `split` keeps the closure alive while anybody is inside the job.
+            // SAFETY: the caller of `split` keeps the closure alive while anybody is inside the
+            // job.
             unsafe { (*job.work)(start..job.items.min(start + job.chunk)) };
         }
     }
 
-    /// Waits for a job after the one numbered `seen`; gives its number.
+    /// Waits for a job after the one numbered `seen`; returns its number.
     fn wait(&self, seen: u32) -> u32 {
         for _ in 0..SPINS {
             let generation = self.generation.load(SeqCst);
@@ -216,7 +226,8 @@ impl WorkerSlot {
             }
             shared.active.fetch_add(1, SeqCst);
             if shared.open.load(SeqCst) {
-                // SAFETY: `open` was seen with this thread counted in `active`: the job stays as it is.
+                // SAFETY: `open` was seen with this thread counted in `active`: the job stays as it
+                // is.
                 let job = unsafe { *shared.job.get() };
                 shared.run(job);
             }
@@ -225,7 +236,7 @@ impl WorkerSlot {
     }
 }
 
-/// A slice that several threads write, each its own part.
+/// Shares a slice among threads, each of which writes its own part.
 #[derive(Clone, Copy)]
 pub struct SharedMut<'a, T> {
     data: *mut T,
@@ -235,10 +246,11 @@ pub struct SharedMut<'a, T> {
 
 // SAFETY: `slice` hands out parts that its callers keep disjoint.
 unsafe impl<T: Send> Sync for SharedMut<'_, T> {}
-// SAFETY: as above.
+// SAFETY: `slice` hands out parts that its callers keep disjoint.
 unsafe impl<T: Send> Send for SharedMut<'_, T> {}
 
 impl<'a, T> SharedMut<'a, T> {
+    /// Takes the slice for as long as threads write it.
     pub fn new(slice: &'a mut [T]) -> Self {
         Self {
             data: slice.as_mut_ptr(),
@@ -247,14 +259,16 @@ impl<'a, T> SharedMut<'a, T> {
         }
     }
 
+    /// Returns a part of the slice.
+    ///
     /// # Safety
-    /// No two live slices overlap.
+    /// No two live parts overlap.
     ///
     /// # Panics
-    /// If the range is not inside the slice.
+    /// Panics if the range is not inside the slice.
     pub unsafe fn slice(&self, range: Range<usize>) -> &'a mut [T] {
         assert!(range.start <= range.end && range.end <= self.len);
-        // SAFETY: in bounds as just checked; not aliased as promised.
+        // SAFETY: the range is inside the slice, and the caller promises that nobody else has it.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(range.start), range.len()) }
     }
 }

@@ -1,30 +1,39 @@
-//! How long each shader takes, by timestamps: each dispatch gets a pass of its own, so a profiled step is slower as a whole.
+//! How long each shader takes, by timestamps: each dispatch gets a pass of its own, so that a
+//! profiled step is slower as a whole.
 
-use super::{Gpu, device::Device, step::Recording, waiting::Reading};
+use super::{
+    activations::Commands,
+    device::{Device, readback::Readback},
+};
 use crate::Result;
 use std::{collections::BTreeMap, mem};
 use wgpu::BufferUsages as Usage;
 
-/// Dispatches of a step that are timed: a query set has 4,096 places.
+/// The most dispatches of a step that are timed: a query set has 4,096 places, two for each.
 const MAX_TIMED: u32 = 2048;
 
+/// Timestamps on the device, and those on their way to the host.
+#[derive(Debug)]
 pub struct Profile {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
-    /// What this step's passes ran.
+    /// The labels of what this step's passes ran.
     names: Vec<String>,
-    /// Steps whose times have not been read.
-    unread: Vec<(Vec<String>, Reading)>,
+    /// Labels and times of the steps that have not been read.
+    unread: Vec<(Vec<String>, Readback)>,
 }
 
 /// How often a shader ran, and for how long in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timing {
+    /// The number of times that it was started.
     pub dispatches: u64,
+    /// The time that it took on the device.
     pub seconds: f64,
 }
 
 impl Profile {
+    /// Makes room for the timestamps of a step.
     pub fn new(device: &Device) -> Self {
         let descriptor = wgpu::QuerySetDescriptor {
             label: Some("times"),
@@ -48,15 +57,15 @@ impl Profile {
     /// Begins a pass that is timed under this name.
     pub fn next(
         &mut self,
-        recording: Recording,
-        step_group: &wgpu::BindGroup,
+        commands: Commands,
+        params_group: &wgpu::BindGroup,
         name: &str,
-    ) -> Recording {
+    ) -> Commands {
         let at = 2 * self.names.len() as u32;
         if at >= 2 * MAX_TIMED {
-            return recording;
+            return commands;
         }
-        let Recording { pass, mut encoder } = recording;
+        let Commands { pass, mut encoder } = commands;
         drop(pass);
         self.names.push(name.to_owned());
         let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
@@ -70,11 +79,11 @@ impl Profile {
                 timestamp_writes,
             })
             .forget_lifetime();
-        pass.set_bind_group(0, step_group, &[]);
-        Recording { pass, encoder }
+        pass.set_bind_group(0, params_group, &[]);
+        Commands { pass, encoder }
     }
 
-    /// At the end of a step, whose passes have ended: the buffer that gets its times.
+    /// Copies the times of a step whose passes have ended, and returns the buffer that gets them.
     pub fn resolve(
         &mut self,
         device: &Device,
@@ -91,6 +100,7 @@ impl Profile {
         Some((times, size_bytes))
     }
 
+    /// Takes note that the step was submitted.
     pub fn submitted(
         &mut self,
         device: &Device,
@@ -99,16 +109,20 @@ impl Profile {
     ) {
         self.unread.push((
             mem::take(&mut self.names),
-            Reading::after(device, submission, times, size_bytes),
+            Readback::after(device, submission, times, size_bytes),
         ));
     }
 
-    async fn read(&mut self, device: &Device) -> Result<BTreeMap<String, Timing>> {
+    /// Returns the time of each label since the last call.
+    ///
+    /// # Errors
+    /// `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`
+    pub async fn read(&mut self, device: &Device) -> Result<BTreeMap<String, Timing>> {
         let period = f64::from(device.queue.get_timestamp_period()) * 1e-9;
         let mut timings: BTreeMap<String, Timing> = BTreeMap::new();
-        for (names, reading) in mem::take(&mut self.unread) {
+        for (names, readback) in mem::take(&mut self.unread) {
             let mut times: Vec<[u64; 2]> = Vec::new();
-            reading
+            readback
                 .finish(device, |bytes| times = bytemuck::pod_collect_to_vec(bytes))
                 .await?;
             for (name, [begin, end]) in names.into_iter().zip(times) {
@@ -118,16 +132,5 @@ impl Profile {
             }
         }
         Ok(timings)
-    }
-}
-
-impl Gpu {
-    /// The time that each shader took since the last call; nothing where it is not measured ([`super::device::GpuOptions::profile`]).
-    /// Errors: `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`.
-    pub async fn timings(&mut self) -> Result<BTreeMap<String, Timing>> {
-        match &mut self.profile {
-            Some(profile) => profile.read(&self.device).await,
-            None => Ok(BTreeMap::new()),
-        }
     }
 }

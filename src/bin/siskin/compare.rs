@@ -1,6 +1,11 @@
-//! `siskin compare`: every tensor of a step on the graphics card beside the processor's. Where a kernel is wrong, the first that is far off names it.
+//! `siskin compare`: compares every tensor of a step on the GPU with the CPU's. The first tensor
+//! that is far off names the kernel that is wrong.
 
-use super::{Arguments, made_up_tokens, read, show};
+use crate::{
+    arguments::Arguments,
+    bench::synthetic_tokens,
+    files::{read, show},
+};
 use siskin::{
     Result,
     backend::{
@@ -18,15 +23,17 @@ use siskin::{
 };
 use std::path::Path;
 
-/// Activations are rounded to 8 bits on the processor and not on the card, which alone makes some hundredths.
-const FAR: f64 = 0.1;
+/// Sets the relative difference from which a tensor counts as wrong. The CPU rounds activations to
+/// 8 bits and the GPU does not, which alone makes a difference of some hundredths.
+const MAX_DIFFERENCE: f64 = 0.1;
 
+/// Prints the difference of each tensor, and the first that is far off.
 pub fn compare(arguments: &Arguments) -> Result<()> {
     let path = arguments.word(1, "MODEL")?;
-    let mut card = Gpu::new(pollster::block_on(Device::open(GpuOptions::default()))?);
-    card.keep_taps();
-    let mut on_card = load(path, card)?.model;
-    let mut on_processor = load(
+    let mut gpu = Gpu::new(pollster::block_on(Device::open(GpuOptions::default()))?);
+    gpu.keep_taps();
+    let mut on_gpu = load(path, gpu)?.model;
+    let mut on_cpu = load(
         path,
         Cpu {
             taps: Some(Vec::new()),
@@ -34,29 +41,29 @@ pub fn compare(arguments: &Arguments) -> Result<()> {
         },
     )?
     .model;
-    let tokens = made_up_tokens(
+    let tokens = synthetic_tokens(
         arguments
             .number("prompt")?
             .unwrap_or(9)
             .min(STEP_TOKENS as u32),
-        on_card.vocab_size(),
+        on_gpu.vocab_size(),
     );
     let mut logits = Vec::new();
-    pollster::block_on(on_processor.forward(&tokens, Some(&mut logits)))?;
-    pollster::block_on(on_card.forward(&tokens, Some(&mut logits)))?;
-    let found = pollster::block_on(on_card.backend.read_taps())?;
-    let expected = on_processor.backend.taps.take().unwrap_or_default();
+    pollster::block_on(on_cpu.forward(&tokens, Some(&mut logits)))?;
+    pollster::block_on(on_gpu.forward(&tokens, Some(&mut logits)))?;
+    let found = pollster::block_on(on_gpu.backend.read_taps())?;
+    let expected = on_cpu.backend.taps.take().unwrap_or_default();
     show(&format!(
         "{} tokens on {}; off: the root mean square of what differs over that of the processor's\n",
         tokens.len(),
-        on_card.backend.device().name
+        on_gpu.backend.device().name
     ))?;
     let mut first_far = None;
     for ((name, bytes), (_, expected)) in found.iter().zip(&expected) {
         let found: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
         let off = difference(&found, expected);
         show(&format!("{name:24} {:8.3}% off\n", 100.0 * off))?;
-        if (off.is_nan() || off > FAR) && first_far.is_none() {
+        if (off.is_nan() || off > MAX_DIFFERENCE) && first_far.is_none() {
             first_far = Some(name);
         }
     }
@@ -66,6 +73,7 @@ pub fn compare(arguments: &Arguments) -> Result<()> {
     }
 }
 
+/// Loads the model with a context of one step.
 fn load<B: Backend>(path: &str, backend: B) -> Result<Loaded<Model<B>>> {
     let mut loader = Loader::new(
         backend,

@@ -1,13 +1,15 @@
-//! `siskin convert`: the same model with its matrices in another type. It makes the files that speed is compared on; quality is that of
-//! rounding what the file holds, so start from F16 or Q8_0 where quality counts.
+//! `siskin convert`: writes the same model with its matrices in another type.
+//!
+//! The command makes the files that speed is compared on. Its quality is that of rounding what the
+//! file holds, so start from F16 or Q8_0 where quality counts.
 
-use crate::{Arguments, io, read};
+use crate::{
+    arguments::Arguments,
+    files::{header, unreadable},
+};
 use siskin::{
     Code, Error, Result,
-    format::{
-        gguf::{Gguf, GgufReader, TensorInfo},
-        write::GgufWriter,
-    },
+    format::{gguf::TensorInfo, write::GgufWriter},
     quant::DType,
 };
 use std::{
@@ -16,7 +18,8 @@ use std::{
     path::Path,
 };
 
-/// Types that a model can be converted to, and their numbers in llama.cpp's `enum llama_ftype`.
+/// Lists the types that a model can be converted to, with their numbers in llama.cpp's
+/// `llama_ftype`.
 const TARGETS: [(DType, u32); 8] = [
     (DType::F32, 0),
     (DType::F16, 1),
@@ -28,11 +31,18 @@ const TARGETS: [(DType, u32); 8] = [
     (DType::Q8_0, 7),
 ];
 
-/// How many weights are unpacked at a time.
+/// Sets how many weights are dequantized at a time, a multiple of every block length.
 const CHUNK_WEIGHTS: usize = 1 << 20;
 
-/// Matrices become `--type`; vectors stay, and so does Q8_0 in the token table and the output matrix, as in llama.cpp's own 4-bit files
-/// these keep more bits than the rest. Errors: `invalid_argument`, `io`, `gguf_truncated`, `tensor_not_finite`, and the reader's.
+/// Writes the model at IN to OUT with its matrices in the type of `--type`.
+///
+/// Vectors keep their type. Token embeddings and output matrix keep Q8_0, because in llama.cpp's
+/// own 4-bit files these two have more bits than the rest.
+///
+/// # Errors
+///
+/// `invalid_argument`, `io`, `gguf_truncated`, `tensor_not_finite`, `tensor_type`, and those of the
+/// reader.
 pub fn convert(arguments: &Arguments) -> Result<()> {
     let (from, to) = (
         Path::new(arguments.word(1, "IN")?),
@@ -40,8 +50,8 @@ pub fn convert(arguments: &Arguments) -> Result<()> {
     );
     let (target, file_type) = target(arguments.option("type"))?;
     let gguf = header(from)?;
-    let mut file = File::open(from).map_err(io(from))?;
-    let length = file.metadata().map_err(io(from))?.len();
+    let mut file = File::open(from).map_err(unreadable(from))?;
+    let length = file.metadata().map_err(unreadable(from))?.len();
     if length < gguf.size_bytes {
         let message = format!(
             "`{}` has {length} bytes of {}: download it again.",
@@ -54,16 +64,16 @@ pub fn convert(arguments: &Arguments) -> Result<()> {
     metadata.insert("general.file_type", file_type);
     let mut writer = GgufWriter::new(metadata)?;
     for tensor in &gguf.tensors {
-        let dtype = wanted(tensor, target);
+        let dtype = output_type(tensor, target);
         file.seek(SeekFrom::Start(tensor.offset))
-            .map_err(io(from))?;
+            .map_err(unreadable(from))?;
         let mut data = Vec::new();
         let mut bytes = Read::by_ref(&mut file).take(tensor.size_bytes);
         if dtype == tensor.dtype {
-            bytes.read_to_end(&mut data).map_err(io(from))?;
+            bytes.read_to_end(&mut data).map_err(unreadable(from))?;
         } else {
-            repack(tensor, dtype, &mut data, |chunk| {
-                bytes.read_exact(chunk).map_err(io(from))
+            requantize(tensor, dtype, &mut data, |chunk| {
+                bytes.read_exact(chunk).map_err(unreadable(from))
             })?;
         }
         writer.tensor(&tensor.name, dtype, &tensor.dims, data)?;
@@ -84,6 +94,7 @@ pub fn convert(arguments: &Arguments) -> Result<()> {
         .map_err(unwritable)
 }
 
+/// Returns the type called `name`, and its `llama_ftype`.
 fn target(name: Option<&str>) -> Result<(DType, u32)> {
     let name = name.unwrap_or("Q4_0");
     TARGETS
@@ -98,26 +109,8 @@ fn target(name: Option<&str>) -> Result<(DType, u32)> {
         })
 }
 
-/// Errors: `io`, `gguf_truncated`, and the reader's.
-pub fn header(path: &Path) -> Result<Gguf> {
-    let (mut reader, mut header) = (GgufReader::new(), None);
-    read(path, |chunk| {
-        header = reader.push(chunk)?;
-        Ok(header.is_some())
-    })?;
-    reader.finish()?;
-    header.ok_or_else(|| {
-        Error::new(
-            Code::GgufTruncated,
-            format!(
-                "`{}` ends inside its header: download it again.",
-                path.display()
-            ),
-        )
-    })
-}
-
-fn wanted(tensor: &TensorInfo, target: DType) -> DType {
+/// Returns the type that `tensor` is written in.
+fn output_type(tensor: &TensorInfo, target: DType) -> DType {
     let is_matrix =
         tensor.dims.len() > 1 && tensor.cols().is_multiple_of(target.block_len() as u64);
     let keeps = tensor.dtype == DType::Q8_0
@@ -129,8 +122,10 @@ fn wanted(tensor: &TensorInfo, target: DType) -> DType {
     }
 }
 
-/// Appends the tensor as `dtype` to `out`, a chunk of it at a time. Both types' blocks divide a chunk, and the tensor is whole blocks of both.
-fn repack(
+/// Quantizes the tensor to `dtype` and appends it to `out`, a chunk at a time. A chunk, like the
+/// tensor, is a whole number of blocks of both types. `next` fills a slice with the tensor's next
+/// bytes.
+fn requantize(
     tensor: &TensorInfo,
     dtype: DType,
     out: &mut Vec<u8>,
@@ -147,7 +142,8 @@ fn repack(
         next(&mut bytes)?;
         if !tensor.dtype.scales_are_finite(&bytes) {
             let message = format!(
-                "The tensor `{}` holds a scale that is not a number; the file is broken: download it again.",
+                "The tensor `{}` holds a scale that is not a number; the file is broken: download \
+                 it again.",
                 tensor.name
             );
             return Err(Error::new(Code::TensorNotFinite, message));

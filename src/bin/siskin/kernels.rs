@@ -1,13 +1,16 @@
-//! `siskin bench --kernels`: how fast matrix products are in each format, beside how fast this machine reads memory.
+//! `siskin bench --kernels`: measures the matrix products in each format, and the speed of memory.
 
 use crate::product::{COLS, Product, ROWS, TOKENS, sum};
 use siskin::{Result, backend::cpu::Cpu, quant::DType};
 use std::{hint::black_box, time::Instant};
 
+/// Sets for how long at least a measurement is repeated; its best run counts.
 const MIN_SECONDS: f64 = 0.5;
+/// Sets how many bytes are read to measure the speed of memory: more than caches hold.
 const READ_BYTES: usize = 256 << 20;
 
-/// Prints a row a format: G multiply-adds/s for each of [`TOKENS`], and how many bytes of weights matrix x vector reads in a second.
+/// Prints a row for each format: billions of multiply-adds a second for each of [`TOKENS`], and the
+/// gigabytes of weights that a product of matrix and vector reads a second.
 pub fn kernels() -> Result<()> {
     let words: Vec<u64> = (0..(READ_BYTES / 8) as u64).collect();
     let read_seconds = best_seconds(|| {
@@ -15,7 +18,8 @@ pub fn kernels() -> Result<()> {
     });
     let threads = Cpu::default().pool.threads();
     println!(
-        "native, {threads} thread(s), a matrix of {ROWS} x {COLS}; plain reads on one thread: {:.1} GB/s",
+        "native, {threads} thread(s), a matrix of {ROWS} x {COLS}; plain reads on one thread: \
+         {:.1} GB/s",
         READ_BYTES as f64 / read_seconds / 1e9
     );
     println!(
@@ -43,6 +47,7 @@ pub fn kernels() -> Result<()> {
     Ok(())
 }
 
+/// Returns the time of the fastest run.
 fn best_seconds(mut run: impl FnMut()) -> f64 {
     let (mut best, begin) = (f64::INFINITY, Instant::now());
     while begin.elapsed().as_secs_f64() < MIN_SECONDS {

@@ -1,4 +1,5 @@
-//! One matrix product of the engine's own, to be timed: the native `siskin bench --kernels` and its wasm twin share it.
+//! Makes a matrix product to be timed, which `siskin bench --kernels` and its wasm twin
+//! (scripts/bench/kernels.rs) share.
 
 use siskin::{
     Result,
@@ -7,19 +8,25 @@ use siskin::{
     tensor::Weight,
 };
 
-/// A matrix of 67 M weights: 38 MB with 4 bits, more than caches hold.
+/// Sets the number of rows of the matrix. It has 67 M weights, 38 MB with 4 bits: more than caches
+/// hold.
 pub const ROWS: usize = 16384;
+/// Sets the number of columns of the matrix.
 pub const COLS: usize = 4096;
-/// Matrix x vector as in decode, the tile of a few tokens, and prefill.
+/// Lists the numbers of tokens that are timed: one as in decode, the tile of a few tokens, and a
+/// whole step as in prefill.
 pub const TOKENS: [usize; 3] = [1, 4, 64];
 
+/// Limits the number of tokens in a product.
 const MAX_TOKENS: usize = 64;
-/// Rows that are filled at a time.
+/// Sets how many rows are filled at a time.
 const FILL_ROWS: usize = 64;
+/// Sets the epsilon of the RMSNorm before the product.
 const EPS: f32 = 1e-6;
 
 type Matrix = Weight<<Cpu as Backend>::Buf>;
 
+/// Holds a matrix and the activations that it is multiplied with.
 pub struct Product {
     cpu: Cpu,
     step: <Cpu as Backend>::Step,
@@ -29,7 +36,11 @@ pub struct Product {
 }
 
 impl Product {
-    /// Errors: `out_of_memory`.
+    /// Makes the matrix in the format `dtype`.
+    ///
+    /// # Errors
+    ///
+    /// `out_of_memory`.
     pub fn new(dtype: DType) -> Result<Self> {
         let mut cpu = Cpu::default();
         let dims = Dims {
@@ -56,8 +67,8 @@ impl Product {
         })
     }
 
-    /// The product with up to [`MAX_TOKENS`] tokens, quantizing them included. It goes the way of the output head, the one step that
-    /// is a norm and a product.
+    /// Computes the product with up to [`MAX_TOKENS`] tokens, whose quantization is included. It is
+    /// the step of the LM head, the only one that is just a norm and a product.
     pub fn run(&mut self, tokens: usize) {
         let ids: Vec<u32> = (0..tokens.min(MAX_TOKENS) as u32).collect();
         self.cpu.embed(&mut self.step, &self.table, &ids, 0);
@@ -65,14 +76,16 @@ impl Product {
             .lm_head(&mut self.step, &self.norm, &self.matrix, EPS, Rows::All);
     }
 
-    /// What the matrix takes in memory.
+    /// Returns the bytes that the matrix takes in memory.
     pub fn size_bytes(&self) -> usize {
         self.matrix.buf.size_bytes()
     }
 }
 
-/// A matrix of values from -1 to 1, evenly spread as a layer's are. The K formats, which Siskin only reads, get pseudo-random bytes below
-/// 0x40: no scale that they make is infinite, NaN or subnormal.
+/// Makes a matrix of values from -1 to 1, evenly spread like those of a layer.
+///
+/// Siskin cannot write the K formats. Their blocks get pseudo-random bytes below 0x40, so that no
+/// scale is infinite, NaN or subnormal.
 fn filled(cpu: &mut Cpu, dtype: DType, rows: usize, cols: usize) -> Result<Matrix> {
     let mut weight = cpu.alloc(dtype, rows, cols)?;
     let mut state = 1_u32;
@@ -96,7 +109,7 @@ fn filled(cpu: &mut Cpu, dtype: DType, rows: usize, cols: usize) -> Result<Matri
     Ok(weight)
 }
 
-/// Sums the words: as fast as memory is read.
+/// Sums the words, as fast as memory is read.
 pub fn sum(words: &[u64]) -> u64 {
     words.iter().fold(0, |sum, word| sum.wrapping_add(*word))
 }

@@ -1,6 +1,10 @@
-//! `siskin shard`: a model in pieces that any static host takes, and the manifest that a page loads them by.
+//! `siskin shard`: splits a model into files that any static host takes, with the manifest by which
+//! a page loads them.
 
-use crate::{Arguments, convert::header, io, show};
+use crate::{
+    arguments::Arguments,
+    files::{header, show, unreadable},
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use siskin::{Code, Error, Result, format::gguf::Gguf};
@@ -10,11 +14,13 @@ use std::{
     path::Path,
 };
 
-/// What a page verifies at a time (`CHUNK_BYTES` in www/lib/model/record.js). A shard is whole chunks, but for the last one.
+/// Sets how many bytes a page verifies at a time (`CHUNK_BYTES` in www/lib/model/record.js).
+/// Every shard but the last is a whole number of chunks.
 const CHUNK_BYTES: u64 = 8 << 20;
-/// Below the 25 MiB that some hosts take of a file.
+/// Sets the size of a shard without `--max`: below the 25 MiB that some hosts allow for a file.
 const DEFAULT_MAX: &str = "24MiB";
 
+/// Is the content of `manifest.json`.
 #[derive(Serialize)]
 struct Manifest<'a> {
     siskin_manifest: u32,
@@ -32,6 +38,7 @@ struct Manifest<'a> {
     shards: Vec<Shard>,
 }
 
+/// Describes a shard in the manifest.
 #[derive(Serialize)]
 struct Shard {
     file: String,
@@ -39,7 +46,11 @@ struct Shard {
     sha256: String,
 }
 
-/// Writes shards and manifest into `--out`, and tells the manifest's hash. Errors: `invalid_argument`, `io`, `gguf_truncated`, and the reader's.
+/// Writes the shards and the manifest into the folder of `--out`, and prints the manifest's hash.
+///
+/// # Errors
+///
+/// `invalid_argument`, `io`, `gguf_truncated`, and those of the reader.
 pub fn shard(arguments: &Arguments) -> Result<()> {
     let from = Path::new(arguments.word(1, "MODEL")?);
     let missing = || {
@@ -51,8 +62,8 @@ pub fn shard(arguments: &Arguments) -> Result<()> {
     let to = Path::new(arguments.option("out").ok_or_else(missing)?);
     let max_bytes = bytes(arguments.option("max").unwrap_or(DEFAULT_MAX))?;
     let gguf = header(from)?;
-    let mut file = File::open(from).map_err(io(from))?;
-    let size_bytes = file.metadata().map_err(io(from))?.len();
+    let mut file = File::open(from).map_err(unreadable(from))?;
+    let size_bytes = file.metadata().map_err(unreadable(from))?.len();
     if size_bytes < gguf.size_bytes {
         let message = format!(
             "`{}` has {size_bytes} bytes of {}: download it again.",
@@ -93,7 +104,7 @@ pub fn shard(arguments: &Arguments) -> Result<()> {
             Read::by_ref(&mut file)
                 .take(left.min(CHUNK_BYTES))
                 .read_to_end(&mut chunk)
-                .map_err(io(from))?;
+                .map_err(unreadable(from))?;
             if chunk.is_empty() {
                 return Err(Error::new(
                     Code::Io,
@@ -111,7 +122,7 @@ pub fn shard(arguments: &Arguments) -> Result<()> {
             left -= chunk.len() as u64;
         }
         let sha256 = hex(shard.finalize());
-        // The hash in its name lets a host cache a shard for ever.
+        // With its hash in the name, a shard can be cached for ever.
         let name = format!("shard-{:05}-{}.bin", shards.len() + 1, &sha256[..8]);
         fs::rename(&partial, to.join(&name)).map_err(unwritable)?;
         shards.push(Shard {
@@ -138,6 +149,7 @@ pub fn shard(arguments: &Arguments) -> Result<()> {
     ))
 }
 
+/// Makes the manifest.
 fn manifest(
     gguf: &Gguf,
     size_bytes: u64,
@@ -164,7 +176,11 @@ fn manifest(
     })
 }
 
-/// "24MiB", "25MB" or "25165824".
+/// Returns the number of bytes that "24MiB", "25MB" or "25165824" says.
+///
+/// # Errors
+///
+/// `invalid_argument`.
 fn bytes(text: &str) -> Result<u64> {
     let (number, unit) = text.split_at(
         text.find(|c: char| !c.is_ascii_digit())
@@ -191,6 +207,7 @@ fn bytes(text: &str) -> Result<u64> {
     })
 }
 
+/// Returns a hash in hexadecimal digits.
 fn hex(hash: impl AsRef<[u8]>) -> String {
     hash.as_ref()
         .iter()

@@ -1,4 +1,4 @@
-//! The architectures: one declaration a file, over the one decoder.
+//! Names the architectures that Siskin runs. Each is declared in a file of its own.
 
 mod llama;
 mod qwen2;
@@ -9,10 +9,14 @@ use crate::{
     format::{gguf::Gguf, quoted},
 };
 
-/// The names in `general.architecture` that Siskin runs.
+/// Lists the values of `general.architecture` that Siskin runs.
 pub const SUPPORTED: &[&str] = &["llama", "qwen2"];
 
-/// The config of the model in this file. Errors: `architecture`, `metadata`, `tensor_missing`.
+/// Reads the config of the model in this file.
+///
+/// # Errors
+///
+/// `architecture`, `metadata`, `tensor_missing`.
 pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
     let name = gguf.metadata.str("general.architecture")?;
     let architecture = match name {
@@ -23,7 +27,7 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
             return Err(Error::new(
                 Code::Architecture,
                 format!(
-                    "The architecture {} is not supported. TokenSampler a model of one of {names}.",
+                    "The architecture {} is not supported. Choose a model of one of {names}.",
                     quoted(other)
                 ),
             ));

@@ -1,11 +1,11 @@
-//! Qwen2 and Qwen2.5, Coder included: llama with biases on q, k and v.
+//! Declares the architecture of Qwen2 and Qwen2.5, Coder included: llama with biases on q, k and v.
 
 use crate::{
     backend::{Activation, RopePairs},
     model::config::Architecture,
 };
 
-pub fn architecture() -> Architecture {
+pub(super) fn architecture() -> Architecture {
     Architecture {
         rope_pairs: RopePairs::Halves,
         qkv_bias: true,

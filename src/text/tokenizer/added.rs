@@ -1,25 +1,35 @@
-//! Tokens that are found whole in a text before any merging: control tokens and those a model's maker added.
+//! Added tokens are found whole in a text before any merging: control tokens, and those that a
+//! model's maker added.
 
-use super::Special;
 use super::vocab::{Kind, Vocab};
 
-/// A piece of text, or a token found in it.
+/// Says what `<|im_start|>` in a text means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// The name is letters and signs like any other: for text that came from outside.
+    Plain,
+    /// The name is the control token: for a rendered prompt.
+    Parse,
+}
+
+/// Holds a piece of text, or a token found in it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Part<'a> {
+pub(super) enum Part<'a> {
     Text(&'a str),
     Token(u32),
 }
 
-/// The added tokens of a vocabulary, ready to be searched for.
-pub struct Added {
-    /// Ids ordered by the tokens' bytes, so that those with a common beginning lie side by side.
+/// Holds the added tokens of a vocabulary, ready to be searched for.
+pub(super) struct Added {
+    /// Holds the ids, ordered by the tokens' bytes, so that tokens with a common beginning lie side
+    /// by side.
     sorted: Vec<u32>,
-    /// Whether some added token begins with this byte.
+    /// For each byte, whether some added token begins with it.
     begins: [bool; 256],
 }
 
 impl Added {
-    pub fn new(vocab: &Vocab) -> Added {
+    pub(super) fn new(vocab: &Vocab) -> Added {
         let is_added = |id: &u32| {
             matches!(
                 vocab.kind(*id),
@@ -40,9 +50,10 @@ impl Added {
         Added { sorted, begins }
     }
 
-    /// Cuts `text` at every added token, leftmost first and of those at one place the longest, and hands the parts over in order.
-    /// Control and unknown tokens count only with `Special::Parse`.
-    pub fn split<'a>(
+    /// Cuts `text` at every added token, and hands the parts over in order. The leftmost token
+    /// comes first, and of those at one place the longest. Control and unknown tokens count only
+    /// with `Special::Parse`.
+    pub(super) fn split<'a>(
         &self,
         vocab: &Vocab,
         text: &'a str,
@@ -68,8 +79,9 @@ impl Added {
         }
     }
 
-    /// Length in bytes of the longest beginning that `text` shares with some control token.
-    pub fn shared_with_control(&self, vocab: &Vocab, text: &[u8]) -> usize {
+    /// Returns the length in bytes of the longest beginning that `text` shares with some control
+    /// token.
+    pub(super) fn shared_with_control(&self, vocab: &Vocab, text: &[u8]) -> usize {
         let mut shared = 0;
         self.descend(vocab, text, |depth, tokens| {
             if tokens.iter().any(|&id| vocab.kind(id) != Kind::UserDefined) {
@@ -82,7 +94,7 @@ impl Added {
     fn longest_at(&self, vocab: &Vocab, text: &[u8], special: Special) -> Option<u32> {
         let mut longest = None;
         self.descend(vocab, text, |depth, tokens| {
-            // The shortest of the tokens that begin so is sorted first.
+            // Of the tokens that begin alike, the shortest is sorted first.
             if let Some(&id) = tokens.first()
                 && vocab.bytes(id).len() == depth
                 && (special == Special::Parse || vocab.kind(id) == Kind::UserDefined)
@@ -93,7 +105,8 @@ impl Added {
         longest
     }
 
-    /// Walks down `text` byte by byte: `visit(depth, tokens)` sees the tokens that begin with its first `depth` bytes, while there are any.
+    /// Walks down `text` byte by byte: `visit(depth, tokens)` sees the tokens that begin with the
+    /// first `depth` bytes of `text`, while there are any.
     fn descend(&self, vocab: &Vocab, text: &[u8], mut visit: impl FnMut(usize, &[u32])) {
         if !text
             .first()

@@ -1,4 +1,5 @@
-//! Byte-level byte pair encoding, as GPT-2 brought it: a piece of text starts as single bytes, and the earliest merge in the model's list wins.
+//! Byte-level byte pair encoding as in GPT-2: a piece of text starts as single bytes, and of all
+//! merges that can be made, the earliest in the model's list goes first.
 
 use super::split::Splitter;
 use super::vocab::Vocab;
@@ -7,10 +8,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// No such token, or no such symbol.
+/// Stands for no token, or for no symbol.
 const NONE: u32 = u32::MAX;
 
-/// Two neighbours that become one token; the lower rank goes first.
+/// Turns two neighbours into one token; the lower rank goes first.
 #[derive(Clone, Copy)]
 struct Merge {
     right: u32,
@@ -18,20 +19,22 @@ struct Merge {
     result: u32,
 }
 
-/// The merges of a vocabulary: 12 bytes each, and 4 bytes a token.
-pub struct Bpe {
+/// The merges of a vocabulary, in 12 bytes for each merge and 4 bytes for each token.
+pub(super) struct Bpe {
     splitter: Splitter,
-    /// The token of each single byte, or `NONE`.
+    /// The token of each single byte, `NONE` where there is none.
     byte_ids: Box<[u32; 256]>,
-    /// Ordered by left token, then by right token.
+    /// The merges, ordered by left token, then by right token.
     merges: Vec<Merge>,
-    /// Where the merges of each left token begin; one entry more than there are tokens.
+    /// The index in `merges` at which those of each left token begin; one entry more than there are
+    /// tokens.
     first_merge: Vec<u32>,
 }
 
 impl Bpe {
-    /// `merges` are pairs of token texts parted by a space, the strongest first, in the alphabet of [`decode_bytes`].
-    pub fn new<'a>(
+    /// Ranks the merges of a vocabulary. `merges` are pairs of token texts with a space between
+    /// them, the strongest first, in the alphabet of [`decode_bytes`].
+    pub(super) fn new<'a>(
         splitter: Splitter,
         vocab: &Vocab,
         merges: impl Iterator<Item = &'a str>,
@@ -42,7 +45,7 @@ impl Bpe {
         }
         let mut ranked: Vec<(u32, Merge)> = Vec::new();
         for (rank, merge) in (0_u32..).zip(merges) {
-            // A merge of what are no tokens can never apply.
+            // A merge that names what is no token can never apply.
             let Some((left, right, result)) = resolve(vocab, merge) else {
                 continue;
             };
@@ -76,16 +79,16 @@ impl Bpe {
         }
     }
 
-    pub fn splitter(&self) -> Splitter {
+    pub(super) fn splitter(&self) -> Splitter {
         self.splitter
     }
 
     /// Appends the tokens of `text` to `ids`. Bytes that the vocabulary does not know are left out.
-    pub fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
+    pub(super) fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
         let text = self.normalize(text);
         let mut word = Word::default();
         self.splitter.split(&text, |piece| {
-            // Llama 3 was trained with whole words taken first, whatever the merges say.
+            // Llama 3 was trained with words that are tokens left whole, whatever the merges say.
             if self.splitter == Splitter::Llama3
                 && let Some(id) = vocab.find(piece.as_bytes())
             {
@@ -123,17 +126,19 @@ impl Bpe {
     }
 }
 
-/// One piece of text while it is merged: a linked list of symbols, and a queue of the merges that can be made. Kept to reuse its memory.
+/// A piece of text while it is merged: a linked list of symbols, and a queue of the merges that can
+/// be made. The pieces of a text share one `Word`, for its memory.
 #[derive(Default)]
 struct Word {
     symbols: Vec<Symbol>,
-    /// (rank, position of the left symbol) of merges, lowest first. Entries go stale when a neighbour merges first.
+    /// Merges that can be made, as (rank, position of the left symbol), the lowest first. An entry
+    /// goes stale when a neighbour merges first.
     queue: BinaryHeap<Reverse<(u32, u32)>>,
 }
 
 #[derive(Clone, Copy)]
 struct Symbol {
-    /// `NONE` once the symbol has been merged into the one before it.
+    /// The token; `NONE` once the symbol has been merged into the one before it.
     id: u32,
     previous: u32,
     next: u32,
@@ -154,7 +159,8 @@ impl Word {
         }
     }
 
-    /// Makes all merges: n log n in the length of the word, so that a megabyte of one letter does no harm.
+    /// Makes all merges. The time is n log n in the length of the word, so that a megabyte of one
+    /// letter does no harm.
     fn merge(&mut self, bpe: &Bpe) {
         self.queue.clear();
         for left in 0..self.symbols.len() as u32 {
@@ -198,7 +204,7 @@ impl Word {
     }
 }
 
-/// Ids of a merge's left part, right part and result.
+/// Returns the ids of a merge's left part, right part and result; `None` where one is no token.
 fn resolve(vocab: &Vocab, merge: &str) -> Option<(u32, u32, u32)> {
     let (left, right) = merge.split_once(' ')?;
     let mut bytes = decode_bytes(left)?;
@@ -208,9 +214,12 @@ fn resolve(vocab: &Vocab, merge: &str) -> Option<(u32, u32, u32)> {
     Some((vocab.find(left)?, vocab.find(right)?, vocab.find(&bytes)?))
 }
 
-/// The bytes behind a token's text in GPT-2's alphabet, where each byte is one visible character: those of Latin-1 that can be seen
-/// stand for themselves, the other 68 for U+0100 and onwards. `None` where the text is not written in that alphabet.
-pub fn decode_bytes(text: &str) -> Option<Vec<u8>> {
+/// Returns the bytes behind a token's text in GPT-2's alphabet; `None` where the text is not
+/// written in it.
+///
+/// In this alphabet each byte is one visible character: the visible characters of Latin-1 stand for
+/// their own byte, U+0100 and onwards for the other 68 bytes.
+pub(super) fn decode_bytes(text: &str) -> Option<Vec<u8>> {
     let byte = |c: char| {
         u8::try_from(match u32::from(c) {
             c @ (0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) => c,

@@ -1,10 +1,12 @@
-//! Text to token ids and back, with nothing but what a GGUF file says of its vocabulary.
+//! Text becomes token ids and comes back, with nothing but what a GGUF file says of its vocabulary.
 
 mod added;
 mod bpe;
 pub mod split;
 mod spm;
 mod vocab;
+
+pub use added::Special;
 
 use crate::error::{Code, Error, Result};
 use crate::format::metadata::{Metadata, StringArray};
@@ -16,17 +18,9 @@ use spm::Spm;
 use std::borrow::Cow;
 use vocab::{Kind, Vocab};
 
-/// What `<|im_start|>` in a text means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Special {
-    /// Letters and signs like any other: for text that came from outside.
-    Plain,
-    /// The control token of that name: for a rendered prompt.
-    Parse,
-}
-
-/// Names of the tokens that end an answer. Some converters call them user-defined, or forget to name them in the header. (Qwen's
-/// vocabulary also has `</s>` as a normal token, which is plain text.)
+/// Tokens of these names end an answer if they are control tokens or user-defined: some converters
+/// call them user-defined, or forget to name them in the header. (Qwen's vocabulary also has `</s>`
+/// as a normal token, which is plain text.)
 const END_NAMES: [&str; 11] = [
     "<|im_end|>",
     "<|eot_id|>",
@@ -41,7 +35,25 @@ const END_NAMES: [&str; 11] = [
     "<eos>",
 ];
 
-/// The tokenizer of one model.
+/// Is the tokenizer of one model: byte-level BPE (`gpt2`) or SentencePiece (`llama`).
+///
+/// ```
+/// use siskin::format::metadata::{Metadata, StringArray};
+/// use siskin::text::tokenizer::{Special, Tokenizer};
+///
+/// let mut metadata = Metadata::new();
+/// metadata.insert("tokenizer.ggml.model", "gpt2");
+/// let tokens = StringArray::from_iter(["a", "b", "ab", "<|im_end|>"]);
+/// metadata.insert("tokenizer.ggml.tokens", tokens);
+/// metadata.insert("tokenizer.ggml.token_type", vec![1, 1, 1, 3]);
+/// metadata.insert("tokenizer.ggml.merges", StringArray::from_iter(["a b"]));
+/// let tokenizer = Tokenizer::from_metadata(&metadata)?;
+///
+/// assert_eq!(tokenizer.encode("aba<|im_end|>", Special::Parse), [2, 0, 3]);
+/// assert_eq!(tokenizer.decode(&[2, 0]), "aba");
+/// assert!(tokenizer.is_end(3));
+/// # Ok::<(), siskin::Error>(())
+/// ```
 pub struct Tokenizer {
     vocab: Vocab,
     added: Added,
@@ -49,7 +61,7 @@ pub struct Tokenizer {
     bos: Option<u32>,
     eos: Option<u32>,
     add_bos: bool,
-    /// Ids of the tokens that end an answer: few.
+    /// The ids of the tokens that end an answer, which are few.
     ends: Vec<u32>,
 }
 
@@ -62,8 +74,8 @@ impl Tokenizer {
     /// Reads the `tokenizer.ggml.*` keys of a GGUF file.
     ///
     /// # Errors
-    /// `Code::Metadata` when a key is missing or of the wrong type; `Code::Tokenizer` when the vocabulary is of a kind that is not
-    /// supported (the message names it) or contradicts itself.
+    /// `metadata` when a key is missing or of the wrong type; `tokenizer` when the vocabulary is of
+    /// a kind that is not supported (the message names it) or contradicts itself.
     pub fn from_metadata(metadata: &Metadata) -> Result<Tokenizer> {
         let tokens = metadata.string_array("tokenizer.ggml.tokens")?;
         let kinds = read_kinds(tokens, metadata.opt_i32_array("tokenizer.ggml.token_type")?)?;
@@ -102,7 +114,8 @@ impl Tokenizer {
             }
             other => {
                 let message = format!(
-                    "The model's tokenizer {} is not supported; use a model whose tokenizer is gpt2 or llama.",
+                    "The model's tokenizer {} is not supported; use a model whose tokenizer is \
+                     gpt2 or llama.",
                     quoted(other)
                 );
                 return Err(Error::new(Code::Tokenizer, message));
@@ -119,7 +132,7 @@ impl Tokenizer {
                     .any(|name| name.as_bytes() == vocab.bytes(*id))
         };
         let ends = vocab.ids().filter(is_end).chain(named_ends).collect();
-        // Where the key is missing, vocabularies of the SentencePiece kind and Llama 3 expect one.
+        // Where the key is missing, SentencePiece vocabularies and Llama 3 expect BOS.
         let wants_bos = match &algorithm {
             Algorithm::Bpe(bpe) => bpe.splitter() == Splitter::Llama3,
             Algorithm::Spm(_) => true,
@@ -137,15 +150,18 @@ impl Tokenizer {
         })
     }
 
-    /// Token ids of `text`; no BOS or EOS is added.
+    /// Returns the token ids of `text`; no BOS or EOS is added.
     pub fn encode(&self, text: &str, special: Special) -> Vec<u32> {
         let mut ids = Vec::with_capacity(text.len() / 3);
         self.encode_parts(text, special, true, &mut ids);
         ids
     }
 
-    /// As `encode` with control tokens parsed, for a text in which `guard` keeps apart what must not be read as one: the guards are
-    /// taken out of the text between the control tokens before that becomes ids.
+    /// Returns the token ids of a text in which `guard` keeps apart what must not be read as a
+    /// control token.
+    ///
+    /// Control tokens are parsed; then the guards are taken out of the text between them, before it
+    /// becomes ids.
     pub(super) fn encode_guarded(&self, text: &str, guard: char) -> Vec<u32> {
         let mut ids = Vec::with_capacity(text.len() / 3);
         let mut at_start = true;
@@ -167,8 +183,11 @@ impl Tokenizer {
         ids
     }
 
-    /// The text of these tokens, control tokens included; U+FFFD where their bytes are no UTF-8. The inverse of `encode`, but for what
-    /// a vocabulary cannot keep: Qwen's composes characters (NFC), a SentencePiece one reads U+2581 as a space.
+    /// Returns the text of these tokens, control tokens included; U+FFFD where their bytes are no
+    /// UTF-8.
+    ///
+    /// This is the inverse of [`Tokenizer::encode`], but for what a vocabulary cannot keep: Qwen's
+    /// composes characters (NFC), and SentencePiece reads U+2581 as a space.
     pub fn decode(&self, ids: &[u32]) -> String {
         let mut bytes = Vec::with_capacity(ids.len() * 4);
         let mut at_start = true;
@@ -186,44 +205,51 @@ impl Tokenizer {
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 
-    /// The bytes that a token stands for, which may be part of a character; the name of a control token. Nothing for an unknown id.
+    /// Returns the bytes that a token stands for, which may be part of a character; for a control
+    /// token, its name; for an id outside the vocabulary, nothing.
     pub fn token_bytes(&self, id: u32) -> &[u8] {
         self.vocab.bytes(id)
     }
 
-    /// Whether the token is structure (`<|im_start|>`, `</s>`, `<unk>`) and not text.
+    /// Returns whether the token is structure (`<|im_start|>`, `</s>`, `<unk>`) and not text.
     pub fn is_control(&self, id: u32) -> bool {
         is_control(self.vocab.kind(id))
     }
 
-    /// Whether the token ends an answer.
+    /// Returns whether the token ends an answer.
     pub fn is_end(&self, id: u32) -> bool {
         self.ends.contains(&id)
     }
 
+    /// Returns the id of BOS, the token that begins a text.
     pub fn bos(&self) -> Option<u32> {
         self.bos
     }
 
+    /// Returns the id of EOS, the token that ends a text.
     pub fn eos(&self) -> Option<u32> {
         self.eos
     }
 
-    /// Whether the model was trained with BOS before every text. A chat template may write it itself.
+    /// Returns whether the model was trained with BOS before every text. A chat template may write
+    /// it itself.
     pub fn add_bos(&self) -> bool {
         self.add_bos
     }
 
+    /// Returns the number of tokens; their ids begin with 0.
     pub fn vocab_size(&self) -> usize {
         self.vocab.len()
     }
 
-    /// Length in bytes of the longest beginning that `text` shares with some control token.
+    /// Returns the length in bytes of the longest beginning that `text` shares with some control
+    /// token.
     pub(super) fn shared_with_control(&self, text: &str) -> usize {
         self.added.shared_with_control(&self.vocab, text.as_bytes())
     }
 
-    /// Appends the ids of `text`; returns whether the next text stands at a start again, which is so after an added token.
+    /// Appends the ids of `text`; returns whether the next text stands at a start again, as it does
+    /// after an added token.
     fn encode_parts(
         &self,
         text: &str,
@@ -261,7 +287,7 @@ fn is_control(kind: Kind) -> bool {
     matches!(kind, Kind::Control | Kind::Unknown)
 }
 
-/// The kind of every token; without `token_type` all are normal.
+/// Returns the kind of every token; without `token_type` all are normal.
 fn read_kinds(tokens: &StringArray, numbers: Option<&[i32]>) -> Result<Vec<Kind>> {
     let mut kinds = match numbers {
         None => vec![Kind::Normal; tokens.len()],
@@ -271,7 +297,8 @@ fn read_kinds(tokens: &StringArray, numbers: Option<&[i32]>) -> Result<Vec<Kind>
             .collect(),
         Some(numbers) => {
             let message = format!(
-                "The vocabulary has {} tokens but {} types of tokens; the file is broken: choose another conversion of the model.",
+                "The vocabulary has {} tokens but {} types of tokens; the file is broken: choose \
+                 another conversion of the model.",
                 tokens.len(),
                 numbers.len()
             );
@@ -286,7 +313,10 @@ fn read_kinds(tokens: &StringArray, numbers: Option<&[i32]>) -> Result<Vec<Kind>
     Ok(kinds)
 }
 
-/// The id at `tokenizer.ggml.{name}_token_id`, if there is one.
+/// Returns the id at `tokenizer.ggml.{name}_token_id`, if there is one.
+///
+/// # Errors
+/// `metadata` when the key holds no integer; `tokenizer` when the id is outside the vocabulary.
 fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Result<Option<u32>> {
     let key = format!("tokenizer.ggml.{name}_token_id");
     let Some(id) = metadata.opt_u64(&key)? else {
@@ -297,13 +327,15 @@ fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Result<Opti
         _ => Err(Error::new(
             Code::Tokenizer,
             format!(
-                "The model's {key} is {id}, but its vocabulary has {vocab_size} tokens; the file is broken: choose another conversion of the model."
+                "The model's {key} is {id}, but its vocabulary has {vocab_size} tokens; the file \
+                 is broken: choose another conversion of the model."
             ),
         )),
     }
 }
 
-/// What a token of a byte-level vocabulary stands for. Names of control tokens and the like are written as they are.
+/// Returns the bytes that a token of a byte-level vocabulary stands for. Names of control tokens
+/// and the like are not in GPT-2's alphabet.
 fn bpe_bytes(text: &str, kind: Kind) -> Cow<'_, [u8]> {
     let bytes = if kind == Kind::Normal {
         bpe::decode_bytes(text)
@@ -313,7 +345,8 @@ fn bpe_bytes(text: &str, kind: Kind) -> Cow<'_, [u8]> {
     bytes.map_or(Cow::Borrowed(text.as_bytes()), Cow::Owned)
 }
 
-/// What a token of a SentencePiece vocabulary stands for: `<0x0A>` for a byte, the space mark for a space.
+/// Returns the bytes that a token of a SentencePiece vocabulary stands for: `<0x0A>` is a byte, the
+/// space mark a space.
 fn spm_bytes(text: &str, kind: Kind) -> Cow<'_, [u8]> {
     if kind == Kind::Byte
         && let Some(byte) = text

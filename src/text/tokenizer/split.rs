@@ -1,6 +1,7 @@
-//! Cuts text into the pieces that byte-level BPE merges within, by hand what each model's tokenizer does by a regular expression.
+//! The splitters (pre-tokenizers) cut text into the pieces within which byte-level BPE merges.
 //!
-//! `\p{L}` and `\p{N}` are Unicode's general categories, `\s` is its property White_Space.
+//! Each does by hand what the model's own tokenizer does by a regular expression. `\p{L}` and
+//! `\p{N}` are Unicode's general categories, `\s` is its property White_Space.
 
 use crate::error::{Code, Error, Result};
 use crate::format::quoted;
@@ -9,19 +10,28 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 /// The pre-tokenizer that `tokenizer.ggml.pre` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Splitter {
-    /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+    /// Holds the expression `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+|
+    /// ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
     Gpt2,
-    /// Every `\p{N}` alone; between them as [`Splitter::Gpt2`].
+    /// Every `\p{N}` is a piece; the text between them is cut as by [`Splitter::Gpt2`].
     SmolLm,
-    /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+    /// Holds the expression of tiktoken's cl100k, with single digits:
+    ///
+    /// ```text
+    /// (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|
+    /// \s*[\r\n]+|\s+(?!\S)|\s+
+    /// ```
     Qwen2,
-    /// As [`Splitter::Qwen2`] with `\p{N}{1,3}` in place of `\p{N}`.
+    /// Holds the expression of [`Splitter::Qwen2`] with `\p{N}{1,3}` in place of `\p{N}`.
     Llama3,
 }
 
 impl Splitter {
+    /// Returns the splitter of a name as GGUF files have it.
+    ///
     /// # Errors
-    /// `Code::Tokenizer` for a name that is not known: another splitter would give the model wrong tokens without a word.
+    /// `tokenizer` for a name that is not known: another splitter would give the model wrong tokens
+    /// without a word.
     pub fn from_pre(pre: &str) -> Result<Splitter> {
         match pre {
             "default" | "gpt-2" | "gpt2" => Ok(Splitter::Gpt2),
@@ -31,14 +41,16 @@ impl Splitter {
             _ => Err(Error::new(
                 Code::Tokenizer,
                 format!(
-                    "The model's pre-tokenizer {} is not supported; use a model with one of qwen2, llama-bpe, smollm, gpt-2 or default.",
+                    "The model's pre-tokenizer {} is not supported; use a model with one of \
+                     qwen2, llama-bpe, smollm, gpt-2 or default.",
                     quoted(pre)
                 ),
             )),
         }
     }
 
-    /// Hands over the pieces of `text` in order; together they are the whole text, and none is empty.
+    /// Hands over the pieces of `text` in order; together they are the whole text, and none is
+    /// empty.
     pub fn split<'a>(self, text: &'a str, piece: impl FnMut(&'a str)) {
         match self {
             Splitter::Gpt2 => cut(text, gpt2, piece),
@@ -62,7 +74,8 @@ fn split_smollm<'a>(text: &'a str, mut piece: impl FnMut(&'a str)) {
     }
 }
 
-/// Applies `piece_len`, which measures the first piece of a text that is not empty, until the text is used up.
+/// Applies `piece_len`, which measures the first piece of a text that is not empty, until the text
+/// is used up.
 fn cut<'a>(mut text: &'a str, piece_len: impl Fn(&str) -> usize, mut piece: impl FnMut(&'a str)) {
     while !text.is_empty() {
         let (first, rest) = text.split_at(piece_len(text));
@@ -82,7 +95,8 @@ fn gpt2(text: &str) -> usize {
     }
 }
 
-/// The expression that tiktoken's cl100k began and Qwen and Llama took over, with `\p{N}{1,max_digits}`.
+/// Measures the first piece by the expression of tiktoken's cl100k, which Qwen and Llama took over,
+/// with `\p{N}{1,max_digits}`.
 fn tiktoken(text: &str, max_digits: usize) -> usize {
     let fold = |c: char| {
         if c == '\u{17f}' {
@@ -129,7 +143,8 @@ fn tiktoken(text: &str, max_digits: usize) -> usize {
     }
 }
 
-/// `\s+(?!\S)|\s+`: all leading spaces, but the last of several stays for the word that follows.
+/// Measures `\s+(?!\S)|\s+`: all leading spaces, but the last of several stays for the word that
+/// follows.
 fn space_before_word(text: &str) -> usize {
     let spaces = &text[..run(text, char::is_whitespace)];
     if spaces.len() == text.len() {
@@ -141,7 +156,8 @@ fn space_before_word(text: &str) -> usize {
     }
 }
 
-/// Length of a leading `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` or `'d`, each letter compared after `fold`.
+/// Returns the length of a leading `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` or `'d`, each letter
+/// compared after `fold`.
 fn contraction(text: &str, fold: impl Fn(char) -> char) -> Option<usize> {
     let letters = text.strip_prefix('\'')?;
     let mut chars = letters.chars();
@@ -176,7 +192,7 @@ fn class(c: char) -> Class {
     }
 }
 
-/// Length in bytes of the leading characters that pass `test`.
+/// Returns the length in bytes of the leading characters that pass `test`.
 fn run(text: &str, test: impl Fn(char) -> bool) -> usize {
     text.find(|c| !test(c)).unwrap_or(text.len())
 }

@@ -1,17 +1,19 @@
-//! Llama's SentencePiece: text starts as single characters, and of all neighbours that make a token the one with the best score joins first.
+//! Llama's SentencePiece: text starts as single characters, and of all neighbours that make a
+//! token, those with the best score join first.
 
 use super::vocab::{Kind, Vocab};
 use crate::error::{Code, Error, Result};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// How SentencePiece writes a space inside tokens; [`super::Tokenizer`] keeps the tokens with plain spaces.
-pub const SPACE_MARK: char = '\u{2581}';
+/// SentencePiece writes a space inside tokens as this character; the vocabulary keeps plain spaces.
+pub(super) const SPACE_MARK: char = '\u{2581}';
 
-/// No such symbol.
+/// Stands for no symbol.
 const NONE: u32 = u32::MAX;
 
-pub struct Spm {
+/// Holds the scores of a vocabulary, by which neighbours join.
+pub(super) struct Spm {
     scores: Vec<f32>,
     /// The token that stands for each byte of a character which is not in the vocabulary.
     byte_ids: Vec<u32>,
@@ -20,11 +22,12 @@ pub struct Spm {
 }
 
 impl Spm {
-    /// `scores` holds one score a token, in the order of ids.
+    /// Takes one score for each token, in the order of ids.
     ///
     /// # Errors
-    /// `Code::Tokenizer` when scores and tokens differ in number, or when some byte has neither a token nor an unknown token to replace it.
-    pub fn new(
+    /// `tokenizer` when scores and tokens differ in number, or when some byte has neither a token
+    /// nor an unknown token to replace it.
+    pub(super) fn new(
         vocab: &Vocab,
         scores: Vec<f32>,
         unknown: Option<u32>,
@@ -32,7 +35,8 @@ impl Spm {
     ) -> Result<Spm> {
         if scores.len() != vocab.len() {
             let message = format!(
-                "The vocabulary has {} tokens but {} scores; the file is broken: choose another conversion of the model.",
+                "The vocabulary has {} tokens but {} scores; the file is broken: choose another \
+                 conversion of the model.",
                 vocab.len(),
                 scores.len()
             );
@@ -45,8 +49,8 @@ impl Spm {
             }
         }
         let byte_ids = byte_ids.into_iter().collect::<Option<_>>().ok_or_else(|| {
-            let message =
-                "The vocabulary lacks byte tokens (<0x00> to <0xFF>) and has no unknown token; choose another conversion of the model.";
+            let message = "The vocabulary lacks byte tokens (<0x00> to <0xFF>) and has no unknown \
+                           token; choose another conversion of the model.";
             Error::new(Code::Tokenizer, message)
         })?;
         Ok(Spm {
@@ -56,14 +60,15 @@ impl Spm {
         })
     }
 
-    /// Appends the tokens of `text` to `ids`. `at_start` tells that no other text stands right before it.
-    pub fn encode(&self, vocab: &Vocab, text: &str, at_start: bool, ids: &mut Vec<u32>) {
+    /// Appends the tokens of `text` to `ids`. `at_start` says whether no other text stands right
+    /// before it.
+    pub(super) fn encode(&self, vocab: &Vocab, text: &str, at_start: bool, ids: &mut Vec<u32>) {
         let prefix = if at_start && self.add_space_prefix {
             " "
         } else {
             ""
         };
-        // In these vocabularies the mark is a space, also where a user typed it.
+        // In these vocabularies the space mark is a space, also where a user typed it.
         let text = format!("{prefix}{text}").replace(SPACE_MARK, " ");
         let mut line = Line::new(&text);
         line.merge(self, vocab);
@@ -88,10 +93,10 @@ impl Spm {
     }
 }
 
-/// A stretch of the text; a linked list of them covers it.
+/// Covers a stretch of the text, in a linked list of symbols that covers the text.
 struct Symbol {
     start: u32,
-    /// In bytes; 0 once the symbol has been merged into the one before it.
+    /// The length in bytes; 0 once the symbol has been merged into the one before it.
     len: u32,
     previous: u32,
     next: u32,
@@ -104,7 +109,8 @@ struct Line<'a> {
     queue: BinaryHeap<Candidate>,
 }
 
-/// Two neighbours that could join. Stale when either has changed since, which its length tells.
+/// Names two neighbours that could join. A candidate is stale when either has changed since, which
+/// shows in its length.
 struct Candidate {
     score: f32,
     left: u32,
@@ -138,7 +144,7 @@ impl<'a> Line<'a> {
             .unwrap_or_default()
     }
 
-    /// Makes all merges: n log n in the length of the text.
+    /// Makes all merges, in n log n steps in the length of the text.
     fn merge(&mut self, spm: &Spm, vocab: &Vocab) {
         for left in 0..self.symbols.len() as u32 {
             self.offer(spm, vocab, left);
@@ -160,7 +166,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Queues the symbol at `left` with its successor, if together they are a token.
+    /// Queues the symbol at `left` with its successor, if both together are a token.
     fn offer(&mut self, spm: &Spm, vocab: &Vocab, left: u32) {
         let Some(len) = self.joined_len(left) else {
             return;
@@ -179,7 +185,8 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Length of the symbol at `left` together with its successor; `None` when it has none or is merged away.
+    /// Returns the length of the symbol at `left` together with its successor; `None` when it has
+    /// none or is merged away.
     fn joined_len(&self, left: u32) -> Option<u32> {
         let left = self
             .symbols
@@ -191,7 +198,7 @@ impl<'a> Line<'a> {
 }
 
 impl Ord for Candidate {
-    /// The greatest goes first: the best score, then the leftmost.
+    /// The greatest candidate joins first: that of the best score, then the leftmost.
     fn cmp(&self, other: &Self) -> Ordering {
         self.score
             .total_cmp(&other.score)

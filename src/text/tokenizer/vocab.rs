@@ -1,26 +1,28 @@
-//! The tokens of a vocabulary: all their bytes in one arena, and the way back from bytes to an id.
+//! The vocabulary keeps the bytes of all tokens in one arena, and finds the id of given bytes.
 
 use crate::error::{Code, Error, Result};
 
-/// What a token is for, as `tokenizer.ggml.token_type` numbers it.
+/// Says what a token is for, as `tokenizer.ggml.token_type` numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
+    /// The token is made by merging text.
     Normal,
-    /// Stands for what the vocabulary cannot say.
+    /// The token stands for what the vocabulary has no token for.
     Unknown,
-    /// Structure that only the template may write: `<|im_start|>`, `</s>`.
+    /// The token is structure that only the template may write: `<|im_start|>`, `</s>`.
     Control,
-    /// Found whole in any text, before the merges see it: `<tool_call>`.
+    /// The token is found whole in any text, before the merges see it: `<tool_call>`.
     UserDefined,
-    /// Padding of the table.
+    /// The token only fills up the table.
     Unused,
-    /// One byte of a SentencePiece vocabulary, written `<0x0A>`.
+    /// The token is one byte of a SentencePiece vocabulary, written `<0x0A>`.
     Byte,
 }
 
 impl Kind {
-    /// `None` for a number that GGUF does not define.
-    pub fn from_ggml(number: i32) -> Option<Kind> {
+    /// Returns the kind of a number in llama.cpp's `enum llama_token_type`; `None` for one that is
+    /// not defined.
+    pub(super) fn from_ggml(number: i32) -> Option<Kind> {
         Some(match number {
             1 => Kind::Normal,
             2 => Kind::Unknown,
@@ -32,22 +34,23 @@ impl Kind {
         })
     }
 
-    /// True where text may become this token by merging.
+    /// Returns whether text may become such a token by merging.
     fn is_text(self) -> bool {
         matches!(self, Kind::Normal | Kind::UserDefined | Kind::Unused)
     }
 }
 
-/// An empty place in `Vocab::slots`.
+/// Marks an empty place in `Vocab::slots`.
 const EMPTY: u32 = u32::MAX;
 
-/// Tokens by id. 150,000 of them take about 3 MB: no string of its own for any.
-pub struct Vocab {
+/// Holds the tokens by id. 150,000 tokens take about 3 MB, for none has a string of its own.
+pub(super) struct Vocab {
     arena: Vec<u8>,
-    /// Where each token ends in the arena; it begins where the one before it ends.
+    /// The offset in the arena at which each token ends; it begins where the token before it ends.
     ends: Vec<u32>,
     kinds: Vec<Kind>,
-    /// Open addressing over the ids of the tokens that text may become; the length is a power of two.
+    /// A hash table with open addressing of the ids that text may become; its length is a power of
+    /// two.
     slots: Vec<u32>,
     longest_bytes: usize,
 }
@@ -56,8 +59,8 @@ impl Vocab {
     /// Takes the tokens in the order of their ids.
     ///
     /// # Errors
-    /// `Code::Tokenizer` when there are more tokens or bytes than 32 bits count.
-    pub fn new<T: AsRef<[u8]>>(tokens: impl Iterator<Item = (T, Kind)>) -> Result<Vocab> {
+    /// `tokenizer` when there are more tokens or bytes than 32 bits count.
+    pub(super) fn new<T: AsRef<[u8]>>(tokens: impl Iterator<Item = (T, Kind)>) -> Result<Vocab> {
         let mut vocab = Vocab {
             arena: Vec::new(),
             ends: Vec::new(),
@@ -70,7 +73,8 @@ impl Vocab {
             let end = u32::try_from(vocab.arena.len()).map_err(|_| {
                 Error::new(
                     Code::Tokenizer,
-                    "The vocabulary holds more than 4 GiB of text; the file is broken: choose another conversion of the model.",
+                    "The vocabulary holds more than 4 GiB of text; the file is broken: choose \
+                     another conversion of the model.",
                 )
             })?;
             vocab.ends.push(end);
@@ -81,17 +85,17 @@ impl Vocab {
         Ok(vocab)
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Ids of all tokens.
-    pub fn ids(&self) -> std::ops::Range<u32> {
+    /// Returns the ids of all tokens.
+    pub(super) fn ids(&self) -> std::ops::Range<u32> {
         0..self.ends.len() as u32
     }
 
-    /// The bytes that a token stands for; none for an id outside the vocabulary.
-    pub fn bytes(&self, id: u32) -> &[u8] {
+    /// Returns the bytes that a token stands for; none for an id outside the vocabulary.
+    pub(super) fn bytes(&self, id: u32) -> &[u8] {
         let index = id as usize;
         let start = index
             .checked_sub(1)
@@ -101,13 +105,14 @@ impl Vocab {
         self.arena.get(start..end).unwrap_or_default()
     }
 
-    /// What a token is for; `Unused` for an id outside the vocabulary.
-    pub fn kind(&self, id: u32) -> Kind {
+    /// Returns what a token is for; `Unused` for an id outside the vocabulary.
+    pub(super) fn kind(&self, id: u32) -> Kind {
         self.kinds.get(id as usize).copied().unwrap_or(Kind::Unused)
     }
 
-    /// The token that text of these bytes may become: never a control, unknown or byte token. Of equal tokens, the first.
-    pub fn find(&self, bytes: &[u8]) -> Option<u32> {
+    /// Returns the token that text of these bytes may become: never a control, unknown or byte
+    /// token. Of equal tokens, it is the first.
+    pub(super) fn find(&self, bytes: &[u8]) -> Option<u32> {
         if bytes.len() > self.longest_bytes {
             return None;
         }
@@ -118,7 +123,7 @@ impl Vocab {
     }
 
     fn index(&mut self) {
-        // At most half full, so that a search ends soon.
+        // The table is at most half full, so that a search ends soon.
         self.slots = vec![EMPTY; (self.len() * 2).next_power_of_two()];
         for id in self.ids() {
             let slot = self.slot_of(self.bytes(id));
@@ -128,7 +133,7 @@ impl Vocab {
         }
     }
 
-    /// The slot where these bytes are, or where they would be.
+    /// Returns the slot where these bytes are, or where they would be.
     fn slot_of(&self, bytes: &[u8]) -> usize {
         let mask = self.slots.len() - 1;
         let mut slot = hash(bytes) as usize & mask;
@@ -139,7 +144,7 @@ impl Vocab {
     }
 }
 
-/// FNV-1a, its high bits folded into the low ones that choose the slot.
+/// Hashes by FNV-1a, with the high bits folded into the low bits, which choose the slot.
 fn hash(bytes: &[u8]) -> u64 {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)

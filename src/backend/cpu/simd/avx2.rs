@@ -1,12 +1,15 @@
-//! AVX2 with FMA and F16C, in 128-bit registers: the same four lanes as wasm, so that one kernel serves both.
+//! AVX2 with FMA and F16C is used in 128-bit registers: the same four lanes as wasm, so that one
+//! kernel serves both.
 
-use super::Simd;
+use super::vector::Simd;
 use std::arch::x86_64::*;
 
+/// Stands for the instruction set of x86-64 processors with AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
 pub struct Avx2;
 
-// SAFETY (all): the trait's contract: the instructions are there, the pointers are readable.
+// SAFETY (all methods): by the trait's contract the CPU has the instructions, and pointers are
+// valid.
 impl Simd for Avx2 {
     type Bytes = __m128i;
     type Four = __m128i;
@@ -79,7 +82,8 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn dot8(sum: __m128i, w: __m128i, a: __m128i) -> __m128i {
         unsafe {
-            // |w| <= 128 unsigned times a with w's sign: two products reach 2 * 128 * 127 = 32,512, inside i16.
+            // The unsigned |w| <= 128 is multiplied by `a` with w's sign: a pair of products
+            // reaches 2 * 128 * 127 = 32,512, inside i16.
             let products = _mm_maddubs_epi16(_mm_abs_epi8(w), _mm_sign_epi8(a, w));
             _mm_add_epi32(sum, _mm_madd_epi16(products, _mm_set1_epi16(1)))
         }

@@ -1,19 +1,28 @@
-//! NEON, which every 64-bit ARM has; with `DOT` also the dot product instruction of most since 2018.
+//! NEON is there on every 64-bit ARM; most since 2018 also have the dot product instruction.
 
-use super::{F16_MASK, Simd};
+use super::vector::{F16_MASK, Simd};
 use std::arch::{aarch64::*, asm};
 
+/// Stands for the instruction set of 64-bit ARM processors, with the dot product instruction if
+/// `DOT`.
 #[derive(Clone, Copy)]
 pub struct Neon<const DOT: bool>;
 
-/// `sum[lane] += w[4 lane + i] * a[i]`; the pairs' sums must fit in 16 bits.
+/// Computes `sum[lane] += w[4 lane + i] * a[i]`; the sum of two neighbouring products must fit in
+/// 16 bits.
 #[inline(always)]
 unsafe fn dot<const DOT: bool>(sum: int32x4_t, w: int8x16_t, a: int8x16_t) -> int32x4_t {
     unsafe {
         if DOT {
             let mut sum = sum;
-            // SAFETY: reads and writes registers alone; whoever chose `DOT` has the instruction.
-            asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sum, in(vreg) w, in(vreg) a, options(pure, nomem, nostack, preserves_flags));
+            // SAFETY: it reads and writes registers alone; whoever chose `DOT` has the instruction.
+            asm!(
+                "sdot {0:v}.4s, {1:v}.16b, {2:v}.16b",
+                inout(vreg) sum,
+                in(vreg) w,
+                in(vreg) a,
+                options(pure, nomem, nostack, preserves_flags)
+            );
             sum
         } else {
             let pairs = vpaddq_s16(
@@ -25,7 +34,8 @@ unsafe fn dot<const DOT: bool>(sum: int32x4_t, w: int8x16_t, a: int8x16_t) -> in
     }
 }
 
-// SAFETY (all): the trait's contract: the instructions are there, the pointers are readable.
+// SAFETY (all methods): by the trait's contract the CPU has the instructions, and pointers are
+// valid.
 impl<const DOT: bool> Simd for Neon<DOT> {
     type Bytes = uint8x16_t;
     type Four = int8x16_t;
@@ -48,7 +58,8 @@ impl<const DOT: bool> Simd for Neon<DOT> {
     }
     #[inline(always)]
     unsafe fn bits<const SHIFT: i32>(v: uint8x16_t, mask: uint8x16_t) -> uint8x16_t {
-        // By a negative count left is right; the compiler makes an immediate of it.
+        // A shift left by a negative count is one to the right; the compiler makes an immediate of
+        // it.
         unsafe { vandq_u8(vshlq_u8(v, vdupq_n_s8(-SHIFT as i8)), mask) }
     }
     #[inline(always)]
@@ -108,7 +119,7 @@ impl<const DOT: bool> Simd for Neon<DOT> {
     unsafe fn load_f32(p: *const f32) -> float32x4_t {
         unsafe { vld1q_f32(p) }
     }
-    /// 2^112, as in wasm.
+    /// The factor is 2^112, for `load_f16_part` shifts bits as in wasm.
     const F16_REST: f32 = f32::from_bits((112 + 127) << 23);
     #[inline(always)]
     unsafe fn load_f16_part(p: *const u16, mask: uint8x16_t) -> float32x4_t {

@@ -1,8 +1,9 @@
-//! Plain loops: the oracle for the vector units, and the fallback where there is none.
+//! Plain loops are the oracle for the vector units, and the fallback where there is none.
 
-use super::Simd;
+use super::vector::Simd;
 use half::{bf16, f16};
 
+/// Stands for no instruction set: it runs plain loops over arrays.
 #[derive(Clone, Copy)]
 pub struct Scalar;
 
@@ -10,7 +11,7 @@ fn lanes<const N: usize, T: Copy + Default, F: FnMut(usize) -> T>(f: F) -> [T; N
     std::array::from_fn(f)
 }
 
-// SAFETY (all): pointers are read and written within the bounds that the trait's contract names.
+// SAFETY (all methods): pointers are read and written within the bounds of the trait's contract.
 impl Simd for Scalar {
     type Bytes = [u8; 16];
     type Four = [i8; 4];

@@ -1,12 +1,15 @@
-//! wasm SIMD: plain simd128, and relaxed SIMD where the build enables it. The integer results of both are the same.
+//! wasm SIMD is plain simd128, or relaxed SIMD where the build enables it. The integer results of
+//! both are the same.
 
-use super::{F16_MASK, Simd};
+use super::vector::{F16_MASK, Simd};
 use std::{arch::wasm32::*, hint::black_box};
 
+/// Stands for the instruction set of wasm.
 #[derive(Clone, Copy)]
 pub struct Wasm;
 
-/// Two vectors of sums. Widened to i16, the lanes of `low` and `high` are rows (0, 0, 1, 1) and (2, 2, 3, 3).
+/// Two vectors of sums, of which two lanes add up to a row where bytes were widened to i16: `low`
+/// has rows (0, 0, 1, 1) and `high` rows (2, 2, 3, 3).
 #[derive(Clone, Copy)]
 pub struct Halves {
     low: v128,
@@ -22,12 +25,13 @@ fn add_neighbours(s: Halves) -> v128 {
     )
 }
 
-// SAFETY (all): the trait's contract: the pointers are readable.
+// SAFETY (all methods): by the trait's contract, pointers are valid.
 impl Simd for Wasm {
     type Bytes = v128;
-    /// Without relaxed SIMD: widened to i16, twice.
+    /// Without relaxed SIMD, the four activations are widened to i16 and stand there twice.
     type Four = v128;
-    /// With relaxed SIMD: max(a, 0) and max(-a, 0), for signed weights cannot be the 7-bit operand and these can.
+    /// With relaxed SIMD, they are max(a, 0) and max(-a, 0), for signed weights cannot be the 7-bit
+    /// operand, and these can.
     #[cfg(target_feature = "relaxed-simd")]
     type Four8 = (v128, v128);
     #[cfg(not(target_feature = "relaxed-simd"))]
@@ -36,7 +40,7 @@ impl Simd for Wasm {
     type Sum7 = v128;
     #[cfg(not(target_feature = "relaxed-simd"))]
     type Sum7 = Halves;
-    /// With relaxed SIMD: the sums over the positive and over the negative activations.
+    /// With relaxed SIMD, they are the sums over the positive and over the negative activations.
     type Sum8 = Halves;
     type F32 = v128;
 
@@ -112,7 +116,7 @@ impl Simd for Wasm {
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
     unsafe fn start7<const SHIFT: u32>(start: *const i32) -> Halves {
-        // Two lanes add up to a row: one of them starts.
+        // Two lanes add up to a row, so one of them starts with the value and the other with 0.
         let start = u64x2_splat(u64::from((unsafe { *start } << SHIFT) as u32));
         Halves {
             low: start,
@@ -203,11 +207,12 @@ impl Simd for Wasm {
     unsafe fn load_f32(p: *const f32) -> v128 {
         unsafe { v128_load(p.cast()) }
     }
-    /// 2^112.
+    /// The exponents of f32 and f16 have biases of 127 and 15, so a shifted f16 is 2^112 too small.
     const F16_REST: f32 = f32::from_bits((112 + 127) << 23);
     #[inline(always)]
     unsafe fn load_f16_part(p: *const u16, mask: v128) -> v128 {
-        // Sign, exponent and mantissa, moved to f32's places, make a number 2^112 too small; subnormals come out right as well.
+        // Sign, exponent and mantissa, moved to f32's places, make a number 2^112 too small; that
+        // holds for subnormals as well.
         v128_and(
             i32x4_shl(unsafe { i32x4_load_extend_i16x4(p.cast()) }, 13),
             mask,

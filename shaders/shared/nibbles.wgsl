@@ -1,7 +1,0 @@
-// Blocks of 32 levels of 4 bits: byte i of word j holds column 4 j + i in its low half and column 16 + 4 j + i in its high half.
-#import shared/bytes
-
-fn nibbles_W(block: u32) -> Bytes {
-  let words = vector_W(block);
-  return Bytes(words & vec4<u32>(0x0f0f0f0fu), (words >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu));
-}

@@ -1,0 +1,143 @@
+//! The kernel of a repacked matrix times one token (decode) reads weights once and unpacks them in
+//! registers.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "the two halves of a group run in step, one index for all"
+)]
+
+use super::{
+    operands::Output,
+    unpack::{Masks, each_chunk},
+};
+use crate::backend::cpu::{
+    quantize::{BlockQ8, Tile},
+    repack::{Layout, RepackedKernel, RepackedMatrix, VECTOR_BYTES},
+    simd::Simd,
+};
+use std::ops::Range;
+
+/// Multiplies the rows of some groups by one token.
+pub(super) struct MatvecKernel<'a> {
+    pub(super) matrix: &'a RepackedMatrix,
+    /// Holds the token's activations: a tile of width 1.
+    pub(super) x: Tile<'a>,
+    pub(super) output: Output<'a>,
+    pub(super) groups: Range<usize>,
+}
+
+impl RepackedKernel for MatvecKernel<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self) {
+        let layout = const {
+            Layout {
+                bits: BITS,
+                halves: HALVES,
+                minimum: MINIMUM,
+            }
+        };
+        // SAFETY: the caller keeps the contract of `S`.
+        let masks = unsafe { Masks::<S>::new::<BITS>() };
+        for group in self.groups.clone() {
+            let weights = self.matrix.group(group).as_ptr();
+            // SAFETY: a group holds the same number of blocks as the token.
+            unsafe {
+                let mut y = [S::splat(0.0); 2];
+                let mut block = weights;
+                for x in self.x.coarse {
+                    add_block::<S, BITS, HALVES, MINIMUM>(&mut y, block, x, &masks);
+                    block = block.add(layout.block_bytes());
+                }
+                for &b in self.x.outliers {
+                    let b = b as usize;
+                    add_block::<S, BITS, HALVES, MINIMUM>(
+                        &mut y,
+                        weights.add(b * layout.block_bytes()),
+                        self.x.fine.get_unchecked(b),
+                        &masks,
+                    );
+                }
+                self.output.put::<S>(self.x.first, group, y);
+            }
+        }
+    }
+}
+
+/// Adds the products of a block of eight rows and the token's block to the rows' sums.
+#[inline(always)]
+unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
+    y: &mut [S::F32; 2],
+    block: *const u8,
+    x: &BlockQ8,
+    masks: &Masks<S>,
+) {
+    let layout = const {
+        Layout {
+            bits: BITS,
+            halves: HALVES,
+            minimum: MINIMUM,
+        }
+    };
+    // SAFETY: `block` is a block of this layout; the activations of every chunk lie inside q.
+    unsafe {
+        let vectors = block.add(layout.header_bytes());
+        let q = x.q.as_ptr();
+        let scale = x.scale * S::F16_REST;
+        let header =
+            |i: usize, g: usize| S::load_f16_part(block.add(16 * i + 8 * g).cast(), masks.f16);
+        if BITS == 8 {
+            let mut sums = [S::zero8(); 2];
+            for i in 0..8 {
+                let a = S::four8(q.add(4 * i));
+                for g in 0..2 {
+                    sums[g] = S::dot8(sums[g], S::load(vectors.add(VECTOR_BYTES * i + 16 * g)), a);
+                }
+            }
+            for g in 0..2 {
+                y[g] = S::mul_add(
+                    S::finish8(sums[g]),
+                    S::mul(header(0, g), S::splat(scale)),
+                    y[g],
+                );
+            }
+            return;
+        }
+        let minus = |h: usize| {
+            if HALVES == 1 {
+                &raw const x.minus
+            } else {
+                &raw const x.minus_halves[h]
+            }
+        };
+        let start = |h: usize| match layout.offset() {
+            0 => S::zero7(),
+            8 => S::start7::<3>(minus(h)),
+            16 => S::start7::<4>(minus(h)),
+            _ => S::start7::<5>(minus(h)),
+        };
+        let mut sums: [[S::Sum7; 2]; HALVES] = std::array::from_fn(|h| [start(h); 2]);
+        each_chunk::<S, BITS>(vectors, masks, |i, w| {
+            let a = S::four(q.add(4 * i));
+            let sums = &mut sums[if HALVES == 1 { 0 } else { i / 4 }];
+            for g in 0..2 {
+                sums[g] = S::dot7(sums[g], w[g], a);
+            }
+        });
+        for h in 0..HALVES {
+            for g in 0..2 {
+                y[g] = S::mul_add(
+                    S::finish7(sums[h][g]),
+                    S::mul(header(h, g), S::splat(scale)),
+                    y[g],
+                );
+                if MINIMUM {
+                    y[g] = S::mul_add(
+                        header(HALVES + h, g),
+                        S::splat(scale * *minus(h) as f32),
+                        y[g],
+                    );
+                }
+            }
+        }
+    }
+}

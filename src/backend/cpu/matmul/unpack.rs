@@ -1,0 +1,127 @@
+//! The integers (quants) of a repacked block are unpacked from their bits in registers.
+
+use crate::backend::cpu::{
+    repack::VECTOR_BYTES,
+    simd::{F16_MASK, Simd},
+};
+
+/// The masks by which a kernel cuts quants and scales out of a block, made once for all blocks.
+pub(super) struct Masks<S: Simd> {
+    quants: [S::Bytes; 5],
+    pub(super) f16: S::Bytes,
+}
+
+impl<S: Simd> Masks<S> {
+    /// Makes the masks for quants of `BITS` bits.
+    ///
+    /// # Safety
+    /// The caller keeps the contract of [`Simd`].
+    #[inline(always)]
+    pub(super) unsafe fn new<const BITS: u32>() -> Self {
+        let bytes = match BITS {
+            4 => [15, 0, 0, 0, 0],
+            5 => [31, 7, 24, 8, 16],
+            6 => [63, 3, 12, 48, 0],
+            _ => [127, 1, 0, 0, 0],
+        };
+        // SAFETY: the caller keeps the contract of this function.
+        unsafe {
+            Self {
+                quants: bytes.map(|byte| S::mask(u32::from_ne_bytes([byte; 4]))),
+                f16: S::mask(F16_MASK),
+            }
+        }
+    }
+
+    /// Adds 128 to signed bytes and cuts them into their seven high bits and the low bit.
+    ///
+    /// # Safety
+    /// The masks are those of 8 bits, and the caller keeps the contract of [`Simd`].
+    #[inline(always)]
+    pub(super) unsafe fn cut(&self, w: S::Bytes) -> [S::Bytes; 2] {
+        // SAFETY: the caller keeps the contract of this function.
+        unsafe {
+            let w = S::unsign(w);
+            [
+                S::bits::<1>(w, self.quants[0]),
+                S::bits::<0>(w, self.quants[1]),
+            ]
+        }
+    }
+}
+
+/// Calls `f(i, w)` with the quants of each chunk `i` of a block's eight rows, four rows a vector.
+///
+/// The order of the chunks is one in which every loaded vector is soon done with, for registers are
+/// few.
+///
+/// # Safety
+/// `vectors` points at a block's vectors, and the caller keeps the contract of [`Simd`].
+#[inline(always)]
+pub(super) unsafe fn each_chunk<S: Simd, const BITS: u32>(
+    vectors: *const u8,
+    masks: &Masks<S>,
+    mut f: impl FnMut(usize, [S::Bytes; 2]),
+) {
+    // SAFETY: the caller keeps the contract of this function.
+    unsafe {
+        let m = masks.quants;
+        let v = |j: usize| [0, 1].map(|g| S::load(vectors.add(VECTOR_BYTES * j + 16 * g)));
+        match BITS {
+            4 => {
+                for j in 0..4 {
+                    let v = v(j);
+                    f(2 * j, v.map(|v| S::bits::<0>(v, m[0])));
+                    f(2 * j + 1, v.map(|v| S::bits::<4>(v, m[0])));
+                }
+            }
+            5 => {
+                let low = |v: [S::Bytes; 2]| v.map(|v| S::bits::<0>(v, m[0]));
+                let both = |a: [S::Bytes; 2], b: [S::Bytes; 2]| {
+                    [0, 1].map(|g| S::or(S::bits::<5>(a[g], m[1]), S::bits::<2>(b[g], m[2])))
+                };
+                let (v0, v1) = (v(0), v(1));
+                f(0, low(v0));
+                f(1, low(v1));
+                f(5, both(v0, v1));
+                let (v2, v3) = (v(2), v(3));
+                f(2, low(v2));
+                f(3, low(v3));
+                f(6, both(v2, v3));
+                let v4 = v(4);
+                f(4, low(v4));
+                f(
+                    7,
+                    [0, 1].map(|g| {
+                        S::or(
+                            S::or(S::bits::<5>(v4[g], m[1]), S::bits::<4>(v1[g], m[3])),
+                            S::bits::<3>(v3[g], m[4]),
+                        )
+                    }),
+                );
+            }
+            6 => {
+                for j in [0, 3] {
+                    let v = [v(j), v(j + 1), v(j + 2)];
+                    for i in 0..3 {
+                        f(j + i, v[i].map(|v| S::bits::<0>(v, m[0])));
+                    }
+                    f(
+                        6 + j / 3,
+                        [0, 1].map(|g| {
+                            S::or(
+                                S::or(S::bits::<6>(v[0][g], m[1]), S::bits::<4>(v[1][g], m[2])),
+                                S::bits::<2>(v[2][g], m[3]),
+                            )
+                        }),
+                    );
+                }
+            }
+            _ => {
+                for j in 0..8 {
+                    f(j, v(j));
+                }
+            }
+        }
+    }
+}

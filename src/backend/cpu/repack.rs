@@ -1,0 +1,337 @@
+//! Quantized matrices are repacked while they load: eight rows are interleaved for the dot product
+//! kernels.
+//!
+//! A block holds 32 columns of 8 rows. Its quants (integers) are cut into eight chunks of four
+//! columns, and a vector of 32 bytes has four bytes of each row. What one 32-bit lane multiplies
+//! belongs to one row, so a dot product with the same four activations in every lane yields sums of
+//! rows and needs no horizontal addition.
+//!
+//! ```text
+//! header       8 x f16 scale       (once for 32 columns, or for columns 0..16 and 16..32)
+//!              8 x f16 minimum     (where the format has one: as many as scales)
+//! vectors      one for each bit of a quant; byte 4r + t of a vector belongs to row r,
+//!              column 4 * chunk + t
+//!
+//! 4 bits   vector j: chunk 2j, chunk 2j + 1 above it
+//! 5 bits   vector j: chunk j, and in the three bits above it a part of chunk 5 (vectors 0 and 1),
+//!          6 (2 and 3) or 7 (4, 1 and 3)
+//! 6 bits   vector j: chunk j, and in the two bits above it a part of chunk 6 (vectors 0 to 2)
+//!          or 7 (3 to 5)
+//! 8 bits   vector j: chunk j, signed
+//! ```
+//!
+//! A chunk in the low bits of its bytes costs a kernel one instruction, so as few chunks as can be
+//! are put together from parts. A value is `scale * (q - offset)`, or `scale * q - minimum` where
+//! the format has minimums.
+
+use super::simd::{Kernel, Simd, with_simd};
+use crate::{
+    Code, Error, Result,
+    backend::GROUP_ROWS,
+    quant::{DType, Quants},
+};
+use half::f16;
+
+/// Counts the columns of a block.
+pub const BLOCK: usize = 32;
+
+/// Holds the size in bytes of a vector: four quants of each row of a group.
+pub const VECTOR_BYTES: usize = 4 * GROUP_ROWS;
+
+/// The layout of a block, on which the kernels are specialized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Counts the bits of a quant: 4, 5, 6 (unsigned) or 8 (signed).
+    pub bits: u32,
+    /// Counts the scales (and of minimums) of a row's 32 columns: 1 or 2.
+    pub halves: usize,
+    /// Whether the format has minimums.
+    pub minimum: bool,
+}
+
+impl Layout {
+    /// Returns the layout of a format; `None` for the types that stay floats.
+    pub fn of(dtype: DType) -> Option<Layout> {
+        let (bits, halves, minimum) = match dtype {
+            DType::F32 | DType::F16 | DType::BF16 => return None,
+            DType::Q4_0 => (4, 1, false),
+            DType::Q4_1 | DType::Q4K => (4, 1, true),
+            DType::Q5_0 => (5, 1, false),
+            DType::Q5_1 | DType::Q5K => (5, 1, true),
+            DType::Q8_0 => (8, 1, false),
+            DType::Q6K => (6, 2, false),
+            DType::Q3K => (4, 2, false),
+            DType::Q2K => (4, 2, true),
+        };
+        Some(Layout {
+            bits,
+            halves,
+            minimum,
+        })
+    }
+
+    /// Returns the size in bytes of a block's scales and minimums.
+    pub const fn header_bytes(self) -> usize {
+        2 * GROUP_ROWS * self.halves * (1 + self.minimum as usize)
+    }
+
+    /// Returns the size of a block in bytes.
+    pub const fn block_bytes(self) -> usize {
+        self.header_bytes() + VECTOR_BYTES * self.bits as usize
+    }
+
+    /// Returns what is subtracted from an unsigned quant where there is no minimum.
+    pub const fn offset(self) -> i32 {
+        if self.minimum || self.bits == 8 {
+            0
+        } else {
+            1 << (self.bits - 1)
+        }
+    }
+}
+
+/// Holds a quantized matrix of `rows.div_ceil(8)` groups, each of `cols / 32` blocks.
+pub struct RepackedMatrix {
+    /// Holds the layout of its blocks.
+    pub layout: Layout,
+    cols: usize,
+    /// Holds the blocks. An element has 16 bytes, so that every vector is aligned.
+    data: Vec<u128>,
+}
+
+impl RepackedMatrix {
+    /// Allocates a matrix of zeros; `cols` is a multiple of [`BLOCK`].
+    ///
+    /// # Errors
+    /// `out_of_memory`.
+    pub fn new(layout: Layout, rows: usize, cols: usize) -> Result<RepackedMatrix> {
+        let vectors = rows.div_ceil(GROUP_ROWS) * (cols / BLOCK) * (layout.block_bytes() / 16);
+        let data = bytemuck::allocation::try_zeroed_vec(vectors).map_err(|()| {
+            Error::new(
+                Code::OutOfMemory,
+                format!(
+                    "There is no memory for {} bytes of weights. Close other tabs, or choose a \
+                     smaller model.",
+                    vectors * 16
+                ),
+            )
+        })?;
+        Ok(RepackedMatrix { layout, cols, data })
+    }
+
+    /// Returns the memory that the matrix takes, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.data.len() * 16
+    }
+
+    /// Returns the number of blocks of a row.
+    pub fn blocks(&self) -> usize {
+        self.cols / BLOCK
+    }
+
+    fn group_bytes(&self) -> usize {
+        self.blocks() * self.layout.block_bytes()
+    }
+
+    /// Returns the blocks of group `group`.
+    pub fn group(&self, group: usize) -> &[u8] {
+        let size = self.group_bytes();
+        &bytemuck::cast_slice(&self.data)[group * size..][..size]
+    }
+
+    fn block_mut(&mut self, group: usize, block: usize) -> &mut [u8] {
+        let (size, stride) = (self.group_bytes(), self.layout.block_bytes());
+        &mut bytemuck::cast_slice_mut(&mut self.data)[group * size + block * stride..][..stride]
+    }
+
+    /// Repacks whole rows of `dtype`, the first of which becomes row `first_row`. Each row is
+    /// written once.
+    pub fn write(&mut self, dtype: DType, first_row: usize, bytes: &[u8]) {
+        let row_bytes = self.cols / dtype.block_len() * dtype.block_bytes();
+        let mut quants = vec![Quants::default(); self.blocks()];
+        for (i, row) in bytes.chunks_exact(row_bytes).enumerate() {
+            dtype.quants(row, &mut quants);
+            let (group, lane) = ((first_row + i) / GROUP_ROWS, (first_row + i) % GROUP_ROWS);
+            for (b, quants) in quants.iter().enumerate() {
+                let layout = self.layout;
+                put(layout, self.block_mut(group, b), lane, quants);
+            }
+        }
+    }
+
+    /// Writes row `row` to `out` as f32 `[cols]`.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        let (group, lane, stride) = (
+            row / GROUP_ROWS,
+            row % GROUP_ROWS,
+            self.layout.block_bytes(),
+        );
+        for (block, out) in self
+            .group(group)
+            .chunks_exact(stride)
+            .zip(out.chunks_exact_mut(BLOCK))
+        {
+            get(self.layout, block, lane, out);
+        }
+    }
+}
+
+/// Works on a repacked matrix; the kernel is compiled for each layout.
+pub trait RepackedKernel: Sized {
+    /// Runs the kernel.
+    ///
+    /// # Safety
+    /// The constants are those of the matrix' layout, and the caller keeps the contract of
+    /// [`Simd`].
+    unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self);
+}
+
+struct For<K, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(K);
+
+impl<K: RepackedKernel, const BITS: u32, const HALVES: usize, const MINIMUM: bool> Kernel
+    for For<K, BITS, HALVES, MINIMUM>
+{
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller keeps the contract of this function.
+        unsafe { self.0.run::<S, BITS, HALVES, MINIMUM>() }
+    }
+}
+
+/// Runs the kernel as compiled for `layout`, the layout of its matrix.
+pub fn with_layout<K: RepackedKernel>(layout: Layout, kernel: K) {
+    match (layout.bits, layout.halves, layout.minimum) {
+        (4, 1, false) => with_simd(For::<K, 4, 1, false>(kernel)),
+        (4, 1, true) => with_simd(For::<K, 4, 1, true>(kernel)),
+        (5, 1, false) => with_simd(For::<K, 5, 1, false>(kernel)),
+        (5, 1, true) => with_simd(For::<K, 5, 1, true>(kernel)),
+        (6, 2, false) => with_simd(For::<K, 6, 2, false>(kernel)),
+        (8, 1, false) => with_simd(For::<K, 8, 1, false>(kernel)),
+        (4, 2, false) => with_simd(For::<K, 4, 2, false>(kernel)),
+        (4, 2, true) => with_simd(For::<K, 4, 2, true>(kernel)),
+        other => unreachable!("no layout {other:?}"),
+    }
+}
+
+/// Keeps the bits of `mask` of each byte of a word, and shifts the bytes left.
+fn up(word: u32, shift: u32, mask: u8) -> u32 {
+    (word & repeat(mask)) << shift
+}
+/// Shifts the bytes of a word right, and keeps the bits of `mask` of each.
+fn down(word: u32, shift: u32, mask: u8) -> u32 {
+    (word >> shift) & repeat(mask)
+}
+fn repeat(byte: u8) -> u32 {
+    u32::from_ne_bytes([byte; 4])
+}
+
+/// Packs the chunks of a row, four quants a word, to the row's part of each vector, of which the
+/// first `bits` are set.
+fn pack(bits: u32, c: [u32; 8]) -> [u32; 8] {
+    match bits {
+        4 => std::array::from_fn(|j| {
+            if j < 4 {
+                c[2 * j] | c[2 * j + 1] << 4
+            } else {
+                0
+            }
+        }),
+        5 => [
+            c[0] | up(c[5], 5, 7),
+            c[1] | up(c[5] >> 3, 5, 3) | up(c[7] >> 3, 7, 1),
+            c[2] | up(c[6], 5, 7),
+            c[3] | up(c[6] >> 3, 5, 3) | up(c[7] >> 4, 7, 1),
+            c[4] | up(c[7], 5, 7),
+            0,
+            0,
+            0,
+        ],
+        6 => {
+            let part = |j: usize| c[j] | up(c[6 + j / 3] >> (2 * (j % 3)), 6, 3);
+            [part(0), part(1), part(2), part(3), part(4), part(5), 0, 0]
+        }
+        _ => c,
+    }
+}
+
+/// Unpacks the chunks of a row from its part of each vector: the inverse of [`pack`].
+fn unpack(bits: u32, v: [u32; 8]) -> [u32; 8] {
+    match bits {
+        4 => std::array::from_fn(|i| down(v[i / 2], 4 * (i as u32 % 2), 15)),
+        5 => {
+            let low = |j: usize| down(v[j], 0, 31);
+            let five = down(v[0], 5, 7) | down(v[1], 2, 24);
+            let six = down(v[2], 5, 7) | down(v[3], 2, 24);
+            let seven = down(v[4], 5, 7) | down(v[1], 4, 8) | down(v[3], 3, 16);
+            [low(0), low(1), low(2), low(3), low(4), five, six, seven]
+        }
+        6 => {
+            let low = |j: usize| down(v[j], 0, 63);
+            let rest = |j: usize| down(v[j], 6, 3) | down(v[j + 1], 4, 12) | down(v[j + 2], 2, 48);
+            [
+                low(0),
+                low(1),
+                low(2),
+                low(3),
+                low(4),
+                low(5),
+                rest(0),
+                rest(3),
+            ]
+        }
+        _ => v,
+    }
+}
+
+fn put(layout: Layout, block: &mut [u8], lane: usize, quants: &Quants) {
+    let (header, vectors) = block.split_at_mut(layout.header_bytes());
+    let minimums = if layout.minimum {
+        &quants.minimum[..layout.halves]
+    } else {
+        &[]
+    };
+    for (header, &x) in header
+        .chunks_exact_mut(2 * GROUP_ROWS)
+        .zip(quants.scale[..layout.halves].iter().chain(minimums))
+    {
+        header[2 * lane..][..2].copy_from_slice(&f16::from_f32(x).to_le_bytes());
+    }
+    let offset = layout.offset();
+    let q = quants.q.map(|q| (i32::from(q) + offset) as u8);
+    let chunks = bytemuck::cast::<_, [u32; 8]>(q).map(u32::from_le);
+    for (vector, word) in vectors
+        .chunks_exact_mut(VECTOR_BYTES)
+        .zip(pack(layout.bits, chunks))
+    {
+        vector[4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
+    }
+}
+
+fn get(layout: Layout, block: &[u8], lane: usize, out: &mut [f32]) {
+    let (header, vectors) = block.split_at(layout.header_bytes());
+    let half = |i: usize| {
+        let at = 2 * (GROUP_ROWS * i + lane);
+        f16::from_le_bytes([header[at], header[at + 1]]).to_f32()
+    };
+    let mut words = [0; 8];
+    for (word, vector) in words.iter_mut().zip(vectors.chunks_exact(VECTOR_BYTES)) {
+        *word = u32::from_le_bytes(std::array::from_fn(|t| vector[4 * lane + t]));
+    }
+    let chunks = unpack(layout.bits, words);
+    for (k, out) in out.iter_mut().enumerate() {
+        let h = if layout.halves == 2 { k / 16 } else { 0 };
+        let q = chunks[k / 4].to_le_bytes()[k % 4];
+        let q = if layout.bits == 8 {
+            i32::from(q as i8)
+        } else {
+            i32::from(q)
+        };
+        *out = half(h) * (q - layout.offset()) as f32
+            - if layout.minimum {
+                half(layout.halves + h)
+            } else {
+                0.0
+            };
+    }
+}

@@ -1,0 +1,71 @@
+//! The KV cache, and the activations of one step.
+
+use super::{device::readback::Fence, kernels::StepParams, sampler::GpuSampler};
+use crate::backend::{Dims, Rows};
+use wgpu::Buffer;
+
+/// Keys and values of every position.
+#[derive(Debug)]
+pub struct Cache {
+    /// A number that no other cache of the backend has.
+    pub id: u32,
+    /// A buffer for each layer, `[k | v, kv_heads, context, head_dim]`, as
+    /// `shaders/lib/kv_cache.wgsl` reads it.
+    pub layers: Vec<Buffer>,
+    /// Positions that it holds.
+    pub context_tokens: usize,
+}
+
+/// The activations of one step, all of them f32.
+#[derive(Debug)]
+pub struct Activations {
+    /// A number that no other activations of the backend have.
+    pub id: u32,
+    /// The model's sizes.
+    pub dims: Dims,
+    /// The most tokens of a step.
+    pub max_tokens: usize,
+    /// What differs from step to step.
+    pub params: StepParams,
+    /// Prompt tokens `[max_tokens]`, then a ring of sampled ones `[MAX_STEPS]`.
+    pub token_ids: Buffer,
+    /// The residual stream, `[max_tokens, embedding]`.
+    pub x: Buffer,
+    /// `[max_tokens, heads, head_dim]`
+    pub q: Buffer,
+    /// `[max_tokens, kv_heads, head_dim]`
+    pub k: Buffer,
+    /// `[max_tokens, kv_heads, head_dim]`
+    pub v: Buffer,
+    /// Keys and values on their way to a cache of bytes, `[max_tokens, k | v, kv_heads, head_dim]`.
+    pub kv_staging: Option<Buffer>,
+    /// `x` normed, `[max_tokens, embedding]`.
+    pub h: Buffer,
+    /// `[max_tokens, heads * head_dim]` of attention, or `[max_tokens, feed_forward]`.
+    pub a: Buffer,
+    /// The splits of attention, `[max_tokens, heads, MAX_SPLITS, 2 + head_dim]`.
+    pub partials: Buffer,
+    /// `[vocab]`
+    pub logits: Buffer,
+    /// `[max_tokens, vocab]`, made when they are first asked for.
+    pub all_logits: Option<Buffer>,
+    /// Where the logits go to be read; as large as the largest reading so far.
+    pub readback: Option<Buffer>,
+    /// What sampling keeps between tokens.
+    pub sampler: GpuSampler,
+    /// The commands of the step that is being recorded.
+    pub commands: Option<Commands>,
+    /// Which rows of logits the step gives.
+    pub rows: Option<Rows>,
+    /// The end of the last step that nobody reads from.
+    pub submitted: Option<Fence>,
+}
+
+/// Commands that are being recorded: a compute pass in its encoder.
+#[derive(Debug)]
+pub struct Commands {
+    /// The pass. It ends before its encoder, for fields drop in their order.
+    pub pass: wgpu::ComputePass<'static>,
+    /// The encoder.
+    pub encoder: wgpu::CommandEncoder,
+}

@@ -1,0 +1,260 @@
+//! The card as a [`Backend`].
+
+use super::{
+    activations::{Activations, Cache},
+    context::Gpu,
+    device::{
+        CacheType,
+        readback::{Fence, Readback},
+        run_ahead::MAX_STEPS,
+    },
+    kernels::{StepParams, attention::MAX_SPLITS},
+    sampler::GpuSampler,
+    weights::Buf,
+};
+use crate::{
+    Code, Error, Result,
+    backend::{
+        AttentionInput, Backend, Dims, FeedForward, Rows,
+        sampling::{SampledToken, TokenSampler},
+        tap_name,
+    },
+    quant::DType,
+    tensor::Weight,
+};
+use wgpu::BufferUsages as Usage;
+
+impl Backend for Gpu {
+    type Buf = Buf;
+    type Cache = Cache;
+    type Step = Activations;
+
+    fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
+        self.alloc_weight(dtype, rows, cols)
+    }
+
+    fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
+        self.write_weight(weight, first_row, bytes);
+    }
+
+    fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
+        let len = 2 * dims.kv_heads * context_tokens * dims.head_dim;
+        let layer_bytes = self.cache_type().size_bytes(len);
+        let usage = Usage::STORAGE | Usage::COPY_SRC;
+        let layers = (0..dims.layers)
+            .map(|_| self.buffer("cache", layer_bytes, usage))
+            .collect::<Result<_>>()?;
+        self.device.check()?;
+        Ok(Cache {
+            id: self.next_id(),
+            layers,
+            context_tokens,
+        })
+    }
+
+    fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Activations> {
+        let d = dims;
+        let cache_type = self.cache_type();
+        let is_q8_0 = cache_type == CacheType::Q8_0;
+        if !d.head_dim.is_multiple_of(cache_type.block_len()) || !d.heads.is_multiple_of(d.kv_heads)
+        {
+            let what = if is_q8_0 {
+                " and a cache of type q8_0"
+            } else {
+                ""
+            };
+            return Err(Error::new(
+                Code::GpuUnsupported,
+                format!(
+                    "The GPU has no kernel for attention heads of {} elements{what}.",
+                    d.head_dim
+                ),
+            ));
+        }
+        let id = self.next_id();
+        let mut make = |label, len: usize, usage| {
+            self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage)
+        };
+        let (q_len, kv_len) = (d.heads * d.head_dim, d.kv_heads * d.head_dim);
+        let none = Usage::empty();
+        let sampler = GpuSampler::new(d.vocab, &mut make)?;
+        let step = Activations {
+            id,
+            dims: dims.clone(),
+            max_tokens,
+            params: StepParams::default(),
+            token_ids: make(
+                "token ids",
+                max_tokens + MAX_STEPS,
+                Usage::COPY_DST | Usage::COPY_SRC,
+            )?,
+            x: make("x", max_tokens * d.embedding, Usage::COPY_SRC)?,
+            q: make("q", max_tokens * q_len, Usage::COPY_SRC)?,
+            k: make("k", max_tokens * kv_len, none)?,
+            v: make("v", max_tokens * kv_len, none)?,
+            kv_staging: match is_q8_0 {
+                true => Some(make("kv staging", max_tokens * 2 * kv_len, none)?),
+                false => None,
+            },
+            h: make("h", max_tokens * d.embedding, none)?,
+            a: make("a", max_tokens * d.feed_forward.max(q_len), Usage::COPY_SRC)?,
+            partials: make(
+                "partials",
+                max_tokens * d.heads * MAX_SPLITS * (d.head_dim + 2),
+                none,
+            )?,
+            logits: make("logits", d.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
+            all_logits: None,
+            readback: None,
+            sampler,
+            commands: None,
+            rows: None,
+            submitted: None,
+        };
+        self.device.check()?;
+        Ok(step)
+    }
+
+    fn embed(
+        &mut self,
+        step: &mut Activations,
+        table: &Weight<Buf>,
+        tokens: &[u32],
+        position: usize,
+    ) {
+        self.device
+            .queue
+            .write_buffer(&step.token_ids, 0, bytemuck::cast_slice(tokens));
+        self.begin_step(step, tokens.len(), position, 0);
+        self.record_embed(step, table);
+    }
+
+    fn attention_input(
+        &mut self,
+        step: &mut Activations,
+        cache: &mut Cache,
+        layer: usize,
+        w: &AttentionInput<Buf>,
+    ) {
+        self.record_attention_input(step, cache, layer, w);
+    }
+
+    fn attend(&mut self, step: &mut Activations, cache: &Cache, layer: usize) {
+        self.record_attend(step, cache, layer);
+    }
+
+    fn project_add(&mut self, step: &mut Activations, w: &Weight<Buf>) {
+        self.record_project_add(step, w);
+    }
+
+    fn feed_forward(&mut self, step: &mut Activations, w: &FeedForward<Buf>) {
+        self.record_feed_forward(step, w);
+    }
+
+    fn lm_head(
+        &mut self,
+        step: &mut Activations,
+        norm: &Weight<Buf>,
+        output: &Weight<Buf>,
+        eps: f32,
+        rows: Rows,
+    ) {
+        step.rows = Some(rows);
+        match rows {
+            Rows::Last => self.record_lm_head(step, norm, output, eps),
+            Rows::All => {
+                if step.all_logits.is_none() {
+                    let size_bytes = step.max_tokens * step.dims.vocab * size_of::<f32>();
+                    let usage = Usage::STORAGE | Usage::COPY_SRC;
+                    // Where there is no room for them, `read` says so.
+                    step.all_logits = self.buffer("all logits", size_bytes, usage).ok();
+                }
+                self.record_lm_head_all(step, norm, output, eps);
+            }
+        }
+    }
+
+    fn tap(&mut self, step: &mut Activations, layer: Option<usize>, name: &str) {
+        if self.keeps_taps {
+            let tensor = match name {
+                "attn_q" => &step.q,
+                "attn" | "ffn_up" => &step.a,
+                _ => &step.x,
+            };
+            self.tap_buffer(step, &tap_name(layer, name), &tensor.clone());
+        }
+    }
+
+    async fn submit(&mut self, step: &mut Activations) -> Result<()> {
+        let submission = self.submit_with(step, |_| ());
+        let before = step
+            .submitted
+            .replace(Fence::after(&self.device, submission));
+        match before {
+            Some(fence) => fence.wait(&self.device).await,
+            None => self.device.check(),
+        }
+    }
+
+    async fn read(&mut self, step: &mut Activations, logits: &mut Vec<f32>) -> Result<()> {
+        let vocab = step.dims.vocab;
+        let (rows, source) = match step.rows {
+            Some(Rows::All) => (step.params.tokens as usize, step.all_logits.clone()),
+            _ => (1, Some(step.logits.clone())),
+        };
+        let size_bytes = (rows * vocab * size_of::<f32>()) as u64;
+        if step
+            .readback
+            .as_ref()
+            .is_none_or(|buffer| buffer.size() < size_bytes)
+        {
+            let usage = Usage::MAP_READ | Usage::COPY_DST;
+            step.readback = Some(self.buffer("readback", size_bytes as usize, usage)?);
+        }
+        let (Some(source), Some(buffer)) = (source, step.readback.clone()) else {
+            return Err(Error::new(
+                Code::GpuUnsupported,
+                "The GPU has no room for the logits of so many tokens.",
+            ));
+        };
+        let submission = self.submit_with(step, |encoder| {
+            encoder.copy_buffer_to_buffer(&source, 0, &buffer, 0, size_bytes);
+        });
+        self.counters.read_bytes += size_bytes;
+        logits.resize(rows * vocab, 0.0);
+        let readback = Readback::after(&self.device, submission, buffer, size_bytes);
+        let take = |bytes: &[u8]| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes);
+        readback.finish(&self.device, take).await.map(drop)
+    }
+
+    /// Returns the tokens of a tile; and a step that is recorded cannot be interrupted.
+    fn min_batch(&self) -> usize {
+        32
+    }
+
+    fn max_steps_ahead(&self) -> usize {
+        let steps = self
+            .device
+            .options
+            .steps_in_flight
+            .unwrap_or(self.run_ahead.steps());
+        steps.min(MAX_STEPS)
+    }
+
+    fn begin_sampling(&mut self, step: &mut Activations, sampler: &impl TokenSampler) {
+        self.prepare_sampling(step, sampler);
+    }
+
+    fn embed_sampled(&mut self, step: &mut Activations, table: &Weight<Buf>, position: usize) {
+        self.begin_step(step, 1, position, step.sampler.last_slot(step.max_tokens));
+        self.record_embed(step, table);
+    }
+
+    fn choose(&mut self, step: &mut Activations, draw: f32) {
+        self.sample(step, draw);
+    }
+
+    async fn read_sampled(&mut self, step: &mut Activations) -> Result<SampledToken> {
+        self.read_token(step).await
+    }
+}

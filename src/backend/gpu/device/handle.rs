@@ -1,0 +1,121 @@
+//! An open device with its queue, and the first thing that went wrong with it.
+
+use crate::{Code, Error, Result};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A device and its queue. Errors of a queue come late and from anywhere: the first one is kept
+/// until somebody asks.
+#[derive(Debug)]
+pub struct Handle {
+    /// Makes buffers, shaders and commands.
+    pub device: wgpu::Device,
+    /// Takes commands.
+    pub queue: wgpu::Queue,
+    /// Whether the browser looks only every 100 ms for what has ended, as Firefox does
+    /// (bugzilla.mozilla.org 1870699), or when something is submitted: it is nudged then. How long
+    /// a short step takes cannot be seen there.
+    pub is_polled: bool,
+    fault: Arc<Mutex<Option<Error>>>,
+}
+
+impl Handle {
+    /// Takes a device over, and listens to its errors from here on.
+    pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        let fault = Arc::new(Mutex::new(None));
+        let (errors, losses) = (Arc::clone(&fault), Arc::clone(&fault));
+        device.on_uncaptured_error(Arc::new(move |error| {
+            keep(
+                &errors,
+                match error {
+                    wgpu::Error::OutOfMemory { .. } => out_of_memory(),
+                    other => Error::new(
+                        Code::GpuRefused,
+                        format!(
+                            "The GPU refused a command of Siskin's, please report it: {other}."
+                        ),
+                    ),
+                },
+            );
+        }));
+        device.set_device_lost_callback(move |_, message| keep(&losses, lost(&message)));
+        Self {
+            device,
+            queue,
+            is_polled: false,
+            fault,
+        }
+    }
+
+    /// Returns the first thing that went wrong with the device: nothing mends it.
+    ///
+    /// # Errors
+    /// `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`
+    pub fn check(&self) -> Result<()> {
+        match self
+            .fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+        {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Submits nothing, whereupon a browser that is polled looks for what has ended.
+    pub fn nudge(&self) {
+        if self.is_polled {
+            self.queue.submit([]);
+        }
+    }
+
+    /// Runs the device until a submission has ended, and its callbacks. Only native programs need
+    /// this: a browser does so by itself.
+    pub fn run_until(&self, submission: wgpu::SubmissionIndex) {
+        // What goes wrong reaches the callbacks, but for a loss meanwhile: wgpu panics then.
+        let _ = self.device.poll(wgpu::PollType::Wait {
+            submission_index: Some(submission),
+            timeout: None,
+        });
+    }
+
+    /// Makes a buffer that the host reads.
+    pub fn readback(&self, size_bytes: u64) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: size_bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+}
+
+/// Browsers forget a device and its memory only when they next look for what nobody uses.
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.device.destroy();
+    }
+}
+
+fn keep(fault: &Mutex<Option<Error>>, error: Error) {
+    fault
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get_or_insert(error);
+}
+
+fn out_of_memory() -> Error {
+    Error::new(
+        Code::GpuOutOfMemory,
+        "The GPU has no memory left. Close other tabs, ask for a shorter context, or choose a \
+         smaller model.",
+    )
+}
+
+/// Makes the error of a device that is gone.
+pub fn lost(why: &str) -> Error {
+    Error::new(
+        Code::GpuLost,
+        format!("The GPU was lost ({why}). Load the model again."),
+    )
+}

@@ -1,0 +1,58 @@
+//! Attention of one token over one split of the context.
+
+use super::{Op, every_head};
+use crate::backend::gpu::{
+    device::CacheType,
+    kernels::{Kernel, StepParams, wgsl_u32},
+    shader::{Binding, Defines, Shader, shader},
+};
+
+/// Positions that a workgroup scores at once: a lane each. 64 is the least size of a workgroup that
+/// fills the widest subgroups (AMD's).
+pub const TILE: usize = 64;
+
+/// `partials = softmax(q K^T / sqrt(head_dim)) V` of a split, with its maximum and its sum.
+#[derive(Clone, Copy, Debug)]
+pub struct Decode {
+    /// Elements of a head.
+    pub head_dim: usize,
+    /// Query heads that share a key-value head.
+    pub gqa_group: usize,
+    /// How keys and values are kept.
+    pub cache_type: CacheType,
+}
+
+impl Kernel for Decode {
+    const SHADER: Shader = shader!("attention/decode");
+    type Op = Op;
+
+    fn defines(&self) -> Defines {
+        Defines::default()
+            .value("HEAD_DIM", wgsl_u32(self.head_dim))
+            .value("GQA_GROUP", wgsl_u32(self.gqa_group))
+            .value("TILE", wgsl_u32(TILE))
+            .flag("KV_Q8_0", self.cache_type == CacheType::Q8_0)
+    }
+
+    fn bindings(&self) -> Vec<Binding> {
+        vec![
+            Binding::read(1, "q"),
+            Binding::read(2, "cache"),
+            Binding::read_write(3, "partials"),
+        ]
+    }
+
+    fn grid(&self, op: &Op, params: &StepParams) -> [u32; 3] {
+        [op.kv_heads, params.splits, params.tokens]
+    }
+
+    fn variants() -> Vec<Self> {
+        every_head(|head_dim, gqa_group, cache_type| {
+            Some(Self {
+                head_dim,
+                gqa_group,
+                cache_type,
+            })
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! A weight times the activations: of one token, and of many.
+
+pub mod matvec;
+pub mod tile;

@@ -1,0 +1,92 @@
+//! A weight times the activations of many tokens.
+
+use crate::backend::gpu::{
+    kernels::{Kernel, StepParams, layouts, wgsl_u32},
+    shader::{Binding, Defines, Shader, shader, uniform},
+    weights::{Planes, repack::Layout},
+};
+
+/// Rows of a tile, and tokens: half of a workgroup's 64 lanes fetch weights, half activations.
+const SIDE: usize = 32;
+
+/// What a product does with its results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Epilogue {
+    /// `out = w x`
+    Store,
+    /// `out += w x`
+    Add,
+    /// `out = silu(out) * (w x)`
+    Gated,
+}
+
+/// `out = w x`, or one of the other [`Epilogue`]s.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile {
+    /// The weight's format.
+    pub layout: Layout,
+    /// What is done with the results.
+    pub epilogue: Epilogue,
+    /// Whether weights and activations are rounded to f16. A weight of f32 never is.
+    pub f16_tiles: bool,
+}
+
+uniform! {
+    /// The sizes of a product: `shaders/lib/tile_io.wgsl`.
+    pub struct Op {
+        /// Where the weight's planes lie.
+        pub planes_a: Planes,
+        /// Rows of this part of the weight.
+        pub rows: u32,
+        /// The first of them.
+        pub first_row: u32,
+        /// From one token's results to the next.
+        pub stride: u32,
+    }
+}
+
+impl Kernel for Tile {
+    const SHADER: Shader = shader!("matmul/tile");
+    type Op = Op;
+
+    fn defines(&self) -> Defines {
+        Defines::default()
+            .value("A", self.layout.name)
+            .value("SIDE", wgsl_u32(SIDE))
+            .flag("ADD", self.epilogue == Epilogue::Add)
+            .flag("GATED", self.epilogue == Epilogue::Gated)
+            .flag("F16_TILES", self.f16_tiles && self.layout.name != "f32")
+    }
+
+    fn bindings(&self) -> Vec<Binding> {
+        vec![
+            Binding::read(1, "weight_a"),
+            Binding::read(2, "x"),
+            Binding::read_write(3, "out"),
+        ]
+    }
+
+    fn grid(&self, op: &Op, params: &StepParams) -> [u32; 3] {
+        [
+            op.rows.div_ceil(SIDE as u32),
+            params.tokens.div_ceil(SIDE as u32),
+            1,
+        ]
+    }
+
+    fn variants() -> Vec<Self> {
+        let mut variants = Vec::new();
+        for layout in layouts() {
+            for epilogue in [Epilogue::Store, Epilogue::Add, Epilogue::Gated] {
+                for f16_tiles in [false, true] {
+                    variants.push(Self {
+                        layout,
+                        epilogue,
+                        f16_tiles,
+                    });
+                }
+            }
+        }
+        variants
+    }
+}

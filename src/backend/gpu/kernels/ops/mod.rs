@@ -1,0 +1,6 @@
+//! What stands between the products: the embedding, norms, rotation, and the cache.
+
+pub mod embed;
+pub mod kv_quantize;
+pub mod qkv_rope;
+pub mod rms_norm;

@@ -1,0 +1,59 @@
+//! `a = softmax(q K^T / sqrt(head_dim)) V`
+
+use crate::backend::gpu::{
+    activations::{Activations, Cache},
+    context::Gpu,
+    kernels::attention::{MAX_SPLITS, Op, decode::Decode, prefill::Prefill, reduce::Reduce},
+    record::{Dispatch, Operation, RecordingKey},
+};
+
+impl Gpu {
+    /// Records attention over a layer of the cache.
+    pub(in crate::backend::gpu) fn record_attend(
+        &mut self,
+        step: &mut Activations,
+        cache: &Cache,
+        layer: usize,
+    ) {
+        let key = RecordingKey::new(Operation::Attend, step).cache(cache.id, layer);
+        self.record(step, key, |gpu, step, is_batch| {
+            gpu.attend_dispatches(step, cache, layer, is_batch)
+        });
+    }
+
+    fn attend_dispatches(
+        &mut self,
+        step: &Activations,
+        cache: &Cache,
+        layer: usize,
+        is_batch: bool,
+    ) -> Vec<Dispatch> {
+        let dims = &step.dims;
+        let (head_dim, gqa_group) = (dims.head_dim, dims.heads / dims.kv_heads);
+        let (kv, cache_type) = (&cache.layers[layer], self.cache_type());
+        let op = Op {
+            heads: dims.heads as u32,
+            kv_heads: dims.kv_heads as u32,
+            context: cache.context_tokens as u32,
+            max_splits: MAX_SPLITS as u32,
+        };
+        if is_batch && Prefill::fits(head_dim) {
+            let prefill = Prefill {
+                head_dim,
+                gqa_group,
+                cache_type,
+            };
+            let buffers = [("q", &step.q), ("cache", kv), ("out", &step.a)];
+            return vec![self.dispatch(prefill, op, &buffers)];
+        }
+        let decode = Decode {
+            head_dim,
+            gqa_group,
+            cache_type,
+        };
+        let buffers = [("q", &step.q), ("cache", kv), ("partials", &step.partials)];
+        let decode = self.dispatch(decode, op, &buffers);
+        let buffers = [("partials", &step.partials), ("out", &step.a)];
+        vec![decode, self.dispatch(Reduce { head_dim }, op, &buffers)]
+    }
+}

@@ -1,0 +1,47 @@
+//! `x = table[tokens]`
+
+use crate::{
+    backend::gpu::{
+        activations::Activations,
+        context::Gpu,
+        kernels::ops::embed::{Embed, Op},
+        record::{Dispatch, Operation, RecordingKey},
+        weights::{Buf, Part, id, matrix, repack::BLOCK},
+    },
+    tensor::Weight,
+};
+
+impl Gpu {
+    /// Records the rows of the table whose tokens stand in `token_ids`.
+    pub(in crate::backend::gpu) fn record_embed(
+        &mut self,
+        step: &mut Activations,
+        table: &Weight<Buf>,
+    ) {
+        let key = RecordingKey::new(Operation::Embed, step).weight(id(table));
+        self.record(step, key, |gpu, step, _| gpu.embed_dispatches(step, table));
+    }
+
+    fn embed_dispatches(&mut self, step: &Activations, table: &Weight<Buf>) -> Vec<Dispatch> {
+        let Some(matrix) = matrix(table) else {
+            return Vec::new();
+        };
+        let kernel = Embed {
+            layout: matrix.layout,
+        };
+        let dispatch = |part: &Part| {
+            let op = Op {
+                planes_a: part.planes(table.cols / BLOCK),
+                first_row: part.first_row as u32,
+                rows: part.rows as u32,
+            };
+            let buffers = [
+                ("weight_a", &part.buffer),
+                ("token_ids", &step.token_ids),
+                ("x", &step.x),
+            ];
+            self.dispatch(kernel, op, &buffers)
+        };
+        matrix.parts.iter().map(dispatch).collect()
+    }
+}

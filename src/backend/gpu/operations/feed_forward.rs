@@ -1,0 +1,77 @@
+//! `h = rms_norm(x) * norm; a = silu(gate h) * (up h)`
+
+use super::matmul::matvec_op;
+use crate::backend::{
+    FeedForward,
+    gpu::{
+        activations::Activations,
+        context::Gpu,
+        kernels::matmul::{
+            matvec::{self, ROWS, Role},
+            tile::Epilogue,
+        },
+        record::{Dispatch, Operation, RecordingKey},
+        weights::{Buf, id, matrix, repack::BLOCK, vector_at},
+    },
+};
+
+impl Gpu {
+    /// Records norm, gate and up.
+    pub(in crate::backend::gpu) fn record_feed_forward(
+        &mut self,
+        step: &mut Activations,
+        w: &FeedForward<Buf>,
+    ) {
+        let key = RecordingKey::new(Operation::FeedForward, step).weight(id(w.gate));
+        self.record(step, key, |gpu, step, is_batch| {
+            let fused = if is_batch {
+                None
+            } else {
+                gpu.gate_up_dispatch(step, w)
+            };
+            fused.map_or_else(
+                || gpu.gate_up_batch_dispatches(step, w),
+                |dispatch| vec![dispatch],
+            )
+        });
+    }
+
+    /// Makes the one dispatch that does it all, but for a weight in several parts.
+    fn gate_up_dispatch(&mut self, step: &Activations, w: &FeedForward<Buf>) -> Option<Dispatch> {
+        let (gate, up) = (matrix(w.gate)?, matrix(w.up)?);
+        let ([a], [b]) = (&*gate.parts, &*up.parts) else {
+            return None;
+        };
+        let op = matvec::Op {
+            planes_b: b.planes(w.up.cols / BLOCK),
+            other_rows: w.up.rows as u32,
+            norm_at: vector_at(Some(w.norm)),
+            eps: w.eps,
+            ..matvec_op(w.gate, a)
+        }
+        .with_groups(w.gate.rows.div_ceil(ROWS / 2));
+        let kernel = self.matvec(Role::GateUp {
+            layouts: [gate.layout, up.layout],
+        });
+        let vectors = self.vectors_buffer();
+        let buffers = [
+            ("weight_a", &a.buffer),
+            ("x", &step.x),
+            ("out", &step.a),
+            ("vectors", &vectors),
+            ("weight_b", &b.buffer),
+        ];
+        Some(self.dispatch(kernel, op, &buffers))
+    }
+
+    fn gate_up_batch_dispatches(
+        &mut self,
+        step: &Activations,
+        w: &FeedForward<Buf>,
+    ) -> Vec<Dispatch> {
+        let mut dispatches = vec![self.rms_norm_dispatch(step, w.norm, w.gate.cols, w.eps)];
+        dispatches.extend(self.tile_dispatches(w.gate, &step.h, &step.a, Epilogue::Store));
+        dispatches.extend(self.tile_dispatches(w.up, &step.h, &step.a, Epilogue::Gated));
+        dispatches
+    }
+}

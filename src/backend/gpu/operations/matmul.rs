@@ -1,0 +1,97 @@
+//! Products that stand by themselves: of one token with an addition, and of many.
+
+use crate::{
+    backend::gpu::{
+        activations::Activations,
+        context::Gpu,
+        kernels::matmul::{
+            matvec::{self, Matvec, ROWS, Role},
+            tile::{self, Epilogue, Tile},
+        },
+        record::{Dispatch, Operation, RecordingKey},
+        weights::{Buf, Part, id, matrix, repack::BLOCK},
+    },
+    tensor::Weight,
+};
+use wgpu::Buffer;
+
+impl Gpu {
+    /// Records `x += w a`.
+    pub(in crate::backend::gpu) fn record_project_add(
+        &mut self,
+        step: &mut Activations,
+        w: &Weight<Buf>,
+    ) {
+        let key = RecordingKey::new(Operation::ProjectAdd, step).weight(id(w));
+        self.record(step, key, |gpu, step, is_batch| match is_batch {
+            true => gpu.tile_dispatches(w, &step.a, &step.x, Epilogue::Add),
+            false => gpu.add_dispatches(step, w),
+        });
+    }
+
+    fn add_dispatches(&mut self, step: &Activations, w: &Weight<Buf>) -> Vec<Dispatch> {
+        let Some(matrix) = matrix(w) else {
+            return Vec::new();
+        };
+        let kernel = self.matvec(Role::Add {
+            layout: matrix.layout,
+        });
+        let dispatch = |part: &Part| {
+            let buffers = [("weight_a", &part.buffer), ("x", &step.a), ("out", &step.x)];
+            self.dispatch(kernel, matvec_op(w, part), &buffers)
+        };
+        matrix.parts.iter().map(dispatch).collect()
+    }
+
+    /// Returns the kernel for a product of one token, as it was found to be fastest.
+    pub(super) fn matvec(&self, role: Role) -> Matvec {
+        Matvec {
+            role,
+            int8_dot: self.strategy().int8_dot,
+        }
+    }
+
+    /// Makes the dispatches of a product of many tokens, one for each part of the weight.
+    pub(super) fn tile_dispatches(
+        &mut self,
+        w: &Weight<Buf>,
+        x: &Buffer,
+        out: &Buffer,
+        epilogue: Epilogue,
+    ) -> Vec<Dispatch> {
+        let Some(matrix) = matrix(w) else {
+            return Vec::new();
+        };
+        let f16_tiles = self.strategy().f16_tiles;
+        let kernel = Tile {
+            layout: matrix.layout,
+            epilogue,
+            f16_tiles,
+        };
+        let dispatch = |part: &Part| {
+            let op = tile::Op {
+                planes_a: part.planes(w.cols / BLOCK),
+                rows: part.rows as u32,
+                first_row: part.first_row as u32,
+                stride: w.rows as u32,
+            };
+            let buffers = [("weight_a", &part.buffer), ("x", x), ("out", out)];
+            self.dispatch(kernel, op, &buffers)
+        };
+        matrix.parts.iter().map(dispatch).collect()
+    }
+}
+
+/// Returns the sizes of a product with one part of a weight.
+pub fn matvec_op(w: &Weight<Buf>, part: &Part) -> matvec::Op {
+    let blocks = w.cols / BLOCK;
+    matvec::Op {
+        planes_a: part.planes(blocks),
+        blocks: blocks as u32,
+        rows: part.rows as u32,
+        first_row: part.first_row as u32,
+        stride: w.rows as u32,
+        ..matvec::Op::default()
+    }
+    .with_groups(part.rows.div_ceil(ROWS))
+}

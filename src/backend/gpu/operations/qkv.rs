@@ -1,0 +1,194 @@
+//! Norm, q, k and v, their biases and rotation, and the cache.
+
+use super::matmul::matvec_op;
+use crate::backend::{
+    AttentionInput,
+    gpu::{
+        activations::{Activations, Cache},
+        context::Gpu,
+        kernels::{
+            matmul::{
+                matvec::{self, ROWS, Role},
+                tile::Epilogue,
+            },
+            ops::{
+                kv_quantize::{self, KvQuantize},
+                qkv_rope::{self, QkvRope, kv_target},
+                rms_norm::{self, RmsNorm},
+            },
+        },
+        record::{Dispatch, Operation, RecordingKey},
+        weights::{Buf, id, matrix, repack::BLOCK, vector_at},
+    },
+};
+use crate::tensor::Weight;
+use wgpu::Buffer;
+
+impl Gpu {
+    /// Records `q = rope(q h + q_bias)` and what a layer of the cache keeps of k and v.
+    pub(in crate::backend::gpu) fn record_attention_input(
+        &mut self,
+        step: &mut Activations,
+        cache: &Cache,
+        layer: usize,
+        w: &AttentionInput<Buf>,
+    ) {
+        let (rope_id, rope_table) = self.rope_table(w.rope, cache.context_tokens);
+        let key = RecordingKey::new(Operation::AttentionInput, step)
+            .weight(id(w.q))
+            .cache(cache.id, layer)
+            .rope_table(rope_id);
+        self.record(step, key, |gpu, step, is_batch| {
+            let kv = step.kv_staging.as_ref().unwrap_or(&cache.layers[layer]);
+            let targets = Targets {
+                rope_table: &rope_table,
+                kv,
+            };
+            let fused = match is_batch {
+                true => None,
+                false => gpu.qkv_dispatch(step, cache, w, &targets),
+            };
+            let mut dispatches = match fused {
+                Some(dispatch) => vec![dispatch],
+                None => gpu.qkv_batch_dispatches(step, cache, w, &targets),
+            };
+            dispatches.extend(gpu.kv_quantize_dispatch(step, cache, layer));
+            dispatches
+        });
+    }
+
+    /// Makes the one dispatch that does it all, but for a weight in several parts.
+    fn qkv_dispatch(
+        &mut self,
+        step: &Activations,
+        cache: &Cache,
+        w: &AttentionInput<Buf>,
+        targets: &Targets<'_>,
+    ) -> Option<Dispatch> {
+        let (q, k, v) = (matrix(w.q)?, matrix(w.k)?, matrix(w.v)?);
+        let ([a], [b], [c]) = (&*q.parts, &*k.parts, &*v.parts) else {
+            return None;
+        };
+        let blocks = w.q.cols / BLOCK;
+        let rope = rope_op(step, cache, w);
+        let op = matvec::Op {
+            planes_b: b.planes(blocks),
+            planes_c: c.planes(blocks),
+            other_rows: w.k.rows as u32,
+            norm_at: vector_at(Some(w.norm)),
+            eps: w.eps,
+            bias_a: rope.bias_a,
+            bias_b: rope.bias_b,
+            bias_c: rope.bias_c,
+            head_dim: rope.head_dim,
+            rotated: rope.rotated,
+            context: rope.context,
+            ..matvec_op(w.q, a)
+        }
+        .with_groups((w.q.rows + 2 * w.k.rows) / ROWS);
+        let cache_type = self.cache_type();
+        let layouts = [q.layout, k.layout, v.layout];
+        let kernel = self.matvec(Role::Qkv {
+            layouts,
+            pairs: w.rope.pairs,
+            cache_type,
+        });
+        let vectors = self.vectors_buffer();
+        let buffers = [
+            ("weight_a", &a.buffer),
+            ("x", &step.x),
+            ("out", &step.q),
+            ("vectors", &vectors),
+            ("weight_b", &b.buffer),
+            ("weight_c", &c.buffer),
+            ("rope_table", targets.rope_table),
+            (kv_target(cache_type), targets.kv),
+        ];
+        Some(self.dispatch(kernel, op, &buffers))
+    }
+
+    fn qkv_batch_dispatches(
+        &mut self,
+        step: &Activations,
+        cache: &Cache,
+        w: &AttentionInput<Buf>,
+        targets: &Targets<'_>,
+    ) -> Vec<Dispatch> {
+        let mut dispatches = vec![self.rms_norm_dispatch(step, w.norm, w.q.cols, w.eps)];
+        for (w, out) in [(w.q, &step.q), (w.k, &step.k), (w.v, &step.v)] {
+            dispatches.extend(self.tile_dispatches(w, &step.h, out, Epilogue::Store));
+        }
+        let (vectors, cache_type) = (self.vectors_buffer(), self.cache_type());
+        let kernel = QkvRope {
+            pairs: w.rope.pairs,
+            cache_type,
+        };
+        let buffers = [
+            ("q", &step.q),
+            ("k", &step.k),
+            ("v", &step.v),
+            ("vectors", &vectors),
+            ("rope_table", targets.rope_table),
+            (kv_target(cache_type), targets.kv),
+        ];
+        dispatches.push(self.dispatch(kernel, rope_op(step, cache, w), &buffers));
+        dispatches
+    }
+
+    /// Makes the dispatch that a cache of bytes needs once keys and values are whole.
+    fn kv_quantize_dispatch(
+        &mut self,
+        step: &Activations,
+        cache: &Cache,
+        layer: usize,
+    ) -> Option<Dispatch> {
+        let kv_staging = step.kv_staging.as_ref()?;
+        let kernel = KvQuantize {
+            head_dim: step.dims.head_dim,
+        };
+        let op = kv_quantize::Op {
+            heads: 2 * step.dims.kv_heads as u32,
+            context: cache.context_tokens as u32,
+        };
+        let buffers = [("kv_staging", kv_staging), ("cache", &cache.layers[layer])];
+        Some(self.dispatch(kernel, op, &buffers))
+    }
+
+    /// Makes the dispatch of `h = rms_norm(x) * norm`, as wide as the columns of a weight.
+    pub(super) fn rms_norm_dispatch(
+        &mut self,
+        step: &Activations,
+        norm: &Weight<Buf>,
+        cols: usize,
+        eps: f32,
+    ) -> Dispatch {
+        let op = rms_norm::Op {
+            width: cols as u32 / 4,
+            norm_at: vector_at(Some(norm)),
+            eps,
+        };
+        let vectors = self.vectors_buffer();
+        let buffers = [("x", &step.x), ("vectors", &vectors), ("h", &step.h)];
+        self.dispatch(RmsNorm, op, &buffers)
+    }
+}
+
+/// The buffers that rotation needs beside the activations.
+struct Targets<'a> {
+    rope_table: &'a Buffer,
+    /// Where keys and values go: to the cache, or to what is staged for it.
+    kv: &'a Buffer,
+}
+
+fn rope_op(step: &Activations, cache: &Cache, w: &AttentionInput<Buf>) -> qkv_rope::Op {
+    qkv_rope::Op {
+        rows: w.q.rows as u32,
+        other_rows: w.k.rows as u32,
+        bias_a: vector_at(w.q_bias),
+        bias_b: vector_at(w.k_bias),
+        bias_c: vector_at(w.v_bias),
+        head_dim: step.dims.head_dim as u32,
+        rotated: 2 * w.rope.frequencies.len() as u32,
+        context: cache.context_tokens as u32,
+    }
+}

@@ -1,0 +1,260 @@
+//! Recording: dispatches are made once, and recorded again and again.
+//!
+//! The buffers of a dispatch never change, so that its bind group is made when it is first
+//! recorded, and found again by everything that it binds. What differs from step to step lies in
+//! one small uniform ([`StepParams`]), which is written before each submit.
+
+use super::{
+    activations::{Activations, Commands},
+    context::Gpu,
+    kernels::{Kernel, StepParams, attention::splits, variant},
+    shader::Pipeline,
+};
+use std::{fmt, rc::Rc};
+use wgpu::Buffer;
+
+/// The most tokens that go one by one (`matmul/matvec`); more go in tiles (`matmul/tile`).
+const MAX_MATVEC_TOKENS: u32 = 7;
+
+/// A part of a step, whose dispatches are recorded together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// The rows of the token table.
+    Embed,
+    /// Norm, q, k and v, rotation, and the cache.
+    AttentionInput,
+    /// Attention.
+    Attend,
+    /// A product that is added to the residual stream.
+    ProjectAdd,
+    /// Norm, gate and up.
+    FeedForward,
+    /// The logits of one row.
+    LmHead,
+    /// The logits of all rows.
+    LmHeadAll,
+    /// What log-probabilities are made of.
+    TopLogprobs,
+    /// Penalties, filters and the draw.
+    Sample,
+    /// The log-probabilities.
+    Logprobs,
+}
+
+/// Everything that an operation's dispatches bind. 0 stands for what it does not bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RecordingKey {
+    operation: Operation,
+    activations: u32,
+    /// Whether many tokens go at once.
+    is_batch: bool,
+    weight: u32,
+    cache: u32,
+    layer: usize,
+    rope_table: usize,
+}
+
+impl RecordingKey {
+    /// Begins the key of an operation that binds the activations alone.
+    pub fn new(operation: Operation, step: &Activations) -> Self {
+        Self {
+            operation,
+            activations: step.id,
+            is_batch: step.params.tokens > MAX_MATVEC_TOKENS,
+            weight: 0,
+            cache: 0,
+            layer: 0,
+            rope_table: 0,
+        }
+    }
+
+    /// Adds a weight by its number, and with it those that always come with it.
+    pub fn weight(self, id: u32) -> Self {
+        Self { weight: id, ..self }
+    }
+
+    /// Adds a layer of a cache.
+    pub fn cache(self, id: u32, layer: usize) -> Self {
+        Self {
+            cache: id,
+            layer,
+            ..self
+        }
+    }
+
+    /// Adds a rope table.
+    pub fn rope_table(self, rope_table: usize) -> Self {
+        Self { rope_table, ..self }
+    }
+}
+
+/// Returns the workgroups of a step; none where the step does not need the kernel.
+type Grid = Box<dyn Fn(&StepParams) -> Option<[u32; 3]>>;
+
+/// A kernel whose buffers are bound.
+pub struct Dispatch {
+    pipeline: Rc<Pipeline>,
+    group: wgpu::BindGroup,
+    grid: Grid,
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Dispatch")
+            .field(&self.pipeline.label)
+            .finish()
+    }
+}
+
+impl Gpu {
+    /// Makes a dispatch of a kernel, whose variables get the buffers of their names.
+    ///
+    /// # Panics
+    /// In debug builds, where a variable has no buffer or a buffer no variable.
+    pub(super) fn dispatch<K: Kernel>(
+        &mut self,
+        kernel: K,
+        op: K::Op,
+        buffers: &[(&str, &Buffer)],
+    ) -> Dispatch {
+        let (params_layout, variant) = (&self.params_layout, variant(&kernel));
+        let pipeline = self
+            .pipelines
+            .borrow_mut()
+            .get(&self.device, params_layout, variant);
+        let uniform = self.upload("op", bytemuck::bytes_of(&op));
+        let bindings = &pipeline.variant.bindings;
+        debug_assert_eq!(
+            bindings.len(),
+            1 + buffers.len(),
+            "{} {buffers:?}",
+            pipeline.label
+        );
+        let buffer = |name: &str| match name {
+            "op" => Some(&uniform),
+            _ => buffers
+                .iter()
+                .find(|(other, _)| *other == name)
+                .map(|(_, buffer)| *buffer),
+        };
+        let entries: Vec<_> = bindings
+            .iter()
+            .filter_map(|binding| {
+                let buffer = buffer(binding.name);
+                debug_assert!(buffer.is_some(), "{}: no {}", pipeline.label, binding.name);
+                let resource = buffer?.as_entire_binding();
+                Some(wgpu::BindGroupEntry {
+                    binding: binding.number,
+                    resource,
+                })
+            })
+            .collect();
+        self.counters.bind_groups += 1;
+        let group = self
+            .device
+            .device
+            .create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(pipeline.variant.shader.name),
+                layout: &pipeline.layout,
+                entries: &entries,
+            });
+        let grid =
+            move |params: &StepParams| kernel.is_needed(params).then(|| kernel.grid(&op, params));
+        Dispatch {
+            pipeline,
+            group,
+            grid: Box::new(grid),
+        }
+    }
+
+    /// Records the dispatches of a key, which `make` gives when the key is new. `make` is told
+    /// whether many tokens go at once.
+    pub(super) fn record(
+        &mut self,
+        step: &mut Activations,
+        key: RecordingKey,
+        make: impl FnOnce(&mut Self, &Activations, bool) -> Vec<Dispatch>,
+    ) {
+        if !self.recordings.contains_key(&key) {
+            let dispatches = make(self, step, key.is_batch);
+            self.recordings.insert(key, dispatches);
+        }
+        let Some(mut commands) = step.commands.take() else {
+            return;
+        };
+        for dispatch in self.recordings.get(&key).into_iter().flatten() {
+            let Some([x, y, z]) = (dispatch.grid)(&step.params) else {
+                continue;
+            };
+            if let Some(profile) = &mut self.profile {
+                commands = profile.next(commands, &self.params_group, &dispatch.pipeline.label);
+            }
+            commands.pass.set_pipeline(&dispatch.pipeline.pipeline);
+            commands.pass.set_bind_group(1, &dispatch.group, &[]);
+            commands.pass.dispatch_workgroups(x, y, z);
+            self.counters.dispatches += 1;
+        }
+        step.commands = Some(commands);
+    }
+
+    /// Begins a step at `position`, whose tokens stand in `token_ids` from `token_at` on.
+    pub(super) fn begin_step(
+        &mut self,
+        step: &mut Activations,
+        tokens: usize,
+        position: usize,
+        token_at: u32,
+    ) {
+        let (span, splits) = splits(position + tokens);
+        step.params = StepParams {
+            tokens: tokens as u32,
+            position: position as u32,
+            token_at,
+            row: tokens as u32 - 1,
+            span: span as u32,
+            splits: splits as u32,
+            ..StepParams::default()
+        };
+        step.rows = None;
+        let descriptor = wgpu::CommandEncoderDescriptor {
+            label: Some("step"),
+        };
+        let encoder = self.device.device.create_command_encoder(&descriptor);
+        self.begin_pass(step, encoder);
+    }
+
+    /// Begins a pass, in which recording goes on.
+    pub(super) fn begin_pass(&mut self, step: &mut Activations, mut encoder: wgpu::CommandEncoder) {
+        let descriptor = wgpu::ComputePassDescriptor::default();
+        let mut pass = encoder.begin_compute_pass(&descriptor).forget_lifetime();
+        pass.set_bind_group(0, &self.params_group, &[]);
+        self.counters.passes += 1;
+        step.commands = Some(Commands { pass, encoder });
+    }
+
+    /// Ends the pass, and lets `after` add copies before the commands are submitted.
+    pub(super) fn submit_with(
+        &mut self,
+        step: &mut Activations,
+        after: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> wgpu::SubmissionIndex {
+        let params = bytemuck::bytes_of(&step.params);
+        self.device
+            .queue
+            .write_buffer(&self.params_buffer, 0, params);
+        self.counters.submits += 1;
+        let mut times = None;
+        let commands = step.commands.take().map(|Commands { pass, mut encoder }| {
+            drop(pass);
+            let profile = self.profile.as_mut();
+            times = profile.and_then(|profile| profile.resolve(&self.device, &mut encoder));
+            after(&mut encoder);
+            encoder.finish()
+        });
+        let submission = self.device.queue.submit(commands);
+        if let (Some(profile), Some(times)) = (&mut self.profile, times) {
+            profile.submitted(&self.device, submission.clone(), times);
+        }
+        submission
+    }
+}

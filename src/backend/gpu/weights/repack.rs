@@ -1,0 +1,168 @@
+//! Repacking: a file's blocks of weights, taken apart into planes that a shader reads in whole
+//! words: quants, high bits, scales, and scales of scales.
+//!
+//! The bits are the file's own, so that nothing is rounded, and the planes take no more room than
+//! the blocks (Q4_K, Q5_K and Q6_K: 1 to 3% more).
+
+use crate::quant::{BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Quants, scale_and_min};
+
+/// Columns of a block, in every format.
+pub const BLOCK: usize = 32;
+
+/// How a format lies in a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The name of its file, `shaders/quant/NAME.wgsl`.
+    pub name: &'static str,
+    /// The bytes of each plane for 8 blocks.
+    planes: [usize; 4],
+}
+
+/// Where the planes of a weight lie.
+#[derive(Clone, Copy, Debug)]
+pub struct PlaneOffsets {
+    /// Where each plane begins, in bytes.
+    pub at: [usize; 4],
+    /// The bytes of all planes.
+    pub size_bytes: usize,
+}
+
+impl Layout {
+    /// Returns how this format lies in a buffer; none where no shader reads it.
+    pub fn of(dtype: DType) -> Option<Self> {
+        let (name, planes) = match dtype {
+            DType::F32 => ("f32", [1024, 0, 0, 0]),
+            DType::F16 => ("f16", [512, 0, 0, 0]),
+            DType::Q4_0 => ("q4_0", [128, 0, 16, 0]),
+            DType::Q4_1 => ("q4_1", [128, 0, 32, 0]),
+            DType::Q5_0 => ("q5_0", [128, 32, 16, 0]),
+            DType::Q5_1 => ("q5_1", [128, 32, 32, 0]),
+            DType::Q8_0 => ("q8_0", [256, 0, 16, 0]),
+            DType::Q4K => ("q4_k", [128, 0, 16, 4]),
+            DType::Q5K => ("q5_k", [128, 32, 16, 4]),
+            DType::Q6K => ("q6_k", [128, 64, 16, 2]),
+            DType::BF16 | DType::Q2K | DType::Q3K => return None,
+        };
+        Some(Self { name, planes })
+    }
+
+    /// Returns whether its quants are bytes, which `shaders/lib/input.wgsl` multiplies in
+    /// integers.
+    pub fn has_bytes(&self) -> bool {
+        !matches!(self.name, "f16" | "f32")
+    }
+
+    /// Returns where the planes of a weight of so many blocks lie.
+    pub fn planes(&self, blocks: usize) -> PlaneOffsets {
+        let mut at = [0; 4];
+        let mut size_bytes = 0;
+        for (at, plane) in at.iter_mut().zip(self.planes) {
+            *at = size_bytes;
+            size_bytes += (plane * blocks).div_ceil(8).next_multiple_of(16);
+        }
+        PlaneOffsets { at, size_bytes }
+    }
+
+    /// Returns the bytes of each plane before block number `blocks`, a multiple of 8.
+    pub fn offsets(&self, blocks: usize) -> [usize; 4] {
+        self.planes.map(|plane| plane * blocks / 8)
+    }
+}
+
+/// Takes `bytes` of whole blocks apart. Each plane is padded to whole words.
+pub fn repack(dtype: DType, bytes: &[u8]) -> [Vec<u8>; 4] {
+    let mut planes: [Vec<u8>; 4] = Default::default();
+    match dtype {
+        DType::F32 | DType::F16 => planes[0] = bytes.to_vec(),
+        _ => {
+            let blocks = bytes.len() / dtype.block_bytes() * dtype.block_len() / BLOCK;
+            let mut quants = vec![Quants::default(); blocks];
+            dtype.quants(bytes, &mut quants);
+            for quants in &quants {
+                push_quants(dtype, quants, &mut planes);
+            }
+            scales(dtype, bytes, &quants, &mut planes);
+        }
+    }
+    for plane in &mut planes {
+        plane.resize(plane.len().next_multiple_of(4), 0);
+    }
+    planes
+}
+
+/// Returns the bits of a quant, and what is added to make it positive.
+fn bits_and_offset(dtype: DType) -> (u32, i8) {
+    match dtype {
+        DType::Q4_0 => (4, 8),
+        DType::Q5_0 => (5, 16),
+        DType::Q6K => (6, 32),
+        DType::Q5_1 | DType::Q5K => (5, 0),
+        DType::Q8_0 => (8, 0),
+        _ => (4, 0),
+    }
+}
+
+fn push_quants(dtype: DType, quants: &Quants, planes: &mut [Vec<u8>; 4]) {
+    let (bits, offset) = bits_and_offset(dtype);
+    let q = quants.q.map(|q| (q + offset) as u8);
+    if bits == 8 {
+        return planes[0].extend_from_slice(&q);
+    }
+    // lib/nibbles.wgsl: byte i holds columns i and 16 + i.
+    planes[0].extend((0..16).map(|i| q[i] & 15 | q[16 + i] << 4));
+    match bits {
+        // lib/fifth_bits.wgsl: bit m of byte i belongs to column 4 m + i.
+        5 => planes[1]
+            .extend((0..4).map(|i| (0..8).fold(0, |byte, m| byte | (q[4 * m + i] >> 4) << m))),
+        // quant/q6_k.wgsl: bits 2 m and 2 m + 1 of byte i of each half belong to column 4 m + i.
+        6 => planes[1].extend((0..8).map(|i| {
+            (0..4).fold(0, |byte, m| {
+                byte | (q[i / 4 * 16 + 4 * m + i % 4] >> 4) << (2 * m)
+            })
+        })),
+        _ => {}
+    }
+}
+
+fn scales(dtype: DType, bytes: &[u8], quants: &[Quants], planes: &mut [Vec<u8>; 4]) {
+    match dtype {
+        DType::Q4K => {
+            for block in bytemuck::cast_slice::<u8, BlockQ4K>(bytes) {
+                planes[2].extend(
+                    (0..8).flat_map(|group| <[u8; 2]>::from(scale_and_min(&block.scales, group))),
+                );
+                planes[3].extend([block.d.0, block.dmin.0].as_flattened());
+            }
+        }
+        DType::Q5K => {
+            for block in bytemuck::cast_slice::<u8, BlockQ5K>(bytes) {
+                planes[2].extend(
+                    (0..8).flat_map(|group| <[u8; 2]>::from(scale_and_min(&block.scales, group))),
+                );
+                planes[3].extend([block.d.0, block.dmin.0].as_flattened());
+            }
+        }
+        DType::Q6K => {
+            for block in bytemuck::cast_slice::<u8, BlockQ6K>(bytes) {
+                planes[2].extend(block.scales.map(|scale| scale as u8));
+                planes[3].extend(block.d.0);
+            }
+        }
+        DType::Q4_1 | DType::Q5_1 => {
+            for quants in quants {
+                planes[2].extend(
+                    [
+                        F16::from_f32(quants.scale[0]).0,
+                        F16::from_f32(-quants.minimum[0]).0,
+                    ]
+                    .as_flattened(),
+                );
+            }
+        }
+        _ => planes[2].extend(
+            quants
+                .iter()
+                .flat_map(|quants| F16::from_f32(quants.scale[0]).0),
+        ),
+    }
+}

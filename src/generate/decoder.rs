@@ -1,0 +1,71 @@
+//! Defines what generating needs of a model.
+
+use super::sampler::Sampler;
+use crate::{
+    Result,
+    backend::Backend,
+    model::{Model, StepOutcome},
+};
+
+/// Evaluates tokens and caches their keys and values, as [`Generator`] asks for it.
+///
+/// [`Generator`]: super::generator::Generator
+pub trait Decoder {
+    /// Returns the length of the vocabulary, and with it of the logits.
+    fn vocab_size(&self) -> usize;
+
+    /// Returns the number of tokens that the KV cache can hold.
+    fn context_tokens(&self) -> usize;
+
+    /// Returns the number of tokens in the KV cache now.
+    fn cached_tokens(&self) -> usize;
+
+    /// Returns the number of tokens, a power of two, below which a step is hardly faster.
+    fn min_batch(&self) -> usize {
+        4
+    }
+
+    /// Removes every token from position `tokens` on from the KV cache.
+    fn truncate(&mut self, tokens: usize);
+
+    /// Appends `tokens`, at most [`STEP_TOKENS`], to the KV cache.
+    ///
+    /// With `sampler`, the token that follows the last of them is sampled and returned.
+    ///
+    /// `pause` is asked now and then whether to return early. Nothing is cached after such a
+    /// return: a call with the same tokens continues the step, any other call starts a new one.
+    ///
+    /// [`STEP_TOKENS`]: crate::model::STEP_TOKENS
+    fn step(
+        &mut self,
+        tokens: &[u32],
+        sampler: Option<&mut Sampler>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> impl Future<Output = Result<StepOutcome>>;
+}
+
+impl<B: Backend> Decoder for Model<B> {
+    fn vocab_size(&self) -> usize {
+        Model::vocab_size(self)
+    }
+    fn context_tokens(&self) -> usize {
+        Model::context_tokens(self)
+    }
+    fn cached_tokens(&self) -> usize {
+        Model::cached_tokens(self)
+    }
+    fn min_batch(&self) -> usize {
+        self.backend.min_batch()
+    }
+    fn truncate(&mut self, tokens: usize) {
+        Model::truncate(self, tokens);
+    }
+    async fn step(
+        &mut self,
+        tokens: &[u32],
+        sampler: Option<&mut Sampler>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<StepOutcome> {
+        Model::step(self, tokens, sampler, pause).await
+    }
+}

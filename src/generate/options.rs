@@ -1,0 +1,34 @@
+//! Defines the options of an answer.
+
+use super::sampler::SamplingOptions;
+use serde::Deserialize;
+
+/// Tells a generator what to write, and when to end.
+#[derive(Clone, Debug, Default)]
+pub struct GenerateOptions {
+    /// Holds the tokens of the prompt.
+    pub prompt: Vec<u32>,
+    /// Limits the number of tokens in the answer. `None` leaves the context as its only limit.
+    pub max_tokens: Option<usize>,
+    /// Sets how tokens are sampled.
+    pub sampling: SamplingOptions,
+    /// Lists the strings that end the answer and are no part of it.
+    pub stop: Vec<String>,
+    /// Sets what happens when prompt and answer outgrow the context.
+    pub context_overflow: ContextOverflow,
+    /// Sets how many tokens at the beginning of the prompt a context shift keeps (llama.cpp's
+    /// `n_keep`): those of the system message, for example.
+    pub keep_tokens: usize,
+}
+
+/// Sets what happens when prompt and answer outgrow the context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContextOverflow {
+    /// A prompt that does not fit is an error, and an answer that does not fit ends with `length`.
+    #[default]
+    Error,
+    /// The older half of the conversation is dropped (llama.cpp's context shift), and the answer
+    /// continues.
+    Slide,
+}

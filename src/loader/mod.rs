@@ -1,0 +1,136 @@
+//! Loads a model from the pushed bytes of its file.
+//!
+//! The same loader serves network streams, files and tests. Each group of rows goes to the backend
+//! as soon as it is whole, so the loader never holds the file, only less than one group of rows.
+
+mod loaded;
+mod tensor_writer;
+mod tensors;
+
+pub use loaded::{FileInfo, Loaded};
+pub use tensors::DEFAULT_CONTEXT_TOKENS;
+
+use crate::{
+    Code, Error, Result,
+    backend::Backend,
+    format::gguf::{GgufReader, TensorInfo},
+    model::{Model, config::ModelConfig},
+};
+use tensors::{Tensors, truncated};
+
+/// Holds the options of a load.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Sets how many tokens the KV cache holds, at most the context that the model was trained
+    /// on. `None` asks for [`DEFAULT_CONTEXT_TOKENS`].
+    pub context_tokens: Option<usize>,
+}
+
+/// Loads a model for the backend `B`.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use siskin::{
+///     backend::cpu::Cpu,
+///     loader::{Loader, Options},
+/// };
+///
+/// let file = std::fs::read("tests/fixtures/models/chat-tiny.gguf")?;
+/// let mut loader = Loader::new(Cpu::default(), Options::default());
+/// for chunk in file.chunks(1 << 16) {
+///     loader.push(chunk)?;
+/// }
+/// let loaded = loader.finish()?;
+/// assert_eq!(loaded.file.name, "chat-tiny");
+/// assert_eq!(loaded.file.size_bytes, file.len() as u64);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Loader<B: Backend> {
+    options: Options,
+    state: State<B>,
+    /// Counts the bytes pushed so far.
+    at: u64,
+}
+
+enum State<B: Backend> {
+    Header { reader: GgufReader, backend: B },
+    Tensors(Box<Tensors<B>>),
+    Failed(Error),
+}
+
+impl<B: Backend> Loader<B> {
+    /// Makes a loader that waits for the first bytes of a file.
+    pub fn new(backend: B, options: Options) -> Self {
+        Loader {
+            options,
+            state: State::Header {
+                reader: GgufReader::new(),
+                backend,
+            },
+            at: 0,
+        }
+    }
+
+    /// Takes the file's next bytes. After an error, every call returns the same error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`GgufReader::push`], `architecture`, `metadata`, `tensor_missing`, `tensor_shape`,
+    /// `tensor_not_finite`, `tokenizer`, `template`, `invalid_argument` for the context,
+    /// `out_of_memory`, and those of the GPU.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        let result = self.push_to_state(chunk);
+        self.at += chunk.len() as u64;
+        if let Err(error) = &result {
+            self.state = State::Failed(error.clone());
+        }
+        result
+    }
+
+    fn push_to_state(&mut self, chunk: &[u8]) -> Result<()> {
+        if let State::Header { reader, .. } = &mut self.state {
+            let Some(gguf) = reader.push(chunk)? else {
+                return Ok(());
+            };
+            let placeholder = State::Failed(Error::new(
+                Code::NotLoaded,
+                "The model is not loaded. Make a new loader and push the file again.",
+            ));
+            if let State::Header { backend, .. } = std::mem::replace(&mut self.state, placeholder) {
+                let tensors = Tensors::new(backend, &gguf, self.options.context_tokens)?;
+                self.state = State::Tensors(Box::new(tensors));
+            }
+        }
+        match &mut self.state {
+            State::Tensors(tensors) => tensors.push(self.at, chunk),
+            State::Failed(error) => Err(error.clone()),
+            State::Header { .. } => Ok(()),
+        }
+    }
+
+    /// Returns the backend, the model's config and the tensors that will be read, or `None` until
+    /// the whole header was pushed.
+    pub fn header(&self) -> Option<(&B, &ModelConfig, &[TensorInfo])> {
+        match &self.state {
+            State::Tensors(tensors) => Some((&tensors.backend, &tensors.config, &tensors.tensors)),
+            State::Header { .. } | State::Failed(_) => None,
+        }
+    }
+
+    /// Returns the loaded model. Must be called after the file's last byte was pushed.
+    ///
+    /// # Errors
+    ///
+    /// `gguf_truncated`, `tensor_missing`, `out_of_memory`, or the error of [`Loader::push`].
+    pub fn finish(self) -> Result<Loaded<Model<B>>> {
+        match self.state {
+            State::Header { reader, .. } => {
+                reader.finish()?;
+                Err(truncated(self.at, None))
+            }
+            State::Tensors(tensors) => tensors.finish(self.at),
+            State::Failed(error) => Err(error),
+        }
+    }
+}

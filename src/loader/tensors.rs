@@ -1,0 +1,195 @@
+//! Reads the tensors of a file whose header is known.
+
+use super::{
+    loaded::{FileInfo, Loaded},
+    tensor_writer::{LoadedTensor, TensorWriter},
+};
+use crate::{
+    Code, Error, Result,
+    backend::Backend,
+    format::gguf::{Gguf, TensorInfo},
+    model::{
+        Model, arch,
+        config::ModelConfig,
+        weights::{Weights, select},
+    },
+    tensor::Weight,
+    text::{template::ChatTemplate, tokenizer::Tokenizer},
+};
+use std::collections::HashMap;
+
+/// Sets the context that a model gets if none is asked for, unless it was trained on less. The KV
+/// cache is allocated for all of it, so a longer default would cost memory that most chats do not
+/// use.
+pub const DEFAULT_CONTEXT_TOKENS: usize = 4096;
+
+/// Holds the header's content, and the tensors read so far.
+pub(super) struct Tensors<B: Backend> {
+    pub(super) backend: B,
+    pub(super) config: ModelConfig,
+    /// Lists the tensors to read, in the file's order.
+    pub(super) tensors: Vec<TensorInfo>,
+    tokenizer: Tokenizer,
+    template: Option<ChatTemplate>,
+    file: FileInfo,
+    context_tokens: usize,
+    /// Is the index in `tensors` of the tensor that is read next.
+    next: usize,
+    /// Holds the tensor that is being read, if a part of it was read.
+    current: Option<TensorWriter<B::Buf>>,
+    loaded: HashMap<String, Weight<B::Buf>>,
+    rope_freqs: Option<Vec<f32>>,
+}
+
+impl<B: Backend> Tensors<B> {
+    /// Checks the header and everything that it asks for, before a tensor is read.
+    ///
+    /// # Errors
+    ///
+    /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`, `template`,
+    /// `invalid_argument` for the context, `out_of_memory`.
+    pub(super) fn new(backend: B, gguf: &Gguf, context_tokens: Option<usize>) -> Result<Self> {
+        let config = arch::config(gguf)?;
+        let tensors = select(&config, gguf)?;
+        let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
+        let template = ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?;
+        let trained = config.context_length;
+        let context_tokens = context_tokens.unwrap_or(DEFAULT_CONTEXT_TOKENS.min(trained));
+        if context_tokens == 0 || context_tokens > trained {
+            let message = format!(
+                "A context of {context_tokens} tokens is out of range. Ask for 1 to {trained} \
+                 tokens with this model."
+            );
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        if tokenizer.vocab_size() > config.dims.vocab {
+            let message = format!(
+                "The vocabulary has {} tokens but the model knows only {} of them. Choose another \
+                 conversion of the model.",
+                tokenizer.vocab_size(),
+                config.dims.vocab
+            );
+            return Err(Error::new(Code::Tokenizer, message));
+        }
+        check_sizes(&config, &tensors, context_tokens)?;
+        let file = FileInfo::new(gguf, trained)?;
+        Ok(Self {
+            backend,
+            config,
+            tensors,
+            tokenizer,
+            template,
+            file,
+            context_tokens,
+            next: 0,
+            current: None,
+            loaded: HashMap::new(),
+            rope_freqs: None,
+        })
+    }
+
+    /// Takes the bytes of `chunk`, which begins at byte `at` of the file.
+    ///
+    /// # Errors
+    ///
+    /// `tensor_not_finite`, `out_of_memory`, and those of the GPU.
+    pub(super) fn push(&mut self, at: u64, chunk: &[u8]) -> Result<()> {
+        let end = at + chunk.len() as u64;
+        while let Some(info) = self.tensors.get(self.next) {
+            let tensor_end = info.offset + info.size_bytes;
+            let (from, to) = (info.offset.max(at), tensor_end.min(end));
+            if from < to {
+                if self.current.is_none() {
+                    self.current = Some(TensorWriter::new(&mut self.backend, info)?);
+                }
+                if let Some(current) = &mut self.current {
+                    let bytes = &chunk[(from - at) as usize..(to - at) as usize];
+                    current.push(&mut self.backend, &info.name, bytes)?;
+                }
+            }
+            if tensor_end > end {
+                return Ok(());
+            }
+            match self.current.take().map(TensorWriter::finish) {
+                Some(LoadedTensor::Weight(weight)) => {
+                    self.loaded.insert(info.name.clone(), weight);
+                }
+                Some(LoadedTensor::RopeFreqs(values)) => self.rope_freqs = Some(values),
+                None => {}
+            }
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// Makes the model, once all `at` bytes of the file were pushed.
+    ///
+    /// # Errors
+    ///
+    /// `gguf_truncated`, `tensor_missing`, `out_of_memory`, and those of the GPU.
+    pub(super) fn finish(mut self, at: u64) -> Result<Loaded<Model<B>>> {
+        self.push(at, &[])?;
+        if self.next < self.tensors.len() {
+            return Err(truncated(at, Some(self.file.size_bytes)));
+        }
+        let weights = Weights::new(&self.config, self.loaded)?;
+        let model = Model::new(
+            self.config,
+            self.backend,
+            weights,
+            self.rope_freqs.as_deref(),
+            self.context_tokens,
+        )?;
+        Ok(Loaded {
+            model,
+            tokenizer: self.tokenizer,
+            template: self.template,
+            file: self.file,
+        })
+    }
+}
+
+/// Returns the error for a file that ended after `at` bytes, of `wanted` if that is known.
+pub(super) fn truncated(at: u64, wanted: Option<u64>) -> Error {
+    let wanted = wanted.map(|w| format!(" of {w}")).unwrap_or_default();
+    Error::new(
+        Code::GgufTruncated,
+        format!("The file ended after {at}{wanted} bytes. Download it again."),
+    )
+}
+
+/// Checks that the sizes of what will be allocated can be counted here: on wasm a usize has 32
+/// bits, and a header may claim anything.
+///
+/// # Errors
+///
+/// `out_of_memory`.
+fn check_sizes(config: &ModelConfig, tensors: &[TensorInfo], context_tokens: usize) -> Result<()> {
+    const MAX_BYTES: u64 = isize::MAX as u64;
+    let dims = &config.dims;
+    // A key or a value is an f16 of 2 bytes at most. A backend may round the context up to whole
+    // tiles, which is less than 64 more positions.
+    let cached = [dims.layers, dims.kv_heads, dims.head_dim, 2]
+        .iter()
+        .try_fold(context_tokens as u64 + 64, |n, &m| n.checked_mul(m as u64));
+    if cached.is_none_or(|bytes| bytes > MAX_BYTES) {
+        let message = format!(
+            "There is no memory for a context of {context_tokens} tokens. Ask for a shorter one."
+        );
+        return Err(Error::new(Code::OutOfMemory, message));
+    }
+    // No layout takes more than four bytes a weight.
+    match tensors
+        .iter()
+        .find(|tensor| tensor.elements() > MAX_BYTES / 4)
+    {
+        Some(tensor) => {
+            let message = format!(
+                "There is no memory for the tensor `{}`. Choose a smaller model.",
+                tensor.name
+            );
+            Err(Error::new(Code::OutOfMemory, message))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,119 @@
+//! Runs a step and samples: on the host from the logits, or on the device, several steps ahead.
+//!
+//! The device decodes ahead because reading a token back takes longer than computing it. Only the
+//! tokens that the host has read count as cached. A step that is not wanted after all (the answer
+//! ended, or was stopped) leaves its keys and values behind the cached ones, where the next step
+//! overwrites them.
+
+use super::decoder::{Input, Model};
+use crate::{
+    Result,
+    backend::{Backend, Rows, sampling::TokenSampler},
+};
+
+/// Tells what came of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StepOutcome {
+    /// The step was interrupted. Holds the share of its layers that is done, below 1. Nothing is
+    /// cached yet.
+    Paused(f32),
+    /// The tokens are cached. Holds the token sampled to follow them, if the step had a sampler.
+    Done(Option<u32>),
+}
+
+impl<B: Backend> Model<B> {
+    /// Appends `tokens`, at most [`STEP_TOKENS`](super::STEP_TOKENS), to the KV cache. With
+    /// `sampler`, the token that follows the last of them is sampled.
+    ///
+    /// The step can be interrupted: `pause` is asked after each layer but the last. A call with the
+    /// same tokens continues the step, any other call starts a new one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::forward`].
+    pub async fn step(
+        &mut self,
+        tokens: &[u32],
+        sampler: Option<&mut impl TokenSampler>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<StepOutcome> {
+        self.check_step(tokens)?;
+        match sampler {
+            Some(sampler) if self.backend.max_steps_ahead() > 0 => Ok(StepOutcome::Done(Some(
+                self.decode_ahead(tokens, sampler).await?,
+            ))),
+            sampler => {
+                let rows = sampler.is_some().then_some(Rows::Last);
+                let layers_done = self.append(tokens, rows, pause);
+                let layers = self.config.dims.layers;
+                if layers_done < layers {
+                    return Ok(StepOutcome::Paused(layers_done as f32 / layers as f32));
+                }
+                let Some(sampler) = sampler else {
+                    self.backend.submit(&mut self.step).await?;
+                    return Ok(StepOutcome::Done(None));
+                };
+                let mut logits = std::mem::take(&mut self.logits);
+                let read = self.read(&mut logits).await;
+                self.logits = logits;
+                read?;
+                Ok(StepOutcome::Done(Some(sampler.choose(&mut self.logits)?)))
+            }
+        }
+    }
+
+    /// Returns the token that follows `tokens`, sampled on the device. If `tokens` is the last
+    /// token read, the device has evaluated it already.
+    async fn decode_ahead(
+        &mut self,
+        tokens: &[u32],
+        sampler: &mut impl TokenSampler,
+    ) -> Result<u32> {
+        let here = tokens
+            .first()
+            .map(|&token| (self.cached_tokens, token))
+            .filter(|_| tokens.len() == 1);
+        if here.is_some() && self.ahead.next == here {
+            self.cached_tokens += 1;
+        } else {
+            // Steps that ran ahead of an earlier answer are dropped, whatever came of them.
+            self.ahead.unread_steps = 0;
+            self.backend.begin_sampling(&mut self.step, sampler);
+            self.append(tokens, Some(Rows::Last), &mut || false);
+            self.sample(sampler);
+        }
+        let free_tokens = self.context_tokens - self.cached_tokens;
+        let max_steps = self
+            .backend
+            .max_steps_ahead()
+            .min(1 + sampler.more().min(free_tokens))
+            .max(1);
+        while self.ahead.unread_steps < max_steps {
+            let position = self.cached_tokens + self.ahead.unread_steps - 1;
+            let layers = 0..self.config.dims.layers;
+            self.record(
+                Input::Sampled,
+                position,
+                layers,
+                Some(Rows::Last),
+                &mut || false,
+            );
+            self.sample(sampler);
+        }
+        self.ahead.unread_steps -= 1;
+        // If the reading fails, the next step starts again from the host.
+        self.ahead.end();
+        let sampled = self.backend.read_sampled(&mut self.step).await?;
+        let token = sampled.token;
+        sampler.accept(sampled);
+        self.ahead.next = Some((self.cached_tokens, token));
+        Ok(token)
+    }
+
+    /// Records the sampling of a token on the device.
+    fn sample(&mut self, sampler: &impl TokenSampler) {
+        self.backend
+            .choose(&mut self.step, sampler.draw(self.ahead.unread_steps));
+        self.ahead.unread_steps += 1;
+    }
+}

@@ -1,0 +1,137 @@
+//! Made-up weights in a file's formats.
+
+use crate::{
+    Result,
+    backend::Backend,
+    format::gguf::TensorInfo,
+    generate::rng::Pcg32,
+    model::{
+        Model,
+        config::ModelConfig,
+        weights::{ROPE_FREQS, Weights, expected},
+    },
+    quant::DType,
+    tensor::Weight,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// The formats of the tensors of a model of one layer, by their names.
+pub type Formats = BTreeMap<String, DType>;
+
+/// Returns the formats of each layer of a file with that of its other tensors, each set once.
+/// `tensors` are those that a model of this config needs.
+pub fn formats_of_layers(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<Formats> {
+    let dtypes: HashMap<&str, DType> = tensors
+        .iter()
+        .map(|tensor| (tensor.name.as_str(), tensor.dtype))
+        .collect();
+    let names = expected(&one_layer(config))
+        .into_iter()
+        .map(|tensor| tensor.name);
+    let names: Vec<String> = names.filter(|name| name != ROPE_FREQS).collect();
+    let mut list = Vec::new();
+    for layer in 0..config.dims.layers {
+        let dtype = |name: &String| {
+            let in_file = name.replace("blk.0.", &format!("blk.{layer}."));
+            dtypes
+                .get(in_file.as_str())
+                .map(|&dtype| (name.clone(), dtype))
+        };
+        let formats: Formats = names.iter().filter_map(dtype).collect();
+        if !list.contains(&formats) {
+            list.push(formats);
+        }
+    }
+    list
+}
+
+/// Returns the config with one layer.
+pub fn one_layer(config: &ModelConfig) -> ModelConfig {
+    let mut config = config.clone();
+    config.dims.layers = 1;
+    config
+}
+
+/// Makes a model of one layer, the same one on every backend.
+///
+/// # Errors
+/// Those of the backend.
+pub fn random_model<B: Backend>(
+    mut backend: B,
+    config: &ModelConfig,
+    formats: &Formats,
+    context_tokens: usize,
+) -> Result<Model<B>> {
+    let mut rng = Pcg32::new(1, 0);
+    let mut weights = HashMap::new();
+    for tensor in expected(config) {
+        if let Some(&dtype) = formats.get(&tensor.name) {
+            let (rows, cols) = (tensor.rows, tensor.cols);
+            let weight = random_weight(&mut backend, dtype, rows, cols, &mut rng)?;
+            weights.insert(tensor.name, weight);
+        }
+    }
+    let weights = Weights::new(config, weights)?;
+    Model::new(config.clone(), backend, weights, None, context_tokens)
+}
+
+/// Makes a weight of about the variance that keeps activations in range.
+fn random_weight<B: Backend>(
+    backend: &mut B,
+    dtype: DType,
+    rows: usize,
+    cols: usize,
+    rng: &mut Pcg32,
+) -> Result<Weight<B::Buf>> {
+    let mut weight = backend.alloc(dtype, rows, cols)?;
+    let width = if rows == 1 {
+        1.0
+    } else {
+        (3.0 / cols as f32).sqrt()
+    };
+    let mut uniform = || width * (2.0 * rng.next_f32() - 1.0);
+    let len = rows * cols;
+    let bytes: Vec<u8> = match dtype {
+        DType::F32 => (0..len).flat_map(|_| uniform().to_le_bytes()).collect(),
+        DType::F16 => (0..len)
+            .flat_map(|_| half::f16::from_f32(uniform()).to_le_bytes())
+            .collect(),
+        DType::BF16 => (0..len)
+            .flat_map(|_| half::bf16::from_f32(uniform()).to_le_bytes())
+            .collect(),
+        _ => {
+            let size_bytes = len / dtype.block_len() * dtype.block_bytes();
+            let words = 0..size_bytes.div_ceil(4);
+            let mut bytes: Vec<u8> = words.flat_map(|_| rng.next_u32().to_le_bytes()).collect();
+            bytes.truncate(size_bytes);
+            let deviation = width / 3f32.sqrt();
+            for block in bytes.chunks_exact_mut(dtype.block_bytes()) {
+                for &(at, scale) in scales(dtype) {
+                    let scale = half::f16::from_f32(scale * deviation);
+                    block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
+                }
+            }
+            bytes
+        }
+    };
+    backend.write(&mut weight, 0, &bytes);
+    Ok(weight)
+}
+
+/// Returns where a block's f16 scales lie, and their values for weights of about unit variance and
+/// zero mean when all other bytes are random.
+fn scales(dtype: DType) -> &'static [(usize, f32)] {
+    match dtype {
+        DType::Q4_0 => &[(0, 0.217)],
+        DType::Q4_1 => &[(0, 0.217), (2, -1.63)],
+        DType::Q5_0 => &[(0, 0.108)],
+        DType::Q5_1 => &[(0, 0.108), (2, -1.68)],
+        DType::Q8_0 => &[(0, 0.0135)],
+        DType::Q2K => &[(80, 0.07), (82, 0.1)],
+        DType::Q3K => &[(108, 0.02)],
+        DType::Q4K => &[(0, 0.005), (2, 0.0375)],
+        DType::Q5K => &[(0, 0.0025), (2, 0.0388)],
+        DType::Q6K => &[(208, 0.001)],
+        DType::F32 | DType::F16 | DType::BF16 => &[],
+    }
+}

@@ -1,0 +1,15 @@
+//! Tests the GPU backend on whatever adapter is here, a software one (lavapipe) included.
+
+mod attention;
+mod counters;
+mod device;
+mod harness;
+mod introspection;
+mod matmul;
+mod models;
+mod parity;
+mod sampling;
+mod shaders;
+mod slots;
+#[path = "../support/mod.rs"]
+mod support;

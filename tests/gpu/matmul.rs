@@ -1,0 +1,194 @@
+//! Matrix products against plain loops in f64, in every format and at ragged shapes.
+
+use super::{
+    harness::{DIMS, EPS, FORMATS, Harness, NORM_EPS, normed},
+    support::data::{THOROUGH, near},
+};
+use siskin::{
+    backend::{Activation, Backend, FeedForward, Rows, gpu::device::GpuOptions},
+    quant::DType,
+};
+
+/// Dots of bytes are of one token alone.
+fn tokens(options: &GpuOptions) -> &'static [usize] {
+    if options.strategy.is_some_and(|strategy| strategy.int8_dot) {
+        &[1]
+    } else {
+        &[1, 3, 8, 31, 64]
+    }
+}
+
+fn shapes(dtype: DType) -> &'static [(usize, usize)] {
+    if dtype.block_len() == 256 {
+        &[(2, 256), (31, 768), (257, 512)]
+    } else {
+        &[(2, 32), (31, 96), (257, 512), (40, 896)]
+    }
+}
+
+/// Every format and shape, on one device: what it compiles serves more than one of these.
+pub async fn products_and_rows(options: GpuOptions) {
+    let Some(mut harness) = Harness::new(options, &DIMS).await else {
+        return;
+    };
+    for &dtype in FORMATS {
+        for (i, &(rows, cols)) in shapes(dtype).iter().enumerate() {
+            // Two products that are taken together may differ in format. In a browser, where compiling takes long, they do so in one way.
+            let other = FORMATS
+                .iter()
+                .cycle()
+                .skip_while(|&&format| format != dtype)
+                .nth(if THOROUGH { i } else { 1 })
+                .copied()
+                .unwrap_or(dtype);
+            let other = if cols.is_multiple_of(other.block_len()) {
+                other
+            } else {
+                DType::Q8_0
+            };
+            for &tokens in tokens(&options) {
+                rows_of_a_table(&mut harness, dtype, [rows, cols], tokens).await;
+                projections(&mut harness, dtype, [rows, cols], tokens).await;
+                feed_forwards(&mut harness, [dtype, other], [rows, cols], tokens).await;
+                logits(&mut harness, dtype, [rows, cols], tokens).await;
+            }
+        }
+    }
+}
+
+fn doubles(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| f64::from(x)).collect()
+}
+
+async fn rows_of_a_table(
+    harness: &mut Harness,
+    dtype: DType,
+    [rows, cols]: [usize; 2],
+    tokens: usize,
+) {
+    let table = harness.matrix(dtype, rows, cols);
+    let ids: Vec<u32> = (0..tokens)
+        .map(|_| harness.random.below(rows) as u32)
+        .collect();
+    harness.gpu.embed(&mut harness.step, &table.weight, &ids, 0);
+    harness.tap(|step| &step.x);
+    let [x] = &harness.taps().await[..] else {
+        panic!("one tap")
+    };
+    for (i, &got) in x[..tokens * cols].iter().enumerate() {
+        let at = ids[i / cols] as usize * cols + i % cols;
+        let bound = f64::from(table.sizes[at]) * 4.0 * EPS + 1e-6;
+        near(got, f64::from(table.values[at]), bound, &|| {
+            format!("{} {rows} x {cols}, {at}", dtype.name())
+        });
+    }
+}
+
+async fn projections(harness: &mut Harness, dtype: DType, [rows, cols]: [usize; 2], tokens: usize) {
+    let (gate, up) = (
+        harness.matrix(DType::F32, cols, 32),
+        harness.matrix(DType::F32, cols, 32),
+    );
+    let w = harness.matrix(dtype, rows, cols);
+    harness.begin(tokens, 32, 0);
+    let Harness {
+        gpu, step, norm, ..
+    } = &mut *harness;
+    let input = FeedForward {
+        norm: &norm.0,
+        gate: &gate.weight,
+        up: &up.weight,
+        activation: Activation::Silu,
+        eps: NORM_EPS,
+    };
+    gpu.feed_forward(step, &input);
+    harness.tap(|step| &step.a);
+    harness.tap(|step| &step.x);
+    harness.gpu.project_add(&mut harness.step, &w.weight);
+    harness.tap(|step| &step.x);
+    let [a, before, after] = &harness.taps().await[..] else {
+        panic!("three taps")
+    };
+    for (i, (expected, bound)) in harness
+        .product(&w, &doubles(&a[..tokens * cols]))
+        .into_iter()
+        .enumerate()
+    {
+        let expected = expected + f64::from(before[i]);
+        let what = || format!("{} {rows} x {cols}, {tokens} tokens, {i}", dtype.name());
+        near(
+            after[i],
+            expected,
+            bound + 2.0 * EPS * expected.abs(),
+            &what,
+        );
+    }
+}
+
+async fn feed_forwards(
+    harness: &mut Harness,
+    dtypes: [DType; 2],
+    [rows, cols]: [usize; 2],
+    tokens: usize,
+) {
+    let [gate, up] = dtypes.map(|dtype| harness.matrix(dtype, rows, cols));
+    let x = harness.begin(tokens, cols, 0);
+    let Harness {
+        gpu, step, norm, ..
+    } = &mut *harness;
+    let input = FeedForward {
+        norm: &norm.0,
+        gate: &gate.weight,
+        up: &up.weight,
+        activation: Activation::Silu,
+        eps: NORM_EPS,
+    };
+    gpu.feed_forward(step, &input);
+    harness.tap(|step| &step.a);
+    let [a] = &harness.taps().await[..] else {
+        panic!("one tap")
+    };
+    let h = normed(&x, cols, &harness.norm.1);
+    for (i, ((g, g_bound), (u, u_bound))) in harness
+        .product(&gate, &h)
+        .into_iter()
+        .zip(harness.product(&up, &h))
+        .enumerate()
+    {
+        let silu = g / (1.0 + (-g).exp());
+        let bound = 1.1 * g_bound * (u.abs() + u_bound)
+            + silu.abs() * u_bound
+            + 1e-5 * (silu * u).abs()
+            + 1e-6;
+        near(a[i], silu * u, bound, &|| {
+            format!("{dtypes:?} {rows} x {cols}, {tokens} tokens, {i}")
+        });
+    }
+}
+
+async fn logits(harness: &mut Harness, dtype: DType, [rows, cols]: [usize; 2], tokens: usize) {
+    let output = harness.matrix(dtype, rows, cols);
+    for wanted in [Rows::Last, Rows::All] {
+        let x = harness.begin(tokens, cols, 0);
+        let Harness {
+            gpu, step, norm, ..
+        } = &mut *harness;
+        gpu.lm_head(step, &norm.0, &output.weight, NORM_EPS, wanted);
+        let mut logits = Vec::new();
+        gpu.read(step, &mut logits).await.unwrap();
+        let x = if wanted == Rows::All {
+            &x[..]
+        } else {
+            &x[(tokens - 1) * cols..]
+        };
+        for (i, (expected, bound)) in harness
+            .product(&output, &normed(x, cols, &harness.norm.1))
+            .into_iter()
+            .enumerate()
+        {
+            near(logits[i], expected, bound, &|| {
+                format!("{} {rows} x {cols}, {tokens} tokens, {i}", dtype.name())
+            });
+        }
+    }
+}

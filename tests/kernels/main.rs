@@ -1,0 +1,10 @@
+//! Compares the CPU's kernels with plain arithmetic in f64. `tests/web/main.rs` runs the same tests
+//! in a browser.
+
+mod attention;
+#[cfg(not(target_arch = "wasm32"))]
+mod pool;
+mod products;
+mod steps;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,14 @@
+//! Holds what tests share. Each test compiles the whole module and uses a part of it.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub mod alphabet;
+pub mod chat_model;
+pub mod data;
+pub mod golden;
+pub mod model_file;
+pub mod model_header;
+pub mod model_path;
+pub mod random;
+pub mod scripted;
+pub mod sentence;
+pub mod tiny;
