@@ -261,7 +261,8 @@ one_test() {
     found=1
     need_rust
     mapfile -t sources < <(find tests -path "tests/$name.rs" -o -path "tests/$name/*.rs")
-    ! grep -qE "model_(path|header)" "${sources[@]}" || models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
+    ! grep -qE "model_(path|header)" "${sources[@]}" ||
+      models "${MODEL_FILES[@]}" "${VOCABULARIES[@]}"
     [ "$name" != gpu ] || need_vulkan
     check "$name" "mend what is said above." \
       native_cargo test --locked --test "$name" ${pattern:+"$pattern"}

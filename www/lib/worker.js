@@ -36,8 +36,8 @@ const jobs = [];
 /** Short calls are served between two steps of an answer. @type {(() => void)[]} */
 const calls = [];
 /**
- * The engine's threads have this type of worker each (thread.js); they exist once the model is
- * loaded.
+ * These workers are the engine's threads besides this worker (thread.js). They are started once the
+ * model is loaded.
  *
  * @type {Worker[]}
  */

@@ -11,10 +11,7 @@ import { openWeights, pumpWeights } from '../model/weights.js';
 /** @import { StartedEngine } from './wasm_build.js' */
 /** @import { Sink } from '../model/weights.js' */
 
-/**
- * A lost graphics card is restarted this often before the processor takes over: a card that is lost
- * again would be lost a third time.
- */
+/** A lost graphics card is restarted this often before the processor takes over. */
 const MAX_RESTARTS = 1;
 
 /**

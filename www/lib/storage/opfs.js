@@ -25,10 +25,7 @@
  * browser left incomplete is recognized by its size. Smaller files are replaced as a whole.
  */
 const MIN_IN_PLACE_BYTES = 64 << 10;
-/**
- * An operation on a file that is in use is retried this often, with this delay. Twenty attempts of
- * 50 ms last longer than another tab needs for one part.
- */
+/** An operation on a file that is in use is retried this often, each time after this delay. */
 const MAX_RETRIES = 20;
 const RETRY_MS = 50;
 /**
