@@ -6,6 +6,8 @@
 //!
 //! `text` (tokenizer and chat template) stands beside `model` and knows no tensors.
 
+#![warn(missing_docs, unreachable_pub)]
+
 pub mod backend;
 pub mod error;
 pub mod format;

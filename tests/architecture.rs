@@ -6,22 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// These paths still have circles, long files and long lines.
-const NOT_YET: &[&str] = &[
-    "src/backend/gpu",
-    "src/bin",
-    "src/generate",
-    "src/loader.rs",
-    "src/model",
-    "src/session",
-    "src/web",
-    "shaders",
-    "tests/e2e",
-    "tests/fixtures",
-    "tests/gpu",
-    "tests/js",
-    "tests/scripts",
-];
 /// Each module may use itself and those before it.
 const ORDER: &[&str] = &[
     "error", "host", "quant", "format", "tensor", "backend", "model", "text", "generate", "loader",
@@ -312,12 +296,6 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Returns whether a path below `src` is one of [`NOT_YET`].
-fn is_not_yet(path: &str) -> bool {
-    let path = format!("src/{path}");
-    NOT_YET.iter().any(|left_out| path.starts_with(left_out))
-}
-
 /// Returns the library's files but for `lib.rs`, which only names the modules.
 fn library() -> Vec<Source> {
     sources()
@@ -390,8 +368,7 @@ fn no_files_use_each_other_in_a_circle() {
     let uses: BTreeMap<&str, BTreeSet<&str>> = sources
         .iter()
         .map(|source| {
-            let mut used = modules.files_used(source);
-            used.retain(|used| !(is_not_yet(&source.path) && is_not_yet(used)));
+            let used = modules.files_used(source);
             (source.path.as_str(), used)
         })
         .collect();
@@ -484,7 +461,7 @@ fn files_are_short() {
     for source in sources() {
         let lines = source.text.lines().count();
         assert!(
-            lines <= MAX_LINES || is_not_yet(&source.path),
+            lines <= MAX_LINES,
             "{} has {lines} lines: split it",
             source.path
         );
@@ -498,9 +475,6 @@ fn lines_are_short() {
     for folder in ["src", "tests", "shaders"] {
         for path in files(folder, &["rs", "wgsl", "mjs", "js", "py", "sh"]) {
             let name = relative(&path, "");
-            if NOT_YET.iter().any(|left_out| name.starts_with(left_out)) {
-                continue;
-            }
             for (i, line) in fs::read_to_string(&path)
                 .expect("UTF-8")
                 .lines()

@@ -5,7 +5,7 @@ use super::{
     device::{CacheType, Device, GpuOptions, MatmulStrategy, readback::Fence, run_ahead::RunAhead},
     kernels::StepParams,
     profile::{Profile, Timing},
-    record::{Dispatch, RecordingKey},
+    recording::{Dispatch, RecordingKey},
     shader::{Access, Binding, Pipelines},
 };
 use crate::{Result, backend::Rope};

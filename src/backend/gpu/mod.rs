@@ -12,6 +12,7 @@ pub mod kernels;
 mod operations;
 mod profile;
 mod record;
+mod recording;
 mod sampler;
 pub mod shader;
 mod tap;

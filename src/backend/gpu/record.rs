@@ -8,103 +8,10 @@ use super::{
     activations::{Activations, Commands},
     context::Gpu,
     kernels::{Kernel, StepParams, attention::splits, variant},
-    shader::Pipeline,
+    recording::{Dispatch, Grid, RecordingKey},
+    shader::Variant,
 };
-use std::{fmt, rc::Rc};
 use wgpu::Buffer;
-
-/// The most tokens that go one by one (`matmul/matvec`); more go in tiles (`matmul/tile`).
-const MAX_MATVEC_TOKENS: u32 = 7;
-
-/// A part of a step, whose dispatches are recorded together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// The rows of the token table.
-    Embed,
-    /// Norm, q, k and v, rotation, and the cache.
-    AttentionInput,
-    /// Attention.
-    Attend,
-    /// A product that is added to the residual stream.
-    ProjectAdd,
-    /// Norm, gate and up.
-    FeedForward,
-    /// The logits of one row.
-    LmHead,
-    /// The logits of all rows.
-    LmHeadAll,
-    /// What log-probabilities are made of.
-    TopLogprobs,
-    /// Penalties, filters and the draw.
-    Sample,
-    /// The log-probabilities.
-    Logprobs,
-}
-
-/// Everything that an operation's dispatches bind. 0 stands for what it does not bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RecordingKey {
-    operation: Operation,
-    activations: u32,
-    /// Whether many tokens go at once.
-    is_batch: bool,
-    weight: u32,
-    cache: u32,
-    layer: usize,
-    rope_table: usize,
-}
-
-impl RecordingKey {
-    /// Begins the key of an operation that binds the activations alone.
-    pub fn new(operation: Operation, step: &Activations) -> Self {
-        Self {
-            operation,
-            activations: step.id,
-            is_batch: step.params.tokens > MAX_MATVEC_TOKENS,
-            weight: 0,
-            cache: 0,
-            layer: 0,
-            rope_table: 0,
-        }
-    }
-
-    /// Adds a weight by its number, and with it those that always come with it.
-    pub fn weight(self, id: u32) -> Self {
-        Self { weight: id, ..self }
-    }
-
-    /// Adds a layer of a cache.
-    pub fn cache(self, id: u32, layer: usize) -> Self {
-        Self {
-            cache: id,
-            layer,
-            ..self
-        }
-    }
-
-    /// Adds a rope table.
-    pub fn rope_table(self, rope_table: usize) -> Self {
-        Self { rope_table, ..self }
-    }
-}
-
-/// Returns the workgroups of a step; none where the step does not need the kernel.
-type Grid = Box<dyn Fn(&StepParams) -> Option<[u32; 3]>>;
-
-/// A kernel whose buffers are bound.
-pub struct Dispatch {
-    pipeline: Rc<Pipeline>,
-    group: wgpu::BindGroup,
-    grid: Grid,
-}
-
-impl fmt::Debug for Dispatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Dispatch")
-            .field(&self.pipeline.label)
-            .finish()
-    }
-}
 
 impl Gpu {
     /// Makes a dispatch of a kernel, whose variables get the buffers of their names.
@@ -117,12 +24,31 @@ impl Gpu {
         op: K::Op,
         buffers: &[(&str, &Buffer)],
     ) -> Dispatch {
-        let (params_layout, variant) = (&self.params_layout, variant(&kernel));
+        let grid =
+            move |params: &StepParams| kernel.is_needed(params).then(|| kernel.grid(&op, params));
+        self.bind(
+            variant(&kernel),
+            bytemuck::bytes_of(&op),
+            buffers,
+            Box::new(grid),
+        )
+    }
+
+    /// Binds the uniform's bytes and the buffers. This is no part of [`Self::dispatch`], which is
+    /// compiled for each kernel.
+    fn bind(
+        &mut self,
+        variant: Variant,
+        op: &[u8],
+        buffers: &[(&str, &Buffer)],
+        grid: Grid,
+    ) -> Dispatch {
+        let params_layout = &self.params_layout;
         let pipeline = self
             .pipelines
             .borrow_mut()
             .get(&self.device, params_layout, variant);
-        let uniform = self.upload("op", bytemuck::bytes_of(&op));
+        let uniform = self.upload("op", op);
         let bindings = &pipeline.variant.bindings;
         debug_assert_eq!(
             bindings.len(),
@@ -137,18 +63,15 @@ impl Gpu {
                 .find(|(other, _)| *other == name)
                 .map(|(_, buffer)| *buffer),
         };
-        let entries: Vec<_> = bindings
-            .iter()
-            .filter_map(|binding| {
-                let buffer = buffer(binding.name);
-                debug_assert!(buffer.is_some(), "{}: no {}", pipeline.label, binding.name);
-                let resource = buffer?.as_entire_binding();
-                Some(wgpu::BindGroupEntry {
-                    binding: binding.number,
-                    resource,
-                })
-            })
-            .collect();
+        let mut entries = Vec::new();
+        for binding in bindings {
+            let buffer = buffer(binding.name);
+            debug_assert!(buffer.is_some(), "{}: no {}", pipeline.label, binding.name);
+            entries.extend(buffer.map(|buffer| wgpu::BindGroupEntry {
+                binding: binding.number,
+                resource: buffer.as_entire_binding(),
+            }));
+        }
         self.counters.bind_groups += 1;
         let group = self
             .device
@@ -158,12 +81,10 @@ impl Gpu {
                 layout: &pipeline.layout,
                 entries: &entries,
             });
-        let grid =
-            move |params: &StepParams| kernel.is_needed(params).then(|| kernel.grid(&op, params));
         Dispatch {
             pipeline,
             group,
-            grid: Box::new(grid),
+            grid,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::backend::gpu::{
     activations::{Activations, Cache},
     context::Gpu,
     kernels::attention::{MAX_SPLITS, Op, decode::Decode, prefill::Prefill, reduce::Reduce},
-    record::{Dispatch, Operation, RecordingKey},
+    recording::{Dispatch, Operation, RecordingKey},
 };
 
 impl Gpu {

@@ -5,7 +5,7 @@ use crate::{
         activations::Activations,
         context::Gpu,
         kernels::ops::embed::{Embed, Op},
-        record::{Dispatch, Operation, RecordingKey},
+        recording::{Dispatch, Operation, RecordingKey},
         weights::{Buf, Part, id, matrix, repack::BLOCK},
     },
     tensor::Weight,

@@ -10,7 +10,7 @@ use crate::backend::{
             matvec::{self, ROWS, Role},
             tile::Epilogue,
         },
-        record::{Dispatch, Operation, RecordingKey},
+        recording::{Dispatch, Operation, RecordingKey},
         weights::{Buf, id, matrix, repack::BLOCK, vector_at},
     },
 };

@@ -9,7 +9,7 @@ use crate::{
             matvec::{self, Role},
             tile::Epilogue,
         },
-        record::{Dispatch, Operation, RecordingKey},
+        recording::{Dispatch, Operation, RecordingKey},
         weights::{Buf, Part, id, matrix, vector_at},
     },
     tensor::Weight,

@@ -8,7 +8,7 @@ use crate::{
             matvec::{self, Matvec, ROWS, Role},
             tile::{self, Epilogue, Tile},
         },
-        record::{Dispatch, Operation, RecordingKey},
+        recording::{Dispatch, Operation, RecordingKey},
         weights::{Buf, Part, id, matrix, repack::BLOCK},
     },
     tensor::Weight,

@@ -17,7 +17,7 @@ use crate::backend::{
                 rms_norm::{self, RmsNorm},
             },
         },
-        record::{Dispatch, Operation, RecordingKey},
+        recording::{Dispatch, Operation, RecordingKey},
         weights::{Buf, id, matrix, repack::BLOCK, vector_at},
     },
 };

@@ -11,7 +11,7 @@ use crate::{
                 Op, filter_logits::FilterLogits, logprobs::Logprobs, penalties::Penalties,
                 sample::Sample, top_logprobs::TopLogprobs,
             },
-            record::{Dispatch, Operation, RecordingKey},
+            recording::{Dispatch, Operation, RecordingKey},
             sampler::LogprobBuffers,
         },
         sampling::{self, SampledToken, TokenSampler},

@@ -1,15 +1,14 @@
 //! Attention of one token over one split of the context.
 
-use super::{Op, every_head};
+use super::sizes::{Op, TILE, every_head};
 use crate::backend::gpu::{
     device::CacheType,
-    kernels::{Kernel, StepParams, wgsl_u32},
+    kernels::{
+        kernel::{Kernel, wgsl_u32},
+        params::StepParams,
+    },
     shader::{Binding, Defines, Shader, shader},
 };
-
-/// Positions that a workgroup scores at once: a lane each. 64 is the least size of a workgroup that
-/// fills the widest subgroups (AMD's).
-pub const TILE: usize = 64;
 
 /// `partials = softmax(q K^T / sqrt(head_dim)) V` of a split, with its maximum and its sum.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,12 @@
 //! Attention of many tokens.
 
-use super::{Op, every_head};
+use super::sizes::{Op, every_head};
 use crate::backend::gpu::{
     device::CacheType,
-    kernels::{Kernel, StepParams, wgsl_u32},
+    kernels::{
+        kernel::{Kernel, wgsl_u32},
+        params::StepParams,
+    },
     shader::{Binding, Defines, Shader, shader},
 };
 

@@ -1,8 +1,11 @@
 //! What joins the splits of attention.
 
-use super::{HEADS, Op};
+use super::sizes::{HEADS, Op};
 use crate::backend::gpu::{
-    kernels::{Kernel, StepParams, wgsl_u32},
+    kernels::{
+        kernel::{Kernel, wgsl_u32},
+        params::StepParams,
+    },
     shader::{Binding, Defines, Shader, shader},
 };
 

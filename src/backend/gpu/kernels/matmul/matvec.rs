@@ -4,7 +4,11 @@ use crate::backend::{
     RopePairs,
     gpu::{
         device::CacheType,
-        kernels::{Kernel, StepParams, layouts, ops::qkv_rope, wgsl_u32},
+        kernels::{
+            kernel::{Kernel, layouts, wgsl_u32},
+            ops::qkv_rope,
+            params::StepParams,
+        },
         shader::{Binding, Defines, Shader, shader, uniform},
         weights::{Planes, repack::Layout},
     },

@@ -1,7 +1,10 @@
 //! The rows of the token table.
 
 use crate::backend::gpu::{
-    kernels::{Kernel, StepParams, layouts, wgsl_u32},
+    kernels::{
+        kernel::{Kernel, layouts, wgsl_u32},
+        params::StepParams,
+    },
     shader::{Binding, Defines, Shader, shader, uniform},
     weights::{Planes, repack::Layout},
 };

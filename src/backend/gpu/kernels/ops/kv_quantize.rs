@@ -2,7 +2,11 @@
 
 use crate::backend::gpu::{
     device::CacheType,
-    kernels::{Kernel, StepParams, attention::HEADS, wgsl_u32},
+    kernels::{
+        attention::HEADS,
+        kernel::{Kernel, wgsl_u32},
+        params::StepParams,
+    },
     shader::{Binding, Defines, Shader, shader, uniform},
 };
 

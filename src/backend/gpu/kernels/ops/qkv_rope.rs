@@ -4,7 +4,10 @@ use crate::backend::{
     RopePairs,
     gpu::{
         device::CacheType,
-        kernels::{Kernel, StepParams, wgsl_u32},
+        kernels::{
+            kernel::{Kernel, wgsl_u32},
+            params::StepParams,
+        },
         shader::{Binding, Defines, Shader, shader, uniform},
     },
 };

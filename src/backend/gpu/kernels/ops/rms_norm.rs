@@ -1,7 +1,10 @@
 //! The norm in front of products of many tokens. Those of one token do it themselves.
 
 use crate::backend::gpu::{
-    kernels::{Kernel, StepParams, wgsl_u32},
+    kernels::{
+        kernel::{Kernel, wgsl_u32},
+        params::StepParams,
+    },
     shader::{Binding, Defines, Shader, shader, uniform},
 };
 

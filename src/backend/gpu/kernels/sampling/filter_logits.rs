@@ -2,7 +2,10 @@
 
 use super::{LANES, Op};
 use crate::backend::gpu::{
-    kernels::{Kernel, StepParams, wgsl_u32},
+    kernels::{
+        kernel::{Kernel, wgsl_u32},
+        params::StepParams,
+    },
     shader::{Binding, Defines, Shader, shader},
 };
 

@@ -1,0 +1,53 @@
+//! The sizes of attention that its kernels share.
+
+use crate::backend::gpu::{device::CacheType, shader::uniform};
+
+/// Positions that a workgroup of `decode` scores at once, a lane each. 64 is the least size of a
+/// workgroup that fills the widest subgroups (AMD's).
+pub const TILE: usize = 64;
+/// The most splits of the context, which workgroups attend to side by side.
+pub const MAX_SPLITS: usize = 32;
+/// Elements of a head, and query heads that share a key-value head: what models have (SmolLM2,
+/// Qwen2.5, Llama 3, Phi-3, Gemma), and the least.
+pub const HEADS: [(usize, usize); 8] = [
+    (8, 1),
+    (64, 1),
+    (64, 3),
+    (64, 7),
+    (80, 4),
+    (96, 1),
+    (128, 8),
+    (256, 4),
+];
+
+uniform! {
+    /// The sizes of attention.
+    pub struct Op {
+        /// Query heads.
+        pub heads: u32,
+        /// Key-value heads.
+        pub kv_heads: u32,
+        /// Positions of the cache.
+        pub context: u32,
+        /// [`MAX_SPLITS`], the splits that `partials` has room for.
+        pub max_splits: u32,
+    }
+}
+
+/// Returns how the context is cut: positions of a split, and the number of splits.
+pub fn splits(positions: usize) -> (usize, usize) {
+    let span = positions.div_ceil(TILE * MAX_SPLITS).max(1) * TILE;
+    (span, positions.div_ceil(span))
+}
+
+/// Calls `make` for every head and cache type that go together.
+pub fn every_head<K>(make: impl Fn(usize, usize, CacheType) -> Option<K>) -> Vec<K> {
+    let make = &make;
+    let heads = |cache_type: CacheType| {
+        HEADS
+            .into_iter()
+            .filter(move |(head_dim, _)| head_dim.is_multiple_of(cache_type.block_len()))
+            .filter_map(move |(head_dim, gqa_group)| make(head_dim, gqa_group, cache_type))
+    };
+    CacheType::ALL.into_iter().flat_map(heads).collect()
+}

@@ -1,0 +1,100 @@
+//! What is recorded, and how it is found again: a dispatch by everything that it binds.
+
+use super::{activations::Activations, kernels::StepParams, shader::Pipeline};
+use std::{fmt, rc::Rc};
+
+/// The most tokens that go one by one (`matmul/matvec`); more go in tiles (`matmul/tile`).
+const MAX_MATVEC_TOKENS: u32 = 7;
+
+/// A part of a step, whose dispatches are recorded together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// The rows of the token table.
+    Embed,
+    /// Norm, q, k and v, rotation, and the cache.
+    AttentionInput,
+    /// Attention.
+    Attend,
+    /// A product that is added to the residual stream.
+    ProjectAdd,
+    /// Norm, gate and up.
+    FeedForward,
+    /// The logits of one row.
+    LmHead,
+    /// The logits of all rows.
+    LmHeadAll,
+    /// What log-probabilities are made of.
+    TopLogprobs,
+    /// Penalties, filters and the draw.
+    Sample,
+    /// The log-probabilities.
+    Logprobs,
+}
+
+/// Everything that an operation's dispatches bind. 0 stands for what it does not bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RecordingKey {
+    operation: Operation,
+    activations: u32,
+    /// Whether many tokens go at once.
+    pub is_batch: bool,
+    weight: u32,
+    cache: u32,
+    layer: usize,
+    rope_table: usize,
+}
+
+impl RecordingKey {
+    /// Begins the key of an operation that binds the activations alone.
+    pub fn new(operation: Operation, step: &Activations) -> Self {
+        Self {
+            operation,
+            activations: step.id,
+            is_batch: step.params.tokens > MAX_MATVEC_TOKENS,
+            weight: 0,
+            cache: 0,
+            layer: 0,
+            rope_table: 0,
+        }
+    }
+
+    /// Adds a weight by its number, and with it those that always come with it.
+    pub fn weight(self, id: u32) -> Self {
+        Self { weight: id, ..self }
+    }
+
+    /// Adds a layer of a cache.
+    pub fn cache(self, id: u32, layer: usize) -> Self {
+        Self {
+            cache: id,
+            layer,
+            ..self
+        }
+    }
+
+    /// Adds a rope table.
+    pub fn rope_table(self, rope_table: usize) -> Self {
+        Self { rope_table, ..self }
+    }
+}
+
+/// Returns the workgroups of a step; none where the step does not need the kernel.
+pub type Grid = Box<dyn Fn(&StepParams) -> Option<[u32; 3]>>;
+
+/// A kernel whose buffers are bound.
+pub struct Dispatch {
+    /// What is dispatched.
+    pub pipeline: Rc<Pipeline>,
+    /// The buffers.
+    pub group: wgpu::BindGroup,
+    /// How far the grid reaches.
+    pub grid: Grid,
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Dispatch")
+            .field(&self.pipeline.label)
+            .finish()
+    }
+}
