@@ -14,7 +14,7 @@ const MAX_TIMED: u32 = 2048;
 
 /// Timestamps on the device, and those on their way to the host.
 #[derive(Debug)]
-pub struct Profile {
+pub(super) struct Profile {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
     /// The labels of what this step's passes ran.
@@ -34,7 +34,7 @@ pub struct Timing {
 
 impl Profile {
     /// Makes room for the timestamps of a step.
-    pub fn new(device: &Device) -> Self {
+    pub(super) fn new(device: &Device) -> Self {
         let descriptor = wgpu::QuerySetDescriptor {
             label: Some("times"),
             ty: wgpu::QueryType::Timestamp,
@@ -55,7 +55,7 @@ impl Profile {
     }
 
     /// Begins a pass that is timed under this name.
-    pub fn next(
+    pub(super) fn next(
         &mut self,
         commands: Commands,
         params_group: &wgpu::BindGroup,
@@ -84,7 +84,7 @@ impl Profile {
     }
 
     /// Copies the times of a step whose passes have ended, and returns the buffer that gets them.
-    pub fn resolve(
+    pub(super) fn resolve(
         &mut self,
         device: &Device,
         encoder: &mut wgpu::CommandEncoder,
@@ -101,7 +101,7 @@ impl Profile {
     }
 
     /// Takes note that the step was submitted.
-    pub fn submitted(
+    pub(super) fn submitted(
         &mut self,
         device: &Device,
         submission: wgpu::SubmissionIndex,
@@ -117,7 +117,7 @@ impl Profile {
     ///
     /// # Errors
     /// `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`
-    pub async fn read(&mut self, device: &Device) -> Result<BTreeMap<String, Timing>> {
+    pub(super) async fn read(&mut self, device: &Device) -> Result<BTreeMap<String, Timing>> {
         let period = f64::from(device.queue.get_timestamp_period()) * 1e-9;
         let mut timings: BTreeMap<String, Timing> = BTreeMap::new();
         for (names, readback) in mem::take(&mut self.unread) {

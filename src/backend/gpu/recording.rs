@@ -8,7 +8,7 @@ const MAX_MATVEC_TOKENS: u32 = 7;
 
 /// A part of a step, whose dispatches are recorded together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
+pub(super) enum Operation {
     /// The rows of the token table.
     Embed,
     /// Norm, q, k and v, rotation, and the cache.
@@ -33,7 +33,7 @@ pub enum Operation {
 
 /// Everything that an operation's dispatches bind. 0 stands for what it does not bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RecordingKey {
+pub(super) struct RecordingKey {
     operation: Operation,
     activations: u32,
     /// Whether many tokens go at once.
@@ -46,7 +46,7 @@ pub struct RecordingKey {
 
 impl RecordingKey {
     /// Begins the key of an operation that binds the activations alone.
-    pub fn new(operation: Operation, step: &Activations) -> Self {
+    pub(super) fn new(operation: Operation, step: &Activations) -> Self {
         Self {
             operation,
             activations: step.id,
@@ -59,12 +59,12 @@ impl RecordingKey {
     }
 
     /// Adds a weight by its number, and with it those that always come with it.
-    pub fn weight(self, id: u32) -> Self {
+    pub(super) fn weight(self, id: u32) -> Self {
         Self { weight: id, ..self }
     }
 
     /// Adds a layer of a cache.
-    pub fn cache(self, id: u32, layer: usize) -> Self {
+    pub(super) fn cache(self, id: u32, layer: usize) -> Self {
         Self {
             cache: id,
             layer,
@@ -73,16 +73,16 @@ impl RecordingKey {
     }
 
     /// Adds a rope table.
-    pub fn rope_table(self, rope_table: usize) -> Self {
+    pub(super) fn rope_table(self, rope_table: usize) -> Self {
         Self { rope_table, ..self }
     }
 }
 
 /// Returns the workgroups of a step; none where the step does not need the kernel.
-pub type Grid = Box<dyn Fn(&StepParams) -> Option<[u32; 3]>>;
+pub(super) type Grid = Box<dyn Fn(&StepParams) -> Option<[u32; 3]>>;
 
 /// A kernel whose buffers are bound.
-pub struct Dispatch {
+pub(super) struct Dispatch {
     /// What is dispatched.
     pub pipeline: Rc<Pipeline>,
     /// The buffers.

@@ -151,7 +151,7 @@ fn compare(found: &[f32], expected: &[f32]) -> Result<()> {
 ///
 /// # Errors
 /// `gpu_refused`, and those of the device.
-pub async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
+pub(super) async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
     let Some((gpu, config, tensors)) = loader.header() else {
         return Err(Error::new(
             Code::NotLoaded,

@@ -16,11 +16,11 @@ use crate::{
 use std::collections::{BTreeMap, HashMap};
 
 /// The formats of the tensors of a model of one layer, by their names.
-pub type Formats = BTreeMap<String, DType>;
+pub(super) type Formats = BTreeMap<String, DType>;
 
 /// Returns the formats of each layer of a file with that of its other tensors, each set once.
 /// `tensors` are those that a model of this config needs.
-pub fn formats_of_layers(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<Formats> {
+pub(super) fn formats_of_layers(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<Formats> {
     let dtypes: HashMap<&str, DType> = tensors
         .iter()
         .map(|tensor| (tensor.name.as_str(), tensor.dtype))
@@ -46,7 +46,7 @@ pub fn formats_of_layers(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<Fo
 }
 
 /// Returns the config with one layer.
-pub fn one_layer(config: &ModelConfig) -> ModelConfig {
+pub(super) fn one_layer(config: &ModelConfig) -> ModelConfig {
     let mut config = config.clone();
     config.dims.layers = 1;
     config
@@ -56,7 +56,7 @@ pub fn one_layer(config: &ModelConfig) -> ModelConfig {
 ///
 /// # Errors
 /// Those of the backend.
-pub fn random_model<B: Backend>(
+pub(super) fn random_model<B: Backend>(
     mut backend: B,
     config: &ModelConfig,
     formats: &Formats,

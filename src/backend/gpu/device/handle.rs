@@ -113,7 +113,7 @@ fn out_of_memory() -> Error {
 }
 
 /// Makes the error of a device that is gone.
-pub fn lost(why: &str) -> Error {
+pub(super) fn lost(why: &str) -> Error {
     Error::new(
         Code::GpuLost,
         format!("The GPU was lost ({why}). Load the model again."),

@@ -53,7 +53,7 @@ pub struct Description {
 }
 
 /// Returns the description of every variant of a kernel.
-pub fn describe<K: Kernel>() -> Vec<Description> {
+pub(super) fn describe<K: Kernel>() -> Vec<Description> {
     let describe = |kernel: &K| Description {
         variant: variant(kernel),
         op: K::Op::FIELDS,
@@ -63,7 +63,7 @@ pub fn describe<K: Kernel>() -> Vec<Description> {
 }
 
 /// Returns how every format that shaders read lies in a buffer.
-pub fn layouts() -> Vec<Layout> {
+pub(super) fn layouts() -> Vec<Layout> {
     DType::ALL
         .iter()
         .filter_map(|&dtype| Layout::of(dtype))
@@ -71,6 +71,6 @@ pub fn layouts() -> Vec<Layout> {
 }
 
 /// Writes a number as WGSL's `u32`.
-pub fn wgsl_u32(value: usize) -> String {
+pub(super) fn wgsl_u32(value: usize) -> String {
     format!("{value}u")
 }

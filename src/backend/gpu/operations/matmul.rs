@@ -83,7 +83,7 @@ impl Gpu {
 }
 
 /// Returns the sizes of a product with one part of a weight.
-pub fn matvec_op(w: &Weight<Buf>, part: &Part) -> matvec::Op {
+pub(super) fn matvec_op(w: &Weight<Buf>, part: &Part) -> matvec::Op {
     let blocks = w.cols / BLOCK;
     matvec::Op {
         planes_a: part.planes(blocks),

@@ -4,7 +4,7 @@ use crate::backend::gpu::{device::CacheType, shader::uniform};
 
 /// Positions that a workgroup of `decode` scores at once, a lane each. 64 is the least size of a
 /// workgroup that fills the widest subgroups (AMD's).
-pub const TILE: usize = 64;
+pub(super) const TILE: usize = 64;
 /// The most splits of the context, which workgroups attend to side by side.
 pub const MAX_SPLITS: usize = 32;
 /// Elements of a head, and query heads that share a key-value head: what models have (SmolLM2,
@@ -41,7 +41,7 @@ pub fn splits(positions: usize) -> (usize, usize) {
 }
 
 /// Calls `make` for every head and cache type that go together.
-pub fn every_head<K>(make: impl Fn(usize, usize, CacheType) -> Option<K>) -> Vec<K> {
+pub(super) fn every_head<K>(make: impl Fn(usize, usize, CacheType) -> Option<K>) -> Vec<K> {
     let make = &make;
     let heads = |cache_type: CacheType| {
         HEADS
