@@ -10,13 +10,13 @@ build_package
 # The rows are: name | budget in gzipped bytes, which is the size when it was last set and about 3%
 # more.
 BUDGETS='
-JavaScript library | 81000
+JavaScript library | 50500
 siskin_relaxed.wasm | 725000
-siskin_relaxed.js | 13000
+siskin_relaxed.js | 10450
 siskin_simd.wasm | 727000
-siskin_simd.js | 13000
+siskin_simd.js | 10450
 siskin_threads.wasm | 611000
-siskin_threads.js | 6550
+siskin_threads.js | 5400
 '
 too_large=()
 

@@ -6,10 +6,7 @@
 //! tokens in a step.
 
 pub mod cpu;
-#[cfg(not(target_feature = "atomics"))]
-pub mod gpu;
-#[cfg(target_feature = "atomics")]
-#[path = "no_gpu.rs"]
+#[cfg_attr(target_feature = "atomics", path = "no_gpu.rs")]
 pub mod gpu;
 pub mod sampling;
 

@@ -25,7 +25,7 @@ pub enum AnyLoader {
     /// A loader for the processor.
     Cpu(Loader<Cpu>),
     /// A loader for the graphics card.
-    Gpu(Box<Loader<Gpu>>, Built),
+    Gpu(Built, Box<Loader<Gpu>>),
 }
 
 /// Does the same with whichever loader or model it is.
@@ -33,7 +33,7 @@ macro_rules! with_any {
     ($any:expr, $inner:ident => $call:expr) => {
         match $any {
             Self::Cpu($inner) => $call,
-            Self::Gpu($inner, _) => $call,
+            Self::Gpu(_, $inner) => $call,
         }
     };
 }
@@ -49,9 +49,8 @@ impl AnyLoader {
     /// # Errors
     /// `gpu_unavailable`, and those of a device that fails at once.
     pub async fn on_gpu(options: Options, gpu: GpuOptions) -> Result<Self> {
-        let gpu = Gpu::open(gpu).await?;
-        let built = gpu.built();
-        Ok(Self::Gpu(Box::new(Loader::new(gpu, options)), built))
+        let loader = |gpu: Gpu| Self::Gpu(gpu.built(), Box::new(Loader::new(gpu, options)));
+        Gpu::open(gpu).await.map(loader)
     }
 
     /// Returns whether enough of the file is there for [`AnyLoader::probe`].
@@ -67,7 +66,7 @@ impl AnyLoader {
     pub async fn probe(&self, threads: usize) -> Result<()> {
         match self {
             Self::Cpu(_) => Ok(()),
-            Self::Gpu(loader, _) => probe(loader, threads).await,
+            Self::Gpu(_, loader) => probe(loader, threads).await,
         }
     }
 
@@ -86,9 +85,9 @@ impl AnyLoader {
     pub fn finish(self) -> Result<Loaded<AnyModel>> {
         Ok(match self {
             Self::Cpu(loader) => loader.finish()?.map(|model| AnyModel::Cpu(Box::new(model))),
-            Self::Gpu(loader, built) => {
+            Self::Gpu(built, loader) => {
                 let loaded = loader.finish()?;
-                loaded.map(|model| AnyModel::Gpu(Box::new(model), built))
+                loaded.map(|model| AnyModel::Gpu(built, Box::new(model)))
             }
         })
     }
@@ -99,7 +98,7 @@ pub enum AnyModel {
     /// A model on the processor.
     Cpu(Box<Model<Cpu>>),
     /// A model on the graphics card.
-    Gpu(Box<Model<Gpu>>, Built),
+    Gpu(Built, Box<Model<Gpu>>),
 }
 
 impl AnyModel {
@@ -118,7 +117,7 @@ impl AnyModel {
     pub async fn settle(&mut self) -> Result<()> {
         match self {
             Self::Cpu(_) => Ok(()),
-            Self::Gpu(model, _) => model.backend.settle().await,
+            Self::Gpu(_, model) => model.backend.settle().await,
         }
     }
 
@@ -126,7 +125,7 @@ impl AnyModel {
     pub fn abandon(&mut self) {
         match self {
             Self::Cpu(_) => {}
-            Self::Gpu(model, _) => model.backend.destroy(),
+            Self::Gpu(_, model) => model.backend.destroy(),
         }
     }
 
@@ -142,7 +141,7 @@ impl AnyModel {
     pub fn adapter(&self) -> Option<&str> {
         match self {
             Self::Cpu(_) => None,
-            Self::Gpu(model, _) => Some(model.backend.adapter()),
+            Self::Gpu(_, model) => Some(model.backend.adapter()),
         }
     }
 
@@ -153,7 +152,7 @@ impl AnyModel {
     pub async fn timings(&mut self) -> Result<BTreeMap<String, Timing>> {
         match self {
             Self::Cpu(_) => Ok(BTreeMap::new()),
-            Self::Gpu(model, _) => model.backend.timings().await,
+            Self::Gpu(_, model) => model.backend.timings().await,
         }
     }
 
@@ -161,7 +160,7 @@ impl AnyModel {
     pub fn shaders(&self) -> Vec<(String, String)> {
         match self {
             Self::Cpu(_) => Vec::new(),
-            Self::Gpu(model, _) => model.backend.shaders(),
+            Self::Gpu(_, model) => model.backend.shaders(),
         }
     }
 

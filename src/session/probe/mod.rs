@@ -2,14 +2,6 @@
 //! layer, in the file's formats and with made-up weights, runs on both. What the card compiles for
 //! it, the file's model needs anyway.
 
-#![cfg_attr(
-    target_feature = "atomics",
-    allow(
-        unused_variables,
-        reason = "there is no GPU in this build to compare with"
-    )
-)]
-
 mod random_weights;
 
 use crate::{
@@ -22,7 +14,7 @@ use crate::{
     quant::DType,
     tensor::difference,
 };
-use random_weights::{Formats, formats_of_layers, one_layer, random_model};
+use random_weights::{Formats, dtype_of, formats_of_layers, one_layer, random_model};
 
 /// How far the card's logits may be off. The processor rounds activations to 8 bits and the card
 /// does not, so that a token's logits differ by one to two hundredths.
@@ -162,10 +154,7 @@ pub(super) async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
     let Some(first) = list.first() else {
         return Ok(());
     };
-    let down = first
-        .get("blk.0.ffn_down.weight")
-        .copied()
-        .unwrap_or(DType::F32);
+    let down = dtype_of(first, "blk.0.ffn_down.weight").unwrap_or(DType::F32);
     gpu.tune(down, config.dims.embedding, config.dims.feed_forward)
         .await?;
     let small = ModelConfig {

@@ -13,10 +13,10 @@ use crate::{
     quant::DType,
     tensor::Weight,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-/// The formats of the tensors of a model of one layer, by their names.
-pub(super) type Formats = BTreeMap<String, DType>;
+/// The formats of the tensors of a model of one layer, with their names.
+pub(super) type Formats = Vec<(String, DType)>;
 
 /// Returns the formats of each layer of a file with that of its other tensors, each set once.
 /// `tensors` are those that a model of this config needs.
@@ -45,6 +45,12 @@ pub(super) fn formats_of_layers(config: &ModelConfig, tensors: &[TensorInfo]) ->
     list
 }
 
+/// Returns the format of a tensor.
+pub(super) fn dtype_of(formats: &Formats, name: &str) -> Option<DType> {
+    let found = formats.iter().find(|(other, _)| other == name);
+    found.map(|&(_, dtype)| dtype)
+}
+
 /// Returns the config with one layer.
 pub(super) fn one_layer(config: &ModelConfig) -> ModelConfig {
     let mut config = config.clone();
@@ -65,7 +71,7 @@ pub(super) fn random_model<B: Backend>(
     let mut rng = Pcg32::new(1, 0);
     let mut weights = HashMap::new();
     for tensor in expected(config) {
-        if let Some(&dtype) = formats.get(&tensor.name) {
+        if let Some(dtype) = dtype_of(formats, &tensor.name) {
             let (rows, cols) = (tensor.rows, tensor.cols);
             let weight = random_weight(&mut backend, dtype, rows, cols, &mut rng)?;
             weights.insert(tensor.name, weight);
