@@ -337,7 +337,7 @@ describe(
         refusal: 'gpu_unavailable',
       },
       'a kernel that returns garbage': {
-        code: withShaders('silu.x', '(7.0 * silu.y)'),
+        code: withShaders('x / (1.0 + exp(-x))', '7.0 * x / (1.0 + exp(-x))'),
         because: /computes wrong numbers/,
         refusal: 'gpu_refused',
       },
