@@ -110,7 +110,7 @@ run_types() {
 }
 
 run_scripts() {
-  check "model fetcher" "mend scripts/fetch_model.py or its tests." \
+  check "scripts and crates" "mend what tests/scripts says above." \
     python3 -m unittest discover -s tests/scripts -v
 }
 
