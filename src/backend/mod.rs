@@ -201,16 +201,16 @@ pub trait Backend {
         4
     }
     /// Returns the number of steps that may be under way whose tokens the host does not know yet,
-    /// each beginning with the token that the step before it chose. Where it is 0, the device
-    /// chooses no tokens, and none of the methods below is called.
+    /// each beginning with the token that the step before it sampled. Where it is 0, the device
+    /// samples no tokens, and none of the methods below is called.
     fn max_steps_ahead(&self) -> usize {
         0
     }
-    /// Makes the device choose as `choose` would from here on. Chosen tokens that nobody has read
+    /// Makes the device sample as `sampler` would from here on. Sampled tokens that nobody has read
     /// are forgotten.
-    fn begin_sampling(&mut self, _step: &mut Self::Step, _choose: &impl TokenSampler) {}
-    /// Begins a step as [`Backend::embed`] does, with the token that the last [`Backend::choose`]
-    /// chose.
+    fn begin_sampling(&mut self, _step: &mut Self::Step, _sampler: &impl TokenSampler) {}
+    /// Begins a step as [`Backend::embed`] does, with the token that the last [`Backend::sample`]
+    /// sampled.
     fn embed_sampled(
         &mut self,
         _step: &mut Self::Step,
@@ -218,10 +218,10 @@ pub trait Backend {
         _position: usize,
     ) {
     }
-    /// Chooses a token by the logits of the last [`Backend::lm_head`], and ends the step. `draw` is
+    /// Samples a token by the logits of the last [`Backend::lm_head`], and ends the step. `draw` is
     /// a number of [`TokenSampler::draw`].
-    fn choose(&mut self, _step: &mut Self::Step, _draw: f32) {}
-    /// Reads the oldest chosen token that nobody has read.
+    fn sample(&mut self, _step: &mut Self::Step, _draw: f32) {}
+    /// Reads the oldest sampled token that nobody has read.
     ///
     /// # Errors
     /// `not_finite` when a logit was NaN or infinity, and those of the device.

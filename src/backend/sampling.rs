@@ -13,18 +13,18 @@ pub struct SamplingParams {
     pub frequency_penalty: f32,
     /// Holds what is subtracted from the logit of a token that stands in the answer.
     pub presence_penalty: f32,
-    /// Holds the divisor of logits; at 0 the likeliest token is chosen.
+    /// Holds the divisor of logits; at 0 the likeliest token is sampled.
     pub temperature: f32,
-    /// Only this number of the likeliest tokens may be chosen; 0 is all.
+    /// Only this number of the likeliest tokens may be sampled; 0 is all.
     pub top_k: u32,
-    /// Only the likeliest tokens may be chosen that together reach this probability.
+    /// Only the likeliest tokens may be sampled that together reach this probability.
     pub top_p: f32,
-    /// Only tokens may be chosen that have this share of the likeliest one's probability.
+    /// Only tokens may be sampled that have this share of the likeliest one's probability.
     pub min_p: f32,
 }
 
 impl SamplingParams {
-    /// These parameters always choose the likeliest token.
+    /// These parameters always give the likeliest token.
     pub const GREEDY: Self = Self {
         repetition_penalty: 1.0,
         frequency_penalty: 0.0,
@@ -57,34 +57,34 @@ pub struct SampledToken {
 /// Holds log probabilities: natural logarithms, before penalties, temperature and filters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logprobs {
-    /// Holds the log probability of the token that was chosen.
-    pub chosen: f32,
+    /// Holds the log probability of the token that was sampled.
+    pub sampled: f32,
     /// Holds the likeliest tokens with their log probabilities, the likeliest first.
     pub top: Vec<(u32, f32)>,
 }
 
-/// Holds a set of tokens that may be chosen, in `vocab / 32` words, rounded up: bit i of word j is
+/// Holds a set of tokens that may be sampled, in `vocab / 32` words, rounded up: bit i of word j is
 /// for token 32 j + i.
 pub type Mask = Vec<u32>;
 
 /// Chooses tokens one after another.
 ///
 /// A device asks it for parameters, penalties and random numbers, and does with them what
-/// [`TokenSampler::choose`] does on the host, but for rounding.
+/// [`TokenSampler::sample`] does on the host, but for rounding.
 pub trait TokenSampler {
     /// Chooses the token that follows, given `logits` `[vocab]`, which are used as scratch memory.
     ///
     /// # Errors
     /// `not_finite` when a logit is NaN or infinity.
-    fn choose(&mut self, logits: &mut [f32]) -> Result<u32>;
+    fn sample(&mut self, logits: &mut [f32]) -> Result<u32>;
     /// Returns the parameters.
-    fn filters(&self) -> SamplingParams;
+    fn params(&self) -> SamplingParams;
     /// Iterates over the tokens that penalties touch, with the number of times that each stands in
     /// the answer: 0 for a token that only the prompt has.
     fn counts(&self) -> impl Iterator<Item = (u32, u32)>;
     /// Iterates over tokens and what is added to the logit of each.
     fn logit_bias(&self) -> impl Iterator<Item = (u32, f32)>;
-    /// Returns the only tokens that may be chosen for the whole answer; `None` for all.
+    /// Returns the only tokens that may be sampled for the whole answer; `None` for all.
     fn mask(&self) -> Option<&Mask>;
     /// Returns the number of likeliest tokens, at most 20, that [`Logprobs`] list; `None` where
     /// they are not wanted.
@@ -93,7 +93,7 @@ pub trait TokenSampler {
     /// it.
     fn draw(&self, ahead: usize) -> f32;
     /// Takes note of a token that a device chose.
-    fn accept(&mut self, chosen: SampledToken);
+    fn accept(&mut self, sampled: SampledToken);
     /// Returns the number of tokens that may be wanted after the next.
     fn more(&self) -> usize;
 }

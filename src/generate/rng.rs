@@ -11,7 +11,8 @@ pub struct Pcg32 {
 }
 
 impl Pcg32 {
-    /// Is the multiplier of the 64-bit linear congruential generator, as in the reference code.
+    /// Multiplies the state in each step of the 64-bit linear congruential generator, as in the
+    /// reference code.
     const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
 
     /// Makes a generator. For one `seed`, every `stream` gives another sequence.

@@ -33,7 +33,7 @@ pub(super) struct Tensors<B: Backend> {
     template: Option<ChatTemplate>,
     file: FileInfo,
     context_tokens: usize,
-    /// Is the index in `tensors` of the tensor that is read next.
+    /// Points to the tensor in `tensors` that is read next.
     next: usize,
     /// Holds the tensor that is being read, if a part of it was read.
     current: Option<TensorWriter<B::Buf>>,

@@ -35,7 +35,7 @@ pub const STEP_TOKENS: usize = 64;
 pub struct Model<B: Backend> {
     /// Holds the model's shape and switches.
     pub config: ModelConfig,
-    /// Is the backend, which holds the weights and computes.
+    /// Holds the weights, and computes.
     pub backend: B,
     weights: Weights<B::Buf>,
     rope: Rope,

@@ -57,7 +57,7 @@ impl<B: Backend> Model<B> {
                 let read = self.read(&mut logits).await;
                 self.logits = logits;
                 read?;
-                Ok(StepOutcome::Done(Some(sampler.choose(&mut self.logits)?)))
+                Ok(StepOutcome::Done(Some(sampler.sample(&mut self.logits)?)))
             }
         }
     }
@@ -113,7 +113,7 @@ impl<B: Backend> Model<B> {
     /// Records the sampling of a token on the device.
     fn sample(&mut self, sampler: &impl TokenSampler) {
         self.backend
-            .choose(&mut self.step, sampler.draw(self.ahead.unread_steps));
+            .sample(&mut self.step, sampler.draw(self.ahead.unread_steps));
         self.ahead.unread_steps += 1;
     }
 }

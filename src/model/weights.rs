@@ -58,7 +58,7 @@ pub const ROPE_FREQS: &str = "rope_freqs.weight";
 /// Describes a tensor that the forward pass uses.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// Is GGUF's name of the tensor.
+    /// Names the tensor as GGUF does.
     pub name: String,
     /// Counts the rows; a vector has one.
     pub rows: usize,

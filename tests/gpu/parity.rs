@@ -40,7 +40,7 @@ checks! {
     sampling::filters: plain,
     sampling::penalties_and_biases: plain,
     sampling::only_allowed_tokens: plain,
-    sampling::likelihoods_of_the_chosen_and_the_likeliest: plain,
+    sampling::logprobs_of_the_sampled_and_the_likeliest: plain,
     sampling::the_first_of_equals_is_the_likeliest: plain,
     sampling::what_is_no_number_is_noticed: plain,
     sampling::tokens_come_as_often_as_they_are_likely: plain,

@@ -21,13 +21,13 @@ const VOCABS: &[usize] = &[1, 63, 64, 5_000, 151_936];
 /// How far off a draw may be: sums of f32, and what is too unlikely to be drawn.
 const BLUR: f64 = 2e-5;
 
-struct Chooser {
+struct DeviceSampler {
     gpu: Gpu,
     step: Activations,
     table: Weight<Buf>,
 }
 
-impl Chooser {
+impl DeviceSampler {
     fn new(device: &Gpu, vocab: usize) -> Self {
         let mut gpu = device.beside();
         let step = gpu.step(&Dims { vocab, ..DIMS }, 1).expect("memory");
@@ -35,14 +35,14 @@ impl Chooser {
         Self { gpu, step, table }
     }
 
-    /// The token that the device chooses by these logits.
-    async fn choose(&mut self, logits: &[f32], draw: f32) -> Result<SampledToken> {
+    /// Returns the token that the device samples by these logits.
+    async fn sample(&mut self, logits: &[f32], draw: f32) -> Result<SampledToken> {
         self.gpu.embed(&mut self.step, &self.table, &[0], 0);
         self.gpu
             .device()
             .queue
             .write_buffer(&self.step.logits, 0, bytemuck::cast_slice(logits));
-        self.gpu.choose(&mut self.step, draw);
+        self.gpu.sample(&mut self.step, draw);
         self.gpu.read_sampled(&mut self.step).await
     }
 
@@ -51,11 +51,11 @@ impl Chooser {
         self.gpu.begin_sampling(&mut self.step, sampler);
         for i in 0..tokens {
             let draw = sampler.draw(0);
-            let chosen = self
-                .choose(logits, draw)
+            let sampled = self
+                .sample(logits, draw)
                 .await
                 .unwrap_or_else(|error| panic!("{what}: {error}"));
-            let (token, expected) = (chosen.token, within_reach(sampler, logits, draw));
+            let (token, expected) = (sampled.token, within_reach(sampler, logits, draw));
             assert!(
                 expected.contains(&token),
                 "{what}, token {i}, draw {draw}: {token} is none of {expected:?}"
@@ -63,8 +63,8 @@ impl Chooser {
             let logprobs = sampler
                 .top_logprobs()
                 .map(|top| Logprobs::of(token, top as usize, logits));
-            assert_eq!(chosen.logprobs.is_some(), logprobs.is_some());
-            if let (Some(got), Some(expected)) = (&chosen.logprobs, &logprobs) {
+            assert_eq!(sampled.logprobs.is_some(), logprobs.is_some());
+            if let (Some(got), Some(expected)) = (&sampled.logprobs, &logprobs) {
                 let tokens = |logprobs: &Logprobs| {
                     logprobs
                         .top
@@ -78,7 +78,7 @@ impl Chooser {
                     .iter()
                     .zip(&expected.top)
                     .map(|(a, b)| (a.1, b.1))
-                    .chain([(got.chosen, expected.chosen)]);
+                    .chain([(got.sampled, expected.sampled)]);
                 for (got, expected) in pairs {
                     assert!(
                         (got - expected).abs() <= 2e-5 * expected.abs().max(1.0),
@@ -86,7 +86,7 @@ impl Chooser {
                     );
                 }
             }
-            sampler.accept(chosen);
+            sampler.accept(sampled);
         }
     }
 }
@@ -129,7 +129,7 @@ pub async fn filters(options: GpuOptions) {
     };
     let mut random = Random::new(11);
     for &vocab in VOCABS {
-        let mut chooser = Chooser::new(&device, vocab);
+        let mut on_device = DeviceSampler::new(&device, vocab);
         for temperature in [0.0, 0.3, 1.0, 2.0] {
             for top_k in [0, 1, 5, 40] {
                 for (top_p, min_p) in [
@@ -151,7 +151,7 @@ pub async fn filters(options: GpuOptions) {
                     };
                     let what = format!("{options:?}, {vocab} tokens");
                     let logits = logits(vocab, &mut random);
-                    chooser
+                    on_device
                         .check(&mut sampler(options, vocab), &logits, 2, &what)
                         .await;
                 }
@@ -166,7 +166,7 @@ pub async fn penalties_and_biases(options: GpuOptions) {
     };
     let mut random = Random::new(12);
     for &vocab in VOCABS {
-        let mut chooser = Chooser::new(&device, vocab);
+        let mut on_device = DeviceSampler::new(&device, vocab);
         for temperature in [0.0, 0.8] {
             for (repetition_penalty, frequency_penalty, presence_penalty) in [
                 (1.3, 0.0, 0.0),
@@ -196,7 +196,7 @@ pub async fn penalties_and_biases(options: GpuOptions) {
                             .map(|_| random.below(vocab) as u32)
                             .collect::<Vec<_>>(),
                     );
-                    chooser.check(&mut sampler, &logits, 12, &what).await;
+                    on_device.check(&mut sampler, &logits, 12, &what).await;
                 }
             }
         }
@@ -209,7 +209,7 @@ pub async fn only_allowed_tokens(options: GpuOptions) {
     };
     let mut random = Random::new(15);
     for &vocab in VOCABS {
-        let mut chooser = Chooser::new(&device, vocab);
+        let mut on_device = DeviceSampler::new(&device, vocab);
         for temperature in [0.0, 0.8] {
             for count in [1, 2, 40] {
                 for (top_k, top_p, frequency_penalty) in
@@ -230,7 +230,7 @@ pub async fn only_allowed_tokens(options: GpuOptions) {
                     };
                     let what = format!("{options:?}, {vocab} tokens");
                     let mut sampler = sampler(options, vocab);
-                    chooser
+                    on_device
                         .check(&mut sampler, &logits(vocab, &mut random), 3, &what)
                         .await;
                     assert!(
@@ -243,13 +243,13 @@ pub async fn only_allowed_tokens(options: GpuOptions) {
     }
 }
 
-pub async fn likelihoods_of_the_chosen_and_the_likeliest(options: GpuOptions) {
+pub async fn logprobs_of_the_sampled_and_the_likeliest(options: GpuOptions) {
     let Some(device) = gpu(options).await else {
         return;
     };
     let mut random = Random::new(16);
     for &vocab in VOCABS {
-        let mut chooser = Chooser::new(&device, vocab);
+        let mut on_device = DeviceSampler::new(&device, vocab);
         for temperature in [0.0, 1.0] {
             for top in [0, 1, 5, 20] {
                 // What changes the logits before the choice changes no likelihood.
@@ -261,7 +261,7 @@ pub async fn likelihoods_of_the_chosen_and_the_likeliest(options: GpuOptions) {
                     ..SamplingOptions::default()
                 };
                 let what = format!("{options:?}, {vocab} tokens");
-                chooser
+                on_device
                     .check(
                         &mut sampler(options, vocab),
                         &logits(vocab, &mut random),
@@ -279,7 +279,7 @@ pub async fn likelihoods_of_the_chosen_and_the_likeliest(options: GpuOptions) {
         let mut equal = vec![1.5; vocab];
         equal[vocab / 2] = f32::NEG_INFINITY;
         if vocab > 1 {
-            chooser
+            on_device
                 .check(
                     &mut sampler(options, vocab),
                     &equal,
@@ -296,15 +296,15 @@ pub async fn the_first_of_equals_is_the_likeliest(options: GpuOptions) {
         return;
     };
     for &vocab in VOCABS {
-        let mut chooser = Chooser::new(&device, vocab);
-        chooser.gpu.begin_sampling(
-            &mut chooser.step,
+        let mut on_device = DeviceSampler::new(&device, vocab);
+        on_device.gpu.begin_sampling(
+            &mut on_device.step,
             &sampler(SamplingOptions::greedy(), vocab),
         );
         for value in [0.0, -0.0, 5.0, -1e30, f32::MAX, f32::MIN] {
             assert_eq!(
-                chooser
-                    .choose(&vec![value; vocab], 0.5)
+                on_device
+                    .sample(&vec![value; vocab], 0.5)
                     .await
                     .unwrap()
                     .token,
@@ -314,7 +314,7 @@ pub async fn the_first_of_equals_is_the_likeliest(options: GpuOptions) {
             let mut logits = vec![f32::NEG_INFINITY; vocab];
             logits[vocab * 2 / 3..].fill(value);
             assert_eq!(
-                chooser.choose(&logits, 0.5).await.unwrap().token as usize,
+                on_device.sample(&logits, 0.5).await.unwrap().token as usize,
                 vocab * 2 / 3,
                 "{value}, {vocab} tokens"
             );
@@ -328,29 +328,29 @@ pub async fn what_is_no_number_is_noticed(options: GpuOptions) {
     };
     let mut random = Random::new(13);
     for &vocab in VOCABS {
-        let mut chooser = Chooser::new(&device, vocab);
+        let mut on_device = DeviceSampler::new(&device, vocab);
         for temperature in [0.0, 0.8] {
             let options = SamplingOptions {
                 temperature,
                 seed: Some(1),
                 ..SamplingOptions::default()
             };
-            chooser
+            on_device
                 .gpu
-                .begin_sampling(&mut chooser.step, &sampler(options, vocab));
+                .begin_sampling(&mut on_device.step, &sampler(options, vocab));
             for bad in [f32::NAN, -f32::NAN, f32::INFINITY] {
                 for at in [0, vocab / 2, vocab - 1] {
                     let mut logits = logits(vocab, &mut random);
                     logits[at] = bad;
-                    let error = chooser
-                        .choose(&logits, 0.5)
+                    let error = on_device
+                        .sample(&logits, 0.5)
                         .await
                         .expect_err("not a number");
                     assert_eq!(error.code, Code::NotFinite, "{bad} at {at} of {vocab}");
                 }
             }
-            let error = chooser
-                .choose(&vec![f32::NEG_INFINITY; vocab], 0.5)
+            let error = on_device
+                .sample(&vec![f32::NEG_INFINITY; vocab], 0.5)
                 .await
                 .expect_err("nothing to choose from");
             assert_eq!(error.code, Code::NotFinite);
@@ -365,18 +365,18 @@ pub async fn tokens_come_as_often_as_they_are_likely(options: GpuOptions) {
     const DRAWS: usize = if THOROUGH { 500 } else { 100 };
     let mut random = Random::new(14);
     for &vocab in &VOCABS[1..4] {
-        let mut chooser = Chooser::new(&device, vocab);
+        let mut on_device = DeviceSampler::new(&device, vocab);
         let options = SamplingOptions {
             temperature: 1.0,
             seed: Some(1),
             ..SamplingOptions::default()
         };
         let (mut sampler, logits) = (sampler(options, vocab), logits(vocab, &mut random));
-        chooser.gpu.begin_sampling(&mut chooser.step, &sampler);
+        on_device.gpu.begin_sampling(&mut on_device.step, &sampler);
         let mut counts = vec![0; vocab];
         for i in 0..DRAWS {
-            counts[chooser
-                .choose(&logits, (i as f32 + 0.5) / DRAWS as f32)
+            counts[on_device
+                .sample(&logits, (i as f32 + 0.5) / DRAWS as f32)
                 .await
                 .unwrap()
                 .token as usize] += 1;

@@ -250,8 +250,8 @@ impl Backend for Gpu {
         self.record_embed(step, table);
     }
 
-    fn choose(&mut self, step: &mut Activations, draw: f32) {
-        self.sample(step, draw);
+    fn sample(&mut self, step: &mut Activations, draw: f32) {
+        self.record_sample(step, draw);
     }
 
     async fn read_sampled(&mut self, step: &mut Activations) -> Result<SampledToken> {

@@ -18,7 +18,7 @@ use files::show;
 use siskin::{Code, Error, Result};
 use std::process::ExitCode;
 
-/// Is the text of `siskin help`, whose table of commands needs lines of more than 100 columns.
+/// Holds the text of `siskin help`, whose table of commands needs lines of more than 100 columns.
 const HELP: &str = "siskin: small language models, from GGUF files
 
   siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]

@@ -20,7 +20,7 @@ const CHUNK_BYTES: u64 = 8 << 20;
 /// Sets the size of a shard without `--max`: below the 25 MiB that some hosts allow for a file.
 const DEFAULT_MAX: &str = "24MiB";
 
-/// Is the content of `manifest.json`.
+/// Describes the content of `manifest.json`.
 #[derive(Serialize)]
 struct Manifest<'a> {
     siskin_manifest: u32,

@@ -3,7 +3,7 @@
 use crate::{Code, Error, Result};
 use std::cmp::Ordering;
 
-/// Is a token that can be sampled.
+/// Describes a token that can be sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
     /// Holds the token's id.

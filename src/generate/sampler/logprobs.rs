@@ -43,7 +43,7 @@ impl TokenLogprob {
             .map(|&(token, value)| logprob(token, value))
             .collect();
         Self {
-            chosen: logprob(token, logprobs.chosen),
+            chosen: logprob(token, logprobs.sampled),
             top_logprobs,
         }
     }
@@ -65,14 +65,14 @@ impl Logprobs {
         if top > 0 {
             top_k(logits, top, &mut candidates);
         }
-        let chosen = logits
+        let sampled = logits
             .get(token as usize)
             .copied()
             .unwrap_or(f32::NEG_INFINITY)
             - log_sum;
         // `top_k` leaves the logits in the candidates' field `probability`.
         Self {
-            chosen,
+            sampled,
             top: candidates
                 .iter()
                 .map(|candidate| (candidate.token, candidate.probability - log_sum))

@@ -216,10 +216,10 @@ impl Sampler {
 }
 
 impl TokenSampler for Sampler {
-    fn choose(&mut self, logits: &mut [f32]) -> Result<u32> {
-        self.sample(logits)
+    fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
+        Sampler::sample(self, logits)
     }
-    fn filters(&self) -> SamplingParams {
+    fn params(&self) -> SamplingParams {
         let &SamplingOptions {
             repetition_penalty,
             frequency_penalty,

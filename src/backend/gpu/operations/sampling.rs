@@ -30,9 +30,9 @@ impl Gpu {
         let vocab = step.dims.vocab;
         let on_device = &mut step.sampler;
         on_device.unread.clear();
-        on_device.params = sampler.filters();
+        on_device.params = sampler.params();
         on_device.is_penalized =
-            sampler.filters().penalize() || sampler.logit_bias().next().is_some();
+            sampler.params().penalize() || sampler.logit_bias().next().is_some();
         if on_device.is_penalized {
             let (mut bias, mut marks) = (vec![0f32; vocab], vec![0u32; vocab]);
             for (token, value) in sampler.logit_bias() {
@@ -63,7 +63,7 @@ impl Gpu {
     }
 
     /// Samples a token by the step's logits, ends the step, and sends the token to the host.
-    pub(in crate::backend::gpu) fn sample(&mut self, step: &mut Activations, draw: f32) {
+    pub(in crate::backend::gpu) fn record_sample(&mut self, step: &mut Activations, draw: f32) {
         step.params = step.sampler.fill(step.params, step.max_tokens, draw);
         step.sampler.sampled += 1;
         let wants_logprobs = step.sampler.top_logprobs.is_some() && step.sampler.logprobs.is_some();
@@ -127,8 +127,8 @@ impl Gpu {
         let mut pairs = words
             .chunks_exact(2)
             .map(|pair| (pair[0], f32::from_bits(pair[1])));
-        let logprobs = pairs.next().map(|(_, chosen)| sampling::Logprobs {
-            chosen,
+        let logprobs = pairs.next().map(|(_, sampled)| sampling::Logprobs {
+            sampled,
             top: pairs.filter(|&(token, _)| is_token(token)).collect(),
         });
         match words.first() {
