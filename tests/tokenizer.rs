@@ -9,8 +9,7 @@ use siskin::format::metadata::{Metadata, StringArray};
 use siskin::text::prompt::chat_tokens;
 use siskin::text::stream::Utf8Stream;
 use siskin::text::template::ChatTemplate;
-use siskin::text::tokenizer::split::Splitter;
-use siskin::text::tokenizer::{Special, Tokenizer};
+use siskin::text::tokenizer::{Special, Tokenizer, pre::PreTokenizer, split::Splitter};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use unicode_normalization::UnicodeNormalization;
@@ -92,6 +91,158 @@ fn llama2_ids_equal_the_goldens() {
     check_goldens(LLAMA2, str::to_owned);
 }
 
+/// Lists the names of llama.cpp's table (llama-vocab.cpp) whose expression is that of each splitter,
+/// by `ignore_merges`, whether characters are composed, and the default of `add_bos`.
+const NAMES: &[(Splitter, [bool; 3], &[&str])] = &[
+    (
+        Splitter::Qwen2,
+        [false, true, false],
+        &["qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez"],
+    ),
+    (
+        Splitter::Qwen2,
+        [false; 3],
+        &["stablelm2", "hunyuan", "solar-open", "grok-2"],
+    ),
+    (
+        Splitter::Llama3,
+        [true, false, true],
+        &[
+            "llama3",
+            "llama-v3",
+            "llama-bpe",
+            "falcon3",
+            "falcon-h1",
+            "pixtral",
+            "midm-2.0",
+            "lfm2",
+            "jina-v5-nano",
+        ],
+    ),
+    (
+        Splitter::Llama3,
+        [false; 3],
+        &["dbrx", "smaug-bpe", "glm4", "chatglm-bpe"],
+    ),
+    (
+        Splitter::SmolLm,
+        [false; 3],
+        &[
+            "starcoder",
+            "refact",
+            "command-r",
+            "smollm",
+            "codeshell",
+            "exaone",
+            "minerva-7b",
+            "mellum2",
+        ],
+    ),
+    (
+        Splitter::Gpt2,
+        [false; 3],
+        &[
+            "gpt-2",
+            "phi-2",
+            "jina-es",
+            "jina-de",
+            "gigachat",
+            "jina-v2-es",
+            "jina-v2-de",
+            "a.x-4.0",
+            "mellum",
+            "modern-bert",
+            "mpt",
+            "olmo",
+            "jais",
+            "trillion",
+            "granite-docling",
+            "exaone4",
+        ],
+    ),
+];
+
+#[test]
+fn names_of_pre_tokenizers_mean_what_they_mean_in_llama_cpp() {
+    for &(splitter, [whole_words, composes, add_bos], names) in NAMES {
+        for name in names {
+            let expected = PreTokenizer {
+                splitter,
+                whole_words,
+                composes,
+                add_bos,
+            };
+            assert_eq!(PreTokenizer::named(name).expect(name), expected, "{name}");
+        }
+    }
+    // Their expressions, or what else goes with them, differ from all that are known.
+    for name in [
+        "deepseek-llm",
+        "deepseek-coder",
+        "deepseek-v3",
+        "falcon",
+        "jais-2",
+        "qwen35",
+        "tekken",
+        "gpt-4o",
+        "llama4",
+        "bailingmoe",
+        "seed-coder",
+        "superbpe",
+        "minicpm5",
+        "viking",
+        "default",
+        "",
+    ] {
+        let error = PreTokenizer::named(name).expect_err(name);
+        assert_eq!(error.code, Code::Tokenizer, "{name}");
+        assert!(error.message.contains(&format!("`{name}`")), "{error}");
+        support::sentence::assert_sentence(&error);
+    }
+}
+
+#[test]
+fn a_missing_pre_tokenizer_is_known_by_the_merges() {
+    let text = "I'LL pay 12345 for e\u{301}...\n\n  x";
+    for (_, model) in [QWEN2, LLAMA3, SMOLLM2] {
+        let Some(gguf) = support::model_header::model_header(model) else {
+            continue;
+        };
+        let mut metadata = gguf.metadata;
+        let named = Tokenizer::from_metadata(&metadata).expect("a vocabulary");
+        for pre in ["", "default"] {
+            metadata.insert("tokenizer.ggml.pre", pre);
+            let inferred = Tokenizer::from_metadata(&metadata).expect("known merges");
+            assert_eq!(
+                inferred.encode(text, Special::Plain),
+                named.encode(text, Special::Plain),
+                "{model}"
+            );
+            assert_eq!(inferred.add_bos(), named.add_bos(), "{model}");
+        }
+        // With one merge less, it could be any other model.
+        let merges = metadata
+            .string_array("tokenizer.ggml.merges")
+            .expect("merges");
+        let fewer: StringArray = merges.iter().skip(1).collect();
+        metadata.insert("tokenizer.ggml.merges", fewer);
+        let error = Tokenizer::from_metadata(&metadata).err().expect("unknown");
+        assert_eq!(error.code, Code::Tokenizer);
+        assert!(error.message.contains("tokenizer.ggml.pre"), "{error}");
+        support::sentence::assert_sentence(&error);
+    }
+    let mut metadata = tiny("gpt2", None);
+    let error = Tokenizer::from_metadata(&metadata).err().expect("unknown");
+    assert!(error.message.contains("tokenizer.ggml.pre"), "{error}");
+    // Where no merge can apply, every way to cut text gives the same tokens.
+    metadata.insert(
+        "tokenizer.ggml.merges",
+        StringArray::from_iter(["a c", "b b"]),
+    );
+    let tokenizer = Tokenizer::from_metadata(&metadata).expect("a vocabulary");
+    assert_eq!(tokenizer.encode("aba", Special::Plain), [0, 1, 0]);
+}
+
 #[test]
 fn long_texts_encode_in_time() {
     let mixed = "The quick brown fox, 中文文本，测试。 Ünïcödé 12345 {\"k\": [1, 2]}\n\
@@ -134,12 +285,11 @@ fn splitters_equal_their_regular_expressions() {
         assert_eq!(pieces.len(), 4);
         for (pre, expected) in pieces {
             let (mut joined, mut lengths) = (String::new(), Vec::new());
-            Splitter::from_pre(&pre)
-                .expect("a known name")
-                .split(&text, |piece| {
-                    joined.push_str(piece);
-                    lengths.push(piece.chars().count());
-                });
+            let splitter = PreTokenizer::named(&pre).expect("a known name").splitter;
+            splitter.split(&text, |piece| {
+                joined.push_str(piece);
+                lengths.push(piece.chars().count());
+            });
             assert_eq!(joined, text, "{pre}");
             assert_eq!(lengths, expected, "{pre}: {text:?}");
         }
@@ -323,9 +473,12 @@ fn special_ids_are_read_from_the_header() {
 }
 
 /// Makes the metadata of a tiny vocabulary, of which tests break one thing.
-fn tiny(model: &str) -> Metadata {
+fn tiny(model: &str, pre: Option<&str>) -> Metadata {
     let mut metadata = Metadata::new();
     metadata.insert("tokenizer.ggml.model", model);
+    if let Some(pre) = pre {
+        metadata.insert("tokenizer.ggml.pre", pre);
+    }
     metadata.insert(
         "tokenizer.ggml.tokens",
         StringArray::from_iter(["a", "b", "ab", "<|im_end|>", "<tool>"]),
@@ -342,7 +495,7 @@ fn tiny(model: &str) -> Metadata {
 
 #[test]
 fn a_tiny_vocabulary_works_whatever_idle_merges_it_lists() {
-    let bpe = Tokenizer::from_metadata(&tiny("gpt2")).expect("a vocabulary");
+    let bpe = Tokenizer::from_metadata(&tiny("gpt2", Some("gpt-2"))).expect("a vocabulary");
     assert_eq!(bpe.encode("aba<tool>b", Special::Plain), [2, 0, 4, 1]);
     assert_eq!(bpe.encode("<|im_end|>", Special::Parse), [3]);
     assert!(
@@ -353,7 +506,7 @@ fn a_tiny_vocabulary_works_whatever_idle_merges_it_lists() {
         bpe.encode("<|im_end|>", Special::Plain).is_empty(),
         "no byte of it is in the vocabulary"
     );
-    let spm = Tokenizer::from_metadata(&tiny("llama")).expect("a vocabulary");
+    let spm = Tokenizer::from_metadata(&tiny("llama", None)).expect("a vocabulary");
     assert_eq!(
         spm.encode("aba", Special::Plain),
         [1, 2, 0],
@@ -364,19 +517,13 @@ fn a_tiny_vocabulary_works_whatever_idle_merges_it_lists() {
 #[test]
 fn broken_vocabularies_are_errors() {
     type Break = fn(&mut Metadata);
-    let broken: [(&str, Code, &str, Break); 8] = [
+    let broken: [(&str, Code, &str, Break); 6] = [
         ("gpt2", Code::Tokenizer, "`new-pre`", |m| {
             drop(m.insert("tokenizer.ggml.pre", "new-pre"))
         }),
         ("wordpiece", Code::Tokenizer, "`wordpiece`", |_| ()),
         ("gpt2", Code::Tokenizer, "2 types", |m| {
             drop(m.insert("tokenizer.ggml.token_type", vec![1, 1]))
-        }),
-        ("gpt2", Code::Tokenizer, "5 tokens", |m| {
-            drop(m.insert("tokenizer.ggml.eos_token_id", 5_u32))
-        }),
-        ("gpt2", Code::Metadata, "tokenizer.ggml.bos_token_id", |m| {
-            drop(m.insert("tokenizer.ggml.bos_token_id", "b"))
         }),
         ("gpt2", Code::Metadata, "tokenizer.ggml.tokens", |m| {
             drop(m.insert("tokenizer.ggml.tokens", 1_u32))
@@ -389,7 +536,7 @@ fn broken_vocabularies_are_errors() {
         }),
     ];
     for (model, code, says, make_broken) in broken {
-        let mut metadata = tiny(model);
+        let mut metadata = tiny(model, Some("gpt-2"));
         make_broken(&mut metadata);
         let error = Tokenizer::from_metadata(&metadata).err().expect(says);
         assert_eq!(error.code, code, "{error}");
@@ -429,7 +576,7 @@ fn hostile_metadata() -> impl Strategy<Value = Metadata> {
     );
     let id = || prop::option::of(prop_oneof![Just(u32::MAX), 0..30_u32]);
     let model = prop::sample::select(&["gpt2", "llama"][..]);
-    let pre = prop::sample::select(&["default", "qwen2", "llama-bpe", "smollm"][..]);
+    let pre = prop::sample::select(&["default", "gpt-2", "qwen2", "llama-bpe", "smollm"][..]);
     let types = prop::collection::vec(-1..8_i32, 20);
     let scores = prop::collection::vec(prop::num::f32::ANY, 20);
     let lengths = (

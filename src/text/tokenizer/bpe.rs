@@ -1,8 +1,9 @@
 //! Byte-level byte pair encoding as in GPT-2: a piece of text starts as single bytes, and of all
 //! merges that can be made, the earliest in the model's list goes first.
 
-use super::split::Splitter;
+use super::pre::{PreTokenizer, unnamed};
 use super::vocab::Vocab;
+use crate::error::Result;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -21,7 +22,7 @@ struct Merge {
 
 /// Holds the merges of a vocabulary, in 12 bytes for each merge and 4 bytes for each token.
 pub(super) struct Bpe {
-    splitter: Splitter,
+    pre: PreTokenizer,
     /// Holds the token of each single byte, `NONE` where there is none.
     byte_ids: Box<[u32; 256]>,
     /// Holds the merges, ordered by left token, then by right token.
@@ -34,11 +35,14 @@ pub(super) struct Bpe {
 impl Bpe {
     /// Ranks the merges of a vocabulary. `merges` are pairs of token texts with a space between
     /// them, the strongest first, in the alphabet of [`decode_bytes`].
+    ///
+    /// # Errors
+    /// `tokenizer` when some merge applies and the pre-tokenizer is not known.
     pub(super) fn new<'a>(
-        splitter: Splitter,
+        pre: Option<PreTokenizer>,
         vocab: &Vocab,
         merges: impl Iterator<Item = &'a str>,
-    ) -> Bpe {
+    ) -> Result<Bpe> {
         let mut byte_ids = Box::new([NONE; 256]);
         for (byte, id) in (0..=u8::MAX).zip(byte_ids.iter_mut()) {
             *id = vocab.find(&[byte]).unwrap_or(NONE);
@@ -71,25 +75,30 @@ impl Bpe {
             total += *first;
             *first = total;
         }
-        Bpe {
-            splitter,
+        let pre = match pre {
+            Some(pre) => pre,
+            None if ranked.is_empty() => PreTokenizer::without_merges(),
+            None => return Err(unnamed()),
+        };
+        Ok(Bpe {
+            pre,
             byte_ids,
             merges: ranked.into_iter().map(|(_, merge)| merge).collect(),
             first_merge,
-        }
+        })
     }
 
-    pub(super) fn splitter(&self) -> Splitter {
-        self.splitter
+    /// Returns whether BOS comes before every text where the file does not tell.
+    pub(super) fn adds_bos(&self) -> bool {
+        self.pre.add_bos
     }
 
     /// Appends the tokens of `text` to `ids`. Bytes that the vocabulary does not know are left out.
     pub(super) fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
         let text = self.normalize(text);
         let mut word = Word::default();
-        self.splitter.split(&text, |piece| {
-            // Llama 3 was trained with words that are tokens left whole, whatever the merges say.
-            if self.splitter == Splitter::Llama3
+        self.pre.splitter.split(&text, |piece| {
+            if self.pre.whole_words
                 && let Some(id) = vocab.find(piece.as_bytes())
             {
                 ids.push(id);
@@ -103,9 +112,9 @@ impl Bpe {
         });
     }
 
-    /// Qwen's tokenizer composes characters (Unicode NFC), the others read text as it is.
+    /// Composes characters (Unicode NFC) where the model's tokenizer does.
     fn normalize<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.splitter == Splitter::Qwen2 && is_nfc_quick(text.chars()) != IsNormalized::Yes {
+        if self.pre.composes && is_nfc_quick(text.chars()) != IsNormalized::Yes {
             Cow::Owned(text.nfc().collect())
         } else {
             Cow::Borrowed(text)

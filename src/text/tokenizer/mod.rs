@@ -2,6 +2,7 @@
 
 mod added;
 mod bpe;
+pub mod pre;
 pub mod split;
 mod spm;
 mod vocab;
@@ -13,7 +14,7 @@ use crate::format::metadata::{Metadata, StringArray};
 use crate::format::quoted;
 use added::{Added, Part};
 use bpe::Bpe;
-use split::Splitter;
+use pre::PreTokenizer;
 use spm::Spm;
 use std::borrow::Cow;
 use vocab::{Kind, Vocab};
@@ -44,6 +45,7 @@ const END_NAMES: [&str; 11] = [
 ///
 /// let mut metadata = Metadata::new();
 /// metadata.insert("tokenizer.ggml.model", "gpt2");
+/// metadata.insert("tokenizer.ggml.pre", "gpt-2");
 /// let tokens = StringArray::from_iter(["a", "b", "ab", "<|im_end|>"]);
 /// metadata.insert("tokenizer.ggml.tokens", tokens);
 /// metadata.insert("tokenizer.ggml.token_type", vec![1, 1, 1, 3]);
@@ -83,20 +85,15 @@ impl Tokenizer {
         let special_id = |name: &str| special_id(metadata, name, tokens.len());
         let (vocab, algorithm) = match metadata.str("tokenizer.ggml.model")? {
             "gpt2" => {
-                let splitter = Splitter::from_pre(
-                    metadata.opt_str("tokenizer.ggml.pre")?.unwrap_or("default"),
-                )?;
+                let merges = metadata.string_array("tokenizer.ggml.merges")?;
+                let pre = PreTokenizer::of(metadata, merges)?;
                 let vocab = Vocab::new(
                     tokens
                         .iter()
                         .zip(kinds)
                         .map(|(text, kind)| (bpe_bytes(text, kind), kind)),
                 )?;
-                let bpe = Bpe::new(
-                    splitter,
-                    &vocab,
-                    metadata.string_array("tokenizer.ggml.merges")?.iter(),
-                );
+                let bpe = Bpe::new(pre, &vocab, merges.iter())?;
                 (vocab, Algorithm::Bpe(bpe))
             }
             "llama" => {
@@ -110,7 +107,7 @@ impl Tokenizer {
                 let add_space_prefix = metadata
                     .opt_bool("tokenizer.ggml.add_space_prefix")?
                     .unwrap_or(true);
-                let spm = Spm::new(&vocab, scores, special_id("unknown")?, add_space_prefix)?;
+                let spm = Spm::new(&vocab, scores, special_id("unknown"), add_space_prefix)?;
                 (vocab, Algorithm::Spm(spm))
             }
             other => {
@@ -122,8 +119,8 @@ impl Tokenizer {
                 return Err(Error::new(Code::Tokenizer, message));
             }
         };
-        let eos = special_id("eos")?;
-        let named_ends = [eos, special_id("eot")?, special_id("eom")?]
+        let eos = special_id("eos");
+        let named_ends = [eos, special_id("eot"), special_id("eom")]
             .into_iter()
             .flatten();
         let is_end = |id: &u32| {
@@ -135,13 +132,13 @@ impl Tokenizer {
         let ends = vocab.ids().filter(is_end).chain(named_ends).collect();
         // Where the key is missing, SentencePiece vocabularies and Llama 3 expect BOS.
         let wants_bos = match &algorithm {
-            Algorithm::Bpe(bpe) => bpe.splitter() == Splitter::Llama3,
+            Algorithm::Bpe(bpe) => bpe.adds_bos(),
             Algorithm::Spm(_) => true,
         };
         Ok(Tokenizer {
             added: Added::new(&vocab),
             algorithm,
-            bos: special_id("bos")?,
+            bos: special_id("bos"),
             eos,
             add_bos: metadata
                 .opt_bool("tokenizer.ggml.add_bos_token")?
@@ -314,25 +311,14 @@ fn read_kinds(tokens: &StringArray, numbers: Option<&[i32]>) -> Result<Vec<Kind>
     Ok(kinds)
 }
 
-/// Returns the id at `tokenizer.ggml.{name}_token_id`, if there is one.
-///
-/// # Errors
-/// `metadata` when the key holds no integer; `tokenizer` when the id is outside the vocabulary.
-fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Result<Option<u32>> {
+/// Returns the id at `tokenizer.ggml.{name}_token_id`, if there is one and the vocabulary has it.
+/// Another value counts as none, as in llama.cpp: the key is optional, and the file good without.
+fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Option<u32> {
     let key = format!("tokenizer.ggml.{name}_token_id");
-    let Some(id) = metadata.opt_u64(&key)? else {
-        return Ok(None);
-    };
-    match u32::try_from(id) {
-        Ok(id) if (id as usize) < vocab_size => Ok(Some(id)),
-        _ => Err(Error::new(
-            Code::Tokenizer,
-            format!(
-                "The model's {key} is {id}, but its vocabulary has {vocab_size} tokens; the file \
-                 is broken: choose another conversion of the model."
-            ),
-        )),
-    }
+    let id = metadata.opt_u64(&key).ok().flatten()?;
+    u32::try_from(id)
+        .ok()
+        .filter(|&id| (id as usize) < vocab_size)
 }
 
 /// Returns the bytes that a token of a byte-level vocabulary stands for. Names of control tokens

@@ -3,11 +3,9 @@
 //! Each does by hand what the model's own tokenizer does by a regular expression. `\p{L}` and
 //! `\p{N}` are Unicode's general categories, `\s` is its property White_Space.
 
-use crate::error::{Code, Error, Result};
-use crate::format::quoted;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
-/// Cuts text as the pre-tokenizer does that `tokenizer.ggml.pre` names.
+/// Names a way to cut text. [`PreTokenizer`](super::pre::PreTokenizer) says which one a model has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Splitter {
     /// Holds the expression `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+|
@@ -27,28 +25,6 @@ pub enum Splitter {
 }
 
 impl Splitter {
-    /// Returns the splitter of a name as GGUF files have it.
-    ///
-    /// # Errors
-    /// `tokenizer` for a name that is not known: another splitter would give the model wrong tokens
-    /// without a word.
-    pub fn from_pre(pre: &str) -> Result<Splitter> {
-        match pre {
-            "default" | "gpt-2" | "gpt2" => Ok(Splitter::Gpt2),
-            "smollm" => Ok(Splitter::SmolLm),
-            "qwen2" => Ok(Splitter::Qwen2),
-            "llama-bpe" | "llama3" | "llama-v3" => Ok(Splitter::Llama3),
-            _ => Err(Error::new(
-                Code::Tokenizer,
-                format!(
-                    "The model's pre-tokenizer {} is not supported; use a model with one of \
-                     qwen2, llama-bpe, smollm, gpt-2 or default.",
-                    quoted(pre)
-                ),
-            )),
-        }
-    }
-
     /// Hands over the pieces of `text` in order; together they are the whole text, and none is
     /// empty.
     pub fn split<'a>(self, text: &'a str, piece: impl FnMut(&'a str)) {
