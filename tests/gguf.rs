@@ -578,7 +578,7 @@ fn names_are_unique_text() {
         Some(Code::GgufMalformed)
     );
     let split_character = Raw::new(0, 1)
-        .string("k")
+        .string("tokenizer.k")
         .u32(9)
         .u32(8)
         .u64(2)
@@ -587,11 +587,6 @@ fn names_are_unique_text() {
         .u64(1)
         .bytes(&[0xa9]);
     assert_eq!(split_character.code(), Some(Code::GgufMalformed));
-    assert_eq!(
-        Raw::new(0, 1).string("k").u32(7).bytes(&[2]).code(),
-        Some(Code::GgufMalformed),
-        "a bool that is 2"
-    );
     let long = "\u{1b}[2J".repeat(1000);
     let message = read(&Raw::new(1, 0).tensor(&long, &[8], 99, 0).0)
         .unwrap_err()
@@ -600,6 +595,43 @@ fn names_are_unique_text() {
         message.len() < 400 && !message.contains('\u{1b}'),
         "{message}"
     );
+}
+
+#[test]
+fn text_that_is_not_utf8_refuses_no_file() {
+    // The description is in Latin-1, the tags too; the bool is true as in ggml, whatever its byte.
+    let file = Raw::new(0, 3)
+        .string("general.description")
+        .u32(8)
+        .u64(4)
+        .bytes(b"caf\xe9")
+        .string("general.tags")
+        .u32(9)
+        .u32(8)
+        .u64(2)
+        .u64(1)
+        .bytes(&[0xe9])
+        .string("tag")
+        .string("b")
+        .u32(7)
+        .bytes(&[2]);
+    let metadata = read(&file.0).expect("a header").metadata;
+    assert_eq!(metadata.str("general.description"), Ok("caf\u{fffd}"));
+    let tags = metadata.string_array("general.tags").expect("tags");
+    assert_eq!(tags.iter().collect::<Vec<_>>(), ["\u{fffd}", "tag"]);
+    assert_eq!(metadata.bool("b"), Ok(true));
+}
+
+#[test]
+fn too_many_strings_are_refused_before_they_are_read() {
+    let raw = Raw::new(0, 1)
+        .string("tokenizer.ggml.tokens")
+        .u32(9)
+        .u32(8)
+        .u64(31_000_000);
+    let error = read(&raw.0).expect_err("too many");
+    assert_eq!(error.code, Code::GgufMalformed);
+    assert!(error.message.contains("31000000 strings"), "{error}");
 }
 
 #[test]

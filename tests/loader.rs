@@ -6,7 +6,10 @@ mod support;
 use siskin::{
     Code, Error,
     backend::cpu::Cpu,
-    format::gguf::{Gguf, GgufReader},
+    format::{
+        gguf::{Gguf, GgufReader},
+        metadata::Value,
+    },
     loader::{Loaded, Loader, Options},
     model::Model,
     quant::DType,
@@ -329,7 +332,6 @@ fn absurd_metadata_is_refused() {
             .with("llama.rope.scaling.factor", 0.0_f32),
         "rope base",
     );
-    check(small().with("general.name", 3_u32), "general.name");
     check(
         small().with("tokenizer.chat_template", 3_u32),
         "chat_template",
@@ -346,6 +348,34 @@ fn absurd_metadata_is_refused() {
         Code::Tokenizer,
         "wordpiece",
     );
+}
+
+#[test]
+fn optional_metadata_refuses_no_file() {
+    let expected = logits(load(&ModelFile::small(DType::Q8_0).to_bytes()).expect("a model"));
+    let mut file = ModelFile::small(DType::Q8_0).with("general.name", 3_u32);
+    for (key, value) in [
+        ("bos", Value::from(VOCAB as u32)),
+        ("eos", u32::MAX.into()),
+        ("eot", u64::MAX.into()),
+        ("eom", Value::from(-1_i32)),
+        ("unknown", "none".into()),
+        ("padding", VOCAB.into()),
+        ("fim_pre", (-1_i64).into()),
+    ] {
+        file = file.with(&format!("tokenizer.ggml.{key}_token_id"), value);
+    }
+    let loaded = load(&file.to_bytes()).expect("a model");
+    assert_eq!(loaded.file.name, "unnamed");
+    assert_eq!(
+        (loaded.tokenizer.bos(), loaded.tokenizer.eos()),
+        (None, None)
+    );
+    let ends: Vec<u32> = (0..VOCAB as u32)
+        .filter(|&id| loaded.tokenizer.is_end(id))
+        .collect();
+    assert_eq!(ends, [257], "only <|im_end|>, by its name");
+    assert_eq!(logits(loaded), expected);
 }
 
 #[test]

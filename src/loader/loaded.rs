@@ -55,7 +55,7 @@ impl FileInfo {
     ///
     /// `metadata`.
     pub(super) fn new(gguf: &Gguf, trained_context_tokens: usize) -> Result<Self> {
-        let name = gguf.metadata.opt_str("general.name")?;
+        let name = gguf.metadata.opt_str("general.name").ok().flatten();
         Ok(Self {
             name: name.unwrap_or("unnamed").to_owned(),
             architecture: gguf.metadata.str("general.architecture")?.to_owned(),

@@ -12,6 +12,9 @@ pub const MAX_COUNT: u64 = 100_000;
 /// A longer string value is refused: chat templates, the longest strings of a model, are far
 /// shorter.
 pub const MAX_STRING_BYTES: u64 = 16 << 20;
+/// An array of more strings is refused before memory is taken for it: vocabularies have up to
+/// 300,000 tokens and twice as many merges.
+pub const MAX_STRINGS: usize = 1 << 22;
 /// A longer key or tensor name is refused: it is the format's own limit for keys.
 pub const MAX_NAME_BYTES: u64 = 65_535;
 /// A larger `general.alignment` is refused as damage.

@@ -11,7 +11,7 @@ mod reader;
 
 pub use header::{
     Gguf, MAX_ALIGNMENT, MAX_COUNT, MAX_DIMS, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_STRING_BYTES,
-    TensorInfo,
+    MAX_STRINGS, TensorInfo,
 };
 pub(super) use header::{alignment, size_bytes};
 pub use reader::GgufReader;

@@ -1,8 +1,8 @@
 //! The parser reads a GGUF header from its first byte to its last.
 
 use super::header::{
-    Gguf, MAX_COUNT, MAX_DIMS, MAX_NAME_BYTES, MAX_STRING_BYTES, TensorInfo, alignment, place,
-    size_bytes,
+    Gguf, MAX_COUNT, MAX_DIMS, MAX_NAME_BYTES, MAX_STRING_BYTES, MAX_STRINGS, TensorInfo,
+    alignment, place, size_bytes,
 };
 use super::input::Input;
 use crate::format::metadata::{Array, Metadata, StringArray, Value};
@@ -126,6 +126,16 @@ async fn string(input: &Input, max_bytes: u64, what: &str) -> Result<String> {
     String::from_utf8(text).map_err(|_| malformed(format!("{what} is not UTF-8")))
 }
 
+/// Reads the string of a metadata key. What is not UTF-8, such as a description in Latin-1, becomes
+/// U+FFFD, for the file may be good all the same.
+async fn text(input: &Input, key: &str) -> Result<Box<str>> {
+    let mut text = Vec::new();
+    append_string(input, MAX_STRING_BYTES, &metadata_at(key), &mut text).await?;
+    Ok(String::from_utf8(text)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        .into())
+}
+
 async fn append_string(input: &Input, max_bytes: u64, what: &str, out: &mut Vec<u8>) -> Result<()> {
     let len_bytes = input.u64().await?;
     if len_bytes > max_bytes {
@@ -145,12 +155,8 @@ async fn value(input: &Input, key: &str) -> Result<Value> {
         4 => u32::from_le_bytes(input.array().await?).into(),
         5 => i32::from_le_bytes(input.array().await?).into(),
         6 => f32::from_le_bytes(input.array().await?).into(),
-        7 => bool_from(input.array().await?, key)?.into(),
-        8 => Value::String(
-            string(input, MAX_STRING_BYTES, &metadata_at(key))
-                .await?
-                .into(),
-        ),
+        7 => bool_from(input.array().await?).into(),
+        8 => Value::String(text(input, key).await?),
         9 => Value::Array(array(input, key).await?),
         10 => u64::from_le_bytes(input.array().await?).into(),
         11 => i64::from_le_bytes(input.array().await?).into(),
@@ -175,7 +181,7 @@ async fn array(input: &Input, key: &str) -> Result<Array> {
         4 => Array::U32(items(input, count, |bytes| Ok(u32::from_le_bytes(bytes))).await?),
         5 => Array::I32(items(input, count, |bytes| Ok(i32::from_le_bytes(bytes))).await?),
         6 => Array::F32(items(input, count, |bytes| Ok(f32::from_le_bytes(bytes))).await?),
-        7 => Array::Bool(items(input, count, |bytes| bool_from(bytes, key)).await?),
+        7 => Array::Bool(items(input, count, |bytes| Ok(bool_from(bytes))).await?),
         8 => Array::String(strings(input, count, key).await?),
         9 => {
             return Err(malformed(format!(
@@ -208,28 +214,37 @@ async fn items<T, const N: usize>(
     Ok(items.into())
 }
 
+/// Reads the strings of a metadata key. Those of a vocabulary must be UTF-8, for another text would
+/// be another token; in others, what is not UTF-8 becomes U+FFFD.
+///
+/// # Errors
+/// `gguf_malformed`.
 async fn strings(input: &Input, count: u64, key: &str) -> Result<StringArray> {
     // A string takes at least 8 bytes of the file: its length.
     let count = input.afford(count, 8)?;
     let what = metadata_at(key);
+    if count > MAX_STRINGS {
+        return Err(malformed(format!("{what} claims {count} strings")));
+    }
+    let is_vocabulary = key.starts_with("tokenizer.");
     let (mut text, mut ends) = (Vec::new(), Vec::new());
     for _ in 0..count {
+        let start = text.len();
         append_string(input, MAX_STRING_BYTES, &what, &mut text).await?;
+        if !is_vocabulary && std::str::from_utf8(&text[start..]).is_err() {
+            let replaced = String::from_utf8_lossy(&text[start..]).into_owned();
+            text.truncate(start);
+            text.extend_from_slice(replaced.as_bytes());
+        }
         ends.push(text.len());
     }
     StringArray::from_parts(text, ends)
         .ok_or_else(|| malformed(format!("{what} has a string that is not UTF-8")))
 }
 
-fn bool_from([byte]: [u8; 1], key: &str) -> Result<bool> {
-    match byte {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(malformed(format!(
-            "{} has a bool that is {byte}",
-            metadata_at(key)
-        ))),
-    }
+/// Reads a bool as ggml does: every byte but 0 is true.
+fn bool_from([byte]: [u8; 1]) -> bool {
+    byte != 0
 }
 
 /// Reads a tensor's entry; the returned `offset` still counts from the beginning of the data.

@@ -71,6 +71,25 @@ impl Value {
             Value::Array(array) => format!("an array of {}", array.item_type()),
         }
     }
+
+    /// Returns the integers of an array, of whatever width. Returns `None` where this is no array of
+    /// integers, or one of them is negative.
+    pub fn as_integers(&self) -> Option<Vec<u64>> {
+        fn convert<T: Copy + TryInto<u64>>(items: &[T]) -> Option<Vec<u64>> {
+            items.iter().map(|&item| item.try_into().ok()).collect()
+        }
+        match self {
+            Value::Array(Array::U8(items)) => convert(items),
+            Value::Array(Array::I8(items)) => convert(items),
+            Value::Array(Array::U16(items)) => convert(items),
+            Value::Array(Array::I16(items)) => convert(items),
+            Value::Array(Array::U32(items)) => convert(items),
+            Value::Array(Array::I32(items)) => convert(items),
+            Value::Array(Array::U64(items)) => convert(items),
+            Value::Array(Array::I64(items)) => convert(items),
+            _ => None,
+        }
+    }
 }
 
 impl Array {
