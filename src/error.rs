@@ -57,7 +57,7 @@ codes! {
     GgufTensorMisaligned = "gguf_tensor_misaligned",
     /// A tensor's data type is not one that Siskin reads.
     TensorType = "tensor_type",
-    /// No decoder is written for the model's architecture.
+    /// No decoder is written for the model's architecture, or for a part that it has.
     Architecture = "architecture",
     /// The header lacks a value that the model needs, or holds one of the wrong type or range.
     Metadata = "metadata",

@@ -322,14 +322,14 @@ fn absurd_metadata_is_refused() {
         check(small().with(&format!("llama.{key}"), value), "sizes");
     }
     check(small().with("llama.rope.scaling.type", "yarn"), "`yarn`");
+    for factor in [f32::NAN, f32::INFINITY] {
+        check(
+            small().with("llama.rope.scaling.factor", factor),
+            "rope.scaling.factor",
+        );
+    }
     check(
-        small().with("llama.rope.scaling.type", "linear"),
-        "rope.scaling.factor",
-    );
-    check(
-        small()
-            .with("llama.rope.scaling.type", "linear")
-            .with("llama.rope.scaling.factor", 0.0_f32),
+        small().with("llama.rope.scaling.factor", -2.0_f32),
         "rope base",
     );
     check(
@@ -376,6 +376,137 @@ fn optional_metadata_refuses_no_file() {
         .collect();
     assert_eq!(ends, [257], "only <|im_end|>, by its name");
     assert_eq!(logits(loaded), expected);
+}
+
+#[test]
+fn rope_scaling_means_what_it_means_in_llama_cpp() {
+    let frequencies = |file: ModelFile| {
+        let model = load(&file.to_bytes()).expect("a model").model;
+        model.config.rope_frequencies.clone()
+    };
+    let small = || ModelFile::small(DType::Q8_0);
+    let factor = |value: f32| small().with("llama.rope.scaling.factor", value);
+    let kind = |file: ModelFile, kind: &str| file.with("llama.rope.scaling.type", kind);
+    let plain = frequencies(small());
+    let half: Vec<f32> = plain.iter().map(|frequency| frequency / 2.0).collect();
+    assert_eq!(plain[0], 1.0);
+    assert_eq!(frequencies(factor(2.0)), half, "no type means linear");
+    assert_eq!(frequencies(kind(factor(2.0), "linear")), half);
+    assert_eq!(
+        frequencies(small().with("llama.rope.scale_linear", 2.0_f32)),
+        half,
+        "the old key"
+    );
+    assert_eq!(
+        frequencies(factor(2.0).with("llama.rope.scale_linear", 4.0_f32)),
+        half,
+        "the new key counts"
+    );
+    assert_eq!(frequencies(kind(factor(2.0), "none")), plain);
+    assert_eq!(frequencies(kind(small(), "linear")), plain, "no factor");
+    assert_eq!(frequencies(kind(factor(0.0), "linear")), plain, "0 means 1");
+    assert_eq!(frequencies(factor(0.0)), plain);
+}
+
+/// Makes a model of two equal layers.
+fn two_layers() -> ModelFile {
+    let mut file = ModelFile::small(DType::Q8_0).with("llama.block_count", 2_u32);
+    let second: Vec<Tensor> = file
+        .tensors
+        .iter()
+        .filter(|tensor| tensor.name.starts_with("blk.0."))
+        .map(|tensor| Tensor {
+            name: tensor.name.replace("blk.0.", "blk.1."),
+            ..tensor.clone()
+        })
+        .collect();
+    file.tensors.extend(second);
+    file
+}
+
+#[test]
+fn sizes_may_be_given_for_each_layer_if_they_are_equal() {
+    let expected = logits(load(&two_layers().to_bytes()).expect("a model"));
+    let file = two_layers()
+        .with("llama.attention.head_count", vec![4_u32, 4])
+        .with("llama.attention.head_count_kv", vec![1_i32, 1])
+        .with("llama.feed_forward_length", vec![WIDTH, WIDTH]);
+    assert_eq!(logits(load(&file.to_bytes()).expect("a model")), expected);
+    for (key, unequal) in [
+        ("attention.head_count_kv", vec![1_u32, 2]),
+        ("feed_forward_length", vec![256, 128]),
+    ] {
+        let key = format!("llama.{key}");
+        let refused_with = |value: Value, code| {
+            refused(&two_layers().with(&key, value).to_bytes(), code, &key);
+        };
+        refused_with(unequal.into(), Code::Architecture);
+        refused_with(vec![1_u32].into(), Code::Metadata);
+        refused_with(vec![1_u32; 3].into(), Code::Metadata);
+        refused_with(vec![0_u32; 2].into(), Code::Metadata);
+        refused_with(vec![-1_i32; 2].into(), Code::Metadata);
+        refused_with(vec![1.0_f32; 2].into(), Code::Metadata);
+    }
+}
+
+#[test]
+fn tensors_that_no_step_uses_are_refused_by_name() {
+    for (name, width) in [
+        ("blk.0.attn_output.bias", WIDTH),
+        ("blk.0.ffn_gate.bias", WIDTH),
+        ("blk.0.ffn_up.bias", WIDTH),
+        ("blk.0.ffn_down.bias", WIDTH),
+        ("blk.0.attn_q_norm.weight", 64),
+        ("blk.0.attn_k_norm.weight", 64),
+        ("blk.0.post_ffw_norm.weight", WIDTH),
+        ("blk.1.attn_norm.weight", WIDTH),
+        ("output.bias", VOCAB),
+        ("output_norm.bias", WIDTH),
+        ("token_embd_norm.weight", WIDTH),
+        ("position_embd.weight", WIDTH),
+        ("rope_factors_long.weight", 32),
+    ] {
+        let mut file = ModelFile::small(DType::Q8_0);
+        let tensor = Tensor::random(name, DType::F32, &[width], &mut Random::new(5));
+        file.tensors.push(tensor);
+        refused(&file.to_bytes(), Code::Architecture, &format!("`{name}`"));
+    }
+}
+
+#[test]
+fn biases_of_q_k_and_v_are_added_where_they_are() {
+    let without = logits(load(&ModelFile::small(DType::Q8_0).to_bytes()).expect("a model"));
+    for (name, width) in [("attn_q", WIDTH), ("attn_k", 64), ("attn_v", 64)] {
+        let name = format!("blk.0.{name}.bias");
+        let mut file = ModelFile::small(DType::Q8_0);
+        let bias = Tensor::random(&name, DType::F32, &[width], &mut Random::new(5));
+        file.tensors.push(bias);
+        let with = logits(load(&file.to_bytes()).expect("a model"));
+        assert_ne!(with, without, "{name}");
+        *file.tensor(&name) = Tensor::random(&name, DType::F32, &[width + 32], &mut Random::new(5));
+        refused(&file.to_bytes(), Code::TensorShape, &name);
+        // A bias of zeros is as none.
+        let zeros = vec![0; 4 * width as usize];
+        *file.tensor(&name) = Tensor {
+            name: name.clone(),
+            dtype: DType::F32,
+            dims: vec![width],
+            data: zeros,
+        };
+        assert_eq!(logits(load(&file.to_bytes()).expect("a model")), without);
+    }
+}
+
+#[test]
+fn a_qwen2_without_biases_is_broken() {
+    let mut file = ModelFile::small(DType::Q8_0);
+    let metadata = std::mem::take(&mut file.metadata);
+    for (key, value) in metadata.iter() {
+        file.metadata
+            .insert(key.replace("llama.", "qwen2."), value.clone());
+    }
+    let file = file.with("general.architecture", "qwen2");
+    refused(&file.to_bytes(), Code::TensorMissing, "blk.0.attn_k.bias");
 }
 
 #[test]

@@ -3,7 +3,11 @@
 use crate::{
     Code, Error, Result,
     backend::{Activation, Dims, RopePairs},
-    format::{gguf::Gguf, metadata::Metadata, quoted},
+    format::{
+        gguf::Gguf,
+        metadata::{Metadata, Value},
+        quoted,
+    },
 };
 
 /// Holds the hyperparameters of a model, from its architecture and its file's metadata.
@@ -20,8 +24,9 @@ pub struct ModelConfig {
     /// Holds the angles in radians by which RoPE rotates each pair per position, before the tensor
     /// `rope_freqs` divides them.
     pub rope_frequencies: Vec<f32>,
-    /// Tells whether the projections to q, k and v add a bias.
-    pub qkv_bias: bool,
+    /// Tells whether the file must have biases of q, k and v. Where it need not, those that it has
+    /// are added all the same.
+    pub needs_qkv_bias: bool,
     /// Names the activation function of the feed-forward network.
     pub activation: Activation,
 }
@@ -30,8 +35,8 @@ pub struct ModelConfig {
 pub struct Architecture {
     /// Tells which elements of a head RoPE rotates together.
     pub rope_pairs: RopePairs,
-    /// Tells whether the projections to q, k and v add a bias.
-    pub qkv_bias: bool,
+    /// Tells whether a file without biases of q, k and v is broken.
+    pub needs_qkv_bias: bool,
     /// Names the activation function of the feed-forward network.
     pub activation: Activation,
 }
@@ -45,6 +50,7 @@ impl ModelConfig {
     /// # Errors
     ///
     /// - `metadata` for a value that is missing, of the wrong type or out of range.
+    /// - `architecture` for layers of different sizes.
     /// - `tensor_missing` without the token embeddings, whose rows are the vocabulary.
     pub fn new(architecture: &str, arch: Architecture, gguf: &Gguf) -> Result<ModelConfig> {
         let keys = Keys {
@@ -52,8 +58,12 @@ impl ModelConfig {
             architecture,
         };
         let embedding = keys.dim("embedding_length")?;
-        let heads = keys.dim("attention.head_count")?;
-        let kv_heads = keys.opt_dim("attention.head_count_kv")?.unwrap_or(heads);
+        let layers = keys.dim("block_count")?;
+        let heads = keys.layer_dim("attention.head_count", layers)?;
+        let kv_heads = match keys.has("attention.head_count_kv") {
+            true => keys.layer_dim("attention.head_count_kv", layers)?,
+            false => heads,
+        };
         let head_dim = keys
             .opt_dim("attention.key_length")?
             .unwrap_or(embedding / heads);
@@ -75,12 +85,12 @@ impl ModelConfig {
                 heads,
                 kv_heads,
                 head_dim,
-                feed_forward: keys.dim("feed_forward_length")?,
+                feed_forward: keys.layer_dim("feed_forward_length", layers)?,
                 vocab: usize::try_from(vocab)
                     .ok()
                     .filter(|&v| v <= MAX_DIM as usize)
                     .ok_or_else(|| keys.bad("vocabulary", vocab))?,
-                layers: keys.dim("block_count")?,
+                layers,
             },
             context_length: keys.count_up_to("context_length", 1 << 32)?,
             rms_eps: keys
@@ -88,7 +98,7 @@ impl ModelConfig {
                 .f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
             rope_pairs: arch.rope_pairs,
             rope_frequencies: keys.rope_frequencies(rope_dim)?,
-            qkv_bias: arch.qkv_bias,
+            needs_qkv_bias: arch.needs_qkv_bias,
             activation: arch.activation,
         };
         let fits = heads % kv_heads == 0
@@ -137,7 +147,11 @@ impl Keys<'_> {
 
     /// Returns a count from 1 to `max`.
     fn count_up_to(&self, name: &str, max: u64) -> Result<usize> {
-        let value = self.metadata.u64(&self.key(name))?;
+        self.in_range(name, self.metadata.u64(&self.key(name))?, max)
+    }
+
+    /// Returns `value`, which the key of `name` has, if it is from 1 to `max`.
+    fn in_range(&self, name: &str, value: u64, max: u64) -> Result<usize> {
         if value == 0 || value > max {
             Err(self.bad(name, value))
         } else {
@@ -150,24 +164,74 @@ impl Keys<'_> {
         self.count_up_to(name, MAX_DIM)
     }
 
+    /// Returns whether the file has a value of this name.
+    fn has(&self, name: &str) -> bool {
+        self.metadata.get(&self.key(name)).is_some()
+    }
+
     /// Returns a dimension of the model, or `None` where the file does not have it.
     fn opt_dim(&self, name: &str) -> Result<Option<usize>> {
-        if self.metadata.get(&self.key(name)).is_none() {
-            Ok(None)
-        } else {
-            self.dim(name).map(Some)
+        match self.has(name) {
+            true => self.dim(name).map(Some),
+            false => Ok(None),
         }
     }
 
-    /// Computes `base^(-2 i / rope_dim)` for each pair `i`. Linear scaling divides by its factor.
+    /// Returns a dimension of every layer, which a file gives once or as an array of one number a
+    /// layer.
+    ///
+    /// # Errors
+    ///
+    /// - `metadata` as for other dimensions, and for an array of another length.
+    /// - `architecture` where the layers differ.
+    fn layer_dim(&self, name: &str, layers: usize) -> Result<usize> {
+        let key = self.key(name);
+        let Some(numbers) = self.metadata.get(&key).and_then(Value::as_integers) else {
+            return self.dim(name);
+        };
+        if numbers.len() != layers {
+            return Err(Error::new(
+                Code::Metadata,
+                format!(
+                    "`{key}` has {} numbers for {layers} layers. Choose another conversion of the \
+                     model.",
+                    numbers.len()
+                ),
+            ));
+        }
+        let first = numbers.first().copied().unwrap_or_default();
+        if let Some(other) = numbers.iter().find(|&&number| number != first) {
+            return Err(Error::new(
+                Code::Architecture,
+                format!(
+                    "The layers differ in `{key}`, which is {first} in one and {other} in another; \
+                     such models are not supported. Choose another model."
+                ),
+            ));
+        }
+        self.in_range(name, first, MAX_DIM)
+    }
+
+    /// Computes `base^(-2 i / rope_dim)` for each pair `i`, divided by the factor of linear scaling.
+    ///
+    /// As in llama.cpp (`load_hparams`), a file that does not name the kind of scaling means the
+    /// linear kind, no factor, or 0, means 1, and `rope.scale_linear` is the factor's old key.
     fn rope_frequencies(&self, rope_dim: usize) -> Result<Vec<f32>> {
         let base = self
             .metadata
             .opt_f32(&self.key("rope.freq_base"))?
             .unwrap_or(10_000.0);
         let factor = match self.metadata.opt_str(&self.key("rope.scaling.type"))? {
-            None | Some("none") => 1.0,
-            Some("linear") => self.metadata.f32(&self.key("rope.scaling.factor"))?,
+            Some("none") => 1.0,
+            None | Some("linear") => {
+                let factor = |name| self.metadata.opt_f32(&self.key(name));
+                match factor("rope.scaling.factor")? {
+                    Some(factor) => Some(factor),
+                    None => factor("rope.scale_linear")?,
+                }
+                .filter(|&factor| factor != 0.0)
+                .unwrap_or(1.0)
+            }
             Some(other) => {
                 return Err(Error::new(
                     Code::Metadata,

@@ -4,7 +4,10 @@
 use super::config::ModelConfig;
 use crate::{
     Code, Error, Result,
-    format::gguf::{Gguf, TensorInfo},
+    format::{
+        gguf::{Gguf, TensorInfo},
+        quoted,
+    },
     tensor::Weight,
 };
 use std::collections::HashMap;
@@ -100,10 +103,9 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
         ] {
             add(format!("blk.{i}.{name}.weight"), rows, cols, false);
         }
-        if config.qkv_bias {
-            for (name, cols) in [("attn_q", q), ("attn_k", kv), ("attn_v", kv)] {
-                add(format!("blk.{i}.{name}.bias"), 1, cols, false);
-            }
+        for (name, cols) in [("attn_q", q), ("attn_k", kv), ("attn_v", kv)] {
+            let name = format!("blk.{i}.{name}.bias");
+            add(name, 1, cols, !config.needs_qkv_bias);
         }
     }
     list
@@ -116,12 +118,30 @@ fn missing(name: &str) -> Error {
     )
 }
 
+/// Lists how the names of tensors begin that take part in the forward pass of some architecture. A
+/// file may have tensors of other names, which are not read.
+const PART_OF_MODEL: [&str; 5] = ["blk.", "output", "token_", "position_", "rope_"];
+
+/// Returns the error for a tensor that belongs to the model, but to no step of the forward pass: the
+/// answers would be wrong without it.
+fn unknown(name: &str) -> Error {
+    Error::new(
+        Code::Architecture,
+        format!(
+            "The model has the tensor {}, which is not supported, and would answer wrongly without \
+             it. Choose another model.",
+            quoted(name)
+        ),
+    )
+}
+
 /// Returns the file's tensors that the forward pass uses, in the file's order. Called with the
 /// header alone, it finds a file that does not fit before its weights are downloaded.
 ///
 /// # Errors
 ///
-/// `tensor_missing`, `tensor_shape`.
+/// - `architecture` for a tensor of the model that the forward pass does not use.
+/// - `tensor_missing`, `tensor_shape`.
 pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
     let mut wanted: HashMap<String, Expected> = expected(config)
         .into_iter()
@@ -130,6 +150,10 @@ pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
     let mut selected = Vec::new();
     for tensor in &gguf.tensors {
         let Some(e) = wanted.remove(&tensor.name) else {
+            let name = &tensor.name;
+            if PART_OF_MODEL.iter().any(|begin| name.starts_with(begin)) {
+                return Err(unknown(name));
+            }
             continue;
         };
         if (tensor.rows(), tensor.cols()) != (e.rows as u64, e.cols as u64) {
@@ -167,18 +191,20 @@ impl<Buf> Weights<Buf> {
     ///
     /// `tensor_missing`.
     pub fn new(config: &ModelConfig, mut loaded: HashMap<String, Weight<Buf>>) -> Result<Self> {
-        let mut take = |name: &str| loaded.remove(name).ok_or_else(|| missing(name));
         let mut layers = Vec::new();
         for i in 0..config.dims.layers {
-            let mut weight = |name: &str| take(&format!("blk.{i}.{name}"));
+            let mut bias = |name: &str| loaded.remove(&format!("blk.{i}.{name}.bias"));
+            let (attn_q_bias, attn_k_bias, attn_v_bias) =
+                (bias("attn_q"), bias("attn_k"), bias("attn_v"));
+            let mut weight = |name: &str| take(&mut loaded, &format!("blk.{i}.{name}"));
             layers.push(Layer {
                 attn_norm: weight("attn_norm.weight")?,
                 attn_q: weight("attn_q.weight")?,
                 attn_k: weight("attn_k.weight")?,
                 attn_v: weight("attn_v.weight")?,
-                attn_q_bias: config.qkv_bias.then(|| weight("attn_q.bias")).transpose()?,
-                attn_k_bias: config.qkv_bias.then(|| weight("attn_k.bias")).transpose()?,
-                attn_v_bias: config.qkv_bias.then(|| weight("attn_v.bias")).transpose()?,
+                attn_q_bias,
+                attn_k_bias,
+                attn_v_bias,
                 attn_output: weight("attn_output.weight")?,
                 ffn_norm: weight("ffn_norm.weight")?,
                 ffn_gate: weight("ffn_gate.weight")?,
@@ -187,10 +213,14 @@ impl<Buf> Weights<Buf> {
             });
         }
         Ok(Weights {
-            token_embd: take("token_embd.weight")?,
-            output_norm: take("output_norm.weight")?,
-            output: take("output.weight").ok(),
+            token_embd: take(&mut loaded, "token_embd.weight")?,
+            output_norm: take(&mut loaded, "output_norm.weight")?,
+            output: loaded.remove("output.weight"),
             layers,
         })
     }
+}
+
+fn take<Buf>(loaded: &mut HashMap<String, Weight<Buf>>, name: &str) -> Result<Weight<Buf>> {
+    loaded.remove(name).ok_or_else(|| missing(name))
 }

@@ -9,7 +9,7 @@ use crate::{
 pub(super) fn architecture() -> Architecture {
     Architecture {
         rope_pairs: RopePairs::Adjacent,
-        qkv_bias: false,
+        needs_qkv_bias: false,
         activation: Activation::Silu,
     }
 }

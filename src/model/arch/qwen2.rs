@@ -8,7 +8,7 @@ use crate::{
 pub(super) fn architecture() -> Architecture {
     Architecture {
         rope_pairs: RopePairs::Halves,
-        qkv_bias: true,
+        needs_qkv_bias: true,
         activation: Activation::Silu,
     }
 }
