@@ -8,7 +8,7 @@ use siskin::{
     backend::cpu::Cpu,
     format::{
         gguf::{Gguf, GgufReader},
-        metadata::Value,
+        metadata::{Metadata, StringArray, Value},
     },
     loader::{Loaded, Loader, Options},
     model::Model,
@@ -507,6 +507,44 @@ fn a_qwen2_without_biases_is_broken() {
     }
     let file = file.with("general.architecture", "qwen2");
     refused(&file.to_bytes(), Code::TensorMissing, "blk.0.attn_k.bias");
+}
+
+#[test]
+fn parts_of_a_model_and_mixtures_of_experts_say_what_they_are() {
+    // What llama.cpp's gguf-split writes into the header of the second file of three.
+    let mut part = ModelFile {
+        metadata: Metadata::new(),
+        tensors: Vec::new(),
+    }
+    .with("split.no", 1_u16)
+    .with("split.count", 3_u16)
+    .with("split.tensors.count", 13_i32);
+    part.tensors = ModelFile::small(DType::Q8_0).tensors;
+    refused(&part.to_bytes(), Code::TensorMissing, "part 2 of a model");
+    let first = ModelFile::small(DType::Q8_0)
+        .with("split.no", 0_u16)
+        .with("split.count", 3_u16)
+        .without("token_embd.weight");
+    refused(&first.to_bytes(), Code::TensorMissing, "split into 3 files");
+    let whole = ModelFile::small(DType::Q8_0)
+        .with("split.no", 0_u16)
+        .with("split.count", 1_u16)
+        .with("llama.expert_count", 0_u32);
+    load(&whole.to_bytes()).expect("one file of one");
+    let mixture = ModelFile::small(DType::Q8_0)
+        .with("llama.expert_count", 8_u32)
+        .without("blk.0.ffn_gate.weight");
+    refused(&mixture.to_bytes(), Code::Architecture, "8 experts");
+}
+
+#[test]
+fn a_vocabulary_without_embeddings_is_refused_before_it_is_built() {
+    // The tokens are empty, so that nothing but their number could be found wrong.
+    let file = ModelFile::small(DType::Q8_0).with(
+        "tokenizer.ggml.tokens",
+        (0..1_000_000).map(|_| "").collect::<StringArray>(),
+    );
+    refused(&file.to_bytes(), Code::Tokenizer, "1000000 tokens");
 }
 
 #[test]

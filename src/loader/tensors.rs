@@ -51,6 +51,7 @@ impl<B: Backend> Tensors<B> {
     pub(super) fn new(backend: B, gguf: &Gguf, context_tokens: Option<usize>) -> Result<Self> {
         let config = arch::config(gguf)?;
         let tensors = select(&config, gguf)?;
+        check_vocabulary(gguf, config.dims.vocab)?;
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
         let template = ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?;
         let trained = config.context_length;
@@ -61,15 +62,6 @@ impl<B: Backend> Tensors<B> {
                  tokens with this model."
             );
             return Err(Error::new(Code::InvalidArgument, message));
-        }
-        if tokenizer.vocab_size() > config.dims.vocab {
-            let message = format!(
-                "The vocabulary has {} tokens but the model knows only {} of them. Choose another \
-                 conversion of the model.",
-                tokenizer.vocab_size(),
-                config.dims.vocab
-            );
-            return Err(Error::new(Code::Tokenizer, message));
         }
         check_sizes(&config, &tensors, context_tokens)?;
         let file = FileInfo::new(gguf, trained)?;
@@ -156,6 +148,25 @@ pub(super) fn truncated(at: u64, wanted: Option<u64>) -> Error {
         Code::GgufTruncated,
         format!("The file ended after {at}{wanted} bytes. Download it again."),
     )
+}
+
+/// Checks that the embeddings have a row for every token, before the vocabulary takes memory.
+///
+/// # Errors
+///
+/// `metadata`, `tokenizer`.
+fn check_vocabulary(gguf: &Gguf, rows: usize) -> Result<()> {
+    let tokens = gguf.metadata.string_array("tokenizer.ggml.tokens")?.len();
+    if tokens <= rows {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::Tokenizer,
+        format!(
+            "The vocabulary has {tokens} tokens but the model knows only {rows} of them. Choose \
+             another conversion of the model."
+        ),
+    ))
 }
 
 /// Checks that the sizes of what will be allocated can be counted here: on wasm a usize has 32

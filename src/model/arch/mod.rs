@@ -6,7 +6,7 @@ mod qwen2;
 use super::config::ModelConfig;
 use crate::{
     Code, Error, Result,
-    format::{gguf::Gguf, quoted},
+    format::{gguf::Gguf, metadata::Metadata, quoted},
 };
 
 /// Lists the values of `general.architecture` that Siskin runs.
@@ -16,8 +16,11 @@ pub const SUPPORTED: &[&str] = &["llama", "qwen2"];
 ///
 /// # Errors
 ///
-/// `architecture`, `metadata`, `tensor_missing`.
+/// - `tensor_missing` for a part of a model that is split into several files.
+/// - `architecture`, also for a mixture of experts.
+/// - `metadata`.
 pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
+    check_whole(&gguf.metadata)?;
     let name = gguf.metadata.str("general.architecture")?;
     let architecture = match name {
         "llama" => llama::architecture(),
@@ -33,5 +36,38 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
             ));
         }
     };
+    check_dense(&gguf.metadata, name)?;
     ModelConfig::new(name, architecture, gguf)
+}
+
+/// Checks that the file is no part of a model that llama.cpp's gguf-split has split.
+fn check_whole(metadata: &Metadata) -> Result<()> {
+    let number = |key| metadata.opt_u64(key).ok().flatten();
+    let index = number("split.no").unwrap_or_default();
+    let count = number("split.count").unwrap_or_default();
+    if index == 0 && count <= 1 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::TensorMissing,
+        format!(
+            "The file is part {} of a model that is split into {count} files. Join them with \
+             llama-gguf-split --merge, or choose a model in one file.",
+            index.saturating_add(1)
+        ),
+    ))
+}
+
+/// Checks that every token goes through the same weights.
+fn check_dense(metadata: &Metadata, architecture: &str) -> Result<()> {
+    match metadata.opt_u64(&format!("{architecture}.expert_count"))? {
+        None | Some(0) => Ok(()),
+        Some(experts) => Err(Error::new(
+            Code::Architecture,
+            format!(
+                "The model is a mixture of {experts} experts, which is not supported. Choose a \
+                 dense model of the architecture {architecture}."
+            ),
+        )),
+    }
 }
