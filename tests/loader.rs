@@ -538,6 +538,18 @@ fn parts_of_a_model_and_mixtures_of_experts_say_what_they_are() {
 }
 
 #[test]
+fn attention_of_other_kinds_is_refused() {
+    let (causal, factor) = ("llama.attention.causal", "llama.rope.scaling.attn_factor");
+    let small = || ModelFile::small(DType::Q8_0);
+    let plain = small().with(causal, true).with(factor, 1.0_f32);
+    load(&plain.to_bytes()).expect("a model");
+    let not_causal = small().with(causal, false).to_bytes();
+    refused(&not_causal, Code::Architecture, causal);
+    let scaled = small().with(factor, 1.2_f32).to_bytes();
+    refused(&scaled, Code::Architecture, factor);
+}
+
+#[test]
 fn a_vocabulary_without_embeddings_is_refused_before_it_is_built() {
     // The tokens are empty, so that nothing but their number could be found wrong.
     let file = ModelFile::small(DType::Q8_0).with(

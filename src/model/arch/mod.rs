@@ -37,6 +37,7 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
         }
     };
     check_dense(&gguf.metadata, name)?;
+    check_attention(&gguf.metadata, name)?;
     ModelConfig::new(name, architecture, gguf)
 }
 
@@ -70,4 +71,22 @@ fn check_dense(metadata: &Metadata, architecture: &str) -> Result<()> {
             ),
         )),
     }
+}
+
+/// Checks that attention is what the decoder computes: every token sees those before it, and RoPE
+/// leaves lengths as they are.
+fn check_attention(metadata: &Metadata, architecture: &str) -> Result<()> {
+    let key = |name| format!("{architecture}.{name}");
+    let (causal, factor) = (key("attention.causal"), key("rope.scaling.attn_factor"));
+    let other = if metadata.opt_bool(&causal)? == Some(false) {
+        causal
+    } else if metadata.opt_f32(&factor)?.is_some_and(|n| n != 1.0) {
+        factor
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Code::Architecture,
+        format!("What `{other}` asks for is not supported. Choose another model."),
+    ))
 }
