@@ -6,12 +6,14 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use siskin::Code;
 use siskin::format::metadata::{Metadata, StringArray};
+use siskin::generate::{generator::Generator, options::GenerateOptions, sampler::SamplingOptions};
 use siskin::text::prompt::chat_tokens;
 use siskin::text::stream::Utf8Stream;
 use siskin::text::template::ChatTemplate;
 use siskin::text::tokenizer::{Special, Tokenizer, pre::PreTokenizer, split::Splitter};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
+use support::scripted::{Scripted, block_on};
 use unicode_normalization::UnicodeNormalization;
 
 /// Each constant names a fixture, and a model with its vocabulary.
@@ -426,6 +428,45 @@ proptest! {
     }
 }
 
+/// Returns the answer of a model that writes these tokens.
+fn answer(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
+    let script = [tokens, &[tokenizer.eos().expect("a token that ends")]].concat();
+    let mut generator = Generator::new(Scripted::with_vocab_size(
+        tokenizer.vocab_size(),
+        64,
+        &script,
+    ));
+    let options = GenerateOptions {
+        prompt: vec![1],
+        sampling: SamplingOptions::greedy(),
+        ..GenerateOptions::default()
+    };
+    generator.start(options, tokenizer).expect("a start");
+    std::iter::from_fn(|| block_on(generator.next(tokenizer)).expect("a step"))
+        .map(|event| event.text)
+        .collect()
+}
+
+#[test]
+fn answers_begin_without_the_space_of_sentencepiece() {
+    // These are the ids of transformers' LlamaTokenizer, whose `decode` gives the same texts.
+    if let Some(tokenizer) = tokenizer(LLAMA2.1) {
+        assert_eq!(
+            tokenizer.encode("Hello world", Special::Plain),
+            [15043, 3186]
+        );
+        assert_eq!(answer(&tokenizer, &[15043, 3186]), "Hello world");
+        // BOS is no text; a second space is.
+        assert_eq!(answer(&tokenizer, &[1, 15043, 15043]), "Hello Hello");
+        assert_eq!(answer(&tokenizer, &[29871, 15043]), " Hello");
+    }
+    // Byte-level vocabularies set no space, and lose none.
+    if let Some(tokenizer) = tokenizer(QWEN2.1) {
+        let ids = tokenizer.encode(" Hello", Special::Plain);
+        assert_eq!(answer(&tokenizer, &ids), " Hello");
+    }
+}
+
 #[test]
 fn special_ids_are_read_from_the_header() {
     let expected = [
@@ -470,6 +511,21 @@ fn special_ids_are_read_from_the_header() {
         assert_eq!(tokenizer.token_bytes(u32::MAX), b"");
         assert!(!tokenizer.is_control(u32::MAX) && !tokenizer.is_end(u32::MAX));
     }
+}
+
+#[test]
+fn sentencepiece_has_default_ids() {
+    // llama.cpp has them in llama_vocab::impl::load: unknown is 0, BOS 1, EOS 2.
+    let Some(gguf) = support::model_header::model_header(LLAMA2.1) else {
+        return;
+    };
+    let mut metadata = gguf.metadata;
+    for name in ["bos", "eos", "unknown"] {
+        metadata.insert(format!("tokenizer.ggml.{name}_token_id"), u32::MAX);
+    }
+    let tokenizer = Tokenizer::from_metadata(&metadata).expect("a vocabulary");
+    assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), Some(2)));
+    assert!(tokenizer.is_end(2) && tokenizer.add_bos());
 }
 
 /// Makes the metadata of a tiny vocabulary, of which tests break one thing.

@@ -340,8 +340,10 @@ impl<D: Decoder> Generator<D> {
         }
         let text = if vocabulary.is_control(token) {
             String::new()
-        } else {
+        } else if answer.utf8.has_begun() {
             answer.utf8.push(vocabulary.token_bytes(token))
+        } else {
+            answer.utf8.push(vocabulary.first_bytes(token))
         };
         let released = answer.stop.push(&text);
         if released.stopped {

@@ -12,6 +12,12 @@ pub trait Vocabulary {
 
     /// Returns the token's bytes, which may be a part of a UTF-8 character.
     fn token_bytes(&self, token: u32) -> &[u8];
+
+    /// Returns the bytes of a token that begins an answer, without the space that SentencePiece
+    /// sets before the first word of a text.
+    fn first_bytes(&self, token: u32) -> &[u8] {
+        self.token_bytes(token)
+    }
 }
 
 impl Vocabulary for Tokenizer {
@@ -23,5 +29,8 @@ impl Vocabulary for Tokenizer {
     }
     fn token_bytes(&self, token: u32) -> &[u8] {
         Tokenizer::token_bytes(self, token)
+    }
+    fn first_bytes(&self, token: u32) -> &[u8] {
+        Tokenizer::first_bytes(self, token)
     }
 }

@@ -15,6 +15,7 @@
 pub struct Utf8Stream {
     /// Holds the bytes of the character that has begun: at most three between calls.
     held: Vec<u8>,
+    has_begun: bool,
 }
 
 impl Utf8Stream {
@@ -26,6 +27,7 @@ impl Utf8Stream {
     /// Takes bytes and returns the text that is certain with them. Bytes that can never become a
     /// character become U+FFFD, as `String::from_utf8_lossy` has it.
     pub fn push(&mut self, bytes: &[u8]) -> String {
+        self.has_begun = true;
         self.held.extend_from_slice(bytes);
         let begun_bytes = self
             .held
@@ -38,11 +40,16 @@ impl Utf8Stream {
         text
     }
 
+    /// Returns whether bytes were taken since the stream was new.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// Ends the text and returns what is still held back: U+FFFD, or nothing. The stream is then as
     /// new.
     pub fn finish(&mut self) -> String {
         let text = String::from_utf8_lossy(&self.held).into_owned();
-        self.held.clear();
+        *self = Self::default();
         text
     }
 }

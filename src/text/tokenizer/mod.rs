@@ -107,7 +107,8 @@ impl Tokenizer {
                 let add_space_prefix = metadata
                     .opt_bool("tokenizer.ggml.add_space_prefix")?
                     .unwrap_or(true);
-                let spm = Spm::new(&vocab, scores, special_id("unknown"), add_space_prefix)?;
+                let unknown = special_id("unknown").or_else(|| default_id(&vocab, 0));
+                let spm = Spm::new(&vocab, scores, unknown, add_space_prefix)?;
                 (vocab, Algorithm::Spm(spm))
             }
             other => {
@@ -119,7 +120,11 @@ impl Tokenizer {
                 return Err(Error::new(Code::Tokenizer, message));
             }
         };
-        let eos = special_id("eos");
+        let (default_bos, default_eos) = match &algorithm {
+            Algorithm::Bpe(_) => (None, None),
+            Algorithm::Spm(_) => (default_id(&vocab, 1), default_id(&vocab, 2)),
+        };
+        let eos = special_id("eos").or(default_eos);
         let named_ends = [eos, special_id("eot"), special_id("eom")]
             .into_iter()
             .flatten();
@@ -138,7 +143,7 @@ impl Tokenizer {
         Ok(Tokenizer {
             added: Added::new(&vocab),
             algorithm,
-            bos: special_id("bos"),
+            bos: special_id("bos").or(default_bos),
             eos,
             add_bos: metadata
                 .opt_bool("tokenizer.ggml.add_bos_token")?
@@ -190,13 +195,10 @@ impl Tokenizer {
         let mut bytes = Vec::with_capacity(ids.len() * 4);
         let mut at_start = true;
         for &id in ids {
-            let token = self.token_bytes(id);
-            let prefix: &[u8] = if at_start && self.adds_space_prefix() && !self.is_added(id) {
-                b" "
-            } else {
-                b""
-            };
-            bytes.extend_from_slice(token.strip_prefix(prefix).unwrap_or(token));
+            bytes.extend_from_slice(match at_start {
+                true => self.first_bytes(id),
+                false => self.token_bytes(id),
+            });
             at_start = self.is_added(id);
         }
         String::from_utf8(bytes)
@@ -207,6 +209,16 @@ impl Tokenizer {
     /// token, its name; for an id outside the vocabulary, nothing.
     pub fn token_bytes(&self, id: u32) -> &[u8] {
         self.vocab.bytes(id)
+    }
+
+    /// Returns the bytes of a token that begins a text. SentencePiece sets a space before the first
+    /// word, which is no part of the text.
+    pub fn first_bytes(&self, id: u32) -> &[u8] {
+        let bytes = self.token_bytes(id);
+        match self.adds_space_prefix() && !self.is_added(id) {
+            true => bytes.strip_prefix(b" ").unwrap_or(bytes),
+            false => bytes,
+        }
     }
 
     /// Returns whether the token is structure (`<|im_start|>`, `</s>`, `<unk>`) and not text.
@@ -319,6 +331,12 @@ fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Option<u32>
     u32::try_from(id)
         .ok()
         .filter(|&id| (id as usize) < vocab_size)
+}
+
+/// Returns the id that SentencePiece gives a special token by default, which llama.cpp too takes
+/// where the file names none: 0 is unknown, 1 is BOS, 2 is EOS. It must be a control token.
+fn default_id(vocab: &Vocab, id: u32) -> Option<u32> {
+    Some(id).filter(|&id| is_control(vocab.kind(id)))
 }
 
 /// Returns the bytes that a token of a byte-level vocabulary stands for. Names of control tokens
