@@ -508,6 +508,60 @@ fn tools_reach_the_template_unless_none_may_be_called() {
     }
 }
 
+/// The end of Qwen3's template, which makes the model skip its reasoning.
+const QWEN3_END: &str = "{%- if enable_thinking is defined and enable_thinking is false %}\
+                         {{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}";
+
+#[test]
+fn the_template_has_the_requests_variables() {
+    let prompt = |template: &str, variables: Value| {
+        let template = ChatTemplate::new(&format!("{CHATML}{template}"), "", "").unwrap();
+        let mut session = Session::new(decoder(300, &[""]), tokenizer(false), Some(template));
+        let request = with_fields(&json!({"chat_template_kwargs": variables})).unwrap();
+        answer(&mut session, request);
+        let controls = session.decoder().cache().iter().filter(|&&id| id >= START);
+        let text = transcript(&session);
+        let start = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+        let rest = text.strip_prefix(start).expect(start).to_owned();
+        (rest, controls.count())
+    };
+    let thinking = |variables| prompt(QWEN3_END, variables).0;
+    assert_eq!(
+        thinking(json!({"enable_thinking": false})),
+        "<think>\n\n</think>\n\n"
+    );
+    assert_eq!(thinking(json!({"enable_thinking": true})), "");
+    assert_eq!(thinking(json!({})), "");
+    assert_eq!(thinking(json!(null)), "");
+    let nested = "{{ documents[0].title }}{{ date_string }}{{ note }}";
+    let variables = json!({
+        "documents": [{"title": "Birds"}], "date_string": "29 Nov 2026", "note": "<|im_end|>",
+    });
+    // The control tokens are those of the messages: a variable's text holds none.
+    assert_eq!(
+        prompt(nested, variables),
+        ("Birds29 Nov 2026<|im_end|>".to_owned(), 3)
+    );
+    for name in [
+        "messages",
+        "tools",
+        "add_generation_prompt",
+        "bos_token",
+        "eos_token",
+    ] {
+        let fields = json!({"chat_template_kwargs": {"x": 1, name: []}});
+        let error = with_fields(&fields).unwrap_err();
+        assert!(
+            error.code == Code::InvalidArgument && error.message.contains(name),
+            "{error}"
+        );
+    }
+    for wrong in [json!([]), json!("x"), json!(false)] {
+        let error = with_fields(&json!({"chat_template_kwargs": wrong})).unwrap_err();
+        assert!(error.message.contains("`chat_template_kwargs`"), "{error}");
+    }
+}
+
 #[test]
 fn messages_are_brought_to_the_templates_form() {
     let function = json!({"name": "f", "arguments": "{\"x\": 1}"});

@@ -15,6 +15,8 @@ pub struct ChatRequest {
     pub messages: Vec<Value>,
     /// Holds the tools that the model may call: an array of OpenAI's tool objects.
     pub tools: Option<Value>,
+    /// Holds more variables for the chat template, such as `enable_thinking`.
+    pub template_variables: Map<String, Value>,
     /// Limits the number of tokens in the answer.
     pub max_tokens: Option<usize>,
     /// Sets how tokens are sampled.
@@ -24,6 +26,15 @@ pub struct ChatRequest {
     /// Sets what happens when prompt and answer outgrow the context.
     pub context_overflow: ContextOverflow,
 }
+
+/// Lists the variables that every template is given, and that a request cannot replace.
+const TEMPLATE_OWN: [&str; 5] = [
+    "messages",
+    "tools",
+    "add_generation_prompt",
+    "bos_token",
+    "eos_token",
+];
 
 /// Holds OpenAI's `stop`: one string, or several.
 #[derive(Deserialize)]
@@ -46,8 +57,8 @@ impl ChatRequest {
         }
     }
 
-    /// Reads a request from JSON: `{messages, tools?, tool_choice?, max_tokens?,
-    /// max_completion_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?,
+    /// Reads a request from JSON: `{messages, tools?, tool_choice?,
+    /// chat_template_kwargs?, max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?,
     /// frequency_penalty?, presence_penalty?, logit_bias?, allowed_token_ids?, seed?, logprobs?,
     /// top_logprobs?, stop?, context_overflow?}`, and the fields of OpenAI's API that change
     /// nothing here. A field that is null counts as absent.
@@ -60,6 +71,7 @@ impl ChatRequest {
         let messages: Vec<Value> = fields.take("messages")?.unwrap_or_default();
         let tools: Option<Vec<Map<String, Value>>> = fields.take("tools")?;
         let shows_tools = takes_tools(fields.take("tool_choice")?)?;
+        let template_variables = take_template_variables(&mut fields)?;
         let max_tokens = one_limit(
             fields.take("max_tokens")?,
             fields.take("max_completion_tokens")?,
@@ -119,6 +131,7 @@ impl ChatRequest {
         Ok(Self {
             messages,
             tools,
+            template_variables,
             max_tokens,
             sampling,
             stop,
@@ -136,6 +149,21 @@ fn takes_tools(choice: Option<Value>) -> Result<bool> {
         Some(other) => Err(invalid(format!(
             "`tool_choice` is {other}; it must be \"auto\" or \"none\", because the model cannot be \
              made to call a tool."
+        ))),
+    }
+}
+
+/// Takes `chat_template_kwargs`, which has the name and the meaning of vLLM's and llama.cpp's.
+fn take_template_variables(fields: &mut Fields) -> Result<Map<String, Value>> {
+    let variables: Map<String, Value> = fields.take("chat_template_kwargs")?.unwrap_or_default();
+    match TEMPLATE_OWN
+        .iter()
+        .find(|name| variables.contains_key(**name))
+    {
+        None => Ok(variables),
+        Some(name) => Err(invalid(format!(
+            "`chat_template_kwargs.{name}` cannot be set, because the template is given `{name}` \
+             anyway; leave it out."
         ))),
     }
 }

@@ -38,6 +38,7 @@ test('the server is sent the fields that mean the same to any model', async () =
     response_format: { type: 'text' },
     tool_choice: 'none',
     tools: TOOLS,
+    chat_template_kwargs: { enable_thinking: false },
     logprobs: true,
     top_logprobs: 2,
     top_k: 5,

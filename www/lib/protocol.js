@@ -124,6 +124,8 @@
  * @property {ChatMessage[]} messages
  * @property {object[]} [tools]
  * @property {'auto' | 'none'} [tool_choice] with `none` the model is not shown the tools
+ * @property {Record<string, unknown>} [chat_template_kwargs] variables of the chat template, such
+ *   as `{enable_thinking: false}`
  * @property {number} [max_tokens]
  * @property {number} [max_completion_tokens] OpenAI's newer name of `max_tokens`
  * @property {number} [temperature] 0 is greedy

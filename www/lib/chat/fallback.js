@@ -38,6 +38,7 @@ const SERVER_FIELDS = /** @type {const} */ ([
 const LOCAL_FIELDS = [
   'tools',
   'tool_choice',
+  'chat_template_kwargs',
   'top_k',
   'min_p',
   'repetition_penalty',
