@@ -577,12 +577,32 @@ fn messages_are_brought_to_the_templates_form() {
         json!({"role": "system", "content": "Be brief."})
     );
     assert_eq!(request.messages[1]["content"], "ab");
-    assert_eq!(request.messages[2]["content"], "");
+    assert_eq!(request.messages[2]["content"], json!(null));
     assert_eq!(
         request.messages[2]["tool_calls"][0]["function"]["arguments"],
         json!({"x": 1})
     );
     assert_eq!(request.messages[3]["tool_call_id"], "1");
+}
+
+/// Templates ask whether the content is none, and some write a message as JSON, in its own order.
+#[test]
+fn a_message_reaches_the_template_as_it_is() {
+    let source = "{% for m in messages %}{% if m.content is none %}[call]{% endif %}\
+                  {{ m | tojson }}{% endfor %}";
+    let template = ChatTemplate::new(source, "", "").unwrap();
+    let mut session = Session::new(decoder(400, &[""]), tokenizer(false), Some(template));
+    let messages = r#"{"content": "a", "role": "user", "name": "Ann"}
+                      {"content": null, "role": "assistant", "tool_calls": []}
+                      {"role": "assistant", "tool_calls": [], "name": "Bob"}"#;
+    let messages: Vec<&str> = messages.lines().map(str::trim).collect();
+    let request = format!(r#"{{"messages": [{}]}}"#, messages.join(","));
+    answer(&mut session, ChatRequest::from_json(&request).unwrap());
+    // The texts are those of Python's json.dumps, which is the filter in transformers.
+    assert_eq!(
+        transcript(&session),
+        format!("{}[call]{}{}", messages[0], messages[1], messages[2])
+    );
 }
 
 #[test]

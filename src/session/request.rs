@@ -218,6 +218,7 @@ fn take_without_effect(fields: &mut Fields) -> Result<()> {
 
 /// Turns a message of OpenAI's shape into the shape that chat templates expect: the content is one
 /// string, the role `developer` becomes `system`, and the arguments of tool calls are objects.
+/// Beside tool calls the content may be null or absent, and stays so: templates ask for it.
 fn normalize(index: usize, message: Value) -> Result<Value> {
     let Value::Object(mut message) = message else {
         return Err(invalid(format!(
@@ -236,22 +237,24 @@ fn normalize(index: usize, message: Value) -> Result<Value> {
         }
     }
     let calls_tools = message.get("tool_calls").is_some_and(Value::is_array);
-    let content = match message.remove("content") {
-        Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => parts
-            .iter()
-            .enumerate()
-            .map(|(at, part)| text_of(&format!("messages[{index}].content[{at}]"), part))
-            .collect::<Result<_>>()?,
-        None | Some(Value::Null) if calls_tools => String::new(),
+    match message.get("content") {
+        Some(Value::String(_)) => {}
+        Some(Value::Array(parts)) => {
+            let text: String = parts
+                .iter()
+                .enumerate()
+                .map(|(at, part)| text_of(&format!("messages[{index}].content[{at}]"), part))
+                .collect::<Result<_>>()?;
+            message.insert("content".to_owned(), text.into());
+        }
+        None | Some(Value::Null) if calls_tools => {}
         _ => {
             return Err(invalid(format!(
                 "`messages[{index}].content` must be a string or an array of parts {{\"type\": \
                  \"text\", \"text\": ...}}."
             )));
         }
-    };
-    message.insert("content".to_owned(), Value::from(content));
+    }
     for call in message
         .get_mut("tool_calls")
         .and_then(Value::as_array_mut)
