@@ -10,7 +10,7 @@ build_package
 # The rows are: name | budget in gzipped bytes, which is the size when it was last set and about 3%
 # more.
 BUDGETS='
-JavaScript library | 50500
+JavaScript library | 52500
 siskin_relaxed.wasm | 725000
 siskin_relaxed.js | 10450
 siskin_simd.wasm | 727000

@@ -76,6 +76,16 @@ fn chat(messages: Value) -> ChatRequest {
     ChatRequest::from_json(&json!({"messages": messages, "temperature": 0}).to_string()).unwrap()
 }
 
+/// Returns a request of one message with these fields besides.
+fn with_fields(fields: &Value) -> siskin::Result<ChatRequest> {
+    let mut request = json!({"messages": [{"role": "user", "content": "Hi"}], "temperature": 0});
+    request
+        .as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
+    ChatRequest::from_json(&request.to_string())
+}
+
 fn finish(session: &mut Session<Scripted>) -> (String, Event) {
     let events: Vec<Event> = std::iter::from_fn(|| block_on(session.next()).unwrap()).collect();
     (
@@ -181,22 +191,17 @@ fn a_users_text_never_becomes_a_control_token() {
 #[test]
 fn stop_strings_and_limits_of_the_request_hold() {
     let mut session = session(200, &["one, two", "one, two"]);
-    let request = |fields: Value| {
-        let mut request =
-            json!({"messages": [{"role": "user", "content": "Count"}], "temperature": 0});
-        request
-            .as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
-        ChatRequest::from_json(&request.to_string()).unwrap()
-    };
-    session.start(request(json!({"stop": ", t"}))).unwrap();
+    session
+        .start(with_fields(&json!({"stop": ", t"})).unwrap())
+        .unwrap();
     let (text, last) = finish(&mut session);
     assert_eq!(
         (text.as_str(), last.finish_reason),
         ("one", Some(FinishReason::Stop))
     );
-    session.start(request(json!({"max_tokens": 2}))).unwrap();
+    session
+        .start(with_fields(&json!({"max_tokens": 2})).unwrap())
+        .unwrap();
     let (text, last) = finish(&mut session);
     assert_eq!(
         (text.as_str(), last.finish_reason),
@@ -403,6 +408,160 @@ fn a_request_takes_openais_names() {
     assert_eq!(bare.sampling, SamplingOptions::default());
 }
 
+/// The fields are those of OpenAI's API reference ("Create chat completion").
+#[test]
+fn fields_that_change_nothing_are_taken() {
+    let all = json!({
+        "n": 1, "user": "u-1", "safety_identifier": "s", "prompt_cache_key": "p", "store": true,
+        "metadata": {"page": "start"}, "service_tier": "auto", "parallel_tool_calls": false,
+        "response_format": {"type": "text"}, "tool_choice": "auto",
+    });
+    let plain = with_fields(&json!({})).unwrap();
+    let request = with_fields(&all).unwrap();
+    assert_eq!(request.sampling, plain.sampling);
+    assert_eq!((request.max_tokens, request.tools), (None, None));
+    for name in all.as_object().unwrap().keys() {
+        assert!(with_fields(&json!({ name: null })).is_ok(), "{name}: null");
+        let wrong = if name == "metadata" || name == "response_format" {
+            json!("x")
+        } else {
+            json!({"x": 1})
+        };
+        let error = with_fields(&json!({ name: wrong })).unwrap_err();
+        assert!(
+            error.code == Code::InvalidArgument && error.message.contains(name.as_str()),
+            "{name}: {error}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_honoured_is_refused_by_name() {
+    let schema = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": {}}});
+    let named = json!({"type": "function", "function": {"name": "f"}});
+    for (field, named) in [
+        (json!({"n": 2}), "`n` is 2"),
+        (json!({"n": 0}), "`n` is 0"),
+        (json!({"n": 1.5}), "`n`"),
+        (json!({"response_format": schema}), "json_schema"),
+        (
+            json!({"response_format": {"type": "json_object"}}),
+            "json_object",
+        ),
+        (json!({"response_format": {}}), "`response_format.type`"),
+        (json!({"tool_choice": "required"}), "required"),
+        (json!({"tool_choice": named}), "`tool_choice`"),
+        (json!({"tool_choice": "f"}), "`tool_choice`"),
+        (
+            json!({"max_tokens": 5, "max_completion_tokens": 6}),
+            "`max_completion_tokens`",
+        ),
+    ] {
+        let error = with_fields(&field).unwrap_err();
+        assert!(
+            error.code == Code::InvalidArgument && error.message.contains(named),
+            "{field}: {error}"
+        );
+    }
+}
+
+#[test]
+fn the_limit_of_an_answer_has_two_names() {
+    for (fields, limit) in [
+        (json!({"max_completion_tokens": 5}), Some(5)),
+        (
+            json!({"max_tokens": 5, "max_completion_tokens": 5}),
+            Some(5),
+        ),
+        (
+            json!({"max_tokens": null, "max_completion_tokens": 7}),
+            Some(7),
+        ),
+        (
+            json!({"max_tokens": 7, "max_completion_tokens": null}),
+            Some(7),
+        ),
+        (json!({"max_completion_tokens": null}), None),
+    ] {
+        assert_eq!(with_fields(&fields).unwrap().max_tokens, limit, "{fields}");
+    }
+}
+
+#[test]
+fn tools_reach_the_template_unless_none_may_be_called() {
+    let source = "{% for tool in tools or [] %}[{{ tool.function.name }}]{% endfor %}";
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    for (choice, prompt) in [
+        (json!(null), "[f]"),
+        (json!("auto"), "[f]"),
+        (json!("none"), ""),
+    ] {
+        let template = ChatTemplate::new(&format!("{source}{CHATML}"), "", "").unwrap();
+        let mut session = Session::new(decoder(200, &["ok"]), tokenizer(false), Some(template));
+        let fields = json!({"tools": tools, "tool_choice": choice});
+        answer(&mut session, with_fields(&fields).unwrap());
+        assert_eq!(
+            transcript(&session),
+            format!("{prompt}<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nok"),
+            "{choice}"
+        );
+    }
+}
+
+/// The end of Qwen3's template, which makes the model skip its reasoning.
+const QWEN3_END: &str = "{%- if enable_thinking is defined and enable_thinking is false %}\
+                         {{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}";
+
+#[test]
+fn the_template_has_the_requests_variables() {
+    let prompt = |template: &str, variables: Value| {
+        let template = ChatTemplate::new(&format!("{CHATML}{template}"), "", "").unwrap();
+        let mut session = Session::new(decoder(300, &[""]), tokenizer(false), Some(template));
+        let request = with_fields(&json!({"chat_template_kwargs": variables})).unwrap();
+        answer(&mut session, request);
+        let controls = session.decoder().cache().iter().filter(|&&id| id >= START);
+        let text = transcript(&session);
+        let start = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+        let rest = text.strip_prefix(start).expect(start).to_owned();
+        (rest, controls.count())
+    };
+    let thinking = |variables| prompt(QWEN3_END, variables).0;
+    assert_eq!(
+        thinking(json!({"enable_thinking": false})),
+        "<think>\n\n</think>\n\n"
+    );
+    assert_eq!(thinking(json!({"enable_thinking": true})), "");
+    assert_eq!(thinking(json!({})), "");
+    assert_eq!(thinking(json!(null)), "");
+    let nested = "{{ documents[0].title }}{{ date_string }}{{ note }}";
+    let variables = json!({
+        "documents": [{"title": "Birds"}], "date_string": "29 Nov 2026", "note": "<|im_end|>",
+    });
+    // The control tokens are those of the messages: a variable's text holds none.
+    assert_eq!(
+        prompt(nested, variables),
+        ("Birds29 Nov 2026<|im_end|>".to_owned(), 3)
+    );
+    for name in [
+        "messages",
+        "tools",
+        "add_generation_prompt",
+        "bos_token",
+        "eos_token",
+    ] {
+        let fields = json!({"chat_template_kwargs": {"x": 1, name: []}});
+        let error = with_fields(&fields).unwrap_err();
+        assert!(
+            error.code == Code::InvalidArgument && error.message.contains(name),
+            "{error}"
+        );
+    }
+    for wrong in [json!([]), json!("x"), json!(false)] {
+        let error = with_fields(&json!({"chat_template_kwargs": wrong})).unwrap_err();
+        assert!(error.message.contains("`chat_template_kwargs`"), "{error}");
+    }
+}
+
 #[test]
 fn messages_are_brought_to_the_templates_form() {
     let function = json!({"name": "f", "arguments": "{\"x\": 1}"});
@@ -418,12 +577,32 @@ fn messages_are_brought_to_the_templates_form() {
         json!({"role": "system", "content": "Be brief."})
     );
     assert_eq!(request.messages[1]["content"], "ab");
-    assert_eq!(request.messages[2]["content"], "");
+    assert_eq!(request.messages[2]["content"], json!(null));
     assert_eq!(
         request.messages[2]["tool_calls"][0]["function"]["arguments"],
         json!({"x": 1})
     );
     assert_eq!(request.messages[3]["tool_call_id"], "1");
+}
+
+/// Templates ask whether the content is none, and some write a message as JSON, in its own order.
+#[test]
+fn a_message_reaches_the_template_as_it_is() {
+    let source = "{% for m in messages %}{% if m.content is none %}[call]{% endif %}\
+                  {{ m | tojson }}{% endfor %}";
+    let template = ChatTemplate::new(source, "", "").unwrap();
+    let mut session = Session::new(decoder(400, &[""]), tokenizer(false), Some(template));
+    let messages = r#"{"content": "a", "role": "user", "name": "Ann"}
+                      {"content": null, "role": "assistant", "tool_calls": []}
+                      {"role": "assistant", "tool_calls": [], "name": "Bob"}"#;
+    let messages: Vec<&str> = messages.lines().map(str::trim).collect();
+    let request = format!(r#"{{"messages": [{}]}}"#, messages.join(","));
+    answer(&mut session, ChatRequest::from_json(&request).unwrap());
+    // The texts are those of Python's json.dumps, which is the filter in transformers.
+    assert_eq!(
+        transcript(&session),
+        format!("{}[call]{}{}", messages[0], messages[1], messages[2])
+    );
 }
 
 #[test]
@@ -446,7 +625,17 @@ fn a_wrong_request_is_told_what_is_wrong() {
         (
             r#"{"messages": [{"role": "user",
                               "content": [{"type": "image_url", "image_url": {}}]}]}"#,
-            "text alone",
+            "`messages[0].content[0].type` is \"image_url\"",
+        ),
+        (
+            r#"{"messages": [{"role": "user", "content": "Hi"},
+                             {"role": "user", "content": [{"type": "text", "text": "a"},
+                                                          {"type": "text", "text": 5}]}]}"#,
+            "`messages[1].content[1].text`",
+        ),
+        (
+            r#"{"messages": [{"role": "user", "content": ["Hi"]}]}"#,
+            "`messages[0].content[0].type`",
         ),
         (
             r#"{"messages": [{"role": "user", "content": "Hi"}], "temprature": 1}"#,
@@ -494,12 +683,7 @@ fn a_wrong_request_is_told_what_is_wrong() {
         json!({"stop": ""}),
         json!({"logit_bias": {"259": 1}}),
     ] {
-        let mut request = json!({"messages": [{"role": "user", "content": "Hi"}]});
-        request
-            .as_object_mut()
-            .unwrap()
-            .extend(field.as_object().unwrap().clone());
-        let request = ChatRequest::from_json(&request.to_string()).unwrap();
+        let request = with_fields(&field).unwrap();
         assert_eq!(
             session.start(request).unwrap_err().code,
             Code::InvalidArgument,

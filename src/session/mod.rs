@@ -19,14 +19,14 @@ use crate::{
     },
     loader::Loaded,
     text::{
-        prompt::chat_tokens,
+        prompt::chat_tokens_with,
         template::ChatTemplate,
         tokenizer::{Special, Tokenizer},
     },
 };
 use engine::AnyModel;
 use request::ChatRequest;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Holds a model with its tokenizer and chat template, and the conversation in its KV cache.
 ///
@@ -114,15 +114,17 @@ impl<D: Decoder> Session<D> {
         let ChatRequest {
             messages,
             tools,
+            template_variables: variables,
             max_tokens,
             sampling,
             stop,
             context_overflow,
         } = request;
         let messages = Value::Array(messages);
-        let prompt = self.prompt(&messages, tools.as_ref(), true)?;
+        let tools = tools.as_ref();
+        let prompt = self.prompt(&messages, tools, &variables, true)?;
         let keep_tokens = match context_overflow {
-            ContextOverflow::Slide => self.system_tokens(&messages, tools.as_ref(), &prompt),
+            ContextOverflow::Slide => self.system_tokens(&messages, tools, &variables, &prompt),
             ContextOverflow::Error => 0,
         };
         let options = GenerateOptions {
@@ -187,6 +189,7 @@ impl<D: Decoder> Session<D> {
         &self,
         messages: &Value,
         tools: Option<&Value>,
+        variables: &Map<String, Value>,
         add_generation_prompt: bool,
     ) -> Result<Vec<u32>> {
         let Some(template) = &self.template else {
@@ -195,12 +198,13 @@ impl<D: Decoder> Session<D> {
                 "The model has no chat template; use one that was made for chat (\"instruct\").",
             ));
         };
-        let mut tokens = chat_tokens(
+        let mut tokens = chat_tokens_with(
             &self.tokenizer,
             template,
             messages,
             tools,
             add_generation_prompt,
+            variables,
         )?;
         // Some templates leave the BOS token to the tokenizer.
         if let Some(bos) = self
@@ -218,7 +222,13 @@ impl<D: Decoder> Session<D> {
     ///
     /// These are the tokens that the prompt shares with the prompt of an empty conversation, up to
     /// the last end of a turn among them.
-    fn system_tokens(&self, messages: &Value, tools: Option<&Value>, prompt: &[u32]) -> usize {
+    fn system_tokens(
+        &self,
+        messages: &Value,
+        tools: Option<&Value>,
+        variables: &Map<String, Value>,
+        prompt: &[u32],
+    ) -> usize {
         let system = messages
             .as_array()
             .into_iter()
@@ -229,7 +239,9 @@ impl<D: Decoder> Session<D> {
             .chain([json!({"role": "user", "content": ""})])
             .collect();
         // Where the template refuses the empty conversation, no tokens are kept.
-        let opening = self.prompt(&opening, tools, false).unwrap_or_default();
+        let opening = self
+            .prompt(&opening, tools, variables, false)
+            .unwrap_or_default();
         let shared = prompt
             .iter()
             .zip(&opening)

@@ -15,6 +15,8 @@ pub struct ChatRequest {
     pub messages: Vec<Value>,
     /// Holds the tools that the model may call: an array of OpenAI's tool objects.
     pub tools: Option<Value>,
+    /// Holds more variables for the chat template, such as `enable_thinking`.
+    pub template_variables: Map<String, Value>,
     /// Limits the number of tokens in the answer.
     pub max_tokens: Option<usize>,
     /// Sets how tokens are sampled.
@@ -24,6 +26,15 @@ pub struct ChatRequest {
     /// Sets what happens when prompt and answer outgrow the context.
     pub context_overflow: ContextOverflow,
 }
+
+/// Lists the variables that every template is given, and that a request cannot replace.
+const TEMPLATE_OWN: [&str; 5] = [
+    "messages",
+    "tools",
+    "add_generation_prompt",
+    "bos_token",
+    "eos_token",
+];
 
 /// Holds OpenAI's `stop`: one string, or several.
 #[derive(Deserialize)]
@@ -46,10 +57,11 @@ impl ChatRequest {
         }
     }
 
-    /// Reads a request from JSON: `{messages, tools?, max_tokens?, temperature?, top_k?, top_p?,
-    /// min_p?, repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
-    /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?}`. A field
-    /// that is null counts as absent.
+    /// Reads a request from JSON: `{messages, tools?, tool_choice?,
+    /// chat_template_kwargs?, max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?,
+    /// frequency_penalty?, presence_penalty?, logit_bias?, allowed_token_ids?, seed?, logprobs?,
+    /// top_logprobs?, stop?, context_overflow?}`, and the fields of OpenAI's API that change
+    /// nothing here. A field that is null counts as absent.
     ///
     /// # Errors
     ///
@@ -58,7 +70,12 @@ impl ChatRequest {
         let mut fields = Fields::from_json(json)?;
         let messages: Vec<Value> = fields.take("messages")?.unwrap_or_default();
         let tools: Option<Vec<Map<String, Value>>> = fields.take("tools")?;
-        let max_tokens = fields.take("max_tokens")?;
+        let shows_tools = takes_tools(fields.take("tool_choice")?)?;
+        let template_variables = take_template_variables(&mut fields)?;
+        let max_tokens = one_limit(
+            fields.take("max_tokens")?,
+            fields.take("max_completion_tokens")?,
+        )?;
         let logprobs = fields.take("logprobs")?.unwrap_or(false);
         let top_logprobs: Option<u32> = fields.take("top_logprobs")?;
         if top_logprobs.is_some() && !logprobs {
@@ -93,6 +110,7 @@ impl ChatRequest {
             Some(Stop::Many(strings)) => strings,
         };
         let context_overflow = fields.take("context_overflow")?.unwrap_or_default();
+        take_without_effect(&mut fields)?;
         fields.finish()?;
 
         if messages.is_empty() {
@@ -107,10 +125,13 @@ impl ChatRequest {
             .enumerate()
             .map(|(index, message)| normalize(index, message))
             .collect::<Result<_>>()?;
-        let tools = tools.filter(|tools| !tools.is_empty()).map(Value::from);
+        let tools = tools
+            .filter(|tools| shows_tools && !tools.is_empty())
+            .map(Value::from);
         Ok(Self {
             messages,
             tools,
+            template_variables,
             max_tokens,
             sampling,
             stop,
@@ -119,8 +140,85 @@ impl ChatRequest {
     }
 }
 
+/// Returns whether the model is shown the tools, by OpenAI's `tool_choice`.
+fn takes_tools(choice: Option<Value>) -> Result<bool> {
+    match choice {
+        None => Ok(true),
+        Some(Value::String(mode)) if mode == "auto" => Ok(true),
+        Some(Value::String(mode)) if mode == "none" => Ok(false),
+        Some(other) => Err(invalid(format!(
+            "`tool_choice` is {other}; it must be \"auto\" or \"none\", because the model cannot be \
+             made to call a tool."
+        ))),
+    }
+}
+
+/// Takes `chat_template_kwargs`, which has the name and the meaning of vLLM's and llama.cpp's.
+fn take_template_variables(fields: &mut Fields) -> Result<Map<String, Value>> {
+    let variables: Map<String, Value> = fields.take("chat_template_kwargs")?.unwrap_or_default();
+    match TEMPLATE_OWN
+        .iter()
+        .find(|name| variables.contains_key(**name))
+    {
+        None => Ok(variables),
+        Some(name) => Err(invalid(format!(
+            "`chat_template_kwargs.{name}` cannot be set, because the template is given `{name}` \
+             anyway; leave it out."
+        ))),
+    }
+}
+
+/// Returns the limit of the answer's length, which OpenAI has renamed.
+fn one_limit(max_tokens: Option<usize>, renamed: Option<usize>) -> Result<Option<usize>> {
+    match (max_tokens, renamed) {
+        (Some(old), Some(new)) if old != new => Err(invalid(format!(
+            "`max_tokens` is {old} and `max_completion_tokens` is {new}; they mean the same, so \
+             give one of them."
+        ))),
+        _ => Ok(max_tokens.or(renamed)),
+    }
+}
+
+/// Takes the fields that OpenAI's clients send and that change nothing here: `n`, `response_format`,
+/// `parallel_tool_calls`, `user`, `safety_identifier`, `prompt_cache_key`, `store`, `metadata` and
+/// `service_tier`.
+///
+/// # Errors
+///
+/// `invalid_argument` when a value is of another type than OpenAI's, or asks for what the engine
+/// does not do.
+fn take_without_effect(fields: &mut Fields) -> Result<()> {
+    if let Some(answers) = fields.take::<u64>("n")?.filter(|&answers| answers != 1) {
+        return Err(invalid(format!(
+            "`n` is {answers}; it must be 1, because a request has one answer. Send several \
+             requests, each with another `seed`."
+        )));
+    }
+    let format: Option<Map<String, Value>> = fields.take("response_format")?;
+    if let Some(format) = format.filter(|format| format.get("type") != Some(&"text".into())) {
+        return Err(invalid(format!(
+            "`response_format.type` is {}; it must be \"text\", because answers cannot be held to \
+             a form. Ask for the form in a message.",
+            format.get("type").unwrap_or(&Value::Null)
+        )));
+    }
+    fields.take::<bool>("parallel_tool_calls")?;
+    fields.take::<bool>("store")?;
+    fields.take::<Map<String, Value>>("metadata")?;
+    for name in [
+        "user",
+        "safety_identifier",
+        "prompt_cache_key",
+        "service_tier",
+    ] {
+        fields.take::<String>(name)?;
+    }
+    Ok(())
+}
+
 /// Turns a message of OpenAI's shape into the shape that chat templates expect: the content is one
 /// string, the role `developer` becomes `system`, and the arguments of tool calls are objects.
+/// Beside tool calls the content may be null or absent, and stays so: templates ask for it.
 fn normalize(index: usize, message: Value) -> Result<Value> {
     let Value::Object(mut message) = message else {
         return Err(invalid(format!(
@@ -139,21 +237,24 @@ fn normalize(index: usize, message: Value) -> Result<Value> {
         }
     }
     let calls_tools = message.get("tool_calls").is_some_and(Value::is_array);
-    let content = match message.remove("content") {
-        Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => parts
-            .iter()
-            .map(|part| text_of(index, part))
-            .collect::<Result<_>>()?,
-        None | Some(Value::Null) if calls_tools => String::new(),
+    match message.get("content") {
+        Some(Value::String(_)) => {}
+        Some(Value::Array(parts)) => {
+            let text: String = parts
+                .iter()
+                .enumerate()
+                .map(|(at, part)| text_of(&format!("messages[{index}].content[{at}]"), part))
+                .collect::<Result<_>>()?;
+            message.insert("content".to_owned(), text.into());
+        }
+        None | Some(Value::Null) if calls_tools => {}
         _ => {
             return Err(invalid(format!(
                 "`messages[{index}].content` must be a string or an array of parts {{\"type\": \
                  \"text\", \"text\": ...}}."
             )));
         }
-    };
-    message.insert("content".to_owned(), Value::from(content));
+    }
     for call in message
         .get_mut("tool_calls")
         .and_then(Value::as_array_mut)
@@ -171,16 +272,16 @@ fn normalize(index: usize, message: Value) -> Result<Value> {
     Ok(Value::Object(message))
 }
 
-/// Returns the text of a part of a message's content.
-fn text_of(index: usize, part: &Value) -> Result<&str> {
-    let is_text = part.get("type").and_then(Value::as_str) == Some("text");
+/// Returns the text of a part of a message's content. `path` says in an error where the part is.
+fn text_of<'a>(path: &str, part: &'a Value) -> Result<&'a str> {
+    let kind = part.get("type").unwrap_or(&Value::Null);
+    if kind != "text" {
+        return Err(invalid(format!(
+            "`{path}.type` is {kind}; it must be \"text\", because this model reads text alone."
+        )));
+    }
     let text = part.get("text").and_then(Value::as_str);
-    text.filter(|_| is_text).ok_or_else(|| {
-        invalid(format!(
-            "`messages[{index}].content` has a part that is not {{\"type\": \"text\", \"text\": \
-             ...}}; this model reads text alone."
-        ))
-    })
+    text.ok_or_else(|| invalid(format!("`{path}.text` must be a string.")))
 }
 
 fn invalid(message: String) -> Error {

@@ -9,7 +9,7 @@
 use super::template::ChatTemplate;
 use super::tokenizer::Tokenizer;
 use crate::error::{Code, Error, Result};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Messages nested deeper than this are refused: no chat needs it, and the recursion must not
 /// overflow the stack.
@@ -31,18 +31,50 @@ pub fn chat_tokens(
     tools: Option<&Value>,
     add_generation_prompt: bool,
 ) -> Result<Vec<u32>> {
-    let guard = unused_character(&[Some(messages), tools], template.source())?;
+    let none = Map::new();
+    chat_tokens_with(
+        tokenizer,
+        template,
+        messages,
+        tools,
+        add_generation_prompt,
+        &none,
+    )
+}
+
+/// Returns the token ids of [`chat_tokens`], where the template has more `variables`. Their strings
+/// cannot become control tokens either.
+///
+/// # Errors
+/// Those of [`chat_tokens`].
+pub fn chat_tokens_with(
+    tokenizer: &Tokenizer,
+    template: &ChatTemplate,
+    messages: &Value,
+    tools: Option<&Value>,
+    add_generation_prompt: bool,
+    variables: &Map<String, Value>,
+) -> Result<Vec<u32>> {
+    let mut values = vec![messages];
+    values.extend(tools);
+    values.extend(variables.values());
+    let guard = unused_character(&values, template.source())?;
     let guarded = |value| guard_strings(tokenizer, value, guard, 0);
     let messages = guarded(messages)?;
     let tools = tools.map(guarded).transpose()?;
-    let text = template.render(&messages, tools.as_ref(), add_generation_prompt, None)?;
+    let variables = variables
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), guarded(value)?)))
+        .collect::<Result<_>>()?;
+    let text =
+        template.render_with(&messages, tools.as_ref(), add_generation_prompt, &variables)?;
     Ok(tokenizer.encode_guarded(&text, guard))
 }
 
 /// Returns a character without meaning that occurs neither in these values nor in the template:
 /// mostly Unicode's first noncharacter.
-fn unused_character(values: &[Option<&Value>], template: &str) -> Result<char> {
-    let texts: Vec<String> = values.iter().flatten().map(ToString::to_string).collect();
+fn unused_character(values: &[&Value], template: &str) -> Result<char> {
+    let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
     ('\u{fdd0}'..='\u{fdef}')
         .chain('\u{f0000}'..='\u{ffffd}')
         .find(|&c| !template.contains(c) && !texts.iter().any(|text| text.contains(c)))

@@ -99,19 +99,38 @@ impl ChatTemplate {
         add_generation_prompt: bool,
         date_string: Option<&str>,
     ) -> Result<String> {
-        let variables = [
+        let date = date_string.map(|date| ("date_string".to_owned(), date.into()));
+        let variables = date.into_iter().collect();
+        self.render_with(messages, tools, add_generation_prompt, &variables)
+    }
+
+    /// Renders the prompt as [`ChatTemplate::render`] does, with more variables for the template.
+    /// They do not replace the conversation, the tools and the tokens.
+    ///
+    /// # Errors
+    /// Those of [`ChatTemplate::render`].
+    pub fn render_with(
+        &self,
+        messages: &serde_json::Value,
+        tools: Option<&serde_json::Value>,
+        add_generation_prompt: bool,
+        variables: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<String> {
+        let given = variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), Value::from(Serde(value))));
+        let own = [
             ("messages", Value::from(Serde(messages))),
             (
                 "tools",
                 tools.map_or(Value::from(()), |tools| Value::from(Serde(tools))),
             ),
-            ("documents", Value::from(())),
             ("add_generation_prompt", Value::from(add_generation_prompt)),
             ("bos_token", Value::from(self.bos.as_str())),
             ("eos_token", Value::from(self.eos.as_str())),
         ];
-        let date = date_string.map(|date| ("date_string", Value::from(date)));
-        let variables = Value::from_pairs(variables.into_iter().chain(date));
+        let defaults = [("documents", Value::from(()))];
+        let variables = Value::from_pairs(defaults.into_iter().chain(given).chain(own));
         self.environment
             .render_named_str("chat_template", &self.source, variables)
             .map_err(|error| Error::new(Code::Template, rendering_failed(&error)))

@@ -143,13 +143,20 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
           codeOf(ask('Hello', { temperature: -1 })),
           codeOf(ask('Hello', { stop: () => {} })),
           codeOf(ask('Hello', { stream: 'yes' })),
+          codeOf(ask('Hello', { temperature: NaN })),
+          codeOf(ask('Hello', { seed: 5n })),
+          codeOf(ask('Hello', { n: 2 })),
+          codeOf(ask('Hello', { response_format: { type: 'json_object' } })),
+          codeOf(ask('Hello', { tool_choice: 'required' })),
+          codeOf(ask(new Date())),
+          codeOf(siskin.score([1, 2], { signal: {} })),
           codeOf(siskin.tokenize(7)),
           codeOf(siskin.detokenize([-1])),
           codeOf(siskin.detokenize([4_000_000_000])),
         ]),
       URL_PATH,
     );
-    assert.deepEqual(codes, Array(21).fill('SiskinError: invalid_argument'));
+    assert.deepEqual(codes, Array(28).fill('SiskinError: invalid_argument'));
   });
 
   test('answers whole, in the shape of OpenAI', async () => {
@@ -274,6 +281,63 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       assert.ok(Math.min(...times) < 100, `${times.map(Math.round)} ms`);
     });
   }
+
+  test('a signal beside the request, where OpenAI has it, ends the answer', async () => {
+    const codes = await page.evaluate(async () => {
+      const request = { messages: [{ role: 'user', content: 'Write a very long story.' }] };
+      const create = (signal) => codeOf(siskin.chat.completions.create(request, { signal }));
+      const after_5_ms = AbortSignal.timeout(5);
+      const codes = [await create(AbortSignal.abort()), await create(after_5_ms)];
+      const controller = new AbortController();
+      const chunks = await siskin.chat.completions.create(
+        { ...request, stream: true },
+        { signal: controller.signal },
+      );
+      await chunks.next();
+      controller.abort();
+      const drain = async () => {
+        for await (const _ of chunks);
+      };
+      codes.push(await codeOf(drain()));
+      const ids = await siskin.tokenize('A long text. '.repeat(60));
+      codes.push(await codeOf(siskin.score(ids, { signal: AbortSignal.abort() })));
+      codes.push(await codeOf(siskin.score(ids, { signal: AbortSignal.timeout(5) })));
+      await ask('Hello', { max_tokens: 1 });
+      return codes;
+    });
+    assert.deepEqual(codes, Array(5).fill('SiskinError: aborted'));
+  });
+
+  test('fields of OpenAI that change nothing are taken', async () => {
+    const { plain, other } = await page.evaluate(async () => ({
+      plain: await ask('Hello', { max_tokens: 3 }),
+      other: await ask('Hello', {
+        max_completion_tokens: 3,
+        n: 1,
+        user: 'u-1',
+        store: false,
+        metadata: { page: 'start' },
+        service_tier: 'auto',
+        parallel_tool_calls: true,
+        response_format: { type: 'text' },
+        tool_choice: 'none',
+        tools: [{ type: 'function', function: { name: 'f' } }],
+        stop: null,
+      }),
+    }));
+    assert.deepEqual(other.choices, plain.choices);
+    assert.equal(other.usage.prompt_tokens, plain.usage.prompt_tokens);
+    assert.equal(other.usage.completion_tokens, 3);
+  });
+
+  test('half a surrogate pair is read as U+FFFD', async () => {
+    const { half, replaced } = await page.evaluate(async () => ({
+      half: await ask('Hello \ud83d', { max_tokens: 3, stop: '\ude00' }),
+      replaced: await ask('Hello \ufffd', { max_tokens: 3, stop: '\ufffd' }),
+    }));
+    assert.deepEqual(half.choices, replaced.choices);
+    assert.equal(half.usage.prompt_tokens, replaced.usage.prompt_tokens);
+  });
 
   test('requests queue in order, and one in the queue can be aborted', async () => {
     const { order, code } = await page.evaluate(async () => {

@@ -117,12 +117,17 @@
 
 /**
  * The engine takes this request: it has OpenAI's names, and llama.cpp's for the samplers that
- * OpenAI lacks. Unknown fields are refused.
+ * OpenAI lacks. Unknown fields are refused. Those from `n` on are taken because OpenAI's clients
+ * send them: other values are refused, and these have no effect.
  *
  * @typedef {object} ChatRequest
  * @property {ChatMessage[]} messages
  * @property {object[]} [tools]
+ * @property {'auto' | 'none'} [tool_choice] with `none` the model is not shown the tools
+ * @property {Record<string, unknown>} [chat_template_kwargs] variables of the chat template, such
+ *   as `{enable_thinking: false}`
  * @property {number} [max_tokens]
+ * @property {number} [max_completion_tokens] OpenAI's newer name of `max_tokens`
  * @property {number} [temperature] 0 is greedy
  * @property {number} [top_k]
  * @property {number} [top_p]
@@ -137,6 +142,15 @@
  * @property {number} [top_logprobs] and those of up to 20 alternatives
  * @property {string | string[]} [stop]
  * @property {'error' | 'slide'} [context_overflow] what to do when the context is full
+ * @property {1} [n]
+ * @property {{type: 'text'}} [response_format]
+ * @property {boolean} [parallel_tool_calls]
+ * @property {string} [user]
+ * @property {string} [safety_identifier]
+ * @property {string} [prompt_cache_key]
+ * @property {boolean} [store]
+ * @property {Record<string, unknown>} [metadata]
+ * @property {string} [service_tier]
  */
 
 /**

@@ -3,6 +3,7 @@ import { Completions } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 import { Fallback } from './chat/fallback.js';
 import { askLocally } from './chat/local_answer.js';
+import { readSignal } from './chat/request.js';
 import { recallGpu, rememberGpu } from './engine/gpu_verdicts.js';
 import { WorkerClient } from './engine/worker_client.js';
 import { describeSource } from './model/source.js';
@@ -27,7 +28,7 @@ import { requestPersistence } from './storage/store.js';
 /**
  * @typedef {object} LoadOptions
  * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
- * @property {AbortSignal} [signal] ends the loading; what has arrived stays for the next one
+ * @property {AbortSignal | null} [signal] ends the loading; what has arrived stays for the next one
  * @property {'auto' | 'gpu' | 'cpu'} [backend] where to compute: by default on the graphics card if
  *   that is right and faster, else on the processor
  * @property {number} [threads] how many threads compute, where the page is cross-origin isolated
@@ -111,7 +112,7 @@ export class Siskin {
   static async load(source, options = {}) {
     const {
       onProgress,
-      signal,
+      signal: given_signal,
       contextTokens: context_tokens,
       cacheType: cache_type,
       threads,
@@ -129,8 +130,7 @@ export class Siskin {
         `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, ` +
           'cacheType, threads, backend, sha256, storage, evict and fallback.',
       );
-    if (signal !== undefined && !(signal instanceof AbortSignal))
-      throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
+    const signal = readSignal(given_signal);
     if (
       context_tokens !== undefined &&
       !(Number.isInteger(context_tokens) && context_tokens > 0 && context_tokens <= 0xffffffff)
@@ -216,10 +216,15 @@ export class Siskin {
    * the KV cache.
    *
    * @param {Iterable<number>} ids of `tokenize`
+   * @param {{signal?: AbortSignal | null}} [options] `signal` takes a score out of the queue; one
+   *   that is being computed is finished, and dropped
    * @returns {Promise<Score>}
+   * @throws {SiskinError} `invalid_argument`, `context_full`, `aborted`, `not_loaded`
    */
-  async score(ids) {
-    return (await this.#client()).call({ type: 'score', ids: tokenIds('score', ids) }).result;
+  async score(ids, options = {}) {
+    const signal = readSignal(options?.signal);
+    const message = { type: /** @type {const} */ ('score'), ids: tokenIds('score', ids) };
+    return (await orAborted(this.#client(), signal)).call(message, { signal }).result;
   }
 
   /**
@@ -307,13 +312,13 @@ function startModel(
  * @returns {Promise<T>}
  */
 async function orAborted(promise, signal) {
-  throwIfAborted(signal);
   /** @type {() => void} */
   let abort = () => {};
   const aborted = new Promise((_, reject) => (abort = () => reject(abortedError())));
+  if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    return /** @type {T} */ (await Promise.race([promise, aborted]));
+    return /** @type {T} */ (await Promise.race([aborted, promise]));
   } finally {
     signal?.removeEventListener('abort', abort);
   }

@@ -1,5 +1,6 @@
 /** This module implements `chat.completions.create` in the shape of OpenAI's API. */
 import { SiskinError, abortedError } from '../errors.js';
+import { readOptions, readRequest, readSignal } from './request.js';
 
 /**
  * @import { ChatRequest, EngineEvent, Prefill, Timings, TokenLogprob, Usage } from '../protocol.js'
@@ -94,13 +95,19 @@ import { SiskinError, abortedError } from '../errors.js';
  * `model` is accepted because OpenAI's clients send it, and has no effect: one model is loaded.
  *
  * @typedef {ChatRequest & {
- *   signal?: AbortSignal,
+ *   signal?: AbortSignal | null,
  *   model?: string,
- *   stream_options?: {include_usage?: boolean},
+ *   stream_options?: {include_usage?: boolean} | null,
  * }} CompletionOptions
  */
 
-/** @typedef {CompletionOptions & {stream?: false}} CompletionRequest */
+/**
+ * `RequestOptions` stand beside a request, where OpenAI's library has them.
+ *
+ * @typedef {{signal?: AbortSignal | null}} RequestOptions
+ */
+
+/** @typedef {CompletionOptions & {stream?: false | null}} CompletionRequest */
 /** @typedef {CompletionOptions & {stream: true}} StreamingRequest */
 
 /** `siskin.chat.completions` is an object of this class. */
@@ -115,36 +122,37 @@ export class Completions {
   /**
    * @overload
    * @param {CompletionRequest} request
+   * @param {RequestOptions} [options]
    * @returns {Promise<ChatCompletion>}
    */
   /**
    * @overload
    * @param {StreamingRequest} request
+   * @param {RequestOptions} [options]
    * @returns {Promise<AsyncIterableIterator<ChatCompletionChunk>>}
    */
   /**
    * Answers a conversation. Requests are answered one at a time, in order. The promise settles when
    * the answer is complete or, with `stream: true`, when it begins; then leaving the loop early
-   * stops the model.
+   * stops the model. A signal may be in the request or in `options`.
    *
    * @param {CompletionRequest | StreamingRequest} request
+   * @param {RequestOptions} [options]
    * @returns {Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>>}
    * @throws {SiskinError} `invalid_argument`, `template`, `context_full`, `aborted` (by `signal`),
    *   `not_loaded`, `worker_failed`
    */
-  async create(request) {
-    if (typeof request !== 'object' || request === null) {
+  async create(request, options) {
+    const { signal, stream, stream_options, model: _, ...engine_request } = readRequest(request);
+    const signals = [readSignal(signal), readOptions(options)].filter((given) => given);
+    if (signals.length > 1 && signals[0] !== signals[1])
       throw new SiskinError(
         'invalid_argument',
-        'Give a request object such as {messages: [{role: "user", content: "Hello"}]}.',
+        'Give one signal, in the request or beside it; AbortSignal.any makes one of several.',
       );
-    }
-    const { signal, stream = false, stream_options, model: _, ...engine_request } = request;
-    if (signal !== undefined && !(signal instanceof AbortSignal))
-      throw new SiskinError('invalid_argument', 'signal must be an AbortSignal.');
-    if (typeof stream !== 'boolean')
+    if (stream !== undefined && stream !== null && typeof stream !== 'boolean')
       throw new SiskinError('invalid_argument', 'stream must be true or false.');
-    const { answer, model: name, computed } = await this.#ask(engine_request, signal);
+    const { answer, model: name, computed } = await this.#ask(engine_request, signals[0]);
     const head = {
       id: `chatcmpl-${randomId()}`,
       created: Math.floor(Date.now() / 1000),

@@ -27,6 +27,7 @@ import { StreamedAnswer, parseJson, shorten } from './openai_stream.js';
 const SERVER_FIELDS = /** @type {const} */ ([
   'messages',
   'max_tokens',
+  'max_completion_tokens',
   'temperature',
   'top_p',
   'frequency_penalty',
@@ -36,12 +37,25 @@ const SERVER_FIELDS = /** @type {const} */ ([
 ]);
 const LOCAL_FIELDS = [
   'tools',
+  'tool_choice',
+  'chat_template_kwargs',
   'top_k',
   'min_p',
   'repetition_penalty',
   'logit_bias',
   'allowed_token_ids',
+  'logprobs',
+  'top_logprobs',
   'context_overflow',
+  'n',
+  'response_format',
+  'parallel_tool_calls',
+  'user',
+  'safety_identifier',
+  'prompt_cache_key',
+  'store',
+  'metadata',
+  'service_tier',
 ];
 
 /** The body of an error response is read up to this length, which is more than servers send. */
@@ -112,7 +126,8 @@ export class Fallback {
    */
   async handles(request) {
     // The model in the tab writes tool calls as text, which a server does not.
-    if (request.tools === undefined) return this.until !== 'cached' || !(await this.#cached);
+    const shows_tools = request.tools?.length && request.tool_choice !== 'none';
+    if (!shows_tools) return this.until !== 'cached' || !(await this.#cached);
     if (this.until === 'never')
       throw new SiskinError('invalid_argument', 'tools are not sent to the fallback server.');
     return false;
@@ -216,6 +231,7 @@ function fieldsFor(request) {
   for (const name of Object.keys(request))
     if (!known.includes(name))
       throw new SiskinError('invalid_argument', `A chat request has no field "${name}".`);
+  refuseUnhonoured(request);
   if (!Array.isArray(request.messages) || request.messages.length === 0)
     throw new SiskinError('invalid_argument', 'messages must be an array of at least one message.');
   return Object.fromEntries(
@@ -224,6 +240,28 @@ function fieldsFor(request) {
       request[name],
     ]),
   );
+}
+
+/**
+ * Refuses the values of OpenAI's fields that the engine refuses (session/request.rs), so that a
+ * request does not work until the model is there, and fail from then on.
+ *
+ * @param {ChatRequest} request
+ * @throws {SiskinError} `invalid_argument`
+ */
+function refuseUnhonoured(request) {
+  const { n, response_format, tool_choice, max_tokens, max_completion_tokens } = request;
+  const refuse = (/** @type {string} */ message) => {
+    throw new SiskinError('invalid_argument', message);
+  };
+  if ((n ?? 1) !== 1) refuse('`n` must be 1: a request has one answer.');
+  if ((response_format?.type ?? 'text') !== 'text')
+    refuse('`response_format.type` must be "text": answers cannot be held to a form.');
+  if (!['auto', 'none'].includes(tool_choice ?? 'auto'))
+    refuse('`tool_choice` must be "auto" or "none": the model cannot be made to call a tool.');
+  const limit = max_tokens ?? max_completion_tokens;
+  if ((max_completion_tokens ?? limit) !== limit)
+    refuse('`max_tokens` and `max_completion_tokens` mean the same: give one of them.');
 }
 
 /**
