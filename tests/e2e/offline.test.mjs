@@ -46,15 +46,18 @@ async function chat() {
 const loads = (host) => host.requests.filter((path) => path === '/demo/').length;
 
 /**
- * Waits for the reload that a first visit causes. Nothing is evaluated before it: that would count
- * as the visitor's activity, which prevents the reload.
+ * Waits for the reloads that a first visit causes, until the page is isolated. Nothing is evaluated
+ * before them: that would count as the visitor's activity, which prevents a reload. The host may
+ * have been asked for the last document while the one before is still there: only isolation tells
+ * them apart.
  */
 async function reloaded(page, host, count = 1) {
   await eventually(() => loads(host) === 1 + count, 'the reload');
   const check = () =>
     document.readyState === 'complete' &&
+    crossOriginIsolated &&
     performance.getEntriesByType('navigation')[0].type === 'reload';
-  await eventually(() => page.evaluate(check).catch(() => false), 'the page after it');
+  await eventually(() => page.evaluate(check).catch(() => false), 'the isolated page after it');
 }
 
 const shellKept = (page) =>
