@@ -25,8 +25,8 @@ fn llama3_tiny() {
 }
 
 /// Writes the tiny Qwen2 as a file of the architecture llama, which rotates neighbours where qwen2
-/// rotates halves: in each head of q and k, weights and biases, row i of the first half comes before
-/// row i of the second.
+/// rotates halves: in each head of q and k, weights and biases, row i of the first half comes
+/// before row i of the second.
 fn qwen2_as_llama() -> Vec<u8> {
     const HEAD_DIM: usize = 64;
     let gguf = GgufReader::new().push(QWEN2.1).unwrap().unwrap();

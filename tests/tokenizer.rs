@@ -93,8 +93,8 @@ fn llama2_ids_equal_the_goldens() {
     check_goldens(LLAMA2, str::to_owned);
 }
 
-/// Lists the names of llama.cpp's table (llama-vocab.cpp) whose expression is that of each splitter,
-/// by `ignore_merges`, whether characters are composed, and the default of `add_bos`.
+/// Lists the names of llama.cpp's table (llama-vocab.cpp) whose expression is that of each
+/// splitter, by `ignore_merges`, whether characters are composed, and the default of `add_bos`.
 const NAMES: &[(Splitter, [bool; 3], &[&str])] = &[
     (
         Splitter::Qwen2,

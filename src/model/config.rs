@@ -212,7 +212,8 @@ impl Keys<'_> {
         self.in_range(name, first, MAX_DIM)
     }
 
-    /// Computes `base^(-2 i / rope_dim)` for each pair `i`, divided by the factor of linear scaling.
+    /// Computes `base^(-2 i / rope_dim) / factor` for each pair `i`, by the factor of linear
+    /// scaling.
     ///
     /// As in llama.cpp (`load_hparams`), a file that does not name the kind of scaling means the
     /// linear kind, no factor, or 0, means 1, and `rope.scale_linear` is the factor's old key.

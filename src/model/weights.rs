@@ -122,8 +122,8 @@ fn missing(name: &str) -> Error {
 /// file may have tensors of other names, which are not read.
 const PART_OF_MODEL: [&str; 5] = ["blk.", "output", "token_", "position_", "rope_"];
 
-/// Returns the error for a tensor that belongs to the model, but to no step of the forward pass: the
-/// answers would be wrong without it.
+/// Returns the error for a tensor that belongs to the model, but to no step of the forward pass:
+/// the answers would be wrong without it.
 fn unknown(name: &str) -> Error {
     Error::new(
         Code::Architecture,

@@ -72,8 +72,8 @@ impl Value {
         }
     }
 
-    /// Returns the integers of an array, of whatever width. Returns `None` where this is no array of
-    /// integers, or one of them is negative.
+    /// Returns the integers of an array, of whatever width. Returns `None` where this is no array
+    /// of integers, or one of them is negative.
     pub fn as_integers(&self) -> Option<Vec<u64>> {
         fn convert<T: Copy + TryInto<u64>>(items: &[T]) -> Option<Vec<u64>> {
             items.iter().map(|&item| item.try_into().ok()).collect()
