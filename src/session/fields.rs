@@ -10,21 +10,14 @@ pub struct Fields {
     taken: Vec<&'static str>,
 }
 
-impl Fields {
-    /// Reads a JSON object.
-    ///
-    /// # Errors
-    ///
-    /// `invalid_argument` when `json` is not an object.
-    pub fn from_json(json: &str) -> Result<Self> {
-        let rest = serde_json::from_str(json)
-            .map_err(|error| invalid(format!("The options are no plain object: {error}.")))?;
-        Ok(Self {
-            rest,
-            taken: Vec::new(),
-        })
+impl From<Map<String, Value>> for Fields {
+    fn from(rest: Map<String, Value>) -> Self {
+        let taken = Vec::new();
+        Self { rest, taken }
     }
+}
 
+impl Fields {
     /// Takes the field `name`. Returns its value, or `None` where it is absent or null.
     ///
     /// # Errors

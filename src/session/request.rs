@@ -67,7 +67,18 @@ impl ChatRequest {
     ///
     /// `invalid_argument`, with a message that names the field.
     pub fn from_json(json: &str) -> Result<Self> {
-        let mut fields = Fields::from_json(json)?;
+        let fields = serde_json::from_str(json)
+            .map_err(|error| invalid(format!("The options are no plain object: {error}.")))?;
+        Self::from_fields(fields)
+    }
+
+    /// Reads a request from the fields of [`ChatRequest::from_json`].
+    ///
+    /// # Errors
+    ///
+    /// `invalid_argument`, with a message that names the field.
+    pub fn from_fields(fields: Map<String, Value>) -> Result<Self> {
+        let mut fields = Fields::from(fields);
         let messages: Vec<Value> = fields.take("messages")?.unwrap_or_default();
         let tools: Option<Vec<Map<String, Value>>> = fields.take("tools")?;
         let shows_tools = takes_tools(fields.take("tool_choice")?)?;

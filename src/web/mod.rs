@@ -177,11 +177,8 @@ impl WasmEngine {
     ///
     /// Those of [`Session::start`].
     pub fn start(&self, request: &JsValue) -> Result<()> {
-        self.with_state(|state| {
-            state
-                .session()?
-                .start(ChatRequest::from_json(&from_js(request)?)?)
-        })
+        let request = ChatRequest::from_fields(from_js(request)?)?;
+        self.with_state(|state| state.session()?.start(request))
     }
 
     /// Takes one step of the answer. The promise resolves to an
@@ -240,7 +237,8 @@ impl WasmEngine {
     ///
     /// `invalid_argument`, `not_loaded`, `busy`.
     pub fn tokenize(&self, text: &str, options: &JsValue) -> Result<Vec<u32>> {
-        self.with_state(|state| Ok(state.session()?.tokenize(text, special(options)?)))
+        let special = special(options)?;
+        self.with_state(|state| Ok(state.session()?.tokenize(text, special)))
     }
 
     /// Returns the text of token ids.

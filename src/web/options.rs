@@ -17,7 +17,7 @@ const MAX_THREADS: usize = 64;
 ///
 /// `invalid_argument`.
 pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
-    let mut fields = Fields::from_json(&from_js(options)?)?;
+    let mut fields = Fields::from(from_js(options)?);
     let context_tokens = fields.take("context_tokens")?;
     let threads = fields.take("threads")?.unwrap_or(1);
     fields.finish()?;
@@ -41,7 +41,7 @@ pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
 /// `invalid_argument`.
 #[cfg(not(target_feature = "atomics"))]
 pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
-    let mut fields = Fields::from_json(&from_js(options)?)?;
+    let mut fields = Fields::from(from_js(options)?);
     let options = Options {
         context_tokens: fields.take("context_tokens")?,
     };
@@ -76,7 +76,7 @@ pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
 ///
 /// `invalid_argument`.
 pub(super) fn special(options: &JsValue) -> Result<Special> {
-    let mut fields = Fields::from_json(&from_js(options)?)?;
+    let mut fields = Fields::from(from_js(options)?);
     let special = fields.take("special")?.unwrap_or(false);
     fields.finish()?;
     Ok(if special {

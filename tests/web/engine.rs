@@ -341,6 +341,49 @@ async fn options_are_checked() {
     );
 }
 
+/// Returns a value that JSON has no form for.
+fn value_of(expression: &str) -> JsValue {
+    let source = format!("const m = [{{role: 'user', content: 'x'}}]; return {expression};");
+    let function = js_sys::Function::new_no_args(&source);
+    function
+        .call0(&JsValue::UNDEFINED)
+        .expect("good JavaScript")
+}
+
+#[test]
+async fn what_json_cannot_hold_is_refused() {
+    let engine = ready().await;
+    for request in [
+        "{messages: m, temperature: NaN}",
+        "{messages: m, top_p: -Infinity}",
+        "{messages: m, logit_bias: {7: NaN}}",
+        "{messages: m, stop: Symbol('a')}",
+        "{messages: m, stop: () => {}}",
+        "{messages: new Set(m)}",
+        "{messages: m, tools: [m[0].self = m[0]]}",
+        "[]",
+        "null",
+    ] {
+        assert_eq!(
+            error_of(engine.start(&value_of(request))),
+            Code::InvalidArgument,
+            "{request}"
+        );
+    }
+    let mut answers = Vec::new();
+    for content in ["a\\ud83d", "a\\ufffd"] {
+        let request = format!(
+            "{{messages: [{{role: 'user', content: '{content}'}}], max_tokens: 3, temperature: 0, \
+             top_k: undefined, seed: 2 ** 60}}"
+        );
+        engine.start(&value_of(&request)).expect("a good request");
+        let events = answer(&engine).await;
+        let prompt_tokens = events.last().expect("an event")["usage"]["prompt_tokens"].as_u64();
+        answers.push((text(&events), prompt_tokens));
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
 /// A size that a header claims may not fit in the 32 bits that a usize has on wasm.
 #[test]
 async fn sizes_beyond_32_bits_are_refused() {
