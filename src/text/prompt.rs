@@ -15,8 +15,8 @@ use serde_json::Value;
 /// overflow the stack.
 const MAX_DEPTH: usize = 128;
 
-/// Returns the token ids of `messages` and `tools`, rendered by `template` as
-/// [`ChatTemplate::render`] describes.
+/// Returns the token ids of `messages` and `tools`, in the form that `template` reads
+/// ([`ChatTemplate::adapt`]) and rendered as [`ChatTemplate::render`] describes.
 ///
 /// For texts without control tokens, the ids are those of the rendered prompt encoded with
 /// `Special::Parse`. BOS is there only if the template writes it.
@@ -31,17 +31,18 @@ pub fn chat_tokens(
     tools: Option<&Value>,
     add_generation_prompt: bool,
 ) -> Result<Vec<u32>> {
-    let guard = unused_character(&[Some(messages), tools], template.source())?;
+    let messages = &template.adapt(messages, tools);
+    let guard = unused_character(&[Some(messages), tools], template)?;
     let guarded = |value| guard_strings(tokenizer, value, guard, 0);
     let messages = guarded(messages)?;
     let tools = tools.map(guarded).transpose()?;
-    let text = template.render(&messages, tools.as_ref(), add_generation_prompt, None)?;
+    let text = template.render_guarded(&messages, tools.as_ref(), add_generation_prompt, guard)?;
     Ok(tokenizer.encode_guarded(&text, guard))
 }
 
 /// Returns a character without meaning that occurs neither in these values nor in the template:
 /// mostly Unicode's first noncharacter.
-fn unused_character(values: &[Option<&Value>], template: &str) -> Result<char> {
+fn unused_character(values: &[Option<&Value>], template: &ChatTemplate) -> Result<char> {
     let texts: Vec<String> = values.iter().flatten().map(ToString::to_string).collect();
     ('\u{fdd0}'..='\u{fdef}')
         .chain('\u{f0000}'..='\u{ffffd}')
