@@ -27,8 +27,9 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value};
 use std::sync::Arc;
 
-/// A rendering that finds the form of a template may cost this much: the longest of the templates
-/// that llama.cpp ships takes a tenth, and a load must not wait for one that loops for ever.
+/// A rendering that finds the form of a template may cost this much, for a load must not wait for
+/// one that loops for ever. The templates that llama.cpp ships need less
+/// (`no_template_loses_a_text_or_a_call` in tests/llama_cpp_templates.rs).
 const PROBE_FUEL: u64 = FUEL / 50;
 
 /// Renders a chat template in an environment like that of Hugging Face.

@@ -4,7 +4,7 @@
 use super::tags::{Kind, Token, next_tag, tokens};
 
 /// A chain of operators, or brackets in brackets, may be this deep in one tag. The parser and the
-/// compiler call themselves for each level, and a browser's stack holds a few thousand of them.
+/// compiler call themselves for each level, and a browser's stack is small.
 const MAX_OPERATORS: usize = 200;
 const MAX_BRACKETS: usize = 32;
 
