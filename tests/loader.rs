@@ -336,12 +336,27 @@ fn absurd_metadata_is_refused() {
         small().with("tokenizer.chat_template", 3_u32),
         "chat_template",
     );
-    refused(
-        &small()
-            .with("tokenizer.chat_template", "{% if %}")
-            .to_bytes(),
-        Code::Template,
-        "does not parse",
+    let named = small()
+        .with("tokenizer.chat_template", "plain")
+        .with("tokenizer.chat_template.tool_use", "with tools")
+        .with("tokenizer.chat_template.rag", "{% if %}");
+    let loaded = load(&named.to_bytes()).expect("a model");
+    let template = loaded.template.expect("a template");
+    let rendered = |tools| template.render(&serde_json::json!([]), tools, true, None);
+    assert_eq!(rendered(None).as_deref(), Ok("plain"));
+    let tools = serde_json::json!([{"type": "function", "function": {"name": "f"}}]);
+    assert_eq!(rendered(Some(&tools)).as_deref(), Ok("with tools"));
+    let broken = small().with("tokenizer.chat_template", "{% if %}");
+    let loaded = load(&broken.to_bytes()).expect("a model that can complete text");
+    let template = loaded.template.expect("a template");
+    let error = template
+        .render(&serde_json::json!([]), None, true, None)
+        .expect_err("a template that does not parse");
+    assert_eq!(error.code, Code::Template);
+    assert!(
+        error.message.contains("does not parse"),
+        "{}",
+        error.message
     );
     refused(
         &small().with("tokenizer.ggml.model", "wordpiece").to_bytes(),

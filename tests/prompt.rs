@@ -164,6 +164,27 @@ fn roles_and_tools_are_guarded_too() {
 }
 
 #[test]
+fn escapes_leave_the_guard_alone() {
+    each_model(|model, tokenizer, _| {
+        let source = "{{ messages | tojson(ensure_ascii=true) }}{{ messages }}";
+        let template = ChatTemplate::new(source, "", "").expect("a template");
+        let names: Vec<String> = (0..tokenizer.vocab_size() as u32)
+            .filter(|&id| tokenizer.is_control(id))
+            .take(30)
+            .map(|id| tokenizer.decode(&[id]))
+            .collect();
+        let messages = json!([{"content": names.concat() + "\u{e9}\u{fdd0}"}]);
+        let ids = chat_tokens(tokenizer, &template, &messages, None, false).expect("ids");
+        assert!(control_tokens(tokenizer, &ids).is_empty(), "{model}");
+        assert_eq!(
+            tokenizer.decode(&ids),
+            template.render(&messages, None, false, None).expect("text"),
+            "{model}"
+        );
+    });
+}
+
+#[test]
 fn too_deep_messages_are_an_error() {
     each_model(|_, tokenizer, template| {
         let deep = (0..200).fold(json!("x"), |inner, _| json!([inner]));

@@ -124,6 +124,146 @@ fn python_and_jinja_habits_are_known() {
     );
 }
 
+#[derive(Deserialize)]
+struct Habits {
+    messages: Value,
+    /// Holds templates, each with its text or `None` where Jinja2 fails.
+    habits: Vec<(String, Option<String>)>,
+}
+
+#[test]
+fn expressions_and_blocks_mean_what_they_mean_to_jinja2() {
+    let habits: Habits =
+        serde_json::from_str(include_str!("fixtures/jinja_habits.json")).expect("habits");
+    assert!(habits.habits.len() > 450);
+    let different: Vec<String> = habits
+        .habits
+        .iter()
+        .filter_map(|(source, expected)| {
+            let rendered = render(source, habits.messages.clone());
+            let is_equal = rendered.as_ref().ok() == expected.as_ref();
+            (!is_equal).then(|| format!("{source}: {rendered:?} and not {expected:?}"))
+        })
+        .collect();
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+#[test]
+fn nested_values_are_written_at_any_depth_of_a_chat() {
+    let deep = (0..100).fold(json!("x"), |inner, _| json!([inner]));
+    let text = format!("{}'x'{}", "[".repeat(100), "]".repeat(100));
+    assert_eq!(render("{{ messages }}", deep.clone()).expect("text"), text);
+    assert_eq!(
+        render("{{ messages | tojson }}", deep).expect("text"),
+        text.replace('\'', "\"")
+    );
+}
+
+#[test]
+fn too_deep_templates_are_errors() {
+    let many = |text: &str| text.repeat(20_000);
+    let too_deep = [
+        format!("{{{{ 1{} }}}}", many("+1")),
+        format!("{{{{ {}1 }}}}", many("-")),
+        format!("{{{{ {}1 }}}}", many("not ")),
+        format!("{{{{ 1{} }}}}", many(" < 1")),
+        format!("{{{{ 1{} }}}}", many(" if 1 else 1")),
+        format!("{{{{ 1{} }}}}", many(" | abs")),
+        format!("{{{{ messages{} }}}}", many(".x")),
+        format!("{{{{ messages{} }}}}", many("[0]")),
+        format!("{{{{ messages{} }}}}", many("[0:]")),
+        format!("{{{{ {}1{} }}}}", many("("), many(")")),
+        format!("{{{{ {}1{} }}}}", many("["), many("]")),
+        format!("{{{{ {}1{} }}}}", many("{1:"), many("}")),
+        format!("{{% if 1 %}}{}{{% endif %}}", many("{% elif 1 %}")),
+        many("{% if 1 %}") + &many("{% endif %}"),
+        many("{% for x in messages %}") + &many("{% endfor %}"),
+        many("{% generation %}") + &many("{% endgeneration %}"),
+        format!("{{% set x = 1{} %}}", many("~1")),
+    ];
+    for source in too_deep {
+        let error = render(&source, json!([])).expect_err(&source[..40]);
+        assert_eq!(error.code, Code::Template);
+        assert!(error.message.len() < 1000, "{}", error.message);
+    }
+    let nested = "{% set ns = namespace(x=0) %}{% for i in range(10000) %}\
+                  {% set ns.x = [ns.x] %}{% endfor %}";
+    assert_eq!(render(nested, json!([])).expect("text"), "");
+    for used in [
+        "{{ ns.x }}",
+        "{{ ns.x | tojson }}",
+        "{{ ns.x | string }}",
+        "{{ ns.x | list | string }}",
+        "{% for x in ns.x[0] %}{% for y in x %}{{ y | pprint }}{% endfor %}{% endfor %}",
+    ] {
+        let outcome = render(&format!("{nested}{used}"), json!([]));
+        assert_eq!(outcome.expect_err(used).code, Code::Template, "{used}");
+    }
+}
+
+#[test]
+fn contents_come_in_the_form_that_the_template_reads() {
+    let adapted = |source: &str, message: Value| {
+        let template = ChatTemplate::new(source, "<s>", "</s>").expect("a template");
+        let messages = template.adapt(&json!([message]), None);
+        template.render(&messages, None, true, None).expect("text")
+    };
+    let string = json!({"role": "user", "content": "one two"});
+    let parts = json!({"role": "user", "content": [
+        {"type": "text", "text": "one "}, {"type": "text", "text": "two"},
+    ]});
+    let reads_strings = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    let reads_parts = "{% for m in messages %}{% for part in m['content'] %}{{ part.text }}\
+                       {% endfor %}{% endfor %}";
+    let reads_both = "{% for m in messages %}{% if m.content is string %}s:{{ m.content }}\
+                      {% else %}{% for part in m.content %}p:{{ part.text }}{% endfor %}\
+                      {% endif %}{% endfor %}";
+    for message in [&string, &parts] {
+        assert_eq!(adapted(reads_strings, message.clone()), "one two");
+        assert_eq!(adapted(reads_parts, message.clone()), "one two");
+    }
+    assert_eq!(adapted(reads_both, string), "s:one two");
+    assert_eq!(adapted(reads_both, parts), "p:one p:two");
+    let null = json!({"role": "assistant", "content": null});
+    assert_eq!(
+        adapted(
+            "{% for m in messages %}{{ m.content is none }}{% endfor %}",
+            null
+        ),
+        "True"
+    );
+}
+
+#[test]
+fn arguments_come_in_the_form_that_the_template_reads() {
+    let concatenates = "{% for m in messages %}{% for c in m.tool_calls %}\
+                        {{ '<' + c.function.arguments + '>' }}{% endfor %}{% endfor %}";
+    let pipes = "{% for m in messages %}{% for c in m.tool_calls %}\
+                 <{{ c.function.arguments | tojson }}>{% endfor %}{% endfor %}";
+    let loops = "{% for m in messages %}{% for c in m.tool_calls %}<\
+                 {% for k, v in c.function.arguments.items() %}{{ k }}={{ v }}{% endfor %}>\
+                 {% endfor %}{% endfor %}";
+    for (source, of_object, of_string) in [
+        // An object is written as llama.cpp writes it; a string stays as it came.
+        (concatenates, "<{\"a\":1}>", "<{\"a\": 1}>"),
+        (pipes, "<{\"a\": 1}>", "<{\"a\": 1}>"),
+        (loops, "<a=1>", "<a=1>"),
+    ] {
+        let template = ChatTemplate::new(source, "<s>", "</s>").expect("a template");
+        for (arguments, expected) in [
+            (json!({"a": 1}), of_object),
+            (json!("{\"a\": 1}"), of_string),
+        ] {
+            let messages = json!([{"role": "assistant", "content": null, "tool_calls": [
+                {"type": "function", "function": {"name": "f", "arguments": arguments}},
+            ]}]);
+            let messages = template.adapt(&messages, None);
+            let text = template.render(&messages, None, true, None).expect("text");
+            assert_eq!(text, expected, "{source}");
+        }
+    }
+}
+
 #[test]
 fn the_date_comes_from_the_clock_where_none_is_given() {
     let year: u32 = render("{{ strftime_now('%Y') }}", json!([]))

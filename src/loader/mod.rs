@@ -77,7 +77,7 @@ impl<B: Backend> Loader<B> {
     /// # Errors
     ///
     /// Those of [`GgufReader::push`], `architecture`, `metadata`, `tensor_missing`, `tensor_shape`,
-    /// `tensor_not_finite`, `tokenizer`, `template`, `invalid_argument` for the context,
+    /// `tensor_not_finite`, `tokenizer`, `invalid_argument` for the context,
     /// `out_of_memory`, and those of the GPU.
     pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
         let result = self.push_to_state(chunk);

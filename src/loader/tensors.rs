@@ -46,7 +46,7 @@ impl<B: Backend> Tensors<B> {
     ///
     /// # Errors
     ///
-    /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`, `template`,
+    /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`,
     /// `invalid_argument` for the context, `out_of_memory`.
     pub(super) fn new(backend: B, gguf: &Gguf, context_tokens: Option<usize>) -> Result<Self> {
         let config = arch::config(gguf)?;

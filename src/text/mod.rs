@@ -2,7 +2,5 @@
 
 pub mod prompt;
 pub mod stream;
-mod strftime;
 pub mod template;
-mod tojson;
 pub mod tokenizer;

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 /// overflow the stack.
 const MAX_DEPTH: usize = 128;
 
-/// Returns the token ids of `messages` and `tools`, rendered by `template` as
-/// [`ChatTemplate::render`] describes.
+/// Returns the token ids of `messages` and `tools`, in the form that `template` reads
+/// ([`ChatTemplate::adapt`]) and rendered as [`ChatTemplate::render`] describes.
 ///
 /// For texts without control tokens, the ids are those of the rendered prompt encoded with
 /// `Special::Parse`. BOS is there only if the template writes it.
@@ -55,10 +55,11 @@ pub fn chat_tokens_with(
     add_generation_prompt: bool,
     variables: &Map<String, Value>,
 ) -> Result<Vec<u32>> {
+    let messages = &template.adapt(messages, tools);
     let mut values = vec![messages];
     values.extend(tools);
     values.extend(variables.values());
-    let guard = unused_character(&values, template.source())?;
+    let guard = unused_character(&values, template)?;
     let guarded = |value| guard_strings(tokenizer, value, guard, 0);
     let messages = guarded(messages)?;
     let tools = tools.map(guarded).transpose()?;
@@ -66,14 +67,19 @@ pub fn chat_tokens_with(
         .iter()
         .map(|(name, value)| Ok((name.clone(), guarded(value)?)))
         .collect::<Result<_>>()?;
-    let text =
-        template.render_with(&messages, tools.as_ref(), add_generation_prompt, &variables)?;
+    let text = template.render_guarded(
+        &messages,
+        tools.as_ref(),
+        add_generation_prompt,
+        &variables,
+        guard,
+    )?;
     Ok(tokenizer.encode_guarded(&text, guard))
 }
 
 /// Returns a character without meaning that occurs neither in these values nor in the template:
 /// mostly Unicode's first noncharacter.
-fn unused_character(values: &[&Value], template: &str) -> Result<char> {
+fn unused_character(values: &[&Value], template: &ChatTemplate) -> Result<char> {
     let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
     ('\u{fdd0}'..='\u{fdef}')
         .chain('\u{f0000}'..='\u{ffffd}')

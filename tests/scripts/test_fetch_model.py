@@ -161,6 +161,21 @@ class FetchModel(unittest.TestCase):
         self.assertEqual(self.held(), CONTENT)
         self.assertEqual(sorted(path.name for path in work.iterdir()), ["lock"])
 
+    def test_members_that_fit_a_pattern_are_joined_in_the_order_of_their_names(self):
+        work = self.folder / ".fetch/b-1"
+        work.mkdir(parents=True)
+        (work / "complete").touch()
+        contents = {"data/b.txt": CONTENT[5000:], "data/a.txt": CONTENT[:5000], "data/a.md": b"no", "other/a.txt": b"no"}
+        with tarfile.open(work / "b-1.tar.gz", "w:gz") as package:
+            for name, content in contents.items():
+                member = tarfile.TarInfo(f"b-1/{name}")
+                member.size = len(content)
+                package.addfile(member, io.BytesIO(content))
+        sources = [{"package": "b==1", "member": "data/*.txt"}]
+        _, err, code = self.run_main(self.entry("/gone", sources=sources))
+        self.assertIsNone(code, err)
+        self.assertEqual(self.held(), CONTENT)
+
     def test_a_missing_member_is_named(self):
         work = self.folder / ".fetch/a-1"
         work.mkdir(parents=True)

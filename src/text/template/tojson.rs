@@ -1,7 +1,9 @@
 //! Values are written as JSON in the form of Python's `json.dumps`, for which chat templates were
 //! made.
 
-use minijinja::value::{Kwargs, ValueKind};
+use super::arguments::bind;
+use super::display::{float, guard};
+use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Error, ErrorKind, State, Value};
 use std::fmt::Write;
 
@@ -12,10 +14,28 @@ const MAX_DEPTH: usize = 128;
 /// Implements the filter `tojson` as Hugging Face defines it for chat templates: `json.dumps` with
 /// its separators, letters of all scripts as they are, and nothing escaped for HTML.
 ///
-/// The options are `indent`, `ensure_ascii`, `separators` and `sort_keys`.
-pub(super) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
-    let indent: Option<usize> = options.get("indent")?;
-    let separators: Option<Vec<String>> = options.get("separators")?;
+/// The options are, in this order, `ensure_ascii`, `indent`, `separators` and `sort_keys`.
+pub(super) fn tojson(
+    state: &State,
+    value: &Value,
+    arguments: Rest<ValueOrKwargs>,
+) -> Result<String, Error> {
+    let [ensure_ascii, indent, separators, sort_keys] = bind(
+        "tojson",
+        &arguments.into_values(),
+        ["ensure_ascii", "indent", "separators", "sort_keys"],
+    )?
+    .map(|option| option.filter(|option| !option.is_none()));
+    let is_true = |option: Option<Value>| option.is_some_and(|option| option.is_true());
+    let indent = indent.map(usize::try_from).transpose()?;
+    let separators = separators
+        .map(|separators| -> Result<Vec<String>, Error> {
+            Ok(separators
+                .try_iter()?
+                .map(|separator| separator.to_string())
+                .collect())
+        })
+        .transpose()?;
     let (item_separator, key_separator) = match separators.as_deref() {
         Some([item, key]) => (item.clone(), key.clone()),
         Some(_) => {
@@ -36,12 +56,10 @@ pub(super) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<St
         indent,
         item_separator,
         key_separator,
-        ensure_ascii: options
-            .get::<Option<bool>>("ensure_ascii")?
-            .unwrap_or(false),
-        sort_keys: options.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
+        ensure_ascii: is_true(ensure_ascii),
+        sort_keys: is_true(sort_keys),
+        guard: guard(state),
     };
-    options.assert_all_used()?;
     json.value(value, 0)?;
     Ok(json.text)
 }
@@ -56,6 +74,8 @@ struct Json<'a> {
     key_separator: String,
     ensure_ascii: bool,
     sort_keys: bool,
+    /// Holds a character that is never escaped, for it is taken out of the prompt again.
+    guard: Option<char>,
 }
 
 impl Json<'_> {
@@ -90,7 +110,11 @@ impl Json<'_> {
                     keys.sort();
                 }
                 self.items(['{', '}'], keys.into_iter(), depth, |json, key| {
-                    json.string(&key.to_string());
+                    json.string(&match key.kind() {
+                        ValueKind::None => "null".to_owned(),
+                        ValueKind::Bool => key.to_string().to_lowercase(),
+                        _ => key.to_string(),
+                    });
                     let separator = json.key_separator.clone();
                     json.text.push_str(&separator);
                     json.value(&value.get_item(&key)?, depth + 1)
@@ -151,7 +175,7 @@ impl Json<'_> {
                 '\t' => self.text.push_str("\\t"),
                 '\u{8}' => self.text.push_str("\\b"),
                 '\u{c}' => self.text.push_str("\\f"),
-                _ if c < ' ' || (self.ensure_ascii && !c.is_ascii()) => {
+                _ if c < ' ' || (self.ensure_ascii && !c.is_ascii() && Some(c) != self.guard) => {
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         // Writing to a String does not fail.
                         let _ = write!(self.text, "\\u{unit:04x}");
@@ -161,38 +185,5 @@ impl Json<'_> {
             }
         }
         self.text.push('"');
-    }
-}
-
-/// Writes a float as Python's `repr`: the shortest digits that read back the same, as Rust has
-/// them, with Python's exponent (`1e+16`, `1e-05`).
-fn float(value: f64) -> String {
-    let text = format!("{value:?}");
-    let Some((digits, exponent)) = text.split_once('e') else {
-        return text;
-    };
-    match exponent.strip_prefix('-') {
-        Some(exponent) => format!("{digits}e-{exponent:0>2}"),
-        None => format!("{digits}e+{exponent:0>2}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn floats_are_spelled_as_python_does() {
-        let expected = [
-            (1.0, "1.0"),
-            (0.1, "0.1"),
-            (1e16, "1e+16"),
-            (1.5e-5, "1.5e-05"),
-            (1e-4, "0.0001"),
-            (-1e300, "-1e+300"),
-        ];
-        for (value, text) in expected {
-            assert_eq!(float(value), text);
-        }
     }
 }

@@ -1,0 +1,288 @@
+//! Messages become the text of a prompt by the Jinja template that a model file holds.
+//!
+//! minijinja renders it. What it lacks of Jinja2 and Python is added here: words of the grammar in
+//! `source`, methods, filters and tests in `methods` and `filters`, and Python's way to write
+//! values in `display` and `tojson`. docs/design/templates.md lists what still differs.
+
+mod arguments;
+mod display;
+mod environment;
+mod filters;
+mod form;
+mod functions;
+mod methods;
+mod source;
+mod strftime;
+mod tags;
+mod tojson;
+mod view;
+
+use super::tokenizer::Tokenizer;
+use crate::error::{Code, Error, Result};
+use crate::format::metadata::Metadata;
+use environment::{FUEL, environment, rendering_failed};
+use form::MessageForm;
+use functions::Flag;
+use minijinja::value::Serde;
+use minijinja::{Environment, Value};
+use std::sync::Arc;
+
+/// A rendering that finds the form of a template may cost this much, for a load must not wait for
+/// one that loops for ever. The templates that llama.cpp ships need less
+/// (`no_template_loses_a_text_or_a_call` in tests/llama_cpp_templates.rs).
+const PROBE_FUEL: u64 = FUEL / 50;
+
+/// Renders a chat template in an environment like that of Hugging Face.
+///
+/// ```
+/// use siskin::text::template::ChatTemplate;
+///
+/// let source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}\
+///               {% if add_generation_prompt %}<assistant>{% endif %}";
+/// let template = ChatTemplate::new(source, "<s>", "</s>")?;
+/// let messages = serde_json::json!([{"role": "user", "content": "Hello"}]);
+/// let prompt = template.render(&messages, None, true, None)?;
+/// assert_eq!(prompt, "<user>Hello<assistant>");
+/// # Ok::<(), siskin::Error>(())
+/// ```
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    main: Variant,
+    /// Holds the template for conversations with tools, where the model has one of its own.
+    tool_use: Option<Variant>,
+    bos: String,
+    eos: String,
+    now_seconds: Option<i64>,
+}
+
+/// Holds one template of a model.
+struct Variant {
+    /// Holds the text that minijinja parses, or why there is none.
+    source: Result<String>,
+    form: MessageForm,
+}
+
+impl ChatTemplate {
+    /// Parses a template. `bos` and `eos` are the texts of those tokens, which a template may
+    /// write.
+    ///
+    /// # Errors
+    /// `template` when `source` does not parse.
+    pub fn new(source: &str, bos: &str, eos: &str) -> Result<ChatTemplate> {
+        let template = Self::lenient(Some(source), None, bos, eos)?;
+        template.main.source.clone()?;
+        Ok(template)
+    }
+
+    /// Reads the template at `tokenizer.chat_template` and the one for tools, at
+    /// `tokenizer.chat_template.tool_use`; returns `None` where the model has neither.
+    ///
+    /// A template that does not parse is kept, and fails when it is rendered: such a model can
+    /// still complete text.
+    ///
+    /// # Errors
+    /// `metadata` when a key holds no string.
+    pub fn from_metadata(
+        metadata: &Metadata,
+        tokenizer: &Tokenizer,
+    ) -> Result<Option<ChatTemplate>> {
+        let main = metadata.opt_str("tokenizer.chat_template")?;
+        let main = match main {
+            Some(main) => Some(main),
+            None => metadata.opt_str("tokenizer.chat_template.default")?,
+        };
+        let tool_use = metadata.opt_str("tokenizer.chat_template.tool_use")?;
+        if main.is_none() && tool_use.is_none() {
+            return Ok(None);
+        }
+        let text = |id: Option<u32>| id.map(|id| tokenizer.decode(&[id])).unwrap_or_default();
+        let (bos, eos) = (text(tokenizer.bos()), text(tokenizer.eos()));
+        Self::lenient(main, tool_use, &bos, &eos).map(Some)
+    }
+
+    /// Makes a template of sources that need not parse.
+    fn lenient(
+        main: Option<&str>,
+        tool_use: Option<&str>,
+        bos: &str,
+        eos: &str,
+    ) -> Result<ChatTemplate> {
+        let mut environment = environment().map_err(|error| does_not_parse(&error.to_string()))?;
+        environment.set_fuel(Some(PROBE_FUEL));
+        let variant = |source: &str| Variant {
+            source: parsed(&environment, source),
+            form: MessageForm::default(),
+        };
+        let no_default = || Variant {
+            source: Err(Error::new(
+                Code::Template,
+                "The model has a chat template for tools alone; give `tools`, or use another \
+                 conversion of the model.",
+            )),
+            form: MessageForm::default(),
+        };
+        let mut template = ChatTemplate {
+            main: main.map_or_else(no_default, variant),
+            tool_use: tool_use.map(variant),
+            environment,
+            bos: bos.to_owned(),
+            eos: eos.to_owned(),
+            now_seconds: None,
+        };
+        template.main.form = template.form_of(&template.main);
+        let form = template.tool_use.as_ref().map(|it| template.form_of(it));
+        if let (Some(variant), Some(form)) = (&mut template.tool_use, form) {
+            variant.form = form;
+        }
+        template.environment.set_fuel(Some(FUEL));
+        Ok(template)
+    }
+
+    fn form_of(&self, variant: &Variant) -> MessageForm {
+        let none = serde_json::Map::new();
+        MessageForm::of(|messages, tools| {
+            self.render_variant(variant, messages, tools, true, &none, None)
+                .ok()
+        })
+    }
+
+    /// Sets the time that the template sees, in seconds since 1970, in place of the clock's.
+    pub fn with_time(mut self, seconds: i64) -> Self {
+        self.now_seconds = Some(seconds);
+        self
+    }
+
+    /// Tells whether a character occurs in the templates.
+    pub(super) fn contains(&self, c: char) -> bool {
+        [Some(&self.main), self.tool_use.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|variant| matches!(&variant.source, Ok(source) if source.contains(c)))
+    }
+
+    /// Returns the template for a conversation, as transformers chooses it: `tool_use` where there
+    /// are tools.
+    fn variant(&self, tools: Option<&serde_json::Value>) -> &Variant {
+        match (&self.tool_use, tools) {
+            (Some(tool_use), Some(_)) => tool_use,
+            _ => &self.main,
+        }
+    }
+
+    /// Returns the messages in the form that the template reads: contents as strings or as parts,
+    /// and arguments of tool calls as objects or as JSON in a string.
+    pub fn adapt(
+        &self,
+        messages: &serde_json::Value,
+        tools: Option<&serde_json::Value>,
+    ) -> serde_json::Value {
+        self.variant(tools).form.adapt(messages)
+    }
+
+    /// Renders the prompt for `messages`, an array of objects with `role` and `content`, and
+    /// `tools`, an array of OpenAI's tool objects.
+    ///
+    /// `add_generation_prompt` opens the assistant's turn at the end. `date_string` is for
+    /// templates that tell the model the date; without it they ask the clock.
+    ///
+    /// # Errors
+    /// `template` when the template does not parse, refuses the messages (the error's message
+    /// repeats the template's), needs what they lack, or costs too much.
+    pub fn render(
+        &self,
+        messages: &serde_json::Value,
+        tools: Option<&serde_json::Value>,
+        add_generation_prompt: bool,
+        date_string: Option<&str>,
+    ) -> Result<String> {
+        let date = date_string.map(|date| ("date_string".to_owned(), date.into()));
+        self.render_variant(
+            self.variant(tools),
+            messages,
+            tools,
+            add_generation_prompt,
+            &date.into_iter().collect(),
+            None,
+        )
+    }
+
+    /// Renders as [`render`](Self::render), with more variables for the template, which do not
+    /// replace the conversation, the tools and the tokens. All hold a guard that no escape may
+    /// change.
+    pub(super) fn render_guarded(
+        &self,
+        messages: &serde_json::Value,
+        tools: Option<&serde_json::Value>,
+        add_generation_prompt: bool,
+        variables: &serde_json::Map<String, serde_json::Value>,
+        guard: char,
+    ) -> Result<String> {
+        self.render_variant(
+            self.variant(tools),
+            messages,
+            tools,
+            add_generation_prompt,
+            variables,
+            Some(guard),
+        )
+    }
+
+    fn render_variant(
+        &self,
+        variant: &Variant,
+        messages: &serde_json::Value,
+        tools: Option<&serde_json::Value>,
+        add_generation_prompt: bool,
+        more: &serde_json::Map<String, serde_json::Value>,
+        guard: Option<char>,
+    ) -> Result<String> {
+        let source = variant.source.as_ref().map_err(Clone::clone)?;
+        let given = more
+            .iter()
+            .map(|(name, value)| (name.as_str(), Value::from(Serde(value))));
+        let own = [
+            ("messages", Value::from(Serde(messages))),
+            (
+                "tools",
+                tools.map_or(Value::from(()), |tools| Value::from(Serde(tools))),
+            ),
+            ("add_generation_prompt", Value::from(add_generation_prompt)),
+            ("bos_token", Value::from(self.bos.as_str())),
+            ("eos_token", Value::from(self.eos.as_str())),
+        ];
+        let guard = guard.map(|guard| (display::GUARD, Value::from(guard.to_string())));
+        let now = self
+            .now_seconds
+            .map(|now| (environment::NOW, Value::from(now)));
+        let too_deep = Arc::new(Flag::default());
+        let flag = (
+            functions::TOO_DEEP,
+            Value::from_dyn_object(too_deep.clone()),
+        );
+        let defaults = [("documents", Value::from(()))];
+        let variables = defaults.into_iter().chain(given).chain(own);
+        let variables = Value::from_pairs(variables.chain(guard).chain(now).chain([flag]));
+        self.environment
+            .render_named_str("chat_template", source, variables)
+            .and_then(|text| too_deep.check().map(|()| text))
+            .map_err(|error| Error::new(Code::Template, rendering_failed(&error)))
+    }
+}
+
+/// Returns the text that minijinja parses, once it has.
+fn parsed(environment: &Environment, source: &str) -> Result<String> {
+    let source = source::prepare(source).map_err(|why| does_not_parse(&why))?;
+    environment
+        .template_from_named_str("chat_template", &source)
+        .map_err(|error| does_not_parse(&error.to_string()))?;
+    Ok(source)
+}
+
+fn does_not_parse(why: &str) -> Error {
+    Error::new(
+        Code::Template,
+        format!(
+            "The model's chat template does not parse: {why}. Use another conversion of the model."
+        ),
+    )
+}
