@@ -415,11 +415,11 @@ describe(
             ).code,
           );
         const never = await load({ baseURL, until: 'never' });
-        for (const more of [{ messages: [] }, { colour: 'green' }, { tools: [] }])
+        for (const more of [{ messages: [] }, { colour: 'green' }, { tools: [{}] }, { n: 2 }])
           codes.push((await failure(ask(never, more))).code);
         return codes;
       }, fake.url);
-      assert.deepEqual(codes, Array(10).fill('invalid_argument'));
+      assert.deepEqual(codes, Array(11).fill('invalid_argument'));
       assert.equal(fake.requests.length, 0);
       await fake.stop();
     });
