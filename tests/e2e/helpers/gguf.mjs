@@ -34,15 +34,21 @@ export function tinyGguf(metadata) {
 }
 
 /**
- * Changes the number of layers that a model declares. The engine ignores the tensors of the others.
+ * Cuts a model's layers off. The tensors of the others get names that are no part of a model, for
+ * the engine refuses layers that the header does not count.
  *
  * @param {Buffer | Uint8Array} file a GGUF model of the llama architecture, which is changed
- * @param {number} layers
+ * @param {number} layers the number of layers that stay
  */
 export function setLayerCount(file, layers) {
-  // The metadata entry is the key, its type (u32) and its value.
+  // The header is much shorter than this.
+  const header = Buffer.from(file.buffer, file.byteOffset, Math.min(file.byteLength, 1 << 22));
+  // The key is followed by its type (u32) and by its value.
   const key = 'llama.block_count';
-  const at = Buffer.from(file.buffer, file.byteOffset, 1 << 16).indexOf(key);
-  new DataView(file.buffer, file.byteOffset).setUint32(at + key.length + 4, layers, true);
+  header.writeUInt32LE(layers, header.indexOf(key) + key.length + 4);
+  for (let at = header.indexOf('blk.'); at >= 0; at = header.indexOf('blk.', at + 1)) {
+    const layer = /^blk\.(\d+)\./.exec(header.toString('latin1', at, at + 10))?.[1];
+    if (Number(layer) >= layers) header.write('cut', at, 'latin1');
+  }
   return file;
 }
