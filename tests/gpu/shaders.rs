@@ -94,6 +94,8 @@ fn every_variant_is_valid_for_every_api() {
             assert!(features.enable || !says("enable subgroups"), "{source}");
             assert!(features.subgroups || !says("subgroupAdd"), "{source}");
             assert!(features.packed || !says("unpack4xI8"), "{source}");
+            let int8_dot = variant.defines.has("INT8_DOT");
+            assert_eq!(says("dot4I8Packed"), int8_dot, "{source}");
             assert!(says("f16>") == variant.defines.has("F16_TILES"), "{source}");
             sources.insert(for_naga(&source));
         }
