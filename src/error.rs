@@ -75,6 +75,8 @@ codes! {
     ContextFull = "context_full",
     /// An argument from the caller is out of range or of the wrong type.
     InvalidArgument = "invalid_argument",
+    /// The call was stopped.
+    Aborted = "aborted",
     /// Another answer is being written.
     Busy = "busy",
     /// No model is loaded yet.

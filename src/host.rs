@@ -27,9 +27,7 @@ pub(crate) fn now_ms() -> f64 {
     now().unwrap_or(0.0)
 }
 
-/// Lets the page's other tasks run for `ms` milliseconds; natively it only waits. Only the GPU
-/// backend needs it, which a build with threads does not have.
-#[cfg(not(target_feature = "atomics"))]
+/// Lets the page's other tasks run for `ms` milliseconds; natively it only waits.
 pub(crate) async fn pause(ms: u32) {
     #[cfg(target_arch = "wasm32")]
     gloo_timers::future::TimeoutFuture::new(ms).await;

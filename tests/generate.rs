@@ -242,6 +242,37 @@ fn another_conversation_reuses_the_common_beginning_alone() {
 }
 
 #[test]
+fn a_model_that_can_be_cut_only_at_checkpoints_answers_the_same() {
+    let words = Words::new(&["a", "b"]);
+    let prompts = [
+        (0..21).map(|i| i % 3).collect::<Vec<u32>>(),
+        [(0..13).map(|i| i % 3).collect(), vec![2; 9]].concat(),
+    ];
+    let caches = [1, 8].map(|checkpoint_tokens| {
+        let decoder = Scripted::new(&words, 64, "a|b|<end>|<nan>|b|a|<end>")
+            .with_checkpoints(checkpoint_tokens);
+        let mut generator = Generator::new(decoder);
+        assert_eq!(
+            answer(&mut generator, &words, order(prompts[0].clone())).0,
+            "ab"
+        );
+        // The step fails after half of the prompt was cached, and is taken back.
+        generator.start(order(prompts[1].clone()), &words).unwrap();
+        let error = run(&mut generator, &words).unwrap_err();
+        assert_eq!(error.code, Code::NotFinite);
+        let (text, last) = answer(&mut generator, &words, order(prompts[1].clone()));
+        assert_eq!(text, "ba");
+        assert_eq!(
+            last.usage.unwrap().cached_tokens % checkpoint_tokens,
+            0,
+            "what remains is not what the decoder says"
+        );
+        generator.decoder().cache().to_vec()
+    });
+    assert_eq!(caches[0], caches[1]);
+}
+
+#[test]
 fn a_long_prompt_is_evaluated_in_turns_of_at_most_100_ms() {
     let words = Words::new(&["a"]);
     for ms_per_token in [0.01, 0.3, 3.0, 20.0, 120.0] {

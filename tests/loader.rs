@@ -601,6 +601,7 @@ fn contexts_out_of_range_are_refused() {
             4096,
             Options {
                 context_tokens: Some(context_tokens),
+                ..Options::default()
             },
         )
     };

@@ -75,7 +75,7 @@ fn one_token_at_a_time_equals_the_batch() {
     let mut model = load(Cpu::default(), LLAMA3.1);
     let tokens: Vec<u32> = (0..70).map(|i| i * 5 % 384).collect();
     let batch = pollster::block_on(teacher_forced(&mut model, &tokens));
-    model.truncate(0);
+    model.rewind(0);
     let (mut single, mut logits) = (Vec::new(), Vec::new());
     for token in &tokens {
         pollster::block_on(model.forward(&[*token], Some(&mut logits))).unwrap();
@@ -86,7 +86,7 @@ fn one_token_at_a_time_equals_the_batch() {
         "a token's logits depend on how many tokens came with it"
     );
 
-    model.truncate(30);
+    model.rewind(30);
     pollster::block_on(model.forward(&tokens[30..], Some(&mut logits))).unwrap();
     assert!(
         logits == batch[batch.len() - logits.len()..],

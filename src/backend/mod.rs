@@ -12,6 +12,7 @@ pub mod sampling;
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 use sampling::{SampledToken, TokenSampler};
+use std::ops::Range;
 
 /// Weights are written in groups of this number of rows, which a backend may interleave.
 pub const GROUP_ROWS: usize = 8;
@@ -134,6 +135,26 @@ pub trait Backend {
     /// # Errors
     /// `out_of_memory`.
     fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Self::Cache>;
+    /// Returns the bytes of a KV cache of `context_tokens` positions.
+    fn cache_bytes(&self, dims: &Dims, context_tokens: usize) -> usize;
+    /// Copies the first `positions` positions of every layer from one cache to another of the same
+    /// size.
+    fn copy_cache(&mut self, from: &Self::Cache, to: &mut Self::Cache, positions: usize);
+    /// Returns the keys and values at `positions` as the bits of f16, `[layers, k | v, kv_heads,
+    /// positions, head_dim]`, which is the same for every backend. Keys are rotated for the
+    /// positions that they stand at.
+    ///
+    /// # Errors
+    /// `out_of_memory`, and those of the device.
+    fn export(
+        &mut self,
+        dims: &Dims,
+        cache: &Self::Cache,
+        positions: Range<usize>,
+    ) -> impl Future<Output = Result<Vec<u16>>>;
+    /// Stores keys and values, laid out as [`Backend::export`] gives them, from position `first`
+    /// on.
+    fn import(&mut self, dims: &Dims, cache: &mut Self::Cache, first: usize, kv: &[u16]);
     /// Allocates the activations of up to `max_tokens` tokens.
     ///
     /// # Errors

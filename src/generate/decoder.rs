@@ -14,10 +14,10 @@ pub trait Decoder {
     /// Returns the length of the vocabulary, and with it of the logits.
     fn vocab_size(&self) -> usize;
 
-    /// Returns the number of tokens that the KV cache can hold.
+    /// Returns the number of tokens that the KV cache of a slot can hold.
     fn context_tokens(&self) -> usize;
 
-    /// Returns the number of tokens in the KV cache now.
+    /// Returns the number of tokens in the KV cache of the slot in use.
     fn cached_tokens(&self) -> usize;
 
     /// Returns the number of tokens, a power of two, below which a step is hardly faster.
@@ -25,8 +25,13 @@ pub trait Decoder {
         4
     }
 
-    /// Removes every token from position `tokens` on from the KV cache.
-    fn truncate(&mut self, tokens: usize);
+    /// Puts a slot to use for a request of `tokens`, and returns the number of tokens at their
+    /// beginning that are cached in it. The last one never is.
+    fn select_slot(&mut self, tokens: &[u32]) -> usize;
+
+    /// Removes the tokens from position `tokens` on from the KV cache. Returns the number of tokens
+    /// that remain, which may be fewer than `tokens`.
+    fn rewind(&mut self, tokens: usize) -> usize;
 
     /// Appends `tokens`, at most [`STEP_TOKENS`], to the KV cache.
     ///
@@ -57,8 +62,11 @@ impl<B: Backend> Decoder for Model<B> {
     fn min_batch(&self) -> usize {
         self.backend.min_batch()
     }
-    fn truncate(&mut self, tokens: usize) {
-        Model::truncate(self, tokens);
+    fn select_slot(&mut self, tokens: &[u32]) -> usize {
+        Model::select_slot(self, tokens)
+    }
+    fn rewind(&mut self, tokens: usize) -> usize {
+        Model::rewind(self, tokens)
     }
     async fn step(
         &mut self,

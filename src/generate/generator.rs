@@ -20,7 +20,7 @@ const PREFILL_SLICE_MS: f64 = 50.0;
 ///
 /// [`Generator::start`] takes the options of an answer. Each [`Generator::next`] then spends at
 /// most about 100 ms on the prompt, or writes one token. The tokens of earlier answers stay in the
-/// KV cache: of the next prompt, only what differs from them is evaluated.
+/// decoder's slots: of the next prompt, only what differs from them is evaluated.
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -49,8 +49,8 @@ const PREFILL_SLICE_MS: f64 = 50.0;
 /// ```
 pub struct Generator<D> {
     decoder: D,
-    /// Holds the tokens of the conversation so far, of which the decoder has cached the first
-    /// `decoder.cached_tokens()`.
+    /// Holds the tokens of the prompt and its answer so far, of which the decoder has cached the
+    /// first `decoder.cached_tokens()`.
     tokens: Vec<u32>,
     answer: Option<Answer>,
     chunker: PrefillChunker,
@@ -122,8 +122,7 @@ impl<D: Decoder> Generator<D> {
         &self.decoder
     }
 
-    /// Returns the decoder for other uses between two answers. Who fills its KV cache must truncate
-    /// it to nothing afterwards.
+    /// Returns the decoder for other uses between two answers.
     pub fn decoder_mut(&mut self) -> &mut D {
         &mut self.decoder
     }
@@ -199,8 +198,7 @@ impl<D: Decoder> Generator<D> {
         }
 
         sampler.observe_prompt(&tokens);
-        let cached_tokens = self.cached_prefix(&tokens);
-        self.decoder.truncate(cached_tokens);
+        let cached_tokens = self.decoder.select_slot(&tokens);
         self.longest_ms = 0.0;
         let usage = Usage {
             prompt_tokens: tokens.len(),
@@ -244,7 +242,7 @@ impl<D: Decoder> Generator<D> {
         let goes_on = match &outcome {
             Ok(event) => event.finish_reason.is_none(),
             Err(error) => {
-                self.decoder.truncate(cached_tokens);
+                self.decoder.rewind(cached_tokens);
                 error.code.is_device()
             }
         };
@@ -379,18 +377,7 @@ impl<D: Decoder> Generator<D> {
         ) else {
             return false;
         };
-        self.decoder.truncate(kept);
+        self.decoder.rewind(kept);
         true
-    }
-
-    /// Returns the number of tokens in the longest prefix of `tokens` that is in the KV cache. The
-    /// last of `tokens` is not counted: it is always evaluated, for its logits.
-    fn cached_prefix(&self, tokens: &[u32]) -> usize {
-        let cached = self.tokens.iter().take(self.decoder.cached_tokens());
-        let same = cached
-            .zip(tokens)
-            .take_while(|(cached, token)| cached == token)
-            .count();
-        same.min(tokens.len() - 1)
     }
 }

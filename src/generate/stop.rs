@@ -136,7 +136,7 @@ impl StopHandle {
     }
 
     /// Withdraws the request, and returns whether there was one.
-    pub(super) fn reset(&self) -> bool {
+    pub fn reset(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 }

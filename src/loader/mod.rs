@@ -24,7 +24,13 @@ pub struct Options {
     /// Sets how many tokens the KV cache holds, at most the context that the model was trained
     /// on. `None` asks for [`DEFAULT_CONTEXT_TOKENS`].
     pub context_tokens: Option<usize>,
+    /// Sets how many conversations have a KV cache of their own, from 1 to [`MAX_SLOTS`]. `None`
+    /// asks for 1.
+    pub slots: Option<usize>,
 }
+
+/// Limits the slots of a model.
+pub const MAX_SLOTS: usize = 8;
 
 /// Loads a model for the backend `B`.
 ///
@@ -98,7 +104,7 @@ impl<B: Backend> Loader<B> {
                 "The model is not loaded. Make a new loader and push the file again.",
             ));
             if let State::Header { backend, .. } = std::mem::replace(&mut self.state, placeholder) {
-                let tensors = Tensors::new(backend, &gguf, self.options.context_tokens)?;
+                let tensors = Tensors::new(backend, &gguf, self.options)?;
                 self.state = State::Tensors(Box::new(tensors));
             }
         }

@@ -1,6 +1,7 @@
 //! Reads the tensors of a file whose header is known.
 
 use super::{
+    MAX_SLOTS, Options,
     loaded::{FileInfo, Loaded},
     tensor_writer::{LoadedTensor, TensorWriter},
 };
@@ -33,6 +34,7 @@ pub(super) struct Tensors<B: Backend> {
     template: Option<ChatTemplate>,
     file: FileInfo,
     context_tokens: usize,
+    slots: usize,
     /// Points to the tensor in `tensors` that is read next.
     next: usize,
     /// Holds the tensor that is being read, if a part of it was read.
@@ -47,21 +49,30 @@ impl<B: Backend> Tensors<B> {
     /// # Errors
     ///
     /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`,
-    /// `invalid_argument` for the context, `out_of_memory`.
-    pub(super) fn new(backend: B, gguf: &Gguf, context_tokens: Option<usize>) -> Result<Self> {
+    /// `invalid_argument` for the context or the slots, `out_of_memory`.
+    pub(super) fn new(backend: B, gguf: &Gguf, options: Options) -> Result<Self> {
         let config = arch::config(gguf)?;
         let tensors = select(&config, gguf)?;
         check_vocabulary(gguf, config.dims.vocab)?;
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
         let template = ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?;
         let trained = config.context_length;
-        let context_tokens = context_tokens.unwrap_or(DEFAULT_CONTEXT_TOKENS.min(trained));
+        let context_tokens = options
+            .context_tokens
+            .unwrap_or(DEFAULT_CONTEXT_TOKENS.min(trained));
         if context_tokens == 0 || context_tokens > trained {
             let message = format!(
                 "A context of {context_tokens} tokens is out of range. Ask for 1 to {trained} \
                  tokens with this model."
             );
             return Err(Error::new(Code::InvalidArgument, message));
+        }
+        let slots = options.slots.unwrap_or(1);
+        if !(1..=MAX_SLOTS).contains(&slots) {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("{slots} slots are out of range. Ask for 1 to {MAX_SLOTS}."),
+            ));
         }
         check_sizes(&config, &tensors, context_tokens)?;
         let file = FileInfo::new(gguf, trained)?;
@@ -73,6 +84,7 @@ impl<B: Backend> Tensors<B> {
             template,
             file,
             context_tokens,
+            slots,
             next: 0,
             current: None,
             loaded: HashMap::new(),
@@ -131,6 +143,7 @@ impl<B: Backend> Tensors<B> {
             weights,
             self.rope_freqs.as_deref(),
             self.context_tokens,
+            self.slots,
         )?;
         Ok(Loaded {
             model,

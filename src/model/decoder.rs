@@ -1,6 +1,6 @@
 //! Records the forward pass, which every architecture shares.
 
-use super::{config::ModelConfig, decode_ahead::DecodeAhead, weights::Weights};
+use super::{config::ModelConfig, decode_ahead::DecodeAhead, slots::Slots, weights::Weights};
 use crate::{
     Code, Error, Result,
     backend::{AttentionInput, Backend, FeedForward, Rope, Rows},
@@ -10,7 +10,7 @@ use crate::{
 /// takes several steps.
 pub const STEP_TOKENS: usize = 64;
 
-/// Holds a loaded model with its KV cache.
+/// Holds a loaded model with its slots: KV caches, one of which is in use.
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -39,10 +39,9 @@ pub struct Model<B: Backend> {
     pub backend: B,
     weights: Weights<B::Buf>,
     rope: Rope,
-    cache: B::Cache,
+    pub(super) slots: Slots<B::Cache>,
     pub(super) step: B::Step,
     pub(super) context_tokens: usize,
-    pub(super) cached_tokens: usize,
     pub(super) ahead: DecodeAhead,
     interrupted: Option<InterruptedStep>,
     /// Holds the logits that the host samples from, `[vocab]`.
@@ -67,8 +66,9 @@ struct InterruptedStep {
 }
 
 impl<B: Backend> Model<B> {
-    /// Makes a model of loaded weights, with a KV cache for `context_tokens` tokens. `rope_freqs`
-    /// divides the RoPE frequencies of the config, if the file has that tensor.
+    /// Makes a model of loaded weights, with a KV cache for `context_tokens` tokens in each of
+    /// `slots` slots, at least one. `rope_freqs` divides the RoPE frequencies of the config, if the
+    /// file has that tensor.
     ///
     /// # Errors
     ///
@@ -79,6 +79,7 @@ impl<B: Backend> Model<B> {
         weights: Weights<B::Buf>,
         rope_freqs: Option<&[f32]>,
         context_tokens: usize,
+        slots: usize,
     ) -> Result<Self> {
         let mut frequencies = config.rope_frequencies.clone();
         for (frequency, divisor) in frequencies.iter_mut().zip(rope_freqs.unwrap_or_default()) {
@@ -88,17 +89,18 @@ impl<B: Backend> Model<B> {
             pairs: config.rope_pairs,
             frequencies,
         };
-        let cache = backend.cache(&config.dims, context_tokens)?;
+        let caches = (0..slots.max(1))
+            .map(|_| backend.cache(&config.dims, context_tokens))
+            .collect::<Result<_>>()?;
         let step = backend.step(&config.dims, STEP_TOKENS)?;
         Ok(Model {
             config,
             backend,
             weights,
             rope,
-            cache,
+            slots: Slots::new(caches),
             step,
             context_tokens,
-            cached_tokens: 0,
             ahead: DecodeAhead::default(),
             interrupted: None,
             logits: Vec::new(),
@@ -110,19 +112,27 @@ impl<B: Backend> Model<B> {
         self.config.dims.vocab
     }
 
-    /// Returns the number of tokens that the KV cache can hold.
+    /// Returns the number of tokens that the KV cache of a slot can hold.
     pub fn context_tokens(&self) -> usize {
         self.context_tokens
     }
 
-    /// Returns the number of tokens in the KV cache now.
+    /// Returns the number of tokens in the KV cache of the slot in use.
     pub fn cached_tokens(&self) -> usize {
-        self.cached_tokens
+        self.slots.current().tokens.len()
     }
 
-    /// Removes every token from position `tokens` on from the KV cache.
-    pub fn truncate(&mut self, tokens: usize) {
-        self.cached_tokens = self.cached_tokens.min(tokens);
+    /// Removes the tokens from position `tokens` on from the KV cache of the slot in use. Returns
+    /// the number of tokens that remain, which callers go by: a model whose state cannot be cut
+    /// anywhere keeps fewer.
+    pub fn rewind(&mut self, tokens: usize) -> usize {
+        self.slots.current_mut().tokens.truncate(tokens);
+        self.forget_steps();
+        self.cached_tokens()
+    }
+
+    /// Forgets the steps that are under way, for the cache is not what they go on from any more.
+    pub(super) fn forget_steps(&mut self) {
         self.ahead.end();
         self.interrupted = None;
     }
@@ -185,6 +195,15 @@ impl<B: Backend> Model<B> {
                 "There are no tokens to run; give at least one.",
             ));
         }
+        self.check_tokens(tokens, self.cached_tokens())
+    }
+
+    /// Checks that the vocabulary has the tokens, and that they fit behind `cached_tokens` others.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_argument`, `context_full`.
+    pub fn check_tokens(&self, tokens: &[u32], cached_tokens: usize) -> Result<()> {
         if let Some(bad) = tokens.iter().find(|&&t| t as usize >= self.vocab_size()) {
             return Err(Error::new(
                 Code::InvalidArgument,
@@ -195,7 +214,7 @@ impl<B: Backend> Model<B> {
                 ),
             ));
         }
-        let (needed, context) = (self.cached_tokens + tokens.len(), self.context_tokens);
+        let (needed, context) = (cached_tokens + tokens.len(), self.context_tokens);
         if needed > context {
             return Err(Error::new(
                 Code::ContextFull,
@@ -240,7 +259,7 @@ impl<B: Backend> Model<B> {
             _ => Input::Interrupted,
         };
         let layers = first_layer..self.weights.layers.len();
-        let recorded = self.record(input, self.cached_tokens, layers, rows, pause);
+        let recorded = self.record(input, self.cached_tokens(), layers, rows, pause);
         let layers_done = first_layer + recorded;
         if layers_done < self.weights.layers.len() {
             self.interrupted = Some(InterruptedStep {
@@ -248,7 +267,7 @@ impl<B: Backend> Model<B> {
                 layers_done,
             });
         } else {
-            self.cached_tokens += tokens.len();
+            self.slots.current_mut().tokens.extend_from_slice(tokens);
         }
         layers_done
     }
@@ -270,7 +289,7 @@ impl<B: Backend> Model<B> {
         layers: impl IntoIterator<Item = usize>,
         logits: &mut Vec<f32>,
     ) -> Result<()> {
-        self.truncate(0);
+        self.rewind(0);
         let input = Input::Tokens(&[token]);
         self.record(input, 0, layers, Some(Rows::Last), &mut || false);
         self.backend.read(&mut self.step, logits).await
@@ -292,10 +311,11 @@ impl<B: Backend> Model<B> {
             backend,
             weights,
             rope,
-            cache,
+            slots,
             step,
             ..
         } = self;
+        let cache = &mut slots.current_mut().cache;
         let eps = config.rms_eps;
         match input {
             Input::Tokens(tokens) => backend.embed(step, &weights.token_embd, tokens, position),

@@ -62,6 +62,27 @@ impl<B: Backend> Model<B> {
         }
     }
 
+    /// Does the same as [`Model::forward_all`], and can be interrupted as [`Model::step`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::forward`].
+    pub async fn step_all(
+        &mut self,
+        tokens: &[u32],
+        logits: &mut Vec<f32>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<StepOutcome> {
+        self.check_step(tokens)?;
+        let layers_done = self.append(tokens, Some(Rows::All), pause);
+        let layers = self.config.dims.layers;
+        if layers_done < layers {
+            return Ok(StepOutcome::Paused(layers_done as f32 / layers as f32));
+        }
+        self.read(logits).await?;
+        Ok(StepOutcome::Done(None))
+    }
+
     /// Returns the token that follows `tokens`, sampled on the device. If `tokens` is the last
     /// token read, the device has evaluated it already.
     async fn decode_ahead(
@@ -71,10 +92,10 @@ impl<B: Backend> Model<B> {
     ) -> Result<u32> {
         let here = tokens
             .first()
-            .map(|&token| (self.cached_tokens, token))
+            .map(|&token| (self.cached_tokens(), token))
             .filter(|_| tokens.len() == 1);
         if here.is_some() && self.ahead.next == here {
-            self.cached_tokens += 1;
+            self.slots.current_mut().tokens.extend_from_slice(tokens);
         } else {
             // Steps that ran ahead of an earlier answer are dropped, whatever came of them.
             self.ahead.unread_steps = 0;
@@ -82,14 +103,14 @@ impl<B: Backend> Model<B> {
             self.append(tokens, Some(Rows::Last), &mut || false);
             self.sample(sampler);
         }
-        let free_tokens = self.context_tokens - self.cached_tokens;
+        let free_tokens = self.context_tokens - self.cached_tokens();
         let max_steps = self
             .backend
             .max_steps_ahead()
             .min(1 + sampler.more().min(free_tokens))
             .max(1);
         while self.ahead.unread_steps < max_steps {
-            let position = self.cached_tokens + self.ahead.unread_steps - 1;
+            let position = self.cached_tokens() + self.ahead.unread_steps - 1;
             let layers = 0..self.config.dims.layers;
             self.record(
                 Input::Sampled,
@@ -106,7 +127,7 @@ impl<B: Backend> Model<B> {
         let sampled = self.backend.read_sampled(&mut self.step).await?;
         let token = sampled.token;
         sampler.accept(sampled);
-        self.ahead.next = Some((self.cached_tokens, token));
+        self.ahead.next = Some((self.cached_tokens(), token));
         Ok(token)
     }
 

@@ -10,7 +10,7 @@ use crate::{
     },
     generate::{Decoder, StepOutcome, sampler::Sampler},
     loader::{Loaded, Loader, Options},
-    model::Model,
+    model::{Model, SlotState},
 };
 use std::collections::BTreeMap;
 
@@ -102,12 +102,51 @@ pub enum AnyModel {
 }
 
 impl AnyModel {
-    /// Appends tokens to the cache and returns all their logits, as [`Model::forward_all`].
+    /// Appends tokens to the cache and returns all their logits, as [`Model::step_all`].
     ///
     /// # Errors
-    /// As [`Model::forward_all`].
-    pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
-        with_any!(self, model => model.forward_all(tokens, logits).await)
+    /// As [`Model::step_all`].
+    pub async fn step_all(
+        &mut self,
+        tokens: &[u32],
+        logits: &mut Vec<f32>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<StepOutcome> {
+        with_any!(self, model => model.step_all(tokens, logits, pause).await)
+    }
+
+    /// Checks tokens that are to be evaluated from position 0 on, as [`Model::check_tokens`].
+    ///
+    /// # Errors
+    /// As [`Model::check_tokens`].
+    pub fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        with_any!(self, model => model.check_tokens(tokens, 0))
+    }
+
+    /// Puts the oldest slot to use and returns what it holds, as [`Model::export_oldest_slot`].
+    ///
+    /// # Errors
+    /// As [`Model::export_oldest_slot`].
+    pub async fn export_oldest_slot(&mut self) -> Result<SlotState> {
+        with_any!(self, model => model.export_oldest_slot().await)
+    }
+
+    /// Replaces what the slot in use holds, as [`Model::import_slot`].
+    ///
+    /// # Errors
+    /// As [`Model::import_slot`].
+    pub fn import_slot(&mut self, state: &SlotState) -> Result<()> {
+        with_any!(self, model => model.import_slot(state))
+    }
+
+    /// Returns the number of slots.
+    pub fn slot_count(&self) -> usize {
+        with_any!(self, model => model.slot_count())
+    }
+
+    /// Returns the memory of the KV caches, as [`Model::kv_cache_bytes`].
+    pub fn kv_cache_bytes(&self) -> usize {
+        with_any!(self, model => model.kv_cache_bytes())
     }
 
     /// Waits until the device has taken all that it was given.
@@ -195,8 +234,12 @@ impl Decoder for AnyModel {
         with_any!(self, model => model.backend.min_batch())
     }
 
-    fn truncate(&mut self, tokens: usize) {
-        with_any!(self, model => model.truncate(tokens));
+    fn select_slot(&mut self, tokens: &[u32]) -> usize {
+        with_any!(self, model => model.select_slot(tokens))
+    }
+
+    fn rewind(&mut self, tokens: usize) -> usize {
+        with_any!(self, model => model.rewind(tokens))
     }
 
     async fn step(

@@ -19,6 +19,10 @@ pub struct ModelInfo {
     pub vocab_size: usize,
     /// Tells how many tokens the KV cache holds.
     pub context_tokens: usize,
+    /// Counts the slots, each of which keeps a conversation in a KV cache of its own.
+    pub slots: usize,
+    /// Tells how much memory the KV caches of all slots take.
+    pub kv_cache_bytes: usize,
     /// Tells whether the file has a chat template.
     pub has_chat_template: bool,
     /// Names the backend that the model runs on: "cpu" or "gpu".
@@ -41,6 +45,8 @@ impl From<&Loaded<AnyModel>> for ModelInfo {
             block_count: model.layer_count(),
             vocab_size: model.vocab_size(),
             context_tokens: model.context_tokens(),
+            slots: model.slot_count(),
+            kv_cache_bytes: model.kv_cache_bytes(),
             has_chat_template: loaded.template.is_some(),
             backend: model.backend(),
             adapter: model.adapter().map(str::to_owned),

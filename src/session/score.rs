@@ -2,8 +2,17 @@
 //! generating, and measuring perplexity.
 
 use super::{Session, engine::AnyModel};
-use crate::{Code, Error, Result, generate::Decoder, model::STEP_TOKENS};
+use crate::{
+    Code, Error, Result,
+    generate::{Decoder, StepOutcome, stop::StopHandle},
+    host,
+    model::STEP_TOKENS,
+};
 use serde::Serialize;
+
+/// Sets the time in milliseconds after which a score lets other calls of the page run, one of which
+/// may stop it. A layer that is being computed is finished first.
+const SLICE_MS: f64 = 100.0;
 
 /// Tells how likely the model finds each token of a text.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -16,13 +25,14 @@ pub struct Score {
 }
 
 impl Session<AnyModel> {
-    /// Scores `tokens` from an empty context on. The KV cache of the conversation is lost.
+    /// Scores `tokens` from an empty context on. The conversations in the slots stay as they are.
     ///
     /// # Errors
     ///
     /// - `busy` while an answer is being written.
     /// - `invalid_argument` when there are no tokens, or one is outside the vocabulary.
     /// - `context_full` when the tokens do not fit the context.
+    /// - `aborted` after [`Session::stop`].
     /// - `not_finite` when a logit is NaN or infinite.
     pub async fn score(&mut self, tokens: &[u32]) -> Result<Score> {
         if self.generator.is_writing() {
@@ -31,26 +41,30 @@ impl Session<AnyModel> {
                 "An answer is being written. Wait for its end, or stop it first.",
             ));
         }
+        if tokens.is_empty() {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "There are no tokens to score; give at least one.",
+            ));
+        }
+        let stop = self.generator.stop_handle();
+        stop.reset();
         let decoder = self.generator.decoder_mut();
-        decoder.truncate(0);
-        let score = score(decoder, tokens).await;
-        decoder.truncate(0);
+        decoder.check_tokens(tokens)?;
+        let state = decoder.export_oldest_slot().await?;
+        decoder.rewind(0);
+        let score = score(decoder, tokens, &stop).await;
+        decoder.import_slot(&state)?;
         score
     }
 }
 
-async fn score(decoder: &mut AnyModel, tokens: &[u32]) -> Result<Score> {
-    if tokens.is_empty() {
-        return Err(Error::new(
-            Code::InvalidArgument,
-            "There are no tokens to score; give at least one.",
-        ));
-    }
+async fn score(decoder: &mut AnyModel, tokens: &[u32], stop: &StopHandle) -> Result<Score> {
     let mut score = Score::default();
     let (vocab, mut logits) = (decoder.vocab_size(), Vec::new());
     let mut following = tokens.iter().skip(1);
     for chunk in tokens.chunks(STEP_TOKENS) {
-        decoder.forward_all(chunk, &mut logits).await?;
+        evaluate(decoder, chunk, &mut logits, stop).await?;
         for row in logits.chunks_exact(vocab) {
             let best = (0..)
                 .zip(row)
@@ -67,4 +81,25 @@ async fn score(decoder: &mut AnyModel, tokens: &[u32]) -> Result<Score> {
         }
     }
     Ok(score)
+}
+
+/// Evaluates a chunk a slice of time after the other.
+async fn evaluate(
+    decoder: &mut AnyModel,
+    chunk: &[u32],
+    logits: &mut Vec<f32>,
+    stop: &StopHandle,
+) -> Result<()> {
+    loop {
+        let begin_ms = host::now_ms();
+        let mut pause = || host::now_ms() - begin_ms >= SLICE_MS;
+        let outcome = decoder.step_all(chunk, logits, &mut pause).await?;
+        host::pause(0).await;
+        if stop.reset() {
+            return Err(Error::new(Code::Aborted, "The request was stopped."));
+        }
+        if let StepOutcome::Done(_) = outcome {
+            return Ok(());
+        }
+    }
 }

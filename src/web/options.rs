@@ -11,14 +11,14 @@ use wasm_bindgen::JsValue;
 /// Limits the number of threads to more than any tab is given.
 const MAX_THREADS: usize = 64;
 
-/// Reads `{context_tokens?, threads?}`. Returns the loader's options and the number of threads.
+/// Reads `{context_tokens?, slots?, threads?}`. Returns the loader's options and the number of threads.
 ///
 /// # Errors
 ///
 /// `invalid_argument`.
 pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
     let mut fields = Fields::from(from_js(options)?);
-    let context_tokens = fields.take("context_tokens")?;
+    let options = loader_options(&mut fields)?;
     let threads = fields.take("threads")?.unwrap_or(1);
     fields.finish()?;
     if !(1..=MAX_THREADS).contains(&threads)
@@ -31,10 +31,10 @@ pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
             ),
         ));
     }
-    Ok((Options { context_tokens }, threads))
+    Ok((options, threads))
 }
 
-/// Reads `{context_tokens?, cache_type?, steps_in_flight?, int8_dot?, f16_tiles?}`.
+/// Reads `{context_tokens?, slots?, cache_type?, steps_in_flight?, int8_dot?, f16_tiles?}`.
 ///
 /// # Errors
 ///
@@ -42,9 +42,7 @@ pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
 #[cfg(not(target_feature = "atomics"))]
 pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
     let mut fields = Fields::from(from_js(options)?);
-    let options = Options {
-        context_tokens: fields.take("context_tokens")?,
-    };
+    let options = loader_options(&mut fields)?;
     let cache_type = fields
         .take::<String>("cache_type")?
         .as_deref()
@@ -68,6 +66,18 @@ pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
     };
     fields.finish()?;
     Ok((options, gpu))
+}
+
+/// Takes `context_tokens` and `slots`.
+///
+/// # Errors
+///
+/// `invalid_argument`.
+fn loader_options(fields: &mut Fields) -> Result<Options> {
+    Ok(Options {
+        context_tokens: fields.take("context_tokens")?,
+        slots: fields.take("slots")?,
+    })
 }
 
 /// Reads `{special?}`, whether the control tokens in a text are parsed as such.

@@ -72,6 +72,9 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     );
     assert.equal(info.architecture, 'llama');
     assert.equal(info.context_tokens, 512);
+    assert.equal(info.slots, 1);
+    // 30 layers with 3 key-value heads of 64, keys and values of two bytes each.
+    assert.equal(info.kv_cache_bytes, 30 * 3 * 64 * 512 * 2 * 2);
     assert.equal(info.size_bytes, 98_362_432);
     assert.equal(info.backend, 'cpu');
     assert.equal(info.build, info.threads > 1 ? 'threads' : 'relaxed');
@@ -130,6 +133,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
           codeOf(Siskin.load(url, { contextTokens: 0 })),
           codeOf(Siskin.load(url, { cacheType: 'f32' })),
           codeOf(Siskin.load(url, { threads: 0 })),
+          codeOf(Siskin.load(url, { slots: 9 })),
           codeOf(Siskin.load(url, { colour: 'green' })),
           codeOf(Siskin.load(url, { signal: {} })),
           codeOf(Siskin.load(url, { sha256: 'abc' })),
@@ -156,7 +160,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         ]),
       URL_PATH,
     );
-    assert.deepEqual(codes, Array(28).fill('SiskinError: invalid_argument'));
+    assert.deepEqual(codes, Array(29).fill('SiskinError: invalid_argument'));
   });
 
   test('answers whole, in the shape of OpenAI', async () => {

@@ -93,7 +93,7 @@ fn a_stop_and_a_new_prompt_leave_no_trace() {
     };
     let mut model = load(gpu, LLAMA3.1);
     let answer = |model: &mut Model<Gpu>, prompt: &[u32], tokens: usize| {
-        model.truncate(0);
+        model.rewind(0);
         let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();
         sampler.expect_more(100);
         let mut answer = vec![next(model, prompt, &mut sampler)];
@@ -225,6 +225,7 @@ fn the_device_holds_weights_cache_and_little_more() {
         gpu,
         Options {
             context_tokens: Some(1400),
+            ..Options::default()
         },
     );
     loader.push(&file).unwrap();

@@ -265,3 +265,47 @@ fn queries_and_keys_of_any_size_score() {
         });
     }
 }
+
+#[test]
+fn keys_and_values_leave_a_cache_and_come_back_unchanged() {
+    let mut random = Random::new(5);
+    for (head_dim, context) in [(64, 1), (40, 33), (4, 70), (128, 64), (68, 95)] {
+        let Case {
+            cache, heads, k, v, ..
+        } = Case::new(head_dim, 1, context, 2.0, &mut random);
+        let dims = Dims {
+            embedding: 32,
+            heads,
+            kv_heads: KV_HEADS,
+            head_dim,
+            feed_forward: 32,
+            vocab: 32,
+            layers: LAYERS,
+        };
+        let whole = cache.export(0..context).expect("memory");
+        // The last layer's keys and values, as they were given, `[tokens, kv_heads, head_dim]`.
+        let layer = &whole[whole.len() / LAYERS * (LAYERS - 1)..];
+        for (vectors, given) in layer.chunks(layer.len() / 2).zip([&k, &v]) {
+            for (i, &bits) in vectors.iter().enumerate() {
+                let (head, position, d) =
+                    (i / head_dim / context, i / head_dim % context, i % head_dim);
+                let value = given[(position * KV_HEADS + head) * head_dim + d];
+                assert_eq!(bits, f16::from_f32(value).to_bits());
+            }
+        }
+
+        let mut copy = Cache::new(&dims, context).expect("memory");
+        copy.copy_from(&cache, context);
+        assert!(copy.export(0..context).expect("memory") == whole);
+
+        // A part of it, at the place that it was taken from.
+        let first = context / 3;
+        let mut other = Cache::new(&dims, context).expect("memory");
+        other.import(first, &cache.export(first..context).expect("memory"));
+        let part = other.export(first..context).expect("memory");
+        assert!(part == cache.export(first..context).expect("memory"));
+        let before = other.export(0..first).expect("memory");
+        assert!(before.iter().all(|&bits| bits == 0), "it reached too far");
+        assert!(Cache::size_bytes(&dims, context) >= size_of_val(&*whole));
+    }
+}

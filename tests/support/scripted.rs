@@ -84,6 +84,7 @@ pub struct Scripted {
     cache: Vec<u32>,
     longest_cache: usize,
     chunks: Vec<usize>,
+    checkpoint_tokens: usize,
     interrupted: Option<(Vec<u32>, usize)>,
     longest_ms: f64,
     clock: Rc<Cell<f64>>,
@@ -123,10 +124,19 @@ impl Scripted {
             cache: vec![],
             longest_cache: 0,
             chunks: vec![],
+            checkpoint_tokens: 1,
             interrupted: None,
             longest_ms: 0.0,
             clock,
             ms_per_token: 0.0,
+        }
+    }
+
+    /// Makes a cut leave a whole number of so many tokens, as a model with recurrent state does.
+    pub fn with_checkpoints(self, checkpoint_tokens: usize) -> Self {
+        Self {
+            checkpoint_tokens,
+            ..self
         }
     }
 
@@ -171,9 +181,20 @@ impl Decoder for Scripted {
     fn cached_tokens(&self) -> usize {
         self.cache.len()
     }
-    fn truncate(&mut self, tokens: usize) {
-        self.cache.truncate(tokens);
+    fn select_slot(&mut self, tokens: &[u32]) -> usize {
+        let pairs = self.cache.iter().zip(tokens);
+        let common = pairs.take_while(|(a, b)| a == b).count();
+        self.rewind(common.min(tokens.len() - 1))
+    }
+    fn rewind(&mut self, tokens: usize) -> usize {
+        let kept = tokens.min(self.cache.len());
+        // What is cut leaves the last checkpoint before the cut.
+        if kept < self.cache.len() {
+            self.cache
+                .truncate(kept / self.checkpoint_tokens * self.checkpoint_tokens);
+        }
         self.interrupted = None;
+        self.cache.len()
     }
     async fn step(
         &mut self,

@@ -15,6 +15,8 @@
  * @property {number} vocab_size
  * @property {number} trained_context_tokens the context that the model was trained for
  * @property {number} context_tokens the context in use
+ * @property {number} slots how many conversations keep what was read of them
+ * @property {number} kv_cache_bytes the memory of the KV caches of all slots
  * @property {number} size_bytes
  * @property {boolean} has_chat_template
  * @property {'cpu' | 'gpu'} backend where it computes
@@ -197,8 +199,12 @@
 
 /**
  * @typedef {{
- *   new (options: {context_tokens?: number, threads?: number}): Engine,
- *   on_gpu(options: {context_tokens?: number, cache_type?: CacheType}): Promise<Engine>,
+ *   new (options: {context_tokens?: number, slots?: number, threads?: number}): Engine,
+ *   on_gpu(options: {
+ *     context_tokens?: number,
+ *     slots?: number,
+ *     cache_type?: CacheType,
+ *   }): Promise<Engine>,
  * }} EngineClass
  */
 
@@ -230,6 +236,7 @@
  * @property {number} id
  * @property {WeightSource} source
  * @property {number} [context_tokens]
+ * @property {number} [slots]
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend

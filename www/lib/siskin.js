@@ -43,6 +43,8 @@ import { requestPersistence } from './storage/store.js';
  *   default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
  *   KV cache grows with it
+ * @property {number} [slots] how many conversations keep what was read of them, from 1 (the default)
+ *   to 8; each takes the memory of a KV cache
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
  *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
  */
@@ -114,6 +116,7 @@ export class Siskin {
       onProgress,
       signal: given_signal,
       contextTokens: context_tokens,
+      slots,
       cacheType: cache_type,
       threads,
       backend = 'auto',
@@ -128,7 +131,7 @@ export class Siskin {
       throw new SiskinError(
         'invalid_argument',
         `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, ` +
-          'cacheType, threads, backend, sha256, storage, evict and fallback.',
+          'slots, cacheType, threads, backend, sha256, storage, evict and fallback.',
       );
     const signal = readSignal(given_signal);
     if (
@@ -137,6 +140,8 @@ export class Siskin {
     ) {
       throw new SiskinError('invalid_argument', 'contextTokens must be a whole number above 0.');
     }
+    if (slots !== undefined && !(Number.isInteger(slots) && slots >= 1 && slots <= 8))
+      throw new SiskinError('invalid_argument', 'slots must be a whole number from 1 to 8.');
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
       throw new SiskinError('invalid_argument', 'threads must be a whole number from 1 to 64.');
     }
@@ -155,7 +160,7 @@ export class Siskin {
     fallback?.watch(described.source);
     const model = startModel(
       described,
-      { context_tokens, cache_type, threads, backend, signal },
+      { context_tokens, slots, cache_type, threads, backend, signal },
       (progress) => {
         fallback?.progress(progress);
         onProgress?.(progress);
@@ -212,8 +217,7 @@ export class Siskin {
 
   /**
    * Computes how likely the model finds a text, for ranking candidates or classifying without
-   * generating. The call takes as long as a prefill of the text, and replaces the conversation in
-   * the KV cache.
+   * generating. The call takes as long as a prefill of the text.
    *
    * @param {Iterable<number>} ids of `tokenize`
    * @param {{signal?: AbortSignal | null}} [options] `signal` takes a score out of the queue; one
@@ -253,6 +257,7 @@ export class Siskin {
  * @param {DescribedSource} described
  * @param {object} options
  * @param {number} [options.context_tokens]
+ * @param {number} [options.slots]
  * @param {CacheType} [options.cache_type]
  * @param {number} [options.threads]
  * @param {'auto' | 'gpu' | 'cpu'} options.backend
@@ -263,7 +268,7 @@ export class Siskin {
  */
 function startModel(
   described,
-  { context_tokens, cache_type, threads, backend, signal },
+  { context_tokens, slots, cache_type, threads, backend, signal },
   onProgress,
 ) {
   /** @type {WorkerClient | undefined} */
@@ -277,6 +282,7 @@ function startModel(
           type: 'load',
           source: described.source,
           context_tokens,
+          slots,
           cache_type,
           threads,
           backend,

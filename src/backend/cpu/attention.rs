@@ -15,9 +15,9 @@ use half::f16;
 use std::ops::Range;
 
 /// This number of f16 lie side by side, and at most so many sums of a query are worked on together.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 /// A tile has this number of positions.
-const TILE: usize = 32;
+pub(super) const TILE: usize = 32;
 /// This number of queries goes through the tiles together: with more, V8 cannot keep two vectors of
 /// sums for each in registers.
 const QUERIES: usize = 4;
@@ -29,16 +29,16 @@ type Row = [u16; LANES];
 pub struct Cache {
     /// Holds the keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one
     /// dimension of neighbouring positions.
-    keys: Vec<Row>,
+    pub(super) keys: Vec<Row>,
     /// Holds the values `[layers, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row
     /// is neighbouring dimensions of one position.
-    values: Vec<Row>,
-    kv_heads: usize,
-    head_dim: usize,
+    pub(super) values: Vec<Row>,
+    pub(super) kv_heads: usize,
+    pub(super) head_dim: usize,
     /// Holds `head_dim` rounded up to whole rows.
-    columns: usize,
+    pub(super) columns: usize,
     /// Counts the positions, rounded up to whole tiles.
-    positions: usize,
+    pub(super) positions: usize,
 }
 
 impl Cache {
@@ -74,14 +74,16 @@ impl Cache {
         })
     }
 
-    /// Returns the memory that the cache takes, in bytes.
-    pub fn size_bytes(&self) -> usize {
-        size_of::<Row>() * (self.keys.len() + self.values.len())
+    /// Returns the memory that a cache of `context_tokens` positions takes, in bytes.
+    pub fn size_bytes(dims: &Dims, context_tokens: usize) -> usize {
+        let row = dims.head_dim + dims.head_dim.next_multiple_of(LANES);
+        let rows = context_tokens.next_multiple_of(TILE) * row;
+        dims.layers * dims.kv_heads * rows * size_of::<u16>()
     }
 
     /// Returns the range of the rows of layer `layer` and key-value head `kv`, where a position is
     /// `width` wide.
-    fn rows(&self, layer: usize, kv: usize, width: usize) -> Range<usize> {
+    pub(super) fn rows(&self, layer: usize, kv: usize, width: usize) -> Range<usize> {
         let rows = self.positions / LANES * width;
         let first = (layer * self.kv_heads + kv) * rows;
         first..first + rows

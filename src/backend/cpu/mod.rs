@@ -2,6 +2,7 @@
 //! rest.
 
 pub mod attention;
+mod cache_transfer;
 pub mod matmul;
 pub mod ops;
 pub mod pool;
@@ -21,6 +22,7 @@ use self::{
 };
 use super::{Activation, AttentionInput, Backend, Dims, FeedForward, Rows, tap_name};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
+use std::ops::Range;
 
 /// Holds the activations of one step.
 pub struct Step {
@@ -149,6 +151,27 @@ impl Backend for Cpu {
 
     fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
         Cache::new(dims, context_tokens)
+    }
+
+    fn cache_bytes(&self, dims: &Dims, context_tokens: usize) -> usize {
+        Cache::size_bytes(dims, context_tokens)
+    }
+
+    fn copy_cache(&mut self, from: &Cache, to: &mut Cache, positions: usize) {
+        to.copy_from(from, positions);
+    }
+
+    async fn export(
+        &mut self,
+        _dims: &Dims,
+        cache: &Cache,
+        positions: Range<usize>,
+    ) -> Result<Vec<u16>> {
+        cache.export(positions)
+    }
+
+    fn import(&mut self, _dims: &Dims, cache: &mut Cache, first: usize, kv: &[u16]) {
+        cache.import(first, kv);
     }
 
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Step> {

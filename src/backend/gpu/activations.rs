@@ -1,20 +1,8 @@
-//! The KV cache, and the activations of one step.
+//! The activations of one step.
 
 use super::{device::readback::Fence, kernels::StepParams, sampler::GpuSampler};
 use crate::backend::{Dims, Rows};
 use wgpu::Buffer;
-
-/// Keys and values of every position.
-#[derive(Debug)]
-pub struct Cache {
-    /// A number that no other cache of the backend has.
-    pub id: u32,
-    /// A buffer for each layer, `[k | v, kv_heads, context, head_dim]`, as
-    /// `shaders/lib/kv_cache.wgsl` reads it.
-    pub layers: Vec<Buffer>,
-    /// Positions that it holds.
-    pub context_tokens: usize,
-}
 
 /// The activations of one step, all of them f32.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! The card as a [`Backend`].
 
 use super::{
-    activations::{Activations, Cache},
+    activations::Activations,
+    cache::Cache,
     context::Gpu,
     device::{
         CacheType,
@@ -22,6 +23,7 @@ use crate::{
     quant::DType,
     tensor::Weight,
 };
+use std::ops::Range;
 use wgpu::BufferUsages as Usage;
 
 impl Backend for Gpu {
@@ -38,18 +40,28 @@ impl Backend for Gpu {
     }
 
     fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
-        let len = 2 * dims.kv_heads * context_tokens * dims.head_dim;
-        let layer_bytes = self.cache_type().size_bytes(len);
-        let usage = Usage::STORAGE | Usage::COPY_SRC;
-        let layers = (0..dims.layers)
-            .map(|_| self.buffer("cache", layer_bytes, usage))
-            .collect::<Result<_>>()?;
-        self.device.check()?;
-        Ok(Cache {
-            id: self.next_id(),
-            layers,
-            context_tokens,
-        })
+        self.new_cache(dims, context_tokens)
+    }
+
+    fn cache_bytes(&self, dims: &Dims, context_tokens: usize) -> usize {
+        dims.layers * self.cache_layer_bytes(dims, context_tokens)
+    }
+
+    fn copy_cache(&mut self, from: &Cache, to: &mut Cache, positions: usize) {
+        self.copy_positions(from, to, positions);
+    }
+
+    async fn export(
+        &mut self,
+        dims: &Dims,
+        cache: &Cache,
+        positions: Range<usize>,
+    ) -> Result<Vec<u16>> {
+        self.export_positions(dims, cache, positions).await
+    }
+
+    fn import(&mut self, dims: &Dims, cache: &mut Cache, first: usize, kv: &[u16]) {
+        self.import_positions(dims, cache, first, kv);
     }
 
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Activations> {

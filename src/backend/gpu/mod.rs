@@ -6,6 +6,7 @@
 mod activations;
 mod autotune;
 mod backend;
+mod cache;
 mod context;
 pub mod device;
 pub mod kernels;
@@ -20,7 +21,8 @@ mod upload;
 pub mod weights;
 
 pub use self::{
-    activations::{Activations, Cache},
+    activations::Activations,
+    cache::Cache,
     context::{Built, Counters, Gpu},
     profile::Timing,
 };

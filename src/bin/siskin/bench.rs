@@ -20,7 +20,7 @@ pub fn bench(arguments: &Arguments) -> Result<()> {
     let Loaded { mut model, .. } = load(arguments.word(1, "MODEL")?, arguments, None)?;
     let tokens = synthetic_tokens(prompt, model.vocab_size());
     for _ in 0..arguments.number("rounds")?.unwrap_or(3) {
-        model.truncate(0);
+        model.rewind(0);
         let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size())?;
         sampler.expect_more(generate);
         let start = Instant::now();

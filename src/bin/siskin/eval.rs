@@ -43,7 +43,7 @@ pub fn eval(arguments: &Arguments) -> Result<()> {
     }
     let (mut logits, mut total, start) = (Vec::new(), 0.0, Instant::now());
     for (chunk_index, chunk) in tokens.chunks(STEP_TOKENS).enumerate() {
-        pollster::block_on(model.forward_all(chunk, &mut logits))?;
+        pollster::block_on(model.step_all(chunk, &mut logits, &mut || false))?;
         for (i, row) in logits.chunks_exact(model.vocab_size()).enumerate() {
             if let Some(&next) = tokens.get(chunk_index * STEP_TOKENS + i + 1) {
                 total -= log_probability(row, next);

@@ -23,7 +23,10 @@ pub fn load(
     context_tokens: Option<usize>,
 ) -> Result<Loaded<AnyModel>> {
     let start = Instant::now();
-    let options = Options { context_tokens };
+    let options = Options {
+        context_tokens,
+        ..Options::default()
+    };
     let mut loader = if arguments.option("gpu").is_some() {
         let cache_type = arguments
             .option("cache-type")

@@ -46,7 +46,7 @@ const THREADS_POWER: f64 = 0.7;
 /// Returns the logits after each token of the prompt, `[tokens, vocab]`, which come together.
 async fn prompt_logits<B: Backend>(model: &mut Model<B>) -> Result<Vec<f32>> {
     let mut logits = Vec::new();
-    model.truncate(0);
+    model.rewind(0);
     model.forward_all(&PROMPT, &mut logits).await?;
     Ok(logits)
 }
@@ -72,7 +72,7 @@ impl Pair {
     /// `gpu_refused`, and those of the device.
     async fn check_decode(&mut self) -> Result<()> {
         let mut logits = Vec::new();
-        self.card.truncate(0);
+        self.card.rewind(0);
         for &token in &PROMPT[..DECODED] {
             self.card
                 .forward(&[token], Some(&mut logits))
@@ -88,7 +88,7 @@ impl Pair {
     /// `gpu_refused`, and those of the device.
     async fn check_sampling(&mut self) -> Result<()> {
         let mut sampler = Sampler::new(SamplingOptions::greedy(), VOCAB)?;
-        self.card.truncate(DECODED - 1);
+        self.card.rewind(DECODED - 1);
         let last = &PROMPT[DECODED - 1..DECODED];
         let outcome = self
             .card

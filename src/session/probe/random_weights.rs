@@ -78,7 +78,7 @@ pub(super) fn random_model<B: Backend>(
         }
     }
     let weights = Weights::new(config, weights)?;
-    Model::new(config.clone(), backend, weights, None, context_tokens)
+    Model::new(config.clone(), backend, weights, None, context_tokens, 1)
 }
 
 /// Makes a weight of about the variance that keeps activations in range.

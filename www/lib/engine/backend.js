@@ -42,8 +42,8 @@ export async function pickBackend(message) {
 }
 
 /** @param {LoadMessage} message */
-function gpuOptions({ context_tokens, cache_type }) {
-  return { context_tokens, cache_type };
+function gpuOptions({ context_tokens, slots, cache_type }) {
+  return { context_tokens, slots, cache_type };
 }
 
 /**
@@ -63,9 +63,10 @@ function cpuInfo(adapter, why) {
  * @param {LoadMessage} message
  * @returns {Promise<[StartedEngine, Engine]>}
  */
-async function onCpu({ context_tokens, threads }) {
+async function onCpu({ context_tokens, slots, threads }) {
   const started = await startEngine(threads);
-  return [started, new started.module.Engine({ context_tokens, threads: started.thread_count })];
+  const options = { context_tokens, slots, threads: started.thread_count };
+  return [started, new started.module.Engine(options)];
 }
 
 /** A `PickedBackend` owns the engine, and moves the model to another backend when a card fails. */
@@ -194,9 +195,8 @@ export class PickedBackend {
       }
     }
     this.#info = cpuInfo(this.#info.adapter, why);
-    await this.#reload(
-      new this.#started.module.Engine({ context_tokens: this.#message.context_tokens, threads: 1 }),
-    );
+    const { context_tokens, slots } = this.#message;
+    await this.#reload(new this.#started.module.Engine({ context_tokens, slots, threads: 1 }));
   }
 
   /** @param {Engine} replacement */

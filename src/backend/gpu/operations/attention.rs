@@ -1,7 +1,8 @@
 //! `a = softmax(q K^T / sqrt(head_dim)) V`
 
 use crate::backend::gpu::{
-    activations::{Activations, Cache},
+    activations::Activations,
+    cache::Cache,
     context::Gpu,
     kernels::attention::{MAX_SPLITS, Op, decode::Decode, prefill::Prefill, reduce::Reduce},
     recording::{Dispatch, Operation, RecordingKey},

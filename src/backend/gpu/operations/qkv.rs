@@ -4,7 +4,8 @@ use super::matmul::matvec_op;
 use crate::backend::{
     AttentionInput,
     gpu::{
-        activations::{Activations, Cache},
+        activations::Activations,
+        cache::Cache,
         context::Gpu,
         kernels::{
             matmul::{

@@ -1,0 +1,115 @@
+//! Chooses a slot for a request, and takes what a slot holds out of the model or puts it back.
+
+use super::decoder::Model;
+use crate::{Code, Error, Result, backend::Backend};
+
+/// Holds the tokens of a slot with their keys and values, in a form that every backend takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlotState {
+    /// Lists the tokens, from position 0 on.
+    pub tokens: Vec<u32>,
+    /// Holds the bits of f16, `[layers, k | v, kv_heads, tokens, head_dim]`.
+    pub kv: Vec<u16>,
+}
+
+impl<B: Backend> Model<B> {
+    /// Returns the number of slots.
+    pub fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns the memory that the KV caches of all slots take, in bytes.
+    pub fn kv_cache_bytes(&self) -> usize {
+        let bytes = self
+            .backend
+            .cache_bytes(&self.config.dims, self.context_tokens);
+        self.slots.len() * bytes
+    }
+
+    /// Puts a slot to use for a request of `tokens`, and returns the number of tokens at their
+    /// beginning that are cached in it. The last one never is: it is evaluated for its logits.
+    ///
+    /// The slot is the one with the longest common beginning, or an empty or the least recently
+    /// used one, to which that beginning is copied.
+    pub fn select_slot(&mut self, tokens: &[u32]) -> usize {
+        let selection = self.slots.select(tokens);
+        let copied = selection
+            .copy_from
+            .and_then(|from| self.slots.pair(from, selection.slot));
+        if let Some((from, to)) = copied {
+            self.backend
+                .copy_cache(&from.cache, &mut to.cache, selection.kept_tokens);
+            to.tokens.clear();
+            to.tokens
+                .extend_from_slice(&from.tokens[..selection.kept_tokens]);
+        }
+        self.slots.put_to_use(selection.slot);
+        self.rewind(selection.kept_tokens)
+    }
+
+    /// Puts the slot to use that no request has used for the longest time, and returns what it
+    /// holds.
+    ///
+    /// # Errors
+    ///
+    /// `out_of_memory`, and those of the GPU. The slot in use is still the same then.
+    pub async fn export_oldest_slot(&mut self) -> Result<SlotState> {
+        let slot = self.slots.least_recently_used();
+        let state = self.export(slot).await?;
+        self.slots.put_to_use(slot);
+        self.forget_steps();
+        Ok(state)
+    }
+
+    /// Returns what the slot in use holds.
+    ///
+    /// # Errors
+    ///
+    /// `out_of_memory`, and those of the GPU.
+    pub async fn export_slot(&mut self) -> Result<SlotState> {
+        self.export(self.slots.current_index()).await
+    }
+
+    async fn export(&mut self, slot: usize) -> Result<SlotState> {
+        let slot = self.slots.at(slot);
+        let tokens = slot.tokens.clone();
+        let kv = self
+            .backend
+            .export(&self.config.dims, &slot.cache, 0..tokens.len())
+            .await?;
+        Ok(SlotState { tokens, kv })
+    }
+
+    /// Replaces what the slot in use holds.
+    ///
+    /// # Errors
+    ///
+    /// - `context_full` when the tokens do not fit the KV cache.
+    /// - `invalid_argument` when a token is outside the vocabulary, or the sizes are another
+    ///   model's.
+    ///
+    /// They leave the slot as it was.
+    pub fn import_slot(&mut self, state: &SlotState) -> Result<()> {
+        let tokens = &state.tokens;
+        let dims = &self.config.dims;
+        let elements = 2 * dims.layers * dims.kv_heads * dims.head_dim * tokens.len();
+        if state.kv.len() != elements {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!(
+                    "The keys and values of {} tokens are {} numbers, where this model has \
+                     {elements}. They belong to another model.",
+                    tokens.len(),
+                    state.kv.len()
+                ),
+            ));
+        }
+        self.check_tokens(tokens, 0)?;
+        self.forget_steps();
+        let slot = self.slots.current_mut();
+        self.backend
+            .import(&self.config.dims, &mut slot.cache, 0, &state.kv);
+        slot.tokens.clone_from(tokens);
+        Ok(())
+    }
+}
