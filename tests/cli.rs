@@ -284,6 +284,10 @@ fn bad_arguments_say_which() {
             &["shard", &model, "--max", "9GiB", "--out", "absent"],
             "--max",
         ),
+        (&["synth"], "OUT"),
+        (&["synth", "absent", "--shape", "gpt-5"], "smollm2-135m"),
+        (&["synth", "absent", "--type", "Q9"], "Q4_0"),
+        (&["bench", &model, "--json"], "--gpu"),
     ] {
         let said = refusal(arguments, "invalid_argument");
         assert!(said.contains(says), "{said}");
@@ -341,4 +345,83 @@ fn the_graphics_card_is_compared_with_the_processor() {
             "{told}"
         );
     }
+}
+
+#[test]
+fn a_made_up_model_has_the_shape_and_can_be_measured() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("synth.gguf");
+    let path = path.to_str().expect("UTF-8");
+    let said = answer(&["synth", path, "--shape", "smollm2-135m", "--type", "q4_k"]);
+    assert!(said.contains("the shape of smollm2-135m"), "{said}");
+    let header = answer(&["inspect", path, "--tensors"]);
+    for part in ["llama", "blk.29.ffn_down.weight", "Q4_K"] {
+        assert!(header.contains(part), "{header}");
+    }
+    // Rows of 576 weights do not end with a block of 256.
+    let q = header
+        .lines()
+        .find(|line| line.contains("blk.0.attn_q.weight"));
+    assert!(q.is_some_and(|line| line.contains("Q5_0")), "{q:?}");
+    let speed = answer(&[
+        "bench",
+        path,
+        "--prompt",
+        "8",
+        "--generate",
+        "2",
+        "--rounds",
+        "1",
+    ]);
+    assert!(speed.starts_with("prefill "), "{speed}");
+    std::fs::remove_file(path).expect("it is there");
+}
+
+#[test]
+fn a_graphics_card_is_measured_as_json() {
+    let output = siskin(&[
+        "bench",
+        &fixture("models/qwen2-tiny.gguf"),
+        "--gpu",
+        "--json",
+    ]);
+    let error = text(&output.stderr);
+    if error.contains("(gpu_unavailable)") {
+        assert!(
+            std::env::var_os("SISKIN_REQUIRE_MODELS").is_none(),
+            "{error}"
+        );
+        return eprintln!("SKIPPED: {error}");
+    }
+    assert!(output.status.success(), "{error}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(
+        report["copy_gb_per_second"]
+            .as_f64()
+            .is_some_and(|speed| speed > 0.0)
+    );
+    let tunings = report["tuning"].as_array().expect("a list");
+    let counts = tunings
+        .iter()
+        .map(|outcome| outcome["count"].as_u64().unwrap_or(0));
+    assert_eq!(counts.sum::<u64>(), 20, "{report}");
+    // The cache holds 512 positions.
+    assert_eq!(
+        report["decode"].as_array().map(Vec::len),
+        Some(1),
+        "{report}"
+    );
+    let kernels = report["decode"][0]["kernels"].as_array().expect("a list");
+    let matvec = kernels.iter().find(|kernel| {
+        let name = kernel["kernel"].as_str().unwrap_or_default();
+        name.starts_with("matmul/matvec")
+    });
+    let speed = matvec.and_then(|kernel| kernel["gb_per_second"].as_f64());
+    assert!(speed.is_some_and(|speed| speed > 0.0), "{report}");
+    assert!(
+        report["prefill"][0]["tokens_per_second"]
+            .as_f64()
+            .is_some_and(|speed| speed > 0.0)
+    );
+    assert!(report["prefill"][3]["skipped"].is_string(), "{report}");
+    assert_eq!(report["after_a_loss"], "gpu_lost");
 }

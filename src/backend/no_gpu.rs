@@ -31,6 +31,8 @@ pub struct Timing {
     pub dispatches: u64,
     /// The time that it took on the device.
     pub seconds: f64,
+    /// The bytes that it read.
+    pub read_bytes: u64,
 }
 
 impl Gpu {

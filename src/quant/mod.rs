@@ -18,6 +18,7 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod random;
 
 pub use block::{Block, Quantize, QuantizedBlock, Quants};
 pub use dtype::DType;
@@ -32,3 +33,4 @@ pub use q5_1::BlockQ5_1;
 pub use q5_k::BlockQ5K;
 pub use q6_k::BlockQ6K;
 pub use q8_0::BlockQ8_0;
+pub use random::random_weights;

@@ -67,6 +67,16 @@ describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () =>
           .map((cell) => cell.trim()),
         row,
       );
+
+    await page.getByRole('button', { name: 'Copy as JSON' }).click();
+    await page.getByRole('button', { name: 'Copy as JSON' }).getByText('Copied').waitFor();
+    const report = JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
+    assert.match(report.user_agent, /Chrome/);
+    assert.equal(report.info.architecture, 'llama');
+    assert.equal(report.info.backend, 'cpu');
+    const shown = Number.parseFloat(rows.find(([title]) => title === 'prefill')[1]);
+    assert.ok(Math.abs(report.figures.prefill_tokens_per_second - shown) < 0.1);
+
     assert.equal(await workersLeft(page, 0), 0, 'the model is unloaded');
     assert.deepEqual(complaints, []);
     await close();

@@ -10,7 +10,14 @@ import { modelChoices, offeredModels } from './models.js';
 /** @import { ModelInfo } from '../lib/index.js' */
 /** @import { Prompt, Sizes, Step } from './measure.js' */
 
-/** @typedef {{sizes: Sizes, load_ms?: number, memory_bytes?: number, steps: Step[]}} Run */
+/**
+ * @typedef {object} Run
+ * @property {Sizes} sizes
+ * @property {Readonly<ModelInfo>} [info]
+ * @property {number} [load_ms]
+ * @property {number} [memory_bytes]
+ * @property {Step[]} steps
+ */
 
 /** @type {Record<Step['name'], string>} */
 const TITLES = {
@@ -50,6 +57,7 @@ async function measure({ source, name, sha256 }) {
         total_bytes && progress(loaded_bytes / total_bytes),
     });
     run.load_ms = performance.now() - start_ms;
+    run.info = siskin.info;
     showModel(source instanceof File ? siskin.info.name || name : name, siskin.info);
     show(run);
     title('Preparing the prompts');
@@ -177,9 +185,26 @@ function finish(run) {
     '**Siskin**: ' +
     `${byId('result-title').textContent}\n${byId('result-where').textContent}, ` +
     `${date}\n\n${markdownTable([['', ''], ...lines(run)])}\n`;
-  byId('result-tools').replaceChildren(copyButton(text, 'Copy as Markdown', 'Copy as Markdown'));
+  const buttons = { 'Copy as Markdown': text, 'Copy as JSON': json(run, date) };
+  byId('result-tools').replaceChildren(
+    ...Object.entries(buttons).map(([label, text]) => copyButton(text, label, label)),
+  );
   byId('result-tools').hidden = false;
   announce('Done.');
+}
+
+/**
+ * Returns everything that was measured and where, so that results of many machines can be compared.
+ *
+ * @param {Run} run
+ * @param {string} date
+ */
+function json(run, date) {
+  const { userAgent: user_agent, hardwareConcurrency: cores } = navigator;
+  const { sizes, info } = run;
+  const isolated = crossOriginIsolated;
+  const report = { date, user_agent, cores, isolated, info, sizes, figures: figuresOf(run) };
+  return `${JSON.stringify(report, null, 2)}\n`;
 }
 
 /** @param {unknown} error */

@@ -32,6 +32,11 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// Returns the bytes of one position in a layer.
+    pub(super) fn position_bytes(&self) -> u64 {
+        (self.heads * self.row_bytes) as u64
+    }
+
     /// Returns where the first of the positions is in a layer's buffer, for each head.
     fn heads(&self, first: usize) -> impl Iterator<Item = u64> {
         let (stride, row_bytes) = (self.context_tokens * self.row_bytes, self.row_bytes);

@@ -6,6 +6,7 @@
 mod activations;
 mod autotune;
 mod backend;
+mod bandwidth;
 mod cache;
 mod context;
 pub mod device;

@@ -17,10 +17,10 @@ const MAX_TIMED: u32 = 2048;
 pub(super) struct Profile {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
-    /// The labels of what this step's passes ran.
-    names: Vec<String>,
-    /// Labels and times of the steps that have not been read.
-    unread: Vec<(Vec<String>, Readback)>,
+    /// The labels of what this step's passes ran, and the bytes that it read.
+    timed: Vec<(String, u64)>,
+    /// The same with the times, of the steps that have not been read.
+    unread: Vec<(Vec<(String, u64)>, Readback)>,
 }
 
 /// How often a shader ran, and for how long in all.
@@ -30,6 +30,8 @@ pub struct Timing {
     pub dispatches: u64,
     /// The time that it took on the device.
     pub seconds: f64,
+    /// The bytes of weights and of the KV cache that it read.
+    pub read_bytes: u64,
 }
 
 impl Profile {
@@ -49,7 +51,7 @@ impl Profile {
         Self {
             queries: device.device.create_query_set(&descriptor),
             resolved,
-            names: Vec::new(),
+            timed: Vec::new(),
             unread: Vec::new(),
         }
     }
@@ -60,14 +62,15 @@ impl Profile {
         commands: Commands,
         params_group: &wgpu::BindGroup,
         name: &str,
+        read_bytes: u64,
     ) -> Commands {
-        let at = 2 * self.names.len() as u32;
+        let at = 2 * self.timed.len() as u32;
         if at >= 2 * MAX_TIMED {
             return commands;
         }
         let Commands { pass, mut encoder } = commands;
         drop(pass);
-        self.names.push(name.to_owned());
+        self.timed.push((name.to_owned(), read_bytes));
         let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,
             beginning_of_pass_write_index: Some(at),
@@ -89,7 +92,7 @@ impl Profile {
         device: &Device,
         encoder: &mut wgpu::CommandEncoder,
     ) -> Option<(wgpu::Buffer, u64)> {
-        let count = 2 * self.names.len() as u32;
+        let count = 2 * self.timed.len() as u32;
         if count == 0 {
             return None;
         }
@@ -108,7 +111,7 @@ impl Profile {
         (times, size_bytes): (wgpu::Buffer, u64),
     ) {
         self.unread.push((
-            mem::take(&mut self.names),
+            mem::take(&mut self.timed),
             Readback::after(device, submission, times, size_bytes),
         ));
     }
@@ -120,14 +123,15 @@ impl Profile {
     pub(super) async fn read(&mut self, device: &Device) -> Result<BTreeMap<String, Timing>> {
         let period = f64::from(device.queue.get_timestamp_period()) * 1e-9;
         let mut timings: BTreeMap<String, Timing> = BTreeMap::new();
-        for (names, readback) in mem::take(&mut self.unread) {
+        for (timed, readback) in mem::take(&mut self.unread) {
             let mut times: Vec<[u64; 2]> = Vec::new();
             readback
                 .finish(device, |bytes| times = bytemuck::pod_collect_to_vec(bytes))
                 .await?;
-            for (name, [begin, end]) in names.into_iter().zip(times) {
+            for ((name, read_bytes), [begin, end]) in timed.into_iter().zip(times) {
                 let timing = timings.entry(name).or_default();
                 timing.dispatches += 1;
+                timing.read_bytes += read_bytes;
                 timing.seconds += end.saturating_sub(begin) as f64 * period;
             }
         }

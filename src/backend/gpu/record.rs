@@ -8,7 +8,7 @@ use super::{
     activations::{Activations, Commands},
     context::Gpu,
     kernels::{Kernel, StepParams, attention::splits, variant},
-    recording::{Dispatch, Grid, RecordingKey},
+    recording::{Dispatch, Grid, Reads, RecordingKey},
     shader::Variant,
 };
 use wgpu::Buffer;
@@ -81,10 +81,17 @@ impl Gpu {
                 layout: &pipeline.layout,
                 entries: &entries,
             });
+        let weights = buffers
+            .iter()
+            .filter(|(name, _)| name.starts_with("weight"));
         Dispatch {
             pipeline,
             group,
             grid,
+            reads: Reads {
+                weight_bytes: weights.map(|(_, buffer)| buffer.size()).sum(),
+                position_bytes: 0,
+            },
         }
     }
 
@@ -108,7 +115,9 @@ impl Gpu {
                 continue;
             };
             if let Some(profile) = &mut self.profile {
-                commands = profile.next(commands, &self.params_group, &dispatch.pipeline.label);
+                let bytes = dispatch.reads.bytes(&step.params);
+                let label = &dispatch.pipeline.label;
+                commands = profile.next(commands, &self.params_group, label, bytes);
             }
             commands.pass.set_pipeline(&dispatch.pipeline.pipeline);
             commands.pass.set_bind_group(1, &dispatch.group, &[]);

@@ -89,6 +89,25 @@ pub(super) struct Dispatch {
     pub group: wgpu::BindGroup,
     /// How far the grid reaches.
     pub grid: Grid,
+    /// What it reads of weights and of the cache.
+    pub reads: Reads,
+}
+
+/// The bytes that a dispatch reads, but for activations, which are few and in the caches.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reads {
+    /// Of weights.
+    pub weight_bytes: u64,
+    /// Of the KV cache, for each position up to the step's last one.
+    pub position_bytes: u64,
+}
+
+impl Reads {
+    /// Returns the bytes that are read in a step.
+    pub(super) fn bytes(self, params: &StepParams) -> u64 {
+        let positions = u64::from(params.position + params.tokens);
+        self.weight_bytes + positions * self.position_bytes
+    }
 }
 
 impl fmt::Debug for Dispatch {

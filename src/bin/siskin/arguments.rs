@@ -24,13 +24,13 @@ impl Arguments {
             match argument {
                 Value(word) => words.push(word.string()?),
                 Long("help") | Short('h') => words.insert(0, "help".into()),
-                Long(name @ ("tensors" | "kernels" | "gpu" | "profile")) => {
+                Long(name @ ("tensors" | "kernels" | "gpu" | "profile" | "json")) => {
                     options.push((name.into(), String::new()))
                 }
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens"
                     | "prompt" | "generate" | "rounds" | "threads" | "type" | "cache-type"
-                    | "max" | "out" | "shaders"),
+                    | "max" | "out" | "shaders" | "shape"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));
@@ -66,6 +66,15 @@ impl Arguments {
             .rev()
             .find(|(n, _)| n == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the same arguments with one more switch.
+    pub fn with_switch(&self, name: &str) -> Self {
+        let switch = (name.to_owned(), String::new());
+        Self {
+            words: self.words.clone(),
+            options: self.options.iter().cloned().chain([switch]).collect(),
+        }
     }
 
     /// Returns the value of `--name` as a number.

@@ -70,7 +70,11 @@ pub fn synthetic_tokens(count: u32, vocab_size: usize) -> Vec<u32> {
 }
 
 /// Evaluates `tokens` and returns the token that follows.
-fn next_token(model: &mut AnyModel, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
+///
+/// # Errors
+///
+/// `invalid_argument` without tokens, and those of a step.
+pub fn next_token(model: &mut AnyModel, tokens: &[u32], sampler: &mut Sampler) -> Result<u32> {
     let mut steps = tokens.chunks(STEP_TOKENS).peekable();
     while let Some(step) = steps.next() {
         let sampler = steps.peek().is_none().then_some(&mut *sampler);

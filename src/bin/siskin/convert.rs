@@ -5,7 +5,7 @@
 
 use crate::{
     arguments::Arguments,
-    files::{header, unreadable},
+    files::{header, unreadable, write},
 };
 use siskin::{
     Code, Error, Result,
@@ -14,7 +14,7 @@ use siskin::{
 };
 use std::{
     fs::File,
-    io::{BufWriter, Read, Seek, SeekFrom, Write},
+    io::{Read, Seek, SeekFrom},
     path::Path,
 };
 
@@ -78,20 +78,7 @@ pub fn convert(arguments: &Arguments) -> Result<()> {
         }
         writer.tensor(&tensor.name, dtype, &tensor.dims, data)?;
     }
-    let unwritable = |error| {
-        Error::new(
-            Code::Io,
-            format!(
-                "`{}` cannot be written: {error}. Check its folder and the space left.",
-                to.display()
-            ),
-        )
-    };
-    let mut out = BufWriter::new(File::create(to).map_err(unwritable)?);
-    writer
-        .write_to(&mut out)
-        .and_then(|()| out.flush())
-        .map_err(unwritable)
+    write(to, |out| writer.write_to(out))
 }
 
 /// Returns the type called `name`, and its `llama_ftype`.

@@ -1,4 +1,4 @@
-//! Reads model files, and writes to standard output.
+//! Reads and writes files, and writes to standard output.
 
 use siskin::{
     Code, Error, Result,
@@ -6,7 +6,7 @@ use siskin::{
 };
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::{self, BufWriter, Read, Write},
     path::Path,
 };
 
@@ -24,6 +24,27 @@ pub fn show(text: &str) -> Result<()> {
             format!("The output cannot be written: {error}. Look where it goes."),
         )
     })
+}
+
+/// Makes the file at `path` and lets `fill` write it.
+///
+/// # Errors
+///
+/// `io`.
+pub fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
+    let unwritable = |error| {
+        Error::new(
+            Code::Io,
+            format!(
+                "`{}` cannot be written: {error}. Check its folder and the space left.",
+                path.display()
+            ),
+        )
+    };
+    let mut out = BufWriter::new(File::create(path).map_err(unwritable)?);
+    fill(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(unwritable)
 }
 
 /// Returns what makes an error of a failure to read `path`.

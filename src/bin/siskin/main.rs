@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod card;
 mod compare;
 mod convert;
 mod eval;
@@ -12,6 +13,7 @@ mod load;
 mod product;
 mod run;
 mod shard;
+mod synth;
 
 use arguments::Arguments;
 use files::show;
@@ -29,6 +31,8 @@ const HELP: &str = "siskin: small language models, from GGUF files
   siskin shard MODEL --out DIR [--max SIZE]    pieces of at most SIZE (24MiB) with a manifest, for any static host
   siskin bench MODEL [--prompt N] [--generate N] [--rounds N] [--profile] [--shaders FOLDER]
   siskin bench --kernels                       the matrix products alone, in every format
+  siskin bench MODEL --gpu --json              all that can be measured of the graphics card, as JSON
+  siskin synth OUT [--shape NAME] [--type TYPE]  a model of a known shape with made-up weights, to measure with
 
   run, eval and bench compute on the processor, with --threads N of it, or with --gpu on the graphics card.
   --gpu --cache-type q8_0 keeps keys and values in bytes there.
@@ -62,7 +66,9 @@ fn command(arguments: &Arguments) -> Result<()> {
         Some("convert") => convert::convert(arguments),
         Some("shard") => shard::shard(arguments),
         Some("bench") if arguments.option("kernels").is_some() => kernels::kernels(),
+        Some("bench") if arguments.option("json").is_some() => card::card(arguments),
         Some("bench") => bench::bench(arguments),
+        Some("synth") => synth::synth(arguments),
         Some("help") | None => show(HELP),
         Some(other) => Err(Error::new(
             Code::InvalidArgument,

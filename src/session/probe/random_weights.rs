@@ -10,7 +10,7 @@ use crate::{
         config::ModelConfig,
         weights::{ROPE_FREQS, Weights, expected},
     },
-    quant::DType,
+    quant::{DType, random_weights},
     tensor::Weight,
 };
 use std::collections::HashMap;
@@ -90,54 +90,12 @@ fn random_weight<B: Backend>(
     rng: &mut Pcg32,
 ) -> Result<Weight<B::Buf>> {
     let mut weight = backend.alloc(dtype, rows, cols)?;
-    let width = if rows == 1 {
-        1.0
+    let variance = if rows == 1 {
+        1.0 / 3.0
     } else {
-        (3.0 / cols as f32).sqrt()
+        1.0 / cols as f32
     };
-    let mut uniform = || width * (2.0 * rng.next_f32() - 1.0);
-    let len = rows * cols;
-    let bytes: Vec<u8> = match dtype {
-        DType::F32 => (0..len).flat_map(|_| uniform().to_le_bytes()).collect(),
-        DType::F16 => (0..len)
-            .flat_map(|_| half::f16::from_f32(uniform()).to_le_bytes())
-            .collect(),
-        DType::BF16 => (0..len)
-            .flat_map(|_| half::bf16::from_f32(uniform()).to_le_bytes())
-            .collect(),
-        _ => {
-            let size_bytes = len / dtype.block_len() * dtype.block_bytes();
-            let words = 0..size_bytes.div_ceil(4);
-            let mut bytes: Vec<u8> = words.flat_map(|_| rng.next_u32().to_le_bytes()).collect();
-            bytes.truncate(size_bytes);
-            let deviation = width / 3f32.sqrt();
-            for block in bytes.chunks_exact_mut(dtype.block_bytes()) {
-                for &(at, scale) in scales(dtype) {
-                    let scale = half::f16::from_f32(scale * deviation);
-                    block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
-                }
-            }
-            bytes
-        }
-    };
+    let bytes = random_weights(dtype, rows * cols, variance.sqrt(), &mut || rng.next_u32());
     backend.write(&mut weight, 0, &bytes);
     Ok(weight)
-}
-
-/// Returns where a block's f16 scales lie, and their values for weights of about unit variance and
-/// zero mean when all other bytes are random.
-fn scales(dtype: DType) -> &'static [(usize, f32)] {
-    match dtype {
-        DType::Q4_0 => &[(0, 0.217)],
-        DType::Q4_1 => &[(0, 0.217), (2, -1.63)],
-        DType::Q5_0 => &[(0, 0.108)],
-        DType::Q5_1 => &[(0, 0.108), (2, -1.68)],
-        DType::Q8_0 => &[(0, 0.0135)],
-        DType::Q2K => &[(80, 0.07), (82, 0.1)],
-        DType::Q3K => &[(108, 0.02)],
-        DType::Q4K => &[(0, 0.005), (2, 0.0375)],
-        DType::Q5K => &[(0, 0.0025), (2, 0.0388)],
-        DType::Q6K => &[(208, 0.001)],
-        DType::F32 | DType::F16 | DType::BF16 => &[],
-    }
 }

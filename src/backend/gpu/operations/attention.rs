@@ -5,7 +5,7 @@ use crate::backend::gpu::{
     cache::Cache,
     context::Gpu,
     kernels::attention::{MAX_SPLITS, Op, decode::Decode, prefill::Prefill, reduce::Reduce},
-    recording::{Dispatch, Operation, RecordingKey},
+    recording::{Dispatch, Operation, Reads, RecordingKey},
 };
 
 impl Gpu {
@@ -45,7 +45,7 @@ impl Gpu {
                 cache_type,
             };
             let buffers = [("q", &step.q), ("cache", kv), ("out", &step.a)];
-            return vec![self.dispatch(prefill, op, &buffers)];
+            return vec![reading(cache, self.dispatch(prefill, op, &buffers))];
         }
         let decode = Decode {
             head_dim,
@@ -53,8 +53,17 @@ impl Gpu {
             cache_type,
         };
         let buffers = [("q", &step.q), ("cache", kv), ("partials", &step.partials)];
-        let decode = self.dispatch(decode, op, &buffers);
+        let decode = reading(cache, self.dispatch(decode, op, &buffers));
         let buffers = [("partials", &step.partials), ("out", &step.a)];
         vec![decode, self.dispatch(Reduce { head_dim }, op, &buffers)]
     }
+}
+
+/// Returns the dispatch with what it reads of the cache.
+fn reading(cache: &Cache, dispatch: Dispatch) -> Dispatch {
+    let reads = Reads {
+        position_bytes: cache.position_bytes(),
+        ..dispatch.reads
+    };
+    Dispatch { reads, ..dispatch }
 }
