@@ -5,7 +5,7 @@ use crate::{
         activations::Activations,
         context::Gpu,
         kernels::ops::embed::{Embed, Op},
-        recording::{Dispatch, Operation, RecordingKey},
+        recording::{Dispatch, Operation, Reads, RecordingKey},
         weights::{Buf, Part, id, matrix, repack::BLOCK},
     },
     tensor::Weight,
@@ -40,7 +40,11 @@ impl Gpu {
                 ("token_ids", &step.token_ids),
                 ("x", &step.x),
             ];
-            self.dispatch(kernel, op, &buffers)
+            // It reads few of the rows.
+            Dispatch {
+                reads: Reads::default(),
+                ..self.dispatch(kernel, op, &buffers)
+            }
         };
         matrix.parts.iter().map(dispatch).collect()
     }
