@@ -4,10 +4,7 @@ use super::support::data::{Random, THOROUGH, near};
 use half::f16;
 use siskin::backend::{
     Dims,
-    cpu::{
-        attention::{Cache, attend},
-        pool::Pool,
-    },
+    cpu::{attention::attend, cache::Cache, pool::Pool},
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -25,6 +22,18 @@ struct Case {
     v: Vec<f32>,
 }
 
+fn dims(heads: usize, head_dim: usize) -> Dims {
+    Dims {
+        embedding: 32,
+        heads,
+        kv_heads: KV_HEADS,
+        head_dim,
+        feed_forward: 32,
+        vocab: 32,
+        layers: LAYERS,
+    }
+}
+
 impl Case {
     /// Fills a cache with random keys, as large as `sharpness`, and random values up to 1.
     fn new(
@@ -35,16 +44,7 @@ impl Case {
         random: &mut Random,
     ) -> Self {
         let heads = group * KV_HEADS;
-        let dims = Dims {
-            embedding: 32,
-            heads,
-            kv_heads: KV_HEADS,
-            head_dim,
-            feed_forward: 32,
-            vocab: 32,
-            layers: LAYERS,
-        };
-        let mut cache = Cache::new(&dims, context).expect("memory");
+        let mut cache = Cache::new(&dims(heads, head_dim), context).expect("memory");
         let (mut k, mut v) = (Vec::new(), Vec::new());
         for layer in 0..LAYERS {
             let mut values = |size: f32| {
@@ -56,7 +56,7 @@ impl Case {
             // The pieces end within tiles.
             let piece = 13 * KV_HEADS * head_dim;
             for (i, (k, v)) in k.chunks(piece).zip(v.chunks(piece)).enumerate() {
-                cache.append(layer, 13 * i, k, v);
+                cache.append(&Pool::default(), layer, 13 * i, k, v);
             }
         }
         Self {
@@ -116,9 +116,9 @@ impl Case {
 
 fn contexts() -> &'static [usize] {
     if THOROUGH {
-        &[1, 31, 32, 33, 257, 1000]
+        &[1, 31, 32, 33, 128, 129, 257, 1000]
     } else {
-        &[1, 32, 33, 130]
+        &[1, 32, 33, 130, 300]
     }
 }
 
@@ -173,7 +173,10 @@ fn attention_is_the_plain_softmax() {
 #[test]
 fn a_token_does_not_see_its_company() {
     let mut random = Random::new(8);
-    for context in [3, 33, 100] {
+    #[cfg(not(target_arch = "wasm32"))]
+    let pools = [2, 3, 5].map(Pool::new);
+    // From 129 positions on, threads share the splits of one token and of few.
+    for context in [3, 33, 100, 128, 129, 300] {
         for head_dim in [20, 64] {
             let case = Case::new(head_dim, 3, context, 5.0, &mut random);
             let width = case.heads * head_dim;
@@ -182,19 +185,63 @@ fn a_token_does_not_see_its_company() {
                 .collect();
             let together = case.attend(&Pool::default(), 0, &q);
             for t in 0..context {
-                let alone = case.attend(&Pool::default(), t, &q[t * width..][..width]);
+                let q = &q[t * width..][..width];
+                let alone = case.attend(&Pool::default(), t, q);
                 assert!(
                     alone == together[t * width..][..width],
                     "token {t} of {context}, heads of {head_dim}"
                 );
+                #[cfg(not(target_arch = "wasm32"))]
+                for pool in &pools {
+                    assert!(
+                        case.attend(pool, t, q) == alone,
+                        "{} threads, token {t} of {context}, heads of {head_dim}",
+                        pool.threads()
+                    );
+                }
             }
             #[cfg(not(target_arch = "wasm32"))]
-            for threads in [2, 3, 5] {
-                assert!(
-                    case.attend(&Pool::new(threads), 0, &q) == together,
-                    "{threads} threads, {context} tokens, heads of {head_dim}"
-                );
+            for pool in &pools {
+                // Seven tokens make sets of queries that lie on both sides of a split's end.
+                for tokens in [context, context.min(7)] {
+                    let first = (context - tokens) * width;
+                    assert!(
+                        case.attend(pool, context - tokens, &q[first..]) == together[first..],
+                        "{} threads, {tokens} of {context} tokens, heads of {head_dim}",
+                        pool.threads()
+                    );
+                }
             }
+        }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn threads_store_what_one_stores() {
+    let mut random = Random::new(9);
+    let (head_dim, context) = (20, 100);
+    let case = Case::new(head_dim, 1, context, 5.0, &mut random);
+    let q: Vec<f32> = (0..context * case.heads * head_dim)
+        .map(|_| random.within(-1.0, 1.0))
+        .collect();
+    let expected = case.attend(&Pool::default(), 0, &q);
+    let width = KV_HEADS * head_dim;
+    for pool in [2, 3, 5].map(Pool::new) {
+        for piece in [1, 15, 16, 17, 64, 100] {
+            let mut cache = Cache::new(&dims(case.heads, head_dim), context).expect("memory");
+            for (i, (k, v)) in case
+                .k
+                .chunks(piece * width)
+                .zip(case.v.chunks(piece * width))
+                .enumerate()
+            {
+                cache.append(&pool, LAYERS - 1, piece * i, k, v);
+            }
+            let mut out = vec![f32::NAN; q.len()];
+            let one = Pool::default();
+            attend(&one, &cache, LAYERS - 1, case.heads, 0, &q, &mut out);
+            assert!(out == expected, "{} threads by {piece}", pool.threads());
         }
     }
 }
@@ -213,9 +260,10 @@ fn values_stay_within_halves() {
     let mut cache = Cache::new(&dims, 2).expect("memory");
     let (smallest, subnormal) = ((-24_f32).exp2(), -3.0 * (-20_f32).exp2());
     let v = [1e6, -1e6, 65504.0, 1e-9, smallest, subnormal, -0.25, 1.0];
-    cache.append(0, 0, &[0.0; 16], &[v, v].concat());
+    let pool = Pool::default();
+    cache.append(&pool, 0, 0, &[0.0; 16], &[v, v].concat());
     let mut out = [f32::NAN; 8];
-    attend(&Pool::default(), &cache, 0, 1, 1, &[0.0; 8], &mut out);
+    attend(&pool, &cache, 0, 1, 1, &[0.0; 8], &mut out);
     assert_eq!(
         out,
         [
@@ -243,6 +291,7 @@ fn queries_and_keys_of_any_size_score() {
     ] {
         let mut cache = Cache::new(&dims, 2).expect("memory");
         cache.append(
+            &Pool::default(),
             0,
             0,
             &[k, 0.0, 0.0, 0.0, 0.0, k, 0.0, 0.0],

@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use siskin::backend::{
     Rope, RopePairs,
     cpu::{
-        ops::{add_bias, rms_norm, rope, silu_mul},
+        ops::{RopeTable, add_bias, rms_norm, silu_mul},
         pool::Pool,
         quantize::{BlockQ8, QuantizedActivations},
         simd::{Exp, F16_MASK, Kernel, ROUNDER, Scalar, Simd, with_simd},
@@ -145,7 +145,7 @@ fn norms_equal_plain_arithmetic() {
             let x: Vec<f32> = (0..3 * cols).map(|_| random.within(-size, size)).collect();
             let weight: Vec<f32> = (0..cols).map(|_| random.within(-2.0, 2.0)).collect();
             let mut y = vec![f32::NAN; x.len()];
-            rms_norm(&x, &weight, 1e-6, &mut y);
+            rms_norm(&Pool::default(), &x, &weight, 1e-6, &mut y);
             for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(cols)) {
                 let mean = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / cols as f64;
                 for (k, &y) in y.iter().enumerate() {
@@ -159,7 +159,7 @@ fn norms_equal_plain_arithmetic() {
         }
     }
     let mut y = vec![1.0; 6];
-    add_bias(&mut y, &[1.0, -2.0, 0.5]);
+    add_bias(&Pool::default(), &mut y, &[1.0, -2.0, 0.5]);
     assert_eq!(y, [2.0, -1.0, 1.5, 2.0, -1.0, 1.5]);
 }
 
@@ -180,7 +180,11 @@ fn rotations_equal_plain_arithmetic() {
                     .map(|_| random.within(-2.0, 2.0))
                     .collect();
                 let mut after = before.clone();
-                rope(&mut after, 3, head, &turn, position);
+                let mut table = RopeTable::default();
+                // What was made for other positions does not stay.
+                table.set(&turn, position + 1, 2);
+                table.set(&turn, position, 2);
+                table.apply(&Pool::default(), &mut after, 3, head);
                 for (h, (before, after)) in before
                     .chunks_exact(head)
                     .zip(after.chunks_exact(head))
@@ -225,7 +229,7 @@ fn silu_equals_plain_arithmetic() {
         let gates = &gates[cut..];
         let ups: Vec<f32> = (0..gates.len()).map(|i| (i % 7) as f32 - 3.0).collect();
         let mut got = gates.to_vec();
-        silu_mul(&mut got, &ups);
+        silu_mul(&Pool::default(), &mut got, &ups, gates.len());
         for ((&got, &gate), &up) in got.iter().zip(gates).zip(&ups) {
             let expected = f64::from(gate) / (1.0 + (-f64::from(gate)).exp()) * f64::from(up);
             near(got, expected, expected.abs() * 1e-6, &|| {
@@ -235,13 +239,59 @@ fn silu_equals_plain_arithmetic() {
     }
     let far = [-90.0, -1000.0, -1e10, -1e30, -100.0];
     let mut got = far;
-    silu_mul(&mut got, &[1.0; 5]);
+    silu_mul(&Pool::default(), &mut got, &[1.0; 5], 5);
     assert!(
         got.iter()
             .zip(far)
             .all(|(got, gate)| got.abs() <= gate.abs() * 1e-37),
         "no gate so low lets anything through: {got:?}"
     );
+}
+
+/// Each row is computed for itself, so that neither threads nor other tokens change a bit.
+#[test]
+fn rows_together_are_rows_alone() {
+    let mut random = Random::new(9);
+    let pools: &[usize] = if cfg!(target_arch = "wasm32") {
+        &[1]
+    } else {
+        &[1, 2, 3, 5]
+    };
+    let pools: Vec<Pool> = pools.iter().map(|&threads| Pool::new(threads)).collect();
+    for cols in [4, 6, 33, 256, 1030] {
+        let weight: Vec<f32> = (0..cols).map(|_| random.within(-2.0, 2.0)).collect();
+        let rope = Rope {
+            pairs: RopePairs::Halves,
+            frequencies: vec![1.0, 0.3],
+        };
+        let run = |pool: &Pool, x: &[f32], position: usize| {
+            let mut table = RopeTable::default();
+            table.set(&rope, position, x.len() / cols);
+            let mut y = [(); 4].map(|()| x.to_vec());
+            rms_norm(pool, x, &weight, 1e-6, &mut y[0]);
+            add_bias(pool, &mut y[1], &weight);
+            silu_mul(pool, &mut y[2], x, cols);
+            table.apply(pool, &mut y[3], 1, cols);
+            y
+        };
+        for tokens in [1, 2, 7, 64] {
+            let x: Vec<f32> = (0..tokens * cols)
+                .map(|_| random.within(-9.0, 9.0))
+                .collect();
+            for pool in &pools {
+                let together = run(pool, &x, 5);
+                for (t, x) in x.chunks_exact(cols).enumerate() {
+                    for (together, alone) in together.iter().zip(run(&pools[0], x, 5 + t)) {
+                        assert!(
+                            together[t * cols..][..cols] == alone,
+                            "{} threads, token {t} of {tokens}, {cols} columns",
+                            pool.threads()
+                        );
+                    }
+                }
+            }
+        }
+    }
 }
 
 struct FourExp {

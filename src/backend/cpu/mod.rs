@@ -2,19 +2,22 @@
 //! rest.
 
 pub mod attention;
-mod cache_transfer;
+pub mod cache;
 pub mod matmul;
 pub mod ops;
 pub mod pool;
 pub mod quantize;
+mod query_set;
 pub mod repack;
 pub mod simd;
+mod softmax;
 pub mod weight;
 
 pub use weight::Buf;
 
 use self::{
-    attention::{Cache, attend},
+    attention::attend,
+    cache::Cache,
     matmul::{Input, Product, Store, matmul},
     pool::Pool,
     quantize::QuantizedActivations,
@@ -48,6 +51,8 @@ pub struct Step {
     logits: Vec<f32>,
     /// Holds the input of the last product, quantized.
     quantized: QuantizedActivations,
+    /// Holds the rotations of the step's positions.
+    rope: ops::RopeTable,
 }
 
 /// Computes on the CPU.
@@ -188,6 +193,7 @@ impl Backend for Cpu {
             up: room(dims.feed_forward)?,
             logits: zeros(dims.vocab, "logits")?,
             quantized: QuantizedActivations::default(),
+            rope: ops::RopeTable::default(),
             dims: dims.clone(),
         })
     }
@@ -217,10 +223,11 @@ impl Backend for Cpu {
             k,
             v,
             quantized,
+            rope,
             ..
         } = step;
         h.resize(x.len(), 0.0);
-        ops::rms_norm(x, w.norm.vector(), w.eps, h);
+        ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
         self.project(
             h,
             *tokens,
@@ -237,12 +244,13 @@ impl Backend for Cpu {
             (&mut *v, w.v_bias),
         ] {
             if let Some(bias) = bias {
-                ops::add_bias(y, bias.vector());
+                ops::add_bias(&self.pool, y, bias.vector());
             }
         }
-        ops::rope(q, dims.heads, dims.head_dim, w.rope, *position);
-        ops::rope(k, dims.kv_heads, dims.head_dim, w.rope, *position);
-        cache.append(layer, *position, k, v);
+        rope.set(w.rope, *position, *tokens);
+        rope.apply(&self.pool, q, dims.heads, dims.head_dim);
+        rope.apply(&self.pool, k, dims.kv_heads, dims.head_dim);
+        cache.append(&self.pool, layer, *position, k, v);
     }
 
     fn attend(&mut self, step: &mut Step, cache: &Cache, layer: usize) {
@@ -279,7 +287,7 @@ impl Backend for Cpu {
             quantized,
             ..
         } = step;
-        ops::rms_norm(x, w.norm.vector(), w.eps, h);
+        ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
         self.project(
             h,
             *tokens,
@@ -287,7 +295,7 @@ impl Backend for Cpu {
             [(w.gate, a, Store::Set), (w.up, up, Store::Set)],
         );
         match w.activation {
-            Activation::Silu => ops::silu_mul(a, up),
+            Activation::Silu => ops::silu_mul(&self.pool, a, up, w.gate.rows),
         }
     }
 
@@ -313,7 +321,7 @@ impl Backend for Cpu {
         };
         let x = &x[(*tokens - wanted) * norm.cols..];
         h.resize(x.len(), 0.0);
-        ops::rms_norm(x, norm.vector(), eps, h);
+        ops::rms_norm(&self.pool, x, norm.vector(), eps, h);
         self.project(h, wanted, quantized, [(output, logits, Store::Set)]);
     }
 
