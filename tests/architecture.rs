@@ -508,7 +508,7 @@ fn every_quantized_format_has_its_file() {
         .filter(|name| name.starts_with('q'))
         .collect();
     assert_eq!(expected.len(), 10);
-    expected.extend(["block", "dtype", "floats", "mod"].map(str::to_owned));
+    expected.extend(["block", "dtype", "floats", "mod", "random"].map(str::to_owned));
     let mut expected: Vec<String> = expected
         .into_iter()
         .map(|name| format!("quant/{name}.rs"))
