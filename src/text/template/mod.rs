@@ -10,7 +10,9 @@ mod environment;
 mod filters;
 mod form;
 mod functions;
+mod marked;
 mod methods;
+mod pieces;
 mod source;
 mod strftime;
 mod tags;
@@ -139,10 +141,19 @@ impl ChatTemplate {
     }
 
     fn form_of(&self, variant: &Variant) -> MessageForm {
-        let none = serde_json::Map::new();
+        let variables = &serde_json::Map::new();
+        let now_seconds = self.now_seconds();
+        let tokens = [&self.bos, &self.eos].map(String::as_str);
         MessageForm::of(|messages, tools| {
-            self.render_variant(variant, messages, tools, true, &none, None)
-                .ok()
+            let input = Input {
+                messages,
+                tools,
+                add_generation_prompt: true,
+                variables,
+                now_seconds,
+            };
+            let source = variant.source.as_ref().ok()?;
+            render(&self.environment, source, &input, tokens).ok()
         })
     }
 
@@ -152,12 +163,12 @@ impl ChatTemplate {
         self
     }
 
-    /// Tells whether a character occurs in the templates.
-    pub(super) fn contains(&self, c: char) -> bool {
-        [Some(&self.main), self.tool_use.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|variant| matches!(&variant.source, Ok(source) if source.contains(c)))
+    /// Returns the texts of the templates that parse, and those of BOS and EOS.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
+        let variants = [Some(&self.main), self.tool_use.as_ref()];
+        let sources = variants.into_iter().flatten();
+        let sources = sources.filter_map(|variant| variant.source.as_deref().ok());
+        sources.chain([self.bos.as_str(), self.eos.as_str()])
     }
 
     /// Returns the template for a conversation, as transformers chooses it: `tool_use` where there
@@ -196,77 +207,74 @@ impl ChatTemplate {
         date_string: Option<&str>,
     ) -> Result<String> {
         let date = date_string.map(|date| ("date_string".to_owned(), date.into()));
-        self.render_variant(
-            self.variant(tools),
+        self.render_input(&Input {
             messages,
             tools,
             add_generation_prompt,
-            &date.into_iter().collect(),
-            None,
-        )
+            variables: &date.into_iter().collect(),
+            now_seconds: self.now_seconds(),
+        })
+    }
+
+    /// Returns the time that the template sees.
+    pub(super) fn now_seconds(&self) -> i64 {
+        self.now_seconds.unwrap_or_else(environment::now_seconds)
     }
 
     /// Renders as [`render`](Self::render), with more variables for the template, which do not
-    /// replace the conversation, the tools and the tokens. All hold a guard that no escape may
-    /// change.
-    pub(super) fn render_guarded(
-        &self,
-        messages: &serde_json::Value,
-        tools: Option<&serde_json::Value>,
-        add_generation_prompt: bool,
-        variables: &serde_json::Map<String, serde_json::Value>,
-        guard: char,
-    ) -> Result<String> {
-        self.render_variant(
-            self.variant(tools),
-            messages,
-            tools,
-            add_generation_prompt,
-            variables,
-            Some(guard),
-        )
+    /// replace the conversation, the tools and the tokens.
+    ///
+    /// # Errors
+    /// Those of [`render`](Self::render).
+    pub(super) fn render_input(&self, input: &Input) -> Result<String> {
+        let source = self.variant(input.tools).source.as_ref();
+        let source = source.map_err(Clone::clone)?;
+        let tokens = [&self.bos, &self.eos].map(String::as_str);
+        render(&self.environment, source, input, tokens)
     }
+}
 
-    fn render_variant(
-        &self,
-        variant: &Variant,
-        messages: &serde_json::Value,
-        tools: Option<&serde_json::Value>,
-        add_generation_prompt: bool,
-        more: &serde_json::Map<String, serde_json::Value>,
-        guard: Option<char>,
-    ) -> Result<String> {
-        let source = variant.source.as_ref().map_err(Clone::clone)?;
-        let given = more
-            .iter()
-            .map(|(name, value)| (name.as_str(), Value::from(Serde(value))));
-        let own = [
-            ("messages", Value::from(Serde(messages))),
-            (
-                "tools",
-                tools.map_or(Value::from(()), |tools| Value::from(Serde(tools))),
-            ),
-            ("add_generation_prompt", Value::from(add_generation_prompt)),
-            ("bos_token", Value::from(self.bos.as_str())),
-            ("eos_token", Value::from(self.eos.as_str())),
-        ];
-        let guard = guard.map(|guard| (display::GUARD, Value::from(guard.to_string())));
-        let now = self
-            .now_seconds
-            .map(|now| (environment::NOW, Value::from(now)));
-        let too_deep = Arc::new(Flag::default());
-        let flag = (
+/// Holds what a template is given.
+pub(super) struct Input<'a> {
+    pub(super) messages: &'a serde_json::Value,
+    pub(super) tools: Option<&'a serde_json::Value>,
+    pub(super) add_generation_prompt: bool,
+    pub(super) variables: &'a serde_json::Map<String, serde_json::Value>,
+    pub(super) now_seconds: i64,
+}
+
+/// Renders a template that was parsed; `bos` and `eos` are the texts of these tokens.
+fn render(
+    environment: &Environment,
+    source: &str,
+    input: &Input,
+    [bos, eos]: [&str; 2],
+) -> Result<String> {
+    let given = input.variables.iter();
+    let given = given.map(|(name, value)| (name.as_str(), Value::from(Serde(value))));
+    let tools = input.tools.map(|tools| Value::from(Serde(tools)));
+    let too_deep = Arc::new(Flag::default());
+    let own = [
+        ("messages", Value::from(Serde(input.messages))),
+        ("tools", tools.unwrap_or(Value::from(()))),
+        (
+            "add_generation_prompt",
+            Value::from(input.add_generation_prompt),
+        ),
+        ("bos_token", Value::from(bos)),
+        ("eos_token", Value::from(eos)),
+        (environment::NOW, Value::from(input.now_seconds)),
+        (
             functions::TOO_DEEP,
             Value::from_dyn_object(too_deep.clone()),
-        );
-        let defaults = [("documents", Value::from(()))];
-        let variables = defaults.into_iter().chain(given).chain(own);
-        let variables = Value::from_pairs(variables.chain(guard).chain(now).chain([flag]));
-        self.environment
-            .render_named_str("chat_template", source, variables)
-            .and_then(|text| too_deep.check().map(|()| text))
-            .map_err(|error| Error::new(Code::Template, rendering_failed(&error)))
-    }
+        ),
+    ];
+    let defaults = [("documents", Value::from(()))];
+    let variables = Value::from_pairs(defaults.into_iter().chain(given).chain(own));
+    environment
+        .render_named_str("chat_template", source, variables)
+        .and_then(|text| too_deep.check().map(|()| text))
+        .map_err(|error| Error::new(Code::Template, rendering_failed(&error)))
 }
 
 /// Returns the text that minijinja parses, once it has.
