@@ -16,53 +16,43 @@ pub(super) struct Delimiters<'a> {
 }
 
 impl<'a> Delimiters<'a> {
-    /// Returns the delimiters that may come of `texts` from outside when a template trims the
-    /// texts, cuts them, or writes something before or behind them.
+    /// Returns the delimiters that may come of texts from outside.
     ///
-    /// A delimiter may come of a text that holds its first two characters, ends with its first one,
-    /// or begins as it goes on.
+    /// What a model's earlier answers hold may be its own: tool calls, thoughts. There only those
+    /// user-defined tokens count that the template writes in a plain conversation.
     pub(super) fn that_may_come_of(
-        texts: &[&str],
+        outside: &[&str],
+        answers: &[&str],
         tokenizer: &'a Tokenizer,
         template: &ChatTemplate,
     ) -> Self {
-        let is_name = |id| !tokenizer.is_delimiter(id) && is_name(tokenizer.token_bytes(id));
-        let named: HashSet<u32> = template
-            .sources()
-            .flat_map(|source| tokenizer.added_in(source, is_name))
-            .map(|(_, id)| id)
-            .collect();
-        let pairs: HashSet<(char, char)> = texts
-            .iter()
-            .flat_map(|text| text.chars().zip(text.chars().skip(1)))
-            .collect();
-        let lasts: HashSet<char> = texts
-            .iter()
-            .filter_map(|text| text.trim_end().chars().next_back())
-            .collect();
-        let may_come = |name: &str| {
-            let mut characters = name.chars();
-            let Some(first) = characters.next() else {
-                return false;
-            };
-            let begins = match characters.next() {
-                Some(second) => pairs.contains(&(first, second)),
-                None => texts.iter().any(|text| text.contains(first)),
-            };
-            begins
-                || lasts.contains(&first)
-                || texts.iter().any(|text| goes_on(name, text.trim_start()))
+        let named = |text: &str| -> HashSet<u32> {
+            let is_name = |id| !tokenizer.is_delimiter(id) && is_name(tokenizer.token_bytes(id));
+            let found = tokenizer.added_in(text, is_name).into_iter();
+            found.map(|(_, id)| id).collect()
+        };
+        let written: HashSet<u32> = template.sources().flat_map(&named).collect();
+        let of_turns = if written.is_empty() || answers.is_empty() {
+            HashSet::new()
+        } else {
+            let conversation = template.plain_conversation();
+            conversation.map_or_else(|| written.clone(), |text| named(&text))
         };
         let mut delimiters = Self {
             tokenizer,
             ids: Vec::new(),
         };
+        let (outside, answers) = (Traces::of(outside), Traces::of(answers));
+        let may_come = |&id: &u32| {
+            let is_delimiter = tokenizer.is_delimiter(id);
+            let name = delimiters.name(id);
+            (is_delimiter || written.contains(&id)) && outside.may_become(name)
+                || (is_delimiter || of_turns.contains(&id)) && answers.may_become(name)
+        };
         let ids = tokenizer.added_ids().iter().copied();
-        delimiters.ids = ids
-            .filter(|&id| tokenizer.is_delimiter(id) || named.contains(&id))
-            .filter(|&id| may_come(delimiters.name(id)))
-            .collect();
-        delimiters.ids.sort_unstable();
+        let mut ids: Vec<u32> = ids.filter(may_come).collect();
+        ids.sort_unstable();
+        delimiters.ids = ids;
         delimiters
     }
 
@@ -92,6 +82,47 @@ impl<'a> Delimiters<'a> {
 
     fn contains(&self, id: u32) -> bool {
         self.ids.binary_search(&id).is_ok()
+    }
+}
+
+/// Holds what is needed to know whether a name may come of texts, when a template trims them, cuts
+/// them, or writes something before or behind them.
+struct Traces<'a> {
+    texts: &'a [&'a str],
+    /// Holds all pairs of neighbouring characters.
+    pairs: HashSet<(char, char)>,
+    /// Holds the last character of each text, but for white space.
+    lasts: HashSet<char>,
+}
+
+impl<'a> Traces<'a> {
+    fn of(texts: &'a [&'a str]) -> Self {
+        let pairs = |text: &'a &str| text.chars().zip(text.chars().skip(1));
+        let last = |text: &&str| text.trim_end().chars().next_back();
+        Self {
+            texts,
+            pairs: texts.iter().flat_map(pairs).collect(),
+            lasts: texts.iter().filter_map(last).collect(),
+        }
+    }
+
+    /// Tells whether a text holds the name's first two characters, ends with its first one, or
+    /// begins as the name goes on.
+    fn may_become(&self, name: &str) -> bool {
+        let mut characters = name.chars();
+        let Some(first) = characters.next() else {
+            return false;
+        };
+        let begins = match characters.next() {
+            Some(second) => self.pairs.contains(&(first, second)),
+            None => self.texts.iter().any(|text| text.contains(first)),
+        };
+        begins
+            || self.lasts.contains(&first)
+            || self
+                .texts
+                .iter()
+                .any(|text| goes_on(name, text.trim_start()))
     }
 }
 

@@ -95,7 +95,10 @@ impl<'a> Marks<'a> {
         }
         for (start, id) in found {
             marked.push_str(&piece[at..start]);
-            let mark = self.marks.iter().find(|(_, mark)| *mark == Mark::Delimiter(id));
+            let mark = self
+                .marks
+                .iter()
+                .find(|(_, mark)| *mark == Mark::Delimiter(id));
             let (c, _) = mark?;
             marked.push(*c);
             at = start + self.delimiters.name(id).len();
@@ -116,7 +119,10 @@ impl<'a> Marks<'a> {
     }
 
     /// Returns the longest text that `of` finds in a mark, with the mark's character.
-    fn end_of<'b>(&'b self, of: impl Fn(&'b Mark) -> Option<&'b String>) -> Option<(char, &'b str)> {
+    fn end_of<'b>(
+        &'b self,
+        of: impl Fn(&'b Mark) -> Option<&'b String>,
+    ) -> Option<(char, &'b str)> {
         let ends = self.marks.iter();
         let ends = ends.filter_map(|(c, mark)| Some((*c, of(mark)?.as_str())));
         ends.max_by_key(|(_, end)| end.len())

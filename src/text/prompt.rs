@@ -72,12 +72,15 @@ pub fn chat_tokens_with(
         now_seconds: template.now_seconds(),
     };
     let text = template.render_input(&input)?;
-    let delimiters = Delimiters::that_may_come_of(&texts.outside, tokenizer, template);
+    let delimiters =
+        Delimiters::that_may_come_of(&texts.outside, &texts.answers, tokenizer, template);
     if delimiters.ids().is_empty() {
         return Ok(tokenizer.encode(&text, Special::Parse));
     }
     let pieces = template.pieces(tools);
-    let used: HashSet<char> = (texts.outside.iter().chain(&pieces))
+    let used: HashSet<char> = [&texts.outside, &texts.answers, &pieces]
+        .into_iter()
+        .flatten()
         .flat_map(|text| text.chars())
         .chain(text.chars())
         .collect();
@@ -100,6 +103,8 @@ pub fn chat_tokens_with(
 struct Texts<'a> {
     /// Holds the strings and keys that may come from anywhere.
     outside: Vec<&'a str>,
+    /// Holds the contents of the assistant's messages.
+    answers: Vec<&'a str>,
     /// Holds the roles of messages that are plain words, which the application chooses.
     roles: Vec<&'a str>,
 }
@@ -114,8 +119,10 @@ impl<'a> Texts<'a> {
                 self.add(message, 1)?;
                 continue;
             };
+            let is_answer = message["role"] == "assistant";
             for (name, value) in fields {
                 match value.as_str() {
+                    Some(content) if name == "content" && is_answer => self.answers.push(content),
                     Some(role) if name == "role" && is_word(role) => {
                         if !self.roles.contains(&role) {
                             self.roles.push(role);
@@ -159,5 +166,6 @@ impl<'a> Texts<'a> {
 
 /// Tells whether a role is a word such as `user`.
 fn is_word(role: &str) -> bool {
-    role.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    role.bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

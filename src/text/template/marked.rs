@@ -27,7 +27,9 @@ impl ChatTemplate {
         let source = self.variant(tools).source.as_deref().unwrap_or_default();
         let pieces = pieces(source).into_iter();
         let pieces = pieces.map(|piece| &source[piece.range]);
-        pieces.chain([self.bos.as_str(), self.eos.as_str()]).collect()
+        pieces
+            .chain([self.bos.as_str(), self.eos.as_str()])
+            .collect()
     }
 
     /// Renders a template whose pieces `mark` has changed. `is_same` tells whether a rendering is

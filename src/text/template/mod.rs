@@ -216,6 +216,15 @@ impl ChatTemplate {
         })
     }
 
+    /// Returns what the template makes of a conversation without tools, or `None` where it refuses
+    /// it.
+    pub(super) fn plain_conversation(&self) -> Option<String> {
+        let messages = ["user", "assistant", "user"];
+        let messages = messages.map(|role| serde_json::json!({"role": role, "content": "x"}));
+        let messages = self.adapt(&messages.into_iter().collect(), None);
+        self.render(&messages, None, true, None).ok()
+    }
+
     /// Returns the time that the template sees.
     pub(super) fn now_seconds(&self) -> i64 {
         self.now_seconds.unwrap_or_else(environment::now_seconds)

@@ -244,11 +244,7 @@ impl Tokenizer {
 
     /// Returns the tokens that are found whole in `text`, each with the byte at which it begins,
     /// of those that `is_found` accepts.
-    pub(super) fn added_in(
-        &self,
-        text: &str,
-        is_found: impl Fn(u32) -> bool,
-    ) -> Vec<(usize, u32)> {
+    pub(super) fn added_in(&self, text: &str, is_found: impl Fn(u32) -> bool) -> Vec<(usize, u32)> {
         let (mut found, mut at) = (Vec::new(), 0);
         self.added.split(&self.vocab, text, is_found, |part| {
             at += match part {
