@@ -134,6 +134,7 @@ fn matrices_change_and_all_else_stays() {
         Cpu::default(),
         Options {
             context_tokens: Some(32),
+            ..Options::default()
         },
     );
     loader.push(&after_file).unwrap();

@@ -33,6 +33,7 @@ fn load(path: &Path) -> Loaded<Model<Cpu>> {
         Cpu::default(),
         Options {
             context_tokens: Some(512),
+            ..Options::default()
         },
     );
     let mut file = File::open(path).unwrap();

@@ -19,11 +19,13 @@ use crate::{
 use tensors::{Tensors, truncated};
 
 /// Holds the options of a load.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Sets how many tokens the KV cache holds, at most the context that the model was trained
     /// on. `None` asks for [`DEFAULT_CONTEXT_TOKENS`].
     pub context_tokens: Option<usize>,
+    /// Holds a chat template that takes the place of the file's templates.
+    pub chat_template: Option<String>,
 }
 
 /// Loads a model for the backend `B`.
@@ -77,8 +79,8 @@ impl<B: Backend> Loader<B> {
     /// # Errors
     ///
     /// Those of [`GgufReader::push`], `architecture`, `metadata`, `tensor_missing`, `tensor_shape`,
-    /// `tensor_not_finite`, `tokenizer`, `invalid_argument` for the context,
-    /// `out_of_memory`, and those of the GPU.
+    /// `tensor_not_finite`, `tokenizer`, `template` for one in the options, `invalid_argument` for
+    /// the context, `out_of_memory`, and those of the GPU.
     pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
         let result = self.push_to_state(chunk);
         self.at += chunk.len() as u64;
@@ -98,7 +100,7 @@ impl<B: Backend> Loader<B> {
                 "The model is not loaded. Make a new loader and push the file again.",
             ));
             if let State::Header { backend, .. } = std::mem::replace(&mut self.state, placeholder) {
-                let tensors = Tensors::new(backend, &gguf, self.options.context_tokens)?;
+                let tensors = Tensors::new(backend, &gguf, &self.options)?;
                 self.state = State::Tensors(Box::new(tensors));
             }
         }

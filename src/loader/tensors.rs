@@ -1,6 +1,7 @@
 //! Reads the tensors of a file whose header is known.
 
 use super::{
+    Options,
     loaded::{FileInfo, Loaded},
     tensor_writer::{LoadedTensor, TensorWriter},
 };
@@ -46,15 +47,19 @@ impl<B: Backend> Tensors<B> {
     ///
     /// # Errors
     ///
-    /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`,
+    /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`, `template`,
     /// `invalid_argument` for the context, `out_of_memory`.
-    pub(super) fn new(backend: B, gguf: &Gguf, context_tokens: Option<usize>) -> Result<Self> {
+    pub(super) fn new(backend: B, gguf: &Gguf, options: &Options) -> Result<Self> {
         let config = arch::config(gguf)?;
         let tensors = select(&config, gguf)?;
         check_vocabulary(gguf, config.dims.vocab)?;
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
-        let template = ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?;
+        let template = match &options.chat_template {
+            Some(source) => Some(ChatTemplate::for_tokenizer(source, &tokenizer)?),
+            None => ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?,
+        };
         let trained = config.context_length;
+        let context_tokens = options.context_tokens;
         let context_tokens = context_tokens.unwrap_or(DEFAULT_CONTEXT_TOKENS.min(trained));
         if context_tokens == 0 || context_tokens > trained {
             let message = format!(

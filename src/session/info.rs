@@ -19,7 +19,7 @@ pub struct ModelInfo {
     pub vocab_size: usize,
     /// Tells how many tokens the KV cache holds.
     pub context_tokens: usize,
-    /// Tells whether the file has a chat template.
+    /// Tells whether there is a chat template: the caller's or the file's.
     pub has_chat_template: bool,
     /// Names the backend that the model runs on: "cpu" or "gpu".
     pub backend: &'static str,

@@ -4,21 +4,24 @@ use super::convert::from_js;
 #[cfg(not(target_feature = "atomics"))]
 use crate::session::engine::{CacheType, GpuOptions, MatmulStrategy};
 use crate::{
-    Code, Error, Result, loader::Options, session::fields::Fields, text::tokenizer::Special,
+    Code, Error, Result,
+    loader::Options,
+    session::fields::Fields,
+    text::{template::ChatTemplate, tokenizer::Special},
 };
 use wasm_bindgen::JsValue;
 
 /// Limits the number of threads to more than any tab is given.
 const MAX_THREADS: usize = 64;
 
-/// Reads `{context_tokens?, threads?}`. Returns the loader's options and the number of threads.
+/// Reads `{context_tokens?, chat_template?, threads?}`. Returns the loader's options and the number of threads.
 ///
 /// # Errors
 ///
-/// `invalid_argument`.
+/// `invalid_argument`, `template`.
 pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
     let mut fields = Fields::from(from_js(options)?);
-    let context_tokens = fields.take("context_tokens")?;
+    let options = loader_options(&mut fields)?;
     let threads = fields.take("threads")?.unwrap_or(1);
     fields.finish()?;
     if !(1..=MAX_THREADS).contains(&threads)
@@ -31,20 +34,18 @@ pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
             ),
         ));
     }
-    Ok((Options { context_tokens }, threads))
+    Ok((options, threads))
 }
 
-/// Reads `{context_tokens?, cache_type?, steps_in_flight?, int8_dot?, f16_tiles?}`.
+/// Reads `{context_tokens?, chat_template?, cache_type?, steps_in_flight?, int8_dot?, f16_tiles?}`.
 ///
 /// # Errors
 ///
-/// `invalid_argument`.
+/// `invalid_argument`, `template`.
 #[cfg(not(target_feature = "atomics"))]
 pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
     let mut fields = Fields::from(from_js(options)?);
-    let options = Options {
-        context_tokens: fields.take("context_tokens")?,
-    };
+    let options = loader_options(&mut fields)?;
     let cache_type = fields
         .take::<String>("cache_type")?
         .as_deref()
@@ -68,6 +69,19 @@ pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
     };
     fields.finish()?;
     Ok((options, gpu))
+}
+
+/// Takes `context_tokens` and `chat_template`. The template is parsed here, before a file is
+/// fetched.
+fn loader_options(fields: &mut Fields) -> Result<Options> {
+    let options = Options {
+        context_tokens: fields.take("context_tokens")?,
+        chat_template: fields.take("chat_template")?,
+    };
+    if let Some(source) = &options.chat_template {
+        ChatTemplate::new(source, "", "")?;
+    }
+    Ok(options)
 }
 
 /// Reads `{special?}`, whether the control tokens in a text are parsed as such.

@@ -225,6 +225,7 @@ fn the_device_holds_weights_cache_and_little_more() {
         gpu,
         Options {
             context_tokens: Some(1400),
+            ..Options::default()
         },
     );
     loader.push(&file).unwrap();

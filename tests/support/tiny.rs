@@ -67,6 +67,7 @@ pub fn load<B: Backend>(backend: B, file: &[u8]) -> Model<B> {
         backend,
         Options {
             context_tokens: Some(512),
+            ..Options::default()
         },
     );
     loader.push(&writer.to_bytes()).unwrap();

@@ -16,7 +16,7 @@
  * @property {number} trained_context_tokens the context that the model was trained for
  * @property {number} context_tokens the context in use
  * @property {number} size_bytes
- * @property {boolean} has_chat_template
+ * @property {boolean} has_chat_template whether the file has one, or `load` was given one
  * @property {'cpu' | 'gpu'} backend where it computes
  * @property {string} [adapter] the graphics card's name
  * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
@@ -197,8 +197,12 @@
 
 /**
  * @typedef {{
- *   new (options: {context_tokens?: number, threads?: number}): Engine,
- *   on_gpu(options: {context_tokens?: number, cache_type?: CacheType}): Promise<Engine>,
+ *   new (options: {context_tokens?: number, chat_template?: string, threads?: number}): Engine,
+ *   on_gpu(options: {
+ *     context_tokens?: number,
+ *     chat_template?: string,
+ *     cache_type?: CacheType,
+ *   }): Promise<Engine>,
  * }} EngineClass
  */
 
@@ -230,6 +234,7 @@
  * @property {number} id
  * @property {WeightSource} source
  * @property {number} [context_tokens]
+ * @property {string} [chat_template]
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend

@@ -43,6 +43,7 @@ import { requestPersistence } from './storage/store.js';
  *   default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
  *   KV cache grows with it
+ * @property {string} [chatTemplate] a Jinja template that takes the place of the file's
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
  *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
  */
@@ -105,7 +106,7 @@ export class Siskin {
    * @param {LoadOptions} [options]
    * @returns {Promise<Siskin>} when the model is loaded; with `fallback`, at once
    * @throws {SiskinError} `http_status`, `network`, `file_changed`, `integrity`, `manifest`,
-   *   `storage_full`, `aborted`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`,
+   *   `storage_full`, `aborted`, `template` for `chatTemplate`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`,
    *   `out_of_memory`, and what may be wrong with the file: `html_not_model`, `not_gguf`,
    *   `gguf_truncated`, `architecture`, `tensor_type` ...
    */
@@ -114,6 +115,7 @@ export class Siskin {
       onProgress,
       signal: given_signal,
       contextTokens: context_tokens,
+      chatTemplate: chat_template,
       cacheType: cache_type,
       threads,
       backend = 'auto',
@@ -128,7 +130,7 @@ export class Siskin {
       throw new SiskinError(
         'invalid_argument',
         `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, ` +
-          'cacheType, threads, backend, sha256, storage, evict and fallback.',
+          'chatTemplate, cacheType, threads, backend, sha256, storage, evict and fallback.',
       );
     const signal = readSignal(given_signal);
     if (
@@ -140,6 +142,8 @@ export class Siskin {
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
       throw new SiskinError('invalid_argument', 'threads must be a whole number from 1 to 64.');
     }
+    if (chat_template !== undefined && typeof chat_template !== 'string')
+      throw new SiskinError('invalid_argument', 'chatTemplate must be a string.');
     if (![undefined, 'f16', 'q8_0'].includes(cache_type))
       throw new SiskinError('invalid_argument', 'cacheType must be "f16" or "q8_0".');
     if (!['auto', 'gpu', 'cpu'].includes(backend))
@@ -155,7 +159,7 @@ export class Siskin {
     fallback?.watch(described.source);
     const model = startModel(
       described,
-      { context_tokens, cache_type, threads, backend, signal },
+      { context_tokens, chat_template, cache_type, threads, backend, signal },
       (progress) => {
         fallback?.progress(progress);
         onProgress?.(progress);
@@ -253,6 +257,7 @@ export class Siskin {
  * @param {DescribedSource} described
  * @param {object} options
  * @param {number} [options.context_tokens]
+ * @param {string} [options.chat_template]
  * @param {CacheType} [options.cache_type]
  * @param {number} [options.threads]
  * @param {'auto' | 'gpu' | 'cpu'} options.backend
@@ -263,7 +268,7 @@ export class Siskin {
  */
 function startModel(
   described,
-  { context_tokens, cache_type, threads, backend, signal },
+  { context_tokens, chat_template, cache_type, threads, backend, signal },
   onProgress,
 ) {
   /** @type {WorkerClient | undefined} */
@@ -277,6 +282,7 @@ function startModel(
           type: 'load',
           source: described.source,
           context_tokens,
+          chat_template,
           cache_type,
           threads,
           backend,

@@ -30,7 +30,7 @@ impl Arguments {
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens"
                     | "prompt" | "generate" | "rounds" | "threads" | "type" | "cache-type"
-                    | "max" | "out" | "shaders"),
+                    | "max" | "out" | "shaders" | "chat-template-file"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));

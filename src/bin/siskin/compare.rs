@@ -79,6 +79,7 @@ fn load<B: Backend>(path: &str, backend: B) -> Result<Loaded<Model<B>>> {
         backend,
         Options {
             context_tokens: Some(STEP_TOKENS),
+            ..Options::default()
         },
     );
     read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;

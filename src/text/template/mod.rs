@@ -71,48 +71,58 @@ impl ChatTemplate {
     /// # Errors
     /// `template` when `source` does not parse.
     pub fn new(source: &str, bos: &str, eos: &str) -> Result<ChatTemplate> {
-        let template = Self::lenient(Some(source), None, bos, eos)?;
-        template.main.source.clone()?;
-        Ok(template)
+        let environment = environment().map_err(|error| given(&error.to_string()))?;
+        parsed(&environment, source, given)?;
+        Self::lenient(Some(Ok(source)), None, bos, eos)
     }
 
     /// Reads the template at `tokenizer.chat_template` and the one for tools, at
     /// `tokenizer.chat_template.tool_use`; returns `None` where the model has neither.
     ///
-    /// A template that does not parse is kept, and fails when it is rendered: such a model can
-    /// still complete text.
+    /// A template that does not parse, or is no text, is kept and fails when it is rendered: such a
+    /// model can still complete text.
     ///
     /// # Errors
-    /// `metadata` when a key holds no string.
+    /// None that a file can cause.
     pub fn from_metadata(
         metadata: &Metadata,
         tokenizer: &Tokenizer,
     ) -> Result<Option<ChatTemplate>> {
-        let main = metadata.opt_str("tokenizer.chat_template")?;
-        let main = match main {
-            Some(main) => Some(main),
-            None => metadata.opt_str("tokenizer.chat_template.default")?,
+        let main = match metadata.opt_str("tokenizer.chat_template") {
+            Ok(None) => metadata.opt_str("tokenizer.chat_template.default"),
+            main => main,
         };
-        let tool_use = metadata.opt_str("tokenizer.chat_template.tool_use")?;
-        if main.is_none() && tool_use.is_none() {
+        let tool_use = metadata.opt_str("tokenizer.chat_template.tool_use");
+        if let (Ok(None), Ok(None)) = (&main, &tool_use) {
             return Ok(None);
         }
-        let text = |id: Option<u32>| id.map(|id| tokenizer.decode(&[id])).unwrap_or_default();
-        let (bos, eos) = (text(tokenizer.bos()), text(tokenizer.eos()));
-        Self::lenient(main, tool_use, &bos, &eos).map(Some)
+        let [bos, eos] = texts_of_tokens(tokenizer);
+        Self::lenient(main.transpose(), tool_use.transpose(), &bos, &eos).map(Some)
+    }
+
+    /// Parses a template that takes the place of the file's templates.
+    ///
+    /// # Errors
+    /// `template` when `source` does not parse.
+    pub fn for_tokenizer(source: &str, tokenizer: &Tokenizer) -> Result<ChatTemplate> {
+        let [bos, eos] = texts_of_tokens(tokenizer);
+        Self::new(source, &bos, &eos)
     }
 
     /// Makes a template of sources that need not parse.
     fn lenient(
-        main: Option<&str>,
-        tool_use: Option<&str>,
+        main: Option<Result<&str>>,
+        tool_use: Option<Result<&str>>,
         bos: &str,
         eos: &str,
     ) -> Result<ChatTemplate> {
-        let mut environment = environment().map_err(|error| does_not_parse(&error.to_string()))?;
+        let mut environment = environment().map_err(|error| of_file(&error.to_string()))?;
         environment.set_fuel(Some(PROBE_FUEL));
-        let variant = |source: &str| Variant {
-            source: parsed(&environment, source),
+        let variant = |source: Result<&str>| Variant {
+            source: match source {
+                Ok(source) => parsed(&environment, source, of_file),
+                Err(error) => Err(Error::new(Code::Template, error.message)),
+            },
             form: MessageForm::default(),
         };
         let no_default = || Variant {
@@ -286,20 +296,37 @@ fn render(
         .map_err(|error| Error::new(Code::Template, rendering_failed(&error)))
 }
 
-/// Returns the text that minijinja parses, once it has.
-fn parsed(environment: &Environment, source: &str) -> Result<String> {
-    let source = source::prepare(source).map_err(|why| does_not_parse(&why))?;
+/// Returns the texts of BOS and EOS.
+fn texts_of_tokens(tokenizer: &Tokenizer) -> [String; 2] {
+    [tokenizer.bos(), tokenizer.eos()]
+        .map(|id| id.map(|id| tokenizer.decode(&[id])).unwrap_or_default())
+}
+
+/// Returns the text that minijinja parses, once it has; `refuse` makes the error of why it does
+/// not.
+fn parsed(environment: &Environment, source: &str, refuse: fn(&str) -> Error) -> Result<String> {
+    let source = source::prepare(source).map_err(|why| refuse(&why))?;
     environment
         .template_from_named_str("chat_template", &source)
-        .map_err(|error| does_not_parse(&error.to_string()))?;
+        .map_err(|error| refuse(&error.to_string()))?;
     Ok(source)
 }
 
-fn does_not_parse(why: &str) -> Error {
+/// Returns the error of a file's template that does not parse.
+fn of_file(why: &str) -> Error {
     Error::new(
         Code::Template,
         format!(
-            "The model's chat template does not parse: {why}. Use another conversion of the model."
+            "The model's chat template does not parse: {why}. Use another conversion of the model, \
+             or load it with a template of your own."
         ),
+    )
+}
+
+/// Returns the error of a caller's template that does not parse.
+fn given(why: &str) -> Error {
+    Error::new(
+        Code::Template,
+        format!("The chat template does not parse: {why}. Mend it, or take the model's own."),
     )
 }

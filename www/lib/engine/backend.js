@@ -42,8 +42,8 @@ export async function pickBackend(message) {
 }
 
 /** @param {LoadMessage} message */
-function gpuOptions({ context_tokens, cache_type }) {
-  return { context_tokens, cache_type };
+function gpuOptions({ context_tokens, chat_template, cache_type }) {
+  return { context_tokens, chat_template, cache_type };
 }
 
 /**
@@ -63,9 +63,10 @@ function cpuInfo(adapter, why) {
  * @param {LoadMessage} message
  * @returns {Promise<[StartedEngine, Engine]>}
  */
-async function onCpu({ context_tokens, threads }) {
+async function onCpu({ context_tokens, chat_template, threads }) {
   const started = await startEngine(threads);
-  return [started, new started.module.Engine({ context_tokens, threads: started.thread_count })];
+  const options = { context_tokens, chat_template, threads: started.thread_count };
+  return [started, new started.module.Engine(options)];
 }
 
 /** A `PickedBackend` owns the engine, and moves the model to another backend when a card fails. */
