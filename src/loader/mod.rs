@@ -100,7 +100,12 @@ impl<B: Backend> Loader<B> {
                 "The model is not loaded. Make a new loader and push the file again.",
             ));
             if let State::Header { backend, .. } = std::mem::replace(&mut self.state, placeholder) {
-                let tensors = Tensors::new(backend, &gguf, &self.options)?;
+                let tensors = Tensors::new(
+                    backend,
+                    &gguf,
+                    self.options.context_tokens,
+                    self.options.chat_template.as_deref(),
+                )?;
                 self.state = State::Tensors(Box::new(tensors));
             }
         }

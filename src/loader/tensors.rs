@@ -1,7 +1,6 @@
 //! Reads the tensors of a file whose header is known.
 
 use super::{
-    Options,
     loaded::{FileInfo, Loaded},
     tensor_writer::{LoadedTensor, TensorWriter},
 };
@@ -49,17 +48,21 @@ impl<B: Backend> Tensors<B> {
     ///
     /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`, `template`,
     /// `invalid_argument` for the context, `out_of_memory`.
-    pub(super) fn new(backend: B, gguf: &Gguf, options: &Options) -> Result<Self> {
+    pub(super) fn new(
+        backend: B,
+        gguf: &Gguf,
+        context_tokens: Option<usize>,
+        chat_template: Option<&str>,
+    ) -> Result<Self> {
         let config = arch::config(gguf)?;
         let tensors = select(&config, gguf)?;
         check_vocabulary(gguf, config.dims.vocab)?;
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
-        let template = match &options.chat_template {
+        let template = match chat_template {
             Some(source) => Some(ChatTemplate::for_tokenizer(source, &tokenizer)?),
             None => ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?,
         };
         let trained = config.context_length;
-        let context_tokens = options.context_tokens;
         let context_tokens = context_tokens.unwrap_or(DEFAULT_CONTEXT_TOKENS.min(trained));
         if context_tokens == 0 || context_tokens > trained {
             let message = format!(
