@@ -3,10 +3,12 @@
 mod support;
 
 use sha2::{Digest, Sha256};
+use siskin::quant::DType;
 use std::{
     path::PathBuf,
     process::{Command, Output},
 };
+use support::model_file::ModelFile;
 
 fn siskin(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_siskin"))
@@ -239,6 +241,40 @@ fn shard_cuts_a_file_and_describes_the_pieces() {
         &["shard", &model, "--out", &out.display().to_string()],
         "invalid_argument",
     );
+}
+
+#[test]
+fn shard_takes_a_file_whose_name_is_no_text() {
+    let file = ModelFile::small(DType::Q8_0)
+        .with("general.name", 3_u32)
+        .with("general.license", 3_u32);
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shard-unnamed");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a writable folder");
+    let model = folder.join("model.gguf").display().to_string();
+    std::fs::write(&model, file.to_bytes()).expect("a writable folder");
+    let out = folder.join("out");
+    answer(&["shard", &model, "--out", &out.display().to_string()]);
+    let text = std::fs::read(out.join("manifest.json")).expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(manifest["name"], "unnamed");
+    assert_eq!(manifest.get("license"), None);
+}
+
+#[test]
+fn run_takes_a_chat_template_from_a_file() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let template = folder.join("template.jinja").display().to_string();
+    let model = fixture("models/chat-tiny.gguf");
+    let run = ["run", &model, "Hello", "--max-tokens", "1"];
+    let run = [&run[..], &["--chat-template-file", &template]].concat();
+    std::fs::write(&template, "{{ messages[0].content }}").expect("a writable folder");
+    answer(&run);
+    std::fs::write(&template, "{% if %}").expect("a writable folder");
+    let says = refusal(&run, "template");
+    assert!(says.contains("does not parse"), "{says}");
+    std::fs::remove_file(&template).expect("a file");
+    refusal(&run, "io");
 }
 
 #[test]

@@ -3,55 +3,10 @@
 
 mod support;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use siskin::Code;
 use siskin::text::template::ChatTemplate;
-
-#[derive(Deserialize)]
-struct Goldens {
-    now: i64,
-    conversations: Vec<Conversation>,
-    templates: Vec<Template>,
-}
-
-#[derive(Deserialize)]
-struct Conversation {
-    name: String,
-    messages: Value,
-    tools: Option<Value>,
-    add_generation_prompt: bool,
-}
-
-#[derive(Deserialize)]
-struct Template {
-    name: String,
-    bytes: usize,
-    /// Holds the hash of the text for each conversation, or `None` where Jinja2 fails.
-    expected: Vec<Option<String>>,
-}
-
-fn goldens() -> Goldens {
-    serde_json::from_str(include_str!("fixtures/llama_cpp_templates.json")).expect("goldens")
-}
-
-/// Calls `test` with each template and its text, which lie one behind the other in one file.
-///
-/// Returns `false` where the file is missing.
-fn each_template(goldens: &Goldens, mut test: impl FnMut(&Template, &str)) -> bool {
-    let Some(path) = support::model_path::model_path("llama.cpp-chat-templates.txt") else {
-        return false;
-    };
-    let texts = std::fs::read_to_string(path).expect("readable templates");
-    let mut rest = texts.as_str();
-    for template in &goldens.templates {
-        let (source, others) = rest.split_at(template.bytes);
-        rest = others;
-        test(template, source);
-    }
-    assert!(rest.is_empty());
-    true
-}
+use support::llama_cpp::{each_template, goldens};
 
 /// Returns the 64-bit FNV-1a hash of a text.
 fn fnv(text: &str) -> String {

@@ -332,10 +332,6 @@ fn absurd_metadata_is_refused() {
         small().with("llama.rope.scaling.factor", -2.0_f32),
         "rope base",
     );
-    check(
-        small().with("tokenizer.chat_template", 3_u32),
-        "chat_template",
-    );
     let named = small()
         .with("tokenizer.chat_template", "plain")
         .with("tokenizer.chat_template.tool_use", "with tools")
@@ -346,23 +342,59 @@ fn absurd_metadata_is_refused() {
     assert_eq!(rendered(None).as_deref(), Ok("plain"));
     let tools = serde_json::json!([{"type": "function", "function": {"name": "f"}}]);
     assert_eq!(rendered(Some(&tools)).as_deref(), Ok("with tools"));
-    let broken = small().with("tokenizer.chat_template", "{% if %}");
-    let loaded = load(&broken.to_bytes()).expect("a model that can complete text");
-    let template = loaded.template.expect("a template");
-    let error = template
-        .render(&serde_json::json!([]), None, true, None)
-        .expect_err("a template that does not parse");
-    assert_eq!(error.code, Code::Template);
-    assert!(
-        error.message.contains("does not parse"),
-        "{}",
-        error.message
-    );
+    for (key, broken, says) in [
+        ("", Value::from("{% if %}"), "does not parse"),
+        ("", Value::from(3_u32), "chat_template"),
+        (".default", Value::from(3_u32), "chat_template.default"),
+        (".tool_use", Value::from(3_u32), "chat_template.tool_use"),
+    ] {
+        let file = small().with(&format!("tokenizer.chat_template{key}"), broken);
+        let loaded = load(&file.to_bytes()).expect("a model that can complete text");
+        let template = loaded.template.expect("a template");
+        let error = template
+            .render(&serde_json::json!([]), Some(&tools), true, None)
+            .expect_err("a template that does not parse");
+        assert_eq!(error.code, Code::Template);
+        assert!(error.message.contains(says), "{error}");
+        assert_sentence(&error);
+    }
     refused(
         &small().with("tokenizer.ggml.model", "wordpiece").to_bytes(),
         Code::Tokenizer,
         "wordpiece",
     );
+}
+
+#[test]
+fn a_given_template_takes_the_place_of_the_files() {
+    let small = || ModelFile::small(DType::Q8_0);
+    let given = |file: ModelFile, source: &str| {
+        let options = Options {
+            chat_template: Some(source.to_owned()),
+            ..Options::default()
+        };
+        load_with(&file.to_bytes(), 1000, options)
+    };
+    let named = small()
+        .with("tokenizer.chat_template", "plain")
+        .with("tokenizer.chat_template.tool_use", "with tools");
+    let tools = serde_json::json!([{"type": "function", "function": {"name": "f"}}]);
+    for file in [
+        named,
+        small(),
+        small().with("tokenizer.chat_template", 3_u32),
+    ] {
+        let template = given(file, "{{ 1 + 1 }}").expect("a model").template;
+        let template = template.expect("a template");
+        for tools in [None, Some(&tools)] {
+            let text = template.render(&serde_json::json!([]), tools, true, None);
+            assert_eq!(text.as_deref(), Ok("2"));
+        }
+    }
+    let error = given(small(), "{% if %}").err().expect("no template");
+    assert_eq!(error.code, Code::Template);
+    assert!(!error.message.contains("conversion"), "{error}");
+    assert_sentence(&error);
 }
 
 #[test]

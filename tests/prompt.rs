@@ -137,7 +137,7 @@ fn halves_of_a_control_token_do_not_join() {
 }
 
 #[test]
-fn roles_and_tools_are_guarded_too() {
+fn roles_and_tools_form_no_control_tokens() {
     each_model(|model, tokenizer, _| {
         let source = "{% for m in messages %}{{ m.role }}{% endfor %}{{ tools | tojson }}";
         let template = ChatTemplate::new(source, "", "").expect("a template");
@@ -164,7 +164,7 @@ fn roles_and_tools_are_guarded_too() {
 }
 
 #[test]
-fn escapes_leave_the_guard_alone() {
+fn escaped_texts_form_no_control_tokens() {
     each_model(|model, tokenizer, _| {
         let source = "{{ messages | tojson(ensure_ascii=true) }}{{ messages }}";
         let template = ChatTemplate::new(source, "", "").expect("a template");

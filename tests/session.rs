@@ -576,13 +576,33 @@ fn messages_are_brought_to_the_templates_form() {
         request.messages[0],
         json!({"role": "system", "content": "Be brief."})
     );
-    assert_eq!(request.messages[1]["content"], "ab");
-    assert_eq!(request.messages[2]["content"], json!(null));
-    assert_eq!(
-        request.messages[2]["tool_calls"][0]["function"]["arguments"],
-        json!({"x": 1})
-    );
     assert_eq!(request.messages[3]["tool_call_id"], "1");
+    // The texts are those of Jinja2 for messages in the form that each template reads.
+    let prompt = |source: &str| {
+        let template = ChatTemplate::new(source, "", "").unwrap();
+        let mut session = Session::new(decoder(400, &[""]), tokenizer(false), Some(template));
+        answer(&mut session, request.clone());
+        transcript(&session)
+    };
+    let arguments = "{% for c in m.tool_calls %}{% for k, v in c.function.arguments.items() %}\
+                     {{ v }}{% endfor %}{% endfor %}";
+    let strings = "{% for m in messages %}[{{ m.content }}]";
+    assert_eq!(
+        prompt(&format!("{strings}{arguments}{{% endfor %}}")),
+        "[Be brief.][ab][]1[2]"
+    );
+    let text = "{% for c in m.tool_calls %}{{ '' + c.function.arguments }}{% endfor %}";
+    assert_eq!(
+        prompt(&format!("{strings}{text}{{% endfor %}}")),
+        "[Be brief.][ab][]{\"x\": 1}[2]"
+    );
+    let parts = "{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}\
+                 {% for part in m.content or [] %}({{ part.text }}){% endfor %}{% endif %}\
+                 {{ m.content is none }}";
+    assert_eq!(
+        prompt(&format!("{parts}{arguments}{{% endfor %}}")),
+        "[Be brief.]False(a)(b)FalseTrue1[2]False"
+    );
 }
 
 /// Templates ask whether the content is none, and some write a message as JSON, in its own order.

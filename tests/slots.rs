@@ -21,6 +21,7 @@ fn options(slots: usize) -> Options {
     Options {
         context_tokens: Some(256),
         slots: Some(slots),
+        ..Options::default()
     }
 }
 

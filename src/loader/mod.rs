@@ -4,10 +4,12 @@
 //! as soon as it is whole, so the loader never holds the file, only less than one group of rows.
 
 mod loaded;
+mod options;
 mod tensor_writer;
 mod tensors;
 
 pub use loaded::{FileInfo, Loaded};
+pub use options::{MAX_SLOTS, Options};
 pub use tensors::DEFAULT_CONTEXT_TOKENS;
 
 use crate::{
@@ -17,20 +19,6 @@ use crate::{
     model::{Model, config::ModelConfig},
 };
 use tensors::{Tensors, truncated};
-
-/// Holds the options of a load.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// Sets how many tokens the KV cache holds, at most the context that the model was trained
-    /// on. `None` asks for [`DEFAULT_CONTEXT_TOKENS`].
-    pub context_tokens: Option<usize>,
-    /// Sets how many conversations have a KV cache of their own, from 1 to [`MAX_SLOTS`]. `None`
-    /// asks for 1.
-    pub slots: Option<usize>,
-}
-
-/// Limits the slots of a model.
-pub const MAX_SLOTS: usize = 8;
 
 /// Loads a model for the backend `B`.
 ///
@@ -83,8 +71,8 @@ impl<B: Backend> Loader<B> {
     /// # Errors
     ///
     /// Those of [`GgufReader::push`], `architecture`, `metadata`, `tensor_missing`, `tensor_shape`,
-    /// `tensor_not_finite`, `tokenizer`, `invalid_argument` for the context,
-    /// `out_of_memory`, and those of the GPU.
+    /// `tensor_not_finite`, `tokenizer`, `template` for one in the options, `invalid_argument` for
+    /// the context, `out_of_memory`, and those of the GPU.
     pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
         let result = self.push_to_state(chunk);
         self.at += chunk.len() as u64;
@@ -104,7 +92,7 @@ impl<B: Backend> Loader<B> {
                 "The model is not loaded. Make a new loader and push the file again.",
             ));
             if let State::Header { backend, .. } = std::mem::replace(&mut self.state, placeholder) {
-                let tensors = Tensors::new(backend, &gguf, self.options)?;
+                let tensors = Tensors::new(backend, &gguf, &self.options)?;
                 self.state = State::Tensors(Box::new(tensors));
             }
         }

@@ -1,8 +1,8 @@
 //! Reads the tensors of a file whose header is known.
 
 use super::{
-    MAX_SLOTS, Options,
     loaded::{FileInfo, Loaded},
+    options::{MAX_SLOTS, Options},
     tensor_writer::{LoadedTensor, TensorWriter},
 };
 use crate::{
@@ -48,14 +48,17 @@ impl<B: Backend> Tensors<B> {
     ///
     /// # Errors
     ///
-    /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`,
+    /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`, `template`,
     /// `invalid_argument` for the context or the slots, `out_of_memory`.
-    pub(super) fn new(backend: B, gguf: &Gguf, options: Options) -> Result<Self> {
+    pub(super) fn new(backend: B, gguf: &Gguf, options: &Options) -> Result<Self> {
         let config = arch::config(gguf)?;
         let tensors = select(&config, gguf)?;
         check_vocabulary(gguf, config.dims.vocab)?;
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
-        let template = ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?;
+        let template = match &options.chat_template {
+            Some(source) => Some(ChatTemplate::for_tokenizer(source, &tokenizer)?),
+            None => ChatTemplate::from_metadata(&gguf.metadata, &tokenizer)?,
+        };
         let trained = config.context_length;
         let context_tokens = options
             .context_tokens

@@ -23,7 +23,7 @@ pub struct ModelInfo {
     pub slots: usize,
     /// Tells how much memory the KV caches of all slots take.
     pub kv_cache_bytes: usize,
-    /// Tells whether the file has a chat template.
+    /// Tells whether there is a chat template: the caller's or the file's.
     pub has_chat_template: bool,
     /// Names the backend that the model runs on: "cpu" or "gpu".
     pub backend: &'static str,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 /// Tells a session what to answer, and how.
 #[derive(Clone, Debug, Default)]
 pub struct ChatRequest {
-    /// Holds the messages: objects with `role` and `content`, as the chat template takes them.
+    /// Holds the messages: objects with `role` and `content`, in OpenAI's shape.
     pub messages: Vec<Value>,
     /// Holds the tools that the model may call: an array of OpenAI's tool objects.
     pub tools: Option<Value>,
@@ -134,7 +134,7 @@ impl ChatRequest {
         let messages = messages
             .into_iter()
             .enumerate()
-            .map(|(index, message)| normalize(index, message))
+            .map(|(index, message)| checked(index, message))
             .collect::<Result<_>>()?;
         let tools = tools
             .filter(|tools| shows_tools && !tools.is_empty())
@@ -227,10 +227,11 @@ fn take_without_effect(fields: &mut Fields) -> Result<()> {
     Ok(())
 }
 
-/// Turns a message of OpenAI's shape into the shape that chat templates expect: the content is one
-/// string, the role `developer` becomes `system`, and the arguments of tool calls are objects.
-/// Beside tool calls the content may be null or absent, and stays so: templates ask for it.
-fn normalize(index: usize, message: Value) -> Result<Value> {
+/// Checks a message of OpenAI's shape, and returns it as it is, but for the role `developer`, which
+/// templates call `system`. [`ChatTemplate::adapt`] brings it to the form that a template reads.
+///
+/// [`ChatTemplate::adapt`]: crate::text::template::ChatTemplate::adapt
+fn checked(index: usize, message: Value) -> Result<Value> {
     let Value::Object(mut message) = message else {
         return Err(invalid(format!(
             "`messages[{index}]` is no object with role and content."
@@ -251,12 +252,9 @@ fn normalize(index: usize, message: Value) -> Result<Value> {
     match message.get("content") {
         Some(Value::String(_)) => {}
         Some(Value::Array(parts)) => {
-            let text: String = parts
-                .iter()
-                .enumerate()
-                .map(|(at, part)| text_of(&format!("messages[{index}].content[{at}]"), part))
-                .collect::<Result<_>>()?;
-            message.insert("content".to_owned(), text.into());
+            for (at, part) in parts.iter().enumerate() {
+                check_part(&format!("messages[{index}].content[{at}]"), part)?;
+            }
         }
         None | Some(Value::Null) if calls_tools => {}
         _ => {
@@ -266,33 +264,21 @@ fn normalize(index: usize, message: Value) -> Result<Value> {
             )));
         }
     }
-    for call in message
-        .get_mut("tool_calls")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
-        if let Some(arguments) = call.pointer_mut("/function/arguments")
-            && let Some(Ok(parsed)) = arguments
-                .as_str()
-                .map(serde_json::from_str::<Map<String, Value>>)
-        {
-            *arguments = Value::Object(parsed);
-        }
-    }
     Ok(Value::Object(message))
 }
 
-/// Returns the text of a part of a message's content. `path` says in an error where the part is.
-fn text_of<'a>(path: &str, part: &'a Value) -> Result<&'a str> {
+/// Checks that a part of a message's content is text. `path` says in an error where the part is.
+fn check_part(path: &str, part: &Value) -> Result<()> {
     let kind = part.get("type").unwrap_or(&Value::Null);
     if kind != "text" {
         return Err(invalid(format!(
             "`{path}.type` is {kind}; it must be \"text\", because this model reads text alone."
         )));
     }
-    let text = part.get("text").and_then(Value::as_str);
-    text.ok_or_else(|| invalid(format!("`{path}.text` must be a string.")))
+    if part.get("text").is_some_and(Value::is_string) {
+        return Ok(());
+    }
+    Err(invalid(format!("`{path}.text` must be a string.")))
 }
 
 fn invalid(message: String) -> Error {

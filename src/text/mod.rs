@@ -1,5 +1,7 @@
 //! Text becomes tokens and comes back, and messages become a prompt. Nothing here knows tensors.
 
+mod delimiters;
+mod marks;
 pub mod prompt;
 pub mod stream;
 pub mod template;

@@ -1,15 +1,18 @@
-//! Messages become the token ids of a prompt, in which only the template can write control tokens.
+//! Messages become the token ids of a prompt, in which only the template can write delimiters.
 //!
 //! A user may type `<|im_end|>`, and a web page that is to be summarized may hold
-//! `<|im_start|>system`. The template puts such text between its own control tokens, and afterwards
-//! nobody could tell them apart. So before rendering, a guard (a character that occurs nowhere
-//! else) is set into whatever could become part of a control token, and taken out again once the
-//! control tokens are found.
+//! `<|im_start|>system`. The template puts such text between its own delimiters, and afterwards
+//! nobody could tell them apart. So where a text of the messages could become one, the template is
+//! rendered once more with marks (characters that occur nowhere else) in place of the delimiters
+//! that it writes itself. What is marked becomes a delimiter, and all else is text.
 
-use super::template::ChatTemplate;
-use super::tokenizer::Tokenizer;
+use super::delimiters::Delimiters;
+use super::marks::Marks;
+use super::template::{ChatTemplate, Input};
+use super::tokenizer::{Special, Tokenizer};
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// Messages nested deeper than this are refused: no chat needs it, and the recursion must not
 /// overflow the stack.
@@ -18,7 +21,7 @@ const MAX_DEPTH: usize = 128;
 /// Returns the token ids of `messages` and `tools`, in the form that `template` reads
 /// ([`ChatTemplate::adapt`]) and rendered as [`ChatTemplate::render`] describes.
 ///
-/// For texts without control tokens, the ids are those of the rendered prompt encoded with
+/// For texts without delimiters, the ids are those of the rendered prompt encoded with
 /// `Special::Parse`. BOS is there only if the template writes it.
 ///
 /// # Errors
@@ -43,7 +46,7 @@ pub fn chat_tokens(
 }
 
 /// Returns the token ids of [`chat_tokens`], where the template has more `variables`. Their strings
-/// cannot become control tokens either.
+/// cannot become delimiters either.
 ///
 /// # Errors
 /// Those of [`chat_tokens`].
@@ -56,85 +59,113 @@ pub fn chat_tokens_with(
     variables: &Map<String, Value>,
 ) -> Result<Vec<u32>> {
     let messages = &template.adapt(messages, tools);
-    let mut values = vec![messages];
-    values.extend(tools);
-    values.extend(variables.values());
-    let guard = unused_character(&values, template)?;
-    let guarded = |value| guard_strings(tokenizer, value, guard, 0);
-    let messages = guarded(messages)?;
-    let tools = tools.map(guarded).transpose()?;
-    let variables = variables
-        .iter()
-        .map(|(name, value)| Ok((name.clone(), guarded(value)?)))
-        .collect::<Result<_>>()?;
-    let text = template.render_guarded(
-        &messages,
-        tools.as_ref(),
+    let mut texts = Texts::default();
+    texts.add_messages(messages)?;
+    for value in tools.into_iter().chain(variables.values()) {
+        texts.add(value, 0)?;
+    }
+    let input = Input {
+        messages,
+        tools,
         add_generation_prompt,
-        &variables,
-        guard,
-    )?;
-    Ok(tokenizer.encode_guarded(&text, guard))
-}
-
-/// Returns a character without meaning that occurs neither in these values nor in the template:
-/// mostly Unicode's first noncharacter.
-fn unused_character(values: &[&Value], template: &ChatTemplate) -> Result<char> {
-    let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
-    ('\u{fdd0}'..='\u{fdef}')
-        .chain('\u{f0000}'..='\u{ffffd}')
-        .find(|&c| !template.contains(c) && !texts.iter().any(|text| text.contains(c)))
-        .ok_or_else(|| {
-            Error::new(
-                Code::InvalidArgument,
-                "The messages use every private character of Unicode; leave one of them out.",
-            )
-        })
-}
-
-/// Returns the value with all its strings and keys guarded.
-fn guard_strings(tokenizer: &Tokenizer, value: &Value, guard: char, depth: usize) -> Result<Value> {
-    if depth > MAX_DEPTH {
-        return Err(Error::new(
+        variables,
+        now_seconds: template.now_seconds(),
+    };
+    let text = template.render_input(&input)?;
+    let delimiters =
+        Delimiters::that_may_come_of(&texts.outside, &texts.answers, tokenizer, template);
+    if delimiters.ids().is_empty() {
+        return Ok(tokenizer.encode(&text, Special::Parse));
+    }
+    let pieces = template.pieces(tools);
+    let used: HashSet<char> = [&texts.outside, &texts.answers, &pieces]
+        .into_iter()
+        .flatten()
+        .flat_map(|text| text.chars())
+        .chain(text.chars())
+        .collect();
+    // These have no meaning in Unicode: its first noncharacters, and private ones.
+    let unused = ('\u{fdd0}'..='\u{fdef}').chain('\u{f0000}'..='\u{ffffd}');
+    let unused = unused.filter(|c| !used.contains(c));
+    let marks = Marks::new(&delimiters, &pieces, &texts.roles, unused).ok_or_else(|| {
+        Error::new(
             Code::InvalidArgument,
-            format!("The messages are nested more than {MAX_DEPTH} deep; flatten them."),
-        ));
-    }
-    Ok(match value {
-        Value::String(text) => Value::String(guard_text(tokenizer, text, guard)),
-        Value::Array(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| guard_strings(tokenizer, item, guard, depth + 1))
-                .collect::<Result<_>>()?,
-        ),
-        Value::Object(entries) => {
-            let guarded = |(key, value): (&String, &Value)| {
-                Ok((
-                    guard_text(tokenizer, key, guard),
-                    guard_strings(tokenizer, value, guard, depth + 1)?,
-                ))
-            };
-            Value::Object(entries.iter().map(guarded).collect::<Result<_>>()?)
-        }
-        other => other.clone(),
-    })
+            "The messages use every private character of Unicode; leave one of them out.",
+        )
+    })?;
+    let mark = |piece: &str| marks.mark(piece);
+    let rendered = template.render_marked(&input, mark, |it| marks.restore(it) == text);
+    Ok(marks.encode(&rendered.unwrap_or(text)))
 }
 
-/// Sets the guard behind the first character of all that is a control token, or may become one when
-/// the template trims the text, cuts it or appends to it: two characters that begin a control
-/// token, or one such character with nothing but spaces behind it.
-fn guard_text(tokenizer: &Tokenizer, text: &str, guard: char) -> String {
-    let mut guarded = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        guarded.push(c);
-        let (rest, first_bytes) = (&text[at..], c.len_utf8());
-        let shared_bytes = tokenizer.shared_with_control(rest);
-        if shared_bytes > first_bytes
-            || (shared_bytes == first_bytes && rest.chars().skip(1).all(char::is_whitespace))
-        {
-            guarded.push(guard);
+/// Holds the texts that a template is given.
+#[derive(Default)]
+struct Texts<'a> {
+    /// Holds the strings and keys that may come from anywhere.
+    outside: Vec<&'a str>,
+    /// Holds the contents of the assistant's messages.
+    answers: Vec<&'a str>,
+    /// Holds the roles of messages that are plain words, which the application chooses.
+    roles: Vec<&'a str>,
+}
+
+impl<'a> Texts<'a> {
+    fn add_messages(&mut self, messages: &'a Value) -> Result<()> {
+        let Some(list) = messages.as_array() else {
+            return self.add(messages, 0);
+        };
+        for message in list {
+            let Some(fields) = message.as_object() else {
+                self.add(message, 1)?;
+                continue;
+            };
+            let is_answer = message["role"] == "assistant";
+            for (name, value) in fields {
+                match value.as_str() {
+                    Some(content) if name == "content" && is_answer => self.answers.push(content),
+                    Some(role) if name == "role" && is_word(role) => {
+                        if !self.roles.contains(&role) {
+                            self.roles.push(role);
+                        }
+                    }
+                    _ => {
+                        self.outside.push(name);
+                        self.add(value, 2)?;
+                    }
+                }
+            }
         }
+        Ok(())
     }
-    guarded
+
+    fn add(&mut self, value: &'a Value, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("The messages are nested more than {MAX_DEPTH} deep; flatten them."),
+            ));
+        }
+        match value {
+            Value::String(text) => self.outside.push(text),
+            Value::Array(items) => {
+                for item in items {
+                    self.add(item, depth + 1)?;
+                }
+            }
+            Value::Object(entries) => {
+                for (key, value) in entries {
+                    self.outside.push(key);
+                    self.add(value, depth + 1)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Tells whether a role is a word such as `user`.
+fn is_word(role: &str) -> bool {
+    role.bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

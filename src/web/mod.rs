@@ -45,12 +45,12 @@ pub fn run_thread(seat: usize) {
 
 #[wasm_bindgen(js_class = Engine)]
 impl WasmEngine {
-    /// Makes an engine on the CPU. `options` is `{context_tokens?: number, threads?: number}`. Each
-    /// thread but the caller's is a worker that calls [`run_thread`].
+    /// Makes an engine on the CPU. `options` is `{context_tokens?: number, chat_template?: string,
+    /// threads?: number}`. Each thread but the caller's is a worker that calls [`run_thread`].
     ///
     /// # Errors
     ///
-    /// `invalid_argument`.
+    /// `invalid_argument`, `template`.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &JsValue) -> Result<WasmEngine> {
         let (options, threads) = cpu_options(options)?;
@@ -64,14 +64,14 @@ impl WasmEngine {
 
     /// Makes an engine on the GPU.
     ///
-    /// `options` is `{context_tokens?: number, cache_type?: "f16" | "q8_0", steps_in_flight?:
-    /// number, int8_dot?: boolean, f16_tiles?: boolean}`. The last three are measured where they
+    /// `options` is `{context_tokens?: number, chat_template?: string, cache_type?: "f16" | "q8_0",
+    /// steps_in_flight?: number, int8_dot?: boolean, f16_tiles?: boolean}`. The last three are measured where they
     /// are absent; with `int8_dot` or `f16_tiles`, the matrix products are not tuned
     /// ([`MatmulStrategy`]).
     ///
     /// # Errors
     ///
-    /// `invalid_argument`, and those of the GPU.
+    /// `invalid_argument`, `template`, and those of the GPU.
     ///
     /// [`MatmulStrategy`]: crate::session::engine::MatmulStrategy
     #[cfg(not(target_feature = "atomics"))]

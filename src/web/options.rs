@@ -4,18 +4,21 @@ use super::convert::from_js;
 #[cfg(not(target_feature = "atomics"))]
 use crate::session::engine::{CacheType, GpuOptions, MatmulStrategy};
 use crate::{
-    Code, Error, Result, loader::Options, session::fields::Fields, text::tokenizer::Special,
+    Code, Error, Result,
+    loader::Options,
+    session::fields::Fields,
+    text::{template::ChatTemplate, tokenizer::Special},
 };
 use wasm_bindgen::JsValue;
 
 /// Limits the number of threads to more than any tab is given.
 const MAX_THREADS: usize = 64;
 
-/// Reads `{context_tokens?, slots?, threads?}`. Returns the loader's options and the number of threads.
+/// Reads the options of the loader and `{threads?}`. Returns both.
 ///
 /// # Errors
 ///
-/// `invalid_argument`.
+/// `invalid_argument`, `template`.
 pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
     let mut fields = Fields::from(from_js(options)?);
     let options = loader_options(&mut fields)?;
@@ -34,11 +37,11 @@ pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
     Ok((options, threads))
 }
 
-/// Reads `{context_tokens?, slots?, cache_type?, steps_in_flight?, int8_dot?, f16_tiles?}`.
+/// Reads the options of the loader and `{cache_type?, steps_in_flight?, int8_dot?, f16_tiles?}`.
 ///
 /// # Errors
 ///
-/// `invalid_argument`.
+/// `invalid_argument`, `template`.
 #[cfg(not(target_feature = "atomics"))]
 pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
     let mut fields = Fields::from(from_js(options)?);
@@ -68,16 +71,22 @@ pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
     Ok((options, gpu))
 }
 
-/// Takes `context_tokens` and `slots`.
+/// Takes `context_tokens`, `slots` and `chat_template`. The template is parsed here, before a file
+/// is fetched.
 ///
 /// # Errors
 ///
-/// `invalid_argument`.
+/// `invalid_argument`, `template`.
 fn loader_options(fields: &mut Fields) -> Result<Options> {
-    Ok(Options {
+    let options = Options {
         context_tokens: fields.take("context_tokens")?,
         slots: fields.take("slots")?,
-    })
+        chat_template: fields.take("chat_template")?,
+    };
+    if let Some(source) = &options.chat_template {
+        ChatTemplate::new(source, "", "")?;
+    }
+    Ok(options)
 }
 
 /// Reads `{special?}`, whether the control tokens in a text are parsed as such.

@@ -124,6 +124,34 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     assert.deepEqual(codes, Array(3).fill('SiskinError: aborted'));
   });
 
+  test("a template of the caller takes the place of the file's", async () => {
+    const { prompt, expected, has_chat_template, codes } = await page.evaluate(async (url) => {
+      const chatTemplate = '{% for m in messages %}<|im_start|>{{ m.content }}!{% endfor %}';
+      const siskin = await Siskin.load(url, { chatTemplate });
+      const { usage } = await siskin.chat.completions.create({
+        messages: [{ role: 'user', content: 'Hello' }],
+        max_tokens: 1,
+      });
+      const ids = await siskin.tokenize('<|im_start|>Hello!', { special: true });
+      await siskin.unload();
+      // The template is parsed before anything of the file is looked at.
+      const absent = (chatTemplate) => codeOf(Siskin.load(new Blob(['x']), { chatTemplate }));
+      return {
+        prompt: usage.prompt_tokens,
+        expected: ids.length,
+        has_chat_template: siskin.info.has_chat_template,
+        codes: await Promise.all([absent('{% if %}'), absent(5), absent('{{ x }}')]),
+      };
+    }, URL_PATH);
+    assert.equal(prompt, expected);
+    assert.ok(has_chat_template);
+    assert.deepEqual(codes, [
+      'SiskinError: template',
+      'SiskinError: invalid_argument',
+      'SiskinError: not_gguf',
+    ]);
+  });
+
   test('arguments are checked', async () => {
     const codes = await page.evaluate(
       (url) =>

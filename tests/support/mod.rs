@@ -5,6 +5,7 @@ pub mod alphabet;
 pub mod chat_model;
 pub mod data;
 pub mod golden;
+pub mod llama_cpp;
 pub mod model_file;
 pub mod model_header;
 pub mod model_path;

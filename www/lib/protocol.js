@@ -18,7 +18,7 @@
  * @property {number} slots how many conversations keep what was read of them
  * @property {number} kv_cache_bytes the memory of the KV caches of all slots
  * @property {number} size_bytes
- * @property {boolean} has_chat_template
+ * @property {boolean} has_chat_template whether the file has one, or `load` was given one
  * @property {'cpu' | 'gpu'} backend where it computes
  * @property {string} [adapter] the graphics card's name
  * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
@@ -199,10 +199,16 @@
 
 /**
  * @typedef {{
- *   new (options: {context_tokens?: number, slots?: number, threads?: number}): Engine,
+ *   new (options: {
+ *     context_tokens?: number,
+ *     slots?: number,
+ *     chat_template?: string,
+ *     threads?: number,
+ *   }): Engine,
  *   on_gpu(options: {
  *     context_tokens?: number,
  *     slots?: number,
+ *     chat_template?: string,
  *     cache_type?: CacheType,
  *   }): Promise<Engine>,
  * }} EngineClass
@@ -237,6 +243,7 @@
  * @property {WeightSource} source
  * @property {number} [context_tokens]
  * @property {number} [slots]
+ * @property {string} [chat_template]
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend

@@ -45,6 +45,7 @@ import { requestPersistence } from './storage/store.js';
  *   KV cache grows with it
  * @property {number} [slots] how many conversations keep what was read of them, from 1 (the default)
  *   to 8; each takes the memory of a KV cache
+ * @property {string} [chatTemplate] a Jinja template that takes the place of the file's
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
  *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
  */
@@ -107,9 +108,9 @@ export class Siskin {
    * @param {LoadOptions} [options]
    * @returns {Promise<Siskin>} when the model is loaded; with `fallback`, at once
    * @throws {SiskinError} `http_status`, `network`, `file_changed`, `integrity`, `manifest`,
-   *   `storage_full`, `aborted`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`,
-   *   `out_of_memory`, and what may be wrong with the file: `html_not_model`, `not_gguf`,
-   *   `gguf_truncated`, `architecture`, `tensor_type` ...
+   *   `storage_full`, `aborted`, `template` for `chatTemplate`, `worker_failed`, `wasm_failed`,
+   *   `no_simd`, `invalid_argument`, `out_of_memory`, and what may be wrong with the file:
+   *   `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
     const {
@@ -117,6 +118,7 @@ export class Siskin {
       signal: given_signal,
       contextTokens: context_tokens,
       slots,
+      chatTemplate: chat_template,
       cacheType: cache_type,
       threads,
       backend = 'auto',
@@ -131,7 +133,7 @@ export class Siskin {
       throw new SiskinError(
         'invalid_argument',
         `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, ` +
-          'slots, cacheType, threads, backend, sha256, storage, evict and fallback.',
+          'slots, chatTemplate, cacheType, threads, backend, sha256, storage, evict and fallback.',
       );
     const signal = readSignal(given_signal);
     if (
@@ -145,6 +147,8 @@ export class Siskin {
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
       throw new SiskinError('invalid_argument', 'threads must be a whole number from 1 to 64.');
     }
+    if (chat_template !== undefined && typeof chat_template !== 'string')
+      throw new SiskinError('invalid_argument', 'chatTemplate must be a string.');
     if (![undefined, 'f16', 'q8_0'].includes(cache_type))
       throw new SiskinError('invalid_argument', 'cacheType must be "f16" or "q8_0".');
     if (!['auto', 'gpu', 'cpu'].includes(backend))
@@ -160,7 +164,7 @@ export class Siskin {
     fallback?.watch(described.source);
     const model = startModel(
       described,
-      { context_tokens, slots, cache_type, threads, backend, signal },
+      { context_tokens, slots, chat_template, cache_type, threads, backend, signal },
       (progress) => {
         fallback?.progress(progress);
         onProgress?.(progress);
@@ -258,6 +262,7 @@ export class Siskin {
  * @param {object} options
  * @param {number} [options.context_tokens]
  * @param {number} [options.slots]
+ * @param {string} [options.chat_template]
  * @param {CacheType} [options.cache_type]
  * @param {number} [options.threads]
  * @param {'auto' | 'gpu' | 'cpu'} options.backend
@@ -268,7 +273,7 @@ export class Siskin {
  */
 function startModel(
   described,
-  { context_tokens, slots, cache_type, threads, backend, signal },
+  { context_tokens, slots, chat_template, cache_type, threads, backend, signal },
   onProgress,
 ) {
   /** @type {WorkerClient | undefined} */
@@ -283,6 +288,7 @@ function startModel(
           source: described.source,
           context_tokens,
           slots,
+          chat_template,
           cache_type,
           threads,
           backend,

@@ -30,7 +30,7 @@ impl Arguments {
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens"
                     | "prompt" | "generate" | "rounds" | "threads" | "type" | "cache-type"
-                    | "max" | "out" | "shaders" | "shape"),
+                    | "max" | "out" | "shaders" | "shape" | "chat-template-file"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));

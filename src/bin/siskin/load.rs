@@ -1,6 +1,9 @@
 //! Loads a model onto the backend that the arguments name.
 
-use crate::{arguments::Arguments, files::read};
+use crate::{
+    arguments::Arguments,
+    files::{read, unreadable},
+};
 use siskin::{
     Result,
     loader::{Loaded, Options},
@@ -23,8 +26,13 @@ pub fn load(
     context_tokens: Option<usize>,
 ) -> Result<Loaded<AnyModel>> {
     let start = Instant::now();
+    let template = arguments.option("chat-template-file").map(Path::new);
+    let chat_template = template
+        .map(|path| std::fs::read_to_string(path).map_err(unreadable(path)))
+        .transpose()?;
     let options = Options {
         context_tokens,
+        chat_template,
         ..Options::default()
     };
     let mut loader = if arguments.option("gpu").is_some() {

@@ -158,16 +158,17 @@ fn manifest(
     shards: Vec<Shard>,
 ) -> Result<Manifest<'_>> {
     let architecture = gguf.metadata.str("general.architecture")?;
+    // These keys are optional: a value of another type counts as none.
+    let text = |key| gguf.metadata.opt_str(key).ok().flatten();
+    let context_key = format!("{architecture}.context_length");
     Ok(Manifest {
         siskin_manifest: 1,
-        name: gguf.metadata.opt_str("general.name")?.unwrap_or("unnamed"),
+        name: text("general.name").unwrap_or("unnamed"),
         architecture,
         file_type: gguf.file_type(),
         parameter_count: gguf.parameter_count(),
-        context_tokens: gguf
-            .metadata
-            .opt_u64(&format!("{architecture}.context_length"))?,
-        license: gguf.metadata.opt_str("general.license")?,
+        context_tokens: gguf.metadata.opt_u64(&context_key).ok().flatten(),
+        license: text("general.license"),
         size_bytes,
         sha256,
         chunk_bytes: CHUNK_BYTES,

@@ -10,23 +10,13 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 /// overflow the stack.
 const MAX_DEPTH: usize = 128;
 
-/// Names the variable that holds the character which `text/prompt.rs` sets into control tokens.
-/// Escapes pass it over, for it is taken out of the prompt again.
-pub(super) const GUARD: &str = "__guard";
-
-/// Returns the guard of a rendering, if it has one.
-pub(super) fn guard(state: &State) -> Option<char> {
-    let guard = state.lookup(GUARD)?;
-    guard.as_str()?.chars().next()
-}
-
 /// Returns the value as Python's `str` writes it.
 pub(super) fn to_str(state: &State, value: &Value) -> Result<String, Error> {
     let mut text = String::new();
     match value.kind() {
         ValueKind::Number if !value.is_integer() => number(&mut text, value)?,
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
-            repr(state, guard(state), &mut text, value, 0)?;
+            repr(state, &mut text, value, 0)?;
         }
         _ => text = value.to_string(),
     }
@@ -47,13 +37,7 @@ fn number(text: &mut String, value: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-fn repr(
-    state: &State,
-    guard: Option<char>,
-    text: &mut String,
-    value: &Value,
-    depth: usize,
-) -> Result<(), Error> {
+fn repr(state: &State, text: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(Error::new(
             ErrorKind::BadSerialization,
@@ -69,10 +53,10 @@ fn repr(
                 text.push_str(", ");
             }
             count += 1;
-            repr(state, guard, text, &item, depth + 1)?;
+            repr(state, text, &item, depth + 1)?;
             if value.kind() == ValueKind::Map {
                 text.push_str(": ");
-                repr(state, guard, text, &value.get_item(&item)?, depth + 1)?;
+                repr(state, text, &value.get_item(&item)?, depth + 1)?;
             }
         }
         // Python tells a tuple of one from brackets by a comma.
@@ -84,7 +68,7 @@ fn repr(
     };
     match value.kind() {
         ValueKind::Number if !value.is_integer() => number(text, value)?,
-        ValueKind::String => string(text, value.as_str().unwrap_or_default(), guard),
+        ValueKind::String => string(text, value.as_str().unwrap_or_default()),
         ValueKind::Undefined => text.push_str("Undefined"),
         ValueKind::Seq if value.is_tuple() => {
             items(text, ["(", ")"])?;
@@ -111,7 +95,7 @@ fn repr(
 
 /// Writes a string as Python's `repr`: in single quotes unless it holds only those, and with
 /// escapes for what is not printable.
-fn string(text: &mut String, value: &str, guard: Option<char>) {
+fn string(text: &mut String, value: &str) {
     let quote = if value.contains('\'') && !value.contains('"') {
         '"'
     } else {
@@ -128,7 +112,7 @@ fn string(text: &mut String, value: &str, guard: Option<char>) {
                 text.push('\\');
                 text.push(c);
             }
-            _ if is_printable(c) || Some(c) == guard => text.push(c),
+            _ if is_printable(c) => text.push(c),
             _ => {
                 let code = c as u32;
                 // Writing to a String does not fail.

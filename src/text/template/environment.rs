@@ -19,7 +19,7 @@ pub(super) const FUEL: u64 = 1_000_000;
 /// than a tool's nested schema needs, and few enough for a stack of a megabyte, as browsers have.
 const MAX_RECURSION: usize = 300;
 
-/// Names the variable that holds the time in place of the clock, in seconds since 1970.
+/// Names the variable that holds the time, in seconds since 1970.
 pub(super) const NOW: &str = "__now";
 
 /// Returns a new environment.
@@ -56,8 +56,8 @@ pub(super) fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter(PERCENT_FILTER, filters::percent);
     environment.add_function(VARARGS_FUNCTION, functions::with_varargs);
     environment.add_function("strftime_now", |state: &State, format: &str| {
-        let fixed = state.lookup(NOW).and_then(|now| i64::try_from(now).ok());
-        strftime(format, fixed.unwrap_or_else(now_seconds))
+        let now = state.lookup(NOW).and_then(|now| i64::try_from(now).ok());
+        strftime(format, now.unwrap_or_default())
     });
     environment.add_function(
         "raise_exception",
@@ -112,14 +112,14 @@ fn refusal(error: &minijinja::Error) -> Option<&Refusal> {
 
 /// Returns the seconds since 1970 on the user's own clock.
 #[cfg(target_arch = "wasm32")]
-fn now_seconds() -> i64 {
+pub(super) fn now_seconds() -> i64 {
     let now = js_sys::Date::new_0();
     (now.get_time() / 1000.0 - now.get_timezone_offset() * 60.0) as i64
 }
 
 /// Returns the seconds since 1970 in UTC, for the standard library knows no time zones.
 #[cfg(not(target_arch = "wasm32"))]
-fn now_seconds() -> i64 {
+pub(super) fn now_seconds() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |since| since.as_secs() as i64)
 }

@@ -10,7 +10,9 @@ mod environment;
 mod filters;
 mod form;
 mod functions;
+mod marked;
 mod methods;
+mod pieces;
 mod source;
 mod strftime;
 mod tags;
@@ -69,48 +71,58 @@ impl ChatTemplate {
     /// # Errors
     /// `template` when `source` does not parse.
     pub fn new(source: &str, bos: &str, eos: &str) -> Result<ChatTemplate> {
-        let template = Self::lenient(Some(source), None, bos, eos)?;
-        template.main.source.clone()?;
-        Ok(template)
+        let environment = environment().map_err(|error| given(&error.to_string()))?;
+        parsed(&environment, source, given)?;
+        Self::lenient(Some(Ok(source)), None, bos, eos)
     }
 
     /// Reads the template at `tokenizer.chat_template` and the one for tools, at
     /// `tokenizer.chat_template.tool_use`; returns `None` where the model has neither.
     ///
-    /// A template that does not parse is kept, and fails when it is rendered: such a model can
-    /// still complete text.
+    /// A template that does not parse, or is no text, is kept and fails when it is rendered: such a
+    /// model can still complete text.
     ///
     /// # Errors
-    /// `metadata` when a key holds no string.
+    /// None that a file can cause.
     pub fn from_metadata(
         metadata: &Metadata,
         tokenizer: &Tokenizer,
     ) -> Result<Option<ChatTemplate>> {
-        let main = metadata.opt_str("tokenizer.chat_template")?;
-        let main = match main {
-            Some(main) => Some(main),
-            None => metadata.opt_str("tokenizer.chat_template.default")?,
+        let main = match metadata.opt_str("tokenizer.chat_template") {
+            Ok(None) => metadata.opt_str("tokenizer.chat_template.default"),
+            main => main,
         };
-        let tool_use = metadata.opt_str("tokenizer.chat_template.tool_use")?;
-        if main.is_none() && tool_use.is_none() {
+        let tool_use = metadata.opt_str("tokenizer.chat_template.tool_use");
+        if let (Ok(None), Ok(None)) = (&main, &tool_use) {
             return Ok(None);
         }
-        let text = |id: Option<u32>| id.map(|id| tokenizer.decode(&[id])).unwrap_or_default();
-        let (bos, eos) = (text(tokenizer.bos()), text(tokenizer.eos()));
-        Self::lenient(main, tool_use, &bos, &eos).map(Some)
+        let [bos, eos] = texts_of_tokens(tokenizer);
+        Self::lenient(main.transpose(), tool_use.transpose(), &bos, &eos).map(Some)
+    }
+
+    /// Parses a template that takes the place of the file's templates.
+    ///
+    /// # Errors
+    /// `template` when `source` does not parse.
+    pub fn for_tokenizer(source: &str, tokenizer: &Tokenizer) -> Result<ChatTemplate> {
+        let [bos, eos] = texts_of_tokens(tokenizer);
+        Self::new(source, &bos, &eos)
     }
 
     /// Makes a template of sources that need not parse.
     fn lenient(
-        main: Option<&str>,
-        tool_use: Option<&str>,
+        main: Option<Result<&str>>,
+        tool_use: Option<Result<&str>>,
         bos: &str,
         eos: &str,
     ) -> Result<ChatTemplate> {
-        let mut environment = environment().map_err(|error| does_not_parse(&error.to_string()))?;
+        let mut environment = environment().map_err(|error| of_file(&error.to_string()))?;
         environment.set_fuel(Some(PROBE_FUEL));
-        let variant = |source: &str| Variant {
-            source: parsed(&environment, source),
+        let variant = |source: Result<&str>| Variant {
+            source: match source {
+                Ok(source) => parsed(&environment, source, of_file),
+                Err(error) => Err(Error::new(Code::Template, error.message)),
+            },
             form: MessageForm::default(),
         };
         let no_default = || Variant {
@@ -139,10 +151,19 @@ impl ChatTemplate {
     }
 
     fn form_of(&self, variant: &Variant) -> MessageForm {
-        let none = serde_json::Map::new();
+        let variables = &serde_json::Map::new();
+        let now_seconds = self.now_seconds();
+        let tokens = [&self.bos, &self.eos].map(String::as_str);
         MessageForm::of(|messages, tools| {
-            self.render_variant(variant, messages, tools, true, &none, None)
-                .ok()
+            let input = Input {
+                messages,
+                tools,
+                add_generation_prompt: true,
+                variables,
+                now_seconds,
+            };
+            let source = variant.source.as_ref().ok()?;
+            render(&self.environment, source, &input, tokens).ok()
         })
     }
 
@@ -152,12 +173,12 @@ impl ChatTemplate {
         self
     }
 
-    /// Tells whether a character occurs in the templates.
-    pub(super) fn contains(&self, c: char) -> bool {
-        [Some(&self.main), self.tool_use.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|variant| matches!(&variant.source, Ok(source) if source.contains(c)))
+    /// Returns the texts of the templates that parse, and those of BOS and EOS.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
+        let variants = [Some(&self.main), self.tool_use.as_ref()];
+        let sources = variants.into_iter().flatten();
+        let sources = sources.filter_map(|variant| variant.source.as_deref().ok());
+        sources.chain([self.bos.as_str(), self.eos.as_str()])
     }
 
     /// Returns the template for a conversation, as transformers chooses it: `tool_use` where there
@@ -196,93 +217,116 @@ impl ChatTemplate {
         date_string: Option<&str>,
     ) -> Result<String> {
         let date = date_string.map(|date| ("date_string".to_owned(), date.into()));
-        self.render_variant(
-            self.variant(tools),
+        self.render_input(&Input {
             messages,
             tools,
             add_generation_prompt,
-            &date.into_iter().collect(),
-            None,
-        )
+            variables: &date.into_iter().collect(),
+            now_seconds: self.now_seconds(),
+        })
+    }
+
+    /// Returns what the template makes of a conversation without tools, or `None` where it refuses
+    /// it.
+    pub(super) fn plain_conversation(&self) -> Option<String> {
+        let messages = ["user", "assistant", "user"];
+        let messages = messages.map(|role| serde_json::json!({"role": role, "content": "x"}));
+        let messages = self.adapt(&messages.into_iter().collect(), None);
+        self.render(&messages, None, true, None).ok()
+    }
+
+    /// Returns the time that the template sees.
+    pub(super) fn now_seconds(&self) -> i64 {
+        self.now_seconds.unwrap_or_else(environment::now_seconds)
     }
 
     /// Renders as [`render`](Self::render), with more variables for the template, which do not
-    /// replace the conversation, the tools and the tokens. All hold a guard that no escape may
-    /// change.
-    pub(super) fn render_guarded(
-        &self,
-        messages: &serde_json::Value,
-        tools: Option<&serde_json::Value>,
-        add_generation_prompt: bool,
-        variables: &serde_json::Map<String, serde_json::Value>,
-        guard: char,
-    ) -> Result<String> {
-        self.render_variant(
-            self.variant(tools),
-            messages,
-            tools,
-            add_generation_prompt,
-            variables,
-            Some(guard),
-        )
-    }
-
-    fn render_variant(
-        &self,
-        variant: &Variant,
-        messages: &serde_json::Value,
-        tools: Option<&serde_json::Value>,
-        add_generation_prompt: bool,
-        more: &serde_json::Map<String, serde_json::Value>,
-        guard: Option<char>,
-    ) -> Result<String> {
-        let source = variant.source.as_ref().map_err(Clone::clone)?;
-        let given = more
-            .iter()
-            .map(|(name, value)| (name.as_str(), Value::from(Serde(value))));
-        let own = [
-            ("messages", Value::from(Serde(messages))),
-            (
-                "tools",
-                tools.map_or(Value::from(()), |tools| Value::from(Serde(tools))),
-            ),
-            ("add_generation_prompt", Value::from(add_generation_prompt)),
-            ("bos_token", Value::from(self.bos.as_str())),
-            ("eos_token", Value::from(self.eos.as_str())),
-        ];
-        let guard = guard.map(|guard| (display::GUARD, Value::from(guard.to_string())));
-        let now = self
-            .now_seconds
-            .map(|now| (environment::NOW, Value::from(now)));
-        let too_deep = Arc::new(Flag::default());
-        let flag = (
-            functions::TOO_DEEP,
-            Value::from_dyn_object(too_deep.clone()),
-        );
-        let defaults = [("documents", Value::from(()))];
-        let variables = defaults.into_iter().chain(given).chain(own);
-        let variables = Value::from_pairs(variables.chain(guard).chain(now).chain([flag]));
-        self.environment
-            .render_named_str("chat_template", source, variables)
-            .and_then(|text| too_deep.check().map(|()| text))
-            .map_err(|error| Error::new(Code::Template, rendering_failed(&error)))
+    /// replace the conversation, the tools and the tokens.
+    ///
+    /// # Errors
+    /// Those of [`render`](Self::render).
+    pub(super) fn render_input(&self, input: &Input) -> Result<String> {
+        let source = self.variant(input.tools).source.as_ref();
+        let source = source.map_err(Clone::clone)?;
+        let tokens = [&self.bos, &self.eos].map(String::as_str);
+        render(&self.environment, source, input, tokens)
     }
 }
 
-/// Returns the text that minijinja parses, once it has.
-fn parsed(environment: &Environment, source: &str) -> Result<String> {
-    let source = source::prepare(source).map_err(|why| does_not_parse(&why))?;
+/// Holds what a template is given.
+pub(super) struct Input<'a> {
+    pub(super) messages: &'a serde_json::Value,
+    pub(super) tools: Option<&'a serde_json::Value>,
+    pub(super) add_generation_prompt: bool,
+    pub(super) variables: &'a serde_json::Map<String, serde_json::Value>,
+    pub(super) now_seconds: i64,
+}
+
+/// Renders a template that was parsed; `bos` and `eos` are the texts of these tokens.
+fn render(
+    environment: &Environment,
+    source: &str,
+    input: &Input,
+    [bos, eos]: [&str; 2],
+) -> Result<String> {
+    let given = input.variables.iter();
+    let given = given.map(|(name, value)| (name.as_str(), Value::from(Serde(value))));
+    let tools = input.tools.map(|tools| Value::from(Serde(tools)));
+    let too_deep = Arc::new(Flag::default());
+    let own = [
+        ("messages", Value::from(Serde(input.messages))),
+        ("tools", tools.unwrap_or(Value::from(()))),
+        (
+            "add_generation_prompt",
+            Value::from(input.add_generation_prompt),
+        ),
+        ("bos_token", Value::from(bos)),
+        ("eos_token", Value::from(eos)),
+        (environment::NOW, Value::from(input.now_seconds)),
+        (
+            functions::TOO_DEEP,
+            Value::from_dyn_object(too_deep.clone()),
+        ),
+    ];
+    let defaults = [("documents", Value::from(()))];
+    let variables = Value::from_pairs(defaults.into_iter().chain(given).chain(own));
+    environment
+        .render_named_str("chat_template", source, variables)
+        .and_then(|text| too_deep.check().map(|()| text))
+        .map_err(|error| Error::new(Code::Template, rendering_failed(&error)))
+}
+
+/// Returns the texts of BOS and EOS.
+fn texts_of_tokens(tokenizer: &Tokenizer) -> [String; 2] {
+    [tokenizer.bos(), tokenizer.eos()]
+        .map(|id| id.map(|id| tokenizer.decode(&[id])).unwrap_or_default())
+}
+
+/// Returns the text that minijinja parses, once it has; `refuse` makes the error of why it does
+/// not.
+fn parsed(environment: &Environment, source: &str, refuse: fn(&str) -> Error) -> Result<String> {
+    let source = source::prepare(source).map_err(|why| refuse(&why))?;
     environment
         .template_from_named_str("chat_template", &source)
-        .map_err(|error| does_not_parse(&error.to_string()))?;
+        .map_err(|error| refuse(&error.to_string()))?;
     Ok(source)
 }
 
-fn does_not_parse(why: &str) -> Error {
+/// Returns the error of a file's template that does not parse.
+fn of_file(why: &str) -> Error {
     Error::new(
         Code::Template,
         format!(
-            "The model's chat template does not parse: {why}. Use another conversion of the model."
+            "The model's chat template does not parse: {why}. Use another conversion of the model, \
+             or load it with a template of your own."
         ),
+    )
+}
+
+/// Returns the error of a caller's template that does not parse.
+fn given(why: &str) -> Error {
+    Error::new(
+        Code::Template,
+        format!("The chat template does not parse: {why}. Mend it, or take the model's own."),
     )
 }

@@ -2,7 +2,7 @@
 //! made.
 
 use super::arguments::bind;
-use super::display::{float, guard};
+use super::display::float;
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Error, ErrorKind, State, Value};
 use std::fmt::Write;
@@ -58,7 +58,6 @@ pub(super) fn tojson(
         key_separator,
         ensure_ascii: is_true(ensure_ascii),
         sort_keys: is_true(sort_keys),
-        guard: guard(state),
     };
     json.value(value, 0)?;
     Ok(json.text)
@@ -74,8 +73,6 @@ struct Json<'a> {
     key_separator: String,
     ensure_ascii: bool,
     sort_keys: bool,
-    /// Holds a character that is never escaped, for it is taken out of the prompt again.
-    guard: Option<char>,
 }
 
 impl Json<'_> {
@@ -175,7 +172,7 @@ impl Json<'_> {
                 '\t' => self.text.push_str("\\t"),
                 '\u{8}' => self.text.push_str("\\b"),
                 '\u{c}' => self.text.push_str("\\f"),
-                _ if c < ' ' || (self.ensure_ascii && !c.is_ascii() && Some(c) != self.guard) => {
+                _ if c < ' ' || (self.ensure_ascii && !c.is_ascii()) => {
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         // Writing to a String does not fail.
                         let _ = write!(self.text, "\\u{unit:04x}");

@@ -6,7 +6,8 @@ use super::vocab::{Kind, Vocab};
 /// Says what `<|im_start|>` in a text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
-    /// The name is letters and signs like any other: for text that came from outside.
+    /// The name is letters and signs like any other: for text that came from outside. Tokens that
+    /// a model's maker added for text, such as runs of spaces, are found nevertheless.
     Plain,
     /// The name is the control token: for a rendered prompt.
     Parse,
@@ -51,19 +52,19 @@ impl Added {
     }
 
     /// Cuts `text` at every added token, and hands the parts over in order. The leftmost token
-    /// comes first, and of those at one place the longest. Control and unknown tokens count only
-    /// with `Special::Parse`.
+    /// comes first, and of those at one place the longest. Only tokens that `is_found` accepts
+    /// count.
     pub(super) fn split<'a>(
         &self,
         vocab: &Vocab,
         text: &'a str,
-        special: Special,
+        is_found: impl Fn(u32) -> bool,
         mut part: impl FnMut(Part<'a>),
     ) {
         let bytes = text.as_bytes();
         let (mut start, mut at) = (0, 0);
         while at < bytes.len() {
-            let Some(id) = self.longest_at(vocab, &bytes[at..], special) else {
+            let Some(id) = self.longest_at(vocab, &bytes[at..], &is_found) else {
                 at += 1;
                 continue;
             };
@@ -79,25 +80,23 @@ impl Added {
         }
     }
 
-    /// Returns the length in bytes of the longest beginning that `text` shares with some control
-    /// token.
-    pub(super) fn shared_with_control(&self, vocab: &Vocab, text: &[u8]) -> usize {
-        let mut shared = 0;
-        self.descend(vocab, text, |depth, tokens| {
-            if tokens.iter().any(|&id| vocab.kind(id) != Kind::UserDefined) {
-                shared = depth;
-            }
-        });
-        shared
+    /// Returns the ids of the added tokens.
+    pub(super) fn ids(&self) -> &[u32] {
+        &self.sorted
     }
 
-    fn longest_at(&self, vocab: &Vocab, text: &[u8], special: Special) -> Option<u32> {
+    fn longest_at(
+        &self,
+        vocab: &Vocab,
+        text: &[u8],
+        is_found: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
         let mut longest = None;
         self.descend(vocab, text, |depth, tokens| {
             // Of the tokens that begin alike, the shortest is sorted first.
             if let Some(&id) = tokens.first()
                 && vocab.bytes(id).len() == depth
-                && (special == Special::Parse || vocab.kind(id) == Kind::UserDefined)
+                && is_found(id)
             {
                 longest = Some(id);
             }

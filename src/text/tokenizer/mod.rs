@@ -156,33 +156,8 @@ impl Tokenizer {
     /// Returns the token ids of `text`; no BOS or EOS is added.
     pub fn encode(&self, text: &str, special: Special) -> Vec<u32> {
         let mut ids = Vec::with_capacity(text.len() / 3);
-        self.encode_parts(text, special, true, &mut ids);
-        ids
-    }
-
-    /// Returns the token ids of a text in which `guard` keeps apart what must not be read as a
-    /// control token.
-    ///
-    /// Control tokens are parsed; then the guards are taken out of the text between them, before it
-    /// becomes ids.
-    pub(super) fn encode_guarded(&self, text: &str, guard: char) -> Vec<u32> {
-        let mut ids = Vec::with_capacity(text.len() / 3);
-        let mut at_start = true;
-        self.added
-            .split(&self.vocab, text, Special::Parse, |part| match part {
-                Part::Token(id) => {
-                    ids.push(id);
-                    at_start = true;
-                }
-                Part::Text(text) => {
-                    at_start = self.encode_parts(
-                        &text.replace(guard, ""),
-                        Special::Plain,
-                        at_start,
-                        &mut ids,
-                    )
-                }
-            });
+        let is_found = |id| special == Special::Parse || !self.is_delimiter(id);
+        self.encode_found(text, is_found, &mut ids);
         ids
     }
 
@@ -252,23 +227,48 @@ impl Tokenizer {
         self.vocab.len()
     }
 
-    /// Returns the length in bytes of the longest beginning that `text` shares with some control
-    /// token.
-    pub(super) fn shared_with_control(&self, text: &str) -> usize {
-        self.added.shared_with_control(&self.vocab, text.as_bytes())
+    /// Returns whether the token is structure by the file alone: a control token, one that begins
+    /// or ends texts, or one that the file calls user-defined and whose name has the form of a
+    /// control token's.
+    pub(super) fn is_delimiter(&self, id: u32) -> bool {
+        self.is_control(id)
+            || self.is_end(id)
+            || self.bos == Some(id)
+            || (self.vocab.kind(id) == Kind::UserDefined && looks_special(self.vocab.bytes(id)))
     }
 
-    /// Appends the ids of `text`; returns whether the next text stands at a start again, as it does
-    /// after an added token.
-    fn encode_parts(
+    /// Returns the ids of the added tokens, which are found whole in a text.
+    pub(super) fn added_ids(&self) -> &[u32] {
+        self.added.ids()
+    }
+
+    /// Returns the tokens that are found whole in `text`, each with the byte at which it begins,
+    /// of those that `is_found` accepts.
+    pub(super) fn added_in(&self, text: &str, is_found: impl Fn(u32) -> bool) -> Vec<(usize, u32)> {
+        let (mut found, mut at) = (Vec::new(), 0);
+        self.added.split(&self.vocab, text, is_found, |part| {
+            at += match part {
+                Part::Text(text) => text.len(),
+                Part::Token(id) => {
+                    found.push((at, id));
+                    self.vocab.bytes(id).len()
+                }
+            };
+        });
+        found
+    }
+
+    /// Appends the ids of a text that begins a prompt or follows an added token. The added tokens
+    /// that `is_found` accepts are found whole in it.
+    pub(super) fn encode_found(
         &self,
         text: &str,
-        special: Special,
-        mut at_start: bool,
+        is_found: impl Fn(u32) -> bool,
         ids: &mut Vec<u32>,
-    ) -> bool {
+    ) {
+        let mut at_start = true;
         self.added
-            .split(&self.vocab, text, special, |part| match part {
+            .split(&self.vocab, text, is_found, |part| match part {
                 Part::Token(id) => {
                     ids.push(id);
                     at_start = true;
@@ -281,7 +281,6 @@ impl Tokenizer {
                     at_start = false;
                 }
             });
-        at_start
     }
 
     fn adds_space_prefix(&self) -> bool {
@@ -291,6 +290,14 @@ impl Tokenizer {
     fn is_added(&self, id: u32) -> bool {
         self.is_control(id) || self.vocab.kind(id) == Kind::UserDefined
     }
+}
+
+/// Tells whether a name has the form of control tokens: llama.cpp's converter makes such tokens
+/// control tokens, but older ones called them user-defined.
+fn looks_special(name: &[u8]) -> bool {
+    [("<|", "|>"), ("<\u{ff5c}", "\u{ff5c}>")]
+        .iter()
+        .any(|(open, close)| name.starts_with(open.as_bytes()) && name.ends_with(close.as_bytes()))
 }
 
 fn is_control(kind: Kind) -> bool {

@@ -42,8 +42,13 @@ export async function pickBackend(message) {
 }
 
 /** @param {LoadMessage} message */
-function gpuOptions({ context_tokens, slots, cache_type }) {
-  return { context_tokens, slots, cache_type };
+function modelOptions({ context_tokens, slots, chat_template }) {
+  return { context_tokens, slots, chat_template };
+}
+
+/** @param {LoadMessage} message */
+function gpuOptions(message) {
+  return { ...modelOptions(message), cache_type: message.cache_type };
 }
 
 /**
@@ -63,9 +68,9 @@ function cpuInfo(adapter, why) {
  * @param {LoadMessage} message
  * @returns {Promise<[StartedEngine, Engine]>}
  */
-async function onCpu({ context_tokens, slots, threads }) {
-  const started = await startEngine(threads);
-  const options = { context_tokens, slots, threads: started.thread_count };
+async function onCpu(message) {
+  const started = await startEngine(message.threads);
+  const options = { ...modelOptions(message), threads: started.thread_count };
   return [started, new started.module.Engine(options)];
 }
 
@@ -195,8 +200,8 @@ export class PickedBackend {
       }
     }
     this.#info = cpuInfo(this.#info.adapter, why);
-    const { context_tokens, slots } = this.#message;
-    await this.#reload(new this.#started.module.Engine({ context_tokens, slots, threads: 1 }));
+    const options = { ...modelOptions(this.#message), threads: 1 };
+    await this.#reload(new this.#started.module.Engine(options));
   }
 
   /** @param {Engine} replacement */
