@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub mod alphabet;
+pub mod chat;
 pub mod chat_model;
 pub mod data;
 pub mod golden;
@@ -13,3 +14,5 @@ pub mod random;
 pub mod scripted;
 pub mod sentence;
 pub mod tiny;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod vocabulary;

@@ -310,6 +310,11 @@ async fn options_are_checked() {
             "{options}"
         );
     }
+    let broken = json!({"chat_template": "{% if %}"});
+    assert_eq!(
+        error_of(WasmEngine::new(&js(&broken)).map(|_| ())),
+        Code::Template
+    );
     for context_tokens in [0_u32, 513, u32::MAX] {
         let engine = engine(&json!({"context_tokens": context_tokens}));
         assert_eq!(

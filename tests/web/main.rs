@@ -11,6 +11,8 @@ mod kernels;
 mod loader;
 #[path = "../quant.rs"]
 mod quant;
+#[path = "../request.rs"]
+mod request;
 #[path = "../session.rs"]
 mod session;
 #[path = "../support/mod.rs"]
