@@ -10,7 +10,7 @@ pub mod device {
 }
 
 use super::{
-    AttentionInput, Backend, Dims, FeedForward, Rows,
+    AttentionInput, Backend, Dims, FeedForward, LmHead, Rows,
     sampling::{SampledToken, TokenSampler},
 };
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
@@ -130,7 +130,7 @@ impl Backend for Gpu {
         match *self {}
     }
 
-    fn project_add(&mut self, _step: &mut (), _w: &Weight<()>) {
+    fn project_add(&mut self, _step: &mut (), _w: &Weight<()>, _bias: Option<&Weight<()>>) {
         match *self {}
     }
 
@@ -138,14 +138,7 @@ impl Backend for Gpu {
         match *self {}
     }
 
-    fn lm_head(
-        &mut self,
-        _step: &mut (),
-        _norm: &Weight<()>,
-        _output: &Weight<()>,
-        _eps: f32,
-        _rows: Rows,
-    ) {
+    fn lm_head(&mut self, _step: &mut (), _w: &LmHead<()>, _rows: Rows) {
         match *self {}
     }
 

@@ -19,7 +19,7 @@ use self::{
     quantize::QuantizedActivations,
     repack::{Layout, RepackedMatrix},
 };
-use super::{Activation, AttentionInput, Backend, Dims, FeedForward, Rows, tap_name};
+use super::{Activation, AttentionInput, Backend, Dims, FeedForward, LmHead, Rows, tap_name};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 
 /// Holds the activations of one step.
@@ -71,6 +71,13 @@ fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
     })?;
     v.resize(len, T::default());
     Ok(v)
+}
+
+/// Computes `y += bias` for each token's row of `y`, where there is a bias.
+fn add_bias(y: &mut [f32], bias: Option<&Weight<Buf>>) {
+    if let Some(bias) = bias {
+        ops::add_bias(y, bias.vector());
+    }
 }
 
 impl Cpu {
@@ -213,9 +220,7 @@ impl Backend for Cpu {
             (&mut *k, w.k_bias),
             (&mut *v, w.v_bias),
         ] {
-            if let Some(bias) = bias {
-                ops::add_bias(y, bias.vector());
-            }
+            add_bias(y, bias);
         }
         ops::rope(q, dims.heads, dims.head_dim, w.rope, *position);
         ops::rope(k, dims.kv_heads, dims.head_dim, w.rope, *position);
@@ -235,7 +240,7 @@ impl Backend for Cpu {
         );
     }
 
-    fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>) {
+    fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>, bias: Option<&Weight<Buf>>) {
         let Step {
             tokens,
             x,
@@ -244,6 +249,7 @@ impl Backend for Cpu {
             ..
         } = step;
         self.project(a, *tokens, quantized, [(w, x, Store::Add)]);
+        add_bias(x, bias);
     }
 
     fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {
@@ -263,19 +269,14 @@ impl Backend for Cpu {
             quantized,
             [(w.gate, a, Store::Set), (w.up, up, Store::Set)],
         );
+        add_bias(a, w.gate_bias);
+        add_bias(up, w.up_bias);
         match w.activation {
             Activation::Silu => ops::silu_mul(a, up),
         }
     }
 
-    fn lm_head(
-        &mut self,
-        step: &mut Step,
-        norm: &Weight<Buf>,
-        output: &Weight<Buf>,
-        eps: f32,
-        rows: Rows,
-    ) {
+    fn lm_head(&mut self, step: &mut Step, w: &LmHead<Buf>, rows: Rows) {
         let Step {
             tokens,
             x,
@@ -288,10 +289,11 @@ impl Backend for Cpu {
             Rows::Last => 1,
             Rows::All => *tokens,
         };
-        let x = &x[(*tokens - wanted) * norm.cols..];
+        let x = &x[(*tokens - wanted) * w.norm.cols..];
         h.resize(x.len(), 0.0);
-        ops::rms_norm(x, norm.vector(), eps, h);
-        self.project(h, wanted, quantized, [(output, logits, Store::Set)]);
+        ops::rms_norm(x, w.norm.vector(), w.eps, h);
+        self.project(h, wanted, quantized, [(w.output, logits, Store::Set)]);
+        add_bias(logits, w.bias);
     }
 
     fn tap(&mut self, step: &mut Step, layer: Option<usize>, name: &str) {

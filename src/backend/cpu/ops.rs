@@ -38,7 +38,7 @@ pub fn rope(x: &mut [f32], heads: usize, head_dim: usize, rope: &Rope, position:
     let pairs = rope.frequencies.len();
     let mut rotations = vec![(0f32, 0f32); pairs];
     for (t, x) in x.chunks_exact_mut(heads * head_dim).enumerate() {
-        for (rotation, frequency) in rotations.iter_mut().zip(&rope.frequencies) {
+        for (rotation, frequency) in rotations.iter_mut().zip(&*rope.frequencies) {
             *rotation = ((position + t) as f32 * frequency).sin_cos();
         }
         for x in x.chunks_exact_mut(head_dim) {
