@@ -138,6 +138,12 @@ pub trait Backend {
     /// derived from it.
     type Step;
 
+    /// Returns the size in bytes of a weight as this backend lays it out: that in the file, unless
+    /// the backend says otherwise.
+    fn weight_bytes(&self, dtype: DType, rows: usize, cols: usize) -> u64 {
+        let values = (rows as u64).saturating_mul(cols as u64);
+        dtype.size_bytes(values).unwrap_or(u64::MAX)
+    }
     /// Allocates a weight.
     ///
     /// # Errors

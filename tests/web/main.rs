@@ -13,6 +13,7 @@ mod loader;
 mod quant;
 #[path = "../session.rs"]
 mod session;
+mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../template.rs"]

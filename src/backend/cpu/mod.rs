@@ -59,18 +59,20 @@ pub struct Cpu {
 
 fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
     let mut v = Vec::new();
-    v.try_reserve_exact(len).map_err(|_| {
-        Error::new(
-            Code::OutOfMemory,
-            format!(
-                "There is no memory for {} bytes of {what}. Close other tabs, or choose a smaller \
-                 model.",
-                len * size_of::<T>()
-            ),
-        )
-    })?;
+    v.try_reserve_exact(len)
+        .map_err(|_| no_memory(len as u64 * size_of::<T>() as u64, what))?;
     v.resize(len, T::default());
     Ok(v)
+}
+
+fn no_memory(size_bytes: u64, what: &str) -> Error {
+    Error::new(
+        Code::OutOfMemory,
+        format!(
+            "There is no memory for {size_bytes} bytes of {what}. Close other tabs, or choose a \
+             smaller model."
+        ),
+    )
 }
 
 /// Computes `y += bias` for each token's row of `y`, where there is a bias.
@@ -121,7 +123,20 @@ impl Backend for Cpu {
     type Cache = Cache;
     type Step = Step;
 
+    fn weight_bytes(&self, dtype: DType, rows: usize, cols: usize) -> u64 {
+        let values = (rows as u64).saturating_mul(cols as u64);
+        match (dtype, Layout::of(dtype)) {
+            (_, Some(layout)) if rows > 1 => layout.matrix_bytes(rows, cols),
+            (DType::F16 | DType::BF16, _) if rows > 1 => values.saturating_mul(2),
+            _ => values.saturating_mul(4),
+        }
+    }
+
     fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
+        let size_bytes = self.weight_bytes(dtype, rows, cols);
+        if size_bytes > isize::MAX as u64 {
+            return Err(no_memory(size_bytes, "weights"));
+        }
         let buf = match (dtype, Layout::of(dtype)) {
             (_, Some(layout)) if rows > 1 => {
                 Buf::Repacked(RepackedMatrix::new(layout, rows, cols)?)
@@ -139,15 +154,16 @@ impl Backend for Cpu {
     }
 
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
-        let at = first_row * weight.cols;
+        let cols = weight.cols;
         match &mut weight.buf {
             Buf::Repacked(matrix) => matrix.write(weight.dtype, first_row, bytes),
             Buf::F32(data) => {
+                let at = first_row * cols;
                 let len = bytes.len() / weight.dtype.block_bytes() * weight.dtype.block_len();
                 weight.dtype.dequantize(bytes, &mut data[at..at + len]);
             }
             Buf::F16(data) | Buf::BF16(data) => {
-                for (to, from) in data[at..].iter_mut().zip(bytes.as_chunks().0) {
+                for (to, from) in data[first_row * cols..].iter_mut().zip(bytes.as_chunks().0) {
                     *to = u16::from_le_bytes(*from);
                 }
             }
