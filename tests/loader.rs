@@ -496,63 +496,100 @@ fn sizes_may_be_given_for_each_layer_if_they_are_equal() {
     }
 }
 
-#[test]
-fn tensors_that_no_step_uses_are_refused_by_name() {
-    for (name, width) in [
-        ("blk.0.attn_output.bias", WIDTH),
-        ("blk.0.ffn_gate.bias", WIDTH),
-        ("blk.0.ffn_up.bias", WIDTH),
-        ("blk.0.ffn_down.bias", WIDTH),
-        ("blk.0.attn_q_norm.weight", 64),
-        ("blk.0.attn_k_norm.weight", 64),
-        ("blk.0.post_ffw_norm.weight", WIDTH),
-        ("blk.1.attn_norm.weight", WIDTH),
-        ("output.bias", VOCAB),
-        ("output_norm.bias", WIDTH),
-        ("token_embd_norm.weight", WIDTH),
-        ("position_embd.weight", WIDTH),
-        ("rope_factors_long.weight", 32),
-    ] {
-        let mut file = ModelFile::small(DType::Q8_0);
-        let tensor = Tensor::random(name, DType::F32, &[width], &mut Random::new(5));
-        file.tensors.push(tensor);
-        refused(&file.to_bytes(), Code::Architecture, &format!("`{name}`"));
-    }
-}
-
-#[test]
-fn biases_of_q_k_and_v_are_added_where_they_are() {
-    let without = logits(load(&ModelFile::small(DType::Q8_0).to_bytes()).expect("a model"));
-    for (name, width) in [("attn_q", WIDTH), ("attn_k", 64), ("attn_v", 64)] {
-        let name = format!("blk.0.{name}.bias");
-        let mut file = ModelFile::small(DType::Q8_0);
-        let bias = Tensor::random(&name, DType::F32, &[width], &mut Random::new(5));
-        file.tensors.push(bias);
-        let with = logits(load(&file.to_bytes()).expect("a model"));
-        assert_ne!(with, without, "{name}");
-        *file.tensor(&name) = Tensor::random(&name, DType::F32, &[width + 32], &mut Random::new(5));
-        refused(&file.to_bytes(), Code::TensorShape, &name);
-        // A bias of zeros is as none.
-        let zeros = vec![0; 4 * width as usize];
-        *file.tensor(&name) = Tensor {
-            name: name.clone(),
-            dtype: DType::F32,
-            dims: vec![width],
-            data: zeros,
-        };
-        assert_eq!(logits(load(&file.to_bytes()).expect("a model")), without);
-    }
-}
-
-#[test]
-fn a_qwen2_without_biases_is_broken() {
+/// Makes the small model a qwen2, whose biases of q, k and v are zeros.
+fn qwen2() -> ModelFile {
     let mut file = ModelFile::small(DType::Q8_0);
     let metadata = std::mem::take(&mut file.metadata);
     for (key, value) in metadata.iter() {
         file.metadata
             .insert(key.replace("llama.", "qwen2."), value.clone());
     }
-    let file = file.with("general.architecture", "qwen2");
+    for (name, width) in [("attn_q", WIDTH), ("attn_k", 64), ("attn_v", 64)] {
+        file.tensors
+            .push(zeros(&format!("blk.0.{name}.bias"), width));
+    }
+    file.with("general.architecture", "qwen2")
+}
+
+fn zeros(name: &str, width: u64) -> Tensor {
+    Tensor {
+        name: name.to_owned(),
+        dtype: DType::F32,
+        dims: vec![width],
+        data: vec![0; 4 * width as usize],
+    }
+}
+
+#[test]
+fn tensors_that_no_step_uses_are_refused_by_name() {
+    let of_both = [
+        ("blk.0.attn_q_norm.weight", 64),
+        ("blk.0.attn_k_norm.weight", 64),
+        ("blk.0.attn_norm.bias", WIDTH),
+        ("blk.0.ffn_norm.bias", WIDTH),
+        ("blk.0.post_ffw_norm.weight", WIDTH),
+        ("blk.1.attn_norm.weight", WIDTH),
+        ("blk.1.ffn_up.bias", WIDTH),
+        ("output_norm.bias", WIDTH),
+        ("token_embd_norm.weight", WIDTH),
+        ("position_embd.weight", WIDTH),
+        ("rope_factors_long.weight", 32),
+    ];
+    // llama.cpp adds these biases in the other of the two architectures.
+    let of_llama = [("output.bias", VOCAB)];
+    let of_qwen2 = [
+        ("blk.0.attn_output.bias", WIDTH),
+        ("blk.0.ffn_gate.bias", WIDTH),
+        ("blk.0.ffn_up.bias", WIDTH),
+        ("blk.0.ffn_down.bias", WIDTH),
+    ];
+    let llama: fn() -> ModelFile = || ModelFile::small(DType::Q8_0);
+    for (file, unused) in [
+        (llama, [&of_both[..], &of_llama].concat()),
+        (qwen2, [&of_both[..], &of_qwen2].concat()),
+    ] {
+        load(&file().to_bytes()).expect("a model");
+        for (name, width) in unused {
+            let mut file = file();
+            let tensor = Tensor::random(name, DType::F32, &[width], &mut Random::new(5));
+            file.tensors.push(tensor);
+            refused(&file.to_bytes(), Code::Architecture, &format!("`{name}`"));
+        }
+    }
+}
+
+#[test]
+fn biases_are_added_where_they_are() {
+    let llama: fn() -> ModelFile = || ModelFile::small(DType::Q8_0);
+    for (file, name, width) in [
+        (llama, "blk.0.attn_q.bias", WIDTH),
+        (llama, "blk.0.attn_k.bias", 64),
+        (llama, "blk.0.attn_v.bias", 64),
+        (llama, "blk.0.attn_output.bias", WIDTH),
+        (llama, "blk.0.ffn_gate.bias", WIDTH),
+        (llama, "blk.0.ffn_up.bias", WIDTH),
+        (llama, "blk.0.ffn_down.bias", WIDTH),
+        (qwen2, "output.bias", VOCAB),
+    ] {
+        let without = logits(load(&file().to_bytes()).expect("a model"));
+        let mut file = file();
+        let bias = Tensor::random(name, DType::F32, &[width], &mut Random::new(5));
+        file.tensors.push(bias);
+        let with = logits(load(&file.to_bytes()).expect("a model"));
+        assert_ne!(with, without, "{name}");
+        *file.tensor(name) = Tensor::random(name, DType::F32, &[width + 32], &mut Random::new(5));
+        refused(&file.to_bytes(), Code::TensorShape, name);
+        // A bias of zeros is as none.
+        *file.tensor(name) = zeros(name, width);
+        assert_eq!(logits(load(&file.to_bytes()).expect("a model")), without);
+    }
+}
+
+#[test]
+fn a_qwen2_without_biases_is_broken() {
+    let mut file = qwen2();
+    file.tensors
+        .retain(|tensor| !tensor.name.ends_with(".bias"));
     refused(&file.to_bytes(), Code::TensorMissing, "blk.0.attn_k.bias");
 }
 

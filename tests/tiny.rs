@@ -3,13 +3,10 @@
 
 mod support;
 
-use siskin::{
-    backend::cpu::Cpu,
-    format::{gguf::GgufReader, metadata::Metadata, write::GgufWriter},
-};
+use siskin::backend::cpu::Cpu;
 use support::{
     golden::teacher_forced,
-    tiny::{LLAMA3, QWEN2, check, load},
+    tiny::{LLAMA_BIAS, LLAMA3, QWEN2, QWEN2_BIAS, check, load},
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -24,50 +21,14 @@ fn llama3_tiny() {
     pollster::block_on(check(Cpu::default(), LLAMA3, 1e-3));
 }
 
-/// Writes the tiny Qwen2 as a file of the architecture llama, which rotates neighbours where qwen2
-/// rotates halves: in each head of q and k, weights and biases, row i of the first half comes
-/// before row i of the second.
-fn qwen2_as_llama() -> Vec<u8> {
-    const HEAD_DIM: usize = 64;
-    let gguf = GgufReader::new().push(QWEN2.1).unwrap().unwrap();
-    let mut metadata = Metadata::new();
-    for (key, value) in gguf.metadata.iter() {
-        metadata.insert(key.replace("qwen2.", "llama."), value.clone());
-    }
-    metadata.insert("general.architecture", "llama");
-    let mut writer = GgufWriter::new(metadata).unwrap();
-    for tensor in &gguf.tensors {
-        let data = &QWEN2.1[tensor.offset as usize..tensor.end() as usize];
-        let is_rotated = tensor.name.contains(".attn_q.") || tensor.name.contains(".attn_k.");
-        let rows = if tensor.name.ends_with(".bias") {
-            tensor.cols()
-        } else {
-            tensor.rows()
-        };
-        let row_bytes = data.len() / rows as usize;
-        let data = match is_rotated {
-            true => data
-                .chunks(HEAD_DIM * row_bytes)
-                .flat_map(|head| {
-                    let (first, second) = head.split_at(HEAD_DIM / 2 * row_bytes);
-                    let pairs = first.chunks(row_bytes).zip(second.chunks(row_bytes));
-                    pairs.flat_map(|(a, b)| [a, b].concat())
-                })
-                .collect(),
-            false => data.to_vec(),
-        };
-        writer
-            .tensor(&tensor.name, tensor.dtype, &tensor.dims, data)
-            .unwrap();
-    }
-    writer.to_bytes()
+#[test]
+fn llama_bias_tiny() {
+    pollster::block_on(check(Cpu::default(), LLAMA_BIAS, 1e-3));
 }
 
 #[test]
-fn a_llama_with_biases_adds_them() {
-    let (name, _, golden) = QWEN2;
-    let file = qwen2_as_llama();
-    pollster::block_on(check(Cpu::default(), (name, &file, golden), 1e-3));
+fn qwen2_bias_tiny() {
+    pollster::block_on(check(Cpu::default(), QWEN2_BIAS, 1e-3));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //   GATE_UP    the rows are those of gate and up; the result is silu(gate) * up
 //   LM_HEAD    only row `params.row` of x is taken, and there is one row of results
 //   ADD        the result is added to the output; without any of these it is stored
+//   BIAS       biases are added to the products (with QKV they always are, where there are any)
 // Rows are taken in groups of four: two pairs that are rotated, two of each weight with GATE_UP,
 // else four in a row.
 #import lib/params
@@ -53,6 +54,10 @@ struct Op {
 #endif
 #ifdef NORM
 @group(1) @binding(4) var<storage, read> vectors: array<vec4<f32>>;
+#else
+#ifdef BIAS
+@group(1) @binding(4) var<storage, read> vectors: array<vec4<f32>>;
+#endif
 #endif
 #ifdef B
 @group(1) @binding(5) var<storage, read> weight_b: array<vec4<u32>>;
@@ -72,6 +77,9 @@ struct Op {
 
 #ifdef QKV
 #import lib/rope
+#endif
+#ifdef BIAS
+#import lib/bias
 #endif
 
 fn token_of(id: vec3<u32>) -> u32 {
@@ -150,12 +158,26 @@ fn keep(weight: u32, group: u32, token: u32, products: vec4<f32>, square: f32) {
   }
 #else
 #ifdef GATE_UP
+#ifdef BIAS
+  let rows = rows_of(group);
+  let gate = sum.xy + bias_pair(op.bias_a, rows.xy);
+  let up = sum.zw + bias_pair(op.bias_b, rows.xy);
+#else
+  let gate = sum.xy;
+  let up = sum.zw;
+#endif
   let at = token * op.rows + group * 2u;
-  out[at] = silu(sum.x) * sum.z;
+  out[at] = silu(gate.x) * up.x;
   if (group * 2u + 1u < op.rows) {
-    out[at + 1u] = silu(sum.y) * sum.w;
+    out[at + 1u] = silu(gate.y) * up.y;
   }
 #else
+#ifdef BIAS
+  // A part of a weight begins at a multiple of four rows.
+  let results = sum + vectors[op.bias_a + op.first_row / 4u + group];
+#else
+  let results = sum;
+#endif
 #ifdef LM_HEAD
   let at = op.first_row + group * 4u;
 #else
@@ -163,9 +185,9 @@ fn keep(weight: u32, group: u32, token: u32, products: vec4<f32>, square: f32) {
 #endif
   for (var i = 0u; i < 4u && group * 4u + i < op.rows; i++) {
 #ifdef ADD
-    out[at + i] += sum[i];
+    out[at + i] += results[i];
 #else
-    out[at + i] = sum[i];
+    out[at + i] = results[i];
 #endif
   }
 #endif

@@ -4,7 +4,7 @@
 //              every pair that is not rotated
 //   KV_Q8_0    keys and values are staged, for a cache of bytes needs whole blocks
 //              (ops/kv_quantize)
-const NONE = 0xffffffffu;                    // no bias
+#import lib/bias
 
 fn pair_rows(pair: u32) -> vec2<u32> {
   let half = op.head_dim / 2u;
@@ -16,17 +16,6 @@ fn pair_rows(pair: u32) -> vec2<u32> {
   }
 #endif
   return vec2<u32>(first + 2u * j, first + 2u * j + 1u);
-}
-
-fn bias(at: u32, row: u32) -> f32 {
-  if (at == NONE) {
-    return 0.0;
-  }
-  return vectors[at + row / 4u][row % 4u];
-}
-
-fn bias_pair(at: u32, rows: vec2<u32>) -> vec2<f32> {
-  return vec2<f32>(bias(at, rows.x), bias(at, rows.y));
 }
 
 fn rotated_pair(pair: u32, v: vec2<f32>, position: u32) -> vec2<f32> {

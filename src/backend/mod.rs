@@ -12,7 +12,7 @@ pub mod sampling;
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 use sampling::{SampledToken, TokenSampler};
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 /// Weights are written in groups of this number of rows, which a backend may interleave.
 pub const GROUP_ROWS: usize = 8;
@@ -46,13 +46,13 @@ pub enum RopePairs {
 }
 
 /// Rotary position embedding: pair `i` at position `p` is rotated by `p * frequencies[i]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Rope {
     /// Says which elements form a pair.
     pub pairs: RopePairs,
     /// Holds the radians of each pair for one position, `[rotated dimensions / 2]`; scaling is
-    /// folded in.
-    pub frequencies: Vec<f32>,
+    /// folded in. A backend knows them again by their address, without a look at each.
+    pub frequencies: Arc<[f32]>,
 }
 
 /// Names the activation function of the feed-forward network.
@@ -92,8 +92,24 @@ pub struct FeedForward<'a, Buf> {
     pub gate: &'a Weight<Buf>,
     /// Holds the up projection `[feed_forward, embedding]`.
     pub up: &'a Weight<Buf>,
+    /// Holds the bias of the gate.
+    pub gate_bias: Option<&'a Weight<Buf>>,
+    /// Holds the bias of the up projection.
+    pub up_bias: Option<&'a Weight<Buf>>,
     /// Holds the activation function of the gate.
     pub activation: Activation,
+    /// Holds the epsilon of the norm.
+    pub eps: f32,
+}
+
+/// Holds the weights that [`Backend::lm_head`] needs.
+pub struct LmHead<'a, Buf> {
+    /// Holds the weight of the last norm.
+    pub norm: &'a Weight<Buf>,
+    /// Holds the output matrix `[vocab, embedding]`.
+    pub output: &'a Weight<Buf>,
+    /// Holds the bias of the logits.
+    pub bias: Option<&'a Weight<Buf>>,
     /// Holds the epsilon of the norm.
     pub eps: f32,
 }
@@ -122,6 +138,12 @@ pub trait Backend {
     /// derived from it.
     type Step;
 
+    /// Returns the size in bytes of a weight as this backend lays it out: that in the file, unless
+    /// the backend says otherwise.
+    fn weight_bytes(&self, dtype: DType, rows: usize, cols: usize) -> u64 {
+        let values = (rows as u64).saturating_mul(cols as u64);
+        dtype.size_bytes(values).unwrap_or(u64::MAX)
+    }
     /// Allocates a weight.
     ///
     /// # Errors
@@ -181,20 +203,18 @@ pub trait Backend {
     /// Computes `a = softmax(q K^T / sqrt(head_dim)) V` over the positions up to each token's own;
     /// query heads share key-value heads (GQA).
     fn attend(&mut self, step: &mut Self::Step, cache: &Self::Cache, layer: usize);
-    /// Computes `x += w a` with the `a` of the last [`Backend::attend`] or
+    /// Computes `x += w a + bias` with the `a` of the last [`Backend::attend`] or
     /// [`Backend::feed_forward`].
-    fn project_add(&mut self, step: &mut Self::Step, w: &Weight<Self::Buf>);
-    /// Computes `h = rms_norm(x) * norm; a = activation(gate h) * (up h)`.
-    fn feed_forward(&mut self, step: &mut Self::Step, w: &FeedForward<Self::Buf>);
-    /// Computes `logits = output (rms_norm(x) * norm)` of the wanted tokens.
-    fn lm_head(
+    fn project_add(
         &mut self,
         step: &mut Self::Step,
-        norm: &Weight<Self::Buf>,
-        output: &Weight<Self::Buf>,
-        eps: f32,
-        rows: Rows,
+        w: &Weight<Self::Buf>,
+        bias: Option<&Weight<Self::Buf>>,
     );
+    /// Computes `h = rms_norm(x) * norm; a = activation(gate h + gate_bias) * (up h + up_bias)`.
+    fn feed_forward(&mut self, step: &mut Self::Step, w: &FeedForward<Self::Buf>);
+    /// Computes `logits = output (rms_norm(x) * norm) + bias` of the wanted tokens.
+    fn lm_head(&mut self, step: &mut Self::Step, w: &LmHead<Self::Buf>, rows: Rows);
     /// Tells that the step has just computed a tensor: `token_embd`, or in a layer `attn_q`,
     /// `attn`, `attn_output`, `ffn_up` or `ffn_down`. A backend that was told to keep tensors keeps
     /// a copy under its [`tap_name`].

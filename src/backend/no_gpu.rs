@@ -10,7 +10,7 @@ pub mod device {
 }
 
 use super::{
-    AttentionInput, Backend, Dims, FeedForward, Rows,
+    AttentionInput, Backend, Dims, FeedForward, LmHead, Rows,
     sampling::{SampledToken, TokenSampler},
 };
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
@@ -153,7 +153,7 @@ impl Backend for Gpu {
         match *self {}
     }
 
-    fn project_add(&mut self, _step: &mut (), _w: &Weight<()>) {
+    fn project_add(&mut self, _step: &mut (), _w: &Weight<()>, _bias: Option<&Weight<()>>) {
         match *self {}
     }
 
@@ -161,14 +161,7 @@ impl Backend for Gpu {
         match *self {}
     }
 
-    fn lm_head(
-        &mut self,
-        _step: &mut (),
-        _norm: &Weight<()>,
-        _output: &Weight<()>,
-        _eps: f32,
-        _rows: Rows,
-    ) {
+    fn lm_head(&mut self, _step: &mut (), _w: &LmHead<()>, _rows: Rows) {
         match *self {}
     }
 

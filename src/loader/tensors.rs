@@ -77,7 +77,7 @@ impl<B: Backend> Tensors<B> {
                 format!("{slots} slots are out of range. Ask for 1 to {MAX_SLOTS}."),
             ));
         }
-        check_sizes(&config, &tensors, context_tokens)?;
+        check_sizes(&backend, &config, &tensors, context_tokens)?;
         let file = FileInfo::new(gguf, trained)?;
         Ok(Self {
             backend,
@@ -186,12 +186,18 @@ fn check_vocabulary(gguf: &Gguf, rows: usize) -> Result<()> {
 }
 
 /// Checks that the sizes of what will be allocated can be counted here: on wasm a usize has 32
-/// bits, and a header may claim anything.
+/// bits, and a header may claim anything. A tensor's values in a file take no more bytes than in the
+/// backend's layout, so that both can be counted.
 ///
 /// # Errors
 ///
 /// `out_of_memory`.
-fn check_sizes(config: &ModelConfig, tensors: &[TensorInfo], context_tokens: usize) -> Result<()> {
+fn check_sizes<B: Backend>(
+    backend: &B,
+    config: &ModelConfig,
+    tensors: &[TensorInfo],
+    context_tokens: usize,
+) -> Result<()> {
     const MAX_BYTES: u64 = isize::MAX as u64;
     let dims = &config.dims;
     // A key or a value is an f16 of 2 bytes at most. A backend may round the context up to whole
@@ -205,11 +211,11 @@ fn check_sizes(config: &ModelConfig, tensors: &[TensorInfo], context_tokens: usi
         );
         return Err(Error::new(Code::OutOfMemory, message));
     }
-    // No layout takes more than four bytes a weight.
-    match tensors
-        .iter()
-        .find(|tensor| tensor.elements() > MAX_BYTES / 4)
-    {
+    let is_too_large = |tensor: &&TensorInfo| {
+        let (rows, cols) = (tensor.rows() as usize, tensor.cols() as usize);
+        backend.weight_bytes(tensor.dtype, rows, cols) > MAX_BYTES
+    };
+    match tensors.iter().find(is_too_large) {
         Some(tensor) => {
             let message = format!(
                 "There is no memory for the tensor `{}`. Choose a smaller model.",

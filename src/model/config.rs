@@ -27,6 +27,8 @@ pub struct ModelConfig {
     /// Tells whether the file must have biases of q, k and v. Where it need not, those that it has
     /// are added all the same.
     pub needs_qkv_bias: bool,
+    /// Names the other matrices whose bias is added where the file has one.
+    pub optional_biases: &'static [&'static str],
     /// Names the activation function of the feed-forward network.
     pub activation: Activation,
 }
@@ -37,6 +39,9 @@ pub struct Architecture {
     pub rope_pairs: RopePairs,
     /// Tells whether a file without biases of q, k and v is broken.
     pub needs_qkv_bias: bool,
+    /// Names the other matrices that may have a bias, as GGUF does but without the layer:
+    /// "ffn_up", "output".
+    pub optional_biases: &'static [&'static str],
     /// Names the activation function of the feed-forward network.
     pub activation: Activation,
 }
@@ -99,6 +104,7 @@ impl ModelConfig {
             rope_pairs: arch.rope_pairs,
             rope_frequencies: keys.rope_frequencies(rope_dim)?,
             needs_qkv_bias: arch.needs_qkv_bias,
+            optional_biases: arch.optional_biases,
             activation: arch.activation,
         };
         let fits = heads % kv_heads == 0

@@ -3,7 +3,7 @@
 use super::{config::ModelConfig, decode_ahead::DecodeAhead, slots::Slots, weights::Weights};
 use crate::{
     Code, Error, Result,
-    backend::{AttentionInput, Backend, FeedForward, Rope, Rows},
+    backend::{AttentionInput, Backend, FeedForward, LmHead, Rope, Rows},
 };
 
 /// Limits the number of tokens in one step (llama.cpp's micro-batch, `n_ubatch`). A longer prompt
@@ -87,7 +87,7 @@ impl<B: Backend> Model<B> {
         }
         let rope = Rope {
             pairs: config.rope_pairs,
-            frequencies,
+            frequencies: frequencies.into(),
         };
         let caches = (0..slots.max(1))
             .map(|_| backend.cache(&config.dims, context_tokens))
@@ -343,18 +343,20 @@ impl<B: Backend> Model<B> {
             backend.tap(step, Some(i), "attn_q");
             backend.attend(step, cache, i);
             backend.tap(step, Some(i), "attn");
-            backend.project_add(step, &w.attn_output);
+            backend.project_add(step, &w.attn_output, w.attn_output_bias.as_ref());
             backend.tap(step, Some(i), "attn_output");
             let feed_forward = FeedForward {
                 norm: &w.ffn_norm,
                 gate: &w.ffn_gate,
                 up: &w.ffn_up,
+                gate_bias: w.ffn_gate_bias.as_ref(),
+                up_bias: w.ffn_up_bias.as_ref(),
                 activation: config.activation,
                 eps,
             };
             backend.feed_forward(step, &feed_forward);
             backend.tap(step, Some(i), "ffn_up");
-            backend.project_add(step, &w.ffn_down);
+            backend.project_add(step, &w.ffn_down, w.ffn_down_bias.as_ref());
             backend.tap(step, Some(i), "ffn_down");
             recorded += 1;
             if layers.peek().is_some() && pause() {
@@ -362,13 +364,13 @@ impl<B: Backend> Model<B> {
             }
         }
         if let Some(rows) = rows {
-            backend.lm_head(
-                step,
-                &weights.output_norm,
-                weights.output.as_ref().unwrap_or(&weights.token_embd),
+            let lm_head = LmHead {
+                norm: &weights.output_norm,
+                output: weights.output.as_ref().unwrap_or(&weights.token_embd),
+                bias: weights.output_bias.as_ref(),
                 eps,
-                rows,
-            );
+            };
+            backend.lm_head(step, &lm_head, rows);
         }
         recorded
     }

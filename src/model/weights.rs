@@ -23,6 +23,8 @@ pub struct Weights<Buf> {
     /// Holds the output matrix (LM head), `[vocab, embedding]`. `None` where it is the token
     /// embeddings (tied).
     pub output: Option<Weight<Buf>>,
+    /// Is added to the logits, `[vocab]`.
+    pub output_bias: Option<Weight<Buf>>,
 }
 
 /// Holds the weights of one layer. In their shapes, `q` is short for `heads * head_dim` and `kv` for
@@ -44,14 +46,22 @@ pub struct Layer<Buf> {
     pub attn_v_bias: Option<Weight<Buf>>,
     /// Projects what attention returns, `[embedding, q]`.
     pub attn_output: Weight<Buf>,
+    /// Is added to what `attn_output` returns, `[embedding]`.
+    pub attn_output_bias: Option<Weight<Buf>>,
     /// Scales the RMSNorm before the feed-forward network, `[embedding]`.
     pub ffn_norm: Weight<Buf>,
     /// Projects to the gate of the feed-forward network, `[feed_forward, embedding]`.
     pub ffn_gate: Weight<Buf>,
+    /// Is added to the gate, before the activation function, `[feed_forward]`.
+    pub ffn_gate_bias: Option<Weight<Buf>>,
     /// Projects up in the feed-forward network, `[feed_forward, embedding]`.
     pub ffn_up: Weight<Buf>,
+    /// Is added to what `ffn_up` returns, `[feed_forward]`.
+    pub ffn_up_bias: Option<Weight<Buf>>,
     /// Projects down in the feed-forward network, `[embedding, feed_forward]`.
     pub ffn_down: Weight<Buf>,
+    /// Is added to what `ffn_down` returns, `[embedding]`.
+    pub ffn_down_bias: Option<Weight<Buf>>,
 }
 
 /// Names the tensor that divides the RoPE frequencies (llama 3's scaling). The host reads
@@ -107,6 +117,19 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
             let name = format!("blk.{i}.{name}.bias");
             add(name, 1, cols, !config.needs_qkv_bias);
         }
+        for (name, cols) in [
+            ("attn_output", embedding),
+            ("ffn_gate", feed_forward),
+            ("ffn_up", feed_forward),
+            ("ffn_down", embedding),
+        ] {
+            if config.optional_biases.contains(&name) {
+                add(format!("blk.{i}.{name}.bias"), 1, cols, true);
+            }
+        }
+    }
+    if config.optional_biases.contains(&"output") {
+        add("output.bias".into(), 1, vocab, true);
     }
     list
 }
@@ -193,29 +216,31 @@ impl<Buf> Weights<Buf> {
     pub fn new(config: &ModelConfig, mut loaded: HashMap<String, Weight<Buf>>) -> Result<Self> {
         let mut layers = Vec::new();
         for i in 0..config.dims.layers {
-            let mut bias = |name: &str| loaded.remove(&format!("blk.{i}.{name}.bias"));
-            let (attn_q_bias, attn_k_bias, attn_v_bias) =
-                (bias("attn_q"), bias("attn_k"), bias("attn_v"));
-            let mut weight = |name: &str| take(&mut loaded, &format!("blk.{i}.{name}"));
+            let name = |tensor: &str| format!("blk.{i}.{tensor}");
             layers.push(Layer {
-                attn_norm: weight("attn_norm.weight")?,
-                attn_q: weight("attn_q.weight")?,
-                attn_k: weight("attn_k.weight")?,
-                attn_v: weight("attn_v.weight")?,
-                attn_q_bias,
-                attn_k_bias,
-                attn_v_bias,
-                attn_output: weight("attn_output.weight")?,
-                ffn_norm: weight("ffn_norm.weight")?,
-                ffn_gate: weight("ffn_gate.weight")?,
-                ffn_up: weight("ffn_up.weight")?,
-                ffn_down: weight("ffn_down.weight")?,
+                attn_norm: take(&mut loaded, &name("attn_norm.weight"))?,
+                attn_q: take(&mut loaded, &name("attn_q.weight"))?,
+                attn_k: take(&mut loaded, &name("attn_k.weight"))?,
+                attn_v: take(&mut loaded, &name("attn_v.weight"))?,
+                attn_q_bias: loaded.remove(&name("attn_q.bias")),
+                attn_k_bias: loaded.remove(&name("attn_k.bias")),
+                attn_v_bias: loaded.remove(&name("attn_v.bias")),
+                attn_output: take(&mut loaded, &name("attn_output.weight"))?,
+                attn_output_bias: loaded.remove(&name("attn_output.bias")),
+                ffn_norm: take(&mut loaded, &name("ffn_norm.weight"))?,
+                ffn_gate: take(&mut loaded, &name("ffn_gate.weight"))?,
+                ffn_gate_bias: loaded.remove(&name("ffn_gate.bias")),
+                ffn_up: take(&mut loaded, &name("ffn_up.weight"))?,
+                ffn_up_bias: loaded.remove(&name("ffn_up.bias")),
+                ffn_down: take(&mut loaded, &name("ffn_down.weight"))?,
+                ffn_down_bias: loaded.remove(&name("ffn_down.bias")),
             });
         }
         Ok(Weights {
             token_embd: take(&mut loaded, "token_embd.weight")?,
             output_norm: take(&mut loaded, "output_norm.weight")?,
             output: loaded.remove("output.weight"),
+            output_bias: loaded.remove("output.bias"),
             layers,
         })
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use siskin::{
     backend::{
-        Activation, AttentionInput, Backend, Dims, FeedForward, Rope, RopePairs, Rows,
+        Activation, AttentionInput, Backend, Dims, FeedForward, LmHead, Rope, RopePairs, Rows,
         gpu::{
             Counters, Gpu,
             device::{CacheType, GpuOptions},
@@ -154,7 +154,7 @@ fn a_long_context_costs_little() {
     let down = matrix(DType::Q5_0, 896, 4864);
     let rope = Rope {
         pairs: RopePairs::Halves,
-        frequencies: vec![0.1; 32],
+        frequencies: [0.1; 32].into(),
     };
     let mut cache = gpu.cache(&dims, 1400).unwrap();
     let mut step = gpu.step(&dims, 1).unwrap();
@@ -176,20 +176,28 @@ fn a_long_context_costs_little() {
             };
             gpu.attention_input(&mut step, &mut cache, 0, &input);
             gpu.attend(&mut step, &cache, 0);
-            gpu.project_add(&mut step, &o);
+            gpu.project_add(&mut step, &o, None);
             gpu.feed_forward(
                 &mut step,
                 &FeedForward {
                     norm: &norm,
                     gate: &gate,
                     up: &up,
+                    gate_bias: None,
+                    up_bias: None,
                     activation: Activation::Silu,
                     eps,
                 },
             );
-            gpu.project_add(&mut step, &down);
+            gpu.project_add(&mut step, &down, None);
         }
-        gpu.lm_head(&mut step, &norm, &output, 1e-6, Rows::Last);
+        let lm_head = LmHead {
+            norm: &norm,
+            output: &output,
+            bias: None,
+            eps: 1e-6,
+        };
+        gpu.lm_head(&mut step, &lm_head, Rows::Last);
         let start = Instant::now();
         pollster::block_on(gpu.read(&mut step, &mut logits)).unwrap();
         start.elapsed().as_secs_f64()

@@ -6,7 +6,7 @@ use super::{
 };
 use siskin::{
     backend::{
-        Backend, Dims,
+        Activation, Backend, Dims, FeedForward, LmHead, Rows,
         gpu::{
             Activations, Gpu,
             device::{GpuOptions, MatmulStrategy},
@@ -52,7 +52,7 @@ pub struct Harness {
     pub random: Random,
     /// A norm of 1,024 columns, and its values.
     pub norm: (Weight<Buf>, Vec<f32>),
-    /// A bias as long, and its values.
+    /// A bias as long, and its values; it serves products of fewer rows too.
     pub bias: (Weight<Buf>, Vec<f32>),
 }
 
@@ -109,9 +109,57 @@ impl Harness {
         self.gpu.embed(&mut self.step, &table, &ids, position);
     }
 
+    /// Records norm, gate and up.
+    pub fn feed_forward(&mut self, [gate, up]: [&Weight<Buf>; 2], [gate_bias, up_bias]: [bool; 2]) {
+        let Self {
+            gpu,
+            step,
+            norm,
+            bias,
+            ..
+        } = self;
+        let input = FeedForward {
+            norm: &norm.0,
+            gate,
+            up,
+            gate_bias: gate_bias.then_some(&bias.0),
+            up_bias: up_bias.then_some(&bias.0),
+            activation: Activation::Silu,
+            eps: NORM_EPS,
+        };
+        gpu.feed_forward(step, &input);
+    }
+
+    /// Records `x += w a`.
+    pub fn project_add(&mut self, w: &Weight<Buf>, is_biased: bool) {
+        let bias = is_biased.then_some(&self.bias.0);
+        self.gpu.project_add(&mut self.step, w, bias);
+    }
+
+    /// Records the logits, and reads them.
+    pub async fn logits(&mut self, output: &Weight<Buf>, is_biased: bool, rows: Rows) -> Vec<f32> {
+        let input = LmHead {
+            norm: &self.norm.0,
+            output,
+            bias: is_biased.then_some(&self.bias.0),
+            eps: NORM_EPS,
+        };
+        self.gpu.lm_head(&mut self.step, &input, rows);
+        let mut logits = Vec::new();
+        let read = self.gpu.read(&mut self.step, &mut logits).await;
+        read.expect("the device works");
+        logits
+    }
+
     pub fn tap(&mut self, buffer: impl Fn(&Activations) -> &wgpu::Buffer) {
         let buffer = buffer(&self.step).clone();
         self.gpu.tap_buffer(&mut self.step, "", &buffer);
+    }
+
+    /// The values that a bias adds to each of the rows.
+    pub fn biases(&self, is_biased: bool, rows: usize) -> Vec<f64> {
+        let value = |&bias| if is_biased { f64::from(bias) } else { 0.0 };
+        self.bias.1[..rows].iter().map(value).collect()
     }
 
     /// `w x` as products take it here.

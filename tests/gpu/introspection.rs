@@ -2,17 +2,17 @@
 
 use super::{
     device::gpu,
-    harness::{DIMS, Harness, NORM_EPS},
-    support::tiny::{LLAMA3, QWEN2, load},
+    harness::{DIMS, Harness},
+    support::tiny::{LLAMA_BIAS, LLAMA3, QWEN2, QWEN2_BIAS, load},
 };
 use siskin::{
-    backend::{Activation, Backend, FeedForward, cpu::Cpu, gpu::device::GpuOptions},
+    backend::{Backend, cpu::Cpu, gpu::device::GpuOptions},
     quant::DType,
 };
 
 #[test]
 fn every_tensor_of_a_model_is_what_the_processor_has() {
-    for (name, file, _) in [QWEN2, LLAMA3] {
+    for (name, file, _) in [QWEN2, LLAMA3, LLAMA_BIAS, QWEN2_BIAS] {
         let Some(mut card) = pollster::block_on(gpu(GpuOptions::default())) else {
             return;
         };
@@ -77,18 +77,8 @@ fn every_dispatch_is_timed() {
     );
     for tokens in [1, 40] {
         harness.begin(tokens, 32, 0);
-        let Harness {
-            gpu, step, norm, ..
-        } = &mut harness;
-        let input = FeedForward {
-            norm: &norm.0,
-            gate: &gate.weight,
-            up: &up.weight,
-            activation: Activation::Silu,
-            eps: NORM_EPS,
-        };
-        gpu.feed_forward(step, &input);
-        pollster::block_on(gpu.submit(step)).unwrap();
+        harness.feed_forward([&gate.weight, &up.weight], [false; 2]);
+        pollster::block_on(harness.gpu.submit(&mut harness.step)).unwrap();
     }
     let gpu = &mut harness.gpu;
     let timings = pollster::block_on(gpu.timings()).unwrap();
@@ -144,18 +134,8 @@ fn a_step_goes_on_behind_a_tap() {
     let run = |harness: &mut Harness, is_tapped: bool| {
         harness.begin_with(&[0.5; 64], 32, 0);
         for _ in 0..3 {
-            let Harness {
-                gpu, step, norm, ..
-            } = &mut *harness;
-            let input = FeedForward {
-                norm: &norm.0,
-                gate: &gate.weight,
-                up: &up.weight,
-                activation: Activation::Silu,
-                eps: NORM_EPS,
-            };
-            gpu.feed_forward(step, &input);
-            gpu.project_add(step, &down.weight);
+            harness.feed_forward([&gate.weight, &up.weight], [false; 2]);
+            harness.project_add(&down.weight, false);
             if is_tapped {
                 harness.tap(|step| &step.x);
             }

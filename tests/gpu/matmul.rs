@@ -1,11 +1,11 @@
 //! Matrix products against plain loops in f64, in every format and at ragged shapes.
 
 use super::{
-    harness::{DIMS, EPS, FORMATS, Harness, NORM_EPS, normed},
+    harness::{DIMS, EPS, FORMATS, Harness, normed},
     support::data::{THOROUGH, near},
 };
 use siskin::{
-    backend::{Activation, Backend, FeedForward, Rows, gpu::device::GpuOptions},
+    backend::{Backend, Rows, gpu::device::GpuOptions},
     quant::DType,
 };
 
@@ -48,9 +48,27 @@ pub async fn products_and_rows(options: GpuOptions) {
             };
             for &tokens in tokens(&options) {
                 rows_of_a_table(&mut harness, dtype, [rows, cols], tokens).await;
-                projections(&mut harness, dtype, [rows, cols], tokens).await;
-                feed_forwards(&mut harness, [dtype, other], [rows, cols], tokens).await;
-                logits(&mut harness, dtype, [rows, cols], tokens).await;
+                projections(&mut harness, dtype, [rows, cols], tokens, false).await;
+                let dtypes = [dtype, other];
+                feed_forwards(&mut harness, dtypes, [rows, cols], tokens, [false; 2]).await;
+                logits(&mut harness, dtype, [rows, cols], tokens, false).await;
+            }
+        }
+    }
+}
+
+/// Every product that may have a bias, with and without each of two that are taken together.
+pub async fn biases_are_added(options: GpuOptions) {
+    let Some(mut harness) = Harness::new(options, &DIMS).await else {
+        return;
+    };
+    let dtype = DType::Q5_0;
+    for shape in [[2, 32], [31, 96], [257, 512]] {
+        for &tokens in tokens(&options) {
+            projections(&mut harness, dtype, shape, tokens, true).await;
+            logits(&mut harness, dtype, shape, tokens, true).await;
+            for are_biased in [[true, false], [false, true], [true, true]] {
+                feed_forwards(&mut harness, [dtype; 2], shape, tokens, are_biased).await;
             }
         }
     }
@@ -84,28 +102,25 @@ async fn rows_of_a_table(
     }
 }
 
-async fn projections(harness: &mut Harness, dtype: DType, [rows, cols]: [usize; 2], tokens: usize) {
+async fn projections(
+    harness: &mut Harness,
+    dtype: DType,
+    [rows, cols]: [usize; 2],
+    tokens: usize,
+    is_biased: bool,
+) {
     let (gate, up) = (
         harness.matrix(DType::F32, cols, 32),
         harness.matrix(DType::F32, cols, 32),
     );
     let w = harness.matrix(dtype, rows, cols);
     harness.begin(tokens, 32, 0);
-    let Harness {
-        gpu, step, norm, ..
-    } = &mut *harness;
-    let input = FeedForward {
-        norm: &norm.0,
-        gate: &gate.weight,
-        up: &up.weight,
-        activation: Activation::Silu,
-        eps: NORM_EPS,
-    };
-    gpu.feed_forward(step, &input);
+    harness.feed_forward([&gate.weight, &up.weight], [false; 2]);
     harness.tap(|step| &step.a);
     harness.tap(|step| &step.x);
-    harness.gpu.project_add(&mut harness.step, &w.weight);
+    harness.project_add(&w.weight, is_biased);
     harness.tap(|step| &step.x);
+    let biases = harness.biases(is_biased, rows);
     let [a, before, after] = &harness.taps().await[..] else {
         panic!("three taps")
     };
@@ -114,7 +129,7 @@ async fn projections(harness: &mut Harness, dtype: DType, [rows, cols]: [usize; 
         .into_iter()
         .enumerate()
     {
-        let expected = expected + f64::from(before[i]);
+        let expected = expected + biases[i % rows] + f64::from(before[i]);
         let what = || format!("{} {rows} x {cols}, {tokens} tokens, {i}", dtype.name());
         near(
             after[i],
@@ -130,31 +145,24 @@ async fn feed_forwards(
     dtypes: [DType; 2],
     [rows, cols]: [usize; 2],
     tokens: usize,
+    are_biased: [bool; 2],
 ) {
     let [gate, up] = dtypes.map(|dtype| harness.matrix(dtype, rows, cols));
     let x = harness.begin(tokens, cols, 0);
-    let Harness {
-        gpu, step, norm, ..
-    } = &mut *harness;
-    let input = FeedForward {
-        norm: &norm.0,
-        gate: &gate.weight,
-        up: &up.weight,
-        activation: Activation::Silu,
-        eps: NORM_EPS,
-    };
-    gpu.feed_forward(step, &input);
+    harness.feed_forward([&gate.weight, &up.weight], are_biased);
     harness.tap(|step| &step.a);
     let [a] = &harness.taps().await[..] else {
         panic!("one tap")
     };
     let h = normed(&x, cols, &harness.norm.1);
+    let [gate_bias, up_bias] = are_biased.map(|is_biased| harness.biases(is_biased, rows));
     for (i, ((g, g_bound), (u, u_bound))) in harness
         .product(&gate, &h)
         .into_iter()
         .zip(harness.product(&up, &h))
         .enumerate()
     {
+        let [g, u] = [g + gate_bias[i % rows], u + up_bias[i % rows]];
         let silu = g / (1.0 + (-g).exp());
         let bound = 1.1 * g_bound * (u.abs() + u_bound)
             + silu.abs() * u_bound
@@ -166,16 +174,18 @@ async fn feed_forwards(
     }
 }
 
-async fn logits(harness: &mut Harness, dtype: DType, [rows, cols]: [usize; 2], tokens: usize) {
+async fn logits(
+    harness: &mut Harness,
+    dtype: DType,
+    [rows, cols]: [usize; 2],
+    tokens: usize,
+    is_biased: bool,
+) {
     let output = harness.matrix(dtype, rows, cols);
+    let biases = harness.biases(is_biased, rows);
     for wanted in [Rows::Last, Rows::All] {
         let x = harness.begin(tokens, cols, 0);
-        let Harness {
-            gpu, step, norm, ..
-        } = &mut *harness;
-        gpu.lm_head(step, &norm.0, &output.weight, NORM_EPS, wanted);
-        let mut logits = Vec::new();
-        gpu.read(step, &mut logits).await.unwrap();
+        let logits = harness.logits(&output.weight, is_biased, wanted).await;
         let x = if wanted == Rows::All {
             &x[..]
         } else {
@@ -186,9 +196,13 @@ async fn logits(harness: &mut Harness, dtype: DType, [rows, cols]: [usize; 2], t
             .into_iter()
             .enumerate()
         {
-            near(logits[i], expected, bound, &|| {
-                format!("{} {rows} x {cols}, {tokens} tokens, {i}", dtype.name())
-            });
+            let expected = expected + biases[i % rows];
+            near(
+                logits[i],
+                expected,
+                bound + 2.0 * EPS * expected.abs(),
+                &|| format!("{} {rows} x {cols}, {tokens} tokens, {i}", dtype.name()),
+            );
         }
     }
 }

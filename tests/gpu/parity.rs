@@ -34,6 +34,7 @@ macro_rules! checks {
 
 checks! {
     matmul::products_and_rows: tiers,
+    matmul::biases_are_added: tiers,
     attention::queries_keys_and_values: tiers,
     attention::attention_is_the_plain_softmax: attention::either_cache,
     attention::what_no_kernel_takes_is_told: plain,

@@ -45,7 +45,7 @@ fn slot(gpu: &mut Gpu, number: usize) -> Slot {
         cache: gpu.cache(&DIMS, CONTEXT_TOKENS[number]).expect("memory"),
         rope: Rope {
             pairs: RopePairs::Halves,
-            frequencies: vec![0.1 + number as f32; 32],
+            frequencies: [0.1 + number as f32; 32].into(),
         },
     }
 }

@@ -2,11 +2,15 @@
 
 use super::support::data::{Matrix, Random, THOROUGH, activations, near, random_blocks};
 use siskin::{
-    backend::cpu::{
-        Buf, Cpu,
-        matmul::{Input, Product, Store, matmul},
-        pool::Pool,
-        quantize::QuantizedActivations,
+    Code,
+    backend::{
+        Backend,
+        cpu::{
+            Buf, Cpu,
+            matmul::{Input, Product, Store, matmul},
+            pool::Pool,
+            quantize::QuantizedActivations,
+        },
     },
     quant::{DType, Quants},
 };
@@ -119,6 +123,36 @@ fn a_packed_row_is_the_formats_own() {
             }
         }
     });
+}
+
+#[test]
+fn a_weight_takes_the_bytes_that_are_told() {
+    each_matrix(|dtype, matrix, _| {
+        let (rows, cols) = (matrix.weight.rows, matrix.weight.cols);
+        let told = Cpu::default().weight_bytes(dtype, rows, cols);
+        let taken = matrix.weight.buf.size_bytes() as u64;
+        assert_eq!(told, taken, "{} {rows} x {cols}", dtype.name());
+    });
+    for dtype in [DType::F32, DType::F16, DType::Q8_0] {
+        let vector = Cpu::default().alloc(dtype, 1, 32).expect("memory");
+        assert_eq!(vector.buf.size_bytes(), 4 * 32);
+        assert_eq!(Cpu::default().weight_bytes(dtype, 1, 32), 4 * 32);
+    }
+}
+
+#[test]
+fn a_weight_that_cannot_be_counted_is_refused() {
+    // They have more bytes than a usize can count, in every format.
+    let side = 1 << (usize::BITS / 2);
+    for &dtype in DType::ALL {
+        for (rows, cols) in [(side, 4 * side), (1, usize::MAX / 256 * 256)] {
+            let error = Cpu::default()
+                .alloc(dtype, rows, cols)
+                .err()
+                .expect("no memory");
+            assert_eq!(error.code, Code::OutOfMemory, "{}", dtype.name());
+        }
+    }
 }
 
 /// Returns the activations as the kernels see them.

@@ -174,7 +174,7 @@ fn rotations_equal_plain_arithmetic() {
                     .collect();
                 let turn = Rope {
                     pairs,
-                    frequencies: frequencies.clone(),
+                    frequencies: frequencies.clone().into(),
                 };
                 let before: Vec<f32> = (0..2 * 3 * head)
                     .map(|_| random.within(-2.0, 2.0))

@@ -28,6 +28,18 @@ pub const LLAMA3: (&str, &[u8], &str) = (
     LLAMA3_FILE,
     include_str!("../fixtures/models/llama3-tiny.json"),
 );
+/// Holds the name, the file and the golden of a tiny Llama with every bias that llama.cpp adds.
+pub const LLAMA_BIAS: (&str, &[u8], &str) = (
+    "llama-bias-tiny",
+    include_bytes!("../fixtures/models/llama-bias-tiny.gguf"),
+    include_str!("../fixtures/models/llama-bias-tiny.json"),
+);
+/// Holds the name, the file and the golden of a tiny Qwen2 with a bias on its logits.
+pub const QWEN2_BIAS: (&str, &[u8], &str) = (
+    "qwen2-bias-tiny",
+    include_bytes!("../fixtures/models/qwen2-bias-tiny.gguf"),
+    include_str!("../fixtures/models/qwen2-bias-tiny.json"),
+);
 
 /// Loads a tiny model, with the RoPE frequencies that its golden was computed with.
 ///

@@ -15,6 +15,7 @@ mod quant;
 mod request;
 #[path = "../session.rs"]
 mod session;
+mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../template.rs"]

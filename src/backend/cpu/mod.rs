@@ -23,7 +23,7 @@ use self::{
     quantize::QuantizedActivations,
     repack::{Layout, RepackedMatrix},
 };
-use super::{Activation, AttentionInput, Backend, Dims, FeedForward, Rows, tap_name};
+use super::{Activation, AttentionInput, Backend, Dims, FeedForward, LmHead, Rows, tap_name};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 use std::ops::Range;
 
@@ -66,18 +66,27 @@ pub struct Cpu {
 
 fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
     let mut v = Vec::new();
-    v.try_reserve_exact(len).map_err(|_| {
-        Error::new(
-            Code::OutOfMemory,
-            format!(
-                "There is no memory for {} bytes of {what}. Close other tabs, or choose a smaller \
-                 model.",
-                len * size_of::<T>()
-            ),
-        )
-    })?;
+    v.try_reserve_exact(len)
+        .map_err(|_| no_memory(len as u64 * size_of::<T>() as u64, what))?;
     v.resize(len, T::default());
     Ok(v)
+}
+
+fn no_memory(size_bytes: u64, what: &str) -> Error {
+    Error::new(
+        Code::OutOfMemory,
+        format!(
+            "There is no memory for {size_bytes} bytes of {what}. Close other tabs, or choose a \
+             smaller model."
+        ),
+    )
+}
+
+/// Computes `y += bias` for each token's row of `y`, where there is a bias.
+fn add_bias(pool: &Pool, y: &mut [f32], bias: Option<&Weight<Buf>>) {
+    if let Some(bias) = bias {
+        ops::add_bias(pool, y, bias.vector());
+    }
 }
 
 impl Cpu {
@@ -121,7 +130,20 @@ impl Backend for Cpu {
     type Cache = Cache;
     type Step = Step;
 
+    fn weight_bytes(&self, dtype: DType, rows: usize, cols: usize) -> u64 {
+        let values = (rows as u64).saturating_mul(cols as u64);
+        match (dtype, Layout::of(dtype)) {
+            (_, Some(layout)) if rows > 1 => layout.matrix_bytes(rows, cols),
+            (DType::F16 | DType::BF16, _) if rows > 1 => values.saturating_mul(2),
+            _ => values.saturating_mul(4),
+        }
+    }
+
     fn alloc(&mut self, dtype: DType, rows: usize, cols: usize) -> Result<Weight<Buf>> {
+        let size_bytes = self.weight_bytes(dtype, rows, cols);
+        if size_bytes > isize::MAX as u64 {
+            return Err(no_memory(size_bytes, "weights"));
+        }
         let buf = match (dtype, Layout::of(dtype)) {
             (_, Some(layout)) if rows > 1 => {
                 Buf::Repacked(RepackedMatrix::new(layout, rows, cols)?)
@@ -139,15 +161,16 @@ impl Backend for Cpu {
     }
 
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
-        let at = first_row * weight.cols;
+        let cols = weight.cols;
         match &mut weight.buf {
             Buf::Repacked(matrix) => matrix.write(weight.dtype, first_row, bytes),
             Buf::F32(data) => {
+                let at = first_row * cols;
                 let len = bytes.len() / weight.dtype.block_bytes() * weight.dtype.block_len();
                 weight.dtype.dequantize(bytes, &mut data[at..at + len]);
             }
             Buf::F16(data) | Buf::BF16(data) => {
-                for (to, from) in data[at..].iter_mut().zip(bytes.as_chunks().0) {
+                for (to, from) in data[first_row * cols..].iter_mut().zip(bytes.as_chunks().0) {
                     *to = u16::from_le_bytes(*from);
                 }
             }
@@ -243,9 +266,7 @@ impl Backend for Cpu {
             (&mut *k, w.k_bias),
             (&mut *v, w.v_bias),
         ] {
-            if let Some(bias) = bias {
-                ops::add_bias(&self.pool, y, bias.vector());
-            }
+            add_bias(&self.pool, y, bias);
         }
         rope.set(w.rope, *position, *tokens);
         rope.apply(&self.pool, q, dims.heads, dims.head_dim);
@@ -266,7 +287,7 @@ impl Backend for Cpu {
         );
     }
 
-    fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>) {
+    fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>, bias: Option<&Weight<Buf>>) {
         let Step {
             tokens,
             x,
@@ -275,6 +296,7 @@ impl Backend for Cpu {
             ..
         } = step;
         self.project(a, *tokens, quantized, [(w, x, Store::Add)]);
+        add_bias(&self.pool, x, bias);
     }
 
     fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {
@@ -294,19 +316,14 @@ impl Backend for Cpu {
             quantized,
             [(w.gate, a, Store::Set), (w.up, up, Store::Set)],
         );
+        add_bias(&self.pool, a, w.gate_bias);
+        add_bias(&self.pool, up, w.up_bias);
         match w.activation {
             Activation::Silu => ops::silu_mul(&self.pool, a, up, w.gate.rows),
         }
     }
 
-    fn lm_head(
-        &mut self,
-        step: &mut Step,
-        norm: &Weight<Buf>,
-        output: &Weight<Buf>,
-        eps: f32,
-        rows: Rows,
-    ) {
+    fn lm_head(&mut self, step: &mut Step, w: &LmHead<Buf>, rows: Rows) {
         let Step {
             tokens,
             x,
@@ -319,10 +336,11 @@ impl Backend for Cpu {
             Rows::Last => 1,
             Rows::All => *tokens,
         };
-        let x = &x[(*tokens - wanted) * norm.cols..];
+        let x = &x[(*tokens - wanted) * w.norm.cols..];
         h.resize(x.len(), 0.0);
-        ops::rms_norm(&self.pool, x, norm.vector(), eps, h);
-        self.project(h, wanted, quantized, [(output, logits, Store::Set)]);
+        ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
+        self.project(h, wanted, quantized, [(w.output, logits, Store::Set)]);
+        add_bias(&self.pool, logits, w.bias);
     }
 
     fn tap(&mut self, step: &mut Step, layer: Option<usize>, name: &str) {

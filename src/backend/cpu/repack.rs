@@ -30,6 +30,7 @@ use crate::{
     backend::GROUP_ROWS,
     quant::{DType, Quants},
 };
+use bytemuck::allocation::try_zeroed_vec;
 use half::f16;
 
 /// A block has this number of columns, like a block of Q4_0.
@@ -80,6 +81,13 @@ impl Layout {
         self.header_bytes() + VECTOR_BYTES * self.bits as usize
     }
 
+    /// Returns the size in bytes of a matrix.
+    pub const fn matrix_bytes(self, rows: usize, cols: usize) -> u64 {
+        (rows.div_ceil(GROUP_ROWS) as u64)
+            .saturating_mul((cols / BLOCK) as u64)
+            .saturating_mul(self.block_bytes() as u64)
+    }
+
     /// Returns what is subtracted from an unsigned quant where there is no minimum.
     pub const fn offset(self) -> i32 {
         if self.minimum || self.bits == 8 {
@@ -105,17 +113,19 @@ impl RepackedMatrix {
     /// # Errors
     /// `out_of_memory`.
     pub fn new(layout: Layout, rows: usize, cols: usize) -> Result<RepackedMatrix> {
-        let vectors = rows.div_ceil(GROUP_ROWS) * (cols / BLOCK) * (layout.block_bytes() / 16);
-        let data = bytemuck::allocation::try_zeroed_vec(vectors).map_err(|()| {
-            Error::new(
-                Code::OutOfMemory,
-                format!(
-                    "There is no memory for {} bytes of weights. Close other tabs, or choose a \
-                     smaller model.",
-                    vectors * 16
-                ),
-            )
-        })?;
+        let size_bytes = layout.matrix_bytes(rows, cols);
+        let data = usize::try_from(size_bytes / 16)
+            .ok()
+            .and_then(|vectors| try_zeroed_vec(vectors).ok())
+            .ok_or_else(|| {
+                Error::new(
+                    Code::OutOfMemory,
+                    format!(
+                        "There is no memory for {size_bytes} bytes of weights. Close other tabs, \
+                         or choose a smaller model."
+                    ),
+                )
+            })?;
         Ok(RepackedMatrix { layout, cols, data })
     }
 

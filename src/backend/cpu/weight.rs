@@ -40,13 +40,13 @@ impl Weight<Buf> {
 
     /// Writes row `row` to `out` as f32 `[cols]`.
     pub fn row(&self, row: usize, out: &mut [f32]) {
-        let at = row * self.cols;
-        match &self.buf {
-            Buf::F32(data) => Floats::F32(data).copy(at, out),
-            Buf::F16(data) => Floats::F16(data).copy(at, out),
-            Buf::BF16(data) => Floats::BF16(data).copy(at, out),
-            Buf::Repacked(matrix) => matrix.row(row, out),
-        }
+        let floats = match &self.buf {
+            Buf::F32(data) => Floats::F32(data),
+            Buf::F16(data) => Floats::F16(data),
+            Buf::BF16(data) => Floats::BF16(data),
+            Buf::Repacked(matrix) => return matrix.row(row, out),
+        };
+        floats.copy(row * self.cols, out);
     }
 }
 

@@ -216,7 +216,7 @@ impl Trial {
         let start_ms = host::now_ms();
         gpu.begin_step(step, step.max_tokens, 0, 0);
         for _ in 0..count {
-            gpu.project_add(step, weight);
+            gpu.project_add(step, weight, None);
         }
         let submission = gpu.submit_with(step, |_| ());
         Fence::after(&gpu.device, submission)

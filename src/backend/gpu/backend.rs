@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Code, Error, Result,
     backend::{
-        AttentionInput, Backend, Dims, FeedForward, Rows,
+        AttentionInput, Backend, Dims, FeedForward, LmHead, Rows,
         sampling::{SampledToken, TokenSampler},
         tap_name,
     },
@@ -155,25 +155,18 @@ impl Backend for Gpu {
         self.record_attend(step, cache, layer);
     }
 
-    fn project_add(&mut self, step: &mut Activations, w: &Weight<Buf>) {
-        self.record_project_add(step, w);
+    fn project_add(&mut self, step: &mut Activations, w: &Weight<Buf>, bias: Option<&Weight<Buf>>) {
+        self.record_project_add(step, w, bias);
     }
 
     fn feed_forward(&mut self, step: &mut Activations, w: &FeedForward<Buf>) {
         self.record_feed_forward(step, w);
     }
 
-    fn lm_head(
-        &mut self,
-        step: &mut Activations,
-        norm: &Weight<Buf>,
-        output: &Weight<Buf>,
-        eps: f32,
-        rows: Rows,
-    ) {
+    fn lm_head(&mut self, step: &mut Activations, w: &LmHead<Buf>, rows: Rows) {
         step.rows = Some(rows);
         match rows {
-            Rows::Last => self.record_lm_head(step, norm, output, eps),
+            Rows::Last => self.record_lm_head(step, w),
             Rows::All => {
                 if step.all_logits.is_none() {
                     let size_bytes = step.max_tokens * step.dims.vocab * size_of::<f32>();
@@ -181,7 +174,7 @@ impl Backend for Gpu {
                     // Where there is no room for them, `read` says so.
                     step.all_logits = self.buffer("all logits", size_bytes, usage).ok();
                 }
-                self.record_lm_head_all(step, norm, output, eps);
+                self.record_lm_head_all(step, w);
             }
         }
     }

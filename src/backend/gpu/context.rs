@@ -13,6 +13,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap},
     rc::Rc,
+    sync::Arc,
 };
 use wgpu::{Buffer, BufferUsages as Usage};
 
@@ -40,6 +41,15 @@ pub struct Counters {
 #[derive(Clone, Copy, Debug)]
 pub struct Built;
 
+/// Cosines and sines of a rope for every position, `[context, frequencies]`.
+#[derive(Debug)]
+struct RopeTable {
+    /// The rope's own, which are kept so that no others can have their address.
+    frequencies: Arc<[f32]>,
+    context_tokens: usize,
+    buffer: Buffer,
+}
+
 /// The graphics card as a backend.
 #[derive(Debug)]
 pub struct Gpu {
@@ -55,8 +65,7 @@ pub struct Gpu {
     /// Every norm and bias of the model, until the first operation needs them on the device.
     pub(super) vectors: Vec<f32>,
     vectors_buffer: Option<Buffer>,
-    /// Cosines and sines, for each rope and length of a context.
-    rope_tables: Vec<(Rope, usize, Buffer)>,
+    rope_tables: Vec<RopeTable>,
     /// Bytes of weights that wait to be copied.
     pub(super) unsent_bytes: usize,
     pub(super) run_ahead: RunAhead,
@@ -258,15 +267,15 @@ impl Gpu {
         self.vectors_buffer.insert(buffer).clone()
     }
 
-    /// Returns the number and the buffer of a rope's table `[context, frequencies]`: cosine and
-    /// sine for every position. They are computed once and in double precision, for a shader's own
-    /// lose all of it far out in the context.
-    pub(super) fn rope_table(&mut self, rope: &Rope, context_tokens: usize) -> (usize, Buffer) {
-        let is_it = |(other, context, _): &(Rope, usize, Buffer)| {
-            *context == context_tokens && other == rope
+    /// Returns the number of a rope's table. Its values are computed once and in double precision,
+    /// for a shader's own lose all of it far out in the context.
+    pub(super) fn rope_table(&mut self, rope: &Rope, context_tokens: usize) -> usize {
+        let is_it = |table: &RopeTable| {
+            table.context_tokens == context_tokens
+                && Arc::ptr_eq(&table.frequencies, &rope.frequencies)
         };
         if let Some(at) = self.rope_tables.iter().position(is_it) {
-            return (at, self.rope_tables[at].2.clone());
+            return at;
         }
         let turn = |position: usize, frequency: f32| {
             let (sin, cos) = (position as f64 * f64::from(frequency)).sin_cos();
@@ -275,8 +284,16 @@ impl Gpu {
         let turns = |position| rope.frequencies.iter().map(move |&f| turn(position, f));
         let values: Vec<[f32; 2]> = (0..context_tokens).flat_map(turns).collect();
         let buffer = self.upload("rope table", bytemuck::cast_slice(&values));
-        self.rope_tables
-            .push((rope.clone(), context_tokens, buffer.clone()));
-        (self.rope_tables.len() - 1, buffer)
+        self.rope_tables.push(RopeTable {
+            frequencies: Arc::clone(&rope.frequencies),
+            context_tokens,
+            buffer,
+        });
+        self.rope_tables.len() - 1
+    }
+
+    /// Returns the buffer of a rope's table.
+    pub(super) fn rope_table_buffer(&self, rope_table: usize) -> Buffer {
+        self.rope_tables[rope_table].buffer.clone()
     }
 }

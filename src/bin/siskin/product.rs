@@ -3,7 +3,7 @@
 
 use siskin::{
     Result,
-    backend::{Backend, Dims, Rows, cpu::Cpu},
+    backend::{Backend, Dims, LmHead, Rows, cpu::Cpu},
     quant::DType,
     tensor::Weight,
 };
@@ -72,8 +72,13 @@ impl Product {
     pub fn run(&mut self, tokens: usize) {
         let ids: Vec<u32> = (0..tokens.min(MAX_TOKENS) as u32).collect();
         self.cpu.embed(&mut self.step, &self.table, &ids, 0);
-        self.cpu
-            .lm_head(&mut self.step, &self.norm, &self.matrix, EPS, Rows::All);
+        let lm_head = LmHead {
+            norm: &self.norm,
+            output: &self.matrix,
+            bias: None,
+            eps: EPS,
+        };
+        self.cpu.lm_head(&mut self.step, &lm_head, Rows::All);
     }
 
     /// Returns the bytes that the matrix takes in memory.

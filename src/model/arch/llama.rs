@@ -1,5 +1,5 @@
 //! Declares the architecture of Llama 2 and 3, SmolLM2, TinyLlama and Mistral. Llama 3's RoPE
-//! scaling comes as the tensor `rope_freqs.weight`.
+//! scaling comes as the tensor `rope_freqs.weight`. The biases are those that llama.cpp adds.
 
 use crate::{
     backend::{Activation, RopePairs},
@@ -10,6 +10,7 @@ pub(super) fn architecture() -> Architecture {
     Architecture {
         rope_pairs: RopePairs::Adjacent,
         needs_qkv_bias: false,
+        optional_biases: &["attn_output", "ffn_gate", "ffn_up", "ffn_down"],
         activation: Activation::Silu,
     }
 }

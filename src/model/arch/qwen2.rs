@@ -1,4 +1,5 @@
-//! Declares the architecture of Qwen2 and Qwen2.5, Coder included: llama with biases on q, k and v.
+//! Declares the architecture of Qwen2 and Qwen2.5, Coder included: llama with biases on q, k and v,
+//! and, as in llama.cpp, perhaps one on the logits.
 
 use crate::{
     backend::{Activation, RopePairs},
@@ -9,6 +10,7 @@ pub(super) fn architecture() -> Architecture {
     Architecture {
         rope_pairs: RopePairs::Halves,
         needs_qkv_bias: true,
+        optional_biases: &["output"],
         activation: Activation::Silu,
     }
 }

@@ -67,8 +67,9 @@ impl CacheType {
     /// Returns the bytes that `len` elements take; `len` is a multiple of [`Self::block_len`].
     pub fn size_bytes(self, len: usize) -> usize {
         match self {
-            Self::F16 => 2 * len,
-            Self::Q8_0 => 36 * len / 32,
+            // On wasm as many bytes may be beyond a usize, and so beyond every device.
+            Self::F16 => len.saturating_mul(2),
+            Self::Q8_0 => len / 32 * 36,
         }
     }
 

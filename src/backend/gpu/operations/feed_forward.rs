@@ -1,4 +1,4 @@
-//! `h = rms_norm(x) * norm; a = silu(gate h) * (up h)`
+//! `h = rms_norm(x) * norm; a = silu(gate h + gate_bias) * (up h + up_bias)`
 
 use super::matmul::matvec_op;
 use crate::backend::{
@@ -47,11 +47,14 @@ impl Gpu {
             other_rows: w.up.rows as u32,
             norm_at: vector_at(Some(w.norm)),
             eps: w.eps,
+            bias_a: vector_at(w.gate_bias),
+            bias_b: vector_at(w.up_bias),
             ..matvec_op(w.gate, a)
         }
         .with_groups(w.gate.rows.div_ceil(ROWS / 2));
         let kernel = self.matvec(Role::GateUp {
             layouts: [gate.layout, up.layout],
+            is_biased: w.gate_bias.is_some() || w.up_bias.is_some(),
         });
         let vectors = self.vectors_buffer();
         let buffers = [
@@ -70,8 +73,12 @@ impl Gpu {
         w: &FeedForward<Buf>,
     ) -> Vec<Dispatch> {
         let mut dispatches = vec![self.rms_norm_dispatch(step, w.norm, w.gate.cols, w.eps)];
-        dispatches.extend(self.tile_dispatches(w.gate, &step.h, &step.a, Epilogue::Store));
-        dispatches.extend(self.tile_dispatches(w.up, &step.h, &step.a, Epilogue::Gated));
+        for (w, bias, epilogue) in [
+            (w.gate, w.gate_bias, Epilogue::Store),
+            (w.up, w.up_bias, Epilogue::Gated),
+        ] {
+            dispatches.extend(self.tile_dispatches(w, bias, &step.h, &step.a, epilogue));
+        }
         dispatches
     }
 }

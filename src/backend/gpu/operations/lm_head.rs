@@ -1,8 +1,9 @@
-//! `logits = output (rms_norm(x) * norm)`
+//! `logits = output (rms_norm(x) * norm) + bias`
 
 use super::matmul::matvec_op;
-use crate::{
-    backend::gpu::{
+use crate::backend::{
+    LmHead,
+    gpu::{
         activations::Activations,
         context::Gpu,
         kernels::matmul::{
@@ -12,7 +13,6 @@ use crate::{
         recording::{Dispatch, Operation, RecordingKey},
         weights::{Buf, Part, id, matrix, vector_at},
     },
-    tensor::Weight,
 };
 
 impl Gpu {
@@ -20,36 +20,27 @@ impl Gpu {
     pub(in crate::backend::gpu) fn record_lm_head(
         &mut self,
         step: &mut Activations,
-        norm: &Weight<Buf>,
-        output: &Weight<Buf>,
-        eps: f32,
+        w: &LmHead<Buf>,
     ) {
-        let key = RecordingKey::new(Operation::LmHead, step).weight(id(output));
-        self.record(step, key, |gpu, step, _| {
-            gpu.lm_head_dispatches(step, norm, output, eps)
-        });
+        let key = RecordingKey::new(Operation::LmHead, step).weight(id(w.output));
+        self.record(step, key, |gpu, step, _| gpu.lm_head_dispatches(step, w));
     }
 
-    fn lm_head_dispatches(
-        &mut self,
-        step: &Activations,
-        norm: &Weight<Buf>,
-        output: &Weight<Buf>,
-        eps: f32,
-    ) -> Vec<Dispatch> {
-        let Some(matrix) = matrix(output) else {
+    fn lm_head_dispatches(&mut self, step: &Activations, w: &LmHead<Buf>) -> Vec<Dispatch> {
+        let Some(matrix) = matrix(w.output) else {
             return Vec::new();
         };
         let kernel = self.matvec(Role::LmHead {
             layout: matrix.layout,
+            is_biased: w.bias.is_some(),
         });
         let vectors = self.vectors_buffer();
         let dispatch = |part: &Part| {
-            let norm_at = vector_at(Some(norm));
             let op = matvec::Op {
-                norm_at,
-                eps,
-                ..matvec_op(output, part)
+                norm_at: vector_at(Some(w.norm)),
+                eps: w.eps,
+                bias_a: vector_at(w.bias),
+                ..matvec_op(w.output, part)
             };
             let buffers = [
                 ("weight_a", &part.buffer),
@@ -66,18 +57,16 @@ impl Gpu {
     pub(in crate::backend::gpu) fn record_lm_head_all(
         &mut self,
         step: &mut Activations,
-        norm: &Weight<Buf>,
-        output: &Weight<Buf>,
-        eps: f32,
+        w: &LmHead<Buf>,
     ) {
         let Some(all_logits) = step.all_logits.clone() else {
             return;
         };
-        let key = RecordingKey::new(Operation::LmHeadAll, step).weight(id(output));
+        let key = RecordingKey::new(Operation::LmHeadAll, step).weight(id(w.output));
         self.record(step, key, |gpu, step, _| {
-            let mut dispatches = vec![gpu.rms_norm_dispatch(step, norm, output.cols, eps)];
-            let store = Epilogue::Store;
-            dispatches.extend(gpu.tile_dispatches(output, &step.h, &all_logits, store));
+            let mut dispatches = vec![gpu.rms_norm_dispatch(step, w.norm, w.output.cols, w.eps)];
+            let (out, store) = (&all_logits, Epilogue::Store);
+            dispatches.extend(gpu.tile_dispatches(w.output, w.bias, &step.h, out, store));
             dispatches
         });
     }

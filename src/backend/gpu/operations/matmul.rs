@@ -9,36 +9,49 @@ use crate::{
             tile::{self, Epilogue, Tile},
         },
         recording::{Dispatch, Operation, RecordingKey},
-        weights::{Buf, Part, id, matrix, repack::BLOCK},
+        weights::{Buf, Part, id, matrix, repack::BLOCK, vector_at},
     },
     tensor::Weight,
 };
 use wgpu::Buffer;
 
 impl Gpu {
-    /// Records `x += w a`.
+    /// Records `x += w a + bias`.
     pub(in crate::backend::gpu) fn record_project_add(
         &mut self,
         step: &mut Activations,
         w: &Weight<Buf>,
+        bias: Option<&Weight<Buf>>,
     ) {
         let key = RecordingKey::new(Operation::ProjectAdd, step).weight(id(w));
         self.record(step, key, |gpu, step, is_batch| match is_batch {
-            true => gpu.tile_dispatches(w, &step.a, &step.x, Epilogue::Add),
-            false => gpu.add_dispatches(step, w),
+            true => gpu.tile_dispatches(w, bias, &step.a, &step.x, Epilogue::Add),
+            false => gpu.add_dispatches(step, w, bias),
         });
     }
 
-    fn add_dispatches(&mut self, step: &Activations, w: &Weight<Buf>) -> Vec<Dispatch> {
+    fn add_dispatches(
+        &mut self,
+        step: &Activations,
+        w: &Weight<Buf>,
+        bias: Option<&Weight<Buf>>,
+    ) -> Vec<Dispatch> {
         let Some(matrix) = matrix(w) else {
             return Vec::new();
         };
         let kernel = self.matvec(Role::Add {
             layout: matrix.layout,
+            is_biased: bias.is_some(),
         });
+        let vectors = bias.map(|_| self.vectors_buffer());
         let dispatch = |part: &Part| {
-            let buffers = [("weight_a", &part.buffer), ("x", &step.a), ("out", &step.x)];
-            self.dispatch(kernel, matvec_op(w, part), &buffers)
+            let op = matvec::Op {
+                bias_a: vector_at(bias),
+                ..matvec_op(w, part)
+            };
+            let mut buffers = vec![("weight_a", &part.buffer), ("x", &step.a), ("out", &step.x)];
+            buffers.extend(vectors.as_ref().map(|vectors| ("vectors", vectors)));
+            self.dispatch(kernel, op, &buffers)
         };
         matrix.parts.iter().map(dispatch).collect()
     }
@@ -55,6 +68,7 @@ impl Gpu {
     pub(super) fn tile_dispatches(
         &mut self,
         w: &Weight<Buf>,
+        bias: Option<&Weight<Buf>>,
         x: &Buffer,
         out: &Buffer,
         epilogue: Epilogue,
@@ -66,16 +80,20 @@ impl Gpu {
         let kernel = Tile {
             layout: matrix.layout,
             epilogue,
+            is_biased: bias.is_some(),
             f16_tiles,
         };
+        let vectors = bias.map(|_| self.vectors_buffer());
         let dispatch = |part: &Part| {
             let op = tile::Op {
                 planes_a: part.planes(w.cols / BLOCK),
                 rows: part.rows as u32,
                 first_row: part.first_row as u32,
                 stride: w.rows as u32,
+                bias_at: vector_at(bias),
             };
-            let buffers = [("weight_a", &part.buffer), ("x", x), ("out", out)];
+            let mut buffers = vec![("weight_a", &part.buffer), ("x", x), ("out", out)];
+            buffers.extend(vectors.as_ref().map(|vectors| ("vectors", vectors)));
             self.dispatch(kernel, op, &buffers)
         };
         matrix.parts.iter().map(dispatch).collect()

@@ -34,15 +34,15 @@ impl Gpu {
         layer: usize,
         w: &AttentionInput<Buf>,
     ) {
-        let (rope_id, rope_table) = self.rope_table(w.rope, cache.context_tokens);
+        let rope_table = self.rope_table(w.rope, cache.context_tokens);
         let key = RecordingKey::new(Operation::AttentionInput, step)
             .weight(id(w.q))
             .cache(cache.id, layer)
-            .rope_table(rope_id);
+            .rope_table(rope_table);
         self.record(step, key, |gpu, step, is_batch| {
             let kv = step.kv_staging.as_ref().unwrap_or(&cache.layers[layer]);
             let targets = Targets {
-                rope_table: &rope_table,
+                rope_table: &gpu.rope_table_buffer(rope_table),
                 kv,
             };
             let fused = match is_batch {
@@ -117,7 +117,8 @@ impl Gpu {
     ) -> Vec<Dispatch> {
         let mut dispatches = vec![self.rms_norm_dispatch(step, w.norm, w.q.cols, w.eps)];
         for (w, out) in [(w.q, &step.q), (w.k, &step.k), (w.v, &step.v)] {
-            dispatches.extend(self.tile_dispatches(w, &step.h, out, Epilogue::Store));
+            // Their biases are added where they are rotated.
+            dispatches.extend(self.tile_dispatches(w, None, &step.h, out, Epilogue::Store));
         }
         let (vectors, cache_type) = (self.vectors_buffer(), self.cache_type());
         let kernel = QkvRope {

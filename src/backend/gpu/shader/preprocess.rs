@@ -82,6 +82,7 @@ macro_rules! library {
 library![
     "lib/activation",
     "lib/argmax",
+    "lib/bias",
     "lib/bytes",
     "lib/dot",
     "lib/eight",

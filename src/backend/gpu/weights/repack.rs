@@ -52,20 +52,21 @@ impl Layout {
         !matches!(self.name, "f16" | "f32")
     }
 
-    /// Returns where the planes of a weight of so many blocks lie.
+    /// Returns where the planes of a weight of so many blocks, a multiple of 8, lie.
     pub fn planes(&self, blocks: usize) -> PlaneOffsets {
         let mut at = [0; 4];
         let mut size_bytes = 0;
         for (at, plane) in at.iter_mut().zip(self.planes) {
             *at = size_bytes;
-            size_bytes += (plane * blocks).div_ceil(8).next_multiple_of(16);
+            // Eights come first: on wasm, planes of 2^29 bytes times 8 are beyond a usize.
+            size_bytes += (blocks.div_ceil(8) * plane).next_multiple_of(16);
         }
         PlaneOffsets { at, size_bytes }
     }
 
     /// Returns the bytes of each plane before block number `blocks`, a multiple of 8.
     pub fn offsets(&self, blocks: usize) -> [usize; 4] {
-        self.planes.map(|plane| plane * blocks / 8)
+        self.planes.map(|plane| blocks / 8 * plane)
     }
 }
 

@@ -38,17 +38,40 @@ pub enum Role {
     GateUp {
         /// The formats of gate and up.
         layouts: [Layout; 2],
+        /// Whether either has a bias.
+        is_biased: bool,
     },
     /// `out += w x`
     Add {
         /// The weight's format.
         layout: Layout,
+        /// Whether it has a bias.
+        is_biased: bool,
     },
     /// The logits of one row of x, which is normed.
     LmHead {
         /// The weight's format.
         layout: Layout,
+        /// Whether it has a bias.
+        is_biased: bool,
     },
+}
+
+impl Role {
+    /// Whether x is normed.
+    fn is_normed(self) -> bool {
+        !matches!(self, Role::Add { .. })
+    }
+
+    /// Whether biases are added. `Qkv` looks for its own in every variant.
+    fn is_biased(self) -> bool {
+        match self {
+            Role::Qkv { .. } => false,
+            Role::GateUp { is_biased, .. }
+            | Role::Add { is_biased, .. }
+            | Role::LmHead { is_biased, .. } => is_biased,
+        }
+    }
 }
 
 /// A product of one token.
@@ -83,11 +106,11 @@ uniform! {
         pub norm_at: u32,
         /// What is added to the mean square.
         pub eps: f32,
-        /// Where the bias of q begins in `vectors`, in vec4; or none.
+        /// Where the bias of weight a begins in `vectors`, in vec4; or none.
         pub bias_a: u32,
-        /// Where that of k begins.
+        /// Where that of weight b begins.
         pub bias_b: u32,
-        /// Where that of v begins.
+        /// Where that of weight c begins.
         pub bias_c: u32,
         /// Elements of a head.
         pub head_dim: u32,
@@ -119,8 +142,8 @@ impl Matvec {
     fn layouts(&self) -> &[Layout] {
         match &self.role {
             Role::Qkv { layouts, .. } => layouts,
-            Role::GateUp { layouts } => layouts,
-            Role::Add { layout } | Role::LmHead { layout } => std::slice::from_ref(layout),
+            Role::GateUp { layouts, .. } => layouts,
+            Role::Add { layout, .. } | Role::LmHead { layout, .. } => std::slice::from_ref(layout),
         }
     }
 }
@@ -135,7 +158,8 @@ impl Kernel for Matvec {
         let mut defines = Defines::default()
             .value("LANES", wgsl_u32(LANES))
             .flag("INT8_DOT", int8_dot)
-            .flag("NORM", !matches!(self.role, Role::Add { .. }))
+            .flag("NORM", self.role.is_normed())
+            .flag("BIAS", self.role.is_biased())
             .flag("GATE_UP", matches!(self.role, Role::GateUp { .. }))
             .flag("ADD", matches!(self.role, Role::Add { .. }))
             .flag("LM_HEAD", matches!(self.role, Role::LmHead { .. }));
@@ -160,7 +184,7 @@ impl Kernel for Matvec {
             Binding::read(2, "x"),
             Binding::read_write(3, "out"),
         ];
-        if !matches!(self.role, Role::Add { .. }) {
+        if self.role.is_normed() || self.role.is_biased() {
             bindings.push(Binding::read(4, "vectors"));
         }
         if self.layouts().len() > 1 {
@@ -189,7 +213,18 @@ impl Kernel for Matvec {
         let layouts = layouts();
         let mut roles = Vec::new();
         for (i, &a) in layouts.iter().enumerate() {
-            roles.extend([Role::Add { layout: a }, Role::LmHead { layout: a }]);
+            for is_biased in [false, true] {
+                let layout = a;
+                roles.extend([
+                    Role::Add { layout, is_biased },
+                    Role::LmHead { layout, is_biased },
+                ]);
+            }
+            // A bias has nothing to do with which formats meet.
+            roles.push(Role::GateUp {
+                layouts: [a; 2],
+                is_biased: true,
+            });
             for pairs in [RopePairs::Adjacent, RopePairs::Halves] {
                 // How keys and values are kept has nothing to do with which formats meet.
                 let cache_type = CacheType::Q8_0;
@@ -200,7 +235,10 @@ impl Kernel for Matvec {
                 });
             }
             for (j, &b) in layouts.iter().enumerate() {
-                roles.push(Role::GateUp { layouts: [a, b] });
+                roles.push(Role::GateUp {
+                    layouts: [a, b],
+                    is_biased: false,
+                });
                 // Every two of the three formats meet: the three share no name, so that a third
                 // one does not matter to them.
                 let c = layouts[(i + j) % layouts.len()];

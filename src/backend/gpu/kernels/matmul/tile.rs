@@ -30,6 +30,8 @@ pub struct Tile {
     pub layout: Layout,
     /// What is done with the results.
     pub epilogue: Epilogue,
+    /// Whether a bias is added to the results before that.
+    pub is_biased: bool,
     /// Whether weights and activations are rounded to f16. A weight of f32 never is.
     pub f16_tiles: bool,
 }
@@ -45,6 +47,8 @@ uniform! {
         pub first_row: u32,
         /// From one token's results to the next.
         pub stride: u32,
+        /// Where the bias begins in `vectors`, in vec4.
+        pub bias_at: u32,
     }
 }
 
@@ -58,15 +62,20 @@ impl Kernel for Tile {
             .value("SIDE", wgsl_u32(SIDE))
             .flag("ADD", self.epilogue == Epilogue::Add)
             .flag("GATED", self.epilogue == Epilogue::Gated)
+            .flag("BIAS", self.is_biased)
             .flag("F16_TILES", self.f16_tiles && self.layout.name != "f32")
     }
 
     fn bindings(&self) -> Vec<Binding> {
-        vec![
+        let mut bindings = vec![
             Binding::read(1, "weight_a"),
             Binding::read(2, "x"),
             Binding::read_write(3, "out"),
-        ]
+        ];
+        if self.is_biased {
+            bindings.push(Binding::read(4, "vectors"));
+        }
+        bindings
     }
 
     fn grid(&self, op: &Op, params: &StepParams) -> [u32; 3] {
@@ -81,10 +90,13 @@ impl Kernel for Tile {
         let mut variants = Vec::new();
         for layout in layouts() {
             for epilogue in [Epilogue::Store, Epilogue::Add, Epilogue::Gated] {
-                for f16_tiles in [false, true] {
+                for (is_biased, f16_tiles) in
+                    [(false, false), (false, true), (true, false), (true, true)]
+                {
                     variants.push(Self {
                         layout,
                         epilogue,
+                        is_biased,
                         f16_tiles,
                     });
                 }
