@@ -37,11 +37,11 @@ const jobs = [];
 const calls = [];
 /**
  * These workers are the engine's threads besides this worker (thread.js). They are started once the
- * model is loaded.
+ * model is loaded. `left` resolves when a thread shares no more work.
  *
- * @type {Worker[]}
+ * @type {{worker: Worker, left: Promise<unknown>}[]}
  */
-let threads = [];
+const threads = [];
 /**
  * `backend` owns the engine from the start of the loading on.
  *
@@ -132,11 +132,10 @@ async function work() {
  */
 async function unload() {
   try {
-    const left = threads.map((thread) => new Promise((resolve) => (thread.onmessage = resolve)));
     backend?.free();
-    await Promise.all(left);
+    await Promise.all(threads.map(({ left }) => left));
   } finally {
-    for (const thread of threads) thread.terminate();
+    for (const { worker } of threads) worker.terminate();
     // Chromium forgets a worker that is ended while its own workers are ending.
     setTimeout(
       () => page.postMessage({ type: 'unloaded' }),
@@ -174,8 +173,10 @@ async function load(message, may_retry = true) {
     }
     // Threads start only now: reading a file takes one thread, and a load that fails leaves no
     // other worker behind.
-    threads = await backend.startThreads();
-    for (const thread of threads) thread.postMessage(backend.engine.take_seat());
+    for (const worker of await backend.startThreads()) {
+      threads.push({ worker, left: new Promise((resolve) => (worker.onmessage = resolve)) });
+      worker.postMessage(backend.engine.take_seat());
+    }
     engine = backend.engine;
     page.postMessage({
       type: 'done',

@@ -9,6 +9,7 @@ pub mod quantize;
 pub mod repack;
 pub mod simd;
 pub mod weight;
+pub mod worker_slots;
 
 pub use weight::Buf;
 
