@@ -1,6 +1,7 @@
 // These tests call the package's API from a page.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
@@ -479,4 +480,40 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       assert.ok(logprob < 0 && mass > 0.05 && mass <= 1.0001);
     }
   });
+});
+
+test('a signal stops a score that runs, and the next call has its turn', async () => {
+  const engine = fileURLToPath(new URL('./pages/endless_score.js', import.meta.url));
+  const site = await start(
+    Object.fromEntries(
+      ['simd', 'relaxed', 'threads'].map((build) => [`/lib/wasm/siskin_${build}.js`, engine]),
+    ),
+  );
+  try {
+    const { page } = await site.open();
+    const { codes, ids, left } = await page.evaluate(async () => {
+      const { Siskin } = await import('/lib/index.js');
+      const siskin = await Siskin.load(new Blob(['x']));
+      const codeOf = (promise) => promise.catch(({ code }) => code);
+      const codes = [
+        await codeOf(siskin.score([1], { signal: AbortSignal.timeout(5) })),
+        await codeOf(siskin.score([1], { signal: AbortSignal.timeout(5) })),
+      ];
+      // It waits behind both scores.
+      const waiting = siskin.tokenize('ab');
+      const late = new Promise((resolve) => setTimeout(resolve, 5000, 'still waiting'));
+      const ids = await Promise.race([waiting.then((ids) => [...ids]), late]);
+      const last = codeOf(siskin.score([1]));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await siskin.unload();
+      return { codes, ids, left: await last };
+    });
+    assert.deepEqual([codes, ids, left], [['aborted', 'aborted'], [97, 98], 'aborted']);
+    const start_ms = Date.now();
+    assert.equal(await workersLeft(page, 0), 0);
+    // A worker that is stuck is ended after 2 seconds.
+    assert.ok(Date.now() - start_ms < 1500, 'unloading stops a score');
+  } finally {
+    await site.stop();
+  }
 });

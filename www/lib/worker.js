@@ -4,7 +4,7 @@
  * `stop` takes effect at once.
  */
 import { isDeviceError, pickBackend } from './engine/backend.js';
-import { codeOf, messageOf } from './errors.js';
+import { abortedError, codeOf, messageOf } from './errors.js';
 import { openWeights, pumpWeights } from './model/weights.js';
 import { yieldToMessages } from './model/yield_to_messages.js';
 
@@ -50,8 +50,11 @@ const threads = [];
 let backend;
 let busy = false;
 let unloading = false;
+/** `answering` is the id of the chat or score that runs. */
 let answering = 0;
 let stopping = false;
+/** A score is one call of the engine, which is told at once to stop. */
+let scoring = false;
 
 /** Workers of a worker need about this long to end. */
 const WORKER_EXIT_MS = 200;
@@ -67,12 +70,12 @@ function receive(message) {
       return;
     case 'unload':
       unloading = true;
-      stopping = true;
+      stop();
       jobs.length = 0;
       if (!busy) void unload();
       return;
     case 'stop':
-      if (id === answering) stopping = true;
+      if (id === answering) stop();
       else jobs.splice(0, jobs.length, ...jobs.filter((job) => job.id !== id));
       return;
     case 'chat':
@@ -92,6 +95,12 @@ function receive(message) {
       break;
   }
   void work();
+}
+
+/** Ends the chat or score that runs. */
+function stop() {
+  stopping = true;
+  if (scoring) engine?.stop();
 }
 
 /**
@@ -271,11 +280,20 @@ class LostModelError extends Error {
 async function score(id, ids) {
   const scorer = engine;
   if (!scorer) return;
+  answering = id;
+  stopping = unloading;
+  scoring = true;
   try {
-    page.postMessage({ type: 'done', id, value: await withRecovery(() => scorer.score(ids)) });
+    const value = await withRecovery(() => {
+      if (stopping) throw abortedError();
+      return scorer.score(ids);
+    });
+    page.postMessage({ type: 'done', id, value });
   } catch (error) {
     fail(id, error);
   }
+  scoring = false;
+  answering = 0;
 }
 
 /**
