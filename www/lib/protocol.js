@@ -234,7 +234,7 @@
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
- * @property {KnownGpu} [known_gpu]
+ * @property {KnownGpu[]} known_gpus
  */
 
 /**
