@@ -309,6 +309,34 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     assert.deepEqual(codes, Array(5).fill('SiskinError: aborted'));
   });
 
+  test('a signal stops a long score between two chunks', async (t) => {
+    const { whole_ms, stopped_ms, code, text } = await page.evaluate(async () => {
+      const ids = (await siskin.tokenize('A long text, and then some. '.repeat(400))).slice(
+        0,
+        1500,
+      );
+      const timed = async (run) => {
+        const start_ms = performance.now();
+        await run();
+        return performance.now() - start_ms;
+      };
+      const whole_ms = await timed(() => siskin.score(ids));
+      let code;
+      const stopped_ms = await timed(async () => {
+        code = await codeOf(siskin.score(ids, { signal: AbortSignal.timeout(5) }));
+        // It has its turn when the score has ended.
+        await siskin.tokenize('x');
+      });
+      const { choices } = await ask('Hello', { max_tokens: 3 });
+      return { whole_ms, stopped_ms, code, text: choices[0].message.content };
+    });
+    t.diagnostic(`${Math.round(stopped_ms)} ms of ${Math.round(whole_ms)} ms`);
+    assert.equal(code, 'SiskinError: aborted');
+    // A chunk has 64 of the 1,500 tokens.
+    assert.ok(stopped_ms < whole_ms / 4, `${stopped_ms} of ${whole_ms} ms`);
+    assert.ok(text.length > 0);
+  });
+
   test('fields of OpenAI that change nothing are taken', async () => {
     const { plain, other } = await page.evaluate(async () => ({
       plain: await ask('Hello', { max_tokens: 3 }),

@@ -225,8 +225,8 @@ export class Siskin {
    * the KV cache.
    *
    * @param {Iterable<number>} ids of `tokenize`
-   * @param {{signal?: AbortSignal | null}} [options] `signal` takes a score out of the queue; one
-   *   that is being computed is finished, and dropped
+   * @param {{signal?: AbortSignal | null}} [options] `signal` ends the score: also one that is
+   *   being computed, within about 100 ms
    * @returns {Promise<Score>}
    * @throws {SiskinError} `invalid_argument`, `context_full`, `aborted`, `not_loaded`
    */
