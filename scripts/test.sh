@@ -267,7 +267,7 @@ one_test() {
     check "$name" "mend what is said above." \
       native_cargo test --locked --test "$name" ${pattern:+"$pattern"}
   fi
-  if [ -z "$js" ] && [ -f "tests/e2e/$name.test.mjs" ]; then
+  if [ -f "tests/e2e/$name.test.mjs" ]; then
     found=1
     need_for_e2e "tests/e2e/$name.test.mjs"
     run_wasm_build

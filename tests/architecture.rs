@@ -520,6 +520,16 @@ fn every_quantized_format_has_its_file() {
 }
 
 #[test]
+fn what_javascript_has_is_called_by_its_type() {
+    let by_name: Vec<_> = library()
+        .into_iter()
+        .filter(|source| has_word(&source.code(), "Reflect"))
+        .map(|source| source.path)
+        .collect();
+    assert_eq!(by_name, [""; 0], "web-sys has the types of browsers");
+}
+
+#[test]
 fn what_comes_from_outside_is_never_unwrapped() {
     for source in library()
         .iter()

@@ -15,7 +15,10 @@ use crate::{
 use std::collections::BTreeMap;
 
 pub use crate::backend::{
-    cpu::pool::{Pool, WorkerSlot},
+    cpu::{
+        pool::{Pool, WorkerSlot},
+        worker_slots::WorkerSlots,
+    },
     gpu::device::{CacheType, GpuOptions, MatmulStrategy},
 };
 

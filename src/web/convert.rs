@@ -1,7 +1,6 @@
 //! Converts values between Rust and JavaScript, in the form that JSON has.
 
 use crate::{Code, Error, Result};
-use js_sys::Reflect;
 use serde::{
     Serialize,
     de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
@@ -9,7 +8,7 @@ use serde::{
 use serde_json::{Map, Number, Value};
 use serde_wasm_bindgen::Serializer;
 use std::{fmt, result};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 
 /// Values nested deeper than this are refused, as serde_json does, and with them all circles.
 const MAX_DEPTH: usize = 128;
@@ -114,12 +113,20 @@ pub(super) fn to_js(value: &impl Serialize) -> result::Result<JsValue, JsValue> 
     Ok(value.serialize(&Serializer::json_compatible())?)
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// A JavaScript `Error` that has a `code`.
+    #[wasm_bindgen(extends = js_sys::Error)]
+    type CodedError;
+    #[wasm_bindgen(method, setter)]
+    fn set_code(this: &CodedError, code: &str);
+}
+
 /// Makes a JavaScript `Error` with the fields `code` and `message`.
 impl From<Error> for JsValue {
     fn from(error: Error) -> Self {
-        let js_error = js_sys::Error::new(&error.message);
-        // To set a property of a new object cannot fail.
-        let _ = Reflect::set(&js_error, &"code".into(), &error.code.as_str().into());
+        let js_error: CodedError = js_sys::Error::new(&error.message).unchecked_into();
+        js_error.set_code(error.code.as_str());
         js_error.into()
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     Result,
     session::{
         Session,
-        engine::{AnyLoader, Pool, WorkerSlot},
+        engine::{AnyLoader, Pool, WorkerSlot, WorkerSlots},
         request::ChatRequest,
     },
 };
@@ -35,12 +35,30 @@ pub struct WasmEngine {
     worker_slots: RefCell<Vec<WorkerSlot>>,
 }
 
-/// Shares the work of the engine that gave `seat`, until that engine is freed. Must be called once
-/// for each seat, in a worker of its own that was started on the engine's module and memory.
+/// Holds the slots that [`WasmEngine::take_seat`] gave away, of all engines of this memory.
+static WORKER_SLOTS: WorkerSlots = WorkerSlots::new();
+
+/// Shares the work of the engine that gave `seat`, until that engine is freed or a thread of it
+/// fails. Must be called once for each seat, in a worker of its own that was started on the
+/// engine's module and memory.
+///
+/// # Errors
+///
+/// `invalid_argument` for a seat that no engine gave, or that is taken.
 #[wasm_bindgen]
-pub fn run_thread(seat: usize) {
-    // SAFETY: the number comes from `take_seat`, which gives each slot away once.
-    unsafe { Box::from_raw(seat as *mut WorkerSlot) }.work();
+pub fn run_thread(seat: usize) -> Result<()> {
+    WORKER_SLOTS.work(seat)
+}
+
+/// Tells the engine that the thread in `seat` failed, after [`run_thread`] threw something without
+/// a code. What the engine computes then ends with an exception.
+///
+/// # Errors
+///
+/// `invalid_argument` for a seat that no thread is in.
+#[wasm_bindgen]
+pub fn thread_failed(seat: usize) -> Result<()> {
+    WORKER_SLOTS.fail(seat)
 }
 
 #[wasm_bindgen(js_class = Engine)]
@@ -111,7 +129,7 @@ impl WasmEngine {
     /// Takes the seat of one more thread, for [`run_thread`]. Returns undefined when all are taken.
     pub fn take_seat(&self) -> Option<usize> {
         let slot = self.worker_slots.borrow_mut().pop()?;
-        Some(Box::into_raw(Box::new(slot)) as usize)
+        Some(WORKER_SLOTS.add(slot))
     }
 
     /// Takes the next bytes of the model file.

@@ -1,6 +1,7 @@
 // These tests call the package's API from a page.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
@@ -340,6 +341,34 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     assert.deepEqual(codes, Array(5).fill('SiskinError: aborted'));
   });
 
+  test('a signal stops a long score between two chunks', async (t) => {
+    const { whole_ms, stopped_ms, code, text } = await page.evaluate(async () => {
+      const ids = (await siskin.tokenize('A long text, and then some. '.repeat(400))).slice(
+        0,
+        1500,
+      );
+      const timed = async (run) => {
+        const start_ms = performance.now();
+        await run();
+        return performance.now() - start_ms;
+      };
+      const whole_ms = await timed(() => siskin.score(ids));
+      let code;
+      const stopped_ms = await timed(async () => {
+        code = await codeOf(siskin.score(ids, { signal: AbortSignal.timeout(5) }));
+        // It has its turn when the score has ended.
+        await siskin.tokenize('x');
+      });
+      const { choices } = await ask('Hello', { max_tokens: 3 });
+      return { whole_ms, stopped_ms, code, text: choices[0].message.content };
+    });
+    t.diagnostic(`${Math.round(stopped_ms)} ms of ${Math.round(whole_ms)} ms`);
+    assert.equal(code, 'SiskinError: aborted');
+    // A chunk has 64 of the 1,500 tokens.
+    assert.ok(stopped_ms < whole_ms / 4, `${stopped_ms} of ${whole_ms} ms`);
+    assert.ok(text.length > 0);
+  });
+
   test('fields of OpenAI that change nothing are taken', async () => {
     const { plain, other } = await page.evaluate(async () => ({
       plain: await ask('Hello', { max_tokens: 3 }),
@@ -511,4 +540,40 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       assert.ok(logprob < 0 && mass > 0.05 && mass <= 1.0001);
     }
   });
+});
+
+test('a signal stops a score that runs, and the next call has its turn', async () => {
+  const engine = fileURLToPath(new URL('./pages/endless_score.js', import.meta.url));
+  const site = await start(
+    Object.fromEntries(
+      ['simd', 'relaxed', 'threads'].map((build) => [`/lib/wasm/siskin_${build}.js`, engine]),
+    ),
+  );
+  try {
+    const { page } = await site.open();
+    const { codes, ids, left } = await page.evaluate(async () => {
+      const { Siskin } = await import('/lib/index.js');
+      const siskin = await Siskin.load(new Blob(['x']));
+      const codeOf = (promise) => promise.catch(({ code }) => code);
+      const codes = [
+        await codeOf(siskin.score([1], { signal: AbortSignal.timeout(5) })),
+        await codeOf(siskin.score([1], { signal: AbortSignal.timeout(5) })),
+      ];
+      // It waits behind both scores.
+      const waiting = siskin.tokenize('ab');
+      const late = new Promise((resolve) => setTimeout(resolve, 5000, 'still waiting'));
+      const ids = await Promise.race([waiting.then((ids) => [...ids]), late]);
+      const last = codeOf(siskin.score([1]));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await siskin.unload();
+      return { codes, ids, left: await last };
+    });
+    assert.deepEqual([codes, ids, left], [['aborted', 'aborted'], [97, 98], 'aborted']);
+    const start_ms = Date.now();
+    assert.equal(await workersLeft(page, 0), 0);
+    // A worker that is stuck is ended after 2 seconds.
+    assert.ok(Date.now() - start_ms < 1500, 'unloading stops a score');
+  } finally {
+    await site.stop();
+  }
 });

@@ -230,7 +230,7 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     };
     new BroadcastChannel('lose').onmessage = () => devices.at(-1).destroy();`;
 
-  test('is restarted in mid-answer, then the processor continues; no word is lost', async (t) => {
+  test('is restarted three times, then the processor continues; no word is lost', async (t) => {
     const site = await siteWith(CODE);
     t.after(() => site.stop());
     const { page } = await site.open();
@@ -242,7 +242,7 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
       const backends = [];
       const texts = [];
       const seen = [];
-      for (const lose of [false, true, true]) {
+      for (const lose of [false, true, true, true, true]) {
         let text = '';
         let count = 0;
         const request = {
@@ -267,12 +267,12 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     // Tokens that were decoded one by one are now read in one prefill, or by the processor, which
     // rounds activations: where two words are equally likely, the answer may continue with the
     // other one. The text that was written stays.
-    for (const i of [1, 2])
+    for (const i of [1, 2, 3, 4])
       assert.ok(
         seen[i].length > 0 && texts[i].startsWith(seen[i]) && texts[i].length > seen[i].length,
         `${seen[i]} | ${texts[i]}`,
       );
-    assert.deepEqual(backends, ['gpu', 'gpu', 'cpu']);
+    assert.deepEqual(backends, ['gpu', 'gpu', 'gpu', 'gpu', 'cpu']);
     assert.equal(refusal, 'gpu_lost');
   });
 

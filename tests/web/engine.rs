@@ -3,7 +3,10 @@
 use super::support::{chat_model::chatting, model_file::ModelFile};
 use js_sys::{JSON, Promise, Reflect};
 use serde_json::{Value, json};
-use siskin::{Code, Error, web::WasmEngine};
+use siskin::{
+    Code, Error,
+    web::{WasmEngine, run_thread, thread_failed},
+};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -441,4 +444,14 @@ async fn text_survives_tokens() {
         error_of(engine.tokenize("x", &js(&json!({"special": "yes"})))),
         Code::InvalidArgument
     );
+}
+
+#[test]
+fn seats_that_no_engine_gave_are_refused() {
+    let engine = engine(&json!({}));
+    assert_eq!(engine.take_seat(), None);
+    for seat in [0, 1, 1 << 20, usize::MAX] {
+        assert_eq!(error_of(run_thread(seat)), Code::InvalidArgument);
+        assert_eq!(error_of(thread_failed(seat)), Code::InvalidArgument);
+    }
 }

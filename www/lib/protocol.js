@@ -169,7 +169,8 @@
  * @property {(request: ChatRequest) => void} start
  * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one
  *   token
- * @property {() => void} stop
+ * @property {() => void} stop ends the answer with the next event, and a score that runs with an
+ *   error
  * @property {(text: string, options?: {special?: boolean}) => Uint32Array} tokenize
  * @property {(ids: Uint32Array) => string} detokenize
  * @property {(ids: Uint32Array) => Promise<Score>} score
@@ -247,7 +248,7 @@
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
- * @property {KnownGpu} [known_gpu]
+ * @property {KnownGpu[]} known_gpus
  */
 
 /**

@@ -4,7 +4,8 @@ import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 import { Fallback } from './chat/fallback.js';
 import { askLocally } from './chat/local_answer.js';
 import { readSignal } from './chat/request.js';
-import { recallGpu, rememberGpu } from './engine/gpu_verdicts.js';
+import { forgetGpus, recallGpus, rememberGpu } from './engine/gpu_verdicts.js';
+import { usableThreads } from './engine/wasm_build.js';
 import { WorkerClient } from './engine/worker_client.js';
 import { describeSource } from './model/source.js';
 import { requestPersistence } from './storage/store.js';
@@ -176,6 +177,14 @@ export class Siskin {
   }
 
   /**
+   * Forgets which graphics cards were refused. The next load with `backend: "auto"` tests the card
+   * again, as after a new driver.
+   */
+  static forgetGpu() {
+    forgetGpus();
+  }
+
+  /**
    * @param {ChatRequest} request
    * @param {AbortSignal | undefined} signal
    */
@@ -224,8 +233,8 @@ export class Siskin {
    * generating. The call takes as long as a prefill of the text.
    *
    * @param {Iterable<number>} ids of `tokenize`
-   * @param {{signal?: AbortSignal | null}} [options] `signal` takes a score out of the queue; one
-   *   that is being computed is finished, and dropped
+   * @param {{signal?: AbortSignal | null}} [options] `signal` ends the score: also one that is
+   *   being computed, within about 100 ms
    * @returns {Promise<Score>}
    * @throws {SiskinError} `invalid_argument`, `context_full`, `aborted`, `not_loaded`
    */
@@ -278,6 +287,7 @@ function startModel(
 ) {
   /** @type {WorkerClient | undefined} */
   let client;
+  const subject = { source: described.source, threads: usableThreads(threads), cache_type };
   const end = () => client?.end(abortedError(), unloadedError());
   const load = async () => {
     try {
@@ -292,7 +302,7 @@ function startModel(
           cache_type,
           threads,
           backend,
-          known_gpu: recallGpu(described.source, threads),
+          known_gpus: recallGpus(subject),
         },
         {
           signal,
@@ -303,7 +313,7 @@ function startModel(
         },
       );
       const info = await result;
-      if (backend === 'auto') rememberGpu(described.source, threads, info);
+      if (backend === 'auto') rememberGpu(subject, info);
       const model = { client, info: Object.freeze(info) };
       client.onBackendChanged = (backend_info) =>
         (model.info = Object.freeze({ ...info, ...backend_info }));

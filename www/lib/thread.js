@@ -7,21 +7,21 @@
 /**
  * @typedef {object} ThreadModule
  * @property {(options: {module: WebAssembly.Module, memory: WebAssembly.Memory}) => void} initSync
- * @property {(slot: number) => void} run_thread
+ * @property {(seat: number) => void} run_thread
+ * @property {(seat: number) => void} thread_failed
  */
 
 /** @type {ThreadModule | undefined} */
 let wasm;
 
 /**
- * The first message holds the module and the memory, the second the number of the thread's slot.
+ * The first message holds the module and the memory, the second the number of the thread's seat.
  *
  * @param {MessageEvent<Start | number>} event
  */
 onmessage = async ({ data }) => {
   if (typeof data === 'number') {
-    wasm?.run_thread(data);
-    postMessage('left');
+    sit(data);
     return;
   }
   try {
@@ -35,3 +35,21 @@ onmessage = async ({ data }) => {
     postMessage('failed');
   }
 };
+
+/**
+ * Shares the engine's work until the engine is freed.
+ *
+ * @param {number} seat
+ */
+function sit(seat) {
+  try {
+    wasm?.run_thread(seat);
+  } catch (error) {
+    // The engine's worker waits inside wasm for this thread, and reads no message meanwhile: it is
+    // told through the memory.
+    wasm?.thread_failed(seat);
+    throw error;
+  } finally {
+    postMessage('left');
+  }
+}

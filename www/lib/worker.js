@@ -4,7 +4,7 @@
  * `stop` takes effect at once.
  */
 import { isDeviceError, pickBackend } from './engine/backend.js';
-import { codeOf, messageOf } from './errors.js';
+import { abortedError, codeOf, messageOf } from './errors.js';
 import { openWeights, pumpWeights } from './model/weights.js';
 import { yieldToMessages } from './model/yield_to_messages.js';
 
@@ -37,11 +37,11 @@ const jobs = [];
 const calls = [];
 /**
  * These workers are the engine's threads besides this worker (thread.js). They are started once the
- * model is loaded.
+ * model is loaded. `left` resolves when a thread shares no more work.
  *
- * @type {Worker[]}
+ * @type {{worker: Worker, left: Promise<unknown>}[]}
  */
-let threads = [];
+const threads = [];
 /**
  * `backend` owns the engine from the start of the loading on.
  *
@@ -50,8 +50,11 @@ let threads = [];
 let backend;
 let busy = false;
 let unloading = false;
+/** `answering` is the id of the chat or score that runs. */
 let answering = 0;
 let stopping = false;
+/** A score is one call of the engine, which is told at once to stop. */
+let scoring = false;
 
 /** Workers of a worker need about this long to end. */
 const WORKER_EXIT_MS = 200;
@@ -67,12 +70,12 @@ function receive(message) {
       return;
     case 'unload':
       unloading = true;
-      stopping = true;
+      stop();
       jobs.length = 0;
       if (!busy) void unload();
       return;
     case 'stop':
-      if (id === answering) stopping = true;
+      if (id === answering) stop();
       else jobs.splice(0, jobs.length, ...jobs.filter((job) => job.id !== id));
       return;
     case 'chat':
@@ -92,6 +95,12 @@ function receive(message) {
       break;
   }
   void work();
+}
+
+/** Ends the chat or score that runs. */
+function stop() {
+  stopping = true;
+  if (scoring) engine?.stop();
 }
 
 /**
@@ -132,11 +141,10 @@ async function work() {
  */
 async function unload() {
   try {
-    const left = threads.map((thread) => new Promise((resolve) => (thread.onmessage = resolve)));
     backend?.free();
-    await Promise.all(left);
+    await Promise.all(threads.map(({ left }) => left));
   } finally {
-    for (const thread of threads) thread.terminate();
+    for (const { worker } of threads) worker.terminate();
     // Chromium forgets a worker that is ended while its own workers are ending.
     setTimeout(
       () => page.postMessage({ type: 'unloaded' }),
@@ -174,8 +182,10 @@ async function load(message, may_retry = true) {
     }
     // Threads start only now: reading a file takes one thread, and a load that fails leaves no
     // other worker behind.
-    threads = await backend.startThreads();
-    for (const thread of threads) thread.postMessage(backend.engine.take_seat());
+    for (const worker of await backend.startThreads()) {
+      threads.push({ worker, left: new Promise((resolve) => (worker.onmessage = resolve)) });
+      worker.postMessage(backend.engine.take_seat());
+    }
     engine = backend.engine;
     page.postMessage({
       type: 'done',
@@ -270,11 +280,20 @@ class LostModelError extends Error {
 async function score(id, ids) {
   const scorer = engine;
   if (!scorer) return;
+  answering = id;
+  stopping = unloading;
+  scoring = true;
   try {
-    page.postMessage({ type: 'done', id, value: await withRecovery(() => scorer.score(ids)) });
+    const value = await withRecovery(() => {
+      if (stopping) throw abortedError();
+      return scorer.score(ids);
+    });
+    page.postMessage({ type: 'done', id, value });
   } catch (error) {
     fail(id, error);
   }
+  scoring = false;
+  answering = 0;
 }
 
 /**

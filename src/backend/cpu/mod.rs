@@ -12,6 +12,7 @@ pub mod repack;
 pub mod simd;
 mod softmax;
 pub mod weight;
+pub mod worker_slots;
 
 pub use weight::Buf;
 

@@ -7,7 +7,12 @@
 //! Natively the pool starts its threads itself. A wasm module cannot: whoever made the pool gives
 //! each of its [`WorkerSlot`]s to a thread (a web worker on the same memory) that then calls
 //! [`WorkerSlot::work`].
+//!
+//! A thread that fails takes the pool with it: the job that it was in ends with a panic of the
+//! thread that has the pool, as does every later one.
 
+#[cfg(target_arch = "wasm32")]
+use crate::host::now_ms;
 use std::{
     cell::UnsafeCell,
     hint::spin_loop,
@@ -25,6 +30,14 @@ const SPINS: u32 = 30_000;
 /// Work is cut into this number of chunks for each thread, so that a thread that is held up leaves
 /// the others work to take.
 const CHUNKS: usize = 4;
+/// A thread of a browser that does not leave a job for this time counts as failed: whatever ended
+/// it may have told nobody. The longest chunk takes some 100 ms on a phone.
+#[cfg(target_arch = "wasm32")]
+const LOST_MS: f64 = 10_000.0;
+/// The waiting thread's [`SPINS`] looks count as this long at most: a browser that suspends the
+/// whole page suspends the threads that are waited for, too.
+#[cfg(target_arch = "wasm32")]
+const MAX_SPINS_MS: f64 = 1.0;
 
 /// Holds threads that share work with the thread that has the pool.
 pub struct Pool {
@@ -35,6 +48,7 @@ pub struct Pool {
 }
 
 /// Holds one worker's place in a pool.
+#[derive(Clone)]
 pub struct WorkerSlot(Arc<Shared>);
 
 struct Shared {
@@ -48,6 +62,8 @@ struct Shared {
     next: AtomicUsize,
     job: UnsafeCell<Job>,
     closed: AtomicBool,
+    /// Says that a thread failed: what it was to write is not there.
+    failed: AtomicBool,
     sleepers: AtomicUsize,
     lock: Mutex<()>,
     wake: Condvar,
@@ -89,6 +105,7 @@ impl Pool {
                 chunk: 1,
             }),
             closed: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             sleepers: AtomicUsize::new(0),
             lock: Mutex::new(()),
             wake: Condvar::new(),
@@ -125,11 +142,17 @@ impl Pool {
     }
 
     /// Runs `work` over `0..items`, in ranges that do not overlap, and returns when all is done.
+    ///
+    /// # Panics
+    /// Panics if a thread of the pool failed, in this job or before. Natively that is one that
+    /// panicked; in a browser one that is reported ([`WorkerSlot::fail`]), or that does not leave
+    /// the job for 10 seconds.
     pub fn split(&self, items: usize, work: impl Fn(Range<usize>) + Sync) {
         if self.threads == 1 || items < 2 {
             return work(0..items);
         }
         let shared = &*self.shared;
+        shared.check();
         let erased: &(dyn Fn(Range<usize>) + Sync) = &work;
         // SAFETY: only the lifetime is changed, and no worker holds the job when this function
         // returns.
@@ -153,25 +176,16 @@ impl Pool {
             let _guard = shared.lock.lock().unwrap_or_else(PoisonError::into_inner);
             shared.wake.notify_all();
         }
+        let end = JobEnd(shared);
         shared.run(job);
-        shared.open.store(false, SeqCst);
-        while shared.active.load(SeqCst) > 0 {
-            spin_loop();
-        }
+        drop(end);
+        shared.check();
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.closed.store(true, SeqCst);
-        self.shared.generation.fetch_add(1, SeqCst);
-        drop(
-            self.shared
-                .lock
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        self.shared.wake.notify_all();
+        self.shared.dismiss(&self.shared.closed);
         #[cfg(not(target_arch = "wasm32"))]
         for handle in self.handles.drain(..) {
             let _ = handle.join();
@@ -179,7 +193,85 @@ impl Drop for Pool {
     }
 }
 
+/// Ends the job when it is dropped, also by a panic of the caller: nobody joins it any more, and
+/// nobody is inside it afterwards.
+struct JobEnd<'a>(&'a Shared);
+
+impl Drop for JobEnd<'_> {
+    fn drop(&mut self) {
+        self.0.open.store(false, SeqCst);
+        #[cfg(target_arch = "wasm32")]
+        let mut patience = Patience::default();
+        while self.0.active.load(SeqCst) > 0 {
+            spin_loop();
+            // Natively every thread leaves, by a panic if not otherwise. Here a failed one stays
+            // inside forever: the panic that follows is an exception in JavaScript, which returns
+            // to none of the frames that own the job.
+            #[cfg(target_arch = "wasm32")]
+            if self.0.failed.load(SeqCst) || patience.is_over() {
+                return self.0.dismiss(&self.0.failed);
+            }
+        }
+    }
+}
+
+/// Measures how long a thread has waited for the others.
+#[cfg(target_arch = "wasm32")]
+#[derive(Default)]
+struct Patience {
+    spins: u32,
+    since_ms: f64,
+    waited_ms: f64,
+}
+
+#[cfg(target_arch = "wasm32")]
+impl Patience {
+    /// Counts one look at the pool's state. Returns whether the wait has lasted [`LOST_MS`].
+    fn is_over(&mut self) -> bool {
+        self.spins += 1;
+        if self.spins < SPINS {
+            return false;
+        }
+        let now_ms = now_ms();
+        self.waited_ms += (now_ms - self.since_ms).min(MAX_SPINS_MS);
+        (self.spins, self.since_ms) = (0, now_ms);
+        self.waited_ms > LOST_MS
+    }
+}
+
+/// Counts a worker among those inside the job until it is dropped, also by a panic of the worker.
+struct Inside<'a>(&'a Shared);
+
+impl<'a> Inside<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.active.fetch_add(1, SeqCst);
+        Self(shared)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.dismiss(&self.0.failed);
+        }
+        self.0.active.fetch_sub(1, SeqCst);
+    }
+}
+
 impl Shared {
+    /// Panics if a thread failed.
+    fn check(&self) {
+        assert!(!self.failed.load(SeqCst), "a thread of the pool failed");
+    }
+
+    /// Sets the flag that says why no job follows, and wakes the threads, which then leave.
+    fn dismiss(&self, why: &AtomicBool) {
+        why.store(true, SeqCst);
+        self.generation.fetch_add(1, SeqCst);
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_all();
+    }
+
     fn run(&self, job: Job) {
         loop {
             let start = self.next.fetch_add(job.chunk, SeqCst);
@@ -215,24 +307,29 @@ impl Shared {
 }
 
 impl WorkerSlot {
-    /// Takes part in the pool's jobs until the pool is dropped.
+    /// Takes part in the pool's jobs until the pool is dropped, or a thread of it fails.
     pub fn work(self) {
         let shared = &*self.0;
         let mut seen = 0;
         loop {
             seen = shared.wait(seen);
-            if shared.closed.load(SeqCst) {
+            if shared.closed.load(SeqCst) || shared.failed.load(SeqCst) {
                 return;
             }
-            shared.active.fetch_add(1, SeqCst);
+            let _inside = Inside::new(shared);
             if shared.open.load(SeqCst) {
                 // SAFETY: `open` was seen with this thread counted in `active`: the job stays as it
                 // is.
                 let job = unsafe { *shared.job.get() };
                 shared.run(job);
             }
-            shared.active.fetch_sub(1, SeqCst);
         }
+    }
+
+    /// Says that the thread in this slot failed, where nothing of it is left to say so: a browser
+    /// ends a thread without unwinding it.
+    pub fn fail(&self) {
+        self.0.dismiss(&self.0.failed);
     }
 }
 

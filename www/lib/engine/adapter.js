@@ -34,7 +34,7 @@ import { SiskinError, messageOf } from '../errors.js';
 const SOFTWARE_ADAPTERS = /swiftshader|llvmpipe|lavapipe|basic render/i;
 
 /**
- * @param {KnownGpu} [known] what an earlier visit found
+ * @param {KnownGpu[]} known what earlier visits found
  * @returns {Promise<FoundGpu>}
  */
 export async function findGpu(known) {
@@ -55,11 +55,10 @@ export async function findGpu(known) {
         'This browser offers no graphics card, only a program that plays one ' + `(${adapter}).`;
       return { adapter, refusal: new SiskinError('gpu_unavailable', message) };
     }
+    const refused = known.find((gpu) => gpu.adapter === adapter);
     return {
       adapter,
-      ...(known?.adapter === adapter && {
-        refusal: new SiskinError('gpu_refused', known.gpu_refusal),
-      }),
+      ...(refused && { refusal: new SiskinError('gpu_refused', refused.gpu_refusal) }),
     };
   } catch (error) {
     return {

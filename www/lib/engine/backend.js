@@ -11,8 +11,13 @@ import { openWeights, pumpWeights } from '../model/weights.js';
 /** @import { StartedEngine } from './wasm_build.js' */
 /** @import { Sink } from '../model/weights.js' */
 
-/** A lost graphics card is restarted this often before the processor takes over. */
-const MAX_RESTARTS = 1;
+/**
+ * A lost graphics card is restarted after these times, before the processor takes over. A driver
+ * that is updated, or that recovers from a hang, is gone for some seconds.
+ */
+const RESTARTS_MS = [0, 1000, 4000];
+/** A card that ran this long since it was restarted is well: its restarts are counted anew. */
+const HEALTHY_MS = 60_000;
 
 /**
  * @param {LoadMessage} message
@@ -21,7 +26,7 @@ const MAX_RESTARTS = 1;
  *   throws
  */
 export async function pickBackend(message) {
-  const { adapter, refusal } = message.backend === 'cpu' ? {} : await findGpu(message.known_gpu);
+  const { adapter, refusal } = message.backend === 'cpu' ? {} : await findGpu(message.known_gpus);
   let why = refusal;
   if (adapter !== undefined && (message.backend === 'gpu' || !refusal)) {
     const started = await startEngine(1);
@@ -81,6 +86,7 @@ export class PickedBackend {
   /** @type {BackendInfo} */
   #info;
   #restarts = 0;
+  #restarted_ms = -Infinity;
 
   /**
    * @param {LoadMessage} message
@@ -116,17 +122,18 @@ export class PickedBackend {
   sink() {
     /** @type {Uint8Array[]} */
     const taken = [];
-    return this.#sink(this.#message.backend === 'auto' ? taken : undefined);
+    const { backend, threads } = this.#message;
+    return backend === 'auto' ? this.#sink(usableThreads(threads), taken) : this.#sink(0);
   }
 
   /**
+   * @param {number} rivals how many threads of the processor the card must outrun
    * @param {Uint8Array[]} [taken] collects what is pushed before the test, if the processor may
    *   start with it
    * @returns {Sink}
    */
-  #sink(taken) {
+  #sink(rivals, taken) {
     let tested = this.#info.backend === 'cpu';
-    const { backend, threads } = this.#message;
     return {
       push: async (bytes) => {
         if (tested) return this.engine.push(bytes);
@@ -135,7 +142,7 @@ export class PickedBackend {
           this.engine.push(bytes);
           if (!this.engine.has_header()) return;
           tested = true;
-          await this.engine.test_gpu(backend === 'auto' ? usableThreads(threads) : 0);
+          await this.engine.test_gpu(rivals);
         } catch (error) {
           if (!taken || !isDeviceError(error)) throw error;
           tested = true;
@@ -189,12 +196,14 @@ export class PickedBackend {
    * @param {unknown} why
    */
   async recover(why) {
-    while (this.#restarts < MAX_RESTARTS) {
-      this.#restarts += 1;
+    if (performance.now() - this.#restarted_ms >= HEALTHY_MS) this.#restarts = 0;
+    while (this.#restarts < RESTARTS_MS.length) {
+      const pause_ms = RESTARTS_MS[this.#restarts++];
+      await new Promise((resolve) => setTimeout(resolve, pause_ms));
       try {
-        return await this.#reload(
-          await this.#started.module.Engine.on_gpu(gpuOptions(this.#message)),
-        );
+        await this.#reload(await this.#started.module.Engine.on_gpu(gpuOptions(this.#message)));
+        this.#restarted_ms = performance.now();
+        return;
       } catch (error) {
         if (!isDeviceError(error)) throw error;
       }
@@ -208,7 +217,8 @@ export class PickedBackend {
   async #reload(replacement) {
     this.engine.reload(replacement);
     const ignore = () => {};
-    await pumpWeights(await openWeights(this.#message.source, ignore), this.#sink(), ignore);
+    // The card was fast enough before, and now other things are in its way.
+    await pumpWeights(await openWeights(this.#message.source, ignore), this.#sink(0), ignore);
   }
 }
 

@@ -201,20 +201,9 @@ impl Device {
 /// the feature added to the request.
 #[cfg(target_arch = "wasm32")]
 fn has_web_subgroups(device: &wgpu::Device) -> bool {
-    use wasm_bindgen::JsValue;
-    let Some(device) = device.as_webgpu() else {
-        return false;
-    };
-    let features =
-        js_sys::Reflect::get(device.as_ref(), &JsValue::from_str("features")).unwrap_or_default();
-    js_sys::Reflect::get(&features, &JsValue::from_str("has"))
-        .ok()
-        .and_then(|has| {
-            js_sys::Function::from(has)
-                .call1(&features, &JsValue::from_str("subgroups"))
-                .ok()
-        })
-        .is_some_and(|has| has.is_truthy())
+    device
+        .as_webgpu()
+        .is_some_and(|device| device.features().has("subgroups"))
 }
 
 #[cfg(not(target_arch = "wasm32"))]
