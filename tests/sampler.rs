@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use siskin::{
     Code,
+    backend::sampling::TokenSampler as _,
     generate::{
         rng::Pcg32,
         sampler::{Candidate, Sampler, SamplingOptions},
@@ -201,7 +202,7 @@ fn repetition_penalty_divides_positive_and_multiplies_negative_logits() {
     let mut sampler = Sampler::new(
         SamplingOptions {
             repetition_penalty: 2.0,
-            ..plain()
+            ..SamplingOptions::greedy()
         },
         3,
     )
@@ -380,8 +381,9 @@ fn options_out_of_range_are_named() {
     }
 }
 
-/// Filters the slow way: sorts all tokens, then cuts.
-fn oracle(options: &SamplingOptions, logits: &[f32]) -> Vec<u32> {
+/// Samples the slow way, in f64 and in llama.cpp's order: sorts all tokens, cuts, and scales what
+/// is left by the temperature last. Returns the probability of each token that is kept.
+fn oracle(options: &SamplingOptions, logits: &[f32]) -> BTreeMap<u32, f64> {
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
     order.sort_by(|&a, &b| {
         logits[b as usize]
@@ -392,22 +394,98 @@ fn oracle(options: &SamplingOptions, logits: &[f32]) -> Vec<u32> {
         order.truncate(options.top_k as usize);
     }
     let max = logits[order[0] as usize];
-    let weight = |token: u32| ((logits[token as usize] - max) / options.temperature).exp();
+    let below = |token: u32| f64::from(logits[token as usize]) - f64::from(max);
     if options.top_p < 1.0 {
-        let goal = order
-            .iter()
-            .map(|&token| f64::from(weight(token)))
-            .sum::<f64>()
-            * f64::from(options.top_p);
+        let goal =
+            order.iter().map(|&token| below(token).exp()).sum::<f64>() * f64::from(options.top_p);
         let mut reached = 0.0;
         let end = order.iter().position(|&token| {
-            reached += f64::from(weight(token));
+            reached += below(token).exp();
             reached >= goal
         });
         order.truncate(end.map_or(order.len(), |end| end + 1));
     }
-    order.retain(|&token| weight(token) >= options.min_p);
+    order.retain(|&token| below(token).exp() >= f64::from(options.min_p));
+    let weight = |token: u32| (below(token) / f64::from(options.temperature)).exp();
+    let total: f64 = order.iter().map(|&token| weight(token)).sum();
     order
+        .into_iter()
+        .map(|token| (token, weight(token) / total))
+        .collect()
+}
+
+#[test]
+fn temperature_comes_after_the_filters() {
+    let logits = logits(&[0.5, 0.3, 0.15, 0.05]);
+    let kept = |temperature, top_p, min_p| {
+        let options = SamplingOptions {
+            temperature,
+            top_p,
+            min_p,
+            ..plain()
+        };
+        tokens(&distribution(options, &logits))
+    };
+    // At temperature 2 the first two would have 0.60 of the probability, and the third 0.55 of the
+    // first's.
+    assert_eq!(kept(2.0, 0.7, 0.0), [0, 1]);
+    assert_eq!(kept(2.0, 1.0, 0.5), [0, 1]);
+    // At temperature 0.3 the first would have 0.83.
+    assert_eq!(kept(0.3, 0.7, 0.0), [0, 1]);
+    assert_eq!(kept(0.3, 1.0, 0.5), [0, 1]);
+}
+
+#[test]
+fn a_large_vocabulary_is_sampled_as_the_oracle_says() {
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 40) as f32 / (1_u64 << 24) as f32
+    };
+    let mut logits: Vec<f32> = (0..151_936).map(|_| 8.0 * (random() + random())).collect();
+    logits[77_000] = 19.0;
+    logits[150_000] = 18.0;
+    logits[5] = f32::NEG_INFINITY;
+    for (temperature, top_p, min_p) in [
+        (1.0, 1.0, 0.0),
+        (0.7, 1.0, 0.0),
+        (2.0, 1.0, 0.0),
+        (1.0, 0.9, 0.0),
+        (1.0, 0.999, 0.0),
+        (0.5, 0.3, 0.0),
+        (1.5, 1.0, 0.01),
+    ] {
+        let options = SamplingOptions {
+            temperature,
+            top_p,
+            min_p,
+            ..plain()
+        };
+        let expected = oracle(&options, &logits);
+        let mut sampler = Sampler::new(options, logits.len()).unwrap();
+        let kept = sampler.distribution(&mut logits.clone()).unwrap().to_vec();
+        assert!(kept.len().abs_diff(expected.len()) <= 1, "{temperature}");
+        for candidate in kept {
+            let expected = expected.get(&candidate.token).copied().unwrap_or(0.0);
+            assert!(
+                (f64::from(candidate.probability) - expected).abs() <= 1e-5 * expected + 1e-9,
+                "{candidate:?}, {expected} at {temperature}, {top_p}, {min_p}"
+            );
+        }
+        // The token is the one at which the probabilities, in the order of the ids, reach the draw.
+        for _ in 0..20 {
+            let draw = f64::from(sampler.draw(0));
+            let token = sampler.sample(&mut logits.clone()).unwrap();
+            let before: f64 = expected.range(..token).map(|(_, p)| p).sum();
+            let after = before + expected.get(&token).copied().unwrap_or(0.0);
+            assert!(
+                (before - 1e-5..after + 1e-5).contains(&draw),
+                "{token} at {draw} lies at {before}..{after}"
+            );
+        }
+    }
 }
 
 proptest! {
@@ -438,22 +516,29 @@ proptest! {
             .map(|candidate| f64::from(candidate.probability))
             .sum();
         prop_assert!((total - 1.0).abs() < 1e-4, "sum {}", total);
-        let mut kept = tokens(&candidates);
+        let kept: BTreeMap<u32, f64> = candidates
+            .iter()
+            .map(|candidate| (candidate.token, f64::from(candidate.probability)))
+            .collect();
         let chosen = sampler.sample(&mut logits.clone()).unwrap();
-        prop_assert!(kept.contains(&chosen));
-        kept.sort_unstable();
-        let mut expected = oracle(&options, &logits);
-        expected.sort_unstable();
-        // A sum in another order may round to the other side of the border of `top_p`.
-        let missing = expected.iter().filter(|token| !kept.contains(token));
-        let wrong = kept.iter().filter(|token| !expected.contains(token));
+        prop_assert!(kept.contains_key(&chosen));
+        let expected = oracle(&options, &logits);
+        // A rounding may put one token on the other side of the border of `top_p`, and one on that
+        // of `min_p`.
+        let missing = expected.keys().filter(|token| !kept.contains_key(token));
+        let wrong = kept.keys().filter(|token| !expected.contains_key(token));
         let differing = wrong.count() + missing.count();
         prop_assert!(
-            differing <= usize::from(top_p < 1.0),
+            differing <= usize::from(top_p < 1.0) + usize::from(min_p > 0.0),
             "{} differ: {:?} and {:?}",
             differing,
             kept,
             expected
         );
+        if differing == 0 {
+            for (token, expected) in &expected {
+                prop_assert!((kept[token] - expected).abs() <= 1e-4 * expected + 1e-9);
+            }
+        }
     }
 }

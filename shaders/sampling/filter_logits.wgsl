@@ -1,6 +1,6 @@
 // Keeps the logits that are near enough to the largest one to be drawn at all, with their tokens,
 // each slice of the vocabulary in its order. What is left out weighs less than e^-24 of the
-// likeliest token, each. A workgroup takes a slice.
+// likeliest token, each, for the filters and for the draw. A workgroup takes a slice.
 #import lib/params
 #import lib/slices
 
@@ -9,7 +9,7 @@
 @group(1) @binding(3) var<storage, read_write> kept: array<vec2<u32>>;  // [slices, slice], alike
 @group(1) @binding(4) var<storage, read_write> counts: array<u32>;       // [slices]: candidates
 
-const REACH = 24.0;               // in units of the temperature
+const REACH = 24.0;               // in units of the temperature, which is 1 for the filters
 
 // The candidates of all lanes before each one.
 var<workgroup> before: array<u32, $LANES + 1u>;
@@ -23,7 +23,7 @@ fn main(
   for (var i = 0u; i < op.slices; i++) {
     largest = max(largest, maxima[i].x);
   }
-  let floor = ordered(largest) - REACH * params.temperature;
+  let floor = ordered(largest) - REACH * max(params.temperature, 1.0);
   let share = (op.slice + $LANES - 1u) / $LANES;
   let end = min(op.vocab, (group.x + 1u) * op.slice);
   let start = min(end, group.x * op.slice + lane * share);

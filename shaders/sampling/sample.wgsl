@@ -1,7 +1,7 @@
 // Samples a token: the likeliest one, or by `params.draw` among those that top-k, top-p and min-p
-// leave. Each filter is a threshold on the logits, found bit by bit, so that nothing is sorted;
-// logits that equal a threshold all stay. There is one workgroup; each lane has a part of a slice's
-// candidates.
+// leave, whose logits the temperature then scales. Each filter is a threshold on the logits, found
+// bit by bit, so that nothing is sorted; logits that equal a threshold all stay. There is one
+// workgroup; each lane has a part of a slice's candidates.
 #import lib/params
 #import lib/slices
 #import lib/sum
@@ -26,16 +26,22 @@ fn count_from(threshold: u32, first: u32, end: u32) -> f32 {
 }
 
 // Returns what a candidate weighs, of the likeliest one.
-fn weight(key: u32, largest: f32) -> f32 {
-  return exp((ordered(key) - largest) / params.temperature);
+fn weight(key: u32, largest: f32, temperature: f32) -> f32 {
+  return exp((ordered(key) - largest) / temperature);
 }
 
 // Returns what this lane's candidates weigh that reach the threshold.
-fn mass_from(threshold: u32, first: u32, end: u32, largest: f32) -> f32 {
+fn mass_from(
+  threshold: u32,
+  first: u32,
+  end: u32,
+  largest: f32,
+  temperature: f32,
+) -> f32 {
   var mass = 0.0;
   for (var i = first; i < end; i++) {
     if (kept[i].x >= threshold) {
-      mass += weight(kept[i].x, largest);
+      mass += weight(kept[i].x, largest, temperature);
     }
   }
   return mass;
@@ -85,10 +91,10 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     }
   }
   if (params.top_p < 1.0) {
-    let goal = params.top_p * workgroup_sum(mass_from(threshold, first, end, largest), lane);
+    let goal = params.top_p * workgroup_sum(mass_from(threshold, first, end, largest, 1.0), lane);
     var nucleus = 0u;
     for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
-      let mass = mass_from(max(threshold, nucleus | bit), first, end, largest);
+      let mass = mass_from(max(threshold, nucleus | bit), first, end, largest, 1.0);
       if (workgroup_sum(mass, lane) >= goal) {
         nucleus |= bit;
       }
@@ -97,11 +103,11 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     threshold = max(threshold, min(nucleus, best.x));
   }
   if (params.min_p > 0.0) {
-    let least = order(largest + params.temperature * log(params.min_p));
+    let least = order(largest + log(params.min_p));
     threshold = max(threshold, min(least, best.x));
   }
 
-  let mine = mass_from(threshold, first, end, largest);
+  let mine = mass_from(threshold, first, end, largest, params.temperature);
   let left = params.draw * workgroup_sum(mine, lane);
   masses[lane] = mine;
   workgroupBarrier();
@@ -125,7 +131,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   for (var i = first; i < end && rest >= 0.0; i++) {
     if (kept[i].x >= threshold) {
       token = kept[i].y;
-      rest -= weight(kept[i].x, largest);
+      rest -= weight(kept[i].x, largest, params.temperature);
     }
   }
   take(token);

@@ -6,6 +6,7 @@
 //! tokens in a step.
 
 pub mod cpu;
+pub mod exponentials;
 #[cfg_attr(target_feature = "atomics", path = "no_gpu.rs")]
 pub mod gpu;
 pub mod sampling;

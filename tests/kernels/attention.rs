@@ -116,9 +116,9 @@ impl Case {
 
 fn contexts() -> &'static [usize] {
     if THOROUGH {
-        &[1, 31, 32, 33, 128, 129, 257, 1000]
+        &[1, 31, 32, 33, 256, 257, 1000]
     } else {
-        &[1, 32, 33, 130, 300]
+        &[1, 32, 33, 130, 257]
     }
 }
 
@@ -175,8 +175,8 @@ fn a_token_does_not_see_its_company() {
     let mut random = Random::new(8);
     #[cfg(not(target_arch = "wasm32"))]
     let pools = [2, 3, 5].map(Pool::new);
-    // From 129 positions on, threads share the splits of one token and of few.
-    for context in [3, 33, 100, 128, 129, 300] {
+    // From 257 positions on, threads share the splits of one token and of few.
+    for context in [3, 33, 100, 256, 257, 520] {
         for head_dim in [20, 64] {
             let case = Case::new(head_dim, 3, context, 5.0, &mut random);
             let width = case.heads * head_dim;

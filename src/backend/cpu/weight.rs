@@ -62,6 +62,11 @@ pub enum Floats<'a> {
 }
 
 impl Floats<'_> {
+    /// Returns whether the values are f32.
+    pub(super) fn is_f32(self) -> bool {
+        matches!(self, Floats::F32(_))
+    }
+
     /// Writes elements `at .. at + out.len()` to `out` as f32.
     pub fn copy(self, at: usize, out: &mut [f32]) {
         match self {

@@ -1,7 +1,13 @@
 //! Computes the log-probabilities of a token and of its alternatives, in the OpenAI API's shape.
 
 use super::candidates::{Candidate, top_k};
-use crate::{backend::sampling::Logprobs, generate::vocabulary::Vocabulary};
+use crate::{
+    backend::{
+        exponentials::{largest, sum_of_weights},
+        sampling::Logprobs,
+    },
+    generate::vocabulary::Vocabulary,
+};
 use serde::Serialize;
 
 /// Holds the log-probabilities of a token of the answer.
@@ -53,14 +59,8 @@ impl Logprobs {
     /// Computes the log-probabilities of `token` and of the `top` most likely tokens from `logits`,
     /// `[vocab]`: `logit - max - ln(sum(exp(logits - max)))`.
     pub fn of(token: u32, top: usize, logits: &[f32]) -> Self {
-        let max = logits
-            .iter()
-            .fold(f32::NEG_INFINITY, |max, &logit| max.max(logit));
-        let sum: f64 = logits
-            .iter()
-            .map(|&logit| f64::from(logit - max).exp())
-            .sum();
-        let log_sum = (f64::from(max) + sum.ln()) as f32;
+        let max = largest(logits);
+        let log_sum = (f64::from(max) + sum_of_weights(logits, max).ln()) as f32;
         let mut candidates: Vec<Candidate> = Vec::new();
         if top > 0 {
             top_k(logits, top, &mut candidates);

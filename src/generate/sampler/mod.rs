@@ -10,10 +10,13 @@ pub use options::SamplingOptions;
 use super::{rng::Pcg32, vocabulary::Vocabulary};
 use crate::{
     Result,
-    backend::sampling::{Logprobs, Mask, SampledToken, SamplingParams, TokenSampler},
+    backend::{
+        exponentials::{BLOCK, weights},
+        sampling::{Logprobs, Mask, SampledToken, SamplingParams, TokenSampler},
+    },
     host,
 };
-use candidates::{argmax, top_k, top_p, total_probability, with_logits};
+use candidates::{argmax, at_least, nucleus, top_k, top_p};
 use logprobs::TokenLogprob;
 use std::collections::HashMap;
 
@@ -36,6 +39,11 @@ pub struct Sampler {
     /// Counts how often each token is in the answer; 0 for a token that only the prompt has.
     counts: HashMap<u32, u32>,
     candidates: Vec<Candidate>,
+    /// Holds the logits before anything changes them, if log-probabilities are wanted.
+    raw: Vec<f32>,
+    /// Holds scratch memory: the weights of candidates, and the sums of their blocks.
+    weights: Vec<f32>,
+    sums: Vec<f64>,
     /// Counts the tokens that may be wanted after the next one.
     more: usize,
     mask: Option<Mask>,
@@ -59,12 +67,14 @@ impl Sampler {
                 .for_each(|&token| mask[token as usize / 32] |= 1 << (token % 32));
             mask
         });
-        let (rng, counts, candidates) = (Pcg32::new(seed, 0), HashMap::new(), Vec::new());
         Ok(Self {
             options,
-            rng,
-            counts,
-            candidates,
+            rng: Pcg32::new(seed, 0),
+            counts: HashMap::new(),
+            candidates: Vec::new(),
+            raw: Vec::new(),
+            weights: Vec::new(),
+            sums: Vec::new(),
             more: 0,
             mask,
             logprobs: None,
@@ -93,13 +103,26 @@ impl Sampler {
     /// `not_finite` when a logit is NaN or infinite, or none is above minus infinity.
     pub fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
         let draw = self.draw(0);
-        let raw = self.options.top_logprobs.map(|_| logits.to_vec());
-        let token = match self.distribution(logits)? {
-            [only] => only.token,
-            _ => self.draw_candidate(draw),
+        let top_logprobs = self.options.top_logprobs;
+        if top_logprobs.is_some() {
+            self.raw.clear();
+            self.raw.extend_from_slice(logits);
+        }
+        let token = match self.filter(logits)? {
+            Kept::One(token) => token,
+            Kept::Candidates(max) => {
+                // In the order of their ids, as on a GPU.
+                self.candidates
+                    .sort_unstable_by_key(|candidate| candidate.token);
+                self.weigh_candidates(max);
+                self.candidates[draw_from(&self.weights, &self.sums, draw)].token
+            }
+            Kept::All(max) => {
+                weights(logits, max, self.options.temperature, &mut self.sums);
+                draw_from(logits, &self.sums, draw) as u32
+            }
         };
-        let logprobs = raw
-            .map(|raw| Logprobs::of(token, self.options.top_logprobs.unwrap_or(0) as usize, &raw));
+        let logprobs = top_logprobs.map(|top| Logprobs::of(token, top as usize, &self.raw));
         self.accept(SampledToken { token, logprobs });
         Ok(token)
     }
@@ -120,41 +143,75 @@ impl Sampler {
     ///
     /// As [`Sampler::sample`].
     pub fn distribution(&mut self, logits: &mut [f32]) -> Result<&[Candidate]> {
+        match self.filter(logits)? {
+            Kept::One(token) => {
+                self.candidates.push(Candidate {
+                    token,
+                    probability: 1.0,
+                });
+                return Ok(&self.candidates);
+            }
+            Kept::Candidates(max) => self.weigh_candidates(max),
+            Kept::All(max) => {
+                at_least(logits, f32::MIN, &mut self.candidates);
+                self.weigh_candidates(max);
+            }
+        }
+        let total: f64 = self.sums.iter().sum();
+        for (candidate, &weight) in self.candidates.iter_mut().zip(&self.weights) {
+            candidate.probability = (f64::from(weight) / total) as f32;
+        }
+        Ok(&self.candidates)
+    }
+
+    /// Changes the logits by penalties, bias and mask, and finds what the filters keep.
+    fn filter(&mut self, logits: &mut [f32]) -> Result<Kept> {
         self.adjust_logits(logits);
         let (most_likely, max) = argmax(logits)?;
         let SamplingOptions {
-            temperature, min_p, ..
+            temperature,
+            top_p: p,
+            min_p,
+            ..
         } = self.options;
-        let (k, p) = (self.options.top_k as usize, self.options.top_p);
+        let k = self.options.top_k as usize;
         let candidates = &mut self.candidates;
         candidates.clear();
         if temperature == 0.0 {
-            candidates.push(Candidate {
-                token: most_likely,
-                probability: 1.0,
-            });
-            return Ok(candidates);
+            return Ok(Kept::One(most_likely));
         }
+        // Tokens have `min_p` of the likeliest one's probability from this logit on.
+        let least = if min_p > 0.0 {
+            max + min_p.ln()
+        } else {
+            f32::MIN
+        };
         if k > 0 && k < logits.len() {
             top_k(logits, k, candidates);
+            if p < 1.0 {
+                top_p(candidates, max, p);
+            }
+        } else if p < 1.0 {
+            nucleus(logits, max, p, candidates);
+        } else if min_p > 0.0 {
+            at_least(logits, least, candidates);
         } else {
-            candidates.extend(with_logits(logits));
+            return Ok(Kept::All(max));
         }
-        // From here on `probability` is relative to that of the most likely token, until the end.
-        for candidate in &mut *candidates {
-            candidate.probability = ((candidate.probability - max) / temperature).exp();
-        }
-        if p < 1.0 {
-            top_p(candidates, p);
-        }
-        if min_p > 0.0 {
-            candidates.retain(|candidate| candidate.probability >= min_p);
-        }
-        let total = total_probability(candidates);
-        for candidate in &mut *candidates {
-            candidate.probability = (f64::from(candidate.probability) / total) as f32;
-        }
-        Ok(candidates)
+        candidates.retain(|candidate| candidate.probability >= least);
+        Ok(Kept::Candidates(max))
+    }
+
+    /// Computes the weights of the candidates, which hold their logits, by the temperature.
+    fn weigh_candidates(&mut self, max: f32) {
+        self.weights.clear();
+        let logits = self
+            .candidates
+            .iter()
+            .map(|candidate| candidate.probability);
+        self.weights.extend(logits);
+        let temperature = self.options.temperature;
+        weights(&mut self.weights, max, temperature, &mut self.sums);
     }
 
     /// Applies the penalties, the bias and the mask.
@@ -192,27 +249,42 @@ impl Sampler {
             }
         }
     }
+}
 
-    /// Returns the candidate that `draw`, a number in `0.0..1.0`, falls on. Candidates are in the
-    /// order of their ids, as on a GPU.
-    fn draw_candidate(&mut self, draw: f32) -> u32 {
-        self.candidates
-            .sort_unstable_by_key(|candidate| candidate.token);
-        let mut left = f64::from(draw) * total_probability(&self.candidates);
-        let mut chosen = 0;
-        for candidate in self
-            .candidates
-            .iter()
-            .filter(|candidate| candidate.probability > 0.0)
-        {
-            chosen = candidate.token;
-            left -= f64::from(candidate.probability);
+/// Says what the filters keep.
+enum Kept {
+    /// They keep the likeliest token.
+    One(u32),
+    /// They keep the sampler's candidates, which hold their logits. Holds the largest logit.
+    Candidates(f32),
+    /// They keep all tokens. Holds the largest logit.
+    All(f32),
+}
+
+/// Returns the index of the weight that `draw`, a number in `0.0..1.0`, falls on. `sums` are those
+/// of the weights' blocks, and some weight is above 0.
+fn draw_from(weights: &[f32], sums: &[f64], draw: f32) -> usize {
+    let mut left = f64::from(draw) * sums.iter().sum::<f64>();
+    let mut block = 0;
+    for (i, &sum) in sums.iter().enumerate().filter(|(_, sum)| **sum > 0.0) {
+        block = i;
+        if left < sum {
+            break;
+        }
+        left -= sum;
+    }
+    let first = block * BLOCK;
+    let mut chosen = first;
+    for (i, &weight) in weights[first..].iter().take(BLOCK).enumerate() {
+        if weight > 0.0 {
+            chosen = first + i;
+            left -= f64::from(weight);
             if left < 0.0 {
                 break;
             }
         }
-        chosen
     }
+    chosen
 }
 
 impl TokenSampler for Sampler {

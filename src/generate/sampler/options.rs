@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 /// Sets how tokens are sampled.
 ///
-/// The steps run in the order of the fields: penalties and bias change the logits, `temperature`
-/// scales them, then `top_k`, `top_p` and `min_p` each drop candidates, as in Hugging Face
-/// transformers. The defaults are llama.cpp's.
+/// The steps run in the order of the fields, which is llama.cpp's: penalties and bias change the
+/// logits, `top_k`, `top_p` and `min_p` each drop candidates by the probabilities of these logits,
+/// and `temperature` scales the logits of those that are left. The defaults are llama.cpp's too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplingOptions {
     /// Divides the positive and multiplies the negative logits of the tokens in prompt and answer
@@ -23,9 +23,6 @@ pub struct SamplingOptions {
     pub logit_bias: BTreeMap<u32, f32>,
     /// Holds the only tokens that may be sampled; `None` allows all of them.
     pub allowed_tokens: Option<Vec<u32>>,
-    /// Divides the logits. From 0 to 2; at 0 the most likely token is taken and the fields below
-    /// have no effect on it.
-    pub temperature: f32,
     /// Keeps this number of most likely tokens; 0 is off.
     pub top_k: u32,
     /// Keeps the fewest most likely tokens, at least one, whose probabilities sum to this. From 0
@@ -34,6 +31,9 @@ pub struct SamplingOptions {
     /// Keeps the tokens with at least this fraction of the most likely one's probability. From 0 to
     /// 1; 0 is off.
     pub min_p: f32,
+    /// Divides the logits of the tokens that are kept. From 0 to 2; at 0 the most likely token is
+    /// taken.
+    pub temperature: f32,
     /// Seeds the random numbers: the same seed gives the same tokens. `None` draws a seed from the
     /// host.
     pub seed: Option<u64>,
