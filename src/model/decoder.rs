@@ -253,9 +253,9 @@ impl<B: Backend> Model<B> {
         layers_done
     }
 
-    /// Evaluates a token at position 0 through `layers`, which may repeat, and reads the logits
-    /// after it. The KV cache counts as empty afterwards. This serves to time layers: the logits are
-    /// not checked.
+    /// Evaluates `tokens`, at most [`STEP_TOKENS`], from position 0 on through `layers`, which may
+    /// repeat, and reads the logits after the last of them. The KV cache counts as empty afterwards.
+    /// This serves to time layers: the logits are not checked.
     ///
     /// # Errors
     ///
@@ -266,12 +266,12 @@ impl<B: Backend> Model<B> {
     )]
     pub(crate) async fn forward_layers(
         &mut self,
-        token: u32,
+        tokens: &[u32],
         layers: impl IntoIterator<Item = usize>,
         logits: &mut Vec<f32>,
     ) -> Result<()> {
         self.truncate(0);
-        let input = Input::Tokens(&[token]);
+        let input = Input::Tokens(tokens);
         self.record(input, 0, layers, Some(Rows::Last), &mut || false);
         self.backend.read(&mut self.step, logits).await
     }

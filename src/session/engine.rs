@@ -145,6 +145,14 @@ impl AnyModel {
         }
     }
 
+    /// Returns the features that shaders use on the graphics card, by WebGPU's names.
+    pub fn gpu_features(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Gpu(_, model) => Some(model.backend.features()),
+        }
+    }
+
     /// Returns the time that each shader took since the last call, as [`Gpu::timings`].
     ///
     /// # Errors

@@ -13,3 +13,4 @@ mod shaders;
 mod slots;
 #[path = "../support/mod.rs"]
 mod support;
+mod tiers;

@@ -19,6 +19,8 @@
  * @property {boolean} has_chat_template
  * @property {'cpu' | 'gpu'} backend where it computes
  * @property {string} [adapter] the graphics card's name
+ * @property {string[]} [gpu_features] what shaders use on the card, by WebGPU's names; a feature
+ *   whose kernels were wrong is not among them
  * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
  * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow),
  *   `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`

@@ -1,7 +1,7 @@
 //! An open device with its queue, and the first thing that went wrong with it.
 
 use crate::{Code, Error, Result};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A device and its queue. Errors of a queue come late and from anywhere: the first one is kept
 /// until somebody asks.
@@ -46,17 +46,22 @@ impl Handle {
         }
     }
 
-    /// Returns the first thing that went wrong with the device: nothing mends it.
+    fn fault(&self) -> MutexGuard<'_, Option<Error>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets that a command was refused. A device that is lost or full stays so.
+    pub(super) fn forgive(&self) {
+        let mut fault = self.fault();
+        fault.take_if(|error| error.code == Code::GpuRefused);
+    }
+
+    /// Returns the first thing that went wrong with the device.
     ///
     /// # Errors
     /// `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`
     pub fn check(&self) -> Result<()> {
-        match self
-            .fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-        {
+        match self.fault().clone() {
             Some(error) => Err(error),
             None => Ok(()),
         }
