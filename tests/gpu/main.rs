@@ -5,6 +5,7 @@ mod counters;
 mod device;
 mod harness;
 mod introspection;
+mod limits;
 mod matmul;
 mod models;
 mod parity;

@@ -169,3 +169,14 @@ fn a_card_is_refused_where_what_every_device_has_is_wrong() {
         }
     }
 }
+
+/// WGSL does not say which lanes of a workgroup form a subgroup: they are sorted anew here.
+#[test]
+fn any_lanes_may_form_a_subgroup() {
+    const SORTED_ANEW: Lies = &[(
+        "(local_invocation_index) lane: u32,\n) {\n  var group = id.y * op.groups + id.x;",
+        "(local_invocation_index) i: u32,\n) {\n  let lane = i * 4u % 32u + i / 8u;\n  \
+         var group = id.y * op.groups + id.x;",
+    )];
+    check(EVERYTHING, SORTED_ANEW, &[SUBGROUPS, F16, PACKED]);
+}

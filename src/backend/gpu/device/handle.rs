@@ -1,7 +1,14 @@
 //! An open device with its queue, and the first thing that went wrong with it.
 
 use crate::{Code, Error, Result};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// A step of the slowest card that is of use takes a second; browsers themselves end the work of a
+/// card that hangs within ten, if they notice it.
+const PATIENCE_MS: u32 = 30_000;
 
 /// A device and its queue. Errors of a queue come late and from anywhere: the first one is kept
 /// until somebody asks.
@@ -15,6 +22,8 @@ pub struct Handle {
     /// (bugzilla.mozilla.org 1870699), or when something is submitted: it is nudged then. How long
     /// a short step takes cannot be seen there.
     pub is_polled: bool,
+    /// How long a submission may take, in milliseconds, before the device counts as lost.
+    pub patience_ms: u32,
     fault: Arc<Mutex<Option<Error>>>,
 }
 
@@ -42,6 +51,7 @@ impl Handle {
             device,
             queue,
             is_polled: false,
+            patience_ms: PATIENCE_MS,
             fault,
         }
     }
@@ -78,10 +88,19 @@ impl Handle {
     /// this: a browser does so by itself.
     pub fn run_until(&self, submission: wgpu::SubmissionIndex) {
         // What goes wrong reaches the callbacks, but for a loss meanwhile: wgpu panics then.
-        let _ = self.device.poll(wgpu::PollType::Wait {
+        let ended = self.device.poll(wgpu::PollType::Wait {
             submission_index: Some(submission),
-            timeout: None,
+            timeout: Some(Duration::from_millis(self.patience_ms.into())),
         });
+        if matches!(ended, Err(wgpu::PollError::Timeout)) {
+            self.lose();
+        }
+    }
+
+    /// Counts the device as lost, whose submission takes too long.
+    pub(super) fn lose(&self) {
+        let why = format!("it did not answer for {} ms", self.patience_ms);
+        self.fault().get_or_insert(lost(&why));
     }
 
     /// Makes a buffer that the host reads.

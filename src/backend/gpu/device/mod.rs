@@ -78,6 +78,8 @@ impl Device {
         if !options.default_limits {
             limits.max_buffer_size = has.max_buffer_size;
             limits.max_storage_buffer_binding_size = has.max_storage_buffer_binding_size;
+            limits.max_storage_buffers_per_shader_stage = has.max_storage_buffers_per_shader_stage;
+            limits.max_compute_workgroup_storage_size = has.max_compute_workgroup_storage_size;
         }
         let mut descriptor = wgpu::DeviceDescriptor {
             label: Some("siskin"),
@@ -205,6 +207,11 @@ impl Device {
         limits
             .max_storage_buffer_binding_size
             .min(limits.max_buffer_size)
+    }
+
+    /// Returns the most bytes of workgroup memory that a shader may have.
+    pub fn max_workgroup_bytes(&self) -> usize {
+        self.device.limits().max_compute_workgroup_storage_size as usize
     }
 
     /// Returns the most bytes of a weight that lie in one buffer.
