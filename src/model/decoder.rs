@@ -49,6 +49,28 @@ pub struct Model<B: Backend> {
     pub(super) logits: Vec<f32>,
 }
 
+/// Holds the KV cache of a model, and the activations of its steps.
+pub struct StepMemory<B: Backend> {
+    cache: B::Cache,
+    step: B::Step,
+    context_tokens: usize,
+}
+
+impl<B: Backend> StepMemory<B> {
+    /// Allocates a KV cache for `context_tokens` tokens, and the activations of a step.
+    ///
+    /// # Errors
+    ///
+    /// `out_of_memory`, or those of the GPU.
+    pub fn new(backend: &mut B, config: &ModelConfig, context_tokens: usize) -> Result<Self> {
+        Ok(Self {
+            cache: backend.cache(&config.dims, context_tokens)?,
+            step: backend.step(&config.dims, STEP_TOKENS)?,
+            context_tokens,
+        })
+    }
+}
+
 /// Tells what a step evaluates.
 #[derive(Clone, Copy)]
 pub(super) enum Input<'a> {
@@ -80,6 +102,20 @@ impl<B: Backend> Model<B> {
         rope_freqs: Option<&[f32]>,
         context_tokens: usize,
     ) -> Result<Self> {
+        let memory = StepMemory::new(&mut backend, &config, context_tokens)?;
+        Ok(Self::with_memory(
+            config, backend, weights, rope_freqs, memory,
+        ))
+    }
+
+    /// Makes a model of loaded weights, as [`Model::new`], in memory that was allocated before.
+    pub fn with_memory(
+        config: ModelConfig,
+        backend: B,
+        weights: Weights<B::Buf>,
+        rope_freqs: Option<&[f32]>,
+        memory: StepMemory<B>,
+    ) -> Self {
         let mut frequencies = config.rope_frequencies.clone();
         for (frequency, divisor) in frequencies.iter_mut().zip(rope_freqs.unwrap_or_default()) {
             *frequency /= divisor;
@@ -88,9 +124,12 @@ impl<B: Backend> Model<B> {
             pairs: config.rope_pairs,
             frequencies,
         };
-        let cache = backend.cache(&config.dims, context_tokens)?;
-        let step = backend.step(&config.dims, STEP_TOKENS)?;
-        Ok(Model {
+        let StepMemory {
+            cache,
+            step,
+            context_tokens,
+        } = memory;
+        Model {
             config,
             backend,
             weights,
@@ -102,7 +141,7 @@ impl<B: Backend> Model<B> {
             ahead: DecodeAhead::default(),
             interrupted: None,
             logits: Vec::new(),
-        })
+        }
     }
 
     /// Returns the number of tokens in the vocabulary, which is the length of `logits`.

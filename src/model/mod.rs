@@ -7,5 +7,5 @@ pub mod decoder;
 mod step;
 pub mod weights;
 
-pub use decoder::{Model, STEP_TOKENS};
+pub use decoder::{Model, STEP_TOKENS, StepMemory};
 pub use step::StepOutcome;

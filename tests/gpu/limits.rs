@@ -14,6 +14,8 @@ use siskin::{
             readback::{Fence, Readback},
         },
     },
+    format::gguf::GgufReader,
+    loader::{Loader, Options},
     quant::DType,
 };
 use std::time::Instant;
@@ -132,6 +134,34 @@ fn attention_that_takes_too_much_workgroup_memory_is_told() {
     let error = step(13).expect_err("16,796 bytes and a few");
     assert_eq!(error.code, Code::GpuUnsupported);
     assert!(error.message.contains("workgroup memory"), "{error}");
+}
+
+/// Returns the byte at which the tensors of a file begin.
+fn tensors_begin(file: &[u8]) -> usize {
+    let gguf = GgufReader::new().push(file).expect("a header");
+    let gguf = gguf.expect("a whole header");
+    let offsets = gguf.tensors.iter().map(|tensor| tensor.offset as usize);
+    offsets.min().expect("a tensor")
+}
+
+#[test]
+fn all_memory_is_asked_for_before_a_weight_is_read() {
+    let file = include_bytes!("../fixtures/models/chat-tiny.gguf");
+    let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else {
+        return;
+    };
+    let (header, tensors) = file.split_at(tensors_begin(file));
+    let mut loader = Loader::new(gpu, Options::default());
+    loader.push(header).expect("a header");
+    let (gpu, ..) = loader.header().expect("a whole header");
+    let asked = gpu.counters();
+    // In four bits a weight, all of the file but its vocabulary; and a cache beside it.
+    assert!(asked.buffer_bytes as usize > tensors.len(), "{asked:?}");
+    loader.push(tensors).expect("tensors");
+    pollster::block_on(loader.backend_mut().expect("a device").settle()).expect("it works");
+    let loaded = loader.finish().expect("a model");
+    let in_the_end = loaded.model.backend.counters();
+    assert_eq!(in_the_end.buffer_bytes, asked.buffer_bytes);
 }
 
 /// Keys and values that no f16 holds are the largest ones, by each of the kernels that write them.

@@ -163,6 +163,7 @@
  * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
  * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs;
  *   with `threads` above 0 it also refuses a card slower than that many threads of the processor
+ * @property {() => Promise<void>} settle waits until a card has taken all that was pushed
  * @property {() => Promise<ModelInfo>} finish
  * @property {(replacement: Engine) => void} reload replaces a model that was lost; the file
  *   is pushed and finished again

@@ -11,6 +11,11 @@ import { openWeights, pumpWeights } from '../model/weights.js';
 /** @import { StartedEngine } from './wasm_build.js' */
 /** @import { Sink } from '../model/weights.js' */
 
+/**
+ * A card is waited for each time that it was given this many bytes: what it has not taken piles up
+ * in the browser.
+ */
+const SETTLE_BYTES = 64 << 20;
 /** A lost graphics card is restarted this often before the processor takes over. */
 const MAX_RESTARTS = 1;
 
@@ -121,9 +126,16 @@ export class PickedBackend {
   #sink(taken) {
     let tested = this.#info.backend === 'cpu';
     const { backend, threads } = this.#message;
+    let unsettled_bytes = 0;
     return {
       push: async (bytes) => {
-        if (tested) return this.engine.push(bytes);
+        if (tested) {
+          this.engine.push(bytes);
+          unsettled_bytes += bytes.length;
+          if (unsettled_bytes < SETTLE_BYTES || this.#info.backend !== 'gpu') return;
+          unsettled_bytes = 0;
+          return this.engine.settle();
+        }
         taken?.push(bytes.slice());
         try {
           this.engine.push(bytes);
