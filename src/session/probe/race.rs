@@ -27,6 +27,9 @@ const PREFILL_TOKENS: usize = 32;
 /// Where a step's end is seen late, the layers take this many times as long as that, or as many of
 /// them are timed as a card would take so long for that keeps up with the processor.
 const RESOLVED: f64 = 3.0;
+/// The longest difference that a coarse timer asks for: a race by a timer of 100 ms is rough, but
+/// it ends.
+const MAX_RESOLVED_MS: f64 = 250.0;
 /// The most layers of a timed step.
 const MAX_LAYERS: usize = 300;
 /// What a step costs by itself is little beside a step that takes longer.
@@ -166,7 +169,8 @@ impl<'a> Race<'a> {
     /// Returns how late the end of a step may be seen, and what the timer resolves.
     fn resolution_ms(&self) -> [f64; 2] {
         let device = self.gpu.device();
-        [device.resolution_ms(), resolved_ms(device.timer_step_ms)]
+        let resolved_ms = resolved_ms(device.timer_step_ms).min(MAX_RESOLVED_MS);
+        [device.resolution_ms(), resolved_ms]
     }
 }
 
