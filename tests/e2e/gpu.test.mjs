@@ -459,7 +459,9 @@ describe(
       const { page } = await site.open();
       const code = await page.evaluate(async () => {
         const { Siskin } = await import('/lib/index.js');
-        return Siskin.load('/begun.gguf', { contextTokens: 256, backend: 'gpu' }).then(
+        // A stream is pushed as it comes, not in parts of a file.
+        const response = await fetch('/begun.gguf');
+        return Siskin.load(response, { contextTokens: 256, backend: 'gpu' }).then(
           () => 'loaded',
           ({ code }) => code,
         );

@@ -15,20 +15,16 @@ use crate::{
     tensor::difference,
 };
 use race::Race;
-use random_weights::{Formats, dtype_of, formats_of_layers, random_model};
+use random_weights::{
+    CONTEXT_TOKENS, Formats, PROMPT, VOCAB, dtype_of, formats_of_layers, random_model,
+};
 
 /// How far the card's logits may be off. The processor rounds activations to 8 bits and the card
 /// does not, so that a token's logits differ by one to two hundredths.
 const MAX_DIFFERENCE: f64 = 0.05;
-/// The tokens that come together.
-const PROMPT: [u32; 9] = [3, 1, 4, 1, 5, 9, 2, 6, 5];
 /// The tokens of the prompt that come one by one too: more than a lane of attention takes in one
 /// turn.
 const DECODED: usize = 5;
-/// The positions of the KV cache.
-const CONTEXT_TOKENS: usize = 64;
-/// The vocabulary of every model here: it counts little per layer, and its matrices are large.
-const VOCAB: usize = 256;
 
 /// Returns the logits after each token of the prompt, `[tokens, vocab]`, which come together.
 async fn prompt_logits<B: Backend>(model: &mut Model<B>) -> Result<Vec<f32>> {

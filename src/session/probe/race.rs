@@ -1,8 +1,7 @@
 //! Tells whether the graphics card is faster than the processor, by what tokens take through a
 //! layer of the model's own size: one by one, and together.
 
-use super::random_weights::{Formats, one_layer, random_model};
-use super::{CONTEXT_TOKENS, PROMPT, VOCAB};
+use super::random_weights::{CONTEXT_TOKENS, Formats, PROMPT, VOCAB, one_layer, random_model};
 use crate::{
     Code, Error, Result,
     backend::{

@@ -15,6 +15,13 @@ use crate::{
 };
 use std::collections::HashMap;
 
+/// The tokens that come together.
+pub(super) const PROMPT: [u32; 9] = [3, 1, 4, 1, 5, 9, 2, 6, 5];
+/// The positions of the KV cache.
+pub(super) const CONTEXT_TOKENS: usize = 64;
+/// The vocabulary of every model here: it counts little per layer, and its matrices are large.
+pub(super) const VOCAB: usize = 256;
+
 /// The formats of the tensors of a model of one layer, with their names.
 pub(super) type Formats = Vec<(String, DType)>;
 
