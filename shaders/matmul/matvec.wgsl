@@ -10,20 +10,27 @@ var<workgroup> sums: array<vec4<f32>, $LANES>;
 #ifdef NORM
 var<workgroup> squares: array<f32, $LANES>;
 #endif
+#ifdef SUBGROUPS
+// A bit for each subgroup: that of its first lane, wherever its other lanes are. WGSL does not say
+// which lanes of a workgroup form a subgroup.
+var<workgroup> subgroups: atomic<u32>;
+#endif
 
 @compute @workgroup_size($LANES)
 fn main(
   @builtin(workgroup_id) id: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
-#ifdef SUBGROUPS
-  @builtin(subgroup_invocation_id) subgroup_lane: u32,
-  @builtin(subgroup_size) subgroup_size: u32,
-#endif
 ) {
   var group = id.y * op.groups + id.x;
   if (group >= op.count) {
     return;
   }
+#ifdef SUBGROUPS
+  if (lane == 0u) {
+    atomicStore(&subgroups, 0u);
+  }
+  workgroupBarrier();
+#endif
   let token = token_of(id);
   var weight = 0u;
 #ifdef QKV
@@ -64,25 +71,25 @@ fn main(
 #ifdef NORM
   let all_squares = subgroupAdd(square);
 #endif
-  let subgroup = lane / subgroup_size;
-  if (subgroup_lane == 0u) {
-    sums[subgroup] = all;
+  if (lane == subgroupBroadcastFirst(lane)) {
+    sums[lane] = all;
 #ifdef NORM
-    squares[subgroup] = all_squares;
+    squares[lane] = all_squares;
 #endif
+    atomicOr(&subgroups, 1u << lane);
   }
   workgroupBarrier();
   if (lane != 0u) {
     return;
   }
-  sum = sums[0];
+  sum = vec4<f32>(0.0);
+  square = 0.0;
+  // In the order of the bits, so that the sum is rounded alike each time.
+  for (var rest = atomicLoad(&subgroups); rest != 0u; rest &= rest - 1u) {
+    let first = firstTrailingBit(rest);
+    sum += sums[first];
 #ifdef NORM
-  square = squares[0];
-#endif
-  for (var i = 1u; i * subgroup_size < $LANES; i++) {
-    sum += sums[i];
-#ifdef NORM
-    square += squares[i];
+    square += squares[first];
 #endif
   }
 #else

@@ -63,6 +63,11 @@ impl Gpu {
     }
 
     /// As the real backend's.
+    pub fn features(&self) -> Vec<&'static str> {
+        match *self {}
+    }
+
+    /// As the real backend's.
     pub fn destroy(&self) {
         match *self {}
     }

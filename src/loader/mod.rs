@@ -2,6 +2,8 @@
 //!
 //! The same loader serves network streams, files and tests. Each group of rows goes to the backend
 //! as soon as it is whole, so the loader never holds the file, only less than one group of rows.
+//! All memory is allocated when the header is read, so that a model that does not fit is told
+//! before its weights are fetched.
 
 mod loaded;
 mod options;
@@ -112,11 +114,19 @@ impl<B: Backend> Loader<B> {
         }
     }
 
+    /// Returns the backend, or `None` until the whole header was pushed.
+    pub fn backend_mut(&mut self) -> Option<&mut B> {
+        match &mut self.state {
+            State::Tensors(tensors) => Some(&mut tensors.backend),
+            State::Header { .. } | State::Failed(_) => None,
+        }
+    }
+
     /// Returns the loaded model. Must be called after the file's last byte was pushed.
     ///
     /// # Errors
     ///
-    /// `gguf_truncated`, `tensor_missing`, `out_of_memory`, or the error of [`Loader::push`].
+    /// `gguf_truncated`, `tensor_missing`, or the error of [`Loader::push`].
     pub fn finish(self) -> Result<Loaded<Model<B>>> {
         match self.state {
             State::Header { reader, .. } => {

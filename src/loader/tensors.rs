@@ -10,14 +10,14 @@ use crate::{
     backend::Backend,
     format::gguf::{Gguf, TensorInfo},
     model::{
-        Model, arch,
+        Model, StepMemory, arch,
         config::ModelConfig,
         weights::{Weights, select},
     },
     tensor::Weight,
     text::{template::ChatTemplate, tokenizer::Tokenizer},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// Sets the context that a model gets if none is asked for, unless it was trained on less. The KV
 /// cache is allocated for all of it, so a longer default would cost memory that most chats do not
@@ -33,24 +33,25 @@ pub(super) struct Tensors<B: Backend> {
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
     file: FileInfo,
-    context_tokens: usize,
-    slots: usize,
+    /// Holds the KV caches and the activations.
+    memory: StepMemory<B>,
     /// Points to the tensor in `tensors` that is read next.
     next: usize,
-    /// Holds the tensor that is being read, if a part of it was read.
-    current: Option<TensorWriter<B::Buf>>,
+    /// Holds the tensor that is read next, and those behind it.
+    writers: VecDeque<TensorWriter<B::Buf>>,
     loaded: HashMap<String, Weight<B::Buf>>,
     rope_freqs: Option<Vec<f32>>,
 }
 
 impl<B: Backend> Tensors<B> {
-    /// Checks the header and everything that it asks for, before a tensor is read.
+    /// Checks the header and everything that it asks for, and allocates all memory that the model
+    /// will have: what does not fit is told before a tensor was fetched.
     ///
     /// # Errors
     ///
     /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`, `template`,
-    /// `invalid_argument` for the context or the slots, `out_of_memory`.
-    pub(super) fn new(backend: B, gguf: &Gguf, options: &Options) -> Result<Self> {
+    /// `invalid_argument` for the context or the slots, `out_of_memory`, and those of the GPU.
+    pub(super) fn new(mut backend: B, gguf: &Gguf, options: &Options) -> Result<Self> {
         let config = arch::config(gguf)?;
         let tensors = select(&config, gguf)?;
         check_vocabulary(gguf, config.dims.vocab)?;
@@ -79,6 +80,11 @@ impl<B: Backend> Tensors<B> {
         }
         check_sizes(&backend, &config, &tensors, context_tokens)?;
         let file = FileInfo::new(gguf, trained)?;
+        let memory = StepMemory::new(&mut backend, &config, context_tokens, slots)?;
+        let writers = tensors
+            .iter()
+            .map(|info| TensorWriter::new(&mut backend, info))
+            .collect::<Result<_>>()?;
         Ok(Self {
             backend,
             config,
@@ -86,10 +92,9 @@ impl<B: Backend> Tensors<B> {
             tokenizer,
             template,
             file,
-            context_tokens,
-            slots,
+            memory,
             next: 0,
-            current: None,
+            writers,
             loaded: HashMap::new(),
             rope_freqs: None,
         })
@@ -99,25 +104,22 @@ impl<B: Backend> Tensors<B> {
     ///
     /// # Errors
     ///
-    /// `tensor_not_finite`, `out_of_memory`, and those of the GPU.
+    /// `tensor_not_finite`.
     pub(super) fn push(&mut self, at: u64, chunk: &[u8]) -> Result<()> {
         let end = at + chunk.len() as u64;
         while let Some(info) = self.tensors.get(self.next) {
             let tensor_end = info.offset + info.size_bytes;
             let (from, to) = (info.offset.max(at), tensor_end.min(end));
-            if from < to {
-                if self.current.is_none() {
-                    self.current = Some(TensorWriter::new(&mut self.backend, info)?);
-                }
-                if let Some(current) = &mut self.current {
-                    let bytes = &chunk[(from - at) as usize..(to - at) as usize];
-                    current.push(&mut self.backend, &info.name, bytes)?;
-                }
+            if from < to
+                && let Some(writer) = self.writers.front_mut()
+            {
+                let bytes = &chunk[(from - at) as usize..(to - at) as usize];
+                writer.push(&mut self.backend, &info.name, bytes)?;
             }
             if tensor_end > end {
                 return Ok(());
             }
-            match self.current.take().map(TensorWriter::finish) {
+            match self.writers.pop_front().map(TensorWriter::finish) {
                 Some(LoadedTensor::Weight(weight)) => {
                     self.loaded.insert(info.name.clone(), weight);
                 }
@@ -133,21 +135,20 @@ impl<B: Backend> Tensors<B> {
     ///
     /// # Errors
     ///
-    /// `gguf_truncated`, `tensor_missing`, `out_of_memory`, and those of the GPU.
+    /// `gguf_truncated`, `tensor_missing`.
     pub(super) fn finish(mut self, at: u64) -> Result<Loaded<Model<B>>> {
         self.push(at, &[])?;
         if self.next < self.tensors.len() {
             return Err(truncated(at, Some(self.file.size_bytes)));
         }
         let weights = Weights::new(&self.config, self.loaded)?;
-        let model = Model::new(
+        let model = Model::with_memory(
             self.config,
             self.backend,
             weights,
             self.rope_freqs.as_deref(),
-            self.context_tokens,
-            self.slots,
-        )?;
+            self.memory,
+        );
         Ok(Loaded {
             model,
             tokenizer: self.tokenizer,

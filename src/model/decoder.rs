@@ -1,14 +1,16 @@
 //! Records the forward pass, which every architecture shares.
 
-use super::{config::ModelConfig, decode_ahead::DecodeAhead, slots::Slots, weights::Weights};
+use super::{
+    config::ModelConfig,
+    decode_ahead::DecodeAhead,
+    memory::{STEP_TOKENS, StepMemory},
+    slots::Slots,
+    weights::Weights,
+};
 use crate::{
     Code, Error, Result,
     backend::{AttentionInput, Backend, FeedForward, LmHead, Rope, Rows},
 };
-
-/// Limits the number of tokens in one step (llama.cpp's micro-batch, `n_ubatch`). A longer prompt
-/// takes several steps.
-pub const STEP_TOKENS: usize = 64;
 
 /// Holds a loaded model with its slots: KV caches, one of which is in use.
 ///
@@ -66,9 +68,8 @@ struct InterruptedStep {
 }
 
 impl<B: Backend> Model<B> {
-    /// Makes a model of loaded weights, with a KV cache for `context_tokens` tokens in each of
-    /// `slots` slots, at least one. `rope_freqs` divides the RoPE frequencies of the config, if the
-    /// file has that tensor.
+    /// Makes a model of loaded weights, with one slot for `context_tokens` tokens. `rope_freqs`
+    /// divides the RoPE frequencies of the config, if the file has that tensor.
     ///
     /// # Errors
     ///
@@ -79,8 +80,21 @@ impl<B: Backend> Model<B> {
         weights: Weights<B::Buf>,
         rope_freqs: Option<&[f32]>,
         context_tokens: usize,
-        slots: usize,
     ) -> Result<Self> {
+        let memory = StepMemory::new(&mut backend, &config, context_tokens, 1)?;
+        Ok(Self::with_memory(
+            config, backend, weights, rope_freqs, memory,
+        ))
+    }
+
+    /// Makes a model of loaded weights, as [`Model::new`], in memory that was allocated before.
+    pub fn with_memory(
+        config: ModelConfig,
+        backend: B,
+        weights: Weights<B::Buf>,
+        rope_freqs: Option<&[f32]>,
+        memory: StepMemory<B>,
+    ) -> Self {
         let mut frequencies = config.rope_frequencies.clone();
         for (frequency, divisor) in frequencies.iter_mut().zip(rope_freqs.unwrap_or_default()) {
             *frequency /= divisor;
@@ -89,22 +103,23 @@ impl<B: Backend> Model<B> {
             pairs: config.rope_pairs,
             frequencies: frequencies.into(),
         };
-        let caches = (0..slots.max(1))
-            .map(|_| backend.cache(&config.dims, context_tokens))
-            .collect::<Result<_>>()?;
-        let step = backend.step(&config.dims, STEP_TOKENS)?;
-        Ok(Model {
+        let StepMemory {
+            slots,
+            step,
+            context_tokens,
+        } = memory;
+        Model {
             config,
             backend,
             weights,
             rope,
-            slots: Slots::new(caches),
+            slots,
             step,
             context_tokens,
             ahead: DecodeAhead::default(),
             interrupted: None,
             logits: Vec::new(),
-        })
+        }
     }
 
     /// Returns the number of tokens in the vocabulary, which is the length of `logits`.
@@ -272,9 +287,9 @@ impl<B: Backend> Model<B> {
         layers_done
     }
 
-    /// Evaluates a token at position 0 through `layers`, which may repeat, and reads the logits
-    /// after it. The KV cache counts as empty afterwards. This serves to time layers: the logits are
-    /// not checked.
+    /// Evaluates `tokens`, at most [`STEP_TOKENS`], from position 0 on through `layers`, which may
+    /// repeat, and reads the logits after the last of them. The KV cache counts as empty afterwards.
+    /// This serves to time layers: the logits are not checked.
     ///
     /// # Errors
     ///
@@ -285,12 +300,12 @@ impl<B: Backend> Model<B> {
     )]
     pub(crate) async fn forward_layers(
         &mut self,
-        token: u32,
+        tokens: &[u32],
         layers: impl IntoIterator<Item = usize>,
         logits: &mut Vec<f32>,
     ) -> Result<()> {
         self.rewind(0);
-        let input = Input::Tokens(&[token]);
+        let input = Input::Tokens(tokens);
         self.record(input, 0, layers, Some(Rows::Last), &mut || false);
         self.backend.read(&mut self.step, logits).await
     }

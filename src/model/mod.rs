@@ -4,11 +4,13 @@ pub mod arch;
 pub mod config;
 mod decode_ahead;
 pub mod decoder;
+mod memory;
 pub mod slot_state;
 mod slots;
 mod step;
 pub mod weights;
 
-pub use decoder::{Model, STEP_TOKENS};
+pub use decoder::Model;
+pub use memory::{STEP_TOKENS, StepMemory};
 pub use slot_state::SlotState;
 pub use step::StepOutcome;

@@ -81,6 +81,21 @@ impl AnyLoader {
         with_any!(self, loader => loader.push(chunk))
     }
 
+    /// Waits until the device has taken all that was pushed. Bytes that it has not taken pile up in
+    /// a browser, which has no other way to say that a device is slower than the disk.
+    ///
+    /// # Errors
+    /// Those of the device, which come late.
+    pub async fn settle(&mut self) -> Result<()> {
+        match self {
+            Self::Cpu(_) => Ok(()),
+            Self::Gpu(_, loader) => match loader.backend_mut() {
+                Some(gpu) => gpu.settle().await,
+                None => Ok(()),
+            },
+        }
+    }
+
     /// Returns the model, as [`Loader::finish`].
     ///
     /// # Errors
@@ -184,6 +199,14 @@ impl AnyModel {
         match self {
             Self::Cpu(_) => None,
             Self::Gpu(_, model) => Some(model.backend.adapter()),
+        }
+    }
+
+    /// Returns the features that shaders use on the graphics card, by WebGPU's names.
+    pub fn gpu_features(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Gpu(_, model) => Some(model.backend.features()),
         }
     }
 

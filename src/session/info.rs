@@ -30,6 +30,10 @@ pub struct ModelInfo {
     /// Names the GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
+    /// Lists the features that shaders use on the GPU, by WebGPU's names: "subgroups", "shader-f16"
+    /// and "packed_4x8_integer_dot_product". One whose kernels were wrong is not among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_features: Option<Vec<&'static str>>,
     /// Names the build of the engine by the instructions that it may use: "native", "simd",
     /// "relaxed" or "threads".
     pub build: &'static str,
@@ -50,6 +54,7 @@ impl From<&Loaded<AnyModel>> for ModelInfo {
             has_chat_template: loaded.template.is_some(),
             backend: model.backend(),
             adapter: model.adapter().map(str::to_owned),
+            gpu_features: model.gpu_features(),
             build: BUILD,
             threads: model.threads(),
         }

@@ -170,6 +170,25 @@ impl WasmEngine {
         })
     }
 
+    /// Waits until the GPU has taken all that was pushed.
+    ///
+    /// # Errors
+    ///
+    /// The promise rejects with the errors of the GPU.
+    pub fn settle(&self) -> Promise {
+        let (mut loader, session) = match self.take_loader() {
+            Ok(taken) => taken,
+            Err(error) => return Promise::reject(&error.into()),
+        };
+        let state = Rc::clone(&self.state);
+        future_to_promise(async move {
+            let outcome = loader.settle().await;
+            state.set(State::with_loader(session, loader));
+            outcome?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
     /// Finishes the load, after the file's last byte was pushed. The promise resolves to a
     /// [`ModelInfo`](crate::session::info::ModelInfo).
     ///

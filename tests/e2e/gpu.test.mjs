@@ -306,6 +306,52 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
   });
 });
 
+describe('a GPU that hangs', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
+  test('is lost after a while, and the processor continues', async (t) => {
+    const site = await siteWith(`
+      let hangs = false;
+      new BroadcastChannel('hang').onmessage = () => (hangs = true);
+      for (const [{ prototype }, name] of [
+        [GPUBuffer, 'mapAsync'],
+        [GPUQueue, 'onSubmittedWorkDone'],
+      ]) {
+        const call = prototype[name];
+        prototype[name] = function (...options) {
+          return hangs ? new Promise(() => {}) : call.apply(this, options);
+        };
+      }
+      // The 30 seconds are over in a third of one.
+      const { setTimeout: wait } = globalThis;
+      globalThis.setTimeout = (call, ms, ...rest) => wait(call, hangs ? ms / 100 : ms, ...rest);`);
+    t.after(() => site.stop());
+    const { page } = await site.open();
+    page.setDefaultTimeout(300_000);
+    const { text, seen, info } = await page.evaluate(async (url) => {
+      const { Siskin } = await import('/lib/index.js');
+      const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
+      const request = {
+        messages: [{ role: 'user', content: 'What is the capital of France?' }],
+        temperature: 0,
+        max_tokens: 24,
+        stream: true,
+      };
+      let text = '';
+      let seen;
+      for await (const { choices } of await siskin.chat.completions.create(request)) {
+        text += choices[0].delta.content ?? '';
+        if (text === '' || seen !== undefined) continue;
+        seen = text;
+        new BroadcastChannel('hang').postMessage('now');
+      }
+      await siskin.unload();
+      return { text, seen, info: siskin.info };
+    }, SHORT_PATH);
+    assert.ok(text.startsWith(seen) && text.length > seen.length, `${seen} | ${text}`);
+    assert.deepEqual([info.backend, info.gpu_refusal_code], ['cpu', 'gpu_lost']);
+    assert.match(info.gpu_refusal, /did not answer for 30000 ms/);
+  });
+});
+
 /** Returns code after which shaders have `to` in place of `from`. */
 const withShaders = (from, to) => `
   const { createShaderModule } = GPUDevice.prototype;
@@ -376,6 +422,52 @@ describe(
         assert.equal(info.gpu_refusal_code, refusal);
       });
     }
+
+    test('a feature whose kernels are wrong is done without, and no other', async (t) => {
+      const featuresWith = async (code) => {
+        const site = await siteWith(code);
+        t.after(() => site.stop());
+        const { page } = await site.open();
+        page.setDefaultTimeout(300_000);
+        const { text, info } = await askOnce(page, { backend: 'gpu' }, SHORT_PATH);
+        assert.ok(text.length > 0);
+        assert.deepEqual([info.backend, info.gpu_refusal], ['gpu', undefined]);
+        return info.gpu_features;
+      };
+      const all = await featuresWith('');
+      t.diagnostic(all.join());
+      assert.ok(all.includes('subgroups'));
+      const others = all.filter((name) => name !== 'subgroups');
+      for (const to of ['0.5 * subgroupAdd(sum)', 'subgroupSum(sum)'])
+        assert.deepEqual(await featuresWith(withShaders('subgroupAdd(sum)', to)), others);
+    });
+
+    test('what does not fit is told before it is fetched', async (t) => {
+      const file = await readFile(join(MODELS_DIR, SMOLLM2));
+      const site = await start(
+        {
+          '/begun.gguf': (request, response) =>
+            response.writeHead(200, { 'Content-Length': file.length }).write(file.subarray(0, 4e6)),
+          '/lib/engine/adapter.js': (request, response) =>
+            response
+              .writeHead(200, { 'Content-Type': 'text/javascript' })
+              .end(`${LIBRARY}\n${BAD['no memory for the weights'].code}`),
+        },
+        { gpu: true },
+      );
+      t.after(() => site.stop());
+      const { page } = await site.open();
+      const code = await page.evaluate(async () => {
+        const { Siskin } = await import('/lib/index.js');
+        // A stream is pushed as it comes, not in parts of a file.
+        const response = await fetch('/begun.gguf');
+        return Siskin.load(response, { contextTokens: 256, backend: 'gpu' }).then(
+          () => 'loaded',
+          ({ code }) => code,
+        );
+      });
+      assert.equal(code, 'gpu_out_of_memory');
+    });
 
     test('features that are a lie are done without', async (t) => {
       const site = await siteWith(`

@@ -5,6 +5,7 @@ mod counters;
 mod device;
 mod harness;
 mod introspection;
+mod limits;
 mod matmul;
 mod models;
 mod parity;
@@ -13,3 +14,4 @@ mod shaders;
 mod slots;
 #[path = "../support/mod.rs"]
 mod support;
+mod tiers;

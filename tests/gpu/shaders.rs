@@ -10,7 +10,7 @@ use naga::{
 };
 use siskin::backend::gpu::{
     device::ShaderFeatures,
-    kernels::{Description, StepParams, every_variant},
+    kernels::{Description, Kernel, StepParams, attention::decode::Decode, every_variant, variant},
     shader::{Access, Binding, Defines, Field, LIBRARY, Shader, Uniform, resolve},
 };
 use std::{
@@ -191,6 +191,24 @@ fn kernels_bind_what_their_text_declares() {
         let (fields, bytes) = uniform(&module, "params");
         assert_eq!(fields, StepParams::FIELDS, "{label}");
         assert_eq!(bytes, size_of::<StepParams>(), "{label}");
+    }
+}
+
+/// What attention takes is asked for before a model's weights are read.
+#[test]
+fn attention_takes_the_workgroup_memory_that_it_says() {
+    for kernel in Decode::variants() {
+        let source = variant(&kernel).source(ShaderFeatures::NONE);
+        let module = parse(&for_naga(&source.expect("a text")));
+        let mut layouter = Layouter::default();
+        layouter.update(module.to_ctx()).expect("a layout");
+        let variables = module.global_variables.iter().map(|(_, variable)| variable);
+        let bytes: usize = variables
+            .filter(|variable| variable.space == AddressSpace::WorkGroup)
+            .map(|variable| layouter[variable.ty].size as usize)
+            .sum();
+        assert_eq!(kernel.workgroup_bytes(), bytes, "{kernel:?}");
+        assert!(bytes <= 16 << 10, "{kernel:?} takes {bytes}");
     }
 }
 

@@ -38,7 +38,7 @@ pub fn checks() -> String {
 pub async fn describe(check: usize, device: usize) -> String {
     let options = options(check, device);
     let device = Device::open(options).await.expect("a device");
-    let (name, features) = (&device.name, device.features);
+    let (name, features) = (&device.name, device.features.get());
     let strategy = options.strategy.unwrap_or_default();
     let lacks = if strategy.f16_tiles && !features.f16 {
         "SKIPPED: no f16 on "

@@ -46,7 +46,11 @@ fn cols(dtype: DType) -> Vec<usize> {
 }
 
 fn tokens() -> &'static [usize] {
-    if THOROUGH { &[1, 3, 4, 5, 8, 9] } else { &[1, 5, 9] }
+    if THOROUGH {
+        &[1, 3, 4, 5, 8, 9]
+    } else {
+        &[1, 5, 9]
+    }
 }
 
 /// Calls `check` for every format and shape, with random weights.

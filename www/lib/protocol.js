@@ -21,6 +21,8 @@
  * @property {boolean} has_chat_template whether the file has one, or `load` was given one
  * @property {'cpu' | 'gpu'} backend where it computes
  * @property {string} [adapter] the graphics card's name
+ * @property {string[]} [gpu_features] what shaders use on the card, by WebGPU's names; a feature
+ *   whose kernels were wrong is not among them
  * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
  * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow),
  *   `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`
@@ -163,6 +165,7 @@
  * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
  * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs;
  *   with `threads` above 0 it also refuses a card slower than that many threads of the processor
+ * @property {() => Promise<void>} settle waits until a card has taken all that was pushed
  * @property {() => Promise<ModelInfo>} finish
  * @property {(replacement: Engine) => void} reload replaces a model that was lost; the file
  *   is pushed and finished again

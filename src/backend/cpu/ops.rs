@@ -7,6 +7,7 @@ use super::{
     simd::{Exp, Kernel, Simd, with_simd},
 };
 use crate::backend::{Rope, RopePairs};
+use std::sync::Arc;
 
 /// Calls `work(row, y)` for each row of `y [tokens, cols]`, shared out among the threads.
 fn each_row(pool: &Pool, y: &mut [f32], cols: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
@@ -61,7 +62,10 @@ pub struct RopeTable {
 impl RopeTable {
     /// Makes the table for `tokens` positions from `position` on, unless it is that table already.
     pub fn set(&mut self, rope: &Rope, position: usize, tokens: usize) {
-        let is_same = |(r, p, t): &(Rope, usize, usize)| (r, *p, *t) == (rope, position, tokens);
+        let is_same = |(other, first, count): &(Rope, usize, usize)| {
+            Arc::ptr_eq(&other.frequencies, &rope.frequencies)
+                && (other.pairs, *first, *count) == (rope.pairs, position, tokens)
+        };
         if self.of.as_ref().is_some_and(is_same) {
             return;
         }

@@ -4,6 +4,7 @@ use super::{
     activations::Activations,
     context::Gpu,
     device::{MatmulStrategy, readback::Fence},
+    stopwatch::{Timed, resolved_ms},
     weights::{Buf, repack::Layout},
 };
 use crate::{
@@ -17,6 +18,10 @@ use crate::{
 /// Products of a timed step, at first and at last: their difference is free of what a step costs
 /// by itself.
 const TIMED: [usize; 2] = [2, 10];
+/// The most products of a timed step, where the timer is coarse.
+const MAX_TIMED: usize = 1600;
+/// A timer is too coarse to tell strategies apart whose differences would have to be longer.
+const MAX_RESOLVED_MS: f64 = 250.0;
 /// The rounds in which the strategies take turns. The best time of each counts, for other programs
 /// can only slow one down.
 const ROUNDS: usize = 3;
@@ -29,15 +34,12 @@ const HOPELESS: f64 = 1.5;
 const HELD_UP_MS: f64 = 20.0;
 /// Columns of the matrix that is tried first: a block of 32 for each of the 32 lanes.
 const FEW_COLS: usize = 1024;
-/// Products of a timed step where the browser is polled: more of them until the step is long
-/// enough for its time to tell.
-const POLLED: [usize; 4] = [16, 64, 256, 1600];
-/// The looks of a polled browser that a step must take for its time to tell.
+/// The looks of a polled browser that a difference must take to tell.
 const POLLS: f64 = 2.0;
 /// What a strategy must gain where the browser is polled, for times are coarse there.
 const POLLED_GAIN: f64 = 1.25;
 /// What a strategy must gain that rounds, as dots of bytes and tiles of f16 do.
-const ROUNDED_GAIN: f64 = 1.1;
+const ROUNDED_GAIN: f64 = 1.15;
 /// Tokens of a product of many.
 const BATCH_TOKENS: usize = 64;
 
@@ -59,7 +61,10 @@ impl Gpu {
         if self.device.options.strategy.is_some() {
             return Ok(());
         }
-        let has_dots = self.device.features.packed
+        let features = self.device.features.get();
+        // Apple's cards have no such instruction: dots of bytes are many of them there.
+        let has_dots = features.packed
+            && !self.device.is_apple
             && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
         let few = cols.min(FEW_COLS);
         let mut fastest = MatmulStrategy::default();
@@ -74,7 +79,7 @@ impl Gpu {
                 (_, fastest) = self.fastest(&kinds, dtype, [rows, cols], 1).await?;
             }
         }
-        if self.device.features.f16 {
+        if features.f16 {
             let kinds = [false, true].map(|f16_tiles| MatmulStrategy {
                 f16_tiles,
                 ..fastest
@@ -87,7 +92,8 @@ impl Gpu {
         Ok(())
     }
 
-    /// Returns how long a product takes by the fastest strategy, and which that is.
+    /// Returns how long a product takes by the best strategy, and which that is: the first one,
+    /// but for another that gains enough.
     async fn fastest(
         &self,
         kinds: &[MatmulStrategy],
@@ -99,71 +105,80 @@ impl Gpu {
             .iter()
             .map(|&strategy| Trial::new(self.beside(), strategy, dtype, shape, tokens));
         let mut trials: Vec<Trial> = trials.collect::<Result<_>>()?;
-        if self.device.is_polled {
-            self.polled(&mut trials).await
+        let enough_ms =
+            resolved_ms(self.device.timer_step_ms).max(POLLS * self.device.resolution_ms());
+        let polled_gain = if self.device.is_polled {
+            POLLED_GAIN
         } else {
-            timed(&mut trials).await
-        }
-    }
-
-    async fn polled(&self, trials: &mut [Trial]) -> Result<(f64, MatmulStrategy)> {
-        let enough_ms = POLLS * self.device.resolution_ms();
-        let mut fastest = (f64::INFINITY, MatmulStrategy::default());
-        for trial in trials {
-            trial.time_ms(TIMED[0]).await?;
-            let (mut all_ms, mut product_ms) = (0.0, 0.0);
-            for count in POLLED {
-                all_ms = trial.time_ms(count).await?;
-                product_ms = all_ms / count as f64;
-                if all_ms >= enough_ms {
-                    break;
-                }
-            }
-            if trial.gain() * POLLED_GAIN * product_ms < fastest.0 {
-                fastest = (product_ms, trial.strategy);
-            }
-            // Even the longest step is too short to tell two strategies apart.
-            if all_ms < enough_ms {
-                break;
-            }
-        }
-        Ok(fastest)
+            1.0
+        };
+        let times_ms = products_ms(&mut trials, enough_ms).await?;
+        let best = best(&times_ms, polled_gain * ROUNDED_GAIN);
+        Ok((times_ms[best].unwrap_or(f64::INFINITY), kinds[best]))
     }
 }
 
-async fn timed(trials: &mut [Trial]) -> Result<(f64, MatmulStrategy)> {
-    let [few, many] = TIMED;
+/// Returns which of some strategies to take by the times of their products. The others round, so
+/// that they must be faster than the first one by `gain`.
+fn best(times_ms: &[Option<f64>], gain: f64) -> usize {
+    let mut best = (0, times_ms[0]);
+    for (i, &time_ms) in times_ms.iter().enumerate().skip(1) {
+        if let (Some(time_ms), Some(best_ms)) = (time_ms, best.1)
+            && gain * time_ms < best_ms
+        {
+            best = (i, Some(time_ms));
+        }
+    }
+    best.0
+}
+
+/// Returns how long a product takes in each of some trials, in milliseconds; `None` where no
+/// difference of `enough_ms` or more tells.
+async fn products_ms(trials: &mut [impl Timed], enough_ms: f64) -> Result<Vec<Option<f64>>> {
     let mut best_ms = vec![[f64::INFINITY; 2]; trials.len()];
+    if enough_ms > MAX_RESOLVED_MS {
+        return Ok(vec![None; trials.len()]);
+    }
+    let [few, mut many] = TIMED;
+    let slow_ms = (SLOW_MS * few as f64).max(enough_ms);
     for trial in &mut *trials {
         trial.time_ms(few).await?;
+    }
+    // The first strategy tells how many products take long enough.
+    if let Some(first) = trials.first_mut() {
+        let few_ms = first.time_ms(few).await?;
+        while few_ms < slow_ms
+            && many < MAX_TIMED
+            && first.time_ms(many).await? - few_ms < enough_ms
+        {
+            many = (4 * many).min(MAX_TIMED);
+        }
     }
     for _ in 0..ROUNDS {
         let least_ms = best_ms
             .iter()
             .fold(f64::INFINITY, |least_ms, [few_ms, _]| least_ms.min(*few_ms));
-        let hopeless_ms = (HOPELESS * least_ms).max(HELD_UP_MS);
+        let hopeless_ms = (HOPELESS * least_ms).max(HELD_UP_MS).max(enough_ms);
         for (trial, [few_ms, many_ms]) in trials.iter_mut().zip(&mut best_ms) {
             if *few_ms > hopeless_ms {
                 continue;
             }
             *few_ms = few_ms.min(trial.time_ms(few).await?);
-            if *few_ms < SLOW_MS * few as f64 {
+            if *few_ms < slow_ms {
                 *many_ms = many_ms.min(trial.time_ms(many).await?);
             }
         }
     }
-    let mut fastest = (f64::INFINITY, MatmulStrategy::default());
-    for (trial, [few_ms, many_ms]) in trials.iter().zip(best_ms) {
-        let product_ms = if many_ms.is_finite() {
-            (many_ms - few_ms) / (many - few) as f64
-        } else {
-            few_ms / few as f64
-        };
-        if trial.gain() * product_ms < fastest.0 {
-            fastest = (product_ms, trial.strategy);
+    let product_ms = |[few_ms, many_ms]: [f64; 2]| {
+        if few_ms >= slow_ms {
+            return Some(few_ms / few as f64);
         }
-    }
-    Ok(fastest)
+        let more_ms = many_ms - few_ms;
+        // A strategy that is faster than the first one may be so by half.
+        let tells = more_ms > 0.0 && more_ms.is_finite() && more_ms >= 0.5 * enough_ms;
+        tells.then(|| more_ms / (many - few) as f64)
+    };
+    Ok(best_ms.into_iter().map(product_ms).collect())
 }
 
 impl Trial {
@@ -193,18 +208,9 @@ impl Trial {
             weight,
         })
     }
+}
 
-    /// Returns how many times as fast this strategy must be to be taken.
-    fn gain(&self) -> f64 {
-        let rounded = if self.step.max_tokens > 1 {
-            self.strategy.f16_tiles
-        } else {
-            self.strategy.int8_dot
-        };
-        if rounded { ROUNDED_GAIN } else { 1.0 }
-    }
-
-    /// Returns how long `count` products take.
+impl Timed for Trial {
     async fn time_ms(&mut self, count: usize) -> Result<f64> {
         let Self {
             strategy,
@@ -223,5 +229,78 @@ impl Trial {
             .wait(&gpu.device)
             .await?;
         Ok(host::now_ms() - start_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::gpu::stopwatch::tests::Clock;
+
+    /// A strategy whose products take so long, after what a step costs by itself.
+    struct Fake {
+        clock: Clock,
+        product_ms: f64,
+        /// How much longer the next samples take.
+        held_up_ms: Vec<f64>,
+    }
+
+    impl Timed for Fake {
+        async fn time_ms(&mut self, count: usize) -> Result<f64> {
+            let held_up_ms = self.held_up_ms.pop().unwrap_or_default();
+            Ok(self
+                .clock
+                .pass(0.7 + held_up_ms + self.product_ms * count as f64))
+        }
+    }
+
+    /// Returns which of two strategies is taken by a timer of such steps.
+    fn taken(step_ms: f64, products_of: [f64; 2], held_up_ms: &[f64]) -> usize {
+        let clock = Clock::new(step_ms);
+        let mut trials = products_of.map(|product_ms| Fake {
+            clock: clock.clone(),
+            product_ms,
+            held_up_ms: Vec::new(),
+        });
+        trials[1].held_up_ms = held_up_ms.to_vec();
+        let times_ms =
+            pollster::block_on(products_ms(&mut trials, resolved_ms(step_ms))).expect("no device");
+        best(&times_ms, ROUNDED_GAIN)
+    }
+
+    #[test]
+    fn strategies_that_round_must_gain_by_any_timer() {
+        for (step_ms, products_ms) in [
+            (0.0, [0.02, 0.3]),
+            (0.005, [0.02, 0.3]),
+            (0.1, [0.02, 0.3]),
+            (1.0, [0.02, 0.3]),
+            (10.0, [0.2, 0.3]),
+        ] {
+            for product_ms in products_ms {
+                let taken = |share: f64, held_up_ms: &[f64]| {
+                    taken(step_ms, [product_ms, share * product_ms], held_up_ms)
+                };
+                assert_eq!(taken(0.5, &[]), 1, "{step_ms}, {product_ms}");
+                assert_eq!(taken(0.78, &[]), 1, "{step_ms}, {product_ms}");
+                assert_eq!(taken(0.95, &[]), 0, "{step_ms}, {product_ms}");
+                assert_eq!(taken(1.5, &[]), 0, "{step_ms}, {product_ms}");
+                // Its first three samples are late: what was compiled, and another program.
+                assert_eq!(
+                    taken(0.5, &[15.0, 15.0, 400.0]),
+                    1,
+                    "{step_ms}, {product_ms}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_timer_cannot_tell_changes_nothing() {
+        // Even the longest step is less than a step of the timer, or 20 of them are too long.
+        assert_eq!(taken(10.0, [0.001, 0.0001], &[]), 0);
+        assert_eq!(taken(100.0, [0.3, 0.1], &[]), 0);
+        assert_eq!(best(&[None, Some(1.0)], 1.15), 0);
+        assert_eq!(best(&[Some(1.0), None], 1.15), 0);
     }
 }

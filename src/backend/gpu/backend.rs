@@ -9,7 +9,10 @@ use super::{
         readback::{Fence, Readback},
         run_ahead::MAX_STEPS,
     },
-    kernels::{StepParams, attention::MAX_SPLITS},
+    kernels::{
+        StepParams,
+        attention::{MAX_SPLITS, decode::Decode},
+    },
     sampler::GpuSampler,
     weights::Buf,
 };
@@ -82,6 +85,20 @@ impl Backend for Gpu {
                     d.head_dim
                 ),
             ));
+        }
+        let decode = Decode {
+            head_dim: d.head_dim,
+            gqa_group: d.heads / d.kv_heads,
+            cache_type,
+        };
+        let (wanted, most) = (decode.workgroup_bytes(), self.device.max_workgroup_bytes());
+        if wanted > most {
+            let message = format!(
+                "Attention of {} heads of {} elements takes {wanted} bytes of the GPU's workgroup \
+                 memory, which has {most}.",
+                decode.gqa_group, d.head_dim
+            );
+            return Err(Error::new(Code::GpuUnsupported, message));
         }
         let id = self.next_id();
         let mut make = |label, len: usize, usage| {

@@ -166,6 +166,11 @@ impl Gpu {
         &self.device.name
     }
 
+    /// Returns what shaders use on the device, as [`super::device::ShaderFeatures::names`].
+    pub fn features(&self) -> Vec<&'static str> {
+        self.device.features.get().names()
+    }
+
     /// Lets go of the device and of its memory. Nothing else can be asked of it afterwards.
     pub fn destroy(&self) {
         self.device.device.destroy();
@@ -206,11 +211,16 @@ impl Gpu {
 
     /// Returns label and text of every shader that was asked for so far.
     pub fn shaders(&self) -> Vec<(String, String)> {
-        self.pipelines.borrow().sources(self.device.features)
+        self.pipelines.borrow().sources(self.device.features.get())
     }
 
+    /// Returns how matrices are multiplied, with the features that shaders may use.
     pub(super) fn strategy(&self) -> MatmulStrategy {
-        self.device.strategy.get()
+        let (strategy, features) = (self.device.strategy.get(), self.device.features.get());
+        MatmulStrategy {
+            int8_dot: strategy.int8_dot && features.packed,
+            f16_tiles: strategy.f16_tiles && features.f16,
+        }
     }
 
     pub(super) fn cache_type(&self) -> CacheType {

@@ -15,6 +15,13 @@ use crate::{
 };
 use std::collections::HashMap;
 
+/// The tokens that come together.
+pub(super) const PROMPT: [u32; 9] = [3, 1, 4, 1, 5, 9, 2, 6, 5];
+/// The positions of the KV cache.
+pub(super) const CONTEXT_TOKENS: usize = 64;
+/// The vocabulary of every model here: it counts little per layer, and its matrices are large.
+pub(super) const VOCAB: usize = 256;
+
 /// The formats of the tensors of a model of one layer, with their names.
 pub(super) type Formats = Vec<(String, DType)>;
 
@@ -78,7 +85,7 @@ pub(super) fn random_model<B: Backend>(
         }
     }
     let weights = Weights::new(config, weights)?;
-    Model::new(config.clone(), backend, weights, None, context_tokens, 1)
+    Model::new(config.clone(), backend, weights, None, context_tokens)
 }
 
 /// Makes a weight of about the variance that keeps activations in range.

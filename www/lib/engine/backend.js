@@ -12,6 +12,12 @@ import { openWeights, pumpWeights } from '../model/weights.js';
 /** @import { Sink } from '../model/weights.js' */
 
 /**
+/**
+ * A card is waited for each time that it was given this many bytes: what it has not taken piles up
+ * in the browser.
+ */
+const SETTLE_BYTES = 64 << 20;
+/**
  * A lost graphics card is restarted after these times, before the processor takes over. A driver
  * that is updated, or that recovers from a hang, is gone for some seconds.
  */
@@ -134,9 +140,16 @@ export class PickedBackend {
    */
   #sink(rivals, taken) {
     let tested = this.#info.backend === 'cpu';
+    let unsettled_bytes = 0;
     return {
       push: async (bytes) => {
-        if (tested) return this.engine.push(bytes);
+        if (tested) {
+          this.engine.push(bytes);
+          unsettled_bytes += bytes.length;
+          if (unsettled_bytes < SETTLE_BYTES || this.#info.backend !== 'gpu') return;
+          unsettled_bytes = 0;
+          return this.engine.settle();
+        }
         taken?.push(bytes.slice());
         try {
           this.engine.push(bytes);

@@ -19,6 +19,8 @@ pub struct GpuOptions {
     pub profile: bool,
     /// How keys and values are kept.
     pub cache_type: CacheType,
+    /// Replaces pieces of every shader's text by others, as a driver that miscompiles them would.
+    pub miscompiled: &'static [(&'static str, &'static str)],
 }
 
 impl Default for GpuOptions {
@@ -31,6 +33,7 @@ impl Default for GpuOptions {
             max_part_bytes: None,
             profile: false,
             cache_type: CacheType::F16,
+            miscompiled: &[],
         }
     }
 }
@@ -111,6 +114,37 @@ impl ShaderFeatures {
         packed: false,
         ..Self::ALL
     };
+
+    /// Returns the sets to try in turn where a kernel is wrong: this one, then all of it but one
+    /// feature, and in the end what every device has.
+    pub fn tiers(self) -> Vec<Self> {
+        let (mut f16, mut packed, mut subgroups) = (self, self, self);
+        (f16.f16, packed.packed, subgroups.subgroups) = (false, false, false);
+        let least = Self {
+            enable: self.enable,
+            ..Self::NONE
+        };
+        let mut tiers = Vec::new();
+        for tier in [self, f16, packed, subgroups, least] {
+            if !tiers.contains(&tier) {
+                tiers.push(tier);
+            }
+        }
+        tiers
+    }
+
+    /// Returns the features by the names that WebGPU and WGSL give them.
+    pub fn names(self) -> Vec<&'static str> {
+        let named = [
+            (self.subgroups, "subgroups"),
+            (self.f16, "shader-f16"),
+            (self.packed, "packed_4x8_integer_dot_product"),
+        ];
+        named
+            .into_iter()
+            .filter_map(|(has, name)| has.then_some(name))
+            .collect()
+    }
 }
 
 /// How a matrix is multiplied by one token (`shaders/matmul/matvec.wgsl`), and by many

@@ -1,7 +1,14 @@
 //! An open device with its queue, and the first thing that went wrong with it.
 
 use crate::{Code, Error, Result};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// A step of the slowest card that is of use takes a second; browsers themselves end the work of a
+/// card that hangs within ten, if they notice it.
+const PATIENCE_MS: u32 = 30_000;
 
 /// A device and its queue. Errors of a queue come late and from anywhere: the first one is kept
 /// until somebody asks.
@@ -15,6 +22,8 @@ pub struct Handle {
     /// (bugzilla.mozilla.org 1870699), or when something is submitted: it is nudged then. How long
     /// a short step takes cannot be seen there.
     pub is_polled: bool,
+    /// How long a submission may take, in milliseconds, before the device counts as lost.
+    pub patience_ms: u32,
     fault: Arc<Mutex<Option<Error>>>,
 }
 
@@ -42,21 +51,27 @@ impl Handle {
             device,
             queue,
             is_polled: false,
+            patience_ms: PATIENCE_MS,
             fault,
         }
     }
 
-    /// Returns the first thing that went wrong with the device: nothing mends it.
+    fn fault(&self) -> MutexGuard<'_, Option<Error>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets that a command was refused. A device that is lost or full stays so.
+    pub(super) fn forgive(&self) {
+        let mut fault = self.fault();
+        fault.take_if(|error| error.code == Code::GpuRefused);
+    }
+
+    /// Returns the first thing that went wrong with the device.
     ///
     /// # Errors
     /// `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`
     pub fn check(&self) -> Result<()> {
-        match self
-            .fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-        {
+        match self.fault().clone() {
             Some(error) => Err(error),
             None => Ok(()),
         }
@@ -73,10 +88,19 @@ impl Handle {
     /// this: a browser does so by itself.
     pub fn run_until(&self, submission: wgpu::SubmissionIndex) {
         // What goes wrong reaches the callbacks, but for a loss meanwhile: wgpu panics then.
-        let _ = self.device.poll(wgpu::PollType::Wait {
+        let ended = self.device.poll(wgpu::PollType::Wait {
             submission_index: Some(submission),
-            timeout: None,
+            timeout: Some(Duration::from_millis(self.patience_ms.into())),
         });
+        if matches!(ended, Err(wgpu::PollError::Timeout)) {
+            self.lose();
+        }
+    }
+
+    /// Counts the device as lost, whose submission takes too long.
+    pub(super) fn lose(&self) {
+        let why = format!("it did not answer for {} ms", self.patience_ms);
+        self.fault().get_or_insert(lost(&why));
     }
 
     /// Makes a buffer that the host reads.

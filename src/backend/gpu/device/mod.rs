@@ -5,11 +5,12 @@ mod handle;
 pub mod readback;
 pub mod run_ahead;
 
-use self::readback::{MAX_PAUSE_MS, Readback};
+use self::readback::{Fence, MAX_PAUSE_MS, Readback};
 pub use self::{
     features::{CacheType, GpuOptions, MatmulStrategy, ShaderFeatures},
     handle::Handle,
 };
+use super::stopwatch::timer_step_ms;
 use crate::{Code, Error, Result, host};
 use std::{cell::Cell, ops::Deref};
 
@@ -22,9 +23,13 @@ const POLLED_MS: f64 = 10.0;
 pub struct Device {
     handle: Handle,
     /// What shaders may use.
-    pub features: ShaderFeatures,
+    pub features: Cell<ShaderFeatures>,
     /// A name for people: "NVIDIA GeForce RTX 4070".
     pub name: String,
+    /// Whether it is a card of Apple's.
+    pub is_apple: bool,
+    /// The steps in which the host's timer goes, in milliseconds.
+    pub timer_step_ms: f64,
     /// How long four bytes take to the host when the device has nothing else to do.
     pub latency_ms: f64,
     /// How matrices are multiplied.
@@ -73,6 +78,8 @@ impl Device {
         if !options.default_limits {
             limits.max_buffer_size = has.max_buffer_size;
             limits.max_storage_buffer_binding_size = has.max_storage_buffer_binding_size;
+            limits.max_storage_buffers_per_shader_stage = has.max_storage_buffers_per_shader_stage;
+            limits.max_compute_workgroup_storage_size = has.max_compute_workgroup_storage_size;
         }
         let mut descriptor = wgpu::DeviceDescriptor {
             label: Some("siskin"),
@@ -100,15 +107,20 @@ impl Device {
         let has_packed = instance
             .wgsl_language_features()
             .contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
+        let name = adapter.get_info().name;
         let mut device = Self {
+            is_apple: [&name, &web_vendor(&device)]
+                .iter()
+                .any(|said| said.to_lowercase().contains("apple")),
+            timer_step_ms: timer_step_ms(),
             handle: Handle::new(device, queue),
-            features: ShaderFeatures {
+            features: Cell::new(ShaderFeatures {
                 subgroups: options.features.subgroups && has_subgroups,
                 f16: features.contains(wgpu::Features::SHADER_F16),
                 packed: options.features.packed && has_packed,
                 ..options.features
-            },
-            name: adapter.get_info().name,
+            }),
+            name,
             latency_ms: 0.0,
             strategy: Cell::new(options.strategy.unwrap_or_default()),
             options,
@@ -146,6 +158,23 @@ impl Device {
         Ok(latencies_ms[1])
     }
 
+    /// Makes shaders use these features from here on, and forgets that a command was refused:
+    /// that of a kernel that did not compile.
+    ///
+    /// # Errors
+    /// `gpu_lost`, `gpu_out_of_memory`
+    pub async fn use_features(&self, features: ShaderFeatures) -> Result<()> {
+        self.forgive();
+        // What was submitted before may be refused until it ends.
+        let ended = Fence::after(self, self.queue.submit([])).wait(self).await;
+        self.forgive();
+        self.features.set(features);
+        match ended {
+            Err(error) if error.code != Code::GpuRefused => Err(error),
+            _ => self.check(),
+        }
+    }
+
     /// Makes a buffer that shaders read and write.
     ///
     /// # Errors
@@ -180,6 +209,11 @@ impl Device {
             .min(limits.max_buffer_size)
     }
 
+    /// Returns the most bytes of workgroup memory that a shader may have.
+    pub fn max_workgroup_bytes(&self) -> usize {
+        self.device.limits().max_compute_workgroup_storage_size as usize
+    }
+
     /// Returns the most bytes of a weight that lie in one buffer.
     pub fn max_part_bytes(&self) -> u64 {
         self.max_binding_bytes()
@@ -204,6 +238,24 @@ fn has_web_subgroups(device: &wgpu::Device) -> bool {
     device
         .as_webgpu()
         .is_some_and(|device| device.features().has("subgroups"))
+}
+
+/// Returns what a browser calls the maker of the card, which wgpu does not pass on.
+#[cfg(target_arch = "wasm32")]
+fn web_vendor(device: &wgpu::Device) -> String {
+    let get = |object: &wasm_bindgen::JsValue, key: &str| {
+        js_sys::Reflect::get(object, &key.into()).unwrap_or_default()
+    };
+    let Some(device) = device.as_webgpu() else {
+        return String::new();
+    };
+    let vendor = get(&get(device.as_ref(), "adapterInfo"), "vendor");
+    vendor.as_string().unwrap_or_default()
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn web_vendor(_device: &wgpu::Device) -> String {
+    String::new()
 }
 
 #[cfg(not(target_arch = "wasm32"))]

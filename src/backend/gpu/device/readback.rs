@@ -12,6 +12,8 @@ use std::{
 /// The longest pause between two nudges of a browser that is polled. The first ones come sooner;
 /// each is work for the browser too.
 pub const MAX_PAUSE_MS: u32 = 4;
+/// The pause between two looks whether the device takes too long.
+const LONG_PAUSE_MS: u32 = 1000;
 
 /// A signal that a callback of the device raises once; it says whether all went well.
 #[derive(Clone, Debug, Default)]
@@ -41,12 +43,17 @@ impl Signal {
         }
     }
 
+    /// Waits until it was raised, and tells whether all went well. It did not if nobody raised it
+    /// for as long as the device may take. Pauses are counted and not the time, of which a computer
+    /// that sleeps loses hours.
     async fn wait(&self, device: &Handle) -> bool {
-        if !device.is_polled {
-            return poll_fn(|context| self.poll(context)).await;
-        }
-        let mut pause_ms = 1;
-        loop {
+        let mut waited_ms = 0;
+        let mut pause_ms = if device.is_polled {
+            1
+        } else {
+            LONG_PAUSE_MS.min(device.patience_ms)
+        };
+        while waited_ms < device.patience_ms {
             let mut pause = pin!(host::pause(pause_ms));
             let waited = poll_fn(|context| match self.poll(context) {
                 Poll::Ready(well) => Poll::Ready(Some(well)),
@@ -55,9 +62,14 @@ impl Signal {
             if let Some(well) = waited.await {
                 return well;
             }
-            device.nudge();
-            pause_ms = MAX_PAUSE_MS.min(2 * pause_ms);
+            waited_ms += pause_ms;
+            if device.is_polled {
+                device.nudge();
+                pause_ms = MAX_PAUSE_MS.min(2 * pause_ms);
+            }
         }
+        device.lose();
+        false
     }
 }
 
@@ -88,6 +100,7 @@ impl Fence {
         // Work that the device refused never ends.
         device.check()?;
         device.run_until(self.submission);
+        device.check()?;
         self.signal.wait(device).await;
         device.check()
     }
@@ -131,6 +144,7 @@ impl Readback {
     pub async fn finish(self, device: &Handle, take: impl FnOnce(&[u8])) -> Result<wgpu::Buffer> {
         device.check()?;
         device.run_until(self.submission);
+        device.check()?;
         let well = self.signal.wait(device).await;
         device.check()?;
         if !well {

@@ -2,7 +2,7 @@
 
 use super::matmul::matvec_op;
 use crate::backend::{
-    FeedForward,
+    Activation, FeedForward,
     gpu::{
         activations::Activations,
         context::Gpu,
@@ -22,6 +22,8 @@ impl Gpu {
         step: &mut Activations,
         w: &FeedForward<Buf>,
     ) {
+        // Of what `shaders/lib/activation.wgsl` computes, there is nothing to choose from.
+        let Activation::Silu = w.activation;
         let key = RecordingKey::new(Operation::FeedForward, step).weight(id(w.gate));
         self.record(step, key, |gpu, step, is_batch| {
             let fused = if is_batch {

@@ -26,13 +26,16 @@ impl Variant {
     /// # Errors
     /// What is wrong with the text, see [`resolve`].
     pub fn source(&self, features: ShaderFeatures) -> Result<String, String> {
-        let defines = self
-            .defines
+        resolve(self.shader, &self.defines_on(features))
+    }
+
+    /// Returns all that the text is specialized by on a device with these features.
+    fn defines_on(&self, features: ShaderFeatures) -> Defines {
+        self.defines
             .clone()
             .flag("SUBGROUPS", features.subgroups)
             .flag("PACKED", features.packed)
-            .flag("ENABLE", features.enable);
-        resolve(self.shader, &defines)
+            .flag("ENABLE", features.enable)
     }
 }
 
@@ -66,7 +69,8 @@ impl Pipelines {
         params_layout: &wgpu::BindGroupLayout,
         variant: Variant,
     ) -> Rc<Pipeline> {
-        let key = (variant.shader.name, variant.defines.clone());
+        let defines = variant.defines_on(device.features.get());
+        let key = (variant.shader.name, defines);
         let compile = || Rc::new(compile(device, params_layout, variant));
         Rc::clone(self.compiled.entry(key).or_insert_with(compile))
     }
@@ -83,9 +87,12 @@ impl Pipelines {
 
 fn compile(device: &Device, params_layout: &wgpu::BindGroupLayout, variant: Variant) -> Pipeline {
     #[expect(clippy::panic, reason = "no input can change the shaders")]
-    let source = variant
-        .source(device.features)
+    let mut source = variant
+        .source(device.features.get())
         .unwrap_or_else(|what| panic!("{what}"));
+    for (from, to) in device.options.miscompiled {
+        source = source.replace(from, to);
+    }
     let label = Some(variant.shader.name);
     let wgpu = &device.device;
     let module = wgpu.create_shader_module(wgpu::ShaderModuleDescriptor {

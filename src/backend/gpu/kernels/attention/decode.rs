@@ -21,6 +21,17 @@ pub struct Decode {
     pub cache_type: CacheType,
 }
 
+impl Decode {
+    /// Returns the bytes of workgroup memory that the shader takes: the queries, the scores of a
+    /// tile, three numbers for each query head, and the sums of lanes that share a word.
+    pub fn workgroup_bytes(&self) -> usize {
+        let words = self.head_dim / 2;
+        let parts = (TILE / words).max(1);
+        let heads = self.gqa_group * (self.head_dim + TILE + 3) * size_of::<f32>();
+        heads + (self.gqa_group * words * (parts - 1) + 1) * size_of::<[f32; 2]>()
+    }
+}
+
 impl Kernel for Decode {
     const SHADER: Shader = shader!("attention/decode");
     type Op = Op;

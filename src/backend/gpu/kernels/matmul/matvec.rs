@@ -15,7 +15,7 @@ use crate::backend::{
 };
 
 /// Threads of a workgroup: the size of a subgroup on NVIDIA's and Apple's cards, and half of it on
-/// AMD's.
+/// AMD's. The shader has a bit of a word for each.
 const LANES: usize = 32;
 /// Rows that a workgroup takes, so that x is read once for all of them.
 pub const ROWS: usize = 4;
