@@ -404,6 +404,13 @@ impl Kernel for &Operations {
             let seven = S::bits::<0>(w, mask(127));
             // A dot product with each unit vector shows every byte.
             let operands = [
+                ("bits<0, 3>", S::bits::<0>(w, mask(3))),
+                ("bits<2, 3>", S::bits::<2>(w, mask(3))),
+                ("bits<4, 3>", S::bits::<4>(w, mask(3))),
+                ("bits<0, 7>", S::bits::<0>(w, mask(7))),
+                ("bits<3, 7>", S::bits::<3>(w, mask(7))),
+                ("bits<4, 4>", S::bits::<4>(w, mask(4))),
+                ("bits<5, 4>", S::bits::<5>(w, mask(4))),
                 ("bits<0, 15>", S::bits::<0>(w, mask(15))),
                 ("bits<4, 15>", S::bits::<4>(w, mask(15))),
                 ("bits<0, 31>", S::bits::<0>(w, mask(31))),
