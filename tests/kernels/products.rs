@@ -309,6 +309,18 @@ fn threads_do_not_change_a_bit() {
     });
 }
 
+/// Two and three bits a weight do not become four: their memory is what made someone choose them.
+#[test]
+fn few_bits_stay_few_in_memory() {
+    let bits = |dtype: DType| {
+        let matrix = Matrix::random(&mut Cpu::default(), dtype, 16, 512, &mut Random::new(3));
+        8.0 * matrix.weight.buf.size_bytes() as f64 / (16.0 * 512.0)
+    };
+    assert_eq!(bits(DType::Q4_0), 4.5);
+    assert_eq!(bits(DType::Q2K), 4.0);
+    assert_eq!(bits(DType::Q3K), 4.0);
+}
+
 #[test]
 fn quants_fit_seven_bits_and_eight() {
     let mut random = Random::new(2);

@@ -262,7 +262,7 @@ fn rows_together_are_rows_alone() {
         let weight: Vec<f32> = (0..cols).map(|_| random.within(-2.0, 2.0)).collect();
         let rope = Rope {
             pairs: RopePairs::Halves,
-            frequencies: vec![1.0, 0.3],
+            frequencies: vec![1.0, 0.3].into(),
         };
         let run = |pool: &Pool, x: &[f32], position: usize| {
             let mut table = RopeTable::default();
@@ -404,6 +404,13 @@ impl Kernel for &Operations {
             let seven = S::bits::<0>(w, mask(127));
             // A dot product with each unit vector shows every byte.
             let operands = [
+                ("bits<0, 3>", S::bits::<0>(w, mask(3))),
+                ("bits<2, 3>", S::bits::<2>(w, mask(3))),
+                ("bits<4, 3>", S::bits::<4>(w, mask(3))),
+                ("bits<0, 7>", S::bits::<0>(w, mask(7))),
+                ("bits<3, 7>", S::bits::<3>(w, mask(7))),
+                ("bits<4, 4>", S::bits::<4>(w, mask(4))),
+                ("bits<5, 4>", S::bits::<5>(w, mask(4))),
                 ("bits<0, 15>", S::bits::<0>(w, mask(15))),
                 ("bits<4, 15>", S::bits::<4>(w, mask(15))),
                 ("bits<0, 31>", S::bits::<0>(w, mask(31))),

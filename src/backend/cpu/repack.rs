@@ -12,6 +12,9 @@
 //! vectors      one for each bit of a quant; byte 4r + t of a vector belongs to row r,
 //!              column 4 * chunk + t
 //!
+//! 2 bits   vector j: chunks 4j to 4j + 3, each above the one before it
+//! 3 bits   vector j: chunk 2j, chunk 2j + 1 above it, and in the two bits above them a part of
+//!          chunk 6 (vectors 0 and 2) or 7 (1 and 2)
 //! 4 bits   vector j: chunk 2j, chunk 2j + 1 above it
 //! 5 bits   vector j: chunk j, and in the three bits above it a part of chunk 5 (vectors 0 and 1),
 //!          6 (2 and 3) or 7 (4, 1 and 3)
@@ -42,7 +45,7 @@ pub const VECTOR_BYTES: usize = 4 * GROUP_ROWS;
 /// Holds the layout of a block, on which the kernels are specialized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Counts the bits of a quant: 4, 5, 6 (unsigned) or 8 (signed).
+    /// Counts the bits of a quant: 2 to 6 (unsigned) or 8 (signed).
     pub bits: u32,
     /// Counts the scales (and the minimums) of a row's 32 columns: 1 or 2.
     pub halves: usize,
@@ -61,8 +64,8 @@ impl Layout {
             DType::Q5_1 | DType::Q5K => (5, 1, true),
             DType::Q8_0 => (8, 1, false),
             DType::Q6K => (6, 2, false),
-            DType::Q3K => (4, 2, false),
-            DType::Q2K => (4, 2, true),
+            DType::Q3K => (3, 2, false),
+            DType::Q2K => (2, 2, true),
         };
         Some(Layout {
             bits,
@@ -218,8 +221,8 @@ pub fn with_layout<K: RepackedKernel>(layout: Layout, kernel: K) {
         (5, 1, true) => with_simd(For::<K, 5, 1, true>(kernel)),
         (6, 2, false) => with_simd(For::<K, 6, 2, false>(kernel)),
         (8, 1, false) => with_simd(For::<K, 8, 1, false>(kernel)),
-        (4, 2, false) => with_simd(For::<K, 4, 2, false>(kernel)),
-        (4, 2, true) => with_simd(For::<K, 4, 2, true>(kernel)),
+        (3, 2, false) => with_simd(For::<K, 3, 2, false>(kernel)),
+        (2, 2, true) => with_simd(For::<K, 2, 2, true>(kernel)),
         other => unreachable!("no layout {other:?}"),
     }
 }
@@ -240,6 +243,26 @@ fn repeat(byte: u8) -> u32 {
 /// first `bits` are set.
 fn pack(bits: u32, c: [u32; 8]) -> [u32; 8] {
     match bits {
+        2 => std::array::from_fn(|j| {
+            if j < 2 {
+                c[4 * j] | c[4 * j + 1] << 2 | c[4 * j + 2] << 4 | c[4 * j + 3] << 6
+            } else {
+                0
+            }
+        }),
+        3 => {
+            let last = up(c[6] >> 2, 6, 1) | up(c[7] >> 2, 7, 1);
+            [
+                c[0] | c[1] << 3 | up(c[6], 6, 3),
+                c[2] | c[3] << 3 | up(c[7], 6, 3),
+                c[4] | c[5] << 3 | last,
+                0,
+                0,
+                0,
+                0,
+                0,
+            ]
+        }
         4 => std::array::from_fn(|j| {
             if j < 4 {
                 c[2 * j] | c[2 * j + 1] << 4
@@ -268,6 +291,11 @@ fn pack(bits: u32, c: [u32; 8]) -> [u32; 8] {
 /// Unpacks the chunks of a row from its part of each vector: the inverse of [`pack`].
 fn unpack(bits: u32, v: [u32; 8]) -> [u32; 8] {
     match bits {
+        2 => std::array::from_fn(|i| down(v[i / 4], 2 * (i as u32 % 4), 3)),
+        3 => std::array::from_fn(|i| match i {
+            6 | 7 => down(v[i - 6], 6, 3) | down(v[2], i as u32 - 2, 4),
+            _ => down(v[i / 2], 3 * (i as u32 % 2), 7),
+        }),
         4 => std::array::from_fn(|i| down(v[i / 2], 4 * (i as u32 % 2), 15)),
         5 => {
             let low = |j: usize| down(v[j], 0, 31);

@@ -91,10 +91,11 @@ fn features(model: &AnyModel) -> Value {
     match model {
         AnyModel::Gpu(_, model) => {
             let device = model.backend.device();
+            let features = device.features.get();
             json!({
-                "subgroups": device.features.subgroups,
-                "f16": device.features.f16,
-                "packed": device.features.packed,
+                "subgroups": features.subgroups,
+                "f16": features.f16,
+                "packed": features.packed,
                 "latency_ms": device.latency_ms,
             })
         }

@@ -111,6 +111,7 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
         };
         let start = |h: usize| match layout.offset() {
             0 => S::zero7(),
+            4 => S::start7::<2>(minus(h)),
             8 => S::start7::<3>(minus(h)),
             16 => S::start7::<4>(minus(h)),
             _ => S::start7::<5>(minus(h)),

@@ -197,6 +197,7 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
                     // The sum starts with half of the offset's product, for it will be doubled.
                     (8, _) => S::start7::<6>(minus(t)),
                     (_, 0) => S::zero7(),
+                    (_, 4) => S::start7::<2>(minus(t)),
                     (_, 8) => S::start7::<3>(minus(t)),
                     (_, 16) => S::start7::<4>(minus(t)),
                     _ => S::start7::<5>(minus(t)),

@@ -20,6 +20,8 @@ impl<S: Simd> Masks<S> {
     #[inline(always)]
     pub(super) unsafe fn new<const BITS: u32>() -> Self {
         let bytes = match BITS {
+            2 => [3, 0, 0, 0, 0],
+            3 => [7, 3, 4, 0, 0],
             4 => [15, 0, 0, 0, 0],
             5 => [31, 7, 24, 8, 16],
             6 => [63, 3, 12, 48, 0],
@@ -69,6 +71,31 @@ pub(super) unsafe fn each_chunk<S: Simd, const BITS: u32>(
         let m = masks.quants;
         let v = |j: usize| [0, 1].map(|g| S::load(vectors.add(VECTOR_BYTES * j + 16 * g)));
         match BITS {
+            2 => {
+                for j in 0..2 {
+                    let v = v(j);
+                    f(4 * j, v.map(|v| S::bits::<0>(v, m[0])));
+                    f(4 * j + 1, v.map(|v| S::bits::<2>(v, m[0])));
+                    f(4 * j + 2, v.map(|v| S::bits::<4>(v, m[0])));
+                    f(4 * j + 3, v.map(|v| S::bits::<6>(v, m[0])));
+                }
+            }
+            3 => {
+                let v = [v(0), v(1), v(2)];
+                for (j, v) in v.into_iter().enumerate() {
+                    f(2 * j, v.map(|v| S::bits::<0>(v, m[0])));
+                    f(2 * j + 1, v.map(|v| S::bits::<3>(v, m[0])));
+                }
+                let part = |a: S::Bytes, b: S::Bytes| S::or(S::bits::<6>(a, m[1]), b);
+                f(
+                    6,
+                    [0, 1].map(|g| part(v[0][g], S::bits::<4>(v[2][g], m[2]))),
+                );
+                f(
+                    7,
+                    [0, 1].map(|g| part(v[1][g], S::bits::<5>(v[2][g], m[2]))),
+                );
+            }
             4 => {
                 for j in 0..4 {
                     let v = v(j);
