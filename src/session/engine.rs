@@ -51,9 +51,13 @@ impl AnyLoader {
     ///
     /// # Errors
     /// `gpu_unavailable`, and those of a device that fails at once.
+    #[cfg_attr(
+        target_feature = "atomics",
+        expect(unused_variables, reason = "there is no card to load for")
+    )]
     pub async fn on_gpu(options: Options, gpu: GpuOptions) -> Result<Self> {
-        let loader = |gpu: Gpu| Self::Gpu(gpu.built(), Box::new(Loader::new(gpu, options)));
-        Gpu::open(gpu).await.map(loader)
+        let gpu = Gpu::open(gpu).await?;
+        Ok(Self::Gpu(gpu.built(), Box::new(Loader::new(gpu, options))))
     }
 
     /// Returns whether enough of the file is there for [`AnyLoader::probe`].

@@ -243,14 +243,35 @@ fn has_web_subgroups(device: &wgpu::Device) -> bool {
 /// Returns what a browser calls the maker of the card, which wgpu does not pass on.
 #[cfg(target_arch = "wasm32")]
 fn web_vendor(device: &wgpu::Device) -> String {
-    let get = |object: &wasm_bindgen::JsValue, key: &str| {
-        js_sys::Reflect::get(object, &key.into()).unwrap_or_default()
-    };
+    use wasm_bindgen::JsCast;
     let Some(device) = device.as_webgpu() else {
         return String::new();
     };
-    let vendor = get(&get(device.as_ref(), "adapterInfo"), "vendor");
-    vendor.as_string().unwrap_or_default()
+    let device: &js::Device = AsRef::<wasm_bindgen::JsValue>::as_ref(device).unchecked_ref();
+    device
+        .adapter_info()
+        .map(|info| info.vendor())
+        .unwrap_or_default()
+}
+
+/// What WebGPU has and wgpu's types lack.
+#[cfg(target_arch = "wasm32")]
+mod js {
+    use wasm_bindgen::prelude::wasm_bindgen;
+
+    #[wasm_bindgen]
+    extern "C" {
+        /// A `GPUDevice`.
+        pub type Device;
+        /// Returns its adapter's `GPUAdapterInfo`, which not every browser has.
+        #[wasm_bindgen(method, getter, js_name = adapterInfo)]
+        pub fn adapter_info(this: &Device) -> Option<AdapterInfo>;
+        /// A `GPUAdapterInfo`.
+        pub type AdapterInfo;
+        /// Returns the maker's name, which may be empty.
+        #[wasm_bindgen(method, getter)]
+        pub fn vendor(this: &AdapterInfo) -> String;
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
