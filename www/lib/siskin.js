@@ -44,8 +44,8 @@ import { requestPersistence } from './storage/store.js';
  *   default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
  *   KV cache grows with it
- * @property {number} [slots] how many conversations keep what was read of them, from 1 (the default)
- *   to 8; each takes the memory of a KV cache
+ * @property {number} [slots] how many conversations keep what was read of them, from 1, the
+ *   default, to 8; each takes the memory of a KV cache
  * @property {string} [chatTemplate] a Jinja template that takes the place of the file's
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
  *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
