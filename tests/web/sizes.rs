@@ -108,7 +108,7 @@ fn a_vocabulary_of_more_than_2_to_29_weights_loads() {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     for (token, bytes) in &rows {
         let mut logits = Vec::new();
-        model.truncate(0);
+        model.rewind(0);
         pollster::block_on(model.forward(&[*token as u32], Some(&mut logits))).expect("logits");
         let x = values(bytes);
         let rms = (dot(&x, &x) / EMBEDDING as f64 + EPS).sqrt();
