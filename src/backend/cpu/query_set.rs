@@ -17,7 +17,7 @@ pub(super) const LANES: usize = 16;
 pub(super) const TILE: usize = 32;
 /// The softmax begins anew after this number of positions, a multiple of [`TILE`]: few enough for
 /// threads to share a thousand positions, and enough that merging takes little time.
-pub(super) const SPLIT: usize = 256;
+pub(super) const SPLIT: usize = 512;
 /// This number of queries goes through the tiles together: with more, V8 cannot keep two vectors of
 /// sums for each in registers.
 pub(super) const QUERIES: usize = 4;
