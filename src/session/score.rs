@@ -4,9 +4,8 @@
 use super::{Session, engine::AnyModel};
 use crate::{
     Code, Error, Result,
-    generate::{Decoder, StepOutcome, stop::StopHandle},
+    generate::{Decoder, StepOutcome, prefill_chunker::PrefillChunker, stop::StopHandle},
     host,
-    model::STEP_TOKENS,
 };
 use serde::Serialize;
 
@@ -63,8 +62,14 @@ async fn score(decoder: &mut AnyModel, tokens: &[u32], stop: &StopHandle) -> Res
     let mut score = Score::default();
     let (vocab, mut logits) = (decoder.vocab_size(), Vec::new());
     let mut following = tokens.iter().skip(1);
-    for chunk in tokens.chunks(STEP_TOKENS) {
-        evaluate(decoder, chunk, &mut logits, stop).await?;
+    // As with a prompt, a chunk is as long as a page can wait for, and a slow card answers in time.
+    let mut chunker = PrefillChunker::new(decoder.min_batch());
+    let mut rest = tokens;
+    while !rest.is_empty() {
+        let (chunk, later) = rest.split_at(chunker.tokens().min(rest.len()));
+        rest = later;
+        let longest_ms = evaluate(decoder, chunk, &mut logits, stop).await?;
+        chunker.observe(chunk.len(), longest_ms);
         for row in logits.chunks_exact(vocab) {
             let best = (0..)
                 .zip(row)
@@ -83,23 +88,32 @@ async fn score(decoder: &mut AnyModel, tokens: &[u32], stop: &StopHandle) -> Res
     Ok(score)
 }
 
-/// Evaluates a chunk a slice of time after the other.
+/// Evaluates a chunk a slice of time after the other. Returns the longest time in milliseconds
+/// between two chances to be interrupted.
 async fn evaluate(
     decoder: &mut AnyModel,
     chunk: &[u32],
     logits: &mut Vec<f32>,
     stop: &StopHandle,
-) -> Result<()> {
+) -> Result<f64> {
+    let mut longest_ms: f64 = 0.0;
     loop {
         let begin_ms = host::now_ms();
-        let mut pause = || host::now_ms() - begin_ms >= SLICE_MS;
-        let outcome = decoder.step_all(chunk, logits, &mut pause).await?;
+        let mut last_ms = begin_ms;
+        let mut mark = || {
+            let ms = host::now_ms();
+            longest_ms = longest_ms.max(ms - last_ms);
+            last_ms = ms;
+            ms - begin_ms >= SLICE_MS
+        };
+        let outcome = decoder.step_all(chunk, logits, &mut mark).await?;
+        mark();
         host::pause(0).await;
         if stop.reset() {
             return Err(Error::new(Code::Aborted, "The request was stopped."));
         }
         if let StepOutcome::Done(_) = outcome {
-            return Ok(());
+            return Ok(longest_ms);
         }
     }
 }
