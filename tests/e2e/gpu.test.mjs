@@ -320,7 +320,7 @@ describe('a GPU that hangs', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () 
           return hangs ? new Promise(() => {}) : call.apply(this, options);
         };
       }
-      // The 30 seconds are over in a third of one.
+      // The 300 seconds of an adapter that a processor plays are over in three.
       const { setTimeout: wait } = globalThis;
       globalThis.setTimeout = (call, ms, ...rest) => wait(call, hangs ? ms / 100 : ms, ...rest);`);
     t.after(() => site.stop());

@@ -17,6 +17,10 @@ use std::{cell::Cell, ops::Deref};
 /// A reading that takes longer than this comes from a browser that looks for it only now and then:
 /// Chromium hands four bytes over in 0.5 ms, Firefox in 100 ms (docs/design/gpu.md).
 const POLLED_MS: f64 = 10.0;
+/// What the names of adapters hold that a processor plays, as in `www/lib/engine/adapter.js`.
+const SOFTWARE: [&str; 4] = ["swiftshader", "llvmpipe", "lavapipe", "basic render"];
+/// Such an adapter may take so many times as long as a card before it counts as lost.
+const SOFTWARE_PATIENCE: u32 = 10;
 
 /// An open device, and what was found out about it.
 #[derive(Debug)]
@@ -108,12 +112,16 @@ impl Device {
             .wgsl_language_features()
             .contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
         let name = adapter.get_info().name;
+        let said = format!("{name} {}", web_names(&device)).to_lowercase();
+        let mut handle = Handle::new(device, queue);
+        // A processor that plays a card may take long and still be well.
+        if SOFTWARE.iter().any(|software| said.contains(software)) {
+            handle.patience_ms *= SOFTWARE_PATIENCE;
+        }
         let mut device = Self {
-            is_apple: [&name, &web_vendor(&device)]
-                .iter()
-                .any(|said| said.to_lowercase().contains("apple")),
+            is_apple: said.contains("apple"),
             timer_step_ms: timer_step_ms(),
-            handle: Handle::new(device, queue),
+            handle,
             features: Cell::new(ShaderFeatures {
                 subgroups: options.features.subgroups && has_subgroups,
                 f16: features.contains(wgpu::Features::SHADER_F16),
@@ -240,9 +248,9 @@ fn has_web_subgroups(device: &wgpu::Device) -> bool {
         .is_some_and(|device| device.features().has("subgroups"))
 }
 
-/// Returns what a browser calls the maker of the card, which wgpu does not pass on.
+/// Returns what a browser calls the card and its maker, which wgpu does not pass on.
 #[cfg(target_arch = "wasm32")]
-fn web_vendor(device: &wgpu::Device) -> String {
+fn web_names(device: &wgpu::Device) -> String {
     use wasm_bindgen::JsCast;
     let Some(device) = device.as_webgpu() else {
         return String::new();
@@ -250,7 +258,7 @@ fn web_vendor(device: &wgpu::Device) -> String {
     let device: &js::Device = AsRef::<wasm_bindgen::JsValue>::as_ref(device).unchecked_ref();
     device
         .adapter_info()
-        .map(|info| info.vendor())
+        .map(|info| format!("{} {}", info.vendor(), info.architecture()))
         .unwrap_or_default()
 }
 
@@ -271,11 +279,14 @@ mod js {
         /// Returns the maker's name, which may be empty.
         #[wasm_bindgen(method, getter)]
         pub fn vendor(this: &AdapterInfo) -> String;
+        /// Returns the name of the family of cards, which may be empty.
+        #[wasm_bindgen(method, getter)]
+        pub fn architecture(this: &AdapterInfo) -> String;
     }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn web_vendor(_device: &wgpu::Device) -> String {
+fn web_names(_device: &wgpu::Device) -> String {
     String::new()
 }
 
