@@ -348,7 +348,8 @@ describe('a GPU that hangs', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () 
     }, SHORT_PATH);
     assert.ok(text.startsWith(seen) && text.length > seen.length, `${seen} | ${text}`);
     assert.deepEqual([info.backend, info.gpu_refusal_code], ['cpu', 'gpu_lost']);
-    assert.match(info.gpu_refusal, /did not answer for 30000 ms/);
+    // SwiftShader is a processor that plays a card, which has ten times as long as one.
+    assert.match(info.gpu_refusal, /did not answer for 300000 ms/);
   });
 });
 
