@@ -158,6 +158,11 @@ pub trait Backend {
     /// # Errors
     /// `out_of_memory`.
     fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Self::Cache>;
+    /// Returns whether the device has memory of its own, so that what is allocated early takes none
+    /// of the host's while a file is read.
+    fn has_own_memory(&self) -> bool {
+        false
+    }
     /// Returns the bytes of a KV cache of `context_tokens` positions.
     fn cache_bytes(&self, dims: &Dims, context_tokens: usize) -> usize;
     /// Copies the first `positions` positions of every layer from one cache to another of the same

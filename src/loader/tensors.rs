@@ -33,8 +33,10 @@ pub(super) struct Tensors<B: Backend> {
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
     file: FileInfo,
-    /// Holds the KV caches and the activations.
-    memory: StepMemory<B>,
+    /// Holds the KV caches and the activations, where they are allocated before the weights come.
+    memory: Option<StepMemory<B>>,
+    context_tokens: usize,
+    slots: usize,
     /// Points to the tensor in `tensors` that is read next.
     next: usize,
     /// Holds the tensor that is read next, and those behind it.
@@ -80,7 +82,15 @@ impl<B: Backend> Tensors<B> {
         }
         check_sizes(&backend, &config, &tensors, context_tokens)?;
         let file = FileInfo::new(gguf, trained)?;
-        let memory = StepMemory::new(&mut backend, &config, context_tokens, slots)?;
+        let memory = match backend.has_own_memory() {
+            true => Some(StepMemory::new(
+                &mut backend,
+                &config,
+                context_tokens,
+                slots,
+            )?),
+            false => None,
+        };
         let writers = tensors
             .iter()
             .map(|info| TensorWriter::new(&mut backend, info))
@@ -93,6 +103,8 @@ impl<B: Backend> Tensors<B> {
             template,
             file,
             memory,
+            context_tokens,
+            slots,
             next: 0,
             writers,
             loaded: HashMap::new(),
@@ -142,12 +154,21 @@ impl<B: Backend> Tensors<B> {
             return Err(truncated(at, Some(self.file.size_bytes)));
         }
         let weights = Weights::new(&self.config, self.loaded)?;
+        let memory = match self.memory {
+            Some(memory) => memory,
+            None => StepMemory::new(
+                &mut self.backend,
+                &self.config,
+                self.context_tokens,
+                self.slots,
+            )?,
+        };
         let model = Model::with_memory(
             self.config,
             self.backend,
             weights,
             self.rope_freqs.as_deref(),
-            self.memory,
+            memory,
         );
         Ok(Loaded {
             model,

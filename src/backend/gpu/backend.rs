@@ -46,6 +46,10 @@ impl Backend for Gpu {
         self.new_cache(dims, context_tokens)
     }
 
+    fn has_own_memory(&self) -> bool {
+        true
+    }
+
     fn cache_bytes(&self, dims: &Dims, context_tokens: usize) -> usize {
         dims.layers * self.cache_layer_bytes(dims, context_tokens)
     }
