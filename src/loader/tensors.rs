@@ -46,8 +46,8 @@ pub(super) struct Tensors<B: Backend> {
 }
 
 impl<B: Backend> Tensors<B> {
-    /// Checks the header and everything that it asks for, and allocates all memory that the model
-    /// will have: what does not fit is told before a tensor was fetched.
+    /// Checks the header and everything that it asks for. A device with memory of its own allocates
+    /// all that the model will have: what does not fit is told before a tensor was fetched.
     ///
     /// # Errors
     ///
@@ -91,7 +91,11 @@ impl<B: Backend> Tensors<B> {
             )?),
             false => None,
         };
-        let writers = tensors
+        let early = match backend.has_own_memory() {
+            true => &*tensors,
+            false => &[],
+        };
+        let writers = early
             .iter()
             .map(|info| TensorWriter::new(&mut backend, info))
             .collect::<Result<_>>()?;
@@ -122,6 +126,10 @@ impl<B: Backend> Tensors<B> {
         while let Some(info) = self.tensors.get(self.next) {
             let tensor_end = info.offset + info.size_bytes;
             let (from, to) = (info.offset.max(at), tensor_end.min(end));
+            if from < to && self.writers.is_empty() {
+                let writer = TensorWriter::new(&mut self.backend, info)?;
+                self.writers.push_back(writer);
+            }
             if from < to
                 && let Some(writer) = self.writers.front_mut()
             {
