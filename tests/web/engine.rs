@@ -398,9 +398,11 @@ async fn sizes_beyond_32_bits_are_refused() {
     let model = ModelFile::small(siskin::quant::DType::Q8_0).with("llama.context_length", u32::MAX);
     for context_tokens in [1_u32 << 25, 1 << 30, u32::MAX - 1] {
         let engine = engine(&json!({"context_tokens": context_tokens}));
-        // The header tells, before the weights are there.
-        let error = engine.push(&model.to_bytes()).expect_err("no such memory");
-        let error = JsValue::from(error);
+        let pushed = engine.push(&model.to_bytes()).map_err(JsValue::from);
+        let error = match pushed {
+            Err(error) => error,
+            Ok(()) => settled(engine.finish()).await.expect_err("no such memory"),
+        };
         assert_eq!(code(&error), "out_of_memory", "{context_tokens}");
     }
 }
