@@ -46,6 +46,21 @@ fn refusal(arguments: &[&str], code: &str) -> String {
     last.to_owned()
 }
 
+/// Returns the standard error of a command that needs a graphics card, or `None` where there is
+/// none.
+fn said_of_the_card(output: &Output) -> Option<String> {
+    let error = text(&output.stderr);
+    if !error.contains("(gpu_unavailable)") {
+        return Some(error);
+    }
+    assert!(
+        std::env::var_os("SISKIN_REQUIRE_MODELS").is_none(),
+        "{error}"
+    );
+    eprintln!("SKIPPED: {error}");
+    None
+}
+
 fn fixture(name: &str) -> String {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
@@ -359,14 +374,9 @@ fn the_graphics_card_is_compared_with_the_processor() {
         "--prompt",
         "12",
     ]);
-    let error = text(&output.stderr);
-    if error.contains("(gpu_unavailable)") {
-        assert!(
-            std::env::var_os("SISKIN_REQUIRE_MODELS").is_none(),
-            "{error}"
-        );
-        return eprintln!("SKIPPED: {error}");
-    }
+    let Some(error) = said_of_the_card(&output) else {
+        return;
+    };
     let told = text(&output.stdout);
     assert!(
         output.status.success()
@@ -420,14 +430,9 @@ fn a_graphics_card_is_measured_as_json() {
         "--gpu",
         "--json",
     ]);
-    let error = text(&output.stderr);
-    if error.contains("(gpu_unavailable)") {
-        assert!(
-            std::env::var_os("SISKIN_REQUIRE_MODELS").is_none(),
-            "{error}"
-        );
-        return eprintln!("SKIPPED: {error}");
-    }
+    let Some(error) = said_of_the_card(&output) else {
+        return;
+    };
     assert!(output.status.success(), "{error}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(

@@ -39,7 +39,7 @@ pub(super) struct Tensors<B: Backend> {
     slots: usize,
     /// Points to the tensor in `tensors` that is read next.
     next: usize,
-    /// Holds the tensor that is read next, and those behind it.
+    /// Holds the tensor that is read next, and those behind it that are allocated already.
     writers: VecDeque<TensorWriter<B::Buf>>,
     loaded: HashMap<String, Weight<B::Buf>>,
     rope_freqs: Option<Vec<f32>>,
@@ -82,23 +82,18 @@ impl<B: Backend> Tensors<B> {
         }
         check_sizes(&backend, &config, &tensors, context_tokens)?;
         let file = FileInfo::new(gguf, trained)?;
-        let memory = match backend.has_own_memory() {
-            true => Some(StepMemory::new(
+        let (mut memory, mut writers) = (None, VecDeque::new());
+        if backend.has_own_memory() {
+            memory = Some(StepMemory::new(
                 &mut backend,
                 &config,
                 context_tokens,
                 slots,
-            )?),
-            false => None,
-        };
-        let early = match backend.has_own_memory() {
-            true => &*tensors,
-            false => &[],
-        };
-        let writers = early
-            .iter()
-            .map(|info| TensorWriter::new(&mut backend, info))
-            .collect::<Result<_>>()?;
+            )?);
+            for info in &tensors {
+                writers.push_back(TensorWriter::new(&mut backend, info)?);
+            }
+        }
         Ok(Self {
             backend,
             config,
@@ -120,7 +115,7 @@ impl<B: Backend> Tensors<B> {
     ///
     /// # Errors
     ///
-    /// `tensor_not_finite`.
+    /// `tensor_not_finite`, `out_of_memory`.
     pub(super) fn push(&mut self, at: u64, chunk: &[u8]) -> Result<()> {
         let end = at + chunk.len() as u64;
         while let Some(info) = self.tensors.get(self.next) {
@@ -155,7 +150,7 @@ impl<B: Backend> Tensors<B> {
     ///
     /// # Errors
     ///
-    /// `gguf_truncated`, `tensor_missing`.
+    /// `gguf_truncated`, `tensor_missing`, `out_of_memory`.
     pub(super) fn finish(mut self, at: u64) -> Result<Loaded<Model<B>>> {
         self.push(at, &[])?;
         if self.next < self.tensors.len() {

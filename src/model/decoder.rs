@@ -185,10 +185,8 @@ impl<B: Backend> Model<B> {
     ///
     /// As [`Model::forward`].
     pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
-        self.check_step(tokens)?;
         self.interrupted = None;
-        self.append(tokens, Some(Rows::All), &mut || false);
-        self.read(logits).await
+        self.step_all(tokens, logits, &mut || false).await.map(drop)
     }
 
     /// Checks the tokens of one step.

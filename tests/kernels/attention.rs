@@ -324,15 +324,7 @@ fn keys_and_values_leave_a_cache_and_come_back_unchanged() {
         let Case {
             cache, heads, k, v, ..
         } = Case::new(head_dim, 1, context, 2.0, &mut random);
-        let dims = Dims {
-            embedding: 32,
-            heads,
-            kv_heads: KV_HEADS,
-            head_dim,
-            feed_forward: 32,
-            vocab: 32,
-            layers: LAYERS,
-        };
+        let dims = dims(heads, head_dim);
         let whole = cache.export(0..context).expect("memory");
         // The last layer's keys and values, as they were given, `[tokens, kv_heads, head_dim]`.
         let layer = &whole[whole.len() / LAYERS * (LAYERS - 1)..];

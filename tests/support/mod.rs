@@ -7,6 +7,7 @@ pub mod chat_model;
 pub mod data;
 pub mod golden;
 pub mod llama_cpp;
+pub mod loading;
 pub mod model_file;
 pub mod model_header;
 pub mod model_path;

@@ -9,6 +9,8 @@ mod engine;
 mod kernels;
 #[path = "../loader.rs"]
 mod loader;
+#[path = "../model_config.rs"]
+mod model_config;
 #[path = "../quant.rs"]
 mod quant;
 #[path = "../request.rs"]
