@@ -9,7 +9,7 @@ export { models } from './model/models.js';
 export * as offline from './offline/register.js';
 
 /** @typedef {import('./siskin.js').ModelSource} ModelSource */
-/** @typedef {import('./siskin.js').LoadOptions} LoadOptions */
+/** @typedef {import('./load_options.js').LoadOptions} LoadOptions */
 /** @typedef {import('./chat/fallback.js').FallbackOptions} FallbackOptions */
 /** @typedef {import('./model/models.js').StoredModel} StoredModel */
 /** @typedef {import('./model/models.js').PrefetchOptions} PrefetchOptions */

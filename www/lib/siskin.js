@@ -4,14 +4,15 @@ import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 import { Fallback } from './chat/fallback.js';
 import { askLocally } from './chat/local_answer.js';
 import { readSignal } from './chat/request.js';
+import { readLoadOptions } from './load_options.js';
 import { forgetGpus, recallGpus, rememberGpu } from './engine/gpu_verdicts.js';
 import { usableThreads } from './engine/wasm_build.js';
 import { WorkerClient } from './engine/worker_client.js';
 import { describeSource } from './model/source.js';
 import { requestPersistence } from './storage/store.js';
 
-/** @import { FallbackOptions } from './chat/fallback.js' */
-/** @import { CacheType, ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
+/** @import { EngineOptions, LoadOptions } from './load_options.js' */
+/** @import { ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
 /** @import { DescribedSource } from './model/source.js' */
 
 /**
@@ -24,31 +25,6 @@ import { requestPersistence } from './storage/store.js';
  * A `ModelSource` is what `Siskin.load` takes; a `File` is a `Blob`.
  *
  * @typedef {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} ModelSource
- */
-
-/**
- * @typedef {object} LoadOptions
- * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
- * @property {AbortSignal | null} [signal] ends the loading; what has arrived stays for the next one
- * @property {'auto' | 'gpu' | 'cpu'} [backend] where to compute: by default on the graphics card if
- *   that is right and faster, else on the processor
- * @property {number} [threads] how many threads compute, where the page is cross-origin isolated
- *   (elsewhere one does); by default as many as pay
- * @property {string} [sha256] what the file at the address must hash to, in hexadecimal: the GGUF
- *   file, or the manifest of one in shards
- * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
- *   `disk`
- * @property {boolean} [evict] whether the least recently used models may be removed where the
- *   browser's quota is exceeded
- * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
- *   default: nothing is sent anywhere then
- * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
- *   KV cache grows with it
- * @property {number} [slots] how many conversations keep what was read of them, from 1, the
- *   default, to 8; each takes the memory of a KV cache
- * @property {string} [chatTemplate] a Jinja template that takes the place of the file's
- * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
- *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
  */
 
 /**
@@ -116,61 +92,24 @@ export class Siskin {
   static async load(source, options = {}) {
     const {
       onProgress,
-      signal: given_signal,
-      contextTokens: context_tokens,
-      slots,
-      chatTemplate: chat_template,
-      cacheType: cache_type,
-      threads,
-      backend = 'auto',
-      sha256,
-      storage,
-      evict,
+      signal,
+      engine,
+      store,
       fallback: fallback_options,
-      ...unknown
-    } = options;
-    const [name] = Object.keys(unknown);
-    if (name !== undefined)
-      throw new SiskinError(
-        'invalid_argument',
-        `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, ` +
-          'slots, chatTemplate, cacheType, threads, backend, sha256, storage, evict and fallback.',
-      );
-    const signal = readSignal(given_signal);
-    if (
-      context_tokens !== undefined &&
-      !(Number.isInteger(context_tokens) && context_tokens > 0 && context_tokens <= 0xffffffff)
-    ) {
-      throw new SiskinError('invalid_argument', 'contextTokens must be a whole number above 0.');
-    }
-    if (slots !== undefined && !(Number.isInteger(slots) && slots >= 1 && slots <= 8))
-      throw new SiskinError('invalid_argument', 'slots must be a whole number from 1 to 8.');
-    if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
-      throw new SiskinError('invalid_argument', 'threads must be a whole number from 1 to 64.');
-    }
-    if (chat_template !== undefined && typeof chat_template !== 'string')
-      throw new SiskinError('invalid_argument', 'chatTemplate must be a string.');
-    if (![undefined, 'f16', 'q8_0'].includes(cache_type))
-      throw new SiskinError('invalid_argument', 'cacheType must be "f16" or "q8_0".');
-    if (!['auto', 'gpu', 'cpu'].includes(backend))
-      throw new SiskinError('invalid_argument', 'backend must be "auto", "gpu" or "cpu".');
+    } = readLoadOptions(options);
     throwIfAborted(signal);
     const fallback = fallback_options === undefined ? undefined : new Fallback(fallback_options);
-    const described = describeSource(source, { sha256, storage, evict });
+    const described = describeSource(source, store);
     if (fallback?.until === 'never') {
       described.close();
       return new Siskin({ loading: Promise.reject(neverLoadedError()), end() {} }, fallback);
     }
-    if (described.source.kind === 'url' && storage !== 'memory') void requestPersistence();
+    if (described.source.kind === 'url' && store.storage !== 'memory') void requestPersistence();
     fallback?.watch(described.source);
-    const model = startModel(
-      described,
-      { context_tokens, slots, chat_template, cache_type, threads, backend, signal },
-      (progress) => {
-        fallback?.progress(progress);
-        onProgress?.(progress);
-      },
-    );
+    const model = startModel(described, { ...engine, signal }, (progress) => {
+      fallback?.progress(progress);
+      onProgress?.(progress);
+    });
     const siskin = new Siskin(model, fallback);
     if (!fallback) await siskin.ready;
     return siskin;
@@ -268,25 +207,15 @@ export class Siskin {
 
 /**
  * @param {DescribedSource} described
- * @param {object} options
- * @param {number} [options.context_tokens]
- * @param {number} [options.slots]
- * @param {string} [options.chat_template]
- * @param {CacheType} [options.cache_type]
- * @param {number} [options.threads]
- * @param {'auto' | 'gpu' | 'cpu'} options.backend
- * @param {AbortSignal} [options.signal]
+ * @param {EngineOptions & {signal?: AbortSignal}} options
  * @param {(progress: LoadProgress) => void} onProgress
  * @returns {{loading: Promise<LoadedModel>, end: () => void}} `end` frees the model, whether it is
  *   loaded or still loading
  */
-function startModel(
-  described,
-  { context_tokens, slots, chat_template, cache_type, threads, backend, signal },
-  onProgress,
-) {
+function startModel(described, { signal, ...options }, onProgress) {
   /** @type {WorkerClient | undefined} */
   let client;
+  const { threads, cache_type, backend } = options;
   const subject = { source: described.source, threads: usableThreads(threads), cache_type };
   const end = () => client?.end(abortedError(), unloadedError());
   const load = async () => {
@@ -296,12 +225,7 @@ function startModel(
         {
           type: 'load',
           source: described.source,
-          context_tokens,
-          slots,
-          chat_template,
-          cache_type,
-          threads,
-          backend,
+          ...options,
           known_gpus: recallGpus(subject),
         },
         {

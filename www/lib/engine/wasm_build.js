@@ -1,7 +1,9 @@
 /** This module chooses, compiles and starts the wasm. */
 import { SiskinError, messageOf } from '../errors.js';
 import { ofSameVersion } from '../offline/site_version.js';
+import { startThreadWorker, wasmBuild } from '../parts.js';
 
+/** @import { Build } from '../parts.js' */
 /** @import { WasmModule } from '../protocol.js' */
 
 /**
@@ -42,8 +44,6 @@ export function usableThreads(wanted = defaultThreads()) {
   return globalThis.crossOriginIsolated ? wanted : 1;
 }
 
-/** @typedef {{script: URL, wasm: URL}} Build */
-
 /**
  * @typedef {object} StartedEngine
  * @property {WasmModule} module
@@ -61,22 +61,9 @@ export function usableThreads(wanted = defaultThreads()) {
 function builds(threads) {
   const list = [];
   const relaxed = WebAssembly.validate(new Uint8Array(RELAXED_SIMD));
-  // Each URL is written out, because bundlers find files by `new URL` with a literal.
-  if (relaxed && threads > 1)
-    list.push({
-      script: new URL('../wasm/siskin_threads.js', import.meta.url),
-      wasm: new URL('../wasm/siskin_threads_bg.wasm', import.meta.url),
-    });
-  if (relaxed)
-    list.push({
-      script: new URL('../wasm/siskin_relaxed.js', import.meta.url),
-      wasm: new URL('../wasm/siskin_relaxed_bg.wasm', import.meta.url),
-    });
-  else if (WebAssembly.validate(new Uint8Array(SIMD)))
-    list.push({
-      script: new URL('../wasm/siskin_simd.js', import.meta.url),
-      wasm: new URL('../wasm/siskin_simd_bg.wasm', import.meta.url),
-    });
+  if (relaxed && threads > 1) list.push(wasmBuild('threads'));
+  if (relaxed) list.push(wasmBuild('relaxed'));
+  else if (WebAssembly.validate(new Uint8Array(SIMD))) list.push(wasmBuild('simd'));
   return list;
 }
 
@@ -149,10 +136,7 @@ async function compile(response) {
  */
 function startThread(shared) {
   return new Promise((resolve) => {
-    const thread = new Worker(new URL('../thread.js', import.meta.url), {
-      type: 'module',
-      name: 'siskin thread',
-    });
+    const thread = startThreadWorker();
     const giveUp = () => {
       thread.terminate();
       resolve(undefined);

@@ -3,6 +3,7 @@
  * failure into a SiskinError.
  */
 import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
+import { startWorker } from '../parts.js';
 
 /** @import { BackendInfo, PageMessage, WorkerMessage } from '../protocol.js' */
 
@@ -57,10 +58,7 @@ export class WorkerClient {
 
   constructor() {
     try {
-      this.#worker = new Worker(new URL('../worker.js', import.meta.url), {
-        type: 'module',
-        name: 'siskin',
-      });
+      this.#worker = startWorker();
     } catch (cause) {
       throw new SiskinError(
         'worker_failed',

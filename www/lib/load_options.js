@@ -1,0 +1,125 @@
+/** This module reads the options of `Siskin.load`. */
+import { readSignal } from './chat/request.js';
+import { SiskinError } from './errors.js';
+
+/** @import { FallbackOptions } from './chat/fallback.js' */
+/** @import { StoreOptions } from './model/source.js' */
+/** @import { CacheType, LoadProgress } from './protocol.js' */
+
+/**
+ * @typedef {object} LoadOptions
+ * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
+ * @property {AbortSignal | null} [signal] ends the loading; what has arrived stays for the next one
+ * @property {'auto' | 'gpu' | 'cpu'} [backend] where to compute: by default on the graphics card if
+ *   that is right and faster, else on the processor
+ * @property {number} [threads] how many threads compute, where the page is cross-origin isolated
+ *   (elsewhere one does); by default as many as pay
+ * @property {string} [sha256] what the file at the address must hash to, in hexadecimal: the GGUF
+ *   file, or the manifest of one in shards
+ * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
+ *   `disk`
+ * @property {boolean} [evict] whether the least recently used models may be removed where the
+ *   browser's quota is exceeded
+ * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
+ *   default: nothing is sent anywhere then
+ * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
+ *   KV cache grows with it
+ * @property {number} [slots] how many conversations keep what was read of them, from 1, the
+ *   default, to 8; each takes the memory of a KV cache
+ * @property {string} [chatTemplate] a Jinja template that takes the place of the file's
+ * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
+ *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
+ */
+
+/**
+ * `EngineOptions` are what the worker is told of the engine.
+ *
+ * @typedef {object} EngineOptions
+ * @property {number} [context_tokens]
+ * @property {number} [slots]
+ * @property {string} [chat_template]
+ * @property {CacheType} [cache_type]
+ * @property {number} [threads]
+ * @property {'auto' | 'gpu' | 'cpu'} backend
+ */
+
+/**
+ * @typedef {object} ReadOptions
+ * @property {((progress: LoadProgress) => void) | undefined} onProgress
+ * @property {AbortSignal | undefined} signal
+ * @property {EngineOptions} engine
+ * @property {StoreOptions} store
+ * @property {FallbackOptions | undefined} fallback
+ */
+
+/**
+ * @param {LoadOptions} options
+ * @returns {ReadOptions}
+ * @throws {SiskinError} `invalid_argument`
+ */
+export function readLoadOptions(options) {
+  const {
+    onProgress,
+    signal,
+    contextTokens: context_tokens,
+    slots,
+    chatTemplate: chat_template,
+    cacheType: cache_type,
+    threads,
+    backend = 'auto',
+    sha256,
+    storage,
+    evict,
+    fallback,
+    ...unknown
+  } = options;
+  const [name] = Object.keys(unknown);
+  if (name !== undefined)
+    throw invalid(
+      `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, slots, ` +
+        'chatTemplate, cacheType, threads, backend, sha256, storage, evict and fallback.',
+    );
+  checkInteger('contextTokens', context_tokens, 0xffffffff);
+  checkInteger('slots', slots, 8);
+  checkInteger('threads', threads, 64);
+  if (chat_template !== undefined && typeof chat_template !== 'string')
+    throw invalid('chatTemplate must be a string.');
+  checkChoice('cacheType', cache_type, ['f16', 'q8_0']);
+  checkChoice('backend', backend, ['auto', 'gpu', 'cpu']);
+  return {
+    onProgress,
+    signal: readSignal(signal),
+    engine: { context_tokens, slots, chat_template, cache_type, threads, backend },
+    store: { sha256, storage, evict },
+    fallback,
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @param {number} max
+ */
+function checkInteger(name, value, max) {
+  if (value === undefined) return;
+  if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max) return;
+  const range = max === 0xffffffff ? 'above 0' : `from 1 to ${max}`;
+  throw invalid(`${name} must be a whole number ${range}.`);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @param {string[]} choices
+ */
+function checkChoice(name, value, choices) {
+  if (value === undefined || choices.includes(/** @type {string} */ (value))) return;
+  const list = choices.map((choice) => `"${choice}"`);
+  const last = list.pop();
+  throw invalid(`${name} must be ${list.join(', ')} or ${last}.`);
+}
+
+/** @param {string} message */
+function invalid(message) {
+  return new SiskinError('invalid_argument', message);
+}
