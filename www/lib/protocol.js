@@ -24,15 +24,14 @@
  * @property {string[]} [gpu_features] what shaders use on the card, by WebGPU's names; a feature
  *   whose kernels were wrong is not among them
  * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
- * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow),
+ * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong), `gpu_slower`,
  *   `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`
  * @property {string} build which wasm file runs: `relaxed`, `simd` or `threads`
  * @property {number} threads
  */
 
 /**
- * These fields of `Siskin.info` change when the engine moves from a lost graphics card to the
- * processor.
+ * These fields of `Siskin.info` tell which backend was picked.
  *
  * @typedef {Pick<
  *   ModelInfo,
@@ -41,9 +40,14 @@
  */
 
 /**
- * A `KnownGpu` is a graphics card that an earlier visit refused for the same model.
+ * A `KnownGpu` is what earlier visits found of a graphics card with the same model: the features
+ * that worked, why the card was refused, or both.
  *
- * @typedef {{adapter: string, gpu_refusal: string}} KnownGpu
+ * @typedef {object} KnownGpu
+ * @property {string} adapter
+ * @property {string[]} [gpu_features]
+ * @property {string} [gpu_refusal]
+ * @property {'gpu_refused' | 'gpu_slower'} [gpu_refusal_code]
  */
 
 /**
@@ -214,6 +218,7 @@
  *     slots?: number,
  *     chat_template?: string,
  *     cache_type?: CacheType,
+ *     features?: string[],
  *   }): Promise<Engine>,
  * }} EngineClass
  */
@@ -277,7 +282,7 @@
  *   | {type: 'event', id: number, value: EngineEvent, timings?: Timings}
  *   | {type: 'done', id: number, value: unknown}
  *   | {type: 'failed', id: number, code: string, message: string}
- *   | {type: 'moved', value: BackendInfo}
+ *   | {type: 'moved', value: ModelInfo}
  *   | {type: 'unloaded'}
  *   | {type: 'crashed', message: string}} WorkerMessage
  */

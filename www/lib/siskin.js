@@ -116,8 +116,8 @@ export class Siskin {
   }
 
   /**
-   * Forgets which graphics cards were refused. The next load with `backend: "auto"` tests the card
-   * again, as after a new driver.
+   * Forgets which graphics cards were refused, and which of their features were wrong. The next
+   * load tests the card again, as after a new driver.
    */
   static forgetGpu() {
     forgetGpus();
@@ -237,10 +237,9 @@ function startModel(described, { signal, ...options }, onProgress) {
         },
       );
       const info = await result;
-      if (backend === 'auto') rememberGpu(subject, info);
+      rememberGpu(subject, info, backend);
       const model = { client, info: Object.freeze(info) };
-      client.onBackendChanged = (backend_info) =>
-        (model.info = Object.freeze({ ...info, ...backend_info }));
+      client.onBackendChanged = (info) => (model.info = Object.freeze(info));
       return model;
     } catch (error) {
       described.close();

@@ -5,7 +5,7 @@
 import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
 import { startWorker } from '../parts.js';
 
-/** @import { BackendInfo, PageMessage, WorkerMessage } from '../protocol.js' */
+/** @import { ModelInfo, PageMessage, WorkerMessage } from '../protocol.js' */
 
 /**
  * A `WithoutId` is a `PageMessage` whose id the client fills in.
@@ -52,7 +52,7 @@ export class WorkerClient {
   /**
    * This callback runs when the engine continues on another backend.
    *
-   * @type {(backend_info: BackendInfo) => void}
+   * @type {(info: ModelInfo) => void}
    */
   onBackendChanged = () => {};
 
