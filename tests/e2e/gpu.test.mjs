@@ -40,8 +40,8 @@ const siteWith = (code, strategy = '') =>
   start(
     {
       [SHORT_PATH]: SHORT,
-      '/lib/engine/adapter.js': script(`${LIBRARY}\n${code}`),
-      '/lib/engine/backend.js': script(withStrategy(strategy)),
+      '/src/engine/adapter.js': script(`${LIBRARY}\n${code}`),
+      '/src/engine/backend.js': script(withStrategy(strategy)),
     },
     { gpu: true },
   );
@@ -65,7 +65,7 @@ const AS_A_CARD = `
 const askOnce = (page, options, url = URL_PATH) =>
   page.evaluate(
     async ({ url, options }) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, ...options });
       const { choices } = await siskin.chat.completions.create({
         messages: [{ role: 'user', content: 'What is the capital of France?' }],
@@ -130,7 +130,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
 
   test('samples as the seed says, and as the processor does', async () => {
     const texts = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const texts = [];
       for (const backend of ['gpu', 'gpu', 'cpu']) {
         const siskin = await Siskin.load(url, { contextTokens: 256, backend });
@@ -154,7 +154,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     t.after(() => site.stop());
     const { page } = await site.open();
     const { info, text } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(await fetch(url), { contextTokens: 256 });
       const { choices } = await siskin.chat.completions.create({
         messages: [{ role: 'user', content: 'What is the capital of France?' }],
@@ -170,7 +170,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
 
   test('log-probabilities and allowed tokens are those of the processor', async () => {
     const [card, processor] = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const answers = [];
       for (const backend of ['gpu', 'cpu']) {
         const siskin = await Siskin.load(url, { contextTokens: 256, backend });
@@ -218,7 +218,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
 
   test('a stop leaves no trace', async () => {
     const texts = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
       const ask = (content, stream) =>
         siskin.chat.completions.create({
@@ -265,7 +265,7 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
     const { texts, seen, backends, first, info } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const options = { contextTokens: 256, backend: 'gpu', threads: 3 };
       const siskin = await Siskin.load(url, options);
       const first = siskin.info;
@@ -324,7 +324,7 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
     const codes = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       // A stream cannot be read a second time.
       const siskin = await Siskin.load(await fetch(url), { contextTokens: 256, backend: 'gpu' });
       const codeOf = (promise) =>
@@ -369,7 +369,7 @@ describe('a GPU that hangs', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () 
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
     const { text, seen, info } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
       const request = {
         messages: [{ role: 'user', content: 'What is the capital of France?' }],
@@ -588,7 +588,7 @@ describe(
       t.diagnostic(`${first} shaders, then ${second}`);
       assert.equal(second[0], 0, 'they are known to be wrong');
       assert.ok(second[1] > 0, 'the others are tested');
-      await page.evaluate(async () => (await import('/lib/index.js')).Siskin.forgetGpu());
+      await page.evaluate(async () => (await import('/src/siskin.js')).Siskin.forgetGpu());
       assert.deepEqual(await visit(), first);
     });
 
@@ -621,7 +621,7 @@ describe(
         {
           '/begun.gguf': (request, response) =>
             response.writeHead(200, { 'Content-Length': file.length }).write(file.subarray(0, 4e6)),
-          '/lib/engine/adapter.js': (request, response) =>
+          '/src/engine/adapter.js': (request, response) =>
             response
               .writeHead(200, { 'Content-Type': 'text/javascript' })
               .end(`${LIBRARY}\n${BAD['no memory for the weights'].code}`),
@@ -631,7 +631,7 @@ describe(
       t.after(() => site.stop());
       const { page } = await site.open();
       const code = await page.evaluate(async () => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/src/siskin.js');
         // A stream is pushed as it comes, not in parts of a file.
         const response = await fetch('/begun.gguf');
         return Siskin.load(response, { contextTokens: 256, backend: 'gpu' }).then(

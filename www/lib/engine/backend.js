@@ -43,7 +43,7 @@ export async function pickBackend(message) {
   let started;
   if (adapter !== undefined && (message.backend === 'gpu' || !refusal)) {
     // The threads start only if the processor takes over.
-    started = await startEngine(CAN_WAIT_SHARED ? message.threads : 1);
+    started = await startEngine(CAN_WAIT_SHARED ? message.threads : 1, message);
     try {
       const engine = await started.module.Engine.on_gpu(gpuOptions(message, features));
       return new PickedBackend(message, started, engine, { backend: 'gpu', adapter });
@@ -93,7 +93,7 @@ function cpuInfo(adapter, why) {
  */
 async function onCpu(message, started) {
   if (!started || started.thread_count < usableThreads(message.threads))
-    started = await startEngine(message.threads);
+    started = await startEngine(message.threads, message);
   return [started, cpuEngine(message, started)];
 }
 
