@@ -5,14 +5,17 @@
 import { SiskinError } from '../errors.js';
 import {
   CONNECTION_BROKEN,
-  FIRST_DELAYS_MS,
+  FIRST_REQUEST,
   HttpError,
+  LATER_REQUEST,
   NO_STORE,
+  WHOLE_FILE,
   readBody,
   changedError,
   contentLength,
   contentRange,
   isEncoded,
+  isOffline,
   retry,
   validator,
 } from './http.js';
@@ -22,14 +25,6 @@ import { fileOf, locate, partsOf } from './part_layout.js';
 import { PARTS_PER_CHUNK, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';
 
 /** @import { DownloadTarget } from './download_target.js' */
-
-/**
- * Once bytes have arrived, a lost connection may come back (as after a tunnel), so that more
- * attempts are made than for a first request.
- */
-const LATER_DELAYS_MS = [500, 1000, 2000, 4000, 8000];
-/** There is one retry without ranges, because each fetches the whole file again. */
-const WHOLE_FILE_DELAYS_MS = [500];
 
 /**
  * A `Download` fetches the parts that its target lacks, over several connections. Each connection
@@ -169,13 +164,13 @@ export class Download {
   async #askForRange(url, range) {
     try {
       return await retry(() => this.#request(url, range), {
-        delays_ms: FIRST_DELAYS_MS,
+        plan: FIRST_REQUEST,
         signal: this.#signal,
       });
     } catch (error) {
       // Some servers fail on ranges, compress them against the browser's request, or do not let
       // pages of other sites ask for them (CORS).
-      if (!(error instanceof SiskinError) || error.code !== 'network') throw error;
+      if (!(error instanceof SiskinError) || error.code !== 'network' || isOffline()) throw error;
       return this.#request(url);
     }
   }
@@ -244,10 +239,6 @@ export class Download {
     return undefined;
   }
 
-  get #delays_ms() {
-    return this.#requests.has_responded ? LATER_DELAYS_MS : FIRST_DELAYS_MS;
-  }
-
   /**
    * @param {number} part
    * @param {Uint8Array<ArrayBuffer>} buffer of a part's size
@@ -281,7 +272,7 @@ export class Download {
     };
     try {
       await retry(fill, {
-        delays_ms: this.#delays_ms,
+        plan: this.#requests.has_responded ? LATER_REQUEST : FIRST_REQUEST,
         signal: this.#signal,
         progress: () => filled,
       });
@@ -341,7 +332,7 @@ export class Download {
       if (file.size_bytes === null) await this.#target.end(received);
     };
     try {
-      await retry(fill, { delays_ms: WHOLE_FILE_DELAYS_MS, signal: this.#signal });
+      await retry(fill, { plan: WHOLE_FILE, signal: this.#signal });
     } finally {
       this.#target.arrived(-filled);
     }
