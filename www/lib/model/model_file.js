@@ -199,7 +199,7 @@ export class ModelFile {
     await ifUnlocked(this.#folder, async () => {
       const chunk = part_store.firstMissing();
       for (let verified = chunk === undefined; chunk !== undefined && !verified;) {
-        await this.#download((chunk + 1) * PARTS_PER_CHUNK);
+        await this.#download((chunk + 1) * PARTS_PER_CHUNK, this.#signal);
         if (!part_store.record) break;
         const read = await part_store.readChunk(part_store.record, chunk);
         verified = read instanceof Uint8Array;
@@ -307,10 +307,10 @@ export class ModelFile {
   /** Fetches all missing parts, once no other tab is fetching them. */
   async #fetch() {
     try {
-      const download = () => this.#download(Infinity);
+      const download = (/** @type {AbortSignal} */ signal) => this.#download(Infinity, signal);
       await (this.#part_store.isPersistent
         ? withLock(this.#folder, this.#signal, download)
-        : download());
+        : download(this.#signal));
     } catch (error) {
       this.#failure ??= this.#signal.aborted ? abortedError() : error;
     }
@@ -318,16 +318,20 @@ export class ModelFile {
     this.#part_store.notify();
   }
 
-  /** @param {number} end_part the first part that is not wanted */
-  async #download(end_part) {
+  /**
+   * @param {number} end_part the first part that is not wanted
+   * @param {AbortSignal} signal
+   */
+  async #download(end_part, signal) {
     const part_store = this.#part_store;
     // Another tab may have fetched the model in the meantime.
     if (part_store.isPersistent) await part_store.refresh();
     if (part_store.isComplete) return;
     await part_store.prepare();
     try {
-      await new Download(this.#source, part_store, this.#signal).run(end_part);
+      await new Download(this.#source, part_store, signal).run(end_part);
     } catch (error) {
+      if (signal.aborted) throw error;
       // `#chunk` waits until the clean-up is done: parts that are removed here must not be fetched
       // again, and the load must not fail, and its worker end, before they are removed.
       this.#failing = true;
