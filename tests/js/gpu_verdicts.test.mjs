@@ -7,7 +7,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const SLOWER = 'The processor computes faster than the GPU here: 1.00 ms a layer in place of 2 ms.';
 const WRONG = 'The GPU computes wrong numbers (logit 3 is off by 7). Update the browser.';
-const CASE = { source: { kind: 'url', url: 'https://example.org/m.gguf' }, threads: 4 };
+const CASE = { source: { kind: 'url', key: 'https://example.org/m.gguf' }, threads: 4 };
 const refused = (gpu_refusal, adapter = 'card') => ({
   adapter,
   gpu_refusal,
@@ -68,7 +68,7 @@ test('a verdict of a clock that was set back does not last', () => {
 
 test('a verdict is of one model, number of threads, type of cache, browser and card', () => {
   rememberGpu(CASE, refused(SLOWER));
-  const other = { source: { kind: 'url', url: 'https://example.org/other.gguf' } };
+  const other = { source: { kind: 'url', key: 'https://example.org/other.gguf' } };
   for (const different of [other, { threads: 2 }, { cache_type: 'q8_0' }])
     assert.deepEqual(recalled({ ...CASE, ...different }), [], JSON.stringify(different));
   assert.deepEqual(recalled({ ...CASE, cache_type: 'f16' }), [SLOWER], 'the default');
@@ -117,7 +117,7 @@ test('storage that is broken, or forbidden, holds no verdict', () => {
 });
 
 test('no more than 20 are kept, the newest', () => {
-  const at = (i) => ({ ...CASE, source: { kind: 'url', url: `https://example.org/${i}.gguf` } });
+  const at = (i) => ({ ...CASE, source: { kind: 'url', key: `https://example.org/${i}.gguf` } });
   for (let i = 0; i < 25; i++) rememberGpu(at(i), refused(SLOWER));
   assert.deepEqual(recalled(at(4)), []);
   assert.deepEqual(recalled(at(5)), [SLOWER]);

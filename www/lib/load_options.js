@@ -20,6 +20,12 @@ import { SiskinError } from './errors.js';
  *   `disk`
  * @property {boolean} [evict] whether the least recently used models may be removed where the
  *   browser's quota is exceeded
+ * @property {boolean} [persist] whether the browser is asked never to clear this site's storage
+ *   where the disk runs short. Firefox shows the visitor a prompt
+ * @property {string} [cacheKey] what the model is known by on this device, in place of its address:
+ *   for a file whose address changes. Signed addresses need none, their signature does not count
+ * @property {boolean} [revalidate] whether the server is asked if a stored file has changed; it is
+ *   used as it is where there is no network
  * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
  *   default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
@@ -70,6 +76,9 @@ export function readLoadOptions(options) {
     sha256,
     storage,
     evict,
+    persist,
+    cacheKey,
+    revalidate,
     fallback,
     ...unknown
   } = options;
@@ -77,7 +86,8 @@ export function readLoadOptions(options) {
   if (name !== undefined)
     throw invalid(
       `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, slots, ` +
-        'chatTemplate, cacheType, threads, backend, sha256, storage, evict and fallback.',
+        'chatTemplate, cacheType, threads, backend, sha256, storage, evict, persist, cacheKey, ' +
+        'revalidate and fallback.',
     );
   checkInteger('contextTokens', context_tokens, 0xffffffff);
   checkInteger('slots', slots, 8);
@@ -90,7 +100,7 @@ export function readLoadOptions(options) {
     onProgress,
     signal: readSignal(signal),
     engine: { context_tokens, slots, chat_template, cache_type, threads, backend },
-    store: { sha256, storage, evict },
+    store: { sha256, storage, evict, persist, cacheKey, revalidate },
     fallback,
   };
 }

@@ -104,7 +104,7 @@ export class Siskin {
       described.close();
       return new Siskin({ loading: Promise.reject(neverLoadedError()), end() {} }, fallback);
     }
-    if (described.source.kind === 'url' && store.storage !== 'memory') void requestPersistence();
+    if (store.persist) void requestPersistence();
     fallback?.watch(described.source);
     const model = startModel(described, { ...engine, signal }, (progress) => {
       fallback?.progress(progress);

@@ -46,7 +46,7 @@ const SLOWER = /computes faster than the GPU/;
  */
 function nameOf({ source, threads, cache_type = 'f16' }) {
   if (source.kind !== 'url') return undefined;
-  return JSON.stringify([source.url, threads, cache_type, navigator.userAgent]);
+  return JSON.stringify([source.key, threads, cache_type, navigator.userAgent]);
 }
 
 /** @returns {Verdict[]} those that are not too old */

@@ -121,9 +121,11 @@ export class Download {
     const part = record ? this.#nextPart(end_part) : 0;
     if (part === undefined) return;
     const { url, first, last } = record
-      ? locate(record, part)
+      ? this.#locate(part)
       : { url: this.#url, first: 0, last: PART_BYTES - 1 };
-    let response = await this.#askForRange(url, [first, last]);
+    // The browser's own schemes know no ranges. Some take them and answer 200 with the part alone.
+    this.#ranges = /^https?:/.test(url);
+    let response = await this.#askForRange(url, this.#ranges ? [first, last] : undefined);
     const size_bytes =
       response.status === 206 && !isEncoded(response)
         ? (contentRange(response)?.size_bytes ?? (await this.#requests.lengthOf(url)))
@@ -150,7 +152,6 @@ export class Download {
     const record = newRecord(this.#url, {
       size_bytes,
       validator: validator(response),
-      files: [{ url: this.#url, size_bytes }],
       chunks,
     });
     await this.#target.begin(record, size_bytes ?? contentLength(response));
@@ -158,7 +159,7 @@ export class Download {
 
   /**
    * @param {string} url
-   * @param {[number, number]} range
+   * @param {[number, number]} [range]
    * @returns {Promise<Response>} the whole file, if requests for a range fail
    */
   async #askForRange(url, range) {
@@ -189,6 +190,24 @@ export class Download {
       // An empty file has no first byte.
       return this.#request(url);
     }
+  }
+
+  /** @param {number} part */
+  #locate(part) {
+    const { url, ...range } = locate(this.#record, part);
+    return { url: this.#addressOf(url), ...range };
+  }
+
+  /**
+   * Returns where a file of the record is now: its signed address may have changed, and shards lie
+   * beside their manifest.
+   *
+   * @param {string} url
+   */
+  #addressOf(url) {
+    return isManifest(this.#record.url)
+      ? new URL(url.slice(url.lastIndexOf('/') + 1), this.#url).href
+      : this.#url;
   }
 
   /** @param {number} end_part */
@@ -246,7 +265,7 @@ export class Download {
    */
   async #fetchPart(part, buffer, response) {
     await this.#target.waitForSpace(part, this.#signal);
-    const { url, first, last } = locate(this.#record, part);
+    const { url, first, last } = this.#locate(part);
     const bytes = buffer.subarray(0, last - first + 1);
     let filled = 0;
     const fill = async () => {
@@ -294,7 +313,7 @@ export class Download {
     const file = this.#record.files[index];
     let filled = 0;
     const fill = async () => {
-      const answer = response ?? (await this.#request(file.url));
+      const answer = response ?? (await this.#request(this.#addressOf(file.url)));
       response = undefined;
       this.#check(answer, 0);
       const expected_bytes = file.size_bytes ?? contentLength(answer);

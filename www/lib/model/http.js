@@ -1,6 +1,7 @@
 /**
  * This module sends single HTTP requests: it checks the response, and retries errors that may pass.
  */
+import { publicAddress } from './address.js';
 import { SiskinError, abortedError, codeOf, throwIfAborted } from '../errors.js';
 
 /** A connection that delivers nothing for this long counts as dead. */
@@ -56,12 +57,15 @@ export const CONNECTION_BROKEN =
 
 /** An `HttpError` is a response whose status is not success. */
 export class HttpError extends SiskinError {
-  /** @param {Response} response */
-  constructor(response) {
+  /**
+   * @param {Response} response
+   * @param {string} [url] that was asked for
+   */
+  constructor(response, url = response.url) {
     const { status, statusText } = response;
     const advice =
       status === 404
-        ? 'There is no such file: check the address.'
+        ? `There is no such file${url ? ` at ${publicAddress(url)}` : ''}: check the address.`
         : status === 401 || status === 403
           ? 'The file may need a login or an accepted licence: download it by hand and open ' +
             'the file.'
@@ -92,10 +96,11 @@ function retryAfterMs(response) {
 
 /**
  * @param {Response} response
+ * @param {string} [url] that was asked for
  * @throws {HttpError}
  */
-export function checkStatus(response) {
-  if (!response.ok) throw new HttpError(response);
+export function checkStatus(response, url) {
+  if (!response.ok) throw new HttpError(response, url);
 }
 
 /**
@@ -138,7 +143,7 @@ export async function request(url, init, { range, signal }) {
     signal.removeEventListener('abort', abort);
   }
   if (!response.ok) response.body?.cancel().catch(() => {});
-  checkStatus(response);
+  checkStatus(response, url);
   return response;
 }
 
@@ -361,8 +366,8 @@ export function validator(response) {
 export function changedError(url) {
   return new SiskinError(
     'file_changed',
-    `The file at ${url} keeps changing while it is fetched. Wait until the server has all of ` +
-      'the new one, and try again.',
+    `The file at ${publicAddress(url)} keeps changing while it is fetched. Wait until the server ` +
+      'has all of the new one, and try again.',
   );
 }
 
@@ -374,6 +379,6 @@ export function changedError(url) {
 export function replacedError(url) {
   return new SiskinError(
     'file_changed',
-    `The file at ${url} was replaced while it was being loaded. Try again.`,
+    `The file at ${publicAddress(url)} was replaced while it was being loaded. Try again.`,
   );
 }
