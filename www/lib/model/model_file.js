@@ -9,9 +9,11 @@ import { ifUnlocked, withLock } from '../storage/locks.js';
 import { isManifest } from './manifest.js';
 import { CHUNK_BYTES, PARTS_PER_CHUNK, folderOf, folderWith, partCount } from './record.js';
 import { isReplaced } from './revalidate.js';
+import { shareModel } from './share.js';
 import { Sha256 } from './sha256.js';
 import { PartStore } from './part_store.js';
 import { openStore } from '../storage/store.js';
+import { yieldToMessages } from './yield_to_messages.js';
 
 /** @import { UrlSource } from '../protocol.js' */
 /** @import { ModelRecord } from './record.js' */
@@ -183,6 +185,7 @@ export class ModelFile {
       this.#free_buffers.push(bytes.buffer);
     }
     if (file_hash) await this.#checkFileHash(file_hash.hex());
+    if (file_hash && part_store.isPersistent) void shareModel(this.#source, part_store);
     if (part_store.record) part_store.record.used_ms = Date.now();
     await part_store.saveRecord();
   }
@@ -385,6 +388,6 @@ export class ModelFile {
 async function hashInPieces(hash, bytes) {
   for (let at = 0; at < bytes.length; at += HASH_PIECE_BYTES) {
     hash.update(bytes.subarray(at, at + HASH_PIECE_BYTES));
-    if (globalThis.document) await new Promise((resolve) => setTimeout(resolve));
+    if (globalThis.document) await yieldToMessages();
   }
 }
