@@ -9,7 +9,7 @@ const SLOWER = { gpu_refusal: 'The processor is faster.', gpu_refusal_code: 'gpu
 const WRONG = { gpu_refusal: 'The numbers are wrong.', gpu_refusal_code: 'gpu_refused' };
 /** What shaders use where f16 is wrong. */
 const NO_F16 = { gpu_features: ['subgroups'] };
-const CASE = { source: { kind: 'url', url: 'https://example.org/m.gguf' }, threads: 4 };
+const CASE = { source: { kind: 'url', key: 'https://example.org/m.gguf' }, threads: 4 };
 const remember = (found, { subject = CASE, adapter = 'card', backend = 'auto' } = {}) =>
   rememberGpu(subject, { adapter, ...found }, backend);
 /** Returns what is known of the one card, or of none. */
@@ -88,7 +88,7 @@ test('a verdict of a clock that was set back does not last', () => {
 
 test('a verdict is of one model, number of threads, type of cache, browser and card', () => {
   remember(SLOWER);
-  const other = { source: { kind: 'url', url: 'https://example.org/other.gguf' } };
+  const other = { source: { kind: 'url', key: 'https://example.org/other.gguf' } };
   for (const different of [other, { threads: 2 }, { cache_type: 'q8_0' }])
     assert.equal(recalled({ ...CASE, ...different }), undefined, JSON.stringify(different));
   assert.deepEqual(recalled({ ...CASE, cache_type: 'f16' }), SLOWER, 'the default');
@@ -161,7 +161,7 @@ test('storage that is broken, or forbidden, holds no verdict', () => {
 });
 
 test('no more than 20 are kept, the newest', () => {
-  const at = (i) => ({ ...CASE, source: { kind: 'url', url: `https://example.org/${i}.gguf` } });
+  const at = (i) => ({ ...CASE, source: { kind: 'url', key: `https://example.org/${i}.gguf` } });
   for (let i = 0; i < 25; i++) remember(SLOWER, { subject: at(i) });
   assert.equal(recalled(at(4)), undefined);
   assert.deepEqual(recalled(at(5)), SLOWER);

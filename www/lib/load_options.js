@@ -21,6 +21,12 @@ import { SiskinError } from './errors.js';
  *   `disk`
  * @property {boolean} [evict] whether the least recently used models may be removed where the
  *   browser's quota is exceeded
+ * @property {boolean} [persist] whether the browser is asked never to clear this site's storage
+ *   where the disk runs short. Firefox shows the visitor a prompt
+ * @property {string} [cacheKey] what the model is known by on this device, in place of its address:
+ *   for a file whose address changes. Signed addresses need none, their signature does not count
+ * @property {boolean} [revalidate] whether the server is asked if a stored file has changed; it is
+ *   used as it is where there is no network
  * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
  *   default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
@@ -78,6 +84,9 @@ export function readLoadOptions(options) {
     sha256,
     storage,
     evict,
+    persist,
+    cacheKey,
+    revalidate,
     fallback,
     workerUrl,
     worker,
@@ -88,8 +97,8 @@ export function readLoadOptions(options) {
   if (name !== undefined)
     throw invalid(
       `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, slots, ` +
-        'chatTemplate, cacheType, threads, backend, sha256, storage, evict, fallback, workerUrl, ' +
-        'worker and wasmBaseUrl.',
+        'chatTemplate, cacheType, threads, backend, sha256, storage, evict, persist, cacheKey, ' +
+        'revalidate, fallback, workerUrl, worker and wasmBaseUrl.',
     );
   checkInteger('contextTokens', context_tokens, 0xffffffff);
   checkInteger('slots', slots, 8);
@@ -105,7 +114,7 @@ export function readLoadOptions(options) {
     onProgress,
     signal: readSignal(signal),
     engine: { context_tokens, slots, chat_template, cache_type, threads, backend, wasm_base_url },
-    store: { sha256, storage, evict },
+    store: { sha256, storage, evict, persist, cacheKey, revalidate },
     fallback,
     place: { worker_url: readUrl('workerUrl', workerUrl), worker },
   };

@@ -61,8 +61,8 @@ function startAt(url, name) {
 }
 
 /**
- * Returns a worker that imports a script of another origin, which no worker can be started from. Its
- * server must allow that by CORS, and the page's worker-src must allow `blob:`.
+ * Returns a worker that imports a script of another origin, which no worker can be started from.
+ * Its server must allow that by CORS, and the page's worker-src must allow `blob:`.
  *
  * @param {string} url
  * @param {string} name

@@ -232,10 +232,13 @@
  * @typedef {object} UrlSource
  * @property {'url'} kind
  * @property {string} url
+ * @property {string} key what the model is known by on this device (its folder's name)
+ * @property {string} [hint] what to say where there is no file at `url`
  * @property {RequestInit} init
  * @property {string} [sha256]
  * @property {'disk' | 'memory'} storage
  * @property {boolean} evict
+ * @property {boolean} revalidate whether the server is asked if a stored file has changed
  */
 
 /**

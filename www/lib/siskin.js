@@ -88,8 +88,8 @@ export class Siskin {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    * @returns {Promise<Siskin>} when the model is loaded; with `fallback`, at once
-   * @throws {SiskinError} `unsupported`, `version_mismatch`, `http_status`, `network`, `file_changed`, `integrity`, `manifest`,
-   *   `storage_full`, `aborted`, `template` for `chatTemplate`, `worker_failed`, `wasm_failed`,
+   * @throws {SiskinError} `unsupported`, `version_mismatch`, `http_status`, `network`,
+   *   `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`, `template` for `chatTemplate`, `worker_failed`, `wasm_failed`,
    *   `no_simd`, `invalid_argument`, `out_of_memory`, and what may be wrong with the file:
    *   `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
    */
@@ -110,7 +110,7 @@ export class Siskin {
       described.close();
       return new Siskin({ loading: Promise.reject(neverLoadedError()), end() {} }, fallback);
     }
-    if (described.source.kind === 'url' && store.storage !== 'memory') void requestPersistence();
+    if (store.persist) void requestPersistence();
     fallback?.watch(described.source);
     const model = startModel(described, { ...engine, signal, place }, (progress) => {
       fallback?.progress(progress);

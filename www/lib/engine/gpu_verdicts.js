@@ -42,7 +42,7 @@ const WRONG_MAX_AGE_MS = 14 * DAY_MS;
  */
 function nameOf({ source, threads, cache_type = 'f16' }) {
   if (source.kind !== 'url') return undefined;
-  return JSON.stringify([source.url, threads, cache_type, navigator.userAgent]);
+  return JSON.stringify([source.key, threads, cache_type, navigator.userAgent]);
 }
 
 /** @param {unknown} value */
