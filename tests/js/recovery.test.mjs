@@ -3,22 +3,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-
-// A port that is listened to would keep this process from ending.
-const ports = [];
-mock.method(
-  globalThis,
-  'MessageChannel',
-  class extends MessageChannel {
-    constructor() {
-      super();
-      ports.push(this.port1, this.port2);
-    }
-  },
-);
-const { PickedBackend } = await import('../../www/lib/engine/backend.js');
-mock.restoreAll();
-for (const port of ports) port.unref();
+import './helpers/unref_ports.mjs';
+import { PickedBackend } from '../../www/lib/engine/backend.js';
 
 const LOST = Object.assign(new Error('The graphics card was lost.'), { code: 'gpu_lost' });
 const MINUTE_MS = 60_000;

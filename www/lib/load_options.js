@@ -22,6 +22,9 @@ import { SiskinError } from './errors.js';
  *   browser's quota is exceeded
  * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
  *   default: nothing is sent anywhere then
+ * @property {boolean} [shared] whether all tabs of this origin that load the same address with the
+ *   same options and `shared: true` use one engine, in the memory of one tab. When that tab closes,
+ *   another takes over, and answers go on. By default `false`
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
  *   KV cache grows with it
  * @property {number} [slots] how many conversations keep what was read of them, from 1, the
@@ -49,6 +52,7 @@ import { SiskinError } from './errors.js';
  * @property {AbortSignal | undefined} signal
  * @property {EngineOptions} engine
  * @property {StoreOptions} store
+ * @property {boolean} shared
  * @property {FallbackOptions | undefined} fallback
  */
 
@@ -70,6 +74,7 @@ export function readLoadOptions(options) {
     sha256,
     storage,
     evict,
+    shared = false,
     fallback,
     ...unknown
   } = options;
@@ -77,7 +82,7 @@ export function readLoadOptions(options) {
   if (name !== undefined)
     throw invalid(
       `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, slots, ` +
-        'chatTemplate, cacheType, threads, backend, sha256, storage, evict and fallback.',
+        'chatTemplate, cacheType, threads, backend, sha256, storage, evict, shared and fallback.',
     );
   checkInteger('contextTokens', context_tokens, 0xffffffff);
   checkInteger('slots', slots, 8);
@@ -86,11 +91,13 @@ export function readLoadOptions(options) {
     throw invalid('chatTemplate must be a string.');
   checkChoice('cacheType', cache_type, ['f16', 'q8_0']);
   checkChoice('backend', backend, ['auto', 'gpu', 'cpu']);
+  if (typeof shared !== 'boolean') throw invalid('shared must be true or false.');
   return {
     onProgress,
     signal: readSignal(signal),
     engine: { context_tokens, slots, chat_template, cache_type, threads, backend },
     store: { sha256, storage, evict },
+    shared,
     fallback,
   };
 }

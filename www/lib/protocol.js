@@ -1,7 +1,12 @@
 /**
- * This module defines the messages between page and worker, and the worker's view of the wasm. It
- * holds types only.
+ * This module defines the messages between page and engine, and the engine's view of the wasm. But
+ * for the version it holds types only. docs/design/protocol.md tells who says what when.
  */
+
+/** @import { SiskinErrorCode } from './errors.js' */
+
+/** The version of the messages. It is raised when an older end would misread them. */
+export const PROTOCOL = 1;
 
 /**
  * `Siskin.info` holds an object of this type.
@@ -255,31 +260,46 @@
  */
 
 /**
- * The page sends these messages to the worker.
+ * A `Hello` is the first message of each end of a port.
  *
- * @typedef {LoadMessage
- *   | {type: 'chat', id: number, request: ChatRequest}
- *   | {type: 'stop', id: number}
- *   | {type: 'tokenize', id: number, text: string, special: boolean}
- *   | {type: 'detokenize', id: number, ids: Uint32Array}
- *   | {type: 'score', id: number, ids: Uint32Array}
- *   | {type: 'memory', id: number}
- *   | {type: 'unload', id: number}} PageMessage
+ * @typedef {{type: 'hello', protocol: number, build: string}} Hello
  */
 
 /**
- * The worker sends these messages to the page. `event` belongs to a chat and `progress` to a load.
- * `done` ends a call, `failed` ends it with an error. `moved` says that the backend changed.
- * `crashed` means that the worker cannot be used any more.
+ * The page sends these messages to the engine. `id` is the number of a call, which the client
+ * counts. `info` waits until the model is loaded. `idle` says whether nobody reads an answer.
+ * `serve` and `serve_channel` bring the engine another client. `close` ends the client's calls.
  *
- * @typedef {{type: 'progress', id: number, value: LoadProgress}
+ * @typedef {Hello
+ *   | LoadMessage
+ *   | {type: 'info', id: number}
+ *   | {type: 'chat', id: number, request: ChatRequest}
+ *   | {type: 'idle', id: number, value: boolean}
+ *   | {type: 'stop', id: number}
+ *   | {type: 'tokenize', id: number, text: string, special: boolean}
+ *   | {type: 'detokenize', id: number, ids: Iterable<number>}
+ *   | {type: 'score', id: number, ids: Iterable<number>}
+ *   | {type: 'memory', id: number}
+ *   | {type: 'ping', id: number}
+ *   | {type: 'serve', port: MessagePort}
+ *   | {type: 'serve_channel', name: string}
+ *   | {type: 'close'}
+ *   | {type: 'unload'}} PageMessage
+ */
+
+/**
+ * The engine sends these messages to the page. `event` belongs to a chat and `progress` to a load.
+ * `done` ends a call, `failed` ends it with an error. `moved` says that the backend changed.
+ * `crashed` means that the engine cannot be used any more, `gone` that its page unloads it.
+ *
+ * @typedef {Hello
+ *   | {type: 'progress', id: number, value: LoadProgress}
  *   | {type: 'started', id: number}
  *   | {type: 'event', id: number, value: EngineEvent, timings?: Timings}
  *   | {type: 'done', id: number, value: unknown}
- *   | {type: 'failed', id: number, code: string, message: string}
+ *   | {type: 'failed', id: number, code: SiskinErrorCode, message: string}
  *   | {type: 'moved', value: BackendInfo}
+ *   | {type: 'gone'}
  *   | {type: 'unloaded'}
  *   | {type: 'crashed', message: string}} WorkerMessage
  */
-
-export {};

@@ -17,7 +17,7 @@ import { readOptions, readRequest, readSignal } from './request.js';
 /**
  * @typedef {object} Choice
  * @property {0} index
- * @property {{role: 'assistant', content: string}} message
+ * @property {{role: 'assistant', content: string, refusal: null}} message
  * @property {Logprobs | null} logprobs
  * @property {'stop' | 'length'} finish_reason
  */
@@ -49,8 +49,9 @@ import { readOptions, readRequest, readSignal } from './request.js';
  * @property {number} created seconds since 1970
  * @property {string} model
  * @property {ChunkChoice[]} choices
- * @property {CompletionUsage} [usage] on the last chunk
- * @property {Timings} [timings] on the last chunk; not OpenAI's
+ * @property {CompletionUsage | null} [usage] on the last chunk, once. With
+ *   `stream_options.include_usage` that is one more chunk without choices, and the others have null
+ * @property {Timings} [timings] on the chunk with the `finish_reason`; not OpenAI's
  * @property {Prefill} [prefill] while the prompt is being read; not OpenAI's
  * @property {ResponseOrigin} siskin not OpenAI's
  */
@@ -58,7 +59,7 @@ import { readOptions, readRequest, readSignal } from './request.js';
 /**
  * `Logprobs` holds the log-probability of each token, with `logprobs: true`.
  *
- * @typedef {{content: TokenLogprob[]}} Logprobs
+ * @typedef {{content: TokenLogprob[], refusal: null}} Logprobs
  */
 
 /**
@@ -188,8 +189,8 @@ async function collect(answer, head) {
     if (event.finish_reason && event.usage && timings) {
       const choice = {
         index: /** @type {const} */ (0),
-        message: { role: /** @type {const} */ ('assistant'), content },
-        logprobs: logprobs.length > 0 ? { content: logprobs } : null,
+        message: { role: /** @type {const} */ ('assistant'), content, refusal: null },
+        logprobs: logprobs.length > 0 ? { content: logprobs, refusal: null } : null,
         finish_reason: reason(event),
       };
       return {
@@ -204,6 +205,13 @@ async function collect(answer, head) {
 }
 
 /**
+ * A stream that was forgotten before its end stops the model when the garbage is collected.
+ *
+ * @type {FinalizationRegistry<StepStream>}
+ */
+const abandoned = new FinalizationRegistry((answer) => answer.cancel());
+
+/**
  * A `ChunkIterator` yields the chunks of an answer. It is not a generator, because `return()` must
  * stop the model at once, even before the first `next()` and while a `next()` is waiting.
  *
@@ -215,6 +223,8 @@ class ChunkIterator {
   #include_usage;
   #first = true;
   #over = false;
+  /** The calls of `next` take turns. @type {Promise<unknown>} */
+  #turn = Promise.resolve();
   /**
    * `stream_options.include_usage` asks for this extra chunk.
    *
@@ -231,14 +241,26 @@ class ChunkIterator {
     this.#answer = answer;
     this.#head = head;
     this.#include_usage = include_usage;
+    abandoned.register(this, answer, this);
   }
 
   [Symbol.asyncIterator]() {
     return this;
   }
 
+  /**
+   * Returns the next chunk. Several calls may wait: each gets a chunk, in their order.
+   *
+   * @returns {Promise<IteratorResult<ChatCompletionChunk, undefined>>}
+   */
+  next() {
+    const turn = this.#turn.then(() => this.#next());
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
   /** @returns {Promise<IteratorResult<ChatCompletionChunk, undefined>>} */
-  async next() {
+  async #next() {
     const extra = this.#usage_chunk;
     this.#usage_chunk = undefined;
     if (extra) return { done: false, value: extra };
@@ -292,22 +314,24 @@ class ChunkIterator {
         {
           index: 0,
           delta,
-          logprobs: event.logprob ? { content: [event.logprob] } : null,
+          logprobs: event.logprob ? { content: [event.logprob], refusal: null } : null,
           finish_reason,
         },
       ],
     };
     if (event.prefill) chunk.prefill = event.prefill;
+    if (this.#include_usage) chunk.usage = null;
     if (finish_reason && event.usage) {
-      chunk.usage = usageOf(event.usage);
+      const usage = usageOf(event.usage);
       chunk.timings = timings;
       if (this.#include_usage)
         this.#usage_chunk = {
           ...this.#head,
           object: 'chat.completion.chunk',
           choices: [],
-          usage: chunk.usage,
+          usage,
         };
+      else chunk.usage = usage;
     }
     return chunk;
   }

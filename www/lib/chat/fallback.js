@@ -35,28 +35,6 @@ const SERVER_FIELDS = /** @type {const} */ ([
   'seed',
   'stop',
 ]);
-const LOCAL_FIELDS = [
-  'tools',
-  'tool_choice',
-  'chat_template_kwargs',
-  'top_k',
-  'min_p',
-  'repetition_penalty',
-  'logit_bias',
-  'allowed_token_ids',
-  'logprobs',
-  'top_logprobs',
-  'context_overflow',
-  'n',
-  'response_format',
-  'parallel_tool_calls',
-  'user',
-  'safety_identifier',
-  'prompt_cache_key',
-  'store',
-  'metadata',
-  'service_tier',
-];
 
 /** The body of an error response is read up to this length, which is more than servers send. */
 const ERROR_BYTES = 1 << 16;
@@ -227,10 +205,6 @@ function completionsUrl(base) {
 
 /** @param {ChatRequest} request */
 function fieldsFor(request) {
-  const known = [...SERVER_FIELDS, ...LOCAL_FIELDS];
-  for (const name of Object.keys(request))
-    if (!known.includes(name))
-      throw new SiskinError('invalid_argument', `A chat request has no field "${name}".`);
   refuseUnhonoured(request);
   if (!Array.isArray(request.messages) || request.messages.length === 0)
     throw new SiskinError('invalid_argument', 'messages must be an array of at least one message.');
