@@ -8,10 +8,10 @@ import { readOptions, readRequest, readSignal } from './request.js';
 
 /**
  * @typedef {object} CompletionUsage
- * @property {number} prompt_tokens
- * @property {number} completion_tokens
+ * @property {number} prompt_tokens of the whole conversation, as the chat template writes it
+ * @property {number} completion_tokens of the answer
  * @property {number} total_tokens
- * @property {{cached_tokens: number}} prompt_tokens_details
+ * @property {{cached_tokens: number}} prompt_tokens_details `cached_tokens` were in the KV cache
  */
 
 /**
@@ -93,14 +93,19 @@ import { readOptions, readRequest, readSignal } from './request.js';
  */
 
 /**
- * `model` is accepted because OpenAI's clients send it, and has no effect: one model is loaded.
+ * `CompletionFields` are those of a request that this library reads itself.
  *
- * @typedef {ChatRequest & {
- *   signal?: AbortSignal | null,
- *   model?: string,
- *   stream_options?: {include_usage?: boolean} | null,
- * }} CompletionOptions
+ * @typedef {object} CompletionFields
+ * @property {string | null} [model] accepted because OpenAI's clients send it; has no effect, for
+ *   one model is loaded
+ * @property {AbortSignal | null} [signal] stops the answer, whether it waits or is being written,
+ *   which fails with `aborted`. It may stand beside the request instead, as in OpenAI's library
+ * @property {{include_usage?: boolean | null} | null} [stream_options] with `include_usage: true` a
+ *   stream's last chunk has the `usage` and no choices; by default it is on the chunk that ends the
+ *   answer
  */
+
+/** @typedef {ChatRequest & CompletionFields} CompletionOptions */
 
 /**
  * `RequestOptions` stand beside a request, where OpenAI's library has them.
@@ -108,8 +113,9 @@ import { readOptions, readRequest, readSignal } from './request.js';
  * @typedef {{signal?: AbortSignal | null}} RequestOptions
  */
 
-/** @typedef {CompletionOptions & {stream?: false | null}} CompletionRequest */
-/** @typedef {CompletionOptions & {stream: true}} StreamingRequest */
+/** @typedef {CompletionOptions & {stream?: false | null}} CompletionRequest answered whole */
+/** @typedef {CompletionOptions & {stream: true}} StreamingRequest answered in chunks */
+/** @typedef {CompletionOptions & {stream?: boolean | null}} AnyRequest answered either way */
 
 /** `siskin.chat.completions` is an object of this class. */
 export class Completions {
@@ -121,23 +127,38 @@ export class Completions {
   }
 
   /**
+   * Answers a conversation, and resolves when the answer is complete.
+   *
    * @overload
-   * @param {CompletionRequest} request
-   * @param {RequestOptions} [options]
+   * @param {CompletionRequest} request messages, and how to answer them
+   * @param {RequestOptions} [options] a signal, which may be in the request instead
    * @returns {Promise<ChatCompletion>}
    */
   /**
+   * Answers a conversation in chunks, and resolves when the answer begins. Leaving the loop early
+   * stops the model. A stream that nobody reads for 10 seconds ends with `aborted` if another
+   * request waits.
+   *
    * @overload
-   * @param {StreamingRequest} request
-   * @param {RequestOptions} [options]
+   * @param {StreamingRequest} request messages, and how to answer them
+   * @param {RequestOptions} [options] a signal, which may be in the request instead
    * @returns {Promise<AsyncIterableIterator<ChatCompletionChunk>>}
    */
   /**
-   * Answers a conversation. Requests are answered one at a time, in order. The promise settles when
-   * the answer is complete or, with `stream: true`, when it begins; then leaving the loop early
-   * stops the model. A signal may be in the request or in `options`.
+   * Answers a conversation, whole or in chunks.
    *
-   * @param {CompletionRequest | StreamingRequest} request
+   * @overload
+   * @param {AnyRequest} request messages, and how to answer them
+   * @param {RequestOptions} [options] a signal, which may be in the request instead
+   * @returns {Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>>}
+   */
+  /**
+   * Answers a conversation. Requests are answered one at a time, in order; pages that share an
+   * engine take turns. The promise settles when the answer is complete or, with `stream: true`,
+   * when it begins; then leaving the loop early stops the model. A stream that nobody reads for 10
+   * seconds ends with `aborted` if another request waits.
+   *
+   * @param {AnyRequest} request
    * @param {RequestOptions} [options]
    * @returns {Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>>}
    * @throws {SiskinError} `invalid_argument`, `template`, `context_full`, `aborted` (by `signal`),

@@ -231,7 +231,7 @@ function refuseUnhonoured(request) {
   if ((n ?? 1) !== 1) refuse('`n` must be 1: a request has one answer.');
   if ((response_format?.type ?? 'text') !== 'text')
     refuse('`response_format.type` must be "text": answers cannot be held to a form.');
-  if (!['auto', 'none'].includes(tool_choice ?? 'auto'))
+  if (!['auto', 'none'].includes(/** @type {string} */ (tool_choice ?? 'auto')))
     refuse('`tool_choice` must be "auto" or "none": the model cannot be made to call a tool.');
   const limit = max_tokens ?? max_completion_tokens;
   if ((max_completion_tokens ?? limit) !== limit)
