@@ -178,6 +178,7 @@ export class EngineClient {
   fail(error) {
     if (this.#ended) return;
     this.#end(error, error);
+    this.#connection.close();
   }
 
   /**

@@ -77,20 +77,10 @@ export function engineKey({ source }, options) {
  * @throws {SiskinError} `worker_failed`
  */
 export function openEngine(described, options, wait) {
-  return holdEngine(described, options).hold(wait);
-}
-
-/**
- * Returns the engine of a model, which is started unless it runs already.
- *
- * @param {DescribedSource} described
- * @param {EngineOptions} options
- */
-export function holdEngine(described, options) {
   const key = engineKey(described, options);
   const engine = (key && engines.get(key)) || new PageEngine(described, options, key);
   if (key !== undefined) engines.set(key, engine);
-  return engine;
+  return engine.hold(wait);
 }
 
 /**
@@ -117,7 +107,7 @@ export async function waitForModel(client, { onProgress, signal }) {
 }
 
 /** A `PageEngine` is one worker of this page with its model, and counts who holds it. */
-class PageEngine {
+export class PageEngine {
   #key;
   #worker = new WorkerClient();
   #holders = 0;
@@ -126,7 +116,8 @@ class PageEngine {
   /**
    * @param {DescribedSource} described
    * @param {EngineOptions} options
-   * @param {string | undefined} key
+   * @param {string | undefined} [key] by which later loads find it
+   * @throws {SiskinError} `worker_failed`
    */
   constructor(described, options, key) {
     this.#key = key;

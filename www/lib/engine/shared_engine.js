@@ -7,7 +7,7 @@ import { BUILD } from '../build.js';
 import { SiskinError, abortedError } from '../errors.js';
 import { PROTOCOL } from '../protocol.js';
 import { EngineClient } from './engine_client.js';
-import { engineKey, holdEngine, openEngine, unloadedError, waitForModel } from './engines.js';
+import { PageEngine, engineKey, openEngine, unloadedError, waitForModel } from './engines.js';
 import { LastingClient } from './lasting_client.js';
 
 /** @import { EngineOptions } from '../load_options.js' */
@@ -24,14 +24,14 @@ import { LastingClient } from './lasting_client.js';
  */
 
 /** The owner is looked after this often, while a call is open. */
-const WATCH_MS = 2000;
+const WATCH_MS = 1000;
 /** An owner that said nothing for this long is asked whether it lives. */
-const SILENT_MS = 3000;
+const SILENT_MS = 2000;
 /**
  * An owner that did not answer this many times is taken to be frozen. Attempts are counted, not
  * time alone: a tab that was frozen itself has heard nothing either.
  */
-const MAX_PINGS = 4;
+const MAX_PINGS = 5;
 
 /**
  * Takes a hold on the engine that the tabs of this origin share.
@@ -69,7 +69,7 @@ class SharingTab {
   /**
    * `#owned` is set while this tab owns the engine.
    *
-   * @type {ReturnType<typeof holdEngine> | undefined}
+   * @type {PageEngine | undefined}
    */
   #owned;
   /** Ends the ownership. @type {(at_once?: boolean) => void} */
@@ -176,7 +176,7 @@ class SharingTab {
     let setFreed = () => {};
     this.#freed = new Promise((resolve) => (setFreed = resolve));
     try {
-      const engine = holdEngine(this.#described, this.#options);
+      const engine = new PageEngine(this.#described, this.#options);
       const handle = engine.hold({});
       const resigned = new Promise((resolve) => (this.#resign = resolve));
       handle.loading.then(

@@ -35,7 +35,7 @@ import { portSource } from './stream.js';
  */
 export function describeSource(source, options = {}) {
   const close = () => {};
-  if (typeof source === 'string' || source instanceof URL || source instanceof Request) {
+  if (typeof source === 'string' || isA(source, 'URL') || isA(source, 'Request')) {
     return { source: urlSource(source, options), transfer: [], close };
   }
   if (options.sha256 !== undefined)
@@ -43,9 +43,9 @@ export function describeSource(source, options = {}) {
       'invalid_argument',
       'sha256 goes with an address: what a page hands over is its own to check.',
     );
-  if (source instanceof Blob)
+  if (isA(source, 'Blob') || isA(source, 'File'))
     return { source: { kind: 'blob', blob: source }, transfer: [], close };
-  if (source instanceof Response) {
+  if (isA(source, 'Response')) {
     checkStatus(source);
     if (!source.body)
       throw new SiskinError(
@@ -54,11 +54,23 @@ export function describeSource(source, options = {}) {
       );
     return portSource(source.body, contentLength(source));
   }
-  if (source instanceof ReadableStream) return portSource(source, null);
+  if (isA(source, 'ReadableStream')) return portSource(source, null);
   throw new SiskinError(
     'invalid_argument',
     'Siskin.load takes a URL, a Request, a Response, a File, a Blob or a ReadableStream.',
   );
+}
+
+/**
+ * Returns whether a value is of one of the browser's classes, in this realm or in that of a frame.
+ *
+ * @template {'Blob' | 'File' | 'ReadableStream' | 'Request' | 'Response' | 'URL'} Name
+ * @param {unknown} value
+ * @param {Name} name of the class
+ * @returns {value is InstanceType<(typeof globalThis)[Name]>}
+ */
+function isA(value, name) {
+  return Object.prototype.toString.call(value) === `[object ${name}]`;
 }
 
 /**
@@ -76,8 +88,7 @@ export function urlSource(source, { sha256, storage = 'disk', evict = false } = 
   if (typeof evict !== 'boolean')
     throw new SiskinError('invalid_argument', 'evict must be true or false.');
   const kept = { sha256: sha256?.toLowerCase(), storage, evict };
-  if (!(source instanceof Request))
-    return { kind: 'url', url: absoluteUrl(source), init: {}, ...kept };
+  if (!isA(source, 'Request')) return { kind: 'url', url: absoluteUrl(source), init: {}, ...kept };
   if (source.method !== 'GET')
     throw new SiskinError(
       'invalid_argument',
