@@ -8,28 +8,32 @@ import { SiskinError } from './errors.js';
 
 /**
  * @typedef {object} LoadOptions
- * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
+ * @property {(progress: LoadProgress) => void} [onProgress] called about ten times a second while
+ *   the model loads, and once at the end
  * @property {AbortSignal | null} [signal] ends the loading; what has arrived stays for the next one
  * @property {'auto' | 'gpu' | 'cpu'} [backend] where to compute: by default on the graphics card if
  *   that is right and faster, else on the processor
- * @property {number} [threads] how many threads compute, where the page is cross-origin isolated
- *   (elsewhere one does); by default as many as pay
+ * @property {number} [threads] how many threads of the processor compute, from 1 to 64, where the
+ *   page is cross-origin isolated (elsewhere one does); by default the number of logical cores up
+ *   to 4, half of more, 8 at most
  * @property {string} [sha256] what the file at the address must hash to, in hexadecimal: the GGUF
  *   file, or the manifest of one in shards
  * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
  *   `disk`
  * @property {boolean} [evict] whether the least recently used models may be removed where the
- *   browser's quota is exceeded
+ *   browser's quota is exceeded; by default `false`
  * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
  *   default: nothing is sent anywhere then
  * @property {boolean} [shared] whether all tabs of this origin that load the same address with the
  *   same options and `shared: true` use one engine, in the memory of one tab. When that tab closes,
  *   another takes over, and answers go on. By default `false`
- * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
- *   KV cache grows with it
+ * @property {number} [contextTokens] how many tokens prompt and answer may have together, from 1:
+ *   by default 4,096, or what the model was trained on if that is less; the memory of the KV cache
+ *   grows with it
  * @property {number} [slots] how many conversations keep what was read of them, from 1, the
  *   default, to 8; each takes the memory of a KV cache
- * @property {string} [chatTemplate] a Jinja template that takes the place of the file's
+ * @property {string} [chatTemplate] a Jinja template that takes the place of the file's; by default
+ *   the file's own
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
  *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
  */
