@@ -119,8 +119,8 @@ export const PROTOCOL = 1;
  * A `ChatMessage` has OpenAI's shape.
  *
  * @typedef {object} ChatMessage
- * @property {'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'} role who says it;
- *   `developer` is read as `system`, and `function`, which OpenAI replaced by `tool`, is refused
+ * @property {'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'} role who says
+ *   it; `developer` is read as `system`, and `function`, OpenAI's old name of `tool`, is refused
  * @property {string | ContentPart[] | null} [content] the text; null or absent only where an
  *   assistant's message has `tool_calls`
  * @property {object[] | null} [tool_calls] of an assistant's message: the calls that it made
@@ -163,8 +163,8 @@ export const PROTOCOL = 1;
  *   the conversation less likely. By default 1
  * @property {number | null} [frequency_penalty] from -2 to 2, for each time that a token is in the
  *   answer; by default 0
- * @property {number | null} [presence_penalty] from -2 to 2, once for a token that is in the answer;
- *   by default 0
+ * @property {number | null} [presence_penalty] from -2 to 2, once for a token that is in the
+ *   answer; by default 0
  * @property {Record<string, number> | null} [logit_bias] token id to a bias from -100 to 100
  * @property {number[] | null} [allowed_token_ids] no other token is written; by default all may be
  * @property {number | null} [seed] a whole number: the same seed and request give the same answer.
