@@ -5,8 +5,14 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CHROMIUM, SWITCHES, launchChromium, playwright } from '../../scripts/chromium.mjs';
 import { startServer } from '../../scripts/serve.mjs';
-import { SMOLLM2, cannotRun, workerCount, workersLeft } from './helpers/harness.mjs';
-import { eventually } from './helpers/site.mjs';
+import {
+  SMOLLM2,
+  cannotRun,
+  countOwnWorkers,
+  ownWorkers,
+  workerCount,
+  workersLeft,
+} from './helpers/harness.mjs';
 
 const MODEL = `/models/${SMOLLM2}`;
 
@@ -173,6 +179,7 @@ describe('the back-forward cache', { skip: cannotRun(SMOLLM2), timeout: 200_000 
   async function open(context, options) {
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
+    await countOwnWorkers(page);
     await page.goto(`${server.url}/tab`);
     await page.evaluate(
       async ({ url, options }) => {
@@ -190,7 +197,8 @@ describe('the back-forward cache', { skip: cannotRun(SMOLLM2), timeout: 200_000 
   async function leave(page, meanwhile = async () => {}) {
     await page.goto(`${server.url}/tab?other`);
     await meanwhile();
-    await page.goBack();
+    // What comes from the cache does not load.
+    await page.goBack({ waitUntil: 'commit' });
     const returns = await page.evaluate(() => window.returns);
     assert.deepEqual(returns, [true], 'the page was in the cache');
   }
@@ -210,10 +218,10 @@ describe('the back-forward cache', { skip: cannotRun(SMOLLM2), timeout: 200_000 
     const before = await ask(owner);
     await leave(owner, async () => {
       assert.equal(await ask(other), before);
-      await eventually(() => other.workers().length === 1, 'another tab owns it');
+      assert.equal(await ownWorkers(other), 1, 'another tab owns it');
     });
     assert.equal(await ask(owner), before);
-    assert.equal(owner.workers().length, 0);
+    assert.equal(await ownWorkers(owner), 0);
     assert.equal(await ask(other), before);
     await context.close();
   });

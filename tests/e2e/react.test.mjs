@@ -30,7 +30,7 @@ describe('siskin/react', { skip: cannotRun(SMOLLM2, NEED_REACT), timeout: 120_00
       function App({ source, temperature }) {
         const { siskin, status, progress, error } = useSiskin(source, {
           contextTokens: 512,
-          backend: 'cpu',
+          threads: 1,
           onProgress: () => {},
         });
         const answer = useCompletion({
@@ -40,7 +40,16 @@ describe('siskin/react', { skip: cannotRun(SMOLLM2, NEED_REACT), timeout: 120_00
           onFinish: (text) => seen.push(text),
           onError: ({ code }) => seen.push(code),
         });
-        window.state = { siskin, status, progress, error, ...answer, status_of_model: status };
+        window.state = {
+          siskin,
+          status,
+          progress,
+          error,
+          ...answer,
+          status_of_model: status,
+          load_error: error,
+          load_progress: progress,
+        };
         return createElement('p', null, answer.completion);
       }
       function Sourced({ source }) {
@@ -75,7 +84,7 @@ describe('siskin/react', { skip: cannotRun(SMOLLM2, NEED_REACT), timeout: 120_00
     assert.equal(await workerCount(page), 1);
     await reaches('ready');
     assert.equal(await workerCount(page), 1);
-    assert.equal((await state('progress')).loaded_bytes, 98_362_432);
+    assert.equal((await state('load_progress')).loaded_bytes, 98_362_432);
     assert.equal(await page.evaluate(() => window.state.siskin.info.context_tokens), 512);
   });
 
@@ -138,7 +147,7 @@ describe('siskin/react', { skip: cannotRun(SMOLLM2, NEED_REACT), timeout: 120_00
     assert.equal(await page.evaluate(() => window.seen.at(-1)), 'invalid_argument');
     await show({ source: '/none.gguf', temperature: 0 });
     await reaches('error');
-    assert.equal(await page.evaluate(() => window.state.error.code), 'http_status');
+    assert.equal(await page.evaluate(() => window.state.load_error.code), 'http_status');
     assert.equal(await workersLeft(page, 0), 0, 'the model of another source is let go of');
     await show({ source: null });
     await reaches('idle');

@@ -5,7 +5,13 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { launchChromium } from '../../scripts/chromium.mjs';
 import { startServer } from '../../scripts/serve.mjs';
-import { SMOLLM2, cannotRun, workerCount } from './helpers/harness.mjs';
+import {
+  SMOLLM2,
+  cannotRun,
+  countOwnWorkers,
+  ownWorkers,
+  workerCount,
+} from './helpers/harness.mjs';
 import { cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
 import { eventually } from './helpers/site.mjs';
 
@@ -79,6 +85,7 @@ describe('five tabs', { skip: cannotRun(SMOLLM2), timeout: 280_000 }, () => {
   async function openTab() {
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
+    await countOwnWorkers(page);
     await page.goto(`${server.url}/tab`);
     return page;
   }
@@ -168,12 +175,12 @@ describe('five tabs', { skip: cannotRun(SMOLLM2), timeout: 280_000 }, () => {
     await start(other, ...story);
     await writing(other);
     await owner.evaluate(() => window.siskin.unload());
-    assert.equal(owner.workers().length, 0);
+    assert.equal(await ownWorkers(owner), 0);
     assert.equal(await answer(other), whole);
     assert.equal(await ask(owner, 'Name a bird.', 3), 'not_loaded');
     // It may come back, as one of the others.
     await load(owner);
-    assert.deepEqual([owner.workers().length, other.workers().length], [0, 1]);
+    assert.deepEqual([await ownWorkers(owner), await ownWorkers(other)], [0, 1]);
     await closeAll();
   });
 
@@ -201,7 +208,7 @@ describe('five tabs', { skip: cannotRun(SMOLLM2), timeout: 280_000 }, () => {
     process.kill(process_id, 'SIGCONT');
     const text = await answer(owner);
     assert.ok(text.length > 60, text);
-    await eventually(() => owner.workers().length === 0, 'the old engine ends');
+    await eventually(async () => (await ownWorkers(owner)) === 0, 'the old engine ends');
     assert.equal(await workerCount(owner), 1);
     await closeAll();
   });

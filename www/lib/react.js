@@ -206,7 +206,7 @@ export function useCompletion(options = {}) {
       complete,
       stop,
       isLoading,
-      error: error ?? state.error,
+      error: state.error ?? error,
       messages,
       status: options.siskin ? 'ready' : state.status,
       progress: state.progress,

@@ -42,6 +42,8 @@ function script() {
 
 const send = (type, body) => (_, response) => {
   response.setHeader('Content-Type', type);
+  // An import map is a script in the page.
+  response.removeHeader('Content-Security-Policy');
   response.end(body());
 };
 

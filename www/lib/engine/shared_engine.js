@@ -178,7 +178,15 @@ class SharingTab {
     try {
       const engine = new PageEngine(this.#described, this.#options);
       const handle = engine.hold({});
-      const resigned = new Promise((resolve) => (this.#resign = resolve));
+      const resigned = new Promise((/** @type {(at_once: boolean) => void} */ resolve) => {
+        this.#resign = (at_once = false) => {
+          // What comes next may be a link to another owner.
+          this.#resign = () => {};
+          this.#owned = undefined;
+          this.client.detach();
+          resolve(at_once);
+        };
+      });
       handle.loading.then(
         () => handle.client.gone.then((error) => this.#fail(handle.client, error)),
         (error) => this.#fail(handle.client, error),
@@ -186,10 +194,7 @@ class SharingTab {
       this.#owned = engine;
       this.client.attach(handle.client);
       this.#hall?.postMessage({ type: 'owner' });
-      const at_once = await resigned;
-      this.#owned = undefined;
-      this.client.detach();
-      await handle.end(at_once === true);
+      await handle.end(await resigned);
     } catch (error) {
       this.#end(/** @type {SiskinError} */ (error), /** @type {SiskinError} */ (error));
     } finally {
