@@ -78,6 +78,7 @@ export async function startServer({
 } = {}) {
   const table = Object.entries({
     '/': join(ROOT, 'www/demo'),
+    '/vendor/marked.js': join(ROOT, 'pkg/node_modules/marked/lib/marked.esm.js'),
     '/sw.js': join(ROOT, 'www/sw.js'),
     '/lib/': join(ROOT, 'www/lib'),
     '/lib/wasm/': join(ROOT, 'pkg/dist/wasm'),

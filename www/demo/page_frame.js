@@ -5,6 +5,7 @@
 import { offline } from '../lib/index.js';
 import { explain } from './advice.js';
 import { byId } from './dom.js';
+import { writeItem } from './storage.js';
 
 /**
  * Sets up the parts that every page has.
@@ -27,18 +28,14 @@ function themeButton() {
   const button = byId('theme-button');
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const root = document.documentElement;
-  const isDark = () => (root.dataset.theme ? root.dataset.theme === 'dark' : dark.matches);
+  const isDark = () => root.dataset.theme === 'dark';
   const label = () => {
     button.setAttribute('aria-label', isDark() ? 'Light theme' : 'Dark theme');
     button.title = isDark() ? 'Light theme' : 'Dark theme';
   };
   button.addEventListener('click', () => {
     root.dataset.theme = isDark() ? 'light' : 'dark';
-    try {
-      localStorage.setItem('siskin.theme', root.dataset.theme);
-    } catch {
-      // Storage may be forbidden: the theme then lasts until the page is closed.
-    }
+    writeItem('local', 'siskin.theme', root.dataset.theme);
     label();
   });
   dark.addEventListener('change', label);
