@@ -38,8 +38,8 @@ const card = new LoadCard({
   onOther: changeModel,
 });
 const tabs = makeTabs(byId('tabs'), (name) => {
-  // Only the chat has a history and can be started anew.
-  for (const id of ['history-button', 'new-chat']) byId(id).hidden = name !== 'chat';
+  document.body.dataset.tab = name;
+  byId('new-chat').hidden = name !== 'chat';
 });
 
 /**

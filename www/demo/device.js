@@ -61,7 +61,7 @@ async function freeBytes() {
 export function describeDevice({ cores, isolated, gpu, free_bytes }) {
   return [
     isolated || cores === 1 ? formatCount(cores, 'thread') : `${cores} cores, 1 thread`,
-    gpu ? `graphics card ${gpu}` : 'no graphics card for pages',
+    gpu ? `graphics card ${gpu}` : 'no graphics card to use',
     ...(free_bytes === undefined ? [] : [`room for ${formatBytes(free_bytes)}`]),
   ];
 }

@@ -53,17 +53,14 @@ export async function offeredModels() {
   const [listed, stored] = await Promise.all([listModels(), stored_models.list().catch(() => [])]);
   const offered = listed.map(({ file, license, url, ...model }) => {
     const source = new URL(url ?? `models/${file}`, LIST).href;
+    const kept = stored.find(({ url }) => url === source);
+    const size = formatBytes(model.size_bytes);
     const details = [
-      `${formatBytes(model.size_bytes)} to download`,
+      kept?.complete ? size : `${size} to download`,
       model.memory_bytes && `about ${formatBytes(model.memory_bytes)} of memory`,
       license,
     ];
-    return {
-      ...model,
-      source,
-      details: details.filter(Boolean).join(' · '),
-      stored: stored.find(({ url }) => url === source),
-    };
+    return { ...model, source, details: details.filter(Boolean).join(' · '), stored: kept };
   });
   const others = stored.filter(
     ({ url, complete }) => complete && !offered.some(({ source }) => source === url),
@@ -154,9 +151,9 @@ export function modelChoices(offered, checked, { device, onRemove } = {}) {
     const share = stored.size_bytes
       ? Math.floor((stored.stored_bytes / stored.size_bytes) * 100)
       : 0;
-    details.append(
+    details.prepend(
+      element('strong', {}, stored.complete ? 'On this device' : `${share}% on this device`),
       ' · ',
-      element('strong', {}, stored.complete ? 'on this device' : `${share}% on this device`),
     );
     if (!onRemove) return choice;
     const remove = element('button', { type: 'button', className: 'quiet' }, 'Remove');

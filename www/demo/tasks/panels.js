@@ -7,8 +7,8 @@ import { TaskPanel } from './task_panel.js';
 /** @import { ModelSession } from '../model_session.js' */
 
 const TO_CLASSIFY = [
-  'My package still has not arrived after two weeks.',
   'I forgot my password and cannot get into my account.',
+  'I want my money back, the jacket does not fit.',
   'Thank you so much, your team was wonderful!',
 ];
 
