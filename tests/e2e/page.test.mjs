@@ -10,14 +10,14 @@ import { checkAccess, checkLayout } from './helpers/page_checks.mjs';
 
 const LONG = 'Tell me a long story about a small green bird.';
 
-/** Serves the model at about 60 MB/s, so that its progress can be seen. */
+/** Serves the model at about 60 MB/s, or 20 as `?another`, so that its progress can be seen. */
 async function slowModel(request, response) {
   const file = join(MODELS_DIR, SMOLLM2);
   response.writeHead(200, { 'Content-Length': (await stat(file)).size });
   for await (const chunk of createReadStream(file, { highWaterMark: 3e6 })) {
     if (response.destroyed) return;
     response.write(chunk);
-    await sleep(50);
+    await sleep(request.url.endsWith('?another') ? 150 : 50);
   }
   response.end();
 }
@@ -32,7 +32,12 @@ async function ask(page, text) {
 
 describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
   let site;
-  before(async () => (site = await start({ [`/models/${SMOLLM2}`]: slowModel })));
+  before(async () => {
+    site = await start({
+      [`/models/${SMOLLM2}`]: slowModel,
+      '/models/zeros.gguf': (_request, response) => response.end(Buffer.alloc(40 << 20)),
+    });
+  });
   after(() => site?.stop());
 
   test('shows progress, streams, stops, starts again', async () => {
@@ -201,6 +206,7 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
       ['/models/typo.gguf', 'http_status'],
       ['/index.html', 'html_not_model'],
       ['/lib/index.js', 'not_gguf'],
+      ['/models/zeros.gguf', 'not_gguf'],
     ]) {
       await page.getByRole('button', { name: /^Change the model/ }).click();
       await page.locator('#url-input').fill(`${site.url}${path}`);
@@ -222,7 +228,11 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
     await page.getByRole('button', { name: /^Change the model/ }).click();
     await page.locator('#url-input').fill(`${site.url}/models/${SMOLLM2}?another`);
     await page.keyboard.press('Enter');
-    await page.waitForFunction(() => document.querySelector('#progress').value > 0.5);
+    const engines = () => page.workers().filter((worker) => worker.url().endsWith('/worker.js'));
+    await page.waitForFunction(() => document.querySelector('#progress').value > 0.1);
+    assert.equal(engines().length, 2, 'the old model is kept while the new one begins');
+    await page.waitForFunction(() => document.querySelector('#progress').value > 0.9);
+    assert.equal(engines().length, 1, 'two whole models are never in memory');
     await page.locator('#prompt').waitFor();
     assert.match(await page.locator('#model-name').innerText(), /^Smollm2 135M 8k/);
     assert.equal(await page.locator('.messages > li').count(), 2);

@@ -358,7 +358,7 @@ describe('the page, day by day', { skip: cannotRun(SMOLLM2) }, () => {
       };
     });
     assert.equal(shown.hit, undefined);
-    const safe = 'a blockquote button code div em figcaption figure h3 li p pre span strong table';
+    const safe = 'a blockquote button code div em figcaption figure h2 li p pre span strong table';
     assert.deepEqual(shown.tags, [...safe.split(' '), 'tbody', 'td', 'th', 'thead', 'tr', 'ul']);
     assert.deepEqual(
       shown.attributes.filter((name) => /\b(on\w+|style|src|srcdoc|id)$/.test(name)),

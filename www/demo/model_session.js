@@ -9,12 +9,13 @@ import { Siskin } from '../lib/index.js';
  * @typedef {{name: string, source: string | File, sha256?: string, listed?: boolean}} Choice
  */
 
+/** No header is longer: the vocabulary makes most of it, 6 MB with Qwen's 152,000 tokens. */
+const HEADER_BYTES = 32 << 20;
 /**
- * When this much of another model has arrived, its header has been read: headers are smaller, and
- * the engine reads each 8 MiB before it waits for those after the next. Most of what can be wrong
- * with an address or a file has shown itself by then.
+ * Of a download the library tells what has arrived, not what the engine has taken. The engine is
+ * given this time to take the header, and to complain of it.
  */
-const HEADER_READ_BYTES = 32 << 20;
+const READ_HEADER_MS = 2000;
 
 export class ModelSession {
   /** @type {Siskin | undefined} */
@@ -44,19 +45,28 @@ export class ModelSession {
    * @throws {SiskinError} as `Siskin.load`; `siskin` is then still the old one, if it was kept
    */
   async load(choice, { backend, signal, onProgress }) {
-    const loaded = await Siskin.load(choice.source, {
-      sha256: choice.sha256,
-      backend,
-      signal,
-      onProgress: (progress) => {
-        if (progress.loaded_bytes > HEADER_READ_BYTES && !signal.aborted) void this.#unload();
-        onProgress(progress);
-      },
-    });
-    await this.#unload();
-    this.siskin = loaded;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let unloading;
+    try {
+      const loaded = await Siskin.load(choice.source, {
+        sha256: choice.sha256,
+        backend,
+        signal,
+        onProgress: (progress) => {
+          const { loaded_bytes, from_cache } = progress;
+          const is_read = from_cache || typeof choice.source !== 'string';
+          if (loaded_bytes > HEADER_BYTES)
+            unloading ??= setTimeout(() => void this.#unload(), is_read ? 0 : READ_HEADER_MS);
+          onProgress(progress);
+        },
+      });
+      await this.#unload();
+      this.siskin = loaded;
+    } finally {
+      clearTimeout(unloading);
+    }
     this.choice = choice;
-    this.name = choice.listed ? choice.name : loaded.info.name || choice.name;
+    this.name = choice.listed ? choice.name : this.siskin.info.name || choice.name;
   }
 
   async #unload() {

@@ -103,10 +103,6 @@ export class Settings {
     });
   }
 
-  get open() {
-    return this.#dialog.open;
-  }
-
   /** @returns {string} empty for the model's own */
   get systemPrompt() {
     return this.#values().system.trim();

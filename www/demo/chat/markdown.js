@@ -57,8 +57,8 @@ export function render(container, text, copyButton) {
 function block(token, copyButton) {
   switch (token.type) {
     case 'heading':
-      // The page's own headings come first: an answer's begin at the third level.
-      return element(token.depth <= 2 ? 'h3' : 'h4', {}, ...inline(token.tokens));
+      // The page has the first level for itself.
+      return element(token.depth <= 2 ? 'h2' : 'h3', {}, ...inline(token.tokens));
     case 'code':
       return codeBlock(/** @type {Tokens.Code} */ (token), copyButton);
     case 'list':
