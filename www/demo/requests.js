@@ -14,7 +14,8 @@ export class RequestCounter {
   /** @param {(count: number) => void} onCount called when the count changes */
   constructor(onCount) {
     this.#onCount = onCount;
-    new BroadcastChannel(this.#channel_name).onmessage = ({ data }) => this.#add(data);
+    const channel = openChannel(this.#channel_name);
+    if (channel) channel.onmessage = ({ data }) => this.#add(data);
     watchRequests((requests) => this.#add(requests));
   }
 
@@ -38,6 +39,20 @@ export class RequestCounter {
     if (later.length === 0) return;
     this.count += later.length;
     this.#onCount(this.count);
+  }
+}
+
+/**
+ * Opens the channel on which the worker tells of its requests.
+ *
+ * @param {string} name
+ * @returns {BroadcastChannel | undefined} undefined where the browser forbids it, as it does storage
+ */
+export function openChannel(name) {
+  try {
+    return new BroadcastChannel(name);
+  } catch {
+    return undefined;
   }
 }
 

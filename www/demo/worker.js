@@ -2,8 +2,8 @@
  * This module is the library's worker with a counter of its requests; its name is the channel on
  * which it tells the page of them.
  */
-import { watchRequests } from './requests.js';
+import { openChannel, watchRequests } from './requests.js';
 import '../lib/worker.js';
 
-const channel = new BroadcastChannel(self.name);
-watchRequests((requests) => channel.postMessage(requests));
+const channel = openChannel(self.name);
+watchRequests((requests) => channel?.postMessage(requests));
