@@ -24,7 +24,7 @@ const siteWith = (code) =>
   start(
     {
       [SHORT_PATH]: SHORT,
-      '/lib/engine/adapter.js': (request, response) =>
+      '/src/engine/adapter.js': (request, response) =>
         response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(`${LIBRARY}\n${code}`),
     },
     { gpu: true },
@@ -41,7 +41,7 @@ const AS_A_CARD = `
 const askOnce = (page, options, url = URL_PATH) =>
   page.evaluate(
     async ({ url, options }) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, ...options });
       const { choices } = await siskin.chat.completions.create({
         messages: [{ role: 'user', content: 'What is the capital of France?' }],
@@ -105,7 +105,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
 
   test('samples as the seed says, and as the processor does', async () => {
     const texts = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const texts = [];
       for (const backend of ['gpu', 'gpu', 'cpu']) {
         const siskin = await Siskin.load(url, { contextTokens: 256, backend });
@@ -129,7 +129,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     t.after(() => site.stop());
     const { page } = await site.open();
     const { info, text } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(await fetch(url), { contextTokens: 256 });
       const { choices } = await siskin.chat.completions.create({
         messages: [{ role: 'user', content: 'What is the capital of France?' }],
@@ -145,7 +145,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
 
   test('log-probabilities and allowed tokens are those of the processor', async () => {
     const [card, processor] = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const answers = [];
       for (const backend of ['gpu', 'cpu']) {
         const siskin = await Siskin.load(url, { contextTokens: 256, backend });
@@ -193,7 +193,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
 
   test('a stop leaves no trace', async () => {
     const texts = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
       const ask = (content, stream) =>
         siskin.chat.completions.create({
@@ -236,7 +236,7 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
     const { texts, seen, backends, refusal } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
       const channel = new BroadcastChannel('lose');
       const backends = [];
@@ -282,7 +282,7 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
     const codes = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       // A stream cannot be read a second time.
       const siskin = await Siskin.load(await fetch(url), { contextTokens: 256, backend: 'gpu' });
       const codeOf = (promise) =>
@@ -327,7 +327,7 @@ describe('a GPU that hangs', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () 
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
     const { text, seen, info } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
       const request = {
         messages: [{ role: 'user', content: 'What is the capital of France?' }],
@@ -449,7 +449,7 @@ describe(
         {
           '/begun.gguf': (request, response) =>
             response.writeHead(200, { 'Content-Length': file.length }).write(file.subarray(0, 4e6)),
-          '/lib/engine/adapter.js': (request, response) =>
+          '/src/engine/adapter.js': (request, response) =>
             response
               .writeHead(200, { 'Content-Type': 'text/javascript' })
               .end(`${LIBRARY}\n${BAD['no memory for the weights'].code}`),
@@ -459,7 +459,7 @@ describe(
       t.after(() => site.stop());
       const { page } = await site.open();
       const code = await page.evaluate(async () => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/src/siskin.js');
         // A stream is pushed as it comes, not in parts of a file.
         const response = await fetch('/begun.gguf');
         return Siskin.load(response, { contextTokens: 256, backend: 'gpu' }).then(

@@ -167,7 +167,7 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
       .click();
     await page.waitForFunction(() => !document.querySelector('.model strong'));
     assert.deepEqual(
-      await page.evaluate(async () => (await import('/lib/index.js')).models.list()),
+      await page.evaluate(async () => (await import('/lib/siskin.js')).models.list()),
       [],
     );
     // What is no longer on the device is not fetched unasked.
@@ -205,7 +205,7 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
     for (const [path, code] of [
       ['/models/typo.gguf', 'http_status'],
       ['/index.html', 'html_not_model'],
-      ['/lib/index.js', 'not_gguf'],
+      ['/lib/siskin.js', 'not_gguf'],
       ['/models/zeros.gguf', 'not_gguf'],
     ]) {
       await page.getByRole('button', { name: /^Change the model/ }).click();

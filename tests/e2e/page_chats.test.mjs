@@ -20,7 +20,7 @@ describe('the page, day by day', { skip: cannotRun(SMOLLM2) }, () => {
       '/snippet.js': (_request, response) =>
         response
           .writeHead(200, { 'Content-Type': 'text/javascript' })
-          .end(snippet.replace("'siskin'", "'/lib/index.js'")),
+          .end(snippet.replace("'siskin'", "'/lib/siskin.js'")),
       '/counted': (_request, response) => response.end('counted'),
     });
   });
@@ -297,7 +297,7 @@ describe('the page, day by day', { skip: cannotRun(SMOLLM2) }, () => {
   test('takes the memory that it says', async () => {
     const { page, close } = await openChat();
     const [said, taken] = await page.evaluate(async (file) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/lib/siskin.js');
       const listed = await (await fetch('/models.json')).json();
       const siskin = await Siskin.load(`/models/${file}`);
       return [listed.find((model) => model.file === file).memory_bytes, await siskin.memoryBytes()];

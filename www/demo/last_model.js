@@ -2,7 +2,7 @@
  * This module remembers which model was loaded last, so that the next visit goes on with it where
  * it is still on the device.
  */
-import { models } from '../lib/index.js';
+import { models } from '../lib/siskin.js';
 import { readItem, writeItem } from './storage.js';
 
 /** @import { Choice } from './model_session.js' */

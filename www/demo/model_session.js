@@ -1,5 +1,5 @@
 /** This module holds the model that is loaded, and exchanges it for another. */
-import { Siskin } from '../lib/index.js';
+import { Siskin } from '../lib/siskin.js';
 
 /** @import { LoadProgress } from '../lib/index.js' */
 

@@ -1,7 +1,6 @@
 /** This module holds the class that an application uses. */
 import { Completions } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
-import { Fallback } from './chat/fallback.js';
 import { askLocally } from './chat/local_answer.js';
 import { readSignal } from './chat/request.js';
 import { readLoadOptions } from './load_options.js';
@@ -9,8 +8,12 @@ import { forgetGpus, recallGpus, rememberGpu } from './engine/gpu_verdicts.js';
 import { usableThreads } from './engine/wasm_build.js';
 import { WorkerClient } from './engine/worker_client.js';
 import { describeSource } from './model/source.js';
-import { requestPersistence } from './storage/store.js';
+import { requestPersistence } from './storage/persistence.js';
 
+export { SiskinError } from './errors.js';
+export { models, offline } from './lazy.js';
+
+/** @import { Fallback, FallbackOptions } from './chat/fallback.js' */
 /** @import { EngineOptions, LoadOptions } from './load_options.js' */
 /** @import { ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
 /** @import { DescribedSource } from './model/source.js' */
@@ -98,7 +101,7 @@ export class Siskin {
       fallback: fallback_options,
     } = readLoadOptions(options);
     throwIfAborted(signal);
-    const fallback = fallback_options === undefined ? undefined : new Fallback(fallback_options);
+    const fallback = await openFallback(fallback_options);
     const described = describeSource(source, store);
     if (fallback?.until === 'never') {
       described.close();
@@ -203,6 +206,16 @@ export class Siskin {
     this.#unloaded = true;
     this.#end();
   }
+}
+
+/**
+ * @param {FallbackOptions | undefined} options
+ * @returns {Promise<Fallback | undefined>}
+ */
+async function openFallback(options) {
+  if (options === undefined) return undefined;
+  const { Fallback } = await import('./chat/fallback.js');
+  return new Fallback(options);
 }
 
 /**

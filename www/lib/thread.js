@@ -53,3 +53,4 @@ function sit(seat) {
     postMessage('left');
   }
 }
+export {};

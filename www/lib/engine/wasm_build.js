@@ -104,11 +104,13 @@ export async function startEngine(wanted_threads) {
  * @param {number} wanted_threads
  */
 async function start({ script, wasm }, wanted_threads) {
-  /** @type {WasmModule} */
-  const module = await import(/* webpackIgnore: true */ /* @vite-ignore */ script.href);
-  const response = await fetch(wasm);
-  if (!response.ok) throw new Error(`${wasm.pathname} answered with status ${response.status}`);
-  const compiled = await compile(response);
+  // Both files are fetched at once.
+  const [module, { response, compiled }] = await Promise.all([
+    /** @type {Promise<WasmModule>} */ (
+      import(/* webpackIgnore: true */ /* @vite-ignore */ script.href)
+    ),
+    fetchAndCompile(wasm),
+  ]);
   const { memory } = await module.default({ module_or_path: compiled });
   const shared =
     typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
@@ -121,13 +123,17 @@ async function start({ script, wasm }, wanted_threads) {
   return { module, thread_count, startThreads };
 }
 
-/** @param {Response} response */
-async function compile(response) {
+/** @param {URL} wasm */
+async function fetchAndCompile(wasm) {
+  const response = await fetch(wasm);
+  if (!response.ok) throw new Error(`${wasm.pathname} answered with status ${response.status}`);
   // Streaming compilation needs the MIME type application/wasm, which some static hosts do not
   // send.
-  if (response.headers.get('Content-Type') === 'application/wasm')
-    return WebAssembly.compileStreaming(response);
-  return WebAssembly.compile(await response.arrayBuffer());
+  const compiled =
+    response.headers.get('Content-Type') === 'application/wasm'
+      ? await WebAssembly.compileStreaming(response)
+      : await WebAssembly.compile(await response.arrayBuffer());
+  return { response, compiled };
 }
 
 /**
