@@ -376,6 +376,20 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
     assert.notEqual(dark, light);
     await page.reload();
     assert.equal(await back(), dark);
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.getByLabel('Colours').selectOption('system');
+    assert.equal(await back(), light);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    assert.equal(await back(), dark, 'the system may change its theme meanwhile');
+    await close();
+  });
+
+  test('the page that measures is as accessible', async () => {
+    const { page, close } = await site.open();
+    await page.getByRole('link', { name: 'How fast is it here?' }).click();
+    await page.locator('input[name=model]').first().waitFor();
+    await checkLayout(page);
+    await checkAccess(page);
     await close();
   });
 });
