@@ -93,6 +93,8 @@ function showWhere() {
 
 function hideModel() {
   document.body.dataset.state = 'choosing';
+  // Who has a model already need not be told again what this is.
+  document.body.toggleAttribute('data-known', session.siskin !== undefined);
 }
 
 function showModel() {
