@@ -546,13 +546,13 @@ test('a signal stops a score that runs, and the next call has its turn', async (
   const engine = fileURLToPath(new URL('./pages/endless_score.js', import.meta.url));
   const site = await start(
     Object.fromEntries(
-      ['simd', 'relaxed', 'threads'].map((build) => [`/lib/wasm/siskin_${build}.js`, engine]),
+      ['simd', 'relaxed', 'threads'].map((build) => [`/src/wasm/siskin_${build}.js`, engine]),
     ),
   );
   try {
     const { page } = await site.open();
     const { codes, ids, left } = await page.evaluate(async () => {
-      const { Siskin } = await import('/lib/siskin.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(new Blob(['x']));
       const codeOf = (promise) => promise.catch(({ code }) => code);
       const codes = [

@@ -187,13 +187,13 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
     const trap = fileURLToPath(new URL('./pages/trap_engine.js', import.meta.url));
     const crashing = await start(
       Object.fromEntries(
-        ['simd', 'relaxed', 'threads'].map((build) => [`/lib/wasm/siskin_${build}.js`, trap]),
+        ['simd', 'relaxed', 'threads'].map((build) => [`/src/wasm/siskin_${build}.js`, trap]),
       ),
     );
     try {
       const { page } = await crashing.open();
       const result = await page.evaluate(async () => {
-        const { Siskin } = await import('/lib/siskin.js');
+        const { Siskin } = await import('/src/siskin.js');
         const siskin = await Siskin.load(new Blob(['x']));
         const request = { messages: [{ role: 'user', content: 'Hello' }] };
         const caught = ({ code, message }) => ({ code, message });

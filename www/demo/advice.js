@@ -37,6 +37,8 @@ const TITLES = {
   worker_failed: 'The engine crashed',
   wasm_failed: 'The engine did not start',
   no_simd: 'This browser is too old',
+  unsupported: 'This is no browser',
+  version_mismatch: 'The site has changed since this page was opened',
   offline_unsupported: 'The page cannot work offline here',
   offline_failed: 'The page cannot work offline yet',
 };

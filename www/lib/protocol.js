@@ -26,7 +26,7 @@
  * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
  * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow),
  *   `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`
- * @property {string} build which wasm file runs: `relaxed`, `simd` or `threads`
+ * @property {string} build which wasm file runs: `relaxed`, `simd`, `threads` or `threads-simd`
  * @property {number} threads
  */
 
@@ -199,6 +199,7 @@
  *   module_or_path: WebAssembly.Module,
  * }) => Promise<{memory: WebAssembly.Memory}>} default
  * @property {EngineClass} Engine
+ * @property {string} [BUILD] of which build it is; absent before the package is made
  */
 
 /**
@@ -251,6 +252,7 @@
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
+ * @property {string} [wasm_base_url] the folder of the wasm files, which ends with a slash
  * @property {KnownGpu[]} known_gpus
  */
 

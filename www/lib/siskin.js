@@ -17,6 +17,7 @@ export { models, offline } from './lazy.js';
 /** @import { EngineOptions, LoadOptions } from './load_options.js' */
 /** @import { ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
 /** @import { DescribedSource } from './model/source.js' */
+/** @import { WorkerPlace } from './parts.js' */
 
 /**
  * `LoadedModel` is a model that is ready, with its worker.
@@ -87,18 +88,20 @@ export class Siskin {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    * @returns {Promise<Siskin>} when the model is loaded; with `fallback`, at once
-   * @throws {SiskinError} `http_status`, `network`, `file_changed`, `integrity`, `manifest`,
+   * @throws {SiskinError} `unsupported`, `version_mismatch`, `http_status`, `network`, `file_changed`, `integrity`, `manifest`,
    *   `storage_full`, `aborted`, `template` for `chatTemplate`, `worker_failed`, `wasm_failed`,
    *   `no_simd`, `invalid_argument`, `out_of_memory`, and what may be wrong with the file:
    *   `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
+    if (!globalThis.Worker || !globalThis.location) throw unsupportedError();
     const {
       onProgress,
       signal,
       engine,
       store,
       fallback: fallback_options,
+      place,
     } = readLoadOptions(options);
     throwIfAborted(signal);
     const fallback = await openFallback(fallback_options);
@@ -109,7 +112,7 @@ export class Siskin {
     }
     if (described.source.kind === 'url' && store.storage !== 'memory') void requestPersistence();
     fallback?.watch(described.source);
-    const model = startModel(described, { ...engine, signal }, (progress) => {
+    const model = startModel(described, { ...engine, signal, place }, (progress) => {
       fallback?.progress(progress);
       onProgress?.(progress);
     });
@@ -220,12 +223,12 @@ async function openFallback(options) {
 
 /**
  * @param {DescribedSource} described
- * @param {EngineOptions & {signal?: AbortSignal}} options
+ * @param {EngineOptions & {signal?: AbortSignal, place: WorkerPlace}} options
  * @param {(progress: LoadProgress) => void} onProgress
  * @returns {{loading: Promise<LoadedModel>, end: () => void}} `end` frees the model, whether it is
  *   loaded or still loading
  */
-function startModel(described, { signal, ...options }, onProgress) {
+function startModel(described, { signal, place, ...options }, onProgress) {
   /** @type {WorkerClient | undefined} */
   let client;
   const { threads, cache_type, backend } = options;
@@ -233,7 +236,7 @@ function startModel(described, { signal, ...options }, onProgress) {
   const end = () => client?.end(abortedError(), unloadedError());
   const load = async () => {
     try {
-      client = new WorkerClient();
+      client = new WorkerClient(place);
       const { result } = client.call(
         {
           type: 'load',
@@ -292,6 +295,14 @@ function tokenIds(method, ids) {
   if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff))
     return Uint32Array.from(numbers);
   throw new SiskinError('invalid_argument', `${method} takes token ids: whole numbers from 0.`);
+}
+
+function unsupportedError() {
+  return new SiskinError(
+    'unsupported',
+    'Siskin runs in browsers: load the model in a page or in a dedicated worker. Node, server ' +
+      'components and service workers cannot start its engine.',
+  );
 }
 
 function neverLoadedError() {

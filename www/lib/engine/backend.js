@@ -35,7 +35,7 @@ export async function pickBackend(message) {
   const { adapter, refusal } = message.backend === 'cpu' ? {} : await findGpu(message.known_gpus);
   let why = refusal;
   if (adapter !== undefined && (message.backend === 'gpu' || !refusal)) {
-    const started = await startEngine(1);
+    const started = await startEngine(1, message);
     try {
       const engine = await started.module.Engine.on_gpu(gpuOptions(message));
       return new PickedBackend(message, started, engine, { backend: 'gpu', adapter });
@@ -80,7 +80,7 @@ function cpuInfo(adapter, why) {
  * @returns {Promise<[StartedEngine, Engine]>}
  */
 async function onCpu(message) {
-  const started = await startEngine(message.threads);
+  const started = await startEngine(message.threads, message);
   const options = { ...modelOptions(message), threads: started.thread_count };
   return [started, new started.module.Engine(options)];
 }
