@@ -52,6 +52,7 @@ export class ModelSession {
         sha256: choice.sha256,
         backend,
         signal,
+        worker: this.#startWorker,
         onProgress: (progress) => {
           const { loaded_bytes, from_cache } = progress;
           const is_read = from_cache || typeof choice.source !== 'string';
