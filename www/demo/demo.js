@@ -125,6 +125,8 @@ function remedy(error, retry) {
     return { label: 'New chat', run: () => void startOver() };
   if (code === 'worker_failed' || code === 'not_loaded' || code === 'out_of_memory')
     return { label: 'Load the model again', run: changeModel };
+  if (code === 'version_mismatch')
+    return { label: 'Reload the page', run: () => location.reload() };
   return { label: 'Try again', run: retry };
 }
 

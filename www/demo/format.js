@@ -1,7 +1,12 @@
 /** @import { ModelInfo } from '../lib/index.js' */
 
 /** @type {Record<string, string>} */
-const BUILD_NAMES = { relaxed: 'relaxed SIMD', simd: 'SIMD', threads: 'relaxed SIMD' };
+const BUILD_NAMES = {
+  relaxed: 'relaxed SIMD',
+  simd: 'SIMD',
+  threads: 'relaxed SIMD',
+  'threads-simd': 'SIMD',
+};
 
 /**
  * @param {number} bytes
