@@ -45,7 +45,7 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
     await page.locator('#device li').nth(2).waitFor();
     const [threads, card, room] = await page.locator('#device li').allInnerTexts();
     assert.match(threads, /^\d+ threads?$/);
-    assert.match(card, /^(no graphics card for pages|graphics card .+)$/);
+    assert.match(card, /^(no graphics card to use|graphics card .+)$/);
     assert.match(room, /^room for [\d.]+ [MG]B$/);
     const first = page.locator('.model').first();
     assert.match(
@@ -190,7 +190,7 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
       addEventListener('pagehide', () => localStorage.setItem('siskin.model.attempt', 'loading')),
     );
     await page.reload();
-    await page.getByText('on this device').waitFor();
+    await page.getByText('On this device', { exact: true }).waitFor();
     assert.ok(await page.getByRole('radio', { name: 'SmolLM2' }).isChecked());
     assert.ok(await page.locator('#load-card').isVisible());
     await page.reload();
@@ -380,7 +380,9 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
     await page.getByLabel('Colours').selectOption('system');
     assert.equal(await back(), light);
     await page.emulateMedia({ colorScheme: 'dark' });
-    assert.equal(await back(), dark, 'the system may change its theme meanwhile');
+    // The system may change its theme meanwhile.
+    await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
+    assert.equal(await back(), dark);
     await close();
   });
 
