@@ -30,7 +30,7 @@ export default [
     languageOptions: { globals: { ...globals.browser, ...globals.worker } },
   },
   {
-    files: ['examples/extension/*.js'],
+    files: ['examples/extension/*.js', 'tests/package/apps/extension/*.js'],
     languageOptions: { globals: globals.webextensions },
   },
   {
@@ -40,7 +40,7 @@ export default [
   },
   {
     // Tests put functions and classes on the page's window, which no-undef cannot know.
-    files: ['tests/e2e/**'],
+    files: ['tests/e2e/**', 'tests/package/**'],
     rules: { 'no-undef': 'off' },
   },
 ];
