@@ -26,6 +26,11 @@ const TO_EXTRACT = [
 export function makeClassifyPanel(session) {
   return new TaskPanel({
     name: 'classify',
+    title: 'Which label fits?',
+    lead: 'The model weighs each label for the text. It writes nothing.',
+    words_label: 'Labels, with commas between them',
+    words: ['delivery', 'refund', 'login problem', 'praise'],
+    action: 'Classify',
     examples: TO_CLASSIFY,
     least: 2,
     missing: 'Give at least two labels, with commas between them.',
@@ -61,6 +66,11 @@ export function makeClassifyPanel(session) {
 export function makeExtractPanel(session) {
   return new TaskPanel({
     name: 'extract',
+    title: 'What does the text say?',
+    lead: 'The model looks for each thing, and the page checks that the text has it word for word.',
+    words_label: 'What to look for, with commas between',
+    words: ['name', 'company', 'email', 'date'],
+    action: 'Extract',
     examples: TO_EXTRACT,
     least: 1,
     missing: 'Name at least one thing to look for, with commas between several.',

@@ -8,9 +8,14 @@ import { announce, byId, element } from '../dom.js';
 /**
  * @typedef {object} Task
  * @property {string} name of the panel, and the beginning of its elements' ids
+ * @property {string} title
+ * @property {string} lead what happens, in a sentence or two
+ * @property {string} words_label what the list of words is
+ * @property {string[]} words to begin with
+ * @property {string} action what the button says
  * @property {string[]} examples texts to begin with
- * @property {string} missing what to say where the list has too few words
  * @property {number} least how many words the list needs
+ * @property {string} missing what to say where the list has too few words
  * @property {(text: string, words: string[], signal: AbortSignal) => Promise<Node[]>} run returns
  *   the result's nodes
  */
@@ -19,19 +24,53 @@ export class TaskPanel {
   #task;
   #text;
   #words;
-  #result;
+  #run_button;
+  #stop_button;
+  #result = element('div', { className: 'result' });
   #next_example = 0;
   /** @type {AbortController | undefined} */
   #running;
 
   /** @param {Task} task */
   constructor(task) {
-    const { name } = task;
+    const { name, title, lead, words_label, words, action } = task;
     this.#task = task;
-    this.#text = /** @type {HTMLTextAreaElement} */ (byId(`${name}-text`));
-    this.#words = /** @type {HTMLInputElement} */ (byId(`${name}-words`));
-    this.#result = byId(`${name}-result`);
-    byId(`${name}-form`).addEventListener('submit', (event) => {
+    this.#text = element('textarea', { id: `${name}-text`, rows: 5 });
+    this.#words = element('input', {
+      id: `${name}-words`,
+      type: 'text',
+      value: words.join(', '),
+      autocomplete: 'off',
+    });
+    this.#run_button = element('button', { className: 'primary', type: 'submit' }, action);
+    this.#stop_button = element(
+      'button',
+      { className: 'primary', type: 'button', hidden: true, onclick: () => this.stop() },
+      'Stop',
+    );
+    this.#result.setAttribute('role', 'status');
+    const form = element(
+      'form',
+      {},
+      element('h1', {}, title),
+      element('p', { className: 'lead' }, lead),
+      field('Text', this.#text),
+      field(words_label, this.#words),
+      element(
+        'div',
+        { className: 'row' },
+        this.#run_button,
+        this.#stop_button,
+        element(
+          'button',
+          { className: 'plain', type: 'button', onclick: () => this.#example() },
+          'Another example',
+        ),
+      ),
+      this.#result,
+    );
+    byId(name).append(form);
+    form.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#run();
     });
@@ -40,13 +79,7 @@ export class TaskPanel {
       event.preventDefault();
       void this.#run();
     });
-    byId(`${name}-stop`).addEventListener('click', () => this.stop());
-    byId(`${name}-example`).addEventListener('click', () => this.#example());
     this.#example();
-  }
-
-  get isRunning() {
-    return this.#running !== undefined;
   }
 
   get text() {
@@ -76,7 +109,7 @@ export class TaskPanel {
   async #run() {
     const { text, words } = this;
     if (this.#running) return;
-    const { name, least, missing, run } = this.#task;
+    const { least, missing, run } = this.#task;
     if (!text) return this.#complain(this.#text, 'Write or paste a text first.');
     if (words.length < least) return this.#complain(this.#words, missing);
     const controller = new AbortController();
@@ -94,14 +127,17 @@ export class TaskPanel {
     }
     this.#running = undefined;
     this.#busy(false);
-    if (document.activeElement === document.body) byId(`${name}-run`).focus();
   }
 
   /** @param {boolean} is_busy */
   #busy(is_busy) {
-    const { name } = this.#task;
-    byId(`${name}-run`).hidden = is_busy;
-    byId(`${name}-stop`).hidden = !is_busy;
+    const [shown, hidden] = is_busy
+      ? [this.#stop_button, this.#run_button]
+      : [this.#run_button, this.#stop_button];
+    const had_focus = document.activeElement === hidden;
+    shown.hidden = false;
+    hidden.hidden = true;
+    if (had_focus) shown.focus();
     this.#result.setAttribute('aria-busy', String(is_busy));
     if (is_busy) {
       const note = element('p', { className: 'muted working' }, 'The model reads the text');
@@ -132,4 +168,12 @@ export class TaskPanel {
     );
     this.#result.replaceChildren(box);
   }
+}
+
+/**
+ * @param {string} label
+ * @param {HTMLElement} control
+ */
+function field(label, control) {
+  return element('label', { className: 'stack', htmlFor: control.id }, label, control);
 }
