@@ -88,10 +88,11 @@ export class Siskin {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    * @returns {Promise<Siskin>} when the model is loaded; with `fallback`, at once
-   * @throws {SiskinError} `unsupported`, `version_mismatch`, `http_status`, `network`, `file_changed`, `integrity`, `manifest`,
-   *   `storage_full`, `aborted`, `template` for `chatTemplate`, `worker_failed`, `wasm_failed`,
-   *   `no_simd`, `invalid_argument`, `out_of_memory`, and what may be wrong with the file:
-   *   `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
+   * @throws {SiskinError} `unsupported`, `version_mismatch`, `http_status`, `network`,
+   *   `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`, `template` for
+   *   `chatTemplate`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`,
+   *   `out_of_memory`, and what may be wrong with the file: `html_not_model`, `not_gguf`,
+   *   `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
     if (!globalThis.Worker || !globalThis.location) throw unsupportedError();
