@@ -7,6 +7,7 @@ import { readLoadOptions } from './load_options.js';
 import { forgetGpus, recallGpus, rememberGpu } from './engine/gpu_verdicts.js';
 import { usableThreads } from './engine/wasm_build.js';
 import { WorkerClient } from './engine/worker_client.js';
+import { importFallback } from './lazy.js';
 import { describeSource } from './model/source.js';
 import { requestPersistence } from './storage/persistence.js';
 
@@ -218,7 +219,7 @@ export class Siskin {
  */
 async function openFallback(options) {
   if (options === undefined) return undefined;
-  const { Fallback } = await import('./chat/fallback.js');
+  const { Fallback } = await importFallback();
   return new Fallback(options);
 }
 
