@@ -9,6 +9,7 @@ import { EngineClient } from './engine/engine_client.js';
 import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
 import { forgetGpus } from './engine/gpu_verdicts.js';
 import { bridge } from './engine/port.js';
+import { importFallback, importShared } from './lazy.js';
 import { describeSource } from './model/source.js';
 import { requestPersistence } from './storage/persistence.js';
 
@@ -126,7 +127,7 @@ export class Siskin {
         onProgress?.(progress);
       },
     };
-    const open = shared ? (await import('./engine/shared_engine.js')).openShared : openEngine;
+    const open = shared ? (await importShared()).openShared : openEngine;
     /** @type {Omit<ModelHandle, 'client'> & {client?: Client}} */
     let model;
     try {
@@ -282,7 +283,7 @@ export class Siskin {
  */
 async function openFallback(options) {
   if (options === undefined) return undefined;
-  const { Fallback } = await import('./chat/fallback.js');
+  const { Fallback } = await importFallback();
   return new Fallback(options);
 }
 
