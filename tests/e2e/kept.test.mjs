@@ -43,8 +43,9 @@ describe('kept models', { skip: cannotRun(SMOLLM2), timeout: 180_000 }, () => {
   });
   beforeEach(() => (bad = new BadFile(small)));
 
+  /** The service worker of the demo would be a newer browser than the one that is played. */
   async function open() {
-    const opened = await site.open();
+    const opened = await site.open({ serviceWorkers: 'block' });
     await opened.page.evaluate(prepare);
     return opened;
   }

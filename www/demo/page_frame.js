@@ -14,7 +14,7 @@ import { byId } from './dom.js';
 export function startPage(skipTarget) {
   // Without a service worker the page has fewer threads and does not work offline; all else is the
   // same.
-  offline.register({ url: '../sw.js' }).catch(() => {});
+  offline.register({ url: '../sw.js', isolate: true }).catch(() => {});
   themeButton();
   byId('skip').addEventListener('click', (event) => {
     event.preventDefault();

@@ -9,7 +9,7 @@ import { forgetGpus, recallGpus, rememberGpu } from './engine/gpu_verdicts.js';
 import { usableThreads } from './engine/wasm_build.js';
 import { WorkerClient } from './engine/worker_client.js';
 import { describeSource } from './model/source.js';
-import { requestPersistence } from './storage/store.js';
+import { requestPersistence } from './storage/persistence.js';
 
 /** @import { EngineOptions, LoadOptions } from './load_options.js' */
 /** @import { ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */

@@ -5,7 +5,8 @@ import { ModelFile } from './model_file.js';
 import { Meter } from './progress.js';
 import { folderOf, folderWith, isComplete, partsIn, readRecord, storedBytes } from './record.js';
 import { urlSource } from './source.js';
-import { requestPersistence, openStore } from '../storage/store.js';
+import { requestPersistence } from '../storage/persistence.js';
+import { openStore } from '../storage/store.js';
 
 /** @import { LoadProgress } from '../protocol.js' */
 /** @import { StoreOptions } from './source.js' */
