@@ -1,4 +1,4 @@
-/** This module asks the browser to keep the site's storage. */
+/** This module asks for storage that the browser does not clear by itself. */
 
 /**
  * Asks the browser not to clear this site's storage when the disk runs short. Only pages can ask;
