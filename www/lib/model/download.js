@@ -4,25 +4,19 @@
  */
 import { SiskinError } from '../errors.js';
 import {
-  CONNECTION_BROKEN,
-  FIRST_REQUEST,
   HttpError,
-  LATER_REQUEST,
-  NO_STORE,
-  WHOLE_FILE,
-  readBody,
   changedError,
   contentLength,
   contentRange,
   isEncoded,
-  isOffline,
-  retry,
   validator,
 } from './http.js';
 import { FileRequests } from './file_requests.js';
 import { fetchManifest, isManifest } from './manifest.js';
 import { fileOf, locate, partsOf } from './part_layout.js';
 import { PARTS_PER_CHUNK, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';
+import { CONNECTION_BROKEN, NO_STORE, readBody } from './request.js';
+import { FIRST_REQUEST, LATER_REQUEST, WHOLE_FILE, isOffline, retry } from './retry.js';
 
 /** @import { DownloadTarget } from './download_target.js' */
 
