@@ -3,15 +3,9 @@
  * whole files where it does not.
  */
 import { SiskinError } from '../errors.js';
-import {
-  HttpError,
-  changedError,
-  contentLength,
-  contentRange,
-  isEncoded,
-  validator,
-} from './http.js';
 import { FileRequests } from './file_requests.js';
+import { changedError, contentRange, validator } from './file_version.js';
+import { HttpError, contentLength, isEncoded } from './http.js';
 import { fetchManifest, isManifest } from './manifest.js';
 import { fileOf, locate, partsOf } from './part_layout.js';
 import { PARTS_PER_CHUNK, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';

@@ -1,5 +1,6 @@
 /** This module asks a server whether it still has the file that is stored. */
-import { contentLength, contentRange, validator } from './http.js';
+import { contentRange, validator } from './file_version.js';
+import { contentLength } from './http.js';
 import { fetchManifest, isManifest } from './manifest.js';
 import { NO_STORE, request } from './request.js';
 
