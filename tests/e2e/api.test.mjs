@@ -181,6 +181,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
           codeOf(ask('Hello', { n: 2 })),
           codeOf(ask('Hello', { response_format: { type: 'json_object' } })),
           codeOf(ask('Hello', { tool_choice: 'required' })),
+          codeOf(ask('Hello', { tools: [{ type: 'function', function: { name: 'f' } }] })),
           codeOf(ask(new Date())),
           codeOf(siskin.score([1, 2], { signal: {} })),
           codeOf(siskin.tokenize(7)),
@@ -189,7 +190,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         ]),
       URL_PATH,
     );
-    assert.deepEqual(codes, Array(29).fill('SiskinError: invalid_argument'));
+    assert.deepEqual(codes, Array(30).fill('SiskinError: invalid_argument'));
   });
 
   test('answers whole, in the shape of OpenAI', async () => {
