@@ -10,7 +10,7 @@ build_package
 # The rows are: name | budget in gzipped bytes, which is the size when it was last set and about 3%
 # more.
 BUDGETS='
-JavaScript library | 52500
+JavaScript library | 65000
 siskin_relaxed.wasm | 790000
 siskin_relaxed.js | 11100
 siskin_simd.wasm | 794000
