@@ -576,3 +576,26 @@ test('a signal stops a score that runs, and the next call has its turn', async (
     await site.stop();
   }
 });
+
+test('a worker of another build, as after a deploy under an open tab, is a version_mismatch', async () => {
+  let requests = 0;
+  const site = await start({
+    '/lib/build.js': (_, response) => {
+      response.setHeader('Content-Type', 'text/javascript');
+      response.end(`export const BUILD = 'build ${++requests}';\n`);
+    },
+  });
+  try {
+    const { page } = await site.open();
+    const { code, message } = await page.evaluate(async () => {
+      const { Siskin } = await import('/lib/index.js');
+      return Siskin.load(new Blob(['GGUF'])).catch(({ code, message }) => ({ code, message }));
+    });
+    assert.equal(code, 'version_mismatch');
+    assert.match(message, /Reload the page/);
+    assert.equal(requests, 2, 'the page and its worker');
+    assert.equal(await workersLeft(page, 0), 0);
+  } finally {
+    await site.stop();
+  }
+});
