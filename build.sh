@@ -20,7 +20,8 @@ usage() {
 ./build.sh size                 what the package weighs, raw and gzipped, beside its budgets
 ./build.sh bench                speed of Siskin and its peers in turn, in headless Chromium:
                                 medians and ratios
-    [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native]
+    [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48]
+    [--peer wllama,native,transformers] [--onnx FOLDER for transformers.js]
     [--rounds 3] [--json FILE]
 ./build.sh bench --backend gpu  the same on the graphics card, in Chromium and Firefox, beside
                                 wllama on the processor

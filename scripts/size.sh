@@ -19,8 +19,8 @@ siskin_relaxed.wasm | 790000
 siskin_relaxed.js | 11100
 siskin_simd.wasm | 794000
 siskin_simd.js | 11100
-siskin_threads.wasm | 672000
-siskin_threads.js | 6750
+siskin_threads.wasm | 800000
+siskin_threads.js | 12100
 '
 too_large=()
 

@@ -57,7 +57,7 @@ export function usableThreads(wanted = defaultThreads()) {
  * Returns the builds that this browser runs, the fastest first. Wasm cannot detect features at run
  * time: a module validates or it does not.
  *
- * @param {number} threads 1 for the builds that know the graphics card
+ * @param {number} threads
  * @returns {BuildName[]}
  */
 function builds(threads) {

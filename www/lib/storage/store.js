@@ -6,6 +6,7 @@
 import { messageOf } from '../errors.js';
 import { CacheStore } from './cache_api.js';
 import { MemoryStore } from './memory.js';
+import { moveModels } from './move.js';
 import { OpfsStore } from './opfs.js';
 
 /**
@@ -47,13 +48,17 @@ async function openPersistentStore() {
     // Some browsers have OPFS but can write it only in dedicated workers.
     if ('createWritable' in FileSystemFileHandle.prototype) {
       const root = await navigator.storage.getDirectory();
-      return new OpfsStore(await root.getDirectoryHandle(ROOT, { create: true }));
+      const store = new OpfsStore(await root.getDirectoryHandle(ROOT, { create: true }));
+      await moveModels(oldCache, store, () => caches.delete(ROOT)).catch(() => {});
+      return store;
     }
   } catch {
     // Private windows and blocked storage refuse OPFS; the Cache API may still work.
   }
   try {
-    return new CacheStore(await caches.open(ROOT));
+    const store = new CacheStore(await caches.open(ROOT));
+    await moveModels(oldOpfs, store, removeOpfs).catch(() => {});
+    return store;
   } catch (error) {
     const why =
       error instanceof ReferenceError ? 'this page is not served over https' : messageOf(error);
@@ -63,4 +68,17 @@ async function openPersistentStore() {
     );
     return new MemoryStore();
   }
+}
+
+async function oldCache() {
+  return (await caches.has(ROOT)) ? new CacheStore(await caches.open(ROOT)) : undefined;
+}
+
+async function oldOpfs() {
+  const root = await navigator.storage.getDirectory();
+  return new OpfsStore(await root.getDirectoryHandle(ROOT));
+}
+
+async function removeOpfs() {
+  await (await navigator.storage.getDirectory()).removeEntry(ROOT);
 }
