@@ -20,7 +20,9 @@ build_package() {
 # build_site makes the demo a folder for any static host. It lists only the models for which
 # models.json has a URL; the others would have to be uploaded.
 build_site() {
-  rm -rf pkg/site && mkdir pkg/site
+  mkdir -p pkg/site
+  # The docs, which ./build.sh docs makes, stay.
+  find pkg/site -mindepth 1 -maxdepth 1 ! -name docs -exec rm -rf {} +
   cp -Rp www/demo www/sw.js pkg/site/
   cp -Rp pkg/dist pkg/site/lib
   # This file makes GitHub Pages serve the files unchanged.

@@ -79,6 +79,7 @@ export async function startServer({
   const table = Object.entries({
     '/': join(ROOT, 'www/demo'),
     '/sw.js': join(ROOT, 'www/sw.js'),
+    '/docs/': join(ROOT, 'pkg/site/docs'),
     '/lib/': join(ROOT, 'www/lib'),
     '/lib/wasm/': join(ROOT, 'pkg/dist/wasm'),
     '/models/': modelsDir,
