@@ -20,7 +20,9 @@ export function load(app) {
     if (base === undefined) throw unknownPages();
     const script = `<body><script src="${base}assets/start.js"></script>`;
     const policy = `<head><meta http-equiv="Content-Security-Policy" content="${POLICY}"/>`;
-    page.contents = replaced(page.contents, INLINE_SCRIPT, script).replace('<head>', policy);
+    page.contents = replaced(page.contents, INLINE_SCRIPT, script)
+      .replace('<head>', policy)
+      .replaceAll('href="demo:"', `href="${base}../"`);
   });
   app.renderer.on(RendererEvent.END, ({ outputDirectory }) => {
     const assets = join(outputDirectory, 'assets');

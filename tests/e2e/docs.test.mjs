@@ -19,7 +19,7 @@ const { version, exports: entries } = JSON.parse(readFileSync(join(ROOT, 'pkg/pa
 /** This chat model writes nonsense, and is small enough to be part of the repository. */
 const CHAT_TINY = join(ROOT, 'tests/fixtures/models/chat-tiny.gguf');
 /** The examples of these pages need a model that knows what is asked, or the very file. */
-const NEEDS_SMOLLM2 = /(classify|extract|documents|models)\.md$/;
+const NEEDS_SMOLLM2 = /(chat|classify|documents|extract|limits|models)\.md$/;
 const MODEL_ADDRESS = /'(hf:|https:\/\/huggingface\.co\/|\/models\/)[^']*\.(gguf|json)'/g;
 
 /** The names that an example may use without a line about them. */
@@ -57,6 +57,7 @@ describe('the examples', { skip, timeout: 240_000 }, () => {
     };
     server = await startServer({
       routes: {
+        '/favicon.ico': join(ROOT, 'www/demo/logo.svg'),
         '/siskin/': join(ROOT, 'pkg/dist'),
         '/page/siskin/': join(ROOT, 'pkg/dist'),
         '/modules/': DOCS_MODULES,
@@ -298,12 +299,16 @@ describe('the site of the docs', { skip, timeout: 120_000 }, () => {
       .locator('.col-content a[href]')
       .evaluateAll((anchors) => [...new Set(anchors.map(({ href }) => href.split('#')[0]))]);
     assert.ok(links.length > 10, 'the first page leads to the others');
+    const demo = page.getByRole('link', { name: 'Demo' });
+    const demos = [];
     for (const link of links) {
-      await page.goto(link);
+      assert.equal((await page.goto(link)).status(), 200, link);
+      demos.push(await demo.first().evaluate(({ href }) => href));
       await page.locator('#tsd-nav-container a').first().waitFor({ state: 'attached' });
       const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(wider <= 0, `${link} is ${wider} pixels wider than a phone`);
     }
+    assert.deepEqual([...new Set(demos)], [`${server.url}/any/`]);
     assert.deepEqual(complaints, []);
     assert.deepEqual(elsewhere, []);
   });
