@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { startServer } from '../../scripts/serve.mjs';
 import { launchChromium } from '../../scripts/chromium.mjs';
 import { docBlocks, docPages, readPage } from './helpers/doc_blocks.mjs';
+import { NEED_REACT, REACT_ROUTES } from './helpers/react.mjs';
 import { MODELS_DIR, ROOT, SMOLLM2, cannotRun } from './helpers/harness.mjs';
 
 const run = promisify(execFile);
@@ -24,6 +25,7 @@ const MODEL_ADDRESS = /'(hf:|https:\/\/huggingface\.co\/|\/models\/)[^']*\.(gguf
 
 /** The names that an example may use without a line about them. */
 const HARNESS_PAGE = `<!doctype html><meta charset="utf-8"><title>Examples</title>
+<script type="importmap">{"imports": {"react": "/react.js"}}</script>
 <form><input name="question" value="Hello"><button>Ask</button></form>
 <input type="file" id="input"><p id="output"></p>`;
 const HARNESS_TYPES = `
@@ -35,7 +37,7 @@ declare const input: HTMLInputElement & {files: FileList};
 declare const chrome: any;
 `;
 
-const skip = cannotRun(SMOLLM2, [
+const skip = cannotRun(SMOLLM2, NEED_REACT, [
   join(DOCS_MODULES, 'typedoc'),
   './build.sh test docs installs it',
 ]);
@@ -61,6 +63,7 @@ describe('the examples', { skip, timeout: 240_000 }, () => {
         '/siskin/': join(ROOT, 'pkg/dist'),
         '/page/siskin/': join(ROOT, 'pkg/dist'),
         '/modules/': DOCS_MODULES,
+        '/react.js': REACT_ROUTES['/react.js'],
         '/page/': sendText(pages, 'text/html; charset=utf-8'),
         '/script/': sendText(scripts, 'text/javascript; charset=utf-8'),
         '/model/tiny.gguf': CHAT_TINY,
@@ -151,6 +154,37 @@ describe('the examples', { skip, timeout: 240_000 }, () => {
         });
     });
   }
+
+  for (const block of docBlocks().filter(({ language }) => language === 'tsx'))
+    test(`the component at ${block.name}`, async () => {
+      const { transpileModule } = createRequire(join(ROOT, 'docs/package.json'))('typescript');
+      const compilerOptions = { jsx: 'react', jsxFactory: 'createElement', target: 'ES2022' };
+      const { outputText } = transpileModule(block.code, { compilerOptions });
+      const address = `/script/${block.name.replaceAll('/', '-')}.js`;
+      const factory = "import { createElement } from 'react';\n";
+      scripts.set(address, factory + asScript({ ...block, code: outputText }));
+      pages.set('/page/harness.html', HARNESS_PAGE);
+      const { page, complaints } = await openPage(`${server.url}/page/harness.html`);
+      await page.evaluate(async (address) => {
+        document.body.innerHTML = '<main></main>';
+        const { createElement, createRoot } = await import('/react.js');
+        const [component] = Object.values(await import(address));
+        createRoot(document.querySelector('main')).render(createElement(component));
+      }, address);
+      await page.locator('main button').waitFor();
+      // The page of Next.js has its button from the start.
+      await page.waitForFunction(() => document.querySelector('main').innerText !== 'loading');
+      if ((await page.locator('main input').count()) > 0)
+        await page.locator('main input').fill('Hello');
+      const before = await page.locator('main').innerText();
+      await page.locator('main button').click();
+      await page.waitForFunction(
+        (before) => document.querySelector('main').innerText.length > before.length + 10,
+        before,
+      );
+      assert.deepEqual(complaints, []);
+      await page.close();
+    });
 
   /** Runs the composable of Vue in a scope, as a component would. */
   async function runComposable(page) {

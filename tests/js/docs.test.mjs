@@ -142,3 +142,15 @@ test('the table of requests has every field', () => {
     [...new Set([...fields, ...page])].sort(),
   );
 });
+
+test('the reference has every export of the package', () => {
+  const index = read('www/lib/index.js');
+  const reference = read('docs/site/reference.ts');
+  const types = [...index.matchAll(/@typedef \{import\('[^']+'\)\.(\w+)\}/g)];
+  const values = [...index.matchAll(/^export (?:\{ (\w+) \}|\* as (\w+))/gm)];
+  assert.ok(types.length > 10 && values.length > 3, 'the exports were found');
+  const missing = [...types, ...values]
+    .map((match) => match[1] ?? match[2])
+    .filter((name) => !new RegExp(`\\b${name}\\b`).test(reference));
+  assert.deepEqual(missing, []);
+});
