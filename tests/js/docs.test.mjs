@@ -81,6 +81,7 @@ const CHECKS = {
   },
   html: () => {},
   svelte: () => {},
+  ts: () => {},
   tsx: () => {},
   vue: () => {},
 };
