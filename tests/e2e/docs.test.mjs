@@ -241,7 +241,7 @@ describe('the types of the examples', { skip, timeout: 120_000 }, () => {
         .map(([name, { types }]) => [`siskin${name.slice(1)}`, [join(ROOT, 'pkg', types)]]),
     );
     for (const { language, file, code, page, line } of docBlocks()) {
-      if (!['js', 'ts', 'tsx'].includes(language) || file) continue;
+      if (!['js', 'ts', 'tsx'].includes(language) || (file ?? 'page.js') !== 'page.js') continue;
       const name = `${page.replaceAll('/', '-')}-${line}.${language}`;
       // The package is in other places on pages without a bundler.
       const text = code

@@ -1,7 +1,8 @@
 // This module reads the examples of the docs: the fenced blocks of the READMEs and of docs/guide.
 //
-// A block of `js` is run, unless its info names the file of another program that it is for, as in
-// `js file=vite.config.js`: then only its syntax is checked.
+// A block of `js` is run, unless its info names a file, as in `js file=vite.config.js`: then its
+// syntax is checked, and of `file=page.js` (what needs a server or a service worker of the site) the
+// types as well.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
