@@ -34,10 +34,8 @@
  * These fields of `Siskin.info` change when the engine moves from a lost graphics card to the
  * processor.
  *
- * @typedef {Pick<
- *   ModelInfo,
- *   'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'
- * >} BackendInfo
+ * @typedef {'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'} BackendField
+ * @typedef {Pick<ModelInfo, BackendField>} BackendInfo
  */
 
 /**
