@@ -78,10 +78,12 @@ export async function startServer({
 } = {}) {
   const table = Object.entries({
     '/': join(ROOT, 'www/demo'),
-    '/sw.js': join(ROOT, 'www/sw.js'),
     '/docs/': join(ROOT, 'pkg/site/docs'),
-    '/lib/': join(ROOT, 'www/lib'),
-    '/lib/wasm/': join(ROOT, 'pkg/dist/wasm'),
+    '/sw.js': join(ROOT, 'pkg/dist/sw.js'),
+    '/lib/': join(ROOT, 'pkg/dist'),
+    // The library's modules, for tests that replace one or look inside.
+    '/src/': join(ROOT, 'www/lib'),
+    '/src/wasm/': join(ROOT, 'pkg/dist/wasm'),
     '/models/': modelsDir,
     '/models.json': (_request, response) => sendModels(response, modelsDir),
     ...routes,

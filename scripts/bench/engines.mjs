@@ -73,7 +73,7 @@ export async function openPage(url, more = []) {
 export async function openSiskin({ server_url, threads }) {
   const page = await openPage(`${server_url}/bench/siskin`);
   const load = async ({ context_tokens, threads }) => {
-    const { Siskin } = await import('/lib/index.js');
+    const { Siskin } = await import('/lib/siskin.js');
     const start_ms = performance.now();
     window.siskin = await Siskin.load('/bench/model.gguf', {
       contextTokens: context_tokens,

@@ -57,7 +57,7 @@ const prompt = () => {
 /** These functions run in the page. */
 const inPage = {
   load: async () => {
-    const { Siskin } = await import('/lib/index.js');
+    const { Siskin } = await import('/lib/siskin.js');
     window.siskin = await Siskin.load('/bench/model.gguf', {
       contextTokens: 2048,
       backend: 'gpu',

@@ -7,7 +7,6 @@
 
 pub mod cpu;
 pub mod exponentials;
-#[cfg_attr(target_feature = "atomics", path = "no_gpu.rs")]
 pub mod gpu;
 pub mod sampling;
 

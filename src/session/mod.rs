@@ -3,7 +3,6 @@
 pub mod engine;
 pub mod fields;
 pub mod info;
-#[cfg_attr(target_feature = "atomics", path = "no_probe.rs")]
 mod probe;
 pub mod request;
 pub mod score;

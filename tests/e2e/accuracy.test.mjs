@@ -52,7 +52,7 @@ for (const { file, llama_cpp, exact } of MODELS) {
         const { page, close } = await (sites[build] ?? sites.any).open();
         const { info, score } = await page.evaluate(
           async ({ url, threads, tokens }) => {
-            const { Siskin } = await import('/lib/index.js');
+            const { Siskin } = await import('/lib/siskin.js');
             const siskin = await Siskin.load(url, { contextTokens: 512, threads });
             const score = await siskin.score(tokens);
             await siskin.unload();

@@ -14,7 +14,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     ({ page } = await site.open());
     // One loaded model serves the tests that do not load their own.
     await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/lib/siskin.js');
       window.Siskin = Siskin;
       window.siskin = await Siskin.load(url);
       window.ask = (content, more = {}) =>
@@ -546,13 +546,13 @@ test('a signal stops a score that runs, and the next call has its turn', async (
   const engine = fileURLToPath(new URL('./pages/endless_score.js', import.meta.url));
   const site = await start(
     Object.fromEntries(
-      ['simd', 'relaxed', 'threads'].map((build) => [`/lib/wasm/siskin_${build}.js`, engine]),
+      ['simd', 'relaxed', 'threads'].map((build) => [`/src/wasm/siskin_${build}.js`, engine]),
     ),
   );
   try {
     const { page } = await site.open();
     const { codes, ids, left } = await page.evaluate(async () => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(new Blob(['x']));
       const codeOf = (promise) => promise.catch(({ code }) => code);
       const codes = [

@@ -103,7 +103,7 @@ describe(
       ({ page, stop } = await openChromium(`${server.url}/app`));
       await page.evaluate(
         async ({ path, address, key }) => {
-          const siskin = await import('/lib/index.js');
+          const siskin = await import('/lib/siskin.js');
           window.messages = [{ role: 'user', content: 'What is the capital of France?' }];
           window.load = (fallback, path_given = path) =>
             siskin.Siskin.load(path_given, {
@@ -410,7 +410,7 @@ describe(
               await failure(
                 fallback
                   ? load(fallback)
-                  : (await import('/lib/index.js')).Siskin.load('/x.gguf', { fallback }),
+                  : (await import('/lib/siskin.js')).Siskin.load('/x.gguf', { fallback }),
               )
             ).code,
           );

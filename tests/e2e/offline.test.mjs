@@ -63,7 +63,7 @@ async function reloaded(page, host, count = 1) {
 const shellKept = (page) =>
   eventually(
     () =>
-      page.evaluate(async () => (await (await import('/lib/index.js')).offline.status()).version),
+      page.evaluate(async () => (await (await import('/lib/siskin.js')).offline.status()).version),
     "the site's files on the disk",
   );
 

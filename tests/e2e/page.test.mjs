@@ -120,7 +120,7 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
       .click();
     await page.waitForFunction(() => !document.querySelector('.model strong'));
     assert.deepEqual(
-      await page.evaluate(async () => (await import('/lib/index.js')).models.list()),
+      await page.evaluate(async () => (await import('/lib/siskin.js')).models.list()),
       [],
     );
     assert.deepEqual(complaints, []);

@@ -40,7 +40,7 @@ async function trappingThreads(call) {
 
 /** Asks an engine of three threads, and then one of a single thread. */
 async function ask({ url, max_ms }) {
-  const { Siskin } = await import('/lib/index.js');
+  const { Siskin } = await import('/lib/siskin.js');
   const request = { messages: [{ role: 'user', content: 'Hello' }], max_tokens: 3 };
   const siskin = await Siskin.load(url, { threads: 3, backend: 'cpu' });
   const { build, threads } = siskin.info;

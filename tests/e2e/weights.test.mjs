@@ -60,7 +60,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
   }
 
   async function prepare() {
-    Object.assign(window, await import('/lib/index.js'));
+    Object.assign(window, await import('/lib/siskin.js'));
     window.outcome = (promise) =>
       promise.then(
         () => 'fine',

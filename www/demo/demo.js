@@ -1,5 +1,5 @@
 /** This module is the demo page: it loads a model and chats with it. */
-import { Siskin, SiskinError } from '../lib/index.js';
+import { Siskin, SiskinError } from '../lib/siskin.js';
 import { dropZone, startPage } from './page_frame.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';

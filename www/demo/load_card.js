@@ -1,5 +1,5 @@
 /** This module is the card that offers models and shows the progress of loading. */
-import { models } from '../lib/index.js';
+import { models } from '../lib/siskin.js';
 import { canRetry } from './advice.js';
 import { announce, byId } from './dom.js';
 import { formatBytes, formatSeconds } from './format.js';

@@ -1,7 +1,7 @@
 /**
  * This module lists the models that the server offers and those that are stored on this device.
  */
-import { models as stored_models } from '../lib/index.js';
+import { models as stored_models } from '../lib/siskin.js';
 import { element } from './dom.js';
 import { formatBytes } from './format.js';
 

@@ -2,7 +2,7 @@
  * This module holds what the chat page and the bench page share: the theme button, the skip link,
  * the service worker, files that are picked or dropped, and the card with an error.
  */
-import { offline } from '../lib/index.js';
+import { offline } from '../lib/siskin.js';
 import { explain } from './advice.js';
 import { byId } from './dom.js';
 

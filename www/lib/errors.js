@@ -17,6 +17,8 @@
  * - `offline_unsupported`: this page can have no service worker.
  * - `offline_failed`: the service worker did not start, does not answer, or could not fetch the
  *   site's files.
+ * - `unsupported`: this is no page and no dedicated worker of a browser.
+ * - `version_mismatch`: the site was deployed anew while its page was open.
  * - `invalid_argument`: an argument is of the wrong type or out of range.
  * - `not_loaded`: the model was unloaded, or with `fallback` is not loaded yet.
  */

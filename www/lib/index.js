@@ -3,10 +3,7 @@
  *
  * @module siskin
  */
-export { Siskin } from './siskin.js';
-export { SiskinError } from './errors.js';
-export { models } from './model/models.js';
-export * as offline from './offline/register.js';
+export { Siskin, SiskinError, models, offline } from './siskin.js';
 
 /** @typedef {import('./siskin.js').ModelSource} ModelSource */
 /** @typedef {import('./load_options.js').LoadOptions} LoadOptions */

@@ -4,6 +4,7 @@ import { SiskinError } from './errors.js';
 
 /** @import { FallbackOptions } from './chat/fallback.js' */
 /** @import { StoreOptions } from './model/source.js' */
+/** @import { WorkerPlace } from './parts.js' */
 /** @import { CacheType, LoadProgress } from './protocol.js' */
 
 /**
@@ -20,6 +21,12 @@ import { SiskinError } from './errors.js';
  *   `disk`
  * @property {boolean} [evict] whether the least recently used models may be removed where the
  *   browser's quota is exceeded
+ * @property {boolean} [persist] whether the browser is asked never to clear this site's storage
+ *   where the disk runs short. Firefox shows the visitor a prompt
+ * @property {string} [cacheKey] what the model is known by on this device, in place of its address:
+ *   for a file whose address changes. Signed addresses need none, their signature does not count
+ * @property {boolean} [revalidate] whether the server is asked if a stored file has changed; it is
+ *   used as it is where there is no network
  * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
  *   default: nothing is sent anywhere then
  * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
@@ -29,6 +36,11 @@ import { SiskinError } from './errors.js';
  * @property {string} [chatTemplate] a Jinja template that takes the place of the file's
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
  *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
+ * @property {string | URL} [workerUrl] where `worker.js` of the package is served, if that is not
+ *   beside the page's part; its other files lie beside it
+ * @property {() => Worker} [worker] makes the worker that runs `siskin/worker`
+ * @property {string | URL} [wasmBaseUrl] the folder where `dist/wasm` of the package is served, if
+ *   that is not beside the worker
  */
 
 /**
@@ -41,6 +53,7 @@ import { SiskinError } from './errors.js';
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
+ * @property {string} [wasm_base_url]
  */
 
 /**
@@ -50,6 +63,7 @@ import { SiskinError } from './errors.js';
  * @property {EngineOptions} engine
  * @property {StoreOptions} store
  * @property {FallbackOptions | undefined} fallback
+ * @property {WorkerPlace} place
  */
 
 /**
@@ -70,14 +84,21 @@ export function readLoadOptions(options) {
     sha256,
     storage,
     evict,
+    persist,
+    cacheKey,
+    revalidate,
     fallback,
+    workerUrl,
+    worker,
+    wasmBaseUrl,
     ...unknown
   } = options;
   const [name] = Object.keys(unknown);
   if (name !== undefined)
     throw invalid(
       `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, slots, ` +
-        'chatTemplate, cacheType, threads, backend, sha256, storage, evict and fallback.',
+        'chatTemplate, cacheType, threads, backend, sha256, storage, evict, persist, cacheKey, ' +
+        'revalidate, fallback, workerUrl, worker and wasmBaseUrl.',
     );
   checkInteger('contextTokens', context_tokens, 0xffffffff);
   checkInteger('slots', slots, 8);
@@ -86,12 +107,16 @@ export function readLoadOptions(options) {
     throw invalid('chatTemplate must be a string.');
   checkChoice('cacheType', cache_type, ['f16', 'q8_0']);
   checkChoice('backend', backend, ['auto', 'gpu', 'cpu']);
+  if (worker !== undefined && typeof worker !== 'function')
+    throw invalid('worker must be a function that returns a Worker.');
+  const wasm_base_url = readUrl('wasmBaseUrl', wasmBaseUrl)?.replace(/\/?$/, '/');
   return {
     onProgress,
     signal: readSignal(signal),
-    engine: { context_tokens, slots, chat_template, cache_type, threads, backend },
-    store: { sha256, storage, evict },
+    engine: { context_tokens, slots, chat_template, cache_type, threads, backend, wasm_base_url },
+    store: { sha256, storage, evict, persist, cacheKey, revalidate },
     fallback,
+    place: { worker_url: readUrl('workerUrl', workerUrl), worker },
   };
 }
 
@@ -117,6 +142,19 @@ function checkChoice(name, value, choices) {
   const list = choices.map((choice) => `"${choice}"`);
   const last = list.pop();
   throw invalid(`${name} must be ${list.join(', ')} or ${last}.`);
+}
+
+/**
+ * @param {string} name
+ * @param {string | URL | undefined} url relative to the page's address
+ */
+function readUrl(name, url) {
+  if (url === undefined) return undefined;
+  try {
+    return new URL(url, globalThis.document?.baseURI ?? globalThis.location.href).href;
+  } catch (cause) {
+    throw new SiskinError('invalid_argument', `${name} is not a URL: "${url}".`, { cause });
+  }
 }
 
 /** @param {string} message */

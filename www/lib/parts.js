@@ -1,34 +1,100 @@
 /**
  * This module knows where the library's parts are: the scripts of its workers, and the wasm. They
- * lie beside this file. Each URL is written out, because bundlers find files by `new URL` with a
- * literal.
+ * lie beside this file, or where `Siskin.load` is told. Each URL is written out, because bundlers
+ * find files by `new URL` with a literal, and workers by `new Worker` around it.
  */
 
 /** @typedef {{script: URL, wasm: URL}} Build a build of the engine: its JavaScript and its wasm */
+/** @typedef {'threads' | 'threads-simd' | 'relaxed' | 'simd'} BuildName */
 
-/** Returns the worker that owns the engine. */
-export function startWorker() {
-  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'siskin' });
+/**
+ * `WorkerPlace` says where the worker's script is, or makes the worker; by default it lies beside
+ * this file.
+ *
+ * @typedef {{worker_url?: string, worker?: () => Worker}} WorkerPlace
+ */
+
+/**
+ * Returns the worker that owns the engine, and where its script is.
+ *
+ * @param {WorkerPlace} [place]
+ * @returns {{worker: Worker, url: string}}
+ * @throws {TypeError} if the code was bundled so that it does not know its own address
+ */
+export function startWorker({ worker_url, worker } = {}) {
+  if (worker) return { worker: worker(), url: "Siskin.load's option `worker`" };
+  const name = 'siskin';
+  if (worker_url !== undefined)
+    return { worker: startAt(new URL(worker_url), name), url: worker_url };
+  const { href: url } = new URL('./worker.js', import.meta.url);
+  try {
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      type: 'module',
+      name: 'siskin',
+    });
+    return { worker, url };
+  } catch {
+    return { worker: startImporting(url, name), url };
+  }
 }
 
 /** Returns the worker that is one thread of the engine. */
 export function startThreadWorker() {
-  return new Worker(new URL('./thread.js', import.meta.url), {
-    type: 'module',
-    name: 'siskin thread',
-  });
+  try {
+    return new Worker(new URL('./thread.js', import.meta.url), {
+      type: 'module',
+      name: 'siskin thread',
+    });
+  } catch {
+    return startImporting(new URL('./thread.js', import.meta.url).href, 'siskin thread');
+  }
 }
 
 /**
- * @param {'threads' | 'relaxed' | 'simd'} name
+ * @param {URL} url
+ * @param {string} name
+ */
+function startAt(url, name) {
+  return url.origin === globalThis.location.origin
+    ? new Worker(url, { type: 'module', name })
+    : startImporting(url.href, name);
+}
+
+/**
+ * Returns a worker that imports a script of another origin, which no worker can be started from.
+ * Its server must allow that by CORS, and the page's worker-src must allow `blob:`.
+ *
+ * @param {string} url
+ * @param {string} name
+ */
+function startImporting(url, name) {
+  const script = new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' });
+  // The address is never revoked: browsers differ in when they read it.
+  return new Worker(URL.createObjectURL(script), { type: 'module', name });
+}
+
+/**
+ * @param {BuildName} name
+ * @param {string} [base] the folder of the wasm files, which ends with a slash; by default `wasm`
+ *   beside this file
  * @returns {Build}
  */
-export function wasmBuild(name) {
+export function wasmBuild(name, base) {
+  if (base !== undefined)
+    return {
+      script: new URL(`siskin_${name}.js`, base),
+      wasm: new URL(`siskin_${name}_bg.wasm`, base),
+    };
   switch (name) {
     case 'threads':
       return {
         script: new URL('./wasm/siskin_threads.js', import.meta.url),
         wasm: new URL('./wasm/siskin_threads_bg.wasm', import.meta.url),
+      };
+    case 'threads-simd':
+      return {
+        script: new URL('./wasm/siskin_threads-simd.js', import.meta.url),
+        wasm: new URL('./wasm/siskin_threads-simd_bg.wasm', import.meta.url),
       };
     case 'relaxed':
       return {

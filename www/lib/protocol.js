@@ -24,24 +24,28 @@
  * @property {string[]} [gpu_features] what shaders use on the card, by WebGPU's names; a feature
  *   whose kernels were wrong is not among them
  * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
- * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow),
+ * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong), `gpu_slower`,
  *   `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`
- * @property {string} build which wasm file runs: `relaxed`, `simd` or `threads`
+ * @property {string} build which wasm file runs: `relaxed`, `simd`, `threads` or `threads-simd`
  * @property {number} threads
  */
 
 /**
- * These fields of `Siskin.info` change when the engine moves from a lost graphics card to the
- * processor.
+ * These fields of `Siskin.info` tell which backend was picked.
  *
  * @typedef {'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'} BackendField
  * @typedef {Pick<ModelInfo, BackendField>} BackendInfo
  */
 
 /**
- * A `KnownGpu` is a graphics card that an earlier visit refused for the same model.
+ * A `KnownGpu` is what earlier visits found of a graphics card with the same model: the features
+ * that worked, why the card was refused, or both.
  *
- * @typedef {{adapter: string, gpu_refusal: string}} KnownGpu
+ * @typedef {object} KnownGpu
+ * @property {string} adapter
+ * @property {string[]} [gpu_features]
+ * @property {string} [gpu_refusal]
+ * @property {'gpu_refused' | 'gpu_slower'} [gpu_refusal_code]
  */
 
 /**
@@ -197,6 +201,7 @@
  *   module_or_path: WebAssembly.Module,
  * }) => Promise<{memory: WebAssembly.Memory}>} default
  * @property {EngineClass} Engine
+ * @property {string} [BUILD] of which build it is; absent before the package is made
  */
 
 /**
@@ -212,6 +217,7 @@
  *     slots?: number,
  *     chat_template?: string,
  *     cache_type?: CacheType,
+ *     features?: string[],
  *   }): Promise<Engine>,
  * }} EngineClass
  */
@@ -224,10 +230,13 @@
  * @typedef {object} UrlSource
  * @property {'url'} kind
  * @property {string} url
+ * @property {string} key what the model is known by on this device (its folder's name)
+ * @property {string} [hint] what to say where there is no file at `url`
  * @property {RequestInit} init
  * @property {string} [sha256]
  * @property {'disk' | 'memory'} storage
  * @property {boolean} evict
+ * @property {boolean} revalidate whether the server is asked if a stored file has changed
  */
 
 /**
@@ -249,6 +258,7 @@
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
+ * @property {string} [wasm_base_url] the folder of the wasm files, which ends with a slash
  * @property {KnownGpu[]} known_gpus
  */
 
@@ -275,7 +285,7 @@
  *   | {type: 'event', id: number, value: EngineEvent, timings?: Timings}
  *   | {type: 'done', id: number, value: unknown}
  *   | {type: 'failed', id: number, code: string, message: string}
- *   | {type: 'moved', value: BackendInfo}
+ *   | {type: 'moved', value: ModelInfo}
  *   | {type: 'unloaded'}
  *   | {type: 'crashed', message: string}} WorkerMessage
  */

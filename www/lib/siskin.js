@@ -1,7 +1,6 @@
 /** This module holds the class that an application uses. */
 import { Completions } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
-import { Fallback } from './chat/fallback.js';
 import { askLocally } from './chat/local_answer.js';
 import { readSignal } from './chat/request.js';
 import { readLoadOptions } from './load_options.js';
@@ -9,11 +8,16 @@ import { forgetGpus, recallGpus, rememberGpu } from './engine/gpu_verdicts.js';
 import { usableThreads } from './engine/wasm_build.js';
 import { WorkerClient } from './engine/worker_client.js';
 import { describeSource } from './model/source.js';
-import { requestPersistence } from './storage/store.js';
+import { requestPersistence } from './storage/persistence.js';
 
+export { SiskinError } from './errors.js';
+export { models, offline } from './lazy.js';
+
+/** @import { Fallback, FallbackOptions } from './chat/fallback.js' */
 /** @import { EngineOptions, LoadOptions } from './load_options.js' */
 /** @import { ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
 /** @import { DescribedSource } from './model/source.js' */
+/** @import { WorkerPlace } from './parts.js' */
 
 /**
  * `LoadedModel` is a model that is ready, with its worker.
@@ -84,29 +88,31 @@ export class Siskin {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    * @returns {Promise<Siskin>} when the model is loaded; with `fallback`, at once
-   * @throws {SiskinError} `http_status`, `network`, `file_changed`, `integrity`, `manifest`,
-   *   `storage_full`, `aborted`, `template` for `chatTemplate`, `worker_failed`, `wasm_failed`,
+   * @throws {SiskinError} `unsupported`, `version_mismatch`, `http_status`, `network`,
+   *   `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`, `template` for `chatTemplate`, `worker_failed`, `wasm_failed`,
    *   `no_simd`, `invalid_argument`, `out_of_memory`, and what may be wrong with the file:
    *   `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
+    if (!globalThis.Worker || !globalThis.location) throw unsupportedError();
     const {
       onProgress,
       signal,
       engine,
       store,
       fallback: fallback_options,
+      place,
     } = readLoadOptions(options);
     throwIfAborted(signal);
-    const fallback = fallback_options === undefined ? undefined : new Fallback(fallback_options);
+    const fallback = await openFallback(fallback_options);
     const described = describeSource(source, store);
     if (fallback?.until === 'never') {
       described.close();
       return new Siskin({ loading: Promise.reject(neverLoadedError()), end() {} }, fallback);
     }
-    if (described.source.kind === 'url' && store.storage !== 'memory') void requestPersistence();
+    if (store.persist) void requestPersistence();
     fallback?.watch(described.source);
-    const model = startModel(described, { ...engine, signal }, (progress) => {
+    const model = startModel(described, { ...engine, signal, place }, (progress) => {
       fallback?.progress(progress);
       onProgress?.(progress);
     });
@@ -116,8 +122,8 @@ export class Siskin {
   }
 
   /**
-   * Forgets which graphics cards were refused. The next load with `backend: "auto"` tests the card
-   * again, as after a new driver.
+   * Forgets which graphics cards were refused, and which of their features were wrong. The next
+   * load tests the card again, as after a new driver.
    */
   static forgetGpu() {
     forgetGpus();
@@ -206,13 +212,23 @@ export class Siskin {
 }
 
 /**
+ * @param {FallbackOptions | undefined} options
+ * @returns {Promise<Fallback | undefined>}
+ */
+async function openFallback(options) {
+  if (options === undefined) return undefined;
+  const { Fallback } = await import('./chat/fallback.js');
+  return new Fallback(options);
+}
+
+/**
  * @param {DescribedSource} described
- * @param {EngineOptions & {signal?: AbortSignal}} options
+ * @param {EngineOptions & {signal?: AbortSignal, place: WorkerPlace}} options
  * @param {(progress: LoadProgress) => void} onProgress
  * @returns {{loading: Promise<LoadedModel>, end: () => void}} `end` frees the model, whether it is
  *   loaded or still loading
  */
-function startModel(described, { signal, ...options }, onProgress) {
+function startModel(described, { signal, place, ...options }, onProgress) {
   /** @type {WorkerClient | undefined} */
   let client;
   const { threads, cache_type, backend } = options;
@@ -220,7 +236,7 @@ function startModel(described, { signal, ...options }, onProgress) {
   const end = () => client?.end(abortedError(), unloadedError());
   const load = async () => {
     try {
-      client = new WorkerClient();
+      client = new WorkerClient(place);
       const { result } = client.call(
         {
           type: 'load',
@@ -237,10 +253,9 @@ function startModel(described, { signal, ...options }, onProgress) {
         },
       );
       const info = await result;
-      if (backend === 'auto') rememberGpu(subject, info);
+      rememberGpu(subject, info, backend);
       const model = { client, info: Object.freeze(info) };
-      client.onBackendChanged = (backend_info) =>
-        (model.info = Object.freeze({ ...info, ...backend_info }));
+      client.onBackendChanged = (info) => (model.info = Object.freeze(info));
       return model;
     } catch (error) {
       described.close();
@@ -279,6 +294,14 @@ function tokenIds(method, ids) {
   if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff))
     return Uint32Array.from(numbers);
   throw new SiskinError('invalid_argument', `${method} takes token ids: whole numbers from 0.`);
+}
+
+function unsupportedError() {
+  return new SiskinError(
+    'unsupported',
+    'Siskin runs in browsers: load the model in a page or in a dedicated worker. Node, server ' +
+      'components and service workers cannot start its engine.',
+  );
 }
 
 function neverLoadedError() {

@@ -10,7 +10,7 @@ import { yieldToMessages } from './model/yield_to_messages.js';
 
 /**
  * @import { ChatRequest, Engine, EngineEvent, LoadMessage, LoadProgress } from './protocol.js'
- * @import { PageMessage, Timings, WorkerMessage } from './protocol.js'
+ * @import { ModelInfo, PageMessage, Timings, WorkerMessage } from './protocol.js'
  */
 /** @import { PickedBackend } from './engine/backend.js' */
 
@@ -182,16 +182,9 @@ async function load(message, may_retry = true) {
     }
     // Threads start only now: reading a file takes one thread, and a load that fails leaves no
     // other worker behind.
-    for (const worker of await backend.startThreads()) {
-      threads.push({ worker, left: new Promise((resolve) => (worker.onmessage = resolve)) });
-      worker.postMessage(backend.engine.take_seat());
-    }
+    const value = await startThreads(backend, info);
     engine = backend.engine;
-    page.postMessage({
-      type: 'done',
-      id,
-      value: { ...info, ...backend.info(), threads: threads.length + 1 },
-    });
+    page.postMessage({ type: 'done', id, value });
   } catch (error) {
     if (!may_retry || codeOf(error) !== 'file_changed') return fail(id, error);
     console.warn(`Siskin starts over. ${messageOf(error)}`);
@@ -199,6 +192,21 @@ async function load(message, may_retry = true) {
     backend = undefined;
     return load(message, false);
   }
+}
+
+/**
+ * Starts the engine's other threads, where the processor computes.
+ *
+ * @param {PickedBackend} backend
+ * @param {ModelInfo} info
+ * @returns {Promise<ModelInfo>}
+ */
+async function startThreads(backend, info) {
+  for (const worker of await backend.startThreads()) {
+    threads.push({ worker, left: new Promise((resolve) => (worker.onmessage = resolve)) });
+    worker.postMessage(backend.engine.take_seat());
+  }
+  return { ...info, ...backend.info(), threads: threads.length + 1 };
 }
 
 /**
@@ -242,7 +250,7 @@ async function answer(id, request) {
 
 /**
  * Runs a call of the engine, and runs it again after the graphics card was lost: the card is
- * restarted once, then the processor takes over.
+ * restarted, or the processor takes over.
  *
  * @template T
  * @param {() => Promise<T>} run
@@ -256,11 +264,11 @@ async function withRecovery(run) {
       if (!isDeviceError(error)) throw error;
       if (!backend?.mayRecover(error)) throw new LostModelError(error);
       try {
-        await backend.recover(error);
+        const info = await backend.recover(error);
+        page.postMessage({ type: 'moved', value: await startThreads(backend, info) });
       } catch (cause) {
         throw new LostModelError(cause);
       }
-      page.postMessage({ type: 'moved', value: backend.info() });
     }
   }
 }

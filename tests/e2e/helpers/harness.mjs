@@ -36,7 +36,7 @@ const SHOTS = join(ROOT, 'target/e2e-shots');
 export function cannotRun(...needs) {
   const missing = [
     [CHROMIUM, './build.sh test installs Chromium'],
-    [join(ROOT, 'pkg/dist/wasm/siskin_relaxed_bg.wasm'), './build.sh build makes the wasm'],
+    [join(ROOT, 'pkg/dist/siskin.js'), './build.sh build makes the package'],
     [join(ROOT, 'pkg/node_modules/playwright-core'), 'npm ci in pkg/ brings playwright-core'],
     ...needs.map((need) =>
       Array.isArray(need)

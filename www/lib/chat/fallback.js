@@ -111,7 +111,8 @@ export class Fallback {
    */
   watch(source) {
     if (source.kind === 'blob') this.#cached = Promise.resolve(true);
-    else if (source.kind === 'url') this.#cached = models.has(source.url).catch(() => false);
+    else if (source.kind === 'url')
+      this.#cached = models.has(source.url, { cacheKey: source.key }).catch(() => false);
   }
 
   /** @param {LoadProgress} progress of the loading */

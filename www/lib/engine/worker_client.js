@@ -5,7 +5,8 @@
 import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
 import { startWorker } from '../parts.js';
 
-/** @import { BackendInfo, PageMessage, WorkerMessage } from '../protocol.js' */
+/** @import { WorkerPlace } from '../parts.js' */
+/** @import { ModelInfo, PageMessage, WorkerMessage } from '../protocol.js' */
 
 /**
  * A `WithoutId` is a `PageMessage` whose id the client fills in.
@@ -43,6 +44,10 @@ const UNLOAD_MS = 2000;
 export class WorkerClient {
   /** @type {Worker} */
   #worker;
+  /** Where the worker's script is. */
+  #url;
+  /** Whether the worker has ever sent a message. */
+  #spoke = false;
   /** @type {Map<number, OpenCall>} */
   #calls = new Map();
   #last_id = 0;
@@ -52,26 +57,34 @@ export class WorkerClient {
   /**
    * This callback runs when the engine continues on another backend.
    *
-   * @type {(backend_info: BackendInfo) => void}
+   * @type {(info: ModelInfo) => void}
    */
   onBackendChanged = () => {};
 
-  constructor() {
+  /**
+   * @param {WorkerPlace} [place]
+   * @throws {SiskinError} `worker_failed`
+   */
+  constructor(place) {
     try {
-      this.#worker = startWorker();
+      ({ worker: this.#worker, url: this.#url } = startWorker(place));
     } catch (cause) {
       throw new SiskinError(
         'worker_failed',
-        `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from ` +
-          "the page's own origin, and allow it in worker-src.",
+        `The worker could not be started: ${messageOf(cause)}. Allow it in worker-src; where ` +
+          'Siskin was bundled into a script that is no module, give workerUrl.',
         { cause },
       );
     }
-    this.#worker.onmessage = ({ data }) => this.#receive(data);
+    this.#worker.onmessage = ({ data }) => {
+      this.#spoke = true;
+      this.#receive(data);
+    };
     this.#worker.onmessageerror = () => this.#crash('a message could not be read');
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#crash(event.message || 'its script did not load');
+      if (this.#spoke || event.message) this.#crash(event.message || 'it gave no reason');
+      else this.#end(notLoadedError(this.#url));
     };
   }
 
@@ -131,11 +144,17 @@ export class WorkerClient {
 
   /** @param {string} why */
   #crash(why) {
-    const error = new SiskinError(
-      'worker_failed',
-      `The engine crashed (${why}). Load the model again; if that repeats, memory may be ` +
-        'short: close other tabs or take a smaller model.',
+    this.#end(
+      new SiskinError(
+        'worker_failed',
+        `The engine crashed (${why}). Load the model again; if that repeats, memory may be ` +
+          'short: close other tabs or take a smaller model.',
+      ),
     );
+  }
+
+  /** @param {SiskinError} error */
+  #end(error) {
     this.end(error, error);
   }
 
@@ -156,4 +175,13 @@ export class WorkerClient {
       call.onMessage?.(message);
     }
   }
+}
+
+/** @param {string} url */
+function notLoadedError(url) {
+  return new SiskinError(
+    'worker_failed',
+    `The engine's script did not load from ${url}. Serve Siskin's dist folder there or give ` +
+      "workerUrl; in Vite's dev server, set optimizeDeps: { exclude: ['siskin'] }.",
+  );
 }

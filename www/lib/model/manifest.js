@@ -1,6 +1,6 @@
 /** This module reads the manifest of a model in shards, which `siskin shard` writes. */
 import { SiskinError } from '../errors.js';
-import { FIRST_DELAYS_MS, NO_STORE, readBody, request, retry } from './http.js';
+import { FIRST_REQUEST, NO_STORE, readBody, request, retry } from './http.js';
 import { CHUNK_BYTES, newRecord } from './record.js';
 import { sha256 } from './sha256.js';
 
@@ -61,7 +61,7 @@ export async function fetchManifest({ url, init, sha256: pin }, signal) {
       }
       return new Uint8Array(await new Blob(pieces).arrayBuffer());
     },
-    { delays_ms: FIRST_DELAYS_MS, signal },
+    { plan: FIRST_REQUEST, signal },
   );
   const hash = await sha256(bytes);
   if (pin !== undefined && hash !== pin)

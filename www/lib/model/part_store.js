@@ -8,6 +8,7 @@ import { isManifest } from './manifest.js';
 import {
   PARTS_PER_CHUNK,
   isComplete,
+  isSameVersion,
   partBytes,
   partCount,
   partsIn,
@@ -49,6 +50,8 @@ export class PartStore {
   parts = new Set();
   /** Holds the parts that this tab fetched. @type {Set<number>} */
   fetched = new Set();
+  /** The server has another version than this one. @type {ModelRecord | undefined} */
+  stale;
   /** The engine waits for this chunk. */
   cursor = 0;
   /** Tells whether the engine has received bytes. */
@@ -135,6 +138,7 @@ export class PartStore {
     this.#record_usable =
       record !== undefined &&
       record.size_bytes !== null &&
+      !(this.stale && isSameVersion(record, this.stale)) &&
       (pin === undefined || record.sha256 === pin || (record.sha256 === null && !isManifest(url)));
     if (!record || !this.#record_usable) {
       // The model was removed. An engine that has received bytes may still finish with them.
@@ -145,10 +149,7 @@ export class PartStore {
       return;
     }
     const { parts, stray_files } = await partsIn(this.#store, this.#folder, record);
-    const same =
-      !known ||
-      known.size_bytes === null ||
-      (known.size_bytes === record.size_bytes && known.validator === record.validator);
+    const same = !known || known.size_bytes === null || isSameVersion(known, record);
     if (this.delivered && !same) throw replacedError(url);
     record.chunks = record.chunks.map(
       (hash, chunk) => hash ?? (same ? (known?.chunks[chunk] ?? null) : null),
@@ -264,7 +265,8 @@ export class PartStore {
     if (!this.#record_usable) await this.discard();
     this.#discarded = false;
     this.#record_usable = true;
-    this.record = record;
+    const { key, sha256: expected_sha256 } = this.#source;
+    this.record = Object.assign(record, { key, expected_sha256 });
     this.#expected_bytes = expected_bytes;
     await this.#reserve();
     await this.#write(() => writeRecord(this.#store, this.#folder, record));

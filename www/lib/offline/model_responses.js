@@ -28,7 +28,7 @@ export async function storedResponse(request, waitUntil) {
   const stored_file = (await stored_files).get(request.url);
   if (!stored_file) return undefined;
   const { record, first, size_bytes } = stored_file;
-  const file = await ModelFile.open(urlSource(record.url));
+  const file = await ModelFile.open(urlSource(record.url, { cacheKey: record.key }));
   if (!file.from_cache) {
     file.close();
     return undefined;
