@@ -29,6 +29,10 @@ build_site() {
   cp -Rp www/demo pkg/site/
   cp -Rp pkg/dist pkg/site/lib
   mv pkg/site/lib/sw.js pkg/site/
+  # The demo shows Markdown with this library; its licence goes with it.
+  rm pkg/site/demo/vendor/*.d.ts
+  cp -p pkg/node_modules/marked/lib/marked.esm.js pkg/site/demo/vendor/marked.js
+  cp -p pkg/node_modules/marked/LICENSE pkg/site/demo/vendor/LICENSE-marked
   # This file makes GitHub Pages serve the files unchanged.
   touch pkg/site/.nojekyll
   find pkg/site/lib \( -name '*.map' -o -name 'LICENSE-*' \) -delete
@@ -40,8 +44,8 @@ HTML
     const { readFileSync, writeFileSync } = require("node:fs");
     const models = JSON.parse(readFileSync("www/models.json"))
       .filter(({ url }) => url)
-      .map(({ id, name, file, size_bytes, sha256, license, url }) => (
-        { id, name, file, size_bytes, sha256, license, url }
+      .map(({ id, name, about, file, size_bytes, memory_bytes, sha256, license, url }) => (
+        { id, name, about, file, size_bytes, memory_bytes, sha256, license, url }
       ));
     writeFileSync("pkg/site/models.json", JSON.stringify(models, null, 2));'
   node scripts/shell.mjs pkg/site >&2

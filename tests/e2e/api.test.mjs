@@ -122,7 +122,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         codeOf(Siskin.load(body, { signal: stream.signal, onProgress: () => stream.abort() })),
       ]);
     }, URL_PATH);
-    assert.deepEqual(codes, Array(3).fill('SiskinError: aborted'));
+    assert.deepEqual(codes, Array(3).fill('AbortError: aborted'));
   });
 
   test("a template of the caller takes the place of the file's", async () => {
@@ -230,13 +230,11 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         (chunk) => chunk.object === 'chat.completion.chunk' && chunk.id === chunks[0].id,
       ),
     );
-    assert.ok(
-      chunks.slice(0, -1).every((chunk) => chunk.choices[0].finish_reason === null && !chunk.usage),
-    );
+    assert.ok(chunks.slice(0, -1).every((chunk) => chunk.choices[0].finish_reason === null));
     const last = chunks.at(-1);
     assert.equal(last.choices[0].finish_reason, whole.choices[0].finish_reason);
-    assert.deepEqual(last.usage, usage_chunk.usage);
-    assert.equal(last.usage.completion_tokens, whole.usage.completion_tokens);
+    assert.ok(chunks.every((chunk) => chunk.usage === null));
+    assert.equal(usage_chunk.usage.completion_tokens, whole.usage.completion_tokens);
     assert.ok(last.timings.decode_tokens_per_second > 0);
     assert.equal(
       chunks.map((chunk) => chunk.choices[0].delta.content).join(''),
@@ -338,7 +336,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       await ask('Hello', { max_tokens: 1 });
       return codes;
     });
-    assert.deepEqual(codes, Array(5).fill('SiskinError: aborted'));
+    assert.deepEqual(codes, Array(5).fill('AbortError: aborted'));
   });
 
   test('a signal stops a long score between two chunks', async (t) => {
@@ -363,7 +361,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       return { whole_ms, stopped_ms, code, text: choices[0].message.content };
     });
     t.diagnostic(`${Math.round(stopped_ms)} ms of ${Math.round(whole_ms)} ms`);
-    assert.equal(code, 'SiskinError: aborted');
+    assert.equal(code, 'AbortError: aborted');
     // A chunk has 64 of the 1,500 tokens.
     assert.ok(stopped_ms < whole_ms / 4, `${stopped_ms} of ${whole_ms} ms`);
     assert.ok(text.length > 0);
@@ -413,7 +411,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       await Promise.all([first, second]);
       return { order, code };
     });
-    assert.equal(code, 'SiskinError: aborted');
+    assert.equal(code, 'AbortError: aborted');
     assert.deepEqual(order, ['dropped', 'first', 'second']);
   });
 
@@ -485,7 +483,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       ];
     }, URL_PATH);
     assert.deepEqual(codes, [
-      'SiskinError: aborted',
+      'AbortError: aborted',
       'SiskinError: not_loaded',
       'SiskinError: not_loaded',
     ]);

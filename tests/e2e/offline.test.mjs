@@ -31,8 +31,11 @@ async function chat() {
   };
   const byId = (id) => document.getElementById(id);
   await until(() => document.querySelector('input[name=model]'));
-  byId('load-button').click();
-  await until(() => !byId('chat').hidden);
+  // A second visit goes on with the model of the first, unasked.
+  if (!localStorage.getItem('siskin.model')) byId('load-button').click();
+  await until(() => document.body.dataset.state === 'ready');
+  byId('new-chat').click();
+  await until(() => !document.querySelector('.assistant'));
   byId('prompt').value = 'What is the capital of France?';
   byId('prompt').dispatchEvent(new Event('input'));
   byId('composer').requestSubmit();

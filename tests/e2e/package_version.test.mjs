@@ -1,6 +1,7 @@
 // These tests deploy another build of Siskin under an open page: what is loaded goes on, and a load
 // that meets a part of the other build says so.
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -91,4 +92,23 @@ describe('a deploy under an open page', { skip: cannotRun(SMOLLM2), timeout: 120
       assert.equal(await workersLeft(page, 2), 2, 'the other engine leaves no worker');
       await close();
     });
+
+  test('a part that is imported later is gone', async () => {
+    const chunk = readdirSync(DIST).find((name) => /^models-.*\.js$/.test(name));
+    const other = await start({
+      [`/lib/${chunk}`]: (_request, response) => response.writeHead(404).end(),
+    });
+    try {
+      const { page } = await other.open();
+      const error = await page.evaluate(async () => {
+        const { SiskinError, models } = await import('/lib/siskin.js');
+        const error = await models.list().catch((error) => error);
+        return [error.code, error instanceof SiskinError, error.message];
+      });
+      assert.deepEqual(error.slice(0, 2), ['version_mismatch', true]);
+      assert.match(error[2], /Reload the page/);
+    } finally {
+      await other.stop();
+    }
+  });
 });

@@ -99,3 +99,33 @@ describe('a thread that fails', { skip: cannotRun(SMOLLM2), timeout: 120_000 }, 
       }
     });
 });
+
+describe('a browser without relaxed SIMD', { skip: cannotRun(SMOLLM2), timeout: 120_000 }, () => {
+  test('computes with threads all the same', async () => {
+    const worker = await readFile(join(ROOT, 'pkg/dist/worker.js'), 'utf8');
+    // The probe holds this instruction (i8x16.relaxed_swizzle).
+    const without = `{
+      const { validate } = WebAssembly;
+      WebAssembly.validate = (wasm) => !wasm.join().includes('253,128,2') && validate(wasm);
+    }`;
+    const site = await start({ '/lib/worker.js': send('text/javascript', `${without}${worker}`) });
+    try {
+      const { page } = await site.open();
+      const { build, threads, text } = await page.evaluate(async (url) => {
+        const { Siskin } = await import('/lib/siskin.js');
+        const siskin = await Siskin.load(url, { threads: 2, backend: 'cpu' });
+        const { choices } = await siskin.chat.completions.create({
+          messages: [{ role: 'user', content: 'What is the capital of France?' }],
+          temperature: 0,
+          max_tokens: 8,
+        });
+        await siskin.unload();
+        return { ...siskin.info, text: choices[0].message.content };
+      }, `/models/${SMOLLM2}`);
+      assert.deepEqual([build, threads], ['threads-simd', 2]);
+      assert.match(text, /Paris/);
+    } finally {
+      await site.stop();
+    }
+  });
+});

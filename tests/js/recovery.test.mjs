@@ -1,19 +1,10 @@
 // These tests let a graphics card be lost and see what the engine does, by a clock of their own and
 // with engines that only count.
 import assert from 'node:assert/strict';
-import { after, beforeEach, mock, test } from 'node:test';
+import { beforeEach, mock, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-
-// A port that is listened to would keep this process from ending.
-const ports = [];
-globalThis.MessageChannel = class extends MessageChannel {
-  constructor() {
-    super();
-    ports.push(this.port1, this.port2);
-  }
-};
-after(() => ports.forEach((port) => port.close()));
-const { PickedBackend } = await import('../../www/lib/engine/backend.js');
+import './helpers/unref_ports.mjs';
+import { PickedBackend } from '../../www/lib/engine/backend.js';
 
 const LOST = Object.assign(new Error('The graphics card was lost.'), { code: 'gpu_lost' });
 const MINUTE_MS = 60_000;

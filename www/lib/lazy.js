@@ -3,17 +3,19 @@
  * imported with the first call.
  */
 
+import { SiskinError } from './errors.js';
+
 /**
  * The models on this device: `list`, `has`, `size`, `prefetch`, `prefetchChunk` and `remove`.
  *
  * @type {typeof import('./model/models.js').models}
  */
 export const models = later(
-  async () => (await import('./model/models.js')).models,
+  async () => (await imported(import('./model/models.js'))).models,
   ['list', 'has', 'size', 'prefetch', 'prefetchChunk', 'remove'],
 );
 
-const importOffline = () => import('./offline/register.js');
+const importOffline = () => imported(import('./offline/register.js'));
 
 /**
  * The service worker: `register`, `remove`, `status`, `update`, `precache` and `onVersion`.
@@ -24,9 +26,46 @@ export const offline = Object.freeze({
   ...later(importOffline, ['register', 'remove', 'status', 'update', 'precache']),
   onVersion(/** @type {(version: string) => void} */ listener) {
     const ending = importOffline().then(({ onVersion }) => onVersion(listener));
-    return () => void ending.then((end) => end());
+    const ignore = () => {};
+    ending.catch(ignore);
+    return () => void ending.then((end) => end(), ignore);
   },
 });
+
+/** Returns the module of the engine that all tabs use. */
+export function importShared() {
+  return imported(import('./engine/shared_engine.js'));
+}
+
+/** Returns the module of the server that answers until the model is there. */
+export function importFallback() {
+  return imported(import('./chat/fallback.js'));
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} importing
+ * @returns {Promise<T>}
+ * @throws {SiskinError} `version_mismatch`, `network`
+ */
+async function imported(importing) {
+  try {
+    return await importing;
+  } catch (cause) {
+    if (navigator.onLine)
+      throw new SiskinError(
+        'version_mismatch',
+        'A part of Siskin did not load: the site has changed since the page was opened. Reload ' +
+          'the page.',
+        { cause },
+      );
+    throw new SiskinError(
+      'network',
+      'A part of Siskin did not load: there is no network. Try again later.',
+      { cause },
+    );
+  }
+}
 
 /**
  * @param {() => Promise<Record<string, any>>} load

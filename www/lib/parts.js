@@ -24,47 +24,45 @@
 export function startWorker({ worker_url, worker } = {}) {
   if (worker) return { worker: worker(), url: "Siskin.load's option `worker`" };
   const name = 'siskin';
-  if (worker_url !== undefined)
-    return { worker: startAt(new URL(worker_url), name), url: worker_url };
-  const { href: url } = new URL('./worker.js', import.meta.url);
-  try {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      type: 'module',
-      name: 'siskin',
-    });
-    return { worker, url };
-  } catch {
-    return { worker: startImporting(url, name), url };
+  if (worker_url !== undefined) {
+    const url = new URL(worker_url);
+    const started = isForeign(url)
+      ? startImporting(url, name)
+      : new Worker(url, { type: 'module', name });
+    return { worker: started, url: worker_url };
   }
+  const url = new URL('./worker.js', import.meta.url);
+  const started = isForeign(url)
+    ? startImporting(url, name)
+    : new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'siskin' });
+  return { worker: started, url: url.href };
 }
 
 /** Returns the worker that is one thread of the engine. */
 export function startThreadWorker() {
-  try {
-    return new Worker(new URL('./thread.js', import.meta.url), {
-      type: 'module',
-      name: 'siskin thread',
-    });
-  } catch {
-    return startImporting(new URL('./thread.js', import.meta.url).href, 'siskin thread');
-  }
+  const url = new URL('./thread.js', import.meta.url);
+  return isForeign(url)
+    ? startImporting(url, 'siskin thread')
+    : new Worker(new URL('./thread.js', import.meta.url), {
+        type: 'module',
+        name: 'siskin thread',
+      });
 }
 
 /**
- * @param {URL} url
- * @param {string} name
- */
-function startAt(url, name) {
-  return url.origin === globalThis.location.origin
-    ? new Worker(url, { type: 'module', name })
-    : startImporting(url.href, name);
-}
-
-/**
- * Returns a worker that imports a script of another origin, which no worker can be started from.
- * Its server must allow that by CORS, and the page's worker-src must allow `blob:`.
+ * Returns whether a script is on another origin, from which browsers start no worker.
  *
- * @param {string} url
+ * @param {URL} url
+ */
+function isForeign({ protocol, origin }) {
+  return /^https?:$/.test(protocol) && origin !== globalThis.location.origin;
+}
+
+/**
+ * Returns a worker that imports a script of another origin. Its server must allow that by CORS, and
+ * the page's worker-src must allow `blob:`.
+ *
+ * @param {URL} url
  * @param {string} name
  */
 function startImporting(url, name) {

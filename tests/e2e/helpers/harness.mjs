@@ -169,6 +169,33 @@ export async function workerCount(page) {
   return targetInfos.filter(({ type }) => type === 'worker').length;
 }
 
+/**
+ * Counts the workers of a page as `window.running`, from its next document on: those that it has
+ * started and not ended.
+ */
+export function countOwnWorkers(page) {
+  return page.addInitScript(() => {
+    window.running = 0;
+    window.Worker = class extends Worker {
+      #ended = false;
+      constructor(...given) {
+        super(...given);
+        window.running += 1;
+      }
+      terminate() {
+        super.terminate();
+        if (!this.#ended) window.running -= 1;
+        this.#ended = true;
+      }
+    };
+  });
+}
+
+/** Returns the number that `countOwnWorkers` counts. */
+export function ownWorkers(page) {
+  return page.evaluate(() => window.running);
+}
+
 /** Returns the processor time that the browser's pages and workers have taken so far. */
 export async function cpuSeconds(page) {
   const devtools = await page.context().browser().newBrowserCDPSession();

@@ -49,7 +49,7 @@ export async function pickBackend(message) {
       return new PickedBackend(message, started, engine, { backend: 'gpu', adapter });
     } catch (error) {
       if (!isDeviceError(error)) throw error;
-      why = new SiskinError(codeOf(error) ?? '', messageOf(error));
+      why = new SiskinError(codeOf(error) ?? 'gpu_unavailable', messageOf(error));
     }
   }
   if (message.backend === 'gpu')

@@ -41,7 +41,7 @@ import { portSource } from './stream.js';
  */
 export function describeSource(source, options = {}) {
   const close = () => {};
-  if (typeof source === 'string' || source instanceof URL || source instanceof Request) {
+  if (typeof source === 'string' || isA(source, 'URL') || isA(source, 'Request')) {
     return { source: urlSource(source, options), transfer: [], close };
   }
   for (const name of /** @type {const} */ (['sha256', 'cacheKey']))
@@ -50,9 +50,9 @@ export function describeSource(source, options = {}) {
         'invalid_argument',
         `${name} goes with an address: what a page hands over is its own to check and to keep.`,
       );
-  if (source instanceof Blob)
+  if (isA(source, 'Blob') || isA(source, 'File'))
     return { source: { kind: 'blob', blob: source }, transfer: [], close };
-  if (source instanceof Response) {
+  if (isA(source, 'Response')) {
     checkStatus(source);
     if (!source.body)
       throw new SiskinError(
@@ -61,11 +61,23 @@ export function describeSource(source, options = {}) {
       );
     return portSource(source.body, contentLength(source));
   }
-  if (source instanceof ReadableStream) return portSource(source, null);
+  if (isA(source, 'ReadableStream')) return portSource(source, null);
   throw new SiskinError(
     'invalid_argument',
     'Siskin.load takes a URL, a Request, a Response, a File, a Blob or a ReadableStream.',
   );
+}
+
+/**
+ * Returns whether a value is of one of the browser's classes, in this realm or in that of a frame.
+ *
+ * @template {'Blob' | 'File' | 'ReadableStream' | 'Request' | 'Response' | 'URL'} Name
+ * @param {unknown} value
+ * @param {Name} name of the class
+ * @returns {value is InstanceType<(typeof globalThis)[Name]>}
+ */
+function isA(value, name) {
+  return Object.prototype.toString.call(value) === `[object ${name}]`;
 }
 
 /**
@@ -86,7 +98,7 @@ export function urlSource(source, options = {}) {
   for (const [name, value] of Object.entries({ evict, persist, revalidate }))
     if (typeof value !== 'boolean')
       throw new SiskinError('invalid_argument', `${name} must be true or false.`);
-  const { address, init } = source instanceof Request ? readRequest(source) : readUrl(source);
+  const { address, init } = isA(source, 'Request') ? readRequest(source) : readUrl(source);
   return {
     kind: 'url',
     url: address.href,

@@ -29,7 +29,8 @@ export function portSource(stream, total_bytes) {
       const { done, value } = await reader.read();
       if (done) {
         port1.postMessage({ done: true });
-      } else if (value instanceof Uint8Array) {
+      } else if (Object.prototype.toString.call(value) === '[object Uint8Array]') {
+        // The stream may be of a frame, whose arrays are of another class.
         // The bytes are copied, because the chunk belongs to the caller.
         const bytes = value.slice();
         port1.postMessage({ done: false, bytes }, [bytes.buffer]);

@@ -1,62 +1,12 @@
-/** This module shows the messages on the page. */
-import { explain } from './advice.js';
-import { announce, byId, copyButton, element } from './dom.js';
-import { formatCount, formatRate } from './format.js';
+/** This module shows one answer, while it is written and afterwards. */
+import { explain } from '../advice.js';
+import { announce, copyButton, element, icon } from '../dom.js';
+import { formatCount, formatRate } from '../format.js';
 import { render } from './markdown.js';
 
-/** @import { ChatCompletionChunk } from '../lib/index.js' */
+/** @import { ChatCompletionChunk } from '../../lib/index.js' */
+/** @import { Message } from './history.js' */
 
-export class Conversation {
-  #scroller = byId('scroller');
-  #list = byId('messages');
-  #jump = byId('jump');
-  /** Tells whether the view scrolls with new text; it stops when the reader scrolls up. */
-  #follow = true;
-
-  constructor() {
-    this.#scroller.addEventListener('scroll', () => {
-      const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-      this.#follow = scrollHeight - scrollTop - clientHeight < 48;
-      this.#jump.hidden = this.#follow;
-    });
-    this.#jump.addEventListener('click', () => {
-      this.#follow = true;
-      this.scroll();
-    });
-  }
-
-  clear() {
-    this.#list.replaceChildren();
-    byId('empty').hidden = false;
-    this.#jump.hidden = true;
-    this.#follow = true;
-  }
-
-  /** @param {string} text */
-  addUser(text) {
-    byId('empty').hidden = true;
-    this.#list.append(
-      element('li', { className: 'user' }, element('span', { className: 'hidden' }, 'You: '), text),
-    );
-    this.#follow = true;
-    this.scroll();
-  }
-
-  /** @returns {AnswerView} */
-  addAnswer() {
-    const view = new AnswerView(() => this.scroll());
-    this.#list.append(view.item);
-    this.scroll();
-    return view;
-  }
-
-  /** Scrolls to the end, unless the reader has scrolled up. */
-  scroll() {
-    if (this.#follow) this.#scroller.scrollTop = this.#scroller.scrollHeight;
-  }
-}
-
-/** An `AnswerView` shows one answer, while it is written and afterwards. */
 export class AnswerView {
   text = '';
   #reading = element('p', { className: 'reading' }, 'Reading');
@@ -66,19 +16,37 @@ export class AnswerView {
   #first_ms = 0;
   #frame = 0;
   #onGrow;
+  #onRegenerate;
 
-  /** @param {() => void} onGrow called after each change of height */
-  constructor(onGrow) {
+  /**
+   * @param {object} handlers
+   * @param {() => void} handlers.onGrow called after each change of height
+   * @param {() => void} handlers.onRegenerate called when the reader asks for another answer
+   */
+  constructor({ onGrow, onRegenerate }) {
     this.#onGrow = onGrow;
+    this.#onRegenerate = onRegenerate;
     this.item = element(
       'li',
-      { className: 'assistant writing' },
+      { className: 'assistant' },
       element('span', { className: 'hidden' }, 'Siskin: '),
-      this.#reading,
       this.#body,
       this.#meta,
     );
+  }
+
+  /** Begins an answer that is about to be written. */
+  begin() {
+    this.#body.before(this.#reading);
+    this.item.classList.add('writing');
     this.item.setAttribute('aria-busy', 'true');
+  }
+
+  /** @param {Message} message an answer of an earlier time */
+  show({ content, notes }) {
+    this.text = content;
+    this.#render();
+    this.#end(notes ?? '');
   }
 
   /**
@@ -94,18 +62,24 @@ export class AnswerView {
           : 'Reading';
       return 0;
     }
+    const content = chunk.choices[0]?.delta.content;
+    if (!content) return 0;
     const now_ms = performance.now();
     this.#tokens += 1;
     this.#first_ms ||= now_ms;
-    this.text += chunk.choices[0].delta.content;
-    if (this.text) this.#reading.remove();
+    this.text += content;
+    this.#reading.remove();
     // The text is rendered once a frame, because more cannot be seen.
     this.#frame ||= requestAnimationFrame(() => this.#render());
     return this.#rate(now_ms);
   }
 
-  /** @param {ChatCompletionChunk | undefined} last undefined if the answer was stopped */
-  finish(last) {
+  /**
+   * @param {ChatCompletionChunk | undefined} last undefined if the answer was stopped
+   * @param {string} model the model's name
+   * @returns {string} notes of speed and length
+   */
+  finish(last, model) {
     const tokens = last?.usage?.completion_tokens ?? this.#tokens;
     const rate = last?.timings?.decode_tokens_per_second || this.#rate(performance.now());
     const notes = [rate > 0 ? formatRate(rate) : '', formatCount(tokens, 'token')];
@@ -113,11 +87,15 @@ export class AnswerView {
     if (!last) notes.push('stopped');
     else if (last.choices[0].finish_reason === 'length')
       notes.push('cut at the longest answer set');
-    this.#end();
-    if (this.text) this.#meta.append(copyButton(this.text, 'Copy', 'Copy answer'));
-    this.#meta.append(element('span', { className: 'notes' }, notes.filter(Boolean).join(' · ')));
-    this.#onGrow();
-    announce(last ? this.text : 'Stopped.');
+    notes.push(model);
+    const line = this.text
+      ? notes.filter(Boolean).join(' · ')
+      : last
+        ? 'The model ended its answer before the first word.'
+        : 'Stopped before the first word.';
+    this.#end(line);
+    announce(last && this.text ? this.text : this.text ? 'Stopped.' : line);
+    return line;
   }
 
   /**
@@ -125,7 +103,7 @@ export class AnswerView {
    * @param {{label: string, run: () => void}} action
    */
   fail(error, action) {
-    this.#end();
+    this.#end('');
     const { code, title, message } = explain(error);
     const button = element(
       'button',
@@ -145,12 +123,23 @@ export class AnswerView {
     this.#onGrow();
   }
 
-  #end() {
+  /** @param {string} notes */
+  #end(notes) {
     cancelAnimationFrame(this.#frame);
     this.#render();
     this.#reading.remove();
     this.item.classList.remove('writing');
     this.item.removeAttribute('aria-busy');
+    if (!notes) return;
+    if (this.text) this.#meta.append(copyButton(this.text, 'Copy', 'Copy answer'));
+    const again = element(
+      'button',
+      { type: 'button', className: 'quiet again', onclick: this.#onRegenerate },
+      icon('again'),
+      'Regenerate',
+    );
+    this.#meta.append(again, element('span', { className: 'notes' }, notes));
+    this.#onGrow();
   }
 
   #render() {

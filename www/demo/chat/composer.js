@@ -1,5 +1,5 @@
 /** This module is the message box, with its buttons for send and stop. */
-import { byId, element } from './dom.js';
+import { byId, element } from '../dom.js';
 
 const SUGGESTIONS = [
   {

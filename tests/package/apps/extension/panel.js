@@ -1,0 +1,1 @@
+globalThis.result = chrome.runtime.sendMessage('what came of it?');
