@@ -115,6 +115,8 @@ export async function bundle(folder) {
         Object.entries(input).map(([name, module]) => [name, join(LIBRARY, module)]),
       ),
       plugins: [constants, quotes],
+      // React is the application's own.
+      external: ['react'],
       // What a later part needs of an entry's code, the entry exports.
       preserveEntrySignatures: 'allow-extension',
       transform: { target: 'es2022' },
