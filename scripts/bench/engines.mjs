@@ -38,8 +38,8 @@ const blank = (headers) => (_request, response) =>
     .end('<!doctype html><title>Bench</title>');
 
 /**
- * Serves the model, the built package and its peers, and nothing from other hosts. `transformers` is
- * a folder of npm packages, `onnx` one of a model as transformers.js loads it.
+ * Serves the model, the built package and its peers, and nothing from other hosts. `transformers`
+ * is a folder of npm packages, `onnx` one of a model as transformers.js loads it.
  *
  * @param {string} file
  * @param {{transformers?: string, onnx?: string}} [folders]
@@ -153,8 +153,8 @@ export async function openSiskin({ server_url, threads }) {
 }
 
 /**
- * Opens wllama as its readme describes it, with one sequence and the prompt cache off: on the CPU in
- * Chromium, or with every layer on the graphics card in Firefox.
+ * Opens wllama as its readme describes it, with one sequence and the prompt cache off: on the CPU
+ * in Chromium, or with every layer on the graphics card in Firefox.
  */
 export async function openWllama({ server_url, threads, gpu = false }) {
   const page = await (gpu ? openFirefoxPage : openPage)(`${server_url}/bench/wllama`);

@@ -75,10 +75,10 @@ for (const argument of process.argv.slice(2)) {
       `\n| ms to sample from 151,936 logits |${LOGITS.map(([name]) => ` ${name} |`).join('')}\n` +
         `|---|${'--:|'.repeat(LOGITS.length)}`,
     );
-    for (const [index, times_ms] of sampling.entries())
-      console.log(
-        `| ${SAMPLERS[index][0]} |${times_ms.map((time_ms) => ` ${time_ms.toFixed(2)} |`).join('')}`,
-      );
+    for (const [index, times_ms] of sampling.entries()) {
+      const cells = times_ms.map((time_ms) => ` ${time_ms.toFixed(2)} |`);
+      console.log(`| ${SAMPLERS[index][0]} |${cells.join('')}`);
+    }
   } finally {
     await page.close();
     await server.close();
