@@ -64,7 +64,10 @@ impl From<&Loaded<AnyModel>> for ModelInfo {
 /// Names this build.
 const BUILD: &str = if cfg!(not(target_arch = "wasm32")) {
     "native"
-} else if cfg!(all(target_feature = "atomics", target_feature = "relaxed-simd")) {
+} else if cfg!(all(
+    target_feature = "atomics",
+    target_feature = "relaxed-simd"
+)) {
     "threads"
 } else if cfg!(target_feature = "atomics") {
     "threads-simd"
