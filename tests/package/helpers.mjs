@@ -97,7 +97,9 @@ export async function serve(t, folder, { isolated = false, cors = false } = {}) 
     const headers = { ...(isolated && ISOLATION), ...(cors && CORS), 'Cache-Control': 'no-cache' };
     const { pathname } = new URL(request.url, 'http://x');
     paths.push(pathname);
-    if (request.method === 'OPTIONS') return response.writeHead(204, headers).end();
+    // Browsers ask for an icon.
+    if (request.method === 'OPTIONS' || pathname === '/favicon.ico')
+      return response.writeHead(204, headers).end();
     const path = join(
       folder,
       decodeURIComponent(pathname),
