@@ -3,33 +3,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, mock, test } from 'node:test';
+import { Caches } from './helpers/fake_caches.mjs';
 import { SiteCache } from '../../www/lib/offline/site_cache.js';
 import { SwState } from '../../www/lib/offline/sw_state.js';
 
 const BASE = 'https://site.example/app/';
 const PREFIX = 'siskin /app/ ';
 const HOUR = 60 * 60 * 1000;
-
-/** A CacheStorage; keys are URLs without their search. */
-class Caches {
-  all = new Map();
-  async open(name) {
-    if (!this.all.has(name)) this.all.set(name, new Map());
-    const entries = this.all.get(name);
-    return {
-      match: async (url) => entries.get(String(url))?.clone(),
-      put: async (url, response) => void entries.set(String(url), response),
-      delete: async (url) => entries.delete(String(url)),
-      keys: async () => [...entries.keys()].map((url) => ({ url })),
-    };
-  }
-  async keys() {
-    return [...this.all.keys()];
-  }
-  async delete(name) {
-    return this.all.delete(name);
-  }
-}
 
 /** The site's files, by their paths. */
 let files;
