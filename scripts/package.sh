@@ -22,6 +22,9 @@ build_package() {
 # build_site makes the demo a folder for any static host. It lists only the models for which
 # models.json has a URL; the others would have to be uploaded.
 build_site() {
+  # The docs, which ./build.sh docs makes, stay, but the service worker need not keep them.
+  rm -rf target/site-docs && mkdir -p target
+  [ ! -d pkg/site/docs ] || mv pkg/site/docs target/site-docs
   rm -rf pkg/site && mkdir pkg/site
   cp -Rp www/demo pkg/site/
   cp -Rp pkg/dist pkg/site/lib
@@ -46,6 +49,7 @@ HTML
       ));
     writeFileSync("pkg/site/models.json", JSON.stringify(models, null, 2));'
   node scripts/shell.mjs pkg/site >&2
+  [ ! -d target/site-docs ] || mv target/site-docs pkg/site/docs
 }
 
 # pack_package makes the package's tarball, which is what is published: pkg/siskin-VERSION.tgz. Its

@@ -78,6 +78,7 @@ export async function startServer({
 } = {}) {
   const table = Object.entries({
     '/': join(ROOT, 'www/demo'),
+    '/docs/': join(ROOT, 'pkg/site/docs'),
     '/vendor/marked.js': join(ROOT, 'pkg/node_modules/marked/lib/marked.esm.js'),
     '/sw.js': join(ROOT, 'pkg/dist/sw.js'),
     '/lib/': join(ROOT, 'pkg/dist'),

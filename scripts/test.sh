@@ -62,6 +62,7 @@ need_for_e2e() {
   need_chromium
   need_wasm_toolchain
   ! grep -qi firefox "$@" || need_firefox
+  ! grep -q docs/node_modules "$@" || need_docs_modules
   ! grep -q XLLAMACPP "$@" || need_xllamacpp
   [ -z "${XLLAMACPP:-}" ] || export XLLAMACPP
   ! grep -qE 'SMOLLM2|QWEN|MODELS_DIR' "$@" || models "${MODEL_FILES[@]}"
@@ -171,6 +172,7 @@ everything() {
   need_wasm_toolchain
   need_wasm_bindgen
   need_node_modules
+  need_docs_modules
   need_chromium driver
   need_firefox
   need_xllamacpp

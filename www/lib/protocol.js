@@ -38,10 +38,8 @@ export const PROTOCOL = 1;
 /**
  * These fields of `Siskin.info` tell which backend was picked.
  *
- * @typedef {Pick<
- *   ModelInfo,
- *   'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'
- * >} BackendInfo
+ * @typedef {'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'} BackendField
+ * @typedef {Pick<ModelInfo, BackendField>} BackendInfo
  */
 
 /**
