@@ -34,7 +34,10 @@ export async function modelToResume() {
   if (readItem('local', ATTEMPT_KEY)) return undefined;
   try {
     const last = JSON.parse(readItem('local', KEY) ?? 'null');
-    return typeof last?.source === 'string' && (await models.has(last.source)) ? last : undefined;
+    return typeof last?.source === 'string' &&
+      (await models.has(last.source, { sha256: last.sha256 }))
+      ? last
+      : undefined;
   } catch {
     return undefined;
   }
