@@ -19,7 +19,12 @@ const { rolldown } = createRequire(join(ROOT, 'pkg/package.json'))('rolldown');
 /** The entries of pages: files of dist, and the modules of www/lib that they are made of. */
 const PAGE_ENTRIES = { siskin: 'siskin.js', react: 'react.js' };
 /** Browsers start these by their URLs; each is one file, because Vite 5 to 7 split no worker. */
-const WHOLE_ENTRIES = { worker: 'worker.js', thread: 'thread.js', sw: 'service_worker.js' };
+const WHOLE_ENTRIES = {
+  worker: 'worker.js',
+  thread: 'thread.js',
+  sw: 'service_worker.js',
+  sw_handlers: 'service_worker_handlers.js',
+};
 
 /** Each wasm file says in this custom section of which build it is, and so does each script. */
 const SECTION = 'siskin build';

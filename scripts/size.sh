@@ -14,13 +14,15 @@ page entry | 10000
 page with everything | 35000
 worker | 25000
 service worker | 16000
-thread | 400
+thread | 450
 siskin_relaxed.wasm | 790000
 siskin_relaxed.js | 11100
 siskin_simd.wasm | 794000
 siskin_simd.js | 11100
 siskin_threads.wasm | 800000
 siskin_threads.js | 12100
+siskin_threads-simd.wasm | 804000
+siskin_threads-simd.js | 12100
 '
 too_large=()
 

@@ -82,10 +82,11 @@ def main():
     total = int32(graph.op("Gather", graph.op("Shape", "attention_mask"), graph.constant(np.array(1, np.int64))))
     cache = lambda kind, layer, size: [
         helper.make_tensor_value_info(
-            f"{kind}.{layer}.{part}", TensorProto.FLOAT, ["batch", kv_heads, size, head]
+            f"{kind}.{layer}.{part}", TensorProto.FLOAT, ["batch_size", kv_heads, size, head]
         )
         for part in ("key", "value")
     ]
+    # transformers.js knows the name "batch_size"; sizes by other names it takes to be 0 at first.
     past, present = [], []
     for layer in range(layers):
         of = lambda name: weight(f"blk.{layer}.{name}")
@@ -119,8 +120,8 @@ def main():
     logits = graph.linear(y, output)
     graph.op("Identity", logits, names=["logits"])
     info = helper.make_tensor_value_info
-    inputs = [info(name, TensorProto.INT64, ["batch", size]) for name, size in (("input_ids", "new"), ("attention_mask", "total"))]
-    outputs = [info("logits", TensorProto.FLOAT, ["batch", "new", len(output)])]
+    inputs = [info(name, TensorProto.INT64, ["batch_size", size]) for name, size in (("input_ids", "new"), ("attention_mask", "total"))]
+    outputs = [info("logits", TensorProto.FLOAT, ["batch_size", "new", len(output)])]
     model = helper.make_model(
         helper.make_graph(graph.nodes, "qwen2", inputs + past, outputs + present, graph.weights),
         opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)],

@@ -181,6 +181,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
           codeOf(ask('Hello', { n: 2 })),
           codeOf(ask('Hello', { response_format: { type: 'json_object' } })),
           codeOf(ask('Hello', { tool_choice: 'required' })),
+          codeOf(ask('Hello', { tools: [{ type: 'function', function: { name: 'f' } }] })),
           codeOf(ask(new Date())),
           codeOf(siskin.score([1, 2], { signal: {} })),
           codeOf(siskin.tokenize(7)),
@@ -189,7 +190,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         ]),
       URL_PATH,
     );
-    assert.deepEqual(codes, Array(29).fill('SiskinError: invalid_argument'));
+    assert.deepEqual(codes, Array(30).fill('SiskinError: invalid_argument'));
   });
 
   test('answers whole, in the shape of OpenAI', async () => {
@@ -571,6 +572,29 @@ test('a signal stops a score that runs, and the next call has its turn', async (
     assert.equal(await workersLeft(page, 0), 0);
     // A worker that is stuck is ended after 2 seconds.
     assert.ok(Date.now() - start_ms < 1500, 'unloading stops a score');
+  } finally {
+    await site.stop();
+  }
+});
+
+test('a worker of another build, as after a deploy under an open tab, is a version_mismatch', async () => {
+  let requests = 0;
+  const site = await start({
+    '/lib/build.js': (_, response) => {
+      response.setHeader('Content-Type', 'text/javascript');
+      response.end(`export const BUILD = 'build ${++requests}';\n`);
+    },
+  });
+  try {
+    const { page } = await site.open();
+    const { code, message } = await page.evaluate(async () => {
+      const { Siskin } = await import('/lib/index.js');
+      return Siskin.load(new Blob(['GGUF'])).catch(({ code, message }) => ({ code, message }));
+    });
+    assert.equal(code, 'version_mismatch');
+    assert.match(message, /Reload the page/);
+    assert.equal(requests, 2, 'the page and its worker');
+    assert.equal(await workersLeft(page, 0), 0);
   } finally {
     await site.stop();
   }

@@ -6,7 +6,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { BadFile } from './helpers/bad_server.mjs';
 import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
 
@@ -27,14 +26,13 @@ describe('kept models', { skip: cannotRun(SMOLLM2), timeout: 180_000 }, () => {
     folder = await mkdtemp(join(tmpdir(), 'siskin-kept-'));
     small = join(folder, 'small.gguf');
     await writeFile(small, randomBytes(20_000_000));
-    const worker = await readFile(join(ROOT, 'www/lib/worker.js'), 'utf8');
+    const worker = await readFile(join(ROOT, 'pkg/dist/worker.js'), 'utf8');
     site = await start({
       '/bad/': (request, response) => bad.handler(request, response),
       '/lib/worker.js': (_request, response) =>
         response
           .writeHead(200, { 'Content-Type': 'text/javascript' })
           .end((old_browser ? OLD_BROWSER : '') + worker),
-      '/tab_reads.js': fileURLToPath(new URL('./pages/tab_reads.js', import.meta.url)),
     });
   });
   after(async () => {
@@ -43,8 +41,9 @@ describe('kept models', { skip: cannotRun(SMOLLM2), timeout: 180_000 }, () => {
   });
   beforeEach(() => (bad = new BadFile(small)));
 
+  /** The service worker of the demo would be a newer browser than the one that is played. */
   async function open() {
-    const opened = await site.open();
+    const opened = await site.open({ serviceWorkers: 'block' });
     await opened.page.evaluate(prepare);
     return opened;
   }

@@ -131,6 +131,34 @@ describe(
       }
     });
 
+    test('Firefox tells nothing of the connection: precaching waits for a yes', async () => {
+      const host = await servePlainly(folder);
+      const { page, stop } = await openFirefox(`${host.url}/app/`);
+      try {
+        const paused = await page.evaluate(async (path) => {
+          await offline.register({ url: '../sw.js' });
+          const paused = new Promise((resolve) => {
+            const onProgress = (progress) => progress.paused && resolve(progress.paused);
+            offline.precache([path], { onProgress });
+          });
+          return [await paused, crossOriginIsolated, (await offline.status()).precache.length];
+        }, MODEL_PATH);
+        assert.deepEqual(paused, ['unknown_connection', false, 1]);
+        assert.ok(!host.requests.includes(MODEL_PATH), 'nothing was fetched');
+        await page.evaluate(
+          (path) => offline.precache([path], { anyConnection: true }),
+          MODEL_PATH,
+        );
+        await eventually(
+          () => page.evaluate(async (path) => models.has(path), MODEL_PATH),
+          'the model',
+        );
+      } finally {
+        await stop();
+        await host.stop();
+      }
+    });
+
     test('without a service worker everything works, on one thread', async () => {
       const host = await servePlainly(folder);
       const { page, stop } = await openChromium(`${host.url}/demo/`, { serviceWorkers: 'block' });

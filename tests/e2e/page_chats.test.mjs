@@ -71,8 +71,10 @@ describe('the page, day by day', { skip: cannotRun(SMOLLM2) }, () => {
     assert.equal(await answered(page), first);
     assert.equal(await page.locator('.title[aria-current=true]').innerText(), 'Say one.');
 
-    await page.getByRole('button', { name: 'Delete chat: Say one.' }).click();
-    await page.locator('#empty').waitFor();
+    const remove = page.getByRole('button', { name: 'Delete chat: Say one.' });
+    await remove.click();
+    await remove.waitFor({ state: 'detached' });
+    assert.ok(await page.locator('#empty').isVisible(), 'it was the one that was shown');
     assert.deepEqual(await titles(page), ['Say two.']);
     await page.getByRole('button', { name: 'Delete all chats' }).click();
     await page.getByRole('button', { name: 'Cancel' }).click();
@@ -246,6 +248,11 @@ describe('the page, day by day', { skip: cannotRun(SMOLLM2) }, () => {
     const heads = await page.locator('.facts th').allInnerTexts();
     assert.deepEqual(heads, ['name', 'email']);
     assert.match(await page.locator('.facts').innerText(), /Maria Lopez/);
+
+    // From another task the list of chats leads back to the chat.
+    await page.getByRole('button', { name: 'Chats', exact: true }).click();
+    assert.ok(await page.locator('#history').isVisible());
+    assert.equal(await page.getByRole('tab', { selected: true }).innerText(), 'Chat');
     assert.deepEqual(complaints, []);
     await close();
   });

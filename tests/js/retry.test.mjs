@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { SiskinError } from '../../www/lib/errors.js';
-import { FIRST_REQUEST, LATER_REQUEST, WHOLE_FILE, retry } from '../../www/lib/model/http.js';
+import { FIRST_REQUEST, LATER_REQUEST, WHOLE_FILE, retry } from '../../www/lib/model/retry.js';
 
 const MINUTE = 60_000;
 const { setImmediate } = globalThis;

@@ -122,6 +122,13 @@ test('an owner that does not answer is replaced', async () => {
   assert.equal(FakeWorker.runners.length, 2);
 });
 
+test('an owner whose worker starts slowly is waited for', async () => {
+  FakeWorker.start_ms = 9000;
+  await Promise.all([openTab(), openTab()]);
+  FakeWorker.start_ms = 0;
+  assert.equal(FakeWorker.runners.length, 1);
+});
+
 test('an engine that crashes is a worker_failed, and the next call finds another', async () => {
   const owner = await openTab();
   const other = await openTab();

@@ -43,6 +43,19 @@ describe('the tarball', { skip: cannotPack(), timeout: 120_000 }, () => {
     assert.equal(wasm.length, 4);
   });
 
+  test('simd and threads-simd have no instruction of relaxed SIMD', async (t) => {
+    const folder = await makeFolder(t, 'tarball');
+    await unpack(folder);
+    const isValid = async (name) =>
+      WebAssembly.validate(await readFile(join(folder, `dist/wasm/siskin_${name}_bg.wasm`)));
+    if (await isValid('relaxed')) return t.skip('SKIPPED: this Node has relaxed SIMD');
+    assert.deepEqual(await Promise.all(['simd', 'threads-simd', 'threads'].map(isValid)), [
+      true,
+      true,
+      false,
+    ]);
+  });
+
   test('package.json names files that are there, and no tools of the repository', async (t) => {
     const folder = await makeFolder(t, 'tarball');
     await unpack(folder);

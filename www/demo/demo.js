@@ -29,7 +29,7 @@ const chat = new Chat(
   { session, settings, history },
   { onChange: () => void panel.render(), onAnswered: showWhere, remedy },
 );
-const panel = new HistoryPanel(chat, history);
+const panel = new HistoryPanel(chat, history, () => tabs.select('chat'));
 const tasks = { classify: makeClassifyPanel(session), extract: makeExtractPanel(session) };
 const card = new LoadCard({
   onChoose: (choice) => void load(choice),
@@ -37,10 +37,7 @@ const card = new LoadCard({
   onBack: showModel,
   onOther: changeModel,
 });
-const tabs = makeTabs(byId('tabs'), (name) => {
-  document.body.dataset.tab = name;
-  byId('new-chat').hidden = name !== 'chat';
-});
+const tabs = makeTabs(byId('tabs'));
 
 /**
  * Loads a model and shows the page with it.
@@ -131,6 +128,7 @@ function remedy(error, retry) {
 }
 
 async function startOver() {
+  tabs.select('chat');
   await chat.startOver();
   chat.focus();
 }

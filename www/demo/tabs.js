@@ -2,10 +2,10 @@
 
 /**
  * @param {HTMLElement} list the element with the tabs; each names its panel by aria-controls
- * @param {(name: string) => void} onSelect called with the panel's id
- * @returns {{select: (name: string) => void, readonly selected: string}}
+ * @returns {{select: (name: string) => void, readonly selected: string}} both take and give the id
+ *   of a panel
  */
-export function makeTabs(list, onSelect) {
+export function makeTabs(list) {
   const tabs = /** @type {HTMLElement[]} */ ([...list.querySelectorAll('[role=tab]')]);
   const panelOf = (/** @type {HTMLElement} */ tab) => tab.getAttribute('aria-controls') ?? '';
   let selected = panelOf(tabs[0]);
@@ -19,7 +19,6 @@ export function makeTabs(list, onSelect) {
       const panel = document.getElementById(panelOf(tab));
       if (panel) panel.hidden = !is_selected;
     }
-    onSelect(name);
   };
   list.addEventListener('click', ({ target }) => {
     const tab = target instanceof Element && target.closest('[role=tab]');

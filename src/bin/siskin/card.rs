@@ -32,7 +32,7 @@ const ROUNDS: usize = 3;
 /// would take minutes for what a card does in a second.
 const ROUND_SECONDS: f64 = 4.0;
 /// Leaves out prompts that would take longer, by what the one before took.
-const PROMPT_SECONDS: f64 = 30.0;
+const PROMPT_SECONDS: f64 = 60.0;
 /// Counts the times that the choices between kernels are made.
 const TUNINGS: usize = 20;
 /// Sets the size of the buffer that is copied: more than caches hold.

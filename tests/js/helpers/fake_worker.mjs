@@ -10,6 +10,8 @@ export class FakeWorker extends EventTarget {
   static runners = [];
   /** An error here fails the loading of those that are started then. */
   static failure;
+  /** Those that are started then take this long. */
+  static start_ms = 0;
   runner = new FakeRunner();
   #ports = [];
   #frozen = false;
@@ -30,7 +32,9 @@ export class FakeWorker extends EventTarget {
       port.onmessage = (event) => this.#frozen || onmessage(event);
       return close;
     };
-    host.serve(port2, { is_owner: true });
+    const start = () => host.serve(port2, { is_owner: true });
+    if (FakeWorker.start_ms > 0) setTimeout(start, FakeWorker.start_ms);
+    else start();
     FakeWorker.running.add(this);
     FakeWorker.runners.push(this.runner);
   }

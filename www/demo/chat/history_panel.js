@@ -25,12 +25,15 @@ export class HistoryPanel {
   /**
    * @param {Chat} chat
    * @param {History} history
+   * @param {() => void} showChat called where the panel is asked for beside another task
    */
-  constructor(chat, history) {
+  constructor(chat, history, showChat) {
     this.#chat = chat;
     this.#history = history;
     this.#button.addEventListener('click', () => {
-      this.#setOpen(this.#panel.hidden === true);
+      const is_elsewhere = byId('chat').hidden === true;
+      if (is_elsewhere) showChat();
+      this.#setOpen(is_elsewhere || this.#panel.hidden === true);
       if (this.#wide.matches) writeItem('local', KEY, this.#panel.hidden ? 'closed' : null);
       else if (!this.#panel.hidden) byId('history-close').focus();
     });

@@ -35,7 +35,7 @@ export class TaskPanel {
   constructor(task) {
     const { name, title, lead, words_label, words, action } = task;
     this.#task = task;
-    this.#text = element('textarea', { id: `${name}-text`, rows: 5 });
+    this.#text = element('textarea', { id: `${name}-text`, rows: 4 });
     this.#words = element('input', {
       id: `${name}-words`,
       type: 'text',

@@ -90,7 +90,9 @@ export class Fallback {
   watch(source) {
     if (source.kind === 'blob') this.#cached = Promise.resolve(true);
     else if (source.kind === 'url')
-      this.#cached = models.has(source.url, { cacheKey: source.key }).catch(() => false);
+      this.#cached = models
+        .has(source.url, { cacheKey: source.key, sha256: source.sha256 })
+        .catch(() => false);
   }
 
   /** @param {LoadProgress} progress of the loading */

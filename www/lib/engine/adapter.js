@@ -54,18 +54,18 @@ export async function findGpu(known) {
     const { vendor, architecture, device, description } = found.info ?? {};
     const adapter =
       description || [vendor, architecture, device].filter(Boolean).join(' ') || 'unnamed';
+    const {
+      gpu_features: features,
+      gpu_refusal,
+      gpu_refusal_code,
+    } = known.find((gpu) => gpu.adapter === adapter) ?? {};
     if (found.info?.isFallbackAdapter || SOFTWARE_ADAPTERS.test(adapter)) {
       const message =
         'This browser offers no graphics card, only a program that plays one ' + `(${adapter}).`;
-      return { adapter, refusal: new SiskinError('gpu_unavailable', message) };
+      return { adapter, features, refusal: new SiskinError('gpu_unavailable', message) };
     }
-    const { gpu_features, gpu_refusal, gpu_refusal_code } =
-      known.find((gpu) => gpu.adapter === adapter) ?? {};
-    return {
-      adapter,
-      features: gpu_features,
-      ...(gpu_refusal_code && { refusal: new SiskinError(gpu_refusal_code, gpu_refusal ?? '') }),
-    };
+    if (gpu_refusal_code === undefined) return { adapter, features };
+    return { adapter, features, refusal: new SiskinError(gpu_refusal_code, gpu_refusal ?? '') };
   } catch (error) {
     return {
       refusal: new SiskinError(

@@ -127,12 +127,22 @@ class SharingTab {
   #arrive() {
     if (this.#hall || this.#left) return;
     this.#hall = new BroadcastChannel(this.#name);
-    this.#hall.onmessage = ({ data }) => {
-      if (data.type === 'seek') this.#owned?.serveChannel(data.link);
-      if (data.type === 'owner' && !this.#owned) this.#seek();
-    };
+    this.#hall.onmessage = ({ data }) => this.#hear(data);
     this.#stand({});
     this.#seek();
+  }
+
+  /** @param {{type: 'seek', link: string} | {type: 'owner' | 'ping' | 'pong'}} message */
+  #hear(message) {
+    if (this.#owned) {
+      if (message.type === 'seek') this.#owned.serveChannel(message.link);
+      if (message.type === 'ping') this.#hall?.postMessage({ type: 'pong' });
+    } else {
+      if (message.type === 'owner') this.#seek();
+      const engine = this.#link?.engine;
+      if (message.type === 'pong' && engine?.is_greeted === false)
+        engine.heard_ms = performance.now();
+    }
   }
 
   /** @param {boolean} at_once whether the page is going away */
@@ -159,6 +169,7 @@ class SharingTab {
       .catch(() => {
         // Another tab took the lock from this one, which did not answer.
         if (this.#candidacy !== candidacy || candidacy.signal.aborted) return;
+        this.#stealing = false;
         this.#resign();
         if (this.#left || !this.#hall) return;
         this.#stand({});
@@ -246,7 +257,9 @@ class SharingTab {
       link.pings = 0;
     } else if (link.pings < MAX_PINGS) {
       link.pings += 1;
-      link.engine.ping();
+      // The worker of an owner may not run yet: its page answers then.
+      if (link.engine.is_greeted) link.engine.ping();
+      else this.#hall?.postMessage({ type: 'ping' });
     } else if (!this.#stealing) {
       void this.#steal();
     }

@@ -3,26 +3,14 @@
  * whole files where it does not.
  */
 import { SiskinError } from '../errors.js';
-import {
-  CONNECTION_BROKEN,
-  FIRST_REQUEST,
-  HttpError,
-  LATER_REQUEST,
-  NO_STORE,
-  WHOLE_FILE,
-  readBody,
-  changedError,
-  contentLength,
-  contentRange,
-  isEncoded,
-  isOffline,
-  retry,
-  validator,
-} from './http.js';
 import { FileRequests } from './file_requests.js';
+import { changedError, contentRange, validator } from './file_version.js';
+import { HttpError, contentLength, isEncoded } from './http.js';
 import { fetchManifest, isManifest } from './manifest.js';
 import { fileOf, locate, partsOf } from './part_layout.js';
 import { PARTS_PER_CHUNK, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';
+import { CONNECTION_BROKEN, NO_STORE, readBody } from './request.js';
+import { FIRST_REQUEST, LATER_REQUEST, WHOLE_FILE, isOffline, retry } from './retry.js';
 
 /** @import { DownloadTarget } from './download_target.js' */
 

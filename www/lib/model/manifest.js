@@ -1,7 +1,8 @@
 /** This module reads the manifest of a model in shards, which `siskin shard` writes. */
 import { SiskinError } from '../errors.js';
-import { FIRST_REQUEST, NO_STORE, readBody, request, retry } from './http.js';
 import { CHUNK_BYTES, newRecord } from './record.js';
+import { NO_STORE, readBody, request } from './request.js';
+import { FIRST_REQUEST, retry } from './retry.js';
 import { sha256 } from './sha256.js';
 
 /** @import { ModelRecord } from './record.js' */

@@ -4,7 +4,8 @@
  */
 import { Download } from './download.js';
 import { SiskinError, abortedError } from '../errors.js';
-import { HttpError, replacedError } from './http.js';
+import { replacedError } from './file_version.js';
+import { HttpError } from './http.js';
 import { ifUnlocked, withLock } from '../storage/locks.js';
 import { isManifest } from './manifest.js';
 import { CHUNK_BYTES, PARTS_PER_CHUNK, folderOf, folderWith, partCount } from './record.js';

@@ -3,7 +3,7 @@
  * arrive from a download or from another tab.
  */
 import { throwIfAborted } from '../errors.js';
-import { replacedError } from './http.js';
+import { replacedError } from './file_version.js';
 import { isManifest } from './manifest.js';
 import {
   PARTS_PER_CHUNK,

@@ -1,6 +1,8 @@
 /** This module asks a server whether it still has the file that is stored. */
-import { NO_STORE, contentLength, contentRange, request, validator } from './http.js';
+import { contentRange, validator } from './file_version.js';
+import { contentLength } from './http.js';
 import { fetchManifest, isManifest } from './manifest.js';
+import { NO_STORE, request } from './request.js';
 
 /** @import { UrlSource } from '../protocol.js' */
 /** @import { ModelRecord } from './record.js' */

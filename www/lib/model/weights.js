@@ -4,10 +4,10 @@
  * storage of weights; page, worker and service worker share them.
  */
 import { SiskinError, codeOf, throwIfAborted } from '../errors.js';
-import { CONNECTION_BROKEN } from './http.js';
 import { isManifest } from './manifest.js';
 import { ModelFile } from './model_file.js';
 import { Meter } from './progress.js';
+import { CONNECTION_BROKEN } from './request.js';
 import { portStream } from './stream.js';
 import { findShared } from '../storage/cross_origin.js';
 import { yieldToMessages } from './yield_to_messages.js';
