@@ -99,6 +99,18 @@ describe('the syntax of the example at', () => {
     });
 });
 
+test('what the examples import of the package is there', () => {
+  const { exports: entries } = JSON.parse(read('pkg/package.json'));
+  const imported = docBlocks().flatMap(({ code }) =>
+    [...code.matchAll(/(?:from|import) 'siskin(\/[^']*)?'/g)].map((match) => `.${match[1] ?? ''}`),
+  );
+  assert.ok(imported.length > 10, 'the imports were found');
+  assert.deepEqual(
+    imported.filter((name) => !(name in entries)),
+    [],
+  );
+});
+
 test('both headers of isolation are in the words of every host', () => {
   const sections = readPage('docs/guide/threads.md').split(/^## /m).slice(2);
   const hosts = sections.filter((section) => !/^(GitHub Pages|A Chrome extension)/.test(section));

@@ -25,8 +25,7 @@ import { WorkerClient } from './worker_client.js';
  * A `Client` calls an engine: an `EngineClient`, or one that finds another engine where its own is
  * gone.
  *
- * @typedef {Pick<EngineClient,
- *   'call' | 'send' | 'closeWhenIdle' | 'onBackendChanged'>} Client
+ * @typedef {Pick<EngineClient, 'call' | 'send' | 'closeWhenIdle' | 'onBackendChanged'>} Client
  */
 
 /**
