@@ -110,6 +110,7 @@ export class ModelFile {
 
   /** Starts the download, before the first chunk is asked for. */
   start() {
+    this.#part_store.startReading();
     if (!this.#part_store.isComplete) this.#fetching ??= this.#fetch();
   }
 
