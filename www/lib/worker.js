@@ -36,8 +36,8 @@ const jobs = [];
 /** Short calls are served between two steps of an answer. @type {(() => void)[]} */
 const calls = [];
 /**
- * These workers are the engine's threads besides this worker (thread.js). They are started once the
- * model is loaded. `left` resolves when a thread shares no more work.
+ * These workers are the engine's threads besides this worker (thread.js). `left` resolves when a
+ * thread shares no more work.
  *
  * @type {{worker: Worker, left: Promise<unknown>}[]}
  */
@@ -48,6 +48,8 @@ const threads = [];
  * @type {PickedBackend | undefined}
  */
 let backend;
+/** `starting` resolves when the engine has its threads. */
+let starting = Promise.resolve();
 let busy = false;
 let unloading = false;
 /** `answering` is the id of the chat or score that runs. */
@@ -135,21 +137,27 @@ async function work() {
   if (unloading) await unload();
 }
 
+async function unload() {
+  // Chromium forgets a worker that is ended while its own workers are ending: threads, and what
+  // reads the file while it is loaded.
+  const exit_ms = threads.length > 0 || !engine ? WORKER_EXIT_MS : 0;
+  try {
+    await freeEngine();
+  } finally {
+    setTimeout(() => page.postMessage({ type: 'unloaded' }), exit_ms);
+  }
+}
+
 /**
  * Frees the engine. The threads leave their slots when the engine is freed, and are awaited: one
  * that is terminated inside wasm can outlive this worker.
  */
-async function unload() {
+async function freeEngine() {
   try {
     backend?.free();
     await Promise.all(threads.map(({ left }) => left));
   } finally {
-    for (const { worker } of threads) worker.terminate();
-    // Chromium forgets a worker that is ended while its own workers are ending.
-    setTimeout(
-      () => page.postMessage({ type: 'unloaded' }),
-      threads.length > 0 ? WORKER_EXIT_MS : 0,
-    );
+    for (const { worker } of threads.splice(0)) worker.terminate();
   }
 }
 
@@ -170,6 +178,7 @@ async function load(message, may_retry = true) {
     // The promise is awaited below; until then its rejection must not count as unhandled.
     opening.catch(() => {});
     backend = await pickBackend(message);
+    starting = startThreads(backend);
     let weights = await opening;
     let info;
     try {
@@ -177,15 +186,11 @@ async function load(message, may_retry = true) {
     } catch (error) {
       if (!backend.mayFallBack(error)) throw error;
       await backend.fallBack(error);
+      starting = startThreads(backend);
       weights = await openWeights(source, report);
       info = await pumpWeights(weights, backend.sink(), report);
     }
-    // Threads start only now: reading a file takes one thread, and a load that fails leaves no
-    // other worker behind.
-    for (const worker of await backend.startThreads()) {
-      threads.push({ worker, left: new Promise((resolve) => (worker.onmessage = resolve)) });
-      worker.postMessage(backend.engine.take_seat());
-    }
+    await starting;
     engine = backend.engine;
     page.postMessage({
       type: 'done',
@@ -195,9 +200,26 @@ async function load(message, may_retry = true) {
   } catch (error) {
     if (!may_retry || codeOf(error) !== 'file_changed') return fail(id, error);
     console.warn(`Siskin starts over. ${messageOf(error)}`);
-    backend?.free();
+    await starting;
+    await freeEngine();
     backend = undefined;
     return load(message, false);
+  }
+}
+
+/**
+ * Starts the engine's threads, which share the repacking of the weights already.
+ *
+ * @param {PickedBackend} owner
+ */
+async function startThreads(owner) {
+  for (const worker of await owner.startThreads()) {
+    if (unloading) {
+      worker.terminate();
+      continue;
+    }
+    threads.push({ worker, left: new Promise((resolve) => (worker.onmessage = resolve)) });
+    worker.postMessage(owner.engine.take_seat());
   }
 }
 
