@@ -22,6 +22,7 @@ const PAGE_ENTRIES = { siskin: 'siskin.js', react: 'react.js' };
 const WHOLE_ENTRIES = {
   worker: 'worker.js',
   thread: 'thread.js',
+  reader: 'reader.js',
   sw: 'service_worker.js',
   sw_handlers: 'service_worker_handlers.js',
 };

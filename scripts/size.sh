@@ -15,6 +15,7 @@ page with everything | 35000
 worker | 25000
 service worker | 17600
 thread | 450
+reader | 6000
 siskin_relaxed.wasm | 790000
 siskin_relaxed.js | 11100
 siskin_simd.wasm | 794000
@@ -40,7 +41,7 @@ row() {
 
 printf '%-28s %10s %10s %10s\n' "bytes" "raw" "gzip -9" "budget"
 mapfile -t page < <(
-  find pkg/dist -maxdepth 1 -name '*.js' ! -name worker.js ! -name thread.js ! -name 'sw*.js' |
+  find pkg/dist -maxdepth 1 -name '*.js' ! -name worker.js ! -name thread.js ! -name reader.js ! -name 'sw*.js' |
     LC_ALL=C sort
 )
 row "page entry" pkg/dist/siskin.js
@@ -48,6 +49,7 @@ row "page with everything" "${page[@]}"
 row "worker" pkg/dist/worker.js
 row "service worker" pkg/dist/sw.js
 row "thread" pkg/dist/thread.js
+row "reader" pkg/dist/reader.js
 for wasm in pkg/dist/wasm/*_bg.wasm; do
   name=$(basename "$wasm" _bg.wasm)
   row "$name.wasm" "$wasm"

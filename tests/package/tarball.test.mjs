@@ -11,7 +11,7 @@ import { TARBALL, cannotPack, makeApp, makeFolder, run, unpack } from './helpers
 const FILES = [
   /^(README\.md|package\.json|LICENSE-(MIT|APACHE))$/,
   /^bin\/list_files\.mjs$/,
-  /^dist\/(siskin|react|worker|thread|sw|sw_handlers)\.js(\.map)?$/,
+  /^dist\/(siskin|react|worker|thread|reader|sw|sw_handlers)\.js(\.map)?$/,
   /^dist\/(models|register|fallback|shared_engine)-[\w-]{8}\.js(\.map)?$/,
   /^dist\/LICENSE-(MIT|APACHE)$/,
   /^dist\/wasm\/siskin_(simd|relaxed|threads|threads-simd)(\.js|_bg\.wasm)$/,

@@ -49,6 +49,17 @@ export function startThreadWorker() {
       });
 }
 
+/** Returns the worker that reads stored chunks and hashes them. */
+export function startReaderWorker() {
+  const url = new URL('./reader.js', import.meta.url);
+  return isForeign(url)
+    ? startImporting(url, 'siskin reader')
+    : new Worker(new URL('./reader.js', import.meta.url), {
+        type: 'module',
+        name: 'siskin reader',
+      });
+}
+
 /**
  * Returns whether a script is on another origin, from which browsers start no worker.
  *

@@ -28,12 +28,15 @@ export class EngineRunner {
    */
   #backend;
   /**
-   * These workers are the engine's threads besides this worker (thread.js). They are started once
-   * the model is loaded. `left` resolves when a thread shares no more work.
+   * These workers are the engine's threads besides this worker (thread.js). `left` resolves when a
+   * thread shares no more work.
    *
    * @type {{worker: Worker, left: Promise<unknown>}[]}
    */
   #threads = [];
+  /** `#starting` resolves when the engine has its threads. @type {Promise<void> | undefined} */
+  #starting;
+  #unloading = false;
   #stopping = false;
   /** A score is one call of the engine, which is told at once to stop. */
   #scoring = false;
@@ -59,6 +62,7 @@ export class EngineRunner {
       opening.catch(() => {});
       const backend = await pickBackend(message);
       this.#backend = backend;
+      void this.#startThreads();
       let weights = await opening;
       let info;
       try {
@@ -66,35 +70,50 @@ export class EngineRunner {
       } catch (error) {
         if (!backend.mayFallBack(error)) throw error;
         await backend.fallBack(error);
+        void this.#startThreads();
         weights = await openWeights(source, onProgress);
         info = await pumpWeights(weights, backend.sink(), onProgress);
       }
-      // Threads start only now: reading a file takes one thread, and a load that fails leaves no
-      // other worker behind.
-      const value = await this.#startThreads(backend, info);
+      await this.#startThreads();
       this.engine = backend.engine;
-      return value;
+      return this.#infoOf(backend, info);
     } catch (error) {
       if (!may_retry || codeOf(error) !== 'file_changed') throw error;
       console.warn(`Siskin starts over. ${messageOf(error)}`);
-      this.#backend?.free();
+      await this.#free();
       this.#backend = undefined;
       return this.load(message, onProgress, false);
     }
   }
 
   /**
-   * Starts the engine's other threads, where the processor computes.
-   *
+   * Starts the engine's other threads, unless they run, where the processor computes: they share
+   * the repacking of the weights already.
+   */
+  async #startThreads() {
+    const backend = this.#backend;
+    if (backend?.info().backend !== 'cpu') return;
+    this.#starting ??= (async () => {
+      for (const worker of await backend.startThreads()) {
+        if (this.#unloading) {
+          worker.terminate();
+          continue;
+        }
+        this.#threads.push({ worker, left: new Promise((left) => (worker.onmessage = left)) });
+        worker.postMessage(backend.engine.take_seat());
+      }
+    })();
+    // Whoever does not wait for the threads must not leave a rejection unhandled.
+    this.#starting.catch(() => {});
+    return this.#starting;
+  }
+
+  /**
    * @param {PickedBackend} backend
    * @param {ModelInfo} info
-   * @returns {Promise<ModelInfo>}
+   * @returns {ModelInfo}
    */
-  async #startThreads(backend, info) {
-    for (const worker of await backend.startThreads()) {
-      this.#threads.push({ worker, left: new Promise((left) => (worker.onmessage = left)) });
-      worker.postMessage(backend.engine.take_seat());
-    }
+  #infoOf(backend, info) {
     return { ...info, ...backend.info(), threads: this.#threads.length + 1 };
   }
 
@@ -151,19 +170,35 @@ export class EngineRunner {
     }
   }
 
+  /** Frees the engine, and ends what it has started. */
+  async unload() {
+    this.#unloading = true;
+    // Chromium forgets a worker that is ended while its own workers are ending: threads, and what
+    // reads the file while it is loaded.
+    const exit_ms = this.#threads.length > 0 || !this.engine ? WORKER_EXIT_MS : 0;
+    try {
+      await this.#free();
+    } finally {
+      await new Promise((resolve) => setTimeout(resolve, exit_ms));
+    }
+  }
+
   /**
    * Frees the engine. The threads leave their slots when the engine is freed, and are awaited: one
    * that is terminated inside wasm can outlive this worker.
    */
-  async unload() {
+  async #free() {
+    try {
+      await this.#starting;
+    } catch {
+      // Threads that did not start need no ending.
+    }
+    this.#starting = undefined;
     try {
       this.#backend?.free();
       await Promise.all(this.#threads.map(({ left }) => left));
     } finally {
-      for (const { worker } of this.#threads) worker.terminate();
-      // Chromium forgets a worker that is ended while its own workers are ending.
-      const exit_ms = this.#threads.length > 0 ? WORKER_EXIT_MS : 0;
-      await new Promise((resolve) => setTimeout(resolve, exit_ms));
+      for (const { worker } of this.#threads.splice(0)) worker.terminate();
     }
   }
 
@@ -184,7 +219,8 @@ export class EngineRunner {
         if (!this.#backend?.mayRecover(error)) throw new LostModelError(error);
         try {
           const info = await this.#backend.recover(error);
-          this.onMoved(await this.#startThreads(this.#backend, info));
+          await this.#startThreads();
+          this.onMoved(this.#infoOf(this.#backend, info));
         } catch (cause) {
           throw new LostModelError(cause);
         }

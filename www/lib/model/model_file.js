@@ -129,7 +129,9 @@ export class ModelFile {
 
   /** Starts the download, before the first chunk is asked for. */
   start() {
-    if (!this.#part_store.isComplete) this.#fetching ??= this.#fetch();
+    // A first visit starts no more workers than it needs.
+    if (this.#part_store.isComplete) this.#part_store.startReading();
+    else this.#fetching ??= this.#fetch();
   }
 
   /**

@@ -3,6 +3,7 @@
  * arrive from a download or from another tab.
  */
 import { throwIfAborted } from '../errors.js';
+import { ChunkReader } from './chunk_reader.js';
 import { replacedError } from './file_version.js';
 import { isManifest } from './manifest.js';
 import {
@@ -16,7 +17,6 @@ import {
   storedBytes,
   writeRecord,
 } from './record.js';
-import { sha256 } from './sha256.js';
 import { StoreWriter } from './store_writer.js';
 
 /** @import { DownloadTarget } from './download_target.js' */
@@ -65,6 +65,7 @@ export class PartStore {
   #source;
   #store;
   #writer;
+  #reader;
   #folder;
   /** @type {BroadcastChannel | undefined} */
   #channel;
@@ -96,6 +97,7 @@ export class PartStore {
     this.#source = source;
     this.#store = store;
     this.#writer = new StoreWriter(store, source.evict);
+    this.#reader = new ChunkReader(store);
     this.#folder = folder;
     signal.addEventListener('abort', () => this.notify());
     if (this.isPersistent) {
@@ -106,7 +108,11 @@ export class PartStore {
 
   close() {
     this.#channel?.close();
+    this.#reader.close();
   }
+
+  /** Starts to read for an engine, which takes all chunks. */
+  startReading = () => this.#reader.start();
 
   /** Tells whether the parts are still there at the next visit. */
   get isPersistent() {
@@ -216,17 +222,12 @@ export class PartStore {
    */
   async readChunk(record, chunk, buffer) {
     const numbers = this.partsOf(chunk);
-    /** @type {Uint8Array<ArrayBuffer> | undefined} */
-    let bytes;
-    try {
-      bytes = await this.#store.read(this.#folder, numbers.map(String), buffer);
-    } catch {
-      // The files were removed, by another tab or by the browser, or are unreadable.
-      return 'absent';
-    }
-    if (!bytes || bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0))
-      return 'absent';
-    const hash = await sha256(bytes);
+    // Files that were removed, by another tab or by the browser, may also be unreadable.
+    const reading = this.#reader.read(this.#folder, numbers.map(String), buffer);
+    const read = await reading.catch(() => undefined);
+    const length = numbers.reduce((sum, part) => sum + partBytes(record, part), 0);
+    if (read?.bytes.length !== length) return 'absent';
+    const { bytes, hash } = read;
     const expected = record.chunks[chunk] ?? null;
     if (expected !== null && hash !== expected) return 'wrong';
     // A memory store holds nothing that the engine has.
