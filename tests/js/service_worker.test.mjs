@@ -56,7 +56,7 @@ async function message(handlers, data) {
 }
 
 /** Returns the answer to a request, or false for one that is left alone. */
-function fetchEvent(handlers, path, more = {}) {
+function fetchEvent(handlers, path, more = {}, otherwise = undefined) {
   const request = {
     url: new URL(path, BASE).href,
     method: 'GET',
@@ -74,7 +74,7 @@ function fetchEvent(handlers, path, more = {}) {
     waitUntil() {},
     respondWith: (response) => (answer = response),
   };
-  const answered = handlers.handleFetch(event);
+  const answered = handlers.handleFetch(event, otherwise);
   assert.equal(answered, answer !== false);
   return answer;
 }
@@ -114,6 +114,18 @@ test('with isolation, pages and workers that start are answered too', async () =
   assert.equal(fetchEvent(handlers, 'api/data'), false);
   const script = await fetchEvent(handlers, 'main.js', { destination: 'script' });
   assert.equal(script.headers.get('Cross-Origin-Opener-Policy'), null);
+});
+
+test('until it knows what it owns, a site answers what turns out not to be', async () => {
+  globalThis.location = { href: `${BASE}sw.js`, origin: new URL(BASE).origin };
+  const handlers = await import('../../www/lib/service_worker_handlers.js?cold');
+  const own = async (request) => new Response(`own ${request.url.slice(BASE.length)}`);
+  const hello = fetchEvent(handlers, 'hello', {}, own);
+  assert.equal(await (await hello).text(), 'own hello');
+  assert.equal(fetchEvent(handlers, 'hello', {}, own), false, 'now it knows');
+  const navigate = { mode: 'navigate', destination: 'document', starts: 'a' };
+  assert.equal(await (await fetchEvent(handlers, '', navigate, own)).text(), 'home');
+  assert.equal(await (await fetchEvent(handlers, 'main.js', {}, own)).text(), 'code');
 });
 
 test("messages of offline are its own, and a site's are not", async () => {

@@ -14,5 +14,5 @@ import {
 const scope = /** @type {Scope} */ (/** @type {unknown} */ (globalThis));
 scope.addEventListener('install', handleInstall);
 scope.addEventListener('activate', handleActivate);
-scope.addEventListener('fetch', handleFetch);
+scope.addEventListener('fetch', (event) => handleFetch(event));
 scope.addEventListener('message', handleMessage);

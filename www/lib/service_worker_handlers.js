@@ -35,6 +35,8 @@ import { mayBeStored, storedResponse } from './offline/model_responses.js';
 
 /** @typedef {{waitUntil: (work: Promise<unknown>) => void}} ExtendableEvent */
 
+/** @typedef {(request: Request) => Promise<Response>} Otherwise a site's own answer to a request */
+
 /**
  * A `PageMessage` is what `offline` posts.
  *
@@ -98,13 +100,14 @@ export function handleActivate() {
 /**
  * Answers a request for a listed file of the site or for a stored model; with isolation, also the
  * pages and workers that start. All else is left to the browser, or to the caller's own code. Only
- * right after the service worker has started, until it has read what it owns, a request of its
- * origin that turns out to be for neither is passed on to the network.
+ * right after the service worker has started, until it has read what it owns, other requests of its
+ * origin are taken as well, and passed on to `otherwise`.
  *
  * @param {FetchEvent} event
+ * @param {Otherwise} [otherwise] answers what turns out to be neither; by default the network does
  * @returns {boolean} whether the request is answered: nobody else may answer it then
  */
-export function handleFetch(event) {
+export function handleFetch(event, otherwise = fetch) {
   const { request, resultingClientId } = event;
   prefetch_queue.noteRequest();
   // Requests to other origins are left to the browser: sent from here they would carry cookies, and
@@ -119,8 +122,9 @@ export function handleFetch(event) {
       Promise.all([update(), prefetch_queue.run(), site_cache.forgetClients().catch(() => {})]),
     );
   const isolates = isolate && starts_client;
-  if (isolates || site_cache.mayHave(request) || mayBeStored(request)) {
-    event.respondWith(respond(event, isolates));
+  const owns = [site_cache.mayHave(request), mayBeStored(request)];
+  if (isolates || owns.includes(true)) {
+    event.respondWith(respond(event, isolates, otherwise));
     return true;
   }
   // A page that is not listed may use files that are.
@@ -175,10 +179,11 @@ async function update() {
 /**
  * @param {FetchEvent} event
  * @param {boolean} isolates
+ * @param {Otherwise} otherwise
  * @returns {Promise<Response>}
  */
-async function respond(event, isolates) {
-  const response = (await fromStorage(event)) ?? (await fromNetwork(event.request));
+async function respond(event, isolates, otherwise) {
+  const response = (await fromStorage(event)) ?? (await fromNetwork(event.request, otherwise));
   return isolates ? withIsolationHeaders(response) : response;
 }
 
@@ -199,11 +204,12 @@ async function fromStorage(event) {
 
 /**
  * @param {Request} request
+ * @param {Otherwise} otherwise
  * @returns {Promise<Response>}
  */
-async function fromNetwork(request) {
+async function fromNetwork(request, otherwise) {
   try {
-    return await fetch(request);
+    return await otherwise(request);
   } catch (error) {
     // The page was loaded before a version was stored, and has lost the network since.
     const version = await site_cache.current();

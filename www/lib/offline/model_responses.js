@@ -92,8 +92,8 @@ new BroadcastChannel('siskin').onmessage = ({ data }) => {
  * @param {Request} request
  */
 export function mayBeStored({ url, destination, cache }) {
-  if (destination !== '' || !CACHEABLE_MODES.includes(cache)) return false;
   if (!reading) readStoredFiles();
+  if (destination !== '' || !CACHEABLE_MODES.includes(cache)) return false;
   return stored_files?.has(publicAddress(url)) ?? true;
 }
 
