@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeSource } from '../../www/lib/model/source.js';
+import { describeStream } from '../../www/lib/model/stream.js';
 
 /** Returns a value that is of a class by its name alone. */
 const foreign = (name, members) => ({ ...members, [Symbol.toStringTag]: name });
@@ -25,7 +26,8 @@ test('values of another realm are taken', async () => {
     locked: false,
     getReader: () => ({ read: async () => chunks.shift(), cancel: async () => {} }),
   });
-  const { source, close } = describeSource(stream);
+  assert.equal(describeSource(stream), undefined);
+  const { source, close } = describeStream(stream);
   const taken = [];
   source.port.onmessage = ({ data }) => taken.push(data);
   source.port.postMessage('pull');

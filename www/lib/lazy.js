@@ -32,6 +32,11 @@ export const offline = Object.freeze({
   },
 });
 
+/** Returns the module of streams of the page. */
+export function importStream() {
+  return imported(import('./model/stream.js'));
+}
+
 /** Returns the module of the engine that all tabs use. */
 export function importShared() {
   return imported(import('./engine/shared_engine.js'));

@@ -9,7 +9,7 @@ import { EngineClient } from './engine/engine_client.js';
 import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
 import { forgetGpus } from './engine/gpu_verdicts.js';
 import { bridge } from './engine/port.js';
-import { importFallback, importShared } from './lazy.js';
+import { importFallback, importShared, importStream } from './lazy.js';
 import { describeSource } from './model/source.js';
 import { requestPersistence } from './storage/persistence.js';
 
@@ -113,7 +113,9 @@ export class Siskin {
     } = readLoadOptions(options);
     throwIfAborted(signal);
     const fallback = await openFallback(fallback_options);
-    const described = describeSource(source, store);
+    const described =
+      describeSource(source, store) ??
+      (await importStream()).describeStream(/** @type {any} */ (source));
     if (fallback?.until === 'never') {
       described.close();
       return new Siskin(failedModel(neverLoadedError()), fallback);

@@ -1,8 +1,6 @@
 /** This module turns the argument of `Siskin.load` into a message for the worker. */
 import { SiskinError } from '../errors.js';
 import { addressHint, publicAddress, readAddress } from './address.js';
-import { checkStatus, contentLength } from './http.js';
-import { portSource } from './stream.js';
 
 /** @import { UrlSource, WeightSource } from '../protocol.js' */
 
@@ -36,8 +34,9 @@ import { portSource } from './stream.js';
  *
  * @param {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} source
  * @param {StoreOptions} [options]
- * @returns {DescribedSource}
- * @throws {SiskinError} `invalid_argument`, `http_status`
+ * @returns {DescribedSource | undefined} undefined for a response or a stream, which few pages
+ *   pass: `describeStream` (stream.js) describes those
+ * @throws {SiskinError} `invalid_argument`
  */
 export function describeSource(source, options = {}) {
   const close = () => {};
@@ -52,16 +51,7 @@ export function describeSource(source, options = {}) {
       );
   if (isA(source, 'Blob') || isA(source, 'File'))
     return { source: { kind: 'blob', blob: source }, transfer: [], close };
-  if (isA(source, 'Response')) {
-    checkStatus(source);
-    if (!source.body)
-      throw new SiskinError(
-        'invalid_argument',
-        'The response has no body. Pass a response whose body holds a GGUF file.',
-      );
-    return portSource(source.body, contentLength(source));
-  }
-  if (isA(source, 'ReadableStream')) return portSource(source, null);
+  if (isA(source, 'Response') || isA(source, 'ReadableStream')) return undefined;
   throw new SiskinError(
     'invalid_argument',
     'Siskin.load takes a URL, a Request, a Response, a File, a Blob or a ReadableStream.',
@@ -76,7 +66,7 @@ export function describeSource(source, options = {}) {
  * @param {Name} name of the class
  * @returns {value is InstanceType<(typeof globalThis)[Name]>}
  */
-function isA(value, name) {
+export function isA(value, name) {
   return Object.prototype.toString.call(value) === `[object ${name}]`;
 }
 
