@@ -13,7 +13,7 @@ BUDGETS='
 page entry | 10000
 page with everything | 35000
 worker | 25000
-service worker | 17600
+service worker | 18200
 thread | 450
 reader | 6000
 siskin_relaxed.wasm | 790000
