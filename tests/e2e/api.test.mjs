@@ -1,8 +1,10 @@
 // These tests call the package's API from a page.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
+import { ROOT, SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 
@@ -579,16 +581,17 @@ test('a signal stops a score that runs, and the next call has its turn', async (
 
 test('a worker of another build, as after a deploy under an open tab, is a version_mismatch', async () => {
   let requests = 0;
+  const script = await readFile(join(ROOT, 'www/lib/build.js'), 'utf8');
   const site = await start({
-    '/lib/build.js': (_, response) => {
+    '/src/build.js': (_, response) => {
       response.setHeader('Content-Type', 'text/javascript');
-      response.end(`export const BUILD = 'build ${++requests}';\n`);
+      response.end(script.replace(`'source'`, `'build ${++requests}'`));
     },
   });
   try {
     const { page } = await site.open();
     const { code, message } = await page.evaluate(async () => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       return Siskin.load(new Blob(['GGUF'])).catch(({ code, message }) => ({ code, message }));
     });
     assert.equal(code, 'version_mismatch');

@@ -277,7 +277,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
       );
       let calls = 0;
       WebAssembly.validate = () => calls++ > 0;
-      const { module } = await startEngine();
+      const { module } = await startEngine(1);
       WebAssembly.validate = validate;
       const engine = new module.Engine({});
       engine.push(new Uint8Array(await (await fetch(url)).arrayBuffer()));

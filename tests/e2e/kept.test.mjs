@@ -49,7 +49,7 @@ describe('kept models', { skip: cannotRun(SMOLLM2), timeout: 180_000 }, () => {
   }
 
   async function prepare() {
-    Object.assign(window, await import('/lib/index.js'));
+    Object.assign(window, await import('/lib/siskin.js'));
     window.answer = async (source, options = {}) => {
       const reports = [];
       const siskin = await Siskin.load(source, {

@@ -26,7 +26,7 @@ const ROUTES = {
   '/app.js': send('text/javascript', ({ url }) => {
     const context = url.includes('longer') ? 1024 : 512;
     return (
-      "import { Siskin } from '/lib/index.js';\n" +
+      "import { Siskin } from '/lib/siskin.js';\n" +
       `export const siskin = await Siskin.load('${MODEL}', { contextTokens: ${context} });\n` +
       'export const dispose = () => siskin.unload();\n'
     );
@@ -78,7 +78,7 @@ describe('the life of a model', { skip: cannotRun(SMOLLM2), timeout: 280_000 }, 
     let loaded_bytes = 0;
     for (let cycle = 0; cycle < 20; cycle++) {
       await page.evaluate(async (url) => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/lib/siskin.js');
         window.siskin = await Siskin.load(url, { threads: 1, contextTokens: 512 });
       }, MODEL);
       await ask(page);
@@ -98,7 +98,7 @@ describe('the life of a model', { skip: cannotRun(SMOLLM2), timeout: 280_000 }, 
     for (const options of [{ threads: 1 }, {}]) {
       await page.evaluate(
         async ({ url, options }) => {
-          const { Siskin } = await import('/lib/index.js');
+          const { Siskin } = await import('/lib/siskin.js');
           window.siskin = await Siskin.load(url, options);
         },
         { url: MODEL, options },
@@ -137,7 +137,7 @@ describe('the life of a model', { skip: cannotRun(SMOLLM2), timeout: 280_000 }, 
 
   test('eight requests at once are answered, each its own', async () => {
     const { alone, together } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/lib/siskin.js');
       const siskin = await Siskin.load(url);
       const create = async (content) =>
         (
@@ -183,7 +183,7 @@ describe('the back-forward cache', { skip: cannotRun(SMOLLM2), timeout: 200_000 
     await page.goto(`${server.url}/tab`);
     await page.evaluate(
       async ({ url, options }) => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/lib/siskin.js');
         window.siskin = await Siskin.load(url, { threads: 1, ...options });
         window.returns = [];
         addEventListener('pageshow', ({ persisted }) => window.returns.push(persisted));

@@ -34,7 +34,7 @@ describe('memory', { skip: cannotRun(), timeout: 60_000 }, () => {
       const { page, close } = await site.open();
       file.sent_bytes = 0;
       const { code, message } = await page.evaluate(async (threads) => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/lib/siskin.js');
         const options = { backend: 'cpu', storage: 'memory', threads };
         return Siskin.load('/bad/huge.gguf', options).then(
           () => ({ code: 'fine' }),

@@ -67,8 +67,10 @@ describe('a deploy under an open page', { skip: cannotRun(SMOLLM2), timeout: 120
       const load = `/models/${SMOLLM2}`;
       const answered = await page.evaluate(async (url) => {
         const { Siskin } = await import('/lib/siskin.js');
-        window.load = () => Siskin.load(url, { contextTokens: 256, threads: 2, backend: 'cpu' });
-        window.siskin = await window.load();
+        // Loads with the same options would share the engine.
+        window.load = (contextTokens) =>
+          Siskin.load(url, { contextTokens, threads: 2, backend: 'cpu' });
+        window.siskin = await window.load(256);
         window.ask = async () => {
           const messages = [{ role: 'user', content: 'Hello' }];
           const answer = await window.siskin.chat.completions.create({ messages, max_tokens: 3 });
@@ -80,7 +82,7 @@ describe('a deploy under an open page', { skip: cannotRun(SMOLLM2), timeout: 120
 
       deployed = part;
       const { error, later } = await page.evaluate(async () => {
-        const error = await window.load().then(
+        const error = await window.load(257).then(
           () => null,
           ({ code, message }) => ({ code, message }),
         );

@@ -318,7 +318,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
   test("a site's own service worker calls the handlers", async () => {
     await writeFile(
       join(folder, 'own.js'),
-      `import { handleFetch, handleMessage } from './lib/service_worker_handlers.js';
+      `import { handleFetch, handleMessage } from './lib/sw_handlers.js';
        addEventListener('install', () => skipWaiting());
        addEventListener('fetch', (event) => {
          if (!handleFetch(event, answer)) event.respondWith(answer(event.request));

@@ -27,7 +27,7 @@ const ROUTES = {
 const load = (page, options = {}) =>
   page.evaluate(
     async ({ url, options }) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/lib/siskin.js');
       window.seen = [];
       window.siskin = await Siskin.load(url, {
         shared: true,
@@ -217,7 +217,7 @@ describe('five tabs', { skip: cannotRun(SMOLLM2), timeout: 280_000 }, () => {
     const tabs = [await openTab(), await openTab()];
     const bad = (page) =>
       page.evaluate(async () => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/lib/siskin.js');
         const failing = (source) => Siskin.load(source, { shared: true }).catch(({ code }) => code);
         return [await failing('/tab'), await failing(new Blob(['x']))];
       });
