@@ -171,8 +171,10 @@ describe('the examples', { skip, timeout: 240_000 }, () => {
         createRoot(document.querySelector('main')).render(createElement(component));
       }, address);
       await page.locator('main button').waitFor();
-      // The page of Next.js has its button from the start.
-      await page.waitForFunction(() => document.querySelector('main').innerText !== 'loading');
+      // The page of Next.js has its button from the start, with the status of the model on it.
+      await page.waitForFunction(
+        () => !['idle', 'loading'].includes(document.querySelector('main').innerText),
+      );
       if ((await page.locator('main input').count()) > 0)
         await page.locator('main input').fill('Hello');
       const before = await page.locator('main').innerText();
