@@ -11,6 +11,7 @@ import {
   countOwnWorkers,
   ownWorkers,
   workerCount,
+  workersLeft,
 } from './helpers/harness.mjs';
 import { cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
 import { eventually } from './helpers/site.mjs';
@@ -223,7 +224,7 @@ describe('five tabs', { skip: cannotRun(SMOLLM2), timeout: 280_000 }, () => {
       });
     const codes = await Promise.all(tabs.map(bad));
     assert.deepEqual(codes, Array(2).fill(['html_not_model', 'invalid_argument']));
-    assert.equal(await workerCount(tabs[0]), 0);
+    assert.equal(await workersLeft(tabs[0], 0), 0);
     await load(tabs[1]);
     await closeAll();
   });
