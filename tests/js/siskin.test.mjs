@@ -85,6 +85,19 @@ test('loads of the same source and options share one engine, and the last ends i
   assert.equal(FakeWorker.runners.length, 4, 'a later load starts another engine');
 });
 
+test('signed addresses of a model share an engine, and workers of the page do not', async () => {
+  const signed = (signature) => `${URL_A}?X-Amz-Signature=${signature}`;
+  const models = [
+    await Siskin.load(signed('one')),
+    await Siskin.load(signed('two')),
+    await Siskin.load(URL_A, { worker: () => new FakeWorker() }),
+    await Siskin.load(URL_A, { worker: () => new FakeWorker() }),
+  ];
+  assert.equal(FakeWorker.running.size, 3);
+  await Promise.all(models.map((model) => model.unload()));
+  assert.equal(FakeWorker.running.size, 0);
+});
+
 test('one of two loads can be aborted; the other goes on', async () => {
   const stop = new AbortController();
   const aborted = Siskin.load(URL_A, { signal: stop.signal });

@@ -63,14 +63,20 @@ let last_blob = 0;
 /**
  * @param {DescribedSource} described
  * @param {PlacedOptions} options
- * @returns {string | undefined} undefined for a stream, which can be read only once
+ * @returns {string | undefined} undefined for a stream, which can be read only once, and for a
+ *   worker that the page starts itself
  */
-export function engineKey({ source }, options) {
-  if (source.kind === 'port') return undefined;
-  if (source.kind === 'url') return JSON.stringify([source, options]);
+export function engineKey({ source }, { place, ...options }) {
+  if (source.kind === 'port' || place.worker) return undefined;
+  const more = [options, place.worker_url];
+  // Another signed address of a model names the same model.
+  if (source.kind === 'url') {
+    const { key, sha256, storage, revalidate } = source;
+    return JSON.stringify([key, sha256, storage, revalidate, ...more]);
+  }
   const number = blobs.get(source.blob) ?? ++last_blob;
   blobs.set(source.blob, number);
-  return JSON.stringify([number, options]);
+  return JSON.stringify([number, ...more]);
 }
 
 /**

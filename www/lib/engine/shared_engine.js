@@ -90,8 +90,10 @@ class SharingTab {
   constructor(described, options) {
     this.#described = described;
     this.#options = options;
-    // Tabs of another version have an engine of their own until they are reloaded.
-    this.#name = `siskin ${PROTOCOL} ${BUILD} ${engineKey(described, options)}`;
+    // Tabs of another version have an engine of their own until they are reloaded. Which of them
+    // starts the worker, and how, is the same to the others.
+    const key = engineKey(described, { ...options, place: {} });
+    this.#name = `siskin ${PROTOCOL} ${BUILD} ${key}`;
     void this.client.forgotten.then(() => this.leave());
     // A page in the back-forward cache owns nothing: it does not run.
     globalThis.addEventListener?.('pagehide', this.#suspend);
