@@ -55,7 +55,7 @@ describe('apps with the packed package', { skip: cannotPack(), timeout: 900_000 
     const folder = await makeApp(t, 'rollup');
     await run(join(folder, 'node_modules/.bin/rollup'), ['-c'], { cwd: folder });
     const dist = join(folder, 'node_modules/siskin/dist');
-    for (const name of ['worker.js', 'thread.js', 'wasm'])
+    for (const name of ['worker.js', 'thread.js', 'reader.js', 'wasm'])
       await cp(join(dist, name), join(folder, 'dist', name), { recursive: true });
     await cp(join(folder, 'index.html'), join(folder, 'dist/index.html'));
     const { url } = await serve(t, join(folder, 'dist'), { isolated: true });

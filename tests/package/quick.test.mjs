@@ -52,7 +52,7 @@ describe('the packed package', { skip: cannotPack(), timeout: 300_000 }, () => {
 
     await build('main.js', 'sw.js', '--format=esm', '--splitting', '--outdir=esm');
     assert.match(await readFile(join(folder, 'esm/sw.js'), 'utf8'), /addEventListener/);
-    for (const name of ['worker.js', 'thread.js', 'wasm'])
+    for (const name of ['worker.js', 'thread.js', 'reader.js', 'wasm'])
       await cp(join(dist, name), join(folder, 'esm', name), { recursive: true });
     await cp(join(folder, 'index.html'), join(folder, 'esm/index.html'));
     const esm = await serve(t, join(folder, 'esm'), { isolated: true });
