@@ -414,59 +414,6 @@ async function featuresOnCard(page) {
   return info.gpu_features;
 }
 
-/**
- * Returns code that makes SwiftShader look like a fast card to whoever looks at the clock: a
- * submission takes 15 ms, and each of its dispatches `dispatch_ms`.
- *
- * @param {object} odd
- * @param {number} odd.hitch_ms how much longer one submission in each three takes
- */
-const asAFastCard = ({ hitch_ms }) => `${AS_A_CARD}
-  const now = performance.now.bind(performance);
-  let [saved_ms, cost_ms, submits, start_ms] = [0, 0, 0, undefined];
-  // A card has 30 seconds for a submission, a processor that plays one ten times as long.
-  const { setTimeout: wait } = globalThis;
-  globalThis.setTimeout = (call, ms, ...rest) =>
-    wait(call, start_ms === undefined ? ms : 10 * ms, ...rest);
-  performance.now = () => now() - saved_ms;
-  const { dispatchWorkgroups } = GPUComputePassEncoder.prototype;
-  GPUComputePassEncoder.prototype.dispatchWorkgroups = function (...counts) {
-    cost_ms += 0.005;
-    return dispatchWorkgroups.apply(this, counts);
-  };
-  const { submit } = GPUQueue.prototype;
-  GPUQueue.prototype.submit = function (buffers) {
-    if ([...buffers].length > 0) {
-      start_ms ??= now();
-      cost_ms += 15 + (++submits % 3 === 0 ? ${hitch_ms} : 0);
-    }
-    return submit.call(this, buffers);
-  };
-  for (const [{ prototype }, name] of [
-    [GPUBuffer, 'mapAsync'],
-    [GPUQueue, 'onSubmittedWorkDone'],
-  ]) {
-    const call = prototype[name];
-    prototype[name] = async function (...options) {
-      await call.apply(this, options);
-      if (start_ms === undefined) return;
-      saved_ms += now() - start_ms - cost_ms;
-      [start_ms, cost_ms] = [undefined, 0];
-    };
-  }`;
-
-describe('a GPU that is faster', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
-  test('computes though one sample in three is slow', async (t) => {
-    const site = await siteWith(asAFastCard({ hitch_ms: 500 }));
-    t.after(() => site.stop());
-    const { page } = await site.open();
-    page.setDefaultTimeout(300_000);
-    const { text, info } = await askOnce(page, {}, SHORT_PATH);
-    assert.ok(text.length > 0);
-    assert.deepEqual([info.gpu_refusal, info.backend], [undefined, 'gpu']);
-  });
-});
-
 describe(
   'a bad GPU ends on the processor, which says why',
   { skip: cannotRun(SMOLLM2), timeout: 600_000 },
