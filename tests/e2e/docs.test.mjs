@@ -178,11 +178,14 @@ describe('the examples', { skip, timeout: 240_000 }, () => {
       if ((await page.locator('main input').count()) > 0)
         await page.locator('main input').fill('Hello');
       const before = await page.locator('main').innerText();
-      await page.locator('main button').click();
-      await page.waitForFunction(
-        (before) => document.querySelector('main').innerText.length > before.length + 10,
-        before,
-      );
+      // The tiny model's answers are random, and one may be empty.
+      const isAnswered = async () => (await page.locator('main').innerText()) !== before;
+      for (let asked = 0; asked < 5 && !(await isAnswered()); asked++) {
+        await page.locator('main button').click();
+        for (let turn = 0; turn < 50 && !(await isAnswered()); turn++)
+          await page.waitForTimeout(100);
+      }
+      assert.ok(await isAnswered(), before);
       assert.deepEqual(complaints, []);
       await page.close();
     });

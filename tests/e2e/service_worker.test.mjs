@@ -22,7 +22,7 @@ import {
   siteRoutes,
 } from './helpers/site.mjs';
 
-describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, () => {
+describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 480_000 }, () => {
   let folder, model, server, app, page, context, stop;
   before(async () => (folder = await makeSite()));
   after(() => folder && removeSite(folder));
