@@ -1,10 +1,8 @@
 // These tests call the package's API from a page.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ROOT, SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
+import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 
@@ -574,30 +572,6 @@ test('a signal stops a score that runs, and the next call has its turn', async (
     assert.equal(await workersLeft(page, 0), 0);
     // A worker that is stuck is ended after 2 seconds.
     assert.ok(Date.now() - start_ms < 1500, 'unloading stops a score');
-  } finally {
-    await site.stop();
-  }
-});
-
-test('a worker of another build, as after a deploy under an open tab, is a version_mismatch', async () => {
-  let requests = 0;
-  const script = await readFile(join(ROOT, 'www/lib/build.js'), 'utf8');
-  const site = await start({
-    '/src/build.js': (_, response) => {
-      response.setHeader('Content-Type', 'text/javascript');
-      response.end(script.replace(`'source'`, `'build ${++requests}'`));
-    },
-  });
-  try {
-    const { page } = await site.open();
-    const { code, message } = await page.evaluate(async () => {
-      const { Siskin } = await import('/src/siskin.js');
-      return Siskin.load(new Blob(['GGUF'])).catch(({ code, message }) => ({ code, message }));
-    });
-    assert.equal(code, 'version_mismatch');
-    assert.match(message, /Reload the page/);
-    assert.equal(requests, 2, 'the page and its worker');
-    assert.equal(await workersLeft(page, 0), 0);
   } finally {
     await site.stop();
   }

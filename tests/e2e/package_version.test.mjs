@@ -114,3 +114,27 @@ describe('a deploy under an open page', { skip: cannotRun(SMOLLM2), timeout: 120
     }
   });
 });
+
+test('a worker of another build ends the load, and leaves none', async () => {
+  let requests = 0;
+  const script = await readFile(join(ROOT, 'www/lib/build.js'), 'utf8');
+  const site = await start({
+    '/src/build.js': (_, response) => {
+      response.setHeader('Content-Type', 'text/javascript');
+      response.end(script.replace(`'source'`, `'build ${++requests}'`));
+    },
+  });
+  try {
+    const { page } = await site.open();
+    const { code, message } = await page.evaluate(async () => {
+      const { Siskin } = await import('/src/siskin.js');
+      return Siskin.load(new Blob(['GGUF'])).catch(({ code, message }) => ({ code, message }));
+    });
+    assert.equal(code, 'version_mismatch');
+    assert.match(message, /Reload the page/);
+    assert.equal(requests, 2, 'the page and its worker');
+    assert.equal(await workersLeft(page, 0), 0);
+  } finally {
+    await site.stop();
+  }
+});
