@@ -436,6 +436,26 @@ fn temperature_comes_after_the_filters() {
 }
 
 #[test]
+fn what_is_far_below_the_likeliest_has_no_probability() {
+    // More tokens than are weighed at once, and in the second half none with any weight.
+    let mut logits = vec![-20.0; 600];
+    logits[3] = 3.0;
+    for top_k in [0, 500] {
+        let options = SamplingOptions {
+            temperature: 0.05,
+            top_k,
+            ..plain()
+        };
+        let candidates = distribution(options, &logits);
+        assert!(candidates.len() >= 500);
+        for candidate in candidates {
+            let expected = if candidate.token == 3 { 1.0 } else { 0.0 };
+            assert_eq!(candidate.probability, expected, "{candidate:?}");
+        }
+    }
+}
+
+#[test]
 fn a_large_vocabulary_is_sampled_as_the_oracle_says() {
     let mut state = 1_u64;
     let mut random = || {

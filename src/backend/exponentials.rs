@@ -20,12 +20,13 @@ const BINS: usize = (DEPTH * BINS_PER_UNIT) as usize + 1;
 
 /// Computes `x = e^((x - max) / temperature)` for each of `logits`, and writes the sum of each
 /// [`BLOCK`] of them to `sums`. What is below `least`, or has e^-30 of the likeliest one's
-/// probability, weighs 0; a block whose sum is 0 may be left as it is.
+/// probability, weighs 0.
 pub fn weights(logits: &mut [f32], max: f32, temperature: f32, least: f32, sums: &mut Vec<f64>) {
     let least = least.max(max - DEPTH * temperature);
     sums.clear();
     for x in logits.chunks_mut(BLOCK) {
         if largest(x) < least {
+            x.fill(0.0);
             sums.push(0.0);
             continue;
         }
