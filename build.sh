@@ -9,16 +9,20 @@ usage() {
 ./build.sh demo --ask "PROMPT"  the same without a person: prints headless Chromium's answer
     [--model FILE|NAME] [--max-tokens N] [--backend auto|gpu|cpu] [--threads N] [--context N]
 ./build.sh test                 set up and run every test
-./build.sh test NAME [PATTERN]  one suite (lint, scripts, js, rust, wasm, size, gpu, e2e), or one
-                                test file by its name: tokenizer is tests/tokenizer.rs, api is
-                                tests/e2e/api.test.mjs; PATTERN runs only the tests whose names
-                                hold it
+./build.sh test NAME [PATTERN]  one suite (lint, scripts, js, rust, wasm, size, gpu, e2e, package),
+                                or one test file by its name: tokenizer is tests/tokenizer.rs, api
+                                is tests/e2e/api.test.mjs; PATTERN runs only the tests whose names
+                                hold it. package builds and runs an app of each bundler, of which
+                                ./build.sh test runs a part
 ./build.sh build                the wasm files and the npm package, into pkg/dist; the demo as a
                                 site to upload, into pkg/site
+./build.sh docs                 the docs as a site, into pkg/site/docs
+./build.sh pack                 the npm package as a tarball to publish, pkg/siskin-VERSION.tgz
 ./build.sh size                 what the package weighs, raw and gzipped, beside its budgets
 ./build.sh bench                speed of Siskin and its peers in turn, in headless Chromium:
                                 medians and ratios
-    [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48] [--peer wllama,native]
+    [--model FILE|NAME] [--threads 1,2] [--prompt 128] [--generate 48]
+    [--peer wllama,native,transformers] [--onnx FOLDER for transformers.js]
     [--rounds 3] [--json FILE]
 ./build.sh bench --backend gpu  the same on the graphics card, in Chromium and Firefox, beside
                                 wllama on the processor
@@ -38,7 +42,7 @@ TEXT
 task=${1:-help}
 [ $# -eq 0 ] || shift
 case $task in
-  demo | test | build | size | bench) exec bash "scripts/$task.sh" "$@" ;;
+  demo | test | build | docs | pack | size | bench) exec bash "scripts/$task.sh" "$@" ;;
   help | -h | --help) usage ;;
   *)
     echo "There is no task \"$task\"." >&2

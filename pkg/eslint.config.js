@@ -30,7 +30,7 @@ export default [
     languageOptions: { globals: { ...globals.browser, ...globals.worker } },
   },
   {
-    files: ['examples/extension/*.js'],
+    files: ['examples/extension/*.js', 'tests/package/apps/extension/*.js'],
     languageOptions: { globals: globals.webextensions },
   },
   {
@@ -39,8 +39,14 @@ export default [
     languageOptions: { globals: { ...globals.node, ...globals.browser } },
   },
   {
+    files: ['tests/package/apps/next/**'],
+    languageOptions: { parserOptions: { ecmaFeatures: { jsx: true } } },
+    // What JSX names counts as used only to rules for React.
+    rules: { 'no-unused-vars': 'off' },
+  },
+  {
     // Tests put functions and classes on the page's window, which no-undef cannot know.
-    files: ['tests/e2e/**'],
+    files: ['tests/e2e/**', 'tests/package/**'],
     rules: { 'no-undef': 'off' },
   },
 ];

@@ -50,7 +50,7 @@ try {
 /** Loads the model and answers. Runs in the page. */
 async function ask({ url, prompt, max_tokens, load_options }) {
   try {
-    const { Siskin } = await import('/lib/index.js');
+    const { Siskin } = await import('/lib/siskin.js');
     const start = performance.now();
     const siskin = await Siskin.load(url, {
       ...load_options,

@@ -2,10 +2,12 @@
 // the same Chromium, in turn. It prints medians and ratios to stdout.
 //
 // node scripts/bench.mjs --file MODEL.gguf [--threads 1,2] [--prompt 128] [--generate 48]
-//   [--peer wllama,native] [--rounds 3] [--json FILE] [--python PROGRAM]
+//   [--peer wllama,native,transformers] [--rounds 3] [--json FILE] [--python PROGRAM]
+//   [--onnx FOLDER --transformers FOLDER]
 //
 // $SISKIN_CHROMIUM is the browser's program. The Python that --python names must have the wheel
-// xllamacpp.
+// xllamacpp. --onnx names the model as transformers.js loads it, --transformers where its npm
+// packages are.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -13,7 +15,13 @@ import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { figuresOf } from '../www/demo/figures.js';
 import { MAX_GENERATE_TOKENS, SIZES } from '../www/demo/measure.js';
-import { openNative, openSiskin, openWllama, serveBench } from './bench/engines.mjs';
+import {
+  openNative,
+  openSiskin,
+  openTransformers,
+  openWllama,
+  serveBench,
+} from './bench/engines.mjs';
 import { spread, tables } from './bench/report.mjs';
 
 /** A round after the first starts only if it can end within this time. */
@@ -28,7 +36,12 @@ const LONG_REPEAT_LIMIT_MS = 60_000;
 /** A long prompt that takes more than this is not asked. */
 const LONG_LIMIT_MS = 6 * 60_000;
 
-const ENGINES = { siskin: openSiskin, wllama: openWllama, native: openNative };
+const ENGINES = {
+  siskin: openSiskin,
+  wllama: openWllama,
+  native: openNative,
+  transformers: openTransformers,
+};
 
 const options = readOptions();
 const started_ms = performance.now();
@@ -44,9 +57,9 @@ if (machine.load_average_before > 0.5)
       'running, so these figures are noise.',
   );
 
-const server = await serveBench(options.file);
+const server = await serveBench(options.file, options);
 const runs = [];
-const notes = new Set();
+const notes = new Set(options.skipped);
 let prepared;
 try {
   let longest_ms = 0;
@@ -160,6 +173,7 @@ function report() {
   const [model] = infosOf('siskin');
   const [native] = infosOf('native');
   const [wllama] = infosOf('wllama');
+  const [transformers] = infosOf('transformers');
   const builds = new Set(infosOf('siskin').map(({ build }) => build));
   const lines = [
     `${basename(options.file)}${model ? ` (${model.name}, ${model.file_type})` : ''}, ` +
@@ -169,6 +183,7 @@ function report() {
       `${machine.chromium ?? 'did not start'}`,
     model && `Siskin: build ${[...builds].join(', ')}`,
     wllama && `wllama: @wllama/wllama ${wllamaVersion()}, llama.cpp ${wllama.llama_cpp}`,
+    transformers && `transformers: @huggingface/transformers ${transformers.version}, dtype q8`,
     native && `native: ${native.version}, ${native.system_info}`,
     `Prompt ${options.sizes.prompt_tokens} tokens, ${options.sizes.generate_tokens} ` +
       `generated; medians of ${new Set(runs.map((run) => run.round)).size} round(s).`,
@@ -227,7 +242,9 @@ function readOptions() {
       threads: string('1,2'),
       prompt: string(String(SIZES.prompt_tokens)),
       generate: string(String(SIZES.generate_tokens)),
-      peer: string('wllama,native'),
+      peer: string('wllama,native,transformers'),
+      onnx: string(''),
+      transformers: string(''),
       rounds: string('3'),
       json: string(''),
       python: string('python3'),
@@ -242,14 +259,24 @@ function readOptions() {
   const list = (text) => text.split(',').filter(Boolean);
   const peers = list(values.peer);
   const unknown = peers.find((peer) => peer === 'siskin' || !ENGINES[peer]);
-  if (unknown) stop(`--peer knows wllama and native, not "${unknown}".`);
+  if (unknown) stop(`--peer knows wllama, native and transformers, not "${unknown}".`);
+  const skipped =
+    peers.includes('transformers') && !(values.onnx && values.transformers)
+      ? [
+          'SKIPPED: transformers: no ONNX files were given. --onnx takes a folder of them, which ' +
+            'scripts/bench/onnx_model.py makes of a GGUF file.',
+        ]
+      : [];
   if (!values.file) stop('--file is needed.');
   const threads = list(values.threads).map((text) => whole('threads', text, 1));
   if (threads.length === 0) stop('--threads takes one number or more.');
   return {
     file: resolve(values.file),
     threads,
-    peers,
+    peers: skipped.length ? peers.filter((peer) => peer !== 'transformers') : peers,
+    skipped,
+    onnx: values.onnx && resolve(values.onnx),
+    transformers: values.transformers && resolve(values.transformers),
     json: values.json,
     python: values.python,
     rounds: whole('rounds', values.rounds, 1),

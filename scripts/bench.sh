@@ -34,10 +34,34 @@ if [ "${1:-}" = --kernels ]; then
     simd="$CACHE/wasm/kernels-simd.wasm" relaxed="$CACHE/wasm/kernels-relaxed.wasm"
 fi
 
-model=$DEFAULT_MODEL peers=wllama,native backend=cpu options=()
+# need_transformers sets TRANSFORMERS to a folder of the two packages that run transformers.js in a
+# browser. They are unpacked alone: what they depend on for Node takes 200 MB.
+TRANSFORMERS_VERSION=4.3.2
+need_transformers() {
+  need_node
+  TRANSFORMERS=$CACHE/tools/transformers-$TRANSFORMERS_VERSION
+  [ -f "$TRANSFORMERS/complete" ] || locked npm install_transformers
+}
+
+install_transformers() {
+  local package=@huggingface/transformers@$TRANSFORMERS_VERSION runtime
+  runtime=$(npm view "$package" dependencies.onnxruntime-web) &&
+    unpack_npm "$package" "$TRANSFORMERS/@huggingface/transformers" &&
+    unpack_npm "onnxruntime-web@$runtime" "$TRANSFORMERS/onnxruntime-web" ||
+    fail "npm could not bring transformers.js." "check the network (npm ping), then run this again."
+  touch "$TRANSFORMERS/complete"
+}
+
+# unpack_npm PACKAGE FOLDER
+unpack_npm() {
+  rm -rf "$2" && mkdir -p "$2"
+  (cd "$2" && tar xzf "$(npm pack --silent "$1")" --strip-components 1 && rm -f ./*.tgz)
+}
+
+model=$DEFAULT_MODEL peers=wllama,native,transformers onnx='' backend=cpu options=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --model | --backend | --peer | --threads | --prompt | --generate | --rounds | --json)
+    --model | --backend | --peer | --onnx | --threads | --prompt | --generate | --rounds | --json)
       [ $# -ge 2 ] || fail "$1 needs a value." "./build.sh help"
       ;;
     *) fail "bench knows no \"$1\"." "./build.sh help" ;;
@@ -46,6 +70,7 @@ while [ $# -gt 0 ]; do
     --model) model=$2 ;;
     --peer) peers=$2 ;;
     --backend) backend=$2 ;;
+    --onnx) onnx=$2 ;;
     *) options+=("$1" "$2") ;;
   esac
   shift 2
@@ -59,6 +84,10 @@ case $backend in
   *) fail "--backend takes cpu or gpu." "./build.sh help" ;;
 esac
 [ "$backend" = gpu ] || case ,$peers, in *,native,*) need_xllamacpp ;; esac
+if [ -n "$onnx" ]; then
+  need_transformers
+  options+=(--onnx "$onnx" --transformers "$TRANSFORMERS")
+fi
 step "Model"
 [ -f "$model" ] || model=$(fetch_models "$model")
 say "$model"

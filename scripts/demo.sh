@@ -27,16 +27,17 @@ done
 build_package
 if [ -n "$prompt" ]; then need_chromium; fi
 step "Model"
+if [ -z "$prompt" ]; then
+  # The page offers a small model first.
+  fetch_models smollm2-135m-instruct "$DEFAULT_MODEL" >&2
+  step "Server"
+  exec node scripts/serve.mjs --models "$MODELS"
+fi
 if [ -f "$model" ]; then
   file=$model
 else
   file=$(fetch_models "${model:-$DEFAULT_MODEL}")
 fi
 say "$file"
-
-if [ -z "$prompt" ]; then
-  step "Server"
-  exec node scripts/serve.mjs --models "$MODELS"
-fi
 step "Chromium ($SISKIN_CHROMIUM)"
 exec node scripts/ask.mjs --file "$file" --prompt "$prompt" "${options[@]}"

@@ -78,9 +78,13 @@ export async function startServer({
 } = {}) {
   const table = Object.entries({
     '/': join(ROOT, 'www/demo'),
-    '/sw.js': join(ROOT, 'www/sw.js'),
-    '/lib/': join(ROOT, 'www/lib'),
-    '/lib/wasm/': join(ROOT, 'pkg/dist/wasm'),
+    '/docs/': join(ROOT, 'pkg/site/docs'),
+    '/vendor/marked.js': join(ROOT, 'pkg/node_modules/marked/lib/marked.esm.js'),
+    '/sw.js': join(ROOT, 'pkg/dist/sw.js'),
+    '/lib/': join(ROOT, 'pkg/dist'),
+    // The library's modules, for tests that replace one or look inside.
+    '/src/': join(ROOT, 'www/lib'),
+    '/src/wasm/': join(ROOT, 'pkg/dist/wasm'),
     '/models/': modelsDir,
     '/models.json': (_request, response) => sendModels(response, modelsDir),
     ...routes,

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // This script lists a site's files for its service worker: `node shell.mjs DIR` writes
-// DIR/shell.json. Run it after every change of the site.
+// DIR/shell.json. Run it after every change of the site. In the package it is siskin-list-files.
 
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -52,10 +52,11 @@ export function listShell(folder) {
   };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+// npm starts it by a symbolic link, of which Node tells this module the target.
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const [folder] = process.argv.slice(2);
   if (!folder) {
-    console.error('node shell.mjs DIR writes DIR/shell.json');
+    console.error('siskin-list-files DIR writes DIR/shell.json');
     process.exit(2);
   }
   const list = listShell(folder);

@@ -11,7 +11,7 @@ export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
 # Tests whose model is missing fail instead of printing SKIPPED.
 export SISKIN_MODELS=$MODELS SISKIN_REQUIRE_MODELS=1
 
-SUITES='lint scripts js rust wasm size gpu e2e'
+SUITES='lint scripts js rust wasm size gpu e2e package'
 MODEL_FILES=(qwen2.5-coder-0.5b-instruct smollm2-135m-instruct)
 VOCABULARIES=(vocab-llama-bpe vocab-llama-spm chat-templates)
 
@@ -30,6 +30,11 @@ e2e_files() {
   test_files e2e "${1:-}"
 }
 
+# package_files prints the tests of the packed package.
+package_files() {
+  test_files package
+}
+
 # rust_targets prints the native test targets, one a line.
 rust_targets() {
   local file
@@ -42,7 +47,7 @@ rust_targets() {
 
 # test_names prints the names of all test files that one_test takes.
 test_names() {
-  { rust_targets && js_files && e2e_files; } | sed 's|.*/||; s|\.test\.mjs$||' | sort -u
+  { rust_targets && js_files && e2e_files && package_files; } | sed 's|.*/||; s|\.test\.mjs$||' | sort -u
 }
 
 models() {
@@ -57,6 +62,7 @@ need_for_e2e() {
   need_chromium
   need_wasm_toolchain
   ! grep -qi firefox "$@" || need_firefox
+  ! grep -q docs/node_modules "$@" || need_docs_modules
   ! grep -q XLLAMACPP "$@" || need_xllamacpp
   [ -z "${XLLAMACPP:-}" ] || export XLLAMACPP
   ! grep -qE 'SMOLLM2|QWEN|MODELS_DIR' "$@" || models "${MODEL_FILES[@]}"
@@ -151,6 +157,13 @@ run_e2e() {
   check "browser tests" "run one alone: ./build.sh test NAME" node --test --test-reporter=spec "$@"
 }
 
+# run_package FILE-OR-OPTION... packs the package and runs tests of it. Each opens its own browser.
+run_package() {
+  check "package" "mend what is said above." bash scripts/pack.sh
+  check "tests of the packed package" "run one alone: ./build.sh test NAME" \
+    node --test --test-concurrency=1 --test-reporter=spec "$@"
+}
+
 everything() {
   local files
   step "Tools"
@@ -159,6 +172,7 @@ everything() {
   need_wasm_toolchain
   need_wasm_bindgen
   need_node_modules
+  need_docs_modules
   need_chromium driver
   need_firefox
   need_xllamacpp
@@ -178,6 +192,8 @@ everything() {
   run_gpu_checks
   mapfile -t files < <(e2e_files)
   run_e2e "${files[@]}"
+  # The other files of tests/package take minutes.
+  run_package tests/package/{tarball,quick}.test.mjs
 }
 
 suite() {
@@ -234,6 +250,13 @@ suite() {
       run_gpu_checks
       run_e2e "${files[@]}"
       ;;
+    package)
+      need_rust
+      need_wasm_bindgen
+      mapfile -t files < <(package_files)
+      need_for_e2e "${files[@]}" tests/package/helpers.mjs
+      run_package "${files[@]}"
+      ;;
   esac
 }
 
@@ -276,6 +299,11 @@ one_test() {
       run_gpu_checks
     fi
     run_e2e "${by_name[@]}" "tests/e2e/$name.test.mjs"
+  fi
+  if [ -f "tests/package/$name.test.mjs" ]; then
+    found=1
+    need_for_e2e "tests/package/$name.test.mjs" tests/package/helpers.mjs
+    run_package "${by_name[@]}" "tests/package/$name.test.mjs"
   fi
   [ "$found" -eq 1 ] || fail "There is no suite and no test file \"$1\"." "suites: $SUITES" \
     "test files: $(test_names | tr '\n' ' ')"

@@ -39,23 +39,34 @@ need_node() {
 }
 
 # need_node_modules installs the packages that pkg/package-lock.json pins: the browser drivers,
-# typescript, eslint, prettier, binaryen, and wllama (a peer in benchmarks). pkg/node_modules is a
-# link into the cache, unless npm was run there by hand.
+# typescript, eslint, prettier, binaryen, and wllama (a peer in benchmarks).
 need_node_modules() {
-  need_node
-  if [ -d pkg/node_modules ] && [ ! -L pkg/node_modules ]; then return 0; fi
-  local folder
-  folder=$CACHE/node/$(content_hash pkg/package.json pkg/package-lock.json)
-  [ -f "$folder/complete" ] || locked npm install_node_modules "$folder"
-  [ "$(readlink pkg/node_modules || true)" = "$folder/node_modules" ] ||
-    ln -sfn "$folder/node_modules" pkg/node_modules
+  need_npm_packages pkg "playwright-core, puppeteer-core, typescript, binaryen (wasm-opt), wllama"
 }
 
-install_node_modules() {
+# need_docs_modules installs the packages that docs/package-lock.json pins: what makes the site of
+# the docs, and what their examples use.
+need_docs_modules() {
+  need_npm_packages docs "typedoc"
+}
+
+# need_npm_packages FOLDER WHAT installs what a folder's lock file pins. Its node_modules is a link
+# into the cache, unless npm was run there by hand.
+need_npm_packages() {
+  need_node
+  if [ -d "$1/node_modules" ] && [ ! -L "$1/node_modules" ]; then return 0; fi
+  local folder
+  folder=$CACHE/node/$(content_hash "$1/package.json" "$1/package-lock.json")
+  [ -f "$folder/complete" ] || locked npm install_npm_packages "$folder" "$@"
+  [ "$(readlink "$1/node_modules" || true)" = "$folder/node_modules" ] ||
+    ln -sfn "$folder/node_modules" "$1/node_modules"
+}
+
+install_npm_packages() {
   [ ! -f "$1/complete" ] || return 0
-  step "npm: playwright-core, puppeteer-core, typescript, binaryen (wasm-opt), wllama"
+  step "npm: $3"
   rm -rf "$1" && mkdir -p "$1"
-  cp pkg/package.json pkg/package-lock.json "$1"
+  cp "$2/package.json" "$2/package-lock.json" "$1"
   (cd "$1" && npm ci --no-audit --no-fund >&2) ||
     fail "npm could not install its packages." "check the network (npm ping), then run this again."
   touch "$1/complete"

@@ -7,10 +7,12 @@ SHARED_MEMORY='--shared-memory --import-memory --max-memory=4294967296'
 for symbol in __wasm_init_tls __tls_size __tls_align __tls_base __heap_base; do
   SHARED_MEMORY+=" --export=$symbol"
 done
+ATOMICS=+atomics,+bulk-memory,+mutable-globals
 WASM_BUILDS="
-simd    | +simd128               |
-relaxed | +simd128,+relaxed-simd |
-threads | +simd128,+relaxed-simd,+atomics,+bulk-memory,+mutable-globals | $SHARED_MEMORY
+simd         | +simd128               |
+relaxed      | +simd128,+relaxed-simd |
+threads      | +simd128,+relaxed-simd,$ATOMICS | $SHARED_MEMORY
+threads-simd | +simd128,$ATOMICS | $SHARED_MEMORY
 "
 
 # for_each_wasm COMMAND... runs COMMAND... NAME FEATURES LINK for every row.
@@ -69,8 +71,8 @@ build_wasm() {
 provide_wasm() {
   local sources key
   mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
-  sources+=(Cargo.toml Cargo.lock shaders scripts/wasm.sh pkg/package-lock.json)
-  key=$(content_hash "${sources[@]}")
+  sources+=(Cargo.toml Cargo.lock shaders scripts/wasm.sh)
+  key="$(content_hash "${sources[@]}") $(grep '"binaryen"' pkg/package.json)"
   key=$1-$(printf '%s' "$key $2 $3 $WASM_COMPILER $WASM_BINDGEN" | sha256sum | cut -c 1-24)
   if [ -d "$CACHE/wasm/$key" ]; then
     say "wasm $1: unchanged"

@@ -87,8 +87,10 @@ codes! {
     NotFinite = "not_finite",
     /// There is no usable graphics card: no adapter, or it gives no device.
     GpuUnavailable = "gpu_unavailable",
-    /// The graphics card computes wrong numbers, or is slower than the processor.
+    /// The graphics card computes wrong numbers, or refuses a kernel.
     GpuRefused = "gpu_refused",
+    /// The graphics card computes right numbers, but slower than the processor.
+    GpuSlower = "gpu_slower",
     /// The model needs what the graphics card or its kernels do not have.
     GpuUnsupported = "gpu_unsupported",
     /// The graphics card's memory ran out.
@@ -106,6 +108,7 @@ impl Code {
             self,
             Self::GpuUnavailable
                 | Self::GpuRefused
+                | Self::GpuSlower
                 | Self::GpuUnsupported
                 | Self::GpuOutOfMemory
                 | Self::GpuLost

@@ -159,6 +159,46 @@ fn tools_reach_the_template_unless_none_may_be_called() {
     }
 }
 
+#[test]
+fn tools_are_refused_where_the_template_shows_none() {
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let mut session = session(200, &["ok"]);
+    let request = with_fields(&json!({"tools": tools})).unwrap();
+    let error = session.start(request).unwrap_err();
+    assert_eq!(error.code, Code::InvalidArgument);
+    assert!(error.message.contains("`tools`"), "{error}");
+    let request = with_fields(&json!({"tools": tools, "tool_choice": "none"})).unwrap();
+    assert_eq!(answer(&mut session, request).0, "ok");
+    // A template that refuses to go without tools shows them.
+    let strict = "{% if not tools %}{{ raise_exception('tools!') }}{% endif %}";
+    let template = ChatTemplate::new(&format!("{strict}{CHATML}"), "", "").unwrap();
+    let mut session = Session::new(decoder(200, &["ok"]), tokenizer(false), Some(template));
+    let request = with_fields(&json!({"tools": tools})).unwrap();
+    assert_eq!(answer(&mut session, request).0, "ok");
+}
+
+#[test]
+fn errors_name_types_in_the_words_of_json() {
+    for (field, words) in [
+        (json!({"max_tokens": "many"}), "a whole number from 0"),
+        (json!({"max_tokens": 1.5}), "number `1.5`"),
+        (json!({"top_k": {}}), "invalid type: object"),
+        (json!({"seed": "x"}), "expected a whole number"),
+        (json!({"temperature": "hot"}), "expected a number"),
+        (json!({"logprobs": 1}), "expected true or false"),
+        (json!({"tools": {}}), "expected an array"),
+        (json!({"logit_bias": []}), "expected an object"),
+        (json!({"logit_bias": {"1": "x"}}), "expected a number"),
+        (json!({"allowed_token_ids": [-1]}), "a whole number from 0"),
+    ] {
+        let message = with_fields(&field).unwrap_err().message;
+        assert!(message.contains(words), "{field}: {message}");
+        for rust in ["usize", "u32", "u64", "i64", "f32", "sequence", "map"] {
+            assert!(!message.contains(rust), "{field}: {message}");
+        }
+    }
+}
+
 /// The end of Qwen3's template, which makes the model skip its reasoning.
 const QWEN3_END: &str = "{%- if enable_thinking is defined and enable_thinking is false %}\
                          {{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}";

@@ -1,5 +1,5 @@
 // This script loads a model from the extension's own files and answers questions, one at a time.
-import { Siskin } from './siskin/index.js';
+import { Siskin } from './siskin/siskin.js';
 
 const [form, question, ask, status, answer] = ['form', 'question', 'ask', 'status', 'answer'].map(
   (id) => document.getElementById(id),

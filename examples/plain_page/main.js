@@ -1,5 +1,5 @@
 // This script loads a model and answers questions, one at a time.
-import { Siskin } from './siskin/index.js';
+import { Siskin } from './siskin/siskin.js';
 
 const MODEL = './models/model.gguf';
 const TITLE = document.title;

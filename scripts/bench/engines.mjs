@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { launchChromium, peakBytes, tabPeakBytes } from '../chromium.mjs';
+import { WEBGPU_PREFS, launchFirefox } from '../firefox.mjs';
 import { startServer } from '../serve.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -26,15 +27,32 @@ const WLLAMA_POLICY =
   "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src " +
   "blob:; connect-src 'self' blob:";
 
+/** transformers.js compiles its wasm from a blob, and starts threads from one. */
+const TRANSFORMERS_POLICY =
+  "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; " +
+  "connect-src 'self' blob:";
+
 const blank = (headers) => (_request, response) =>
   response
     .writeHead(200, { 'Content-Type': 'text/html', ...headers })
     .end('<!doctype html><title>Bench</title>');
 
-/** Serves the model, the built package and wllama, and nothing from other hosts. */
-export function serveBench(file) {
+/**
+ * Serves the model, the built package and its peers, and nothing from other hosts. `transformers`
+ * is a folder of npm packages, `onnx` one of a model as transformers.js loads it.
+ *
+ * @param {string} file
+ * @param {{transformers?: string, onnx?: string}} [folders]
+ */
+export function serveBench(file, { transformers, onnx } = {}) {
   return startServer({
     routes: {
+      ...(onnx && {
+        '/bench/transformers': blank({ 'Content-Security-Policy': TRANSFORMERS_POLICY }),
+        '/transformers/': join(transformers, '@huggingface/transformers/dist'),
+        '/onnxruntime/': join(transformers, 'onnxruntime-web/dist'),
+        '/onnx/model/': onnx,
+      }),
       '/bench/siskin': blank({}),
       '/bench/wllama': blank({ 'Content-Security-Policy': WLLAMA_POLICY }),
       '/bench/model.gguf': file,
@@ -66,6 +84,20 @@ export async function openPage(url, more = []) {
   };
 }
 
+/** Opens a page in a Firefox that has WebGPU, as [openPage] does in Chromium. */
+export async function openFirefoxPage(url) {
+  const browser = await launchFirefox(WEBGPU_PREFS);
+  const page = await browser.newPage();
+  page.setDefaultTimeout(0);
+  await page.goto(url);
+  return {
+    version: await browser.version(),
+    evaluate: (run, argument) => page.evaluate(run, argument),
+    peakBytes: async () => 0,
+    close: () => browser.close(),
+  };
+}
+
 /**
  * Opens Siskin through its public API. `prepareFirst` and `prepareRest` make the prompts for all
  * engines.
@@ -73,7 +105,7 @@ export async function openPage(url, more = []) {
 export async function openSiskin({ server_url, threads }) {
   const page = await openPage(`${server_url}/bench/siskin`);
   const load = async ({ context_tokens, threads }) => {
-    const { Siskin } = await import('/lib/index.js');
+    const { Siskin } = await import('/lib/siskin.js');
     const start_ms = performance.now();
     window.siskin = await Siskin.load('/bench/model.gguf', {
       contextTokens: context_tokens,
@@ -121,11 +153,12 @@ export async function openSiskin({ server_url, threads }) {
 }
 
 /**
- * Opens wllama as its readme describes it, on the CPU, with one sequence and the prompt cache off.
+ * Opens wllama as its readme describes it, with one sequence and the prompt cache off: on the CPU
+ * in Chromium, or with every layer on the graphics card in Firefox.
  */
-export async function openWllama({ server_url, threads }) {
-  const page = await openPage(`${server_url}/bench/wllama`);
-  const load = async ({ context_tokens, threads }) => {
+export async function openWllama({ server_url, threads, gpu = false }) {
+  const page = await (gpu ? openFirefoxPage : openPage)(`${server_url}/bench/wllama`);
+  const load = async ({ context_tokens, threads, gpu }) => {
     const { Wllama } = await import('/wllama/index.js');
     const start_ms = performance.now();
     const blob = await (await fetch('/bench/model.gguf')).blob();
@@ -135,7 +168,7 @@ export async function openWllama({ server_url, threads }) {
     await wllama.loadModel([blob], {
       n_ctx: context_tokens,
       n_threads: threads,
-      n_gpu_layers: 0,
+      n_gpu_layers: gpu ? 999 : 0,
       n_parallel: 1,
     });
     window.wllama = wllama;
@@ -155,7 +188,7 @@ export async function openWllama({ server_url, threads }) {
   };
   return {
     async load() {
-      const loaded = await page.evaluate(load, { context_tokens: CONTEXT_TOKENS, threads });
+      const loaded = await page.evaluate(load, { context_tokens: CONTEXT_TOKENS, threads, gpu });
       if (loaded.info.threads !== threads)
         throw new Error(
           `wllama runs on ${loaded.info.threads} thread(s) where ${threads} were asked for`,
@@ -163,6 +196,72 @@ export async function openWllama({ server_url, threads }) {
       return loaded;
     },
     ask: async (prompt) => stepOf(prompt, await page.evaluate(ask, llamaRequest(prompt))),
+    peakBytes: page.peakBytes,
+    close: page.close,
+  };
+}
+
+/**
+ * Opens transformers.js with weights of 8 bits on the CPU, which is its way there. Its clock is the
+ * page's: a streamer is told of each token.
+ */
+export async function openTransformers({ server_url, threads }) {
+  const page = await openPage(`${server_url}/bench/transformers`);
+  const load = async ({ threads }) => {
+    const { AutoModelForCausalLM, AutoTokenizer, env } =
+      await import('/transformers/transformers.js');
+    Object.assign(env, { allowRemoteModels: false, localModelPath: '/onnx/' });
+    env.allowLocalModels = true;
+    env.useBrowserCache = env.useWasmCache = false;
+    Object.assign(env.backends.onnx.wasm, {
+      wasmPaths: '/onnxruntime/',
+      numThreads: threads,
+      proxy: false,
+    });
+    const start_ms = performance.now();
+    const tokenizer = await AutoTokenizer.from_pretrained('model');
+    const model = await AutoModelForCausalLM.from_pretrained('model', {
+      dtype: 'q8',
+      device: 'wasm',
+    });
+    window.transformers = { tokenizer, model };
+    return {
+      load_ms: performance.now() - start_ms,
+      info: { threads: env.backends.onnx.wasm.numThreads, version: env.version },
+    };
+  };
+  const ask = async ({ name, messages, generate_tokens }) => {
+    const { tokenizer, model } = window.transformers;
+    const times_ms = [];
+    const start_ms = performance.now();
+    const inputs = tokenizer.apply_chat_template(messages, {
+      add_generation_prompt: true,
+      return_dict: true,
+    });
+    const ids = await model.generate({
+      ...inputs,
+      do_sample: false,
+      min_new_tokens: generate_tokens,
+      max_new_tokens: generate_tokens,
+      // The prompt is put first, before anything is computed.
+      streamer: { put: () => times_ms.push(performance.now() - start_ms), end: () => {} },
+    });
+    const prompt_tokens = inputs.input_ids.dims.at(-1);
+    const answer = ids.tolist()[0].slice(prompt_tokens);
+    return {
+      name,
+      prompt_tokens,
+      cached_tokens: 0,
+      completion_tokens: answer.length,
+      first_ms: times_ms[1],
+      prefill_ms: times_ms[1],
+      decode_ms: times_ms.at(-1) - times_ms[1],
+      text: tokenizer.decode(answer),
+    };
+  };
+  return {
+    load: () => page.evaluate(load, { threads }),
+    ask: (prompt) => page.evaluate(ask, prompt),
     peakBytes: page.peakBytes,
     close: page.close,
   };

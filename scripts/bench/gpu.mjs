@@ -1,5 +1,6 @@
-// This script measures Siskin on the graphics card in Chromium and Firefox, where software adapters
-// stand in for a card, and wllama on the processor, against which the machine's speed is scaled.
+// This script measures Siskin on the graphics card in Chromium and Firefox, and wllama in Firefox,
+// where software adapters stand in for a card, and wllama on the processor, against which the
+// machine's speed is scaled.
 // Answers must be longer than the 16 tokens that may be in flight at once.
 //
 // node scripts/bench/gpu.mjs --file MODEL.gguf [--rounds 2] [--prompt 64] [--generate 48]
@@ -8,8 +9,7 @@ import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { markdownTable } from '../../www/demo/figures.js';
 import { SOFTWARE_GPU } from '../chromium.mjs';
-import { WEBGPU_PREFS, launchFirefox } from '../firefox.mjs';
-import { openPage, openWllama, serveBench } from './engines.mjs';
+import { openFirefoxPage, openPage, openWllama, serveBench } from './engines.mjs';
 import { median } from './report.mjs';
 
 /**
@@ -57,7 +57,7 @@ const prompt = () => {
 /** These functions run in the page. */
 const inPage = {
   load: async () => {
-    const { Siskin } = await import('/lib/index.js');
+    const { Siskin } = await import('/lib/siskin.js');
     window.siskin = await Siskin.load('/bench/model.gguf', {
       contextTokens: 2048,
       backend: 'gpu',
@@ -85,19 +85,22 @@ const inPage = {
   },
 };
 
-const ENGINES = {
-  wllama: async (server) => {
-    const opened = await openWllama({ server_url: server.url, threads: 1 });
-    await opened.load();
-    const ask = async (prompt) => {
-      const step = await opened.ask({ name: 'gpu', ...prompt });
-      return {
-        prefill: (1000 * (step.prompt_tokens - step.cached_tokens)) / step.prefill_ms,
-        decode: (1000 * (step.completion_tokens - 1)) / step.decode_ms,
-      };
+const wllama = (gpu) => async (server) => {
+  const opened = await openWllama({ server_url: server.url, threads: 1, gpu });
+  await opened.load();
+  const ask = async (prompt) => {
+    const step = await opened.ask({ name: 'gpu', ...prompt });
+    return {
+      prefill: (1000 * (step.prompt_tokens - step.cached_tokens)) / step.prefill_ms,
+      decode: (1000 * (step.completion_tokens - 1)) / step.decode_ms,
     };
-    return { adapter: 'CPU, 1 thread', ask, close: opened.close };
-  },
+  };
+  return { adapter: gpu ? "the browser's" : 'CPU, 1 thread', ask, close: opened.close };
+};
+
+const ENGINES = {
+  wllama: wllama(false),
+  'wllama, Firefox': wllama(true),
   'Siskin, Chromium': async (server) => {
     const page = await openPage(`${server.url}/bench/siskin`, SOFTWARE_GPU);
     return {
@@ -107,14 +110,11 @@ const ENGINES = {
     };
   },
   'Siskin, Firefox': async (server) => {
-    const browser = await launchFirefox(WEBGPU_PREFS);
-    const page = await browser.newPage();
-    page.setDefaultTimeout(0);
-    await page.goto(`${server.url}/bench/siskin`);
+    const page = await openFirefoxPage(`${server.url}/bench/siskin`);
     return {
       adapter: await page.evaluate(inPage.load),
       ask: (prompt) => page.evaluate(inPage.ask, prompt),
-      close: () => browser.close(),
+      close: page.close,
     };
   },
 };
@@ -151,7 +151,7 @@ const webLlm = (engine, key) =>
   (WEB_LLM[engine][key] * figure('wllama', key)) / WEB_LLM.wllama[key];
 const row = (engine) => {
   const times = (key) =>
-    engine === 'wllama' ? '' : (figure(engine, key) / webLlm(engine, key)).toFixed(1);
+    engine.startsWith('wllama') ? '' : (figure(engine, key) / webLlm(engine, key)).toFixed(1);
   return [
     engine,
     runs.find((run) => run.engine === engine).adapter,

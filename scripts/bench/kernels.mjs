@@ -1,5 +1,5 @@
-// This script measures the matrix products in wasm. It prints a table for each file to stdout, as
-// `siskin bench --kernels` does.
+// This script measures the matrix products in wasm, and what sampling takes. It prints two tables
+// for each file to stdout, the first as `siskin bench --kernels` does.
 //
 // node scripts/bench/kernels.mjs NAME=FILE.wasm...
 
@@ -22,12 +22,40 @@ const FORMATS = [
   'Q6_K',
 ];
 
+/**
+ * What is sampled by: its name, top_k, top_p, min_p and top_logprobs, -1 for none. The others are
+ * to take at most 0.5 ms more than the first.
+ */
+const SAMPLERS = [
+  ['top_k 40', 40, 1, 0, -1],
+  ['top_k 40, top_p 0.95, min_p 0.05', 40, 0.95, 0.05, -1],
+  ['no filter', 0, 1, 0, -1],
+  ['top_p 0.95', 0, 0.95, 0, -1],
+  ['top_p 0.999', 0, 0.999, 0, -1],
+  ['min_p 0.05', 0, 1, 0.05, -1],
+  ['top_k 40, logprobs', 40, 1, 0, 0],
+  ['top_k 40, 20 top_logprobs', 40, 1, 0, 20],
+  ['top_p 0.999, 20 top_logprobs', 0, 0.999, 0, 20],
+];
+
+/** What is sampled from: its name, the spread of most logits, and how many lie above them. */
+const LOGITS = [
+  ['sure', 8, 5],
+  ['flat over 16', 16, 0],
+  ['flat over 2', 2, 0],
+  ['all equal', 0, 0],
+];
+
 for (const argument of process.argv.slice(2)) {
   const [name, file] = argument.split('=');
   const server = await serveKernels(file);
   const page = await openPage(`${server.url}/bench/siskin`);
   try {
-    const { read_rate, tokens, rows } = await page.evaluate(measure, FORMATS.length);
+    const { read_rate, tokens, rows, sampling } = await page.evaluate(measure, [
+      FORMATS.length,
+      SAMPLERS,
+      LOGITS,
+    ]);
     console.log(
       `\nwasm ${name}, Chromium ${page.version}, 1 thread; plain reads: ` +
         `${(read_rate / 1e9).toFixed(1)} GB/s`,
@@ -43,14 +71,22 @@ for (const argument of process.argv.slice(2)) {
           `${(bytes_rate / 1e9).toFixed(1)} GB/s |`,
       );
     }
+    console.log(
+      `\n| ms to sample from 151,936 logits |${LOGITS.map(([name]) => ` ${name} |`).join('')}\n` +
+        `|---|${'--:|'.repeat(LOGITS.length)}`,
+    );
+    for (const [index, times_ms] of sampling.entries()) {
+      const cells = times_ms.map((time_ms) => ` ${time_ms.toFixed(2)} |`);
+      console.log(`| ${SAMPLERS[index][0]} |${cells.join('')}`);
+    }
   } finally {
     await page.close();
     await server.close();
   }
 }
 
-/** Measures every format. Runs in the page, which does nothing else. */
-async function measure(format_count) {
+/** Measures every format and sampler. Runs in the page, which does nothing else. */
+async function measure([format_count, samplers, logits]) {
   const module = await WebAssembly.compileStreaming(fetch('/bench/kernels.wasm'));
   // These functions never call the engine's JavaScript glue.
   const imports = {};
@@ -80,5 +116,16 @@ async function measure(format_count) {
       bytes_rate: size_bytes / seconds[0],
     });
   }
-  return { read_rate, tokens, rows };
+  wasm.prepare(format_count);
+  const sampling = samplers.map(([, ...parameters]) =>
+    logits.map(([, spread, sure]) => {
+      wasm.prepare_sampling(...parameters, spread, sure);
+      // Many at a time, for a page's clock is coarse.
+      const run = () => {
+        for (let i = 0; i < 10; i++) wasm.sample();
+      };
+      return bestSeconds(run, 300) * 100;
+    }),
+  );
+  return { read_rate, tokens, rows, sampling };
 }

@@ -1,24 +1,38 @@
 //! The exponentials of a whole vocabulary are computed in vectors, for what samples on the host.
+//!
+//! Logits are taken in blocks. One whose largest logit has next to no weight is skipped: models are
+//! mostly sure of a few tokens, and with a grammar almost all are forbidden.
 
-use super::cpu::simd::{Exp, Kernel, Simd, with_simd};
+use super::cpu::simd::{Exp, Kernel, ROUNDER, Simd, with_simd};
 
 /// Weights are summed in blocks of this number, so that a draw finds its block before its token.
 pub const BLOCK: usize = 256;
 
-/// The exponential of numbers below this one counts as 0.
-const MIN: f32 = -87.0;
+/// A token so far below the likeliest one counts as impossible. All of a vocabulary of 256,000 that
+/// lie there have 2.4e-8 of the probability together, and a draw is a multiple of 6e-8.
+const DEPTH: f32 = 30.0;
+
+/// A histogram has this number of bins for logits that differ by 1: with the last bin, for those
+/// below [`DEPTH`], they are few enough for the first-level cache, and enough that one bin holds
+/// few tokens.
+const BINS_PER_UNIT: f32 = 64.0;
+const BINS: usize = (DEPTH * BINS_PER_UNIT) as usize + 1;
 
 /// Computes `x = e^((x - max) / temperature)` for each of `logits`, and writes the sum of each
-/// [`BLOCK`] of them to `sums`. What is below e^-87 becomes 0.
-pub fn weights(logits: &mut [f32], max: f32, temperature: f32, sums: &mut Vec<f64>) {
+/// [`BLOCK`] of them to `sums`. What is below `least`, or has e^-30 of the likeliest one's
+/// probability, weighs 0; a block whose sum is 0 may be left as it is.
+pub fn weights(logits: &mut [f32], max: f32, temperature: f32, least: f32, sums: &mut Vec<f64>) {
+    let least = least.max(max - DEPTH * temperature);
     sums.clear();
     for x in logits.chunks_mut(BLOCK) {
-        with_simd(Weights {
-            x: &mut *x,
-            max,
-            temperature,
-        });
-        sums.push(sum(x));
+        if largest(x) < least {
+            sums.push(0.0);
+            continue;
+        }
+        for x in x.iter_mut() {
+            *x = if *x < least { f32::NEG_INFINITY } else { *x };
+        }
+        sums.push(weigh(x, max, temperature));
     }
 }
 
@@ -28,20 +42,75 @@ pub fn sum_of_weights(logits: &[f32], max: f32) -> f64 {
     let block_sum = |logits: &[f32]| {
         let x = &mut block[..logits.len()];
         x.copy_from_slice(logits);
-        with_simd(Weights {
-            x: &mut *x,
-            max,
-            temperature: 1.0,
-        });
-        sum(x)
+        weigh(x, max, 1.0)
     };
-    logits.chunks(BLOCK).map(block_sum).sum()
+    likely_blocks(logits, max).map(block_sum).sum()
+}
+
+/// Holds the sums of `e^(x - max)` over logits that lie close together.
+pub struct Histogram {
+    max: f32,
+    sums: Vec<f64>,
+}
+
+impl Histogram {
+    /// Makes the histogram of `logits`, of which `max` is the largest.
+    pub fn of(logits: &[f32], max: f32) -> Self {
+        let mut sums = vec![0.0; BINS];
+        let (mut x, mut bins) = ([0f32; BLOCK], [0u32; BLOCK]);
+        for logits in likely_blocks(logits, max) {
+            let x = &mut x[..logits.len()];
+            x.copy_from_slice(logits);
+            for (bin, &logit) in bins.iter_mut().zip(logits) {
+                *bin = bin_of(logit, max);
+            }
+            weigh(x, max, 1.0);
+            for (&bin, &x) in bins.iter().zip(&*x) {
+                if let Some(sum) = sums.get_mut(bin as usize) {
+                    *sum += f64::from(x);
+                }
+            }
+        }
+        Self { max, sums }
+    }
+
+    /// Returns the bin at which the weights, from the likeliest on, reach the share `p` of all of
+    /// them, and what is left for it to reach. `None` if rounding keeps them from it.
+    pub fn border(&self, p: f32) -> Option<(u32, f64)> {
+        let mut left = self.sums.iter().sum::<f64>() * f64::from(p);
+        for (bin, &sum) in (0u32..).zip(&self.sums) {
+            if sum > 0.0 && left <= sum {
+                return Some((bin, left));
+            }
+            left -= sum;
+        }
+        None
+    }
+
+    /// Iterates over the tokens in `bin` and their logits, in the order of the tokens.
+    pub fn members<'a>(
+        &'a self,
+        logits: &'a [f32],
+        bin: u32,
+    ) -> impl Iterator<Item = (u32, f32)> + 'a {
+        (0u32..)
+            .zip(logits)
+            .filter(move |&(_, &logit)| bin_of(logit, self.max) == bin)
+            .map(|(token, &logit)| (token, logit))
+    }
+}
+
+/// Returns the number of a logit's bin. Bins are numbered from the largest logit down.
+fn bin_of(logit: f32, max: f32) -> u32 {
+    let below = ((max - logit) * BINS_PER_UNIT).min(DEPTH * BINS_PER_UNIT);
+    // The sum's low bits are the nearest integer: several at a time are made so.
+    (below + ROUNDER).to_bits() - ROUNDER.to_bits()
 }
 
 /// Returns the largest of `logits`, none of which is NaN; minus infinity if there are none.
 pub fn largest(logits: &[f32]) -> f32 {
-    let (lanes, rest) = logits.as_chunks::<8>();
-    let mut max = [f32::NEG_INFINITY; 8];
+    let (lanes, rest) = logits.as_chunks::<16>();
+    let mut max = [f32::NEG_INFINITY; 16];
     for lanes in lanes {
         for (max, &x) in max.iter_mut().zip(lanes) {
             *max = if x > *max { x } else { *max };
@@ -52,46 +121,54 @@ pub fn largest(logits: &[f32]) -> f32 {
         .fold(f32::NEG_INFINITY, |max, &x| max.max(x))
 }
 
-/// Returns the sum of `x` in f64. Several sums are under way together, for each addition waits for
-/// the one before it.
-fn sum(x: &[f32]) -> f64 {
-    let (lanes, rest) = x.as_chunks::<8>();
-    let mut sums = [0f64; 8];
-    for lanes in lanes {
-        for (sum, &x) in sums.iter_mut().zip(lanes) {
-            *sum += f64::from(x);
-        }
-    }
-    sums.iter().sum::<f64>() + rest.iter().map(|&x| f64::from(x)).sum::<f64>()
+/// Yields the blocks of `logits` that have a logit within [`DEPTH`] of `max`.
+fn likely_blocks(logits: &[f32], max: f32) -> impl Iterator<Item = &[f32]> {
+    let likely = move |block: &&[f32]| largest(block) >= max - DEPTH;
+    logits.chunks(BLOCK).filter(likely)
+}
+
+/// Computes `x = e^((x - max) / temperature)` in place; returns the sum.
+fn weigh(x: &mut [f32], max: f32, temperature: f32) -> f64 {
+    f64::from(with_simd(Weights {
+        x,
+        max,
+        // Where a temperature has no reciprocal, only the largest logits weigh anything.
+        scale: temperature.recip().min(f32::MAX),
+    }))
 }
 
 struct Weights<'a> {
     x: &'a mut [f32],
     max: f32,
-    temperature: f32,
+    scale: f32,
 }
 
 impl Kernel for Weights<'_> {
-    type Output = ();
+    type Output = f32;
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self) -> f32 {
         let (fours, rest) = self.x.as_chunks_mut::<4>();
         let mut last = [f32::NEG_INFINITY; 4];
         last[..rest.len()].copy_from_slice(rest);
         // SAFETY: `x` and `last` have four floats each, and the caller keeps the contract of `S`.
-        unsafe {
+        let sum = unsafe {
             let exp = Exp::<S>::new(1.0);
-            // `exp` holds its argument to `MIN`, so that this leaves 0 there and changes nothing
-            // elsewhere.
+            // `exp` holds its argument to at least -87, so that this leaves 0 there and changes
+            // nothing elsewhere.
             let mut least = [0f32; 4];
-            S::store(least.as_mut_ptr(), exp.of(S::splat(MIN)));
+            S::store(least.as_mut_ptr(), exp.of(S::splat(f32::NEG_INFINITY)));
             let (minus_least, minus_max) = (S::splat(-least[0]), S::splat(-self.max));
-            let temperature = S::splat(self.temperature);
+            let scale = S::splat(self.scale);
+            let mut sum = S::splat(0.0);
             for x in fours.iter_mut().chain([&mut last]) {
-                let scaled = S::div(S::add(S::load_f32(x.as_ptr()), minus_max), temperature);
-                S::store(x.as_mut_ptr(), S::add(exp.of(scaled), minus_least));
+                let scaled = S::mul(S::add(S::load_f32(x.as_ptr()), minus_max), scale);
+                let weight = S::add(exp.of(scaled), minus_least);
+                S::store(x.as_mut_ptr(), weight);
+                sum = S::add(sum, weight);
             }
-        }
+            S::horizontal_sum(sum)
+        };
         rest.copy_from_slice(&last[..rest.len()]);
+        sum
     }
 }

@@ -7,7 +7,6 @@
 
 pub mod cpu;
 pub mod exponentials;
-#[cfg_attr(target_feature = "atomics", path = "no_gpu.rs")]
 pub mod gpu;
 pub mod sampling;
 
@@ -183,6 +182,11 @@ pub trait Backend {
     /// Stores keys and values, laid out as [`Backend::export`] gives them, from position `first`
     /// on.
     fn import(&mut self, dims: &Dims, cache: &mut Self::Cache, first: usize, kv: &[u16]);
+    /// Returns the bytes of the host's memory that the activations of up to `max_tokens` tokens
+    /// take; none where the device has memory of its own.
+    fn step_bytes(&self, _dims: &Dims, _max_tokens: usize) -> u64 {
+        0
+    }
     /// Allocates the activations of up to `max_tokens` tokens.
     ///
     /// # Errors

@@ -2,15 +2,18 @@
 //!
 //! The same loader serves network streams, files and tests. Each group of rows goes to the backend
 //! as soon as it is whole, so the loader never holds the file, only less than one group of rows.
-//! All memory is allocated when the header is read, so that a model that does not fit is told
-//! before its weights are fetched.
+//! A model that does not fit is refused when its header is read, before its weights are fetched: a
+//! device with memory of its own allocates everything then, and the host's memory is tried
+//! ([`MemoryEstimate`]).
 
 mod loaded;
+mod memory_estimate;
 mod options;
 mod tensor_writer;
 mod tensors;
 
 pub use loaded::{FileInfo, Loaded};
+pub use memory_estimate::MemoryEstimate;
 pub use options::{MAX_SLOTS, Options};
 pub use tensors::DEFAULT_CONTEXT_TOKENS;
 

@@ -2,6 +2,7 @@
 
 use super::{
     loaded::{FileInfo, Loaded},
+    memory_estimate::MemoryEstimate,
     options::{MAX_SLOTS, Options},
     tensor_writer::{LoadedTensor, TensorWriter},
 };
@@ -47,7 +48,8 @@ pub(super) struct Tensors<B: Backend> {
 
 impl<B: Backend> Tensors<B> {
     /// Checks the header and everything that it asks for. A device with memory of its own allocates
-    /// all that the model will have: what does not fit is told before a tensor was fetched.
+    /// all that the model will have, and of the host's memory as much is tried: what does not fit
+    /// is told before a tensor was fetched.
     ///
     /// # Errors
     ///
@@ -93,6 +95,8 @@ impl<B: Backend> Tensors<B> {
             for info in &tensors {
                 writers.push_back(TensorWriter::new(&mut backend, info)?);
             }
+        } else {
+            MemoryEstimate::new(&backend, &config, &tensors, context_tokens, slots).check()?;
         }
         Ok(Self {
             backend,
@@ -226,11 +230,12 @@ fn check_sizes<B: Backend>(
     const MAX_BYTES: u64 = isize::MAX as u64;
     let dims = &config.dims;
     // A key or a value is an f16 of 2 bytes at most. A backend may round the context up to whole
-    // tiles, which is less than 64 more positions.
-    let cached = [dims.layers, dims.kv_heads, dims.head_dim, 2]
+    // tiles, which is less than 64 more positions, and a head to whole vectors.
+    let head_dims = 2 * (dims.head_dim as u64 + 16);
+    let cached = [dims.layers as u64, dims.kv_heads as u64, head_dims, 2]
         .iter()
-        .try_fold(context_tokens as u64 + 64, |n, &m| n.checked_mul(m as u64));
-    if cached.is_none_or(|bytes| bytes > MAX_BYTES) {
+        .try_fold(context_tokens as u64 + 64, |n, &m| n.checked_mul(m));
+    if cached.is_none_or(|bytes| bytes > usize::MAX as u64) {
         let message = format!(
             "There is no memory for a context of {context_tokens} tokens. Ask for a shorter one."
         );

@@ -292,10 +292,6 @@ impl<B: Backend> Model<B> {
     /// # Errors
     ///
     /// Those of the GPU.
-    #[cfg_attr(
-        target_feature = "atomics",
-        expect(dead_code, reason = "only a graphics card is compared with")
-    )]
     pub(crate) async fn forward_layers(
         &mut self,
         tokens: &[u32],

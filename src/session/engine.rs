@@ -6,7 +6,7 @@ use crate::{
     backend::{
         Backend,
         cpu::Cpu,
-        gpu::{Built, Gpu, Timing},
+        gpu::{Gpu, Timing},
     },
     generate::{Decoder, StepOutcome, sampler::Sampler},
     loader::{Loaded, Loader, Options},
@@ -19,7 +19,7 @@ pub use crate::backend::{
         pool::{Pool, WorkerSlot},
         worker_slots::WorkerSlots,
     },
-    gpu::device::{CacheType, GpuOptions, MatmulStrategy},
+    gpu::device::{CacheType, GpuOptions, MatmulStrategy, ShaderFeatures},
 };
 
 /// Loads a model for the backend that was picked for it. What it gives becomes a session:
@@ -28,7 +28,7 @@ pub enum AnyLoader {
     /// A loader for the processor.
     Cpu(Loader<Cpu>),
     /// A loader for the graphics card.
-    Gpu(Built, Box<Loader<Gpu>>),
+    Gpu(Box<Loader<Gpu>>),
 }
 
 /// Does the same with whichever loader or model it is.
@@ -36,7 +36,7 @@ macro_rules! with_any {
     ($any:expr, $inner:ident => $call:expr) => {
         match $any {
             Self::Cpu($inner) => $call,
-            Self::Gpu(_, $inner) => $call,
+            Self::Gpu($inner) => $call,
         }
     };
 }
@@ -51,13 +51,9 @@ impl AnyLoader {
     ///
     /// # Errors
     /// `gpu_unavailable`, and those of a device that fails at once.
-    #[cfg_attr(
-        target_feature = "atomics",
-        expect(unused_variables, reason = "there is no card to load for")
-    )]
     pub async fn on_gpu(options: Options, gpu: GpuOptions) -> Result<Self> {
         let gpu = Gpu::open(gpu).await?;
-        Ok(Self::Gpu(gpu.built(), Box::new(Loader::new(gpu, options))))
+        Ok(Self::Gpu(Box::new(Loader::new(gpu, options))))
     }
 
     /// Returns whether enough of the file is there for [`AnyLoader::probe`].
@@ -69,11 +65,11 @@ impl AnyLoader {
     /// also be faster than that many threads of the processor.
     ///
     /// # Errors
-    /// `gpu_refused`, and those of the device.
+    /// `gpu_refused`, `gpu_slower`, and those of the device.
     pub async fn probe(&self, threads: usize) -> Result<()> {
         match self {
             Self::Cpu(_) => Ok(()),
-            Self::Gpu(_, loader) => probe(loader, threads).await,
+            Self::Gpu(loader) => probe(loader, threads).await,
         }
     }
 
@@ -93,7 +89,7 @@ impl AnyLoader {
     pub async fn settle(&mut self) -> Result<()> {
         match self {
             Self::Cpu(_) => Ok(()),
-            Self::Gpu(_, loader) => match loader.backend_mut() {
+            Self::Gpu(loader) => match loader.backend_mut() {
                 Some(gpu) => gpu.settle().await,
                 None => Ok(()),
             },
@@ -107,10 +103,7 @@ impl AnyLoader {
     pub fn finish(self) -> Result<Loaded<AnyModel>> {
         Ok(match self {
             Self::Cpu(loader) => loader.finish()?.map(|model| AnyModel::Cpu(Box::new(model))),
-            Self::Gpu(built, loader) => {
-                let loaded = loader.finish()?;
-                loaded.map(|model| AnyModel::Gpu(built, Box::new(model)))
-            }
+            Self::Gpu(loader) => loader.finish()?.map(|model| AnyModel::Gpu(Box::new(model))),
         })
     }
 }
@@ -120,7 +113,7 @@ pub enum AnyModel {
     /// A model on the processor.
     Cpu(Box<Model<Cpu>>),
     /// A model on the graphics card.
-    Gpu(Built, Box<Model<Gpu>>),
+    Gpu(Box<Model<Gpu>>),
 }
 
 impl AnyModel {
@@ -178,7 +171,7 @@ impl AnyModel {
     pub async fn settle(&mut self) -> Result<()> {
         match self {
             Self::Cpu(_) => Ok(()),
-            Self::Gpu(_, model) => model.backend.settle().await,
+            Self::Gpu(model) => model.backend.settle().await,
         }
     }
 
@@ -186,7 +179,7 @@ impl AnyModel {
     pub fn abandon(&mut self) {
         match self {
             Self::Cpu(_) => {}
-            Self::Gpu(_, model) => model.backend.destroy(),
+            Self::Gpu(model) => model.backend.destroy(),
         }
     }
 
@@ -194,7 +187,7 @@ impl AnyModel {
     pub fn backend(&self) -> &'static str {
         match self {
             Self::Cpu(_) => "cpu",
-            Self::Gpu(..) => "gpu",
+            Self::Gpu(_) => "gpu",
         }
     }
 
@@ -202,7 +195,7 @@ impl AnyModel {
     pub fn adapter(&self) -> Option<&str> {
         match self {
             Self::Cpu(_) => None,
-            Self::Gpu(_, model) => Some(model.backend.adapter()),
+            Self::Gpu(model) => Some(model.backend.adapter()),
         }
     }
 
@@ -210,7 +203,7 @@ impl AnyModel {
     pub fn gpu_features(&self) -> Option<Vec<&'static str>> {
         match self {
             Self::Cpu(_) => None,
-            Self::Gpu(_, model) => Some(model.backend.features()),
+            Self::Gpu(model) => Some(model.backend.features()),
         }
     }
 
@@ -221,7 +214,7 @@ impl AnyModel {
     pub async fn timings(&mut self) -> Result<BTreeMap<String, Timing>> {
         match self {
             Self::Cpu(_) => Ok(BTreeMap::new()),
-            Self::Gpu(_, model) => model.backend.timings().await,
+            Self::Gpu(model) => model.backend.timings().await,
         }
     }
 
@@ -229,7 +222,7 @@ impl AnyModel {
     pub fn shaders(&self) -> Vec<(String, String)> {
         match self {
             Self::Cpu(_) => Vec::new(),
-            Self::Gpu(_, model) => model.backend.shaders(),
+            Self::Gpu(model) => model.backend.shaders(),
         }
     }
 
@@ -237,7 +230,7 @@ impl AnyModel {
     pub fn threads(&self) -> usize {
         match self {
             Self::Cpu(model) => model.backend.pool.threads(),
-            Self::Gpu(..) => 1,
+            Self::Gpu(_) => 1,
         }
     }
 

@@ -32,7 +32,10 @@ impl Fields {
         value
             .map(serde_json::from_value)
             .transpose()
-            .map_err(|error| invalid(format!("`{name}` is wrong: {error}.")))
+            .map_err(|error| {
+                let why = in_json_words(&error.to_string());
+                invalid(format!("`{name}` is wrong: {why}."))
+            })
     }
 
     /// Checks that every field was taken.
@@ -49,6 +52,30 @@ impl Fields {
             ))),
         }
     }
+}
+
+/// Lists serde's words for types, which are Rust's, with JSON's for the same.
+const WORDS: [(&str, &str); 11] = [
+    ("expected usize", "expected a whole number from 0"),
+    ("expected u64", "expected a whole number from 0"),
+    ("expected u32", "expected a whole number from 0"),
+    ("expected i64", "expected a whole number"),
+    ("expected f32", "expected a number"),
+    ("expected a boolean", "expected true or false"),
+    ("expected a sequence", "expected an array"),
+    ("expected a map", "expected an object"),
+    ("invalid type: map", "invalid type: object"),
+    ("invalid type: sequence", "invalid type: array"),
+    ("floating point", "number"),
+];
+
+/// Returns serde's message in the words of those who write JSON and JavaScript.
+fn in_json_words(message: &str) -> String {
+    let mut text = message.to_owned();
+    for (rust, json) in WORDS {
+        text = text.replace(rust, json);
+    }
+    text
 }
 
 fn invalid(message: String) -> Error {

@@ -35,7 +35,7 @@ pub struct ModelInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu_features: Option<Vec<&'static str>>,
     /// Names the build of the engine by the instructions that it may use: "native", "simd",
-    /// "relaxed" or "threads".
+    /// "relaxed", "threads" or "threads-simd".
     pub build: &'static str,
     /// Counts the CPU threads that compute.
     pub threads: usize,
@@ -64,8 +64,13 @@ impl From<&Loaded<AnyModel>> for ModelInfo {
 /// Names this build.
 const BUILD: &str = if cfg!(not(target_arch = "wasm32")) {
     "native"
-} else if cfg!(target_feature = "atomics") {
+} else if cfg!(all(
+    target_feature = "atomics",
+    target_feature = "relaxed-simd"
+)) {
     "threads"
+} else if cfg!(target_feature = "atomics") {
+    "threads-simd"
 } else if cfg!(target_feature = "relaxed-simd") {
     "relaxed"
 } else {

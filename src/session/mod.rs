@@ -3,7 +3,6 @@
 pub mod engine;
 pub mod fields;
 pub mod info;
-#[cfg_attr(target_feature = "atomics", path = "no_probe.rs")]
 mod probe;
 pub mod request;
 pub mod score;
@@ -124,6 +123,14 @@ impl<D: Decoder> Session<D> {
         let messages = Value::Array(messages);
         let tools = tools.as_ref();
         let prompt = self.prompt(&messages, tools, &variables, true)?;
+        if tools.is_some() && self.ignores_tools(&messages, &variables, &prompt) {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "The model's chat template has no place for `tools`, so the model would not see \
+                 them. Take a model that knows tools, describe them in a message, or set \
+                 `tool_choice` to \"none\".",
+            ));
+        }
         let keep_tokens = match context_overflow {
             ContextOverflow::Slide => self.system_tokens(&messages, tools, &variables, &prompt),
             ContextOverflow::Error => 0,
@@ -184,6 +191,18 @@ impl<D: Decoder> Session<D> {
                 Err(Error::new(Code::InvalidArgument, message))
             }
         }
+    }
+
+    /// Returns whether the chat template makes the same prompt without the tools. A template that
+    /// refuses to go without them shows them.
+    fn ignores_tools(
+        &self,
+        messages: &Value,
+        variables: &Map<String, Value>,
+        prompt: &[u32],
+    ) -> bool {
+        self.prompt(messages, None, variables, true)
+            .is_ok_and(|plain| plain == prompt)
     }
 
     /// Renders the chat template and tokenizes the result.

@@ -14,9 +14,7 @@ use crate::{
 };
 use convert::{from_js, to_js};
 use js_sys::Promise;
-#[cfg(not(target_feature = "atomics"))]
-use options::gpu_options;
-use options::{cpu_options, special};
+use options::{cpu_options, gpu_options, special};
 use state::{State, finish};
 use std::{
     cell::{Cell, RefCell},
@@ -83,8 +81,10 @@ impl WasmEngine {
     /// Makes an engine on the GPU.
     ///
     /// `options` is `{context_tokens?: number, chat_template?: string, cache_type?: "f16" | "q8_0",
-    /// steps_in_flight?: number, int8_dot?: boolean, f16_tiles?: boolean}`. The last three are measured where they
-    /// are absent; with `int8_dot` or `f16_tiles`, the matrix products are not tuned
+    /// features?: string[], steps_in_flight?: number, int8_dot?: boolean, f16_tiles?: boolean}`.
+    /// Shaders use no other `features` than these, a `gpu_features` of
+    /// [`ModelInfo`](crate::session::info::ModelInfo). The last three are measured where they are
+    /// absent; with `int8_dot` or `f16_tiles`, the matrix products are not tuned
     /// ([`MatmulStrategy`]).
     ///
     /// # Errors
@@ -92,7 +92,6 @@ impl WasmEngine {
     /// `invalid_argument`, `template`, and those of the GPU.
     ///
     /// [`MatmulStrategy`]: crate::session::engine::MatmulStrategy
-    #[cfg(not(target_feature = "atomics"))]
     pub async fn on_gpu(options: JsValue) -> std::result::Result<WasmEngine, JsValue> {
         let (options, gpu) = gpu_options(&options)?;
         Ok(WasmEngine::loading(
@@ -101,8 +100,8 @@ impl WasmEngine {
         ))
     }
 
-    /// Replaces a lost GPU by the backend of `fresh`. The same file must be pushed once
-    /// more; then the answer continues.
+    /// Replaces a lost GPU by the backend of `fresh`, whose seats are this engine's from here on.
+    /// The same file must be pushed once more; then the answer continues.
     ///
     /// # Errors
     ///
@@ -123,7 +122,9 @@ impl WasmEngine {
                 *state = mine;
                 Err(error)
             }
-        })
+        })?;
+        self.worker_slots.swap(&fresh.worker_slots);
+        Ok(())
     }
 
     /// Takes the seat of one more thread, for [`run_thread`]. Returns undefined when all are taken.
@@ -155,7 +156,7 @@ impl WasmEngine {
     ///
     /// # Errors
     ///
-    /// The promise rejects with `gpu_refused`, and the errors of the GPU.
+    /// The promise rejects with `gpu_refused`, `gpu_slower`, and the errors of the GPU.
     pub fn test_gpu(&self, threads: usize) -> Promise {
         let (loader, session) = match self.take_loader() {
             Ok(taken) => taken,

@@ -1,12 +1,13 @@
 //! Reads the options of the engine's methods.
 
 use super::convert::from_js;
-#[cfg(not(target_feature = "atomics"))]
-use crate::session::engine::{CacheType, GpuOptions, MatmulStrategy};
 use crate::{
     Code, Error, Result,
     loader::Options,
-    session::fields::Fields,
+    session::{
+        engine::{CacheType, GpuOptions, MatmulStrategy, ShaderFeatures},
+        fields::Fields,
+    },
     text::{template::ChatTemplate, tokenizer::Special},
 };
 use wasm_bindgen::JsValue;
@@ -37,12 +38,12 @@ pub(super) fn cpu_options(options: &JsValue) -> Result<(Options, usize)> {
     Ok((options, threads))
 }
 
-/// Reads the options of the loader and `{cache_type?, steps_in_flight?, int8_dot?, f16_tiles?}`.
+/// Reads the options of the loader and `{cache_type?, features?, steps_in_flight?, int8_dot?,
+/// f16_tiles?}`.
 ///
 /// # Errors
 ///
 /// `invalid_argument`, `template`.
-#[cfg(not(target_feature = "atomics"))]
 pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
     let mut fields = Fields::from(from_js(options)?);
     let options = loader_options(&mut fields)?;
@@ -52,6 +53,7 @@ pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
         .map(CacheType::named)
         .transpose()?
         .unwrap_or_default();
+    let features = fields.take::<Vec<String>>("features")?;
     let switches: [Option<bool>; 2] = [fields.take("int8_dot")?, fields.take("f16_tiles")?];
     let [int8_dot, f16_tiles] = switches.map(Option::unwrap_or_default);
     let strategy = switches
@@ -63,6 +65,7 @@ pub(super) fn gpu_options(options: &JsValue) -> Result<(Options, GpuOptions)> {
         });
     let gpu = GpuOptions {
         cache_type,
+        features: features.map_or(ShaderFeatures::ALL, |names| ShaderFeatures::named(&names)),
         strategy,
         steps_in_flight: fields.take("steps_in_flight")?,
         ..GpuOptions::default()

@@ -1,8 +1,10 @@
 // These tests call the package's API from a page.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
+import { ROOT, SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 
@@ -14,7 +16,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     ({ page } = await site.open());
     // One loaded model serves the tests that do not load their own.
     await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/lib/siskin.js');
       window.Siskin = Siskin;
       window.siskin = await Siskin.load(url);
       window.ask = (content, more = {}) =>
@@ -122,7 +124,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         codeOf(Siskin.load(body, { signal: stream.signal, onProgress: () => stream.abort() })),
       ]);
     }, URL_PATH);
-    assert.deepEqual(codes, Array(3).fill('SiskinError: aborted'));
+    assert.deepEqual(codes, Array(3).fill('AbortError: aborted'));
   });
 
   test("a template of the caller takes the place of the file's", async () => {
@@ -181,6 +183,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
           codeOf(ask('Hello', { n: 2 })),
           codeOf(ask('Hello', { response_format: { type: 'json_object' } })),
           codeOf(ask('Hello', { tool_choice: 'required' })),
+          codeOf(ask('Hello', { tools: [{ type: 'function', function: { name: 'f' } }] })),
           codeOf(ask(new Date())),
           codeOf(siskin.score([1, 2], { signal: {} })),
           codeOf(siskin.tokenize(7)),
@@ -189,7 +192,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         ]),
       URL_PATH,
     );
-    assert.deepEqual(codes, Array(29).fill('SiskinError: invalid_argument'));
+    assert.deepEqual(codes, Array(30).fill('SiskinError: invalid_argument'));
   });
 
   test('answers whole, in the shape of OpenAI', async () => {
@@ -230,13 +233,11 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
         (chunk) => chunk.object === 'chat.completion.chunk' && chunk.id === chunks[0].id,
       ),
     );
-    assert.ok(
-      chunks.slice(0, -1).every((chunk) => chunk.choices[0].finish_reason === null && !chunk.usage),
-    );
+    assert.ok(chunks.slice(0, -1).every((chunk) => chunk.choices[0].finish_reason === null));
     const last = chunks.at(-1);
     assert.equal(last.choices[0].finish_reason, whole.choices[0].finish_reason);
-    assert.deepEqual(last.usage, usage_chunk.usage);
-    assert.equal(last.usage.completion_tokens, whole.usage.completion_tokens);
+    assert.ok(chunks.every((chunk) => chunk.usage === null));
+    assert.equal(usage_chunk.usage.completion_tokens, whole.usage.completion_tokens);
     assert.ok(last.timings.decode_tokens_per_second > 0);
     assert.equal(
       chunks.map((chunk) => chunk.choices[0].delta.content).join(''),
@@ -338,7 +339,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       await ask('Hello', { max_tokens: 1 });
       return codes;
     });
-    assert.deepEqual(codes, Array(5).fill('SiskinError: aborted'));
+    assert.deepEqual(codes, Array(5).fill('AbortError: aborted'));
   });
 
   test('a signal stops a long score between two chunks', async (t) => {
@@ -363,7 +364,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       return { whole_ms, stopped_ms, code, text: choices[0].message.content };
     });
     t.diagnostic(`${Math.round(stopped_ms)} ms of ${Math.round(whole_ms)} ms`);
-    assert.equal(code, 'SiskinError: aborted');
+    assert.equal(code, 'AbortError: aborted');
     // A chunk has 64 of the 1,500 tokens.
     assert.ok(stopped_ms < whole_ms / 4, `${stopped_ms} of ${whole_ms} ms`);
     assert.ok(text.length > 0);
@@ -413,7 +414,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       await Promise.all([first, second]);
       return { order, code };
     });
-    assert.equal(code, 'SiskinError: aborted');
+    assert.equal(code, 'AbortError: aborted');
     assert.deepEqual(order, ['dropped', 'first', 'second']);
   });
 
@@ -485,7 +486,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       ];
     }, URL_PATH);
     assert.deepEqual(codes, [
-      'SiskinError: aborted',
+      'AbortError: aborted',
       'SiskinError: not_loaded',
       'SiskinError: not_loaded',
     ]);
@@ -546,13 +547,13 @@ test('a signal stops a score that runs, and the next call has its turn', async (
   const engine = fileURLToPath(new URL('./pages/endless_score.js', import.meta.url));
   const site = await start(
     Object.fromEntries(
-      ['simd', 'relaxed', 'threads'].map((build) => [`/lib/wasm/siskin_${build}.js`, engine]),
+      ['simd', 'relaxed', 'threads'].map((build) => [`/src/wasm/siskin_${build}.js`, engine]),
     ),
   );
   try {
     const { page } = await site.open();
     const { codes, ids, left } = await page.evaluate(async () => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(new Blob(['x']));
       const codeOf = (promise) => promise.catch(({ code }) => code);
       const codes = [
@@ -573,6 +574,30 @@ test('a signal stops a score that runs, and the next call has its turn', async (
     assert.equal(await workersLeft(page, 0), 0);
     // A worker that is stuck is ended after 2 seconds.
     assert.ok(Date.now() - start_ms < 1500, 'unloading stops a score');
+  } finally {
+    await site.stop();
+  }
+});
+
+test('a worker of another build, as after a deploy under an open tab, is a version_mismatch', async () => {
+  let requests = 0;
+  const script = await readFile(join(ROOT, 'www/lib/build.js'), 'utf8');
+  const site = await start({
+    '/src/build.js': (_, response) => {
+      response.setHeader('Content-Type', 'text/javascript');
+      response.end(script.replace(`'source'`, `'build ${++requests}'`));
+    },
+  });
+  try {
+    const { page } = await site.open();
+    const { code, message } = await page.evaluate(async () => {
+      const { Siskin } = await import('/src/siskin.js');
+      return Siskin.load(new Blob(['GGUF'])).catch(({ code, message }) => ({ code, message }));
+    });
+    assert.equal(code, 'version_mismatch');
+    assert.match(message, /Reload the page/);
+    assert.equal(requests, 2, 'the page and its worker');
+    assert.equal(await workersLeft(page, 0), 0);
   } finally {
     await site.stop();
   }

@@ -112,7 +112,7 @@ describe('the bench page', { skip: cannotRun(SMOLLM2), timeout: 300_000 }, () =>
     const { page, close } = await open();
     const steps = await page.evaluate(async (file) => {
       const [{ Siskin }, { ask, prepareFirst, prepareRest }] = await Promise.all([
-        import('/lib/index.js'),
+        import('/lib/siskin.js'),
         import('/measure.js'),
       ]);
       const siskin = await Siskin.load(`/models/${file}`, { contextTokens: 256 });

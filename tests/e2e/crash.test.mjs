@@ -15,7 +15,7 @@ const MODEL = join(MODELS_DIR, SMOLLM2);
 
 /** Loads the model and asks it, in the page. */
 async function loadAndAsk({ url, sha256 }) {
-  const { Siskin } = await import('/lib/index.js');
+  const { Siskin } = await import('/lib/siskin.js');
   const siskin = await Siskin.load(url, { sha256 });
   const { choices } = await siskin.chat.completions.create({
     messages: [{ role: 'user', content: 'Say hello.' }],
@@ -28,7 +28,7 @@ async function loadAndAsk({ url, sha256 }) {
 
 /** Returns the answer of an intact file. */
 async function askUnharmed(url) {
-  const { Siskin } = await import('/lib/index.js');
+  const { Siskin } = await import('/lib/siskin.js');
   const siskin = await Siskin.load(await (await fetch(url)).blob());
   const { choices } = await siskin.chat.completions.create({
     messages: [{ role: 'user', content: 'Say hello.' }],
@@ -66,7 +66,7 @@ describe('a download that breaks off', { skip: cannotRun(SMOLLM2), timeout: 300_
         const { page, kill } = await launch(profile, server.url);
         killLast = kill;
         const now_bytes = await page.evaluate(async () =>
-          (await import('/lib/index.js')).models.size('/bad/model.gguf'),
+          (await import('/lib/siskin.js')).models.size('/bad/model.gguf'),
         );
         const lost_bytes = file.sent_bytes - sent_bytes - (now_bytes - stored_bytes);
         assert.ok(
@@ -92,7 +92,7 @@ describe('a download that breaks off', { skip: cannotRun(SMOLLM2), timeout: 300_
       const { page, kill } = await open();
       const text = await page.evaluate(loadAndAsk, { url: '/bad/model.gguf', sha256: SHA256 });
       const has = await page.evaluate(async () =>
-        (await import('/lib/index.js')).models.has('/bad/model.gguf'),
+        (await import('/lib/siskin.js')).models.has('/bad/model.gguf'),
       );
       const unharmed = await page.evaluate(askUnharmed, `/models/${SMOLLM2}`);
       await kill();

@@ -112,7 +112,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
   for (const [path, [, code, sentence]] of Object.entries(CASES)) {
     test(`${code}: ${path}`, async () => {
       const error = await page.evaluate(async (path) => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/lib/siskin.js');
         return Siskin.load(path).then(
           () => null,
           ({ name, code, message }) => ({ name, code, message }),
@@ -138,7 +138,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
   test('a file that is no model, and a stream that breaks or gives no bytes', async () => {
     const head = [...(await readFile(model)).subarray(0, 1000)];
     const codes = await page.evaluate(async (head) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/lib/siskin.js');
       const codeOf = (source) =>
         Siskin.load(source).then(
           () => 'no error',
@@ -187,13 +187,13 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
     const trap = fileURLToPath(new URL('./pages/trap_engine.js', import.meta.url));
     const crashing = await start(
       Object.fromEntries(
-        ['simd', 'relaxed', 'threads'].map((build) => [`/lib/wasm/siskin_${build}.js`, trap]),
+        ['simd', 'relaxed', 'threads'].map((build) => [`/src/wasm/siskin_${build}.js`, trap]),
       ),
     );
     try {
       const { page } = await crashing.open();
       const result = await page.evaluate(async () => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/src/siskin.js');
         const siskin = await Siskin.load(new Blob(['x']));
         const request = { messages: [{ role: 'user', content: 'Hello' }] };
         const caught = ({ code, message }) => ({ code, message });
@@ -227,7 +227,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
     try {
       const { page } = await alone.open();
       const { build, threads, text } = await page.evaluate(async (url) => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/lib/siskin.js');
         const siskin = await Siskin.load(url, { threads: 3, backend: 'cpu' });
         const { choices } = await siskin.chat.completions.create({
           messages: [{ role: 'user', content: 'Hello' }],
@@ -253,7 +253,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
       try {
         const { page } = await missing.open();
         const error = await page.evaluate(async () => {
-          const { Siskin } = await import('/lib/index.js');
+          const { Siskin } = await import('/lib/siskin.js');
           return Siskin.load(new Blob(['GGUF'])).then(
             () => null,
             ({ code, message }) => ({ code, message }),
@@ -268,7 +268,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
 
   test('no_simd: a browser without SIMD is refused, one with plain SIMD gets simd', async () => {
     const result = await page.evaluate(async (url) => {
-      const { startEngine } = await import('/lib/engine/wasm_build.js');
+      const { startEngine } = await import('/src/engine/wasm_build.js');
       const validate = WebAssembly.validate;
       WebAssembly.validate = () => false;
       const code = await startEngine().then(
@@ -277,7 +277,7 @@ describe('errors', { skip: cannotRun(SMOLLM2) }, () => {
       );
       let calls = 0;
       WebAssembly.validate = () => calls++ > 0;
-      const { module } = await startEngine();
+      const { module } = await startEngine(1);
       WebAssembly.validate = validate;
       const engine = new module.Engine({});
       engine.push(new Uint8Array(await (await fetch(url)).arrayBuffer()));

@@ -130,7 +130,7 @@ describe('the extension', { skip: cannotRunExtension(), timeout: 180_000 }, () =
     assert.match(status, /^Ready/);
     assert.ok(answer.length > 3);
     assert.equal(await page.evaluate(() => crossOriginIsolated), true);
-    assert.ok(requests.some((url) => url.endsWith('/siskin/index.js')));
+    assert.ok(requests.some((url) => url.endsWith('/siskin/siskin.js')));
     const elsewhere = requests.filter((url) => new URL(url).protocol !== 'chrome-extension:');
     assert.deepEqual(elsewhere, []);
     assert.deepEqual(complaints, []);

@@ -7,7 +7,15 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
 import { setLayerCount } from './helpers/gguf.mjs';
-import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, shoot, start } from './helpers/harness.mjs';
+import {
+  MODELS_DIR,
+  ROOT,
+  SMOLLM2,
+  cannotRun,
+  shoot,
+  start,
+  workersLeft,
+} from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 /**
@@ -17,18 +25,34 @@ const URL_PATH = `/models/${SMOLLM2}`;
 const SHORT_PATH = '/short.gguf';
 const SHORT = async (request, response) =>
   response.writeHead(200).end(setLayerCount(await readFile(join(MODELS_DIR, SMOLLM2)), 2));
-const LIBRARY = readFileSync(join(ROOT, 'www/lib/engine/adapter.js'), 'utf8');
+const ENGINE = join(ROOT, 'www/lib/engine');
+const LIBRARY = readFileSync(join(ENGINE, 'adapter.js'), 'utf8');
+const script = (code) => (request, response) =>
+  response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(code);
 
-/** Starts a site whose worker runs `code` before it looks for a card. */
-const siteWith = (code) =>
+/**
+ * Starts a site whose worker runs `code` before it looks for a card.
+ *
+ * @param {string} code
+ * @param {string} [strategy] options of `Engine.on_gpu`, so that what is tested is in use
+ */
+const siteWith = (code, strategy = '') =>
   start(
     {
       [SHORT_PATH]: SHORT,
-      '/lib/engine/adapter.js': (request, response) =>
-        response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(`${LIBRARY}\n${code}`),
+      '/src/engine/adapter.js': script(`${LIBRARY}\n${code}`),
+      '/src/engine/backend.js': script(withStrategy(strategy)),
     },
     { gpu: true },
   );
+
+/** Returns the text of backend.js, with `strategy` among the options of the card. */
+function withStrategy(strategy) {
+  const text = readFileSync(join(ENGINE, 'backend.js'), 'utf8');
+  const [options, others] = text.split('cache_type: message.cache_type,');
+  assert.ok(others, 'the options of the card are found');
+  return `${options}cache_type: message.cache_type, ${strategy} ${others}`;
+}
 
 /** Makes SwiftShader look like a card, because `backend: "auto"` skips fallback adapters. */
 const AS_A_CARD = `
@@ -41,7 +65,7 @@ const AS_A_CARD = `
 const askOnce = (page, options, url = URL_PATH) =>
   page.evaluate(
     async ({ url, options }) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, ...options });
       const { choices } = await siskin.chat.completions.create({
         messages: [{ role: 'user', content: 'What is the capital of France?' }],
@@ -94,18 +118,19 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     const { page } = await site.open();
     const first = await askOnce(page, {});
     assert.equal(first.info.backend, 'cpu');
-    assert.equal(first.info.gpu_refusal_code, 'gpu_refused');
+    assert.equal(first.info.gpu_refusal_code, 'gpu_slower');
     assert.match(first.info.gpu_refusal, /faster than the GPU/);
     t.diagnostic(first.info.gpu_refusal);
     assert.match(await page.evaluate(() => Object.keys(localStorage).join()), /^siskin\.gpu\.\d+$/);
     const second = await askOnce(page, {});
     // The figures are those of the first time, so nothing was measured again.
     assert.equal(second.info.gpu_refusal, first.info.gpu_refusal);
+    assert.equal(second.info.gpu_refusal_code, 'gpu_slower');
   });
 
   test('samples as the seed says, and as the processor does', async () => {
     const texts = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const texts = [];
       for (const backend of ['gpu', 'gpu', 'cpu']) {
         const siskin = await Siskin.load(url, { contextTokens: 256, backend });
@@ -129,7 +154,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
     t.after(() => site.stop());
     const { page } = await site.open();
     const { info, text } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(await fetch(url), { contextTokens: 256 });
       const { choices } = await siskin.chat.completions.create({
         messages: [{ role: 'user', content: 'What is the capital of France?' }],
@@ -139,13 +164,13 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
       await siskin.unload();
       return { info: siskin.info, text: choices[0].message.content };
     }, URL_PATH);
-    assert.deepEqual([info.backend, info.gpu_refusal_code], ['cpu', 'gpu_refused']);
+    assert.deepEqual([info.backend, info.gpu_refusal_code], ['cpu', 'gpu_slower']);
     assert.match(text, /Paris/);
   });
 
   test('log-probabilities and allowed tokens are those of the processor', async () => {
     const [card, processor] = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const answers = [];
       for (const backend of ['gpu', 'cpu']) {
         const siskin = await Siskin.load(url, { contextTokens: 256, backend });
@@ -193,7 +218,7 @@ describe('the GPU in Chromium', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, 
 
   test('a stop leaves no trace', async () => {
     const texts = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
       const ask = (content, stream) =>
         siskin.chat.completions.create({
@@ -228,21 +253,29 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
       devices.push(device);
       return device;
     };
-    new BroadcastChannel('lose').onmessage = () => devices.at(-1).destroy();`;
+    new BroadcastChannel('lose').onmessage = () => devices.at(-1).destroy();
+    const now = performance.now.bind(performance);
+    let later_ms = 0;
+    performance.now = () => now() + later_ms;
+    new BroadcastChannel('wait').onmessage = ({ data }) => (later_ms += data);`;
 
-  test('is restarted three times, then the processor continues; no word is lost', async (t) => {
+  test('is restarted three times, anew after an hour, then the threads continue', async (t) => {
     const site = await siteWith(CODE);
     t.after(() => site.stop());
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
-    const { texts, seen, backends, refusal } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
-      const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
-      const channel = new BroadcastChannel('lose');
+    const { texts, seen, backends, first, info } = await page.evaluate(async (url) => {
+      const { Siskin } = await import('/src/siskin.js');
+      const options = { contextTokens: 256, backend: 'gpu', threads: 3 };
+      const siskin = await Siskin.load(url, options);
+      const first = siskin.info;
+      const [lost, wait] = ['lose', 'wait'].map((name) => new BroadcastChannel(name));
       const backends = [];
       const texts = [];
       const seen = [];
-      for (const lose of [false, true, true, true, true]) {
+      // It is lost twice within a minute, and an hour later four times.
+      for (const lose of ['', 'now', 'now', 'later', 'now', 'now', 'now']) {
+        if (lose === 'later') wait.postMessage(3_600_000);
         let text = '';
         let count = 0;
         const request = {
@@ -255,25 +288,34 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
           text += choices[0].delta.content ?? '';
           if (++count !== 5) continue;
           seen.push(text);
-          if (lose) channel.postMessage('now');
+          if (lose) lost.postMessage('now');
         }
         texts.push(text);
         backends.push(siskin.info.backend);
       }
+      const { info } = siskin;
       await siskin.unload();
-      return { texts, seen, backends, refusal: siskin.info.gpu_refusal_code };
+      return { texts, seen, backends, first, info };
     }, SHORT_PATH);
     for (const text of texts) assert.ok(text.length > 0);
     // Tokens that were decoded one by one are now read in one prefill, or by the processor, which
     // rounds activations: where two words are equally likely, the answer may continue with the
     // other one. The text that was written stays.
-    for (const i of [1, 2, 3, 4])
+    for (let i = 1; i < texts.length; i++)
       assert.ok(
         seen[i].length > 0 && texts[i].startsWith(seen[i]) && texts[i].length > seen[i].length,
         `${seen[i]} | ${texts[i]}`,
       );
-    assert.deepEqual(backends, ['gpu', 'gpu', 'gpu', 'gpu', 'cpu']);
-    assert.equal(refusal, 'gpu_lost');
+    assert.deepEqual(backends, [...Array(6).fill('gpu'), 'cpu']);
+    assert.deepEqual(
+      [first.build, first.threads, first.gpu_refusal_code],
+      ['threads', 1, undefined],
+    );
+    assert.ok(first.gpu_features.includes('subgroups'));
+    // The processor takes over on the threads that it would have had.
+    assert.deepEqual([info.build, info.threads, info.gpu_refusal_code], ['threads', 3, 'gpu_lost']);
+    assert.equal(info.gpu_features, undefined);
+    assert.equal(await workersLeft(page, 0), 0);
   });
 
   test('and cannot be loaded again: calls fail, and do not wait', async (t) => {
@@ -282,7 +324,7 @@ describe('a GPU that is lost', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, (
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
     const codes = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       // A stream cannot be read a second time.
       const siskin = await Siskin.load(await fetch(url), { contextTokens: 256, backend: 'gpu' });
       const codeOf = (promise) =>
@@ -327,7 +369,7 @@ describe('a GPU that hangs', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () 
     const { page } = await site.open();
     page.setDefaultTimeout(300_000);
     const { text, seen, info } = await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/index.js');
+      const { Siskin } = await import('/src/siskin.js');
       const siskin = await Siskin.load(url, { contextTokens: 256, backend: 'gpu' });
       const request = {
         messages: [{ role: 'user', content: 'What is the capital of France?' }],
@@ -360,6 +402,77 @@ const withShaders = (from, to) => `
     const code = descriptor.code.replace(${JSON.stringify(from)}, ${JSON.stringify(to)});
     return createShaderModule.call(this, { ...descriptor, code });
   };`;
+
+const SUBGROUPS = 'subgroups';
+const PACKED = 'packed_4x8_integer_dot_product';
+
+/** Loads the model onto the card, and returns the features that shaders use. */
+async function featuresOnCard(page) {
+  const { text, info } = await askOnce(page, { backend: 'gpu' }, SHORT_PATH);
+  assert.ok(text.length > 0);
+  assert.deepEqual([info.backend, info.gpu_refusal], ['gpu', undefined]);
+  return info.gpu_features;
+}
+
+/**
+ * Returns code that makes SwiftShader look like a fast card to whoever looks at the clock: a
+ * submission takes 15 ms, and each of its dispatches `dispatch_ms`.
+ *
+ * @param {object} odd
+ * @param {number} [odd.step_ms] of the clock
+ * @param {number} [odd.hitch_ms] how much longer one submission in each three takes
+ */
+const asAFastCard = ({ step_ms = 0, hitch_ms = 0 }) => `${AS_A_CARD}
+  // A card has 30 seconds for a submission, a processor that plays one ten times as long.
+  const { setTimeout: wait } = globalThis;
+  globalThis.setTimeout = (call, ms, ...rest) => wait(call, ms >= 1000 ? 10 * ms : ms, ...rest);
+  const now = performance.now.bind(performance);
+  let [saved_ms, cost_ms, submits, start_ms] = [0, 0, 0, undefined];
+  performance.now = () => {
+    const ms = now() - saved_ms;
+    return ${step_ms} > 0 ? Math.floor(ms / ${step_ms}) * ${step_ms} : ms;
+  };
+  const { dispatchWorkgroups } = GPUComputePassEncoder.prototype;
+  GPUComputePassEncoder.prototype.dispatchWorkgroups = function (...counts) {
+    cost_ms += 0.005;
+    return dispatchWorkgroups.apply(this, counts);
+  };
+  const { submit } = GPUQueue.prototype;
+  GPUQueue.prototype.submit = function (buffers) {
+    if ([...buffers].length > 0) {
+      start_ms ??= now();
+      cost_ms += 15 + (++submits % 3 === 0 ? ${hitch_ms} : 0);
+    }
+    return submit.call(this, buffers);
+  };
+  for (const [{ prototype }, name] of [
+    [GPUBuffer, 'mapAsync'],
+    [GPUQueue, 'onSubmittedWorkDone'],
+  ]) {
+    const call = prototype[name];
+    prototype[name] = async function (...options) {
+      await call.apply(this, options);
+      if (start_ms === undefined) return;
+      saved_ms += now() - start_ms - cost_ms;
+      [start_ms, cost_ms] = [undefined, 0];
+    };
+  }`;
+
+describe('a GPU that is faster', { skip: cannotRun(SMOLLM2), timeout: 600_000 }, () => {
+  for (const [name, odd] of [
+    ['computes though one sample in three is slow', { hitch_ms: 500 }],
+    ['computes where the timer is coarse', { step_ms: 1 }],
+  ])
+    test(name, async (t) => {
+      const site = await siteWith(asAFastCard(odd));
+      t.after(() => site.stop());
+      const { page } = await site.open();
+      page.setDefaultTimeout(300_000);
+      const { text, info } = await askOnce(page, {}, SHORT_PATH);
+      assert.ok(text.length > 0);
+      assert.deepEqual([info.gpu_refusal, info.backend], [undefined, 'gpu']);
+    });
+});
 
 describe(
   'a bad GPU ends on the processor, which says why',
@@ -425,23 +538,82 @@ describe(
     }
 
     test('a feature whose kernels are wrong is done without, and no other', async (t) => {
-      const featuresWith = async (code) => {
-        const site = await siteWith(code);
+      const featuresWith = async (code, strategy) => {
+        const site = await siteWith(code, strategy);
         t.after(() => site.stop());
         const { page } = await site.open();
         page.setDefaultTimeout(300_000);
-        const { text, info } = await askOnce(page, { backend: 'gpu' }, SHORT_PATH);
-        assert.ok(text.length > 0);
-        assert.deepEqual([info.backend, info.gpu_refusal], ['gpu', undefined]);
-        return info.gpu_features;
+        return featuresOnCard(page);
       };
-      const all = await featuresWith('');
+      const all = await featuresWith('', 'int8_dot: true,');
       t.diagnostic(all.join());
-      assert.ok(all.includes('subgroups'));
-      const others = all.filter((name) => name !== 'subgroups');
+      // SwiftShader has no f16.
+      assert.deepEqual(all, [SUBGROUPS, PACKED]);
       for (const to of ['0.5 * subgroupAdd(sum)', 'subgroupSum(sum)'])
-        assert.deepEqual(await featuresWith(withShaders('subgroupAdd(sum)', to)), others);
+        assert.deepEqual(await featuresWith(withShaders('subgroupAdd(sum)', to)), [PACKED]);
+      const wrong_dots = withShaders('128 * four_words(q.first', '64 * four_words(q.first');
+      assert.deepEqual(await featuresWith(wrong_dots, 'int8_dot: true,'), [SUBGROUPS]);
+      const no_dots = withShaders('dot4I8Packed(a.x', 'dot4I8Unpacked(a.x');
+      assert.deepEqual(await featuresWith(no_dots), [SUBGROUPS]);
     });
+
+    test('the features that work are remembered, and the next visit begins there', async (t) => {
+      const site = await siteWith(
+        `${withShaders('128 * four_words(q.first', '64 * four_words(q.first')}
+        const { createShaderModule: create } = GPUDevice.prototype;
+        const channel = new BroadcastChannel('shaders');
+        GPUDevice.prototype.createShaderModule = function (descriptor) {
+          channel.postMessage(descriptor.code.includes('dot4I8Packed('));
+          return create.call(this, descriptor);
+        };`,
+        'int8_dot: true,',
+      );
+      t.after(() => site.stop());
+      const { page } = await site.open();
+      page.setDefaultTimeout(300_000);
+      await page.evaluate(() => {
+        window.shaders = [];
+        new BroadcastChannel('shaders').onmessage = ({ data }) => window.shaders.push(data);
+      });
+      /** Returns how many shaders with dots of bytes were made, and how many others. */
+      const visit = async () => {
+        await page.evaluate(() => window.shaders.splice(0));
+        assert.deepEqual(await featuresOnCard(page), [SUBGROUPS]);
+        const shaders = await page.evaluate(() => window.shaders);
+        return [true, false].map((has) => shaders.filter((is) => is === has).length);
+      };
+      const first = await visit();
+      assert.ok(first[0] > 0, 'dots of bytes are tried');
+      const second = await visit();
+      t.diagnostic(`${first} shaders, then ${second}`);
+      assert.equal(second[0], 0, 'they are known to be wrong');
+      assert.ok(second[1] > 0, 'the others are tested');
+      await page.evaluate(async () => (await import('/src/siskin.js')).Siskin.forgetGpu());
+      assert.deepEqual(await visit(), first);
+    });
+
+    test(
+      'f16 that is wrong is done without in Firefox',
+      { skip: cannotRunFirefox(SMOLLM2) },
+      async (t) => {
+        // lavapipe has f16, and Firefox no subgroups.
+        for (const [from, to] of [
+          ['largest[token] * a,', '1.5 * largest[token] * a,'],
+          ['alias Four = vec4<f16>;', 'alias Four = vec4<f61>;'],
+        ]) {
+          const site = await siteWith(withShaders(from, to), 'f16_tiles: true,');
+          t.after(() => site.stop());
+          const { page, stop } = await openFirefox(`${site.url}/`, { prefs: WEBGPU_PREFS });
+          t.after(stop);
+          page.setDefaultTimeout(300_000);
+          const left = await featuresOnCard(page);
+          t.diagnostic(left.join());
+          assert.ok(!left.includes('shader-f16'), 'without f16');
+          // The next visit begins there.
+          assert.deepEqual(await featuresOnCard(page), left);
+        }
+      },
+    );
 
     test('what does not fit is told before it is fetched', async (t) => {
       const file = await readFile(join(MODELS_DIR, SMOLLM2));
@@ -449,7 +621,7 @@ describe(
         {
           '/begun.gguf': (request, response) =>
             response.writeHead(200, { 'Content-Length': file.length }).write(file.subarray(0, 4e6)),
-          '/lib/engine/adapter.js': (request, response) =>
+          '/src/engine/adapter.js': (request, response) =>
             response
               .writeHead(200, { 'Content-Type': 'text/javascript' })
               .end(`${LIBRARY}\n${BAD['no memory for the weights'].code}`),
@@ -459,7 +631,7 @@ describe(
       t.after(() => site.stop());
       const { page } = await site.open();
       const code = await page.evaluate(async () => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/src/siskin.js');
         // A stream is pushed as it comes, not in parts of a file.
         const response = await fetch('/begun.gguf');
         return Siskin.load(response, { contextTokens: 256, backend: 'gpu' }).then(

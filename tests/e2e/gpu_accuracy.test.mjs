@@ -62,7 +62,7 @@ for (const [name, { cannot, open }] of Object.entries(BROWSERS)) {
         const { tokens, argmax, logprob_next, exact: reference } = golden(file);
         const { info, score, seconds } = await page.evaluate(
           async ({ url, tokens }) => {
-            const { Siskin } = await import('/lib/index.js');
+            const { Siskin } = await import('/lib/siskin.js');
             const siskin = await Siskin.load(url, {
               contextTokens: 512,
               backend: 'gpu',
@@ -121,8 +121,8 @@ describe(
       page.setDefaultTimeout(280_000);
       await page.evaluate(async () => {
         const [{ startEngine }, { findGpu }] = await Promise.all([
-          import('/lib/engine/wasm_build.js'),
-          import('/lib/engine/adapter.js'),
+          import('/src/engine/wasm_build.js'),
+          import('/src/engine/adapter.js'),
         ]);
         const { module } = await startEngine(1);
         await findGpu();

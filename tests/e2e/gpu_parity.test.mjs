@@ -44,7 +44,7 @@ async function openChecks(t, { open }) {
   const list = await page.evaluate(async () => {
     const [parity, { findGpu }] = await Promise.all([
       import('/parity.js'),
-      import('/lib/engine/adapter.js'),
+      import('/src/engine/adapter.js'),
     ]);
     await parity.default();
     // Makes wgpu's request ask for subgroups.

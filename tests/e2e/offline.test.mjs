@@ -31,8 +31,11 @@ async function chat() {
   };
   const byId = (id) => document.getElementById(id);
   await until(() => document.querySelector('input[name=model]'));
-  byId('load-button').click();
-  await until(() => !byId('chat').hidden);
+  // A second visit goes on with the model of the first, unasked.
+  if (!localStorage.getItem('siskin.model')) byId('load-button').click();
+  await until(() => document.body.dataset.state === 'ready');
+  byId('new-chat').click();
+  await until(() => !document.querySelector('.assistant'));
   byId('prompt').value = 'What is the capital of France?';
   byId('prompt').dispatchEvent(new Event('input'));
   byId('composer').requestSubmit();
@@ -63,7 +66,7 @@ async function reloaded(page, host, count = 1) {
 const shellKept = (page) =>
   eventually(
     () =>
-      page.evaluate(async () => (await (await import('/lib/index.js')).offline.status()).version),
+      page.evaluate(async () => (await (await import('/lib/siskin.js')).offline.status()).version),
     "the site's files on the disk",
   );
 
@@ -125,6 +128,34 @@ describe(
         await stop();
         await host.stop();
         await publish(folder, 1);
+      }
+    });
+
+    test('Firefox tells nothing of the connection: precaching waits for a yes', async () => {
+      const host = await servePlainly(folder);
+      const { page, stop } = await openFirefox(`${host.url}/app/`);
+      try {
+        const paused = await page.evaluate(async (path) => {
+          await offline.register({ url: '../sw.js' });
+          const paused = new Promise((resolve) => {
+            const onProgress = (progress) => progress.paused && resolve(progress.paused);
+            offline.precache([path], { onProgress });
+          });
+          return [await paused, crossOriginIsolated, (await offline.status()).precache.length];
+        }, MODEL_PATH);
+        assert.deepEqual(paused, ['unknown_connection', false, 1]);
+        assert.ok(!host.requests.includes(MODEL_PATH), 'nothing was fetched');
+        await page.evaluate(
+          (path) => offline.precache([path], { anyConnection: true }),
+          MODEL_PATH,
+        );
+        await eventually(
+          () => page.evaluate(async (path) => models.has(path), MODEL_PATH),
+          'the model',
+        );
+      } finally {
+        await stop();
+        await host.stop();
       }
     });
 

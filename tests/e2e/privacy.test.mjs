@@ -53,7 +53,7 @@ describe('privacy', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 180_000 }, (
       await eventually(
         () =>
           page.evaluate(
-            async () => (await (await import('/lib/index.js')).offline.status()).version,
+            async () => (await (await import('/lib/siskin.js')).offline.status()).version,
           ),
         "the site's files on the disk",
       );

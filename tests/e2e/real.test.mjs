@@ -19,7 +19,7 @@ describe('Qwen2.5-Coder-0.5B', { skip: cannotRun(QWEN), timeout: 600_000 }, () =
     tasks = await recordTasks(page);
     await page.evaluate(
       async ({ url, contextTokens }) => {
-        const { Siskin } = await import('/lib/index.js');
+        const { Siskin } = await import('/lib/siskin.js');
         const start_ms = performance.now();
         window.siskin = await Siskin.load(url, { contextTokens });
         window.load_ms = performance.now() - start_ms;

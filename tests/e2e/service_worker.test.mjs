@@ -7,7 +7,7 @@ import { after, before, beforeEach, afterEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../scripts/serve.mjs';
 import { BadFile } from './helpers/bad_server.mjs';
-import { MODELS_DIR, SMOLLM2, cannotRun, openChromium } from './helpers/harness.mjs';
+import { MODELS_DIR, ROOT, SMOLLM2, cannotRun, openChromium } from './helpers/harness.mjs';
 import {
   CHUNK_BYTES,
   MODEL_BYTES,
@@ -230,7 +230,16 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
     await connection({ saveData: false, type: 'cellular' });
     await page.evaluate((path) => offline.precache([path]), MODEL_PATH);
     await paused('metered');
+    await connection(undefined);
+    await page.evaluate((path) => offline.precache([path]), MODEL_PATH);
+    await paused('unknown_connection');
     assert.equal(model.sent_bytes, 0);
+
+    await page.evaluate((path) => offline.precache([path], { anyConnection: true }), MODEL_PATH);
+    await eventually(() => model.sent_bytes > CHUNK_BYTES, 'the chunks, after a yes');
+    await page.evaluate((path) => offline.precache([path]), MODEL_PATH);
+    const sent_bytes = model.sent_bytes;
+    await eventually(() => model.sent_bytes > sent_bytes + CHUNK_BYTES, 'more: the yes holds');
 
     await connection({ saveData: false, type: 'wifi' });
     await ask(page);
@@ -261,6 +270,146 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 1
       () => model.sent_bytes > MODEL_BYTES,
       'the next chunk, when the answer has ended',
     );
+  });
+
+  test('signed addresses are not written down for later', async () => {
+    await register(page);
+    const refused = await page.evaluate(() =>
+      offline.precache(['/models/m.gguf?Signature=s']).catch(({ code }) => code),
+    );
+    assert.equal(refused, 'invalid_argument');
+    assert.deepEqual(await page.evaluate(async () => (await offline.status()).precache), []);
+  });
+
+  /** Returns who answered a request of the page: the service worker, or the browser itself. */
+  async function answeredBy(page, path, init = {}) {
+    const [response] = await Promise.all([
+      page.waitForResponse((response) => response.url().endsWith(path)),
+      page.evaluate(
+        ([path, init]) => fetch(path, init).then((found) => found.text()),
+        [path, init],
+      ),
+    ]);
+    return response.fromServiceWorker() ? 'service worker' : 'browser';
+  }
+
+  test('it answers listed files and stored models, and leaves the rest to the browser', async () => {
+    await register(page);
+    await keptVersion(page);
+    await page.reload();
+    await ask(page);
+    assert.equal(await answeredBy(page, '/app/part.js'), 'service worker');
+    assert.equal(await answeredBy(page, MODEL_PATH), 'service worker');
+    for (const [path, init] of [
+      ['/app/api/data'],
+      ['/shell.json'],
+      ['/models/other.gguf', { headers: { Range: 'bytes=0-3' } }],
+      [MODEL_PATH, { cache: 'no-store', headers: { Range: 'bytes=0-3' } }],
+      ['/app/part.js', { method: 'POST' }],
+    ])
+      assert.equal(await answeredBy(page, path, init), 'browser', path);
+    await writeFile(join(folder, 'app/unlisted.html'), '<!doctype html><title>Unlisted</title>');
+    const other = await context.newPage();
+    const visit = await other.goto(`${server.url}/app/unlisted.html`);
+    assert.equal(visit.fromServiceWorker(), false, 'a page that is not listed');
+    await rm(join(folder, 'app/unlisted.html'));
+  });
+
+  test("a site's own service worker calls the handlers", async () => {
+    await writeFile(
+      join(folder, 'own.js'),
+      `import { handleFetch, handleMessage } from './lib/sw_handlers.js';
+       addEventListener('install', () => skipWaiting());
+       addEventListener('fetch', (event) => {
+         if (!handleFetch(event, answer)) event.respondWith(answer(event.request));
+       });
+       const answer = async (request) =>
+         request.url.endsWith('/app/hello') ? new Response('hello') : fetch(request);
+       addEventListener('message', (event) => {
+         if (!handleMessage(event)) event.source.postMessage('own ' + event.data);
+       });`,
+    );
+    await register(page, { url: '../own.js' });
+    await keptVersion(page);
+    await page.reload();
+    const said = await page.evaluate(async (path) => {
+      const answer = new Promise((resolve) =>
+        navigator.serviceWorker.addEventListener('message', ({ data }) => resolve(data)),
+      );
+      navigator.serviceWorker.controller.postMessage('question');
+      const said = [await answer, await (await fetch('hello')).text()];
+      await offline.precache([path], { anyConnection: true });
+      return said;
+    }, MODEL_PATH);
+    assert.deepEqual(said, ['own question', 'hello']);
+    await eventually(precached, 'the whole model');
+    await server.close();
+    await page.reload();
+    assert.ok((await ask(page)).text.length > 0, 'the site and the model are there');
+    await rm(join(folder, 'own.js'));
+  });
+
+  test('the switch of docs/design/offline.md ends it in every browser', async () => {
+    const docs = await readFile(join(ROOT, 'docs/design/offline.md'), 'utf8');
+    const [, switch_off] = /```js\n(\/\/ sw\.js\n[^]*?)```/.exec(docs);
+    await register(page);
+    await keptVersion(page);
+    await ask(page);
+    await writeFile(join(folder, 'sw.js'), switch_off);
+    await page.reload();
+    await eventually(
+      () => page.evaluate(async () => !(await navigator.serviceWorker.getRegistration())),
+      'the end of the registration',
+    );
+    await page.reload();
+    const left = await page.evaluate(
+      async (path) => [
+        navigator.serviceWorker.controller,
+        await caches.keys(),
+        await models.has(path),
+      ],
+      MODEL_PATH,
+    );
+    assert.deepEqual(left, [null, [], true]);
+    await cp(join(SITE, 'sw.js'), join(folder, 'sw.js'));
+  });
+
+  test('isolation is arranged where it is asked for and gains threads', async () => {
+    const plain = await startServer({ isolation: false, routes: siteRoutes(folder) });
+    const script = async (options, init = '') => {
+      const { page, stop } = await openChromium('about:blank');
+      await page.addInitScript(init);
+      await page.addInitScript((options) => {
+        addEventListener('load', () => offline.register({ url: '../sw.js', ...options }));
+      }, options);
+      const documents = [];
+      page.on('request', (request) => request.isNavigationRequest() && documents.push(1));
+      await page.goto(`${plain.url}/app/`);
+      // What is evaluated counts as the visitor's activity, which prevents a reload.
+      await sleep(3000);
+      const find = async () => {
+        const registration = await navigator.serviceWorker.getRegistration();
+        return registration?.active?.state === 'activated' && registration.active.scriptURL;
+      };
+      const url = await eventually(() => page.evaluate(find).catch(() => false), 'its start');
+      const isolated = await page.evaluate(() => crossOriginIsolated);
+      await stop();
+      return [new URL(url).search, isolated, documents.length - 1];
+    };
+    try {
+      assert.deepEqual(await script({}), ['', false, 0]);
+      assert.deepEqual(await script({ isolate: true }), ['?isolate=true', true, 1]);
+      for (const nothing_gained of [
+        "Object.defineProperty(navigator, 'hardwareConcurrency', { value: 1 });",
+        'WebAssembly.validate = () => false;',
+        "Object.defineProperty(globalThis, 'crossOriginIsolated', { value: true });",
+      ]) {
+        const [search, , loads] = await script({ isolate: true }, nothing_gained);
+        assert.deepEqual([search, loads], ['', 0], nothing_gained);
+      }
+    } finally {
+      await plain.close();
+    }
   });
 
   test('a model that is not there is told of and given up', async () => {

@@ -34,7 +34,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
   async function open() {
     const { page, close } = await site.open();
     await page.evaluate(async () => {
-      Object.assign(window, await import('/lib/index.js'));
+      Object.assign(window, await import('/lib/siskin.js'));
       window.codeOf = (promise) =>
         promise.then(
           () => 'fine',
@@ -80,7 +80,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
   test('a record and a part are written while another tab reads them', async () => {
     const { page, close } = await open();
     const said = await page.evaluate(async () => {
-      const { openStore } = await import('/lib/storage/store.js');
+      const { openStore } = await import('/src/storage/store.js');
       const store = await openStore('disk');
       const said = [];
       for (const [name, length] of [
@@ -105,7 +105,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
   test('a record is read while another tab writes it again and again', async () => {
     const { page, close } = await open();
     const said = await page.evaluate(async () => {
-      const { openStore } = await import('/lib/storage/store.js');
+      const { openStore } = await import('/src/storage/store.js');
       const store = await openStore('disk');
       await store.write('a', 'record.json', new Uint8Array(1000));
       const worker = new Worker('/tab_writes.js', { type: 'module' });

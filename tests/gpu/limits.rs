@@ -136,6 +136,23 @@ fn attention_that_takes_too_much_workgroup_memory_is_told() {
     assert!(error.message.contains("workgroup memory"), "{error}");
 }
 
+#[test]
+fn a_cache_that_the_device_does_not_take_is_told() {
+    let options = GpuOptions {
+        default_limits: true,
+        ..GpuOptions::default()
+    };
+    let Some(mut gpu) = pollster::block_on(gpu(options)) else {
+        return;
+    };
+    // A position takes 1 KiB, and a shader sees 128 MiB at once.
+    assert!(gpu.cache(&DIMS, 1 << 10).is_ok());
+    let error = gpu.cache(&DIMS, (128 << 10) + 1).err();
+    let error = error.expect("more than a shader sees");
+    assert_eq!(error.code, Code::GpuUnsupported);
+    assert!(error.message.contains("shorter context"), "{error}");
+}
+
 /// Returns the byte at which the tensors of a file begin.
 fn tensors_begin(file: &[u8]) -> usize {
     let gguf = GgufReader::new().push(file).expect("a header");

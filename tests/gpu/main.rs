@@ -11,6 +11,7 @@ mod models;
 mod parity;
 mod sampling;
 mod shaders;
+mod side_by_side;
 mod slots;
 #[path = "../support/mod.rs"]
 mod support;

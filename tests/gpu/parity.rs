@@ -1,7 +1,7 @@
-//! What every device must compute as plain loops do. Natively each check is a test; in browsers tests/e2e/gpu_parity.test.mjs runs the same
-//! checks through tests/gpu/web.rs.
+//! What every device must compute as plain loops do. Natively each check is a test; in browsers
+//! tests/e2e/gpu_parity.test.mjs runs the same checks through tests/gpu/web.rs.
 
-use super::{attention, device::tiers, matmul, models, sampling};
+use super::{attention, device::tiers, matmul, models, sampling, side_by_side};
 use siskin::backend::gpu::device::GpuOptions;
 use std::pin::Pin;
 
@@ -46,6 +46,7 @@ checks! {
     sampling::what_is_no_number_is_noticed: plain,
     sampling::tokens_come_as_often_as_they_are_likely: plain,
     models::tiny_models: models::f32_and_f16,
+    side_by_side::slots_keep_to_their_own_buffers: plain,
 }
 
 #[cfg(not(target_arch = "wasm32"))]

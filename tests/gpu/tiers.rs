@@ -4,7 +4,7 @@
 use super::device::gpu;
 use siskin::{
     Code, Result,
-    backend::gpu::device::{GpuOptions, MatmulStrategy},
+    backend::gpu::device::{GpuOptions, MatmulStrategy, ShaderFeatures},
     loader::Options,
     session::{
         engine::{AnyLoader, AnyModel, Pool},
@@ -168,6 +168,47 @@ fn a_card_is_refused_where_what_every_device_has_is_wrong() {
             assert_eq!(error.code, Code::GpuRefused, "{}", error.message);
         }
     }
+}
+
+#[test]
+fn a_card_that_is_slower_is_told_from_one_that_is_wrong() {
+    if pollster::block_on(gpu(GpuOptions::default())).is_none() {
+        return;
+    }
+    let on_card = AnyLoader::on_gpu(Options::default(), GpuOptions::default());
+    let mut loader = pollster::block_on(on_card).expect("a card");
+    loader.push(&FILE[..FIRST_BYTES]).expect("a header");
+    // No card is faster at a model this small than so many threads would be.
+    let error = pollster::block_on(loader.probe(1_000_000)).expect_err("a slower card");
+    assert_eq!(error.code, Code::GpuSlower, "{}", error.message);
+}
+
+/// A page gives the features that worked to the next load ([`ShaderFeatures::named`]).
+#[test]
+fn a_load_uses_no_other_features_than_those_that_are_named() {
+    for bits in 0..8 {
+        let features = ShaderFeatures {
+            subgroups: bits & 1 > 0,
+            f16: bits & 2 > 0,
+            packed: bits & 4 > 0,
+            ..ShaderFeatures::ALL
+        };
+        let names: Vec<String> = features.names().into_iter().map(str::to_owned).collect();
+        assert_eq!(ShaderFeatures::named(&names), features, "{names:?}");
+        let options = GpuOptions {
+            features,
+            ..GpuOptions::default()
+        };
+        if let Some(gpu) = pollster::block_on(gpu(options)) {
+            let found = gpu.features();
+            assert!(
+                found.iter().all(|name| names.iter().any(|one| one == name)),
+                "{found:?}"
+            );
+        }
+    }
+    let unknown = ["f64", "subgroups "].map(str::to_owned);
+    assert!(ShaderFeatures::named(&unknown).names().is_empty());
 }
 
 /// WGSL does not say which lanes of a workgroup form a subgroup: they are sorted anew here.

@@ -9,6 +9,7 @@ mod matmul;
 mod models;
 mod parity;
 mod sampling;
+mod side_by_side;
 #[path = "../support/mod.rs"]
 mod support;
 

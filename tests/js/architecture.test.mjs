@@ -20,7 +20,7 @@ const LAYERS = {
   offline: ['chat', 'model', 'storage'],
   engine: ['model', 'offline/site_version.js'],
 };
-const SHARED = ['errors.js', 'parts.js', 'protocol.js'];
+const SHARED = ['build.js', 'errors.js', 'parts.js', 'protocol.js'];
 
 const MAX_LINES = 400;
 const MAX_COLUMNS = 100;

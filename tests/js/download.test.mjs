@@ -17,6 +17,8 @@ import {
   writeRecord,
 } from '../../www/lib/model/record.js';
 import { PartStore } from '../../www/lib/model/part_store.js';
+import { isReplaced } from '../../www/lib/model/revalidate.js';
+import { urlSource } from '../../www/lib/model/source.js';
 
 const MODEL = randomBytes(4 * CHUNK_BYTES + 12345);
 const OTHER = randomBytes(MODEL.length);
@@ -78,6 +80,7 @@ async function load(url, options = {}) {
   const file = await ModelFile.open({
     kind: 'url',
     url,
+    key: url,
     init: {},
     storage: 'memory',
     evict: false,
@@ -276,6 +279,136 @@ describe('downloads', { timeout: 60_000 }, () => {
     );
   });
 
+  test('schemes of the browser are asked for no ranges', async () => {
+    const { fetch } = globalThis;
+    const ranges = [];
+    globalThis.fetch = async (_url, { headers }) => {
+      const range = headers.get('Range');
+      ranges.push(range);
+      // Chrome answers a range of an extension's file with the part, as if it were the whole.
+      const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [0, 0, MODEL.length];
+      return new Response(MODEL.subarray(Number(first), Number(last) + 1));
+    };
+    try {
+      for (const url of [
+        'chrome-extension://abcdefghijklmnop/model.gguf',
+        'moz-extension://7e1c/model.gguf',
+        'blob:https://example.org/7e1c',
+      ]) {
+        assert.equal(await load(url), sha256(MODEL), url);
+        assert.deepEqual(ranges.splice(0), [null]);
+      }
+    } finally {
+      globalThis.fetch = fetch;
+    }
+    const bytes = Buffer.from('GGUF and more');
+    assert.equal(await load(`data:;base64,${bytes.toString('base64')}`), sha256(bytes));
+    assert.equal(await load(URL.createObjectURL(new Blob([MODEL]))), sha256(MODEL));
+  });
+
+  test('a name of a repository is not found: the URL is told, and how to write it', async () => {
+    const error = await serving(
+      (_request, response) => response.writeHead(404).end(),
+      async (url) => {
+        globalThis.location = { href: `${url}/app/` };
+        const file = await ModelFile.open(
+          urlSource('Qwen/Qwen2.5-0.5B-Instruct-GGUF', { storage: 'memory' }),
+        );
+        try {
+          for await (const _ of file.chunks());
+        } catch (error) {
+          return { url, ...error, message: error.message };
+        } finally {
+          delete globalThis.location;
+          file.close();
+        }
+        return undefined;
+      },
+    );
+    assert.equal(error.code, 'http_status');
+    assert.equal(
+      error.message,
+      `The server answered 404 Not Found. There is no such file at ${error.url}/app/Qwen/` +
+        'Qwen2.5-0.5B-Instruct-GGUF: check the address. For a file on Hugging Face write ' +
+        'hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF/FILE.gguf.',
+    );
+  });
+
+  test('whether a stored file is still the same: ETag, date, length, manifest', async () => {
+    let headers = {};
+    let body = MODEL;
+    let status = 200;
+    await serving(
+      (request, response) => {
+        for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+        if (status !== 200) return response.writeHead(status).end();
+        send(body, request, response, { ranges: !headers['X-None'] });
+      },
+      async (url, requests) => {
+        const source = { url: `${url}/model.gguf`, init: {} };
+        const record = recordOf(source.url);
+        const changed = (fields, pin) =>
+          isReplaced(
+            { ...source, sha256: pin },
+            { ...record, ...fields },
+            new AbortController().signal,
+          );
+        for (const kind of ['ETag', 'Last-Modified']) {
+          headers = { [kind]: '"one"' };
+          assert.equal(await changed({ validator: '"one"' }), false, kind);
+          assert.equal(await changed({ validator: '"zero"' }), true, kind);
+        }
+        headers = { ETag: 'W/"one"' };
+        assert.equal(await changed({ validator: '"one"' }), false, 'a weak ETag');
+        for (headers of [{}, { 'X-None': '1' }]) {
+          assert.equal(await changed({ validator: null }), false, 'the same length');
+          assert.equal(await changed({ size_bytes: 7 }), true, 'another length');
+        }
+        for (status of [403, 404, 503]) assert.equal(await changed({ size_bytes: 7 }), false);
+        status = 200;
+        const before = requests.length;
+        assert.equal(await changed({ size_bytes: 7 }, 'ab'.repeat(32)), false, 'it is pinned');
+        assert.equal(requests.length, before);
+        body = manifestOf(MODEL, 'model.bin');
+        record.url = source.url = `${url}/manifest.json`;
+        assert.equal(await changed({ sha256: sha256(body) }), false);
+        assert.equal(await changed({ sha256: 'other' }), true);
+      },
+    );
+    const gone = { url: 'http://127.0.0.1:9/model.gguf', init: {} };
+    assert.equal(
+      await isReplaced(gone, recordOf(gone.url), new AbortController().signal),
+      false,
+      'there is no network',
+    );
+  });
+
+  test('a signed address that has changed serves the rest, and is not written down', async () => {
+    const missing = [0, 5, 16];
+    const asked = [];
+    await serving(
+      (request, response) => {
+        asked.push(request.url);
+        send(MODEL, request, response);
+      },
+      async (url) => {
+        const target = targetOf(undefined, missing);
+        const run = (signature) =>
+          new Download(
+            { url: `${url}/model.gguf?X-Amz-Signature=${signature}`, init: {} },
+            target,
+            new AbortController().signal,
+          );
+        await run('one').run(6);
+        assert.equal(target.record.url, `${url}/model.gguf`);
+        assert.ok(!JSON.stringify(target.record).includes('Signature'));
+        await run('two').run(Infinity);
+        assertSaved(target, missing);
+      },
+    );
+    assert.deepEqual(new Set(asked.map((url) => url.split('=')[1])), new Set(['one', 'two']));
+  });
+
   /** Returns a store in memory. */
   function storeOf(files) {
     return {
@@ -304,7 +437,7 @@ describe('downloads', { timeout: 60_000 }, () => {
       await writeRecord(store, 'a', recordOf(url));
       await store.write('a', '0', new Uint8Array(PART_BYTES));
       const part_store = new PartStore(
-        { kind: 'url', url, init: {}, storage: 'disk', evict: false },
+        { kind: 'url', url, key: url, init: {}, storage: 'disk', evict: false },
         store,
         'a',
         new AbortController().signal,

@@ -3,22 +3,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-
-// A port that is listened to would keep this process from ending.
-const ports = [];
-mock.method(
-  globalThis,
-  'MessageChannel',
-  class extends MessageChannel {
-    constructor() {
-      super();
-      ports.push(this.port1, this.port2);
-    }
-  },
-);
-const { PickedBackend } = await import('../../www/lib/engine/backend.js');
-mock.restoreAll();
-for (const port of ports) port.unref();
+import './helpers/unref_ports.mjs';
+import { PickedBackend } from '../../www/lib/engine/backend.js';
 
 const LOST = Object.assign(new Error('The graphics card was lost.'), { code: 'gpu_lost' });
 const MINUTE_MS = 60_000;
@@ -29,13 +15,18 @@ let failures = 0;
 let log = [];
 /** The numbers of threads that the card had to outrun. */
 let races = [];
+/** The features that the card was opened with, each time. */
+let opened_with = [];
+/** The features that work. */
+const FEATURES = ['subgroups'];
 
 class FakeEngine {
   constructor({ threads }) {
     log.push(['cpu', threads, Date.now()]);
   }
-  static async on_gpu() {
+  static async on_gpu({ features }) {
     log.push(['gpu', Date.now()]);
+    opened_with.push(features);
     if (failures-- > 0) throw LOST;
     failures = 0;
     return Object.create(FakeEngine.prototype);
@@ -48,14 +39,16 @@ class FakeEngine {
   async test_gpu(threads) {
     races.push(threads);
   }
-  async finish() {}
+  async finish() {
+    return { gpu_features: FEATURES };
+  }
 }
 
 beforeEach(() => {
   mock.timers.reset();
   mock.timers.enable({ apis: ['Date', 'setTimeout'], now: 0 });
   mock.method(performance, 'now', () => Date.now());
-  [failures, log, races] = [0, [], []];
+  [failures, log, races, opened_with] = [0, [], [], []];
 });
 
 /** Lets the clock run until the promise is settled. */
@@ -77,7 +70,11 @@ function backend() {
     threads: 4,
     known_gpus: [],
   };
-  const started = { module: { Engine: FakeEngine } };
+  const started = {
+    module: { Engine: FakeEngine },
+    thread_count: 4,
+    startThreads: async () => [1],
+  };
   return new PickedBackend(message, started, Object.create(FakeEngine.prototype), {
     backend: 'gpu',
     adapter: 'card',
@@ -96,6 +93,14 @@ test('a card that comes back at once goes on, without a race', async () => {
   assert.deepEqual([log.length, log[0][0], pauses()], [1, 'gpu', [0]]);
   assert.equal(picked.info().backend, 'gpu');
   assert.deepEqual(races, [0], 'it is tested, and need not be faster');
+  assert.deepEqual(await picked.startThreads(), [], 'the processor does not compute');
+});
+
+test('a card that is restarted begins with the features that worked', async () => {
+  const picked = backend();
+  await settle(picked.recover(LOST));
+  await settle(picked.recover(LOST));
+  assert.deepEqual(opened_with, [undefined, FEATURES]);
 });
 
 test('a card that stays away is started after 0, 1 and 4 s; then the processor goes on', async () => {
@@ -107,6 +112,7 @@ test('a card that stays away is started after 0, 1 and 4 s; then the processor g
     ['gpu', 'gpu', 'gpu', 'cpu'],
   );
   assert.deepEqual(pauses(), [0, 1, 4, 0]);
+  assert.deepEqual([log.at(-1)[1], await picked.startThreads()], [4, [1]], 'on all threads');
   assert.equal(picked.info().backend, 'cpu');
   assert.equal(picked.info().gpu_refusal_code, 'gpu_lost');
 });
@@ -123,6 +129,17 @@ test('a card that is lost again and again is given up', async () => {
     ['gpu', 'gpu', 'gpu', 'cpu'],
   );
   assert.equal(picked.mayRecover(LOST), false);
+});
+
+test('a card that is lost twice within a minute and once an hour later is restarted at once', async () => {
+  const picked = backend();
+  for (const health_ms of [MINUTE_MS / 3, 60 * MINUTE_MS, 0]) {
+    await settle(picked.recover(LOST));
+    assert.equal(picked.info().backend, 'gpu');
+    mock.timers.tick(health_ms);
+  }
+  // The second restart comes a second after the loss, the third does not wait.
+  assert.deepEqual(pauses(), [0, 21, 3600]);
 });
 
 test('after a minute of health the restarts are counted anew', async () => {

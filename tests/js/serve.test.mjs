@@ -72,8 +72,8 @@ test('types, index pages and names with spaces', async () => {
   }
 });
 
-test('the library comes from www/lib', async () => {
-  const response = await get('/lib/index.js');
+test("the library's modules come from www/lib", async () => {
+  const response = await get('/src/index.js');
   assert.equal(response.status, 200);
   assert.equal(response.headers.get('content-type'), 'text/javascript; charset=utf-8');
 });

@@ -1,10 +1,12 @@
 // These tests check the list of a site's files: which files it has, and under which URLs.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { listShell } from '../../scripts/shell.mjs';
 
 test('pages, scripts and wasm are listed by URL; models and sw.js are not', async () => {
@@ -33,6 +35,20 @@ test('pages, scripts and wasm are listed by URL; models and sw.js are not', asyn
       'models/user.js',
     ]);
     assert.equal(files['index.html'], createHash('sha256').update('index.html').digest('hex'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('the script runs through a symbolic link, as npm makes one', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'siskin-shell-'));
+  try {
+    const script = fileURLToPath(new URL('../../scripts/shell.mjs', import.meta.url));
+    await writeFile(join(folder, 'index.html'), 'page');
+    await symlink(script, join(folder, '.link.mjs'));
+    execFileSync(process.execPath, [join(folder, '.link.mjs'), folder]);
+    const { files } = JSON.parse(await readFile(join(folder, 'shell.json'), 'utf8'));
+    assert.deepEqual(Object.keys(files), ['index.html']);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -1,5 +1,5 @@
 /** This module is the bench page: it measures one model on the visitor's machine. */
-import { Siskin, SiskinError } from '../lib/index.js';
+import { Siskin, SiskinError } from '../lib/siskin.js';
 import { fillErrorCard, filePicker, startPage } from './page_frame.js';
 import { announce, byId, copyButton, element } from './dom.js';
 import { cell, figuresOf, markdownTable, rowsOf } from './figures.js';

@@ -1,183 +1,186 @@
-/** This module is the demo page: it loads a model and chats with it. */
-import { Siskin, SiskinError } from '../lib/index.js';
-import { dropZone, startPage } from './page_frame.js';
-import { Composer } from './composer.js';
-import { Conversation } from './conversation.js';
+/** This module is the demo page: it loads a model, and hands it to the chat and the tasks. */
+import { History, requestMessages } from './chat/history.js';
+import { HistoryPanel } from './chat/history_panel.js';
+import { Chat } from './chat/chat.js';
+import { changedSettings, codeSheet } from './code_sheet.js';
 import { announce, byId } from './dom.js';
-import { describeBackend, formatCount, formatRate } from './format.js';
+import { describeBackend, formatCount } from './format.js';
+import { forgetModel, markAttempt, modelToResume, rememberModel } from './last_model.js';
 import { LoadCard } from './load_card.js';
+import { ModelSession } from './model_session.js';
+import { dropZone, startPage } from './page_frame.js';
+import { RequestCounter } from './requests.js';
 import { Settings } from './settings.js';
+import { makeTabs } from './tabs.js';
+import { makeClassifyPanel, makeExtractPanel } from './tasks/panels.js';
 
-/** @import { ChatMessage } from '../lib/index.js' */
-/** @import { Choice } from './load_card.js' */
+/** @import { Choice } from './model_session.js' */
 
-/** @type {Siskin | undefined} */
-let siskin;
-/** @type {ChatMessage[]} */
-let messages = [];
 /** @type {AbortController | undefined} */
 let loading;
-/** @type {AbortController | undefined} */
-let answering;
 
 const settings = new Settings();
-const conversation = new Conversation();
-const composer = new Composer({ onSend: send, onStop: () => answering?.abort() });
-const card = new LoadCard({ onChoose: load, onCancel: () => loading?.abort(), onBack: showChat });
+const requests = new RequestCounter((count) => {
+  byId('requests').textContent = `Requests since load: ${count}`;
+});
+const session = new ModelSession(requests.startWorker);
+const history = new History();
+const chat = new Chat(
+  { session, settings, history },
+  { onChange: () => void panel.render(), onAnswered: showWhere, remedy },
+);
+const panel = new HistoryPanel(chat, history, () => tabs.select('chat'));
+const tasks = { classify: makeClassifyPanel(session), extract: makeExtractPanel(session) };
+const card = new LoadCard({
+  onChoose: (choice) => void load(choice),
+  onCancel: () => loading?.abort(),
+  onBack: showModel,
+  onOther: changeModel,
+});
+const tabs = makeTabs(byId('tabs'));
 
-/** Shows where the model computes, which may change during an answer. */
-function showWhere() {
-  if (!siskin) return;
-  byId('where').textContent = describeBackend(siskin.info);
-  byId('where').title = siskin.info.gpu_refusal ?? '';
-}
-
-/** @param {Choice} choice */
-async function load({ name, source, sha256, listed }) {
+/**
+ * Loads a model and shows the page with it.
+ *
+ * @param {Choice} choice
+ */
+async function load(choice) {
   loading?.abort();
-  answering?.abort();
   const controller = new AbortController();
   loading = controller;
-  showCard();
-  card.begin(name);
+  const stopped = chat.stop();
+  for (const task of Object.values(tasks)) task.stop();
+  hideModel();
+  card.begin(choice.name);
   try {
-    // The old model is unloaded first, because two models would take the memory of both.
-    await siskin?.unload();
-    siskin = undefined;
-    const loaded = await Siskin.load(source, {
-      sha256,
+    await stopped;
+    await session.load(choice, {
       backend: settings.backend,
       signal: controller.signal,
       onProgress: (progress) => {
         if (loading === controller) card.progress(progress);
       },
     });
-    siskin = loaded;
-    byId('model-name').textContent = listed ? name : loaded.info.name || name;
+    rememberModel(choice);
+    requests.restart();
+    byId('model-name').textContent = session.name;
+    byId('model-button').setAttribute('aria-label', `Change the model: ${session.name}`);
     showWhere();
-    byId('context').textContent =
-      ` · ${formatCount(loaded.info.context_tokens, 'token')} of context`;
-    newChat();
-    showChat();
+    if (loading !== controller) return;
+    showModel();
     announce('The model is ready.');
   } catch (error) {
     if (loading !== controller) return;
-    if (error instanceof SiskinError && error.code === 'aborted') await card.offer(false);
-    else card.fail(error);
+    if (!controller.signal.aborted) card.fail(error, session.siskin !== undefined);
+    else if (session.siskin) showModel();
+    else await card.offer(false);
   } finally {
     if (loading === controller) loading = undefined;
   }
 }
 
-function showCard() {
-  byId('chat').hidden = true;
-  byId('model-button').hidden = true;
-  byId('new-chat').hidden = true;
-}
-
-function showChat() {
-  card.hide();
-  byId('chat').hidden = false;
-  byId('model-button').hidden = false;
-  byId('new-chat').hidden = false;
-  composer.focus();
-}
-
-function newChat() {
-  answering?.abort();
-  messages = [];
-  conversation.clear();
-  byId('rate').textContent = '';
-}
-
-/** @param {string} text */
-function send(text) {
-  // A message whose answer failed is not sent again with the next one.
-  if (messages.at(-1)?.role === 'user') messages.pop();
-  messages.push({ role: 'user', content: text });
-  conversation.addUser(text);
-  void answer();
-}
-
-async function answer() {
+/** Shows where the model computes, which may change during an answer. */
+function showWhere() {
+  const { siskin } = session;
   if (!siskin) return;
-  const controller = new AbortController();
-  answering = controller;
-  const asked = messages;
-  const view = conversation.addAnswer();
-  composer.answering = true;
-  announce('Writing an answer.');
-  const system = settings.systemPrompt;
-  let shown_ms = 0;
-  let last;
-  try {
-    const chunks = await siskin.chat.completions.create({
-      ...settings.request,
-      messages: system ? [{ role: 'system', content: system }, ...asked] : asked,
-      stream: true,
-      signal: controller.signal,
-    });
-    for await (const chunk of chunks) {
-      const rate = view.add(chunk);
-      if (rate > 0 && performance.now() - shown_ms > 250) {
-        shown_ms = performance.now();
-        byId('rate').textContent = formatRate(rate);
-      }
-      if (chunk.choices[0].finish_reason) last = chunk;
-    }
-    asked.push({ role: 'assistant', content: view.text });
-    view.finish(last);
-    if (last?.timings?.decode_tokens_per_second)
-      byId('rate').textContent = formatRate(last.timings.decode_tokens_per_second);
-  } catch (error) {
-    if (error instanceof SiskinError && error.code === 'aborted') {
-      asked.push({ role: 'assistant', content: view.text });
-      view.finish(undefined);
-    } else {
-      view.fail(error, remedy(error));
-    }
-  } finally {
-    showWhere();
-    if (answering === controller) {
-      answering = undefined;
-      composer.answering = false;
-    }
-  }
+  byId('where').textContent = describeBackend(siskin.info);
+  byId('where').title = siskin.info.gpu_refusal ?? '';
+  byId('context').textContent = ` · ${formatCount(siskin.info.context_tokens, 'token')} of context`;
+}
+
+function hideModel() {
+  document.body.dataset.state = 'choosing';
+  // Who has a model already need not be told again what this is.
+  document.body.toggleAttribute('data-known', session.siskin !== undefined);
+}
+
+function showModel() {
+  card.hide();
+  document.body.dataset.state = 'ready';
+  tabs.select(tabs.selected);
+  focusPanel();
+}
+
+function focusPanel() {
+  if (tabs.selected === 'classify' || tabs.selected === 'extract') tasks[tabs.selected].focus();
+  else chat.focus();
+}
+
+function changeModel() {
+  hideModel();
+  void card.offer(session.siskin !== undefined);
 }
 
 /**
  * @param {unknown} error
- * @returns {{label: string, run: () => void}}
+ * @param {() => void} retry
+ * @returns {{label: string, run: () => void}} what the reader can do about it
  */
-function remedy(error) {
-  const code = error instanceof SiskinError ? error.code : '';
-  if (code === 'context_full' || code === 'template') return { label: 'New chat', run: startOver };
+function remedy(error, retry) {
+  const { code } = /** @type {{code?: string}} */ (error ?? {});
+  if (code === 'context_full' || code === 'template')
+    return { label: 'New chat', run: () => void startOver() };
   if (code === 'worker_failed' || code === 'not_loaded' || code === 'out_of_memory')
     return { label: 'Load the model again', run: changeModel };
+  if (code === 'version_mismatch')
+    return { label: 'Reload the page', run: () => location.reload() };
+  return { label: 'Try again', run: retry };
+}
+
+async function startOver() {
+  tabs.select('chat');
+  await chat.startOver();
+  chat.focus();
+}
+
+/** Goes on with the model of the last visit, if it is on the device. */
+async function resume() {
+  const last = await modelToResume();
+  if (!last || loading) return;
+  markAttempt(true);
+  await load(last);
+  if (session.siskin) return;
+  // A model that no longer loads is not tried unasked again.
+  forgetModel();
+}
+
+codeSheet(() => {
+  const tab = /** @type {'chat' | 'classify' | 'extract'} */ (tabs.selected);
+  const system = settings.systemPrompt;
+  const source = session.choice?.source;
+  const messages = requestMessages(chat.conversation.messages);
+  const last_question = messages.map(({ role }) => role).lastIndexOf('user');
+  const asked =
+    last_question < 0
+      ? [{ role: 'user', content: 'What is the capital of France?' }]
+      : messages.slice(0, last_question + 1);
+  const task = tab === 'chat' ? undefined : tasks[tab];
   return {
-    label: 'Try again',
-    run: () => {
-      if (!answering) void answer();
-    },
+    tab,
+    source: typeof source === 'string' ? source : undefined,
+    messages: system ? [{ role: 'system', content: system }, ...asked] : asked,
+    request: changedSettings(settings.request),
+    text: task?.text ?? '',
+    words: task?.words ?? [],
   };
-}
-
-function startOver() {
-  newChat();
-  composer.focus();
-}
-
-function changeModel() {
-  answering?.abort();
-  showCard();
-  void card.offer(siskin !== undefined);
-}
-
-byId('new-chat').addEventListener('click', startOver);
+});
+byId('new-chat').addEventListener('click', () => void startOver());
 byId('model-button').addEventListener('click', changeModel);
 addEventListener('keydown', (event) => {
-  if (event.key === 'Escape' && answering && !settings.open) answering.abort();
+  if (event.key !== 'Escape' || document.querySelector('dialog[open]')) return;
+  void chat.stop();
+  for (const task of Object.values(tasks)) task.stop();
 });
-startPage(() => (siskin && !byId('chat').hidden ? byId('prompt') : byId('main')));
+startPage(() => {
+  if (document.body.dataset.state !== 'ready') return byId('main');
+  return byId(tabs.selected === 'chat' ? 'prompt' : `${tabs.selected}-text`);
+});
 dropZone((file) => card.choose({ name: file.name, source: file }));
+addEventListener('pagehide', () => markAttempt(false));
+void chat.restore();
+void panel.render();
 await card.list();
+void card.checkDevice();
+await resume();
+// The page is still there, so that the attempt has not ended it.
+markAttempt(false);

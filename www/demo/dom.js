@@ -72,3 +72,23 @@ export function copyButton(text, label, name) {
   });
   return button;
 }
+
+/**
+ * Asks before something is done that cannot be undone.
+ *
+ * @param {string} title
+ * @param {string} text
+ * @param {string} action what the button says that does it
+ * @returns {Promise<boolean>}
+ */
+export function confirmed(title, text, action) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId('confirm'));
+  byId('confirm-title').textContent = title;
+  byId('confirm-text').textContent = text;
+  byId('confirm-action').textContent = action;
+  dialog.returnValue = '';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true });
+  });
+}

@@ -1,13 +1,19 @@
 /** @import { ModelInfo } from '../lib/index.js' */
 
 /** @type {Record<string, string>} */
-const BUILD_NAMES = { relaxed: 'relaxed SIMD', simd: 'SIMD', threads: 'relaxed SIMD' };
+const BUILD_NAMES = {
+  relaxed: 'relaxed SIMD',
+  simd: 'SIMD',
+  threads: 'relaxed SIMD',
+  'threads-simd': 'SIMD',
+};
 
 /**
  * @param {number} bytes
  * @returns {string} such as "491 MB" (decimal, as download pages have it)
  */
 export function formatBytes(bytes) {
+  if (bytes >= 1e10) return `${Math.floor(bytes / 1e9)} GB`;
   if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(2)} GB`;
   if (bytes >= 1e7) return `${Math.round(bytes / 1e6)} MB`;
   if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,19 +1,16 @@
 /** This module is the card that offers models and shows the progress of loading. */
-import { models } from '../lib/index.js';
+import { models } from '../lib/siskin.js';
 import { canRetry } from './advice.js';
-import { announce, byId } from './dom.js';
+import { checkDevice, describeDevice } from './device.js';
+import { announce, byId, element } from './dom.js';
 import { formatBytes, formatSeconds } from './format.js';
 import { modelChoices, offeredModels } from './models.js';
 import { fillErrorCard, filePicker } from './page_frame.js';
 
 /** @import { LoadProgress } from '../lib/index.js' */
+/** @import { Device } from './device.js' */
+/** @import { Choice } from './model_session.js' */
 /** @import { OfferedModel } from './models.js' */
-
-/**
- * A `Choice` is a model to load. `listed` models have a known name; a file is named by its header.
- *
- * @typedef {{name: string, source: string | File, sha256?: string, listed?: boolean}} Choice
- */
 
 export class LoadCard {
   #section = byId('welcome');
@@ -23,6 +20,8 @@ export class LoadCard {
   #bar = /** @type {HTMLProgressElement} */ (byId('progress'));
   /** @type {OfferedModel[]} */
   #models = [];
+  /** @type {Device | undefined} */
+  #device;
   /** @type {Choice | undefined} */
   #last;
   #announced = 0;
@@ -32,8 +31,9 @@ export class LoadCard {
    * @param {(choice: Choice) => void} handlers.onChoose
    * @param {() => void} handlers.onCancel
    * @param {() => void} handlers.onBack
+   * @param {() => void} handlers.onOther
    */
-  constructor({ onChoose, onCancel, onBack }) {
+  constructor({ onChoose, onCancel, onBack, onOther }) {
     this.onChoose = onChoose;
     byId('model-form').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -48,9 +48,10 @@ export class LoadCard {
       if (url) this.choose({ name: url.split('/').pop() || url, source: url });
     });
     byId('cancel-button').addEventListener('click', onCancel);
-    byId('back-button').addEventListener('click', onBack);
+    for (const id of ['back-button', 'error-back-button'])
+      byId(id).addEventListener('click', onBack);
     byId('retry-button').addEventListener('click', () => this.#last && this.choose(this.#last));
-    byId('choose-button').addEventListener('click', () => void this.offer(false));
+    byId('choose-button').addEventListener('click', onOther);
   }
 
   /** @param {Choice} choice */
@@ -62,10 +63,25 @@ export class LoadCard {
   /** Shows the models that the server has and those that are stored on this device. */
   async list() {
     this.#models = await offeredModels();
+    const { activeElement } = document;
+    const focused = activeElement instanceof HTMLInputElement && activeElement.name === 'model';
     byId('models').replaceChildren(
-      ...modelChoices(this.#models, this.#checked, (model) => void this.#remove(model)),
+      ...modelChoices(this.#models, this.#checked, {
+        device: this.#device,
+        onRemove: (model) => void this.#remove(model),
+      }),
     );
+    if (focused) this.#focusChosen();
     /** @type {HTMLButtonElement} */ (byId('load-button')).disabled = this.#models.length === 0;
+  }
+
+  /** Shows what the device has, and warns of models that may not fit it. */
+  async checkDevice() {
+    this.#device = await checkDevice();
+    byId('device').replaceChildren(
+      ...describeDevice(this.#device).map((fact) => element('li', {}, fact)),
+    );
+    await this.list();
   }
 
   /** Returns the id of the chosen model. */
@@ -79,7 +95,7 @@ export class LoadCard {
       await models.remove(source);
       announce(`${name} was removed from this device.`);
     } catch (error) {
-      this.fail(error);
+      this.fail(error, !byId('back-button').hidden);
       return;
     }
     await this.list();
@@ -142,10 +158,14 @@ export class LoadCard {
     }
   }
 
-  /** @param {unknown} error */
-  fail(error) {
+  /**
+   * @param {unknown} error
+   * @param {boolean} can_go_back whether the model before is still loaded
+   */
+  fail(error, can_go_back) {
     const code = fillErrorCard('load-error', error);
     this.#show(this.#error_card);
+    byId('error-back-button').hidden = !can_go_back;
     const retry = byId('retry-button');
     retry.hidden = !canRetry(code);
     byId('choose-button').className = retry.hidden ? 'primary' : 'plain';

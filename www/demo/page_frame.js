@@ -2,9 +2,10 @@
  * This module holds what the chat page and the bench page share: the theme button, the skip link,
  * the service worker, files that are picked or dropped, and the card with an error.
  */
-import { offline } from '../lib/index.js';
+import { offline } from '../lib/siskin.js';
 import { explain } from './advice.js';
 import { byId } from './dom.js';
+import { readItem, writeItem } from './storage.js';
 
 /**
  * Sets up the parts that every page has.
@@ -14,7 +15,7 @@ import { byId } from './dom.js';
 export function startPage(skipTarget) {
   // Without a service worker the page has fewer threads and does not work offline; all else is the
   // same.
-  offline.register({ url: '../sw.js' }).catch(() => {});
+  offline.register({ url: '../sw.js', isolate: true }).catch(() => {});
   themeButton();
   byId('skip').addEventListener('click', (event) => {
     event.preventDefault();
@@ -22,25 +23,28 @@ export function startPage(skipTarget) {
   });
 }
 
-/** Lets the theme button switch between the system's theme and the other one. */
+/**
+ * Lets the theme button switch between light and dark. A page may have a list too, `theme`, from
+ * which the system's theme can be chosen again.
+ */
 function themeButton() {
   const button = byId('theme-button');
+  const list = /** @type {HTMLSelectElement | null} */ (document.getElementById('theme'));
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const root = document.documentElement;
-  const isDark = () => (root.dataset.theme ? root.dataset.theme === 'dark' : dark.matches);
+  const isDark = () => root.dataset.theme === 'dark';
   const label = () => {
     button.setAttribute('aria-label', isDark() ? 'Light theme' : 'Dark theme');
     button.title = isDark() ? 'Light theme' : 'Dark theme';
+    if (list) list.value = readItem('local', 'siskin.theme') ?? 'system';
   };
-  button.addEventListener('click', () => {
-    root.dataset.theme = isDark() ? 'light' : 'dark';
-    try {
-      localStorage.setItem('siskin.theme', root.dataset.theme);
-    } catch {
-      // Storage may be forbidden: the theme then lasts until the page is closed.
-    }
+  const choose = (/** @type {string} */ theme) => {
+    writeItem('local', 'siskin.theme', theme === 'system' ? null : theme);
+    root.dataset.theme = theme === 'system' ? (dark.matches ? 'dark' : 'light') : theme;
     label();
-  });
+  };
+  button.addEventListener('click', () => choose(isDark() ? 'light' : 'dark'));
+  list?.addEventListener('change', () => choose(list.value));
   dark.addEventListener('change', label);
   label();
 }

@@ -3,6 +3,7 @@
  * localStorage.
  */
 import { byId, element } from './dom.js';
+import { readItem, writeItem } from './storage.js';
 
 const KEY = 'siskin.settings';
 
@@ -15,10 +16,11 @@ const KEY = 'siskin.settings';
  * @property {number} max
  * @property {number} step
  * @property {number} value
+ * @property {number} [library_default] what holds where a request does not name the setting
  */
 
 /** @type {Knob[]} */
-const KNOBS = [
+export const KNOBS = [
   {
     name: 'temperature',
     label: 'Temperature',
@@ -27,6 +29,7 @@ const KNOBS = [
     max: 2,
     step: 0.05,
     value: 0.7,
+    library_default: 0.8,
   },
   {
     name: 'top_p',
@@ -36,6 +39,7 @@ const KNOBS = [
     max: 1,
     step: 0.05,
     value: 0.8,
+    library_default: 0.95,
   },
   {
     name: 'top_k',
@@ -45,6 +49,7 @@ const KNOBS = [
     max: 100,
     step: 1,
     value: 20,
+    library_default: 40,
   },
   {
     name: 'min_p',
@@ -54,6 +59,7 @@ const KNOBS = [
     max: 0.5,
     step: 0.01,
     value: 0,
+    library_default: 0.05,
   },
   {
     name: 'repetition_penalty',
@@ -63,6 +69,7 @@ const KNOBS = [
     max: 1.5,
     step: 0.01,
     value: 1.1,
+    library_default: 1,
   },
   {
     name: 'max_tokens',
@@ -94,10 +101,6 @@ export class Settings {
     this.#dialog.addEventListener('click', (event) => {
       if (event.target === this.#dialog) this.#dialog.close();
     });
-  }
-
-  get open() {
-    return this.#dialog.open;
   }
 
   /** @returns {string} empty for the model's own */
@@ -182,7 +185,7 @@ function slider({ name, label, help, min, max, step, value }) {
 /** @returns {Record<string, unknown>} */
 function stored() {
   try {
-    const value = JSON.parse(localStorage.getItem(KEY) ?? '{}');
+    const value = JSON.parse(readItem('local', KEY) ?? '{}');
     return typeof value === 'object' && value !== null ? value : {};
   } catch {
     return {};
@@ -191,9 +194,5 @@ function stored() {
 
 /** @param {Record<string, unknown>} values */
 function store(values) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(values));
-  } catch {
-    // Storage may be full or forbidden: the settings then last until the page is closed.
-  }
+  writeItem('local', KEY, JSON.stringify(values));
 }

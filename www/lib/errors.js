@@ -10,38 +10,73 @@
  * - `storage_full`: the browser's quota for this site is too small.
  * - `storage_failed`: the browser stores nothing for this page, or could not write.
  * - `in_use`: the model is being fetched at the moment.
- * - `aborted`: an AbortSignal fired, or the model was unloaded during the call.
+ * - `aborted`: an AbortSignal fired, the model was unloaded during the call, or nobody read the
+ *   answer's stream while another request waited.
+ * - `engine_gone`: the engine that another page ran is gone, and the call could not go on.
  * - `worker_failed`: the worker did not start, or it crashed.
  * - `wasm_failed`: the WebAssembly module did not arrive or did not compile.
  * - `no_simd`: this browser has no WebAssembly SIMD.
  * - `offline_unsupported`: this page can have no service worker.
  * - `offline_failed`: the service worker did not start, does not answer, or could not fetch the
  *   site's files.
+ * - `unsupported`: this is no page and no dedicated worker of a browser.
+ * - `version_mismatch`: page, engine, threads or wasm are of different builds: the site was
+ *   deployed anew while its page was open.
  * - `invalid_argument`: an argument is of the wrong type or out of range.
  * - `not_loaded`: the model was unloaded, or with `fallback` is not loaded yet.
  */
 
 /**
+ * A `SiskinErrorCode` says what went wrong. A code never changes its meaning between releases.
+ *
+ * @typedef {'aborted' | 'architecture' | 'busy' | 'context_full' | 'engine_gone'
+ *   | 'file_changed' | 'gguf_malformed' | 'gguf_tensor_misaligned'
+ *   | 'gguf_tensor_overlap' | 'gguf_truncated' | 'gguf_version' | 'gpu_lost'
+ *   | 'gpu_out_of_memory' | 'gpu_refused' | 'gpu_slower' | 'gpu_unavailable'
+ *   | 'gpu_unsupported' | 'html_not_model' | 'http_status' | 'in_use' | 'integrity'
+ *   | 'invalid_argument' | 'manifest' | 'metadata' | 'network' | 'no_simd'
+ *   | 'not_finite' | 'not_gguf' | 'not_loaded' | 'offline_failed'
+ *   | 'offline_unsupported' | 'out_of_memory' | 'storage_failed' | 'storage_full'
+ *   | 'template' | 'tensor_missing' | 'tensor_not_finite' | 'tensor_shape'
+ *   | 'tensor_type' | 'tokenizer' | 'unsupported' | 'version_mismatch' | 'wasm_failed'
+ *   | 'worker_failed'} SiskinErrorCode
+ */
+
+/**
  * Every error that Siskin throws is a `SiskinError`: it has a stable `code` for programs, and a
- * sentence for people that says what to do.
+ * sentence for people that says what to do. The `name` is `AbortError`, as of `fetch`, where the
+ * code is `aborted`; `cause` is then the reason of the signal.
  */
 export class SiskinError extends Error {
   /**
-   * @param {string} code
+   * @param {SiskinErrorCode} code
    * @param {string} message
    * @param {{cause?: unknown}} [options]
    */
   constructor(code, message, options) {
     super(message, options);
-    this.name = 'SiskinError';
-    /** @type {string} */
+    this.name = code === 'aborted' ? 'AbortError' : 'SiskinError';
+    /** @type {SiskinErrorCode} */
     this.code = code;
   }
 }
 
+/**
+ * @param {unknown} [reason] of the signal
+ * @returns {SiskinError}
+ */
+export function abortedError(reason) {
+  const options = reason === undefined ? undefined : { cause: reason };
+  return new SiskinError('aborted', 'The request was stopped.', options);
+}
+
 /** @returns {SiskinError} */
-export function abortedError() {
-  return new SiskinError('aborted', 'The request was stopped.');
+export function versionMismatch() {
+  return new SiskinError(
+    'version_mismatch',
+    'The page and its engine are of different versions of Siskin: the site was updated ' +
+      'meanwhile. Reload the page.',
+  );
 }
 
 /**
@@ -50,20 +85,19 @@ export function abortedError() {
  * @param {AbortSignal | undefined | null} signal
  */
 export function throwIfAborted(signal) {
-  if (signal?.aborted) throw abortedError();
+  if (signal?.aborted) throw abortedError(signal.reason);
 }
 
 /**
- * Returns the code of an error that the engine or this library threw. It is undefined for anything
- * else, such as a wasm trap.
+ * Returns the code of an error that the engine or this library threw, in this realm or another. It
+ * is undefined for anything else, such as a wasm trap or a DOMException.
  *
  * @param {unknown} error
- * @returns {string | undefined}
+ * @returns {SiskinErrorCode | undefined}
  */
 export function codeOf(error) {
-  if (error instanceof WebAssembly.RuntimeError || !(error instanceof Error)) return undefined;
-  const code = /** @type {{code?: unknown}} */ (error).code;
-  return typeof code === 'string' ? code : undefined;
+  const code = /** @type {{code?: unknown} | null | undefined} */ (error)?.code;
+  return typeof code === 'string' ? /** @type {SiskinErrorCode} */ (code) : undefined;
 }
 
 /**
@@ -71,5 +105,6 @@ export function codeOf(error) {
  * @returns {string}
  */
 export function messageOf(error) {
-  return error instanceof Error ? error.message : String(error);
+  const message = /** @type {{message?: unknown} | null | undefined} */ (error)?.message;
+  return typeof message === 'string' ? message : String(error);
 }

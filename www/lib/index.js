@@ -3,23 +3,36 @@
  *
  * @module siskin
  */
-export { Siskin } from './siskin.js';
-export { SiskinError } from './errors.js';
-export { models } from './model/models.js';
-export * as offline from './offline/register.js';
+export { Siskin, SiskinError, models, offline } from './siskin.js';
 
 /** @typedef {import('./siskin.js').ModelSource} ModelSource */
 /** @typedef {import('./load_options.js').LoadOptions} LoadOptions */
+/** @typedef {import('./engine/port.js').PortLike} PortLike */
+/** @typedef {import('./errors.js').SiskinErrorCode} SiskinErrorCode */
 /** @typedef {import('./chat/fallback.js').FallbackOptions} FallbackOptions */
 /** @typedef {import('./model/models.js').StoredModel} StoredModel */
 /** @typedef {import('./model/models.js').PrefetchOptions} PrefetchOptions */
 /** @typedef {import('./protocol.js').LoadProgress} LoadProgress */
 /** @typedef {import('./protocol.js').ModelInfo} ModelInfo */
 /** @typedef {import('./protocol.js').ChatMessage} ChatMessage */
+/** @typedef {import('./protocol.js').ContentPart} ContentPart */
+/** @typedef {import('./protocol.js').ChatRequest} ChatRequest */
 /** @typedef {import('./protocol.js').Timings} Timings */
+/** @typedef {import('./protocol.js').Prefill} Prefill */
+/** @typedef {import('./protocol.js').Score} Score */
+/** @typedef {import('./protocol.js').Logprob} Logprob */
+/** @typedef {import('./protocol.js').TokenLogprob} TokenLogprob */
+/** @typedef {import('./protocol.js').CacheType} CacheType */
 /** @typedef {import('./offline/register.js').OfflineStatus} OfflineStatus */
 /** @typedef {import('./offline/register.js').PrecacheProgress} PrecacheProgress */
+/** @typedef {import('./chat/completions.js').Completions} Completions */
 /** @typedef {import('./chat/completions.js').CompletionRequest} CompletionRequest */
 /** @typedef {import('./chat/completions.js').StreamingRequest} StreamingRequest */
+/** @typedef {import('./chat/completions.js').AnyRequest} AnyRequest */
+/** @typedef {import('./chat/completions.js').RequestOptions} RequestOptions */
+/** @typedef {import('./chat/completions.js').CompletionUsage} CompletionUsage */
+/** @typedef {import('./chat/completions.js').Choice} Choice */
+/** @typedef {import('./chat/completions.js').ChunkChoice} ChunkChoice */
+/** @typedef {import('./chat/completions.js').Logprobs} Logprobs */
 /** @typedef {import('./chat/completions.js').ChatCompletion} ChatCompletion */
 /** @typedef {import('./chat/completions.js').ChatCompletionChunk} ChatCompletionChunk */

@@ -4,31 +4,50 @@ import { SiskinError } from './errors.js';
 
 /** @import { FallbackOptions } from './chat/fallback.js' */
 /** @import { StoreOptions } from './model/source.js' */
+/** @import { WorkerPlace } from './parts.js' */
 /** @import { CacheType, LoadProgress } from './protocol.js' */
 
 /**
  * @typedef {object} LoadOptions
- * @property {(progress: LoadProgress) => void} [onProgress] about ten times a second
+ * @property {(progress: LoadProgress) => void} [onProgress] called about ten times a second while
+ *   the model loads, and once at the end
  * @property {AbortSignal | null} [signal] ends the loading; what has arrived stays for the next one
  * @property {'auto' | 'gpu' | 'cpu'} [backend] where to compute: by default on the graphics card if
  *   that is right and faster, else on the processor
- * @property {number} [threads] how many threads compute, where the page is cross-origin isolated
- *   (elsewhere one does); by default as many as pay
+ * @property {number} [threads] how many threads of the processor compute, from 1 to 64, where the
+ *   page is cross-origin isolated (elsewhere one does); by default the number of logical cores up
+ *   to 4, half of more, 8 at most
  * @property {string} [sha256] what the file at the address must hash to, in hexadecimal: the GGUF
  *   file, or the manifest of one in shards
  * @property {'disk' | 'memory'} [storage] `memory` keeps nothing for the next visit; by default
  *   `disk`
  * @property {boolean} [evict] whether the least recently used models may be removed where the
- *   browser's quota is exceeded
+ *   browser's quota is exceeded; by default `false`
+ * @property {boolean} [persist] whether the browser is asked never to clear this site's storage
+ *   where the disk runs short; by default `false`. Firefox shows the visitor a prompt
+ * @property {string} [cacheKey] what the model is known by on this device, in place of its address:
+ *   for a file whose address changes. Signed addresses need none, their signature does not count
+ * @property {boolean} [revalidate] whether the server is asked if a stored file has changed; it is
+ *   used as it is where there is no network; by default `false`
  * @property {FallbackOptions} [fallback] a server that answers until the model is there. Off by
  *   default: nothing is sent anywhere then
- * @property {number} [contextTokens] how long prompt and answer may be together; the memory of the
- *   KV cache grows with it
+ * @property {boolean} [shared] whether all tabs of this origin that load the same address with the
+ *   same options and `shared: true` use one engine, in the memory of one tab. When that tab closes,
+ *   another takes over, and answers go on. By default `false`
+ * @property {number} [contextTokens] how many tokens prompt and answer may have together, from 1:
+ *   by default 4,096, or what the model was trained on if that is less; the memory of the KV cache
+ *   grows with it
  * @property {number} [slots] how many conversations keep what was read of them, from 1, the
  *   default, to 8; each takes the memory of a KV cache
- * @property {string} [chatTemplate] a Jinja template that takes the place of the file's
+ * @property {string} [chatTemplate] a Jinja template that takes the place of the file's; by default
+ *   the file's own
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
  *   `f16`; `q8_0` takes 9/16 of the memory. The processor always uses `f16`
+ * @property {string | URL} [workerUrl] where `worker.js` of the package is served, if that is not
+ *   beside the page's part; its other files lie beside it
+ * @property {() => Worker} [worker] makes the worker that runs `siskin/worker`
+ * @property {string | URL} [wasmBaseUrl] the folder where `dist/wasm` of the package is served, if
+ *   that is not beside the worker
  */
 
 /**
@@ -41,6 +60,7 @@ import { SiskinError } from './errors.js';
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
+ * @property {string} [wasm_base_url]
  */
 
 /**
@@ -49,7 +69,9 @@ import { SiskinError } from './errors.js';
  * @property {AbortSignal | undefined} signal
  * @property {EngineOptions} engine
  * @property {StoreOptions} store
+ * @property {boolean} shared
  * @property {FallbackOptions | undefined} fallback
+ * @property {WorkerPlace} place
  */
 
 /**
@@ -70,14 +92,22 @@ export function readLoadOptions(options) {
     sha256,
     storage,
     evict,
+    persist,
+    cacheKey,
+    revalidate,
+    shared = false,
     fallback,
+    workerUrl,
+    worker,
+    wasmBaseUrl,
     ...unknown
   } = options;
   const [name] = Object.keys(unknown);
   if (name !== undefined)
     throw invalid(
       `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, slots, ` +
-        'chatTemplate, cacheType, threads, backend, sha256, storage, evict and fallback.',
+        'chatTemplate, cacheType, threads, backend, sha256, storage, evict, persist, cacheKey, ' +
+        'revalidate, shared, fallback, workerUrl, worker and wasmBaseUrl.',
     );
   checkInteger('contextTokens', context_tokens, 0xffffffff);
   checkInteger('slots', slots, 8);
@@ -86,12 +116,18 @@ export function readLoadOptions(options) {
     throw invalid('chatTemplate must be a string.');
   checkChoice('cacheType', cache_type, ['f16', 'q8_0']);
   checkChoice('backend', backend, ['auto', 'gpu', 'cpu']);
+  if (typeof shared !== 'boolean') throw invalid('shared must be true or false.');
+  if (worker !== undefined && typeof worker !== 'function')
+    throw invalid('worker must be a function that returns a Worker.');
+  const wasm_base_url = readUrl('wasmBaseUrl', wasmBaseUrl)?.replace(/\/?$/, '/');
   return {
     onProgress,
     signal: readSignal(signal),
-    engine: { context_tokens, slots, chat_template, cache_type, threads, backend },
-    store: { sha256, storage, evict },
+    engine: { context_tokens, slots, chat_template, cache_type, threads, backend, wasm_base_url },
+    store: { sha256, storage, evict, persist, cacheKey, revalidate },
+    shared,
     fallback,
+    place: { worker_url: readUrl('workerUrl', workerUrl), worker },
   };
 }
 
@@ -117,6 +153,19 @@ function checkChoice(name, value, choices) {
   const list = choices.map((choice) => `"${choice}"`);
   const last = list.pop();
   throw invalid(`${name} must be ${list.join(', ')} or ${last}.`);
+}
+
+/**
+ * @param {string} name
+ * @param {string | URL | undefined} url relative to the page's address
+ */
+function readUrl(name, url) {
+  if (url === undefined) return undefined;
+  try {
+    return new URL(url, globalThis.document?.baseURI ?? globalThis.location.href).href;
+  } catch (cause) {
+    throw new SiskinError('invalid_argument', `${name} is not a URL: "${url}".`, { cause });
+  }
 }
 
 /** @param {string} message */

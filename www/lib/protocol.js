@@ -1,7 +1,12 @@
 /**
- * This module defines the messages between page and worker, and the worker's view of the wasm. It
- * holds types only.
+ * This module defines the messages between page and engine, and the engine's view of the wasm. But
+ * for the version it holds types only. docs/design/protocol.md tells who says what when.
  */
+
+/** @import { SiskinErrorCode } from './errors.js' */
+
+/** The version of the messages. It is raised when an older end would misread them. */
+export const PROTOCOL = 1;
 
 /**
  * `Siskin.info` holds an object of this type.
@@ -24,26 +29,28 @@
  * @property {string[]} [gpu_features] what shaders use on the card, by WebGPU's names; a feature
  *   whose kernels were wrong is not among them
  * @property {string} [gpu_refusal] why the graphics card does not compute, where it might have
- * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong or slow),
+ * @property {string} [gpu_refusal_code] `gpu_unavailable`, `gpu_refused` (wrong), `gpu_slower`,
  *   `gpu_unsupported`, `gpu_out_of_memory` or `gpu_lost`
- * @property {string} build which wasm file runs: `relaxed`, `simd` or `threads`
+ * @property {string} build which wasm file runs: `relaxed`, `simd`, `threads` or `threads-simd`
  * @property {number} threads
  */
 
 /**
- * These fields of `Siskin.info` change when the engine moves from a lost graphics card to the
- * processor.
+ * These fields of `Siskin.info` tell which backend was picked.
  *
- * @typedef {Pick<
- *   ModelInfo,
- *   'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'
- * >} BackendInfo
+ * @typedef {'backend' | 'adapter' | 'gpu_refusal' | 'gpu_refusal_code'} BackendField
+ * @typedef {Pick<ModelInfo, BackendField>} BackendInfo
  */
 
 /**
- * A `KnownGpu` is a graphics card that an earlier visit refused for the same model.
+ * A `KnownGpu` is what earlier visits found of a graphics card with the same model: the features
+ * that worked, why the card was refused, or both.
  *
- * @typedef {{adapter: string, gpu_refusal: string}} KnownGpu
+ * @typedef {object} KnownGpu
+ * @property {string} adapter
+ * @property {string[]} [gpu_features]
+ * @property {string} [gpu_refusal]
+ * @property {'gpu_refused' | 'gpu_slower'} [gpu_refusal_code]
  */
 
 /**
@@ -111,50 +118,75 @@
  */
 
 /**
+ * A `ChatMessage` has OpenAI's shape.
+ *
  * @typedef {object} ChatMessage
- * @property {'system' | 'developer' | 'user' | 'assistant' | 'tool'} role
- * @property {string | {type: 'text', text: string}[] | null} [content]
- * @property {object[]} [tool_calls] of an assistant's message
- * @property {string} [tool_call_id] of a tool's message
- * @property {string} [name]
+ * @property {'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'} role who says
+ *   it; `developer` is read as `system`, and `function`, OpenAI's old name of `tool`, is refused
+ * @property {string | ContentPart[] | null} [content] the text; null or absent only where an
+ *   assistant's message has `tool_calls`
+ * @property {object[] | null} [tool_calls] of an assistant's message: the calls that it made
+ * @property {string} [tool_call_id] of a tool's message: the call that it answers
+ * @property {string} [name] who says it, for the templates that show it
+ */
+
+/**
+ * A `ContentPart` is a part of a message. Text is read; parts of OpenAI's other types are refused
+ * with `invalid_argument`.
+ *
+ * @typedef {{type: 'text', text: string} | {type: string}} ContentPart
  */
 
 /**
  * The engine takes this request: it has OpenAI's names, and llama.cpp's for the samplers that
- * OpenAI lacks. Unknown fields are refused. Those from `n` on are taken because OpenAI's clients
- * send them: other values are refused, and these have no effect.
+ * OpenAI lacks. Null counts as absent, and other fields are refused. Those from `n` on are taken
+ * because OpenAI's clients send them: other values are refused, and these have no effect.
  *
  * @typedef {object} ChatRequest
- * @property {ChatMessage[]} messages
- * @property {object[]} [tools]
- * @property {'auto' | 'none'} [tool_choice] with `none` the model is not shown the tools
- * @property {Record<string, unknown>} [chat_template_kwargs] variables of the chat template, such
- *   as `{enable_thinking: false}`
- * @property {number} [max_tokens]
- * @property {number} [max_completion_tokens] OpenAI's newer name of `max_tokens`
- * @property {number} [temperature] 0 is greedy
- * @property {number} [top_k]
- * @property {number} [top_p]
- * @property {number} [min_p]
- * @property {number} [repetition_penalty]
- * @property {number} [frequency_penalty]
- * @property {number} [presence_penalty]
- * @property {Record<string, number>} [logit_bias] token id to bias
- * @property {number[]} [allowed_token_ids] no other token is written
- * @property {number} [seed]
- * @property {boolean} [logprobs] gives each token's log-probability
- * @property {number} [top_logprobs] and those of up to 20 alternatives
- * @property {string | string[]} [stop]
- * @property {'error' | 'slide'} [context_overflow] what to do when the context is full
- * @property {1} [n]
- * @property {{type: 'text'}} [response_format]
- * @property {boolean} [parallel_tool_calls]
- * @property {string} [user]
- * @property {string} [safety_identifier]
- * @property {string} [prompt_cache_key]
- * @property {boolean} [store]
- * @property {Record<string, unknown>} [metadata]
- * @property {string} [service_tier]
+ * @property {ChatMessage[]} messages the conversation, at least one message
+ * @property {object[] | null} [tools] what the model may call, as OpenAI's tool objects. Refused
+ *   where the model's chat template shows it no tools. The model writes its calls as text
+ * @property {'auto' | 'none' | (string & {}) | object | null} [tool_choice] `auto` (the default)
+ *   shows the model the tools, `none` does not; other values are refused
+ * @property {Record<string, unknown> | null} [chat_template_kwargs] variables of the chat template,
+ *   such as `{enable_thinking: false}`
+ * @property {number | null} [max_tokens] how many tokens the answer may have, from 1; by default as
+ *   many as fit the context
+ * @property {number | null} [max_completion_tokens] OpenAI's newer name of `max_tokens`
+ * @property {number | null} [temperature] from 0, which always takes the most likely token, to 2;
+ *   by default 0.8
+ * @property {number | null} [top_k] only this number of the most likely tokens is considered; 0
+ *   considers all. By default 40
+ * @property {number | null} [top_p] only the most likely tokens that have this probability together
+ *   are considered, from 0 to 1; by default 0.95
+ * @property {number | null} [min_p] only tokens at least this likely are considered, compared with
+ *   the most likely one, from 0 to 1; by default 0.05
+ * @property {number | null} [repetition_penalty] above 0, at most 10; more than 1 makes tokens of
+ *   the conversation less likely. By default 1
+ * @property {number | null} [frequency_penalty] from -2 to 2, for each time that a token is in the
+ *   answer; by default 0
+ * @property {number | null} [presence_penalty] from -2 to 2, once for a token that is in the
+ *   answer; by default 0
+ * @property {Record<string, number> | null} [logit_bias] token id to a bias from -100 to 100
+ * @property {number[] | null} [allowed_token_ids] no other token is written; by default all may be
+ * @property {number | null} [seed] a whole number: the same seed and request give the same answer.
+ *   By default a random one
+ * @property {boolean | null} [logprobs] gives each token's log-probability; by default false
+ * @property {number | null} [top_logprobs] and those of up to 20 alternatives, with
+ *   `logprobs: true`; by default 0
+ * @property {string | string[] | null} [stop] the answer ends before the first of these strings
+ * @property {'error' | 'slide' | null} [context_overflow] what to do when the context is full:
+ *   `error` (the default) ends the answer with the reason `length`, and refuses a prompt that does
+ *   not fit; `slide` drops the oldest messages' tokens, and keeps the system message
+ * @property {number | null} [n] must be 1
+ * @property {{type: string} | null} [response_format] its type must be `text`
+ * @property {boolean | null} [parallel_tool_calls]
+ * @property {string | null} [user]
+ * @property {string | null} [safety_identifier]
+ * @property {string | null} [prompt_cache_key]
+ * @property {boolean | null} [store]
+ * @property {Record<string, unknown> | null} [metadata]
+ * @property {string | null} [service_tier]
  */
 
 /**
@@ -199,6 +231,7 @@
  *   module_or_path: WebAssembly.Module,
  * }) => Promise<{memory: WebAssembly.Memory}>} default
  * @property {EngineClass} Engine
+ * @property {string} [BUILD] of which build it is; absent before the package is made
  */
 
 /**
@@ -214,6 +247,7 @@
  *     slots?: number,
  *     chat_template?: string,
  *     cache_type?: CacheType,
+ *     features?: string[],
  *   }): Promise<Engine>,
  * }} EngineClass
  */
@@ -226,10 +260,13 @@
  * @typedef {object} UrlSource
  * @property {'url'} kind
  * @property {string} url
+ * @property {string} key what the model is known by on this device (its folder's name)
+ * @property {string} [hint] what to say where there is no file at `url`
  * @property {RequestInit} init
  * @property {string} [sha256]
  * @property {'disk' | 'memory'} storage
  * @property {boolean} evict
+ * @property {boolean} revalidate whether the server is asked if a stored file has changed
  */
 
 /**
@@ -251,35 +288,51 @@
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
+ * @property {string} [wasm_base_url] the folder of the wasm files, which ends with a slash
  * @property {KnownGpu[]} known_gpus
  */
 
 /**
- * The page sends these messages to the worker.
+ * A `Hello` is the first message of each end of a port.
  *
- * @typedef {LoadMessage
- *   | {type: 'chat', id: number, request: ChatRequest}
- *   | {type: 'stop', id: number}
- *   | {type: 'tokenize', id: number, text: string, special: boolean}
- *   | {type: 'detokenize', id: number, ids: Uint32Array}
- *   | {type: 'score', id: number, ids: Uint32Array}
- *   | {type: 'memory', id: number}
- *   | {type: 'unload', id: number}} PageMessage
+ * @typedef {{type: 'hello', protocol: number, build: string}} Hello
  */
 
 /**
- * The worker sends these messages to the page. `event` belongs to a chat and `progress` to a load.
- * `done` ends a call, `failed` ends it with an error. `moved` says that the backend changed.
- * `crashed` means that the worker cannot be used any more.
+ * The page sends these messages to the engine. `id` is the number of a call, which the client
+ * counts. `info` waits until the model is loaded. `idle` says whether nobody reads an answer.
+ * `serve` and `serve_channel` bring the engine another client. `close` ends the client's calls.
  *
- * @typedef {{type: 'progress', id: number, value: LoadProgress}
+ * @typedef {Hello
+ *   | LoadMessage
+ *   | {type: 'info', id: number}
+ *   | {type: 'chat', id: number, request: ChatRequest}
+ *   | {type: 'idle', id: number, value: boolean}
+ *   | {type: 'stop', id: number}
+ *   | {type: 'tokenize', id: number, text: string, special: boolean}
+ *   | {type: 'detokenize', id: number, ids: Iterable<number>}
+ *   | {type: 'score', id: number, ids: Iterable<number>}
+ *   | {type: 'memory', id: number}
+ *   | {type: 'ping', id: number}
+ *   | {type: 'serve', port: MessagePort}
+ *   | {type: 'serve_channel', name: string}
+ *   | {type: 'close'}
+ *   | {type: 'unload'}} PageMessage
+ */
+
+/**
+ * The engine sends these messages to the page. `event` belongs to a chat and `progress` to a load.
+ * `done` ends a call, `failed` ends it with an error. `moved` says that the backend changed.
+ * `crashed` means that the engine cannot be used any more, `gone` that its page unloads it.
+ *
+ * @typedef {Hello
+ *   | {type: 'progress', id: number, value: LoadProgress}
  *   | {type: 'started', id: number}
  *   | {type: 'event', id: number, value: EngineEvent, timings?: Timings}
  *   | {type: 'done', id: number, value: unknown}
- *   | {type: 'failed', id: number, code: string, message: string}
- *   | {type: 'moved', value: BackendInfo}
+ *   | {type: 'failed', id: number, code: SiskinErrorCode, message: string}
+ *   | {type: 'moved', value: ModelInfo}
+ *   | {type: 'gone'}
  *   | {type: 'unloaded'}
  *   | {type: 'crashed', message: string}} WorkerMessage
  */
-
-export {};

@@ -1,25 +1,34 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** This module holds the class that an application uses. */
 import { Completions } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
-import { Fallback } from './chat/fallback.js';
 import { askLocally } from './chat/local_answer.js';
 import { readSignal } from './chat/request.js';
 import { readLoadOptions } from './load_options.js';
-import { forgetGpus, recallGpus, rememberGpu } from './engine/gpu_verdicts.js';
-import { usableThreads } from './engine/wasm_build.js';
-import { WorkerClient } from './engine/worker_client.js';
+import { EngineClient } from './engine/engine_client.js';
+import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
+import { forgetGpus } from './engine/gpu_verdicts.js';
+import { bridge } from './engine/port.js';
+import { importFallback, importShared, importStream } from './lazy.js';
 import { describeSource } from './model/source.js';
-import { requestPersistence } from './storage/store.js';
+import { requestPersistence } from './storage/persistence.js';
 
-/** @import { EngineOptions, LoadOptions } from './load_options.js' */
-/** @import { ChatRequest, LoadProgress, ModelInfo, Score } from './protocol.js' */
-/** @import { DescribedSource } from './model/source.js' */
+export { SiskinError } from './errors.js';
+export { models, offline } from './lazy.js';
+
+/** @import { Fallback, FallbackOptions } from './chat/fallback.js' */
+/** @import { LoadOptions } from './load_options.js' */
+/** @import { ChatRequest, LoadProgress, Score } from './protocol.js' */
+/** @import { Client, LoadedModel, ModelHandle } from './engine/engines.js' */
+/** @import { PortLike } from './engine/port.js' */
 
 /**
- * `LoadedModel` is a model that is ready, with its worker.
+ * Whoever forgets a model without `unload` lets go of it when the garbage is collected: a module
+ * that was replaced while a page is developed, for instance.
  *
- * @typedef {{client: WorkerClient, info: Readonly<ModelInfo>}} LoadedModel
+ * @type {FinalizationRegistry<Client>}
  */
+const forgotten = new FinalizationRegistry((client) => client.closeWhenIdle());
 
 /**
  * A `ModelSource` is what `Siskin.load` takes; a `File` is a `Blob`.
@@ -46,15 +55,16 @@ export class Siskin {
   #unloaded = false;
 
   /**
-   * Applications use `Siskin.load` instead of the constructor.
+   * Applications use `Siskin.load` or `Siskin.connect` instead of the constructor.
    *
-   * @param {{loading: Promise<LoadedModel>, end: () => void}} model
+   * @param {Omit<ModelHandle, 'client'> & {client?: Client}} model
    * @param {Fallback} [fallback]
    */
-  constructor({ loading, end }, fallback) {
+  constructor({ client, loading, end }, fallback) {
     this.#loading = loading;
     this.#fallback = fallback;
     this.#end = end;
+    if (client) forgotten.register(this, client, this);
     /**
      * `ready` resolves when the model is loaded, and rejects with the error of the loading. Only
      * callers with `fallback` need it: without that, `load` waits for it.
@@ -62,7 +72,7 @@ export class Siskin {
     this.ready = loading.then((model) => {
       this.#model = model;
     });
-    this.ready.catch(() => {});
+    this.ready.catch(end);
     this.chat = Object.freeze({
       completions: new Completions((request, signal) => this.#ask(request, signal)),
     });
@@ -84,40 +94,82 @@ export class Siskin {
    * @param {ModelSource} source
    * @param {LoadOptions} [options]
    * @returns {Promise<Siskin>} when the model is loaded; with `fallback`, at once
-   * @throws {SiskinError} `http_status`, `network`, `file_changed`, `integrity`, `manifest`,
-   *   `storage_full`, `aborted`, `template` for `chatTemplate`, `worker_failed`, `wasm_failed`,
-   *   `no_simd`, `invalid_argument`, `out_of_memory`, and what may be wrong with the file:
-   *   `html_not_model`, `not_gguf`, `gguf_truncated`, `architecture`, `tensor_type` ...
+   * @throws {SiskinError} `unsupported`, `version_mismatch`, `http_status`, `network`,
+   *   `file_changed`, `integrity`, `manifest`, `storage_full`, `aborted`, `template` for
+   *   `chatTemplate`, `worker_failed`, `wasm_failed`, `no_simd`, `invalid_argument`,
+   *   `out_of_memory`, and what may be wrong with the file: `html_not_model`, `not_gguf`,
+   *   `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
+    if (!globalThis.Worker || !globalThis.location) throw unsupportedError();
     const {
       onProgress,
       signal,
       engine,
       store,
+      shared,
       fallback: fallback_options,
+      place,
     } = readLoadOptions(options);
     throwIfAborted(signal);
-    const fallback = fallback_options === undefined ? undefined : new Fallback(fallback_options);
-    const described = describeSource(source, store);
+    const fallback = await openFallback(fallback_options);
+    const described =
+      describeSource(source, store) ??
+      (await importStream()).describeStream(/** @type {any} */ (source));
     if (fallback?.until === 'never') {
       described.close();
-      return new Siskin({ loading: Promise.reject(neverLoadedError()), end() {} }, fallback);
+      return new Siskin(failedModel(neverLoadedError()), fallback);
     }
-    if (described.source.kind === 'url' && store.storage !== 'memory') void requestPersistence();
+    if (store.persist) void requestPersistence();
     fallback?.watch(described.source);
-    const model = startModel(described, { ...engine, signal }, (progress) => {
-      fallback?.progress(progress);
-      onProgress?.(progress);
-    });
+    const wait = {
+      signal,
+      onProgress: (/** @type {LoadProgress} */ progress) => {
+        fallback?.progress(progress);
+        onProgress?.(progress);
+      },
+    };
+    const open = shared ? (await importShared()).openShared : openEngine;
+    /** @type {Omit<ModelHandle, 'client'> & {client?: Client}} */
+    let model;
+    try {
+      model = open(described, { ...engine, place }, wait);
+    } catch (error) {
+      described.close();
+      model = failedModel(error);
+    }
     const siskin = new Siskin(model, fallback);
     if (!fallback) await siskin.ready;
     return siskin;
   }
 
   /**
-   * Forgets which graphics cards were refused. The next load with `backend: "auto"` tests the card
-   * again, as after a new driver.
+   * Speaks to an engine that another page, frame or worker has, and that it serves with
+   * `siskin.serve`: an extension's offscreen document, for instance. `unload` then ends the
+   * connection, not the engine.
+   *
+   * @param {PortLike} port a `MessagePort`, a `BroadcastChannel`, or a `runtime.Port` of an
+   *   extension
+   * @param {{onProgress?: (progress: LoadProgress) => void, signal?: AbortSignal | null}} [options]
+   *   `signal` ends the waiting for the model
+   * @returns {Promise<Siskin>} when the model is loaded there
+   * @throws {SiskinError} `version_mismatch`, `engine_gone`, `aborted`, `invalid_argument`, and
+   *   what the loading fails with there
+   */
+  static async connect(port, { onProgress, signal } = {}) {
+    const given = readSignal(signal);
+    throwIfAborted(given);
+    const client = new EngineClient(port);
+    const end = async () => client.close(abortedError(), unloadedError());
+    const loading = waitForModel(client, { onProgress, signal: given });
+    const siskin = new Siskin({ client, loading, end });
+    await siskin.ready;
+    return siskin;
+  }
+
+  /**
+   * Forgets which graphics cards were refused, and which of their features were wrong. The next
+   * load tests the card again, as after a new driver.
    */
   static forgetGpu() {
     forgetGpus();
@@ -135,7 +187,7 @@ export class Siskin {
     return askLocally(client, info)(request, signal);
   }
 
-  /** @returns {Promise<WorkerClient>} */
+  /** @returns {Promise<Client>} */
   async #client() {
     if (this.#unloaded) throw unloadedError();
     return (this.#model ?? (await this.#loading)).client;
@@ -152,8 +204,8 @@ export class Siskin {
   async tokenize(text, { special = false } = {}) {
     if (typeof text !== 'string')
       throw new SiskinError('invalid_argument', 'tokenize takes a string.');
-    return (await this.#client()).call({ type: 'tokenize', text, special: Boolean(special) })
-      .result;
+    const message = { type: /** @type {const} */ ('tokenize'), text, special: Boolean(special) };
+    return Uint32Array.from(await (await this.#client()).call(message).result);
   }
 
   /**
@@ -194,61 +246,56 @@ export class Siskin {
   }
 
   /**
-   * Frees the model and its worker. Answers in progress fail with `aborted`, later calls with
-   * `not_loaded`.
+   * Lets another page, frame or worker use this model, which calls `Siskin.connect` with the other
+   * end of the port. Its requests take turns with those of this page. It is served until it unloads
+   * or its port closes, or until this model is unloaded.
    *
-   * @returns {Promise<void>}
+   * @param {PortLike} port a `MessagePort`, a `BroadcastChannel`, or a `runtime.Port` of an
+   *   extension
+   * @throws {SiskinError} `invalid_argument`, `not_loaded`
+   */
+  async serve(port) {
+    const client = await this.#client();
+    const { port1, port2 } = new MessageChannel();
+    bridge(port, port1);
+    client.send({ type: 'serve', port: port2 }, [port2]);
+  }
+
+  /**
+   * Lets go of the model. Answers in progress fail with `aborted`, later calls with `not_loaded`.
+   *
+   * @returns {Promise<void>} resolves when its worker is gone and the memory free; at once where
+   *   somebody else on this page holds the same model
    */
   async unload() {
     this.#unloaded = true;
-    this.#end();
+    forgotten.unregister(this);
+    await this.#end();
+  }
+
+  /** Does what `unload` does, at the end of an `await using` block. */
+  async [Symbol.asyncDispose]() {
+    await this.unload();
   }
 }
 
 /**
- * @param {DescribedSource} described
- * @param {EngineOptions & {signal?: AbortSignal}} options
- * @param {(progress: LoadProgress) => void} onProgress
- * @returns {{loading: Promise<LoadedModel>, end: () => void}} `end` frees the model, whether it is
- *   loaded or still loading
+ * @param {FallbackOptions | undefined} options
+ * @returns {Promise<Fallback | undefined>}
  */
-function startModel(described, { signal, ...options }, onProgress) {
-  /** @type {WorkerClient | undefined} */
-  let client;
-  const { threads, cache_type, backend } = options;
-  const subject = { source: described.source, threads: usableThreads(threads), cache_type };
-  const end = () => client?.end(abortedError(), unloadedError());
-  const load = async () => {
-    try {
-      client = new WorkerClient();
-      const { result } = client.call(
-        {
-          type: 'load',
-          source: described.source,
-          ...options,
-          known_gpus: recallGpus(subject),
-        },
-        {
-          signal,
-          transfer: described.transfer,
-          onMessage: (message) => {
-            if (message.type === 'progress') onProgress(message.value);
-          },
-        },
-      );
-      const info = await result;
-      if (backend === 'auto') rememberGpu(subject, info);
-      const model = { client, info: Object.freeze(info) };
-      client.onBackendChanged = (backend_info) =>
-        (model.info = Object.freeze({ ...info, ...backend_info }));
-      return model;
-    } catch (error) {
-      described.close();
-      end();
-      throw error;
-    }
-  };
-  return { loading: load(), end };
+async function openFallback(options) {
+  if (options === undefined) return undefined;
+  const { Fallback } = await importFallback();
+  return new Fallback(options);
+}
+
+/**
+ * Returns a model that is not there.
+ *
+ * @param {unknown} error
+ */
+function failedModel(error) {
+  return { loading: Promise.reject(error), end: async () => {} };
 }
 
 /**
@@ -260,7 +307,7 @@ function startModel(described, { signal, ...options }, onProgress) {
 async function orAborted(promise, signal) {
   /** @type {() => void} */
   let abort = () => {};
-  const aborted = new Promise((_, reject) => (abort = () => reject(abortedError())));
+  const aborted = new Promise((_, reject) => (abort = () => reject(abortedError(signal?.reason))));
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   try {
@@ -281,10 +328,14 @@ function tokenIds(method, ids) {
   throw new SiskinError('invalid_argument', `${method} takes token ids: whole numbers from 0.`);
 }
 
-function neverLoadedError() {
-  return new SiskinError('not_loaded', "There is no model in this tab: fallback.until is 'never'.");
+function unsupportedError() {
+  return new SiskinError(
+    'unsupported',
+    'Siskin runs in browsers: load the model in a page or in a dedicated worker. Node, server ' +
+      'components and service workers cannot start its engine.',
+  );
 }
 
-function unloadedError() {
-  return new SiskinError('not_loaded', 'The model was unloaded. Load it again with Siskin.load.');
+function neverLoadedError() {
+  return new SiskinError('not_loaded', "There is no model in this tab: fallback.until is 'never'.");
 }

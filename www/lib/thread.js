@@ -2,10 +2,18 @@
  * This module is one thread of the engine: a worker on the engine's wasm module and memory that
  * shares the work of each kernel.
  */
+import { BUILD } from './build.js';
 
 /** @typedef {{script: string, module: WebAssembly.Module, memory: WebAssembly.Memory}} Start */
 /**
+ * `ThreadHello` is a thread's first message: the builds that it and its wasm's script belong to,
+ * and whether it is ready for work.
+ *
+ * @typedef {{build: string, wasm_build: string | undefined, ready: boolean}} ThreadHello
+ */
+/**
  * @typedef {object} ThreadModule
+ * @property {string} [BUILD]
  * @property {(options: {module: WebAssembly.Module, memory: WebAssembly.Memory}) => void} initSync
  * @property {(seat: number) => void} run_thread
  * @property {(seat: number) => void} thread_failed
@@ -24,16 +32,17 @@ onmessage = async ({ data }) => {
     sit(data);
     return;
   }
+  let ready = false;
   try {
     wasm = /** @type {ThreadModule} */ (
       await import(/* webpackIgnore: true */ /* @vite-ignore */ data.script)
     );
     wasm.initSync({ module: data.module, memory: data.memory });
-    postMessage('ready');
+    ready = true;
   } catch {
     // An error that is thrown here would reach nobody, and the engine waits for a message.
-    postMessage('failed');
   }
+  postMessage(/** @type {ThreadHello} */ ({ build: BUILD, wasm_build: wasm?.BUILD, ready }));
 };
 
 /**

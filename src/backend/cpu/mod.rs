@@ -5,6 +5,7 @@ pub mod attention;
 pub mod cache;
 pub mod matmul;
 pub mod ops;
+mod pack;
 pub mod pool;
 pub mod quantize;
 mod query_set;
@@ -81,6 +82,21 @@ fn no_memory(size_bytes: u64, what: &str) -> Error {
              smaller model."
         ),
     )
+}
+
+/// Returns the floats that a token takes in each of [`Step`]'s buffers from `x` to `up`.
+fn step_widths(dims: &Dims) -> [usize; 7] {
+    let (heads, kv_heads) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
+    let (embedding, feed_forward) = (dims.embedding, dims.feed_forward);
+    [
+        embedding,
+        embedding,
+        heads,
+        kv_heads,
+        kv_heads,
+        feed_forward.max(heads),
+        feed_forward,
+    ]
 }
 
 /// Computes `y += bias` for each token's row of `y`, where there is a bias.
@@ -164,7 +180,7 @@ impl Backend for Cpu {
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
         let cols = weight.cols;
         match &mut weight.buf {
-            Buf::Repacked(matrix) => matrix.write(weight.dtype, first_row, bytes),
+            Buf::Repacked(matrix) => matrix.write(&self.pool, weight.dtype, first_row, bytes),
             Buf::F32(data) => {
                 let at = first_row * cols;
                 let len = bytes.len() / weight.dtype.block_bytes() * weight.dtype.block_len();
@@ -203,18 +219,24 @@ impl Backend for Cpu {
         cache.import(first, kv);
     }
 
+    fn step_bytes(&self, dims: &Dims, max_tokens: usize) -> u64 {
+        let floats = max_tokens * step_widths(dims).iter().sum::<usize>() + dims.vocab;
+        floats as u64 * size_of::<f32>() as u64
+    }
+
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Step> {
         let room = |width: usize| zeros::<f32>(max_tokens * width, "activations");
+        let [x, h, q, k, v, a, up] = step_widths(dims);
         Ok(Step {
             tokens: 0,
             position: 0,
-            x: room(dims.embedding)?,
-            h: room(dims.embedding)?,
-            q: room(dims.heads * dims.head_dim)?,
-            k: room(dims.kv_heads * dims.head_dim)?,
-            v: room(dims.kv_heads * dims.head_dim)?,
-            a: room(dims.feed_forward.max(dims.heads * dims.head_dim))?,
-            up: room(dims.feed_forward)?,
+            x: room(x)?,
+            h: room(h)?,
+            q: room(q)?,
+            k: room(k)?,
+            v: room(v)?,
+            a: room(a)?,
+            up: room(up)?,
             logits: zeros(dims.vocab, "logits")?,
             quantized: QuantizedActivations::default(),
             rope: ops::RopeTable::default(),

@@ -27,7 +27,11 @@
 //! are put together from parts. A value is `scale * (q - offset)`, or `scale * q - minimum` where
 //! the format has minimums.
 
-use super::simd::{Kernel, Simd, with_simd};
+use super::{
+    pack::{pack, to_f16, unpack},
+    pool::{Pool, SharedMut},
+    simd::{Kernel, Simd, with_simd},
+};
 use crate::{
     Code, Error, Result,
     backend::GROUP_ROWS,
@@ -38,6 +42,9 @@ use half::f16;
 
 /// A block has this number of columns, like a block of Q4_0.
 pub const BLOCK: usize = 32;
+
+/// A row is unpacked by this number of blocks, 256 columns: the block of the K formats.
+const PIECE_BLOCKS: usize = 8;
 
 /// A vector has this size in bytes: four quants of each row of a group.
 pub const VECTOR_BYTES: usize = 4 * GROUP_ROWS;
@@ -152,24 +159,60 @@ impl RepackedMatrix {
         &bytemuck::cast_slice(&self.data)[group * size..][..size]
     }
 
-    fn block_mut(&mut self, group: usize, block: usize) -> &mut [u8] {
-        let (size, stride) = (self.group_bytes(), self.layout.block_bytes());
-        &mut bytemuck::cast_slice_mut(&mut self.data)[group * size + block * stride..][..stride]
+    /// Repacks whole rows of `dtype`, the first of which becomes row `first_row`, a multiple of
+    /// [`GROUP_ROWS`]. The threads share the groups. Each row is written once.
+    pub fn write(&mut self, pool: &Pool, dtype: DType, first_row: usize, bytes: &[u8]) {
+        match self.layout.bits {
+            2 => self.write_bits::<2>(pool, dtype, first_row, bytes),
+            3 => self.write_bits::<3>(pool, dtype, first_row, bytes),
+            4 => self.write_bits::<4>(pool, dtype, first_row, bytes),
+            5 => self.write_bits::<5>(pool, dtype, first_row, bytes),
+            6 => self.write_bits::<6>(pool, dtype, first_row, bytes),
+            _ => self.write_bits::<8>(pool, dtype, first_row, bytes),
+        }
     }
 
-    /// Repacks whole rows of `dtype`, the first of which becomes row `first_row`. Each row is
-    /// written once.
-    pub fn write(&mut self, dtype: DType, first_row: usize, bytes: &[u8]) {
+    fn write_bits<const BITS: u32>(
+        &mut self,
+        pool: &Pool,
+        dtype: DType,
+        first_row: usize,
+        bytes: &[u8],
+    ) {
+        let group_bytes = self.group_bytes();
         let row_bytes = self.cols / dtype.block_len() * dtype.block_bytes();
-        let mut quants = vec![Quants::default(); self.blocks()];
-        for (i, row) in bytes.chunks_exact(row_bytes).enumerate() {
-            dtype.quants(row, &mut quants);
-            let (group, lane) = ((first_row + i) / GROUP_ROWS, (first_row + i) % GROUP_ROWS);
-            for (b, quants) in quants.iter().enumerate() {
-                let layout = self.layout;
-                put(layout, self.block_mut(group, b), lane, quants);
+        let piece_bytes = PIECE_BLOCKS * BLOCK / dtype.block_len() * dtype.block_bytes();
+        let layout = self.layout;
+        let data: &mut [u8] = bytemuck::cast_slice_mut(&mut self.data);
+        let data = SharedMut::new(&mut data[first_row / GROUP_ROWS * group_bytes..]);
+        let groups = (bytes.len() / row_bytes).div_ceil(GROUP_ROWS);
+        pool.split(groups, |range| {
+            // A constant, so that `pack` is compiled for it.
+            let layout = Layout {
+                bits: BITS,
+                ..layout
+            };
+            let mut quants = [Quants::default(); PIECE_BLOCKS];
+            // SAFETY: the blocks of a group belong to one item.
+            let out = unsafe { data.slice(range.start * group_bytes..range.end * group_bytes) };
+            let rows = &bytes[range.start * GROUP_ROWS * row_bytes..];
+            for (out, rows) in out
+                .chunks_exact_mut(group_bytes)
+                .zip(rows.chunks(GROUP_ROWS * row_bytes))
+            {
+                for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
+                    let pieces = out.chunks_mut(PIECE_BLOCKS * layout.block_bytes());
+                    for (blocks, piece) in pieces.zip(row.chunks(piece_bytes)) {
+                        let blocks = blocks.chunks_exact_mut(layout.block_bytes());
+                        let quants = &mut quants[..blocks.len()];
+                        dtype.quants(piece, quants);
+                        for (block, quants) in blocks.zip(quants) {
+                            put(layout, block, lane, quants);
+                        }
+                    }
+                }
             }
-        }
+        });
     }
 
     /// Writes row `row` to `out` as f32 `[cols]`.
@@ -227,101 +270,7 @@ pub fn with_layout<K: RepackedKernel>(layout: Layout, kernel: K) {
     }
 }
 
-/// Keeps the bits of `mask` of each byte of a word, and shifts the bytes left.
-fn up(word: u32, shift: u32, mask: u8) -> u32 {
-    (word & repeat(mask)) << shift
-}
-/// Shifts the bytes of a word right, and keeps the bits of `mask` of each.
-fn down(word: u32, shift: u32, mask: u8) -> u32 {
-    (word >> shift) & repeat(mask)
-}
-fn repeat(byte: u8) -> u32 {
-    u32::from_ne_bytes([byte; 4])
-}
-
-/// Packs the chunks of a row, four quants a word, to the row's part of each vector, of which the
-/// first `bits` are set.
-fn pack(bits: u32, c: [u32; 8]) -> [u32; 8] {
-    match bits {
-        2 => std::array::from_fn(|j| {
-            if j < 2 {
-                c[4 * j] | c[4 * j + 1] << 2 | c[4 * j + 2] << 4 | c[4 * j + 3] << 6
-            } else {
-                0
-            }
-        }),
-        3 => {
-            let last = up(c[6] >> 2, 6, 1) | up(c[7] >> 2, 7, 1);
-            [
-                c[0] | c[1] << 3 | up(c[6], 6, 3),
-                c[2] | c[3] << 3 | up(c[7], 6, 3),
-                c[4] | c[5] << 3 | last,
-                0,
-                0,
-                0,
-                0,
-                0,
-            ]
-        }
-        4 => std::array::from_fn(|j| {
-            if j < 4 {
-                c[2 * j] | c[2 * j + 1] << 4
-            } else {
-                0
-            }
-        }),
-        5 => [
-            c[0] | up(c[5], 5, 7),
-            c[1] | up(c[5] >> 3, 5, 3) | up(c[7] >> 3, 7, 1),
-            c[2] | up(c[6], 5, 7),
-            c[3] | up(c[6] >> 3, 5, 3) | up(c[7] >> 4, 7, 1),
-            c[4] | up(c[7], 5, 7),
-            0,
-            0,
-            0,
-        ],
-        6 => {
-            let part = |j: usize| c[j] | up(c[6 + j / 3] >> (2 * (j % 3)), 6, 3);
-            [part(0), part(1), part(2), part(3), part(4), part(5), 0, 0]
-        }
-        _ => c,
-    }
-}
-
-/// Unpacks the chunks of a row from its part of each vector: the inverse of [`pack`].
-fn unpack(bits: u32, v: [u32; 8]) -> [u32; 8] {
-    match bits {
-        2 => std::array::from_fn(|i| down(v[i / 4], 2 * (i as u32 % 4), 3)),
-        3 => std::array::from_fn(|i| match i {
-            6 | 7 => down(v[i - 6], 6, 3) | down(v[2], i as u32 - 2, 4),
-            _ => down(v[i / 2], 3 * (i as u32 % 2), 7),
-        }),
-        4 => std::array::from_fn(|i| down(v[i / 2], 4 * (i as u32 % 2), 15)),
-        5 => {
-            let low = |j: usize| down(v[j], 0, 31);
-            let five = down(v[0], 5, 7) | down(v[1], 2, 24);
-            let six = down(v[2], 5, 7) | down(v[3], 2, 24);
-            let seven = down(v[4], 5, 7) | down(v[1], 4, 8) | down(v[3], 3, 16);
-            [low(0), low(1), low(2), low(3), low(4), five, six, seven]
-        }
-        6 => {
-            let low = |j: usize| down(v[j], 0, 63);
-            let rest = |j: usize| down(v[j], 6, 3) | down(v[j + 1], 4, 12) | down(v[j + 2], 2, 48);
-            [
-                low(0),
-                low(1),
-                low(2),
-                low(3),
-                low(4),
-                low(5),
-                rest(0),
-                rest(3),
-            ]
-        }
-        _ => v,
-    }
-}
-
+#[inline(always)]
 fn put(layout: Layout, block: &mut [u8], lane: usize, quants: &Quants) {
     let (header, vectors) = block.split_at_mut(layout.header_bytes());
     let minimums = if layout.minimum {
@@ -333,10 +282,10 @@ fn put(layout: Layout, block: &mut [u8], lane: usize, quants: &Quants) {
         .chunks_exact_mut(2 * GROUP_ROWS)
         .zip(quants.scale[..layout.halves].iter().chain(minimums))
     {
-        header[2 * lane..][..2].copy_from_slice(&f16::from_f32(x).to_le_bytes());
+        header[2 * lane..][..2].copy_from_slice(&to_f16(x).to_le_bytes());
     }
-    let offset = layout.offset();
-    let q = quants.q.map(|q| (i32::from(q) + offset) as u8);
+    let offset = layout.offset() as u8;
+    let q = quants.q.map(|q| (q as u8).wrapping_add(offset));
     let chunks = bytemuck::cast::<_, [u32; 8]>(q).map(u32::from_le);
     for (vector, word) in vectors
         .chunks_exact_mut(VECTOR_BYTES)

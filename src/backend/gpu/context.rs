@@ -36,11 +36,6 @@ pub struct Counters {
     pub read_bytes: u64,
 }
 
-/// Tells that the GPU is built. The backend that stands in for this one has a type without values
-/// in its place, so that the compiler leaves out what would come of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Built;
-
 /// Cosines and sines of a rope for every position, `[context, frequencies]`.
 #[derive(Debug)]
 struct RopeTable {
@@ -154,11 +149,6 @@ impl Gpu {
     /// Returns the device.
     pub fn device(&self) -> &Device {
         &self.device
-    }
-
-    /// Returns that the GPU is built.
-    pub fn built(&self) -> Built {
-        Built
     }
 
     /// Returns the adapter's name, for people.

@@ -25,6 +25,6 @@ pub mod weights;
 pub use self::{
     activations::Activations,
     cache::Cache,
-    context::{Built, Counters, Gpu},
+    context::{Counters, Gpu},
     profile::Timing,
 };

@@ -28,9 +28,11 @@ const WRITTEN: usize = 32;
 const PROFILED: usize = 4;
 /// The best of so many rounds counts.
 const ROUNDS: usize = 3;
-/// Ends the rounds of a measurement, and leaves out longer prompts than the one that took so many
-/// seconds.
-const PATIENCE_SECONDS: f64 = 10.0;
+/// Ends a round of written tokens, and the rounds of a measurement: a processor that plays a card
+/// would take minutes for what a card does in a second.
+const ROUND_SECONDS: f64 = 4.0;
+/// Leaves out prompts that would take longer, by what the one before took.
+const PROMPT_SECONDS: f64 = 60.0;
 /// Counts the times that the choices between kernels are made.
 const TUNINGS: usize = 20;
 /// Sets the size of the buffer that is copied: more than caches hold.
@@ -48,15 +50,14 @@ pub fn card(arguments: &Arguments) -> Result<()> {
     let mut model = load(path, arguments, None)?.model;
     let tuning = tuning(&mut model, Path::new(path))?;
     let copy_bytes_per_second = match &mut model {
-        AnyModel::Gpu(_, model) => pollster::block_on(model.backend.copy_bandwidth(COPY_BYTES))?,
+        AnyModel::Gpu(model) => pollster::block_on(model.backend.copy_bandwidth(COPY_BYTES))?,
         AnyModel::Cpu(_) => 0.0,
     };
     let mut decode = Vec::new();
     for context in contexts(&model) {
-        let seconds = best_decode(&mut model, context)?;
         decode.push(json!({
             "context": context,
-            "tokens_per_second": WRITTEN as f64 / seconds,
+            "tokens_per_second": best_decode(&mut model, context)?,
         }));
     }
     let prefill = prefill(&mut model)?;
@@ -89,7 +90,7 @@ fn contexts(model: &AnyModel) -> impl Iterator<Item = usize> + use<> {
 
 fn features(model: &AnyModel) -> Value {
     match model {
-        AnyModel::Gpu(_, model) => {
+        AnyModel::Gpu(model) => {
             let device = model.backend.device();
             let features = device.features.get();
             json!({
@@ -105,7 +106,7 @@ fn features(model: &AnyModel) -> Value {
 
 /// Makes the choices between kernels several times, and counts each outcome.
 fn tuning(model: &mut AnyModel, path: &Path) -> Result<Value> {
-    let AnyModel::Gpu(_, model) = model else {
+    let AnyModel::Gpu(model) = model else {
         return Ok(Value::Null);
     };
     let file = header(path)?;
@@ -137,23 +138,23 @@ fn tuning(model: &mut AnyModel, path: &Path) -> Result<Value> {
     Ok(outcomes.into_iter().map(outcome).collect())
 }
 
-/// Returns the seconds that the tokens at a context take, the best of some rounds.
+/// Returns the tokens a second at a context, in the best of some rounds.
 fn best_decode(model: &mut AnyModel, context: usize) -> Result<f64> {
-    let (mut best, start) = (f64::INFINITY, Instant::now());
+    let (mut best, start) = (0f64, Instant::now());
     for _ in 0..ROUNDS {
-        best = best.min(decode(model, context, WRITTEN)?);
-        if start.elapsed().as_secs_f64() > PATIENCE_SECONDS {
+        best = best.max(decode(model, context, WRITTEN)?);
+        if start.elapsed().as_secs_f64() > ROUND_SECONDS {
             break;
         }
     }
     Ok(best)
 }
 
-/// Writes tokens behind a context that was not read, but put there: what it holds makes no
-/// difference to the time.
+/// Writes at most `count` tokens behind a context that was not read, but put there: what it holds
+/// makes no difference to the time. Returns the tokens a second.
 fn decode(model: &mut AnyModel, context: usize, count: usize) -> Result<f64> {
     let dims = match model {
-        AnyModel::Gpu(_, model) => model.config.dims.clone(),
+        AnyModel::Gpu(model) => model.config.dims.clone(),
         AnyModel::Cpu(model) => model.config.dims.clone(),
     };
     let elements = 2 * dims.layers * dims.kv_heads * dims.head_dim * context;
@@ -164,24 +165,30 @@ fn decode(model: &mut AnyModel, context: usize, count: usize) -> Result<f64> {
     let mut sampler = Sampler::new(SamplingOptions::greedy(), dims.vocab)?;
     let mut next = next_token(model, &[0], &mut sampler)?;
     let start = Instant::now();
-    for left in (0..count).rev() {
-        sampler.expect_more(left);
+    for written in 1..=count {
+        sampler.expect_more(count - written);
         next = next_token(model, &[next], &mut sampler)?;
+        let seconds = start.elapsed().as_secs_f64();
+        if written == count || seconds > ROUND_SECONDS {
+            return Ok(written as f64 / seconds);
+        }
     }
-    Ok(start.elapsed().as_secs_f64())
+    Ok(0.0)
 }
 
-/// Reads prompts of several lengths, until one takes too long.
+/// Reads prompts of several lengths, until one would take too long.
 fn prefill(model: &mut AnyModel) -> Result<Value> {
     let mut list = Vec::new();
-    let mut seconds = 0.0;
+    let mut seconds_per_token = 0.0;
     for count in PROMPTS {
-        if seconds > PATIENCE_SECONDS || count as usize >= model.context_tokens() {
+        if seconds_per_token * f64::from(count) > PROMPT_SECONDS
+            || count as usize >= model.context_tokens()
+        {
             list.push(json!({"tokens": count, "skipped": "it would take too long, or not fit"}));
             continue;
         }
         let tokens = synthetic_tokens(count, model.vocab_size());
-        seconds = f64::INFINITY;
+        let mut seconds = f64::INFINITY;
         let start = Instant::now();
         for _ in 0..ROUNDS {
             model.rewind(0);
@@ -189,13 +196,14 @@ fn prefill(model: &mut AnyModel) -> Result<Value> {
             let start_round = Instant::now();
             next_token(model, &tokens, &mut sampler)?;
             seconds = seconds.min(start_round.elapsed().as_secs_f64());
-            if start.elapsed().as_secs_f64() > PATIENCE_SECONDS {
+            if start.elapsed().as_secs_f64() > ROUND_SECONDS {
                 break;
             }
         }
+        seconds_per_token = seconds / f64::from(count);
         list.push(json!({
             "tokens": count,
-            "tokens_per_second": f64::from(count) / seconds,
+            "tokens_per_second": 1.0 / seconds_per_token,
         }));
     }
     Ok(Value::Array(list))

@@ -1,6 +1,9 @@
 //! Holds the tokens that can be sampled, and filters them.
 
-use crate::{Code, Error, Result, backend::exponentials::sum_of_weights};
+use crate::{
+    Code, Error, Result,
+    backend::exponentials::{BLOCK, Histogram, largest},
+};
 use std::cmp::Ordering;
 
 /// Describes a token that can be sampled.
@@ -12,6 +15,15 @@ pub struct Candidate {
     pub probability: f32,
 }
 
+impl Candidate {
+    fn of_logit((token, &logit): (u32, &f32)) -> Self {
+        Self {
+            token,
+            probability: logit,
+        }
+    }
+}
+
 /// Returns the first token with the largest logit, and that logit.
 ///
 /// # Errors
@@ -19,14 +31,19 @@ pub struct Candidate {
 /// `not_finite` when a logit is NaN or infinite, or none is above minus infinity.
 pub(super) fn argmax(logits: &[f32]) -> Result<(u32, f32)> {
     let mut top = (0, f32::NEG_INFINITY);
-    let mut broken = false;
-    for (token, &logit) in (0u32..).zip(logits) {
-        broken |= logit.is_nan() || logit == f32::INFINITY;
-        if logit > top.1 {
-            top = (token, logit);
+    let mut finite = true;
+    for (first, block) in (0u32..).step_by(BLOCK).zip(logits.chunks(BLOCK)) {
+        // NaN is not below infinity either.
+        finite &= block
+            .iter()
+            .fold(true, |finite, &logit| finite & (logit < f32::INFINITY));
+        let max = largest(block);
+        if max > top.1 {
+            let index = block.iter().position(|&logit| logit == max);
+            top = (first + index.unwrap_or(0) as u32, max);
         }
     }
-    if broken || top.1 == f32::NEG_INFINITY {
+    if !finite || top.1 == f32::NEG_INFINITY {
         return Err(Error::new(
             Code::NotFinite,
             "The model computed a logit that is no number. Download the model file again; if it \
@@ -38,20 +55,13 @@ pub(super) fn argmax(logits: &[f32]) -> Result<(u32, f32)> {
 
 /// Appends the tokens whose logit is at least `least`, in the order of their ids.
 pub(super) fn at_least(logits: &[f32], least: f32, kept: &mut Vec<Candidate>) {
-    kept.extend(with_logits(logits).filter(|candidate| candidate.probability >= least));
-}
-
-/// Yields every token with its logit.
-fn with_logits(logits: &[f32]) -> impl Iterator<Item = Candidate> {
-    (0u32..).zip(logits).map(|(token, &logit)| Candidate {
-        token,
-        probability: logit,
-    })
+    let candidates = (0u32..).zip(logits).map(Candidate::of_logit);
+    kept.extend(candidates.filter(|candidate| candidate.probability >= least));
 }
 
 /// Orders candidates from the most likely to the least likely, equal ones by their id. The order is
 /// total, so that a seed gives the same tokens on every machine.
-fn by_rank(a: &Candidate, b: &Candidate) -> Ordering {
+pub(super) fn by_rank(a: &Candidate, b: &Candidate) -> Ordering {
     b.probability
         .total_cmp(&a.probability)
         .then(a.token.cmp(&b.token))
@@ -60,74 +70,71 @@ fn by_rank(a: &Candidate, b: &Candidate) -> Ordering {
 /// Appends the `k` largest logits to `kept`, the largest first.
 ///
 /// The time is linear in the vocabulary: a logit enters `kept` only if it is above the `k`-th
-/// largest of those before it.
+/// largest of those before it, and most blocks have none that is.
 pub(super) fn top_k(logits: &[f32], k: usize, kept: &mut Vec<Candidate>) {
     let capacity = (2 * k).max(128);
     let mut floor = f32::NEG_INFINITY;
-    for candidate in with_logits(logits) {
-        // A later candidate of equal logit ranks lower. Only the first `k` candidates may have a
-        // logit of minus infinity.
-        if candidate.probability > floor || kept.len() < k {
-            kept.push(candidate);
+    for (first, block) in (0u32..).step_by(BLOCK).zip(logits.chunks(BLOCK)) {
+        if kept.len() >= k && largest(block) <= floor {
+            continue;
         }
-        if kept.len() >= capacity {
-            floor = kept.select_nth_unstable_by(k - 1, by_rank).1.probability;
-            kept.truncate(k);
+        for candidate in (first..).zip(block).map(Candidate::of_logit) {
+            // A later candidate of equal logit ranks lower. Only the first `k` candidates may have
+            // a logit of minus infinity.
+            if candidate.probability > floor || kept.len() < k {
+                kept.push(candidate);
+            }
+            if kept.len() >= capacity {
+                floor = kept.select_nth_unstable_by(k - 1, by_rank).1.probability;
+                kept.truncate(k);
+            }
         }
     }
     kept.sort_unstable_by(by_rank);
     kept.truncate(k);
 }
 
-/// Appends the most likely tokens whose probabilities sum to `p`; `max` is the largest logit.
+/// Forbids all tokens but the most likely ones whose probabilities sum to `p`: their logits become
+/// minus infinity, or are below the logit that is returned. `max` is the largest logit, `scratch`
+/// is overwritten.
 ///
-/// A model is mostly sure of a few tokens. Where it is not, their number is found by counting
-/// logits, and only those are sorted that lie about the last one.
-pub(super) fn nucleus(logits: &[f32], max: f32, p: f32, kept: &mut Vec<Candidate>) {
-    let goal = sum_of_weights(logits, max) * f64::from(p);
-    top_k(logits, 64, kept);
-    if truncate_at(kept, max, 0.0, goal) {
-        return;
+/// A histogram tells between which two logits the last of these tokens lies, and only the tokens
+/// between them are ranked.
+pub(super) fn nucleus(logits: &mut [f32], max: f32, p: f32, scratch: &mut Vec<Candidate>) -> f32 {
+    let histogram = Histogram::of(logits, max);
+    let Some((bin, mut left)) = histogram.border(p) else {
+        return f32::MIN;
+    };
+    scratch.clear();
+    let members = histogram.members(logits, bin);
+    scratch.extend(members.map(|(token, probability)| Candidate { token, probability }));
+    // The last token is in `tied` always, and each turn halves that.
+    let mut tied = &mut scratch[..];
+    while tied.len() > 1 {
+        let half = tied.len() / 2;
+        tied.select_nth_unstable_by(half, by_rank);
+        let (likelier, others) = tied.split_at_mut(half);
+        let sum: f64 = likelier
+            .iter()
+            .map(|candidate| weight(candidate, max))
+            .sum();
+        tied = if left <= sum {
+            likelier
+        } else {
+            left -= sum;
+            others
+        };
     }
-    let reached: f64 = kept.iter().map(|candidate| weight(candidate, max)).sum();
-    let below = kept.last().map_or(max, |candidate| candidate.probability);
-    let (high, low) = border(logits, max, below, goal - reached);
-    kept.clear();
-    at_least(logits, high, kept);
-    let certain: Vec<f32> = kept.iter().map(|candidate| candidate.probability).collect();
-    let reached = sum_of_weights(&certain, max);
-    let mut last: Vec<Candidate> = with_logits(logits)
-        .filter(|candidate| (low..high).contains(&candidate.probability))
-        .collect();
-    last.sort_unstable_by(by_rank);
-    if reached < goal && truncate_at(&mut last, max, reached, goal) {
-        kept.append(&mut last);
-    } else {
-        // The border was estimated wrongly.
-        kept.clear();
-        top_k(logits, logits.len(), kept);
-        truncate_at(kept, max, 0.0, goal);
+    let Some(&last) = tied.first() else {
+        return f32::MIN;
+    };
+    for candidate in scratch
+        .iter()
+        .filter(|candidate| by_rank(candidate, &last).is_gt())
+    {
+        logits[candidate.token as usize] = f32::NEG_INFINITY;
     }
-}
-
-/// Estimates two logits between which lies that of the token at which the weights of the most
-/// likely tokens below the logit `below` reach `goal`.
-fn border(logits: &[f32], max: f32, below: f32, goal: f64) -> (f32, f32) {
-    const STEPS: f32 = 16.0;
-    // Weights below e^-87 count as 0.
-    let mut counts = [0u32; 87 * STEPS as usize];
-    for &logit in logits.iter().filter(|logit| **logit < below) {
-        if let Some(count) = counts.get_mut(((max - logit) * STEPS) as usize) {
-            *count += 1;
-        }
-    }
-    let mut reached = 0.0;
-    let step = counts.iter().zip(0u16..).position(|(&count, step)| {
-        reached += f64::from(count) * (-(f64::from(step) + 0.5) / f64::from(STEPS)).exp();
-        reached >= goal
-    });
-    let step = step.unwrap_or(counts.len()) as f32;
-    (max - (step - 1.0) / STEPS, max - (step + 2.0) / STEPS)
+    last.probability
 }
 
 /// Keeps the most likely of `candidates`, which are sorted, that have the share `p` of their
@@ -137,18 +144,13 @@ pub(super) fn top_p(candidates: &mut Vec<Candidate>, max: f32, p: f32) {
         .iter()
         .map(|candidate| weight(candidate, max))
         .sum();
-    truncate_at(candidates, max, 0.0, total * f64::from(p));
-}
-
-/// Drops the candidates behind the one at which the weights, `reached` before them, reach `goal`;
-/// returns whether they do.
-fn truncate_at(candidates: &mut Vec<Candidate>, max: f32, mut reached: f64, goal: f64) -> bool {
+    let goal = total * f64::from(p);
+    let mut reached = 0.0;
     let end = candidates.iter().position(|candidate| {
         reached += weight(candidate, max);
         reached >= goal
     });
     candidates.truncate(end.map_or(candidates.len(), |end| end + 1));
-    end.is_some()
 }
 
 /// Returns the probability of a candidate that holds its logit, relative to that of the likeliest.

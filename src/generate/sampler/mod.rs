@@ -16,7 +16,7 @@ use crate::{
     },
     host,
 };
-use candidates::{argmax, at_least, nucleus, top_k, top_p};
+use candidates::{argmax, at_least, by_rank, nucleus, top_k, top_p};
 use logprobs::TokenLogprob;
 use std::collections::HashMap;
 
@@ -117,8 +117,9 @@ impl Sampler {
                 self.weigh_candidates(max);
                 self.candidates[draw_from(&self.weights, &self.sums, draw)].token
             }
-            Kept::All(max) => {
-                weights(logits, max, self.options.temperature, &mut self.sums);
+            Kept::AtLeast { max, least } => {
+                let temperature = self.options.temperature;
+                weights(logits, max, temperature, least, &mut self.sums);
                 draw_from(logits, &self.sums, draw) as u32
             }
         };
@@ -136,8 +137,9 @@ impl Sampler {
         ))
     }
 
-    /// Returns the candidates that every filter keeps. Their probabilities sum to 1. `logits`,
-    /// `[vocab]`, is overwritten.
+    /// Returns the candidates that every filter keeps: the likeliest first where `top_k` or `top_p`
+    /// filter, else in the order of their ids. Their probabilities sum to 1. `logits`, `[vocab]`,
+    /// is overwritten.
     ///
     /// # Errors
     ///
@@ -152,8 +154,11 @@ impl Sampler {
                 return Ok(&self.candidates);
             }
             Kept::Candidates(max) => self.weigh_candidates(max),
-            Kept::All(max) => {
-                at_least(logits, f32::MIN, &mut self.candidates);
+            Kept::AtLeast { max, least } => {
+                at_least(logits, least, &mut self.candidates);
+                if self.options.top_p < 1.0 {
+                    self.candidates.sort_unstable_by(by_rank);
+                }
                 self.weigh_candidates(max);
             }
         }
@@ -186,17 +191,18 @@ impl Sampler {
         } else {
             f32::MIN
         };
-        if k > 0 && k < logits.len() {
-            top_k(logits, k, candidates);
-            if p < 1.0 {
-                top_p(candidates, max, p);
-            }
-        } else if p < 1.0 {
-            nucleus(logits, max, p, candidates);
-        } else if min_p > 0.0 {
-            at_least(logits, least, candidates);
-        } else {
-            return Ok(Kept::All(max));
+        if k == 0 || k >= logits.len() {
+            let least = if p < 1.0 {
+                least.max(nucleus(logits, max, p, candidates))
+            } else {
+                least
+            };
+            candidates.clear();
+            return Ok(Kept::AtLeast { max, least });
+        }
+        top_k(logits, k, candidates);
+        if p < 1.0 {
+            top_p(candidates, max, p);
         }
         candidates.retain(|candidate| candidate.probability >= least);
         Ok(Kept::Candidates(max))
@@ -211,7 +217,13 @@ impl Sampler {
             .map(|candidate| candidate.probability);
         self.weights.extend(logits);
         let temperature = self.options.temperature;
-        weights(&mut self.weights, max, temperature, &mut self.sums);
+        weights(
+            &mut self.weights,
+            max,
+            temperature,
+            f32::MIN,
+            &mut self.sums,
+        );
     }
 
     /// Applies the penalties, the bias and the mask.
@@ -257,8 +269,8 @@ enum Kept {
     One(u32),
     /// They keep the sampler's candidates, which hold their logits. Holds the largest logit.
     Candidates(f32),
-    /// They keep all tokens. Holds the largest logit.
-    All(f32),
+    /// They keep the tokens whose logit is at least `least`; `max` is the largest.
+    AtLeast { max: f32, least: f32 },
 }
 
 /// Returns the index of the weight that `draw`, a number in `0.0..1.0`, falls on. `sums` are those

@@ -135,20 +135,12 @@ fn compare(found: &[f32], expected: &[f32]) -> Result<()> {
     }
 }
 
-/// A card that computes right.
-enum Speed {
-    /// It is faster than the processor, or need not be.
-    Enough,
-    /// The processor is faster.
-    Slow(Error),
-}
-
 /// Tries the card on the model whose header `loader` has read. Where a kernel is wrong or does not
 /// compile, fewer features are tried ([`ShaderFeatures::tiers`]), and the card goes on with those
 /// that work. With `threads` above 0 it must also be faster than that many of the processor's.
 ///
 /// # Errors
-/// `gpu_refused`, and those of the device.
+/// `gpu_refused`, `gpu_slower`, and those of the device.
 ///
 /// [`ShaderFeatures::tiers`]: crate::backend::gpu::device::ShaderFeatures::tiers
 pub(super) async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
@@ -172,7 +164,7 @@ pub(super) async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
     let mut race = Race::new(gpu, config, &first.formats, threads);
     let device = gpu.device();
     let tiers = device.features.get().tiers();
-    let mut outcome = Ok(Speed::Enough);
+    let mut outcome = Ok(());
     for (i, &features) in tiers.iter().enumerate() {
         if i > 0 {
             device.use_features(features).await?;
@@ -183,23 +175,20 @@ pub(super) async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
             _ => break,
         }
     }
-    match outcome? {
-        Speed::Enough => Ok(()),
-        Speed::Slow(refusal) => Err(refusal),
-    }
+    outcome
 }
 
 /// Tries the card with the features that it has now.
 ///
 /// # Errors
-/// `gpu_refused` where it is wrong, and those of the device.
+/// `gpu_refused` where it is wrong, `gpu_slower`, and those of the device.
 async fn test(
     gpu: &Gpu,
     config: &ModelConfig,
     small: &ModelConfig,
     cases: &[Case],
     race: &mut Race<'_>,
-) -> Result<Speed> {
+) -> Result<()> {
     let down = cases
         .first()
         .and_then(|case| dtype_of(&case.formats, "blk.0.ffn_down.weight"));
@@ -217,13 +206,11 @@ async fn test(
     }
     // The race begins before the kernels for prompts, which take longest to compile: a slow card
     // needs none of them.
-    if let Some(refusal) = race.decode().await? {
-        return Ok(Speed::Slow(refusal));
-    }
+    race.decode().await?;
     for pair in &mut pairs {
         pair.check_prefill().await?;
     }
-    Ok(race.prefill().await?.map_or(Speed::Enough, Speed::Slow))
+    race.prefill().await
 }
 
 fn wrong(what: &str) -> Error {

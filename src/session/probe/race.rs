@@ -53,6 +53,22 @@ impl TokenTimes {
     fn sum_ms(self) -> f64 {
         self.decode_ms + self.prefill_ms
     }
+
+    /// Refuses a card that takes longer than the processor.
+    ///
+    /// # Errors
+    /// `gpu_slower`
+    fn check(self, processor: Self) -> Result<()> {
+        let (card_ms, processor_ms) = (self.sum_ms(), processor.sum_ms());
+        if card_ms <= processor_ms {
+            return Ok(());
+        }
+        let message = format!(
+            "The processor computes faster than the GPU here: {processor_ms:.2} ms a layer in \
+             place of {card_ms:.2} ms."
+        );
+        Err(Error::new(Code::GpuSlower, message))
+    }
 }
 
 /// A race of the card with threads of the processor.
@@ -87,14 +103,14 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Times tokens that come one by one. Returns why the card is refused if it takes longer for
-    /// them alone than the processor does for them and a prompt.
+    /// Times tokens that come one by one.
     ///
     /// # Errors
-    /// Those of the device.
-    pub(super) async fn decode(&mut self) -> Result<Option<Error>> {
+    /// `gpu_slower` if the card takes longer for them alone than the processor does for them and a
+    /// prompt, and those of the device.
+    pub(super) async fn decode(&mut self) -> Result<()> {
         if self.threads == 0 {
-            return Ok(None);
+            return Ok(());
         }
         let expected = match self.processor {
             Some(times) => times,
@@ -108,33 +124,29 @@ impl<'a> Race<'a> {
         )?;
         let decode_ms = self.decode_ms(&mut card, expected.decode_ms).await?;
         self.card = Some((card, decode_ms));
-        Ok(slower(
-            TokenTimes {
-                decode_ms,
-                prefill_ms: 0.0,
-            },
-            expected,
-        ))
+        let found = TokenTimes {
+            decode_ms,
+            prefill_ms: 0.0,
+        };
+        found.check(expected)
     }
 
-    /// Times tokens that come together. Returns why the card is refused if it takes longer for
-    /// both than the processor does.
+    /// Times tokens that come together.
     ///
     /// # Errors
-    /// Those of the device.
-    pub(super) async fn prefill(&mut self) -> Result<Option<Error>> {
+    /// `gpu_slower` if the card takes longer for both than the processor does, and those of the
+    /// device.
+    pub(super) async fn prefill(&mut self) -> Result<()> {
         let (Some(expected), Some((mut card, decode_ms))) = (self.processor, self.card.take())
         else {
-            return Ok(None);
+            return Ok(());
         };
         let prefill_ms = self.prefill_ms(&mut card, expected.prefill_ms).await?;
-        Ok(slower(
-            TokenTimes {
-                decode_ms,
-                prefill_ms,
-            },
-            expected,
-        ))
+        let found = TokenTimes {
+            decode_ms,
+            prefill_ms,
+        };
+        found.check(expected)
     }
 
     async fn time_processor(&self) -> Result<TokenTimes> {
@@ -171,18 +183,6 @@ impl<'a> Race<'a> {
         let resolved_ms = resolved_ms(device.timer_step_ms).min(MAX_RESOLVED_MS);
         [device.resolution_ms(), resolved_ms]
     }
-}
-
-/// Returns why a card is refused that takes longer than the processor.
-fn slower(card: TokenTimes, processor: TokenTimes) -> Option<Error> {
-    let (card_ms, processor_ms) = (card.sum_ms(), processor.sum_ms());
-    (card_ms > processor_ms).then(|| {
-        let message = format!(
-            "The processor computes faster than the GPU here: {processor_ms:.2} ms a layer in \
-             place of {card_ms:.2} ms."
-        );
-        Error::new(Code::GpuRefused, message)
-    })
 }
 
 /// Steps of some tokens through layers, all of them the model's one.
@@ -318,8 +318,10 @@ mod tests {
             prefill_ms,
         };
         // A card that decodes a little slower and reads prompts much faster is taken.
-        assert!(slower(times(1.1, 0.1), times(1.0, 0.5)).is_none());
-        assert!(slower(times(1.6, 0.0), times(1.0, 0.5)).is_some());
-        assert!(slower(times(0.9, 0.9), times(1.0, 0.5)).is_some());
+        assert_eq!(times(1.1, 0.1).check(times(1.0, 0.5)), Ok(()));
+        for slower in [times(1.6, 0.0), times(0.9, 0.9)] {
+            let refusal = slower.check(times(1.0, 0.5)).expect_err("a slower card");
+            assert_eq!(refusal.code, Code::GpuSlower);
+        }
     }
 }

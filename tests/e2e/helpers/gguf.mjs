@@ -52,3 +52,91 @@ export function setLayerCount(file, layers) {
   }
   return file;
 }
+
+/**
+ * Returns the header of a llama model whose weights take many gigabytes, and the length of its
+ * file. The header is well-formed, and no weights follow.
+ *
+ * @returns {{header: Buffer, size_bytes: number}}
+ */
+export function hugeGguf() {
+  const [WIDTH, FEED_FORWARD, LAYERS, VOCAB] = [4096, 11008, 64, 512];
+  const [UINT32, FLOAT32, STRING, ARRAY, F32, F16] = [4, 6, 8, 9, 0, 1];
+  const parts = [];
+  const u32 = (value) => parts.push(Buffer.from(Uint32Array.of(value).buffer));
+  const u64 = (value) => parts.push(Buffer.from(BigUint64Array.of(BigInt(value)).buffer));
+  const string = (text) => {
+    u64(text.length);
+    parts.push(Buffer.from(text, 'latin1'));
+  };
+  const strings = (values) => {
+    for (const value of [ARRAY, STRING]) u32(value);
+    u64(values.length);
+    values.forEach(string);
+  };
+  const tokens = Array.from({ length: VOCAB }, (_, id) => `t${id}`);
+  const metadata = {
+    'general.architecture': 'llama',
+    'tokenizer.ggml.model': 'gpt2',
+    'tokenizer.ggml.pre': 'gpt-2',
+    'tokenizer.ggml.tokens': tokens,
+    'tokenizer.ggml.merges': ['t 1'],
+    'llama.embedding_length': WIDTH,
+    'llama.block_count': LAYERS,
+    'llama.feed_forward_length': FEED_FORWARD,
+    'llama.context_length': 2048,
+    'llama.attention.head_count': 32,
+    'llama.attention.head_count_kv': 32,
+  };
+  const square = [WIDTH, WIDTH];
+  const layer = {
+    attn_norm: [WIDTH],
+    attn_q: square,
+    attn_k: square,
+    attn_v: square,
+    attn_output: square,
+    ffn_norm: [WIDTH],
+    ffn_gate: [WIDTH, FEED_FORWARD],
+    ffn_up: [WIDTH, FEED_FORWARD],
+    ffn_down: [FEED_FORWARD, WIDTH],
+  };
+  const tensors = [
+    ['token_embd', [WIDTH, VOCAB]],
+    ['output_norm', [WIDTH]],
+  ];
+  for (let i = 0; i < LAYERS; i++)
+    for (const [name, dims] of Object.entries(layer)) tensors.push([`blk.${i}.${name}`, dims]);
+
+  parts.push(Buffer.from('GGUF'));
+  u32(3);
+  u64(tensors.length);
+  u64(Object.keys(metadata).length + 1);
+  for (const [key, value] of Object.entries(metadata)) {
+    string(key);
+    if (Array.isArray(value)) {
+      strings(value);
+    } else if (typeof value === 'string') {
+      u32(STRING);
+      string(value);
+    } else {
+      u32(UINT32);
+      u32(value);
+    }
+  }
+  string('llama.attention.layer_norm_rms_epsilon');
+  u32(FLOAT32);
+  parts.push(Buffer.from(Float32Array.of(1e-5).buffer));
+  let offset = 0;
+  for (const [name, dims] of tensors) {
+    string(`${name}.weight`);
+    u32(dims.length);
+    dims.forEach(u64);
+    u32(dims.length === 1 ? F32 : F16);
+    u64(offset);
+    offset += dims.reduce((n, dim) => n * dim, dims.length === 1 ? 4 : 2);
+  }
+  const length = Buffer.concat(parts).length;
+  parts.push(Buffer.alloc((32 - (length % 32)) % 32));
+  const header = Buffer.concat(parts);
+  return { header, size_bytes: header.length + offset };
+}

@@ -36,7 +36,7 @@ const SHOTS = join(ROOT, 'target/e2e-shots');
 export function cannotRun(...needs) {
   const missing = [
     [CHROMIUM, './build.sh test installs Chromium'],
-    [join(ROOT, 'pkg/dist/wasm/siskin_relaxed_bg.wasm'), './build.sh build makes the wasm'],
+    [join(ROOT, 'pkg/dist/siskin.js'), './build.sh build makes the package'],
     [join(ROOT, 'pkg/node_modules/playwright-core'), 'npm ci in pkg/ brings playwright-core'],
     ...needs.map((need) =>
       Array.isArray(need)
@@ -167,6 +167,33 @@ export async function workerCount(page) {
   const { targetInfos } = await devtools.send('Target.getTargets');
   await devtools.detach();
   return targetInfos.filter(({ type }) => type === 'worker').length;
+}
+
+/**
+ * Counts the workers of a page as `window.running`, from its next document on: those that it has
+ * started and not ended.
+ */
+export function countOwnWorkers(page) {
+  return page.addInitScript(() => {
+    window.running = 0;
+    window.Worker = class extends Worker {
+      #ended = false;
+      constructor(...given) {
+        super(...given);
+        window.running += 1;
+      }
+      terminate() {
+        super.terminate();
+        if (!this.#ended) window.running -= 1;
+        this.#ended = true;
+      }
+    };
+  });
+}
+
+/** Returns the number that `countOwnWorkers` counts. */
+export function ownWorkers(page) {
+  return page.evaluate(() => window.running);
 }
 
 /** Returns the processor time that the browser's pages and workers have taken so far. */

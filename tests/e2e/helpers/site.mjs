@@ -27,12 +27,12 @@ const APP = {
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>App</title><script ' +
     'type="module" src="main.js"></script></html>',
   'main.js':
-    "import * as siskin from '../lib/index.js';\nimport { version } from " +
+    "import * as siskin from '../lib/siskin.js';\nimport { version } from " +
     "'./part.js';\nObject.assign(window, siskin, { version, late: async () => (await " +
     "import('./late.js')).version });\n",
   // The worker has a worker, which imports what it is told to, as an engine and its thread do.
   'worker.js':
-    "import { ofSameVersion } from '../lib/offline/site_version.js';\nconst thread = new " +
+    "import { ofSameVersion } from './site_version.js';\nconst thread = new " +
     "Worker('thread.js', { type: 'module' });\nthread.onmessage = ({ data }) => " +
     'postMessage(data);\n' +
     "onmessage = async () => thread.postMessage(ofSameVersion(new URL('late.js', " +
@@ -58,6 +58,7 @@ export async function makeSite() {
   );
   await mkdir(join(folder, 'app'));
   for (const [name, text] of Object.entries(APP)) await writeFile(join(folder, 'app', name), text);
+  await cp(join(ROOT, 'www/lib/offline/site_version.js'), join(folder, 'app/site_version.js'));
   await publish(folder, 1);
   return folder;
 }

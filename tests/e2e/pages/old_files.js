@@ -1,5 +1,5 @@
 // This worker's sync access handles return promises, as in Chrome 102 to 107.
-import { openStore } from '/lib/storage/store.js';
+import { openStore } from '/src/storage/store.js';
 
 const { prototype } = FileSystemSyncAccessHandle;
 for (const name of ['getSize', 'truncate', 'close']) {

@@ -1,5 +1,5 @@
 // This worker writes a stored file as another tab would, again and again until it is ended.
-import { openStore } from '/lib/storage/store.js';
+import { openStore } from '/src/storage/store.js';
 
 const store = await openStore('disk');
 postMessage('writing');

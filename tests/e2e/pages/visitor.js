@@ -1,6 +1,6 @@
 // This script runs in a page without a debugger, because a debugger keeps copies of what the
 // network delivers. It reports its measurements to the server.
-import { Siskin } from '/lib/index.js';
+import { Siskin } from '/lib/siskin.js';
 
 /** The mode is `disk` or `memory`. */
 const storage = location.search.slice(1);

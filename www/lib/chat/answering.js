@@ -13,7 +13,9 @@ const NAME = 'siskin answering';
 export function markAnswering(answer) {
   const end = () => {};
   // Locks exist in secure contexts only, as service workers do.
-  navigator.locks?.request(NAME, { mode: 'shared' }, () => answer.then(end, end)).catch(end);
+  globalThis.navigator?.locks
+    ?.request(NAME, { mode: 'shared' }, () => answer.then(end, end))
+    .catch(end);
 }
 
 /** @returns {Promise<boolean>} */

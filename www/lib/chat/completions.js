@@ -8,16 +8,16 @@ import { readOptions, readRequest, readSignal } from './request.js';
 
 /**
  * @typedef {object} CompletionUsage
- * @property {number} prompt_tokens
- * @property {number} completion_tokens
+ * @property {number} prompt_tokens of the whole conversation, as the chat template writes it
+ * @property {number} completion_tokens of the answer
  * @property {number} total_tokens
- * @property {{cached_tokens: number}} prompt_tokens_details
+ * @property {{cached_tokens: number}} prompt_tokens_details `cached_tokens` were in the KV cache
  */
 
 /**
  * @typedef {object} Choice
  * @property {0} index
- * @property {{role: 'assistant', content: string}} message
+ * @property {{role: 'assistant', content: string, refusal: null}} message
  * @property {Logprobs | null} logprobs
  * @property {'stop' | 'length'} finish_reason
  */
@@ -49,8 +49,9 @@ import { readOptions, readRequest, readSignal } from './request.js';
  * @property {number} created seconds since 1970
  * @property {string} model
  * @property {ChunkChoice[]} choices
- * @property {CompletionUsage} [usage] on the last chunk
- * @property {Timings} [timings] on the last chunk; not OpenAI's
+ * @property {CompletionUsage | null} [usage] on the last chunk, once. With
+ *   `stream_options.include_usage` that is one more chunk without choices, and the others have null
+ * @property {Timings} [timings] on the chunk with the `finish_reason`; not OpenAI's
  * @property {Prefill} [prefill] while the prompt is being read; not OpenAI's
  * @property {ResponseOrigin} siskin not OpenAI's
  */
@@ -58,7 +59,7 @@ import { readOptions, readRequest, readSignal } from './request.js';
 /**
  * `Logprobs` holds the log-probability of each token, with `logprobs: true`.
  *
- * @typedef {{content: TokenLogprob[]}} Logprobs
+ * @typedef {{content: TokenLogprob[], refusal: null}} Logprobs
  */
 
 /**
@@ -92,14 +93,19 @@ import { readOptions, readRequest, readSignal } from './request.js';
  */
 
 /**
- * `model` is accepted because OpenAI's clients send it, and has no effect: one model is loaded.
+ * `CompletionFields` are those of a request that this library reads itself.
  *
- * @typedef {ChatRequest & {
- *   signal?: AbortSignal | null,
- *   model?: string,
- *   stream_options?: {include_usage?: boolean} | null,
- * }} CompletionOptions
+ * @typedef {object} CompletionFields
+ * @property {string | null} [model] accepted because OpenAI's clients send it; has no effect, for
+ *   one model is loaded
+ * @property {AbortSignal | null} [signal] stops the answer, whether it waits or is being written,
+ *   which fails with `aborted`. It may stand beside the request instead, as in OpenAI's library
+ * @property {{include_usage?: boolean | null} | null} [stream_options] with `include_usage: true` a
+ *   stream's last chunk has the `usage` and no choices; by default it is on the chunk that ends the
+ *   answer
  */
+
+/** @typedef {ChatRequest & CompletionFields} CompletionOptions */
 
 /**
  * `RequestOptions` stand beside a request, where OpenAI's library has them.
@@ -107,8 +113,9 @@ import { readOptions, readRequest, readSignal } from './request.js';
  * @typedef {{signal?: AbortSignal | null}} RequestOptions
  */
 
-/** @typedef {CompletionOptions & {stream?: false | null}} CompletionRequest */
-/** @typedef {CompletionOptions & {stream: true}} StreamingRequest */
+/** @typedef {CompletionOptions & {stream?: false | null}} CompletionRequest answered whole */
+/** @typedef {CompletionOptions & {stream: true}} StreamingRequest answered in chunks */
+/** @typedef {CompletionOptions & {stream?: boolean | null}} AnyRequest answered either way */
 
 /** `siskin.chat.completions` is an object of this class. */
 export class Completions {
@@ -120,23 +127,38 @@ export class Completions {
   }
 
   /**
+   * Answers a conversation, and resolves when the answer is complete.
+   *
    * @overload
-   * @param {CompletionRequest} request
-   * @param {RequestOptions} [options]
+   * @param {CompletionRequest} request messages, and how to answer them
+   * @param {RequestOptions} [options] a signal, which may be in the request instead
    * @returns {Promise<ChatCompletion>}
    */
   /**
+   * Answers a conversation in chunks, and resolves when the answer begins. Leaving the loop early
+   * stops the model. A stream that nobody reads for 10 seconds ends with `aborted` if another
+   * request waits.
+   *
    * @overload
-   * @param {StreamingRequest} request
-   * @param {RequestOptions} [options]
+   * @param {StreamingRequest} request messages, and how to answer them
+   * @param {RequestOptions} [options] a signal, which may be in the request instead
    * @returns {Promise<AsyncIterableIterator<ChatCompletionChunk>>}
    */
   /**
-   * Answers a conversation. Requests are answered one at a time, in order. The promise settles when
-   * the answer is complete or, with `stream: true`, when it begins; then leaving the loop early
-   * stops the model. A signal may be in the request or in `options`.
+   * Answers a conversation, whole or in chunks.
    *
-   * @param {CompletionRequest | StreamingRequest} request
+   * @overload
+   * @param {AnyRequest} request messages, and how to answer them
+   * @param {RequestOptions} [options] a signal, which may be in the request instead
+   * @returns {Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>>}
+   */
+  /**
+   * Answers a conversation. Requests are answered one at a time, in order; pages that share an
+   * engine take turns. The promise settles when the answer is complete or, with `stream: true`,
+   * when it begins; then leaving the loop early stops the model. A stream that nobody reads for 10
+   * seconds ends with `aborted` if another request waits.
+   *
+   * @param {AnyRequest} request
    * @param {RequestOptions} [options]
    * @returns {Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>>}
    * @throws {SiskinError} `invalid_argument`, `template`, `context_full`, `aborted` (by `signal`),
@@ -188,8 +210,8 @@ async function collect(answer, head) {
     if (event.finish_reason && event.usage && timings) {
       const choice = {
         index: /** @type {const} */ (0),
-        message: { role: /** @type {const} */ ('assistant'), content },
-        logprobs: logprobs.length > 0 ? { content: logprobs } : null,
+        message: { role: /** @type {const} */ ('assistant'), content, refusal: null },
+        logprobs: logprobs.length > 0 ? { content: logprobs, refusal: null } : null,
         finish_reason: reason(event),
       };
       return {
@@ -204,6 +226,13 @@ async function collect(answer, head) {
 }
 
 /**
+ * A stream that was forgotten before its end stops the model when the garbage is collected.
+ *
+ * @type {FinalizationRegistry<StepStream>}
+ */
+const abandoned = new FinalizationRegistry((answer) => answer.cancel());
+
+/**
  * A `ChunkIterator` yields the chunks of an answer. It is not a generator, because `return()` must
  * stop the model at once, even before the first `next()` and while a `next()` is waiting.
  *
@@ -215,6 +244,8 @@ class ChunkIterator {
   #include_usage;
   #first = true;
   #over = false;
+  /** The calls of `next` take turns. @type {Promise<unknown>} */
+  #turn = Promise.resolve();
   /**
    * `stream_options.include_usage` asks for this extra chunk.
    *
@@ -231,14 +262,26 @@ class ChunkIterator {
     this.#answer = answer;
     this.#head = head;
     this.#include_usage = include_usage;
+    abandoned.register(this, answer, this);
   }
 
   [Symbol.asyncIterator]() {
     return this;
   }
 
+  /**
+   * Returns the next chunk. Several calls may wait: each gets a chunk, in their order.
+   *
+   * @returns {Promise<IteratorResult<ChatCompletionChunk, undefined>>}
+   */
+  next() {
+    const turn = this.#turn.then(() => this.#next());
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
   /** @returns {Promise<IteratorResult<ChatCompletionChunk, undefined>>} */
-  async next() {
+  async #next() {
     const extra = this.#usage_chunk;
     this.#usage_chunk = undefined;
     if (extra) return { done: false, value: extra };
@@ -292,22 +335,24 @@ class ChunkIterator {
         {
           index: 0,
           delta,
-          logprobs: event.logprob ? { content: [event.logprob] } : null,
+          logprobs: event.logprob ? { content: [event.logprob], refusal: null } : null,
           finish_reason,
         },
       ],
     };
     if (event.prefill) chunk.prefill = event.prefill;
+    if (this.#include_usage) chunk.usage = null;
     if (finish_reason && event.usage) {
-      chunk.usage = usageOf(event.usage);
+      const usage = usageOf(event.usage);
       chunk.timings = timings;
       if (this.#include_usage)
         this.#usage_chunk = {
           ...this.#head,
           object: 'chat.completion.chunk',
           choices: [],
-          usage: chunk.usage,
+          usage,
         };
+      else chunk.usage = usage;
     }
     return chunk;
   }

@@ -35,28 +35,6 @@ const SERVER_FIELDS = /** @type {const} */ ([
   'seed',
   'stop',
 ]);
-const LOCAL_FIELDS = [
-  'tools',
-  'tool_choice',
-  'chat_template_kwargs',
-  'top_k',
-  'min_p',
-  'repetition_penalty',
-  'logit_bias',
-  'allowed_token_ids',
-  'logprobs',
-  'top_logprobs',
-  'context_overflow',
-  'n',
-  'response_format',
-  'parallel_tool_calls',
-  'user',
-  'safety_identifier',
-  'prompt_cache_key',
-  'store',
-  'metadata',
-  'service_tier',
-];
 
 /** The body of an error response is read up to this length, which is more than servers send. */
 const ERROR_BYTES = 1 << 16;
@@ -111,7 +89,10 @@ export class Fallback {
    */
   watch(source) {
     if (source.kind === 'blob') this.#cached = Promise.resolve(true);
-    else if (source.kind === 'url') this.#cached = models.has(source.url).catch(() => false);
+    else if (source.kind === 'url')
+      this.#cached = models
+        .has(source.url, { cacheKey: source.key, sha256: source.sha256 })
+        .catch(() => false);
   }
 
   /** @param {LoadProgress} progress of the loading */
@@ -227,10 +208,6 @@ function completionsUrl(base) {
 
 /** @param {ChatRequest} request */
 function fieldsFor(request) {
-  const known = [...SERVER_FIELDS, ...LOCAL_FIELDS];
-  for (const name of Object.keys(request))
-    if (!known.includes(name))
-      throw new SiskinError('invalid_argument', `A chat request has no field "${name}".`);
   refuseUnhonoured(request);
   if (!Array.isArray(request.messages) || request.messages.length === 0)
     throw new SiskinError('invalid_argument', 'messages must be an array of at least one message.');
@@ -257,7 +234,7 @@ function refuseUnhonoured(request) {
   if ((n ?? 1) !== 1) refuse('`n` must be 1: a request has one answer.');
   if ((response_format?.type ?? 'text') !== 'text')
     refuse('`response_format.type` must be "text": answers cannot be held to a form.');
-  if (!['auto', 'none'].includes(tool_choice ?? 'auto'))
+  if (!['auto', 'none'].includes(/** @type {string} */ (tool_choice ?? 'auto')))
     refuse('`tool_choice` must be "auto" or "none": the model cannot be made to call a tool.');
   const limit = max_tokens ?? max_completion_tokens;
   if ((max_completion_tokens ?? limit) !== limit)

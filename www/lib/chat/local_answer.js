@@ -2,13 +2,13 @@
 import { markAnswering } from './answering.js';
 
 /** @import { Ask, Step } from './completions.js' */
-/** @import { WorkerClient } from '../engine/worker_client.js' */
+/** @import { Client } from '../engine/engines.js' */
 /** @import { ChatRequest, ModelInfo } from '../protocol.js' */
 
 /**
  * Returns the `Ask` of the model in the worker.
  *
- * @param {WorkerClient} client
+ * @param {Client} client
  * @param {ModelInfo} info
  * @returns {Ask}
  */
@@ -20,6 +20,12 @@ export function askLocally(client, info) {
   };
 }
 
+/**
+ * Steps that nobody takes for this long are reported: the engine ends the answer if another request
+ * waits.
+ */
+const IDLE_MS = 10_000;
+
 /** A `LocalAnswer` holds the events of one answer until they are taken. */
 class LocalAnswer {
   /** @type {Step[]} */
@@ -29,16 +35,21 @@ class LocalAnswer {
   #error;
   /** @type {(() => void) | undefined} */
   #wake;
+  /** `#timer` runs while steps wait. @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #idle = false;
+  /** @type {(idle: boolean) => void} */
+  #setIdle = () => {};
 
   /**
-   * @param {WorkerClient} client
+   * @param {Client} client
    * @param {ChatRequest} request
    * @param {AbortSignal | undefined} signal
    */
   constructor(client, request, signal) {
     /** `started` resolves when the engine has accepted the request. @type {Promise<void>} */
     this.started = new Promise((resolve, reject) => {
-      const { result, cancel } = client.call(
+      const { result, cancel, setIdle } = client.call(
         { type: 'chat', request },
         {
           signal,
@@ -50,6 +61,7 @@ class LocalAnswer {
         },
       );
       this.cancel = cancel;
+      this.#setIdle = setIdle;
       markAnswering(result);
       result.then(
         () => this.#end(undefined),
@@ -74,12 +86,24 @@ class LocalAnswer {
         (/** @type {(value?: undefined) => void} */ resolve) => (this.#wake = resolve),
       );
     if (this.#error) throw this.#error;
-    return this.#steps.shift();
+    const step = this.#steps.shift();
+    this.#watch();
+    return step;
+  }
+
+  /** Measures anew how long the next step waits. */
+  #watch() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#idle) this.#setIdle((this.#idle = false));
+    if (this.#steps.length > 0 && !this.#ended)
+      this.#timer = setTimeout(() => this.#setIdle((this.#idle = true)), IDLE_MS);
   }
 
   /** @param {Step} step */
   #push(step) {
     this.#steps.push(step);
+    if (this.#timer === undefined && !this.#idle) this.#watch();
     this.#wake?.();
   }
 
@@ -87,6 +111,7 @@ class LocalAnswer {
   #end(error) {
     this.#ended = true;
     this.#error = error;
+    clearTimeout(this.#timer);
     this.#wake?.();
   }
 }

@@ -10,6 +10,46 @@ import { SiskinError, messageOf } from '../errors.js';
 const MAX_DEPTH = 100;
 
 /**
+ * These are the fields of a request. Those before `messages` are this library's to read; the engine
+ * takes the others.
+ */
+export const FIELDS = [
+  'model',
+  'signal',
+  'stream',
+  'stream_options',
+  'messages',
+  'tools',
+  'tool_choice',
+  'chat_template_kwargs',
+  'max_tokens',
+  'max_completion_tokens',
+  'temperature',
+  'top_k',
+  'top_p',
+  'min_p',
+  'repetition_penalty',
+  'frequency_penalty',
+  'presence_penalty',
+  'logit_bias',
+  'allowed_token_ids',
+  'seed',
+  'logprobs',
+  'top_logprobs',
+  'stop',
+  'context_overflow',
+  'n',
+  'response_format',
+  'parallel_tool_calls',
+  'user',
+  'safety_identifier',
+  'prompt_cache_key',
+  'store',
+  'metadata',
+  'service_tier',
+];
+
+/**
  * Returns a plain copy of a request, but for `signal`, which is passed on. Fields that are
  * undefined are left out. Half a surrogate pair becomes U+FFFD, as in TextEncoder.
  *
@@ -21,9 +61,13 @@ const MAX_DEPTH = 100;
 export function readRequest(request) {
   if (!attempt('The request', () => isPlain(request)))
     throw invalid('Give a request object such as {messages: [{role: "user", content: "Hello"}]}.');
-  return copyEntries(/** @type {object} */ (request), '', [], (value, path, ancestors) =>
+  const fields = copyEntries(/** @type {object} */ (request), '', [], (value, path, ancestors) =>
     path === 'signal' ? value : copy(value, path, ancestors),
   );
+  const unknown = Object.keys(fields).find((name) => !FIELDS.includes(name));
+  if (unknown !== undefined)
+    throw invalid(`A request has no field "${unknown}". It takes ${FIELDS.join(', ')}.`);
+  return fields;
 }
 
 /**
@@ -35,7 +79,10 @@ export function readRequest(request) {
  */
 export function readSignal(signal) {
   if (signal === undefined || signal === null) return undefined;
-  if (signal instanceof AbortSignal) return signal;
+  const { aborted, addEventListener } = /** @type {AbortSignal} */ (signal);
+  // A signal of a frame is of another class.
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function')
+    return /** @type {AbortSignal} */ (signal);
   throw invalid('signal must be an AbortSignal.');
 }
 

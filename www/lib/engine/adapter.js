@@ -4,10 +4,10 @@ import { SiskinError, messageOf } from '../errors.js';
 /** @import { KnownGpu } from '../protocol.js' */
 
 /**
- * A `FoundGpu` is the graphics card that would compute: its name for people, and the reason why it
- * does not. There is no card if the name is absent.
+ * A `FoundGpu` is the graphics card that would compute: its name for people, the features that
+ * worked on it, and the reason why it does not compute. There is no card if the name is absent.
  *
- * @typedef {{adapter?: string, refusal?: SiskinError}} FoundGpu
+ * @typedef {{adapter?: string, features?: string[], refusal?: SiskinError}} FoundGpu
  */
 
 /**
@@ -46,20 +46,26 @@ export async function findGpu(known) {
       return {
         refusal: new SiskinError('gpu_unavailable', 'This browser offers no graphics card.'),
       };
-    requestSubgroups();
+    if (!patched) {
+      requestSubgroups();
+      writeSharedMemory();
+      patched = true;
+    }
     const { vendor, architecture, device, description } = found.info ?? {};
     const adapter =
       description || [vendor, architecture, device].filter(Boolean).join(' ') || 'unnamed';
+    const {
+      gpu_features: features,
+      gpu_refusal,
+      gpu_refusal_code,
+    } = known.find((gpu) => gpu.adapter === adapter) ?? {};
     if (found.info?.isFallbackAdapter || SOFTWARE_ADAPTERS.test(adapter)) {
       const message =
         'This browser offers no graphics card, only a program that plays one ' + `(${adapter}).`;
-      return { adapter, refusal: new SiskinError('gpu_unavailable', message) };
+      return { adapter, features, refusal: new SiskinError('gpu_unavailable', message) };
     }
-    const refused = known.find((gpu) => gpu.adapter === adapter);
-    return {
-      adapter,
-      ...(refused && { refusal: new SiskinError('gpu_refused', refused.gpu_refusal) }),
-    };
+    if (gpu_refusal_code === undefined) return { adapter, features };
+    return { adapter, features, refusal: new SiskinError(gpu_refusal_code, gpu_refusal ?? '') };
   } catch (error) {
     return {
       refusal: new SiskinError(
@@ -78,8 +84,7 @@ let patched = false;
  */
 function requestSubgroups() {
   const { GPUAdapter } = /** @type {{GPUAdapter?: {prototype: any}}} */ (globalThis);
-  if (patched || !GPUAdapter) return;
-  patched = true;
+  if (!GPUAdapter) return;
   const { requestDevice } = GPUAdapter.prototype;
   GPUAdapter.prototype.requestDevice = async function (
     /** @type {{requiredFeatures?: Iterable<string>}} */ descriptor = {},
@@ -95,5 +100,32 @@ function requestSubgroups() {
       }
     }
     return requestDevice.call(this, descriptor);
+  };
+}
+
+/**
+ * Makes `writeBuffer` take shared memory, which wgpu gives it in the `threads` build: WebGPU allows
+ * that, but Firefox throws a TypeError (emscripten-core/emscripten #23149).
+ */
+function writeSharedMemory() {
+  const { GPUQueue } = /** @type {{GPUQueue?: {prototype: any}}} */ (globalThis);
+  if (!GPUQueue) return;
+  const { writeBuffer } = GPUQueue.prototype;
+  let takes_shared = true;
+  GPUQueue.prototype.writeBuffer = function (
+    /** @type {unknown} */ buffer,
+    /** @type {number} */ offset,
+    /** @type {Uint8Array} */ data,
+    /** @type {number[]} */ ...range
+  ) {
+    if (takes_shared) {
+      try {
+        return writeBuffer.call(this, buffer, offset, data, ...range);
+      } catch (error) {
+        if (!(error instanceof TypeError) || data.buffer instanceof ArrayBuffer) throw error;
+        takes_shared = false;
+      }
+    }
+    return writeBuffer.call(this, buffer, offset, data.slice(), ...range);
   };
 }

@@ -7,11 +7,10 @@ import { SiskinError, codeOf, messageOf } from '../errors.js';
 import { findGpu } from './adapter.js';
 import { openWeights, pumpWeights } from '../model/weights.js';
 
-/** @import { BackendInfo, Engine, LoadMessage } from '../protocol.js' */
+/** @import { BackendInfo, Engine, LoadMessage, ModelInfo } from '../protocol.js' */
 /** @import { StartedEngine } from './wasm_build.js' */
 /** @import { Sink } from '../model/weights.js' */
 
-/**
 /**
  * A card is waited for each time that it was given this many bytes: what it has not taken piles up
  * in the browser.
@@ -24,6 +23,11 @@ const SETTLE_BYTES = 64 << 20;
 const RESTARTS_MS = [0, 1000, 4000];
 /** A card that ran this long since it was restarted is well: its restarts are counted anew. */
 const HEALTHY_MS = 60_000;
+/**
+ * Whether an engine whose memory is shared can wait for a card. wasm-bindgen's replacement for
+ * `Atomics.waitAsync` needs a worker for each wait.
+ */
+const CAN_WAIT_SHARED = 'waitAsync' in Atomics;
 
 /**
  * @param {LoadMessage} message
@@ -32,16 +36,20 @@ const HEALTHY_MS = 60_000;
  *   throws
  */
 export async function pickBackend(message) {
-  const { adapter, refusal } = message.backend === 'cpu' ? {} : await findGpu(message.known_gpus);
+  const { adapter, features, refusal } =
+    message.backend === 'cpu' ? {} : await findGpu(message.known_gpus);
   let why = refusal;
+  /** @type {StartedEngine | undefined} */
+  let started;
   if (adapter !== undefined && (message.backend === 'gpu' || !refusal)) {
-    const started = await startEngine(1);
+    // The threads start only if the processor takes over.
+    started = await startEngine(CAN_WAIT_SHARED ? message.threads : 1, message);
     try {
-      const engine = await started.module.Engine.on_gpu(gpuOptions(message));
+      const engine = await started.module.Engine.on_gpu(gpuOptions(message, features));
       return new PickedBackend(message, started, engine, { backend: 'gpu', adapter });
     } catch (error) {
       if (!isDeviceError(error)) throw error;
-      why = new SiskinError(codeOf(error) ?? '', messageOf(error));
+      why = new SiskinError(codeOf(error) ?? 'gpu_unavailable', messageOf(error));
     }
   }
   if (message.backend === 'gpu')
@@ -49,7 +57,7 @@ export async function pickBackend(message) {
       'gpu_unavailable',
       `${why?.message} Load the model with backend "auto" or "cpu".`,
     );
-  return new PickedBackend(message, ...(await onCpu(message)), cpuInfo(adapter, why));
+  return new PickedBackend(message, ...(await onCpu(message, started)), cpuInfo(adapter, why));
 }
 
 /** @param {LoadMessage} message */
@@ -57,9 +65,12 @@ function modelOptions({ context_tokens, slots, chat_template }) {
   return { context_tokens, slots, chat_template };
 }
 
-/** @param {LoadMessage} message */
-function gpuOptions(message) {
-  return { ...modelOptions(message), cache_type: message.cache_type };
+/**
+ * @param {LoadMessage} message
+ * @param {string[]} [features] the only ones that shaders may use
+ */
+function gpuOptions(message, features) {
+  return { ...modelOptions(message), cache_type: message.cache_type, features };
 }
 
 /**
@@ -77,12 +88,21 @@ function cpuInfo(adapter, why) {
 
 /**
  * @param {LoadMessage} message
+ * @param {StartedEngine} [started] a wasm that runs already, which serves if it has the threads
  * @returns {Promise<[StartedEngine, Engine]>}
  */
-async function onCpu(message) {
-  const started = await startEngine(message.threads);
-  const options = { ...modelOptions(message), threads: started.thread_count };
-  return [started, new started.module.Engine(options)];
+async function onCpu(message, started) {
+  if (!started || started.thread_count < usableThreads(message.threads))
+    started = await startEngine(message.threads, message);
+  return [started, cpuEngine(message, started)];
+}
+
+/**
+ * @param {LoadMessage} message
+ * @param {StartedEngine} started
+ */
+function cpuEngine(message, { module, thread_count }) {
+  return new module.Engine({ ...modelOptions(message), threads: thread_count });
 }
 
 /** A `PickedBackend` owns the engine, and moves the model to another backend when a card fails. */
@@ -91,6 +111,8 @@ export class PickedBackend {
   #started;
   /** @type {BackendInfo} */
   #info;
+  /** What shaders use, once it is known: a card that is restarted begins there. */
+  #features = /** @type {string[] | undefined} */ (undefined);
   #restarts = 0;
   #restarted_ms = -Infinity;
 
@@ -111,8 +133,9 @@ export class PickedBackend {
     return this.#info;
   }
 
-  startThreads() {
-    return this.#started.startThreads();
+  /** Starts the threads that the engine has seats for: those of the processor, if it computes. */
+  async startThreads() {
+    return this.#info.backend === 'cpu' ? this.#started.startThreads() : [];
   }
 
   free() {
@@ -164,7 +187,11 @@ export class PickedBackend {
         }
         taken?.splice(0);
       },
-      finish: () => this.engine.finish(),
+      finish: async () => {
+        const info = await this.engine.finish();
+        this.#features = info.gpu_features;
+        return info;
+      },
     };
   }
 
@@ -187,7 +214,7 @@ export class PickedBackend {
   /** @param {unknown} why */
   async fallBack(why) {
     this.engine.free();
-    [this.#started, this.engine] = await onCpu(this.#message);
+    [this.#started, this.engine] = await onCpu(this.#message, this.#started);
     this.#info = cpuInfo(this.#info.adapter, why);
   }
 
@@ -207,6 +234,7 @@ export class PickedBackend {
    * where it was.
    *
    * @param {unknown} why
+   * @returns {Promise<ModelInfo>}
    */
   async recover(why) {
     if (performance.now() - this.#restarted_ms >= HEALTHY_MS) this.#restarts = 0;
@@ -214,16 +242,16 @@ export class PickedBackend {
       const pause_ms = RESTARTS_MS[this.#restarts++];
       await new Promise((resolve) => setTimeout(resolve, pause_ms));
       try {
-        await this.#reload(await this.#started.module.Engine.on_gpu(gpuOptions(this.#message)));
+        const options = gpuOptions(this.#message, this.#features);
+        const info = await this.#reload(await this.#started.module.Engine.on_gpu(options));
         this.#restarted_ms = performance.now();
-        return;
+        return info;
       } catch (error) {
         if (!isDeviceError(error)) throw error;
       }
     }
     this.#info = cpuInfo(this.#info.adapter, why);
-    const options = { ...modelOptions(this.#message), threads: 1 };
-    await this.#reload(new this.#started.module.Engine(options));
+    return this.#reload(cpuEngine(this.#message, this.#started));
   }
 
   /** @param {Engine} replacement */
@@ -231,7 +259,7 @@ export class PickedBackend {
     this.engine.reload(replacement);
     const ignore = () => {};
     // The card was fast enough before, and now other things are in its way.
-    await pumpWeights(await openWeights(this.#message.source, ignore), this.#sink(0), ignore);
+    return pumpWeights(await openWeights(this.#message.source, ignore), this.#sink(0), ignore);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * This module remembers which graphics card was refused for which model, so that a later visit does
- * not test it again. A verdict ages: a card that was slower may have been busy, and one that was
- * wrong may have a new driver.
+ * This module remembers what was found of a graphics card with a model, so that a later visit does
+ * not find it again: that the card was refused, or which features worked. A verdict ages: a card
+ * that was slower may have been busy, and one that was wrong may have a new driver.
  */
 
 /** @import { CacheType, KnownGpu, ModelInfo, WeightSource } from '../protocol.js' */
@@ -15,14 +15,10 @@
  */
 
 /**
- * A `Verdict` is one refusal, as it is stored.
+ * A `Verdict` is what was found, `gpu_features` or a refusal with its code, as it is stored: with
+ * the case and the browser (`subject`), and when it was found.
  *
- * @typedef {object} Verdict
- * @property {string} subject the case and the browser
- * @property {string} adapter
- * @property {string} gpu_refusal
- * @property {'slower' | 'wrong'} kind
- * @property {number} time_ms when it was found
+ * @typedef {KnownGpu & {subject: string, time_ms: number}} Verdict
  */
 
 const PREFIX = 'siskin.gpu.';
@@ -30,15 +26,15 @@ const PREFIX = 'siskin.gpu.';
  * The number is part of the key, and is raised when the kernels change, or the form of a verdict:
  * other kernels may run well on the same card.
  */
-const KERNELS_VERSION = 4;
+const KERNELS_VERSION = 5;
 const KEY = `${PREFIX}${KERNELS_VERSION}`;
 /** This number of verdicts is kept; the oldest are dropped first. */
 const MAX_VERDICTS = 20;
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** What made a card slower passes within a day: another program, or a battery. */
-const MAX_AGE_MS = { slower: DAY_MS, wrong: 14 * DAY_MS };
-/** How the engine says that it measured the card as slower (src/session/probe). */
-const SLOWER = /computes faster than the GPU/;
+const SLOWER_MAX_AGE_MS = DAY_MS;
+/** A kernel that was wrong becomes right by a new driver. */
+const WRONG_MAX_AGE_MS = 14 * DAY_MS;
 
 /**
  * @param {Case} subject
@@ -46,7 +42,24 @@ const SLOWER = /computes faster than the GPU/;
  */
 function nameOf({ source, threads, cache_type = 'f16' }) {
   if (source.kind !== 'url') return undefined;
-  return JSON.stringify([source.url, threads, cache_type, navigator.userAgent]);
+  return JSON.stringify([source.key, threads, cache_type, navigator.userAgent]);
+}
+
+/** @param {unknown} value */
+const isString = (value) => typeof value === 'string';
+
+/**
+ * Returns how long a verdict is kept, which is not at all if it has no form of a verdict.
+ *
+ * @param {Verdict} verdict
+ */
+function maxAgeMs({ subject, adapter, gpu_features, gpu_refusal, gpu_refusal_code }) {
+  if (!isString(subject) || !isString(adapter)) return 0;
+  if (gpu_features !== undefined)
+    return Array.isArray(gpu_features) && gpu_features.every(isString) ? WRONG_MAX_AGE_MS : 0;
+  if (!isString(gpu_refusal)) return 0;
+  if (gpu_refusal_code === 'gpu_slower') return SLOWER_MAX_AGE_MS;
+  return gpu_refusal_code === 'gpu_refused' ? WRONG_MAX_AGE_MS : 0;
 }
 
 /** @returns {Verdict[]} those that are not too old */
@@ -54,14 +67,10 @@ function recallAll() {
   const now_ms = Date.now();
   try {
     const all = JSON.parse(localStorage.getItem(KEY) ?? '[]');
-    return all.filter((/** @type {Verdict} */ { subject, adapter, gpu_refusal, kind, time_ms }) => {
-      const age_ms = now_ms - time_ms;
-      return (
-        [subject, adapter, gpu_refusal].every((text) => typeof text === 'string') &&
-        // A clock that was set back makes an age below 0.
-        age_ms >= 0 &&
-        age_ms < MAX_AGE_MS[kind]
-      );
+    return all.filter((/** @type {Verdict} */ verdict) => {
+      const age_ms = now_ms - verdict.time_ms;
+      // A clock that was set back makes an age below 0.
+      return age_ms >= 0 && age_ms < maxAgeMs(verdict);
     });
   } catch {
     // Storage that is forbidden or broken holds no verdicts.
@@ -81,42 +90,52 @@ function store(all) {
 
 /**
  * @param {Case} subject
- * @returns {KnownGpu[]} a page may meet several cards, in turn
+ * @returns {KnownGpu[]} one for each card, which a page may meet in turn
  */
 export function recallGpus(subject) {
   const name = nameOf(subject);
-  return recallAll()
-    .filter((verdict) => verdict.subject === name)
-    .map(({ adapter, gpu_refusal }) => ({ adapter, gpu_refusal }));
+  /** @type {Map<string, KnownGpu>} */
+  const known = new Map();
+  for (const { subject, time_ms: _time_ms, ...found } of recallAll())
+    if (subject === name) known.set(found.adapter, { ...known.get(found.adapter), ...found });
+  return [...known.values()];
 }
 
 /**
+ * Remembers what a load found. What was recalled and found again keeps its age.
+ *
  * @param {Case} subject
- * @param {ModelInfo} info of the model, loaded with `backend: "auto"`
+ * @param {ModelInfo} info of the model
+ * @param {'auto' | 'gpu' | 'cpu'} backend that was asked for
  */
-export function rememberGpu(subject, { adapter, gpu_refusal, gpu_refusal_code }) {
+export function rememberGpu(subject, info, backend) {
   const name = nameOf(subject);
-  // A load that failed for lack of memory may succeed next time.
-  if (
-    name === undefined ||
-    adapter === undefined ||
-    (gpu_refusal !== undefined && gpu_refusal_code !== 'gpu_refused')
-  )
-    return;
+  const { adapter, gpu_features, gpu_refusal, gpu_refusal_code } = info;
+  if (name === undefined || adapter === undefined) return;
+  const works = gpu_refusal === undefined;
+  const found = works ? { gpu_features } : { gpu_refusal, gpu_refusal_code };
+  const verdict = /** @type {Verdict} */ ({
+    subject: name,
+    time_ms: Date.now(),
+    adapter,
+    ...found,
+  });
+  // A load that failed for another reason, such as lack of memory, may succeed next time.
+  if (maxAgeMs(verdict) === 0) return;
+  const isReplaced = (/** @type {Verdict} */ old) =>
+    old.subject === name &&
+    old.adapter === adapter &&
+    (works === (old.gpu_refusal === undefined) ||
+      // A card that was asked for by name ran no race, which says nothing of a refusal.
+      (works && backend === 'auto'));
   const all = recallAll();
-  const at = all.findIndex((verdict) => verdict.subject === name && verdict.adapter === adapter);
-  // A refusal that was recalled keeps its age.
-  if (at >= 0 && all[at].gpu_refusal === gpu_refusal) return;
-  if (at >= 0) all.splice(at, 1);
-  if (gpu_refusal !== undefined)
-    all.push({
-      subject: name,
-      adapter,
-      gpu_refusal,
-      kind: SLOWER.test(gpu_refusal) ? 'slower' : 'wrong',
-      time_ms: Date.now(),
-    });
-  store(all);
+  const same = all.find(
+    (old) =>
+      isReplaced(old) &&
+      old.gpu_refusal === verdict.gpu_refusal &&
+      old.gpu_features?.join() === verdict.gpu_features?.join(),
+  );
+  store([...all.filter((old) => !isReplaced(old)), { ...verdict, ...same }]);
 }
 
 /** Forgets all verdicts, also those of older versions. */

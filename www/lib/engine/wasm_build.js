@@ -1,10 +1,12 @@
 /** This module chooses, compiles and starts the wasm. */
-import { SiskinError, messageOf } from '../errors.js';
+import { BUILD, WASM_BUILD, checkBuild } from '../build.js';
+import { SiskinError, codeOf, messageOf } from '../errors.js';
 import { ofSameVersion } from '../offline/site_version.js';
 import { startThreadWorker, wasmBuild } from '../parts.js';
 
-/** @import { Build } from '../parts.js' */
+/** @import { Build, BuildName } from '../parts.js' */
 /** @import { WasmModule } from '../protocol.js' */
+/** @import { ThreadHello } from '../thread.js' */
 
 /**
  * This wasm module has one function, which uses `i8x16.relaxed_swizzle`: it validates where relaxed
@@ -55,33 +57,36 @@ export function usableThreads(wanted = defaultThreads()) {
  * Returns the builds that this browser runs, the fastest first. Wasm cannot detect features at run
  * time: a module validates or it does not.
  *
- * @param {number} threads 1 for the builds that know the graphics card
- * @returns {Build[]}
+ * @param {number} threads
+ * @returns {BuildName[]}
  */
 function builds(threads) {
-  const list = [];
   const relaxed = WebAssembly.validate(new Uint8Array(RELAXED_SIMD));
-  if (relaxed && threads > 1) list.push(wasmBuild('threads'));
-  if (relaxed) list.push(wasmBuild('relaxed'));
-  else if (WebAssembly.validate(new Uint8Array(SIMD))) list.push(wasmBuild('simd'));
-  return list;
+  const simd = relaxed || WebAssembly.validate(new Uint8Array(SIMD));
+  /** @type {BuildName[]} */
+  const names = [];
+  if (simd && threads > 1) names.push(relaxed ? 'threads' : 'threads-simd');
+  if (simd) names.push(relaxed ? 'relaxed' : 'simd');
+  return names;
 }
 
 /**
  * Compiles and starts the wasm.
  *
  * @param {number} [wanted_threads]
+ * @param {{wasm_base_url?: string}} [place] the folder of the wasm files
  * @returns {Promise<StartedEngine>}
- * @throws {SiskinError} `no_simd`, `wasm_failed`
+ * @throws {SiskinError} `no_simd`, `wasm_failed`, `version_mismatch`
  */
-export async function startEngine(wanted_threads) {
+export async function startEngine(wanted_threads, { wasm_base_url } = {}) {
   const threads = usableThreads(wanted_threads);
   const list = builds(threads);
   let cause = /** @type {unknown} */ (undefined);
-  for (const build of list) {
+  for (const name of list) {
     try {
-      return await start(build, threads);
+      return await start(wasmBuild(name, wasm_base_url), threads);
     } catch (error) {
+      if (codeOf(error) === 'version_mismatch') throw error;
       // Shared memory can be refused where address space is short: the next build does without it.
       cause = error;
     }
@@ -94,7 +99,8 @@ export async function startEngine(wanted_threads) {
   throw new SiskinError(
     'wasm_failed',
     `The engine's WebAssembly did not start: ${messageOf(cause)}. Check that dist/wasm is ` +
-      "served beside the scripts and that the page's CSP has 'wasm-unsafe-eval'.",
+      'served beside the scripts, or give wasmBaseUrl, and that the ' +
+      "page's CSP has 'wasm-unsafe-eval'.",
     { cause },
   );
 }
@@ -104,11 +110,17 @@ export async function startEngine(wanted_threads) {
  * @param {number} wanted_threads
  */
 async function start({ script, wasm }, wanted_threads) {
-  /** @type {WasmModule} */
-  const module = await import(/* webpackIgnore: true */ /* @vite-ignore */ script.href);
-  const response = await fetch(wasm);
-  if (!response.ok) throw new Error(`${wasm.pathname} answered with status ${response.status}`);
-  const compiled = await compile(response);
+  // Both files are fetched at once.
+  const [module, { response, compiled }] = await Promise.all([
+    /** @type {Promise<WasmModule>} */ (
+      import(/* webpackIgnore: true */ /* @vite-ignore */ script.href)
+    ),
+    fetchAndCompile(wasm),
+  ]);
+  if (WASM_BUILD !== '') {
+    checkBuild(script.pathname, module.BUILD, WASM_BUILD);
+    checkBuild(wasm.pathname, buildOf(compiled), WASM_BUILD);
+  }
   const { memory } = await module.default({ module_or_path: compiled });
   const shared =
     typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
@@ -121,28 +133,53 @@ async function start({ script, wasm }, wanted_threads) {
   return { module, thread_count, startThreads };
 }
 
-/** @param {Response} response */
-async function compile(response) {
+/** @param {WebAssembly.Module} module */
+function buildOf(module) {
+  const [section] = WebAssembly.Module.customSections(module, 'siskin build');
+  return section && new TextDecoder().decode(section);
+}
+
+/** @param {URL} wasm */
+async function fetchAndCompile(wasm) {
+  const response = await fetch(wasm);
+  if (!response.ok) throw new Error(`${wasm.pathname} answered with status ${response.status}`);
   // Streaming compilation needs the MIME type application/wasm, which some static hosts do not
   // send.
-  if (response.headers.get('Content-Type') === 'application/wasm')
-    return WebAssembly.compileStreaming(response);
-  return WebAssembly.compile(await response.arrayBuffer());
+  const compiled =
+    response.headers.get('Content-Type') === 'application/wasm'
+      ? await WebAssembly.compileStreaming(response)
+      : await WebAssembly.compile(await response.arrayBuffer());
+  return { response, compiled };
 }
 
 /**
  * @param {{script: string, module: WebAssembly.Module, memory: WebAssembly.Memory}} shared
  * @returns {Promise<Worker | undefined>} undefined where it does not start: the others do its work
+ * @throws {SiskinError} `version_mismatch`
  */
-function startThread(shared) {
-  return new Promise((resolve) => {
-    const thread = startThreadWorker();
-    const giveUp = () => {
-      thread.terminate();
-      resolve(undefined);
-    };
-    thread.onmessage = ({ data }) => (data === 'ready' ? resolve(thread) : giveUp());
-    thread.onerror = giveUp;
+async function startThread(shared) {
+  /** @type {Worker} */
+  let thread;
+  try {
+    thread = startThreadWorker();
+  } catch {
+    return undefined;
+  }
+  /** @type {ThreadHello | undefined} */
+  const hello = await new Promise((resolve) => {
+    thread.onmessage = ({ data }) => resolve(data);
+    thread.onerror = () => resolve(undefined);
     thread.postMessage(shared);
   });
+  try {
+    if (hello) checkBuild('thread.js', hello.build, BUILD);
+    if (hello?.wasm_build !== undefined && WASM_BUILD !== '')
+      checkBuild(shared.script, hello.wasm_build, WASM_BUILD);
+  } catch (error) {
+    thread.terminate();
+    throw error;
+  }
+  if (hello?.ready) return thread;
+  thread.terminate();
+  return undefined;
 }

@@ -1,159 +1,128 @@
-/**
- * This module is the page's end of the worker: it matches results to calls by id, and turns every
- * failure into a SiskinError.
- */
-import { SiskinError, abortedError, messageOf, throwIfAborted } from '../errors.js';
+/** This module owns a worker with an engine: it starts it, connects clients to it, and ends it. */
+import { SiskinError, abortedError, messageOf } from '../errors.js';
 import { startWorker } from '../parts.js';
+import { EngineClient, crashError } from './engine_client.js';
 
-/** @import { BackendInfo, PageMessage, WorkerMessage } from '../protocol.js' */
-
-/**
- * A `WithoutId` is a `PageMessage` whose id the client fills in.
- *
- * @template T
- * @typedef {T extends {id: number} ? Omit<T, 'id'> : never} WithoutId
- */
-
-/**
- * An `OpenCall` is a call that has not ended.
- *
- * @typedef {object} OpenCall
- * @property {(value: any) => void} resolve
- * @property {(error: SiskinError) => void} reject
- * @property {(message: WorkerMessage) => void} [onMessage]
- */
-
-/**
- * @typedef {object} CallOptions
- * @property {AbortSignal | undefined} [signal]
- * @property {Transferable[]} [transfer]
- * @property {(message: WorkerMessage) => void} [onMessage] what comes before the end of the call
- */
-
-/**
- * @typedef {object} Call
- * @property {Promise<any>} result
- * @property {() => void} cancel stops the call; `result` rejects with `aborted`
- */
+/** @import { WorkerPlace } from '../parts.js' */
+/** @import { LoadMessage, ModelInfo } from '../protocol.js' */
+/** @import { CallOptions } from './engine_client.js' */
 
 /** A worker has this long to end by itself; one that is stuck is then terminated. */
 const UNLOAD_MS = 2000;
 
 /** A `WorkerClient` owns one worker with one model. */
 export class WorkerClient {
-  /** @type {Worker} */
   #worker;
-  /** @type {Map<number, OpenCall>} */
-  #calls = new Map();
-  #last_id = 0;
-  /** `#ended` is set once the worker is gone. @type {SiskinError | undefined} */
-  #ended;
+  /** `#main` loads and unloads; the answers have ports of their own. */
+  #main;
+  /** @type {Set<EngineClient>} */
+  #clients = new Set();
+  /** @type {Promise<void> | undefined} */
+  #end;
 
   /**
-   * This callback runs when the engine continues on another backend.
+   * This callback runs when the worker crashes.
    *
-   * @type {(backend_info: BackendInfo) => void}
+   * @type {(error: SiskinError) => void}
    */
-  onBackendChanged = () => {};
+  onCrash = () => {};
 
-  constructor() {
+  /**
+   * @param {WorkerPlace} [place]
+   * @throws {SiskinError} `worker_failed`
+   */
+  constructor(place) {
+    let worker, url;
     try {
-      this.#worker = startWorker();
+      ({ worker, url } = startWorker(place));
     } catch (cause) {
       throw new SiskinError(
         'worker_failed',
-        `The worker could not be started: ${messageOf(cause)}. Serve Siskin's scripts from ` +
-          "the page's own origin, and allow it in worker-src.",
+        `The worker could not be started: ${messageOf(cause)}. Allow it in worker-src; where ` +
+          'Siskin was bundled into a script that is no module, give workerUrl.',
         { cause },
       );
     }
-    this.#worker.onmessage = ({ data }) => this.#receive(data);
-    this.#worker.onmessageerror = () => this.#crash('a message could not be read');
-    this.#worker.onerror = (event) => {
+    this.#worker = worker;
+    this.#main = new EngineClient(worker, { same_build: true });
+    void this.#main.gone.then((error) => this.#crash(error));
+    worker.onerror = (event) => {
       event.preventDefault();
-      this.#crash(event.message || 'its script did not load');
+      const { message } = event;
+      const is_old = this.#main.is_greeted || message;
+      this.#main.fail(is_old ? crashError(message || 'it gave no reason') : notLoadedError(url));
     };
   }
 
   /**
-   * @param {WithoutId<PageMessage>} message
-   * @param {CallOptions} [options]
-   * @returns {Call}
+   * @param {Omit<LoadMessage, 'id'>} message
+   * @param {CallOptions} options
+   * @returns {Promise<ModelInfo>}
    */
-  call(message, { signal, transfer = [], onMessage } = {}) {
-    if (this.#ended) throw this.#ended;
-    throwIfAborted(signal);
-    const id = ++this.#last_id;
-    try {
-      this.#worker.postMessage({ ...message, id }, transfer);
-    } catch (cause) {
-      throw new SiskinError(
-        'invalid_argument',
-        `The request holds something that cannot be sent to the worker: ${messageOf(cause)}`,
-        { cause },
-      );
-    }
-    const cancel = () => {
-      const call = this.#calls.get(id);
-      if (!call) return;
-      this.#calls.delete(id);
-      if (!this.#ended) this.#post({ type: 'stop', id });
-      call.reject(abortedError());
-    };
-    const result = new Promise((resolve, reject) =>
-      this.#calls.set(id, { resolve, reject, onMessage }),
-    );
-    signal?.addEventListener('abort', cancel, { once: true });
-    const forget = () => signal?.removeEventListener('abort', cancel);
-    result.then(forget, forget);
-    return { result, cancel };
+  load(message, options) {
+    return this.#main.call(message, options).result;
+  }
+
+  /** Returns a client of the engine, on a port of its own. */
+  connect() {
+    const { port1, port2 } = new MessageChannel();
+    const client = new EngineClient(port1);
+    this.#clients.add(client);
+    void client.gone.then(() => this.#clients.delete(client));
+    this.serve(port2);
+    return client;
+  }
+
+  /** Gives the engine a client's port. @param {MessagePort} port */
+  serve(port) {
+    this.#main.send({ type: 'serve', port }, [port]);
+  }
+
+  /** Serves the end of a channel in the worker. @param {string} name */
+  serveChannel(name) {
+    this.#main.send({ type: 'serve_channel', name });
   }
 
   /**
-   * Ends the worker and frees its memory. Open calls reject with `open`, later ones throw `later`.
+   * Ends the worker. Open calls reject with `aborted`.
    *
-   * @param {SiskinError} open
-   * @param {SiskinError} later
+   * @param {boolean} [at_once] whether it may not free its memory itself: the page is going away
+   * @returns {Promise<void>} resolves when the worker is gone, and its memory with it
    */
-  end(open, later) {
-    if (this.#ended) return;
-    this.#ended = later;
-    this.#post({ type: 'unload', id: 0 });
-    setTimeout(() => this.#worker.terminate(), UNLOAD_MS);
-    for (const call of this.#calls.values()) call.reject(open);
-    this.#calls.clear();
+  end(at_once = false) {
+    return (this.#end ??= new Promise((resolve) => {
+      const terminate = () => {
+        this.#worker.terminate();
+        clearTimeout(timer);
+        const later = new SiskinError('not_loaded', 'The model was unloaded.');
+        this.#main.close(abortedError(), later);
+        resolve();
+      };
+      const timer = setTimeout(terminate, UNLOAD_MS);
+      // A worker that never said hello has nothing to free.
+      if (at_once || !this.#main.is_greeted) return terminate();
+      // After a crash the client is closed, and the worker may still be able to end its threads.
+      this.#worker.addEventListener('message', ({ data }) => {
+        if (data?.type === 'unloaded') terminate();
+      });
+      this.#worker.postMessage({ type: 'unload' });
+    }));
   }
 
-  /** @param {PageMessage} message */
-  #post(message) {
-    this.#worker.postMessage(message);
+  /** @param {SiskinError} error */
+  #crash(error) {
+    if (this.#end) return;
+    for (const client of this.#clients) client.fail(error);
+    this.onCrash(error);
+    void this.end();
   }
+}
 
-  /** @param {string} why */
-  #crash(why) {
-    const error = new SiskinError(
-      'worker_failed',
-      `The engine crashed (${why}). Load the model again; if that repeats, memory may be ` +
-        'short: close other tabs or take a smaller model.',
-    );
-    this.end(error, error);
-  }
-
-  /** @param {WorkerMessage} message */
-  #receive(message) {
-    if (message.type === 'unloaded') return this.#worker.terminate();
-    if (message.type === 'moved') return this.onBackendChanged(message.value);
-    if (message.type === 'crashed') return this.#crash(message.message);
-    const call = this.#calls.get(message.id);
-    if (!call) return;
-    if (message.type === 'done') {
-      this.#calls.delete(message.id);
-      call.resolve(message.value);
-    } else if (message.type === 'failed') {
-      this.#calls.delete(message.id);
-      call.reject(new SiskinError(message.code, message.message));
-    } else {
-      call.onMessage?.(message);
-    }
-  }
+/** @param {string} url */
+function notLoadedError(url) {
+  return new SiskinError(
+    'worker_failed',
+    `The engine's script did not load from ${url}. Serve Siskin's dist folder there or give ` +
+      "workerUrl; in Vite's dev server, set optimizeDeps: { exclude: ['siskin'] }.",
+  );
 }

@@ -3,33 +3,16 @@
  * whole files where it does not.
  */
 import { SiskinError } from '../errors.js';
-import {
-  CONNECTION_BROKEN,
-  FIRST_DELAYS_MS,
-  HttpError,
-  NO_STORE,
-  readBody,
-  changedError,
-  contentLength,
-  contentRange,
-  isEncoded,
-  retry,
-  validator,
-} from './http.js';
 import { FileRequests } from './file_requests.js';
+import { changedError, contentRange, validator } from './file_version.js';
+import { HttpError, contentLength, isEncoded } from './http.js';
 import { fetchManifest, isManifest } from './manifest.js';
 import { fileOf, locate, partsOf } from './part_layout.js';
 import { PARTS_PER_CHUNK, PART_BYTES, CHUNK_BYTES, newRecord, partCount } from './record.js';
+import { CONNECTION_BROKEN, NO_STORE, readBody } from './request.js';
+import { FIRST_REQUEST, LATER_REQUEST, WHOLE_FILE, isOffline, retry } from './retry.js';
 
 /** @import { DownloadTarget } from './download_target.js' */
-
-/**
- * Once bytes have arrived, a lost connection may come back (as after a tunnel), so that more
- * attempts are made than for a first request.
- */
-const LATER_DELAYS_MS = [500, 1000, 2000, 4000, 8000];
-/** There is one retry without ranges, because each fetches the whole file again. */
-const WHOLE_FILE_DELAYS_MS = [500];
 
 /**
  * A `Download` fetches the parts that its target lacks, over several connections. Each connection
@@ -126,9 +109,11 @@ export class Download {
     const part = record ? this.#nextPart(end_part) : 0;
     if (part === undefined) return;
     const { url, first, last } = record
-      ? locate(record, part)
+      ? this.#locate(part)
       : { url: this.#url, first: 0, last: PART_BYTES - 1 };
-    let response = await this.#askForRange(url, [first, last]);
+    // The browser's own schemes know no ranges. Some take them and answer 200 with the part alone.
+    this.#ranges = /^https?:/.test(url);
+    let response = await this.#askForRange(url, this.#ranges ? [first, last] : undefined);
     const size_bytes =
       response.status === 206 && !isEncoded(response)
         ? (contentRange(response)?.size_bytes ?? (await this.#requests.lengthOf(url)))
@@ -155,7 +140,6 @@ export class Download {
     const record = newRecord(this.#url, {
       size_bytes,
       validator: validator(response),
-      files: [{ url: this.#url, size_bytes }],
       chunks,
     });
     await this.#target.begin(record, size_bytes ?? contentLength(response));
@@ -163,19 +147,19 @@ export class Download {
 
   /**
    * @param {string} url
-   * @param {[number, number]} range
+   * @param {[number, number]} [range]
    * @returns {Promise<Response>} the whole file, if requests for a range fail
    */
   async #askForRange(url, range) {
     try {
       return await retry(() => this.#request(url, range), {
-        delays_ms: FIRST_DELAYS_MS,
+        plan: FIRST_REQUEST,
         signal: this.#signal,
       });
     } catch (error) {
       // Some servers fail on ranges, compress them against the browser's request, or do not let
       // pages of other sites ask for them (CORS).
-      if (!(error instanceof SiskinError) || error.code !== 'network') throw error;
+      if (!(error instanceof SiskinError) || error.code !== 'network' || isOffline()) throw error;
       return this.#request(url);
     }
   }
@@ -194,6 +178,24 @@ export class Download {
       // An empty file has no first byte.
       return this.#request(url);
     }
+  }
+
+  /** @param {number} part */
+  #locate(part) {
+    const { url, ...range } = locate(this.#record, part);
+    return { url: this.#addressOf(url), ...range };
+  }
+
+  /**
+   * Returns where a file of the record is now: its signed address may have changed, and shards lie
+   * beside their manifest.
+   *
+   * @param {string} url
+   */
+  #addressOf(url) {
+    return isManifest(this.#record.url)
+      ? new URL(url.slice(url.lastIndexOf('/') + 1), this.#url).href
+      : this.#url;
   }
 
   /** @param {number} end_part */
@@ -244,10 +246,6 @@ export class Download {
     return undefined;
   }
 
-  get #delays_ms() {
-    return this.#requests.has_responded ? LATER_DELAYS_MS : FIRST_DELAYS_MS;
-  }
-
   /**
    * @param {number} part
    * @param {Uint8Array<ArrayBuffer>} buffer of a part's size
@@ -255,7 +253,7 @@ export class Download {
    */
   async #fetchPart(part, buffer, response) {
     await this.#target.waitForSpace(part, this.#signal);
-    const { url, first, last } = locate(this.#record, part);
+    const { url, first, last } = this.#locate(part);
     const bytes = buffer.subarray(0, last - first + 1);
     let filled = 0;
     const fill = async () => {
@@ -281,7 +279,7 @@ export class Download {
     };
     try {
       await retry(fill, {
-        delays_ms: this.#delays_ms,
+        plan: this.#requests.has_responded ? LATER_REQUEST : FIRST_REQUEST,
         signal: this.#signal,
         progress: () => filled,
       });
@@ -303,7 +301,7 @@ export class Download {
     const file = this.#record.files[index];
     let filled = 0;
     const fill = async () => {
-      const answer = response ?? (await this.#request(file.url));
+      const answer = response ?? (await this.#request(this.#addressOf(file.url)));
       response = undefined;
       this.#check(answer, 0);
       const expected_bytes = file.size_bytes ?? contentLength(answer);
@@ -341,7 +339,7 @@ export class Download {
       if (file.size_bytes === null) await this.#target.end(received);
     };
     try {
-      await retry(fill, { delays_ms: WHOLE_FILE_DELAYS_MS, signal: this.#signal });
+      await retry(fill, { plan: WHOLE_FILE, signal: this.#signal });
     } finally {
       this.#target.arrived(-filled);
     }

@@ -1,6 +1,7 @@
 /** This module requests the files of one model: it follows redirects only once for each file. */
 import { SiskinError } from '../errors.js';
-import { contentLength, request } from './http.js';
+import { contentLength } from './http.js';
+import { request } from './request.js';
 
 /** A `FileRequests` sends the requests of one download. */
 export class FileRequests {

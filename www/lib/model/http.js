@@ -1,39 +1,18 @@
-/**
- * This module sends single HTTP requests: it checks the response, and retries errors that may pass.
- */
-import { SiskinError, abortedError, throwIfAborted } from '../errors.js';
-
-/** A connection that delivers nothing for this long counts as dead. */
-const STALL_MS = 30_000;
-/** The network's bytes are read into a buffer of this size. */
-const PIECE_BYTES = 256 << 10;
-/** A request fails if the server's Retry-After is longer than this. */
-const MAX_RETRY_AFTER_MS = 60_000;
-/** These statuses are sent by servers that are busy or restarting. */
-const RETRYABLE_STATUSES = [408, 429, 500, 502, 503, 504];
-/**
- * A first request is retried only briefly, because the person who waits for it may have mistyped
- * the address.
- */
-export const FIRST_DELAYS_MS = [300, 900];
-/**
- * The browser's HTTP cache is bypassed, because it would keep a second copy of the model.
- *
- * @type {RequestInit}
- */
-export const NO_STORE = { cache: 'no-store' };
-
-export const CONNECTION_BROKEN =
-  'The connection broke before the model had arrived. Check it and try again.';
+/** This module reads whether a response is good, and how long its file is. */
+import { publicAddress } from './address.js';
+import { SiskinError } from '../errors.js';
 
 /** An `HttpError` is a response whose status is not success. */
 export class HttpError extends SiskinError {
-  /** @param {Response} response */
-  constructor(response) {
+  /**
+   * @param {Response} response
+   * @param {string} [url] that was asked for
+   */
+  constructor(response, url = response.url) {
     const { status, statusText } = response;
     const advice =
       status === 404
-        ? 'There is no such file: check the address.'
+        ? `There is no such file${url ? ` at ${publicAddress(url)}` : ''}: check the address.`
         : status === 401 || status === 403
           ? 'The file may need a login or an accepted licence: download it by hand and open ' +
             'the file.'
@@ -64,182 +43,11 @@ function retryAfterMs(response) {
 
 /**
  * @param {Response} response
+ * @param {string} [url] that was asked for
  * @throws {HttpError}
  */
-export function checkStatus(response) {
-  if (!response.ok) throw new HttpError(response);
-}
-
-/**
- * @typedef {object} RequestOptions
- * @property {[number, number]} [range] first and last byte
- * @property {AbortSignal} signal
- */
-
-/**
- * Sends a request and returns the response, whose status is success.
- *
- * @param {string} url
- * @param {RequestInit} init
- * @param {RequestOptions} options
- * @returns {Promise<Response>}
- * @throws {SiskinError} `network`, `http_status`, `aborted`
- */
-export async function request(url, init, { range, signal }) {
-  const headers = new Headers(init.headers);
-  if (range) headers.set('Range', `bytes=${range[0]}-${range[1]}`);
-  const stalled = new AbortController();
-  const timer = setTimeout(() => stalled.abort(), STALL_MS);
-  const abort = () => stalled.abort();
-  signal.addEventListener('abort', abort, { once: true });
-  let response;
-  try {
-    throwIfAborted(signal);
-    response = await fetch(url, { ...init, headers, signal: stalled.signal });
-  } catch (cause) {
-    throwIfAborted(signal);
-    const host = new URL(url).host || 'the address';
-    throw new SiskinError(
-      'network',
-      `Could not reach ${host}. Check the connection and the address, and that the server ` +
-        'allows this page to read from it (CORS).',
-      { cause },
-    );
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
-  }
-  if (!response.ok) response.body?.cancel().catch(() => {});
-  checkStatus(response);
-  return response;
-}
-
-/**
- * Yields the bytes of a response as they arrive; each piece is valid until the next one. Leaving
- * the loop ends the connection.
- *
- * @param {Response} response
- * @param {AbortSignal} signal
- * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined>}
- * @throws {SiskinError} `network`, `aborted`
- */
-export async function* readBody(response, signal) {
-  if (!response.body) return;
-  const reader = pieceReader(response.body);
-  /** @type {SiskinError | undefined} */
-  let stopped;
-  const stop = (/** @type {SiskinError} */ error) => {
-    stopped ??= error;
-    reader.cancel();
-  };
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  const abort = () => stop(abortedError());
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    throwIfAborted(signal);
-    for (;;) {
-      timer = setTimeout(() => stop(new SiskinError('network', CONNECTION_BROKEN)), STALL_MS);
-      const piece = await reader.read();
-      clearTimeout(timer);
-      if (stopped) throw stopped;
-      if (!piece) return;
-      yield piece;
-    }
-  } catch (cause) {
-    if (cause instanceof SiskinError) throw cause;
-    throw stopped ?? new SiskinError('network', CONNECTION_BROKEN, { cause });
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
-    reader.cancel();
-  }
-}
-
-/**
- * Returns a reader that fills the same buffer again and again where the browser can: a new buffer
- * for each piece would leave as much garbage as the model is large.
- *
- * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
- * @returns {{read: () => Promise<Uint8Array<ArrayBuffer> | undefined>, cancel: () => void}}
- */
-function pieceReader(body) {
-  /** @type {ReadableStreamBYOBReader} */
-  let reader;
-  try {
-    reader = body.getReader({ mode: 'byob' });
-  } catch {
-    const reader = body.getReader();
-    return {
-      read: async () => (await reader.read()).value,
-      cancel: () => void reader.cancel().catch(() => {}),
-    };
-  }
-  let buffer = new ArrayBuffer(PIECE_BYTES);
-  const read = async () => {
-    const { done, value } = await reader.read(new Uint8Array(buffer));
-    if (done || !value) return undefined;
-    buffer = value.buffer;
-    return value;
-  };
-  return { read, cancel: () => void reader.cancel().catch(() => {}) };
-}
-
-/**
- * Runs `attempt`, and runs it again after growing delays while its errors may pass.
- *
- * @template T
- * @param {() => Promise<T>} attempt
- * @param {object} options
- * @param {number[]} options.delays_ms how often and how much later
- * @param {AbortSignal} options.signal
- * @param {() => number} [options.progress] a figure that has grown since the last failure forgives
- *   all failures
- * @returns {Promise<T>}
- */
-export async function retry(attempt, { delays_ms, signal, progress = () => 0 }) {
-  let failures = 0;
-  for (let reached = progress(); ;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      throwIfAborted(signal);
-      if (progress() > reached) failures = 0;
-      reached = progress();
-      const wait_ms = error instanceof HttpError ? error.retry_after_ms : 0;
-      if (!isRetryable(error) || failures >= delays_ms.length || wait_ms > MAX_RETRY_AFTER_MS)
-        throw error;
-      // Random delays keep requests that failed together from coming back together.
-      const spread_ms = delays_ms[failures++] * (0.75 + Math.random() / 2);
-      await sleep(Math.max(spread_ms, wait_ms), signal);
-    }
-  }
-}
-
-/** @param {unknown} error */
-function isRetryable(error) {
-  if (error instanceof HttpError) return RETRYABLE_STATUSES.includes(error.status);
-  return error instanceof SiskinError && error.code === 'network';
-}
-
-/**
- * @param {number} ms
- * @param {AbortSignal} signal
- * @returns {Promise<void>}
- * @throws {SiskinError} `aborted`
- */
-function sleep(ms, signal) {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(abortedError());
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
-    signal.addEventListener('abort', abort, { once: true });
-  });
+export function checkStatus(response, url) {
+  if (!response.ok) throw new HttpError(response, url);
 }
 
 /**
@@ -260,52 +68,4 @@ export function contentLength(response) {
 export function isEncoded(response) {
   const encoding = response.headers.get('Content-Encoding');
   return encoding !== null && encoding !== '' && encoding !== 'identity';
-}
-
-/**
- * @param {Response} response
- * @returns {{first: number, size_bytes: number} | undefined} the part's first byte and
- *   the file's size; undefined where the server does not tell
- */
-export function contentRange(response) {
-  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '');
-  if (!match) return undefined;
-  const [first, size_bytes] = [Number(match[1]), Number(match[2])];
-  return Number.isSafeInteger(size_bytes) && first < size_bytes ? { first, size_bytes } : undefined;
-}
-
-/**
- * Returns the ETag or Last-Modified of a response, which changes when the file does.
- *
- * @param {Response} response
- * @returns {string | null} null where the server sends no such header, or hides it (CORS)
- */
-export function validator(response) {
-  const etag = response.headers.get('ETag')?.replace(/^W\//, '');
-  return etag ?? response.headers.get('Last-Modified');
-}
-
-/**
- * Returns the error of a file that is replaced again and again while it is fetched.
- *
- * @param {string} url
- */
-export function changedError(url) {
-  return new SiskinError(
-    'file_changed',
-    `The file at ${url} keeps changing while it is fetched. Wait until the server has all of ` +
-      'the new one, and try again.',
-  );
-}
-
-/**
- * Returns the error of a file that was replaced once while it was being loaded.
- *
- * @param {string} url
- */
-export function replacedError(url) {
-  return new SiskinError(
-    'file_changed',
-    `The file at ${url} was replaced while it was being loaded. Try again.`,
-  );
 }

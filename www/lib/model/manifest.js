@@ -1,7 +1,8 @@
 /** This module reads the manifest of a model in shards, which `siskin shard` writes. */
 import { SiskinError } from '../errors.js';
-import { FIRST_DELAYS_MS, NO_STORE, readBody, request, retry } from './http.js';
 import { CHUNK_BYTES, newRecord } from './record.js';
+import { NO_STORE, readBody, request } from './request.js';
+import { FIRST_REQUEST, retry } from './retry.js';
 import { sha256 } from './sha256.js';
 
 /** @import { ModelRecord } from './record.js' */
@@ -61,7 +62,7 @@ export async function fetchManifest({ url, init, sha256: pin }, signal) {
       }
       return new Uint8Array(await new Blob(pieces).arrayBuffer());
     },
-    { delays_ms: FIRST_DELAYS_MS, signal },
+    { plan: FIRST_REQUEST, signal },
   );
   const hash = await sha256(bytes);
   if (pin !== undefined && hash !== pin)

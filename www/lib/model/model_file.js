@@ -4,13 +4,17 @@
  */
 import { Download } from './download.js';
 import { SiskinError, abortedError } from '../errors.js';
-import { HttpError, replacedError } from './http.js';
+import { replacedError } from './file_version.js';
+import { HttpError } from './http.js';
 import { ifUnlocked, withLock } from '../storage/locks.js';
-import { fetchManifest, isManifest } from './manifest.js';
-import { CHUNK_BYTES, PARTS_PER_CHUNK, folderOf, partCount } from './record.js';
+import { isManifest } from './manifest.js';
+import { CHUNK_BYTES, PARTS_PER_CHUNK, folderOf, folderWith, partCount } from './record.js';
+import { isReplaced } from './revalidate.js';
+import { shareModel } from './share.js';
 import { Sha256 } from './sha256.js';
 import { PartStore } from './part_store.js';
 import { openStore } from '../storage/store.js';
+import { yieldToMessages } from './yield_to_messages.js';
 
 /** @import { UrlSource } from '../protocol.js' */
 /** @import { ModelRecord } from './record.js' */
@@ -79,20 +83,35 @@ export class ModelFile {
    * @throws {SiskinError} `storage_failed`
    */
   static async open(source, signal) {
-    const file = new ModelFile(
-      source,
-      await openStore(source.storage),
-      await folderOf(source.url),
-      signal,
-    );
-    try {
-      await file.#part_store.refresh();
-    } catch (error) {
-      file.close();
-      throw error;
+    const store = await openStore(source.storage);
+    const open = async (/** @type {string} */ folder) => {
+      const file = new ModelFile(source, store, folder, signal);
+      try {
+        await file.#refresh();
+        return file;
+      } catch (error) {
+        file.close();
+        throw error;
+      }
+    };
+    const file = await open(await folderOf(source.key));
+    if (file.#part_store.record) return file;
+    const other = await folderWith(store, source.sha256);
+    if (other === undefined) return file;
+    file.close();
+    return open(other);
+  }
+
+  /** Looks what is in the store, and whether it is still what the server has. */
+  async #refresh() {
+    const part_store = this.#part_store;
+    await part_store.refresh();
+    const { record, isComplete } = part_store;
+    if (record && isComplete && this.#source.revalidate) {
+      if (await isReplaced(this.#source, record, this.#signal)) part_store.stale = record;
+      await part_store.refresh();
     }
-    file.from_cache = file.#part_store.isComplete;
-    return file;
+    this.from_cache = part_store.isComplete;
   }
 
   close() {
@@ -110,7 +129,9 @@ export class ModelFile {
 
   /** Starts the download, before the first chunk is asked for. */
   start() {
-    if (!this.#part_store.isComplete) this.#fetching ??= this.#fetch();
+    // A first visit starts no more workers than it needs.
+    if (this.#part_store.isComplete) this.#part_store.startReading();
+    else this.#fetching ??= this.#fetch();
   }
 
   /**
@@ -167,6 +188,7 @@ export class ModelFile {
       this.#free_buffers.push(bytes.buffer);
     }
     if (file_hash) await this.#checkFileHash(file_hash.hex());
+    if (file_hash && part_store.isPersistent) void shareModel(this.#source, part_store);
     if (part_store.record) part_store.record.used_ms = Date.now();
     await part_store.saveRecord();
   }
@@ -199,7 +221,7 @@ export class ModelFile {
     await ifUnlocked(this.#folder, async () => {
       const chunk = part_store.firstMissing();
       for (let verified = chunk === undefined; chunk !== undefined && !verified;) {
-        await this.#download((chunk + 1) * PARTS_PER_CHUNK);
+        await this.#download((chunk + 1) * PARTS_PER_CHUNK, this.#signal);
         if (!part_store.record) break;
         const read = await part_store.readChunk(part_store.record, chunk);
         verified = read instanceof Uint8Array;
@@ -265,7 +287,7 @@ export class ModelFile {
         'The browser does not keep what it was given. Reload the page, or load with storage: ' +
           "'memory'.",
       );
-    const replaced = await this.#isReplaced();
+    const replaced = await this.#isManifestReplaced();
     const [first, last] = [
       chunk * CHUNK_BYTES,
       Math.min((chunk + 1) * CHUNK_BYTES, size_bytes ?? Infinity) - 1,
@@ -282,6 +304,16 @@ export class ModelFile {
     else if (!isManifest(url)) await this.#part_store.discard();
     // If two chunks fail at once, both throw the error of the first.
     return this.#failure;
+  }
+
+  /** Returns whether new shards, with another manifest, may have replaced the old ones. */
+  async #isManifestReplaced() {
+    const { record } = this.#part_store;
+    return (
+      record !== undefined &&
+      isManifest(record.url) &&
+      (await isReplaced(this.#source, record, this.#signal))
+    );
   }
 
   /** @param {string} hash of the whole file */
@@ -307,10 +339,10 @@ export class ModelFile {
   /** Fetches all missing parts, once no other tab is fetching them. */
   async #fetch() {
     try {
-      const download = () => this.#download(Infinity);
+      const download = (/** @type {AbortSignal} */ signal) => this.#download(Infinity, signal);
       await (this.#part_store.isPersistent
         ? withLock(this.#folder, this.#signal, download)
-        : download());
+        : download(this.#signal));
     } catch (error) {
       this.#failure ??= this.#signal.aborted ? abortedError() : error;
     }
@@ -318,43 +350,34 @@ export class ModelFile {
     this.#part_store.notify();
   }
 
-  /** @param {number} end_part the first part that is not wanted */
-  async #download(end_part) {
+  /**
+   * @param {number} end_part the first part that is not wanted
+   * @param {AbortSignal} signal
+   */
+  async #download(end_part, signal) {
     const part_store = this.#part_store;
     // Another tab may have fetched the model in the meantime.
     if (part_store.isPersistent) await part_store.refresh();
     if (part_store.isComplete) return;
     await part_store.prepare();
     try {
-      await new Download(this.#source, part_store, this.#signal).run(end_part);
+      await new Download(this.#source, part_store, signal).run(end_part);
     } catch (error) {
+      if (signal.aborted) throw error;
+      if (error instanceof HttpError && error.status === 404 && this.#source.hint)
+        error.message += ` ${this.#source.hint}`;
       // `#chunk` waits until the clean-up is done: parts that are removed here must not be fetched
       // again, and the load must not fail, and its worker end, before they are removed.
       this.#failing = true;
       const replaced =
         error instanceof HttpError &&
         GONE_STATUSES.includes(error.status) &&
-        (await this.#isReplaced());
+        (await this.#isManifestReplaced());
       if (replaced || (error instanceof SiskinError && error.code === 'file_changed'))
         await part_store.reset();
       // The incomplete model is removed, because the site could store nothing else beside it.
       else if (part_store.isFull) await part_store.discard();
       throw replaced ? replacedError(this.#source.url) : error;
-    }
-  }
-
-  /**
-   * Returns whether the server's manifest differs from the one that the download began with: new
-   * shards may have replaced the old ones.
-   */
-  async #isReplaced() {
-    const { url, sha256: pin } = this.#source;
-    const { record } = this.#part_store;
-    if (!record || !isManifest(url) || pin !== undefined) return false;
-    try {
-      return (await fetchManifest(this.#source, this.#signal)).sha256 !== record.sha256;
-    } catch {
-      return false;
     }
   }
 }
@@ -368,6 +391,6 @@ export class ModelFile {
 async function hashInPieces(hash, bytes) {
   for (let at = 0; at < bytes.length; at += HASH_PIECE_BYTES) {
     hash.update(bytes.subarray(at, at + HASH_PIECE_BYTES));
-    if (globalThis.document) await new Promise((resolve) => setTimeout(resolve));
+    if (globalThis.document) await yieldToMessages();
   }
 }

@@ -3,21 +3,30 @@ import { SiskinError } from '../errors.js';
 import { ifUnlocked } from '../storage/locks.js';
 import { ModelFile } from './model_file.js';
 import { Meter } from './progress.js';
-import { folderOf, isComplete, partsIn, readRecord, storedBytes } from './record.js';
+import { folderOf, folderWith, isComplete, partsIn, readRecord, storedBytes } from './record.js';
 import { urlSource } from './source.js';
-import { requestPersistence, openStore } from '../storage/store.js';
+import { requestPersistence } from '../storage/persistence.js';
+import { openStore } from '../storage/store.js';
 
 /** @import { LoadProgress } from '../protocol.js' */
 /** @import { StoreOptions } from './source.js' */
+/** @import { Store } from '../storage/store.js' */
 
 /**
  * @typedef {object} StoredModel
- * @property {string} url what `Siskin.load` was given
+ * @property {string} url what `Siskin.load` was given, without what is secret in it
+ * @property {string} cache_key what it was stored under: the option `cacheKey`, else `url`
  * @property {string} name
  * @property {number | null} size_bytes null where that is not known yet
  * @property {number} stored_bytes
  * @property {boolean} complete
  * @property {Date} used when it was last loaded
+ */
+
+/**
+ * `KeyOptions` find a model by what else it was stored with.
+ *
+ * @typedef {Pick<StoreOptions, 'cacheKey' | 'sha256'>} KeyOptions
  */
 
 /**
@@ -45,7 +54,7 @@ async function list() {
 }
 
 /**
- * @param {import('../storage/store.js').Store} store
+ * @param {Store} store
  * @param {string} folder
  * @returns {Promise<StoredModel | undefined>}
  */
@@ -53,9 +62,10 @@ async function describe(store, folder) {
   const record = await readRecord(store, folder);
   if (!record) return undefined;
   const { parts } = await partsIn(store, folder, record);
-  const { url, name, size_bytes, used_ms } = record;
+  const { url, key, name, size_bytes, used_ms } = record;
   return {
     url,
+    cache_key: key ?? url,
     name,
     size_bytes,
     stored_bytes: storedBytes(record, parts),
@@ -64,29 +74,49 @@ async function describe(store, folder) {
   };
 }
 
-/** @param {string | URL | Request} source */
-async function find(source) {
-  return describe(await openStore('disk'), await folderOf(urlSource(source).url));
+/**
+ * Returns the folder of a model, whether there is one or not.
+ *
+ * @param {Store} store
+ * @param {string | URL | Request} source
+ * @param {KeyOptions} [options]
+ */
+async function folderFor(store, source, options) {
+  const { key, sha256 } = urlSource(source, options);
+  const folder = await folderOf(key);
+  if (sha256 === undefined || (await readRecord(store, folder))) return folder;
+  return (await folderWith(store, sha256)) ?? folder;
+}
+
+/**
+ * @param {string | URL | Request} source
+ * @param {KeyOptions} [options]
+ */
+async function find(source, options) {
+  const store = await openStore('disk');
+  return describe(store, await folderFor(store, source, options));
 }
 
 /**
  * Returns whether a whole model is stored, so that it loads without a request.
  *
  * @param {string | URL | Request} source
+ * @param {KeyOptions} [options]
  * @returns {Promise<boolean>}
  */
-async function has(source) {
-  return (await find(source))?.complete ?? false;
+async function has(source, options) {
+  return (await find(source, options))?.complete ?? false;
 }
 
 /**
  * Returns how much of a model is stored; without an argument, of all models.
  *
  * @param {string | URL | Request} [source]
+ * @param {KeyOptions} [options]
  * @returns {Promise<number>} bytes
  */
-async function size(source) {
-  if (source !== undefined) return (await find(source))?.stored_bytes ?? 0;
+async function size(source, options) {
+  if (source !== undefined) return (await find(source, options))?.stored_bytes ?? 0;
   return (await list()).reduce((sum, { stored_bytes }) => sum + stored_bytes, 0);
 }
 
@@ -158,7 +188,7 @@ async function open(source, options, signal) {
         'Serve the page over https, and not in a private window.',
     );
   }
-  void requestPersistence();
+  if (options.persist) void requestPersistence();
   return ModelFile.open(described, signal);
 }
 
@@ -166,12 +196,13 @@ async function open(source, options, signal) {
  * Removes a model from the device. A model that is loaded keeps working.
  *
  * @param {string | URL | Request} source
+ * @param {KeyOptions} [options]
  * @returns {Promise<void>}
  * @throws {SiskinError} `in_use` while it is being fetched
  */
-async function remove(source) {
+async function remove(source, options) {
   const store = await openStore('disk');
-  const folder = await folderOf(urlSource(source).url);
+  const folder = await folderFor(store, source, options);
   if (store.kind === 'memory' || (await ifUnlocked(folder, () => store.remove(folder)))) return;
   throw new SiskinError(
     'in_use',

@@ -3,11 +3,13 @@
  * arrive from a download or from another tab.
  */
 import { throwIfAborted } from '../errors.js';
-import { replacedError } from './http.js';
+import { ChunkReader } from './chunk_reader.js';
+import { replacedError } from './file_version.js';
 import { isManifest } from './manifest.js';
 import {
   PARTS_PER_CHUNK,
   isComplete,
+  isSameVersion,
   partBytes,
   partCount,
   partsIn,
@@ -15,7 +17,6 @@ import {
   storedBytes,
   writeRecord,
 } from './record.js';
-import { sha256 } from './sha256.js';
 import { StoreWriter } from './store_writer.js';
 
 /** @import { DownloadTarget } from './download_target.js' */
@@ -49,6 +50,8 @@ export class PartStore {
   parts = new Set();
   /** Holds the parts that this tab fetched. @type {Set<number>} */
   fetched = new Set();
+  /** The server has another version than this one. @type {ModelRecord | undefined} */
+  stale;
   /** The engine waits for this chunk. */
   cursor = 0;
   /** Tells whether the engine has received bytes. */
@@ -62,6 +65,7 @@ export class PartStore {
   #source;
   #store;
   #writer;
+  #reader;
   #folder;
   /** @type {BroadcastChannel | undefined} */
   #channel;
@@ -93,6 +97,7 @@ export class PartStore {
     this.#source = source;
     this.#store = store;
     this.#writer = new StoreWriter(store, source.evict);
+    this.#reader = new ChunkReader(store);
     this.#folder = folder;
     signal.addEventListener('abort', () => this.notify());
     if (this.isPersistent) {
@@ -103,7 +108,11 @@ export class PartStore {
 
   close() {
     this.#channel?.close();
+    this.#reader.close();
   }
+
+  /** Starts to read for an engine, which takes all chunks. */
+  startReading = () => this.#reader.start();
 
   /** Tells whether the parts are still there at the next visit. */
   get isPersistent() {
@@ -135,6 +144,7 @@ export class PartStore {
     this.#record_usable =
       record !== undefined &&
       record.size_bytes !== null &&
+      !(this.stale && isSameVersion(record, this.stale)) &&
       (pin === undefined || record.sha256 === pin || (record.sha256 === null && !isManifest(url)));
     if (!record || !this.#record_usable) {
       // The model was removed. An engine that has received bytes may still finish with them.
@@ -145,10 +155,7 @@ export class PartStore {
       return;
     }
     const { parts, stray_files } = await partsIn(this.#store, this.#folder, record);
-    const same =
-      !known ||
-      known.size_bytes === null ||
-      (known.size_bytes === record.size_bytes && known.validator === record.validator);
+    const same = !known || known.size_bytes === null || isSameVersion(known, record);
     if (this.delivered && !same) throw replacedError(url);
     record.chunks = record.chunks.map(
       (hash, chunk) => hash ?? (same ? (known?.chunks[chunk] ?? null) : null),
@@ -215,17 +222,12 @@ export class PartStore {
    */
   async readChunk(record, chunk, buffer) {
     const numbers = this.partsOf(chunk);
-    /** @type {Uint8Array<ArrayBuffer> | undefined} */
-    let bytes;
-    try {
-      bytes = await this.#store.read(this.#folder, numbers.map(String), buffer);
-    } catch {
-      // The files were removed, by another tab or by the browser, or are unreadable.
-      return 'absent';
-    }
-    if (!bytes || bytes.length !== numbers.reduce((sum, part) => sum + partBytes(record, part), 0))
-      return 'absent';
-    const hash = await sha256(bytes);
+    // Files that were removed, by another tab or by the browser, may also be unreadable.
+    const reading = this.#reader.read(this.#folder, numbers.map(String), buffer);
+    const read = await reading.catch(() => undefined);
+    const length = numbers.reduce((sum, part) => sum + partBytes(record, part), 0);
+    if (read?.bytes.length !== length) return 'absent';
+    const { bytes, hash } = read;
     const expected = record.chunks[chunk] ?? null;
     if (expected !== null && hash !== expected) return 'wrong';
     // A memory store holds nothing that the engine has.
@@ -264,7 +266,8 @@ export class PartStore {
     if (!this.#record_usable) await this.discard();
     this.#discarded = false;
     this.#record_usable = true;
-    this.record = record;
+    const { key, sha256: expected_sha256 } = this.#source;
+    this.record = Object.assign(record, { key, expected_sha256 });
     this.#expected_bytes = expected_bytes;
     await this.#reserve();
     await this.#write(() => writeRecord(this.#store, this.#folder, record));

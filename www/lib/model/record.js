@@ -2,6 +2,7 @@
  * This module reads and writes the record of a stored model: where its parts came from, and which
  * hashes they must have.
  */
+import { publicAddress } from './address.js';
 import { SiskinError, messageOf } from '../errors.js';
 import { sha256 } from './sha256.js';
 
@@ -25,7 +26,8 @@ const VERSION = 1;
 /**
  * @typedef {object} ModelRecord
  * @property {number} version
- * @property {string} url that of the model or of its manifest
+ * @property {string} url that of the model or of its manifest, without what is secret in it
+ * @property {string} [key] what the model is known by, where that is not `url`
  * @property {string} name
  * @property {number | null} size_bytes null until the end, where the server does not tell
  * @property {string | null} validator the file's ETag or Last-Modified
@@ -34,24 +36,53 @@ const VERSION = 1;
  * @property {(string | null)[]} chunks the SHA-256 of each: the manifest's, else that of what first
  *   arrived
  * @property {string | null} sha256 of the model file, once that was compared, or of its manifest
+ * @property {string} [expected_sha256] what it will be compared with
  * @property {number} used_ms when it was last loaded
  */
 
 /**
  * Returns the name of a model's folder in the store.
  *
- * @param {string} url
+ * @param {string} key
  */
-export async function folderOf(url) {
-  return (await sha256(new TextEncoder().encode(url))).slice(0, 32);
+export async function folderOf(key) {
+  return (await sha256(new TextEncoder().encode(key))).slice(0, 32);
 }
 
 /**
- * @param {string} url
+ * Returns the folder of a model with this hash, whatever its address was.
+ *
+ * @param {Store} store
+ * @param {string | undefined} hash
+ * @returns {Promise<string | undefined>}
+ * @throws {SiskinError} `storage_failed`
+ */
+export async function folderWith(store, hash) {
+  if (hash === undefined) return undefined;
+  for (const folder of await store.folders()) {
+    const record = await readRecord(store, folder);
+    if (record && (record.sha256 ?? record.expected_sha256) === hash) return folder;
+  }
+  return undefined;
+}
+
+/**
+ * Returns whether two records are of the same version of a file, as far as the server tells.
+ *
+ * @param {ModelRecord} a
+ * @param {ModelRecord} b
+ */
+export function isSameVersion(a, b) {
+  return a.size_bytes === b.size_bytes && a.validator === b.validator;
+}
+
+/**
+ * @param {string} url its secrets are left out
  * @param {Partial<ModelRecord>} fields
  * @returns {ModelRecord}
  */
 export function newRecord(url, fields) {
+  url = publicAddress(url);
   const name = decoded(new URL(url).pathname.split('/').pop() ?? '');
   return {
     version: VERSION,
@@ -59,7 +90,7 @@ export function newRecord(url, fields) {
     name,
     size_bytes: null,
     validator: null,
-    files: [{ url, size_bytes: null }],
+    files: [{ url, size_bytes: fields.size_bytes ?? null }],
     chunks: [],
     sha256: null,
     used_ms: Date.now(),

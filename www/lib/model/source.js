@@ -1,7 +1,6 @@
 /** This module turns the argument of `Siskin.load` into a message for the worker. */
 import { SiskinError } from '../errors.js';
-import { checkStatus, contentLength } from './http.js';
-import { portSource } from './stream.js';
+import { addressHint, publicAddress, readAddress } from './address.js';
 
 /** @import { UrlSource, WeightSource } from '../protocol.js' */
 
@@ -22,6 +21,11 @@ import { portSource } from './stream.js';
  *   `disk`
  * @property {boolean} [evict] whether the least recently used models may be removed where the
  *   quota is exceeded
+ * @property {boolean} [persist] whether the browser is asked never to clear this site's storage;
+ *   Firefox shows the visitor a prompt
+ * @property {string} [cacheKey] what the model is known by on this device, in place of its address;
+ *   for addresses that change and whose file stays
+ * @property {boolean} [revalidate] whether the server is asked if a stored file has changed
  */
 
 /**
@@ -30,35 +34,40 @@ import { portSource } from './stream.js';
  *
  * @param {string | URL | Request | Response | Blob | ReadableStream<Uint8Array>} source
  * @param {StoreOptions} [options]
- * @returns {DescribedSource}
- * @throws {SiskinError} `invalid_argument`, `http_status`
+ * @returns {DescribedSource | undefined} undefined for a response or a stream, which few pages
+ *   pass: `describeStream` (stream.js) describes those
+ * @throws {SiskinError} `invalid_argument`
  */
 export function describeSource(source, options = {}) {
   const close = () => {};
-  if (typeof source === 'string' || source instanceof URL || source instanceof Request) {
+  if (typeof source === 'string' || isA(source, 'URL') || isA(source, 'Request')) {
     return { source: urlSource(source, options), transfer: [], close };
   }
-  if (options.sha256 !== undefined)
-    throw new SiskinError(
-      'invalid_argument',
-      'sha256 goes with an address: what a page hands over is its own to check.',
-    );
-  if (source instanceof Blob)
-    return { source: { kind: 'blob', blob: source }, transfer: [], close };
-  if (source instanceof Response) {
-    checkStatus(source);
-    if (!source.body)
+  for (const name of /** @type {const} */ (['sha256', 'cacheKey']))
+    if (options[name] !== undefined)
       throw new SiskinError(
         'invalid_argument',
-        'The response has no body. Pass a response whose body holds a GGUF file.',
+        `${name} goes with an address: what a page hands over is its own to check and to keep.`,
       );
-    return portSource(source.body, contentLength(source));
-  }
-  if (source instanceof ReadableStream) return portSource(source, null);
+  if (isA(source, 'Blob') || isA(source, 'File'))
+    return { source: { kind: 'blob', blob: source }, transfer: [], close };
+  if (isA(source, 'Response') || isA(source, 'ReadableStream')) return undefined;
   throw new SiskinError(
     'invalid_argument',
     'Siskin.load takes a URL, a Request, a Response, a File, a Blob or a ReadableStream.',
   );
+}
+
+/**
+ * Returns whether a value is of one of the browser's classes, in this realm or in that of a frame.
+ *
+ * @template {'Blob' | 'File' | 'ReadableStream' | 'Request' | 'Response' | 'URL'} Name
+ * @param {unknown} value
+ * @param {Name} name of the class
+ * @returns {value is InstanceType<(typeof globalThis)[Name]>}
+ */
+export function isA(value, name) {
+  return Object.prototype.toString.call(value) === `[object ${name}]`;
 }
 
 /**
@@ -67,17 +76,55 @@ export function describeSource(source, options = {}) {
  * @returns {UrlSource}
  * @throws {SiskinError} `invalid_argument`
  */
-export function urlSource(source, { sha256, storage = 'disk', evict = false } = {}) {
-  if (sha256 !== undefined && !(typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256))) {
+export function urlSource(source, options = {}) {
+  const { sha256, storage = 'disk', evict = false, persist = false } = options;
+  const { cacheKey, revalidate = false } = options;
+  if (sha256 !== undefined && !(typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256)))
     throw new SiskinError('invalid_argument', 'sha256 must be 64 hexadecimal digits.');
-  }
   if (storage !== 'disk' && storage !== 'memory')
     throw new SiskinError('invalid_argument', "storage must be 'disk' or 'memory'.");
-  if (typeof evict !== 'boolean')
-    throw new SiskinError('invalid_argument', 'evict must be true or false.');
-  const kept = { sha256: sha256?.toLowerCase(), storage, evict };
-  if (!(source instanceof Request))
-    return { kind: 'url', url: absoluteUrl(source), init: {}, ...kept };
+  if (cacheKey !== undefined && (typeof cacheKey !== 'string' || cacheKey === ''))
+    throw new SiskinError('invalid_argument', 'cacheKey must be a string that is not empty.');
+  for (const [name, value] of Object.entries({ evict, persist, revalidate }))
+    if (typeof value !== 'boolean')
+      throw new SiskinError('invalid_argument', `${name} must be true or false.`);
+  const { address, init } = isA(source, 'Request') ? readRequest(source) : readUrl(source);
+  return {
+    kind: 'url',
+    url: address.href,
+    key: cacheKey ?? publicAddress(address.href),
+    hint: addressHint(source),
+    init,
+    sha256: sha256?.toLowerCase(),
+    storage,
+    evict,
+    revalidate,
+  };
+}
+
+/**
+ * Reads an address. `fetch` takes none with a user and password: they become a header, as when a
+ * browser opens the address.
+ *
+ * @param {string | URL} source
+ * @returns {{address: URL, init: RequestInit}}
+ */
+function readUrl(source) {
+  const address = readAddress(source);
+  const { username, password } = address;
+  if (!username && !password) return { address, init: {} };
+  address.username = address.password = '';
+  const login = [username, password].map(decodeURIComponent).join(':');
+  const basic = btoa(String.fromCharCode(...new TextEncoder().encode(login)));
+  return { address, init: { headers: [['Authorization', `Basic ${basic}`]] } };
+}
+
+/**
+ * @param {Request} source
+ * @returns {{address: URL, init: RequestInit}}
+ * @throws {SiskinError} `invalid_argument`
+ */
+function readRequest(source) {
   if (source.method !== 'GET')
     throw new SiskinError(
       'invalid_argument',
@@ -85,39 +132,7 @@ export function urlSource(source, { sha256, storage = 'disk', evict = false } = 
     );
   const { credentials, redirect, referrerPolicy } = source;
   return {
-    kind: 'url',
-    url: absoluteUrl(source.url),
+    address: readAddress(source.url),
     init: { headers: [...source.headers], credentials, redirect, referrerPolicy },
-    ...kept,
   };
-}
-
-/**
- * @param {string | URL} url
- * @returns {string}
- */
-function absoluteUrl(url) {
-  let absolute;
-  try {
-    absolute = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
-  } catch (cause) {
-    throw new SiskinError(
-      'invalid_argument',
-      `"${url}" is not a URL. Give the address of a GGUF file.`,
-      { cause },
-    );
-  }
-  if (
-    !['http:', 'https:', 'blob:', 'data:', 'chrome-extension:', 'moz-extension:'].includes(
-      absolute.protocol,
-    )
-  ) {
-    throw new SiskinError(
-      'invalid_argument',
-      `A model cannot be fetched from "${absolute.protocol}". Give an https address, or open ` +
-        'the file itself.',
-    );
-  }
-  absolute.hash = '';
-  return absolute.href;
 }

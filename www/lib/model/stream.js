@@ -1,7 +1,27 @@
 /** This module lets a worker read a stream of its page through a message port. */
 import { SiskinError, messageOf } from '../errors.js';
+import { checkStatus, contentLength } from './http.js';
+import { isA } from './source.js';
 
 /** @import { DescribedSource } from './source.js' */
+
+/**
+ * Turns a response or a stream into a source that can be posted to a worker. Runs on the page.
+ *
+ * @param {Response | ReadableStream<Uint8Array>} source
+ * @returns {DescribedSource}
+ * @throws {SiskinError} `invalid_argument`, `http_status`
+ */
+export function describeStream(source) {
+  if (!isA(source, 'Response')) return portSource(source, null);
+  checkStatus(source);
+  if (!source.body)
+    throw new SiskinError(
+      'invalid_argument',
+      'The response has no body. Pass a response whose body holds a GGUF file.',
+    );
+  return portSource(source.body, contentLength(source));
+}
 
 /**
  * Returns a source whose chunks the worker reads through a port, because not every browser can
@@ -11,7 +31,7 @@ import { SiskinError, messageOf } from '../errors.js';
  * @param {number | null} total_bytes
  * @returns {DescribedSource}
  */
-export function portSource(stream, total_bytes) {
+function portSource(stream, total_bytes) {
   if (stream.locked)
     throw new SiskinError(
       'invalid_argument',
@@ -29,7 +49,8 @@ export function portSource(stream, total_bytes) {
       const { done, value } = await reader.read();
       if (done) {
         port1.postMessage({ done: true });
-      } else if (value instanceof Uint8Array) {
+      } else if (Object.prototype.toString.call(value) === '[object Uint8Array]') {
+        // The stream may be of a frame, whose arrays are of another class.
         // The bytes are copied, because the chunk belongs to the caller.
         const bytes = value.slice();
         port1.postMessage({ done: false, bytes }, [bytes.buffer]);

@@ -4,13 +4,15 @@
  * storage of weights; page, worker and service worker share them.
  */
 import { SiskinError, codeOf, throwIfAborted } from '../errors.js';
-import { CONNECTION_BROKEN } from './http.js';
+import { isManifest } from './manifest.js';
 import { ModelFile } from './model_file.js';
 import { Meter } from './progress.js';
+import { CONNECTION_BROKEN } from './request.js';
 import { portStream } from './stream.js';
+import { findShared } from '../storage/cross_origin.js';
 import { yieldToMessages } from './yield_to_messages.js';
 
-/** @import { LoadProgress, ModelInfo, WeightSource } from '../protocol.js' */
+/** @import { LoadProgress, ModelInfo, UrlSource, WeightSource } from '../protocol.js' */
 
 /**
  * @typedef {object} Weights
@@ -68,6 +70,8 @@ async function openSource(source, signal) {
     : { ...source, storage: /** @type {const} */ ('memory') };
   const file = await ModelFile.open(kept, signal);
   const { from_cache } = file;
+  const shared = await findSharedModel(file, source);
+  if (shared) return streamWeights(shared.stream(), shared.size, FILE_BROKEN, true);
   const meter = new Meter(from_cache ? 0 : file.arrived_bytes);
   file.start();
   return {
@@ -85,12 +89,26 @@ async function openSource(source, signal) {
 }
 
 /**
+ * Returns a model that another site has stored, if this one has not stored it itself.
+ *
+ * @param {ModelFile} file is closed if there is one
+ * @param {UrlSource} source
+ */
+async function findSharedModel(file, { sha256, url }) {
+  if (file.from_cache || sha256 === undefined || isManifest(url)) return undefined;
+  const shared = await findShared(sha256);
+  if (shared) file.close();
+  return shared;
+}
+
+/**
  * @param {ReadableStream<Uint8Array>} stream
  * @param {number | null} total_bytes
  * @param {string} broken what to say when it breaks off
+ * @param {boolean} [from_cache]
  * @returns {Weights}
  */
-function streamWeights(stream, total_bytes, broken) {
+function streamWeights(stream, total_bytes, broken, from_cache = false) {
   const reader = stream.getReader();
   const cancel = () => void reader.cancel().catch(() => {});
   async function* chunks() {
@@ -114,7 +132,7 @@ function streamWeights(stream, total_bytes, broken) {
       loaded_bytes,
       total_bytes: total_bytes !== null && loaded_bytes > total_bytes ? null : total_bytes,
     }),
-    from_cache: false,
+    from_cache,
   });
   return { chunks: chunks(), progress, discard: async () => {}, close: cancel };
 }

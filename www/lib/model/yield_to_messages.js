@@ -1,17 +1,22 @@
-/** This module lets a busy worker receive its messages. */
+/** This module lets a busy page or worker receive its messages. */
 
-const { port1, port2 } = new MessageChannel();
+/** @type {MessageChannel | undefined} */
+let channel;
 /** @type {(() => void)[]} */
 const waiting = [];
-port1.onmessage = () => waiting.shift()?.();
 
 /**
- * Waits until the messages that have arrived are received. The worker posts a message to itself,
- * because a timer would cost 4 ms each time.
+ * Waits until the messages that have arrived are received. A message is posted to oneself, because
+ * a timer would cost 4 ms each time, and a second in a hidden tab.
  *
  * @returns {Promise<void>}
  */
 export function yieldToMessages() {
+  if (!channel) {
+    channel = new MessageChannel();
+    channel.port1.onmessage = () => waiting.shift()?.();
+  }
+  const { port2 } = channel;
   return new Promise((resolve) => {
     waiting.push(resolve);
     port2.postMessage(0);

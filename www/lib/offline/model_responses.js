@@ -2,6 +2,7 @@
  * This module answers the service worker's requests for models that are stored on this device,
  * whole or in ranges, with every byte verified.
  */
+import { publicAddress } from '../model/address.js';
 import { ModelFile } from '../model/model_file.js';
 import { partialResponse, rangeAsked } from './byte_ranges.js';
 import { readRecord } from '../model/record.js';
@@ -22,13 +23,11 @@ const CACHEABLE_MODES = ['default', 'force-cache', 'only-if-cached'];
  * @returns {Promise<Response | undefined>} undefined where no whole model has that address
  */
 export async function storedResponse(request, waitUntil) {
-  if (request.destination !== '' || !CACHEABLE_MODES.includes(request.cache)) return undefined;
-  stored_files ??= findStoredFiles();
-  stored_files.catch(() => (stored_files = undefined));
-  const stored_file = (await stored_files).get(request.url);
+  if (!mayBeStored(request)) return undefined;
+  const stored_file = (await reading)?.get(publicAddress(request.url));
   if (!stored_file) return undefined;
   const { record, first, size_bytes } = stored_file;
-  const file = await ModelFile.open(urlSource(record.url));
+  const file = await ModelFile.open(urlSource(record.url, { cacheKey: record.key }));
   if (!file.from_cache) {
     file.close();
     return undefined;
@@ -65,13 +64,38 @@ export async function storedResponse(request, waitUntil) {
  */
 
 /**
- * The map holds every file of every model until one of them changes, because most requests are for
- * none of them.
+ * The map holds every file of every model by its address without secrets, once that was read:
+ * most requests are for none of them.
  *
- * @type {Promise<Map<string, StoredFile>> | undefined}
+ * @type {Map<string, StoredFile> | undefined}
  */
 let stored_files;
-new BroadcastChannel('siskin').onmessage = () => (stored_files = undefined);
+/** @type {Promise<Map<string, StoredFile> | undefined> | undefined} */
+let reading;
+
+function readStoredFiles() {
+  reading = findStoredFiles().then(
+    (found) => (stored_files = found),
+    () => stored_files,
+  );
+}
+
+// A message without a part says that a model was begun, or was replaced.
+new BroadcastChannel('siskin').onmessage = ({ data }) => {
+  if (reading && data.part === undefined) readStoredFiles();
+};
+
+/**
+ * Returns whether a request may be for a stored model. It is true until the models are read,
+ * because a service worker must decide at once what it answers.
+ *
+ * @param {Request} request
+ */
+export function mayBeStored({ url, destination, cache }) {
+  if (!reading) readStoredFiles();
+  if (destination !== '' || !CACHEABLE_MODES.includes(cache)) return false;
+  return stored_files?.has(publicAddress(url)) ?? true;
+}
 
 /** @returns {Promise<Map<string, StoredFile>>} */
 async function findStoredFiles() {

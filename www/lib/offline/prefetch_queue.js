@@ -9,10 +9,12 @@ import { models } from '../model/models.js';
 
 /** @import { SwState } from './sw_state.js' */
 /** @import { PrecacheProgress } from './register.js' */
-/** @import { Scope } from '../service_worker.js' */
+/** @import { Scope } from '../service_worker_handlers.js' */
 
-/** The state's entries begin with this prefix, one for each model. */
+/** The state's entries begin with this prefix, one for each model; the value is its connection. */
 const STATE_PREFIX = 'precache ';
+/** The visitor has agreed to any connection. */
+const ANY_CONNECTION = 'any';
 /** A page that has asked for nothing for this long has finished loading. */
 const IDLE_MS = 2000;
 const POLL_MS = 500;
@@ -25,6 +27,8 @@ export class PrefetchQueue {
   #last_request_ms = performance.now();
   /** @type {Promise<void> | undefined} */
   #running;
+  /** Holds the models that are left for the next run. @type {Set<string>} */
+  #paused = new Set();
 
   /**
    * @param {Scope} scope
@@ -47,9 +51,21 @@ export class PrefetchQueue {
     return (await this.#state.names(STATE_PREFIX)).map((name) => name.slice(STATE_PREFIX.length));
   }
 
-  /** @param {string[]} urls */
-  async add(urls) {
-    for (const url of urls) await this.#state.set(STATE_PREFIX + url, '');
+  /**
+   * @param {string[]} urls
+   * @param {boolean} any_connection whether they may come over a metered or unknown connection
+   */
+  async add(urls, any_connection) {
+    for (const url of urls) {
+      if (any_connection || !(await this.#mayUseAny(url)))
+        await this.#state.set(STATE_PREFIX + url, any_connection ? ANY_CONNECTION : '');
+      this.#paused.delete(url);
+    }
+  }
+
+  /** @param {string} url */
+  async #mayUseAny(url) {
+    return (await this.#state.get(STATE_PREFIX + url)) === ANY_CONNECTION;
   }
 
   /** Fetches the models that are left. @returns {Promise<void>} */
@@ -59,9 +75,11 @@ export class PrefetchQueue {
   }
 
   async #run() {
-    for (let [url] = await this.list(); url; [url] = await this.list()) {
-      if (!(await this.#fetch(url))) return;
-      await this.#state.delete(STATE_PREFIX + url);
+    this.#paused.clear();
+    const next = async () => (await this.list()).find((url) => !this.#paused.has(url));
+    for (let url = await next(); url !== undefined; url = await next()) {
+      if (await this.#fetch(url)) await this.#state.delete(STATE_PREFIX + url);
+      else this.#paused.add(url);
     }
   }
 
@@ -83,7 +101,7 @@ export class PrefetchQueue {
       this.#broadcast({ siskin: 'precache', progress: (progress = { ...progress, ...change }) });
     try {
       while (!progress.done) {
-        const paused = await this.#pauseReason();
+        const paused = await this.#pauseReason(url);
         if (paused !== progress.paused) await report({ paused });
         if (paused === 'busy') {
           await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -109,11 +127,18 @@ export class PrefetchQueue {
     }
   }
 
-  /** @returns {Promise<PrecacheProgress['paused']>} */
-  async #pauseReason() {
-    const { connection } = this.#scope.navigator;
-    if (connection?.saveData) return 'save_data';
-    if (connection?.type === 'cellular') return 'metered';
+  /**
+   * @param {string} url
+   * @returns {Promise<PrecacheProgress['paused']>}
+   */
+  async #pauseReason(url) {
+    const { connection, onLine } = this.#scope.navigator;
+    if (onLine === false) return 'network';
+    if (!(await this.#mayUseAny(url))) {
+      if (!connection) return 'unknown_connection';
+      if (connection.saveData) return 'save_data';
+      if (connection.type === 'cellular') return 'metered';
+    }
     return performance.now() - this.#last_request_ms < IDLE_MS || (await isAnswering())
       ? 'busy'
       : null;

@@ -1,18 +1,21 @@
 /**
- * This module is the page's side of the service worker (sw.js), which gives threads on hosts that
- * send no headers, and the site's files and models without a network. A page without a service
+ * This module is the page's side of the service worker (sw.js), which gives the site's files and
+ * models without a network, and threads on hosts that send no headers. A page without a service
  * worker works as well, on one thread.
  */
 import { SiskinError, messageOf } from '../errors.js';
+import { publicAddress, readAddress } from '../model/address.js';
 
 /**
  * @typedef {object} RegisterOptions
  * @property {string | URL} [url] of sw.js, from the page's address; it serves what lies in its
  *   folder and below
  * @property {boolean} [isolate] whether to make pages cross-origin isolated, which threads need,
- *   where the host does not; at the first visit the page is reloaded for that, once, unless the
- *   visitor has used it already
+ *   where the host does not and the browser gains by it; at the first visit the page is reloaded
+ *   for that, once, unless the visitor has used it already. It breaks sign-in in a popup and frames
+ *   of other sites, so it is off by default
  * @property {(string | URL)[]} [precache] models to fetch in idle time
+ * @property {boolean} [anyConnection] whether they may come over a metered or unknown connection
  */
 
 /**
@@ -26,18 +29,28 @@ import { SiskinError, messageOf } from '../errors.js';
 
 /**
  * A `PrecacheProgress` says how much of a model is prefetched. `paused` says why it waits:
- * `save_data` and `metered` are the visitor's connection, `busy` is an answer being written or a
- * page loading, `network` is a server that cannot be reached.
+ * `save_data` and `metered` are the visitor's connection, of which `unknown_connection` is told
+ * nothing (Safari, Firefox): `anyConnection` is needed there. `busy` is an answer being written or
+ * a page loading, `network` is a server that cannot be reached.
  *
  * @typedef {object} PrecacheProgress
  * @property {string} url
  * @property {number} loaded_bytes
  * @property {number | null} total_bytes
  * @property {boolean} done
- * @property {'save_data' | 'metered' | 'busy' | 'network' | null} paused
+ * @property {'save_data' | 'metered' | 'unknown_connection' | 'busy' | 'network' | null} paused
  * @property {{code: string, message: string} | null} error what the model failed with; it is not
  *   tried again
  */
+
+/**
+ * This wasm module has a shared memory and one function, which uses atomics and SIMD: it validates
+ * where the engine may have threads.
+ */
+const THREADS = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 5, 4, 1, 3, 1, 1, 10, 14, 1, 12, 0,
+  254, 3, 0, 65, 0, 253, 15, 253, 98, 26, 11,
+];
 
 /** The session storage's entry counts how often this tab was reloaded to become isolated. */
 const RELOADS_KEY = 'siskin.reloads';
@@ -54,10 +67,16 @@ const UPDATE_TIMEOUT_MS = 5 * 60_000;
  * @returns {Promise<OfflineStatus>} when it runs
  * @throws {SiskinError} `offline_unsupported`, `offline_failed`
  */
-export async function register({ url = 'sw.js', isolate = true, precache: models = [] } = {}) {
-  const script = new URL(url, document.baseURI);
-  if (!isolate) script.searchParams.set('isolate', 'false');
+export async function register({
+  url = 'sw.js',
+  isolate = false,
+  precache: models = [],
+  anyConnection,
+} = {}) {
   const container = serviceWorkerContainer();
+  const script = new URL(url, document.baseURI);
+  const isolates = isolate && isolationPays(container);
+  if (isolates) script.searchParams.set('isolate', 'true');
   const was_controlled = container.controller !== null;
   let registration;
   try {
@@ -71,10 +90,10 @@ export async function register({ url = 'sw.js', isolate = true, precache: models
       { cause },
     );
   }
-  if (isolate) await reloadForIsolation(was_controlled);
+  if (isolates) await reloadForIsolation(was_controlled);
   // The files that this page loaded without the service worker are fetched and stored now.
   void send('update', {}, UPDATE_TIMEOUT_MS).catch(() => {});
-  if (models.length > 0) await precache(models);
+  if (models.length > 0) await precache(models, { anyConnection });
   return status();
 }
 
@@ -117,24 +136,34 @@ export async function update() {
 }
 
 /**
- * Prefetches models in idle time, one chunk at a time, with pauses while an answer is written and
- * on connections that are metered or save data. The prefetch continues at later visits until all
- * models are stored.
+ * Prefetches models in idle time, one chunk at a time, with pauses while an answer is written, and
+ * on connections that are metered, save data, or of which the browser tells nothing. The prefetch
+ * continues at later visits until all models are stored.
  *
  * @param {(string | URL)[]} models
- * @param {{onProgress?: (progress: PrecacheProgress) => void}} [options]
+ * @param {object} [options]
+ * @param {boolean} [options.anyConnection] whether any connection will do: for visitors who have
+ *   agreed to the download
+ * @param {(progress: PrecacheProgress) => void} [options.onProgress]
  * @returns {Promise<void>} when the service worker has stored the request
- * @throws {SiskinError} `offline_unsupported`, `offline_failed`
+ * @throws {SiskinError} `invalid_argument`, `offline_unsupported`, `offline_failed`
  */
-export async function precache(models, { onProgress } = {}) {
-  const urls = models.map((model) => new URL(model, document.baseURI).href);
+export async function precache(models, { onProgress, anyConnection = false } = {}) {
+  const urls = models.map((model) => readAddress(model).href);
+  if (urls.some((url) => publicAddress(url) !== url))
+    throw new SiskinError(
+      'invalid_argument',
+      'offline.precache writes addresses down for later visits, and takes none that are signed ' +
+        'or hold a token. Fetch such a model at once, with models.prefetch.',
+    );
   const worker = (await serviceWorkerContainer().getRegistration())?.active;
   if (!worker)
     throw new SiskinError(
       'offline_failed',
       'There is no service worker yet. Wait for offline.register() first.',
     );
-  const requestPrecache = () => void send('precache', { urls }).catch(() => {});
+  const request = { urls, any_connection: anyConnection };
+  const requestPrecache = () => void send('precache', request).catch(() => {});
   const left = new Set(urls);
   let timer = setTimeout(requestPrecache, SILENCE_TIMEOUT_MS);
   const listen = (/** @type {MessageEvent} */ { data }) => {
@@ -147,7 +176,7 @@ export async function precache(models, { onProgress } = {}) {
   };
   navigator.serviceWorker.addEventListener('message', listen);
   navigator.serviceWorker.startMessages();
-  await send('precache', { urls });
+  await send('precache', request);
 }
 
 /**
@@ -191,6 +220,19 @@ async function waitUntilActive(registration) {
     worker?.addEventListener('statechange', check);
     check();
   });
+}
+
+/**
+ * Returns whether isolation would give this page threads that it does not have otherwise.
+ *
+ * @param {ServiceWorkerContainer} container
+ */
+function isolationPays({ controller }) {
+  if (navigator.hardwareConcurrency === 1 || !WebAssembly.validate(new Uint8Array(THREADS)))
+    return false;
+  // A page that is isolated already is so by its host's headers, or by this service worker.
+  const script = new URL(controller?.scriptURL ?? document.baseURI);
+  return !globalThis.crossOriginIsolated || script.searchParams.get('isolate') === 'true';
 }
 
 /**

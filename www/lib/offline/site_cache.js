@@ -6,7 +6,7 @@
 import { partialResponse, rangeAsked } from './byte_ranges.js';
 import { VERSION_HEADER, VERSION_PARAMETER } from './site_version.js';
 
-/** @import { Scope } from '../service_worker.js' */
+/** @import { Scope } from '../service_worker_handlers.js' */
 /** @import { SwState } from './sw_state.js' */
 
 /**
@@ -25,6 +25,8 @@ const PARALLEL_FETCHES = 6;
  * frozen the page, and may restore it.
  */
 const KEEP_MS = 24 * 60 * 60 * 1000;
+/** Pages and workers that are gone are looked for this often. */
+const FORGET_INTERVAL_MS = 60 * 60 * 1000;
 
 /** A `SiteCache` holds the versions of the site's files, one cache each. */
 export class SiteCache {
@@ -38,6 +40,12 @@ export class SiteCache {
   #state;
   /** @type {Map<string, string>} */
   #versions = new Map();
+  /** Holds the URLs of the files of all versions, once they are read. @type {Set<string>} */
+  #urls = new Set();
+  /** @type {Promise<void> | undefined} */
+  #reading;
+  #is_read = false;
+  #forgot_ms = 0;
   /** @type {string | undefined} */
   #last_worker_version;
   /** @type {Promise<void> | undefined} */
@@ -75,7 +83,10 @@ export class SiteCache {
   async #update() {
     const response = await fetch(new URL(MANIFEST, this.#base), { cache: 'no-cache' });
     // The site has no list, or has removed it: its pages come from the network.
-    if (response.status === 404) return this.#state.delete('current');
+    if (response.status === 404) {
+      await this.#state.delete('current');
+      return this.#clean();
+    }
     if (!response.ok) throw new Error(`${MANIFEST}: the server answered ${response.status}`);
     const text = await response.text();
     const { version, files } = await parseManifest(text, this.#base);
@@ -115,27 +126,74 @@ export class SiteCache {
   /**
    * Deletes the versions that no page can still ask for.
    *
-   * @param {string} current
+   * @param {string} [current]
    */
   async #clean(current) {
+    const kept = await this.#versionsInUse();
+    if (current !== undefined) kept.add(current);
+    for (const name of await caches.keys())
+      if (name.startsWith(this.#prefix) && !kept.has(name.slice(this.#prefix.length)))
+        await caches.delete(name);
+    await (this.#reading = this.#readUrls());
+  }
+
+  /** Forgets the versions of pages and workers that are gone. */
+  async forgetClients() {
+    if (Date.now() - this.#forgot_ms < FORGET_INTERVAL_MS) return;
+    this.#forgot_ms = Date.now();
+    await this.#versionsInUse();
+  }
+
+  /**
+   * Returns the versions that pages and workers use, and forgets those who are gone.
+   *
+   * @returns {Promise<Set<string>>}
+   */
+  async #versionsInUse() {
     const alive = new Set(
       (await this.#scope.clients.matchAll({ includeUncontrolled: true, type: 'all' })).map(
         ({ id }) => id,
       ),
     );
-    const kept = new Set([this.#prefix + current]);
+    /** @type {Set<string>} */
+    const used = new Set();
     for (const name of await this.#state.names('client ')) {
       const id = name.slice('client '.length);
       const { version, time_ms } = JSON.parse((await this.#state.get(name)) ?? '{}');
       if (alive.has(id) || Date.now() - time_ms < KEEP_MS) {
-        kept.add(this.#prefix + version);
+        used.add(version);
       } else {
         await this.#state.delete(name);
         this.#versions.delete(id);
       }
     }
-    for (const name of await caches.keys())
-      if (name.startsWith(this.#prefix) && !kept.has(name)) await caches.delete(name);
+    return used;
+  }
+
+  /**
+   * Returns whether a request may be for a file of some version. It is true until the list is read,
+   * because a service worker must decide at once what it answers.
+   *
+   * @param {Request} request
+   */
+  mayHave(request) {
+    if (!this.#reading) this.#reading = this.#readUrls();
+    return !this.#is_read || pathsOf(request).some((url) => this.#urls.has(url));
+  }
+
+  async #readUrls() {
+    /** @type {Set<string>} */
+    const urls = new Set();
+    try {
+      for (const name of await caches.keys())
+        if (name.startsWith(this.#prefix))
+          for (const { url } of await (await caches.open(name)).keys()) urls.add(url);
+    } catch {
+      // Where nothing can be read, nothing can be answered.
+    }
+    urls.delete(new URL(MANIFEST, this.#base).href);
+    this.#urls = urls;
+    this.#is_read = true;
   }
 
   /**
@@ -194,14 +252,10 @@ export class SiteCache {
    * @returns {Promise<Response | undefined>} undefined for what is no file of the shell
    */
   async find(version, request) {
-    const { origin, pathname } = new URL(request.url);
     const cache = await caches.open(this.#prefix + version);
-    // Requests are resolved as static hosts do: a folder is its index.html, and `.html` may be left
-    // out.
-    const other = pathname.endsWith('/') ? 'index.html' : '.html';
-    const found =
-      (await cache.match(origin + pathname)) ??
-      (request.mode === 'navigate' ? await cache.match(origin + pathname + other) : undefined);
+    /** @type {Response | undefined} */
+    let found;
+    for (const url of pathsOf(request)) found ??= await cache.match(url);
     if (!found?.ok || !request.headers.has('Range')) return found;
     const blob = await found.blob();
     const range = rangeAsked(request.headers, blob.size);
@@ -209,6 +263,20 @@ export class SiteCache {
       ? partialResponse(found.headers, blob.size, range, blob.slice(range.first, range.end))
       : new Response(blob, { headers: found.headers });
   }
+}
+
+/**
+ * Returns the URLs of the files that may answer a request, as static hosts resolve it: a folder is
+ * its index.html, and `.html` may be left out.
+ *
+ * @param {Request} request
+ * @returns {string[]}
+ */
+function pathsOf({ url, mode }) {
+  const { origin, pathname } = new URL(url);
+  const path = origin + pathname;
+  if (mode !== 'navigate') return [path];
+  return [path, path + (pathname.endsWith('/') ? 'index.html' : '.html')];
 }
 
 /**

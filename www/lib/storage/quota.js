@@ -21,7 +21,8 @@ import { ifUnlocked } from './locks.js';
  */
 export async function ensureQuota(store, wanted_bytes, lastUse) {
   for (;;) {
-    const { quota, usage } = await navigator.storage.estimate();
+    // Safari before 17 has no estimate: there the first write that fails tells.
+    const { quota, usage } = (await navigator.storage.estimate?.()) ?? {};
     const missing_bytes =
       quota === undefined || usage === undefined ? 0 : wanted_bytes - (quota - usage);
     if (missing_bytes <= 0) return;

@@ -6,6 +6,7 @@
 import { messageOf } from '../errors.js';
 import { CacheStore } from './cache_api.js';
 import { MemoryStore } from './memory.js';
+import { moveModels } from './move.js';
 import { OpfsStore } from './opfs.js';
 
 /**
@@ -47,13 +48,17 @@ async function openPersistentStore() {
     // Some browsers have OPFS but can write it only in dedicated workers.
     if ('createWritable' in FileSystemFileHandle.prototype) {
       const root = await navigator.storage.getDirectory();
-      return new OpfsStore(await root.getDirectoryHandle(ROOT, { create: true }));
+      const store = new OpfsStore(await root.getDirectoryHandle(ROOT, { create: true }));
+      await moveModels(oldCache, store, () => caches.delete(ROOT)).catch(() => {});
+      return store;
     }
   } catch {
     // Private windows and blocked storage refuse OPFS; the Cache API may still work.
   }
   try {
-    return new CacheStore(await caches.open(ROOT));
+    const store = new CacheStore(await caches.open(ROOT));
+    await moveModels(oldOpfs, store, removeOpfs).catch(() => {});
+    return store;
   } catch (error) {
     const why =
       error instanceof ReferenceError ? 'this page is not served over https' : messageOf(error);
@@ -65,16 +70,15 @@ async function openPersistentStore() {
   }
 }
 
-/**
- * Asks the browser not to clear this site's storage when the disk runs short. Only pages can ask;
- * the answer changes nothing here.
- *
- * @returns {Promise<void>}
- */
-export async function requestPersistence() {
-  try {
-    if (!(await navigator.storage.persisted())) await navigator.storage.persist();
-  } catch {
-    // Browsers without this API may clear the storage, and the model is then fetched again.
-  }
+async function oldCache() {
+  return (await caches.has(ROOT)) ? new CacheStore(await caches.open(ROOT)) : undefined;
+}
+
+async function oldOpfs() {
+  const root = await navigator.storage.getDirectory();
+  return new OpfsStore(await root.getDirectoryHandle(ROOT));
+}
+
+async function removeOpfs() {
+  await (await navigator.storage.getDirectory()).removeEntry(ROOT);
 }

@@ -86,6 +86,13 @@ impl CacheType {
     }
 }
 
+/// WebGPU's name of the feature.
+const SUBGROUPS: &str = "subgroups";
+/// WebGPU's name of the feature.
+const F16: &str = "shader-f16";
+/// WGSL's name of the language feature.
+const PACKED: &str = "packed_4x8_integer_dot_product";
+
 /// What shaders may use, found at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShaderFeatures {
@@ -133,12 +140,24 @@ impl ShaderFeatures {
         tiers
     }
 
+    /// Returns the features of these names, those that [`ShaderFeatures::names`] returns. Other
+    /// names count for nothing: a list may come from another version.
+    pub fn named(names: &[String]) -> Self {
+        let has = |feature: &str| names.iter().any(|name| name == feature);
+        Self {
+            subgroups: has(SUBGROUPS),
+            f16: has(F16),
+            packed: has(PACKED),
+            ..Self::ALL
+        }
+    }
+
     /// Returns the features by the names that WebGPU and WGSL give them.
     pub fn names(self) -> Vec<&'static str> {
         let named = [
-            (self.subgroups, "subgroups"),
-            (self.f16, "shader-f16"),
-            (self.packed, "packed_4x8_integer_dot_product"),
+            (self.subgroups, SUBGROUPS),
+            (self.f16, F16),
+            (self.packed, PACKED),
         ];
         named
             .into_iter()

@@ -1,0 +1,43 @@
+/**
+ * The reference of the package `siskin`, made from the types of its source: what www/lib/index.js
+ * exports.
+ *
+ * @module siskin
+ */
+export { Siskin } from '../../www/lib/siskin.js';
+export { SiskinError } from '../../www/lib/errors.js';
+export { models } from '../../www/lib/model/models.js';
+export * as offline from '../../www/lib/offline/register.js';
+export type { ModelSource } from '../../www/lib/siskin.js';
+export type { LoadOptions } from '../../www/lib/load_options.js';
+export type { PortLike } from '../../www/lib/engine/port.js';
+export type { SiskinErrorCode } from '../../www/lib/errors.js';
+export type { FallbackOptions } from '../../www/lib/chat/fallback.js';
+export type { StoredModel, PrefetchOptions } from '../../www/lib/model/models.js';
+export type {
+  LoadProgress,
+  ModelInfo,
+  ChatMessage,
+  ContentPart,
+  ChatRequest,
+  Timings,
+  Prefill,
+  Score,
+  Logprob,
+  TokenLogprob,
+  CacheType,
+} from '../../www/lib/protocol.js';
+export type { OfflineStatus, PrecacheProgress } from '../../www/lib/offline/register.js';
+export type {
+  Completions,
+  CompletionRequest,
+  StreamingRequest,
+  AnyRequest,
+  RequestOptions,
+  CompletionUsage,
+  Choice,
+  ChunkChoice,
+  Logprobs,
+  ChatCompletion,
+  ChatCompletionChunk,
+} from '../../www/lib/chat/completions.js';

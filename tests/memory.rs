@@ -1,0 +1,117 @@
+//! Tests what is said of a model's memory before its weights come, against what is allocated.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod support;
+
+use siskin::{
+    Code,
+    backend::cpu::Cpu,
+    loader::{Loader, MemoryEstimate, Options},
+    quant::DType,
+};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicI64, Ordering::SeqCst},
+};
+use support::{loading::header, model_file::ModelFile, sentence::assert_sentence};
+
+/// Counts the bytes that are allocated.
+struct Counting;
+
+static ALLOCATED: AtomicI64 = AtomicI64::new(0);
+
+// SAFETY: every call goes on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.fetch_add(layout.size() as i64, SeqCst);
+        // SAFETY: the caller keeps the contract of this function.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        ALLOCATED.fetch_sub(layout.size() as i64, SeqCst);
+        // SAFETY: the caller keeps the contract of this function.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const CONTEXT_TOKENS: usize = 700;
+
+/// Names, tables and structs take less. The smallest of the three sums is ten times as large.
+const SLACK_BYTES: i64 = 20_000;
+
+/// Makes a model whose matrices are zeros of `dtype`.
+fn model(dtype: DType) -> ModelFile {
+    let mut file = ModelFile::small(DType::Q8_0).with("llama.context_length", 4096_u32);
+    for tensor in &mut file.tensors {
+        if tensor.dtype == DType::Q8_0 {
+            let size_bytes = dtype.size_bytes(tensor.dims.iter().product());
+            tensor.dtype = dtype;
+            tensor.data = vec![0; size_bytes.expect("whole blocks") as usize];
+        }
+    }
+    file
+}
+
+// One test, for what others allocate meanwhile would be counted.
+#[test]
+fn memory_is_known_from_the_header() {
+    for &dtype in DType::ALL {
+        for slots in [1, 3] {
+            let bytes = model(dtype).to_bytes();
+            let gguf = header(&bytes);
+            let data_at = gguf.tensors[0].offset as usize;
+            let options = Options {
+                context_tokens: Some(CONTEXT_TOKENS),
+                slots: Some(slots),
+                ..Options::default()
+            };
+            let mut loader = Loader::new(Cpu::default(), options);
+            loader.push(&bytes[..data_at]).expect("a header");
+            let (backend, config, tensors) = loader.header().expect("the whole header");
+            let estimate = MemoryEstimate::new(backend, config, tensors, CONTEXT_TOKENS, slots);
+            let before = ALLOCATED.load(SeqCst);
+            loader.push(&bytes[data_at..]).expect("the weights");
+            let weights_bytes = ALLOCATED.load(SeqCst) - before;
+            let loaded = loader.finish().expect("a model");
+            let all_bytes = ALLOCATED.load(SeqCst) - before;
+            for (what, estimated, allocated) in [
+                ("weights", estimate.weights_bytes, weights_bytes),
+                ("all", estimate.total_bytes(), all_bytes),
+            ] {
+                assert!(
+                    (estimated as i64 - allocated).abs() < SLACK_BYTES,
+                    "{dtype:?}, {slots} slots, {what}: {estimated} estimated, {allocated} allocated"
+                );
+            }
+            assert_eq!(
+                loaded.model.kv_cache_bytes() as u64,
+                estimate.cache_bytes,
+                "{dtype:?}"
+            );
+            assert!(estimate.step_bytes > 10 * SLACK_BYTES as u64);
+        }
+    }
+    a_context_that_is_far_too_long_is_refused_by_the_header();
+}
+
+fn a_context_that_is_far_too_long_is_refused_by_the_header() {
+    let bytes = model(DType::Q8_0)
+        .with("llama.context_length", u32::MAX)
+        .to_bytes();
+    let data_at = header(&bytes).tensors[0].offset as usize;
+    let options = Options {
+        context_tokens: Some(u32::MAX as usize),
+        ..Options::default()
+    };
+    let mut loader = Loader::new(Cpu::default(), options);
+    let error = loader
+        .push(&bytes[..data_at])
+        .expect_err("a terabyte of keys and values");
+    assert_eq!(error.code, Code::OutOfMemory);
+    assert!(error.message.contains("shorter context"), "{error}");
+    assert_sentence(&error);
+}

@@ -1,0 +1,60 @@
+// OpenAI's types fit this library's in both directions: a program may hand what its OpenAI client
+// takes to Siskin, and what Siskin gives to what reads OpenAI's answers.
+import type { OpenAI as OpenAI5 } from 'openai5';
+import type { OpenAI as OpenAI6 } from 'openai6';
+import type { OpenAI as OpenAI7 } from 'openai7';
+import type { ChatCompletion, ChatCompletionChunk, Siskin } from '../../www/lib/index.js';
+
+declare const siskin: Siskin;
+const { create } = siskin.chat.completions;
+declare const completion: ChatCompletion;
+declare const chunk: ChatCompletionChunk;
+
+export const completions: [
+  OpenAI5.Chat.ChatCompletion,
+  OpenAI6.Chat.ChatCompletion,
+  OpenAI7.Chat.ChatCompletion,
+] = [completion, completion, completion];
+
+export const chunks: [
+  OpenAI5.Chat.ChatCompletionChunk,
+  OpenAI6.Chat.ChatCompletionChunk,
+  OpenAI7.Chat.ChatCompletionChunk,
+] = [chunk, chunk, chunk];
+
+export function whole(
+  body:
+    | OpenAI5.Chat.ChatCompletionCreateParamsNonStreaming
+    | OpenAI6.Chat.ChatCompletionCreateParamsNonStreaming
+    | OpenAI7.Chat.ChatCompletionCreateParamsNonStreaming,
+): Promise<ChatCompletion> {
+  return create(body);
+}
+
+export function streamed(
+  body:
+    | OpenAI5.Chat.ChatCompletionCreateParamsStreaming
+    | OpenAI6.Chat.ChatCompletionCreateParamsStreaming
+    | OpenAI7.Chat.ChatCompletionCreateParamsStreaming,
+): Promise<AsyncIterableIterator<ChatCompletionChunk>> {
+  return create(body);
+}
+
+export function either(
+  body:
+    | OpenAI5.Chat.ChatCompletionCreateParams
+    | OpenAI6.Chat.ChatCompletionCreateParams
+    | OpenAI7.Chat.ChatCompletionCreateParams,
+): Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>> {
+  return create(body);
+}
+
+export function messages(
+  messages:
+    | OpenAI5.Chat.ChatCompletionMessageParam[]
+    | OpenAI6.Chat.ChatCompletionMessageParam[]
+    | OpenAI7.Chat.ChatCompletionMessageParam[],
+  stream: boolean,
+) {
+  return create({ messages, stream, temperature: null, stop: null, max_tokens: null });
+}

@@ -1,0 +1,238 @@
+/**
+ * This module runs the engine: it loads the model, writes answers and scores one at a time, and
+ * lets the engine go. It knows nothing of who asks.
+ */
+import { abortedError, codeOf, messageOf } from '../errors.js';
+import { openWeights, pumpWeights } from '../model/weights.js';
+import { yieldToMessages } from '../model/yield_to_messages.js';
+import { AnswerTimer } from './answer_timer.js';
+import { isDeviceError, pickBackend } from './backend.js';
+
+/**
+ * @import { ChatRequest, Engine, EngineEvent, LoadMessage } from '../protocol.js'
+ * @import { LoadProgress, ModelInfo, Score, Timings } from '../protocol.js'
+ */
+/** @import { PickedBackend } from './backend.js' */
+
+/** Workers of a worker need about this long to end. */
+const WORKER_EXIT_MS = 200;
+
+/** An `EngineRunner` owns the engine of one model. */
+export class EngineRunner {
+  /** `engine` is set when it is ready to answer. @type {Engine | undefined} */
+  engine;
+  /**
+   * `#backend` owns the engine from the start of the loading on.
+   *
+   * @type {PickedBackend | undefined}
+   */
+  #backend;
+  /**
+   * These workers are the engine's threads besides this worker (thread.js). `left` resolves when a
+   * thread shares no more work.
+   *
+   * @type {{worker: Worker, left: Promise<unknown>}[]}
+   */
+  #threads = [];
+  /** `#starting` resolves when the engine has its threads. @type {Promise<void> | undefined} */
+  #starting;
+  #unloading = false;
+  #stopping = false;
+  /** A score is one call of the engine, which is told at once to stop. */
+  #scoring = false;
+
+  /**
+   * This callback runs when the engine continues on another backend.
+   *
+   * @type {(info: ModelInfo) => void}
+   */
+  onMoved = () => {};
+
+  /**
+   * @param {LoadMessage} message
+   * @param {(progress: LoadProgress) => void} onProgress
+   * @param {boolean} [may_retry] whether a file that was replaced meanwhile is fetched once more
+   * @returns {Promise<ModelInfo>}
+   */
+  async load(message, onProgress, may_retry = true) {
+    const { source } = message;
+    try {
+      const opening = openWeights(source, onProgress);
+      // The promise is awaited below; until then its rejection must not count as unhandled.
+      opening.catch(() => {});
+      const backend = await pickBackend(message);
+      this.#backend = backend;
+      void this.#startThreads();
+      let weights = await opening;
+      let info;
+      try {
+        info = await pumpWeights(weights, backend.sink(), onProgress);
+      } catch (error) {
+        if (!backend.mayFallBack(error)) throw error;
+        await backend.fallBack(error);
+        void this.#startThreads();
+        weights = await openWeights(source, onProgress);
+        info = await pumpWeights(weights, backend.sink(), onProgress);
+      }
+      await this.#startThreads();
+      this.engine = backend.engine;
+      return this.#infoOf(backend, info);
+    } catch (error) {
+      if (!may_retry || codeOf(error) !== 'file_changed') throw error;
+      console.warn(`Siskin starts over. ${messageOf(error)}`);
+      await this.#free();
+      this.#backend = undefined;
+      return this.load(message, onProgress, false);
+    }
+  }
+
+  /**
+   * Starts the engine's other threads, unless they run, where the processor computes: they share
+   * the repacking of the weights already.
+   */
+  async #startThreads() {
+    const backend = this.#backend;
+    if (backend?.info().backend !== 'cpu') return;
+    this.#starting ??= (async () => {
+      for (const worker of await backend.startThreads()) {
+        if (this.#unloading) {
+          worker.terminate();
+          continue;
+        }
+        this.#threads.push({ worker, left: new Promise((left) => (worker.onmessage = left)) });
+        worker.postMessage(backend.engine.take_seat());
+      }
+    })();
+    // Whoever does not wait for the threads must not leave a rejection unhandled.
+    this.#starting.catch(() => {});
+    return this.#starting;
+  }
+
+  /**
+   * @param {PickedBackend} backend
+   * @param {ModelInfo} info
+   * @returns {ModelInfo}
+   */
+  #infoOf(backend, info) {
+    return { ...info, ...backend.info(), threads: this.#threads.length + 1 };
+  }
+
+  /** Ends the answer or the score that runs. */
+  stop() {
+    this.#stopping = true;
+    if (this.#scoring) this.engine?.stop();
+  }
+
+  /**
+   * Writes one answer.
+   *
+   * @param {ChatRequest} request
+   * @param {object} on
+   * @param {() => void} on.start the engine has accepted the request
+   * @param {(event: EngineEvent, timings: Timings | undefined) => void} on.event
+   * @param {() => void} on.pause messages were received between two steps
+   */
+  async answer(request, on) {
+    const engine = /** @type {Engine} */ (this.engine);
+    this.#stopping = false;
+    let stop_sent = false;
+    const timer = new AnswerTimer(performance.now());
+    engine.start(request);
+    on.start();
+    for (;;) {
+      if (this.#stopping && !stop_sent) {
+        stop_sent = true;
+        engine.stop();
+      }
+      const event = await this.#withRecovery(() => engine.next());
+      if (!event) break;
+      on.event(event, timer.tick(performance.now(), event));
+      await yieldToMessages();
+      on.pause();
+    }
+  }
+
+  /**
+   * @param {Uint32Array} ids
+   * @returns {Promise<Score>}
+   */
+  async score(ids) {
+    const engine = /** @type {Engine} */ (this.engine);
+    this.#stopping = false;
+    this.#scoring = true;
+    try {
+      return await this.#withRecovery(() => {
+        if (this.#stopping) throw abortedError();
+        return engine.score(ids);
+      });
+    } finally {
+      this.#scoring = false;
+    }
+  }
+
+  /** Frees the engine, and ends what it has started. */
+  async unload() {
+    this.#unloading = true;
+    // Chromium forgets a worker that is ended while its own workers are ending: threads, and what
+    // reads the file while it is loaded.
+    const exit_ms = this.#threads.length > 0 || !this.engine ? WORKER_EXIT_MS : 0;
+    try {
+      await this.#free();
+    } finally {
+      await new Promise((resolve) => setTimeout(resolve, exit_ms));
+    }
+  }
+
+  /**
+   * Frees the engine. The threads leave their slots when the engine is freed, and are awaited: one
+   * that is terminated inside wasm can outlive this worker.
+   */
+  async #free() {
+    try {
+      await this.#starting;
+    } catch {
+      // Threads that did not start need no ending.
+    }
+    this.#starting = undefined;
+    try {
+      this.#backend?.free();
+      await Promise.all(this.#threads.map(({ left }) => left));
+    } finally {
+      for (const { worker } of this.#threads.splice(0)) worker.terminate();
+    }
+  }
+
+  /**
+   * Runs a call of the engine, and runs it again after the graphics card was lost: the card is
+   * restarted, or the processor takes over.
+   *
+   * @template T
+   * @param {() => Promise<T>} run
+   * @returns {Promise<T>}
+   */
+  async #withRecovery(run) {
+    for (;;) {
+      try {
+        return await run();
+      } catch (error) {
+        if (!isDeviceError(error)) throw error;
+        if (!this.#backend?.mayRecover(error)) throw new LostModelError(error);
+        try {
+          const info = await this.#backend.recover(error);
+          await this.#startThreads();
+          this.onMoved(this.#infoOf(this.#backend, info));
+        } catch (cause) {
+          throw new LostModelError(cause);
+        }
+      }
+    }
+  }
+}
+
+/** The model is gone, and could not be loaded again. */
+class LostModelError extends Error {
+  /** @param {unknown} cause */
+  constructor(cause) {
+    super(messageOf(cause), { cause });
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * This module holds the parts of the public API that most pages use late or never: their code is
+ * imported with the first call.
+ */
+
+import { SiskinError } from './errors.js';
+
+/**
+ * The models on this device: `list`, `has`, `size`, `prefetch`, `prefetchChunk` and `remove`.
+ *
+ * @type {typeof import('./model/models.js').models}
+ */
+export const models = later(
+  async () => (await imported(import('./model/models.js'))).models,
+  ['list', 'has', 'size', 'prefetch', 'prefetchChunk', 'remove'],
+);
+
+const importOffline = () => imported(import('./offline/register.js'));
+
+/**
+ * The service worker: `register`, `remove`, `status`, `update`, `precache` and `onVersion`.
+ *
+ * @type {Readonly<typeof import('./offline/register.js')>}
+ */
+export const offline = Object.freeze({
+  ...later(importOffline, ['register', 'remove', 'status', 'update', 'precache']),
+  onVersion(/** @type {(version: string) => void} */ listener) {
+    const ending = importOffline().then(({ onVersion }) => onVersion(listener));
+    const ignore = () => {};
+    ending.catch(ignore);
+    return () => void ending.then((end) => end(), ignore);
+  },
+});
+
+/** Returns the module of streams of the page. */
+export function importStream() {
+  return imported(import('./model/stream.js'));
+}
+
+/** Returns the module of the engine that all tabs use. */
+export function importShared() {
+  return imported(import('./engine/shared_engine.js'));
+}
+
+/** Returns the module of the server that answers until the model is there. */
+export function importFallback() {
+  return imported(import('./chat/fallback.js'));
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} importing
+ * @returns {Promise<T>}
+ * @throws {SiskinError} `version_mismatch`, `network`
+ */
+async function imported(importing) {
+  try {
+    return await importing;
+  } catch (cause) {
+    if (navigator.onLine)
+      throw new SiskinError(
+        'version_mismatch',
+        'A part of Siskin did not load: the site has changed since the page was opened. Reload ' +
+          'the page.',
+        { cause },
+      );
+    throw new SiskinError(
+      'network',
+      'A part of Siskin did not load: there is no network. Try again later.',
+      { cause },
+    );
+  }
+}
+
+/**
+ * @param {() => Promise<Record<string, any>>} load
+ * @param {string[]} names of functions that return promises
+ * @returns {any} the functions, which import their code when they are called
+ */
+function later(load, names) {
+  return Object.freeze(
+    Object.fromEntries(
+      names.map((name) => [
+        name,
+        async (/** @type {unknown[]} */ ...values) => (await load())[name](...values),
+      ]),
+    ),
+  );
+}
