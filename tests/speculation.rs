@@ -198,7 +198,7 @@ fn an_answer_that_is_stopped_leaves_what_it_wrote() -> Result<()> {
         ..GenerateOptions::default()
     };
     pollster::block_on(async {
-        for written in [3, 10, 23] {
+        for written in [3, 10, 20] {
             generator.start(options.clone(), &tokenizer)?;
             let mut tokens = 0;
             while let Some(event) = generator.next(&tokenizer).await? {
