@@ -47,6 +47,20 @@ pub trait Decoder {
         sampler: Option<&mut Sampler>,
         pause: &mut impl FnMut() -> bool,
     ) -> impl Future<Output = Result<StepOutcome>>;
+
+    /// Returns whether steps that check drafts may pay. Where steps run ahead of the host they do
+    /// not: a draft begins with a token that the host knows.
+    fn checks_drafts(&self) -> bool;
+
+    /// Appends `tokens`, at most [`STEP_TOKENS`], to the KV cache, and writes the logits after every
+    /// one of them to `logits`, `[tokens, vocab]`.
+    ///
+    /// [`STEP_TOKENS`]: crate::model::STEP_TOKENS
+    fn step_all(
+        &mut self,
+        tokens: &[u32],
+        logits: &mut Vec<f32>,
+    ) -> impl Future<Output = Result<()>>;
 }
 
 impl<B: Backend> Decoder for Model<B> {
@@ -75,5 +89,11 @@ impl<B: Backend> Decoder for Model<B> {
         pause: &mut impl FnMut() -> bool,
     ) -> Result<StepOutcome> {
         Model::step(self, tokens, sampler, pause).await
+    }
+    fn checks_drafts(&self) -> bool {
+        self.backend.max_steps_ahead() == 0
+    }
+    async fn step_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
+        self.forward_all(tokens, logits).await
     }
 }

@@ -1,16 +1,19 @@
 //! Writes one answer in small steps, and keeps the KV cache for the next answer.
 
 use super::{
+    answer::{Answer, Sampled},
     context_shift::context_shift,
     decoder::Decoder,
     event::{Event, FinishReason, Prefill, Usage},
     options::{ContextOverflow, GenerateOptions},
     prefill_chunker::PrefillChunker,
     sampler::Sampler,
+    speculation::Speculation,
     stop::{StopHandle, StopStrings},
     vocabulary::Vocabulary,
 };
 use crate::{Code, Error, Result, host, model::StepOutcome, text::stream::Utf8Stream};
+use std::collections::VecDeque;
 
 /// Sets the time in milliseconds that one step spends on the prompt before the caller gets its
 /// turn: to draw, or to stop the answer. A layer that is being computed is finished first.
@@ -54,45 +57,16 @@ pub struct Generator<D> {
     tokens: Vec<u32>,
     answer: Option<Answer>,
     chunker: PrefillChunker,
+    speculation: Speculation,
+    /// Holds the number of tokens that are evaluated, while a prompt is.
+    done_tokens: usize,
+    /// Holds the logits of a draft, `[draft, vocab]`.
+    logits: Vec<f32>,
     /// Holds the longest time in milliseconds that the current step has computed between two
     /// chances to be interrupted.
     longest_ms: f64,
     now_ms: Box<dyn Fn() -> f64>,
     stop: StopHandle,
-}
-
-/// Holds the state of the answer that is being written.
-struct Answer {
-    sampler: Sampler,
-    utf8: Utf8Stream,
-    stop: StopStrings,
-    max_tokens: Option<usize>,
-    context_overflow: ContextOverflow,
-    keep_tokens: usize,
-    usage: Usage,
-}
-
-/// Tells what came of evaluating a chunk.
-enum Evaluated {
-    /// A part of the prompt is still to be evaluated.
-    Prompt { done_tokens: usize },
-    /// All tokens are evaluated, and `token` follows them.
-    All { token: u32 },
-}
-
-impl Answer {
-    /// Ends the answer with `text` and what was held back of a stop string.
-    fn end(&mut self, mut text: String, reason: FinishReason) -> Event {
-        text.push_str(&self.stop.finish());
-        let mut usage = self.usage;
-        usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-        Event {
-            text,
-            finish_reason: Some(reason),
-            usage: Some(usage),
-            ..Event::default()
-        }
-    }
 }
 
 impl<D: Decoder> Generator<D> {
@@ -106,11 +80,15 @@ impl<D: Decoder> Generator<D> {
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
         let chunker = PrefillChunker::new(decoder.min_batch());
+        let speculation = Speculation::new(decoder.min_batch());
         Self {
             decoder,
             tokens: Vec::new(),
             answer: None,
             chunker,
+            speculation,
+            done_tokens: 0,
+            logits: Vec::new(),
             longest_ms: 0.0,
             now_ms,
             stop,
@@ -131,6 +109,7 @@ impl<D: Decoder> Generator<D> {
     /// step evaluates the conversation again.
     pub fn replace_decoder(&mut self, decoder: D) {
         self.chunker = PrefillChunker::new(decoder.min_batch());
+        self.speculation = Speculation::new(decoder.min_batch());
         self.decoder = decoder;
     }
 
@@ -167,6 +146,7 @@ impl<D: Decoder> Generator<D> {
             stop,
             context_overflow,
             keep_tokens,
+            draft_max,
         } = options;
         if tokens.is_empty() {
             return Err(Error::new(
@@ -200,6 +180,7 @@ impl<D: Decoder> Generator<D> {
         sampler.observe_prompt(&tokens);
         let cached_tokens = self.decoder.select_slot(&tokens);
         self.longest_ms = 0.0;
+        self.speculation.begin();
         let usage = Usage {
             prompt_tokens: tokens.len(),
             cached_tokens,
@@ -215,7 +196,9 @@ impl<D: Decoder> Generator<D> {
             max_tokens,
             context_overflow,
             keep_tokens,
+            draft_max: draft_max.unwrap_or(usize::MAX),
             usage,
+            sampled: VecDeque::new(),
         });
         Ok(())
     }
@@ -235,6 +218,7 @@ impl<D: Decoder> Generator<D> {
             return Ok(None);
         };
         if self.stop.reset() {
+            self.drop_sampled(&answer);
             return Ok(Some(answer.end(String::new(), FinishReason::Abort)));
         }
         let cached_tokens = self.decoder.cached_tokens();
@@ -248,28 +232,34 @@ impl<D: Decoder> Generator<D> {
         };
         if goes_on {
             self.answer = Some(answer);
+        } else {
+            self.drop_sampled(&answer);
         }
         outcome.map(Some)
     }
 
+    /// Removes from the KV cache the tokens of an answer that were sampled and are not written.
+    fn drop_sampled(&mut self, answer: &Answer) {
+        if !answer.sampled.is_empty() {
+            self.decoder.rewind(self.tokens.len());
+        }
+    }
+
     async fn step(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<Event> {
         let total_tokens = self.tokens.len();
-        match self.evaluate(answer).await? {
-            Evaluated::Prompt { done_tokens } => Ok(Event {
+        if answer.sampled.is_empty() && !self.check_draft(answer, vocabulary).await? {
+            self.evaluate(answer, vocabulary).await?;
+        }
+        match answer.sampled.pop_front() {
+            None => Ok(Event {
                 prefill: Some(Prefill {
-                    done_tokens,
+                    done_tokens: self.done_tokens,
                     total_tokens,
                 }),
                 ..Event::default()
             }),
-            Evaluated::All { token } => {
+            Some(Sampled { token, logprob }) => {
                 self.tokens.push(token);
-                // The end-of-turn token is no part of the answer.
-                let logprob = if vocabulary.is_end(token) {
-                    None
-                } else {
-                    answer.sampler.logprob(token, vocabulary)
-                };
                 Ok(Event {
                     logprob,
                     ..self.accept_token(token, answer, vocabulary)
@@ -278,19 +268,53 @@ impl<D: Decoder> Generator<D> {
         }
     }
 
+    /// Drafts the next tokens, evaluates them in one step, and samples as many as the draft has
+    /// right and one more. Returns whether there was a draft.
+    async fn check_draft(
+        &mut self,
+        answer: &mut Answer,
+        vocabulary: &impl Vocabulary,
+    ) -> Result<bool> {
+        let (start, len) = (self.decoder.cached_tokens(), self.tokens.len());
+        if start + 1 != len || !self.decoder.checks_drafts() {
+            return Ok(false);
+        }
+        // A full context is dealt with when the last token is written.
+        let left_tokens = answer.left_tokens(self.decoder.context_tokens() - len);
+        let max_tokens = answer.draft_max.min(left_tokens.saturating_sub(1));
+        let draft = self.speculation.draft(&self.tokens, max_tokens);
+        if draft.is_empty() {
+            return Ok(false);
+        }
+        let mut chunk = self.tokens[start..].to_vec();
+        chunk.extend_from_slice(&self.tokens[draft.clone()]);
+        let begin_ms = (self.now_ms)();
+        self.decoder.step_all(&chunk, &mut self.logits).await?;
+        let mut accepted = 0;
+        let vocab = self.decoder.vocab_size();
+        for (i, logits) in self.logits.chunks_exact_mut(vocab).enumerate() {
+            let token = answer.sampler.sample(logits)?;
+            answer.push(token, vocabulary);
+            if chunk.get(i + 1) != Some(&token) || vocabulary.is_end(token) {
+                break;
+            }
+            accepted += 1;
+        }
+        self.decoder.rewind(len + accepted);
+        let ms = (self.now_ms)() - begin_ms;
+        self.speculation.observe(chunk.len(), accepted, ms);
+        self.speculation.move_to(&draft, accepted);
+        Ok(true)
+    }
+
     /// Evaluates the next chunk, or continues with it. Samples the token that follows if the chunk
     /// is the last one.
-    async fn evaluate(&mut self, answer: &mut Answer) -> Result<Evaluated> {
+    async fn evaluate(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<()> {
         let start = self.decoder.cached_tokens();
         let end = self.tokens.len().min(start + self.chunker.tokens());
         let sampler = (end == self.tokens.len()).then(|| {
-            let free_tokens = self.decoder.context_tokens() - end;
-            let left_tokens = answer.max_tokens.map_or(free_tokens, |max_tokens| {
-                max_tokens - answer.usage.completion_tokens
-            });
-            answer
-                .sampler
-                .expect_more(free_tokens.min(left_tokens).saturating_sub(1));
+            let left_tokens = answer.left_tokens(self.decoder.context_tokens() - end);
+            answer.sampler.expect_more(left_tokens.saturating_sub(1));
             &mut answer.sampler
         });
         let chunk = self.tokens.get(start..end).unwrap_or_default();
@@ -312,17 +336,19 @@ impl<D: Decoder> Generator<D> {
         self.longest_ms = longest_ms;
         if let StepOutcome::Done(_) = outcome {
             self.longest_ms = 0.0;
-            if chunk.len() > 1 {
-                self.chunker.observe(chunk.len(), longest_ms);
+            match chunk.len() {
+                1 => self.speculation.observe(1, 0, last_ms - begin_ms),
+                tokens => self.chunker.observe(tokens, longest_ms),
             }
         }
-        Ok(match outcome {
-            StepOutcome::Paused(share) => Evaluated::Prompt {
-                done_tokens: start + (share * (end - start) as f32) as usize,
-            },
-            StepOutcome::Done(None) => Evaluated::Prompt { done_tokens: end },
-            StepOutcome::Done(Some(token)) => Evaluated::All { token },
-        })
+        match outcome {
+            StepOutcome::Paused(share) => {
+                self.done_tokens = start + (share * (end - start) as f32) as usize;
+            }
+            StepOutcome::Done(None) => self.done_tokens = end,
+            StepOutcome::Done(Some(token)) => answer.push(token, vocabulary),
+        }
+        Ok(())
     }
 
     /// Turns a token into text, and ends the answer where it must end.
@@ -336,13 +362,7 @@ impl<D: Decoder> Generator<D> {
         if vocabulary.is_end(token) {
             return answer.end(String::new(), FinishReason::Stop);
         }
-        let text = if vocabulary.is_control(token) {
-            String::new()
-        } else if answer.utf8.has_begun() {
-            answer.utf8.push(vocabulary.token_bytes(token))
-        } else {
-            answer.utf8.push(vocabulary.first_bytes(token))
-        };
+        let text = answer.text_of(token, vocabulary);
         let released = answer.stop.push(&text);
         if released.stopped {
             return answer.end(released.text, FinishReason::Stop);

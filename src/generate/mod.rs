@@ -1,5 +1,6 @@
 //! Turns logits into text: samples, stops and streams.
 
+mod answer;
 mod context_shift;
 pub mod decoder;
 pub mod event;
@@ -8,6 +9,7 @@ pub mod options;
 pub mod prefill_chunker;
 pub mod rng;
 pub mod sampler;
+mod speculation;
 pub mod stop;
 pub mod vocabulary;
 

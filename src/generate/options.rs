@@ -19,6 +19,9 @@ pub struct GenerateOptions {
     /// Sets how many tokens at the beginning of the prompt a context shift keeps (llama.cpp's
     /// `n_keep`): those of the system message, for example.
     pub keep_tokens: usize,
+    /// Limits the number of tokens that are guessed and then checked in one step (llama.cpp's
+    /// `draft-max`); 0 guesses none, `None` as many as pay. The text is the same.
+    pub draft_max: Option<usize>,
 }
 
 /// Sets what happens when prompt and answer outgrow the context.

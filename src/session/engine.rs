@@ -273,4 +273,12 @@ impl Decoder for AnyModel {
     ) -> Result<StepOutcome> {
         with_any!(self, model => model.step(tokens, sampler, pause).await)
     }
+
+    fn checks_drafts(&self) -> bool {
+        with_any!(self, model => model.checks_drafts())
+    }
+
+    async fn step_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
+        with_any!(self, model => model.forward_all(tokens, logits).await)
+    }
 }

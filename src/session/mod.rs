@@ -118,6 +118,7 @@ impl<D: Decoder> Session<D> {
             sampling,
             stop,
             context_overflow,
+            draft_max,
         } = request;
         let messages = Value::Array(messages);
         let tools = tools.as_ref();
@@ -141,6 +142,7 @@ impl<D: Decoder> Session<D> {
             stop,
             context_overflow,
             keep_tokens,
+            draft_max,
         };
         self.generator.start(options, &self.tokenizer)
     }

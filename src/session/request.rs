@@ -25,6 +25,8 @@ pub struct ChatRequest {
     pub stop: Vec<String>,
     /// Sets what happens when prompt and answer outgrow the context.
     pub context_overflow: ContextOverflow,
+    /// Limits the number of tokens that are guessed and then checked in one step; 0 guesses none.
+    pub draft_max: Option<usize>,
 }
 
 /// Lists the variables that every template is given, and that a request cannot replace.
@@ -60,7 +62,8 @@ impl ChatRequest {
     /// Reads a request from JSON: `{messages, tools?, tool_choice?,
     /// chat_template_kwargs?, max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?,
     /// frequency_penalty?, presence_penalty?, logit_bias?, allowed_token_ids?, seed?, logprobs?,
-    /// top_logprobs?, stop?, context_overflow?}`, and the fields of OpenAI's API that change
+    /// top_logprobs?, stop?, context_overflow?,
+    /// draft_max?}`, and the fields of OpenAI's API that change
     /// nothing here. A field that is null counts as absent.
     ///
     /// # Errors
@@ -121,6 +124,7 @@ impl ChatRequest {
             Some(Stop::Many(strings)) => strings,
         };
         let context_overflow = fields.take("context_overflow")?.unwrap_or_default();
+        let draft_max = fields.take("draft_max")?;
         take_without_effect(&mut fields)?;
         fields.finish()?;
 
@@ -147,6 +151,7 @@ impl ChatRequest {
             sampling,
             stop,
             context_overflow,
+            draft_max,
         })
     }
 }

@@ -236,4 +236,10 @@ impl Decoder for Scripted {
         }
         Ok(StepOutcome::Done(Some(sampler.sample(&mut logits)?)))
     }
+    fn checks_drafts(&self) -> bool {
+        false
+    }
+    async fn step_all(&mut self, _tokens: &[u32], _logits: &mut Vec<f32>) -> Result<()> {
+        unreachable!("it checks no drafts")
+    }
 }

@@ -1,0 +1,76 @@
+//! Holds what a generator knows of the answer that it writes.
+
+use super::{
+    event::{Event, FinishReason, Usage},
+    options::ContextOverflow,
+    sampler::{Sampler, logprobs::TokenLogprob},
+    stop::StopStrings,
+    vocabulary::Vocabulary,
+};
+use crate::text::stream::Utf8Stream;
+use std::collections::VecDeque;
+
+/// Holds the state of the answer that is being written.
+pub(super) struct Answer {
+    pub(super) sampler: Sampler,
+    pub(super) utf8: Utf8Stream,
+    pub(super) stop: StopStrings,
+    pub(super) max_tokens: Option<usize>,
+    pub(super) context_overflow: ContextOverflow,
+    pub(super) keep_tokens: usize,
+    pub(super) draft_max: usize,
+    pub(super) usage: Usage,
+    /// Holds tokens that are sampled and not yet written.
+    pub(super) sampled: VecDeque<Sampled>,
+}
+
+/// Holds a token that was sampled.
+pub(super) struct Sampled {
+    pub(super) token: u32,
+    pub(super) logprob: Option<TokenLogprob>,
+}
+
+impl Answer {
+    /// Takes the token that was sampled last.
+    pub(super) fn push(&mut self, token: u32, vocabulary: &impl Vocabulary) {
+        // The end-of-turn token is no part of the answer.
+        let logprob = if vocabulary.is_end(token) {
+            None
+        } else {
+            self.sampler.logprob(token, vocabulary)
+        };
+        self.sampled.push_back(Sampled { token, logprob });
+    }
+
+    /// Returns how many tokens it may still have, with `free_tokens` left in the context.
+    pub(super) fn left_tokens(&self, free_tokens: usize) -> usize {
+        let left_tokens = self
+            .max_tokens
+            .map(|max_tokens| max_tokens - self.usage.completion_tokens);
+        free_tokens.min(left_tokens.unwrap_or(free_tokens))
+    }
+
+    /// Ends the answer with `text` and what was held back of a stop string.
+    pub(super) fn end(&mut self, mut text: String, reason: FinishReason) -> Event {
+        text.push_str(&self.stop.finish());
+        let mut usage = self.usage;
+        usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
+        Event {
+            text,
+            finish_reason: Some(reason),
+            usage: Some(usage),
+            ..Event::default()
+        }
+    }
+
+    /// Returns the text that becomes whole with `token`.
+    pub(super) fn text_of(&mut self, token: u32, vocabulary: &impl Vocabulary) -> String {
+        if vocabulary.is_control(token) {
+            String::new()
+        } else if self.utf8.has_begun() {
+            self.utf8.push(vocabulary.token_bytes(token))
+        } else {
+            self.utf8.push(vocabulary.first_bytes(token))
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Guesses the next tokens from the prompt and the answer so far (prompt lookup decoding), so that
+//! a step checks several of them at once.
+//!
+//! Every token is sampled from the model's own logits, which a guess (a draft) does not change: the
+//! text is the same with and without it. A draft only decides how many tokens one step yields, and
+//! whether that pays is measured: by the time that steps take, and by how many drafts were right.
+
+use std::ops::Range;
+
+/// Holds the most tokens that a draft has: with the token before it, four tiles of the processor's
+/// kernels.
+const MAX_DRAFT: usize = 15;
+/// Holds the longest sequence of tokens that is looked for. What follows a longer one is hardly
+/// more likely to be repeated.
+const MAX_MATCH: usize = 4;
+/// A single token that occurs earlier says little, but for just behind the last draft: where a text
+/// is corrected, the original goes on there.
+const NEAR_TOKENS: usize = 24;
+/// Holds the weight of the newest measurement in a mean.
+const NEWEST: f64 = 0.25;
+/// Holds the rate of right tokens that is taken for true before any draft.
+const INITIAL_RATE: f64 = 0.7;
+/// Holds the share by which measurements return to that at each step that could have had a draft:
+/// after some 50 of them one is tried again.
+const RETURN: f64 = 0.02;
+/// A step takes at least this many milliseconds: some browsers' clocks stand still for longer.
+const MIN_MS: f64 = 0.01;
+/// A step that checks a draft takes at most this many milliseconds, so that an answer can be
+/// stopped and its text flows.
+const MAX_STEP_MS: f64 = 250.0;
+
+/// Drafts tokens, and measures whether drafts pay.
+#[derive(Debug)]
+pub(super) struct Speculation {
+    /// Steps take about as long for each number of tokens up to a multiple of this.
+    tile: usize,
+    /// Holds the mean time of a step of one token, in milliseconds.
+    one_ms: Option<f64>,
+    /// Holds the mean time of a step by its number of tiles less one.
+    tiles_ms: [Option<f64>; MAX_DRAFT / 4 + 1],
+    /// Holds the probability that a token of a draft is right, if those before it are.
+    rate: f64,
+    /// Holds the position in the tokens where the last draft would go on.
+    pointer: usize,
+}
+
+impl Speculation {
+    pub(super) fn new(min_batch: usize) -> Self {
+        Self {
+            tile: min_batch.max(4),
+            one_ms: None,
+            tiles_ms: Default::default(),
+            rate: INITIAL_RATE,
+            pointer: 0,
+        }
+    }
+
+    /// Forgets the text of the last answer. What was measured stays.
+    pub(super) fn begin(&mut self) {
+        self.pointer = 0;
+        self.rate = self.rate.max(INITIAL_RATE);
+    }
+
+    /// Returns where in `tokens` a draft of their continuation lies: at most `max_tokens` of them,
+    /// and as many as pay.
+    pub(super) fn draft(&mut self, tokens: &[u32], max_tokens: usize) -> Range<usize> {
+        let begin = self.find(tokens).unwrap_or(tokens.len());
+        let longest = (tokens.len() - begin).min(max_tokens).min(MAX_DRAFT);
+        let len = self.best_len(longest);
+        if longest > 0 && len == 0 {
+            self.forget_slowly();
+        }
+        begin..begin + len
+    }
+
+    /// Moves what was measured of drafts to what is taken for true before any.
+    fn forget_slowly(&mut self) {
+        self.rate += (INITIAL_RATE - self.rate) * RETURN;
+        for ms in self.tiles_ms.iter_mut().flatten() {
+            *ms += (self.one_ms.unwrap_or(*ms) - *ms) * RETURN;
+        }
+    }
+
+    /// Returns the position of what followed the longest end of `tokens` that occurs earlier in
+    /// them: of several, the next one behind the last draft, else the last one.
+    fn find(&self, tokens: &[u32]) -> Option<usize> {
+        let last = tokens.len().checked_sub(1)?;
+        let mut best: Option<(usize, bool, usize)> = None;
+        for end in (1..=last).rev() {
+            let matched = (0..MAX_MATCH.min(end))
+                .take_while(|&i| tokens[end - 1 - i] == tokens[last - i])
+                .count();
+            let near = (self.pointer..self.pointer + NEAR_TOKENS).contains(&end);
+            if matched == 0 || (matched == 1 && !near) {
+                continue;
+            }
+            let better = best.is_none_or(|(best_matched, best_near, best_end)| {
+                (matched, near) > (best_matched, best_near)
+                    || (near && (matched, near) == (best_matched, best_near) && end < best_end)
+            });
+            if better {
+                best = Some((matched, near, end));
+            }
+        }
+        best.map(|(.., end)| end)
+    }
+
+    /// Returns the length of draft, at most `longest`, that yields the most tokens per millisecond.
+    /// What was not measured yet is taken for free.
+    fn best_len(&self, longest: usize) -> usize {
+        let Some(one_ms) = self.one_ms else {
+            return 0;
+        };
+        let mut best = (0, 1.0 / one_ms);
+        for tiles in 1..=self.tiles_ms.len() {
+            let len = longest.min(tiles * self.tile - 1);
+            if len == 0 {
+                break;
+            }
+            let ms = self.step_ms(tiles).unwrap_or(one_ms);
+            // The token that follows the right ones is sampled as well.
+            let expected = (0..=len as i32).map(|i| self.rate.powi(i)).sum::<f64>();
+            if ms <= MAX_STEP_MS && expected / ms > best.1 {
+                best = (len, expected / ms);
+            }
+            if len == longest {
+                break;
+            }
+        }
+        best.0
+    }
+
+    /// Returns the time of a step of `tiles` tiles, if it was measured, or one of fewer was.
+    fn step_ms(&self, tiles: usize) -> Option<f64> {
+        let shorter = |n: usize| Some(self.tiles_ms[n - 1]? * tiles as f64 / n as f64);
+        (1..=tiles).rev().find_map(shorter)
+    }
+
+    /// Takes note of a step of `tokens` tokens, `accepted` of which were a draft's right tokens.
+    pub(super) fn observe(&mut self, tokens: usize, accepted: usize, ms: f64) {
+        let mean = match tokens {
+            1 => &mut self.one_ms,
+            _ => match self.tiles_ms.get_mut((tokens - 1) / self.tile) {
+                Some(mean) => mean,
+                None => return,
+            },
+        };
+        let ms = ms.max(MIN_MS);
+        *mean = Some(mean.map_or(ms, |mean| mean + (ms - mean) * NEWEST));
+        if tokens > 1 {
+            let tried = (accepted + 1).min(tokens - 1);
+            let newest = accepted as f64 / tried as f64;
+            self.rate += (newest - self.rate) * NEWEST;
+        }
+    }
+
+    /// Takes note that `draft` was right up to its token `accepted`.
+    pub(super) fn move_to(&mut self, draft: &Range<usize>, accepted: usize) {
+        self.pointer = draft.start + accepted;
+    }
+}
