@@ -41,9 +41,15 @@ fn write(
     options: GenerateOptions,
 ) -> Vec<Event> {
     pollster::block_on(async {
-        generator.start(options, tokenizer).expect("the options are right");
+        generator
+            .start(options, tokenizer)
+            .expect("the options are right");
         let mut events = Vec::new();
-        while let Some(event) = generator.next(tokenizer).await.expect("the model is finite") {
+        while let Some(event) = generator
+            .next(tokenizer)
+            .await
+            .expect("the model is finite")
+        {
             if event.prefill.is_none() {
                 events.push(event);
             }
@@ -181,7 +187,11 @@ fn a_full_context_ends_or_slides_as_without_drafts() {
                 };
                 texts(&write(&mut generator, &tokenizer, options))
             };
-            assert_eq!(run(Some(0)), run(None), "{context_overflow:?} {context_tokens}");
+            assert_eq!(
+                run(Some(0)),
+                run(None),
+                "{context_overflow:?} {context_tokens}"
+            );
         }
     }
 }

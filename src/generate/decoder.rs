@@ -52,15 +52,14 @@ pub trait Decoder {
     /// not: a draft begins with a token that the host knows.
     fn checks_drafts(&self) -> bool;
 
-    /// Appends `tokens`, at most [`STEP_TOKENS`], to the KV cache, and writes the logits after every
-    /// one of them to `logits`, `[tokens, vocab]`.
-    ///
-    /// [`STEP_TOKENS`]: crate::model::STEP_TOKENS
+    /// As [`Decoder::step`], but writes the logits after every one of the tokens to `logits`,
+    /// `[tokens, vocab]`, and samples none.
     fn step_all(
         &mut self,
         tokens: &[u32],
         logits: &mut Vec<f32>,
-    ) -> impl Future<Output = Result<()>>;
+        pause: &mut impl FnMut() -> bool,
+    ) -> impl Future<Output = Result<StepOutcome>>;
 }
 
 impl<B: Backend> Decoder for Model<B> {
@@ -93,7 +92,12 @@ impl<B: Backend> Decoder for Model<B> {
     fn checks_drafts(&self) -> bool {
         self.backend.max_steps_ahead() == 0
     }
-    async fn step_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
-        self.forward_all(tokens, logits).await
+    async fn step_all(
+        &mut self,
+        tokens: &[u32],
+        logits: &mut Vec<f32>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<StepOutcome> {
+        Model::step_all(self, tokens, logits, pause).await
     }
 }

@@ -13,7 +13,6 @@ use super::{
     vocabulary::Vocabulary,
 };
 use crate::{Code, Error, Result, host, model::StepOutcome, text::stream::Utf8Stream};
-use std::collections::VecDeque;
 
 /// Sets the time in milliseconds that one step spends on the prompt before the caller gets its
 /// turn: to draw, or to stop the answer. A layer that is being computed is finished first.
@@ -188,17 +187,16 @@ impl<D: Decoder> Generator<D> {
         };
         self.tokens = tokens;
         self.stop.reset();
-        let utf8 = Utf8Stream::default();
         self.answer = Some(Answer {
             sampler,
-            utf8,
+            utf8: Utf8Stream::default(),
             stop,
             max_tokens,
             context_overflow,
             keep_tokens,
             draft_max: draft_max.unwrap_or(usize::MAX),
             usage,
-            sampled: VecDeque::new(),
+            sampled: Default::default(),
         });
         Ok(())
     }
@@ -286,13 +284,14 @@ impl<D: Decoder> Generator<D> {
         if draft.is_empty() {
             return Ok(false);
         }
-        let mut chunk = self.tokens[start..].to_vec();
-        chunk.extend_from_slice(&self.tokens[draft.clone()]);
+        let chunk = [&self.tokens[start..], &self.tokens[draft.clone()]].concat();
         let begin_ms = (self.now_ms)();
-        self.decoder.step_all(&chunk, &mut self.logits).await?;
+        self.decoder
+            .step_all(&chunk, &mut self.logits, &mut || false)
+            .await?;
         let mut accepted = 0;
-        let vocab = self.decoder.vocab_size();
-        for (i, logits) in self.logits.chunks_exact_mut(vocab).enumerate() {
+        let rows = self.logits.chunks_exact_mut(self.decoder.vocab_size());
+        for (i, logits) in rows.enumerate() {
             let token = answer.sampler.sample(logits)?;
             answer.push(token, vocabulary);
             if chunk.get(i + 1) != Some(&token) || vocabulary.is_end(token) {
@@ -301,8 +300,8 @@ impl<D: Decoder> Generator<D> {
             accepted += 1;
         }
         self.decoder.rewind(len + accepted);
-        let ms = (self.now_ms)() - begin_ms;
-        self.speculation.observe(chunk.len(), accepted, ms);
+        let step_ms = (self.now_ms)() - begin_ms;
+        self.speculation.observe(chunk.len(), accepted, step_ms);
         self.speculation.move_to(&draft, accepted);
         Ok(true)
     }

@@ -117,19 +117,6 @@ pub enum AnyModel {
 }
 
 impl AnyModel {
-    /// Appends tokens to the cache and returns all their logits, as [`Model::step_all`].
-    ///
-    /// # Errors
-    /// As [`Model::step_all`].
-    pub async fn step_all(
-        &mut self,
-        tokens: &[u32],
-        logits: &mut Vec<f32>,
-        pause: &mut impl FnMut() -> bool,
-    ) -> Result<StepOutcome> {
-        with_any!(self, model => model.step_all(tokens, logits, pause).await)
-    }
-
     /// Checks tokens that are to be evaluated from position 0 on, as [`Model::check_tokens`].
     ///
     /// # Errors
@@ -278,7 +265,12 @@ impl Decoder for AnyModel {
         with_any!(self, model => model.checks_drafts())
     }
 
-    async fn step_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
-        with_any!(self, model => model.forward_all(tokens, logits).await)
+    async fn step_all(
+        &mut self,
+        tokens: &[u32],
+        logits: &mut Vec<f32>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<StepOutcome> {
+        with_any!(self, model => model.step_all(tokens, logits, pause).await)
     }
 }

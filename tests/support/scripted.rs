@@ -239,7 +239,12 @@ impl Decoder for Scripted {
     fn checks_drafts(&self) -> bool {
         false
     }
-    async fn step_all(&mut self, _tokens: &[u32], _logits: &mut Vec<f32>) -> Result<()> {
+    async fn step_all(
+        &mut self,
+        _tokens: &[u32],
+        _logits: &mut Vec<f32>,
+        _pause: &mut impl FnMut() -> bool,
+    ) -> Result<StepOutcome> {
         unreachable!("it checks no drafts")
     }
 }
