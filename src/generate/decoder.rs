@@ -4,7 +4,7 @@ use super::sampler::Sampler;
 use crate::{
     Result,
     backend::Backend,
-    model::{Model, StepOutcome},
+    model::{Model, SlotState, StepOutcome},
 };
 
 /// Evaluates tokens and caches their keys and values, as [`Generator`] asks for it.
@@ -48,6 +48,9 @@ pub trait Decoder {
         pause: &mut impl FnMut() -> bool,
     ) -> impl Future<Output = Result<StepOutcome>>;
 
+    /// Replaces what the slot in use holds, as [`Model::import_slot`].
+    fn import_slot(&mut self, state: &SlotState) -> Result<()>;
+
     /// Returns whether steps that check drafts may pay. Where steps run ahead of the host they do
     /// not: a draft begins with a token that the host knows.
     fn checks_drafts(&self) -> bool;
@@ -88,6 +91,9 @@ impl<B: Backend> Decoder for Model<B> {
         pause: &mut impl FnMut() -> bool,
     ) -> Result<StepOutcome> {
         Model::step(self, tokens, sampler, pause).await
+    }
+    fn import_slot(&mut self, state: &SlotState) -> Result<()> {
+        Model::import_slot(self, state)
     }
     fn checks_drafts(&self) -> bool {
         self.backend.max_steps_ahead() == 0

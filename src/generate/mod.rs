@@ -13,6 +13,6 @@ mod speculation;
 pub mod stop;
 pub mod vocabulary;
 
-pub use crate::model::{STEP_TOKENS, StepOutcome};
+pub use crate::model::{STEP_TOKENS, SlotState, StepOutcome};
 pub use decoder::Decoder;
 pub use vocabulary::Vocabulary;

@@ -46,6 +46,9 @@ pub struct FileInfo {
     pub trained_context_tokens: usize,
     /// Holds the size of the file.
     pub size_bytes: u64,
+    /// Tells files apart: a hash of a sample of the bytes, in hexadecimal. Empty until the file was
+    /// read.
+    pub fingerprint: String,
 }
 
 impl FileInfo {
@@ -63,6 +66,7 @@ impl FileInfo {
             parameter_count: gguf.parameter_count(),
             trained_context_tokens,
             size_bytes: gguf.size_bytes,
+            fingerprint: String::new(),
         })
     }
 }

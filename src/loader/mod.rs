@@ -6,6 +6,7 @@
 //! device with memory of its own allocates everything then, and the host's memory is tried
 //! ([`MemoryEstimate`]).
 
+mod fingerprint;
 mod loaded;
 mod memory_estimate;
 mod options;
@@ -23,6 +24,7 @@ use crate::{
     format::gguf::{GgufReader, TensorInfo},
     model::{Model, config::ModelConfig},
 };
+use fingerprint::Fingerprint;
 use tensors::{Tensors, truncated};
 
 /// Loads a model for the backend `B`.
@@ -50,6 +52,7 @@ pub struct Loader<B: Backend> {
     state: State<B>,
     /// Counts the bytes pushed so far.
     at: u64,
+    fingerprint: Fingerprint,
 }
 
 enum State<B: Backend> {
@@ -68,6 +71,7 @@ impl<B: Backend> Loader<B> {
                 backend,
             },
             at: 0,
+            fingerprint: Fingerprint::default(),
         }
     }
 
@@ -80,6 +84,7 @@ impl<B: Backend> Loader<B> {
     /// the context, `out_of_memory`, and those of the GPU.
     pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
         let result = self.push_to_state(chunk);
+        self.fingerprint.push(self.at, chunk);
         self.at += chunk.len() as u64;
         if let Err(error) = &result {
             self.state = State::Failed(error.clone());
@@ -136,7 +141,11 @@ impl<B: Backend> Loader<B> {
                 reader.finish()?;
                 Err(truncated(self.at, None))
             }
-            State::Tensors(tensors) => tensors.finish(self.at),
+            State::Tensors(tensors) => {
+                let mut loaded = tensors.finish(self.at)?;
+                loaded.file.fingerprint = self.fingerprint.finish();
+                Ok(loaded)
+            }
             State::Failed(error) => Err(error),
         }
     }

@@ -80,16 +80,14 @@ impl<B: Backend> Model<B> {
         Ok(SlotState { tokens, kv })
     }
 
-    /// Replaces what the slot in use holds.
+    /// Checks what is to be put into a slot.
     ///
     /// # Errors
     ///
     /// - `context_full` when the tokens do not fit the KV cache.
     /// - `invalid_argument` when a token is outside the vocabulary, or the sizes are another
     ///   model's.
-    ///
-    /// They leave the slot as it was.
-    pub fn import_slot(&mut self, state: &SlotState) -> Result<()> {
+    pub fn check_state(&self, state: &SlotState) -> Result<()> {
         let tokens = &state.tokens;
         let dims = &self.config.dims;
         let elements = 2 * dims.layers * dims.kv_heads * dims.head_dim * tokens.len();
@@ -104,12 +102,21 @@ impl<B: Backend> Model<B> {
                 ),
             ));
         }
-        self.check_tokens(tokens, 0)?;
+        self.check_tokens(tokens, 0)
+    }
+
+    /// Replaces what the slot in use holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::check_state`]. They leave the slot as it was.
+    pub fn import_slot(&mut self, state: &SlotState) -> Result<()> {
+        self.check_state(state)?;
         self.forget_steps();
         let slot = self.slots.current_mut();
         self.backend
             .import(&self.config.dims, &mut slot.cache, 0, &state.kv);
-        slot.tokens.clone_from(tokens);
+        slot.tokens.clone_from(&state.tokens);
         Ok(())
     }
 }

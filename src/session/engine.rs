@@ -133,12 +133,20 @@ impl AnyModel {
         with_any!(self, model => model.export_oldest_slot().await)
     }
 
-    /// Replaces what the slot in use holds, as [`Model::import_slot`].
+    /// Returns what the slot in use holds, as [`Model::export_slot`].
     ///
     /// # Errors
-    /// As [`Model::import_slot`].
-    pub fn import_slot(&mut self, state: &SlotState) -> Result<()> {
-        with_any!(self, model => model.import_slot(state))
+    /// As [`Model::export_slot`].
+    pub async fn export_slot(&mut self) -> Result<SlotState> {
+        with_any!(self, model => model.export_slot().await)
+    }
+
+    /// Checks what is to be put into a slot, as [`Model::check_state`].
+    ///
+    /// # Errors
+    /// As [`Model::check_state`].
+    pub fn check_state(&self, state: &SlotState) -> Result<()> {
+        with_any!(self, model => model.check_state(state))
     }
 
     /// Returns the number of slots.
@@ -259,6 +267,10 @@ impl Decoder for AnyModel {
         pause: &mut impl FnMut() -> bool,
     ) -> Result<StepOutcome> {
         with_any!(self, model => model.step(tokens, sampler, pause).await)
+    }
+
+    fn import_slot(&mut self, state: &SlotState) -> Result<()> {
+        with_any!(self, model => model.import_slot(state))
     }
 
     fn checks_drafts(&self) -> bool {

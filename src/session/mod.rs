@@ -1,8 +1,10 @@
 //! Chats with a model: takes messages and gives text, piece by piece.
 
 pub mod engine;
+mod evaluate;
 pub mod fields;
 pub mod info;
+mod prefix;
 mod probe;
 pub mod request;
 pub mod score;
@@ -24,6 +26,7 @@ use crate::{
     },
 };
 use engine::AnyModel;
+use prefix::Prefixes;
 use request::ChatRequest;
 use serde_json::{Map, Value, json};
 
@@ -60,6 +63,7 @@ pub struct Session<D = AnyModel> {
     generator: Generator<D>,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
+    prefixes: Prefixes,
 }
 
 impl From<Loaded<AnyModel>> for Session {
@@ -83,6 +87,7 @@ impl<D: Decoder> Session<D> {
             generator: Generator::new(decoder),
             tokenizer,
             template,
+            prefixes: Prefixes::default(),
         }
     }
 
@@ -104,12 +109,7 @@ impl<D: Decoder> Session<D> {
     /// `busy`, `template`, `context_full`, `invalid_argument`. Each of them leaves the session as
     /// it was.
     pub fn start(&mut self, request: ChatRequest) -> Result<()> {
-        if self.generator.is_writing() {
-            return Err(Error::new(
-                Code::Busy,
-                "An answer is being written. Wait for its end, or stop it first.",
-            ));
-        }
+        self.check_idle()?;
         let ChatRequest {
             messages,
             tools,
@@ -144,7 +144,22 @@ impl<D: Decoder> Session<D> {
             keep_tokens,
             draft_max,
         };
+        // A prompt that is too long is refused below, or loses tokens.
+        if options.prompt.len() < self.decoder().context_tokens() {
+            let decoder = self.generator.decoder_mut();
+            self.prefixes.recall(decoder, &options.prompt)?;
+        }
         self.generator.start(options, &self.tokenizer)
+    }
+
+    fn check_idle(&self) -> Result<()> {
+        match self.generator.is_writing() {
+            false => Ok(()),
+            true => Err(Error::new(
+                Code::Busy,
+                "An answer is being written. Wait for its end, or stop it first.",
+            )),
+        }
     }
 
     /// Takes one step of the answer: at most about 100 ms of the prompt, or one token. Returns

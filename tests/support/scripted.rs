@@ -2,7 +2,7 @@
 
 use siskin::{
     Result,
-    generate::{Decoder, STEP_TOKENS, StepOutcome, Vocabulary, sampler::Sampler},
+    generate::{Decoder, STEP_TOKENS, SlotState, StepOutcome, Vocabulary, sampler::Sampler},
 };
 use std::{
     cell::Cell,
@@ -235,6 +235,9 @@ impl Decoder for Scripted {
             *logit = 10.0;
         }
         Ok(StepOutcome::Done(Some(sampler.sample(&mut logits)?)))
+    }
+    fn import_slot(&mut self, _state: &SlotState) -> Result<()> {
+        unreachable!("nothing is kept")
     }
     fn checks_drafts(&self) -> bool {
         false

@@ -1,0 +1,73 @@
+//! Evaluates tokens that no answer follows, a slice of time after the other.
+
+use super::engine::AnyModel;
+use crate::{
+    Code, Error, Result,
+    generate::{Decoder, StepOutcome, prefill_chunker::PrefillChunker, stop::StopHandle},
+    host,
+};
+
+/// Sets the time in milliseconds after which other calls of the page run, one of which may stop
+/// this one. A layer that is being computed is finished first.
+const SLICE_MS: f64 = 100.0;
+
+/// Appends `tokens` to the KV cache. `on_logits` gets the logits after each of them, chunk by chunk,
+/// `[tokens, vocab]`.
+///
+/// # Errors
+///
+/// `aborted` after `stop`, `not_finite`, and those of the GPU.
+pub(super) async fn evaluate(
+    decoder: &mut AnyModel,
+    tokens: &[u32],
+    stop: &StopHandle,
+    mut on_logits: Option<&mut dyn FnMut(&[f32])>,
+) -> Result<()> {
+    let mut logits = Vec::new();
+    // As with a prompt, a chunk is as long as a page can wait for, and a slow card answers in time.
+    let mut chunker = PrefillChunker::new(decoder.min_batch());
+    let mut rest = tokens;
+    while !rest.is_empty() {
+        let (chunk, later) = rest.split_at(chunker.tokens().min(rest.len()));
+        rest = later;
+        let wanted = on_logits.is_some().then_some(&mut logits);
+        let longest_ms = evaluate_chunk(decoder, chunk, wanted, stop).await?;
+        chunker.observe(chunk.len(), longest_ms);
+        if let Some(on_logits) = &mut on_logits {
+            on_logits(&logits);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the longest time in milliseconds between two chances to be interrupted.
+async fn evaluate_chunk(
+    decoder: &mut AnyModel,
+    chunk: &[u32],
+    mut logits: Option<&mut Vec<f32>>,
+    stop: &StopHandle,
+) -> Result<f64> {
+    let mut longest_ms: f64 = 0.0;
+    loop {
+        let begin_ms = host::now_ms();
+        let mut last_ms = begin_ms;
+        let mut mark = || {
+            let ms = host::now_ms();
+            longest_ms = longest_ms.max(ms - last_ms);
+            last_ms = ms;
+            ms - begin_ms >= SLICE_MS
+        };
+        let outcome = match &mut logits {
+            Some(logits) => decoder.step_all(chunk, logits, &mut mark).await?,
+            None => decoder.step(chunk, None, &mut mark).await?,
+        };
+        mark();
+        host::pause(0).await;
+        if stop.reset() {
+            return Err(Error::new(Code::Aborted, "The request was stopped."));
+        }
+        if let StepOutcome::Done(_) = outcome {
+            return Ok(longest_ms);
+        }
+    }
+}
