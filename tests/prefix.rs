@@ -101,7 +101,8 @@ fn a_stored_prefix_serves_another_session() -> Result<()> {
         tokens: tokens.clone(),
         kv,
     };
-    second.restore_prefix(state)?;
+    let beginning_request = request(Value::Array(beginning()));
+    assert!(second.restore_prefix(&beginning_request, state)?);
     let (text, _, cached_tokens) = answer(&mut second, with_user("good morning"))?;
     assert_eq!(text, expected.0);
     assert_eq!(cached_tokens, tokens.len());
@@ -137,7 +138,10 @@ fn what_is_not_this_models_is_refused() -> Result<()> {
     let kv = session.kept_prefix(&tokens).expect("it is kept").to_vec();
     let refused = |tokens: Vec<u32>, kv: Vec<u16>, context_tokens| {
         let error = load(context_tokens)
-            .restore_prefix(SlotState { tokens, kv })
+            .restore_prefix(
+                &request(Value::Array(beginning())),
+                SlotState { tokens, kv },
+            )
             .expect_err("it is refused");
         error.code
     };
@@ -163,25 +167,17 @@ fn a_prefix_that_does_not_fit_or_comes_during_an_answer_changes_nothing() -> Res
 }
 
 #[test]
-fn old_prefixes_are_forgotten_within_a_byte_budget() -> Result<()> {
+fn a_prefix_of_other_messages_or_another_template_is_not_taken() -> Result<()> {
     let mut session = load(256);
     let tokens = keep(&mut session, beginning())?;
     let kv = session.kept_prefix(&tokens).expect("it is kept").to_vec();
-    // Each is as large as its keys and values; 64 MiB of them are kept.
-    let fit = (64 << 20) / (2 * kv.len() + 4 * tokens.len());
-    for i in 0..fit as u32 + 3 {
-        let mut other = tokens.clone();
-        other[0] = i % 200;
-        other[1] = i / 200;
-        session.restore_prefix(SlotState {
-            tokens: other,
-            kv: kv.clone(),
-        })?;
-    }
-    assert!(session.kept_prefix(&tokens).is_none(), "the oldest is gone");
-    let mut newest = tokens;
-    newest[0] = (fit as u32 + 2) % 200;
-    newest[1] = (fit as u32 + 2) / 200;
-    assert!(session.kept_prefix(&newest).is_some());
+    let mut fresh = load(256);
+    let other = request(with_user("good morning"));
+    let state = SlotState {
+        tokens: tokens.clone(),
+        kv,
+    };
+    assert!(!fresh.restore_prefix(&other, state)?);
+    assert!(fresh.kept_prefix(&tokens).is_none());
     Ok(())
 }

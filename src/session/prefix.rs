@@ -80,15 +80,21 @@ impl Session<AnyModel> {
         Some(&kept.kv)
     }
 
-    /// Keeps a prefix that [`Session::keep_prefix`] evaluated earlier, with the same model.
+    /// Keeps a prefix of this request that [`Session::keep_prefix`] evaluated earlier, with the same
+    /// model. Returns whether its tokens are those of the request: another chat template writes
+    /// others, and then nothing is kept.
     ///
     /// # Errors
     ///
-    /// `context_full`, `invalid_argument` where it cannot be this model's.
-    pub fn restore_prefix(&mut self, state: SlotState) -> Result<()> {
+    /// `busy`, `template`, `context_full`, `invalid_argument` where it cannot be this model's.
+    pub fn restore_prefix(&mut self, request: &ChatRequest, state: SlotState) -> Result<bool> {
+        self.check_idle()?;
         self.generator.decoder().check_state(&state)?;
-        self.prefixes.keep(state);
-        Ok(())
+        let is_of_request = self.prefix_tokens(request)? == state.tokens;
+        if is_of_request {
+            self.prefixes.keep(state);
+        }
+        Ok(is_of_request)
     }
 
     /// Returns the tokens that every conversation begins with which begins with the messages.
@@ -117,5 +123,36 @@ impl Session<AnyModel> {
             )),
             _ => Ok(a[..shared].to_vec()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(token: u32, kv_bytes: usize) -> SlotState {
+        SlotState {
+            tokens: vec![token],
+            kv: vec![0; kv_bytes / 2],
+        }
+    }
+
+    fn kept(prefixes: &Prefixes) -> Vec<u32> {
+        prefixes.0.iter().map(|state| state.tokens[0]).collect()
+    }
+
+    #[test]
+    fn the_least_recently_used_ones_go_when_the_budget_is_spent() {
+        let mut prefixes = Prefixes::default();
+        for token in 0..3 {
+            prefixes.keep(state(token, 20 << 20));
+        }
+        assert_eq!(kept(&prefixes), [0, 1, 2], "60 of 64 MiB");
+        prefixes.keep(state(1, 20 << 20));
+        assert_eq!(kept(&prefixes), [0, 2, 1], "it takes its own place");
+        prefixes.keep(state(3, 20 << 20));
+        assert_eq!(kept(&prefixes), [2, 1, 3]);
+        prefixes.keep(state(4, BUDGET_BYTES + 2));
+        assert_eq!(kept(&prefixes), [4], "the newest is kept, however long");
     }
 }

@@ -285,13 +285,21 @@ impl WasmEngine {
         self.with_state(|state| Ok(state.session()?.kept_prefix(tokens).map(<[u16]>::to_vec)))
     }
 
-    /// Keeps a prefix that was kept on an earlier visit.
+    /// Keeps a prefix of this request that was kept on an earlier visit. Returns whether its tokens
+    /// are those of the request.
     ///
     /// # Errors
     ///
     /// `not_loaded`, `busy`, and those of [`Session::restore_prefix`].
-    pub fn restore_prefix(&self, tokens: Vec<u32>, kv: Vec<u16>) -> Result<()> {
-        self.with_state(|state| state.session()?.restore_prefix(SlotState { tokens, kv }))
+    pub fn restore_prefix(
+        &self,
+        request: &JsValue,
+        tokens: Vec<u32>,
+        kv: Vec<u16>,
+    ) -> Result<bool> {
+        let request = ChatRequest::from_fields(from_js(request)?)?;
+        let prefix = SlotState { tokens, kv };
+        self.with_state(|state| state.session()?.restore_prefix(&request, prefix))
     }
 
     /// Makes the next event end the answer.

@@ -39,6 +39,7 @@ const TITLES = {
   wasm_failed: 'The engine did not start',
   no_simd: 'This browser is too old',
   unsupported: 'This is no browser',
+  prefix_mismatch: 'What was saved belongs to another model',
   version_mismatch: 'The site has changed since this page was opened',
   offline_unsupported: 'The page cannot work offline here',
   offline_failed: 'The page cannot work offline yet',

@@ -22,6 +22,7 @@
  * - `unsupported`: this is no page and no dedicated worker of a browser.
  * - `version_mismatch`: page, engine, threads or wasm are of different builds: the site was
  *   deployed anew while its page was open.
+ * - `prefix_mismatch`: a saved prefix is of another model, build or chat template.
  * - `invalid_argument`: an argument is of the wrong type or out of range.
  * - `not_loaded`: the model was unloaded, or with `fallback` is not loaded yet.
  */
@@ -36,8 +37,8 @@
  *   | 'gpu_unsupported' | 'html_not_model' | 'http_status' | 'in_use' | 'integrity'
  *   | 'invalid_argument' | 'manifest' | 'metadata' | 'network' | 'no_simd'
  *   | 'not_finite' | 'not_gguf' | 'not_loaded' | 'offline_failed'
- *   | 'offline_unsupported' | 'out_of_memory' | 'storage_failed' | 'storage_full'
- *   | 'template' | 'tensor_missing' | 'tensor_not_finite' | 'tensor_shape'
+ *   | 'offline_unsupported' | 'out_of_memory' | 'prefix_mismatch' | 'storage_failed'
+ *   | 'storage_full' | 'template' | 'tensor_missing' | 'tensor_not_finite' | 'tensor_shape'
  *   | 'tensor_type' | 'tokenizer' | 'unsupported' | 'version_mismatch' | 'wasm_failed'
  *   | 'worker_failed'} SiskinErrorCode
  */

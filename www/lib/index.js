@@ -25,6 +25,8 @@ export { Siskin, SiskinError, models, offline } from './siskin.js';
 /** @typedef {import('./protocol.js').CacheType} CacheType */
 /** @typedef {import('./offline/register.js').OfflineStatus} OfflineStatus */
 /** @typedef {import('./offline/register.js').PrecacheProgress} PrecacheProgress */
+/** @typedef {import('./chat/prefix.js').Prefix} Prefix */
+/** @typedef {import('./chat/prefix.js').PrefixOptions} PrefixOptions */
 /** @typedef {import('./chat/completions.js').Completions} Completions */
 /** @typedef {import('./chat/completions.js').CompletionRequest} CompletionRequest */
 /** @typedef {import('./chat/completions.js').StreamingRequest} StreamingRequest */

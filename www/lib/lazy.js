@@ -42,6 +42,11 @@ export function importShared() {
   return imported(import('./engine/shared_engine.js'));
 }
 
+/** Returns the module of the beginnings that are kept. */
+export function importPrefix() {
+  return imported(import('./chat/prefix.js'));
+}
+
 /** Returns the module of the server that answers until the model is there. */
 export function importFallback() {
   return imported(import('./chat/fallback.js'));

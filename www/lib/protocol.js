@@ -23,6 +23,8 @@ export const PROTOCOL = 1;
  * @property {number} slots how many conversations keep what was read of them
  * @property {number} kv_cache_bytes the memory of the KV caches of all slots
  * @property {number} size_bytes
+ * @property {string} fingerprint tells files apart: a hash of a sample of the bytes, 16 hexadecimal
+ *   digits
  * @property {boolean} has_chat_template whether the file has one, or `load` was given one
  * @property {'cpu' | 'gpu'} backend where it computes
  * @property {string} [adapter] the graphics card's name
@@ -190,6 +192,28 @@ export const PROTOCOL = 1;
  */
 
 /**
+ * A `PrefixRequest` has the fields of a request that its prompt is made of.
+ *
+ * @typedef {Pick<ChatRequest, 'messages' | 'tools' | 'chat_template_kwargs'>} PrefixRequest
+ */
+
+/**
+ * @typedef {object} PrefixMessage
+ * @property {'prefix'} type
+ * @property {number} id
+ * @property {PrefixRequest} request
+ * @property {string} [key] by which the prefix is stored on the device
+ * @property {boolean} [save] whether its bytes are wanted
+ */
+
+/**
+ * @typedef {object} PrefixResult
+ * @property {number} token_count
+ * @property {boolean} restored whether the prefix was read from the device
+ * @property {Uint8Array} [bytes] with `save`
+ */
+
+/**
  * `Engine` is the wasm's class. Only the worker drives it, and only between two `next()`.
  *
  * @typedef {object} Engine
@@ -204,11 +228,18 @@ export const PROTOCOL = 1;
  * @property {(request: ChatRequest) => void} start
  * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one
  *   token
- * @property {() => void} stop ends the answer with the next event, and a score that runs with an
- *   error
+ * @property {() => void} stop ends the answer with the next event, and a score or a prefix that is
+ *   computed with an error
  * @property {(text: string, options?: {special?: boolean}) => Uint32Array} tokenize
  * @property {(ids: Uint32Array) => string} detokenize
  * @property {(ids: Uint32Array) => Promise<Score>} score
+ * @property {(request: PrefixRequest) => Promise<Uint32Array>} keep_prefix
+ * @property {(tokens: Uint32Array) => Uint16Array | undefined} kept_prefix keys and values, as f16
+ * @property {(
+ *   request: PrefixRequest,
+ *   tokens: Uint32Array,
+ *   kv: Uint16Array,
+ * ) => boolean} restore_prefix false where the request has other tokens
  * @property {() => number} memory_bytes
  * @property {() => number | undefined} take_seat
  * @property {() => void} free
@@ -312,6 +343,8 @@ export const PROTOCOL = 1;
  *   | {type: 'tokenize', id: number, text: string, special: boolean}
  *   | {type: 'detokenize', id: number, ids: Iterable<number>}
  *   | {type: 'score', id: number, ids: Iterable<number>}
+ *   | PrefixMessage
+ *   | {type: 'restore_prefix', id: number, bytes: Iterable<number>}
  *   | {type: 'memory', id: number}
  *   | {type: 'ping', id: number}
  *   | {type: 'serve', port: MessagePort}

@@ -9,7 +9,7 @@ import { EngineClient } from './engine/engine_client.js';
 import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
 import { forgetGpus } from './engine/gpu_verdicts.js';
 import { bridge } from './engine/port.js';
-import { importFallback, importShared, importStream } from './lazy.js';
+import { importFallback, importPrefix, importShared, importStream } from './lazy.js';
 import { describeSource } from './model/source.js';
 import { requestPersistence } from './storage/persistence.js';
 
@@ -18,7 +18,8 @@ export { models, offline } from './lazy.js';
 
 /** @import { Fallback, FallbackOptions } from './chat/fallback.js' */
 /** @import { LoadOptions } from './load_options.js' */
-/** @import { ChatRequest, LoadProgress, Score } from './protocol.js' */
+/** @import { Prefix, PrefixOptions } from './chat/prefix.js' */
+/** @import { ChatMessage, ChatRequest, LoadProgress, Score } from './protocol.js' */
 /** @import { Client, LoadedModel, ModelHandle } from './engine/engines.js' */
 /** @import { PortLike } from './engine/port.js' */
 
@@ -187,10 +188,13 @@ export class Siskin {
     return askLocally(client, info)(request, signal);
   }
 
-  /** @returns {Promise<Client>} */
-  async #client() {
+  /**
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Client>}
+   */
+  async #client(signal) {
     if (this.#unloaded) throw unloadedError();
-    return (this.#model ?? (await this.#loading)).client;
+    return (this.#model ?? (await orAborted(this.#loading, signal))).client;
   }
 
   /**
@@ -232,7 +236,34 @@ export class Siskin {
   async score(ids, options = {}) {
     const signal = readSignal(options?.signal);
     const message = { type: /** @type {const} */ ('score'), ids: tokenIds('score', ids) };
-    return (await orAborted(this.#client(), signal)).call(message, { signal }).result;
+    return (await this.#client(signal)).call(message, { signal }).result;
+  }
+
+  /**
+   * Computes the beginning of conversations and keeps it: a system message with its examples, for
+   * instance. Requests that begin with these messages start at once. With `key`, the next visit
+   * reads it from the device.
+   *
+   * @param {ChatMessage[]} messages
+   * @param {PrefixOptions} [options]
+   * @returns {Promise<Prefix>}
+   * @throws {SiskinError} `invalid_argument`, `template`, `context_full`, `aborted`, `not_loaded`
+   */
+  async prefix(messages, options) {
+    return (await importPrefix()).openPrefix((signal) => this.#client(signal), messages, options);
+  }
+
+  /**
+   * Keeps a prefix that `prefix.save()` returned, on this visit or an earlier one.
+   *
+   * @param {ArrayBuffer | Uint8Array} saved
+   * @param {{signal?: AbortSignal | null}} [options]
+   * @returns {Promise<Prefix>}
+   * @throws {SiskinError} `prefix_mismatch` where it is of another model, build or chat template,
+   *   `integrity` where it is damaged, `invalid_argument`, `context_full`, `aborted`, `not_loaded`
+   */
+  async restorePrefix(saved, options) {
+    return (await importPrefix()).restorePrefix((signal) => this.#client(signal), saved, options);
   }
 
   /**

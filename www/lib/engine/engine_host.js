@@ -1,6 +1,6 @@
 /**
  * This module is the engine's end of the protocol: it serves the clients of one engine, each over a
- * port of its own. Chats and scores run one at a time, and the clients take turns.
+ * port of its own. Chats, scores and prefixes run one at a time, and the clients take turns.
  */
 import { BUILD } from '../build.js';
 import { SiskinError, codeOf, messageOf, versionMismatch } from '../errors.js';
@@ -25,7 +25,7 @@ import { openPort } from './port.js';
  */
 
 /**
- * A `Job` is a chat or a score.
+ * A `Job` is a chat, a score or a prefix.
  *
  * @typedef {object} Job
  * @property {Client} client
@@ -40,7 +40,8 @@ import { openPort } from './port.js';
  *
  * @typedef {Extract<
  *   PageMessage,
- *   {type: 'info' | 'chat' | 'score' | 'tokenize' | 'detokenize' | 'memory'}
+ *   {type: 'info' | 'chat' | 'score' | 'prefix' | 'restore_prefix' | 'tokenize' | 'detokenize'
+ *     | 'memory'}
  * >} ModelMessage
  */
 
@@ -172,9 +173,15 @@ export class EngineHost {
         break;
       case 'score': {
         const ids = Uint32Array.from(message.ids);
-        this.#push(client, id, async () =>
-          this.#post(client, { type: 'done', id, value: await this.#runner.score(ids) }),
-        );
+        this.#pushCall(client, id, () => this.#runner.score(ids));
+        break;
+      }
+      case 'prefix':
+        this.#pushCall(client, id, () => this.#runner.keepPrefix(message));
+        break;
+      case 'restore_prefix': {
+        const bytes = Uint8Array.from(message.bytes);
+        this.#pushCall(client, id, () => this.#runner.restorePrefix(bytes));
         break;
       }
       case 'tokenize':
@@ -200,6 +207,17 @@ export class EngineHost {
   #push(client, id, run) {
     this.#jobs.push(client, { client, id, run, idle: false });
     this.#endUnread();
+  }
+
+  /**
+   * @param {Client} client
+   * @param {number} id
+   * @param {() => Promise<unknown>} run
+   */
+  #pushCall(client, id, run) {
+    this.#push(client, id, async () =>
+      this.#post(client, { type: 'done', id, value: await run() }),
+    );
   }
 
   /**

@@ -7,12 +7,15 @@ import { openWeights, pumpWeights } from '../model/weights.js';
 import { yieldToMessages } from '../model/yield_to_messages.js';
 import { AnswerTimer } from './answer_timer.js';
 import { isDeviceError, pickBackend } from './backend.js';
+import { keepPrefix, restorePrefix } from './prefixes.js';
 
 /**
  * @import { ChatRequest, Engine, EngineEvent, LoadMessage } from '../protocol.js'
- * @import { LoadProgress, ModelInfo, Score, Timings } from '../protocol.js'
+ * @import { LoadProgress, ModelInfo, PrefixMessage, PrefixResult } from '../protocol.js'
+ * @import { Score, Timings } from '../protocol.js'
  */
 /** @import { PickedBackend } from './backend.js' */
+/** @import { PrefixOwner } from './prefixes.js' */
 
 /** Workers of a worker need about this long to end. */
 const WORKER_EXIT_MS = 200;
@@ -38,8 +41,10 @@ export class EngineRunner {
   #starting;
   #unloading = false;
   #stopping = false;
-  /** A score is one call of the engine, which is told at once to stop. */
-  #scoring = false;
+  /** A score or a prefix is one call of the engine, which is told at once to stop. */
+  #in_one_call = false;
+  /** `#prefix_owner` is set once the model is loaded. @type {Omit<PrefixOwner, 'engine'>} */
+  #prefix_owner = { info: { name: '', fingerprint: '' }, stores: false };
 
   /**
    * This callback runs when the engine continues on another backend.
@@ -76,6 +81,8 @@ export class EngineRunner {
       }
       await this.#startThreads();
       this.engine = backend.engine;
+      const stores = source.kind !== 'url' || source.storage === 'disk';
+      this.#prefix_owner = { info, stores };
       return this.#infoOf(backend, info);
     } catch (error) {
       if (!may_retry || codeOf(error) !== 'file_changed') throw error;
@@ -117,10 +124,10 @@ export class EngineRunner {
     return { ...info, ...backend.info(), threads: this.#threads.length + 1 };
   }
 
-  /** Ends the answer or the score that runs. */
+  /** Ends the answer, the score or the prefix that runs. */
   stop() {
     this.#stopping = true;
-    if (this.#scoring) this.engine?.stop();
+    if (this.#in_one_call) this.engine?.stop();
   }
 
   /**
@@ -157,16 +164,44 @@ export class EngineRunner {
    * @returns {Promise<Score>}
    */
   async score(ids) {
+    return this.#inOneCall((engine) => engine.score(ids));
+  }
+
+  /**
+   * Keeps the beginning of a conversation.
+   *
+   * @param {PrefixMessage} message
+   * @returns {Promise<PrefixResult>}
+   */
+  async keepPrefix(message) {
+    return this.#inOneCall((engine) => keepPrefix({ ...this.#prefix_owner, engine }, message));
+  }
+
+  /**
+   * Keeps a prefix that was saved.
+   *
+   * @param {Uint8Array<ArrayBuffer>} bytes
+   */
+  async restorePrefix(bytes) {
     const engine = /** @type {Engine} */ (this.engine);
+    return restorePrefix({ ...this.#prefix_owner, engine }, bytes);
+  }
+
+  /**
+   * @template T
+   * @param {(engine: Engine) => Promise<T>} run
+   * @returns {Promise<T>}
+   */
+  async #inOneCall(run) {
     this.#stopping = false;
-    this.#scoring = true;
+    this.#in_one_call = true;
     try {
       return await this.#withRecovery(() => {
         if (this.#stopping) throw abortedError();
-        return engine.score(ids);
+        return run(/** @type {Engine} */ (this.engine));
       });
     } finally {
-      this.#scoring = false;
+      this.#in_one_call = false;
     }
   }
 

@@ -1,0 +1,102 @@
+/**
+ * This module keeps beginnings of conversations in the engine, saves them and restores them. A
+ * prefix is of use only to the model, the build and the chat template that it was made with.
+ */
+import { BUILD } from '../build.js';
+import { SiskinError, messageOf } from '../errors.js';
+import { readStoredPrefix, storePrefix } from '../storage/prefix_store.js';
+import { decodePrefix, encodePrefix } from './prefix_file.js';
+
+/** @import { Engine, ModelInfo, PrefixMessage, PrefixRequest, PrefixResult } from '../protocol.js' */
+
+/**
+ * @typedef {object} PrefixOwner
+ * @property {Engine} engine
+ * @property {Pick<ModelInfo, 'name' | 'fingerprint'>} info
+ * @property {boolean} stores whether anything may be stored on the device
+ */
+
+/**
+ * Evaluates a beginning and keeps it. What is stored under `key` is taken instead, if it is of the
+ * same messages and undamaged.
+ *
+ * @param {PrefixOwner} owner
+ * @param {Omit<PrefixMessage, 'type' | 'id'>} message
+ * @returns {Promise<PrefixResult>}
+ */
+export async function keepPrefix({ engine, info, stores }, { request, key, save }) {
+  if (key !== undefined && stores) {
+    const tokens = await restoreStored(engine, info, request, key);
+    if (tokens) return { token_count: tokens.length, restored: true };
+  }
+  const tokens = await engine.keep_prefix(request);
+  /** @type {PrefixResult} */
+  const result = { token_count: tokens.length, restored: false };
+  if (!save && (key === undefined || !stores)) return result;
+  const kv = engine.kept_prefix(tokens);
+  if (!kv) return result;
+  const header = {
+    build: BUILD,
+    model: info.name,
+    fingerprint: info.fingerprint,
+    request,
+    token_count: tokens.length,
+  };
+  const bytes = await encodePrefix({ header, tokens, kv });
+  if (save) return { ...result, bytes };
+  try {
+    await storePrefix(/** @type {string} */ (key), info.fingerprint, bytes);
+  } catch (error) {
+    // The prefix is kept all the same, for this visit.
+    console.warn(`Siskin could not store a prefix. ${messageOf(error)}`);
+  }
+  return result;
+}
+
+/**
+ * Keeps a prefix that was saved.
+ *
+ * @param {PrefixOwner} owner
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @returns {Promise<{request: PrefixRequest, token_count: number}>}
+ * @throws {SiskinError} `prefix_mismatch`, `integrity`, `invalid_argument`, `context_full`
+ */
+export async function restorePrefix({ engine, info }, bytes) {
+  const { header, tokens, kv } = await decodePrefix(bytes);
+  const { build, model, fingerprint, request } = header;
+  if (fingerprint !== info.fingerprint)
+    throw mismatch(`it was made with the model "${model}", and the model here is "${info.name}"`);
+  if (build !== BUILD) throw mismatch('it was made with another build of Siskin');
+  if (!engine.restore_prefix(request, tokens, kv))
+    throw mismatch('it was made with another chat template');
+  return { request, token_count: tokens.length };
+}
+
+/**
+ * @param {Engine} engine
+ * @param {PrefixOwner['info']} info
+ * @param {PrefixRequest} request
+ * @param {string} key
+ * @returns {Promise<Uint32Array | undefined>} the tokens; undefined where nothing stored serves
+ */
+async function restoreStored(engine, info, request, key) {
+  try {
+    const bytes = await readStoredPrefix(key, info.fingerprint);
+    if (!bytes) return undefined;
+    const { header, tokens, kv } = await decodePrefix(bytes);
+    const is_same =
+      header.build === BUILD && JSON.stringify(header.request) === JSON.stringify(request);
+    return is_same && engine.restore_prefix(request, tokens, kv) ? tokens : undefined;
+  } catch {
+    // What cannot be read is made again.
+    return undefined;
+  }
+}
+
+/** @param {string} why */
+function mismatch(why) {
+  return new SiskinError(
+    'prefix_mismatch',
+    `The saved prefix does not belong to this model: ${why}. Make it again with siskin.prefix.`,
+  );
+}
