@@ -27,6 +27,7 @@ export type {
   TokenLogprob,
   CacheType,
 } from '../../www/lib/protocol.js';
+export type { Prefix, PrefixOptions } from '../../www/lib/chat/prefix.js';
 export type { OfflineStatus, PrecacheProgress } from '../../www/lib/offline/register.js';
 export type {
   Completions,

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodePrefix, encodePrefix } from '../../www/lib/engine/prefix_file.js';
 import { keepPrefix, restorePrefix } from '../../www/lib/engine/prefixes.js';
-import { readStoredPrefix, storePrefix } from '../../www/lib/storage/prefix_store.js';
+import { readStoredPrefix, storePrefix } from '../../www/lib/model/prefix_store.js';
 
 const REQUEST = { messages: [{ role: 'system', content: 'Sei höflich: schreibe „bitte“.' }] };
 const INFO = { name: 'parrot', fingerprint: '0123456789abcdef' };

@@ -83,7 +83,8 @@ export function openPrefix(clientFor, messages, options = {}) {
   if (name !== undefined)
     throw new SiskinError(
       'invalid_argument',
-      `siskin.prefix has no option "${name}". It takes tools, chat_template_kwargs, key and signal.`,
+      `siskin.prefix has no option "${name}". It takes tools, chat_template_kwargs, key and ` +
+        'signal.',
     );
   return keep(clientFor, { messages, tools, chat_template_kwargs, key, signal });
 }

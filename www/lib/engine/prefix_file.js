@@ -1,8 +1,8 @@
 /**
- * This module writes a prefix as the bytes of a file, and reads it. The file is: 8 bytes "SKPREFIX",
- * the length of the header as u32, the header as JSON in UTF-8 padded with spaces to a multiple of
- * 4, the tokens as u32, the keys and values as f16, and the SHA-256 of all that. Numbers are in
- * little-endian order.
+ * This module writes a prefix as the bytes of a file, and reads it. The file is: 8 bytes
+ * "SKPREFIX", the length of the header as u32, the header as JSON in UTF-8 padded with spaces to a
+ * multiple of 4, the tokens as u32, the keys and values as f16, and the SHA-256 of all that.
+ * Numbers are in little-endian order.
  */
 import { SiskinError } from '../errors.js';
 import { sha256 } from '../model/sha256.js';

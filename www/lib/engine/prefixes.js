@@ -4,10 +4,11 @@
  */
 import { BUILD } from '../build.js';
 import { SiskinError, messageOf } from '../errors.js';
-import { readStoredPrefix, storePrefix } from '../storage/prefix_store.js';
+import { readStoredPrefix, storePrefix } from '../model/prefix_store.js';
 import { decodePrefix, encodePrefix } from './prefix_file.js';
 
-/** @import { Engine, ModelInfo, PrefixMessage, PrefixRequest, PrefixResult } from '../protocol.js' */
+/** @import { Engine, ModelInfo, PrefixMessage } from '../protocol.js' */
+/** @import { PrefixRequest, PrefixResult } from '../protocol.js' */
 
 /**
  * @typedef {object} PrefixOwner

@@ -2,10 +2,10 @@
  * This module stores prefixes on the device, by a key. Together they take a limited number of
  * bytes; the least recently used ones are removed.
  */
-import { sha256 } from '../model/sha256.js';
-import { openStore } from './store.js';
+import { openStore } from '../storage/store.js';
+import { sha256 } from './sha256.js';
 
-/** @import { Store } from './store.js' */
+/** @import { Store } from '../storage/store.js' */
 
 const FOLDER = 'prefixes';
 const INDEX = 'index.json';
