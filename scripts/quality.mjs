@@ -134,7 +134,10 @@ function table(summaries) {
     ['recall of edits', ({ recall }) => percent(recall)],
     ['F0.5 of edits', ({ f05 }) => percent(f05)],
     ['ms a text, median', (_, group) => median(group.map(({ ms }) => ms))?.toFixed(0) ?? '-'],
-    ['s in all', (_, group) => (group.reduce((sum, { ms }) => sum + (ms ?? 0), 0) / 1e3).toFixed(1)],
+    [
+      's in all',
+      (_, group) => (group.reduce((sum, { ms }) => sum + (ms ?? 0), 0) / 1e3).toFixed(1),
+    ],
   ];
   return markdownTable([
     [options.set, ...summaries.map(([name]) => name)],
