@@ -19,14 +19,20 @@ const PREPOSITIONS = new Set(
     'sin sobre tras al ' +
     'ab an am ans auf aufs aus außer bei beim bis durch für gegen hinter im ins mit nach neben ' +
     'ohne seit statt trotz über um unter unterm vom von vor während wegen zu zum zur zwischen ' +
-    'à au aux avec chez contre dans des depuis derrière devant dès du en entre hors jusque malgré ' +
+    'à au aux avec chez contre dans des depuis derrière devant dès du en entre hors jusque ' +
+    'malgré ' +
     'par parmi pendant pour sans sauf selon sous sur vers'
   ).split(' '),
 );
 
-/** Words of a form that differ in these ends only are forms of one word. */
-const ENDINGS =
-  /(?:'s|s'|e?s|e?d|ing|n|en|er|es|em|est|st|t|te|ten|ent|e|o|a|as|os|an|é|ée|és|ées|ai|ait|ons|ez|x|nt|m|i|is|it|r)?$/u;
+/** Words that differ in these ends only are forms of one word. */
+const ENDINGS = new Set(
+  (
+    'e es s ed d ing n en er em est st t te ten ent o a as os an ai ait ons ez ees ee x nt m i ' +
+    'is ' +
+    'it r'
+  ).split(' '),
+);
 
 /** @param {string} text */
 const folded = (text) =>
@@ -61,8 +67,8 @@ function typeOfWords(before, after) {
   if (before.join('').toLowerCase() === after.join('').toLowerCase())
     return before.join('') === after.join('') ? 'spelling' : 'capitalization';
   const isPreposition = (/** @type {string} */ word) => PREPOSITIONS.has(word.toLowerCase());
-  if ([...before, ...after].every(isPreposition)) return 'preposition';
   if (before.length === 0) return 'missing-words';
+  if ([...before, ...after].every(isPreposition)) return 'preposition';
   if (after.length > before.length && before.every((word) => after.includes(word)))
     return 'missing-words';
   if (after.length === 0) return 'grammar';
@@ -77,7 +83,7 @@ function typeOfWords(before, after) {
 
 /** @param {string} text */
 function isEnding(text) {
-  return ENDINGS.exec(text)?.[0].length === text.length;
+  return text === '' || ENDINGS.has(text);
 }
 
 /**

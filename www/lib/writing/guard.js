@@ -20,8 +20,16 @@ const MIN_WORDS = 2;
 /** One edit takes out at most this number of words more than it puts in. */
 const MAX_DROPPED = 2;
 
-const PREAMBLE =
-  /^\W*(?:sure\b|certainly|of course|here(?:'s| is| are)|(?:the )?correct(?:ed|ion)|note:|output|answer|text:|korrig|hier ist|korrektur|aquí (?:est|tien)|corregid|corrección|voici|corrig|correction)/iu;
+/** What a model begins with that speaks about the text. */
+const PREAMBLE = new RegExp(
+  '^\\W*(?:' +
+    "sure\\b|certainly|of course|here(?:'s| is| are)|(?:the )?correct(?:ed|ion)|note:|output|" +
+    'answer|' +
+    'text:|korrig|hier ist|korrektur|aquí (?:est|tien)|corregid|corrección|voici|corrig|' +
+    'correction)',
+  'iu',
+);
+const QUESTION = /\?["'”’»)]*$/u;
 
 const NEGATIONS = new Set(
   (
@@ -36,11 +44,16 @@ const NEGATIONS = new Set(
 const PERSONS = new Map(
   Object.entries({
     i: 'I me my mine myself ich mich mir mein meine meinen meinem meiner yo mi mí je moi mon',
-    you: 'you your yours yourself du dich dir dein deine deinen deinem deiner tú usted toi ton vous votre vos',
+    you:
+      'you your yours yourself du dich dir dein deine deinen deinem deiner tú usted toi ton vous ' +
+      'votre vos',
     he: 'he him his himself él',
     she: 'she her hers herself ella elle',
     it: 'it its itself',
-    we: 'we us our ours ourselves wir uns unser unsere unseren unserem nosotros nuestro nuestra nous notre nos',
+    we:
+      'we us our ours ourselves wir uns unser unsere unseren unserem nosotros nuestro nuestra ' +
+      'nous ' +
+      'notre nos',
     they: 'they them their theirs themselves ellos ellas ils elles leur leurs',
   }).flatMap(([person, list]) => list.split(' ').map((word) => [word.toLowerCase(), person])),
 );
@@ -66,13 +79,13 @@ export function whyNot({ original, changed, edits }, spans, changed_spans) {
   if (changed.trim() === '') return 'nothing is left';
   if (changed.includes('\n') && !original.includes('\n')) return 'more lines';
   if (PREAMBLE.test(changed) && !PREAMBLE.test(original)) return 'a preamble';
-  if (/\?["'”’»)]*$/u.test(original) && !/\?["'”’»)]*$/u.test(changed)) return 'an answer';
+  if (QUESTION.test(original) && !QUESTION.test(changed)) return 'an answer';
   const [words, changed_words] = [wordCount(original), wordCount(changed)];
   if (Math.abs(words - changed_words) > Math.max(MIN_WORDS, words * MAX_WORDS_SHARE))
     return 'another length';
   const touched = edits.reduce((sum, edit) => sum + weight(edit), 0);
   if (touched > Math.max(MIN_CHANGED_WORDS, words * MAX_CHANGED)) return 'another sentence';
-  const ends = [original, changed].map((text) => text.match(/[.!?…]+(?=\s|$)/gu)?.length ?? 0);
+  const ends = [original, changed].map(sentenceCount);
   if (ends[1] < ends[0] || ends[1] > ends[0] + 1) return 'another number of sentences';
   if (edits.some(({ before, after }) => wordsOf(before) - wordsOf(after) > MAX_DROPPED))
     return 'words are dropped';
@@ -123,13 +136,22 @@ function whySpans(changed, spans, changed_spans) {
 }
 
 /**
- * Returns how many words an edit changes. A change of capitals counts little.
+ * Returns how many words an edit changes. Capitals and signs count little, and a word that is
+ * written otherwise counts half.
  *
  * @param {Edit} edit
  */
 function weight({ before, after }) {
-  if (before.join('').toLowerCase() === after.join('').toLowerCase()) return 0.25;
-  return Math.max(wordsOf(before), wordsOf(after), 0.25);
+  const [one, other] = [before, after].map((tokens) => tokens.filter(isWord).join(' '));
+  if (one.toLowerCase() === other.toLowerCase()) return 0.25;
+  const count = Math.max(wordsOf(before), wordsOf(after));
+  return distance(one, other) <= Math.ceil(one.length / 3) ? count / 2 : count;
+}
+
+/** @param {string} text */
+function sentenceCount(text) {
+  // The last sentence may lack its sign.
+  return text.replace(/[^\p{L}\p{N}]+$/u, '').split(/[.!?…]+\s/u).length;
 }
 
 /** @param {string} text */

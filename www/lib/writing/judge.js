@@ -4,13 +4,17 @@
  */
 
 /** @import { Score } from '../protocol.js' */
+/** @import { Token } from './tokens.js' */
 
 /**
  * A `Scorer` is the part of a `Siskin` that scores.
  *
  * @typedef {object} Scorer
  * @property {(text: string) => Promise<Uint32Array>} tokenize
- * @property {(ids: Iterable<number>, options?: {signal?: AbortSignal | null}) => Promise<Score>} score
+ * @property {(
+ *   ids: Iterable<number>,
+ *   options?: {signal?: AbortSignal | null},
+ * ) => Promise<Score>} score
  */
 
 /** Stands before each text: the first token of a text has no probability. */
@@ -20,7 +24,7 @@ const CONTEXT = '\n';
 export class Judge {
   #scorer;
   #signal;
-  /** @type {Map<string, Promise<number>>} */
+  /** @type {Map<string, Promise<number[]>>} */
   #scores = new Map();
 
   /**
@@ -38,16 +42,45 @@ export class Judge {
    * @param {string} text
    * @returns {Promise<number>}
    */
-  score(text) {
-    let score = this.#scores.get(text);
-    if (!score) this.#scores.set(text, (score = this.#compute(text)));
-    return score;
+  async score(text) {
+    return (await this.#logProbabilities(text)).reduce((sum, value) => sum + value, 0);
+  }
+
+  /**
+   * Returns for each word or sign how unlikely it is after what stands before it: the negative
+   * natural logarithm of its probability, `[tokens.length]`.
+   *
+   * @param {string} text
+   * @param {readonly Token[]} tokens of the text, in order
+   * @returns {Promise<number[]>}
+   */
+  async surprises(text, tokens) {
+    const values = await this.#logProbabilities(text);
+    const begins = await Promise.all(
+      tokens.map(async ({ start, glued }) => {
+        // A space belongs to the word after it.
+        const before = CONTEXT + text.slice(0, glued || start === 0 ? start : start - 1);
+        return (await this.#scorer.tokenize(before)).length - 1;
+      }),
+    );
+    return begins.map(
+      (begin, index) =>
+        -values
+          .slice(begin, begins[index + 1] ?? values.length)
+          .reduce((sum, value) => sum + value, 0),
+    );
+  }
+
+  /** @param {string} text */
+  #logProbabilities(text) {
+    let scores = this.#scores.get(text);
+    if (!scores) this.#scores.set(text, (scores = this.#compute(text)));
+    return scores;
   }
 
   /** @param {string} text */
   async #compute(text) {
     const ids = await this.#scorer.tokenize(CONTEXT + text);
-    const { log_probabilities } = await this.#scorer.score(ids, { signal: this.#signal });
-    return log_probabilities.reduce((sum, value) => sum + value, 0);
+    return (await this.#scorer.score(ids, { signal: this.#signal })).log_probabilities;
   }
 }

@@ -21,22 +21,35 @@ const INDENTED = /^(?: {4}|\t)/;
 const BULLET = /^\s*(?:[-*+•–]|\d{1,3}[.)]|[a-z]\))\s+(?:\[[ xX]\]\s+)?/;
 const ENDS_SENTENCE = /[.!?…:]["'”’»)\]]*\s*$/u;
 
-/** After these a sentence goes on, whatever follows. */
-const ABBREVIATION =
-  /(?:^|[\s(])(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|Sr|Sra|Srta|Jr|M|Mme|Mlle|No|Nr|Str|vs|etc|approx|e\.g|i\.e|z\. ?B|d\. ?h|u\. ?a|bzw|ca|usw|evtl|ggf|inkl|p\. ?ej|pág|núm|art|vol|Fig|fig|p|pp)\.\s*$/u;
+/** After these and a point a sentence goes on, whatever follows; so it does after a number. */
+const ABBREVIATIONS =
+  'Mr|Mrs|Ms|Dr|Prof|St|Sr|Sra|Srta|Jr|Mme|Mlle|No|Nr|Str|vs|etc|approx|e\\.g|i\\.e|z\\. ?B|' +
+  'd\\. ?h|' +
+  'u\\. ?a|bzw|ca|usw|evtl|ggf|inkl|p\\. ?ej|pág|núm|art|vol|[Ff]ig|pp';
+const ABBREVIATION = new RegExp(`(?:^|[\\s(])(?:\\p{L}|\\d{1,2}|${ABBREVIATIONS})\\.\\s*$`, 'u');
+
+/**
+ * A `Sentence` is a span in UTF-16 offsets, without the white space around. `closed` says that it
+ * has a sign at its end; one that has none may be a bullet, a greeting or a line of a chat.
+ *
+ * @typedef {Span & {closed: boolean}} Sentence
+ */
 
 /**
  * Returns the sentences of a text, in order.
  *
  * @param {string} text
  * @param {string} [language] BCP 47
- * @returns {Span[]} UTF-16 offsets, without the white space around
+ * @returns {Sentence[]}
  */
 export function sentences(text, language) {
   const split = splitter(language);
   return paragraphs(text).flatMap(({ start, end }) =>
     merged(text, split(text.slice(start, end)), start)
-      .map((span) => trimmed(text, span))
+      .map((span) => ({
+        ...trimmed(text, span),
+        closed: ENDS_SENTENCE.test(text.slice(span.start, span.end)),
+      }))
       .filter(({ start, end }) => end > start && end - start <= MAX_SENTENCE),
   );
 }
@@ -95,7 +108,9 @@ function splitter(language) {
   // Firefox below 125 has no segmenter.
   if (!globalThis.Intl?.Segmenter) return splitPlainly;
   const segmenter = new Intl.Segmenter(language, { granularity: 'sentence' });
-  return (paragraph) => Array.from(segmenter.segment(paragraph), ({ segment }) => segment);
+  // For a segmenter the end of a line ends a sentence.
+  return (paragraph) =>
+    Array.from(segmenter.segment(paragraph.replace(/[\r\n]/g, ' ')), ({ segment }) => segment);
 }
 
 /**

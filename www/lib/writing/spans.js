@@ -5,14 +5,20 @@
 
 /** @import { Span } from './tokens.js' */
 
-/** `name` is a capitalised word inside a sentence, `quote` what stands between quotation marks. */
-/** @typedef {'address' | 'number' | 'code' | 'emoji' | 'mark' | 'quote' | 'markup' | 'name'} Kind */
+/**
+ * A `Kind` says what a span is. A `name` is a capitalised word inside a sentence, a `quote` what
+ * stands between quotation marks, a `mark` an @name or a #tag.
+ *
+ * @typedef {'address' | 'number' | 'code' | 'emoji' | 'mark' | 'quote' | 'markup' | 'name'} Kind
+ */
 /** @typedef {Span & {kind: Kind, text: string}} ProtectedSpan */
 
+/** Units that may stand behind a number, with or without a space. */
 const UNITS =
-  'percent|Prozent|por ciento|pour cent|[kmcµn]?m[²³]?|km/h|mph|[kmµ]?g|[kmc]?l|lbs?|oz|ft|in|' +
-  '[kMGT]i?B|[kMGT]?Hz|[kM]?Wh?|[kM]?V|°\\s?[CF]|°|[€$£¥%‰]|EUR|USD|GBP|CHF|Uhr|h|min|ms|s|' +
-  'am|pm|a\\.m\\.|p\\.m\\.|th|st|nd|rd|er|e|º|ª';
+  /percent|Prozent|por ciento|pour cent|[kmcµn]?m[²³]?|km\/h|mph|[kmµ]?g|[kmc]?l|lbs?|oz|ft|in/
+    .source +
+  /|[kMGT]i?B|[kMGT]?Hz|[kM]?Wh?|[kM]?V|°\s?[CF]|°|[€$£¥%‰]|EUR|USD|GBP|CHF|Uhr|h|min|ms|s/.source +
+  /|am|pm|a\.m\.|p\.m\.|th|st|nd|rd|er|e|º|ª/.source;
 
 /**
  * The patterns, the first of which wins where two match at a place.
@@ -20,38 +26,41 @@ const UNITS =
  * @type {[Kind, string][]}
  */
 const PATTERNS = [
-  ['code', '`+[^`]+`+'],
-  ['markup', '</?[A-Za-z][^<>]*>|<!--[^]*?-->|&(?:#\\d+|[A-Za-z]+);|\\*{1,3}|_{2,3}|~~'],
-  ['address', '\\]\\([^()\\s]*\\)'],
-  ['address', '\\b(?:[a-z][a-z+.-]*://|www\\.|mailto:)[^\\s<>"”»]*[^\\s<>"”».,;:!?)\\]\'’]'],
-  ['address', '[\\p{L}\\p{N}._%+-]+@[\\p{L}\\p{N}-]+(?:\\.[\\p{L}\\p{N}-]+)+'],
+  ['code', /`+[^`]+`+/.source],
+  ['markup', /<\/?[A-Za-z][^<>]*>|<!--[^]*?-->|&(?:#\d+|[A-Za-z]+);/.source],
+  ['markup', /\*{1,3}|_{2,3}|~~/.source],
+  // The target of a link in Markdown.
+  ['address', /\]\([^()\s]*\)/.source],
+  ['address', /\b(?:[a-z][a-z+.-]*:\/\/|www\.|mailto:)[^\s<>"”»]*[^\s<>"”».,;:!?)\]'’]/.source],
+  ['address', /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/u.source],
   [
     'address',
-    '(?<![\\p{L}\\p{N}.])[\\w-]+(?:\\.[\\w-]+)*\\.(?:com|org|net|io|de|es|fr|uk|eu|dev)\\b(?:/[^\\s]*[^\\s.,;:!?)])?',
+    /(?<![\p{L}\p{N}.])(?:[\w-]+\.)+(?:com|org|net|io|de|es|fr|uk|eu|dev)\b(?:\/\S*[^\s.,;:!?)])?/u
+      .source,
   ],
+  // Paths and files.
+  ['address', /(?<![\p{L}\p{N}])(?:~|\.{1,2})?(?:\/[\w.-]+){2,}\/?/u.source],
+  ['address', /\b(?:[\w-]+\/){2,}[\w.-]*\w/.source],
   [
     'address',
-    '(?<![\\p{L}\\p{N}])(?:~|\\.{1,2})?(?:/[\\w.-]+){2,}/?|\\b(?:[\\w-]+/){2,}[\\w.-]*\\w|\\b[\\w-]+\\.(?:js|ts|mjs|json|md|txt|pdf|docx?|xlsx?|csv|py|rs|html?|css|png|jpe?g|zip)\\b',
+    /\b[\w-]+\.(?:[jt]s|[cm]js|json|md|txt|pdf|docx?|xlsx?|csv|py|rs|html?|css)\b/.source,
   ],
-  [
-    'code',
-    '\\b(?:[\\p{L}\\p{N}]+_[\\p{L}\\p{N}_]+|[a-z]+[A-Z][\\p{L}\\p{N}]*|\\w+\\(\\)|[A-Za-z_]\\w*::\\w+)',
-  ],
-  ['mark', '[@#][\\p{L}\\p{N}_][\\p{L}\\p{N}_.-]*(?<![.-])'],
+  ['address', /\b[\w-]+\.(?:png|jpe?g|gif|svg|mp[34]|zip|pptx?)\b/.source],
+  // Names in programs.
+  ['code', /\b(?:[\p{L}\p{N}]+_[\p{L}\p{N}_]+|[a-z]+[A-Z][\p{L}\p{N}]*)/u.source],
+  ['code', /\b(?:\w+\(\)|[A-Za-z_]\w*::\w+)/.source],
+  ['mark', /[@#][\p{L}\p{N}_][\p{L}\p{N}_.-]*(?<![.-])/u.source],
   [
     'number',
     `[€$£¥]?\\s?\\p{N}[\\p{N}.,:/ -]*(?<=\\p{N})(?:\\s?(?:${UNITS})(?![\\p{L}\\p{N}]))?|` +
       `\\p{N}(?:\\s?(?:${UNITS})(?![\\p{L}\\p{N}]))?|` +
       '[\\p{Lu}\\p{N}]*\\p{N}[\\p{L}\\p{N}]*',
   ],
-  [
-    'emoji',
-    '(?:\\p{Extended_Pictographic}|\\p{Regional_Indicator}|[\\u200d\\ufe0f\\u20e3]|\\p{Emoji_Modifier})+|[:;]-?[)(DPp](?![\\p{L}\\p{N}])',
-  ],
-  [
-    'quote',
-    '"[^"\\n]{2,}?"|“[^“”\\n]{2,}?”|„[^„“”\\n]{2,}?[“”]|«[^«»\\n]{2,}?»|‹[^‹›\\n]{2,}?›|(?<![\\p{L}\\p{N}])[\'‘][^\'‘’\\n]{2,}?[\'’](?![\\p{L}\\p{N}])',
-  ],
+  ['emoji', /(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|[\u200d\ufe0f\u20e3])+/u.source],
+  ['emoji', /\p{Regional_Indicator}+|[:;]-?[)(DPp](?![\p{L}\p{N}])/u.source],
+  ['quote', /"[^"\n]{2,}?"|“[^“”\n]{2,}?”|„[^„“”\n]{2,}?[“”]/.source],
+  ['quote', /«[^«»\n]{2,}?»|‹[^‹›\n]{2,}?›/.source],
+  ['quote', /(?<![\p{L}\p{N}])['‘][^'‘’\n]{2,}?['’](?![\p{L}\p{N}])/u.source],
 ];
 const PATTERN = new RegExp(PATTERNS.map(([, source]) => `(${source})`).join('|'), 'gu');
 
