@@ -40,8 +40,8 @@ import { isWord, tokenize } from './tokens.js';
 export const MIN_GAIN = { made: 1, near: 2, usual: 4, removal: 5 };
 
 /** This number of candidates are scored at most, besides those that the model made. */
-const MAX_NEAR = 6;
-const MAX_USUAL = 8;
+const MAX_NEAR = 4;
+const MAX_USUAL = 5;
 /** What is often mistaken is looked at only where the model finds a word this unlikely. */
 const MIN_SURPRISE = 4;
 
@@ -55,9 +55,12 @@ const MIN_SURPRISE = 4;
  */
 export async function correctSentence(model, judge, task) {
   const { sentence, language, signal } = task;
-  const words = tokenize(sentence).filter(({ text }) => isWord(text));
-  if (words.length < 2) return sentence;
   const spans = spansOf(sentence, language);
+  const protected_at = new Set(spans.map(({ start }) => start));
+  const words = tokenize(sentence, spans).filter(
+    ({ text, start }) => isWord(text) && !protected_at.has(start),
+  );
+  if (words.length < 2) return sentence;
   const { choices } = await model.chat.completions.create({
     messages: correctionPrompt(sentence, language),
     temperature: 0,

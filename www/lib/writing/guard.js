@@ -47,7 +47,7 @@ const PERSONS = new Map(
     you:
       'you your yours yourself du dich dir dein deine deinen deinem deiner tú usted toi ton vous ' +
       'votre vos',
-    he: 'he him his himself él',
+    he: 'he him his himself él il',
     she: 'she her hers herself ella elle',
     it: 'it its itself',
     we:

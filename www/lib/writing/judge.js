@@ -4,6 +4,7 @@
  */
 
 /** @import { Score } from '../protocol.js' */
+/** @import { Language } from './language.js' */
 /** @import { Token } from './tokens.js' */
 
 /**
@@ -17,22 +18,35 @@
  * ) => Promise<Score>} score
  */
 
-/** Stands before each text: the first token of a text has no probability. */
-const CONTEXT = '\n';
+/**
+ * What stands before each text: the first token of a text has no probability, and the first word of
+ * a text without a beginning a poor one.
+ *
+ * @type {Record<Language, string>}
+ */
+const CONTEXTS = {
+  en: 'Here is the text:\n',
+  es: 'Este es el texto:\n',
+  de: 'Hier ist der Text:\n',
+  fr: 'Voici le texte :\n',
+};
 
 /** A `Judge` scores texts, each of them once. */
 export class Judge {
   #scorer;
+  #context;
   #signal;
   /** @type {Map<string, Promise<number[]>>} */
   #scores = new Map();
 
   /**
    * @param {Scorer} scorer
+   * @param {Language} language
    * @param {AbortSignal | undefined} signal
    */
-  constructor(scorer, signal) {
+  constructor(scorer, language, signal) {
     this.#scorer = scorer;
+    this.#context = CONTEXTS[language];
     this.#signal = signal;
   }
 
@@ -59,7 +73,7 @@ export class Judge {
     const begins = await Promise.all(
       tokens.map(async ({ start, glued }) => {
         // A space belongs to the word after it.
-        const before = CONTEXT + text.slice(0, glued || start === 0 ? start : start - 1);
+        const before = this.#context + text.slice(0, glued || start === 0 ? start : start - 1);
         return (await this.#scorer.tokenize(before)).length - 1;
       }),
     );
@@ -80,7 +94,7 @@ export class Judge {
 
   /** @param {string} text */
   async #compute(text) {
-    const ids = await this.#scorer.tokenize(CONTEXT + text);
+    const ids = await this.#scorer.tokenize(this.#context + text);
     return (await this.#scorer.score(ids, { signal: this.#signal })).log_probabilities;
   }
 }

@@ -52,7 +52,7 @@ export async function proofread(model, text, options) {
     const language = detectLanguage(given) ?? usual;
     if (!language || (languages.length > 0 && !languages.includes(language))) continue;
     const sentence = given.replace(/\s+/g, ' ');
-    const judge = new Judge(model, signal);
+    const judge = new Judge(model, language, signal);
     const corrected = await correctSentence(model, judge, { sentence, language, closed, signal });
     for (const edit of diff(given, corrected))
       edits.push({ ...edit, start: edit.start + start, end: edit.end + start });
