@@ -80,13 +80,8 @@ const PARADIGMS = {
 
 /** Ends that turn one form of a word into another. @type {Record<Language, [RegExp, string][]>} */
 const ENDS = {
-  en: [
-    [/(?<=[^s])$/, 's'],
-    [/(?<=[^s])s$/, ''],
-    [/(?<=[sxzho])$/, 'es'],
-    [/(?<=[^aeiou])y$/, 'ies'],
-    [/ies$/, 'y'],
-  ],
+  // The model nearly writes these in English.
+  en: [],
   es: [
     [/(?<=[ae])$/, 'n'],
     [/(?<=[ae])n$/, ''],
