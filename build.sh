@@ -29,6 +29,9 @@ usage() {
     [--model FILE|NAME] [--prompt 64] [--generate 48] [--rounds 2]
 ./build.sh bench --kernels      speed of the matrix products alone, native and in Chromium, beside
                                 that of reading memory
+./build.sh quality              how good corrections are: those of a set of texts (tests/quality)
+    [--model FILE|NAME] [--set development|held_out] [--correct proofread|baseline]
+    [--threads N] [--limit N] [--ids ID,ID] [--json FILE]
 ./build.sh help                 this text
 
 What is missing is installed (apt-get, cargo, npm) or fetched; all of it stays in
@@ -42,7 +45,7 @@ TEXT
 task=${1:-help}
 [ $# -eq 0 ] || shift
 case $task in
-  demo | test | build | docs | pack | size | bench) exec bash "scripts/$task.sh" "$@" ;;
+  demo | test | build | docs | pack | size | bench | quality) exec bash "scripts/$task.sh" "$@" ;;
   help | -h | --help) usage ;;
   *)
     echo "There is no task \"$task\"." >&2
