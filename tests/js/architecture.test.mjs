@@ -19,6 +19,7 @@ const LAYERS = {
   chat: ['model'],
   offline: ['chat', 'model', 'storage'],
   engine: ['model', 'offline/site_version.js'],
+  builtin_ai: ['siskin.js'],
 };
 const SHARED = ['build.js', 'errors.js', 'parts.js', 'protocol.js'];
 
