@@ -150,8 +150,7 @@ export class Conversation {
       } catch (error) {
         // The counting was an estimate of what the template adds.
         if (codeOf(error) !== 'context_full') throw error;
-        if (dropped >= turns.length)
-          throw quotaExceeded(Math.max(requested, window + 1), window);
+        if (dropped >= turns.length) throw quotaExceeded(Math.max(requested, window + 1), window);
       }
   }
 

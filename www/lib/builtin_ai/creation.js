@@ -19,9 +19,10 @@ import { checkActive, orAborted } from './signals.js';
  *   what `create` rejects with
  * @property {(options: O) => Availability} fits returns `unavailable` where the options ask for
  *   what there is not, else `available`
- * @property {boolean} [without_model] whether it needs no model
- * @property {(options: O, signal: AbortSignal | undefined) => Promise<T> | T} make makes the object,
- *   once the model is loaded; the signal destroys it
+ * @property {(options: O) => boolean} [withoutModel] whether what the options ask for needs no
+ *   model
+ * @property {(options: O, signal: AbortSignal | undefined) => Promise<T> | T} make makes the
+ *   object, once the model is loaded; the signal destroys it
  */
 
 /** In the drafts' order: the first of these that is among several is the least of them. */
@@ -60,7 +61,8 @@ export async function availability(host, kind, given) {
  */
 async function availabilityOf(host, kind, options) {
   const fits = kind.fits(options);
-  return kind.without_model ? fits : minimum([fits, await host.availability()]);
+  if (kind.withoutModel?.(options)) return fits;
+  return minimum([fits, await host.availability()]);
 }
 
 /**
@@ -125,7 +127,7 @@ async function load(host, kind, { options, progress, is_activated, signal }) {
     );
   fire(0);
   if (found === 'available') fire(1);
-  if (kind.without_model) return;
+  if (kind.withoutModel?.(options)) return fire(1);
   try {
     let arrived = -1;
     await host.acquire({

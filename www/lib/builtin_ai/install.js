@@ -1,13 +1,21 @@
 /** This module makes the classes, and puts them where the browser's own would be. */
 import { CreateMonitor } from './events.js';
 import { QuotaExceededError } from './exceptions.js';
+import { makeLanguageDetector } from './language_detector.js';
 import { makeLanguageModel } from './language_model.js';
 import { ModelHost } from './model_host.js';
+import { makeProofreader } from './proofreader.js';
+import { makeTranslator } from './translator.js';
+import { importWriting } from './writing.js';
+import { makeWritingInterface } from './writing_interface.js';
+import { REWRITER, SUMMARIZER, WRITER } from './writing_kinds.js';
 
 /** @import { BuiltinAi } from './interfaces.js' */
 /** @import { HostOptions } from './model_host.js' */
 
 /**
+ * `InstallOptions` are a model, and where the interfaces are put.
+ *
  * @typedef {HostOptions & {force?: boolean, target?: object}} InstallOptions
  */
 
@@ -15,19 +23,25 @@ import { ModelHost } from './model_host.js';
  * Makes the interfaces over one model, without touching what the page has.
  *
  * @param {HostOptions} options
- * @returns {Readonly<Pick<BuiltinAi, 'CreateMonitor' | 'LanguageModel' | 'QuotaExceededError'>>}
+ * @returns {Readonly<BuiltinAi>}
  */
 export function createBuiltinAi(options) {
   const host = new ModelHost(options);
   return Object.freeze({
     CreateMonitor,
+    LanguageDetector: makeLanguageDetector(host),
     LanguageModel: makeLanguageModel(host),
+    Proofreader: makeProofreader(host, importWriting),
     QuotaExceededError,
+    Rewriter: makeWritingInterface(host, REWRITER),
+    Summarizer: makeWritingInterface(host, SUMMARIZER),
+    Translator: makeTranslator(host),
+    Writer: makeWritingInterface(host, WRITER),
   });
 }
 
 /**
- * Defines the interfaces that the browser lacks, or all of them by `force`, as it would have them.
+ * Defines the interfaces that the browser lacks, or with `force` all of them.
  *
  * @param {InstallOptions} options `target` is where they are defined, by default `globalThis`
  * @returns {() => void} removes them, and puts back what was there before; objects that were made
@@ -41,10 +55,12 @@ export function installBuiltinAi({ force = false, target = globalThis, ...option
 }
 
 /**
+ * Defines a property as the browser would.
+ *
  * @param {object} target
  * @param {string} name
  * @param {unknown} value
- * @returns {() => void}
+ * @returns {() => void} undoes it, unless somebody else has defined it anew
  */
 function define(target, name, value) {
   const before = Object.getOwnPropertyDescriptor(target, name);

@@ -1,4 +1,4 @@
-/** This module holds what the objects of all interfaces have in common: their calls and their end. */
+/** This module holds what the objects of all interfaces have in common: calls, and an end. */
 import { answerException, exception, reasonOf } from './exceptions.js';
 import { checkActive, joinSignals } from './signals.js';
 

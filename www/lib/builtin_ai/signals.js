@@ -24,8 +24,8 @@ export function joinSignals(signals) {
 }
 
 /**
- * Returns a promise that rejects with the reason of a signal when it fires, and settles as `promise`
- * does otherwise.
+ * Returns a promise that rejects with the reason of a signal when it fires, and settles as
+ * `promise` does otherwise.
  *
  * @template T
  * @param {Promise<T>} promise
