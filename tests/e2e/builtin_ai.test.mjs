@@ -7,8 +7,20 @@ import { startServer } from '../../scripts/serve.mjs';
 import { ROOT, cannotRun, openChromium } from './helpers/harness.mjs';
 import { cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
 
-const MODEL = '/tiny.gguf';
-const ROUTES = { [MODEL]: join(ROOT, 'tests/fixtures/models/chat-tiny.gguf') };
+const ROUTES = {
+  '/favicon.ico': join(ROOT, 'www/demo/logo.svg'),
+  '/tiny.gguf': join(ROOT, 'tests/fixtures/models/chat-tiny.gguf'),
+  '/builtin_ai.js': join(ROOT, 'tests/e2e/pages/builtin_ai.js'),
+  '/builtin_ai': (_request, response) =>
+    response
+      .writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' })
+      .end('<!doctype html><title>AI</title><script type="module" src="/builtin_ai.js"></script>'),
+};
+
+/** Returns what ChatML makes of messages, and of the beginning of an answer. */
+const chatMl = (...messages) =>
+  messages.reduce((sum, [role, text]) => sum + `x${role}\n${text}x\n`.length, 0) +
+  'xassistant\n'.length;
 
 for (const [browser, skip, open] of [
   ['Chromium', cannotRun(), openChromium],
@@ -20,16 +32,9 @@ for (const [browser, skip, open] of [
     let page;
     before(async () => {
       server = await startServer({ port: 0, routes: ROUTES });
-      opened = await open(`${server.url}/bench.html`);
+      opened = await open(`${server.url}/builtin_ai`);
       page = opened.page;
-      await page.evaluate(async (model) => {
-        const { installBuiltinAi } = await import('/lib/builtin_ai.js');
-        window.uninstall = installBuiltinAi({
-          model,
-          loadOptions: { backend: 'cpu', threads: 1, contextTokens: 2048 },
-          force: true,
-        });
-      }, MODEL);
+      await page.waitForFunction(() => window.early !== undefined);
     });
     after(async () => {
       await opened?.stop();
@@ -37,48 +42,152 @@ for (const [browser, skip, open] of [
     });
 
     test('a download waits for a click, and is told of', async () => {
-      const early = await page.evaluate(async () => [
-        await LanguageModel.availability(),
-        await LanguageModel.create().catch(({ name }) => name),
+      assert.deepEqual(await page.evaluate(() => window.early), [
+        'downloadable',
+        'NotAllowedError',
+        'NotAllowedError',
       ]);
-      assert.deepEqual(early, ['downloadable', 'NotAllowedError']);
       await page.mouse.click(5, 5);
-      const { progress, after } = await page.evaluate(async () => {
+      const { progress, during, after } = await page.evaluate(async () => {
         const progress = [];
-        window.session = await LanguageModel.create({
+        const created = LanguageModel.create({
           monitor: (monitor) => {
             monitor.ondownloadprogress = (event) => {
               progress.push([event.constructor.name, event.loaded, event.total]);
             };
           },
         });
-        return { progress, after: await LanguageModel.availability() };
+        while (progress.length === 0) await new Promise((done) => setTimeout(done, 1));
+        const during = await LanguageModel.availability();
+        (await created).destroy();
+        // Another engine finds what this one has stored.
+        const { createBuiltinAi } = await import('/lib/builtin_ai.js');
+        const other = createBuiltinAi({ model: '/tiny.gguf', languages: ['en', 'de'] });
+        const after = await Promise.all([
+          LanguageModel.availability(),
+          other.Writer.availability({ outputLanguage: 'de-AT' }),
+          other.Writer.availability({ outputLanguage: 'fr' }),
+        ]);
+        return { progress, during, after };
       });
       assert.deepEqual(progress[0], ['ProgressEvent', 0, 1]);
       assert.deepEqual(progress.at(-1), ['ProgressEvent', 1, 1]);
-      assert.equal(after, 'available');
+      assert.match(during, /^(downloading|available)$/);
+      assert.deepEqual(after, ['available', 'available', 'unavailable']);
     });
 
-    test('a prompt is answered, whole and in pieces, and its tokens are counted', async () => {
-      const { usages, text, pieces } = await page.evaluate(async () => {
+    test('prompts are answered, and every token is counted', async () => {
+      const { usages, pieces, text, whole, window } = await page.evaluate(async () => {
         const session = await LanguageModel.create({
           initialPrompts: [{ role: 'system', content: 'Be short.' }],
-          samplingMode: 'most-predictable',
         });
-        const usages = [session.contextUsage];
+        const usages = [
+          session.contextUsage,
+          await session.measureContextUsage([{ role: 'system', content: 'Be short.' }]),
+        ];
         const stop = new AbortController();
-        const stream = session.promptStreaming('Hi', { signal: stop.signal });
         const pieces = [];
         const read = (async () => {
-          for await (const piece of stream) if (pieces.push(piece) === 3) stop.abort();
+          for await (const piece of session.promptStreaming('Hi', { signal: stop.signal }))
+            if (pieces.push(piece) === 1) stop.abort();
         })();
-        const aborted = await read.catch(({ name }) => name);
-        usages.push(aborted, session.contextUsage);
-        return { usages, pieces, text: '' };
+        usages.push(await read.catch(({ name }) => name), session.contextUsage);
+        await session.append([{ role: 'user', content: 'One.' }]);
+        usages.push(session.contextUsage);
+        const copy = await session.clone();
+        const text = await session.prompt('Two.').catch(String);
+        session.destroy();
+        const window = copy.contextWindow;
+        return { usages, pieces, text, whole: copy.contextUsage, window };
       });
-      // <|im_start|>system\nBe short.<|im_end|>\n, and <|im_start|>assistant\n.
-      const begun = 1 + 'system\nBe short.'.length + 2 + 1 + 'assistant\n'.length;
-      assert.deepEqual(usages, [begun, 'AbortError', begun]);
-      assert.ok(pieces.length >= 3 && text === '');
+      const system = ['system', 'Be short.'];
+      const begun = chatMl(system);
+      const appended = chatMl(system, ['user', 'One.']);
+      assert.deepEqual(usages, [begun, begun, 'AbortError', begun, appended]);
+      assert.equal(pieces.length >= 1, true);
+      assert.equal(typeof text, 'string');
+      assert.deepEqual([whole, window], [appended, 512]);
+    });
+
+    test('the oldest turns are dropped, and the browser says so', async () => {
+      const result = await page.evaluate(async () => {
+        const system = { role: 'system', content: 'S' };
+        const session = await LanguageModel.create({ initialPrompts: [system] });
+        const events = [];
+        session.oncontextoverflow = ({ type }) => events.push(type);
+        for (const letter of 'abc')
+          await session.append([{ role: 'user', content: letter.repeat(180) }]);
+        const usage = session.contextUsage;
+        const error = await session.prompt('x'.repeat(600)).catch((error) => error);
+        return {
+          events,
+          usage,
+          kept: session.contextUsage,
+          error: [error.name, error.constructor === QuotaExceededError, error.quota],
+          is_more: error.requested > error.quota,
+          is_exception: error instanceof DOMException,
+        };
+      });
+      const messages = [
+        ['system', 'S'],
+        ['user', 'b'.repeat(180)],
+        ['user', 'c'.repeat(180)],
+      ];
+      assert.deepEqual(result, {
+        events: ['contextoverflow'],
+        usage: chatMl(...messages),
+        kept: chatMl(...messages),
+        error: ['QuotaExceededError', true, 512],
+        is_more: true,
+        is_exception: true,
+      });
+    });
+
+    test('texts are rewritten, translated and detected', async () => {
+      const result = await page.evaluate(async () => {
+        const rewriter = await Rewriter.create({ tone: 'more-formal' });
+        const usage = await rewriter.measureInputUsage('Hi.');
+        const stop = new AbortController();
+        const rewriting = rewriter.rewriteStreaming('Hi.', { signal: stop.signal });
+        const reader = rewriting.getReader();
+        const first = await reader.read();
+        stop.abort(new Error('enough'));
+        const end = await reader.read().catch(({ message }) => message);
+        const translator = await Translator.create({
+          sourceLanguage: 'en',
+          targetLanguage: 'en-GB',
+        });
+        const detector = await LanguageDetector.create();
+        const [best] = await detector.detect('Where did you put the keys?');
+        return {
+          tone: rewriter.tone,
+          fits: usage > 0 && usage < rewriter.inputQuota,
+          first: typeof first.value,
+          end,
+          same: await translator.translate('colour'),
+          best: best.detectedLanguage,
+          proofreader: await Proofreader.availability(),
+        };
+      });
+      assert.deepEqual(result, {
+        tone: 'more-formal',
+        fits: true,
+        first: 'string',
+        end: 'enough',
+        same: 'colour',
+        best: 'en',
+        proofreader: 'unavailable',
+      });
+    });
+
+    test('the interfaces can be removed', async () => {
+      const names = ['LanguageModel', 'Rewriter', 'Translator', 'CreateMonitor'];
+      const left = await page.evaluate((names) => {
+        const ours = names.map((name) => window[name]);
+        window.uninstall();
+        return names.filter((name, index) => window[name] === ours[index]);
+      }, names);
+      assert.deepEqual(left, []);
+      assert.deepEqual(opened.complaints, []);
     });
   });

@@ -125,6 +125,7 @@ async function load(host, kind, { options, progress, is_activated, signal }) {
       'NotAllowedError',
       'The model is not on this device: it may be downloaded after a click or a key press.',
     );
+  if (signal?.aborted) throw reasonOf(signal);
   fire(0);
   if (found === 'available') fire(1);
   if (kind.withoutModel?.(options)) return fire(1);

@@ -207,10 +207,12 @@ export function makeLanguageModel(host) {
      */
     async clone(options = {}) {
       const signal = signalOf(dictionary(options));
-      return this.#model.run(
-        signal,
-        async () => new LanguageModel(OWN, { mode: this.#mode, state: this.#conversation.state }),
-      );
+      return this.#model.run(signal, async (signal) => {
+        await null;
+        // What is aborted at once makes no session, which would keep the model.
+        if (signal.aborted) throw signal.reason;
+        return new LanguageModel(OWN, { mode: this.#mode, state: this.#conversation.state });
+      });
     }
 
     /** Ends the session and its calls, which fail with `AbortError`. */

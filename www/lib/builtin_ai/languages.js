@@ -57,10 +57,10 @@ export function bestFit(tag, known) {
  */
 export function languageName(tag) {
   const names = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
-  const { language } = new Intl.Locale(tag);
+  const { language, baseName } = new Intl.Locale(tag);
   // `und` and the tags for private use have names, and are no languages.
   if (/^(und|mul|mis|zxx|q[a-t][a-z])$/.test(language) || !names.of(language)) return undefined;
-  return names.of(tag) ?? names.of(language);
+  return names.of(baseName) ?? names.of(language);
 }
 
 /**
