@@ -57,10 +57,11 @@ export function bestFit(tag, known) {
  */
 export function languageName(tag) {
   const names = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
-  const { language, baseName } = new Intl.Locale(tag);
+  const { script, region } = new Intl.Locale(tag);
+  const [language] = tag.split('-');
   // `und` and the tags for private use have names, and are no languages.
   if (/^(und|mul|mis|zxx|q[a-t][a-z])$/.test(language) || !names.of(language)) return undefined;
-  return names.of(baseName) ?? names.of(language);
+  return names.of([language, script, region].filter(Boolean).join('-')) ?? names.of(language);
 }
 
 /**
