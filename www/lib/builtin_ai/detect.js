@@ -30,6 +30,8 @@ const UNKNOWN_LETTERS = 0.4;
  * @property {Set<string>} foreign letters that other languages of the script have
  */
 
+/** @typedef {Map<string, number>} WordCounts how often each word is in a text */
+
 /** @type {Map<string, Profile[]>} */
 const profiles = new Map();
 
@@ -46,27 +48,41 @@ export function detect(text) {
       .normalize('NFC')
       .toLowerCase()
       .match(/[\p{L}\p{M}'’\u200c]+/gu) ?? [];
-  /** @type {Map<string, string[]>} */
+  /** @type {Map<string, WordCounts>} */
   const by_script = new Map();
   let letters = 0;
   for (const word of words) {
     const script = scriptOf(word);
     letters += word.length;
-    by_script.set(script, [...(by_script.get(script) ?? []), word.replaceAll('’', "'")]);
+    if (!by_script.has(script)) by_script.set(script, new Map());
+    add(by_script.get(script), word.replaceAll('’', "'"), 1);
   }
-  if (by_script.has('Kana')) moveInto(by_script, 'Han', 'Kana');
+  // Japanese has words without kana.
+  const kana = by_script.get('Kana');
+  if (kana) for (const [word, count] of by_script.get('Han') ?? []) add(kana, word, count);
+  if (kana) by_script.delete('Han');
   const confidences = new Map();
   let unknown = letters === 0 ? 1 : 0;
-  for (const [script, found] of by_script) {
-    const count = found.reduce((sum, { length }) => sum + length, 0);
-    const share = count / letters;
+  for (const [script, counts] of by_script) {
+    let length = 0;
+    for (const [word, count] of counts) length += word.length * count;
+    const share = length / letters;
     const unsure =
-      script === '' ? 1 : Math.min(Math.max(UNKNOWN_LETTERS / count, LEAST_UNKNOWN), 1);
+      script === '' ? 1 : Math.min(Math.max(UNKNOWN_LETTERS / length, LEAST_UNKNOWN), 1);
     unknown += share * unsure;
-    for (const [tag, likely] of ofScript(script, found))
+    for (const [tag, likely] of ofScript(script, counts))
       confidences.set(tag, (confidences.get(tag) ?? 0) + share * (1 - unsure) * likely);
   }
   return { confidences, unknown };
+}
+
+/**
+ * @param {WordCounts | undefined} counts
+ * @param {string} word
+ * @param {number} count
+ */
+function add(counts, word, count) {
+  counts?.set(word, (counts.get(word) ?? 0) + count);
 }
 
 /**
@@ -87,23 +103,13 @@ const TESTS = [
 ];
 
 /**
- * @param {Map<string, string[]>} by_script
- * @param {string} from
- * @param {string} to
- */
-function moveInto(by_script, from, to) {
-  by_script.set(to, [...(by_script.get(to) ?? []), ...(by_script.get(from) ?? [])]);
-  by_script.delete(from);
-}
-
-/**
  * Returns the languages of words in a script, each with its probability.
  *
  * @param {string} script
- * @param {string[]} words
+ * @param {WordCounts} counts
  * @returns {[string, number][]}
  */
-function ofScript(script, words) {
+function ofScript(script, counts) {
   if (script === '') return [];
   if (script === 'Kana') return [['ja', 1]];
   if (script === 'Han') return [['zh', 1]];
@@ -113,7 +119,7 @@ function ofScript(script, words) {
   const known = profiles.get(script) ?? tags.map((tag) => profileOf(tag, tags));
   profiles.set(script, known);
   const scores = known.map((profile) =>
-    words.reduce((sum, word) => sum + scoreOf(word, profile), 0),
+    [...counts].reduce((sum, [word, count]) => sum + count * scoreOf(word, profile), 0),
   );
   const best = Math.max(...scores);
   const weights = scores.map((score) => Math.exp((score - best) * TEMPER));
