@@ -338,6 +338,11 @@ test('a proofreader gives corrections in their order, with types if it was asked
     ],
   });
   assert.deepEqual(asked, [[siskin, 'i saw teh.', ['en-US'], true]]);
+  for (const blank of ['', ' ']) {
+    const nothing = await proofreader.proofread(blank);
+    assert.deepEqual(nothing, { correctedInput: blank });
+  }
+  assert.equal(asked.length, 1);
   assert.equal(await proofreader.measureInputUsage('x'), 0);
   assert.equal(proofreader.inputQuota, Infinity);
   const { proofreader: plain } = await makeProof({}, proofread);

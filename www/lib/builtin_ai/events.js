@@ -127,11 +127,15 @@ export class ProgressEvents {
  * @returns {T}
  */
 export function asInterface(name, interface_class) {
-  for (const holder of [interface_class, interface_class.prototype])
+  for (const [holder, hidden] of [
+    [interface_class, ['prototype', 'length', 'name']],
+    [interface_class.prototype, ['constructor']],
+  ])
     for (const [member, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(holder)))
-      if (!['constructor', 'prototype', 'length', 'name'].includes(member))
+      if (!hidden.includes(member))
         Object.defineProperty(holder, member, { ...descriptor, enumerable: true });
   Object.defineProperty(interface_class, 'name', { value: name, configurable: true });
+  Object.defineProperty(interface_class, 'length', { value: 0, configurable: true });
   Object.defineProperty(interface_class.prototype, Symbol.toStringTag, {
     value: name,
     configurable: true,

@@ -16,7 +16,7 @@ import { REWRITER, SUMMARIZER, WRITER } from './writing_kinds.js';
 /**
  * `InstallOptions` are a model, and where the interfaces are put.
  *
- * @typedef {HostOptions & {force?: boolean, target?: object}} InstallOptions
+ * @typedef {HostOptions & {force?: boolean | string[], target?: object}} InstallOptions
  */
 
 /**
@@ -28,7 +28,7 @@ import { REWRITER, SUMMARIZER, WRITER } from './writing_kinds.js';
 export function createBuiltinAi(options) {
   const host = new ModelHost(options);
   return Object.freeze({
-    CreateMonitor,
+    CreateMonitor: /** @type {any} */ (CreateMonitor),
     LanguageDetector: makeLanguageDetector(host),
     LanguageModel: makeLanguageModel(host),
     Proofreader: makeProofreader(host, importWriting),
@@ -41,15 +41,16 @@ export function createBuiltinAi(options) {
 }
 
 /**
- * Defines the interfaces that the browser lacks, or with `force` all of them.
+ * Defines the interfaces that the browser lacks.
  *
- * @param {InstallOptions} options `target` is where they are defined, by default `globalThis`
+ * @param {InstallOptions} options `force` defines all of them, or those that it names, where the
+ *   browser has its own too; `target` is where they are defined, by default `globalThis`
  * @returns {() => void} removes them, and puts back what was there before; objects that were made
  *   go on
  */
 export function installBuiltinAi({ force = false, target = globalThis, ...options }) {
   const undo = Object.entries(createBuiltinAi(options))
-    .filter(([name]) => force || !(name in target))
+    .filter(([name]) => !(name in target) || (Array.isArray(force) ? force.includes(name) : force))
     .map(([name, value]) => define(target, name, value));
   return () => undo.forEach((remove) => remove());
 }

@@ -3,16 +3,26 @@
  * says which drafts, and what is left out.
  */
 
-/** @import { CreateMonitor } from './events.js' */
+/** @import { QuotaErrorClass } from './exceptions.js' */
 /** @import { Availability } from './model_host.js' */
+
+/**
+ * A `DownloadMonitor` tells how much of the model has arrived: `loaded` of its events rises from 0
+ * to 1, and their `total` is 1.
+ *
+ * @typedef {EventTarget & {
+ *   addEventListener(type: 'downloadprogress', listener: (event: ProgressEvent) => void): void,
+ *   ondownloadprogress: ((event: ProgressEvent) => unknown) | null,
+ * }} DownloadMonitor
+ */
 
 /**
  * `CreateOptions` are those of every `create`.
  *
  * @typedef {object} CreateOptions
  * @property {AbortSignal} [signal] ends the waiting, and later destroys the object
- * @property {(monitor: CreateMonitor) => void} [monitor] is given what tells of the download, by
- *   events `downloadprogress`: `loaded` from 0 to 1, of `total` 1
+ * @property {(monitor: DownloadMonitor) => void} [monitor] is called at once, with what tells of
+ *   the download
  */
 
 /**
@@ -210,7 +220,10 @@
  * @property {string} correction what takes the place of that part of the input
  * @property {CorrectionType[]} [types]
  *
- * @typedef {{correctedInput: string, corrections: ProofreadCorrection[]}} ProofreadResult
+ * @typedef {object} ProofreadResult
+ * @property {string} correctedInput
+ * @property {ProofreadCorrection[]} [corrections] in the order of the input; none of an input of
+ *   spaces alone
  *
  * @typedef {Destroyable & {
  *   proofread(input: string, options?: CallOptions): Promise<ProofreadResult>,
@@ -234,8 +247,8 @@
  * @property {InterfaceClass<Proofreader, ProofreaderOptions>} Proofreader
  * @property {TranslatorClass} Translator
  * @property {InterfaceClass<LanguageDetector, LanguageDetectorOptions>} LanguageDetector
- * @property {typeof CreateMonitor} CreateMonitor
- * @property {import('./exceptions.js').QuotaErrorClass} QuotaExceededError
+ * @property {{prototype: DownloadMonitor}} CreateMonitor
+ * @property {QuotaErrorClass} QuotaExceededError
  */
 
 export {};

@@ -63,6 +63,8 @@ export class ModelHost {
   #waiters = new Set();
   #error_code = '';
   #objects = 0;
+  /** It is still told after the model was let go of. */
+  #context_tokens = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #cost = new TemplateCost();
@@ -258,7 +260,8 @@ export class ModelHost {
    * @returns {number}
    */
   get context_tokens() {
-    return /** @type {Siskin} */ (this.#siskin).info.context_tokens;
+    this.#context_tokens = this.#siskin?.info.context_tokens ?? this.#context_tokens;
+    return this.#context_tokens;
   }
 }
 
