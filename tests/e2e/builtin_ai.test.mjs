@@ -143,13 +143,13 @@ for (const [browser, skip, open] of [
       });
     });
 
-    test('texts are rewritten, translated and detected', async () => {
+    test('texts are written, translated and detected', async () => {
       const result = await page.evaluate(async () => {
-        const rewriter = await Rewriter.create({ tone: 'more-formal' });
-        const usage = await rewriter.measureInputUsage('Hi.');
+        const writer = await Writer.create({ tone: 'formal' });
+        const usage = await writer.measureInputUsage('Hi.');
         const stop = new AbortController();
-        const rewriting = rewriter.rewriteStreaming('Hi.', { signal: stop.signal });
-        const reader = rewriting.getReader();
+        const writing = writer.writeStreaming('Hi.', { signal: stop.signal });
+        const reader = writing.getReader();
         const first = await reader.read();
         stop.abort(new Error('enough'));
         const end = await reader.read().catch(({ message }) => message);
@@ -160,8 +160,8 @@ for (const [browser, skip, open] of [
         const detector = await LanguageDetector.create();
         const [best] = await detector.detect('Where did you put the keys?');
         return {
-          tone: rewriter.tone,
-          fits: usage > 0 && usage < rewriter.inputQuota,
+          tone: writer.tone,
+          fits: usage > 0 && usage < writer.inputQuota,
           first: typeof first.value,
           end,
           same: await translator.translate('colour'),
@@ -170,7 +170,7 @@ for (const [browser, skip, open] of [
         };
       });
       assert.deepEqual(result, {
-        tone: 'more-formal',
+        tone: 'formal',
         fits: true,
         first: 'string',
         end: 'enough',

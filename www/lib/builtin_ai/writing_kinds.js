@@ -2,6 +2,7 @@
 import { languageName } from './languages.js';
 import { isBlank } from './text_task.js';
 
+/** @import { ChatMessage } from '../protocol.js' */
 /** @import { Texts, WritingKind } from './writing_interface.js' */
 
 const AS_IS = 'as-is';
@@ -12,18 +13,33 @@ const LENGTHS = ['short', 'medium', 'long'];
 const EXTRA_TOKENS = 64;
 
 /**
- * Returns the messages of a task: what to do stands before the text, where small models heed it.
+ * An `Example` is an input and what is made of it. Small models follow one better than a rule.
+ *
+ * @typedef {{input: string, output: string}} Example
+ */
+
+/**
+ * Returns the messages of a task.
  *
  * @param {string} role what the model is
  * @param {(string | undefined)[]} rules
  * @param {Texts} texts
+ * @param {Example} [example]
+ * @returns {ChatMessage[]}
  */
-function messagesOf(role, rules, { input, contexts }) {
-  const about = contexts.map((context) => `About it, only to understand it: ${context}`);
-  const asked = [rules.filter(Boolean).join(' '), ...about, input].join('\n\n');
+function messagesOf(role, rules, { input, contexts }, example) {
+  const asked = rules.filter(Boolean).join(' ');
+  const background = contexts.map((context) => `Background: ${context}`);
+  const shown = example
+    ? [
+        { role: /** @type {const} */ ('user'), content: `${asked}\n\n${example.input}` },
+        { role: /** @type {const} */ ('assistant'), content: example.output },
+      ]
+    : [];
   return [
-    { role: /** @type {const} */ ('system'), content: role },
-    { role: /** @type {const} */ ('user'), content: asked },
+    { role: 'system', content: [role, ...background].join('\n') },
+    ...shown,
+    { role: 'user', content: `${asked}\n\n${input}` },
   ];
 }
 
@@ -49,6 +65,19 @@ const REWRITE_RULES = {
   longer: 'Make it longer, with more detail.',
 };
 
+/** A question, so that the model sees that texts are not answered. */
+const REWRITE_INPUT = 'can u tell me when the shop opens on monday?';
+/** @type {Record<string, string>} */
+const REWRITE_OUTPUTS = {
+  'more-formal': 'Could you please tell me when the shop opens on Monday?',
+  'more-casual': 'hey, when does the shop open on monday?',
+  shorter: 'When does the shop open on Monday?',
+  longer:
+    'Can you please tell me at what time the shop opens on Monday morning, so that I can plan my ' +
+    'visit?',
+  'as-is': 'Can you tell me at what time the shop opens on Monday?',
+};
+
 /** @type {WritingKind} */
 export const REWRITER = {
   name: 'Rewriter',
@@ -71,7 +100,10 @@ export const REWRITER = {
     ];
     const role = 'You rewrite texts. You do not answer them. You give the new text alone.';
     return {
-      messages: messagesOf(role, rules, texts),
+      messages: messagesOf(role, rules, texts, {
+        input: REWRITE_INPUT,
+        output: REWRITE_OUTPUTS[tone === AS_IS ? length : tone],
+      }),
       request: { temperature: 0, max_tokens: 2 * texts.input.length + EXTRA_TOKENS },
     };
   },
@@ -138,6 +170,18 @@ const SUMMARY_RULES = {
     long: 'Write a headline for the following text, of at most 22 words.',
   },
 };
+const SUMMARY_INPUT =
+  'Our library is closed on Monday because the heating is being repaired. It opens again on ' +
+  'Tuesday at nine. Books that are due on Monday can be returned a day later without a fee.';
+/** @type {Record<string, string>} */
+const SUMMARY_OUTPUTS = {
+  tldr: 'The library is closed on Monday for repairs.',
+  teaser: 'On your way to the library on Monday? Read this before you leave.',
+  'key-points':
+    '- The library is closed on Monday.\n- It opens again on Tuesday at nine.\n' +
+    '- Books due on Monday can be returned a day later.',
+  headline: 'Library Closed on Monday for Heating Repairs',
+};
 /** @type {Record<string, number>} */
 const SUMMARY_TOKENS = { short: 200, medium: 350, long: 500 };
 
@@ -161,7 +205,10 @@ export const SUMMARIZER = {
     ];
     const role = 'You summarize texts. You do not answer them. You give the summary alone.';
     return {
-      messages: messagesOf(role, rules, texts),
+      messages: messagesOf(role, rules, texts, {
+        input: SUMMARY_INPUT,
+        output: SUMMARY_OUTPUTS[type],
+      }),
       request: { temperature: 0, max_tokens: SUMMARY_TOKENS[length] },
     };
   },
