@@ -10,8 +10,8 @@ const LIBRARY = fileURLToPath(new URL('../../www/lib', import.meta.url));
 
 /**
  * LAYERS names the folders that each folder may import, besides itself. Any file may import SHARED,
- * and the files at the top (the entry points) may import any folder. Imports of types alone are
- * free.
+ * and the files at the top (the entry points) may import any folder; `builtin_ai` stands on an entry
+ * itself. Imports of types alone are free.
  */
 const LAYERS = {
   storage: [],
@@ -20,6 +20,7 @@ const LAYERS = {
   writing: ['chat'],
   offline: ['chat', 'model', 'storage'],
   engine: ['model', 'offline/site_version.js'],
+  builtin_ai: ['siskin.js'],
 };
 const SHARED = ['build.js', 'errors.js', 'parts.js', 'protocol.js'];
 

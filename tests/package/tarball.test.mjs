@@ -11,12 +11,12 @@ import { TARBALL, cannotPack, makeApp, makeFolder, run, unpack } from './helpers
 const FILES = [
   /^(README\.md|package\.json|LICENSE-(MIT|APACHE))$/,
   /^bin\/list_files\.mjs$/,
-  /^dist\/(siskin|react|worker|thread|reader|sw|sw_handlers)\.js(\.map)?$/,
-  /^dist\/(models|register|fallback|shared_engine|stream|http)-[\w-]{8}\.js(\.map)?$/,
-  /^dist\/(calls|gpu_memory|writing)-[\w-]{8}\.js(\.map)?$/,
+  /^dist\/(siskin|react|builtin_ai|worker|thread|reader|sw|sw_handlers)\.js(\.map)?$/,
+  /^dist\/(models|register|fallback|shared_engine|stream|http|detect)-[\w-]{8}\.js(\.map)?$/,
+  /^dist\/(calls|gpu_memory|writing|prefix)-[\w-]{8}\.js(\.map)?$/,
   /^dist\/LICENSE-(MIT|APACHE)$/,
   /^dist\/wasm\/siskin_(simd|relaxed|threads|threads-simd)(\.js|_bg\.wasm)$/,
-  /^(src|types)\/([a-z]+\/)?[a-z0-9_]+(\.js|\.d\.ts)$/,
+  /^(src|types)\/([a-z_]+\/)?[a-z0-9_]+(\.js|\.d\.ts)$/,
 ];
 
 describe('the tarball', { skip: cannotPack(), timeout: 120_000 }, () => {

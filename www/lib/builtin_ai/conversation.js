@@ -1,0 +1,218 @@
+/**
+ * This module holds a session's messages: what is never dropped, the turns after that, and how many
+ * tokens they take. Calls run one at a time, in the order in which they were made.
+ */
+import { codeOf } from '../errors.js';
+import { quotaExceeded } from './exceptions.js';
+import { orAborted } from './signals.js';
+
+/** @import { Answer, AnswerOptions, ModelHost } from './model_host.js' */
+/** @import { ChatMessage } from '../protocol.js' */
+
+/**
+ * A `Turn` is what one call brought: the messages, the answer if there was one, and the tokens of
+ * both.
+ *
+ * @typedef {{messages: ChatMessage[], tokens: number}} Turn
+ */
+
+/**
+ * A `State` can be copied to another conversation.
+ *
+ * @typedef {{kept: ChatMessage[], turns: Turn[], tokens: number}} State
+ */
+
+/** So much of the context is kept free for an answer, as long as turns can be dropped for it. */
+const ANSWER_SHARE = 1 / 8;
+
+/** A `Conversation` is the inner part of a `LanguageModel`. */
+export class Conversation {
+  #host;
+  #onOverflow;
+  /** @type {State} */
+  #state;
+  /** The last call, whose end the next one waits for. @type {Promise<unknown>} */
+  #last = Promise.resolve();
+
+  /**
+   * @param {ModelHost} host
+   * @param {() => void} onOverflow is called when turns were dropped
+   * @param {State} [state]
+   */
+  constructor(host, onOverflow, { kept, turns, tokens } = { kept: [], turns: [], tokens: 0 }) {
+    this.#host = host;
+    this.#onOverflow = onOverflow;
+    this.#state = { kept: [...kept], turns: [...turns], tokens };
+  }
+
+  /** What another conversation can begin with. @returns {State} */
+  get state() {
+    return this.#state;
+  }
+
+  /** How many tokens the messages take. */
+  get tokens() {
+    return this.#state.tokens;
+  }
+
+  /** How many tokens there is room for. */
+  get window() {
+    return this.#host.context_tokens;
+  }
+
+  /**
+   * Runs a call after those before it. One that is aborted while it waits does not run.
+   *
+   * @template T
+   * @param {AbortSignal} signal
+   * @param {() => Promise<T>} call
+   * @returns {Promise<T>}
+   */
+  async inTurn(signal, call) {
+    const before = this.#last;
+    const run = orAborted(before, signal).then(call);
+    const end = Promise.allSettled([before, run]);
+    this.#last = end;
+    return run;
+  }
+
+  /**
+   * Answers a prompt, and keeps both.
+   *
+   * @param {ChatMessage[]} messages
+   * @param {AnswerOptions} options
+   * @returns {Promise<string>}
+   * @throws {DOMException} `QuotaExceededError`, if the prompt does not fit at all; and what
+   *   `ModelHost.answer` throws
+   */
+  async prompt(messages, options) {
+    const answer = await this.#ask(messages, options);
+    const turn = [...messages, { role: /** @type {const} */ ('assistant'), content: answer.text }];
+    this.#keep(turn, answer.prompt_tokens + answer.completion_tokens);
+    return answer.text;
+  }
+
+  /**
+   * Reads messages without an answer, so that the next prompt begins sooner.
+   *
+   * @param {ChatMessage[]} messages
+   * @param {AbortSignal} signal
+   * @param {boolean} [is_initial] whether they are never dropped
+   * @throws {DOMException} as `prompt`
+   */
+  async append(messages, signal, is_initial = false) {
+    const tokens = await this.#read(messages, signal);
+    this.#keep(messages, tokens);
+    if (is_initial) {
+      this.#state.kept.push(...this.#state.turns.flatMap((turn) => turn.messages));
+      this.#state.turns = [];
+    }
+  }
+
+  /**
+   * Reads messages into the model's memory. A template that takes no conversation without a
+   * question reads them with the next prompt instead.
+   *
+   * @param {ChatMessage[]} messages
+   * @param {AbortSignal} signal
+   * @returns {Promise<number>} tokens of the conversation with them
+   */
+  async #read(messages, signal) {
+    try {
+      const answer = await this.#ask(messages, { signal, max_tokens: 1, temperature: 0 });
+      return answer.prompt_tokens;
+    } catch (error) {
+      if (codeOf(error) !== 'template') throw error;
+      return this.tokens + (await this.#host.count(messages, signal));
+    }
+  }
+
+  /**
+   * Answers the conversation with more messages, and drops the oldest turns where they do not fit.
+   *
+   * @param {ChatMessage[]} messages
+   * @param {AnswerOptions} options
+   * @returns {Promise<Answer>}
+   */
+  async #ask(messages, options) {
+    const { window } = this;
+    const more = await this.#host.count(messages, options.signal);
+    const requested = this.tokens + more;
+    const { turns } = this.#state;
+    let dropped = 0;
+    let left = requested;
+    while (dropped < turns.length && left > window * (1 - ANSWER_SHARE))
+      left -= turns[dropped++].tokens;
+    if (left > window) throw quotaExceeded(requested, window);
+    for (; ; dropped += 1)
+      try {
+        return await this.#askWithout(dropped, messages, options);
+      } catch (error) {
+        // The counting was an estimate of what the template adds.
+        if (codeOf(error) !== 'context_full') throw error;
+        if (dropped >= turns.length) throw quotaExceeded(Math.max(requested, window + 1), window);
+      }
+  }
+
+  /**
+   * @param {number} dropped how many turns are dropped before
+   * @param {ChatMessage[]} messages
+   * @param {AnswerOptions} options
+   * @returns {Promise<Answer>}
+   */
+  async #askWithout(dropped, messages, options) {
+    const { kept, turns } = this.#state;
+    const rest = turns.slice(dropped);
+    const whole = [...kept, ...rest.flatMap((turn) => turn.messages), ...messages];
+    const ask = (/** @type {ChatMessage[]} */ given) =>
+      this.#host.answer(given, { ...options, onStart: () => this.#drop(dropped) });
+    try {
+      return await ask(whole);
+    } catch (error) {
+      const joined = joinRoles(whole);
+      if (codeOf(error) !== 'template' || joined.length === whole.length) throw error;
+      return ask(joined);
+    }
+  }
+
+  /** Drops the oldest turns, and tells of it. @param {number} count */
+  #drop(count) {
+    if (count === 0) return;
+    for (const { tokens } of this.#state.turns.splice(0, count)) this.#state.tokens -= tokens;
+    this.#onOverflow();
+  }
+
+  /**
+   * Keeps a turn; a system message is never dropped.
+   *
+   * @param {ChatMessage[]} messages
+   * @param {number} tokens of the conversation with it
+   */
+  #keep(messages, tokens) {
+    const state = this.#state;
+    const systems = messages.filter(({ role }) => role === 'system');
+    state.kept.push(...systems);
+    state.turns.push({
+      messages: messages.filter(({ role }) => role !== 'system'),
+      tokens: Math.max(tokens - state.tokens, 0),
+    });
+    state.tokens = tokens;
+  }
+}
+
+/**
+ * Joins neighbours of one role, for the chat templates whose roles alternate.
+ *
+ * @param {ChatMessage[]} messages
+ * @returns {ChatMessage[]}
+ */
+function joinRoles(messages) {
+  /** @type {ChatMessage[]} */
+  const joined = [];
+  for (const message of messages) {
+    const last = joined.at(-1);
+    if (last?.role !== message.role) joined.push({ ...message });
+    else last.content = `${last.content}\n\n${message.content}`;
+  }
+  return joined;
+}
