@@ -14,7 +14,7 @@ use siskin::{
     model::Model,
     text::tokenizer::{Special, Tokenizer},
 };
-use std::{cell::Cell, rc::Rc};
+use std::cell::Cell;
 
 const MODEL: &str = "tests/fixtures/models/chat-tiny.gguf";
 /// The tiny model repeats itself, and what it is told.
@@ -33,8 +33,7 @@ fn load(context_tokens: usize) -> (Model<Cpu>, Tokenizer) {
     (loaded.model, loaded.tokenizer)
 }
 
-/// Writes an answer by a clock on which every step takes 10 ms, so that any draft pays. Returns its
-/// events, the tokens in the KV cache, and the number of steps.
+/// Writes an answer, and returns its events but for those of the prompt.
 fn write(
     generator: &mut Generator<Model<Cpu>>,
     tokenizer: &Tokenizer,
@@ -58,15 +57,15 @@ fn write(
     })
 }
 
-/// Counts the times that a generator looks at its clock, and moves it on by 5 ms each time.
-fn generator(model: Model<Cpu>) -> (Generator<Model<Cpu>>, Rc<Cell<f64>>) {
-    let clock = Rc::new(Cell::new(0.0));
-    let ticking = clock.clone();
+/// Makes a generator by whose clock a step that checks a draft takes no longer than one of a token,
+/// so that any draft pays: the clock moves on by 5 ms whenever it is looked at.
+fn generator(model: Model<Cpu>) -> Generator<Model<Cpu>> {
+    let clock = Cell::new(0.0);
     let now_ms = move || {
-        ticking.set(ticking.get() + 5.0);
-        ticking.get()
+        clock.set(clock.get() + 5.0);
+        clock.get()
     };
-    (Generator::with_clock(model, Box::new(now_ms)), clock)
+    Generator::with_clock(model, Box::new(now_ms))
 }
 
 fn texts(events: &[Event]) -> Vec<(String, Option<FinishReason>)> {
@@ -115,7 +114,7 @@ fn texts_and_log_probabilities_are_those_without_drafts() {
     for sampling in samplings() {
         let outcome = |draft_max| {
             let (model, tokenizer) = load(256);
-            let (mut generator, _) = generator(model);
+            let mut generator = generator(model);
             let options = GenerateOptions {
                 prompt: tokenizer.encode(PROMPT, Special::Plain),
                 max_tokens: Some(120),
@@ -138,12 +137,11 @@ fn texts_and_log_probabilities_are_those_without_drafts() {
         assert_eq!(plain.2, drafted.2, "{sampling:?}");
         assert_eq!(plain.3, None);
         let drafts = drafted.3.unwrap_or_default();
-        println!("{drafts:?} {sampling:?}");
         drafted_tokens += drafts.tokens;
         accepted_tokens += drafts.accepted_tokens;
     }
     // Both right and wrong drafts were made, or nothing was tested.
-    assert!(accepted_tokens > 99999100, "{accepted_tokens} were right");
+    assert!(accepted_tokens > 100, "{accepted_tokens} were right");
     assert!(
         drafted_tokens > accepted_tokens + 100,
         "{drafted_tokens} were drafted"
@@ -154,7 +152,7 @@ fn texts_and_log_probabilities_are_those_without_drafts() {
 fn the_next_turn_finds_the_cache_as_without_drafts() {
     let run = |draft_max, stop: Vec<String>, max_tokens| {
         let (model, tokenizer) = load(256);
-        let (mut generator, _) = generator(model);
+        let mut generator = generator(model);
         let mut prompt = tokenizer.encode(PROMPT, Special::Plain);
         let mut all = Vec::new();
         for _ in 0..3 {
@@ -193,7 +191,7 @@ fn a_full_context_ends_or_slides_as_without_drafts() {
         for context_tokens in 60..76 {
             let run = |draft_max| {
                 let (model, tokenizer) = load(context_tokens);
-                let (mut generator, _) = generator(model);
+                let mut generator = generator(model);
                 let options = GenerateOptions {
                     prompt: tokenizer.encode(PROMPT, Special::Plain),
                     max_tokens: Some(90),
@@ -257,7 +255,7 @@ fn the_distribution_is_that_of_the_logits() {
         let second = probabilities(&mut model, &longer, &allowed);
         expected.extend(second.iter().map(|q| p * q * DRAWS as f64));
     }
-    let (mut generator, _) = generator(model);
+    let mut generator = generator(model);
     for (draft_max, first_seed) in [(None, 0), (Some(0), DRAWS)] {
         let mut counts = vec![0.0; expected.len()];
         let (mut drafted, mut accepted) = (0, 0);
@@ -319,7 +317,7 @@ fn the_distribution_is_that_of_the_logits() {
 #[test]
 fn an_answer_that_is_stopped_leaves_what_it_wrote() -> Result<()> {
     let (model, tokenizer) = load(256);
-    let (mut generator, _) = generator(model);
+    let mut generator = generator(model);
     let prompt = tokenizer.encode(PROMPT, Special::Plain);
     let options = GenerateOptions {
         prompt: prompt.clone(),
