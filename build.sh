@@ -29,6 +29,8 @@ usage() {
     [--model FILE|NAME] [--prompt 64] [--generate 48] [--rounds 2]
 ./build.sh bench --kernels      speed of the matrix products alone, native and in Chromium, beside
                                 that of reading memory
+./build.sh bench --speculation  what guessing tokens gains where texts are corrected, in Chromium
+    [--threads 1,2] [--limit 20] [--json FILE]
 ./build.sh quality              how good corrections are: those of a set of texts (tests/quality)
     [--model FILE|NAME] [--set development|held_out] [--correct proofread|baseline]
     [--threads N] [--limit N] [--ids ID,ID] [--json FILE]

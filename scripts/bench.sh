@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# ./build.sh bench measures Siskin and its peers in turn on one model file, or with --kernels the
-# matrix products alone.
+# ./build.sh bench measures Siskin and its peers in turn on one model file; with --kernels the matrix
+# products alone, with --speculation what drafts gain.
 for part in common tools wasm package native models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
@@ -32,6 +32,16 @@ if [ "${1:-}" = --kernels ]; then
   step "Kernels in wasm"
   exec node scripts/bench/kernels.mjs \
     simd="$CACHE/wasm/kernels-simd.wasm" relaxed="$CACHE/wasm/kernels-relaxed.wasm"
+fi
+
+if [ "${1:-}" = --speculation ]; then
+  shift
+  build_package
+  need_chromium
+  step "Model"
+  model=$(fetch_models qwen2.5-coder-0.5b-instruct)
+  step "Corrections, without drafts and with them"
+  exec node scripts/bench/speculation.mjs --file "$model" "$@"
 fi
 
 # need_transformers sets TRANSFORMERS to a folder of the two packages that run transformers.js in a

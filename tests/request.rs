@@ -22,7 +22,8 @@ fn a_request_takes_openais_names() {
             "temperature": 0.5, "top_k": 3, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.1,
             "frequency_penalty": 0.2, "presence_penalty": 0.3, "logit_bias": {"7": -100},
             "allowed_token_ids": [7, 9], "seed": -1, "logprobs": true, "top_logprobs": 4,
-            "stop": ["a", "b"], "context_overflow": "slide", "tools": []}"#,
+            "stop": ["a", "b"], "context_overflow": "slide", "draft_max": 6,
+            "tools": []}"#,
     )
     .unwrap();
     let expected = SamplingOptions {
@@ -43,9 +44,10 @@ fn a_request_takes_openais_names() {
         (
             request.max_tokens,
             request.stop.len(),
-            request.context_overflow
+            request.context_overflow,
+            request.draft_max
         ),
-        (Some(5), 2, ContextOverflow::Slide)
+        (Some(5), 2, ContextOverflow::Slide, Some(6))
     );
     assert_eq!(request.tools, None);
     let alone = ChatRequest::from_json(
@@ -190,6 +192,9 @@ fn errors_name_types_in_the_words_of_json() {
         (json!({"logit_bias": []}), "expected an object"),
         (json!({"logit_bias": {"1": "x"}}), "expected a number"),
         (json!({"allowed_token_ids": [-1]}), "a whole number from 0"),
+        (json!({"draft_max": -1}), "`draft_max`"),
+        (json!({"draft_max": 1.5}), "number `1.5`"),
+        (json!({"draft_max": true}), "a whole number from 0"),
     ] {
         let message = with_fields(&field).unwrap_err().message;
         assert!(message.contains(words), "{field}: {message}");

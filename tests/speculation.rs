@@ -14,7 +14,7 @@ use siskin::{
     model::Model,
     text::tokenizer::{Special, Tokenizer},
 };
-use std::{cell::Cell, rc::Rc};
+use std::cell::Cell;
 
 const MODEL: &str = "tests/fixtures/models/chat-tiny.gguf";
 /// The tiny model repeats itself, and what it is told.
@@ -33,8 +33,7 @@ fn load(context_tokens: usize) -> (Model<Cpu>, Tokenizer) {
     (loaded.model, loaded.tokenizer)
 }
 
-/// Writes an answer by a clock on which every step takes 10 ms, so that any draft pays. Returns its
-/// events, the tokens in the KV cache, and the number of steps.
+/// Writes an answer, and returns its events but for those of the prompt.
 fn write(
     generator: &mut Generator<Model<Cpu>>,
     tokenizer: &Tokenizer,
@@ -58,15 +57,15 @@ fn write(
     })
 }
 
-/// Counts the times that a generator looks at its clock, and moves it on by 5 ms each time.
-fn generator(model: Model<Cpu>) -> (Generator<Model<Cpu>>, Rc<Cell<f64>>) {
-    let clock = Rc::new(Cell::new(0.0));
-    let ticking = clock.clone();
+/// Makes a generator by whose clock a step that checks a draft takes no longer than one of a token,
+/// so that any draft pays: the clock moves on by 5 ms whenever it is looked at.
+fn generator(model: Model<Cpu>) -> Generator<Model<Cpu>> {
+    let clock = Cell::new(0.0);
     let now_ms = move || {
-        ticking.set(ticking.get() + 5.0);
-        ticking.get()
+        clock.set(clock.get() + 5.0);
+        clock.get()
     };
-    (Generator::with_clock(model, Box::new(now_ms)), clock)
+    Generator::with_clock(model, Box::new(now_ms))
 }
 
 fn texts(events: &[Event]) -> Vec<(String, Option<FinishReason>)> {
@@ -96,16 +95,26 @@ fn samplings() -> Vec<SamplingOptions> {
         allowed_tokens: Some((40..60).collect()),
         ..seeded(7)
     });
+    // Of few tokens, pairs soon come again: some drafts of what followed them are right.
+    all.extend((2..8).map(|tokens| SamplingOptions {
+        allowed_tokens: Some((40..40 + tokens).collect()),
+        temperature: 1.0,
+        ..seeded(u64::from(tokens))
+    }));
+    all.push(SamplingOptions {
+        allowed_tokens: Some((40..60).collect()),
+        ..SamplingOptions::greedy()
+    });
     all
 }
 
 #[test]
 fn texts_and_log_probabilities_are_those_without_drafts() {
-    let (mut fewer_ticks, mut answers) = (0, 0);
+    let (mut drafted_tokens, mut accepted_tokens) = (0, 0);
     for sampling in samplings() {
         let outcome = |draft_max| {
             let (model, tokenizer) = load(256);
-            let (mut generator, clock) = generator(model);
+            let mut generator = generator(model);
             let options = GenerateOptions {
                 prompt: tokenizer.encode(PROMPT, Special::Plain),
                 max_tokens: Some(120),
@@ -119,24 +128,31 @@ fn texts_and_log_probabilities_are_those_without_drafts() {
                 .map(|event| format!("{:?}", event.logprob))
                 .collect();
             let usage = format!("{:?}", events.last().map(|event| event.usage));
-            (texts(&events), logprobs, usage, clock.get())
+            let drafts = events.last().and_then(|event| event.drafts);
+            (texts(&events), logprobs, usage, drafts)
         };
         let (plain, drafted) = (outcome(Some(0)), outcome(None));
         assert_eq!(plain.0, drafted.0, "{sampling:?}");
         assert_eq!(plain.1, drafted.1, "{sampling:?}");
         assert_eq!(plain.2, drafted.2, "{sampling:?}");
-        answers += 1;
-        fewer_ticks += usize::from(drafted.3 < plain.3);
+        assert_eq!(plain.3, None);
+        let drafts = drafted.3.unwrap_or_default();
+        drafted_tokens += drafts.tokens;
+        accepted_tokens += drafts.accepted_tokens;
     }
-    // Drafts were made, or nothing was tested.
-    assert!(fewer_ticks * 2 > answers, "{fewer_ticks} of {answers}");
+    // Both right and wrong drafts were made, or nothing was tested.
+    assert!(accepted_tokens > 100, "{accepted_tokens} were right");
+    assert!(
+        drafted_tokens > accepted_tokens + 100,
+        "{drafted_tokens} were drafted"
+    );
 }
 
 #[test]
 fn the_next_turn_finds_the_cache_as_without_drafts() {
     let run = |draft_max, stop: Vec<String>, max_tokens| {
         let (model, tokenizer) = load(256);
-        let (mut generator, _) = generator(model);
+        let mut generator = generator(model);
         let mut prompt = tokenizer.encode(PROMPT, Special::Plain);
         let mut all = Vec::new();
         for _ in 0..3 {
@@ -175,7 +191,7 @@ fn a_full_context_ends_or_slides_as_without_drafts() {
         for context_tokens in 60..76 {
             let run = |draft_max| {
                 let (model, tokenizer) = load(context_tokens);
-                let (mut generator, _) = generator(model);
+                let mut generator = generator(model);
                 let options = GenerateOptions {
                     prompt: tokenizer.encode(PROMPT, Special::Plain),
                     max_tokens: Some(90),
@@ -196,10 +212,112 @@ fn a_full_context_ends_or_slides_as_without_drafts() {
     }
 }
 
+/// Returns the probabilities at temperature 1 of the tokens `allowed` behind `tokens`, in f64.
+fn probabilities(model: &mut Model<Cpu>, tokens: &[u32], allowed: &[u32]) -> Vec<f64> {
+    let mut logits = Vec::new();
+    model.rewind(0);
+    pollster::block_on(model.forward(tokens, Some(&mut logits))).expect("the model is finite");
+    let weights = allowed
+        .iter()
+        .map(|&id| f64::from(logits[id as usize]).exp());
+    let sum: f64 = weights.clone().sum();
+    weights.map(|weight| weight / sum).collect()
+}
+
+/// Draws the two tokens behind a prompt 10,000 times, with drafts and without, and compares how
+/// often each pair came with its probability, computed plainly from the logits.
+#[test]
+fn the_distribution_is_that_of_the_logits() {
+    const DRAWS: usize = 10_000;
+    let (mut model, tokenizer) = load(128);
+    let text = tokenizer.encode(&PROMPT.repeat(2), Special::Plain);
+    let mut allowed: Vec<u32> = text.iter().copied().chain(60..64).collect();
+    allowed.sort_unstable();
+    allowed.dedup();
+    // The text repeats itself, so that a draft says how it goes on. The prompt ends where that is
+    // likeliest.
+    let likelihood = |model: &mut Model<Cpu>, end: usize| {
+        let index = allowed.iter().position(|&id| id == text[end]);
+        probabilities(model, &text[..end], &allowed)[index.expect("it is of the text")]
+    };
+    let end = (text.len() / 2..text.len())
+        .max_by(|&a, &b| likelihood(&mut model, a).total_cmp(&likelihood(&mut model, b)))
+        .expect("the text is long");
+    let prompt = text[..end].to_vec();
+    let texts: Vec<&[u8]> = allowed
+        .iter()
+        .map(|&id| tokenizer.token_bytes(id))
+        .collect();
+    let first = probabilities(&mut model, &prompt, &allowed);
+    let mut expected = Vec::new();
+    for (&id, p) in allowed.iter().zip(first) {
+        let longer = [&prompt[..], &[id]].concat();
+        let second = probabilities(&mut model, &longer, &allowed);
+        expected.extend(second.iter().map(|q| p * q * DRAWS as f64));
+    }
+    let mut generator = generator(model);
+    for (draft_max, first_seed) in [(None, 0), (Some(0), DRAWS)] {
+        let mut counts = vec![0.0; expected.len()];
+        let (mut drafted, mut accepted) = (0, 0);
+        for draw in 0..DRAWS {
+            let options = GenerateOptions {
+                prompt: prompt.clone(),
+                max_tokens: Some(2),
+                sampling: SamplingOptions {
+                    temperature: 1.0,
+                    top_k: 0,
+                    top_p: 1.0,
+                    min_p: 0.0,
+                    seed: Some((first_seed + draw) as u64),
+                    allowed_tokens: Some(allowed.clone()),
+                    top_logprobs: Some(0),
+                    ..SamplingOptions::default()
+                },
+                draft_max,
+                ..GenerateOptions::default()
+            };
+            let events = write(&mut generator, &tokenizer, options);
+            let pair = events[..2].iter().fold(0, |pair, event| {
+                let chosen = &event.logprob.as_ref().expect("it was asked for").chosen;
+                let index = texts.iter().position(|text| *text == chosen.bytes);
+                pair * allowed.len() + index.expect("the token is allowed")
+            });
+            counts[pair] += 1.0;
+            let drafts = events.last().and_then(|event| event.drafts);
+            drafted += drafts.map_or(0, |drafts| drafts.tokens);
+            accepted += drafts.map_or(0, |drafts| drafts.accepted_tokens);
+        }
+        if draft_max.is_none() {
+            assert!(drafted > DRAWS / 2, "{drafted} tokens were drafted");
+            assert!(
+                (drafted / 20..drafted).contains(&accepted),
+                "{accepted} were right"
+            );
+        }
+        // Pairs that come fewer than five times are one class.
+        let (mut chi_square, mut classes, mut rare) = (0.0, 0, [0.0; 2]);
+        for (&count, &expected) in counts.iter().zip(&expected) {
+            if expected >= 5.0 {
+                chi_square += (count - expected).powi(2) / expected;
+                classes += 1;
+            } else {
+                rare = [rare[0] + count, rare[1] + expected];
+            }
+        }
+        chi_square += (rare[0] - rare[1]).powi(2) / rare[1].max(5.0);
+        // The mean is the number of classes, less one, and its variance twice that: this is 3.7
+        // standard deviations above.
+        let freedom = f64::from(classes);
+        let limit = freedom + 3.7 * (2.0 * freedom).sqrt();
+        assert!(classes > 20, "{classes} classes");
+        assert!(chi_square < limit, "{draft_max:?}: {chi_square} of {limit}");
+    }
+}
+
 #[test]
 fn an_answer_that_is_stopped_leaves_what_it_wrote() -> Result<()> {
     let (model, tokenizer) = load(256);
-    let (mut generator, _) = generator(model);
+    let mut generator = generator(model);
     let prompt = tokenizer.encode(PROMPT, Special::Plain);
     let options = GenerateOptions {
         prompt: prompt.clone(),

@@ -114,6 +114,15 @@ export async function openSiskin({ server_url, threads }) {
     });
     return { load_ms: performance.now() - start_ms, info: window.siskin.info };
   };
+  const correct = async (request) => {
+    const { choices, usage, timings } = await window.siskin.chat.completions.create({
+      ...request,
+      temperature: 0,
+      max_tokens: 300,
+    });
+    const { completion_tokens } = usage;
+    return { text: choices[0].message.content, completion_tokens, ...timings };
+  };
   return {
     version: page.version,
     async load() {
@@ -146,6 +155,7 @@ export async function openSiskin({ server_url, threads }) {
           (await import('/measure.js')).ask(window.siskin, prompt, logit_bias),
         { prompt, logit_bias },
       ),
+    correct: (messages, draft_max) => page.evaluate(correct, { messages, draft_max }),
     wasmBytes: () => page.evaluate(() => window.siskin.memoryBytes()),
     peakBytes: page.peakBytes,
     close: page.close,

@@ -121,6 +121,24 @@ pub enum Rows {
     Last,
     /// Logits are wanted of every token.
     All,
+    /// Logits are wanted of `count` tokens from token `first` on.
+    Part {
+        /// Holds the number of the first of the tokens in the step.
+        first: usize,
+        /// Counts the tokens.
+        count: usize,
+    },
+}
+
+impl Rows {
+    /// Returns the numbers of the wanted tokens in a step of `tokens`.
+    pub fn range(self, tokens: usize) -> Range<usize> {
+        match self {
+            Rows::Last => tokens - 1..tokens,
+            Rows::All => 0..tokens,
+            Rows::Part { first, count } => first..first + count,
+        }
+    }
 }
 
 /// Returns the name of a tensor that a step computes, such as "blk.3.attn_q".

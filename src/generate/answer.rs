@@ -1,7 +1,7 @@
 //! Holds what a generator knows of the answer that it writes.
 
 use super::{
-    event::{Event, FinishReason, Usage},
+    event::{Drafts, Event, FinishReason, Usage},
     options::ContextOverflow,
     sampler::{Sampler, logprobs::TokenLogprob},
     stop::StopStrings,
@@ -20,6 +20,7 @@ pub(super) struct Answer {
     pub(super) keep_tokens: usize,
     pub(super) draft_max: usize,
     pub(super) usage: Usage,
+    pub(super) drafts: Drafts,
     /// Holds tokens that are sampled and not yet written.
     pub(super) sampled: VecDeque<Sampled>,
 }
@@ -59,6 +60,7 @@ impl Answer {
             text,
             finish_reason: Some(reason),
             usage: Some(usage),
+            drafts: (self.drafts.tokens > 0).then_some(self.drafts),
             ..Event::default()
         }
     }

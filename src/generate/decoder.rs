@@ -55,6 +55,14 @@ pub trait Decoder {
     /// not: a draft begins with a token that the host knows.
     fn checks_drafts(&self) -> bool;
 
+    /// As [`Decoder::step`] with tokens that are guesses, but for the first: `check` is given the
+    /// logits after each of them, `[vocab]`, until it returns false.
+    fn step_checked(
+        &mut self,
+        tokens: &[u32],
+        check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+    ) -> impl Future<Output = Result<()>>;
+
     /// As [`Decoder::step`], but writes the logits after every one of the tokens to `logits`,
     /// `[tokens, vocab]`, and samples none.
     fn step_all(
@@ -97,6 +105,13 @@ impl<B: Backend> Decoder for Model<B> {
     }
     fn checks_drafts(&self) -> bool {
         self.backend.max_steps_ahead() == 0
+    }
+    async fn step_checked(
+        &mut self,
+        tokens: &[u32],
+        check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+    ) -> Result<()> {
+        Model::step_checked(self, tokens, check).await
     }
     async fn step_all(
         &mut self,

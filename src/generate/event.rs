@@ -14,6 +14,9 @@ pub struct Event {
     /// Counts the tokens of the answer. Only the last event has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Counts the tokens that were drafted, if any were. Only the last event has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drafts: Option<Drafts>,
     /// Holds the log-probability of the event's token, if the request asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprob: Option<TokenLogprob>,
@@ -46,6 +49,15 @@ pub struct Usage {
     pub total_tokens: usize,
     /// Counts the tokens of the prompt that were in the KV cache already and cost nothing.
     pub cached_tokens: usize,
+}
+
+/// Counts the tokens that were guessed and then checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Drafts {
+    /// Counts those that were checked.
+    pub tokens: usize,
+    /// Counts those of them that were right.
+    pub accepted_tokens: usize,
 }
 
 /// Tells the progress through a prompt.

@@ -59,8 +59,6 @@ pub struct Generator<D> {
     speculation: Speculation,
     /// Holds the number of tokens that are evaluated, while a prompt is.
     done_tokens: usize,
-    /// Holds the logits of a draft, `[draft, vocab]`.
-    logits: Vec<f32>,
     /// Holds the longest time in milliseconds that the current step has computed between two
     /// chances to be interrupted.
     longest_ms: f64,
@@ -87,7 +85,6 @@ impl<D: Decoder> Generator<D> {
             chunker,
             speculation,
             done_tokens: 0,
-            logits: Vec::new(),
             longest_ms: 0.0,
             now_ms,
             stop,
@@ -196,6 +193,7 @@ impl<D: Decoder> Generator<D> {
             keep_tokens,
             draft_max: draft_max.unwrap_or(usize::MAX),
             usage,
+            drafts: Default::default(),
             sampled: Default::default(),
         });
         Ok(())
@@ -286,23 +284,19 @@ impl<D: Decoder> Generator<D> {
         }
         let chunk = [&self.tokens[start..], &self.tokens[draft.clone()]].concat();
         let begin_ms = (self.now_ms)();
-        self.decoder
-            .step_all(&chunk, &mut self.logits, &mut || false)
-            .await?;
-        let mut accepted = 0;
-        let rows = self.logits.chunks_exact_mut(self.decoder.vocab_size());
-        for (i, logits) in rows.enumerate() {
+        let mut check = |logits: &mut [f32]| {
             let token = answer.sampler.sample(logits)?;
             answer.push(token, vocabulary);
-            if chunk.get(i + 1) != Some(&token) || vocabulary.is_end(token) {
-                break;
-            }
-            accepted += 1;
-        }
+            Ok(chunk.get(answer.sampled.len()) == Some(&token) && !vocabulary.is_end(token))
+        };
+        self.decoder.step_checked(&chunk, &mut check).await?;
+        let accepted = answer.sampled.len() - 1;
         self.decoder.rewind(len + accepted);
         let step_ms = (self.now_ms)() - begin_ms;
         self.speculation.observe(chunk.len(), accepted, step_ms);
-        self.speculation.move_to(&draft, accepted);
+        self.speculation.move_to(&draft, len, accepted);
+        answer.drafts.tokens += draft.len();
+        answer.drafts.accepted_tokens += accepted;
         Ok(true)
     }
 

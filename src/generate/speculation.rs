@@ -13,15 +13,17 @@ const MAX_DRAFT: usize = 15;
 /// Holds the longest sequence of tokens that is looked for. What follows a longer one is hardly
 /// more likely to be repeated.
 const MAX_MATCH: usize = 4;
-/// A single token that occurs earlier says little, but for just behind the last draft: where a text
-/// is corrected, the original goes on there.
+/// A match this close behind the last draft is where a text that is corrected goes on: one token
+/// suffices there, which says little elsewhere.
 const NEAR_TOKENS: usize = 24;
+/// A match there is preferred to one elsewhere that is longer by fewer tokens than this.
+const NEAR_BONUS: usize = 3;
 /// Holds the weight of the newest measurement in a mean.
 const NEWEST: f64 = 0.25;
 /// Holds the rate of right tokens that is taken for true before any draft.
 const INITIAL_RATE: f64 = 0.7;
-/// Holds the share by which measurements return to that at each step that could have had a draft:
-/// after some 50 of them one is tried again.
+/// Holds the share by which measurements return to what is taken for true before any, at each step
+/// that goes by without them: after some 50 of them one is tried again.
 const RETURN: f64 = 0.02;
 /// A step takes at least this many milliseconds: some browsers' clocks stand still for longer.
 const MIN_MS: f64 = 0.01;
@@ -40,8 +42,12 @@ pub(super) struct Speculation {
     tiles_ms: [Option<f64>; MAX_DRAFT / 4 + 1],
     /// Holds the probability that a token of a draft is right, if those before it are.
     rate: f64,
-    /// Holds the position in the tokens where the last draft would go on.
-    pointer: usize,
+    /// Holds the position in the tokens where the last draft would go on, or of its first wrong
+    /// token.
+    pointer: Option<usize>,
+    /// Holds the number of tokens behind which the draft's first wrong token has just been
+    /// replaced.
+    replaced: Option<usize>,
 }
 
 impl Speculation {
@@ -51,13 +57,15 @@ impl Speculation {
             one_ms: None,
             tiles_ms: Default::default(),
             rate: INITIAL_RATE,
-            pointer: 0,
+            pointer: None,
+            replaced: None,
         }
     }
 
     /// Forgets the text of the last answer. What was measured stays.
     pub(super) fn begin(&mut self) {
-        self.pointer = 0;
+        self.pointer = None;
+        self.replaced = None;
         self.rate = self.rate.max(INITIAL_RATE);
     }
 
@@ -67,22 +75,30 @@ impl Speculation {
         let begin = self.find(tokens).unwrap_or(tokens.len());
         let longest = (tokens.len() - begin).min(max_tokens).min(MAX_DRAFT);
         let len = self.best_len(longest);
-        if longest > 0 && len == 0 {
-            self.forget_slowly();
+        if longest > 0 {
+            self.forget_slowly(len);
         }
         begin..begin + len
     }
 
-    /// Moves what was measured of drafts to what is taken for true before any.
-    fn forget_slowly(&mut self) {
-        self.rate += (INITIAL_RATE - self.rate) * RETURN;
-        for ms in self.tiles_ms.iter_mut().flatten() {
-            *ms += (self.one_ms.unwrap_or(*ms) - *ms) * RETURN;
+    /// Moves what was measured of drafts of other lengths than `len` to what is taken for true
+    /// before any.
+    fn forget_slowly(&mut self, len: usize) {
+        if len == 0 {
+            self.rate += (INITIAL_RATE - self.rate) * RETURN;
+        }
+        for (i, ms) in self.tiles_ms.iter_mut().enumerate() {
+            if let (Some(ms), Some(one_ms)) = (ms, self.one_ms)
+                && (len == 0 || i != len / self.tile)
+            {
+                *ms += (one_ms - *ms) * RETURN;
+            }
         }
     }
 
     /// Returns the position of what followed the longest end of `tokens` that occurs earlier in
-    /// them: of several, the next one behind the last draft, else the last one.
+    /// them: of several, the next one behind the last draft, else the last one. Where there is none
+    /// and the last draft was right but for a token, it goes on behind that.
     fn find(&self, tokens: &[u32]) -> Option<usize> {
         let last = tokens.len().checked_sub(1)?;
         let mut best: Option<(usize, bool, usize)> = None;
@@ -90,19 +106,27 @@ impl Speculation {
             let matched = (0..MAX_MATCH.min(end))
                 .take_while(|&i| tokens[end - 1 - i] == tokens[last - i])
                 .count();
-            let near = (self.pointer..self.pointer + NEAR_TOKENS).contains(&end);
+            let near = self.is_near(end);
             if matched == 0 || (matched == 1 && !near) {
                 continue;
             }
-            let better = best.is_none_or(|(best_matched, best_near, best_end)| {
-                (matched, near) > (best_matched, best_near)
-                    || (near && (matched, near) == (best_matched, best_near) && end < best_end)
+            let score = matched + if near { NEAR_BONUS } else { 0 };
+            let better = best.is_none_or(|(best_score, best_near, _)| {
+                score > best_score || (score == best_score && near && best_near)
             });
             if better {
-                best = Some((matched, near, end));
+                best = Some((score, near, end));
             }
         }
+        let replaced = self.pointer.filter(|_| self.replaced == Some(last));
         best.map(|(.., end)| end)
+            .or_else(|| replaced.map(|at| at + 1))
+    }
+
+    /// Returns whether a position is close behind the last draft.
+    fn is_near(&self, position: usize) -> bool {
+        self.pointer
+            .is_some_and(|at| (at..at + NEAR_TOKENS).contains(&position))
     }
 
     /// Returns the length of draft, at most `longest`, that yields the most tokens per millisecond.
@@ -130,10 +154,16 @@ impl Speculation {
         best.0
     }
 
-    /// Returns the time of a step of `tiles` tiles, if it was measured, or one of fewer was.
+    /// Returns the time of a step of `tiles` tiles. If none was measured but one of fewer tiles,
+    /// more tiles are taken to cost what those cost more than a token: less than they do, so that
+    /// they are tried.
     fn step_ms(&self, tiles: usize) -> Option<f64> {
-        let shorter = |n: usize| Some(self.tiles_ms[n - 1]? * tiles as f64 / n as f64);
-        (1..=tiles).rev().find_map(shorter)
+        let one_ms = self.one_ms?;
+        let from = |n: usize| {
+            let ms = self.tiles_ms[n - 1]?;
+            Some(ms + (ms - one_ms).max(0.0) * (tiles - n) as f64 / n as f64)
+        };
+        (1..=tiles).rev().find_map(from)
     }
 
     /// Takes note of a step of `tokens` tokens, `accepted` of which were a draft's right tokens.
@@ -154,8 +184,12 @@ impl Speculation {
         }
     }
 
-    /// Takes note that `draft` was right up to its token `accepted`.
-    pub(super) fn move_to(&mut self, draft: &Range<usize>, accepted: usize) {
-        self.pointer = draft.start + accepted;
+    /// Takes note that `draft`, of what follows `tokens` tokens, was right up to its token
+    /// `accepted`.
+    pub(super) fn move_to(&mut self, draft: &Range<usize>, tokens: usize, accepted: usize) {
+        // A draft from elsewhere that was wrong from its first token on is no place to go on from.
+        let is_place = accepted > 0 || self.is_near(draft.start);
+        self.pointer = is_place.then_some(draft.start + accepted);
+        self.replaced = (accepted < draft.len()).then_some(tokens + accepted);
     }
 }

@@ -373,14 +373,20 @@ impl<B: Backend> Model<B> {
             }
         }
         if let Some(rows) = rows {
-            let lm_head = LmHead {
-                norm: &weights.output_norm,
-                output: weights.output.as_ref().unwrap_or(&weights.token_embd),
-                bias: weights.output_bias.as_ref(),
-                eps,
-            };
-            backend.lm_head(step, &lm_head, rows);
+            self.record_logits(rows);
         }
         recorded
+    }
+
+    /// Records the logits of `rows` of the step whose layers were recorded last.
+    pub(super) fn record_logits(&mut self, rows: Rows) {
+        let weights = &self.weights;
+        let lm_head = LmHead {
+            norm: &weights.output_norm,
+            output: weights.output.as_ref().unwrap_or(&weights.token_embd),
+            bias: weights.output_bias.as_ref(),
+            eps: self.config.rms_eps,
+        };
+        self.backend.lm_head(&mut self.step, &lm_head, rows);
     }
 }

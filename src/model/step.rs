@@ -83,6 +83,47 @@ impl<B: Backend> Model<B> {
         Ok(StepOutcome::Done(None))
     }
 
+    /// Appends `tokens`, at most [`STEP_TOKENS`](super::STEP_TOKENS), to the KV cache: a token and
+    /// guesses of what follows. `check` is given the logits after each of them, until it returns
+    /// false: of those that it does not ask for, few are computed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::forward`], and those of `check`.
+    pub async fn step_checked(
+        &mut self,
+        tokens: &[u32],
+        check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+    ) -> Result<()> {
+        self.check_step(tokens)?;
+        self.append(tokens, None, &mut || false);
+        let mut logits = std::mem::take(&mut self.logits);
+        let outcome = self.check_rows(tokens.len(), &mut logits, check).await;
+        self.logits = logits;
+        outcome
+    }
+
+    /// Hands the logits after each of the step's `tokens` to `check`, until it returns false.
+    async fn check_rows(
+        &mut self,
+        tokens: usize,
+        logits: &mut Vec<f32>,
+        check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+    ) -> Result<()> {
+        let batch = self.backend.min_batch();
+        for first in (0..tokens).step_by(batch) {
+            let count = batch.min(tokens - first);
+            self.record_logits(Rows::Part { first, count });
+            self.read(logits).await?;
+            for row in logits.chunks_exact_mut(self.vocab_size()) {
+                if !check(row)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the token that follows `tokens`, sampled on the device. If `tokens` is the last
     /// token read, the device has evaluated it already.
     async fn decode_ahead(

@@ -277,6 +277,14 @@ impl Decoder for AnyModel {
         with_any!(self, model => model.checks_drafts())
     }
 
+    async fn step_checked(
+        &mut self,
+        tokens: &[u32],
+        check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+    ) -> Result<()> {
+        with_any!(self, model => model.step_checked(tokens, check).await)
+    }
+
     async fn step_all(
         &mut self,
         tokens: &[u32],

@@ -59,12 +59,12 @@ impl ChatRequest {
         }
     }
 
-    /// Reads a request from JSON: `{messages, tools?, tool_choice?,
-    /// chat_template_kwargs?, max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?, repetition_penalty?,
-    /// frequency_penalty?, presence_penalty?, logit_bias?, allowed_token_ids?, seed?, logprobs?,
-    /// top_logprobs?, stop?, context_overflow?,
-    /// draft_max?}`, and the fields of OpenAI's API that change
-    /// nothing here. A field that is null counts as absent.
+    /// Reads a request from JSON: `{messages, tools?, tool_choice?, chat_template_kwargs?,
+    /// max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?,
+    /// repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
+    /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?,
+    /// draft_max?}`, and the fields of OpenAI's API that change nothing here. A field that is null
+    /// counts as absent.
     ///
     /// # Errors
     ///

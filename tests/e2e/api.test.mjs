@@ -257,6 +257,32 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     );
   });
 
+  test('drafts change neither texts nor log-probabilities', async () => {
+    const { pairs, refused } = await page.evaluate(async () => {
+      const content =
+        'Repeat this sentence three times: The quick brown fox jumps over the lazy dog, and the ' +
+        'lazy dog barks at the quick brown fox.';
+      const pairs = [];
+      for (const sampling of [
+        { temperature: 0 },
+        { temperature: 0.7, seed: 1 },
+        { temperature: 1, seed: 2, logprobs: true, top_logprobs: 2 },
+      ]) {
+        const options = { ...sampling, max_tokens: 90 };
+        pairs.push([await ask(content, { ...options, draft_max: 0 }), await ask(content, options)]);
+      }
+      return { pairs, refused: await codeOf(ask(content, { draft_max: -1 })) };
+    });
+    for (const [plain, drafted] of pairs) {
+      assert.deepEqual(drafted.choices, plain.choices);
+      assert.equal(drafted.usage.completion_tokens, plain.usage.completion_tokens);
+      assert.equal(plain.timings.draft_n, undefined);
+    }
+    const right = pairs.map(([, { timings }]) => timings.draft_n_accepted ?? 0);
+    assert.ok(right[0] >= 10, `drafts that were right: ${right}`);
+    assert.equal(refused, 'SiskinError: invalid_argument');
+  });
+
   test('stop strings end the answer and are not shown', async () => {
     const { whole, cut } = await page.evaluate(async () => {
       const whole = (await ask('Count from one to ten.', { max_tokens: 30 })).choices[0].message

@@ -51,6 +51,7 @@ const WRONG = [
   [{ logit_bias: { 7: NaN } }, '`logit_bias["7"]` is NaN;'],
   [{ allowed_token_ids: [1, NaN] }, '`allowed_token_ids[1]` is NaN;'],
   [{ seed: 5n }, '`seed` is a BigInt;'],
+  [{ draft_max: Infinity }, '`draft_max` is Infinity;'],
   [{ logit_bias: new Map([[7, 1]]) }, '`logit_bias` is of the type Map;'],
   [{ stop: new Set(['a']) }, '`stop` is of the type Set;'],
   [{ stop: /a/ }, '`stop` is of the type RegExp;'],

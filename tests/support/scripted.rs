@@ -242,6 +242,13 @@ impl Decoder for Scripted {
     fn checks_drafts(&self) -> bool {
         false
     }
+    async fn step_checked(
+        &mut self,
+        _tokens: &[u32],
+        _check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+    ) -> Result<()> {
+        unreachable!("it checks no drafts")
+    }
     async fn step_all(
         &mut self,
         _tokens: &[u32],

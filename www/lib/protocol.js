@@ -82,6 +82,14 @@ export const PROTOCOL = 1;
  * @property {number} decode_ms from the first token to the last
  * @property {number} prefill_tokens_per_second
  * @property {number} decode_tokens_per_second
+ * @property {number} [draft_n] how many tokens were guessed and checked, if any were
+ * @property {number} [draft_n_accepted] how many of them were right
+ */
+
+/**
+ * @typedef {object} Drafts
+ * @property {number} tokens how many tokens were guessed and checked
+ * @property {number} accepted_tokens how many of them were right
  */
 
 /**
@@ -101,6 +109,7 @@ export const PROTOCOL = 1;
  * @property {string} text
  * @property {FinishReason | null} finish_reason
  * @property {Usage} [usage] on the last event
+ * @property {Drafts} [drafts] on the last event, if tokens were guessed
  * @property {Prefill} [prefill] while the prompt is read
  * @property {TokenLogprob} [logprob] with `logprobs: true`
  */
@@ -180,6 +189,9 @@ export const PROTOCOL = 1;
  * @property {'error' | 'slide' | null} [context_overflow] what to do when the context is full:
  *   `error` (the default) ends the answer with the reason `length`, and refuses a prompt that does
  *   not fit; `slide` drops the oldest messages' tokens, and keeps the system message
+ * @property {number | null} [draft_max] at most this number of tokens is guessed from the
+ *   conversation and checked in one step, which changes the speed and not the text; 0 guesses none.
+ *   By default as many as make the answer faster
  * @property {number | null} [n] must be 1
  * @property {{type: string} | null} [response_format] its type must be `text`
  * @property {boolean | null} [parallel_tool_calls]

@@ -355,14 +355,11 @@ impl Backend for Cpu {
             quantized,
             ..
         } = step;
-        let wanted = match rows {
-            Rows::Last => 1,
-            Rows::All => *tokens,
-        };
-        let x = &x[(*tokens - wanted) * w.norm.cols..];
+        let rows = rows.range(*tokens);
+        let x = &x[rows.start * w.norm.cols..rows.end * w.norm.cols];
         h.resize(x.len(), 0.0);
         ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
-        self.project(h, wanted, quantized, [(w.output, logits, Store::Set)]);
+        self.project(h, rows.len(), quantized, [(w.output, logits, Store::Set)]);
         add_bias(&self.pool, logits, w.bias);
     }
 

@@ -188,7 +188,7 @@ impl Backend for Gpu {
         step.rows = Some(rows);
         match rows {
             Rows::Last => self.record_lm_head(step, w),
-            Rows::All => {
+            Rows::All | Rows::Part { .. } => {
                 if step.all_logits.is_none() {
                     let size_bytes = step.max_tokens * step.dims.vocab * size_of::<f32>();
                     let usage = Usage::STORAGE | Usage::COPY_SRC;
@@ -225,10 +225,14 @@ impl Backend for Gpu {
     async fn read(&mut self, step: &mut Activations, logits: &mut Vec<f32>) -> Result<()> {
         let vocab = step.dims.vocab;
         let (rows, source) = match step.rows {
-            Some(Rows::All) => (step.params.tokens as usize, step.all_logits.clone()),
-            _ => (1, Some(step.logits.clone())),
+            None | Some(Rows::Last) => (0..1, Some(step.logits.clone())),
+            Some(rows) => (
+                rows.range(step.params.tokens as usize),
+                step.all_logits.clone(),
+            ),
         };
-        let size_bytes = (rows * vocab * size_of::<f32>()) as u64;
+        let row_bytes = (vocab * size_of::<f32>()) as u64;
+        let (begin, size_bytes) = (rows.start as u64 * row_bytes, rows.len() as u64 * row_bytes);
         if step
             .readback
             .as_ref()
@@ -244,10 +248,10 @@ impl Backend for Gpu {
             ));
         };
         let submission = self.submit_with(step, |encoder| {
-            encoder.copy_buffer_to_buffer(&source, 0, &buffer, 0, size_bytes);
+            encoder.copy_buffer_to_buffer(&source, begin, &buffer, 0, size_bytes);
         });
         self.counters.read_bytes += size_bytes;
-        logits.resize(rows * vocab, 0.0);
+        logits.resize(rows.len() * vocab, 0.0);
         let readback = Readback::after(&self.device, submission, buffer, size_bytes);
         let take = |bytes: &[u8]| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes);
         readback.finish(&self.device, take).await.map(drop)

@@ -30,7 +30,8 @@ impl Arguments {
                 Long(
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens"
                     | "prompt" | "generate" | "rounds" | "threads" | "type" | "cache-type"
-                    | "max" | "out" | "shaders" | "shape" | "chat-template-file"),
+                    | "max" | "out" | "shaders" | "shape" | "chat-template-file"
+                    | "draft-max"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));

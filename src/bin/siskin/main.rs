@@ -24,7 +24,7 @@ use std::process::ExitCode;
 const HELP: &str = "siskin: small language models, from GGUF files
 
   siskin run MODEL PROMPT [--system TEXT] [--max-tokens N] [--temperature T] [--seed N] [--context N]
-                          [--chat-template-file FILE]
+                          [--draft-max N] [--chat-template-file FILE]
   siskin inspect MODEL [--tensors]
   siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
   siskin compare MODEL [--prompt N]            every tensor of a step on the graphics card beside the processor's

@@ -38,6 +38,7 @@ export const FIELDS = [
   'top_logprobs',
   'stop',
   'context_overflow',
+  'draft_max',
   'n',
   'response_format',
   'parallel_tool_calls',

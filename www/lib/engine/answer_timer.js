@@ -31,6 +31,10 @@ export class AnswerTimer {
       prefill_tokens_per_second: perSecond(prompt_tokens - cached_tokens, prefill_ms),
       // The prefill yields the first token.
       decode_tokens_per_second: perSecond(completion_tokens - 1, decode_ms),
+      ...(event.drafts && {
+        draft_n: event.drafts.tokens,
+        draft_n_accepted: event.drafts.accepted_tokens,
+      }),
     };
   }
 }

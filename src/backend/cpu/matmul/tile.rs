@@ -40,8 +40,8 @@ pub(super) struct MatmulKernel<'a> {
 /// Returns the size in bytes of a panel's block: scales and minimums as f32 `[halves, 8]`, then
 /// quants of 7 bits `[8 chunks, 8 rows, 4]`.
 ///
-/// Quants of 8 bits are stored as their seven high bits, all chunks of them, and then their low
-/// bits.
+/// Quants of 8 bits are stored as unsigned bytes, where the dot product takes them (`WHOLE`), or as
+/// their seven high bits, all chunks of them, and then their low bits.
 const fn panel_block_bytes(layout: Layout) -> usize {
     2 * layout.header_bytes() + if layout.bits == 8 { 16 } else { 8 } * VECTOR_BYTES
 }
@@ -49,6 +49,29 @@ const fn panel_block_bytes(layout: Layout) -> usize {
 impl RepackedKernel for MatmulKernel<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self) {
+        // SAFETY: the caller keeps the contract of this function.
+        unsafe {
+            if BITS == 8 && S::dot7_takes_bytes() {
+                self.all::<S, BITS, HALVES, MINIMUM, true>();
+            } else {
+                self.all::<S, BITS, HALVES, MINIMUM, false>();
+            }
+        }
+    }
+}
+
+impl MatmulKernel<'_> {
+    /// Multiplies all groups by all tokens.
+    #[inline(always)]
+    unsafe fn all<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const WHOLE: bool,
+    >(
+        &self,
+    ) {
         let layout = const {
             Layout {
                 bits: BITS,
@@ -67,25 +90,30 @@ impl RepackedKernel for MatmulKernel<'_> {
                 unsafe {
                     let weights = self.matrix.group(group).as_ptr();
                     for b in 0..blocks {
-                        unpack::<S, BITS, HALVES, MINIMUM>(
+                        unpack::<S, BITS, HALVES, MINIMUM, WHOLE>(
                             weights.add(b * layout.block_bytes()),
                             panel.add(b * panel_block_bytes(layout)),
                             &masks,
                         );
                     }
                     for tile in 0..self.input.tiles() {
-                        self.tile::<S, BITS, HALVES, MINIMUM>(panel, group, self.input.tile(tile));
+                        let x = self.input.tile(tile);
+                        self.tile::<S, BITS, HALVES, MINIMUM, WHOLE>(panel, group, x);
                     }
                 }
             }
         });
     }
-}
 
-impl MatmulKernel<'_> {
     /// Multiplies eight rows by four tokens.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
+    unsafe fn tile<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const WHOLE: bool,
+    >(
         &self,
         panel: *const u8,
         group: usize,
@@ -105,7 +133,7 @@ impl MatmulKernel<'_> {
         unsafe {
             let mut y = [[S::splat(0.0); 2]; TILE];
             for b in 0..self.matrix.blocks() {
-                add_block::<S, BITS, HALVES, MINIMUM>(
+                add_block::<S, BITS, HALVES, MINIMUM, WHOLE>(
                     &mut y,
                     panel.add(b * stride),
                     x.coarse.as_ptr().add(b * TILE),
@@ -113,7 +141,7 @@ impl MatmulKernel<'_> {
             }
             for &b in x.outliers {
                 let b = b as usize;
-                add_block::<S, BITS, HALVES, MINIMUM>(
+                add_block::<S, BITS, HALVES, MINIMUM, WHOLE>(
                     &mut y,
                     panel.add(b * stride),
                     x.fine.as_ptr().add(b * TILE),
@@ -128,7 +156,13 @@ impl MatmulKernel<'_> {
 
 /// Unpacks a block of eight rows to a panel.
 #[inline(always)]
-unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
+unsafe fn unpack<
+    S: Simd,
+    const BITS: u32,
+    const HALVES: usize,
+    const MINIMUM: bool,
+    const WHOLE: bool,
+>(
     block: *const u8,
     panel: *mut u8,
     masks: &Masks<S>,
@@ -152,7 +186,9 @@ unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: b
         each_chunk::<S, BITS>(block.add(layout.header_bytes()), masks, |i, w| {
             for g in 0..2 {
                 let to = quants.add(VECTOR_BYTES * i + 16 * g);
-                if BITS == 8 {
+                if WHOLE {
+                    S::store_bytes(to, S::unsign(w[g]));
+                } else if BITS == 8 {
                     let [high, low] = masks.cut(w[g]);
                     S::store_bytes(to, high);
                     S::store_bytes(to.add(8 * VECTOR_BYTES), low);
@@ -166,7 +202,13 @@ unsafe fn unpack<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: b
 
 /// Adds the products of a panel's block with those of four tokens.
 #[inline(always)]
-unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
+unsafe fn add_block<
+    S: Simd,
+    const BITS: u32,
+    const HALVES: usize,
+    const MINIMUM: bool,
+    const WHOLE: bool,
+>(
     y: &mut [[S::F32; 2]; TILE],
     panel: *const u8,
     blocks: *const BlockQ8,
@@ -194,6 +236,7 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
             };
             let mut sums: [[S::Sum7; 2]; TILE] = std::array::from_fn(|t| {
                 [match (BITS, layout.offset()) {
+                    (8, _) if WHOLE => S::start7::<7>(minus(t)),
                     // The sum starts with half of the offset's product, for it will be doubled.
                     (8, _) => S::start7::<6>(minus(t)),
                     (_, 0) => S::zero7(),
@@ -210,7 +253,7 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
                 4 * (8 / HALVES * h),
                 8 / HALVES,
             );
-            if BITS == 8 {
+            if BITS == 8 && !WHOLE {
                 sums = sums.map(|sums| sums.map(|sum| S::twice7(sum)));
                 dots::<S>(&mut sums, quants.add(8 * VECTOR_BYTES), blocks, 0, 8);
             }

@@ -52,6 +52,12 @@ pub trait Simd: Copy {
     /// Computes `sum[lane] += w[4 lane + i] * a[i]` for i in 0..4, with `w` in 0..=127 and `a` in
     /// -127..=127.
     unsafe fn dot7(sum: Self::Sum7, w: Self::Bytes, a: Self::Four) -> Self::Sum7;
+    /// Returns whether `dot7` is exact for `w` in 0..=255 too. Relaxed SIMD is where the processor
+    /// multiplies unsigned by signed bytes without saturating (`vpdpbusd`), which only a product
+    /// tells.
+    unsafe fn dot7_takes_bytes() -> bool {
+        false
+    }
     /// Returns `2 * sum`.
     unsafe fn twice7(sum: Self::Sum7) -> Self::Sum7;
     /// Converts the sums to f32.

@@ -99,6 +99,17 @@ impl Simd for Wasm {
     }
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
+    unsafe fn dot7_takes_bytes() -> bool {
+        // The largest products of both signs; the compiler is not to compute them itself.
+        [127, -127].into_iter().all(|a| {
+            let (a, w) = (i8x16_splat(black_box(a)), u8x16_splat(black_box(255)));
+            let sums = i32x4_relaxed_dot_i8x16_i7x16_add(a, w, i32x4_splat(0));
+            let exact = 4 * 255 * i32::from(i8x16_extract_lane::<0>(a));
+            i32x4_all_true(i32x4_eq(sums, i32x4_splat(exact)))
+        })
+    }
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
     unsafe fn twice7(sum: v128) -> v128 {
         i32x4_shl(sum, 1)
     }
@@ -138,6 +149,11 @@ impl Simd for Wasm {
             low: i32x4_add(sum.low, i32x4_dot_i16x8(i16x8_extend_low_u8x16(w), a)),
             high: i32x4_add(sum.high, i32x4_dot_i16x8(i16x8_extend_high_u8x16(w), a)),
         }
+    }
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    unsafe fn dot7_takes_bytes() -> bool {
+        true
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
