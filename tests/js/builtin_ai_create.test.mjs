@@ -447,6 +447,23 @@ test('the model stays for a minute after the last object, and a model that was g
   three.destroy();
   mock.timers.tick(60_000);
   assert.equal(siskin.unloaded, true);
+  // A load whose object was not made is let go of as well.
+  const stop = new AbortController();
+  const unmade = new ScriptedSiskin();
+  unmade.answer = 'endless';
+  mock.method(Siskin, 'load', async () => unmade);
+  const creating = rejection(
+    ai.LanguageModel.create({
+      initialPrompts: [{ role: 'user', content: 'x' }],
+      signal: stop.signal,
+    }),
+  );
+  await until(() => unmade.requests.length === 1);
+  stop.abort();
+  await creating;
+  await setImmediate();
+  mock.timers.tick(60_000);
+  assert.equal(unmade.unloaded, true);
   const given = new ScriptedSiskin();
   (await createBuiltinAi({ model: given }).LanguageModel.create()).destroy();
   mock.timers.tick(100_000);

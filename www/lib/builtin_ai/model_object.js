@@ -13,7 +13,9 @@ export class ModelObject {
    */
   constructor(release, signal) {
     this.#release = release;
-    signal?.addEventListener('abort', () => this.destroy(reasonOf(signal)), { once: true });
+    signal?.addEventListener('abort', () => this.destroy(reasonOf(signal)), {
+      signal: this.#controller.signal,
+    });
   }
 
   /**
