@@ -172,6 +172,40 @@ test('of a model that is there, the monitor hears 0 and 1', async () => {
   }
 });
 
+test('a file is there before it is loaded, and of one of unknown size only the end is told', async () => {
+  for (const [model, before] of [
+    [new Blob(['model']), [0, 1]],
+    [MODEL, [0]],
+  ]) {
+    loads = [];
+    const { LanguageModel } = createBuiltinAi({ model });
+    assert.equal(
+      await LanguageModel.availability(),
+      before.length === 2 ? 'available' : 'downloadable',
+    );
+    const loaded = [];
+    const created = LanguageModel.create({
+      monitor: (monitor) => (monitor.ondownloadprogress = (event) => loaded.push(event.loaded)),
+    });
+    await until(() => loads.length === 1);
+    loads[0].onProgress({ loaded_bytes: 5, total_bytes: null });
+    assert.deepEqual(loaded, before);
+    loads[0].done();
+    await created;
+    assert.deepEqual(loaded, [0, 1]);
+  }
+});
+
+test('a model that turns out to have no chat template is not supported', async () => {
+  const { LanguageModel } = createBuiltinAi({ model: MODEL });
+  const created = rejection(LanguageModel.create());
+  await until(() => loads.length === 1);
+  loads[0].siskin.info.has_chat_template = false;
+  loads[0].done();
+  assert.equal((await created).name, 'NotSupportedError');
+  assert.equal(await LanguageModel.availability(), 'unavailable');
+});
+
 test('create rejects with what the monitor throws, and fires nothing', async () => {
   for (const [name, options] of ALL) {
     const error = new Error('monitor');
@@ -271,7 +305,9 @@ test('an abort rejects create at once, with its reason', async () => {
     await until(() => loads.length === 1);
     const before = fired.length;
     const error = new Error('mine');
+    loads[0].onProgress({ loaded_bytes: 0, total_bytes: 5 });
     stop.abort(error);
+    loads[0].onProgress({ loaded_bytes: 5, total_bytes: 5 });
     assert.equal(await rejection(created), error);
     loads[0].onProgress({ loaded_bytes: 5, total_bytes: 5 });
     assert.equal(fired.length, before, 'no event after the abort');
@@ -436,6 +472,11 @@ test('the model stays for a minute after the last object, and a model that was g
   mock.method(Siskin, 'load', async () => siskin);
   const ai = createBuiltinAi({ model: MODEL });
   const [one, two] = await Promise.all([ai.LanguageModel.create(), ai.Rewriter.create()]);
+  const cloning = new AbortController();
+  const cloned = rejection(one.clone({ signal: cloning.signal }));
+  cloning.abort();
+  await cloned;
+  await setImmediate();
   one.destroy();
   mock.timers.tick(100_000);
   assert.equal(siskin.unloaded, false, 'one object is left');
@@ -447,6 +488,23 @@ test('the model stays for a minute after the last object, and a model that was g
   three.destroy();
   mock.timers.tick(60_000);
   assert.equal(siskin.unloaded, true);
+  // A load whose object was not made is let go of as well.
+  const stop = new AbortController();
+  const unmade = new ScriptedSiskin();
+  unmade.answer = 'endless';
+  mock.method(Siskin, 'load', async () => unmade);
+  const creating = rejection(
+    ai.LanguageModel.create({
+      initialPrompts: [{ role: 'user', content: 'x' }],
+      signal: stop.signal,
+    }),
+  );
+  await until(() => unmade.requests.length === 1);
+  stop.abort();
+  await creating;
+  await setImmediate();
+  mock.timers.tick(60_000);
+  assert.equal(unmade.unloaded, true);
   const given = new ScriptedSiskin();
   (await createBuiltinAi({ model: given }).LanguageModel.create()).destroy();
   mock.timers.tick(100_000);

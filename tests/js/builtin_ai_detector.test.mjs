@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { rejection } from './helpers/scripted_siskin.mjs';
 import { createBuiltinAi } from '../../www/lib/builtin_ai.js';
+import { resultsOf } from '../../www/lib/builtin_ai/language_detector.js';
 import { DETECTED, SHARED_SCRIPTS } from '../../www/lib/builtin_ai/detected_languages.js';
 
 const { LanguageDetector } = createBuiltinAi({ model: '/none.gguf' });
@@ -65,6 +66,17 @@ test('results are sorted, und is last, and they sum to 1 at most', async () => {
     if (results.length > 0) assert.ok(sum - last < 0.99, 'no noise after 99%');
     assert.ok(sum + unknown.confidence <= 1, `${text}: ${sum + unknown.confidence}`);
   }
+});
+
+test('what comes after 99%, or is less likely than no known language, is left out', () => {
+  const languages = (confidences, unknown) =>
+    resultsOf({ confidences: new Map(Object.entries(confidences)), unknown }).map(
+      ({ detectedLanguage }) => detectedLanguage,
+    );
+  assert.deepEqual(languages({ en: 0.005, de: 0.99, fr: 0.004 }, 0.001), ['de', 'und']);
+  assert.deepEqual(languages({ en: 0.3, de: 0.5, fr: 0.05 }, 0.15), ['de', 'en', 'und']);
+  assert.deepEqual(languages({ en: 0, de: 1 }, 0), ['de', 'und']);
+  assert.deepEqual(languages({ en: 0 }, 1), ['und']);
 });
 
 test('what has no letters, or letters of no known script, is in no known language', async () => {

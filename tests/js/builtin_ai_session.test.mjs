@@ -237,7 +237,9 @@ test('a signal that has fired rejects, and a stream throws', async () => {
 });
 
 test('canceling a stream stops the answer', async () => {
-  const { siskin, session } = await makeSession();
+  const siskin = new ScriptedSiskin();
+  siskin.info.context_tokens = 1e9;
+  const { session } = await makeSession({}, siskin);
   siskin.answer = 'endless';
   const reader = session.promptStreaming('x').getReader();
   await reader.read();
@@ -317,6 +319,19 @@ test('the oldest turns are dropped, one at a time, and never what the session be
     ['S', 'U', 'b', 'Y', 'c'],
   );
   assert.equal(session.contextUsage, promptTokens(sent) + 1);
+});
+
+test('where a count was too low, more turns are dropped', async () => {
+  const { siskin, session } = await makeSession();
+  await session.append('a'.repeat(60));
+  await session.append('b'.repeat(60));
+  siskin.tokenize = async () => new Uint32Array(0);
+  let overflows = 0;
+  session.oncontextoverflow = () => (overflows += 1);
+  await session.prompt('c'.repeat(140));
+  assert.equal(siskin.requests.at(-2).messages.length, 2, 'the first attempt keeps a turn');
+  assert.equal(siskin.requests.at(-1).messages.length, 1);
+  assert.equal(overflows, 1);
 });
 
 test('what cannot fit is a QuotaExceededError, and nothing is removed', async () => {

@@ -46,9 +46,10 @@ export class ScriptedSiskin {
     this.running += 1;
     this.most_running = Math.max(this.most_running, this.running);
     try {
-      const words = text === 'endless' ? Array(1e6).fill('x ') : (text.match(/\S+\s*|\s+/g) ?? []);
+      const words = text === 'endless' ? endless() : (text.match(/\S+\s*|\s+/g) ?? []);
       let completion_tokens = 0;
-      for (const content of words.slice(0, limit)) {
+      for (const content of words) {
+        if (completion_tokens === limit) break;
         await setImmediate();
         if (signal?.aborted) throw coded('aborted');
         completion_tokens += 1;
@@ -70,6 +71,10 @@ export class ScriptedSiskin {
   async unload() {
     this.unloaded = true;
   }
+}
+
+function* endless() {
+  for (;;) yield 'x ';
 }
 
 /** Returns the tokens of messages. */

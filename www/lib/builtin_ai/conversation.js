@@ -4,7 +4,6 @@
  */
 import { codeOf } from '../errors.js';
 import { quotaExceeded } from './exceptions.js';
-import { orAborted } from './signals.js';
 
 /** @import { Answer, AnswerOptions, ModelHost } from './model_host.js' */
 /** @import { ChatMessage } from '../protocol.js' */
@@ -61,16 +60,15 @@ export class Conversation {
   }
 
   /**
-   * Runs a call after those before it. One that is aborted while it waits does not run.
+   * Runs a call after those before it. Of one that was aborted meanwhile, the engine takes nothing.
    *
    * @template T
-   * @param {AbortSignal} signal
    * @param {() => Promise<T>} call
    * @returns {Promise<T>}
    */
-  async inTurn(signal, call) {
+  async inTurn(call) {
     const before = this.#last;
-    const run = orAborted(before, signal).then(call);
+    const run = before.then(call);
     const end = Promise.allSettled([before, run]);
     this.#last = end;
     return run;
@@ -143,12 +141,10 @@ export class Conversation {
     let left = requested;
     while (dropped < turns.length && left > window * (1 - ANSWER_SHARE))
       left -= turns[dropped++].tokens;
-    if (left > window) throw quotaExceeded(requested, window);
     for (; ; dropped += 1)
       try {
         return await this.#askWithout(dropped, messages, options);
       } catch (error) {
-        // The counting was an estimate of what the template adds.
         if (codeOf(error) !== 'context_full') throw error;
         if (dropped >= turns.length) throw quotaExceeded(Math.max(requested, window + 1), window);
       }

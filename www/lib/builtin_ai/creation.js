@@ -95,9 +95,14 @@ export async function create(host, kind, given) {
     progress = new ProgressEvents(target);
   }
   const make = async () => {
-    await load(host, kind, { options, progress, is_activated, signal });
-    if (signal?.aborted) throw reasonOf(signal);
-    return kind.make(options, signal);
+    const release = host.hold();
+    try {
+      await load(host, kind, { options, progress, is_activated, signal });
+      if (signal?.aborted) throw reasonOf(signal);
+      return await kind.make(options, signal);
+    } finally {
+      release();
+    }
   };
   return orAborted(make(), signal);
 }

@@ -113,7 +113,7 @@ export function makeLanguageDetector(host) {
  * @param {ReturnType<Detect>} detected
  * @returns {LanguageDetectionResult[]}
  */
-function resultsOf({ confidences, unknown }) {
+export function resultsOf({ confidences, unknown }) {
   const sorted = [...confidences].sort(([, a], [, b]) => b - a);
   const results = [];
   let sum = 0;

@@ -129,9 +129,7 @@ export function makeLanguageModel(host) {
     async append(input, options = {}) {
       const prompt = readArguments(arguments, options);
       return this.#model.run(prompt.signal, (signal) =>
-        this.#conversation.inTurn(signal, () =>
-          this.#conversation.append(this.#check(prompt), signal),
-        ),
+        this.#conversation.inTurn(() => this.#conversation.append(this.#check(prompt), signal)),
       );
     }
 
@@ -238,7 +236,7 @@ export function makeLanguageModel(host) {
      * @param {(text: string) => void} [onText]
      */
     #answer(prompt, signal, onText) {
-      return this.#conversation.inTurn(signal, () =>
+      return this.#conversation.inTurn(() =>
         this.#conversation.prompt(this.#check(prompt), {
           ...SAMPLING[this.#mode],
           signal,

@@ -13,7 +13,9 @@ export class ModelObject {
    */
   constructor(release, signal) {
     this.#release = release;
-    signal?.addEventListener('abort', () => this.destroy(reasonOf(signal)), { once: true });
+    signal?.addEventListener('abort', () => this.destroy(reasonOf(signal)), {
+      signal: this.#controller.signal,
+    });
   }
 
   /**
@@ -67,17 +69,14 @@ export class ModelObject {
     }
     return new ReadableStream({
       start: (controller) => {
-        const fail = (/** @type {unknown} */ error) => {
-          if (!canceling.signal.aborted) controller.error(error);
-        };
-        signal.addEventListener('abort', () => fail(signal.reason), { once: true });
+        signal.addEventListener('abort', () => controller.error(signal.reason), { once: true });
         const onText = (/** @type {string} */ text) => {
           if (!signal.aborted) controller.enqueue(text);
         };
         operation(signal, onText)
           .then(
             () => signal.aborted || controller.close(),
-            (error) => signal.aborted || fail(answerException(error)),
+            (error) => controller.error(answerException(error)),
           )
           .finally(close);
       },

@@ -11,7 +11,7 @@ const CHATML = 5;
 
 /** A `TemplateCost` knows how many tokens the chat template adds. */
 export class TemplateCost {
-  /** @type {{messages: ChatMessage[], prompt_tokens: number} | undefined} */
+  /** @type {{messages: ChatMessage[], prompt_tokens: number, added?: number} | undefined} */
   #last;
 
   /**
@@ -33,8 +33,8 @@ export class TemplateCost {
     const last = this.#last;
     const own = await contentTokens(siskin, messages);
     if (!last) return own + CHATML * messages.length;
-    const added = last.prompt_tokens - (await contentTokens(siskin, last.messages));
-    return own + Math.max(Math.round((added * messages.length) / last.messages.length), 0);
+    last.added ??= last.prompt_tokens - (await contentTokens(siskin, last.messages));
+    return own + Math.max(Math.round((last.added * messages.length) / last.messages.length), 0);
   }
 }
 
