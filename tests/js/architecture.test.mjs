@@ -17,6 +17,7 @@ const LAYERS = {
   storage: [],
   model: ['storage'],
   chat: ['model'],
+  writing: ['chat'],
   offline: ['chat', 'model', 'storage'],
   engine: ['model', 'offline/site_version.js'],
 };

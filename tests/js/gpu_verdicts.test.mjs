@@ -1,7 +1,8 @@
 // These tests hold for how long it is remembered what was found of a graphics card, and for what.
 import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
-import { forgetGpus, recallGpus, rememberGpu } from '../../www/lib/engine/gpu_verdicts.js';
+import { rememberGpu } from '../../www/lib/engine/gpu_memory.js';
+import { forgetGpus, recallGpus } from '../../www/lib/engine/gpu_verdicts.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

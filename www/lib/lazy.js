@@ -47,6 +47,16 @@ export function importFallback() {
   return imported(import('./chat/fallback.js'));
 }
 
+/** Returns the module of the methods that few pages call. */
+export function importCalls() {
+  return imported(import('./calls.js'));
+}
+
+/** Returns the module of corrections. */
+export function importWriting() {
+  return imported(import('./writing/index.js'));
+}
+
 /**
  * @template T
  * @param {Promise<T>} importing
@@ -57,18 +67,13 @@ async function imported(importing) {
   try {
     return await importing;
   } catch (cause) {
-    if (navigator.onLine)
-      throw new SiskinError(
-        'version_mismatch',
-        'A part of Siskin did not load: the site has changed since the page was opened. Reload ' +
-          'the page.',
-        { cause },
-      );
-    throw new SiskinError(
-      'network',
-      'A part of Siskin did not load: there is no network. Try again later.',
-      { cause },
-    );
+    const [code, why] = navigator.onLine
+      ? [
+          /** @type {const} */ ('version_mismatch'),
+          'the site has changed since the page was opened. Reload the page.',
+        ]
+      : [/** @type {const} */ ('network'), 'there is no network. Try again later.'];
+    throw new SiskinError(code, `A part of Siskin did not load: ${why}`, { cause });
   }
 }
 

@@ -71,6 +71,7 @@ import { SiskinError } from './errors.js';
  * @property {StoreOptions} store
  * @property {boolean} shared
  * @property {FallbackOptions | undefined} fallback
+ * @property {string | undefined} unknown a name that is no option's
  * @property {WorkerPlace} place
  */
 
@@ -102,13 +103,6 @@ export function readLoadOptions(options) {
     wasmBaseUrl,
     ...unknown
   } = options;
-  const [name] = Object.keys(unknown);
-  if (name !== undefined)
-    throw invalid(
-      `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, slots, ` +
-        'chatTemplate, cacheType, threads, backend, sha256, storage, evict, persist, cacheKey, ' +
-        'revalidate, shared, fallback, workerUrl, worker and wasmBaseUrl.',
-    );
   checkInteger('contextTokens', context_tokens, 0xffffffff);
   checkInteger('slots', slots, 8);
   checkInteger('threads', threads, 64);
@@ -127,6 +121,7 @@ export function readLoadOptions(options) {
     store: { sha256, storage, evict, persist, cacheKey, revalidate },
     shared,
     fallback,
+    unknown: Object.keys(unknown)[0],
     place: { worker_url: readUrl('workerUrl', workerUrl), worker },
   };
 }

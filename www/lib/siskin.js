@@ -8,19 +8,19 @@ import { readLoadOptions } from './load_options.js';
 import { EngineClient } from './engine/engine_client.js';
 import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
 import { forgetGpus } from './engine/gpu_verdicts.js';
-import { bridge } from './engine/port.js';
-import { importFallback, importShared, importStream } from './lazy.js';
+import { importCalls, importFallback, importShared, importStream, importWriting } from './lazy.js';
 import { describeSource } from './model/source.js';
-import { requestPersistence } from './storage/persistence.js';
 
 export { SiskinError } from './errors.js';
 export { models, offline } from './lazy.js';
 
-/** @import { Fallback, FallbackOptions } from './chat/fallback.js' */
+/** @import { Fallback } from './chat/fallback.js' */
 /** @import { LoadOptions } from './load_options.js' */
 /** @import { ChatRequest, LoadProgress, Score } from './protocol.js' */
 /** @import { Client, LoadedModel, ModelHandle } from './engine/engines.js' */
 /** @import { PortLike } from './engine/port.js' */
+/** @import { ProofreadOptions, RewriteOptions } from './writing/options.js' */
+/** @import { ProofreadResult } from './writing/proofread.js' */
 
 /**
  * Whoever forgets a model without `unload` lets go of it when the garbage is collected: a module
@@ -101,7 +101,7 @@ export class Siskin {
    *   `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
-    if (!globalThis.Worker || !globalThis.location) throw unsupportedError();
+    if (!globalThis.Worker || !globalThis.location) throw (await importCalls()).unsupportedError();
     const {
       onProgress,
       signal,
@@ -109,18 +109,23 @@ export class Siskin {
       store,
       shared,
       fallback: fallback_options,
+      unknown,
       place,
     } = readLoadOptions(options);
+    if (unknown !== undefined) throw (await importCalls()).unknownOptionError(unknown);
     throwIfAborted(signal);
-    const fallback = await openFallback(fallback_options);
+    const fallback =
+      fallback_options === undefined
+        ? undefined
+        : new (await importFallback()).Fallback(fallback_options);
     const described =
       describeSource(source, store) ??
       (await importStream()).describeStream(/** @type {any} */ (source));
     if (fallback?.until === 'never') {
       described.close();
-      return new Siskin(failedModel(neverLoadedError()), fallback);
+      return new Siskin(failedModel(fallback.neverLoadedError()), fallback);
     }
-    if (store.persist) void requestPersistence();
+    if (store.persist) void (await importCalls()).requestPersistence();
     fallback?.watch(described.source);
     const wait = {
       signal,
@@ -187,11 +192,11 @@ export class Siskin {
     return askLocally(client, info)(request, signal);
   }
 
-  /** @returns {Promise<Client>} */
-  async #client() {
+  /** @type {() => Promise<Client>} */
+  #client = async () => {
     if (this.#unloaded) throw unloadedError();
     return (this.#model ?? (await this.#loading)).client;
-  }
+  };
 
   /**
    * Returns the token ids of a text. No BOS or EOS is added.
@@ -201,11 +206,8 @@ export class Siskin {
    *   the control token that it names
    * @returns {Promise<Uint32Array>}
    */
-  async tokenize(text, { special = false } = {}) {
-    if (typeof text !== 'string')
-      throw new SiskinError('invalid_argument', 'tokenize takes a string.');
-    const message = { type: /** @type {const} */ ('tokenize'), text, special: Boolean(special) };
-    return Uint32Array.from(await (await this.#client()).call(message).result);
+  async tokenize(text, options) {
+    return (await importCalls()).tokenize(this.#client, text, options);
   }
 
   /**
@@ -215,8 +217,7 @@ export class Siskin {
    * @returns {Promise<string>}
    */
   async detokenize(ids) {
-    return (await this.#client()).call({ type: 'detokenize', ids: tokenIds('detokenize', ids) })
-      .result;
+    return (await importCalls()).detokenize(this.#client, ids);
   }
 
   /**
@@ -231,8 +232,55 @@ export class Siskin {
    */
   async score(ids, options = {}) {
     const signal = readSignal(options?.signal);
-    const message = { type: /** @type {const} */ ('score'), ids: tokenIds('score', ids) };
-    return (await orAborted(this.#client(), signal)).call(message, { signal }).result;
+    const open = () => orAborted(this.#client(), signal);
+    return (await importCalls()).score(open, ids, signal);
+  }
+
+  /**
+   * Corrects the spelling, grammar and punctuation of a text, sentence by sentence. What the model
+   * is not sure of stays as it is, and so do addresses, numbers, code, names and quotes.
+   *
+   * ```js
+   * const { correctedInput, corrections } = await siskin.proofread('He go to school.');
+   * ```
+   *
+   * @param {string} text
+   * @param {ProofreadOptions} [options]
+   * @returns {Promise<ProofreadResult>}
+   * @throws {SiskinError} `invalid_argument`, `context_full`, `aborted`, `not_loaded`
+   */
+  async proofread(text, options) {
+    return (await importWriting()).proofread(this, text, options);
+  }
+
+  /**
+   * Says a text in other words, and resolves with it.
+   *
+   * @overload
+   * @param {string} text
+   * @param {RewriteOptions & {stream?: false | null}} [options]
+   * @returns {Promise<string>}
+   */
+  /**
+   * Says a text in other words, and resolves when the first of them are there. Leaving the loop
+   * early stops the model.
+   *
+   * @overload
+   * @param {string} text
+   * @param {RewriteOptions & {stream: true}} options
+   * @returns {Promise<AsyncIterableIterator<string>>}
+   */
+  /**
+   * Says a text in other words.
+   *
+   * @param {string} text
+   * @param {RewriteOptions} [options]
+   * @returns {Promise<string | AsyncIterableIterator<string>>} the text, or with `stream: true`
+   *   pieces of it
+   * @throws {SiskinError} `invalid_argument`, `context_full`, `aborted`, `not_loaded`
+   */
+  async rewrite(text, options) {
+    return (await importWriting()).rewrite(this, text, options);
   }
 
   /**
@@ -255,10 +303,7 @@ export class Siskin {
    * @throws {SiskinError} `invalid_argument`, `not_loaded`
    */
   async serve(port) {
-    const client = await this.#client();
-    const { port1, port2 } = new MessageChannel();
-    bridge(port, port1);
-    client.send({ type: 'serve', port: port2 }, [port2]);
+    return (await importCalls()).serve(this.#client, port);
   }
 
   /**
@@ -277,16 +322,6 @@ export class Siskin {
   async [Symbol.asyncDispose]() {
     await this.unload();
   }
-}
-
-/**
- * @param {FallbackOptions | undefined} options
- * @returns {Promise<Fallback | undefined>}
- */
-async function openFallback(options) {
-  if (options === undefined) return undefined;
-  const { Fallback } = await importFallback();
-  return new Fallback(options);
 }
 
 /**
@@ -315,27 +350,4 @@ async function orAborted(promise, signal) {
   } finally {
     signal?.removeEventListener('abort', abort);
   }
-}
-
-/**
- * @param {string} method
- * @param {Iterable<number>} ids
- */
-function tokenIds(method, ids) {
-  const numbers = [...ids];
-  if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff))
-    return Uint32Array.from(numbers);
-  throw new SiskinError('invalid_argument', `${method} takes token ids: whole numbers from 0.`);
-}
-
-function unsupportedError() {
-  return new SiskinError(
-    'unsupported',
-    'Siskin runs in browsers: load the model in a page or in a dedicated worker. Node, server ' +
-      'components and service workers cannot start its engine.',
-  );
-}
-
-function neverLoadedError() {
-  return new SiskinError('not_loaded', "There is no model in this tab: fallback.until is 'never'.");
 }

@@ -184,6 +184,14 @@ export class Fallback {
     }
     return response;
   }
+
+  /** Returns what calls fail with that need a model, where `until` is `never`. */
+  neverLoadedError() {
+    return new SiskinError(
+      'not_loaded',
+      "There is no model in this tab: fallback.until is 'never'.",
+    );
+  }
 }
 
 /** @param {string | URL} base */

@@ -3,7 +3,7 @@
  * share one, until the last of them lets go of it.
  */
 import { SiskinError, abortedError } from '../errors.js';
-import { recallGpus, rememberGpu } from './gpu_verdicts.js';
+import { recallGpus } from './gpu_verdicts.js';
 import { usableThreads } from './wasm_build.js';
 import { WorkerClient } from './worker_client.js';
 
@@ -181,7 +181,13 @@ export class PageEngine {
     const known_gpus = recallGpus(subject);
     const message = { type: /** @type {const} */ ('load'), source, ...options, known_gpus };
     const info = await this.#worker.load(message, { transfer });
-    rememberGpu(subject, info, backend);
+    if (info.adapter === undefined) return;
+    try {
+      const { rememberGpu } = await import('./gpu_memory.js');
+      rememberGpu(subject, info, backend);
+    } catch {
+      // The card is tested again at the next visit.
+    }
   }
 
   /** The next load starts another engine. */

@@ -1,10 +1,10 @@
 /**
- * This module remembers what was found of a graphics card with a model, so that a later visit does
+ * This module recalls what was found of a graphics card with a model, so that a later visit does
  * not find it again: that the card was refused, or which features worked. A verdict ages: a card
  * that was slower may have been busy, and one that was wrong may have a new driver.
  */
 
-/** @import { CacheType, KnownGpu, ModelInfo, WeightSource } from '../protocol.js' */
+/** @import { CacheType, KnownGpu, WeightSource } from '../protocol.js' */
 
 /**
  * A `Case` is what a verdict depends on, besides the card and the browser. A large model may gain
@@ -27,9 +27,7 @@ const PREFIX = 'siskin.gpu.';
  * other kernels may run well on the same card.
  */
 const KERNELS_VERSION = 5;
-const KEY = `${PREFIX}${KERNELS_VERSION}`;
-/** This number of verdicts is kept; the oldest are dropped first. */
-const MAX_VERDICTS = 20;
+export const KEY = `${PREFIX}${KERNELS_VERSION}`;
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** What made a card slower passes within a day: another program, or a battery. */
 const SLOWER_MAX_AGE_MS = DAY_MS;
@@ -40,7 +38,7 @@ const WRONG_MAX_AGE_MS = 14 * DAY_MS;
  * @param {Case} subject
  * @returns {string | undefined} undefined for a model without an address
  */
-function nameOf({ source, threads, cache_type = 'f16' }) {
+export function nameOf({ source, threads, cache_type = 'f16' }) {
   if (source.kind !== 'url') return undefined;
   return JSON.stringify([source.key, threads, cache_type, navigator.userAgent]);
 }
@@ -53,7 +51,7 @@ const isString = (value) => typeof value === 'string';
  *
  * @param {Verdict} verdict
  */
-function maxAgeMs({ subject, adapter, gpu_features, gpu_refusal, gpu_refusal_code }) {
+export function maxAgeMs({ subject, adapter, gpu_features, gpu_refusal, gpu_refusal_code }) {
   if (!isString(subject) || !isString(adapter)) return 0;
   if (gpu_features !== undefined)
     return Array.isArray(gpu_features) && gpu_features.every(isString) ? WRONG_MAX_AGE_MS : 0;
@@ -63,7 +61,7 @@ function maxAgeMs({ subject, adapter, gpu_features, gpu_refusal, gpu_refusal_cod
 }
 
 /** @returns {Verdict[]} those that are not too old */
-function recallAll() {
+export function recallAll() {
   const now_ms = Date.now();
   try {
     const all = JSON.parse(localStorage.getItem(KEY) ?? '[]');
@@ -78,16 +76,6 @@ function recallAll() {
   }
 }
 
-/** @param {Verdict[]} all */
-function store(all) {
-  try {
-    if (all.length > 0) localStorage.setItem(KEY, JSON.stringify(all.slice(-MAX_VERDICTS)));
-    else localStorage.removeItem(KEY);
-  } catch {
-    // The card is tested again at the next visit.
-  }
-}
-
 /**
  * @param {Case} subject
  * @returns {KnownGpu[]} one for each card, which a page may meet in turn
@@ -99,43 +87,6 @@ export function recallGpus(subject) {
   for (const { subject, time_ms: _time_ms, ...found } of recallAll())
     if (subject === name) known.set(found.adapter, { ...known.get(found.adapter), ...found });
   return [...known.values()];
-}
-
-/**
- * Remembers what a load found. What was recalled and found again keeps its age.
- *
- * @param {Case} subject
- * @param {ModelInfo} info of the model
- * @param {'auto' | 'gpu' | 'cpu'} backend that was asked for
- */
-export function rememberGpu(subject, info, backend) {
-  const name = nameOf(subject);
-  const { adapter, gpu_features, gpu_refusal, gpu_refusal_code } = info;
-  if (name === undefined || adapter === undefined) return;
-  const works = gpu_refusal === undefined;
-  const found = works ? { gpu_features } : { gpu_refusal, gpu_refusal_code };
-  const verdict = /** @type {Verdict} */ ({
-    subject: name,
-    time_ms: Date.now(),
-    adapter,
-    ...found,
-  });
-  // A load that failed for another reason, such as lack of memory, may succeed next time.
-  if (maxAgeMs(verdict) === 0) return;
-  const isReplaced = (/** @type {Verdict} */ old) =>
-    old.subject === name &&
-    old.adapter === adapter &&
-    (works === (old.gpu_refusal === undefined) ||
-      // A card that was asked for by name ran no race, which says nothing of a refusal.
-      (works && backend === 'auto'));
-  const all = recallAll();
-  const same = all.find(
-    (old) =>
-      isReplaced(old) &&
-      old.gpu_refusal === verdict.gpu_refusal &&
-      old.gpu_features?.join() === verdict.gpu_features?.join(),
-  );
-  store([...all.filter((old) => !isReplaced(old)), { ...verdict, ...same }]);
 }
 
 /** Forgets all verdicts, also those of older versions. */

@@ -79,31 +79,6 @@ export function openPort(port, onMessage, onClose) {
 }
 
 /**
- * Passes the messages of two ports to each other, until one of them is closed.
- *
- * @param {PortLike} a
- * @param {PortLike} b
- * @throws {SiskinError} `invalid_argument` for what is no port
- */
-export function bridge(a, b) {
-  /** @type {Connection[]} */
-  const ends = [];
-  const close = () => {
-    for (const end of ends) end.close();
-  };
-  const passTo = (/** @type {number} */ index) => (/** @type {object} */ message) => {
-    try {
-      ends[index].post(message);
-    } catch {
-      // A runtime.Port that is disconnected takes no message.
-      close();
-    }
-  };
-  ends.push(openPort(a, passTo(1), close));
-  ends.push(openPort(b, passTo(0), close));
-}
-
-/**
  * Returns a message as JSON can hold it: typed arrays become arrays.
  *
  * @param {object} message

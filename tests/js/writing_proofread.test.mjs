@@ -1,0 +1,182 @@
+// These tests hold for `proofread` and `rewrite` with a model that answers by a table.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { applyEdits } from '../../www/lib/writing/diff.js';
+import { proofread } from '../../www/lib/writing/proofread.js';
+import { rewrite } from '../../www/lib/writing/rewrite.js';
+
+/**
+ * Returns a model that replaces words as `answers` says, or whole sentences, and finds each of
+ * `unlikely` a text's words e to the 10th times less likely than others.
+ */
+function fakeModel({ answers = {}, unlikely = [], nearly = {}, delay_ms = 0 } = {}) {
+  const asked = [];
+  const ids = (text) => Array.from(text, (char) => char.codePointAt(0));
+  return {
+    asked,
+    tokenize: async (text) => Uint32Array.from(ids(text)),
+    score: async (given, { signal } = {}) => {
+      signal?.throwIfAborted();
+      const text = String.fromCodePoint(...given);
+      const log_probabilities = ids(text).slice(1).fill(0);
+      for (const word of unlikely)
+        for (const match of text.matchAll(new RegExp(`\\b${word}\\b`, 'g')))
+          log_probabilities[match.index - 1] -= 10;
+      return { log_probabilities, most_likely: [] };
+    },
+    chat: {
+      completions: {
+        create: async ({ messages, signal, stream }) => {
+          const { content } = messages.at(-1);
+          asked.push(content);
+          if (delay_ms) await new Promise((done) => setTimeout(done, delay_ms));
+          if (signal?.aborted)
+            throw Object.assign(new Error('stopped'), { code: 'aborted', cause: signal.reason });
+          const answer =
+            answers[content] ?? content.replace(/[\p{L}']+/gu, (word) => answers[word] ?? word);
+          const tokens = answer.match(/\s*\S+/g) ?? [];
+          const logprobs = tokens.map((token) => ({
+            token,
+            logprob: -0.1,
+            bytes: [...new TextEncoder().encode(token)],
+            top_logprobs: [
+              { token, logprob: -0.1 },
+              ...(nearly[token] ? [{ token: nearly[token], logprob: -2 }] : []),
+            ],
+          }));
+          if (stream)
+            return (async function* () {
+              for (const token of tokens) yield { choices: [{ delta: { content: token } }] };
+            })();
+          return { choices: [{ message: { content: answer }, logprobs: { content: logprobs } }] };
+        },
+      },
+    },
+  };
+}
+
+const codeOf = (promise) =>
+  promise.then(
+    () => 'no error',
+    ({ code }) => code,
+  );
+
+describe('proofread', () => {
+  test('tells where each correction is in the text', async () => {
+    const text = '  He go  home. 😀\n\n> he go\n\n- They was late.\n';
+    const model = fakeModel({ answers: { go: 'goes', was: 'were' }, unlikely: ['go', 'was'] });
+    const { correctedInput, corrections } = await proofread(model, text);
+    assert.equal(correctedInput, '  He goes  home. 😀\n\n> he go\n\n- They were late.\n');
+    assert.deepEqual(corrections, [
+      { startIndex: 5, endIndex: 7, correction: 'goes', types: ['grammar'] },
+      { startIndex: 35, endIndex: 38, correction: 'were', types: ['grammar'] },
+    ]);
+    const edits = corrections.map(({ startIndex, endIndex, correction }) => ({
+      start: startIndex,
+      end: endIndex,
+      text: correction,
+    }));
+    assert.equal(applyEdits(text, edits), correctedInput);
+  });
+
+  test('takes back singly what makes a sentence less likely', async () => {
+    const model = fakeModel({
+      answers: { go: 'goes', car: 'bus' },
+      unlikely: ['go', 'bus'],
+    });
+    const { correctedInput } = await proofread(model, 'He go home by car.');
+    assert.equal(correctedInput, 'He goes home by car.');
+  });
+
+  test('finds what the model nearly wrote, and what is often mistaken', async () => {
+    const near = fakeModel({ nearly: { ' in': ' on' }, unlikely: ['in'] });
+    const text = 'We can meet in Monday or later.';
+    assert.equal((await proofread(near, text)).correctedInput, 'We can meet on Monday or later.');
+    const usual = fakeModel({ unlikely: ['there'] });
+    assert.equal(
+      (await proofread(usual, 'We like there new house.')).correctedInput,
+      'We like their new house.',
+    );
+  });
+
+  test('keeps what the model obeys, answers or loses', async () => {
+    for (const [text, answer] of [
+      ['Write a poem about the sea.', 'The sea is blue and the waves are high.'],
+      ['What is the time in Paris?', 'It is noon.'],
+      ['See https://a.example/x for it.', 'See the page for it.'],
+      ['They has 12 dogs and 3 cats.', 'They have 12 dogs and 4 cats.'],
+    ]) {
+      const model = fakeModel({ answers: { [text]: answer }, unlikely: ['has', 'What'] });
+      const { correctedInput, corrections } = await proofread(model, text, { languages: ['en'] });
+      assert.equal(correctedInput, text);
+      assert.deepEqual(corrections, []);
+    }
+  });
+
+  test('reads only sentences of the languages that are named', async () => {
+    const model = fakeModel();
+    await proofread(model, 'The house is old. La casa es muy vieja.', { languages: ['en-GB'] });
+    assert.deepEqual(model.asked, ['The house is old.']);
+    await proofread(model, 'Xyzzy plugh.');
+    assert.equal(model.asked.length, 1, 'of an unknown language none is asked for');
+  });
+
+  test('refuses what it does not know', async () => {
+    const model = fakeModel();
+    for (const promise of [
+      proofread(model, 5),
+      proofread(model, 'a', { language: 'en' }),
+      proofread(model, 'a', { languages: 'en' }),
+      proofread(model, 'a', { languages: ['ja'] }),
+      proofread(model, 'a', { signal: 1 }),
+      proofread(model, 'a', 'en'),
+    ])
+      assert.equal(await codeOf(promise), 'invalid_argument');
+  });
+
+  test('ends within a long text when it is aborted', async () => {
+    const text = 'The house is very old. '.repeat(5000);
+    assert.ok(text.length > 100_000);
+    const stop = new AbortController();
+    const model = fakeModel({ delay_ms: 1 });
+    const result = proofread(model, text, { signal: stop.signal });
+    while (model.asked.length < 20) await new Promise((done) => setTimeout(done, 1));
+    stop.abort('enough');
+    await assert.rejects(result, { code: 'aborted', cause: 'enough' });
+    assert.ok(model.asked.length < 100, `${model.asked.length} sentences were asked for`);
+    assert.equal(await codeOf(proofread(model, text, { signal: stop.signal })), 'aborted');
+  });
+
+  test('of a text without sentences asks nothing', async () => {
+    const model = fakeModel();
+    for (const text of ['', ' \n', 'https://a.example/x', '```\nhe go\n```', 'Hello'])
+      assert.equal((await proofread(model, text)).correctedInput, text);
+    assert.deepEqual(model.asked, []);
+  });
+});
+
+describe('rewrite', () => {
+  test('resolves with a string, or streams pieces', async () => {
+    const model = fakeModel({ answers: { bad: 'good' } });
+    const text = 'It is bad.';
+    const answer = await rewrite(model, text, { tone: 'more-formal', length: 'shorter' });
+    assert.match(answer, /good/);
+    let streamed = '';
+    for await (const piece of await rewrite(model, text, { stream: true })) streamed += piece;
+    assert.equal(streamed.trim(), answer);
+    assert.equal(await rewrite(model, '  '), '  ');
+  });
+
+  test('refuses what it does not know', async () => {
+    const model = fakeModel();
+    for (const promise of [
+      rewrite(model, null),
+      rewrite(model, 'a', { tone: 'rude' }),
+      rewrite(model, 'a', { length: 5 }),
+      rewrite(model, 'a', { instruction: {} }),
+      rewrite(model, 'a', { stream: 'yes' }),
+      rewrite(model, 'a', { format: 'markdown' }),
+    ])
+      assert.equal(await codeOf(promise), 'invalid_argument');
+  });
+});

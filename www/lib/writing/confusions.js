@@ -1,0 +1,207 @@
+/** This module knows which words are mistaken for which. */
+import { distance } from './correction_types.js';
+
+/** @import { Language } from './language.js' */
+
+/** Words that are put in, left out and mistaken for each other. @type {Set<string>[]} */
+const CLASSES = [
+  'a an the some any my your his her its our their this that these those',
+  'in on at to for of from by with about into onto over under after before since until during ' +
+    'through between among against towards as than then upon',
+  'is are was were be been being am has have had do does did will would can could should may might',
+  'it there they them he she we us i me him her you one which who that what whose where when why ' +
+    'how whether if',
+  'and or but so because nor not',
+  'el la los las lo un una unos unas al del mi tu su sus mis nuestro nuestra este esta esto',
+  'a ante con contra de desde en entre hacia hasta para por según sin sobre tras que y o',
+  'es son era eran fue fueron ser está están estaba estaban ha han había hay he hemos soy eres ' +
+    'somos',
+  'der die das den dem des ein eine einen einem einer eines mein meine meinen meinem meiner kein ' +
+    'keine keinen keinem keiner ihr ihre ihren ihrem ihrer sein seine seinen seinem seiner dass',
+  'an am auf aus bei beim bis durch für gegen hinter im in ins mit nach neben ohne seit über um ' +
+    'unter von vom vor während wegen zu zum zur zwischen als wie wenn wann ob',
+  'ist sind war waren bin bist seid hat haben habe hast hatte hatten wird werden wurde wurden',
+  "le la les l' un une des du de au aux mon ma mes ton ta tes son sa ses leur leurs ce cet cette " +
+    'ces tout toute tous toutes',
+  'à au aux avec chez dans de des du depuis en par pendant pour sans sur vers que qui dont où ou',
+  'est sont était étaient a ont ai as avons avez es et être suis sommes êtes sera',
+].map((list) => new Set(list.split(' ')));
+
+/** Words that sound alike. @type {Record<Language, Set<string>[]>} */
+const HOMOPHONES = {
+  en: sets(
+    "their there they're|your you're|its it's|then than|to too two|affect effect|whose who's|" +
+      'lose loose|weather whether|accept except|here hear|new knew|no know|by buy|passed past|' +
+      'of have|were where|wear where|quiet quite|advice advise|brake break|peace piece|' +
+      'week weak|whole hole|right write|threw through|lead led|moral morale|site sight|' +
+      'principal principle|wait weight|meet meat|plain plane|some sum|breath breathe|' +
+      'clothes cloths|desert dessert|practice practise',
+  ),
+  es: sets(
+    'si sí|tu tú|el él|mi mí|mas más|te té|que qué|como cómo|donde dónde|cuando cuándo|' +
+      'cual cuál|quien quién|aun aún|esta está|este esté|hay ahí|echo hecho|valla vaya|tubo tuvo|' +
+      'halla haya|a ha|hola ola|porque porqué',
+  ),
+  de: sets('das dass|seit seid|wider wieder|den denn|man mann|ihm im|ihn in|war wahr|fiel viel'),
+  fr: sets(
+    "a à|ou où|la là|ça sa|ce se|c'est s'est ses ces|et est|son sont|on ont|ma m'a|ta t'a|" +
+      "l'a la|peu peut|quand qu'en|mes mais|leur leurs|or hors|dans d'en",
+  ),
+};
+
+/** Forms of one word, of which one is right at a place. @type {Record<Language, Set<string>[]>} */
+const PARADIGMS = {
+  en: sets(
+    "a an|is are am|was were|has have had|does do did|doesn't don't didn't|isn't aren't|" +
+      "wasn't weren't|hasn't haven't|this these|that those|i me|he him|she her|we us|they them|" +
+      'much many|less fewer|good well',
+  ),
+  es: sets(
+    'el la los las|un una unos unas|es son|está están|fue fueron|era eran|ha han|tiene tienen|' +
+      'este esta estos estas|mi mis|su sus|muy mucho|bueno buena buenos buenas|hay ay ahí|' +
+      'había habían|gusta gustan|voy fui iba|va fue iba',
+  ),
+  de: sets(
+    'der die das den dem des|ein eine einen einem einer eines|' +
+      'mein meine meinen meinem meiner|dein deine deinen deinem deiner|' +
+      'sein seine seinen seinem seiner|ihr ihre ihren ihrem ihrer|' +
+      'unser unsere unseren unserem unserer|kein keine keinen keinem keiner|' +
+      'dieser diese dieses diesen diesem|ist sind|hat haben habe|war waren|wird werden|kann ' +
+      'können|' +
+      'mich mir|dich dir|ihn ihm|als wie|bin habe|ist hat',
+  ),
+  fr: sets(
+    'le la les|un une des|du des|au aux|mon ma mes|ton ta tes|son sa ses|ce cet cette ces|' +
+      'est sont|a ont|tout toute tous toutes|était étaient|fait font|va vont|quel quelle quels ' +
+      'quelles|' +
+      'à en au aux|de du|beau belle beaux|nouveau nouvelle',
+  ),
+};
+
+/** Ends that turn one form of a word into another. @type {Record<Language, [RegExp, string][]>} */
+const ENDS = {
+  en: [
+    [/(?<=[^s])$/, 's'],
+    [/(?<=[^s])s$/, ''],
+    [/(?<=[sxzho])$/, 'es'],
+    [/(?<=[^aeiou])y$/, 'ies'],
+    [/ies$/, 'y'],
+  ],
+  es: [
+    [/(?<=[ae])$/, 'n'],
+    [/(?<=[ae])n$/, ''],
+    [/o$/, 'a'],
+    [/a$/, 'o'],
+    [/os$/, 'as'],
+    [/as$/, 'os'],
+    [/(?<=[aeo])$/, 's'],
+    [/(?<=[aeo])s$/, ''],
+    [/o$/, 'é'],
+    [/a$/, 'ó'],
+  ],
+  de: [
+    [/t$/, 'en'],
+    [/en$/, 't'],
+    [/e$/, 'en'],
+    [/en$/, 'e'],
+    [/e$/, 'er'],
+    [/e$/, 't'],
+    [/et$/, 'en'],
+    [/e$/, 'es'],
+  ],
+  fr: [
+    [/e$/, 'ent'],
+    [/ent$/, 'e'],
+    [/(?<=[^sx])$/, 's'],
+    [/s$/, ''],
+    [/(?<=[éitsldn])$/, 'e'],
+    [/e$/, ''],
+    [/é$/, 'er'],
+    [/er$/, 'é'],
+    [/ez$/, 'er'],
+    [/f$/, 've'],
+  ],
+};
+
+/** @param {string} lists */
+function sets(lists) {
+  return lists.split('|').map((list) => new Set(list.split(' ')));
+}
+
+/**
+ * Returns what may be meant by a word, the most usual first: forms of it, and words that sound
+ * alike.
+ *
+ * @param {string} word
+ * @param {Language} language
+ * @returns {string[]}
+ */
+export function alternatives(word, language) {
+  const own = plain(word);
+  const found = new Set();
+  for (const words of [...PARADIGMS[language], ...HOMOPHONES[language]])
+    if (words.has(own)) for (const other of words) found.add(other);
+  if (found.size === 0 && own.length > 3)
+    for (const [end, other] of ENDS[language])
+      if (end.test(own)) found.add(own.replace(end, other));
+  found.delete(own);
+  const is_capital = word[0] !== word[0].toLowerCase();
+  return [...found].map((other) => (is_capital ? other[0].toUpperCase() + other.slice(1) : other));
+}
+
+/** @param {string} word */
+const plain = (word) => word.toLowerCase().replace('’', "'");
+
+/**
+ * Returns whether a word is one that is often missing: an article, a preposition, a short verb.
+ *
+ * @param {string} word
+ */
+export function areForms(word) {
+  return CLASSES.some((words) => words.has(plain(word)));
+}
+
+/**
+ * Returns whether one word may be meant by another: both are of one class, sound alike or look
+ * alike.
+ *
+ * @param {string} one
+ * @param {string} other
+ */
+export function areRelated(one, other) {
+  const [a, b] = [plain(one), plain(other)];
+  const lists = [...CLASSES, ...Object.values(HOMOPHONES).flat()];
+  if (lists.some((words) => words.has(a) && words.has(b))) return true;
+  const length = Math.max(a.length, b.length);
+  return a[0] === b[0] && distance(a, b) <= Math.ceil(length / 3);
+}
+
+/** British and American spelling are both right. @type {[RegExp, string][]} */
+const VARIANTS = [
+  [/our(?=$|[a-z])/g, 'or'],
+  [/([a-z])is(e|es|ed|ing|ation|ations|er|ers)$/, '$1iz$2'],
+  [/yse/g, 'yze'],
+  [/(?<=[bt])re(?=$|s$|d$)/, 'er'],
+  [/ogue(?=$|s$)/, 'og'],
+  [/(?<=[a-z])ll(?=ed$|ing$|er$|ers$|ment)/, 'l'],
+  [/ence(?=$|s$)/, 'ense'],
+  [/^grey/, 'gray'],
+  [/amme(?=$|s$)/, 'am'],
+  [/^(learn|burn|spell|dream|spoil)t$/, '$1ed'],
+  [/^maths$/, 'math'],
+  [/^(while|among)st$/, '$1'],
+  [/^cheque/, 'check'],
+  [/^tyre/, 'tire'],
+];
+
+/**
+ * Returns whether two spellings are British and American English of one word.
+ *
+ * @param {string} one
+ * @param {string} other
+ */
+export function areVariants(one, other) {
+  const american = (/** @type {string} */ word) =>
+    VARIANTS.reduce((text, [pattern, to]) => text.replace(pattern, to), plain(word));
+  return one !== other && american(one) === american(other);
+}

@@ -1,0 +1,204 @@
+/**
+ * This module corrects one sentence. The model is asked for a correction; what it made and what it
+ * nearly made, and what is often mistaken, are candidates; and the model judges each of them by how
+ * much likelier it makes the sentence.
+ */
+import { marginOf, nearlyMade, piecesOf } from './candidates.js';
+import { alternatives, areForms, areVariants } from './confusions.js';
+import { applyEdits, diff } from './diff.js';
+import { changesMeaning, whyNot } from './guard.js';
+import { correctionPrompt } from './prompt.js';
+import { protectedSpans } from './spans.js';
+import { isWord, tokenize } from './tokens.js';
+
+/** @import { ChatCompletion, CompletionRequest } from '../chat/completions.js' */
+/** @import { Candidate } from './candidates.js' */
+/** @import { Edit } from './diff.js' */
+/** @import { Judge, Scorer } from './judge.js' */
+/** @import { Language } from './language.js' */
+/** @import { ProtectedSpan } from './spans.js' */
+
+/**
+ * A `Model` is the part of a `Siskin` that proofreading uses.
+ *
+ * @typedef {Scorer & {chat: {completions: {
+ *   create: (request: CompletionRequest) => Promise<ChatCompletion>,
+ * }}}} Model
+ */
+
+/**
+ * A `Task` is a sentence to correct, with one space between its words.
+ *
+ * @typedef {object} Task
+ * @property {string} sentence
+ * @property {Language} language
+ * @property {boolean} closed whether it stands where a sentence needs its sign at the end
+ * @property {AbortSignal | undefined} signal
+ */
+
+/** How much likelier an edit must make the sentence (natural logarithm), by where it is from. */
+export const MIN_GAIN = { made: 1, near: 2, usual: 4, removal: 5 };
+
+/** This number of candidates are scored at most, besides those that the model made. */
+const MAX_NEAR = 4;
+const MAX_USUAL = 5;
+/** What is often mistaken is looked at only where the model finds a word this unlikely. */
+const MIN_SURPRISE = 4;
+
+/**
+ * Returns the corrected sentence, or the sentence itself.
+ *
+ * @param {Model} model
+ * @param {Judge} judge
+ * @param {Task} task
+ * @returns {Promise<string>}
+ */
+export async function correctSentence(model, judge, task) {
+  const { sentence, language, signal } = task;
+  const spans = spansOf(sentence, language);
+  const protected_at = new Set(spans.map(({ start }) => start));
+  const words = tokenize(sentence, spans).filter(
+    ({ text, start }) => isWord(text) && !protected_at.has(start),
+  );
+  if (words.length < 2) return sentence;
+  const { choices } = await model.chat.completions.create({
+    messages: correctionPrompt(sentence, language),
+    temperature: 0,
+    max_tokens: 16 + sentence.length,
+    logprobs: true,
+    top_logprobs: 5,
+    signal,
+  });
+  const { message, logprobs } = choices[0];
+  const read = readAnswer(task, message.content, logprobs?.content ?? [], spans);
+  /** @type {(Candidate & {min: number})[]} */
+  const candidates = [
+    ...read.made.map((candidate) => ({ ...candidate, min: MIN_GAIN.made })),
+    ...read.near.slice(0, MAX_NEAR).map((candidate) => ({ ...candidate, min: MIN_GAIN.near })),
+    ...(await usualMistakes(judge, task, spans)).map((edit) => ({
+      edit,
+      margin: 0,
+      min: MIN_GAIN.usual,
+    })),
+  ];
+  return choose(judge, sentence, candidates, read.made);
+}
+
+/**
+ * @param {string} sentence
+ * @param {Language} language
+ */
+function spansOf(sentence, language) {
+  // German nouns are capitalised.
+  return protectedSpans(sentence, { names: language !== 'de' });
+}
+
+/**
+ * Returns the edits that an answer made, and those that it nearly made; none where it is no
+ * correction of the sentence.
+ *
+ * @param {Task} task
+ * @param {string} content
+ * @param {readonly import('../protocol.js').TokenLogprob[]} logprobs
+ * @param {readonly ProtectedSpan[]} spans
+ * @returns {{made: Candidate[], near: Candidate[]}}
+ */
+export function readAnswer({ sentence, language, closed }, content, logprobs, spans) {
+  const changed = content.trim();
+  const changed_spans = spansOf(changed, language);
+  const edits = diff(sentence, changed, spans, changed_spans);
+  if (edits.length > 0 && whyNot({ original: sentence, changed, edits }, spans, changed_spans))
+    return { made: [], near: [] };
+  const pieces = piecesOf(logprobs);
+  const isAllowed = (/** @type {Edit} */ edit) => {
+    const { before, after, start } = edit;
+    if (changesMeaning(edit, spans)) return false;
+    if (before.length === 1 && after.length === 1 && areVariants(before[0], after[0])) return false;
+    // A line of a list, a greeting or a chat needs no sign at its end.
+    const only_signs = ![...before, ...after].some(isWord);
+    return closed || !(only_signs && start === sentence.length);
+  };
+  const made = edits
+    .filter(isAllowed)
+    .map((edit) => ({ edit, margin: marginOf(sentence, edit, pieces) }));
+  const near = nearlyMade(sentence, changed, pieces, spans).filter(
+    ({ edit }) =>
+      isAllowed(edit) &&
+      // What is left out by the way must be a short word.
+      (edit.after.length > 0 || edit.before.every((word) => isWord(word) && areForms(word))),
+  );
+  return { made, near };
+}
+
+/**
+ * Returns edits that put what is often mistaken for a word in its place, where the model finds the
+ * word unlikely.
+ *
+ * @param {Judge} judge
+ * @param {Task} task
+ * @param {readonly ProtectedSpan[]} spans
+ * @returns {Promise<Edit[]>}
+ */
+export async function usualMistakes(judge, { sentence, language }, spans) {
+  const tokens = tokenize(sentence, spans);
+  const others = tokens.map(({ text }) => (isWord(text) ? alternatives(text, language) : []));
+  if (others.every((list) => list.length === 0)) return [];
+  const surprises = await judge.surprises(sentence, tokens);
+  // A word that is wrong is unlikely, or makes the next one so.
+  const doubt = tokens.map((_, index) => surprises[index] + 0.5 * (surprises[index + 1] ?? 0));
+  return tokens
+    .map((token, index) => ({ token, index }))
+    .filter(({ index }) => others[index].length > 0 && doubt[index] > MIN_SURPRISE)
+    .sort((one, other) => doubt[other.index] - doubt[one.index])
+    .flatMap(({ token: { start, end }, index }) =>
+      others[index].flatMap((text) =>
+        diff(sentence, sentence.slice(0, start) + text + sentence.slice(end), spans),
+      ),
+    )
+    .filter((edit) => !changesMeaning(edit, spans))
+    .slice(0, MAX_USUAL);
+}
+
+/**
+ * Returns the sentence with the candidates that make it likelier, the best first. Each is judged
+ * together with those before it.
+ *
+ * @param {Judge} judge
+ * @param {string} sentence
+ * @param {readonly (Candidate & {min: number})[]} candidates
+ * @param {readonly Candidate[]} made
+ */
+export async function choose(judge, sentence, candidates, made) {
+  if (candidates.length === 0) return sentence;
+  const before = await judge.score(sentence);
+  const judged = [];
+  for (const { edit, min } of candidates) {
+    const gain = (await judge.score(applyEdits(sentence, [edit]))) - before;
+    const needed = edit.after.length === 0 ? Math.max(min, MIN_GAIN.removal) : min;
+    if (gain >= needed) judged.push({ edit, gain, needed });
+  }
+  judged.sort((one, other) => other.gain - one.gain);
+  /** @type {Edit[]} */
+  let kept = [];
+  let last = before;
+  for (const { edit, needed } of judged) {
+    const edits = withEdit(kept, edit);
+    if (!edits) continue;
+    const score = await judge.score(applyEdits(sentence, edits));
+    if (score - last < needed) continue;
+    [kept, last] = [edits, score];
+  }
+  return applyEdits(sentence, kept);
+}
+
+/**
+ * Returns the edits with one more, in order, or undefined where it overlaps one of them.
+ *
+ * @param {readonly Edit[]} edits
+ * @param {Edit} edit
+ * @returns {Edit[] | undefined}
+ */
+function withEdit(edits, edit) {
+  if (edits.some(({ start, end }) => start <= edit.end && edit.start <= end)) return undefined;
+  return [...edits, edit].sort((one, other) => one.start - other.start);
+}
