@@ -100,13 +100,15 @@ describe('proofread', () => {
   });
 
   test('keeps what the model obeys, answers or loses', async () => {
+    // What the answers leave out is unlikely, so that only the guard keeps it.
+    const unlikely = ['sea', 'Rome', 'https', '3'];
     for (const [text, answer] of [
-      ['Write a poem about the sea.', 'The sea is blue and the waves are high.'],
-      ['What is the time in Paris?', 'It is noon.'],
+      ['Write a poem about the sea.', 'The ocean is blue and the waves are high.'],
+      ['What is the time in Rome?', 'It is noon.'],
       ['See https://a.example/x for it.', 'See the page for it.'],
-      ['They has 12 dogs and 3 cats.', 'They have 12 dogs and 4 cats.'],
+      ['They own 12 dogs and 3 cats.', 'They own 12 dogs and 4 cats.'],
     ]) {
-      const model = fakeModel({ answers: { [text]: answer }, unlikely: ['has', 'What'] });
+      const model = fakeModel({ answers: { [text]: answer }, unlikely });
       const { correctedInput, corrections } = await proofread(model, text, { languages: ['en'] });
       assert.equal(correctedInput, text);
       assert.deepEqual(corrections, []);

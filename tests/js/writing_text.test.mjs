@@ -35,6 +35,13 @@ describe('sentences', () => {
     ]);
   });
 
+  test('do not end within an address', () => {
+    assert.deepEqual(cut('See https://a.example/b?c=d!e for it. Yes.'), [
+      'See https://a.example/b?c=d!e for it.',
+      'Yes.',
+    ]);
+  });
+
   test('leave out what is not prose', () => {
     const text = [
       '# A heading it are',

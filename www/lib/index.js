@@ -36,3 +36,8 @@ export { Siskin, SiskinError, models, offline } from './siskin.js';
 /** @typedef {import('./chat/completions.js').Logprobs} Logprobs */
 /** @typedef {import('./chat/completions.js').ChatCompletion} ChatCompletion */
 /** @typedef {import('./chat/completions.js').ChatCompletionChunk} ChatCompletionChunk */
+/** @typedef {import('./writing/options.js').ProofreadOptions} ProofreadOptions */
+/** @typedef {import('./writing/options.js').RewriteOptions} RewriteOptions */
+/** @typedef {import('./writing/proofread.js').ProofreadResult} ProofreadResult */
+/** @typedef {import('./writing/proofread.js').Correction} Correction */
+/** @typedef {import('./writing/correction_types.js').CorrectionType} CorrectionType */

@@ -86,9 +86,13 @@ export function nearlyMade(sentence, answer, pieces, spans) {
     const space = text.length - text.trimStart().length;
     const index = starts.get(at + space);
     if (index === undefined) continue;
+    const is_whole = text.trim() === tokens[index].text;
     for (const other of chosen.top_logprobs) {
       const margin = other.logprob - chosen.logprob;
-      if (margin < MIN_MARGIN || other.token.trim() === text.trim()) continue;
+      const word = other.token.trim();
+      if (margin < MIN_MARGIN || word === text.trim()) continue;
+      // Of a word of several tokens, a shorter token may be the beginning of anything.
+      if (!is_whole && word.length < tokens[index].text.length) continue;
       for (const edit of editsOf(sentence, tokens, index, other.token))
         found.push({ edit, margin });
     }

@@ -80,13 +80,8 @@ const PARADIGMS = {
 
 /** Ends that turn one form of a word into another. @type {Record<Language, [RegExp, string][]>} */
 const ENDS = {
-  en: [
-    [/(?<=[^s])$/, 's'],
-    [/(?<=[^s])s$/, ''],
-    [/(?<=[sxzho])$/, 'es'],
-    [/(?<=[^aeiou])y$/, 'ies'],
-    [/ies$/, 'y'],
-  ],
+  // The model nearly writes these in English.
+  en: [],
   es: [
     [/(?<=[ae])$/, 'n'],
     [/(?<=[ae])n$/, ''],
@@ -134,14 +129,16 @@ function sets(lists) {
  *
  * @param {string} word
  * @param {Language} language
+ * @param {boolean} is_first whether a sentence begins with it: a verb whose subject is in the
+ *   sentence before may have any form
  * @returns {string[]}
  */
-export function alternatives(word, language) {
+export function alternatives(word, language, is_first) {
   const own = plain(word);
   const found = new Set();
   for (const words of [...PARADIGMS[language], ...HOMOPHONES[language]])
     if (words.has(own)) for (const other of words) found.add(other);
-  if (found.size === 0 && own.length > 3)
+  if (found.size === 0 && own.length > 3 && !is_first)
     for (const [end, other] of ENDS[language])
       if (end.test(own)) found.add(own.replace(end, other));
   found.delete(own);

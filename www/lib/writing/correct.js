@@ -8,6 +8,7 @@ import { alternatives, areForms, areVariants } from './confusions.js';
 import { applyEdits, diff } from './diff.js';
 import { changesMeaning, whyNot } from './guard.js';
 import { correctionPrompt } from './prompt.js';
+import { ruleEdits } from './rules.js';
 import { protectedSpans } from './spans.js';
 import { isWord, tokenize } from './tokens.js';
 
@@ -37,7 +38,7 @@ import { isWord, tokenize } from './tokens.js';
  */
 
 /** How much likelier an edit must make the sentence (natural logarithm), by where it is from. */
-export const MIN_GAIN = { made: 1, near: 2, usual: 4, removal: 5 };
+export const MIN_GAIN = { rule: 0, made: 1, near: 2, usual: 4, removal: 5 };
 
 /** This number of candidates are scored at most, besides those that the model made. */
 const MAX_NEAR = 4;
@@ -54,7 +55,7 @@ const MIN_SURPRISE = 4;
  * @returns {Promise<string>}
  */
 export async function correctSentence(model, judge, task) {
-  const { sentence, language, signal } = task;
+  const { sentence, language, closed, signal } = task;
   const spans = spansOf(sentence, language);
   const protected_at = new Set(spans.map(({ start }) => start));
   const words = tokenize(sentence, spans).filter(
@@ -70,18 +71,17 @@ export async function correctSentence(model, judge, task) {
     signal,
   });
   const { message, logprobs } = choices[0];
+  const rules = ruleEdits(sentence, language, closed).filter(
+    (edit) => !changesMeaning(edit, spans),
+  );
   const read = readAnswer(task, message.content, logprobs?.content ?? [], spans);
-  /** @type {(Candidate & {min: number})[]} */
-  const candidates = [
-    ...read.made.map((candidate) => ({ ...candidate, min: MIN_GAIN.made })),
-    ...read.near.slice(0, MAX_NEAR).map((candidate) => ({ ...candidate, min: MIN_GAIN.near })),
-    ...(await usualMistakes(judge, task, spans)).map((edit) => ({
-      edit,
-      margin: 0,
-      min: MIN_GAIN.usual,
-    })),
-  ];
-  return choose(judge, sentence, candidates, read.made);
+  const usual = await usualMistakes(judge, task, spans);
+  return choose(judge, sentence, [
+    ...rules.map((edit) => ({ edit, min: MIN_GAIN.rule })),
+    ...read.made.map(({ edit }) => ({ edit, min: MIN_GAIN.made })),
+    ...read.near.slice(0, MAX_NEAR).map(({ edit }) => ({ edit, min: MIN_GAIN.near })),
+    ...usual.map((edit) => ({ edit, min: MIN_GAIN.usual })),
+  ]);
 }
 
 /**
@@ -141,7 +141,9 @@ export function readAnswer({ sentence, language, closed }, content, logprobs, sp
  */
 export async function usualMistakes(judge, { sentence, language }, spans) {
   const tokens = tokenize(sentence, spans);
-  const others = tokens.map(({ text }) => (isWord(text) ? alternatives(text, language) : []));
+  const others = tokens.map(({ text }, index) =>
+    isWord(text) ? alternatives(text, language, index === 0) : [],
+  );
   if (others.every((list) => list.length === 0)) return [];
   const surprises = await judge.surprises(sentence, tokens);
   // A word that is wrong is unlikely, or makes the next one so.
@@ -152,7 +154,7 @@ export async function usualMistakes(judge, { sentence, language }, spans) {
     .sort((one, other) => doubt[other.index] - doubt[one.index])
     .flatMap(({ token: { start, end }, index }) =>
       others[index].flatMap((text) =>
-        diff(sentence, sentence.slice(0, start) + text + sentence.slice(end), spans),
+        diff(sentence, sentence.slice(0, start) + text + sentence.slice(end)),
       ),
     )
     .filter((edit) => !changesMeaning(edit, spans))
@@ -160,28 +162,31 @@ export async function usualMistakes(judge, { sentence, language }, spans) {
 }
 
 /**
- * Returns the sentence with the candidates that make it likelier, the best first. Each is judged
- * together with those before it.
+ * Returns the sentence with the edits that make it likelier by `min` at least, the best first. Each
+ * is judged together with those before it.
  *
  * @param {Judge} judge
  * @param {string} sentence
- * @param {readonly (Candidate & {min: number})[]} candidates
- * @param {readonly Candidate[]} made
+ * @param {readonly {edit: Edit, min: number}[]} candidates of two that are equal the first counts
  */
-export async function choose(judge, sentence, candidates, made) {
+export async function choose(judge, sentence, candidates) {
   if (candidates.length === 0) return sentence;
   const before = await judge.score(sentence);
-  const judged = [];
+  /** @type {Map<string, {edit: Edit, gain: number, needed: number}>} */
+  const judged = new Map();
   for (const { edit, min } of candidates) {
-    const gain = (await judge.score(applyEdits(sentence, [edit]))) - before;
-    const needed = edit.after.length === 0 ? Math.max(min, MIN_GAIN.removal) : min;
-    if (gain >= needed) judged.push({ edit, gain, needed });
+    const changed = applyEdits(sentence, [edit]);
+    if (judged.has(changed)) continue;
+    // A text of fewer words is likelier by itself.
+    const is_removal = edit.before.length > 0 && edit.after.length === 0;
+    const needed = is_removal ? Math.max(min, MIN_GAIN.removal) : min;
+    judged.set(changed, { edit, gain: (await judge.score(changed)) - before, needed });
   }
-  judged.sort((one, other) => other.gain - one.gain);
   /** @type {Edit[]} */
   let kept = [];
   let last = before;
-  for (const { edit, needed } of judged) {
+  for (const { edit, gain, needed } of [...judged.values()].sort((a, b) => b.gain - a.gain)) {
+    if (gain < needed) continue;
     const edits = withEdit(kept, edit);
     if (!edits) continue;
     const score = await judge.score(applyEdits(sentence, edits));

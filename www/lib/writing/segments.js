@@ -137,7 +137,9 @@ function merged(text, pieces, start) {
   let at = start;
   for (const { length } of pieces) {
     const last = spans.at(-1);
-    if (last && ABBREVIATION.test(text.slice(last.start, last.end))) last.end = at + length;
+    const before = last ? text.slice(last.start, last.end) : '';
+    // A sign within an address ends nothing.
+    if (last && (!/\s$/.test(before) || ABBREVIATION.test(before))) last.end = at + length;
     else spans.push({ start: at, end: at + length });
     at += length;
   }
