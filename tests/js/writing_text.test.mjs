@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { correctionTypes } from '../../www/lib/writing/correction_types.js';
 import { applyEdits, diff } from '../../www/lib/writing/diff.js';
 import { detectLanguage } from '../../www/lib/writing/language.js';
+import { ruleEdits } from '../../www/lib/writing/rules.js';
 import { sentences, splitPlainly } from '../../www/lib/writing/segments.js';
 import { protectedSpans } from '../../www/lib/writing/spans.js';
 import { tokenize } from '../../www/lib/writing/tokens.js';
@@ -237,4 +238,40 @@ test('languages', () => {
   assert.equal(detectLanguage('Ich weiß nicht, wo der Bahnhof ist.'), 'de');
   assert.equal(detectLanguage('Je ne sais pas où est la gare.'), 'fr');
   assert.equal(detectLanguage('Xyzzy plugh'), undefined);
+});
+
+test('rules', () => {
+  const mended = (text, language) => {
+    const edits = ruleEdits(text, language, /[.!?]$/.test(text));
+    return applyEdits(
+      text,
+      edits.sort((one, other) => one.start - other.start),
+    );
+  };
+  const cases = [
+    ['en', 'I should of waited a hour for an bus.', 'I should have waited an hour for a bus.'],
+    ['en', 'on monday i didnt go .', "On Monday I didn't go."],
+    [
+      'en',
+      'It is bigger then it was, better then mine.',
+      'It is bigger then it was, better than mine.',
+    ],
+    ['es', 'Vienes tambien a la estacion?', '¿Vienes también a la estación?'],
+    ['de', 'Ich weiß dass er am montag kommt.', 'Ich weiß, dass er am Montag kommt.'],
+    ['fr', 'Voila ma reponse !', 'Voilà ma réponse !'],
+  ];
+  for (const [language, text, right] of cases) assert.equal(mended(text, language), right);
+  for (const [language, text] of [
+    ['en', 'A European user had one hour, a unit and a one-way ticket.'],
+    ['en', 'lol that movie was wild'],
+    ['en', 'First we eat, then we go; i.e. at noon.'],
+    ['es', '¿Vienes? ¡Sí, claro!'],
+    ['de', 'Er sagt, dass er kommt, und dass es ohne dass er wartet geht, so dass es reicht.'],
+    ['fr', 'Que fais-tu ? Rien !'],
+  ])
+    assert.deepEqual(
+      ruleEdits(text, language, /[.!?]$/.test(text)).map(({ text }) => text),
+      [],
+      text,
+    );
 });

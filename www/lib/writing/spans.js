@@ -56,7 +56,7 @@ const PATTERNS = [
       `\\p{N}(?:\\s?(?:${UNITS})(?![\\p{L}\\p{N}]))?|` +
       '[\\p{Lu}\\p{N}]*\\p{N}[\\p{L}\\p{N}]*',
   ],
-  ['emoji', /(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|[\u200d\ufe0f\u20e3])+/u.source],
+  ['emoji', /(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|\u200d|\ufe0f|\u20e3)+/u.source],
   ['emoji', /\p{Regional_Indicator}+|[:;]-?[)(DPp](?![\p{L}\p{N}])/u.source],
   ['quote', /"[^"\n]{2,}?"|“[^“”\n]{2,}?”|„[^„“”\n]{2,}?[“”]/.source],
   ['quote', /«[^«»\n]{2,}?»|‹[^‹›\n]{2,}?›/.source],
