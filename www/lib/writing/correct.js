@@ -38,11 +38,11 @@ import { isWord, tokenize } from './tokens.js';
  */
 
 /** How much likelier an edit must make the sentence (natural logarithm), by where it is from. */
-export const MIN_GAIN = { rule: 0, made: 1, near: 2, usual: 4, removal: 5 };
+export const MIN_GAIN = { rule: -3, made: 2, near: 2, usual: 4, removal: 5 };
 
 /** This number of candidates are scored at most, besides those that the model made. */
 const MAX_NEAR = 4;
-const MAX_USUAL = 5;
+const MAX_USUAL = 6;
 /** What is often mistaken is looked at only where the model finds a word this unlikely. */
 const MIN_SURPRISE = 4;
 
