@@ -59,6 +59,11 @@ test('the two sets have no text in common', () => {
   );
 });
 
+test('texts are compared without what nobody sees', () => {
+  assert.equal(normalize(' a\u00a0 b \r\n\tc '), 'a b\nc');
+  assert.equal(normalize('e\u0301'), '\u00e9');
+});
+
 test('edits are of words and signs', () => {
   assert.deepEqual(edits('He go home.', 'He goes home!'), ['1 go > goes', '3 . > !']);
   assert.deepEqual(edits('Thanks alot', 'Thanks a lot'), ['1 > a', '1 alot > lot']);
@@ -89,6 +94,7 @@ const WRONG = {
   accepted: ['She goes home and he eats cake.', 'She goes home, and he eats cake.'],
 };
 const RIGHT = { ...WRONG, kind: 'right', text: 'Milk, eggs.', accepted: ['Milk, eggs.'] };
+const TWICE = { ...WRONG, text: 'I am tired.', accepted: ['I am very tired.'] };
 
 test('a result is judged by the accepted text that is nearest to it', () => {
   for (const [entry, result, expected] of [
@@ -99,6 +105,7 @@ test('a result is judged by the accepted text that is nearest to it', () => {
     [WRONG, WRONG.text, ['unchanged', 0, 0, 2]],
     [WRONG, 'Here is the text: She go home and he eat cake.', ['damaged', 0, 5, 2]],
     [WRONG, '', ['damaged', 0, 8, 2]],
+    [TWICE, 'I am very very tired.', ['sideways', 1, 2, 1]],
     [RIGHT, RIGHT.text, ['unchanged', 0, 0, 0]],
     [RIGHT, 'Milk and eggs.', ['damaged', 0, 1, 0]],
     [RIGHT, 'Milk ,eggs.', ['damaged', 0, 0, 0]],
@@ -113,19 +120,20 @@ test('judgements are summed up', () => {
   const judgements = [
     ...results.map((result) => judge(WRONG, result)),
     judge(RIGHT, RIGHT.text),
+    judge(RIGHT, RIGHT.text),
     judge(RIGHT, 'Milk and eggs.'),
   ];
   const summary = summarize(judgements);
   assert.deepEqual(
     [summary.texts, summary.wrong, summary.right, summary.right_unchanged],
-    [6, 4, 2, 1],
+    [7, 4, 3, 2],
   );
   assert.deepEqual(
     [summary.fixed, summary.improved, summary.sideways, summary.unchanged, summary.damaged],
     [1, 1, 0, 1, 1],
   );
-  assert.equal(summary.damaged_share, 2 / 6);
-  assert.equal(summary.right_unchanged_share, 1 / 2);
+  assert.equal(summary.damaged_share, 2 / 7);
+  assert.equal(summary.right_unchanged_share, 2 / 3);
   assert.equal(summary.improved_share, 2 / 4);
 });
 
