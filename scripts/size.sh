@@ -20,13 +20,13 @@ language detector | 13000
 service worker | 18200
 thread | 450
 reader | 6000
-siskin_relaxed.wasm | 790000
+siskin_relaxed.wasm | 818000
 siskin_relaxed.js | 11100
-siskin_simd.wasm | 794000
+siskin_simd.wasm | 817000
 siskin_simd.js | 11100
-siskin_threads.wasm | 800000
+siskin_threads.wasm | 813000
 siskin_threads.js | 12100
-siskin_threads-simd.wasm | 804000
+siskin_threads-simd.wasm | 812000
 siskin_threads-simd.js | 12100
 '
 too_large=()
