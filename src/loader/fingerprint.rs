@@ -65,7 +65,9 @@ mod tests {
 
     #[test]
     fn it_does_not_depend_on_the_pieces_and_changes_with_the_sampled_bytes() {
-        let file: Vec<u8> = (0..300_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+        let file: Vec<u8> = (0..300_000u32)
+            .map(|i| (i.wrapping_mul(i) >> 7) as u8)
+            .collect();
         let whole = fingerprint(&file, file.len());
         for chunk_bytes in [1, 63, 64, 4096, 65_537, 131_072] {
             assert_eq!(fingerprint(&file, chunk_bytes), whole, "{chunk_bytes}");
