@@ -1,9 +1,9 @@
 //! Defines what generating needs of a model.
 
-use super::sampler::Sampler;
+use super::{checked::Checked, sampler::Sampler};
 use crate::{
     Result,
-    backend::Backend,
+    backend::{Backend, sampling::TokenSampler},
     model::{Model, SlotState, StepOutcome},
 };
 
@@ -51,9 +51,17 @@ pub trait Decoder {
     /// Replaces what the slot in use holds, as [`Model::import_slot`].
     fn import_slot(&mut self, state: &SlotState) -> Result<()>;
 
-    /// Returns whether steps that check drafts may pay. Where steps run ahead of the host they do
-    /// not: a draft begins with a token that the host knows.
-    fn checks_drafts(&self) -> bool;
+    /// Returns the most tokens of a draft that one step checks for an answer of `sampler`; 0 where
+    /// none is checked.
+    fn max_draft(&self, sampler: &Sampler) -> usize;
+
+    /// Appends `tokens` to the KV cache, the last of them a draft, and writes what follows each to
+    /// `checked`.
+    fn check_draft(
+        &mut self,
+        tokens: &[u32],
+        checked: &mut Checked,
+    ) -> impl Future<Output = Result<()>>;
 
     /// As [`Decoder::step`], but writes the logits after every one of the tokens to `logits`,
     /// `[tokens, vocab]`, and samples none.
@@ -95,8 +103,22 @@ impl<B: Backend> Decoder for Model<B> {
     fn import_slot(&mut self, state: &SlotState) -> Result<()> {
         Model::import_slot(self, state)
     }
-    fn checks_drafts(&self) -> bool {
-        self.backend.max_steps_ahead() == 0
+    fn max_draft(&self, sampler: &Sampler) -> usize {
+        match self.backend.max_steps_ahead() {
+            0 => usize::MAX,
+            // The device finds the likeliest tokens, and samples no others of several rows.
+            _ if sampler.takes_likeliest() => self.backend.max_checked() - 1,
+            _ => 0,
+        }
+    }
+    async fn check_draft(&mut self, tokens: &[u32], checked: &mut Checked) -> Result<()> {
+        if self.backend.max_steps_ahead() > 0 {
+            checked.likeliest = Model::step_argmax(self, tokens).await?;
+            return Ok(());
+        }
+        checked.likeliest.clear();
+        Model::step_all(self, tokens, &mut checked.logits, &mut || false).await?;
+        Ok(())
     }
     async fn step_all(
         &mut self,

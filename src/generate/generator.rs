@@ -2,6 +2,7 @@
 
 use super::{
     answer::{Answer, Sampled},
+    checked::Checked,
     context_shift::context_shift,
     decoder::Decoder,
     event::{Event, FinishReason, Prefill, Usage},
@@ -59,8 +60,8 @@ pub struct Generator<D> {
     speculation: Speculation,
     /// Holds the number of tokens that are evaluated, while a prompt is.
     done_tokens: usize,
-    /// Holds the logits of a draft, `[draft, vocab]`.
-    logits: Vec<f32>,
+    /// Holds what follows each token of the last draft.
+    checked: Checked,
     /// Holds the longest time in milliseconds that the current step has computed between two
     /// chances to be interrupted.
     longest_ms: f64,
@@ -74,8 +75,7 @@ impl<D: Decoder> Generator<D> {
         Self::with_clock(decoder, Box::new(host::now_ms))
     }
 
-    /// Makes a generator with a clock of its own: `now_ms` returns the time in milliseconds, from
-    /// which the sizes of the prompt's chunks follow.
+    /// Makes a generator with a clock of its own: `now_ms` returns the time in milliseconds.
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
         let chunker = PrefillChunker::new(decoder.min_batch());
@@ -87,7 +87,7 @@ impl<D: Decoder> Generator<D> {
             chunker,
             speculation,
             done_tokens: 0,
-            logits: Vec::new(),
+            checked: Checked::default(),
             longest_ms: 0.0,
             now_ms,
             stop,
@@ -274,25 +274,22 @@ impl<D: Decoder> Generator<D> {
         vocabulary: &impl Vocabulary,
     ) -> Result<bool> {
         let (start, len) = (self.decoder.cached_tokens(), self.tokens.len());
-        if start + 1 != len || !self.decoder.checks_drafts() {
+        if start + 1 != len {
             return Ok(false);
         }
         // A full context is dealt with when the last token is written.
-        let left_tokens = answer.left_tokens(self.decoder.context_tokens() - len);
-        let max_tokens = answer.draft_max.min(left_tokens.saturating_sub(1));
-        let draft = self.speculation.draft(&self.tokens, max_tokens);
+        let free_tokens = self.decoder.context_tokens() - len;
+        let max_draft = answer.max_draft(free_tokens, self.decoder.max_draft(&answer.sampler));
+        let draft = self.speculation.draft(&self.tokens, max_draft);
         if draft.is_empty() {
             return Ok(false);
         }
         let chunk = [&self.tokens[start..], &self.tokens[draft.clone()]].concat();
         let begin_ms = (self.now_ms)();
-        self.decoder
-            .step_all(&chunk, &mut self.logits, &mut || false)
-            .await?;
-        let mut accepted = 0;
-        let rows = self.logits.chunks_exact_mut(self.decoder.vocab_size());
-        for (i, logits) in rows.enumerate() {
-            let token = answer.sampler.sample(logits)?;
+        self.decoder.check_draft(&chunk, &mut self.checked).await?;
+        let (mut accepted, vocab_size) = (0, self.decoder.vocab_size());
+        for i in 0..chunk.len() {
+            let token = self.checked.sample(i, vocab_size, &mut answer.sampler)?;
             answer.push(token, vocabulary);
             if chunk.get(i + 1) != Some(&token) || vocabulary.is_end(token) {
                 break;
@@ -301,8 +298,9 @@ impl<D: Decoder> Generator<D> {
         }
         self.decoder.rewind(len + accepted);
         let step_ms = (self.now_ms)() - begin_ms;
-        self.speculation.observe(chunk.len(), accepted, step_ms);
-        self.speculation.move_to(&draft, accepted);
+        let ended_ahead = !self.checked.likeliest.is_empty();
+        let speculation = &mut self.speculation;
+        speculation.observe_draft(&draft, accepted, step_ms, ended_ahead);
         Ok(true)
     }
 

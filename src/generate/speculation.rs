@@ -40,6 +40,9 @@ pub(super) struct Speculation {
     tiles_ms: [Option<f64>; MAX_DRAFT / 4 + 1],
     /// Holds the probability that a token of a draft is right, if those before it are.
     rate: f64,
+    /// Holds the number of tokens of the last step, if it checked a draft and so ended the steps
+    /// that run ahead of the host.
+    ended_ahead: Option<usize>,
     /// Holds the position in the tokens where the last draft would go on.
     pointer: usize,
 }
@@ -51,12 +54,14 @@ impl Speculation {
             one_ms: None,
             tiles_ms: Default::default(),
             rate: INITIAL_RATE,
+            ended_ahead: None,
             pointer: 0,
         }
     }
 
     /// Forgets the text of the last answer. What was measured stays.
     pub(super) fn begin(&mut self) {
+        self.ended_ahead = None;
         self.pointer = 0;
         self.rate = self.rate.max(INITIAL_RATE);
     }
@@ -138,6 +143,12 @@ impl Speculation {
 
     /// Takes note of a step of `tokens` tokens, `accepted` of which were a draft's right tokens.
     pub(super) fn observe(&mut self, tokens: usize, accepted: usize, ms: f64) {
+        if let (Some(checked), Some(one_ms), 1) = (self.ended_ahead.take(), self.one_ms, tokens) {
+            if let Some(Some(mean)) = self.tiles_ms.get_mut((checked - 1) / self.tile) {
+                *mean += (ms - one_ms).max(0.0) * NEWEST;
+            }
+            return;
+        }
         let mean = match tokens {
             1 => &mut self.one_ms,
             _ => match self.tiles_ms.get_mut((tokens - 1) / self.tile) {
@@ -154,8 +165,18 @@ impl Speculation {
         }
     }
 
-    /// Takes note that `draft` was right up to its token `accepted`.
-    pub(super) fn move_to(&mut self, draft: &Range<usize>, accepted: usize) {
+    /// Takes note of a step of `ms` that checked `draft`, which was right up to its token
+    /// `accepted`. If that `ended_ahead` the steps that ran ahead of the host, what the next step of
+    /// one token takes longer is a cost of this draft: steps ahead hide the reading of a token.
+    pub(super) fn observe_draft(
+        &mut self,
+        draft: &Range<usize>,
+        accepted: usize,
+        ms: f64,
+        ended_ahead: bool,
+    ) {
+        self.observe(1 + draft.len(), accepted, ms);
+        self.ended_ahead = ended_ahead.then_some(1 + draft.len());
         self.pointer = draft.start + accepted;
     }
 }

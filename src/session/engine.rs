@@ -8,7 +8,7 @@ use crate::{
         cpu::Cpu,
         gpu::{Gpu, Timing},
     },
-    generate::{Decoder, StepOutcome, sampler::Sampler},
+    generate::{Decoder, StepOutcome, checked::Checked, sampler::Sampler},
     loader::{Loaded, Loader, Options},
     model::{Model, SlotState},
 };
@@ -273,8 +273,12 @@ impl Decoder for AnyModel {
         with_any!(self, model => model.import_slot(state))
     }
 
-    fn checks_drafts(&self) -> bool {
-        with_any!(self, model => model.checks_drafts())
+    fn max_draft(&self, sampler: &Sampler) -> usize {
+        with_any!(self, model => model.max_draft(sampler))
+    }
+
+    async fn check_draft(&mut self, tokens: &[u32], checked: &mut Checked) -> Result<()> {
+        with_any!(self, model => model.check_draft(tokens, checked).await)
     }
 
     async fn step_all(

@@ -5,6 +5,7 @@ use super::device::gpu;
 use siskin::{
     Code, Result,
     backend::gpu::device::{GpuOptions, MatmulStrategy, ShaderFeatures},
+    generate::Decoder,
     loader::Options,
     session::{
         engine::{AnyLoader, AnyModel, Pool},

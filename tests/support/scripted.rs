@@ -2,7 +2,10 @@
 
 use siskin::{
     Result,
-    generate::{Decoder, STEP_TOKENS, SlotState, StepOutcome, Vocabulary, sampler::Sampler},
+    generate::{
+        Decoder, STEP_TOKENS, SlotState, StepOutcome, Vocabulary, checked::Checked,
+        sampler::Sampler,
+    },
 };
 use std::{
     cell::Cell,
@@ -239,8 +242,11 @@ impl Decoder for Scripted {
     fn import_slot(&mut self, _state: &SlotState) -> Result<()> {
         unreachable!("nothing is kept")
     }
-    fn checks_drafts(&self) -> bool {
-        false
+    fn max_draft(&self, _sampler: &Sampler) -> usize {
+        0
+    }
+    async fn check_draft(&mut self, _tokens: &[u32], _checked: &mut Checked) -> Result<()> {
+        unreachable!("it checks no drafts")
     }
     async fn step_all(
         &mut self,
