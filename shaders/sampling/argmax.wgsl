@@ -1,5 +1,6 @@
 // Finds the likeliest token of each row of logits, in two turns: a workgroup takes a slice of a row;
 // then (LAST) a workgroup takes the slices of a row.
+#import lib/params
 #import lib/slices
 #import lib/argmax
 

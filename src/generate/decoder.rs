@@ -51,6 +51,12 @@ pub trait Decoder {
     /// Replaces what the slot in use holds, as [`Model::import_slot`].
     fn import_slot(&mut self, state: &SlotState) -> Result<()>;
 
+    /// Returns whether the device decodes ahead of the host, so that a step may take less than its
+    /// token does.
+    fn runs_ahead(&self) -> bool {
+        false
+    }
+
     /// Returns the most tokens of a draft that one step checks for an answer of `sampler`; 0 where
     /// none is checked.
     fn max_draft(&self, sampler: &Sampler) -> usize;
@@ -103,16 +109,19 @@ impl<B: Backend> Decoder for Model<B> {
     fn import_slot(&mut self, state: &SlotState) -> Result<()> {
         Model::import_slot(self, state)
     }
+    fn runs_ahead(&self) -> bool {
+        self.backend.max_steps_ahead() > 0
+    }
     fn max_draft(&self, sampler: &Sampler) -> usize {
-        match self.backend.max_steps_ahead() {
-            0 => usize::MAX,
+        match self.runs_ahead() {
+            false => usize::MAX,
             // The device finds the likeliest tokens, and samples no others of several rows.
-            _ if sampler.takes_likeliest() => self.backend.max_checked() - 1,
-            _ => 0,
+            true if sampler.takes_likeliest() => self.backend.max_checked() - 1,
+            true => 0,
         }
     }
     async fn check_draft(&mut self, tokens: &[u32], checked: &mut Checked) -> Result<()> {
-        if self.backend.max_steps_ahead() > 0 {
+        if self.runs_ahead() {
             checked.likeliest = Model::step_argmax(self, tokens).await?;
             return Ok(());
         }

@@ -109,6 +109,7 @@ impl<D: Decoder> Generator<D> {
     pub fn replace_decoder(&mut self, decoder: D) {
         self.chunker = PrefillChunker::new(decoder.min_batch());
         self.speculation = Speculation::new(decoder.min_batch());
+        self.speculation.begin(decoder.runs_ahead());
         self.decoder = decoder;
     }
 
@@ -179,7 +180,7 @@ impl<D: Decoder> Generator<D> {
         sampler.observe_prompt(&tokens);
         let cached_tokens = self.decoder.select_slot(&tokens);
         self.longest_ms = 0.0;
-        self.speculation.begin();
+        self.speculation.begin(self.decoder.runs_ahead());
         let usage = Usage {
             prompt_tokens: tokens.len(),
             cached_tokens,
@@ -297,10 +298,8 @@ impl<D: Decoder> Generator<D> {
             accepted += 1;
         }
         self.decoder.rewind(len + accepted);
-        let step_ms = (self.now_ms)() - begin_ms;
-        let ended_ahead = !self.checked.likeliest.is_empty();
-        let speculation = &mut self.speculation;
-        speculation.observe_draft(&draft, accepted, step_ms, ended_ahead);
+        let times_ms = [begin_ms, (self.now_ms)()];
+        self.speculation.observe_draft(&draft, accepted, times_ms);
         Ok(true)
     }
 
@@ -334,7 +333,7 @@ impl<D: Decoder> Generator<D> {
         if let StepOutcome::Done(_) = outcome {
             self.longest_ms = 0.0;
             match chunk.len() {
-                1 => self.speculation.observe(1, 0, last_ms - begin_ms),
+                1 => self.speculation.observe(1, 0, [begin_ms, last_ms]),
                 tokens => self.chunker.observe(tokens, longest_ms),
             }
         }

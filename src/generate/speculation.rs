@@ -40,9 +40,14 @@ pub(super) struct Speculation {
     tiles_ms: [Option<f64>; MAX_DRAFT / 4 + 1],
     /// Holds the probability that a token of a draft is right, if those before it are.
     rate: f64,
-    /// Holds the number of tokens of the last step, if it checked a draft and so ended the steps
-    /// that run ahead of the host.
-    ended_ahead: Option<usize>,
+    /// Says whether steps of one token run ahead of the host.
+    runs_ahead: bool,
+    /// Holds the time at which the last step of the answer ended.
+    last_ms: Option<f64>,
+    /// Holds the length of the draft that the last step checked, if it ended the steps that ran
+    /// ahead. What the next step of one token takes longer is a cost of that draft: it is waited for
+    /// until its token is read, which steps ahead hide.
+    restart: Option<usize>,
     /// Holds the position in the tokens where the last draft would go on.
     pointer: usize,
 }
@@ -54,14 +59,18 @@ impl Speculation {
             one_ms: None,
             tiles_ms: Default::default(),
             rate: INITIAL_RATE,
-            ended_ahead: None,
+            runs_ahead: false,
+            last_ms: None,
+            restart: None,
             pointer: 0,
         }
     }
 
-    /// Forgets the text of the last answer. What was measured stays.
-    pub(super) fn begin(&mut self) {
-        self.ended_ahead = None;
+    /// Forgets the text of the last answer. What was measured stays. `runs_ahead` says whether steps
+    /// of one token run ahead of the host.
+    pub(super) fn begin(&mut self, runs_ahead: bool) {
+        self.runs_ahead = runs_ahead;
+        (self.last_ms, self.restart) = (None, None);
         self.pointer = 0;
         self.rate = self.rate.max(INITIAL_RATE);
     }
@@ -141,10 +150,12 @@ impl Speculation {
         (1..=tiles).rev().find_map(shorter)
     }
 
-    /// Takes note of a step of `tokens` tokens, `accepted` of which were a draft's right tokens.
-    pub(super) fn observe(&mut self, tokens: usize, accepted: usize, ms: f64) {
-        if let (Some(checked), Some(one_ms), 1) = (self.ended_ahead.take(), self.one_ms, tokens) {
-            if let Some(Some(mean)) = self.tiles_ms.get_mut((checked - 1) / self.tile) {
+    /// Takes note of a step of `tokens` tokens, `accepted` of which were a draft's right tokens, with
+    /// the times at which it began and ended.
+    pub(super) fn observe(&mut self, tokens: usize, accepted: usize, times_ms: [f64; 2]) {
+        let ms = self.elapsed_ms(times_ms).max(MIN_MS);
+        if let (Some(draft), Some(one_ms), 1) = (self.restart.take(), self.one_ms, tokens) {
+            if let Some(Some(mean)) = self.tiles_ms.get_mut(draft / self.tile) {
                 *mean += (ms - one_ms).max(0.0) * NEWEST;
             }
             return;
@@ -156,7 +167,6 @@ impl Speculation {
                 None => return,
             },
         };
-        let ms = ms.max(MIN_MS);
         *mean = Some(mean.map_or(ms, |mean| mean + (ms - mean) * NEWEST));
         if tokens > 1 {
             let tried = (accepted + 1).min(tokens - 1);
@@ -165,18 +175,63 @@ impl Speculation {
         }
     }
 
-    /// Takes note of a step of `ms` that checked `draft`, which was right up to its token
-    /// `accepted`. If that `ended_ahead` the steps that ran ahead of the host, what the next step of
-    /// one token takes longer is a cost of this draft: steps ahead hide the reading of a token.
+    /// Returns how long a step took. Where steps run ahead of the host, one may be done when it is
+    /// asked for, so that the time between the ends of two of them counts.
+    fn elapsed_ms(&mut self, [begin_ms, end_ms]: [f64; 2]) -> f64 {
+        let last_ms = self.last_ms.replace(end_ms);
+        end_ms - last_ms.filter(|_| self.runs_ahead).unwrap_or(begin_ms)
+    }
+
+    /// Takes note of a step that checked `draft`, which was right up to its token `accepted`, as
+    /// [`Speculation::observe`].
     pub(super) fn observe_draft(
         &mut self,
         draft: &Range<usize>,
         accepted: usize,
-        ms: f64,
-        ended_ahead: bool,
+        times_ms: [f64; 2],
     ) {
-        self.observe(1 + draft.len(), accepted, ms);
-        self.ended_ahead = ended_ahead.then_some(1 + draft.len());
+        self.observe(1 + draft.len(), accepted, times_ms);
+        self.restart = self.runs_ahead.then_some(draft.len());
         self.pointer = draft.start + accepted;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(runs_ahead: bool, steps: &[[f64; 2]]) -> Speculation {
+        let mut speculation = Speculation::new(32);
+        speculation.begin(runs_ahead);
+        for &times_ms in steps {
+            speculation.observe(1, 0, times_ms);
+        }
+        speculation
+    }
+
+    #[test]
+    fn a_step_ahead_takes_the_time_between_two_ends() {
+        // The second step was done before it was asked for.
+        let steps = [[0.0, 10.0], [19.0, 20.0]];
+        assert_eq!(measured(true, &steps).one_ms, Some(10.0));
+        assert_eq!(
+            measured(false, &steps).one_ms,
+            Some(10.0 - 9.0 * NEWEST),
+            "steps that do not run ahead take what they take"
+        );
+    }
+
+    #[test]
+    fn a_draft_pays_for_beginning_steps_ahead_anew() {
+        for (runs_ahead, one_ms, draft_ms) in [
+            (true, 10.0, 15.0 + 10.0 * NEWEST),
+            (false, 10.0 + 10.0 * NEWEST, 15.0),
+        ] {
+            let mut speculation = measured(runs_ahead, &[[0.0, 10.0]]);
+            speculation.observe_draft(&(0..7), 7, [10.0, 25.0]);
+            speculation.observe(1, 0, [25.0, 45.0]);
+            assert_eq!(speculation.one_ms, Some(one_ms), "{runs_ahead}");
+            assert_eq!(speculation.tiles_ms[0], Some(draft_ms), "{runs_ahead}");
+        }
     }
 }

@@ -273,6 +273,10 @@ impl Decoder for AnyModel {
         with_any!(self, model => model.import_slot(state))
     }
 
+    fn runs_ahead(&self) -> bool {
+        with_any!(self, model => model.runs_ahead())
+    }
+
     fn max_draft(&self, sampler: &Sampler) -> usize {
         with_any!(self, model => model.max_draft(sampler))
     }

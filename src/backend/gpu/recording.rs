@@ -22,8 +22,8 @@ impl Width {
     /// Returns the width of a step of so many tokens.
     pub(super) fn of(tokens: u32) -> Self {
         match tokens as usize {
-            ..=1 => Self::One,
-            ..=narrow_tile::TOKENS => Self::Few,
+            0 | 1 => Self::One,
+            2..=narrow_tile::TOKENS => Self::Few,
             _ => Self::Many,
         }
     }
