@@ -79,7 +79,7 @@ impl<D: Decoder> Generator<D> {
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
         let chunker = PrefillChunker::new(decoder.min_batch());
-        let speculation = Speculation::new(decoder.min_batch());
+        let speculation = Speculation::new();
         Self {
             decoder,
             tokens: Vec::new(),
@@ -108,7 +108,7 @@ impl<D: Decoder> Generator<D> {
     /// step evaluates the conversation again.
     pub fn replace_decoder(&mut self, decoder: D) {
         self.chunker = PrefillChunker::new(decoder.min_batch());
-        self.speculation = Speculation::new(decoder.min_batch());
+        self.speculation = Speculation::new();
         self.speculation.begin(decoder.runs_ahead());
         self.decoder = decoder;
     }

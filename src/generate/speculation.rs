@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Holds the most tokens that a draft has: with the token before it, four tiles of the processor's
 /// kernels.
 const MAX_DRAFT: usize = 15;
+/// Steps take about as long for each number of tokens up to a multiple of this: a tile of the
+/// processor's kernels, and half of the graphics card's narrow one.
+const TILE: usize = 4;
 /// Holds the longest sequence of tokens that is looked for. What follows a longer one is hardly
 /// more likely to be repeated.
 const MAX_MATCH: usize = 4;
@@ -32,12 +35,10 @@ const MAX_STEP_MS: f64 = 250.0;
 /// Drafts tokens, and measures whether drafts pay.
 #[derive(Debug)]
 pub(super) struct Speculation {
-    /// Steps take about as long for each number of tokens up to a multiple of this.
-    tile: usize,
     /// Holds the mean time of a step of one token, in milliseconds.
     one_ms: Option<f64>,
     /// Holds the mean time of a step by its number of tiles less one.
-    tiles_ms: [Option<f64>; MAX_DRAFT / 4 + 1],
+    tiles_ms: [Option<f64>; MAX_DRAFT / TILE + 1],
     /// Holds the probability that a token of a draft is right, if those before it are.
     rate: f64,
     /// Says whether steps of one token run ahead of the host.
@@ -53,9 +54,8 @@ pub(super) struct Speculation {
 }
 
 impl Speculation {
-    pub(super) fn new(min_batch: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            tile: min_batch.max(4),
             one_ms: None,
             tiles_ms: Default::default(),
             rate: INITIAL_RATE,
@@ -127,7 +127,7 @@ impl Speculation {
         };
         let mut best = (0, 1.0 / one_ms);
         for tiles in 1..=self.tiles_ms.len() {
-            let len = longest.min(tiles * self.tile - 1);
+            let len = longest.min(tiles * TILE - 1);
             if len == 0 {
                 break;
             }
@@ -155,14 +155,14 @@ impl Speculation {
     pub(super) fn observe(&mut self, tokens: usize, accepted: usize, times_ms: [f64; 2]) {
         let ms = self.elapsed_ms(times_ms).max(MIN_MS);
         if let (Some(draft), Some(one_ms), 1) = (self.restart.take(), self.one_ms, tokens) {
-            if let Some(Some(mean)) = self.tiles_ms.get_mut(draft / self.tile) {
+            if let Some(Some(mean)) = self.tiles_ms.get_mut(draft / TILE) {
                 *mean += (ms - one_ms).max(0.0) * NEWEST;
             }
             return;
         }
         let mean = match tokens {
             1 => &mut self.one_ms,
-            _ => match self.tiles_ms.get_mut((tokens - 1) / self.tile) {
+            _ => match self.tiles_ms.get_mut((tokens - 1) / TILE) {
                 Some(mean) => mean,
                 None => return,
             },
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     fn measured(runs_ahead: bool, steps: &[[f64; 2]]) -> Speculation {
-        let mut speculation = Speculation::new(32);
+        let mut speculation = Speculation::new();
         speculation.begin(runs_ahead);
         for &times_ms in steps {
             speculation.observe(1, 0, times_ms);
@@ -228,7 +228,7 @@ mod tests {
             (false, 10.0 + 10.0 * NEWEST, 15.0),
         ] {
             let mut speculation = measured(runs_ahead, &[[0.0, 10.0]]);
-            speculation.observe_draft(&(0..7), 7, [10.0, 25.0]);
+            speculation.observe_draft(&(0..3), 3, [10.0, 25.0]);
             speculation.observe(1, 0, [25.0, 45.0]);
             assert_eq!(speculation.one_ms, Some(one_ms), "{runs_ahead}");
             assert_eq!(speculation.tiles_ms[0], Some(draft_ms), "{runs_ahead}");
