@@ -464,5 +464,7 @@ fn a_graphics_card_is_measured_as_json() {
             .is_some_and(|speed| speed > 0.0)
     );
     assert!(report["prefill"][3]["skipped"].is_string(), "{report}");
+    assert_eq!(report["checked"][3]["tokens"], 8, "{report}");
+    assert!(report["checked"][3]["milliseconds"].is_f64(), "{report}");
     assert_eq!(report["after_a_loss"], "gpu_lost");
 }

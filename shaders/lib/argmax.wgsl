@@ -4,6 +4,14 @@
 var<workgroup> lane_candidates: array<vec2<u32>, $LANES>;
 var<workgroup> first_candidate: vec2<u32>;
 
+// Returns the candidate of a token; BROKEN where its logit is no number.
+fn candidate_of(x: f32, token: u32) -> vec2<u32> {
+  // The bits tell, because a shader may take for granted that there is no NaN.
+  let bits = bitcast<u32>(x);
+  let broken = (bits & 0x7f800000u) == 0x7f800000u && bits != 0xff800000u;
+  return select(vec2<u32>(order(x), token), BROKEN, broken);
+}
+
 // Returns whether a comes before b: the larger logit does, of equal ones the smaller token.
 fn precedes(a: vec2<u32>, b: vec2<u32>) -> bool {
   return a.x > b.x || (a.x == b.x && a.y < b.y);

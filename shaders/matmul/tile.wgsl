@@ -9,6 +9,7 @@
 #import lib/params
 #import quant/$A as a
 #import lib/tile_io
+#import lib/tile_rows
 #import lib/largest
 
 const SIDE = $SIDE;
@@ -21,19 +22,6 @@ alias Four = vec4<f32>;
 #endif
 var<workgroup> weights: array<Four, 8u * SIDE>;      // [columns / 4, rows]
 var<workgroup> inputs: array<Four, 8u * SIDE>;       // [columns / 4, tokens]
-
-fn fetch_weights(block: u32, row: u32) {
-  let q = quants_a(block);
-  let s = scales_a(block);
-  weights[row] = Four(s.x * q.a + s.y);
-  weights[SIDE + row] = Four(s.x * q.b + s.y);
-  weights[2u * SIDE + row] = Four(s.x * q.c + s.y);
-  weights[3u * SIDE + row] = Four(s.x * q.d + s.y);
-  weights[4u * SIDE + row] = Four(s.z * q.e + s.w);
-  weights[5u * SIDE + row] = Four(s.z * q.f + s.w);
-  weights[6u * SIDE + row] = Four(s.z * q.g + s.w);
-  weights[7u * SIDE + row] = Four(s.z * q.h + s.w);
-}
 
 fn fetch_inputs(block: u32, token: u32) {
 #ifdef F16_TILES
@@ -49,19 +37,6 @@ fn fetch_inputs(block: u32, token: u32) {
   for (var i = 0u; i < 8u; i++) {
     inputs[i * SIDE + token] = Four(x[block * 8u + i] * share);
   }
-}
-
-// Returns the products of four columns of four rows and those of a token.
-fn dots(w0: Four, w1: Four, w2: Four, w3: Four, x: Four) -> vec4<f32> {
-  return vec4<f32>(vec4(dot(w0, x), dot(w1, x), dot(w2, x), dot(w3, x)));
-}
-
-// Keeps the results of rows row, row + 8, row + 16 and row + 24.
-fn keep_four(token: u32, row: u32, sums: vec4<f32>) {
-  keep(token, row, sums.x);
-  keep(token, row + 8u, sums.y);
-  keep(token, row + 16u, sums.z);
-  keep(token, row + 24u, sums.w);
 }
 
 @compute @workgroup_size(64)

@@ -35,14 +35,13 @@ fn main(
       x += bias[token];
       logits[token] = x;
     }
-    // The bits tell, because a shader may take for granted that there is no NaN.
-    let bits = bitcast<u32>(x);
-    let broken = (bits & 0x7f800000u) == 0x7f800000u && bits != 0xff800000u;
+    var candidate = candidate_of(x, token);
     if (params.masked != 0u && ((mask[token >> 5u] >> (token & 31u)) & 1u) == 0u) {
-      x = NEVER;
-      logits[token] = x;
+      logits[token] = NEVER;
+      if (candidate.y != NONE) {
+        candidate.x = order(NEVER);
+      }
     }
-    let candidate = select(vec2<u32>(order(x), token), BROKEN, broken);
     if (precedes(candidate, largest)) {
       largest = candidate;
     }

@@ -275,6 +275,19 @@ pub trait Backend {
     fn max_steps_ahead(&self) -> usize {
         0
     }
+    /// Returns the number of tokens that a step may have which checks a draft on a device that
+    /// decodes ahead: those of them that share one reading of the weights.
+    fn max_checked(&self) -> usize {
+        1
+    }
+    /// Returns the likeliest token of each row of the last [`Backend::lm_head`] of [`Rows::All`]
+    /// (of equal ones the first), which the device finds, and ends the step.
+    ///
+    /// # Errors
+    /// `not_finite` when a logit was NaN or infinity, and those of the device.
+    fn read_argmax(&mut self, _step: &mut Self::Step) -> impl Future<Output = Result<Vec<u32>>> {
+        async { Err(chooses_no_tokens()) }
+    }
     /// Makes the device sample as `sampler` would from here on. Sampled tokens that nobody has read
     /// are forgotten.
     fn begin_sampling(&mut self, _step: &mut Self::Step, _sampler: &impl TokenSampler) {}
@@ -298,11 +311,13 @@ pub trait Backend {
         &mut self,
         _step: &mut Self::Step,
     ) -> impl Future<Output = Result<SampledToken>> {
-        async {
-            Err(Error::new(
-                Code::InvalidArgument,
-                "This backend chooses no tokens; read its logits.",
-            ))
-        }
+        async { Err(chooses_no_tokens()) }
     }
+}
+
+fn chooses_no_tokens() -> Error {
+    Error::new(
+        Code::InvalidArgument,
+        "This backend chooses no tokens; read its logits.",
+    )
 }

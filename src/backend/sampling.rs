@@ -89,6 +89,15 @@ pub trait TokenSampler {
     /// Returns the number of likeliest tokens, at most 20, that [`Logprobs`] list; `None` where
     /// they are not wanted.
     fn top_logprobs(&self) -> Option<u32>;
+    /// Returns whether the likeliest token is always taken as the model's logits have it, and no log
+    /// probabilities are wanted.
+    fn takes_likeliest(&self) -> bool {
+        self.params().temperature == 0.0
+            && !self.params().penalize()
+            && self.logit_bias().next().is_none()
+            && self.mask().is_none()
+            && self.top_logprobs().is_none()
+    }
     /// Returns the number, uniform in 0 .. 1, that decides the next token (`ahead` 0) or one after
     /// it.
     fn draw(&self, ahead: usize) -> f32;

@@ -51,6 +51,14 @@ impl Answer {
         free_tokens.min(left_tokens.unwrap_or(free_tokens))
     }
 
+    /// Returns the most tokens that a draft may have, with `free_tokens` left in the context, where
+    /// one step checks `checked_tokens` of them.
+    pub(super) fn max_draft(&self, free_tokens: usize, checked_tokens: usize) -> usize {
+        let left_tokens = self.left_tokens(free_tokens);
+        let max_draft = self.draft_max.min(checked_tokens);
+        max_draft.min(left_tokens.saturating_sub(1))
+    }
+
     /// Ends the answer with `text` and what was held back of a stop string.
     pub(super) fn end(&mut self, mut text: String, reason: FinishReason) -> Event {
         text.push_str(&self.stop.finish());

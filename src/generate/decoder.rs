@@ -1,9 +1,9 @@
 //! Defines what generating needs of a model.
 
-use super::sampler::Sampler;
+use super::{checked::Checked, sampler::Sampler};
 use crate::{
     Result,
-    backend::Backend,
+    backend::{Backend, sampling::TokenSampler},
     model::{Model, SlotState, StepOutcome},
 };
 
@@ -51,16 +51,22 @@ pub trait Decoder {
     /// Replaces what the slot in use holds, as [`Model::import_slot`].
     fn import_slot(&mut self, state: &SlotState) -> Result<()>;
 
-    /// Returns whether steps that check drafts may pay. Where steps run ahead of the host they do
-    /// not: a draft begins with a token that the host knows.
-    fn checks_drafts(&self) -> bool;
+    /// Returns whether the device decodes ahead of the host, so that a step may take less than its
+    /// token does.
+    fn runs_ahead(&self) -> bool {
+        false
+    }
 
-    /// As [`Decoder::step`] with tokens that are guesses, but for the first: `check` is given the
-    /// logits after each of them, `[vocab]`, until it returns false.
-    fn step_checked(
+    /// Returns the most tokens of a draft that one step checks for an answer of `sampler`; 0 where
+    /// none is checked.
+    fn max_draft(&self, sampler: &Sampler) -> usize;
+
+    /// Appends `tokens` to the KV cache, which are guesses but for the first. `check` is given what
+    /// follows each of them, until it returns false.
+    fn check_draft(
         &mut self,
         tokens: &[u32],
-        check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+        check: &mut impl FnMut(Checked<'_>) -> Result<bool>,
     ) -> impl Future<Output = Result<()>>;
 
     /// As [`Decoder::step`], but writes the logits after every one of the tokens to `logits`,
@@ -103,15 +109,32 @@ impl<B: Backend> Decoder for Model<B> {
     fn import_slot(&mut self, state: &SlotState) -> Result<()> {
         Model::import_slot(self, state)
     }
-    fn checks_drafts(&self) -> bool {
-        self.backend.max_steps_ahead() == 0
+    fn runs_ahead(&self) -> bool {
+        self.backend.max_steps_ahead() > 0
     }
-    async fn step_checked(
+    fn max_draft(&self, sampler: &Sampler) -> usize {
+        match self.runs_ahead() {
+            false => usize::MAX,
+            // The device finds the likeliest tokens, and samples no others of several rows.
+            true if sampler.takes_likeliest() => self.backend.max_checked() - 1,
+            true => 0,
+        }
+    }
+    async fn check_draft(
         &mut self,
         tokens: &[u32],
-        check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+        check: &mut impl FnMut(Checked<'_>) -> Result<bool>,
     ) -> Result<()> {
-        Model::step_checked(self, tokens, check).await
+        if !self.runs_ahead() {
+            let mut check = |logits: &mut [f32]| check(Checked::Logits(logits));
+            return Model::step_checked(self, tokens, &mut check).await;
+        }
+        for token in Model::step_argmax(self, tokens).await? {
+            if !check(Checked::Likeliest(token))? {
+                break;
+            }
+        }
+        Ok(())
     }
     async fn step_all(
         &mut self,

@@ -2,6 +2,7 @@
 
 use super::{
     answer::{Answer, Sampled},
+    checked::Checked,
     context_shift::context_shift,
     decoder::Decoder,
     event::{Event, FinishReason, Prefill, Usage},
@@ -72,12 +73,11 @@ impl<D: Decoder> Generator<D> {
         Self::with_clock(decoder, Box::new(host::now_ms))
     }
 
-    /// Makes a generator with a clock of its own: `now_ms` returns the time in milliseconds, from
-    /// which the sizes of the prompt's chunks follow.
+    /// Makes a generator with a clock of its own: `now_ms` returns the time in milliseconds.
     pub fn with_clock(decoder: D, now_ms: Box<dyn Fn() -> f64>) -> Self {
         let stop = StopHandle::default();
         let chunker = PrefillChunker::new(decoder.min_batch());
-        let speculation = Speculation::new(decoder.min_batch());
+        let speculation = Speculation::new();
         Self {
             decoder,
             tokens: Vec::new(),
@@ -105,7 +105,8 @@ impl<D: Decoder> Generator<D> {
     /// step evaluates the conversation again.
     pub fn replace_decoder(&mut self, decoder: D) {
         self.chunker = PrefillChunker::new(decoder.min_batch());
-        self.speculation = Speculation::new(decoder.min_batch());
+        self.speculation = Speculation::new();
+        self.speculation.begin(decoder.runs_ahead());
         self.decoder = decoder;
     }
 
@@ -176,7 +177,7 @@ impl<D: Decoder> Generator<D> {
         sampler.observe_prompt(&tokens);
         let cached_tokens = self.decoder.select_slot(&tokens);
         self.longest_ms = 0.0;
-        self.speculation.begin();
+        self.speculation.begin(self.decoder.runs_ahead());
         let usage = Usage {
             prompt_tokens: tokens.len(),
             cached_tokens,
@@ -272,29 +273,29 @@ impl<D: Decoder> Generator<D> {
         vocabulary: &impl Vocabulary,
     ) -> Result<bool> {
         let (start, len) = (self.decoder.cached_tokens(), self.tokens.len());
-        if start + 1 != len || !self.decoder.checks_drafts() {
+        if start + 1 != len {
             return Ok(false);
         }
         // A full context is dealt with when the last token is written.
-        let left_tokens = answer.left_tokens(self.decoder.context_tokens() - len);
-        let max_tokens = answer.draft_max.min(left_tokens.saturating_sub(1));
-        let draft = self.speculation.draft(&self.tokens, max_tokens);
+        let free_tokens = self.decoder.context_tokens() - len;
+        let max_draft = answer.max_draft(free_tokens, self.decoder.max_draft(&answer.sampler));
+        let draft = self.speculation.draft(&self.tokens, max_draft);
         if draft.is_empty() {
             return Ok(false);
         }
         let chunk = [&self.tokens[start..], &self.tokens[draft.clone()]].concat();
         let begin_ms = (self.now_ms)();
-        let mut check = |logits: &mut [f32]| {
-            let token = answer.sampler.sample(logits)?;
+        let mut check = |checked: Checked<'_>| {
+            let token = checked.sample(&mut answer.sampler)?;
             answer.push(token, vocabulary);
             Ok(chunk.get(answer.sampled.len()) == Some(&token) && !vocabulary.is_end(token))
         };
-        self.decoder.step_checked(&chunk, &mut check).await?;
+        self.decoder.check_draft(&chunk, &mut check).await?;
         let accepted = answer.sampled.len() - 1;
         self.decoder.rewind(len + accepted);
-        let step_ms = (self.now_ms)() - begin_ms;
-        self.speculation.observe(chunk.len(), accepted, step_ms);
-        self.speculation.move_to(&draft, len, accepted);
+        let times_ms = [begin_ms, (self.now_ms)()];
+        self.speculation
+            .observe_draft(&draft, len, accepted, times_ms);
         answer.drafts.tokens += draft.len();
         answer.drafts.accepted_tokens += accepted;
         Ok(true)
@@ -330,7 +331,7 @@ impl<D: Decoder> Generator<D> {
         if let StepOutcome::Done(_) = outcome {
             self.longest_ms = 0.0;
             match chunk.len() {
-                1 => self.speculation.observe(1, 0, last_ms - begin_ms),
+                1 => self.speculation.observe(1, 0, [begin_ms, last_ms]),
                 tokens => self.chunker.observe(tokens, longest_ms),
             }
         }

@@ -1,6 +1,7 @@
 //! Turns logits into text: samples, stops and streams.
 
 mod answer;
+pub mod checked;
 mod context_shift;
 pub mod decoder;
 pub mod event;

@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Holds the most tokens that a draft has: with the token before it, four tiles of the processor's
 /// kernels.
 const MAX_DRAFT: usize = 15;
+/// Steps take about as long for each number of tokens up to a multiple of this: a tile of the
+/// processor's kernels, and half of the graphics card's narrow one.
+const TILE: usize = 4;
 /// Holds the longest sequence of tokens that is looked for. What follows a longer one is hardly
 /// more likely to be repeated.
 const MAX_MATCH: usize = 4;
@@ -34,14 +37,20 @@ const MAX_STEP_MS: f64 = 250.0;
 /// Drafts tokens, and measures whether drafts pay.
 #[derive(Debug)]
 pub(super) struct Speculation {
-    /// Steps take about as long for each number of tokens up to a multiple of this.
-    tile: usize,
     /// Holds the mean time of a step of one token, in milliseconds.
     one_ms: Option<f64>,
     /// Holds the mean time of a step by its number of tiles less one.
-    tiles_ms: [Option<f64>; MAX_DRAFT / 4 + 1],
+    tiles_ms: [Option<f64>; MAX_DRAFT / TILE + 1],
     /// Holds the probability that a token of a draft is right, if those before it are.
     rate: f64,
+    /// Says whether steps of one token run ahead of the host.
+    runs_ahead: bool,
+    /// Holds the time at which the last step of the answer ended.
+    last_ms: Option<f64>,
+    /// Holds the length of the draft that the last step checked, if it ended the steps that ran
+    /// ahead. What the next step of one token takes longer is a cost of that draft: it is waited for
+    /// until its token is read, which steps ahead hide.
+    restart: Option<usize>,
     /// Holds the position in the tokens where the last draft would go on, or of its first wrong
     /// token.
     pointer: Option<usize>,
@@ -51,21 +60,25 @@ pub(super) struct Speculation {
 }
 
 impl Speculation {
-    pub(super) fn new(min_batch: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            tile: min_batch.max(4),
             one_ms: None,
             tiles_ms: Default::default(),
             rate: INITIAL_RATE,
+            runs_ahead: false,
+            last_ms: None,
+            restart: None,
             pointer: None,
             replaced: None,
         }
     }
 
-    /// Forgets the text of the last answer. What was measured stays.
-    pub(super) fn begin(&mut self) {
-        self.pointer = None;
-        self.replaced = None;
+    /// Forgets the text of the last answer. What was measured stays. `runs_ahead` says whether steps
+    /// of one token run ahead of the host.
+    pub(super) fn begin(&mut self, runs_ahead: bool) {
+        self.runs_ahead = runs_ahead;
+        (self.last_ms, self.restart) = (None, None);
+        (self.pointer, self.replaced) = (None, None);
         self.rate = self.rate.max(INITIAL_RATE);
     }
 
@@ -89,7 +102,7 @@ impl Speculation {
         }
         for (i, ms) in self.tiles_ms.iter_mut().enumerate() {
             if let (Some(ms), Some(one_ms)) = (ms, self.one_ms)
-                && (len == 0 || i != len / self.tile)
+                && (len == 0 || i != len / TILE)
             {
                 *ms += (one_ms - *ms) * RETURN;
             }
@@ -137,7 +150,7 @@ impl Speculation {
         };
         let mut best = (0, 1.0 / one_ms);
         for tiles in 1..=self.tiles_ms.len() {
-            let len = longest.min(tiles * self.tile - 1);
+            let len = longest.min(tiles * TILE - 1);
             if len == 0 {
                 break;
             }
@@ -166,16 +179,23 @@ impl Speculation {
         (1..=tiles).rev().find_map(from)
     }
 
-    /// Takes note of a step of `tokens` tokens, `accepted` of which were a draft's right tokens.
-    pub(super) fn observe(&mut self, tokens: usize, accepted: usize, ms: f64) {
+    /// Takes note of a step of `tokens` tokens, `accepted` of which were a draft's right tokens, with
+    /// the times at which it began and ended.
+    pub(super) fn observe(&mut self, tokens: usize, accepted: usize, times_ms: [f64; 2]) {
+        let ms = self.elapsed_ms(times_ms).max(MIN_MS);
+        if let (Some(draft), Some(one_ms), 1) = (self.restart.take(), self.one_ms, tokens) {
+            if let Some(Some(mean)) = self.tiles_ms.get_mut(draft / TILE) {
+                *mean += (ms - one_ms).max(0.0) * NEWEST;
+            }
+            return;
+        }
         let mean = match tokens {
             1 => &mut self.one_ms,
-            _ => match self.tiles_ms.get_mut((tokens - 1) / self.tile) {
+            _ => match self.tiles_ms.get_mut((tokens - 1) / TILE) {
                 Some(mean) => mean,
                 None => return,
             },
         };
-        let ms = ms.max(MIN_MS);
         *mean = Some(mean.map_or(ms, |mean| mean + (ms - mean) * NEWEST));
         if tokens > 1 {
             let tried = (accepted + 1).min(tokens - 1);
@@ -184,12 +204,67 @@ impl Speculation {
         }
     }
 
-    /// Takes note that `draft`, of what follows `tokens` tokens, was right up to its token
-    /// `accepted`.
-    pub(super) fn move_to(&mut self, draft: &Range<usize>, tokens: usize, accepted: usize) {
+    /// Returns how long a step took. Where steps run ahead of the host, one may be done when it is
+    /// asked for, so that the time between the ends of two of them counts.
+    fn elapsed_ms(&mut self, [begin_ms, end_ms]: [f64; 2]) -> f64 {
+        let last_ms = self.last_ms.replace(end_ms);
+        end_ms - last_ms.filter(|_| self.runs_ahead).unwrap_or(begin_ms)
+    }
+
+    /// Takes note of a step that checked `draft`, of what follows `tokens` tokens, which was right
+    /// up to its token `accepted`, as [`Speculation::observe`].
+    pub(super) fn observe_draft(
+        &mut self,
+        draft: &Range<usize>,
+        tokens: usize,
+        accepted: usize,
+        times_ms: [f64; 2],
+    ) {
+        self.observe(1 + draft.len(), accepted, times_ms);
+        self.restart = self.runs_ahead.then_some(draft.len());
         // A draft from elsewhere that was wrong from its first token on is no place to go on from.
         let is_place = accepted > 0 || self.is_near(draft.start);
         self.pointer = is_place.then_some(draft.start + accepted);
         self.replaced = (accepted < draft.len()).then_some(tokens + accepted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(runs_ahead: bool, steps: &[[f64; 2]]) -> Speculation {
+        let mut speculation = Speculation::new();
+        speculation.begin(runs_ahead);
+        for &times_ms in steps {
+            speculation.observe(1, 0, times_ms);
+        }
+        speculation
+    }
+
+    #[test]
+    fn a_step_ahead_takes_the_time_between_two_ends() {
+        // The second step was done before it was asked for.
+        let steps = [[0.0, 10.0], [19.0, 20.0]];
+        assert_eq!(measured(true, &steps).one_ms, Some(10.0));
+        assert_eq!(
+            measured(false, &steps).one_ms,
+            Some(10.0 - 9.0 * NEWEST),
+            "steps that do not run ahead take what they take"
+        );
+    }
+
+    #[test]
+    fn a_draft_pays_for_beginning_steps_ahead_anew() {
+        for (runs_ahead, one_ms, draft_ms) in [
+            (true, 10.0, 15.0 + 10.0 * NEWEST),
+            (false, 10.0 + 10.0 * NEWEST, 15.0),
+        ] {
+            let mut speculation = measured(runs_ahead, &[[0.0, 10.0]]);
+            speculation.observe_draft(&(0..3), 10, 3, [10.0, 25.0]);
+            speculation.observe(1, 0, [25.0, 45.0]);
+            assert_eq!(speculation.one_ms, Some(one_ms), "{runs_ahead}");
+            assert_eq!(speculation.tiles_ms[0], Some(draft_ms), "{runs_ahead}");
+        }
     }
 }

@@ -124,6 +124,19 @@ impl<B: Backend> Model<B> {
         Ok(())
     }
 
+    /// Appends `tokens`, at most [`STEP_TOKENS`](super::STEP_TOKENS), to the KV cache, on a device
+    /// that decodes ahead. Returns the likeliest token after each of them, which the device finds.
+    /// Steps that ran ahead are forgotten.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::forward`].
+    pub async fn step_argmax(&mut self, tokens: &[u32]) -> Result<Vec<u32>> {
+        self.check_step(tokens)?;
+        self.append(tokens, Some(Rows::All), &mut || false);
+        self.backend.read_argmax(&mut self.step).await
+    }
+
     /// Returns the token that follows `tokens`, sampled on the device. If `tokens` is the last
     /// token read, the device has evaluated it already.
     async fn decode_ahead(

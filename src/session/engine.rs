@@ -8,7 +8,7 @@ use crate::{
         cpu::Cpu,
         gpu::{Gpu, Timing},
     },
-    generate::{Decoder, StepOutcome, sampler::Sampler},
+    generate::{Decoder, StepOutcome, checked::Checked, sampler::Sampler},
     loader::{Loaded, Loader, Options},
     model::{Model, SlotState},
 };
@@ -273,16 +273,20 @@ impl Decoder for AnyModel {
         with_any!(self, model => model.import_slot(state))
     }
 
-    fn checks_drafts(&self) -> bool {
-        with_any!(self, model => model.checks_drafts())
+    fn runs_ahead(&self) -> bool {
+        with_any!(self, model => model.runs_ahead())
     }
 
-    async fn step_checked(
+    fn max_draft(&self, sampler: &Sampler) -> usize {
+        with_any!(self, model => model.max_draft(sampler))
+    }
+
+    async fn check_draft(
         &mut self,
         tokens: &[u32],
-        check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+        check: &mut impl FnMut(Checked<'_>) -> Result<bool>,
     ) -> Result<()> {
-        with_any!(self, model => model.step_checked(tokens, check).await)
+        with_any!(self, model => model.check_draft(tokens, check).await)
     }
 
     async fn step_all(

@@ -11,8 +11,10 @@ use crate::{
 /// this one. A layer that is being computed is finished first.
 const SLICE_MS: f64 = 100.0;
 
-/// Appends `tokens` to the KV cache. `on_logits` gets the logits after each of them, chunk by chunk,
-/// `[tokens, vocab]`.
+/// Takes the logits after each token of a chunk, `[tokens, vocab]`.
+pub(super) type OnLogits<'a> = &'a mut dyn FnMut(&[f32]);
+
+/// Appends `tokens` to the KV cache. `on_logits` gets the logits after each of them, chunk by chunk.
 ///
 /// # Errors
 ///
@@ -21,7 +23,7 @@ pub(super) async fn evaluate(
     decoder: &mut AnyModel,
     tokens: &[u32],
     stop: &StopHandle,
-    mut on_logits: Option<&mut dyn FnMut(&[f32])>,
+    mut on_logits: Option<OnLogits<'_>>,
 ) -> Result<()> {
     let mut logits = Vec::new();
     // As with a prompt, a chunk is as long as a page can wait for, and a slow card answers in time.

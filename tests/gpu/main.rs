@@ -1,8 +1,10 @@
 //! Tests the GPU backend on whatever adapter is here, a software one (lavapipe) included.
 
+mod argmax;
 mod attention;
 mod counters;
 mod device;
+mod drafts;
 mod harness;
 mod introspection;
 mod limits;

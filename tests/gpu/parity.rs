@@ -1,7 +1,7 @@
 //! What every device must compute as plain loops do. Natively each check is a test; in browsers
 //! tests/e2e/gpu_parity.test.mjs runs the same checks through tests/gpu/web.rs.
 
-use super::{attention, device::tiers, matmul, models, sampling, side_by_side};
+use super::{argmax, attention, device::tiers, matmul, models, sampling, side_by_side};
 use siskin::backend::gpu::device::GpuOptions;
 use std::pin::Pin;
 
@@ -38,6 +38,8 @@ checks! {
     attention::queries_keys_and_values: tiers,
     attention::attention_is_the_plain_softmax: attention::either_cache,
     attention::what_no_kernel_takes_is_told: plain,
+    argmax::the_likeliest_of_each_row: plain,
+    argmax::rows_without_numbers_are_noticed: plain,
     sampling::filters: plain,
     sampling::penalties_and_biases: plain,
     sampling::only_allowed_tokens: plain,

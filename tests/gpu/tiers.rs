@@ -159,9 +159,12 @@ fn two_features_that_are_wrong_leave_what_every_device_has() {
 
 #[test]
 fn a_card_is_refused_where_what_every_device_has_is_wrong() {
-    const LIES: [Lies; 2] = [
+    const LIES: [Lies; 4] = [
         &[("x / (1.0 + exp(-x))", "7.0 * x / (1.0 + exp(-x))")],
         &[("x / (1.0 + exp(-x))", "x / (1.0 + exp(-x)")],
+        // Of the steps that check drafts alone: half of the columns, and the first token of all.
+        &[("a + weights[mine]", "a")],
+        &[("select(first.y, NONE,", "select(0u, NONE,")],
     ];
     for lies in LIES {
         if let Some(outcome) = features_left(EVERYTHING, lies) {

@@ -2,7 +2,10 @@
 
 use siskin::{
     Result,
-    generate::{Decoder, STEP_TOKENS, SlotState, StepOutcome, Vocabulary, sampler::Sampler},
+    generate::{
+        Decoder, STEP_TOKENS, SlotState, StepOutcome, Vocabulary, checked::Checked,
+        sampler::Sampler,
+    },
 };
 use std::{
     cell::Cell,
@@ -239,13 +242,13 @@ impl Decoder for Scripted {
     fn import_slot(&mut self, _state: &SlotState) -> Result<()> {
         unreachable!("nothing is kept")
     }
-    fn checks_drafts(&self) -> bool {
-        false
+    fn max_draft(&self, _sampler: &Sampler) -> usize {
+        0
     }
-    async fn step_checked(
+    async fn check_draft(
         &mut self,
         _tokens: &[u32],
-        _check: &mut impl FnMut(&mut [f32]) -> Result<bool>,
+        _check: &mut impl FnMut(Checked<'_>) -> Result<bool>,
     ) -> Result<()> {
         unreachable!("it checks no drafts")
     }

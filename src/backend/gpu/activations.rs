@@ -1,6 +1,10 @@
 //! The activations of one step.
 
-use super::{device::readback::Fence, kernels::StepParams, sampler::GpuSampler};
+use super::{
+    device::readback::Fence,
+    kernels::{StepParams, matmul::narrow_tile::TOKENS},
+    sampler::GpuSampler,
+};
 use crate::backend::{Dims, Rows};
 use wgpu::Buffer;
 
@@ -35,8 +39,9 @@ pub struct Activations {
     pub partials: Buffer,
     /// `[vocab]`
     pub logits: Buffer,
-    /// `[max_tokens, vocab]`, made when they are first asked for.
-    pub all_logits: Option<Buffer>,
+    /// `[TOKENS, vocab]` for steps of the narrow tile, and `[max_tokens, vocab]` for others; made
+    /// when they are first asked for.
+    pub few_or_all_logits: [Option<Buffer>; 2],
     /// Where the logits go to be read; as large as the largest reading so far.
     pub readback: Option<Buffer>,
     /// What sampling keeps between tokens.
@@ -56,4 +61,22 @@ pub struct Commands {
     pub pass: wgpu::ComputePass<'static>,
     /// The encoder.
     pub encoder: wgpu::CommandEncoder,
+}
+
+impl Activations {
+    /// Returns the logits of every token of the step, if they were made.
+    pub fn all_logits(&self) -> &Option<Buffer> {
+        &self.few_or_all_logits[self.logits_index()]
+    }
+
+    /// Returns where they belong, and for how many tokens there is to be room.
+    pub fn all_logits_mut(&mut self) -> (&mut Option<Buffer>, usize) {
+        let index = self.logits_index();
+        let tokens = [TOKENS.min(self.max_tokens), self.max_tokens][index];
+        (&mut self.few_or_all_logits[index], tokens)
+    }
+
+    fn logits_index(&self) -> usize {
+        usize::from(self.params.tokens as usize > TOKENS)
+    }
 }

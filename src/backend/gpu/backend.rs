@@ -12,7 +12,9 @@ use super::{
     kernels::{
         StepParams,
         attention::{MAX_SPLITS, decode::Decode},
+        matmul::narrow_tile::TOKENS,
     },
+    operations::no_room,
     sampler::GpuSampler,
     weights::Buf,
 };
@@ -110,7 +112,7 @@ impl Backend for Gpu {
         };
         let (q_len, kv_len) = (d.heads * d.head_dim, d.kv_heads * d.head_dim);
         let none = Usage::empty();
-        let sampler = GpuSampler::new(d.vocab, &mut make)?;
+        let sampler = GpuSampler::new(d.vocab, max_tokens, &mut make)?;
         let step = Activations {
             id,
             dims: dims.clone(),
@@ -137,7 +139,7 @@ impl Backend for Gpu {
                 none,
             )?,
             logits: make("logits", d.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
-            all_logits: None,
+            few_or_all_logits: [None, None],
             readback: None,
             sampler,
             commands: None,
@@ -189,11 +191,13 @@ impl Backend for Gpu {
         match rows {
             Rows::Last => self.record_lm_head(step, w),
             Rows::All | Rows::Part { .. } => {
-                if step.all_logits.is_none() {
-                    let size_bytes = step.max_tokens * step.dims.vocab * size_of::<f32>();
+                let vocab = step.dims.vocab;
+                let (all_logits, tokens) = step.all_logits_mut();
+                if all_logits.is_none() {
                     let usage = Usage::STORAGE | Usage::COPY_SRC;
+                    let size_bytes = tokens * vocab * size_of::<f32>();
                     // Where there is no room for them, `read` says so.
-                    step.all_logits = self.buffer("all logits", size_bytes, usage).ok();
+                    *all_logits = self.buffer("all logits", size_bytes, usage).ok();
                 }
                 self.record_lm_head_all(step, w);
             }
@@ -228,7 +232,7 @@ impl Backend for Gpu {
             None | Some(Rows::Last) => (0..1, Some(step.logits.clone())),
             Some(rows) => (
                 rows.range(step.params.tokens as usize),
-                step.all_logits.clone(),
+                step.all_logits().clone(),
             ),
         };
         let row_bytes = (vocab * size_of::<f32>()) as u64;
@@ -242,10 +246,7 @@ impl Backend for Gpu {
             step.readback = Some(self.buffer("readback", size_bytes as usize, usage)?);
         }
         let (Some(source), Some(buffer)) = (source, step.readback.clone()) else {
-            return Err(Error::new(
-                Code::GpuUnsupported,
-                "The GPU has no room for the logits of so many tokens.",
-            ));
+            return Err(no_room());
         };
         let submission = self.submit_with(step, |encoder| {
             encoder.copy_buffer_to_buffer(&source, begin, &buffer, 0, size_bytes);
@@ -257,7 +258,7 @@ impl Backend for Gpu {
         readback.finish(&self.device, take).await.map(drop)
     }
 
-    /// Returns the tokens of a tile; and a step that is recorded cannot be interrupted.
+    /// Returns the tokens of the wide tile; and a step that is recorded cannot be interrupted.
     fn min_batch(&self) -> usize {
         32
     }
@@ -269,6 +270,14 @@ impl Backend for Gpu {
             .steps_in_flight
             .unwrap_or(self.run_ahead.steps());
         steps.min(MAX_STEPS)
+    }
+
+    fn max_checked(&self) -> usize {
+        TOKENS
+    }
+
+    async fn read_argmax(&mut self, step: &mut Activations) -> Result<Vec<u32>> {
+        self.read_likeliest(step).await
     }
 
     fn begin_sampling(&mut self, step: &mut Activations, sampler: &impl TokenSampler) {

@@ -8,7 +8,7 @@ use super::{
     activations::{Activations, Commands},
     context::Gpu,
     kernels::{Kernel, StepParams, attention::splits, variant},
-    recording::{Dispatch, Grid, Reads, RecordingKey},
+    recording::{Dispatch, Grid, Reads, RecordingKey, Width},
     shader::Variant,
 };
 use wgpu::Buffer;
@@ -96,15 +96,15 @@ impl Gpu {
     }
 
     /// Records the dispatches of a key, which `make` gives when the key is new. `make` is told
-    /// whether many tokens go at once.
+    /// how many tokens go at once.
     pub(super) fn record(
         &mut self,
         step: &mut Activations,
         key: RecordingKey,
-        make: impl FnOnce(&mut Self, &Activations, bool) -> Vec<Dispatch>,
+        make: impl FnOnce(&mut Self, &Activations, Width) -> Vec<Dispatch>,
     ) {
         if !self.recordings.contains_key(&key) {
-            let dispatches = make(self, step, key.is_batch);
+            let dispatches = make(self, step, key.width);
             self.recordings.insert(key, dispatches);
         }
         let Some(mut commands) = step.commands.take() else {

@@ -1,10 +1,33 @@
 //! What is recorded, and how it is found again: a dispatch by everything that it binds.
 
-use super::{activations::Activations, kernels::StepParams, shader::Pipeline};
+use super::{
+    activations::Activations,
+    kernels::{StepParams, matmul::narrow_tile},
+    shader::Pipeline,
+};
 use std::{fmt, rc::Rc};
 
-/// The most tokens that go one by one (`matmul/matvec`); more go in tiles (`matmul/tile`).
-const MAX_MATVEC_TOKENS: u32 = 7;
+/// How many tokens a step has, as far as kernels differ by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Width {
+    /// One token, whose products do what comes before and after them too (`matmul/matvec`).
+    One,
+    /// Tokens of a draft, or the end of a prompt (`matmul/narrow_tile`).
+    Few,
+    /// Tokens of a prompt (`matmul/tile`, `attention/prefill`).
+    Many,
+}
+
+impl Width {
+    /// Returns the width of a step of so many tokens.
+    pub(super) fn of(tokens: u32) -> Self {
+        match tokens as usize {
+            0 | 1 => Self::One,
+            2..=narrow_tile::TOKENS => Self::Few,
+            _ => Self::Many,
+        }
+    }
+}
 
 /// A part of a step, whose dispatches are recorded together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +46,8 @@ pub(super) enum Operation {
     LmHead,
     /// The logits of all rows.
     LmHeadAll,
+    /// The likeliest token of each row.
+    Argmax,
     /// What log-probabilities are made of.
     TopLogprobs,
     /// Penalties, filters and the draw.
@@ -36,8 +61,8 @@ pub(super) enum Operation {
 pub(super) struct RecordingKey {
     operation: Operation,
     activations: u32,
-    /// Whether many tokens go at once.
-    pub is_batch: bool,
+    /// How many tokens go at once.
+    pub width: Width,
     weight: u32,
     cache: u32,
     layer: usize,
@@ -50,7 +75,7 @@ impl RecordingKey {
         Self {
             operation,
             activations: step.id,
-            is_batch: step.params.tokens > MAX_MATVEC_TOKENS,
+            width: Width::of(step.params.tokens),
             weight: 0,
             cache: 0,
             layer: 0,

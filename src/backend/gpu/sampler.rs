@@ -28,6 +28,8 @@ pub struct GpuSampler {
     pub kept: Buffer,
     /// The number of candidates of each slice, `[SLICES]`.
     pub counts: Buffer,
+    /// The largest logit of each slice of several rows, `[max_tokens, SLICES]`: order and token.
+    pub row_maxima: Buffer,
     /// Whether marks or biases change anything.
     pub is_penalized: bool,
     /// Whether the mask counts.
@@ -82,6 +84,7 @@ impl GpuSampler {
     /// Those of `make`.
     pub fn new(
         vocab: usize,
+        max_tokens: usize,
         mut make: impl FnMut(&'static str, usize, Usage) -> Result<Buffer>,
     ) -> Result<Self> {
         Ok(Self {
@@ -92,6 +95,7 @@ impl GpuSampler {
             maxima: make("maxima", 2 * SLICES, Usage::empty())?,
             kept: make("kept", 2 * SLICES * vocab.div_ceil(SLICES), Usage::empty())?,
             counts: make("counts", SLICES, Usage::empty())?,
+            row_maxima: make("row maxima", 2 * SLICES * max_tokens, Usage::empty())?,
             is_penalized: false,
             is_masked: false,
             top_logprobs: None,

@@ -23,6 +23,10 @@ use std::{path::Path, time::Instant};
 const CONTEXTS: [usize; 3] = [64, 1200, 4000];
 /// Lists the lengths of the prompts that are read.
 const PROMPTS: [u32; 4] = [32, 128, 512, 2048];
+/// Lists the tokens of the steps that are read at once: one, and as many as check drafts.
+const CHECKED: [u32; 4] = [1, 2, 4, 8];
+/// Counts the steps of each of them; the best one counts.
+const CHECKS: usize = 16;
 /// Counts the tokens that are written at a context, and those of the profile, whose steps are slow.
 const WRITTEN: usize = 32;
 const PROFILED: usize = 4;
@@ -61,6 +65,7 @@ pub fn card(arguments: &Arguments) -> Result<()> {
         }));
     }
     let prefill = prefill(&mut model)?;
+    let checked = checked(&mut model)?;
     let mut report = json!({
         "model": Path::new(path).file_name().map(|name| name.to_string_lossy()),
         "adapter": model.adapter(),
@@ -68,6 +73,7 @@ pub fn card(arguments: &Arguments) -> Result<()> {
         "copy_gb_per_second": copy_bytes_per_second / 1e9,
         "tuning": tuning,
         "prefill": prefill,
+        "checked": checked,
         "after_a_loss": after_a_loss(&mut model),
     });
     drop(model);
@@ -205,6 +211,30 @@ fn prefill(model: &mut AnyModel) -> Result<Value> {
             "tokens": count,
             "tokens_per_second": 1.0 / seconds_per_token,
         }));
+    }
+    Ok(Value::Array(list))
+}
+
+/// Times steps that check drafts, from an empty context on, with the reading of their likeliest
+/// tokens.
+fn checked(model: &mut AnyModel) -> Result<Value> {
+    let AnyModel::Gpu(model) = model else {
+        return Ok(Value::Null);
+    };
+    let mut list = Vec::new();
+    for count in CHECKED {
+        let tokens = synthetic_tokens(count, model.vocab_size());
+        let (mut seconds, start) = (f64::INFINITY, Instant::now());
+        for _ in 0..CHECKS {
+            model.rewind(0);
+            let start_step = Instant::now();
+            pollster::block_on(model.step_argmax(&tokens))?;
+            seconds = seconds.min(start_step.elapsed().as_secs_f64());
+            if start.elapsed().as_secs_f64() > ROUND_SECONDS {
+                break;
+            }
+        }
+        list.push(json!({"tokens": count, "milliseconds": 1e3 * seconds}));
     }
     Ok(Value::Array(list))
 }

@@ -26,11 +26,14 @@ const MAX_DIFFERENCE: f64 = 0.05;
 /// turn.
 const DECODED: usize = 5;
 
-/// Returns the logits after each token of the prompt, `[tokens, vocab]`, which come together.
-async fn prompt_logits<B: Backend>(model: &mut Model<B>) -> Result<Vec<f32>> {
+/// The tokens that come as those of a draft do: fewer than a prompt's.
+const CHECKED: usize = 7;
+
+/// Returns the logits after each of the tokens, `[tokens, vocab]`, which come together.
+async fn logits_of<B: Backend>(model: &mut Model<B>, tokens: &[u32]) -> Result<Vec<f32>> {
     let mut logits = Vec::new();
     model.rewind(0);
-    model.forward_all(&PROMPT, &mut logits).await?;
+    model.forward_all(tokens, &mut logits).await?;
     Ok(logits)
 }
 
@@ -44,7 +47,7 @@ struct Case {
 impl Case {
     async fn new(config: &ModelConfig, formats: Formats) -> Result<Self> {
         let mut cpu = random_model(Cpu::default(), config, &formats, CONTEXT_TOKENS)?;
-        let expected = prompt_logits(&mut cpu).await?;
+        let expected = logits_of(&mut cpu, &PROMPT).await?;
         Ok(Self { formats, expected })
     }
 
@@ -92,16 +95,22 @@ impl Pair<'_> {
             .step(last, Some(&mut sampler), &mut || false)
             .await;
         let outcome = outcome.map_err(not_finite_is_wrong)?;
-        let expected = self.decoded();
-        let largest = expected.iter().fold(f32::MIN, |largest, &x| largest.max(x));
-        let bound = MAX_DIFFERENCE * f64::from(largest.abs());
-        let StepOutcome::Done(Some(token)) = outcome else {
-            return Err(wrong("it samples no token"));
-        };
-        match expected.get(token as usize) {
-            Some(&logit) if f64::from(largest - logit) <= bound => Ok(()),
-            _ => Err(wrong("it does not find the largest of some")),
+        match outcome {
+            StepOutcome::Done(Some(token)) => check_likeliest(token, self.decoded()),
+            _ => Err(wrong("it samples no token")),
         }
+    }
+
+    /// Checks the tokens that the card finds likeliest after each token of a draft.
+    ///
+    /// # Errors
+    /// `gpu_refused`, and those of the device.
+    async fn check_draft(&mut self) -> Result<()> {
+        self.card.rewind(0);
+        let found = self.card.step_argmax(&PROMPT[..CHECKED]).await;
+        let found = found.map_err(not_finite_is_wrong)?;
+        let mut pairs = found.into_iter().zip(self.expected.chunks(VOCAB));
+        pairs.try_for_each(|(token, expected)| check_likeliest(token, expected))
     }
 
     /// Returns what is expected after the last of the tokens that come one by one.
@@ -109,17 +118,30 @@ impl Pair<'_> {
         &self.expected[(DECODED - 1) * VOCAB..DECODED * VOCAB]
     }
 
-    /// Checks tokens that come together.
+    /// Checks tokens that come together: many, or few.
     ///
     /// # Errors
     /// `gpu_refused`, and those of the device.
-    async fn check_prefill(&mut self) -> Result<()> {
-        let found = prompt_logits(&mut self.card)
+    async fn check_prefill(&mut self, tokens: &[u32]) -> Result<()> {
+        let found = logits_of(&mut self.card, tokens)
             .await
             .map_err(not_finite_is_wrong)?;
         // Each token is compared by itself: of all together, what is wrong with one would be little.
         let mut pairs = found.chunks(VOCAB).zip(self.expected.chunks(VOCAB));
         pairs.try_for_each(|(found, expected)| compare(found, expected))
+    }
+}
+
+/// Checks that the token is one of the likeliest.
+///
+/// # Errors
+/// `gpu_refused`
+fn check_likeliest(token: u32, expected: &[f32]) -> Result<()> {
+    let largest = expected.iter().fold(f32::MIN, |largest, &x| largest.max(x));
+    let bound = MAX_DIFFERENCE * f64::from(largest.abs());
+    match expected.get(token as usize) {
+        Some(&logit) if f64::from(largest - logit) <= bound => Ok(()),
+        _ => Err(wrong("it does not find the largest of some")),
     }
 }
 
@@ -208,7 +230,11 @@ async fn test(
     // needs none of them.
     race.decode().await?;
     for pair in &mut pairs {
-        pair.check_prefill().await?;
+        pair.check_prefill(&PROMPT).await?;
+        pair.check_prefill(&PROMPT[..CHECKED]).await?;
+    }
+    if let Some(pair) = pairs.first_mut() {
+        pair.check_draft().await?;
     }
     race.prefill().await
 }

@@ -5,7 +5,7 @@ use crate::backend::gpu::{
     cache::Cache,
     context::Gpu,
     kernels::attention::{MAX_SPLITS, Op, decode::Decode, prefill::Prefill, reduce::Reduce},
-    recording::{Dispatch, Operation, Reads, RecordingKey},
+    recording::{Dispatch, Operation, Reads, RecordingKey, Width},
 };
 
 impl Gpu {
@@ -17,8 +17,8 @@ impl Gpu {
         layer: usize,
     ) {
         let key = RecordingKey::new(Operation::Attend, step).cache(cache.id, layer);
-        self.record(step, key, |gpu, step, is_batch| {
-            gpu.attend_dispatches(step, cache, layer, is_batch)
+        self.record(step, key, |gpu, step, width| {
+            gpu.attend_dispatches(step, cache, layer, width)
         });
     }
 
@@ -27,7 +27,7 @@ impl Gpu {
         step: &Activations,
         cache: &Cache,
         layer: usize,
-        is_batch: bool,
+        width: Width,
     ) -> Vec<Dispatch> {
         let dims = &step.dims;
         let (head_dim, gqa_group) = (dims.head_dim, dims.heads / dims.kv_heads);
@@ -38,7 +38,7 @@ impl Gpu {
             context: cache.context_tokens as u32,
             max_splits: MAX_SPLITS as u32,
         };
-        if is_batch && Prefill::fits(head_dim) {
+        if width == Width::Many && Prefill::fits(head_dim) {
             let prefill = Prefill {
                 head_dim,
                 gqa_group,

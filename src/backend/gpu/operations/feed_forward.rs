@@ -10,7 +10,7 @@ use crate::backend::{
             matvec::{self, ROWS, Role},
             tile::Epilogue,
         },
-        recording::{Dispatch, Operation, RecordingKey},
+        recording::{Dispatch, Operation, RecordingKey, Width},
         weights::{Buf, id, matrix, repack::BLOCK, vector_at},
     },
 };
@@ -25,14 +25,13 @@ impl Gpu {
         // Of what `shaders/lib/activation.wgsl` computes, there is nothing to choose from.
         let Activation::Silu = w.activation;
         let key = RecordingKey::new(Operation::FeedForward, step).weight(id(w.gate));
-        self.record(step, key, |gpu, step, is_batch| {
-            let fused = if is_batch {
-                None
-            } else {
-                gpu.gate_up_dispatch(step, w)
+        self.record(step, key, |gpu, step, width| {
+            let fused = match width {
+                Width::One => gpu.gate_up_dispatch(step, w),
+                _ => None,
             };
             fused.map_or_else(
-                || gpu.gate_up_batch_dispatches(step, w),
+                || gpu.gate_up_batch_dispatches(step, w, width),
                 |dispatch| vec![dispatch],
             )
         });
@@ -73,13 +72,14 @@ impl Gpu {
         &mut self,
         step: &Activations,
         w: &FeedForward<Buf>,
+        width: Width,
     ) -> Vec<Dispatch> {
         let mut dispatches = vec![self.rms_norm_dispatch(step, w.norm, w.gate.cols, w.eps)];
         for (w, bias, epilogue) in [
             (w.gate, w.gate_bias, Epilogue::Store),
             (w.up, w.up_bias, Epilogue::Gated),
         ] {
-            dispatches.extend(self.tile_dispatches(w, bias, &step.h, &step.a, epilogue));
+            dispatches.extend(self.tile_dispatches(width, w, bias, [&step.h, &step.a], epilogue));
         }
         dispatches
     }

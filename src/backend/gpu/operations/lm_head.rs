@@ -59,14 +59,14 @@ impl Gpu {
         step: &mut Activations,
         w: &LmHead<Buf>,
     ) {
-        let Some(all_logits) = step.all_logits.clone() else {
+        let Some(all_logits) = step.all_logits().clone() else {
             return;
         };
         let key = RecordingKey::new(Operation::LmHeadAll, step).weight(id(w.output));
-        self.record(step, key, |gpu, step, _| {
+        self.record(step, key, |gpu, step, width| {
             let mut dispatches = vec![gpu.rms_norm_dispatch(step, w.norm, w.output.cols, w.eps)];
-            let (out, store) = (&all_logits, Epilogue::Store);
-            dispatches.extend(gpu.tile_dispatches(w.output, w.bias, &step.h, out, store));
+            let (buffers, store) = ([&step.h, &all_logits], Epilogue::Store);
+            dispatches.extend(gpu.tile_dispatches(width, w.output, w.bias, buffers, store));
             dispatches
         });
     }

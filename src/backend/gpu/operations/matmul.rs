@@ -1,4 +1,4 @@
-//! Products that stand by themselves: of one token with an addition, and of many.
+//! Products that stand by themselves: of one token with an addition, and of several.
 
 use crate::{
     backend::gpu::{
@@ -6,9 +6,10 @@ use crate::{
         context::Gpu,
         kernels::matmul::{
             matvec::{self, Matvec, ROWS, Role},
+            narrow_tile::NarrowTile,
             tile::{self, Epilogue, Tile},
         },
-        recording::{Dispatch, Operation, RecordingKey},
+        recording::{Dispatch, Operation, RecordingKey, Width},
         weights::{Buf, Part, id, matrix, repack::BLOCK, vector_at},
     },
     tensor::Weight,
@@ -24,9 +25,9 @@ impl Gpu {
         bias: Option<&Weight<Buf>>,
     ) {
         let key = RecordingKey::new(Operation::ProjectAdd, step).weight(id(w));
-        self.record(step, key, |gpu, step, is_batch| match is_batch {
-            true => gpu.tile_dispatches(w, bias, &step.a, &step.x, Epilogue::Add),
-            false => gpu.add_dispatches(step, w, bias),
+        self.record(step, key, |gpu, step, width| match width {
+            Width::One => gpu.add_dispatches(step, w, bias),
+            _ => gpu.tile_dispatches(width, w, bias, [&step.a, &step.x], Epilogue::Add),
         });
     }
 
@@ -64,25 +65,20 @@ impl Gpu {
         }
     }
 
-    /// Makes the dispatches of a product of many tokens, one for each part of the weight.
+    /// Makes the dispatches of a product of several tokens, one for each part of the weight.
     pub(super) fn tile_dispatches(
         &mut self,
+        width: Width,
         w: &Weight<Buf>,
         bias: Option<&Weight<Buf>>,
-        x: &Buffer,
-        out: &Buffer,
+        [x, out]: [&Buffer; 2],
         epilogue: Epilogue,
     ) -> Vec<Dispatch> {
         let Some(matrix) = matrix(w) else {
             return Vec::new();
         };
+        let (layout, is_biased) = (matrix.layout, bias.is_some());
         let f16_tiles = self.strategy().f16_tiles;
-        let kernel = Tile {
-            layout: matrix.layout,
-            epilogue,
-            is_biased: bias.is_some(),
-            f16_tiles,
-        };
         let vectors = bias.map(|_| self.vectors_buffer());
         let dispatch = |part: &Part| {
             let op = tile::Op {
@@ -94,7 +90,25 @@ impl Gpu {
             };
             let mut buffers = vec![("weight_a", &part.buffer), ("x", x), ("out", out)];
             buffers.extend(vectors.as_ref().map(|vectors| ("vectors", vectors)));
-            self.dispatch(kernel, op, &buffers)
+            match width {
+                Width::Many => {
+                    let kernel = Tile {
+                        layout,
+                        epilogue,
+                        is_biased,
+                        f16_tiles,
+                    };
+                    self.dispatch(kernel, op, &buffers)
+                }
+                _ => {
+                    let kernel = NarrowTile {
+                        layout,
+                        epilogue,
+                        is_biased,
+                    };
+                    self.dispatch(kernel, op, &buffers)
+                }
+            }
         };
         matrix.parts.iter().map(dispatch).collect()
     }

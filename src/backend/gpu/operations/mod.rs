@@ -1,7 +1,8 @@
-//! The operations of a step: which kernels, on which buffers. Of few tokens, a product does what
-//! comes before and after it too (`matmul/matvec`). Of many, norms, products and the rest are
-//! kernels of their own, so that a product takes each weight once for many tokens.
+//! The operations of a step: which kernels, on which buffers. Of one token, a product does what
+//! comes before and after it too (`matmul/matvec`). Of several, norms, products and the rest are
+//! kernels of their own, so that a product takes each weight once for all or many of them.
 
+mod argmax;
 mod attention;
 mod embed;
 mod feed_forward;
@@ -9,3 +10,5 @@ mod lm_head;
 mod matmul;
 mod qkv;
 mod sampling;
+
+pub(super) use argmax::no_room;

@@ -18,7 +18,7 @@ use crate::backend::{
                 rms_norm::{self, RmsNorm},
             },
         },
-        recording::{Dispatch, Operation, RecordingKey},
+        recording::{Dispatch, Operation, RecordingKey, Width},
         weights::{Buf, id, matrix, repack::BLOCK, vector_at},
     },
 };
@@ -39,19 +39,19 @@ impl Gpu {
             .weight(id(w.q))
             .cache(cache.id, layer)
             .rope_table(rope_table);
-        self.record(step, key, |gpu, step, is_batch| {
+        self.record(step, key, |gpu, step, width| {
             let kv = step.kv_staging.as_ref().unwrap_or(&cache.layers[layer]);
             let targets = Targets {
                 rope_table: &gpu.rope_table_buffer(rope_table),
                 kv,
             };
-            let fused = match is_batch {
-                true => None,
-                false => gpu.qkv_dispatch(step, cache, w, &targets),
+            let fused = match width {
+                Width::One => gpu.qkv_dispatch(step, cache, w, &targets),
+                _ => None,
             };
             let mut dispatches = match fused {
                 Some(dispatch) => vec![dispatch],
-                None => gpu.qkv_batch_dispatches(step, cache, w, &targets),
+                None => gpu.qkv_batch_dispatches(step, cache, w, &targets, width),
             };
             dispatches.extend(gpu.kv_quantize_dispatch(step, cache, layer));
             dispatches
@@ -114,11 +114,13 @@ impl Gpu {
         cache: &Cache,
         w: &AttentionInput<Buf>,
         targets: &Targets<'_>,
+        width: Width,
     ) -> Vec<Dispatch> {
         let mut dispatches = vec![self.rms_norm_dispatch(step, w.norm, w.q.cols, w.eps)];
         for (w, out) in [(w.q, &step.q), (w.k, &step.k), (w.v, &step.v)] {
             // Their biases are added where they are rotated.
-            dispatches.extend(self.tile_dispatches(w, None, &step.h, out, Epilogue::Store));
+            let (buffers, store) = ([&step.h, out], Epilogue::Store);
+            dispatches.extend(self.tile_dispatches(width, w, None, buffers, store));
         }
         let (vectors, cache_type) = (self.vectors_buffer(), self.cache_type());
         let kernel = QkvRope {

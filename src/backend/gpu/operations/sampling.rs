@@ -18,7 +18,7 @@ use crate::{
     },
     host,
 };
-use wgpu::BufferUsages as Usage;
+use wgpu::{Buffer, BufferUsages as Usage};
 
 impl Gpu {
     /// Hands the device what it needs to sample as `sampler` would.
@@ -87,21 +87,26 @@ impl Gpu {
         };
         let word_bytes = size_of::<u32>();
         let (at, size_bytes) = ((at * word_bytes) as u64, (words * word_bytes) as u64);
-        let idle = &mut step.sampler.idle;
-        let buffer = match idle.iter().position(|buffer| buffer.size() == size_bytes) {
-            Some(found) => idle.swap_remove(found),
-            None => {
-                let buffer = self.device.readback(size_bytes);
-                self.count(&buffer);
-                buffer
-            }
-        };
+        let buffer = self.idle_readback(step, size_bytes);
         let submission = self.submit_with(step, |encoder| {
             encoder.copy_buffer_to_buffer(&source, at, &buffer, 0, size_bytes);
         });
         self.counters.read_bytes += size_bytes;
         let readback = Readback::after(&self.device, submission, buffer, size_bytes);
         step.sampler.unread.push_back(readback);
+    }
+
+    /// Returns a buffer of this size for a readback.
+    pub(super) fn idle_readback(&mut self, step: &mut Activations, size_bytes: u64) -> Buffer {
+        let idle = &mut step.sampler.idle;
+        match idle.iter().position(|buffer| buffer.size() == size_bytes) {
+            Some(found) => idle.swap_remove(found),
+            None => {
+                let buffer = self.device.readback(size_bytes);
+                self.count(&buffer);
+                buffer
+            }
+        }
     }
 
     /// Reads the oldest token that was sampled and not read.
@@ -131,14 +136,8 @@ impl Gpu {
             sampled,
             top: pairs.filter(|&(token, _)| is_token(token)).collect(),
         });
-        match words.first() {
-            Some(&token) if is_token(token) => Ok(SampledToken { token, logprobs }),
-            _ => Err(Error::new(
-                Code::NotFinite,
-                "The GPU computed a logit that is no number. Download the model file again; if it \
-                 stays so, report it.",
-            )),
-        }
+        let token = checked_token(step, words.first().copied().unwrap_or(u32::MAX))?;
+        Ok(SampledToken { token, logprobs })
     }
 
     fn sample_dispatches(&mut self, step: &Activations) -> Vec<Dispatch> {
@@ -196,4 +195,19 @@ impl Gpu {
         ];
         vec![self.dispatch(Logprobs, Op::new(step.dims.vocab), &bound)]
     }
+}
+
+/// Returns the token, if it is one.
+///
+/// # Errors
+/// `not_finite` where the device found a logit that is no number.
+pub(super) fn checked_token(step: &Activations, token: u32) -> Result<u32> {
+    if (token as usize) < step.dims.vocab {
+        return Ok(token);
+    }
+    Err(Error::new(
+        Code::NotFinite,
+        "The GPU computed a logit that is no number. Download the model file again; if it stays \
+         so, report it.",
+    ))
 }

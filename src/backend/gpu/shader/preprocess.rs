@@ -102,6 +102,7 @@ library![
     "lib/sum",
     "lib/super_scales",
     "lib/tile_io",
+    "lib/tile_rows",
     "lib/unpack",
     "lib/words",
     "quant/f16",

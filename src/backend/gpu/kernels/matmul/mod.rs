@@ -1,4 +1,5 @@
-//! A weight times the activations: of one token, and of many.
+//! A weight times the activations: of one token, of a few, and of many.
 
 pub mod matvec;
+pub mod narrow_tile;
 pub mod tile;

@@ -10,7 +10,7 @@ use crate::backend::gpu::{
 };
 
 /// Rows of a tile, and tokens: half of a workgroup's 64 lanes fetch weights, half activations.
-const SIDE: usize = 32;
+pub(super) const SIDE: usize = 32;
 
 /// What a product does with its results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,30 +52,40 @@ uniform! {
     }
 }
 
+/// Returns what specializes the text of any tile.
+pub(super) fn defines(layout: Layout, epilogue: Epilogue, is_biased: bool) -> Defines {
+    Defines::default()
+        .value("A", layout.name)
+        .value("SIDE", wgsl_u32(SIDE))
+        .flag("ADD", epilogue == Epilogue::Add)
+        .flag("GATED", epilogue == Epilogue::Gated)
+        .flag("BIAS", is_biased)
+}
+
+/// Returns the variables that any tile binds beside `op`.
+pub(super) fn bindings(is_biased: bool) -> Vec<Binding> {
+    let mut bindings = vec![
+        Binding::read(1, "weight_a"),
+        Binding::read(2, "x"),
+        Binding::read_write(3, "out"),
+    ];
+    if is_biased {
+        bindings.push(Binding::read(4, "vectors"));
+    }
+    bindings
+}
+
 impl Kernel for Tile {
     const SHADER: Shader = shader!("matmul/tile");
     type Op = Op;
 
     fn defines(&self) -> Defines {
-        Defines::default()
-            .value("A", self.layout.name)
-            .value("SIDE", wgsl_u32(SIDE))
-            .flag("ADD", self.epilogue == Epilogue::Add)
-            .flag("GATED", self.epilogue == Epilogue::Gated)
-            .flag("BIAS", self.is_biased)
+        defines(self.layout, self.epilogue, self.is_biased)
             .flag("F16_TILES", self.f16_tiles && self.layout.name != "f32")
     }
 
     fn bindings(&self) -> Vec<Binding> {
-        let mut bindings = vec![
-            Binding::read(1, "weight_a"),
-            Binding::read(2, "x"),
-            Binding::read_write(3, "out"),
-        ];
-        if self.is_biased {
-            bindings.push(Binding::read(4, "vectors"));
-        }
-        bindings
+        bindings(self.is_biased)
     }
 
     fn grid(&self, op: &Op, params: &StepParams) -> [u32; 3] {

@@ -1,6 +1,8 @@
 //! Sampling on the device: penalties, filters, the draw, and log-probabilities. `generate::sampler`
-//! does the same on the host, and is what tests compare with.
+//! does the same on the host, and is what tests compare with. `argmax` samples several rows at once,
+//! greedily.
 
+pub mod argmax;
 pub mod filter_logits;
 pub mod logprobs;
 pub mod penalties;
