@@ -13,7 +13,7 @@ build_package
 BUDGETS='
 page entry | 10000
 page with everything | 35000
-writing | 14500
+writing | 14800
 worker | 25000
 service worker | 18200
 thread | 450
