@@ -224,10 +224,19 @@ fn probabilities(model: &mut Model<Cpu>, tokens: &[u32], allowed: &[u32]) -> Vec
     weights.map(|weight| weight / sum).collect()
 }
 
-/// Draws the two tokens behind a prompt 10,000 times, with drafts and without, and compares how
-/// often each pair came with its probability, computed plainly from the logits.
 #[test]
-fn the_distribution_is_that_of_the_logits() {
+fn the_distribution_with_drafts_is_that_of_the_logits() {
+    compare_distribution(None, 0);
+}
+
+#[test]
+fn the_distribution_without_drafts_is_that_of_the_logits() {
+    compare_distribution(Some(0), 10_000);
+}
+
+/// Draws the two tokens behind a prompt 10,000 times, with seeds from `first_seed` on, and compares
+/// how often each pair came with its probability, computed plainly from the logits.
+fn compare_distribution(draft_max: Option<usize>, first_seed: usize) {
     const DRAWS: usize = 10_000;
     let (mut model, tokenizer) = load(128);
     let text = tokenizer.encode(&PROMPT.repeat(2), Special::Plain);
@@ -256,62 +265,60 @@ fn the_distribution_is_that_of_the_logits() {
         expected.extend(second.iter().map(|q| p * q * DRAWS as f64));
     }
     let mut generator = generator(model);
-    for (draft_max, first_seed) in [(None, 0), (Some(0), DRAWS)] {
-        let mut counts = vec![0.0; expected.len()];
-        let (mut drafted, mut accepted) = (0, 0);
-        for draw in 0..DRAWS {
-            let options = GenerateOptions {
-                prompt: prompt.clone(),
-                max_tokens: Some(2),
-                sampling: SamplingOptions {
-                    temperature: 1.0,
-                    top_k: 0,
-                    top_p: 1.0,
-                    min_p: 0.0,
-                    seed: Some((first_seed + draw) as u64),
-                    allowed_tokens: Some(allowed.clone()),
-                    top_logprobs: Some(0),
-                    ..SamplingOptions::default()
-                },
-                draft_max,
-                ..GenerateOptions::default()
-            };
-            let events = write(&mut generator, &tokenizer, options);
-            let pair = events[..2].iter().fold(0, |pair, event| {
-                let chosen = &event.logprob.as_ref().expect("it was asked for").chosen;
-                let index = texts.iter().position(|text| *text == chosen.bytes);
-                pair * allowed.len() + index.expect("the token is allowed")
-            });
-            counts[pair] += 1.0;
-            let drafts = events.last().and_then(|event| event.drafts);
-            drafted += drafts.map_or(0, |drafts| drafts.tokens);
-            accepted += drafts.map_or(0, |drafts| drafts.accepted_tokens);
-        }
-        if draft_max.is_none() {
-            assert!(drafted > DRAWS / 2, "{drafted} tokens were drafted");
-            assert!(
-                (drafted / 20..drafted).contains(&accepted),
-                "{accepted} were right"
-            );
-        }
-        // Pairs that come fewer than five times are one class.
-        let (mut chi_square, mut classes, mut rare) = (0.0, 0, [0.0; 2]);
-        for (&count, &expected) in counts.iter().zip(&expected) {
-            if expected >= 5.0 {
-                chi_square += (count - expected).powi(2) / expected;
-                classes += 1;
-            } else {
-                rare = [rare[0] + count, rare[1] + expected];
-            }
-        }
-        chi_square += (rare[0] - rare[1]).powi(2) / rare[1].max(5.0);
-        // The mean is the number of classes, less one, and its variance twice that: this is 3.7
-        // standard deviations above.
-        let freedom = f64::from(classes);
-        let limit = freedom + 3.7 * (2.0 * freedom).sqrt();
-        assert!(classes > 20, "{classes} classes");
-        assert!(chi_square < limit, "{draft_max:?}: {chi_square} of {limit}");
+    let mut counts = vec![0.0; expected.len()];
+    let (mut drafted, mut accepted) = (0, 0);
+    for draw in 0..DRAWS {
+        let options = GenerateOptions {
+            prompt: prompt.clone(),
+            max_tokens: Some(2),
+            sampling: SamplingOptions {
+                temperature: 1.0,
+                top_k: 0,
+                top_p: 1.0,
+                min_p: 0.0,
+                seed: Some((first_seed + draw) as u64),
+                allowed_tokens: Some(allowed.clone()),
+                top_logprobs: Some(0),
+                ..SamplingOptions::default()
+            },
+            draft_max,
+            ..GenerateOptions::default()
+        };
+        let events = write(&mut generator, &tokenizer, options);
+        let pair = events[..2].iter().fold(0, |pair, event| {
+            let chosen = &event.logprob.as_ref().expect("it was asked for").chosen;
+            let index = texts.iter().position(|text| *text == chosen.bytes);
+            pair * allowed.len() + index.expect("the token is allowed")
+        });
+        counts[pair] += 1.0;
+        let drafts = events.last().and_then(|event| event.drafts);
+        drafted += drafts.map_or(0, |drafts| drafts.tokens);
+        accepted += drafts.map_or(0, |drafts| drafts.accepted_tokens);
     }
+    if draft_max.is_none() {
+        assert!(drafted > DRAWS / 2, "{drafted} tokens were drafted");
+        assert!(
+            (drafted / 20..drafted).contains(&accepted),
+            "{accepted} were right"
+        );
+    }
+    // Pairs that come fewer than five times are one class.
+    let (mut chi_square, mut classes, mut rare) = (0.0, 0, [0.0; 2]);
+    for (&count, &expected) in counts.iter().zip(&expected) {
+        if expected >= 5.0 {
+            chi_square += (count - expected).powi(2) / expected;
+            classes += 1;
+        } else {
+            rare = [rare[0] + count, rare[1] + expected];
+        }
+    }
+    chi_square += (rare[0] - rare[1]).powi(2) / rare[1].max(5.0);
+    // The mean is the number of classes, less one, and its variance twice that: this is 3.7
+    // standard deviations above.
+    let freedom = f64::from(classes);
+    let limit = freedom + 3.7 * (2.0 * freedom).sqrt();
+    assert!(classes > 20, "{classes} classes");
+    assert!(chi_square < limit, "{draft_max:?}: {chi_square} of {limit}");
 }
 
 #[test]
