@@ -4,7 +4,7 @@ use super::{checked::Checked, sampler::Sampler};
 use crate::{
     Result,
     backend::{Backend, sampling::TokenSampler},
-    model::{Model, SlotState, StepOutcome},
+    model::{Model, SlotState, StepOutcome, never},
 };
 
 /// Evaluates tokens and caches their keys and values, as [`Generator`] asks for it.
@@ -126,7 +126,7 @@ impl<B: Backend> Decoder for Model<B> {
             return Ok(());
         }
         checked.likeliest.clear();
-        Model::step_all(self, tokens, &mut checked.logits, &mut || false).await?;
+        Model::step_all(self, tokens, &mut checked.logits, &mut never).await?;
         Ok(())
     }
     async fn step_all(

@@ -115,7 +115,10 @@ fn texts_are_those_without_drafts() {
                 // A step of one token reads four bytes.
                 let is_drafted = |counters: Counters| counters.read_bytes > 4 * counters.submits;
                 assert!(!is_drafted(plain.counters));
-                assert!(is_drafted(drafted.counters) || max_tokens <= 7, "{max_tokens}");
+                assert!(
+                    is_drafted(drafted.counters) || max_tokens <= 7,
+                    "{max_tokens}"
+                );
             }
         }
     }
