@@ -61,6 +61,11 @@ pub(super) enum Input<'a> {
     Interrupted,
 }
 
+/// Never pauses a step. It has a name so that recording is compiled once for all such steps.
+pub(crate) fn never() -> bool {
+    false
+}
+
 /// Holds a step that was interrupted between two layers.
 struct InterruptedStep {
     tokens: Vec<u32>,
@@ -167,7 +172,7 @@ impl<B: Backend> Model<B> {
         self.interrupted = None;
         for (i, tokens) in tokens.chunks(STEP_TOKENS).enumerate() {
             let wanted = logits.is_some() && i == last;
-            self.append(tokens, wanted.then_some(Rows::Last), &mut || false);
+            self.append(tokens, wanted.then_some(Rows::Last), &mut never);
             if !wanted {
                 self.backend.submit(&mut self.step).await?;
             }
@@ -186,7 +191,7 @@ impl<B: Backend> Model<B> {
     /// As [`Model::forward`].
     pub async fn forward_all(&mut self, tokens: &[u32], logits: &mut Vec<f32>) -> Result<()> {
         self.interrupted = None;
-        self.step_all(tokens, logits, &mut || false).await.map(drop)
+        self.step_all(tokens, logits, &mut never).await.map(drop)
     }
 
     /// Checks the tokens of one step.
@@ -300,7 +305,7 @@ impl<B: Backend> Model<B> {
     ) -> Result<()> {
         self.rewind(0);
         let input = Input::Tokens(tokens);
-        self.record(input, 0, layers, Some(Rows::Last), &mut || false);
+        self.record(input, 0, layers, Some(Rows::Last), &mut never);
         self.backend.read(&mut self.step, logits).await
     }
 

@@ -5,7 +5,7 @@
 //! ended, or was stopped) leaves its keys and values behind the cached ones, where the next step
 //! overwrites them.
 
-use super::decoder::{Input, Model};
+use super::decoder::{Input, Model, never};
 use crate::{
     Result,
     backend::{Backend, Rows, sampling::TokenSampler},
@@ -133,7 +133,7 @@ impl<B: Backend> Model<B> {
     /// As [`Model::forward`].
     pub async fn step_argmax(&mut self, tokens: &[u32]) -> Result<Vec<u32>> {
         self.check_step(tokens)?;
-        self.append(tokens, Some(Rows::All), &mut || false);
+        self.append(tokens, Some(Rows::All), &mut never);
         self.backend.read_argmax(&mut self.step).await
     }
 
@@ -154,7 +154,7 @@ impl<B: Backend> Model<B> {
             // Steps that ran ahead of an earlier answer are dropped, whatever came of them.
             self.ahead.unread_steps = 0;
             self.backend.begin_sampling(&mut self.step, sampler);
-            self.append(tokens, Some(Rows::Last), &mut || false);
+            self.append(tokens, Some(Rows::Last), &mut never);
             self.sample(sampler);
         }
         let free_tokens = self.context_tokens - self.cached_tokens();
@@ -171,7 +171,7 @@ impl<B: Backend> Model<B> {
                 position,
                 layers,
                 Some(Rows::Last),
-                &mut || false,
+                &mut never,
             );
             self.sample(sampler);
         }
