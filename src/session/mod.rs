@@ -5,6 +5,7 @@ mod evaluate;
 pub mod fields;
 pub mod info;
 mod prefix;
+mod prefixes;
 mod probe;
 pub mod request;
 pub mod score;
@@ -26,7 +27,7 @@ use crate::{
     },
 };
 use engine::AnyModel;
-use prefix::Prefixes;
+use prefixes::Prefixes;
 use request::ChatRequest;
 use serde_json::{Map, Value, json};
 

@@ -176,7 +176,7 @@ for (const [browser, skip, open] of [
         end: 'enough',
         same: 'colour',
         best: 'en',
-        proofreader: 'unavailable',
+        proofreader: 'available',
       });
     });
 

@@ -307,7 +307,7 @@ test('destroy ends the calls, and the other objects go on', async () => {
 async function makeProof(options, proofread) {
   const siskin = makeModel();
   const host = new ModelHost({ model: siskin });
-  const Proofreader = makeProofreader(host, async () => ({ proofread }));
+  const Proofreader = makeProofreader(host, proofread);
   return { siskin, Proofreader, proofreader: await Proofreader.create(options) };
 }
 

@@ -6,7 +6,6 @@ import { makeLanguageModel } from './language_model.js';
 import { ModelHost } from './model_host.js';
 import { makeProofreader } from './proofreader.js';
 import { makeTranslator } from './translator.js';
-import { importWriting } from './writing.js';
 import { makeWritingInterface } from './writing_interface.js';
 import { REWRITER, SUMMARIZER, WRITER } from './writing_kinds.js';
 
@@ -31,7 +30,7 @@ export function createBuiltinAi(options) {
     CreateMonitor: /** @type {any} */ (CreateMonitor),
     LanguageDetector: makeLanguageDetector(host),
     LanguageModel: makeLanguageModel(host),
-    Proofreader: makeProofreader(host, importWriting),
+    Proofreader: makeProofreader(host),
     QuotaExceededError,
     Rewriter: makeWritingInterface(host, REWRITER),
     Summarizer: makeWritingInterface(host, SUMMARIZER),

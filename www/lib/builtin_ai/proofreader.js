@@ -9,7 +9,7 @@ import { frozenList, isBlank } from './text_task.js';
 /** @import { Kind } from './creation.js' */
 /** @import { BuiltinAi, CorrectionType } from './interfaces.js' */
 /** @import { ModelHost } from './model_host.js' */
-/** @import { ImportWriting } from './writing.js' */
+/** @import { Siskin } from '../siskin.js' */
 
 /**
  * @typedef {object} Options
@@ -18,6 +18,19 @@ import { frozenList, isBlank } from './text_task.js';
  * @property {string[] | undefined} inputs languages
  * @property {string | undefined} explanation language
  */
+
+/**
+ * A `Proofread` corrects a text.
+ *
+ * @typedef {(
+ *   siskin: Siskin,
+ *   text: string,
+ *   options: {languages?: string[], signal?: AbortSignal},
+ * ) => ReturnType<Siskin['proofread']>} Proofread
+ */
+
+/** @type {Proofread} */
+const withSiskin = (siskin, text, options) => siskin.proofread(text, options);
 
 /** @type {CorrectionType[]} */
 const TYPES = ['spelling', 'punctuation', 'capitalization', 'grammar'];
@@ -29,11 +42,10 @@ const OWN = Symbol('own');
  * Makes the class `Proofreader` over a model.
  *
  * @param {ModelHost} host
- * @param {ImportWriting | undefined} importWriting imports what corrects texts; without it the
- *   interface is `unavailable`
+ * @param {Proofread} [proofread] corrects a text
  * @returns {BuiltinAi['Proofreader']}
  */
-export function makeProofreader(host, importWriting) {
+export function makeProofreader(host, proofread = withSiskin) {
   /** A `Proofreader` corrects texts. */
   class Proofreader {
     #model;
@@ -104,7 +116,6 @@ export function makeProofreader(host, importWriting) {
     async #proofread(text, signal) {
       // The browsers' tests want no list where there was nothing to read.
       if (isBlank(text)) return { correctedInput: text };
-      const { proofread } = await /** @type {ImportWriting} */ (importWriting)();
       const siskin = await host.acquire({ signal });
       const languages = this.#inputs ? [...this.#inputs] : undefined;
       const { correctedInput, corrections } = await proofread(siskin, text, { languages, signal });
@@ -131,7 +142,7 @@ export function makeProofreader(host, importWriting) {
     fits: ({ explanations, inputs = [], explanation }) => {
       const tags = [...inputs, ...(explanation === undefined ? [] : [explanation])];
       const is_known = tags.every((tag) => supported(tag, host.languages));
-      return importWriting && is_known && !explanations ? 'available' : 'unavailable';
+      return is_known && !explanations ? 'available' : 'unavailable';
     },
     make: ({ inputs, ...rest }, signal) => {
       const fitted = inputs?.map((tag) => /** @type {string} */ (supported(tag, host.languages)));
