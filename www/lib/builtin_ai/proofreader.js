@@ -32,6 +32,8 @@ import { frozenList, isBlank } from './text_task.js';
 /** @type {Proofread} */
 const withSiskin = (siskin, text, options) => siskin.proofread(text, options);
 
+/** `siskin.proofread` knows these languages. */
+const LANGUAGES = ['en', 'es', 'de', 'fr'];
 /** @type {CorrectionType[]} */
 const TYPES = ['spelling', 'punctuation', 'capitalization', 'grammar'];
 
@@ -141,7 +143,9 @@ export function makeProofreader(host, proofread = withSiskin) {
     }),
     fits: ({ explanations, inputs = [], explanation }) => {
       const tags = [...inputs, ...(explanation === undefined ? [] : [explanation])];
-      const is_known = tags.every((tag) => supported(tag, host.languages));
+      const is_known =
+        tags.every((tag) => supported(tag, host.languages)) &&
+        inputs.every((tag) => supported(tag, LANGUAGES));
       return is_known && !explanations ? 'available' : 'unavailable';
     },
     make: ({ inputs, ...rest }, signal) => {
