@@ -4,7 +4,7 @@ use super::{checked::Checked, sampler::Sampler};
 use crate::{
     Result,
     backend::{Backend, sampling::TokenSampler},
-    model::{Model, SlotState, StepOutcome, never},
+    model::{Model, SlotState, StepOutcome},
 };
 
 /// Evaluates tokens and caches their keys and values, as [`Generator`] asks for it.

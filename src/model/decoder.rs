@@ -62,7 +62,7 @@ pub(super) enum Input<'a> {
 }
 
 /// Never pauses a step. It has a name so that recording is compiled once for all such steps.
-pub(crate) fn never() -> bool {
+pub(super) fn never() -> bool {
     false
 }
 

@@ -11,7 +11,6 @@ mod step;
 pub mod weights;
 
 pub use decoder::Model;
-pub(crate) use decoder::never;
 pub use memory::{STEP_TOKENS, StepMemory};
 pub use slot_state::SlotState;
 pub use step::StepOutcome;

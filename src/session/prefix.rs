@@ -1,7 +1,7 @@
 //! Computes the beginning of conversations, and restores one that a page has stored.
 
 use super::{Session, engine::AnyModel, evaluate::evaluate, request::ChatRequest};
-use crate::{Code, Error, Result, generate::Decoder, model::SlotState};
+use crate::{Code, Error, Result, model::SlotState};
 use serde_json::{Value, json};
 
 impl Session<AnyModel> {
