@@ -13,7 +13,7 @@ const FILES = [
   /^bin\/list_files\.mjs$/,
   /^dist\/(siskin|react|builtin_ai|worker|thread|reader|sw|sw_handlers)\.js(\.map)?$/,
   /^dist\/(models|register|fallback|shared_engine|stream|http|detect)-[\w-]{8}\.js(\.map)?$/,
-  /^dist\/(calls|gpu_memory|writing|prefix)-[\w-]{8}\.js(\.map)?$/,
+  /^dist\/(calls|gpu_memory|persistence|prefix|writing)-[\w-]{8}\.js(\.map)?$/,
   /^dist\/LICENSE-(MIT|APACHE)$/,
   /^dist\/wasm\/siskin_(simd|relaxed|threads|threads-simd)(\.js|_bg\.wasm)$/,
   /^(src|types)\/([a-z_]+\/)?[a-z0-9_]+(\.js|\.d\.ts)$/,
