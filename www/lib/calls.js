@@ -9,40 +9,6 @@ export { requestPersistence } from './storage/persistence.js';
 
 /** @import { Client } from './engine/engines.js' */
 /** @import { PortLike } from './engine/port.js' */
-/** @import { Score } from './protocol.js' */
-
-/**
- * @param {() => Promise<Client>} open
- * @param {string} text
- * @param {{special?: boolean}} [options]
- * @returns {Promise<Uint32Array>}
- */
-export async function tokenize(open, text, { special = false } = {}) {
-  if (typeof text !== 'string')
-    throw new SiskinError('invalid_argument', 'tokenize takes a string.');
-  const message = { type: /** @type {const} */ ('tokenize'), text, special: Boolean(special) };
-  return Uint32Array.from(await (await open()).call(message).result);
-}
-
-/**
- * @param {() => Promise<Client>} open
- * @param {Iterable<number>} ids
- * @returns {Promise<string>}
- */
-export async function detokenize(open, ids) {
-  return (await open()).call({ type: 'detokenize', ids: tokenIds('detokenize', ids) }).result;
-}
-
-/**
- * @param {() => Promise<Client>} open
- * @param {Iterable<number>} ids
- * @param {AbortSignal | undefined} signal
- * @returns {Promise<Score>}
- */
-export async function score(open, ids, signal) {
-  const message = { type: /** @type {const} */ ('score'), ids: tokenIds('score', ids) };
-  return (await open()).call(message, { signal }).result;
-}
 
 /**
  * @param {() => Promise<Client>} open
@@ -53,17 +19,6 @@ export async function serve(open, port) {
   const { port1, port2 } = new MessageChannel();
   bridge(port, port1);
   client.send({ type: 'serve', port: port2 }, [port2]);
-}
-
-/**
- * @param {string} method
- * @param {Iterable<number>} ids
- */
-function tokenIds(method, ids) {
-  const numbers = [...ids];
-  if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff))
-    return Uint32Array.from(numbers);
-  throw new SiskinError('invalid_argument', `${method} takes token ids: whole numbers from 0.`);
 }
 
 /** Returns why no model loads outside a browser. */

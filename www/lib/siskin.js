@@ -3,7 +3,7 @@
 import { Completions } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
 import { askLocally } from './chat/local_answer.js';
-import { readSignal } from './chat/request.js';
+import { readSignal, tokenIds } from './chat/request.js';
 import { readLoadOptions } from './load_options.js';
 import { EngineClient } from './engine/engine_client.js';
 import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
@@ -214,8 +214,11 @@ export class Siskin {
    *   the control token that it names
    * @returns {Promise<Uint32Array>}
    */
-  async tokenize(text, options) {
-    return (await importCalls()).tokenize(this.#client, text, options);
+  async tokenize(text, { special = false } = {}) {
+    if (typeof text !== 'string')
+      throw new SiskinError('invalid_argument', 'tokenize takes a string.');
+    const message = { type: /** @type {const} */ ('tokenize'), text, special: Boolean(special) };
+    return Uint32Array.from(await (await this.#client()).call(message).result);
   }
 
   /**
@@ -225,7 +228,8 @@ export class Siskin {
    * @returns {Promise<string>}
    */
   async detokenize(ids) {
-    return (await importCalls()).detokenize(this.#client, ids);
+    const message = { type: /** @type {const} */ ('detokenize'), ids: tokenIds('detokenize', ids) };
+    return (await this.#client()).call(message).result;
   }
 
   /**
@@ -240,7 +244,8 @@ export class Siskin {
    */
   async score(ids, options = {}) {
     const signal = readSignal(options?.signal);
-    return (await importCalls()).score(() => this.#client(signal), ids, signal);
+    const message = { type: /** @type {const} */ ('score'), ids: tokenIds('score', ids) };
+    return (await this.#client(signal)).call(message, { signal }).result;
   }
 
   /**

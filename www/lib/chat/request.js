@@ -88,6 +88,20 @@ export function readSignal(signal) {
 }
 
 /**
+ * Returns token ids that a caller passed to a method.
+ *
+ * @param {string} method
+ * @param {Iterable<number>} ids
+ * @throws {SiskinError} `invalid_argument`
+ */
+export function tokenIds(method, ids) {
+  const numbers = [...ids];
+  if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff))
+    return Uint32Array.from(numbers);
+  throw invalid(`${method} takes token ids: whole numbers from 0.`);
+}
+
+/**
  * Reads the options beside a request, which are the place of OpenAI's library for a signal.
  *
  * @param {unknown} options
