@@ -17,8 +17,8 @@ import { keepPrefix, restorePrefix } from './prefixes.js';
 /** @import { PickedBackend } from './backend.js' */
 /** @import { PrefixOwner } from './prefixes.js' */
 
-/** Workers of a worker need about this long to end. */
-const WORKER_EXIT_MS = 200;
+/** Workers of a worker need up to this long to end, on a machine that has other work as well. */
+const WORKER_EXIT_MS = 400;
 
 /** An `EngineRunner` owns the engine of one model. */
 export class EngineRunner {
