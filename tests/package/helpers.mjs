@@ -167,15 +167,8 @@ export async function tryOnPage(t, url, parameters) {
   t.after(stop);
   page.setDefaultTimeout(90_000);
   await page.goto(`${url}?${new URLSearchParams(parameters)}`);
-  // StrictMode's first try is aborted, and its second one takes its place.
-  const result = await page.waitForFunction(
-    async () => {
-      const now = await globalThis.result;
-      return now && now.code !== 'aborted' ? now : undefined;
-    },
-    undefined,
-    { polling: 200 },
-  );
+  // waitForFunction takes a promise for a yes, so it waits for the value that `report` keeps.
+  const result = await page.waitForFunction(() => globalThis.outcome);
   return { page, complaints, result: await result.jsonValue() };
 }
 

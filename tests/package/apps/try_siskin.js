@@ -21,4 +21,8 @@ export async function trySiskin(Siskin, options) {
 /** Keeps what came of it for the test. */
 export function report(trying) {
   globalThis.result = trying.catch(({ name, code, message }) => ({ name, code, message }));
+  // StrictMode's first try is aborted, and its second one takes its place.
+  globalThis.result.then((result) => {
+    if (result.code !== 'aborted') globalThis.outcome = result;
+  });
 }
