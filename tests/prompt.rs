@@ -2,9 +2,9 @@
 
 mod support;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use siskin::Code;
-use siskin::text::prompt::chat_tokens;
+use siskin::text::prompt::{Ending, chat_tokens, chat_tokens_with};
 use siskin::text::template::ChatTemplate;
 use siskin::text::tokenizer::{Special, Tokenizer};
 
@@ -197,5 +197,61 @@ fn too_deep_messages_are_an_error() {
         )
         .expect_err("too deep");
         assert_eq!(error.code, Code::InvalidArgument);
+    });
+}
+
+/// The fixture holds what transformers makes of them (`make_continued.py`).
+#[test]
+fn an_answer_goes_on_where_the_last_message_ends() {
+    let continued: Value =
+        serde_json::from_str(include_str!("fixtures/continued.json")).expect("goldens");
+    let date = Map::from_iter([("date_string".to_owned(), continued["date_string"].clone())]);
+    let cases = continued["cases"].as_array().expect("cases");
+    let goldens = goldens();
+    each_model(|model, tokenizer, template| {
+        let (_, name) = MODELS[MODELS.iter().position(|(file, _)| *file == model).unwrap()];
+        let mut checked = 0;
+        for case in cases.iter().filter(|case| case["template"] == name) {
+            let ids = |messages: &Value| {
+                let ending = Ending::WithinLastMessage;
+                chat_tokens_with(tokenizer, template, messages, None, ending, &date).expect("ids")
+            };
+            let of_case = ids(&case["messages"]);
+            // The golden names its BOS itself.
+            let expected = case["expected"].as_str().expect("a text");
+            assert_eq!(tokenizer.decode(&of_case), expected, "{model}");
+            let mut plain = case["messages"].clone();
+            let content = plain.as_array_mut().unwrap().last_mut().unwrap();
+            content["content"] = json!("a");
+            assert_eq!(
+                control_tokens(tokenizer, &of_case),
+                control_tokens(tokenizer, &ids(&plain)),
+                "{model}: {case}"
+            );
+            checked += 1;
+        }
+        assert_eq!(checked, 14, "{model}");
+    });
+    assert_eq!(goldens["date_string"], continued["date_string"]);
+}
+
+#[test]
+fn a_last_message_that_is_not_shown_cannot_be_continued() {
+    each_model(|model, tokenizer, _| {
+        let continue_with = |source: &str, last: Value| {
+            let template = ChatTemplate::new(source, "", "").expect("a template");
+            let messages = json!([{"role": "user", "content": "Hi"}, last]);
+            let ending = Ending::WithinLastMessage;
+            chat_tokens_with(tokenizer, &template, &messages, None, ending, &Map::new())
+                .map_err(|error| error.code)
+        };
+        let hidden = continue_with(
+            "{{ messages[0].content }}",
+            json!({"role": "assistant", "content": "Sure"}),
+        );
+        assert_eq!(hidden, Err(Code::Template), "{model}");
+        let shown = "{% for it in messages %}{{ it.content }}{% endfor %}";
+        let without_text = continue_with(shown, json!({"role": "assistant", "content": null}));
+        assert_eq!(without_text, Err(Code::InvalidArgument), "{model}");
     });
 }

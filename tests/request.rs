@@ -23,7 +23,7 @@ fn a_request_takes_openais_names() {
             "frequency_penalty": 0.2, "presence_penalty": 0.3, "logit_bias": {"7": -100},
             "allowed_token_ids": [7, 9], "seed": -1, "logprobs": true, "top_logprobs": 4,
             "stop": ["a", "b"], "context_overflow": "slide", "draft_max": 6,
-            "tools": []}"#,
+            "continue_final_message": false, "tools": []}"#,
     )
     .unwrap();
     let expected = SamplingOptions {
@@ -195,6 +195,14 @@ fn errors_name_types_in_the_words_of_json() {
         (json!({"draft_max": -1}), "`draft_max`"),
         (json!({"draft_max": 1.5}), "number `1.5`"),
         (json!({"draft_max": true}), "a whole number from 0"),
+        (
+            json!({"continue_final_message": 1}),
+            "`continue_final_message`",
+        ),
+        (
+            json!({"continue_final_message": true}),
+            "`continue_final_message`",
+        ),
     ] {
         let message = with_fields(&field).unwrap_err().message;
         assert!(message.contains(words), "{field}: {message}");

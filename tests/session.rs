@@ -48,6 +48,26 @@ fn messages_become_the_templates_prompt_and_the_answer_text() {
 }
 
 #[test]
+fn an_answer_goes_on_with_the_last_message() {
+    let mut session = session(200, &["Paris"]);
+    let request = json!({
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "It is "},
+        ],
+        "temperature": 0,
+        "continue_final_message": true,
+    });
+    let request = ChatRequest::from_json(&request.to_string()).unwrap();
+    let (text, _) = answer(&mut session, request);
+    assert_eq!(text, "Paris");
+    assert_eq!(
+        transcript(&session),
+        "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nIt is Paris"
+    );
+}
+
+#[test]
 fn turns_reuse_the_cache() {
     let mut session = session(500, &["Hello", "Bye", "Bye"]);
     let mut messages = vec![

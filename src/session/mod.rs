@@ -21,7 +21,7 @@ use crate::{
     },
     loader::Loaded,
     text::{
-        prompt::chat_tokens_with,
+        prompt::{Ending, chat_tokens_with},
         template::ChatTemplate,
         tokenizer::{Special, Tokenizer},
     },
@@ -120,11 +120,16 @@ impl<D: Decoder> Session<D> {
             stop,
             context_overflow,
             draft_max,
+            continue_final_message,
         } = request;
         let messages = Value::Array(messages);
         let tools = tools.as_ref();
-        let prompt = self.prompt(&messages, tools, &variables, true)?;
-        if tools.is_some() && self.ignores_tools(&messages, &variables, &prompt) {
+        let ending = match continue_final_message {
+            true => Ending::WithinLastMessage,
+            false => Ending::GenerationPrompt,
+        };
+        let prompt = self.prompt(&messages, tools, &variables, ending)?;
+        if tools.is_some() && self.ignores_tools(&messages, &variables, ending, &prompt) {
             return Err(Error::new(
                 Code::InvalidArgument,
                 "The model's chat template has no place for `tools`, so the model would not see \
@@ -215,9 +220,10 @@ impl<D: Decoder> Session<D> {
         &self,
         messages: &Value,
         variables: &Map<String, Value>,
+        ending: Ending,
         prompt: &[u32],
     ) -> bool {
-        self.prompt(messages, None, variables, true)
+        self.prompt(messages, None, variables, ending)
             .is_ok_and(|plain| plain == prompt)
     }
 
@@ -227,7 +233,7 @@ impl<D: Decoder> Session<D> {
         messages: &Value,
         tools: Option<&Value>,
         variables: &Map<String, Value>,
-        add_generation_prompt: bool,
+        ending: Ending,
     ) -> Result<Vec<u32>> {
         let Some(template) = &self.template else {
             return Err(Error::new(
@@ -240,7 +246,7 @@ impl<D: Decoder> Session<D> {
             template,
             messages,
             tools,
-            add_generation_prompt,
+            ending,
             variables,
         )?;
         // Some templates leave the BOS token to the tokenizer.
@@ -277,7 +283,7 @@ impl<D: Decoder> Session<D> {
             .collect();
         // Where the template refuses the empty conversation, no tokens are kept.
         let opening = self
-            .prompt(&opening, tools, variables, false)
+            .prompt(&opening, tools, variables, Ending::LastMessage)
             .unwrap_or_default();
         let shared = prompt
             .iter()

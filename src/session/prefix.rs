@@ -1,7 +1,7 @@
 //! Computes the beginning of conversations, and restores one that a page has stored.
 
 use super::{Session, engine::AnyModel, evaluate::evaluate, request::ChatRequest};
-use crate::{Code, Error, Result, model::SlotState};
+use crate::{Code, Error, Result, model::SlotState, text::prompt::Ending};
 use serde_json::{Value, json};
 
 impl Session<AnyModel> {
@@ -52,19 +52,19 @@ impl Session<AnyModel> {
 
     /// Returns the tokens that every conversation begins with which begins with the messages.
     fn prefix_tokens(&self, request: &ChatRequest) -> Result<Vec<u32>> {
-        let prompt = |messages: Vec<Value>, answers| {
+        let prompt = |messages: Vec<Value>, ending| {
             let messages = Value::Array(messages);
             let tools = request.tools.as_ref();
-            self.prompt(&messages, tools, &request.template_variables, answers)
+            self.prompt(&messages, tools, &request.template_variables, ending)
         };
         let messages = &request.messages;
         if messages.last().is_some_and(|last| last["role"] == "user") {
-            return prompt(messages.clone(), true);
+            return prompt(messages.clone(), Ending::GenerationPrompt);
         }
         // Whatever the user says next, these two differ from its first character on.
         let with_user = |content| {
             let user = json!({"role": "user", "content": content});
-            prompt([&messages[..], &[user]].concat(), false)
+            prompt([&messages[..], &[user]].concat(), Ending::LastMessage)
         };
         let (a, b) = (with_user("a")?, with_user("1")?);
         let shared = a.iter().zip(&b).take_while(|(a, b)| a == b).count();

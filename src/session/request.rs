@@ -15,6 +15,8 @@ pub struct ChatRequest {
     pub messages: Vec<Value>,
     /// Holds the tools that the model may call: an array of OpenAI's tool objects.
     pub tools: Option<Value>,
+    /// Sets whether the answer goes on with the text of the last message, which is the assistant's.
+    pub continue_final_message: bool,
     /// Holds more variables for the chat template, such as `enable_thinking`.
     pub template_variables: Map<String, Value>,
     /// Limits the number of tokens in the answer.
@@ -63,7 +65,7 @@ impl ChatRequest {
     /// max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?,
     /// repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
     /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?,
-    /// draft_max?}`, and the fields of OpenAI's API that change nothing here. A field that is null
+    /// draft_max?, continue_final_message?}`, and the fields of OpenAI's API that change nothing here. A field that is null
     /// counts as absent.
     ///
     /// # Errors
@@ -125,6 +127,7 @@ impl ChatRequest {
         };
         let context_overflow = fields.take("context_overflow")?.unwrap_or_default();
         let draft_max = fields.take("draft_max")?;
+        let continue_final_message = fields.take("continue_final_message")?.unwrap_or(false);
         take_without_effect(&mut fields)?;
         fields.finish()?;
 
@@ -139,7 +142,15 @@ impl ChatRequest {
             .into_iter()
             .enumerate()
             .map(|(index, message)| checked(index, message))
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        let last: Option<&Value> = messages.last();
+        if continue_final_message && last.is_none_or(|last| last["role"] != "assistant") {
+            return Err(invalid(
+                "`continue_final_message` goes on with the last message, which is not the \
+                 assistant's; end `messages` with one that is."
+                    .to_owned(),
+            ));
+        }
         let tools = tools
             .filter(|tools| shows_tools && !tools.is_empty())
             .map(Value::from);
@@ -152,6 +163,7 @@ impl ChatRequest {
             stop,
             context_overflow,
             draft_max,
+            continue_final_message,
         })
     }
 }

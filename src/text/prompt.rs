@@ -18,6 +18,18 @@ use std::collections::HashSet;
 /// overflow the stack.
 const MAX_DEPTH: usize = 128;
 
+/// Says where a prompt ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Ends it behind the last message.
+    LastMessage,
+    /// Opens the assistant's turn behind the last message: `add_generation_prompt`.
+    GenerationPrompt,
+    /// Ends it with the text of the last message, which the answer goes on with:
+    /// `continue_final_message`.
+    WithinLastMessage,
+}
+
 /// Returns the token ids of `messages` and `tools`, in the form that `template` reads
 /// ([`ChatTemplate::adapt`]) and rendered as [`ChatTemplate::render`] describes.
 ///
@@ -34,31 +46,33 @@ pub fn chat_tokens(
     tools: Option<&Value>,
     add_generation_prompt: bool,
 ) -> Result<Vec<u32>> {
-    let none = Map::new();
-    chat_tokens_with(
-        tokenizer,
-        template,
-        messages,
-        tools,
-        add_generation_prompt,
-        &none,
-    )
+    let ending = match add_generation_prompt {
+        true => Ending::GenerationPrompt,
+        false => Ending::LastMessage,
+    };
+    chat_tokens_with(tokenizer, template, messages, tools, ending, &Map::new())
 }
 
 /// Returns the token ids of [`chat_tokens`], where the template has more `variables`. Their strings
 /// cannot become delimiters either.
 ///
 /// # Errors
-/// Those of [`chat_tokens`].
+/// Those of [`chat_tokens`]; `invalid_argument` for [`Ending::WithinLastMessage`] where the last
+/// message holds no text, and `template` where the template does not show it.
 pub fn chat_tokens_with(
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
     messages: &Value,
     tools: Option<&Value>,
-    add_generation_prompt: bool,
+    ending: Ending,
     variables: &Map<String, Value>,
 ) -> Result<Vec<u32>> {
-    let messages = &template.adapt(messages, tools);
+    let mut messages = template.adapt(messages, tools);
+    let end = match ending {
+        Ending::WithinLastMessage => Some(mark_end(&mut messages)?),
+        _ => None,
+    };
+    let messages = &messages;
     let mut texts = Texts::default();
     texts.add_messages(messages)?;
     for value in tools.into_iter().chain(variables.values()) {
@@ -67,15 +81,16 @@ pub fn chat_tokens_with(
     let input = Input {
         messages,
         tools,
-        add_generation_prompt,
+        add_generation_prompt: ending == Ending::GenerationPrompt,
         variables,
         now_seconds: template.now_seconds(),
     };
     let text = template.render_input(&input)?;
+    let shown = up_to(&text, end)?;
     let delimiters =
         Delimiters::that_may_come_of(&texts.outside, &texts.answers, tokenizer, template);
     if delimiters.ids().is_empty() {
-        return Ok(tokenizer.encode(&text, Special::Parse));
+        return Ok(tokenizer.encode(shown, Special::Parse));
     }
     let pieces = template.pieces(tools);
     let used: HashSet<char> = [&texts.outside, &texts.answers, &pieces]
@@ -84,18 +99,71 @@ pub fn chat_tokens_with(
         .flat_map(|text| text.chars())
         .chain(text.chars())
         .collect();
-    // These have no meaning in Unicode: its first noncharacters, and private ones.
-    let unused = ('\u{fdd0}'..='\u{fdef}').chain('\u{f0000}'..='\u{ffffd}');
-    let unused = unused.filter(|c| !used.contains(c));
-    let marks = Marks::new(&delimiters, &pieces, &texts.roles, unused).ok_or_else(|| {
-        Error::new(
-            Code::InvalidArgument,
-            "The messages use every private character of Unicode; leave one of them out.",
-        )
-    })?;
+    let unused = meaningless().filter(|c| !used.contains(c));
+    let marks =
+        Marks::new(&delimiters, &pieces, &texts.roles, unused).ok_or_else(no_character_is_left)?;
     let mark = |piece: &str| marks.mark(piece);
     let rendered = template.render_marked(&input, mark, |it| marks.restore(it) == text);
-    Ok(marks.encode(&rendered.unwrap_or(text)))
+    Ok(marks.encode(up_to(rendered.as_ref().unwrap_or(&text), end)?))
+}
+
+/// Returns characters that have no meaning in Unicode: its first noncharacters, and private ones.
+fn meaningless() -> impl Iterator<Item = char> {
+    ('\u{fdd0}'..='\u{fdef}').chain('\u{f0000}'..='\u{ffffd}')
+}
+
+fn no_character_is_left() -> Error {
+    Error::new(
+        Code::InvalidArgument,
+        "The messages use every private character of Unicode; leave one of them out.",
+    )
+}
+
+/// Puts a character that the messages do not hold behind the text of the last one, and returns it:
+/// it shows where the text ends in a rendering. The space behind it tells whether the template trims
+/// texts, as in transformers' `apply_chat_template`.
+fn mark_end(messages: &mut Value) -> Result<char> {
+    let written = messages.to_string();
+    let end = meaningless()
+        .find(|&c| !written.contains(c))
+        .ok_or_else(no_character_is_left)?;
+    let content = messages
+        .as_array_mut()
+        .and_then(|messages| messages.last_mut())
+        .and_then(|message| message.get_mut("content"));
+    let text = match content {
+        Some(Value::Array(parts)) => parts.last_mut().and_then(|part| part.get_mut("text")),
+        content => content,
+    };
+    let Some(Value::String(text)) = text else {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            "`continue_final_message` goes on with the last message, which has no text; end \
+             `messages` with one of the assistant that has.",
+        ));
+    };
+    text.extend([end, ' ']);
+    Ok(end)
+}
+
+/// Returns what stands before the last `end` of a rendering, or all of it without one to look for.
+fn up_to(rendered: &str, end: Option<char>) -> Result<&str> {
+    let Some(end) = end else {
+        return Ok(rendered);
+    };
+    let found = rendered.rsplit_once(end);
+    let found = found.map(|(before, behind)| match behind.starts_with(' ') {
+        true => before,
+        false => before.trim_end(),
+    });
+    found.ok_or_else(|| {
+        Error::new(
+            Code::Template,
+            "The model's chat template does not show the text of the last message, so that \
+             `continue_final_message` has nothing to go on with; ask for the beginning in a \
+             message of the user.",
+        )
+    })
 }
 
 /// Holds the texts that a template is given.

@@ -405,14 +405,13 @@ test('a system message that came with a prompt is never dropped either', async (
   );
 });
 
-test('a prefix is for the last message, of the assistant, and refused there', async () => {
+test('a prefix is for the last message, of the assistant', async () => {
   const { siskin, session } = await makeSession();
   const prefixed = (message) => ({ ...message, prefix: true });
   for (const [input, name] of [
     [[prefixed(user('x'))], 'SyntaxError'],
     [[prefixed(assistant('x')), user('y')], 'SyntaxError'],
     [[prefixed(system('x'))], 'SyntaxError'],
-    [[user('x'), prefixed(assistant('y'))], 'NotSupportedError'],
   ]) {
     const error = await rejection(session.prompt(input));
     assert.ok(error instanceof DOMException);
@@ -422,6 +421,29 @@ test('a prefix is for the last message, of the assistant, and refused there', as
   assert.equal((await rejection(makeSession(initial))).name, 'SyntaxError');
   assert.equal(siskin.requests.length, 0);
   await session.prompt([{ ...user('x'), prefix: false }]);
+});
+
+test('an answer goes on with a prefix, and both are one message of the session', async () => {
+  const { siskin, session } = await makeSession();
+  const prefix = { ...assistant('The answer:'), prefix: true };
+  const answer = await session.prompt([user('x'), prefix]);
+  const [first] = siskin.requests;
+  assert.equal(first.continue_final_message, true);
+  assert.deepEqual(
+    first.messages.map(({ role }) => role),
+    ['user', 'assistant'],
+  );
+  await session.prompt('y');
+  const { messages, continue_final_message } = siskin.requests.at(-1);
+  assert.ok(!continue_final_message);
+  assert.deepEqual(
+    messages.map(({ role, content }) => [role, content]),
+    [
+      ['user', 'x'],
+      ['assistant', `The answer:${answer}`],
+      ['user', 'y'],
+    ],
+  );
 });
 
 test('content that is no text is refused', async () => {

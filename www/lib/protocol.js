@@ -192,6 +192,8 @@ export const PROTOCOL = 1;
  * @property {number | null} [draft_max] at most this number of tokens is guessed from the
  *   conversation and checked in one step, which changes the speed and not the text; 0 guesses none.
  *   By default as many as make the answer faster
+ * @property {boolean | null} [continue_final_message] whether the answer goes on where the last
+ *   message ends, which is the assistant's; what it begins with is not repeated. By default false
  * @property {number | null} [n] must be 1
  * @property {{type: string} | null} [response_format] its type must be `text`
  * @property {boolean | null} [parallel_tool_calls]

@@ -75,7 +75,8 @@ export class Conversation {
   }
 
   /**
-   * Answers a prompt, and keeps both.
+   * Answers a prompt, and keeps both. An answer that goes on with the last message is kept as one
+   * message with it.
    *
    * @param {ChatMessage[]} messages
    * @param {AnswerOptions} options
@@ -85,7 +86,9 @@ export class Conversation {
    */
   async prompt(messages, options) {
     const answer = await this.#ask(messages, options);
-    const turn = [...messages, { role: /** @type {const} */ ('assistant'), content: answer.text }];
+    const turn = options.continue_final_message ? messages.slice(0, -1) : [...messages];
+    const beginning = messages[turn.length]?.content ?? '';
+    turn.push({ role: 'assistant', content: `${beginning}${answer.text}` });
     this.#keep(turn, answer.prompt_tokens + answer.completion_tokens);
     return answer.text;
   }

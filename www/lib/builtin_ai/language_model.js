@@ -6,7 +6,7 @@ import { EventHandlers, asInterface } from './events.js';
 import { languageTags, supported } from './languages.js';
 import { ModelObject } from './model_object.js';
 import { CONTENT_TYPES, checkPrompt, readPrompt } from './prompt_messages.js';
-import { refuseConstraint, refusePrefix, takesTools } from './unsupported.js';
+import { refuseConstraint, takesTools } from './unsupported.js';
 
 /** @import { State } from './conversation.js' */
 /** @import { Kind } from './creation.js' */
@@ -239,6 +239,7 @@ export function makeLanguageModel(host) {
       return this.#conversation.inTurn(() =>
         this.#conversation.prompt(this.#check(prompt), {
           ...SAMPLING[this.#mode],
+          continue_final_message: prompt.input.at(-1)?.prefix,
           signal,
           onText,
         }),
@@ -248,7 +249,6 @@ export function makeLanguageModel(host) {
     /** @param {Prompt} prompt */
     #check({ input, constraint }) {
       const messages = checkPrompt(input, this.#conversation.tokens > 0);
-      refusePrefix(input);
       refuseConstraint(constraint);
       return messages;
     }
@@ -257,7 +257,6 @@ export function makeLanguageModel(host) {
     #measure({ input, constraint, signal }) {
       return this.#model.run(signal, async (signal) => {
         const messages = checkPrompt(input, false);
-        refusePrefix(input);
         refuseConstraint(constraint);
         return host.count(messages, signal);
       });
@@ -337,7 +336,6 @@ function readOptions(options) {
   const given = sequence(options, 'initialPrompts', (it) => it) ?? [];
   const initialPrompts = given.length > 0 ? readPrompt(given) : [];
   checkPrompt(initialPrompts, false);
-  refusePrefix(initialPrompts);
   return { samplingMode, expected, tools, initialPrompts };
 }
 

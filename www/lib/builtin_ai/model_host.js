@@ -273,6 +273,7 @@ export class ModelHost {
  * @property {number} [max_tokens]
  * @property {number} [temperature]
  * @property {number} [top_p]
+ * @property {boolean} [continue_final_message] whether the answer goes on with the last message
  */
 
 /**

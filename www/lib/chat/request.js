@@ -39,6 +39,7 @@ export const FIELDS = [
   'stop',
   'context_overflow',
   'draft_max',
+  'continue_final_message',
   'n',
   'response_format',
   'parallel_tool_calls',
