@@ -41,6 +41,15 @@ test('an empty list is an empty message, an empty content an empty text', async 
   }
 });
 
+test('appending nothing adds nothing', async () => {
+  for (const input of [[], '', [{ role: 'user', content: [] }]]) {
+    const { siskin, session } = await makeSession();
+    await session.append(input);
+    assert.equal(session.contextUsage, 0);
+    assert.equal(siskin.requests.length, 0);
+  }
+});
+
 test('what is no list is made a string', async () => {
   for (const [input, text] of [
     [5, '5'],

@@ -50,11 +50,21 @@ test('the answer comes whole or in pieces', async () => {
   }
 });
 
+test('blanks are rewritten to themselves, and nothing is written of them', async () => {
+  for (const [name, method] of WRITING)
+    for (const blank of ['', ' ', ' \n\t']) {
+      const { siskin, object } = await make(name, {});
+      const expected = name === 'Rewriter' ? blank : '';
+      assert.equal(await object[method](blank), expected, name);
+      assert.equal(siskin.requests.length, 0);
+    }
+});
+
 test('the attributes are the options, or what the drafts begin with', async () => {
   for (const [name, , choices] of WRITING) {
     const { object } = await make(name, {});
     for (const [choice, value] of Object.entries(choices)) assert.equal(object[choice], value);
-    assert.equal(object.sharedContext, null);
+    assert.equal(object.sharedContext, '');
     assert.equal(object.expectedInputLanguages, null);
     assert.equal(object.expectedContextLanguages, null);
     assert.equal(object.outputLanguage, null);

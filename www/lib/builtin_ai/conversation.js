@@ -94,7 +94,8 @@ export class Conversation {
   }
 
   /**
-   * Reads messages without an answer, so that the next prompt begins sooner.
+   * Reads messages without an answer, so that the next prompt begins sooner. Empty ones add
+   * nothing.
    *
    * @param {ChatMessage[]} messages
    * @param {AbortSignal} signal
@@ -102,6 +103,7 @@ export class Conversation {
    * @throws {DOMException} as `prompt`
    */
   async append(messages, signal, is_initial = false) {
+    if (!is_initial && messages.every(({ content }) => content === '')) return;
     const tokens = await this.#read(messages, signal);
     this.#keep(messages, tokens);
     if (is_initial) {

@@ -115,7 +115,7 @@
 
 /**
  * @typedef {Destroyable & {
- *   readonly sharedContext: string | null,
+ *   readonly sharedContext: string,
  *   readonly expectedInputLanguages: readonly string[] | null,
  *   readonly expectedContextLanguages: readonly string[] | null,
  *   readonly outputLanguage: string | null,

@@ -22,7 +22,7 @@ import { frozenList, give, isBlank, runTask } from './text_task.js';
  * @property {Record<string, {values: string[], initial: string}>} choices its options that are
  *   enumerations
  * @property {number} input_share how much of the context the input may take, from 0 to 1
- * @property {(input: string) => boolean} isEmpty whether an input is answered with an empty text
+ * @property {(input: string) => string} ofBlank what is made of an input of blanks alone
  * @property {(choices: Record<string, string>, texts: Texts) => Omit<TextTask, 'quota'>} task
  */
 
@@ -99,7 +99,7 @@ export function makeWritingInterface(host, writing) {
     }
 
     get sharedContext() {
-      return this.#options.sharedContext ?? null;
+      return this.#options.sharedContext ?? '';
     }
 
     get expectedInputLanguages() {
@@ -132,7 +132,7 @@ export function makeWritingInterface(host, writing) {
 
     /** @param {Call} call @param {AbortSignal} signal @param {(text: string) => void} [onText] */
     async #run(call, signal, onText) {
-      if (writing.isEmpty(call.input)) return give('');
+      if (isBlank(call.input)) return give(writing.ofBlank(call.input));
       return runTask(host, { ...this.#task(call), quota: this.inputQuota }, signal, onText);
     }
 

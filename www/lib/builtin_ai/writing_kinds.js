@@ -1,6 +1,5 @@
 /** This module says what `Rewriter`, `Writer` and `Summarizer` take, and what the model is told. */
 import { languageName } from './languages.js';
-import { isBlank } from './text_task.js';
 
 /** @import { ChatMessage } from '../protocol.js' */
 /** @import { Texts, WritingKind } from './writing_interface.js' */
@@ -89,7 +88,7 @@ export const REWRITER = {
   },
   // The answer takes about as many tokens as the text.
   input_share: 1 / 2,
-  isEmpty: (input) => input === '',
+  ofBlank: (input) => input,
   task: ({ tone, format, length }, texts) => {
     const rules = [
       'Rewrite the following text in other words, with the same meaning.',
@@ -131,7 +130,7 @@ export const WRITER = {
     length: { values: LENGTHS, initial: 'short' },
   },
   input_share: 1 / 2,
-  isEmpty: isBlank,
+  ofBlank: () => '',
   task: ({ tone, format, length }, texts) => {
     const words = WRITER_WORDS[length];
     const rules = [
@@ -196,7 +195,7 @@ export const SUMMARIZER = {
     preference: { values: ['auto', 'speed', 'capability'], initial: 'auto' },
   },
   input_share: 3 / 4,
-  isEmpty: isBlank,
+  ofBlank: () => '',
   task: ({ type, format, length }, texts) => {
     const rules = [
       SUMMARY_RULES[type][length],
