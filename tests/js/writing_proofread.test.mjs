@@ -170,6 +170,18 @@ describe('proofread', () => {
     }
   });
 
+  test('leaves a quote of several sentences as it is', async () => {
+    const answers = { go: 'goes', va: 'vas' };
+    for (const [text, language, asked] of [
+      ['He said: "He go home. He go out." Then he go.', 'en', ['Then he go.']],
+      ['Il dit : « Il va ici. Il va bien. » Puis il va. Elle est là.', 'fr', ['Elle est là.']],
+    ]) {
+      const model = fakeModel({ answers });
+      await proofread(model, text, { languages: [language] });
+      assert.deepEqual(model.asked, asked);
+    }
+  });
+
   test('reads only sentences of the languages that are named', async () => {
     const model = fakeModel();
     await proofread(model, 'The house is old. La casa es muy vieja.', { languages: ['en-GB'] });

@@ -8,11 +8,13 @@ import { detectLanguage } from './language.js';
 import { readProofreadOptions, readText } from './options.js';
 import { correctionExamples } from './prompt.js';
 import { sentences } from './segments.js';
+import { quotes } from './spans.js';
 
 /** @import { Model } from './correct.js' */
 /** @import { CorrectionType } from './correction_types.js' */
 /** @import { Edit } from './diff.js' */
 /** @import { Language } from './language.js' */
+/** @import { Span } from './tokens.js' */
 /** @import { ProofreadOptions } from './options.js' */
 
 /**
@@ -63,6 +65,10 @@ export async function proofread(model, text, options) {
   /** @type {Correction[]} */
   const corrections = [];
   throwIfAborted(signal);
+  // A sentence of a quote that goes on beyond it shows one mark of it at most.
+  const quoted = quotes(text);
+  const isQuoted = (/** @type {Span} */ { start, end }) =>
+    quoted.some((it) => it.start < end && start < it.end && (it.start < start || end < it.end));
   const usual = languages[0] ?? detectLanguage(text);
   for (const { start, end, closed } of sentences(text, usual)) {
     throwIfAborted(signal);
@@ -70,7 +76,8 @@ export async function proofread(model, text, options) {
     const language = detectLanguage(given) ?? usual;
     /** @type {Correction[]} */
     let found = [];
-    if (language && (languages.length === 0 || languages.includes(language))) {
+    const is_named = language && (languages.length === 0 || languages.includes(language));
+    if (is_named && !isQuoted({ start, end })) {
       await prepare(model, language, signal);
       const sentence = given.replace(/\s+/g, ' ');
       const judge = new Judge(model, language, signal);
