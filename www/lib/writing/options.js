@@ -10,8 +10,8 @@ import { SiskinError } from '../errors.js';
  * @property {readonly string[] | null} [languages] which languages the text may be in, as BCP 47
  *   tags; sentences in others stay as they are. English, Spanish, German and French can be
  *   proofread; by default all of them
- * @property {((sentence: ProofreadSentence) => void) | null} [onSentence] is called for each sentence
- *   as soon as it is decided, from first to last
+ * @property {((sentence: ProofreadSentence) => void) | null} [onSentence] is called for each
+ *   sentence as soon as it is decided, from first to last
  * @property {AbortSignal | null} [signal] ends the call, also within a sentence
  */
 

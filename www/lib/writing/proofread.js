@@ -91,8 +91,8 @@ export async function proofread(model, text, options) {
 }
 
 /**
- * Lets the model read the examples of a language, which each request begins with. They are stored on
- * the device, so that the next visit starts at once.
+ * Lets the model read the examples of a language, which each request begins with. They are stored
+ * on the device, so that the next visit starts at once.
  *
  * @param {Model} model
  * @param {Language} language
