@@ -170,6 +170,15 @@ describe('proofread', () => {
     }
   });
 
+  test('leaves the small letters of a chat, and not those of a sentence', async () => {
+    for (const [text, expected] of [
+      ["it was the best gig i've been to", "it was the best gig i've been to"],
+      ["it was the best gig i've been to.", "It was the best gig I've been to."],
+      ["It was the best gig i've been to", "It was the best gig I've been to"],
+    ])
+      assert.equal((await proofread(fakeModel(), text)).correctedInput, expected);
+  });
+
   test('leaves a quote of several sentences as it is', async () => {
     const answers = { go: 'goes', va: 'vas' };
     for (const [text, language, asked] of [

@@ -75,7 +75,7 @@ export async function correctSentence(model, judge, task) {
   });
   const { message, logprobs } = choices[0];
   const rules = ruleEdits(sentence, language, closed).filter(
-    (edit) => !changesMeaning(edit, spans),
+    (edit) => !changesMeaning(edit, spans) && !isCapitalOfChat(task, edit),
   );
   const read = readAnswer(task, message.content, logprobs?.content ?? [], spans);
   const usual = await usualMistakes(judge, task, spans);
@@ -106,7 +106,8 @@ function spansOf(sentence, language) {
  * @param {readonly ProtectedSpan[]} spans
  * @returns {{made: Candidate[], near: Candidate[]}}
  */
-export function readAnswer({ sentence, language, closed }, content, logprobs, spans) {
+export function readAnswer(task, content, logprobs, spans) {
+  const { sentence, language, closed } = task;
   const changed = content.trim();
   const changed_spans = spansOf(changed, language);
   const edits = diff(sentence, changed, spans, changed_spans);
@@ -115,7 +116,7 @@ export function readAnswer({ sentence, language, closed }, content, logprobs, sp
   const pieces = piecesOf(logprobs);
   const isAllowed = (/** @type {Edit} */ edit) => {
     const { before, after, start } = edit;
-    if (changesMeaning(edit, spans)) return false;
+    if (changesMeaning(edit, spans) || isCapitalOfChat(task, edit)) return false;
     if (before.length === 1 && after.length === 1 && areVariants(before[0], after[0])) return false;
     // A line of a list, a greeting or a chat needs no sign at its end.
     const only_signs = ![...before, ...after].some(isWord);
@@ -131,6 +132,19 @@ export function readAnswer({ sentence, language, closed }, content, logprobs, sp
       (edit.after.length > 0 || edit.before.every((word) => isWord(word) && areForms(word))),
   );
   return { made, near };
+}
+
+/**
+ * Returns whether an edit only writes capitals in a line that has none at its beginning and no sign
+ * at its end: so people write in chats.
+ *
+ * @param {Pick<Task, 'sentence' | 'closed'>} task
+ * @param {Pick<Edit, 'before' | 'after'>} edit
+ */
+function isCapitalOfChat({ sentence, closed }, { before, after }) {
+  const is_chat = !closed && /^\p{Ll}/u.test(sentence);
+  const [one, other] = [before, after].map((tokens) => tokens.join(' '));
+  return is_chat && one !== other && one.toLowerCase() === other.toLowerCase();
 }
 
 /**
