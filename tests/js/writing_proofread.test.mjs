@@ -154,6 +154,14 @@ describe('proofread', () => {
     );
   });
 
+  test('tries other prepositions where one is unlikely by itself', async () => {
+    const text = 'She is bad in maths today.';
+    // The letter after "bad" is unlikely: that of the space before "in".
+    const model = fakeModel({ unlikely: ['bad', 'in'] });
+    assert.equal((await proofread(model, text)).correctedInput, 'She is bad on maths today.');
+    assert.equal((await proofread(fakeModel({ unlikely: ['in'] }), text)).correctedInput, text);
+  });
+
   test('keeps what the model obeys, answers or loses', async () => {
     // What the answers leave out is unlikely, so that only the guard keeps it.
     const unlikely = ['sea', 'Rome', 'https', '3'];

@@ -4,7 +4,7 @@
  * much likelier it makes the sentence.
  */
 import { marginOf, nearlyMade, piecesOf } from './candidates.js';
-import { alternatives, areForms, areVariants } from './confusions.js';
+import { alternatives, areForms, areVariants, otherPrepositions } from './confusions.js';
 import { applyEdits, diff } from './diff.js';
 import { changesMeaning, whyNot } from './guard.js';
 import { correctionPrompt } from './prompt.js';
@@ -45,7 +45,7 @@ export const MIN_GAIN = { rule: -3, made: 2, near: 2, usual: 4, removal: 5 };
 
 /** This number of candidates are scored at most, besides those that the model made. */
 const MAX_NEAR = 4;
-const MAX_USUAL = 6;
+const MAX_USUAL = 12;
 /** What is often mistaken is looked at only where the model finds a word this unlikely. */
 const MIN_SURPRISE = 4;
 
@@ -161,17 +161,25 @@ export async function usualMistakes(judge, { sentence, language }, spans) {
   const others = tokens.map(({ text }, index) =>
     isWord(text) ? alternatives(text, language, index === 0) : [],
   );
-  if (others.every((list) => list.length === 0)) return [];
+  const prepositions = tokens.map(({ text, glued }, index) =>
+    index > 0 && !glued ? otherPrepositions(text, language) : [],
+  );
+  if ([...others, ...prepositions].every((list) => list.length === 0)) return [];
   const surprises = await judge.surprises(sentence, tokens);
-  // A word that is wrong is unlikely, or makes the next one so.
+  // A word that is wrong is unlikely, or makes the next one so. What follows a preposition mostly is
+  // unlikely.
   const doubt = tokens.map((_, index) => surprises[index] + 0.5 * (surprises[index + 1] ?? 0));
   return tokens
     .map((token, index) => ({ token, index }))
-    .filter(({ index }) => others[index].length > 0 && doubt[index] > MIN_SURPRISE)
+    .filter(({ index }) =>
+      prepositions[index].length > 0
+        ? surprises[index] > MIN_SURPRISE
+        : others[index].length > 0 && doubt[index] > MIN_SURPRISE,
+    )
     .sort((one, other) => doubt[other.index] - doubt[one.index])
     .flatMap(({ token: { start, end }, index }) =>
-      others[index].flatMap((text) =>
-        diff(sentence, sentence.slice(0, start) + text + sentence.slice(end)),
+      [...others[index], ...prepositions[index]].flatMap((text) =>
+        diff(sentence, sentence.slice(0, text ? start : start - 1) + text + sentence.slice(end)),
       ),
     )
     .filter((edit) => !changesMeaning(edit, spans))
