@@ -80,8 +80,10 @@ const PARADIGMS = {
 
 /** Ends that turn one form of a word into another. @type {Record<Language, [RegExp, string][]>} */
 const ENDS = {
-  // The model nearly writes these in English.
-  en: [],
+  en: [
+    [/(?<=[^s])$/, 's'],
+    [/(?<=[^s])s$/, ''],
+  ],
   es: [
     [/(?<=[ae])$/, 'n'],
     [/(?<=[ae])n$/, ''],
@@ -117,6 +119,20 @@ const ENDS = {
     [/f$/, 've'],
   ],
 };
+
+/** The prepositions that are taken for each other. @type {Partial<Record<Language, string[]>>} */
+const PREPOSITIONS = { en: 'in on at to for of from with by about'.split(' ') };
+
+/**
+ * Returns what may stand in the place of a preposition; the last one is that it is left out.
+ *
+ * @param {string} word
+ * @param {Language} language
+ */
+export function otherPrepositions(word, language) {
+  const list = PREPOSITIONS[language] ?? [];
+  return list.includes(word) ? [...list.filter((other) => other !== word), ''] : [];
+}
 
 /** @param {string} lists */
 function sets(lists) {

@@ -4,7 +4,7 @@
  * much likelier it makes the sentence.
  */
 import { marginOf, nearlyMade, piecesOf } from './candidates.js';
-import { alternatives, areForms, areVariants } from './confusions.js';
+import { alternatives, areForms, areVariants, otherPrepositions } from './confusions.js';
 import { applyEdits, diff } from './diff.js';
 import { changesMeaning, whyNot } from './guard.js';
 import { correctionPrompt } from './prompt.js';
@@ -13,6 +13,8 @@ import { protectedSpans } from './spans.js';
 import { isWord, tokenize } from './tokens.js';
 
 /** @import { ChatCompletion, CompletionRequest } from '../chat/completions.js' */
+/** @import { PrefixOptions } from '../chat/prefix.js' */
+/** @import { ChatMessage } from '../protocol.js' */
 /** @import { Candidate } from './candidates.js' */
 /** @import { Edit } from './diff.js' */
 /** @import { Judge, Scorer } from './judge.js' */
@@ -22,9 +24,10 @@ import { isWord, tokenize } from './tokens.js';
 /**
  * A `Model` is the part of a `Siskin` that proofreading uses.
  *
- * @typedef {Scorer & {chat: {completions: {
- *   create: (request: CompletionRequest) => Promise<ChatCompletion>,
- * }}}} Model
+ * @typedef {Scorer & {
+ *   chat: {completions: {create: (request: CompletionRequest) => Promise<ChatCompletion>}},
+ *   prefix: (messages: ChatMessage[], options: PrefixOptions) => Promise<unknown>,
+ * }} Model
  */
 
 /**
@@ -42,7 +45,7 @@ export const MIN_GAIN = { rule: -3, made: 2, near: 2, usual: 4, removal: 5 };
 
 /** This number of candidates are scored at most, besides those that the model made. */
 const MAX_NEAR = 4;
-const MAX_USUAL = 6;
+const MAX_USUAL = 12;
 /** What is often mistaken is looked at only where the model finds a word this unlikely. */
 const MIN_SURPRISE = 4;
 
@@ -72,7 +75,7 @@ export async function correctSentence(model, judge, task) {
   });
   const { message, logprobs } = choices[0];
   const rules = ruleEdits(sentence, language, closed).filter(
-    (edit) => !changesMeaning(edit, spans),
+    (edit) => !changesMeaning(edit, spans) && !isCapitalOfChat(task, edit),
   );
   const read = readAnswer(task, message.content, logprobs?.content ?? [], spans);
   const usual = await usualMistakes(judge, task, spans);
@@ -103,7 +106,8 @@ function spansOf(sentence, language) {
  * @param {readonly ProtectedSpan[]} spans
  * @returns {{made: Candidate[], near: Candidate[]}}
  */
-export function readAnswer({ sentence, language, closed }, content, logprobs, spans) {
+export function readAnswer(task, content, logprobs, spans) {
+  const { sentence, language, closed } = task;
   const changed = content.trim();
   const changed_spans = spansOf(changed, language);
   const edits = diff(sentence, changed, spans, changed_spans);
@@ -112,7 +116,7 @@ export function readAnswer({ sentence, language, closed }, content, logprobs, sp
   const pieces = piecesOf(logprobs);
   const isAllowed = (/** @type {Edit} */ edit) => {
     const { before, after, start } = edit;
-    if (changesMeaning(edit, spans)) return false;
+    if (changesMeaning(edit, spans) || isCapitalOfChat(task, edit)) return false;
     if (before.length === 1 && after.length === 1 && areVariants(before[0], after[0])) return false;
     // A line of a list, a greeting or a chat needs no sign at its end.
     const only_signs = ![...before, ...after].some(isWord);
@@ -131,6 +135,19 @@ export function readAnswer({ sentence, language, closed }, content, logprobs, sp
 }
 
 /**
+ * Returns whether an edit only writes capitals in a line that has none at its beginning and no sign
+ * at its end: so people write in chats.
+ *
+ * @param {Pick<Task, 'sentence' | 'closed'>} task
+ * @param {Pick<Edit, 'before' | 'after'>} edit
+ */
+function isCapitalOfChat({ sentence, closed }, { before, after }) {
+  const is_chat = !closed && /^\p{Ll}/u.test(sentence);
+  const [one, other] = [before, after].map((tokens) => tokens.join(' '));
+  return is_chat && one !== other && one.toLowerCase() === other.toLowerCase();
+}
+
+/**
  * Returns edits that put what is often mistaken for a word in its place, where the model finds the
  * word unlikely.
  *
@@ -144,17 +161,25 @@ export async function usualMistakes(judge, { sentence, language }, spans) {
   const others = tokens.map(({ text }, index) =>
     isWord(text) ? alternatives(text, language, index === 0) : [],
   );
-  if (others.every((list) => list.length === 0)) return [];
+  const prepositions = tokens.map(({ text, glued }, index) =>
+    index > 0 && !glued ? otherPrepositions(text, language) : [],
+  );
+  if ([...others, ...prepositions].every((list) => list.length === 0)) return [];
   const surprises = await judge.surprises(sentence, tokens);
-  // A word that is wrong is unlikely, or makes the next one so.
+  // A word that is wrong is unlikely, or makes the next one so. What follows a preposition mostly is
+  // unlikely.
   const doubt = tokens.map((_, index) => surprises[index] + 0.5 * (surprises[index + 1] ?? 0));
   return tokens
     .map((token, index) => ({ token, index }))
-    .filter(({ index }) => others[index].length > 0 && doubt[index] > MIN_SURPRISE)
+    .filter(({ index }) =>
+      prepositions[index].length > 0
+        ? surprises[index] > MIN_SURPRISE
+        : others[index].length > 0 && doubt[index] > MIN_SURPRISE,
+    )
     .sort((one, other) => doubt[other.index] - doubt[one.index])
     .flatMap(({ token: { start, end }, index }) =>
-      others[index].flatMap((text) =>
-        diff(sentence, sentence.slice(0, start) + text + sentence.slice(end)),
+      [...others[index], ...prepositions[index]].flatMap((text) =>
+        diff(sentence, sentence.slice(0, text ? start : start - 1) + text + sentence.slice(end)),
       ),
     )
     .filter((edit) => !changesMeaning(edit, spans))
@@ -174,7 +199,9 @@ export async function choose(judge, sentence, candidates) {
   const before = await judge.score(sentence);
   /** @type {Map<string, {edit: Edit, gain: number, needed: number}>} */
   const judged = new Map();
-  for (const { edit, min } of candidates) {
+  // From right to left, so that each shares with the one before it all that stands before its edit.
+  const in_order = [...candidates].sort((one, other) => other.edit.start - one.edit.start);
+  for (const { edit, min } of in_order) {
     const changed = applyEdits(sentence, [edit]);
     if (judged.has(changed)) continue;
     // A text of fewer words is likelier by itself.
