@@ -15,8 +15,8 @@ const DEPTH: f32 = 30.0;
 /// A histogram has this number of bins for logits that differ by 1: few enough for the first-level
 /// cache, and enough that one bin holds few tokens.
 const BINS_PER_UNIT: f32 = 64.0;
-/// The bins up to [`DEPTH`], of which the last has all logits below it, and some that stay empty: by
-/// a power of two no index is ever out of range.
+/// The bins up to [`DEPTH`], of which the last has all logits below it, and some that stay empty:
+/// with a power of two no index is ever out of range.
 const BINS: usize = 2048;
 
 /// Computes `x = e^((x - max) / temperature)` for each of `logits`, and writes the sum of each
