@@ -160,6 +160,8 @@ export class PartStore {
     record.chunks = record.chunks.map(
       (hash, chunk) => hash ?? (same ? (known?.chunks[chunk] ?? null) : null),
     );
+    const sums = same ? known?.checksums : undefined;
+    record.checksums = record.chunks.map((_, i) => record.checksums?.[i] ?? sums?.[i] ?? null);
     this.record = record;
     this.parts = parts;
     for (const part of this.#dropped) this.parts.delete(part);
@@ -223,20 +225,23 @@ export class PartStore {
   async readChunk(record, chunk, buffer) {
     const numbers = this.partsOf(chunk);
     // Files that were removed, by another tab or by the browser, may also be unreadable.
-    const reading = this.#reader.read(this.#folder, numbers.map(String), buffer);
+    const names = numbers.map(String);
+    const known = record.checksums?.[chunk];
+    const reading = this.#reader.read({ folder: this.#folder, names, checksum: known, buffer });
     const read = await reading.catch(() => undefined);
     const length = numbers.reduce((sum, part) => sum + partBytes(record, part), 0);
     if (read?.bytes.length !== length) return 'absent';
-    const { bytes, hash } = read;
-    const expected = record.chunks[chunk] ?? null;
-    if (expected !== null && hash !== expected) return 'wrong';
+    const { bytes, hash, checksum } = read;
+    if (hash !== undefined) {
+      const expected = record.chunks[chunk] ?? null;
+      if (expected !== null && hash !== expected) return 'wrong';
+      record.chunks[chunk] = hash;
+      (record.checksums ??= [])[chunk] = checksum;
+      if (expected === null) this.saveRecord();
+    }
     // A memory store holds nothing that the engine has.
     if (!this.isPersistent)
       await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
-    if (expected === null) {
-      record.chunks[chunk] = hash;
-      this.saveRecord();
-    }
     return bytes;
   }
 

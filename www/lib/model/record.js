@@ -35,6 +35,8 @@ const VERSION = 1;
  *   last are whole chunks
  * @property {(string | null)[]} chunks the SHA-256 of each: the manifest's, else that of what first
  *   arrived
+ * @property {(string | null)[]} [checksums] what `checksum` said of each chunk when its SHA-256 was
+ *   right, which is quicker to compare at the next visits
  * @property {string | null} sha256 of the model file, once that was compared, or of its manifest
  * @property {string} [expected_sha256] what it will be compared with
  * @property {number} used_ms when it was last loaded
