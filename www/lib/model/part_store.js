@@ -8,6 +8,7 @@ import { replacedError } from './file_version.js';
 import { isManifest } from './manifest.js';
 import {
   PARTS_PER_CHUNK,
+  addHashes,
   isComplete,
   isSameVersion,
   partBytes,
@@ -157,11 +158,7 @@ export class PartStore {
     const { parts, stray_files } = await partsIn(this.#store, this.#folder, record);
     const same = !known || known.size_bytes === null || isSameVersion(known, record);
     if (this.delivered && !same) throw replacedError(url);
-    record.chunks = record.chunks.map(
-      (hash, chunk) => hash ?? (same ? (known?.chunks[chunk] ?? null) : null),
-    );
-    const sums = same ? known?.checksums : undefined;
-    record.checksums = record.chunks.map((_, i) => record.checksums?.[i] ?? sums?.[i] ?? null);
+    if (known && same) addHashes(record, known);
     this.record = record;
     this.parts = parts;
     for (const part of this.#dropped) this.parts.delete(part);
@@ -225,9 +222,8 @@ export class PartStore {
   async readChunk(record, chunk, buffer) {
     const numbers = this.partsOf(chunk);
     // Files that were removed, by another tab or by the browser, may also be unreadable.
-    const names = numbers.map(String);
-    const known = record.checksums?.[chunk];
-    const reading = this.#reader.read({ folder: this.#folder, names, checksum: known, buffer });
+    const files = { folder: this.#folder, names: numbers.map(String), buffer };
+    const reading = this.#reader.read({ ...files, checksum: record.checksums?.[chunk] });
     const read = await reading.catch(() => undefined);
     const length = numbers.reduce((sum, part) => sum + partBytes(record, part), 0);
     if (read?.bytes.length !== length) return 'absent';

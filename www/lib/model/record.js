@@ -79,6 +79,18 @@ export function isSameVersion(a, b) {
 }
 
 /**
+ * Adds what is known of the chunks of the same version to a record.
+ *
+ * @param {ModelRecord} record
+ * @param {ModelRecord} known
+ */
+export function addHashes(record, known) {
+  const { checksums } = record;
+  record.chunks = record.chunks.map((hash, chunk) => hash ?? known.chunks[chunk] ?? null);
+  record.checksums = record.chunks.map((_, i) => checksums?.[i] ?? known.checksums?.[i] ?? null);
+}
+
+/**
  * @param {string} url its secrets are left out
  * @param {Partial<ModelRecord>} fields
  * @returns {ModelRecord}
