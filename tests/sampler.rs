@@ -508,6 +508,67 @@ fn a_large_vocabulary_is_sampled_as_the_oracle_says() {
     }
 }
 
+#[test]
+fn a_large_vocabulary_of_close_logits_is_cut_as_the_oracle_says() {
+    const VOCAB: usize = 151_936;
+    let forbidden = |i: usize| i % 3 == 0;
+    let kinds: [(&str, Vec<f32>); 4] = [
+        ("equal", vec![1.5; VOCAB]),
+        (
+            "tied",
+            (0..VOCAB)
+                .map(|i| (i * 7919 % 11) as f32 / 1000.0)
+                .collect(),
+        ),
+        (
+            "far below",
+            (0..VOCAB)
+                .map(|i| if i == 9 { 40.0 } else { (i % 5) as f32 })
+                .collect(),
+        ),
+        (
+            "masked",
+            (0..VOCAB)
+                .map(|i| {
+                    if forbidden(i) {
+                        f32::NEG_INFINITY
+                    } else {
+                        (i * 7919 % 1000) as f32 / 100.0
+                    }
+                })
+                .collect(),
+        ),
+    ];
+    for (name, logits) in &kinds {
+        for (top_p, min_p) in [
+            (0.0, 0.0),
+            (0.25, 0.0),
+            (0.99, 0.0),
+            (0.99, 0.9),
+            (0.9, 1e-9),
+        ] {
+            let options = SamplingOptions {
+                top_p,
+                min_p,
+                ..plain()
+            };
+            let kept = distribution(options.clone(), logits);
+            let expected = oracle(&options, logits);
+            let differing = kept
+                .iter()
+                .filter(|candidate| !expected.contains_key(&candidate.token))
+                .count();
+            assert!(
+                differing <= 1 && kept.len().abs_diff(expected.len()) <= 1,
+                "{name}, {top_p}, {min_p}: {} of {}, {differing} differ",
+                kept.len(),
+                expected.len()
+            );
+            assert!(kept.is_sorted_by(|a, b| (b.probability, a.token) <= (a.probability, b.token)));
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn filters_agree_with_a_full_sort(

@@ -23,7 +23,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const CONTEXT_TOKENS = 2048;
 
 /** wllama starts its workers from blobs, which Siskin's policy forbids. */
-const WLLAMA_POLICY =
+export const WLLAMA_POLICY =
   "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src " +
   "blob:; connect-src 'self' blob:";
 

@@ -12,11 +12,12 @@ pub const BLOCK: usize = 256;
 /// lie there have 2.4e-8 of the probability together, and a draw is a multiple of 6e-8.
 const DEPTH: f32 = 30.0;
 
-/// A histogram has this number of bins for logits that differ by 1: with the last bin, for those
-/// below [`DEPTH`], they are few enough for the first-level cache, and enough that one bin holds
-/// few tokens.
+/// A histogram has this number of bins for logits that differ by 1: few enough for the first-level
+/// cache, and enough that one bin holds few tokens.
 const BINS_PER_UNIT: f32 = 64.0;
-const BINS: usize = (DEPTH * BINS_PER_UNIT) as usize + 1;
+/// The bins up to [`DEPTH`], of which the last has all logits below it, and some that stay empty:
+/// with a power of two no index is ever out of range.
+const BINS: usize = 2048;
 
 /// Computes `x = e^((x - max) / temperature)` for each of `logits`, and writes the sum of each
 /// [`BLOCK`] of them to `sums`. What is below `least`, or has e^-30 of the likeliest one's
@@ -51,28 +52,32 @@ pub fn sum_of_weights(logits: &[f32], max: f32) -> f64 {
 /// Holds the sums of `e^(x - max)` over logits that lie close together.
 pub struct Histogram {
     max: f32,
-    sums: Vec<f64>,
+    sums: [f64; BINS],
 }
 
 impl Histogram {
     /// Makes the histogram of `logits`, of which `max` is the largest.
     pub fn of(logits: &[f32], max: f32) -> Self {
-        let mut sums = vec![0.0; BINS];
-        let (mut x, mut bins) = ([0f32; BLOCK], [0u32; BLOCK]);
+        // Two additions to one bin would wait for each other, so that neighbours have bins of their
+        // own.
+        let mut sums = [[0.0; BINS]; 2];
+        let mut x = [0f32; BLOCK];
         for logits in likely_blocks(logits, max) {
             let x = &mut x[..logits.len()];
             x.copy_from_slice(logits);
-            for (bin, &logit) in bins.iter_mut().zip(logits) {
-                *bin = bin_of(logit, max);
-            }
             weigh(x, max, 1.0);
-            for (&bin, &x) in bins.iter().zip(&*x) {
-                if let Some(sum) = sums.get_mut(bin as usize) {
-                    *sum += f64::from(x);
+            let bins = bins_of(logits, max);
+            for (bins, x) in bins.chunks(2).zip(x.chunks(2)) {
+                for ((sums, &bin), &x) in sums.iter_mut().zip(bins).zip(x) {
+                    sums[bin as usize % BINS] += f64::from(x);
                 }
             }
         }
-        Self { max, sums }
+        let [mut even, odd] = sums;
+        even.iter_mut()
+            .zip(odd)
+            .for_each(|(even, odd)| *even += odd);
+        Self { max, sums: even }
     }
 
     /// Returns the bin at which the weights, from the likeliest on, reach the share `p` of all of
@@ -88,24 +93,31 @@ impl Histogram {
         None
     }
 
-    /// Iterates over the tokens in `bin` and their logits, in the order of the tokens.
-    pub fn members<'a>(
-        &'a self,
-        logits: &'a [f32],
-        bin: u32,
-    ) -> impl Iterator<Item = (u32, f32)> + 'a {
-        (0u32..)
-            .zip(logits)
-            .filter(move |&(_, &logit)| bin_of(logit, self.max) == bin)
-            .map(|(token, &logit)| (token, logit))
+    /// Calls `f` with the tokens in `bin` and their logits, in the order of the tokens.
+    pub fn each_member(&self, logits: &[f32], bin: u32, mut f: impl FnMut(u32, f32)) {
+        for (first, logits) in (0u32..).step_by(BLOCK).zip(logits.chunks(BLOCK)) {
+            let bins = &bins_of(logits, self.max)[..logits.len()];
+            // Most blocks have none, which is seen several at a time.
+            if bins.iter().fold(false, |any, &b| any | (b == bin)) {
+                let tokens = (first..).zip(logits).zip(bins);
+                tokens
+                    .filter(|&(_, &b)| b == bin)
+                    .for_each(|((token, &logit), _)| f(token, logit));
+            }
+        }
     }
 }
 
-/// Returns the number of a logit's bin. Bins are numbered from the largest logit down.
-fn bin_of(logit: f32, max: f32) -> u32 {
-    let below = ((max - logit) * BINS_PER_UNIT).min(DEPTH * BINS_PER_UNIT);
-    // The sum's low bits are the nearest integer: several at a time are made so.
-    (below + ROUNDER).to_bits() - ROUNDER.to_bits()
+/// Returns the numbers of the bins of a block's logits. Bins are numbered from the largest logit
+/// down.
+fn bins_of(logits: &[f32], max: f32) -> [u32; BLOCK] {
+    let mut bins = [0; BLOCK];
+    for (bin, &logit) in bins.iter_mut().zip(logits) {
+        let below = ((max - logit) * BINS_PER_UNIT).min(DEPTH * BINS_PER_UNIT);
+        // The sum's low bits are the nearest integer: several at a time are made so.
+        *bin = (below + ROUNDER).to_bits() - ROUNDER.to_bits();
+    }
+    bins
 }
 
 /// Returns the largest of `logits`, none of which is NaN; minus infinity if there are none.

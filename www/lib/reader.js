@@ -1,5 +1,5 @@
 /**
- * This module is the worker that reads stored chunks and hashes them for the worker that owns the
+ * This module is the worker that reads stored chunks and checks them for the worker that owns the
  * engine (model/chunk_reader.js).
  */
 import { readAndHash } from './model/chunk_reader.js';
@@ -17,9 +17,9 @@ import { openStore } from './storage/store.js';
 const reader = /** @type {any} */ (globalThis);
 
 openStore('disk').then((store) => {
-  reader.onmessage = async ({ data: { id, folder, names, buffer } }) => {
+  reader.onmessage = async ({ data: { id, ...files } }) => {
     // Files that cannot be read count as missing, as for any reader.
-    const chunk = await readAndHash(store, folder, names, buffer).catch(() => undefined);
+    const chunk = await readAndHash(store, files).catch(() => undefined);
     reader.postMessage({ id, chunk }, chunk ? [chunk.bytes.buffer] : []);
   };
   reader.postMessage({});

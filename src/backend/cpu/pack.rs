@@ -12,6 +12,14 @@ fn repeat(byte: u8) -> u32 {
     u32::from_ne_bytes([byte; 4])
 }
 
+/// Returns the two chunks of 3 bits that the three vectors hold together, as the kernels make them:
+/// in bits 0..3 and 4..7 of each byte. Other bits mean nothing.
+fn last_of_three(v: [u32; 3]) -> u32 {
+    // The shifts are of 16 bits.
+    let down = |word: u32, n: u32| (word >> n) & (0x0001_0001 * (0xffff >> n));
+    down(v[0], 3) ^ down(v[1], 2) ^ down(v[2], 1)
+}
+
 /// Packs the chunks of a row, four quants a word, to the row's part of each vector, of which the
 /// first `bits` are set.
 #[inline(always)]
@@ -25,11 +33,13 @@ pub(super) fn pack(bits: u32, c: [u32; 8]) -> [u32; 8] {
             }
         }),
         3 => {
-            let last = up(c[6] >> 2, 6, 1) | up(c[7] >> 2, 7, 1);
+            // Bits 3 and 7 of each byte are chosen so that `last_of_three` is the last two chunks.
+            let v: [u32; 3] = std::array::from_fn(|j| c[j] | c[4 + j] << 4);
+            let wrong = last_of_three(v) ^ (c[3] | c[7] << 4);
             [
-                c[0] | c[1] << 3 | up(c[6], 6, 3),
-                c[2] | c[3] << 3 | up(c[7], 6, 3),
-                c[4] | c[5] << 3 | last,
+                v[0] | up(wrong, 3, 0x11),
+                v[1] | up(wrong, 2, 0x22),
+                v[2] | up(wrong, 1, 0x44),
                 0,
                 0,
                 0,
@@ -66,10 +76,10 @@ pub(super) fn pack(bits: u32, c: [u32; 8]) -> [u32; 8] {
 pub(super) fn unpack(bits: u32, v: [u32; 8]) -> [u32; 8] {
     match bits {
         2 => std::array::from_fn(|i| down(v[i / 4], 2 * (i as u32 % 4), 3)),
-        3 => std::array::from_fn(|i| match i {
-            6 | 7 => down(v[i - 6], 6, 3) | down(v[2], i as u32 - 2, 4),
-            _ => down(v[i / 2], 3 * (i as u32 % 2), 7),
-        }),
+        3 => {
+            let last = last_of_three([v[0], v[1], v[2]]);
+            std::array::from_fn(|i| down(if i % 4 < 3 { v[i % 4] } else { last }, i as u32 & 4, 7))
+        }
         4 => std::array::from_fn(|i| down(v[i / 2], 4 * (i as u32 % 2), 15)),
         5 => {
             let low = |j: usize| down(v[j], 0, 31);

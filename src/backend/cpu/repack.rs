@@ -13,8 +13,8 @@
 //!              column 4 * chunk + t
 //!
 //! 2 bits   vector j: chunks 4j to 4j + 3, each above the one before it
-//! 3 bits   vector j: chunk 2j, chunk 2j + 1 above it, and in the two bits above them a part of
-//!          chunk 6 (vectors 0 and 2) or 7 (1 and 2)
+//! 3 bits   vector j: chunk j in bits 0..3, chunk 4 + j in bits 4..7; bits 3 and 7 are such that
+//!          (v0 >> 3) ^ (v1 >> 2) ^ (v2 >> 1) has chunk 3 and chunk 7 there
 //! 4 bits   vector j: chunk 2j, chunk 2j + 1 above it
 //! 5 bits   vector j: chunk j, and in the three bits above it a part of chunk 5 (vectors 0 and 1),
 //!          6 (2 and 3) or 7 (4, 1 and 3)

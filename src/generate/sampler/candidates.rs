@@ -106,8 +106,9 @@ pub(super) fn nucleus(logits: &mut [f32], max: f32, p: f32, scratch: &mut Vec<Ca
         return f32::MIN;
     };
     scratch.clear();
-    let members = histogram.members(logits, bin);
-    scratch.extend(members.map(|(token, probability)| Candidate { token, probability }));
+    histogram.each_member(logits, bin, |token, probability| {
+        scratch.push(Candidate { token, probability });
+    });
     // The last token is in `tied` always, and each turn halves that.
     let mut tied = &mut scratch[..];
     while tied.len() > 1 {

@@ -1,36 +1,50 @@
 /**
- * This module reads stored chunks and hashes them. A dedicated worker has that done by a worker of
- * its own (reader.js): opening files, and the copy that `crypto.subtle` makes, would otherwise hold
- * up the engine for as long as it takes to repack the weights.
+ * This module reads stored chunks and tells what they hold: by a checksum where that is the one of
+ * the last visit, else by their SHA-256. A dedicated worker has that done by a worker of its own
+ * (reader.js): opening files, and the copy that `crypto.subtle` makes, would otherwise hold up the
+ * engine for as long as it takes to repack the weights.
  */
 import { startReaderWorker } from '../parts.js';
+import { checksum } from './checksum.js';
 import { sha256 } from './sha256.js';
 
 /** @import { Store } from '../storage/store.js' */
 
-/** @typedef {{bytes: Uint8Array<ArrayBuffer>, hash: string}} HashedChunk */
+/**
+ * A `ReadChunk` has no hash where its checksum is the one that was expected.
+ *
+ * @typedef {{bytes: Uint8Array<ArrayBuffer>, checksum: string, hash?: string}} ReadChunk
+ */
+/**
+ * `ChunkFiles` are a chunk's parts in the store. `checksum` is what they had when their SHA-256 was
+ * right; `buffer` may be used, and is of no use to its owner afterwards.
+ *
+ * @typedef {{folder: string, names: string[], checksum?: string | null,
+ *   buffer?: ArrayBuffer}} ChunkFiles
+ */
 
 /**
  * A `ReadRequest` is what reader.js is asked for. It answers with a `ReadAnswer` of the same id,
  * and posts one without an id when it is ready.
  *
- * @typedef {{id: number, folder: string, names: string[], buffer?: ArrayBuffer}} ReadRequest
- * @typedef {{id?: number, chunk?: HashedChunk}} ReadAnswer
+ * @typedef {ChunkFiles & {id: number}} ReadRequest
+ * @typedef {{id?: number, chunk?: ReadChunk}} ReadAnswer
  */
 
 /**
- * Returns the bytes of the files `names`, one after the other, with their SHA-256; undefined where
- * a file is missing.
+ * Returns the bytes of a chunk's files, one after the other, with their checksum, and their SHA-256
+ * where the checksum is not the expected one; undefined where a file is missing.
  *
  * @param {Store} store
- * @param {string} folder
- * @param {string[]} names
- * @param {ArrayBuffer} [buffer] that may be used
- * @returns {Promise<HashedChunk | undefined>}
+ * @param {ChunkFiles} files
+ * @returns {Promise<ReadChunk | undefined>}
  */
-export async function readAndHash(store, folder, names, buffer) {
+export async function readAndHash(store, { folder, names, checksum: expected, buffer }) {
   const bytes = await store.read(folder, names, buffer);
-  return bytes && { bytes, hash: await sha256(bytes) };
+  if (!bytes) return undefined;
+  const found = checksum(bytes);
+  if (found === expected) return { bytes, checksum: found };
+  return { bytes, checksum: found, hash: await sha256(bytes) };
 }
 
 /** A `ChunkReader` reads the chunks of one store. */
@@ -79,31 +93,27 @@ export class ChunkReader {
   /**
    * Reads as `readAndHash` does.
    *
-   * @param {string} folder
-   * @param {string[]} names
-   * @param {ArrayBuffer} [buffer] that may be used; the caller's own is of no use afterwards
-   * @returns {Promise<HashedChunk | undefined>}
+   * @param {ChunkFiles} files
+   * @returns {Promise<ReadChunk | undefined>}
    */
-  async read(folder, names, buffer) {
+  async read(files) {
     if (this.#ready) {
-      const answer = await this.#ask(folder, names, buffer);
+      const answer = await this.#ask(files);
       if (answer) return answer.chunk;
-      buffer = undefined;
+      files = { ...files, buffer: undefined };
     }
-    return readAndHash(this.#store, folder, names, buffer);
+    return readAndHash(this.#store, files);
   }
 
   /**
-   * @param {string} folder
-   * @param {string[]} names
-   * @param {ArrayBuffer} [buffer]
+   * @param {ChunkFiles} files
    * @returns {Promise<ReadAnswer | undefined>} undefined if the worker has failed
    */
-  #ask(folder, names, buffer) {
+  #ask(files) {
     const id = ++this.#last_id;
     return new Promise((resolve) => {
       this.#asked.set(id, resolve);
-      this.#worker?.postMessage({ id, folder, names, buffer }, buffer ? [buffer] : []);
+      this.#worker?.postMessage({ ...files, id }, files.buffer ? [files.buffer] : []);
     });
   }
 

@@ -20,10 +20,7 @@ import { yieldToMessages } from './yield_to_messages.js';
 /** @import { ModelRecord } from './record.js' */
 /** @import { Store } from '../storage/store.js' */
 
-/**
- * This many chunks are read and hashed while the engine takes the one before. More would only take
- * memory.
- */
+/** This many chunks are read while the engine takes the one before. More would take memory. */
 const READ_AHEAD_CHUNKS = 1;
 /** The hash of a whole file is computed in pieces of this size. */
 const HASH_PIECE_BYTES = 1 << 20;
@@ -50,6 +47,8 @@ export class ModelFile {
    * @type {ArrayBuffer[]}
    */
   #free_buffers = [];
+  /** @type {Promise<Uint8Array<ArrayBuffer> | undefined>[]} the chunks that are being read */
+  #ahead = [];
   /** @type {Promise<void> | undefined} */
   #fetching;
   /** `#failing` is true from a download's error until the clean-up after it sets `#failure`. */
@@ -127,11 +126,23 @@ export class ModelFile {
     return this.#part_store.arrived_bytes;
   }
 
-  /** Starts the download, before the first chunk is asked for. */
+  /** Starts to read or to download, before the first chunk is asked for. */
   start() {
-    // A first visit starts no more workers than it needs.
-    if (this.#part_store.isComplete) this.#part_store.startReading();
-    else this.#fetching ??= this.#fetch();
+    // A first visit starts no more workers than it needs; later ones read while the wasm compiles.
+    if (this.#part_store.isComplete) {
+      this.#part_store.startReading();
+      this.#readAhead(0);
+    } else this.#fetching ??= this.#fetch();
+  }
+
+  /** @param {number} chunk from which on chunks are read */
+  #readAhead(chunk) {
+    while (this.#ahead.length <= READ_AHEAD_CHUNKS) {
+      const reading = this.#chunk(chunk + this.#ahead.length);
+      // The error is thrown where the promise is awaited.
+      reading.catch(() => {});
+      this.#ahead.push(reading);
+    }
   }
 
   /**
@@ -170,17 +181,10 @@ export class ModelFile {
       pin !== undefined && !isManifest(url) && part_store.record?.sha256 !== pin
         ? new Sha256()
         : undefined;
-    /** @type {Promise<Uint8Array<ArrayBuffer> | undefined>[]} */
-    const ahead = [];
     for (let chunk = 0; ; chunk++) {
-      while (ahead.length <= READ_AHEAD_CHUNKS) {
-        const reading = this.#chunk(chunk + ahead.length);
-        // The error is thrown where the promise is awaited.
-        reading.catch(() => {});
-        ahead.push(reading);
-      }
+      this.#readAhead(chunk);
       part_store.advance(chunk);
-      const bytes = await ahead.shift();
+      const bytes = await this.#ahead.shift();
       if (!bytes) break;
       if (file_hash) await hashInPieces(file_hash, bytes);
       part_store.delivered = true;

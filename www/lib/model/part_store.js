@@ -8,6 +8,7 @@ import { replacedError } from './file_version.js';
 import { isManifest } from './manifest.js';
 import {
   PARTS_PER_CHUNK,
+  addHashes,
   isComplete,
   isSameVersion,
   partBytes,
@@ -157,9 +158,7 @@ export class PartStore {
     const { parts, stray_files } = await partsIn(this.#store, this.#folder, record);
     const same = !known || known.size_bytes === null || isSameVersion(known, record);
     if (this.delivered && !same) throw replacedError(url);
-    record.chunks = record.chunks.map(
-      (hash, chunk) => hash ?? (same ? (known?.chunks[chunk] ?? null) : null),
-    );
+    if (known && same) addHashes(record, known);
     this.record = record;
     this.parts = parts;
     for (const part of this.#dropped) this.parts.delete(part);
@@ -223,20 +222,22 @@ export class PartStore {
   async readChunk(record, chunk, buffer) {
     const numbers = this.partsOf(chunk);
     // Files that were removed, by another tab or by the browser, may also be unreadable.
-    const reading = this.#reader.read(this.#folder, numbers.map(String), buffer);
+    const files = { folder: this.#folder, names: numbers.map(String), buffer };
+    const reading = this.#reader.read({ ...files, checksum: record.checksums?.[chunk] });
     const read = await reading.catch(() => undefined);
     const length = numbers.reduce((sum, part) => sum + partBytes(record, part), 0);
     if (read?.bytes.length !== length) return 'absent';
-    const { bytes, hash } = read;
-    const expected = record.chunks[chunk] ?? null;
-    if (expected !== null && hash !== expected) return 'wrong';
+    const { bytes, hash, checksum } = read;
+    if (hash !== undefined) {
+      const expected = record.chunks[chunk] ?? null;
+      if (expected !== null && hash !== expected) return 'wrong';
+      record.chunks[chunk] = hash;
+      (record.checksums ??= [])[chunk] = checksum;
+      if (expected === null) this.saveRecord();
+    }
     // A memory store holds nothing that the engine has.
     if (!this.isPersistent)
       await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
-    if (expected === null) {
-      record.chunks[chunk] = hash;
-      this.saveRecord();
-    }
     return bytes;
   }
 

@@ -35,6 +35,8 @@ const VERSION = 1;
  *   last are whole chunks
  * @property {(string | null)[]} chunks the SHA-256 of each: the manifest's, else that of what first
  *   arrived
+ * @property {(string | null)[]} [checksums] what `checksum` said of each chunk when its SHA-256 was
+ *   right, which is quicker to compare at the next visits
  * @property {string | null} sha256 of the model file, once that was compared, or of its manifest
  * @property {string} [expected_sha256] what it will be compared with
  * @property {number} used_ms when it was last loaded
@@ -74,6 +76,18 @@ export async function folderWith(store, hash) {
  */
 export function isSameVersion(a, b) {
   return a.size_bytes === b.size_bytes && a.validator === b.validator;
+}
+
+/**
+ * Adds what is known of the chunks of the same version to a record.
+ *
+ * @param {ModelRecord} record
+ * @param {ModelRecord} known
+ */
+export function addHashes(record, known) {
+  const { checksums } = record;
+  record.chunks = record.chunks.map((hash, chunk) => hash ?? known.chunks[chunk] ?? null);
+  record.checksums = record.chunks.map((_, i) => checksums?.[i] ?? known.checksums?.[i] ?? null);
 }
 
 /**

@@ -8,7 +8,7 @@
 
 use super::{
     operands::Output,
-    unpack::{Masks, each_chunk},
+    unpack::{Masks, each_chunk, left_shift},
 };
 use crate::backend::cpu::{
     quantize::{BlockQ8, Tile},
@@ -111,13 +111,14 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
         };
         let start = |h: usize| match layout.offset() {
             0 => S::zero7(),
+            4 if left_shift(BITS, h) == 4 => S::start7::<6>(minus(h)),
             4 => S::start7::<2>(minus(h)),
             8 => S::start7::<3>(minus(h)),
             16 => S::start7::<4>(minus(h)),
             _ => S::start7::<5>(minus(h)),
         };
         let mut sums: [[S::Sum7; 2]; HALVES] = std::array::from_fn(|h| [start(h); 2]);
-        each_chunk::<S, BITS>(vectors, masks, |i, w| {
+        each_chunk::<S, BITS, true>(vectors, masks, |i, w| {
             let a = S::four(q.add(4 * i));
             let sums = &mut sums[if HALVES == 1 { 0 } else { i / 4 }];
             for g in 0..2 {
@@ -125,10 +126,11 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
             }
         });
         for h in 0..HALVES {
+            let quant_scale = scale / (1 << left_shift(BITS, h)) as f32;
             for g in 0..2 {
                 y[g] = S::mul_add(
                     S::finish7(sums[h][g]),
-                    S::mul(header(h, g), S::splat(scale)),
+                    S::mul(header(h, g), S::splat(quant_scale)),
                     y[g],
                 );
                 if MINIMUM {

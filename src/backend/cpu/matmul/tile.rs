@@ -183,7 +183,7 @@ unsafe fn unpack<
             );
         }
         let quants = panel.add(2 * layout.header_bytes());
-        each_chunk::<S, BITS>(block.add(layout.header_bytes()), masks, |i, w| {
+        each_chunk::<S, BITS, false>(block.add(layout.header_bytes()), masks, |i, w| {
             for g in 0..2 {
                 let to = quants.add(VECTOR_BYTES * i + 16 * g);
                 if WHOLE {

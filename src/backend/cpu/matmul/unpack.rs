@@ -21,7 +21,7 @@ impl<S: Simd> Masks<S> {
     pub(super) unsafe fn new<const BITS: u32>() -> Self {
         let bytes = match BITS {
             2 => [3, 0, 0, 0, 0],
-            3 => [7, 3, 4, 0, 0],
+            3 => [7, 7 << 4, 0, 0, 0],
             4 => [15, 0, 0, 0, 0],
             5 => [31, 7, 24, 8, 16],
             6 => [63, 3, 12, 48, 0],
@@ -53,7 +53,15 @@ impl<S: Simd> Masks<S> {
     }
 }
 
-/// Calls `f(i, w)` with the quants of each chunk `i` of a block's eight rows, four rows a vector.
+/// Returns by how many bits [`each_chunk`] may leave the quants of a half of a block shifted left:
+/// those of 3 bits still fit in the 7 bits of a dot product's operand, and one token's few sums are
+/// divided by less work than its vectors are shifted.
+pub(super) const fn left_shift(bits: u32, half: usize) -> u32 {
+    if bits == 3 { 4 * half as u32 } else { 0 }
+}
+
+/// Calls `f(i, w)` with the quants of each chunk `i` of a block's eight rows, four rows a vector,
+/// shifted left by [`left_shift`] where `SHIFTED`.
 ///
 /// The order of the chunks is one in which every loaded vector is soon done with, for registers are
 /// few.
@@ -61,7 +69,7 @@ impl<S: Simd> Masks<S> {
 /// # Safety
 /// `vectors` points at a block's vectors, and the caller keeps the contract of [`Simd`].
 #[inline(always)]
-pub(super) unsafe fn each_chunk<S: Simd, const BITS: u32>(
+pub(super) unsafe fn each_chunk<S: Simd, const BITS: u32, const SHIFTED: bool>(
     vectors: *const u8,
     masks: &Masks<S>,
     mut f: impl FnMut(usize, [S::Bytes; 2]),
@@ -81,19 +89,35 @@ pub(super) unsafe fn each_chunk<S: Simd, const BITS: u32>(
                 }
             }
             3 => {
-                let v = [v(0), v(1), v(2)];
-                for (j, v) in v.into_iter().enumerate() {
-                    f(2 * j, v.map(|v| S::bits::<0>(v, m[0])));
-                    f(2 * j + 1, v.map(|v| S::bits::<3>(v, m[0])));
+                // The last chunk of each half is put together by what all three vectors hold.
+                let mut last = v(0);
+                for j in 0..3 {
+                    let v = v(j);
+                    f(j, v.map(|v| S::bits::<0>(v, m[0])));
+                    f(
+                        4 + j,
+                        v.map(|v| {
+                            if SHIFTED {
+                                S::bits::<0>(v, m[1])
+                            } else {
+                                S::bits::<4>(v, m[0])
+                            }
+                        }),
+                    );
+                    if j > 0 {
+                        last = [0, 1].map(|g| S::shift_xor(last[g], v[g]));
+                    }
                 }
-                let part = |a: S::Bytes, b: S::Bytes| S::or(S::bits::<6>(a, m[1]), b);
-                f(
-                    6,
-                    [0, 1].map(|g| part(v[0][g], S::bits::<4>(v[2][g], m[2]))),
-                );
+                f(3, last.map(|v| S::bits::<1>(v, m[0])));
                 f(
                     7,
-                    [0, 1].map(|g| part(v[1][g], S::bits::<5>(v[2][g], m[2]))),
+                    last.map(|v| {
+                        if SHIFTED {
+                            S::bits::<1>(v, m[1])
+                        } else {
+                            S::bits::<5>(v, m[0])
+                        }
+                    }),
                 );
             }
             4 => {

@@ -39,6 +39,10 @@ impl Simd for Avx2 {
         unsafe { _mm_or_si128(a, b) }
     }
     #[inline(always)]
+    unsafe fn shift_xor(v: __m128i, w: __m128i) -> __m128i {
+        unsafe { _mm_xor_si128(_mm_srli_epi16::<1>(v), w) }
+    }
+    #[inline(always)]
     unsafe fn unsign(v: __m128i) -> __m128i {
         unsafe { _mm_xor_si128(v, _mm_set1_epi8(-128)) }
     }

@@ -67,6 +67,13 @@ impl<const DOT: bool> Simd for Neon<DOT> {
         unsafe { vorrq_u8(a, b) }
     }
     #[inline(always)]
+    unsafe fn shift_xor(v: uint8x16_t, w: uint8x16_t) -> uint8x16_t {
+        unsafe {
+            let shifted = vshrq_n_u16::<1>(vreinterpretq_u16_u8(v));
+            veorq_u8(vreinterpretq_u8_u16(shifted), w)
+        }
+    }
+    #[inline(always)]
     unsafe fn unsign(v: uint8x16_t) -> uint8x16_t {
         unsafe { veorq_u8(v, vdupq_n_u8(128)) }
     }

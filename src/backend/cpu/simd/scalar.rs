@@ -35,6 +35,12 @@ impl Simd for Scalar {
     unsafe fn or(a: [u8; 16], b: [u8; 16]) -> [u8; 16] {
         lanes(|i| a[i] | b[i])
     }
+    unsafe fn shift_xor(v: [u8; 16], w: [u8; 16]) -> [u8; 16] {
+        lanes(|i| {
+            let next = if i % 2 == 0 { v[i + 1] << 7 } else { 0 };
+            (v[i] >> 1 | next) ^ w[i]
+        })
+    }
     unsafe fn unsign(v: [u8; 16]) -> [u8; 16] {
         v.map(|x| x ^ 128)
     }

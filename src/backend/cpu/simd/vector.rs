@@ -40,6 +40,8 @@ pub trait Simd: Copy {
     unsafe fn bits<const SHIFT: i32>(v: Self::Bytes, mask: Self::Bytes) -> Self::Bytes;
     /// Returns `a | b`.
     unsafe fn or(a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// Returns `(v >> 1) ^ w`, 16 bits at a time, of which the low byte is the first.
+    unsafe fn shift_xor(v: Self::Bytes, w: Self::Bytes) -> Self::Bytes;
     /// Returns `v ^ 128`, a byte at a time, which makes signed bytes -128..=127 unsigned 0..=255.
     unsafe fn unsign(v: Self::Bytes) -> Self::Bytes;
 

@@ -72,6 +72,10 @@ impl Simd for Wasm {
         v128_or(a, b)
     }
     #[inline(always)]
+    unsafe fn shift_xor(v: v128, w: v128) -> v128 {
+        v128_xor(u16x8_shr(v, 1), w)
+    }
+    #[inline(always)]
     unsafe fn unsign(v: v128) -> v128 {
         v128_xor(v, u8x16_splat(128))
     }
