@@ -43,6 +43,13 @@ impl Answer {
         self.sampled.push_back(Sampled { token, logprob });
     }
 
+    /// Takes the tokens that must come next by the form of the answer.
+    pub(super) fn push_forced(&mut self) {
+        let tokens = self.sampler.take_forced().into_iter();
+        let logprob = None;
+        self.sampled.extend(tokens.map(|token| Sampled { token, logprob: logprob.clone() }));
+    }
+
     /// Returns how many tokens it may still have, with `free_tokens` left in the context.
     pub(super) fn left_tokens(&self, free_tokens: usize) -> usize {
         let left_tokens = self

@@ -143,6 +143,7 @@ impl<D: Decoder> Generator<D> {
             stop,
             context_overflow,
             keep_tokens,
+            constraint,
             draft_max,
         } = options;
         if tokens.is_empty() {
@@ -185,7 +186,7 @@ impl<D: Decoder> Generator<D> {
         };
         self.tokens = tokens;
         self.stop.reset();
-        self.answer = Some(Answer {
+        let mut answer = Answer {
             sampler,
             utf8: Utf8Stream::default(),
             stop,
@@ -196,7 +197,12 @@ impl<D: Decoder> Generator<D> {
             usage,
             drafts: Default::default(),
             sampled: Default::default(),
-        });
+        };
+        if let Some(constraint) = constraint {
+            answer.sampler.constrain(constraint);
+            answer.push_forced();
+        }
+        self.answer = Some(answer);
         Ok(())
     }
 
@@ -244,8 +250,16 @@ impl<D: Decoder> Generator<D> {
 
     async fn step(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<Event> {
         let total_tokens = self.tokens.len();
-        if answer.sampled.is_empty() && !self.check_draft(answer, vocabulary).await? {
-            self.evaluate(answer, vocabulary).await?;
+        if answer.sampled.is_empty() {
+            if answer.sampler.is_complete() {
+                return Ok(answer.end(String::new(), FinishReason::Stop));
+            }
+            if !self.check_draft(answer, vocabulary).await? {
+                self.evaluate(answer, vocabulary).await?;
+            }
+            if !answer.sampled.is_empty() {
+                answer.push_forced();
+            }
         }
         match answer.sampled.pop_front() {
             None => Ok(Event {
@@ -288,7 +302,8 @@ impl<D: Decoder> Generator<D> {
         let mut check = |checked: Checked<'_>| {
             let token = checked.sample(&mut answer.sampler)?;
             answer.push(token, vocabulary);
-            Ok(chunk.get(answer.sampled.len()) == Some(&token) && !vocabulary.is_end(token))
+            let goes_on = !vocabulary.is_end(token) && !answer.sampler.is_complete();
+            Ok(chunk.get(answer.sampled.len()) == Some(&token) && goes_on)
         };
         self.decoder.check_draft(&chunk, &mut check).await?;
         let accepted = answer.sampled.len() - 1;

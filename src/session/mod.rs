@@ -19,6 +19,7 @@ use crate::{
         options::{ContextOverflow, GenerateOptions},
         stop::StopHandle,
     },
+    grammar::{Constraint, Form, Grammars},
     loader::Loaded,
     text::{
         prompt::chat_tokens_with,
@@ -30,6 +31,7 @@ use engine::AnyModel;
 use prefixes::Prefixes;
 use request::ChatRequest;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// Holds a model with its tokenizer and chat template, and the conversation in its KV cache.
 ///
@@ -62,9 +64,11 @@ use serde_json::{Map, Value, json};
 /// ```
 pub struct Session<D = AnyModel> {
     generator: Generator<D>,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     template: Option<ChatTemplate>,
     prefixes: Prefixes,
+    /// Holds what forms are compiled by, once one was asked for.
+    grammars: Option<Grammars>,
 }
 
 impl From<Loaded<AnyModel>> for Session {
@@ -86,9 +90,10 @@ impl<D: Decoder> Session<D> {
     pub fn new(decoder: D, tokenizer: Tokenizer, template: Option<ChatTemplate>) -> Self {
         Self {
             generator: Generator::new(decoder),
-            tokenizer,
+            tokenizer: Arc::new(tokenizer),
             template,
             prefixes: Prefixes::default(),
+            grammars: None,
         }
     }
 
@@ -120,6 +125,7 @@ impl<D: Decoder> Session<D> {
             stop,
             context_overflow,
             draft_max,
+            form,
         } = request;
         let messages = Value::Array(messages);
         let tools = tools.as_ref();
@@ -136,6 +142,7 @@ impl<D: Decoder> Session<D> {
             ContextOverflow::Slide => self.system_tokens(&messages, tools, &variables, &prompt),
             ContextOverflow::Error => 0,
         };
+        let constraint = form.map(|form| self.compile(&form)).transpose()?;
         let options = GenerateOptions {
             prompt,
             max_tokens,
@@ -143,6 +150,7 @@ impl<D: Decoder> Session<D> {
             stop,
             context_overflow,
             keep_tokens,
+            constraint,
             draft_max,
         };
         // A prompt that is too long is refused below, or loses tokens.
@@ -150,7 +158,18 @@ impl<D: Decoder> Session<D> {
             let decoder = self.generator.decoder_mut();
             self.prefixes.recall(decoder, &options.prompt)?;
         }
-        self.generator.start(options, &self.tokenizer)
+        self.generator.start(options, &*self.tokenizer)
+    }
+
+    /// Compiles the form of an answer. The first form makes the tables of the vocabulary.
+    fn compile(&mut self, form: &Form) -> Result<Constraint> {
+        if self.grammars.is_none() {
+            self.grammars = Some(Grammars::new(Arc::clone(&self.tokenizer))?);
+        }
+        let Some(grammars) = &self.grammars else {
+            unreachable!("they were made above");
+        };
+        Ok(grammars.compile(form)?.into())
     }
 
     fn check_idle(&self) -> Result<()> {
@@ -172,7 +191,7 @@ impl<D: Decoder> Session<D> {
     /// - `gpu_lost`, `gpu_out_of_memory` and `gpu_refused` leave the answer as it is, for another
     ///   decoder to continue it ([`Session::replace_decoder`]).
     pub async fn next(&mut self) -> Result<Option<Event>> {
-        self.generator.next(&self.tokenizer).await
+        self.generator.next(&*self.tokenizer).await
     }
 
     /// Makes the next [`Session::next`] end the answer with `abort`. The KV cache stays valid.

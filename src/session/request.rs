@@ -4,6 +4,7 @@ use super::fields::Fields;
 use crate::{
     Code, Error, Result,
     generate::{options::ContextOverflow, sampler::SamplingOptions},
+    grammar::Form,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -27,6 +28,8 @@ pub struct ChatRequest {
     pub context_overflow: ContextOverflow,
     /// Limits the number of tokens that are guessed and then checked in one step; 0 guesses none.
     pub draft_max: Option<usize>,
+    /// Holds the answer to a form.
+    pub form: Option<Form>,
 }
 
 /// Lists the variables that every template is given, and that a request cannot replace.
@@ -125,6 +128,7 @@ impl ChatRequest {
         };
         let context_overflow = fields.take("context_overflow")?.unwrap_or_default();
         let draft_max = fields.take("draft_max")?;
+        let form = take_form(&mut fields)?;
         take_without_effect(&mut fields)?;
         fields.finish()?;
 
@@ -152,6 +156,7 @@ impl ChatRequest {
             stop,
             context_overflow,
             draft_max,
+            form,
         })
     }
 }
@@ -195,6 +200,15 @@ fn one_limit(max_tokens: Option<usize>, renamed: Option<usize>) -> Result<Option
     }
 }
 
+/// Takes the form that the answer is held to.
+fn take_form(fields: &mut Fields) -> Result<Option<Form>> {
+    let format: Option<Map<String, Value>> = fields.take("response_format")?;
+    Ok(format.map(|format| match format.get("json_schema") {
+        Some(schema) => Form::JsonSchema(schema["schema"].clone()),
+        None => Form::json_object(),
+    }))
+}
+
 /// Takes the fields that OpenAI's clients send and that change nothing here: `n`, `response_format`,
 /// `parallel_tool_calls`, `user`, `safety_identifier`, `prompt_cache_key`, `store`, `metadata` and
 /// `service_tier`.
@@ -208,14 +222,6 @@ fn take_without_effect(fields: &mut Fields) -> Result<()> {
         return Err(invalid(format!(
             "`n` is {answers}; it must be 1, because a request has one answer. Send several \
              requests, each with another `seed`."
-        )));
-    }
-    let format: Option<Map<String, Value>> = fields.take("response_format")?;
-    if let Some(format) = format.filter(|format| format.get("type") != Some(&"text".into())) {
-        return Err(invalid(format!(
-            "`response_format.type` is {}; it must be \"text\", because answers cannot be held to \
-             a form. Ask for the form in a message.",
-            format.get("type").unwrap_or(&Value::Null)
         )));
     }
     fields.take::<bool>("parallel_tool_calls")?;

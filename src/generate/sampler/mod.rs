@@ -9,11 +9,12 @@ pub use options::SamplingOptions;
 
 use super::{rng::Pcg32, vocabulary::Vocabulary};
 use crate::{
-    Result,
+    Code, Error, Result,
     backend::{
         exponentials::{BLOCK, weights},
         sampling::{Logprobs, Mask, SampledToken, SamplingParams, TokenSampler},
     },
+    grammar::Constraint,
     host,
 };
 use candidates::{argmax, at_least, by_rank, nucleus, top_k, top_p};
@@ -35,6 +36,7 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub struct Sampler {
     options: SamplingOptions,
+    vocab_size: usize,
     rng: Pcg32,
     /// Counts how often each token is in the answer; 0 for a token that only the prompt has.
     counts: HashMap<u32, u32>,
@@ -47,6 +49,8 @@ pub struct Sampler {
     /// Counts the tokens that may be wanted after the next one.
     more: usize,
     mask: Option<Mask>,
+    /// Holds the form that the answer is held to, which changes the mask.
+    constraint: Option<Constraint>,
     /// Holds the log-probabilities of the last token, if they are wanted.
     logprobs: Option<Logprobs>,
 }
@@ -60,15 +64,10 @@ impl Sampler {
     pub fn new(options: SamplingOptions, vocab_size: usize) -> Result<Self> {
         options.validate(vocab_size)?;
         let seed = options.seed.unwrap_or_else(host::entropy);
-        let mask = options.allowed_tokens.as_ref().map(|tokens| {
-            let mut mask = vec![0; vocab_size.div_ceil(32)];
-            tokens
-                .iter()
-                .for_each(|&token| mask[token as usize / 32] |= 1 << (token % 32));
-            mask
-        });
+        let mask = allowed_mask(&options, vocab_size);
         Ok(Self {
             options,
+            vocab_size,
             rng: Pcg32::new(seed, 0),
             counts: HashMap::new(),
             candidates: Vec::new(),
@@ -77,8 +76,38 @@ impl Sampler {
             sums: Vec::new(),
             more: 0,
             mask,
+            constraint: None,
             logprobs: None,
         })
+    }
+
+    /// Holds the answer to a form.
+    pub fn constrain(&mut self, constraint: Constraint) {
+        self.constraint = Some(constraint);
+    }
+
+    /// Returns the tokens that must come next by the form, and counts them as sampled. There are
+    /// none where log-probabilities are wanted, for which each token needs its logits.
+    pub fn take_forced(&mut self) -> Vec<u32> {
+        let Some(constraint) = &mut self.constraint else {
+            return Vec::new();
+        };
+        if self.options.top_logprobs.is_some() {
+            return Vec::new();
+        }
+        let tokens = constraint.forced();
+        for &token in &tokens {
+            constraint.accept(token);
+            *self.counts.entry(token).or_insert(0) += 1;
+        }
+        tokens
+    }
+
+    /// Returns whether the form is complete, so that nothing may follow.
+    pub fn is_complete(&self) -> bool {
+        self.constraint
+            .as_ref()
+            .is_some_and(Constraint::is_complete)
     }
 
     /// Takes the tokens of the prompt, which the repetition penalty applies to.
@@ -102,6 +131,7 @@ impl Sampler {
     ///
     /// `not_finite` when a logit is NaN or infinite, or none is above minus infinity.
     pub fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
+        self.prepare()?;
         let draw = self.draw(0);
         let top_logprobs = self.options.top_logprobs;
         if top_logprobs.is_some() {
@@ -263,6 +293,17 @@ impl Sampler {
     }
 }
 
+/// Returns the mask of the tokens that the options allow.
+fn allowed_mask(options: &SamplingOptions, vocab_size: usize) -> Option<Mask> {
+    options.allowed_tokens.as_ref().map(|tokens| {
+        let mut mask = vec![0; vocab_size.div_ceil(32)];
+        for &token in tokens {
+            mask[token as usize / 32] |= 1 << (token % 32);
+        }
+        mask
+    })
+}
+
 /// Says what the filters keep.
 enum Kept {
     /// They keep the likeliest token.
@@ -333,6 +374,30 @@ impl TokenSampler for Sampler {
             .iter()
             .map(|(&token, &bias)| (token, bias))
     }
+    fn is_constrained(&self) -> bool {
+        self.constraint.as_ref().is_some_and(Constraint::is_active)
+    }
+    fn prepare(&mut self) -> Result<()> {
+        let Some(constraint) = self.constraint.as_mut().filter(|it| it.is_active()) else {
+            return Ok(());
+        };
+        let mask = self
+            .mask
+            .get_or_insert_with(|| vec![0; self.vocab_size.div_ceil(32)]);
+        constraint.mask(mask)?;
+        if let Some(allowed) = allowed_mask(&self.options, self.vocab_size) {
+            for (mask, allowed) in mask.iter_mut().zip(allowed) {
+                *mask &= allowed;
+            }
+        }
+        match mask.iter().any(|&word| word != 0) {
+            true => Ok(()),
+            false => Err(Error::new(
+                Code::InvalidArgument,
+                "`allowed_token_ids` holds no token that may come next by the form of the answer.",
+            )),
+        }
+    }
     fn mask(&self) -> Option<&Mask> {
         self.mask.as_ref()
     }
@@ -350,8 +415,14 @@ impl TokenSampler for Sampler {
         self.rng.next_f32();
         *self.counts.entry(token).or_insert(0) += 1;
         self.logprobs = logprobs;
+        if let Some(constraint) = &mut self.constraint {
+            constraint.accept(token);
+        }
     }
     fn more(&self) -> usize {
-        self.more
+        match self.is_constrained() {
+            true => 0,
+            false => self.more,
+        }
     }
 }
