@@ -47,7 +47,10 @@ impl Answer {
     pub(super) fn push_forced(&mut self) {
         let tokens = self.sampler.take_forced().into_iter();
         let logprob = None;
-        self.sampled.extend(tokens.map(|token| Sampled { token, logprob: logprob.clone() }));
+        self.sampled.extend(tokens.map(|token| Sampled {
+            token,
+            logprob: logprob.clone(),
+        }));
     }
 
     /// Returns how many tokens it may still have, with `free_tokens` left in the context.

@@ -20,10 +20,25 @@ pub struct Event {
     /// Holds the log-probability of the event's token, if the request asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprob: Option<TokenLogprob>,
+    /// Holds the probability of each label, where the request gives a choice. Only the last event
+    /// has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Vec<ChoiceProbability>>,
     /// Tells the progress through the prompt, until the first token and again after a context
     /// shift.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill: Option<Prefill>,
+}
+
+/// Tells how likely the model finds a label.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChoiceProbability {
+    /// Holds the label, as the request has it.
+    pub label: String,
+    /// Holds the probability among the labels, which sums to 1 over them.
+    pub probability: f64,
+    /// Holds the natural logarithm of the product of the tokens' probabilities, by the model alone.
+    pub logprob: f64,
 }
 
 /// Tells why an answer ended.

@@ -2,10 +2,26 @@
 
 use crate::{Code, Error, Result};
 use llguidance::api::TopLevelGrammar;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Limits the bytes of a form as JSON or text: what is larger is a mistake, or an attack.
 const MAX_BYTES: usize = 256 << 10;
+
+/// Returns a schema whose JSON has one line, with a space behind commas and colons, as Python writes
+/// it and models have read it. White space is not the model's to choose: a small one may write it
+/// without end, and what is certain costs no step.
+fn spaced(schema: &Value) -> Value {
+    let mut schema = match schema {
+        Value::Object(fields) => fields.clone(),
+        Value::Bool(true) => Map::new(),
+        other => return other.clone(),
+    };
+    let spacing = json!({
+        "whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "
+    });
+    schema.insert("x-guidance".to_owned(), spacing);
+    Value::Object(schema)
+}
 
 /// Says what form an answer has.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,15 +38,6 @@ impl Form {
     /// Returns the form of any JSON object.
     pub fn json_object() -> Self {
         Self::JsonSchema(json!({"type": "object"}))
-    }
-
-    /// Returns the form of one of these texts.
-    pub fn choice(texts: &[String]) -> Self {
-        let texts: Vec<String> = texts
-            .iter()
-            .map(|text| Value::from(text.as_str()).to_string())
-            .collect();
-        Self::Lark(format!("start: {}", texts.join(" | ")))
     }
 
     /// Returns the grammar that llguidance compiles.
@@ -50,7 +57,7 @@ impl Form {
             ));
         }
         Ok(match self {
-            Self::JsonSchema(schema) => TopLevelGrammar::from_json_schema(schema.clone()),
+            Self::JsonSchema(schema) => TopLevelGrammar::from_json_schema(spaced(schema)),
             Self::Regex(regex) => TopLevelGrammar::from_regex(regex),
             Self::Lark(grammar) => TopLevelGrammar::from_lark(grammar.clone()),
         })

@@ -3,6 +3,7 @@
 pub mod engine;
 mod evaluate;
 pub mod fields;
+pub mod form;
 pub mod info;
 mod prefix;
 mod prefixes;
@@ -14,7 +15,8 @@ use crate::{
     Code, Error, Result,
     generate::{
         Decoder,
-        event::Event,
+        choice::{Choice, Label},
+        event::{Event, FinishReason},
         generator::Generator,
         options::{ContextOverflow, GenerateOptions},
         stop::StopHandle,
@@ -28,6 +30,7 @@ use crate::{
     },
 };
 use engine::AnyModel;
+use form::AnswerForm;
 use prefixes::Prefixes;
 use request::ChatRequest;
 use serde_json::{Map, Value, json};
@@ -69,6 +72,8 @@ pub struct Session<D = AnyModel> {
     prefixes: Prefixes,
     /// Holds what forms are compiled by, once one was asked for.
     grammars: Option<Grammars>,
+    /// Holds the choice that is being made.
+    choice: Option<Choice>,
 }
 
 impl From<Loaded<AnyModel>> for Session {
@@ -94,6 +99,7 @@ impl<D: Decoder> Session<D> {
             template,
             prefixes: Prefixes::default(),
             grammars: None,
+            choice: None,
         }
     }
 
@@ -142,7 +148,11 @@ impl<D: Decoder> Session<D> {
             ContextOverflow::Slide => self.system_tokens(&messages, tools, &variables, &prompt),
             ContextOverflow::Error => 0,
         };
-        let constraint = form.map(|form| self.compile(&form)).transpose()?;
+        let constraint = match form {
+            None => None,
+            Some(AnswerForm::Form(form)) => Some(self.compile(&form)?),
+            Some(AnswerForm::Choice(labels)) => return self.start_choice(prompt, labels),
+        };
         let options = GenerateOptions {
             prompt,
             max_tokens,
@@ -172,8 +182,46 @@ impl<D: Decoder> Session<D> {
         Ok(grammars.compile(form)?.into())
     }
 
+    /// Begins to compute how likely each label is.
+    fn start_choice(&mut self, prompt: Vec<u32>, labels: Vec<String>) -> Result<()> {
+        // As in a prompt, a text begins anew behind a control token.
+        let begins = prompt
+            .last()
+            .is_none_or(|&token| self.tokenizer.is_control(token));
+        let labels = labels.into_iter().map(|text| {
+            let tokens = match begins {
+                true => self.tokenizer.encode(&text, Special::Plain),
+                false => self.tokenizer.encode_continued(&text),
+            };
+            Label { text, tokens }
+        });
+        let labels = labels.collect();
+        let decoder = self.generator.decoder_mut();
+        if prompt.len() < decoder.context_tokens() {
+            self.prefixes.recall(decoder, &prompt)?;
+        }
+        self.choice = Some(Choice::new(decoder, prompt, labels)?);
+        self.generator.stop_handle().reset();
+        Ok(())
+    }
+
+    async fn next_of_choice(&mut self, mut choice: Choice) -> Result<Event> {
+        if self.generator.stop_handle().reset() {
+            return Ok(choice.finish(FinishReason::Abort));
+        }
+        let event = choice.next(self.generator.decoder_mut()).await;
+        let goes_on = match &event {
+            Ok(event) => event.finish_reason.is_none(),
+            Err(error) => error.code.is_device(),
+        };
+        if goes_on {
+            self.choice = Some(choice);
+        }
+        event
+    }
+
     fn check_idle(&self) -> Result<()> {
-        match self.generator.is_writing() {
+        match self.generator.is_writing() || self.choice.is_some() {
             false => Ok(()),
             true => Err(Error::new(
                 Code::Busy,
@@ -191,7 +239,10 @@ impl<D: Decoder> Session<D> {
     /// - `gpu_lost`, `gpu_out_of_memory` and `gpu_refused` leave the answer as it is, for another
     ///   decoder to continue it ([`Session::replace_decoder`]).
     pub async fn next(&mut self) -> Result<Option<Event>> {
-        self.generator.next(&*self.tokenizer).await
+        match self.choice.take() {
+            None => self.generator.next(&*self.tokenizer).await,
+            Some(choice) => self.next_of_choice(choice).await.map(Some),
+        }
     }
 
     /// Makes the next [`Session::next`] end the answer with `abort`. The KV cache stays valid.

@@ -1,10 +1,12 @@
 //! Reads a request for an answer, in the OpenAI API's shape and names.
 
-use super::fields::Fields;
+use super::{
+    fields::{Fields, invalid},
+    form::{AnswerForm, take_form},
+};
 use crate::{
-    Code, Error, Result,
+    Result,
     generate::{options::ContextOverflow, sampler::SamplingOptions},
-    grammar::Form,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -29,7 +31,7 @@ pub struct ChatRequest {
     /// Limits the number of tokens that are guessed and then checked in one step; 0 guesses none.
     pub draft_max: Option<usize>,
     /// Holds the answer to a form.
-    pub form: Option<Form>,
+    pub form: Option<AnswerForm>,
 }
 
 /// Lists the variables that every template is given, and that a request cannot replace.
@@ -66,7 +68,7 @@ impl ChatRequest {
     /// max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?,
     /// repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
     /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?,
-    /// draft_max?}`, and the fields of OpenAI's API that change nothing here. A field that is null
+    /// draft_max?, response_format?, regex?, grammar?, choice?}`, and the fields of OpenAI's API that change nothing here. A field that is null
     /// counts as absent.
     ///
     /// # Errors
@@ -200,16 +202,7 @@ fn one_limit(max_tokens: Option<usize>, renamed: Option<usize>) -> Result<Option
     }
 }
 
-/// Takes the form that the answer is held to.
-fn take_form(fields: &mut Fields) -> Result<Option<Form>> {
-    let format: Option<Map<String, Value>> = fields.take("response_format")?;
-    Ok(format.map(|format| match format.get("json_schema") {
-        Some(schema) => Form::JsonSchema(schema["schema"].clone()),
-        None => Form::json_object(),
-    }))
-}
-
-/// Takes the fields that OpenAI's clients send and that change nothing here: `n`, `response_format`,
+/// Takes the fields that OpenAI's clients send and that change nothing here: `n`,
 /// `parallel_tool_calls`, `user`, `safety_identifier`, `prompt_cache_key`, `store`, `metadata` and
 /// `service_tier`.
 ///
@@ -290,8 +283,4 @@ fn check_part(path: &str, part: &Value) -> Result<()> {
         return Ok(());
     }
     Err(invalid(format!("`{path}.text` must be a string.")))
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(Code::InvalidArgument, message)
 }

@@ -2,6 +2,7 @@
 
 mod candidates;
 pub mod logprobs;
+mod masks;
 mod options;
 
 pub use candidates::Candidate;
@@ -9,7 +10,7 @@ pub use options::SamplingOptions;
 
 use super::{rng::Pcg32, vocabulary::Vocabulary};
 use crate::{
-    Code, Error, Result,
+    Result,
     backend::{
         exponentials::{BLOCK, weights},
         sampling::{Logprobs, Mask, SampledToken, SamplingParams, TokenSampler},
@@ -19,6 +20,7 @@ use crate::{
 };
 use candidates::{argmax, at_least, by_rank, nucleus, top_k, top_p};
 use logprobs::TokenLogprob;
+use masks::Masks;
 use std::collections::HashMap;
 
 /// Samples tokens one after another, and counts them for the penalties.
@@ -36,7 +38,6 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub struct Sampler {
     options: SamplingOptions,
-    vocab_size: usize,
     rng: Pcg32,
     /// Counts how often each token is in the answer; 0 for a token that only the prompt has.
     counts: HashMap<u32, u32>,
@@ -48,9 +49,7 @@ pub struct Sampler {
     sums: Vec<f64>,
     /// Counts the tokens that may be wanted after the next one.
     more: usize,
-    mask: Option<Mask>,
-    /// Holds the form that the answer is held to, which changes the mask.
-    constraint: Option<Constraint>,
+    masks: Masks,
     /// Holds the log-probabilities of the last token, if they are wanted.
     logprobs: Option<Logprobs>,
 }
@@ -64,10 +63,9 @@ impl Sampler {
     pub fn new(options: SamplingOptions, vocab_size: usize) -> Result<Self> {
         options.validate(vocab_size)?;
         let seed = options.seed.unwrap_or_else(host::entropy);
-        let mask = allowed_mask(&options, vocab_size);
+        let masks = Masks::new(options.allowed_tokens.as_deref(), vocab_size);
         Ok(Self {
             options,
-            vocab_size,
             rng: Pcg32::new(seed, 0),
             counts: HashMap::new(),
             candidates: Vec::new(),
@@ -75,29 +73,24 @@ impl Sampler {
             weights: Vec::new(),
             sums: Vec::new(),
             more: 0,
-            mask,
-            constraint: None,
+            masks,
             logprobs: None,
         })
     }
 
     /// Holds the answer to a form.
     pub fn constrain(&mut self, constraint: Constraint) {
-        self.constraint = Some(constraint);
+        self.masks.constraint = Some(constraint);
     }
 
     /// Returns the tokens that must come next by the form, and counts them as sampled. There are
     /// none where log-probabilities are wanted, for which each token needs its logits.
     pub fn take_forced(&mut self) -> Vec<u32> {
-        let Some(constraint) = &mut self.constraint else {
-            return Vec::new();
-        };
         if self.options.top_logprobs.is_some() {
             return Vec::new();
         }
-        let tokens = constraint.forced();
+        let tokens = self.masks.take_forced();
         for &token in &tokens {
-            constraint.accept(token);
             *self.counts.entry(token).or_insert(0) += 1;
         }
         tokens
@@ -105,9 +98,7 @@ impl Sampler {
 
     /// Returns whether the form is complete, so that nothing may follow.
     pub fn is_complete(&self) -> bool {
-        self.constraint
-            .as_ref()
-            .is_some_and(Constraint::is_complete)
+        self.masks.is_complete()
     }
 
     /// Takes the tokens of the prompt, which the repetition penalty applies to.
@@ -282,7 +273,7 @@ impl Sampler {
                 *logit += bias;
             }
         }
-        let Some(mask) = &self.mask else { return };
+        let Some(mask) = self.masks.get() else { return };
         for (logits, allowed) in logits.chunks_mut(32).zip(mask) {
             for (i, logit) in logits.iter_mut().enumerate() {
                 if allowed >> i & 1 == 0 {
@@ -291,17 +282,6 @@ impl Sampler {
             }
         }
     }
-}
-
-/// Returns the mask of the tokens that the options allow.
-fn allowed_mask(options: &SamplingOptions, vocab_size: usize) -> Option<Mask> {
-    options.allowed_tokens.as_ref().map(|tokens| {
-        let mut mask = vec![0; vocab_size.div_ceil(32)];
-        for &token in tokens {
-            mask[token as usize / 32] |= 1 << (token % 32);
-        }
-        mask
-    })
 }
 
 /// Says what the filters keep.
@@ -375,31 +355,13 @@ impl TokenSampler for Sampler {
             .map(|(&token, &bias)| (token, bias))
     }
     fn is_constrained(&self) -> bool {
-        self.constraint.as_ref().is_some_and(Constraint::is_active)
+        self.masks.is_constrained()
     }
     fn prepare(&mut self) -> Result<()> {
-        let Some(constraint) = self.constraint.as_mut().filter(|it| it.is_active()) else {
-            return Ok(());
-        };
-        let mask = self
-            .mask
-            .get_or_insert_with(|| vec![0; self.vocab_size.div_ceil(32)]);
-        constraint.mask(mask)?;
-        if let Some(allowed) = allowed_mask(&self.options, self.vocab_size) {
-            for (mask, allowed) in mask.iter_mut().zip(allowed) {
-                *mask &= allowed;
-            }
-        }
-        match mask.iter().any(|&word| word != 0) {
-            true => Ok(()),
-            false => Err(Error::new(
-                Code::InvalidArgument,
-                "`allowed_token_ids` holds no token that may come next by the form of the answer.",
-            )),
-        }
+        self.masks.prepare()
     }
     fn mask(&self) -> Option<&Mask> {
-        self.mask.as_ref()
+        self.masks.get()
     }
     fn top_logprobs(&self) -> Option<u32> {
         self.options.top_logprobs
@@ -415,9 +377,7 @@ impl TokenSampler for Sampler {
         self.rng.next_f32();
         *self.counts.entry(token).or_insert(0) += 1;
         self.logprobs = logprobs;
-        if let Some(constraint) = &mut self.constraint {
-            constraint.accept(token);
-        }
+        self.masks.accept(token);
     }
     fn more(&self) -> usize {
         match self.is_constrained() {
