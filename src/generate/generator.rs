@@ -142,6 +142,7 @@ impl<D: Decoder> Generator<D> {
             stop,
             context_overflow,
             keep_tokens,
+            visible_tokens,
             constraint,
             draft_max,
         } = options;
@@ -193,6 +194,7 @@ impl<D: Decoder> Generator<D> {
             context_overflow,
             keep_tokens,
             draft_max: draft_max.unwrap_or(usize::MAX),
+            visible_tokens,
             usage,
             drafts: Default::default(),
             sampled: Default::default(),
@@ -238,6 +240,17 @@ impl<D: Decoder> Generator<D> {
             self.drop_sampled(&answer);
         }
         outcome.map(Some)
+    }
+
+    /// Makes these tokens the next of the answer, whatever the model would write.
+    pub fn force(&mut self, tokens: &[u32]) {
+        let Some(mut answer) = self.answer.take() else {
+            return;
+        };
+        self.drop_sampled(&answer);
+        answer.sampled.clear();
+        answer.force(tokens);
+        self.answer = Some(answer);
     }
 
     /// Removes from the KV cache the tokens of an answer that were sampled and are not written.

@@ -20,6 +20,8 @@ pub struct GenerateOptions {
     /// Sets how many tokens at the beginning of the prompt a context shift keeps (llama.cpp's
     /// `n_keep`): those of the system message, for example.
     pub keep_tokens: usize,
+    /// Lists control tokens whose names are a part of the text, such as those around a call.
+    pub visible_tokens: Vec<u32>,
     /// Holds the answer to a form.
     pub constraint: Option<Constraint>,
     /// Limits the number of tokens that are guessed and then checked in one step (llama.cpp's

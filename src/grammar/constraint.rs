@@ -47,6 +47,14 @@ impl Constraint {
         }
     }
 
+    /// Makes the constraint begin behind the thoughts of the model, if it begins with the answer.
+    pub fn behind_thoughts(self) -> Self {
+        match self.waiting {
+            Some(_) => self,
+            None => Self::after(Trigger::After("</think>".to_owned()), self.matcher),
+        }
+    }
+
     /// Returns whether the next token is held to the form.
     pub fn is_active(&self) -> bool {
         self.waiting.is_none()

@@ -15,17 +15,13 @@ impl std::fmt::Debug for Matcher {
     }
 }
 
-impl Matcher {
-    /// # Errors
-    ///
-    /// `invalid_argument` for a form that did not compile.
-    pub(super) fn new(inner: llguidance::Matcher) -> Result<Self> {
-        match inner.get_error() {
-            None => Ok(Self { inner }),
-            Some(message) => Err(Error::new(Code::InvalidArgument, message)),
-        }
+impl From<llguidance::Matcher> for Matcher {
+    fn from(inner: llguidance::Matcher) -> Self {
+        Self { inner }
     }
+}
 
+impl Matcher {
     /// Writes the tokens that may come next to `mask`, a bit for each: where the answer is
     /// complete, those that end it.
     ///

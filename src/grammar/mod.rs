@@ -8,8 +8,10 @@ mod constraint;
 mod form;
 mod matcher;
 mod token_table;
+mod tools;
 
 pub use constraint::{Constraint, Trigger};
 pub use form::Form;
 pub use matcher::Matcher;
 pub use token_table::Grammars;
+pub use tools::{Tool, tool_grammar, tool_markers, tool_trigger};

@@ -60,7 +60,11 @@ impl Grammars {
     /// is wrong.
     pub fn compile(&self, form: &Form) -> Result<Matcher> {
         let parser = self.factory.create_parser(form.grammar()?);
-        Matcher::new(llguidance::Matcher::new(parser))
+        let matcher = llguidance::Matcher::new(parser);
+        match matcher.get_error() {
+            None => Ok(matcher.into()),
+            Some(message) => Err(form.refusal(&message)),
+        }
     }
 }
 

@@ -1,29 +1,34 @@
 //! Chats with a model: takes messages and gives text, piece by piece.
 
+mod choice;
+mod constraint;
 pub mod engine;
 mod evaluate;
 pub mod fields;
 pub mod form;
 pub mod info;
+mod output;
 mod prefix;
 mod prefixes;
 mod probe;
 pub mod request;
 pub mod score;
+pub mod tools;
 
 use crate::{
     Code, Error, Result,
     generate::{
         Decoder,
-        choice::{Choice, Label},
-        event::{Event, FinishReason},
+        choice::Choice,
+        event::Event,
         generator::Generator,
         options::{ContextOverflow, GenerateOptions},
         stop::StopHandle,
     },
-    grammar::{Constraint, Form, Grammars},
+    grammar::Grammars,
     loader::Loaded,
     text::{
+        output::{OutputForm, piece::ThoughtsBegin},
         prompt::chat_tokens_with,
         template::ChatTemplate,
         tokenizer::{Special, Tokenizer},
@@ -31,6 +36,7 @@ use crate::{
 };
 use engine::AnyModel;
 use form::AnswerForm;
+use output::Output;
 use prefixes::Prefixes;
 use request::ChatRequest;
 use serde_json::{Map, Value, json};
@@ -74,6 +80,8 @@ pub struct Session<D = AnyModel> {
     grammars: Option<Grammars>,
     /// Holds the choice that is being made.
     choice: Option<Choice>,
+    /// Divides what the model writes.
+    output: Output,
 }
 
 impl From<Loaded<AnyModel>> for Session {
@@ -100,6 +108,7 @@ impl<D: Decoder> Session<D> {
             prefixes: Prefixes::default(),
             grammars: None,
             choice: None,
+            output: Output::new(OutputForm::default(), None),
         }
     }
 
@@ -132,9 +141,11 @@ impl<D: Decoder> Session<D> {
             context_overflow,
             draft_max,
             form,
+            reasoning_budget,
         } = request;
         let messages = Value::Array(messages);
-        let tools = tools.as_ref();
+        let tool_options = tools;
+        let tools = tool_options.shown.as_ref();
         let prompt = self.prompt(&messages, tools, &variables, true)?;
         if tools.is_some() && self.ignores_tools(&messages, &variables, &prompt) {
             return Err(Error::new(
@@ -148,11 +159,16 @@ impl<D: Decoder> Session<D> {
             ContextOverflow::Slide => self.system_tokens(&messages, tools, &variables, &prompt),
             ContextOverflow::Error => 0,
         };
+        let output = self.output_form(&prompt, &tool_options);
         let constraint = match form {
-            None => None,
-            Some(AnswerForm::Form(form)) => Some(self.compile(&form)?),
             Some(AnswerForm::Choice(labels)) => return self.start_choice(prompt, labels),
+            Some(AnswerForm::Form(form)) => Some(self.form_constraint(&form, &tool_options)?),
+            None => self.tool_constraint(&tool_options, output.tools)?,
         };
+        let constraint = constraint.map(|constraint| match output.thoughts {
+            Some(ThoughtsBegin::InPrompt) => constraint.behind_thoughts(),
+            _ => constraint,
+        });
         let options = GenerateOptions {
             prompt,
             max_tokens,
@@ -160,6 +176,7 @@ impl<D: Decoder> Session<D> {
             stop,
             context_overflow,
             keep_tokens,
+            visible_tokens: self.marker_tokens(),
             constraint,
             draft_max,
         };
@@ -168,56 +185,9 @@ impl<D: Decoder> Session<D> {
             let decoder = self.generator.decoder_mut();
             self.prefixes.recall(decoder, &options.prompt)?;
         }
-        self.generator.start(options, &*self.tokenizer)
-    }
-
-    /// Compiles the form of an answer. The first form makes the tables of the vocabulary.
-    fn compile(&mut self, form: &Form) -> Result<Constraint> {
-        if self.grammars.is_none() {
-            self.grammars = Some(Grammars::new(Arc::clone(&self.tokenizer))?);
-        }
-        let Some(grammars) = &self.grammars else {
-            unreachable!("they were made above");
-        };
-        Ok(grammars.compile(form)?.into())
-    }
-
-    /// Begins to compute how likely each label is.
-    fn start_choice(&mut self, prompt: Vec<u32>, labels: Vec<String>) -> Result<()> {
-        // As in a prompt, a text begins anew behind a control token.
-        let begins = prompt
-            .last()
-            .is_none_or(|&token| self.tokenizer.is_control(token));
-        let labels = labels.into_iter().map(|text| {
-            let tokens = match begins {
-                true => self.tokenizer.encode(&text, Special::Plain),
-                false => self.tokenizer.encode_continued(&text),
-            };
-            Label { text, tokens }
-        });
-        let labels = labels.collect();
-        let decoder = self.generator.decoder_mut();
-        if prompt.len() < decoder.context_tokens() {
-            self.prefixes.recall(decoder, &prompt)?;
-        }
-        self.choice = Some(Choice::new(decoder, prompt, labels)?);
-        self.generator.stop_handle().reset();
+        self.generator.start(options, &*self.tokenizer)?;
+        self.output = Output::new(output, reasoning_budget);
         Ok(())
-    }
-
-    async fn next_of_choice(&mut self, mut choice: Choice) -> Result<Event> {
-        if self.generator.stop_handle().reset() {
-            return Ok(choice.finish(FinishReason::Abort));
-        }
-        let event = choice.next(self.generator.decoder_mut()).await;
-        let goes_on = match &event {
-            Ok(event) => event.finish_reason.is_none(),
-            Err(error) => error.code.is_device(),
-        };
-        if goes_on {
-            self.choice = Some(choice);
-        }
-        event
     }
 
     fn check_idle(&self) -> Result<()> {
@@ -239,10 +209,14 @@ impl<D: Decoder> Session<D> {
     /// - `gpu_lost`, `gpu_out_of_memory` and `gpu_refused` leave the answer as it is, for another
     ///   decoder to continue it ([`Session::replace_decoder`]).
     pub async fn next(&mut self) -> Result<Option<Event>> {
-        match self.choice.take() {
-            None => self.generator.next(&*self.tokenizer).await,
-            Some(choice) => self.next_of_choice(choice).await.map(Some),
+        if let Some(choice) = self.choice.take() {
+            return self.next_of_choice(choice).await.map(Some);
         }
+        if self.output.is_spent() {
+            self.end_thoughts();
+        }
+        let event = self.generator.next(&*self.tokenizer).await?;
+        Ok(event.map(|event| self.output.read(event)))
     }
 
     /// Makes the next [`Session::next`] end the answer with `abort`. The KV cache stays valid.

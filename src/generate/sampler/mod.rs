@@ -96,6 +96,14 @@ impl Sampler {
         tokens
     }
 
+    /// Takes tokens as sampled that were not.
+    pub fn force(&mut self, tokens: &[u32]) {
+        for &token in tokens {
+            self.masks.accept(token);
+            *self.counts.entry(token).or_insert(0) += 1;
+        }
+    }
+
     /// Returns whether the form is complete, so that nothing may follow.
     pub fn is_complete(&self) -> bool {
         self.masks.is_complete()
