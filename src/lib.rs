@@ -4,7 +4,8 @@
 //!
 //! `error, host, quant, format -> tensor -> backend -> model -> generate -> loader, session -> web`
 //!
-//! `text` (tokenizer and chat template) stands beside `model` and knows no tensors.
+//! `text` (tokenizer and chat template) stands beside `model` and knows no tensors, and so does
+//! `grammar` (the forms of answers), which uses it.
 
 #![warn(missing_docs, unreachable_pub)]
 
@@ -12,6 +13,7 @@ pub mod backend;
 pub mod error;
 pub mod format;
 pub mod generate;
+pub mod grammar;
 mod host;
 pub mod loader;
 pub mod model;

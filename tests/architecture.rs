@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// Each module may use itself and those before it.
 const ORDER: &[&str] = &[
-    "error", "host", "quant", "format", "tensor", "backend", "model", "text", "generate", "loader",
-    "session", "web",
+    "error", "host", "quant", "format", "tensor", "backend", "model", "text", "grammar",
+    "generate", "loader", "session", "web",
 ];
 /// The module `text` may use only these, for it stands beside the decoder and not upon it.
 const TEXT_USES: &[&str] = &["error", "format", "text"];

@@ -49,7 +49,7 @@ fn a_request_takes_openais_names() {
         ),
         (Some(5), 2, ContextOverflow::Slide, Some(6))
     );
-    assert_eq!(request.tools, None);
+    assert_eq!(request.tools.shown, None);
     let alone = ChatRequest::from_json(
         r#"{"messages": [{"role": "user", "content": "Hi"}], "top_logprobs": 4}"#,
     );
@@ -72,7 +72,7 @@ fn fields_that_change_nothing_are_taken() {
     let plain = with_fields(&json!({})).unwrap();
     let request = with_fields(&all).unwrap();
     assert_eq!(request.sampling, plain.sampling);
-    assert_eq!((request.max_tokens, request.tools), (None, None));
+    assert_eq!((request.max_tokens, request.tools.shown), (None, None));
     for name in all.as_object().unwrap().keys() {
         assert!(with_fields(&json!({ name: null })).is_ok(), "{name}: null");
         let wrong = if name == "metadata" || name == "response_format" {
@@ -90,7 +90,7 @@ fn fields_that_change_nothing_are_taken() {
 
 #[test]
 fn what_cannot_be_honoured_is_refused_by_name() {
-    let schema = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": {}}});
+    let schema = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": 1}});
     let named = json!({"type": "function", "function": {"name": "f"}});
     for (field, named) in [
         (json!({"n": 2}), "`n` is 2"),
@@ -98,8 +98,8 @@ fn what_cannot_be_honoured_is_refused_by_name() {
         (json!({"n": 1.5}), "`n`"),
         (json!({"response_format": schema}), "json_schema"),
         (
-            json!({"response_format": {"type": "json_object"}}),
-            "json_object",
+            json!({"response_format": {"type": "json"}}),
+            "`response_format.type`",
         ),
         (json!({"response_format": {}}), "`response_format.type`"),
         (json!({"tool_choice": "required"}), "required"),

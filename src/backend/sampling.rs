@@ -84,7 +84,19 @@ pub trait TokenSampler {
     fn counts(&self) -> impl Iterator<Item = (u32, u32)>;
     /// Iterates over tokens and what is added to the logit of each.
     fn logit_bias(&self) -> impl Iterator<Item = (u32, f32)>;
-    /// Returns the only tokens that may be sampled for the whole answer; `None` for all.
+    /// Returns whether the mask changes from token to token, so that no step may run ahead.
+    fn is_constrained(&self) -> bool {
+        false
+    }
+    /// Computes the mask of the next token, where it changes. It is called while the device
+    /// computes the logits.
+    ///
+    /// # Errors
+    /// `invalid_argument` when there is none.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// Returns the only tokens that may be sampled; `None` for all.
     fn mask(&self) -> Option<&Mask>;
     /// Returns the number of likeliest tokens, at most 20, that [`Logprobs`] list; `None` where
     /// they are not wanted.
@@ -96,6 +108,7 @@ pub trait TokenSampler {
             && !self.params().penalize()
             && self.logit_bias().next().is_none()
             && self.mask().is_none()
+            && !self.is_constrained()
             && self.top_logprobs().is_none()
     }
     /// Returns the number, uniform in 0 .. 1, that decides the next token (`ahead` 0) or one after

@@ -19,6 +19,7 @@ pub(super) struct Answer {
     pub(super) context_overflow: ContextOverflow,
     pub(super) keep_tokens: usize,
     pub(super) draft_max: usize,
+    pub(super) visible_tokens: Vec<u32>,
     pub(super) usage: Usage,
     pub(super) drafts: Drafts,
     /// Holds tokens that are sampled and not yet written.
@@ -41,6 +42,26 @@ impl Answer {
             self.sampler.logprob(token, vocabulary)
         };
         self.sampled.push_back(Sampled { token, logprob });
+    }
+
+    /// Takes the tokens that must come next by the form of the answer.
+    pub(super) fn push_forced(&mut self) {
+        let tokens = self.sampler.take_forced();
+        self.extend(&tokens);
+    }
+
+    /// Takes tokens that come next whatever was sampled.
+    pub(super) fn force(&mut self, tokens: &[u32]) {
+        self.sampler.force(tokens);
+        self.extend(tokens);
+    }
+
+    fn extend(&mut self, tokens: &[u32]) {
+        let sampled = |&token| Sampled {
+            token,
+            logprob: None,
+        };
+        self.sampled.extend(tokens.iter().map(sampled));
     }
 
     /// Returns how many tokens it may still have, with `free_tokens` left in the context.
@@ -75,7 +96,9 @@ impl Answer {
 
     /// Returns the text that becomes whole with `token`.
     pub(super) fn text_of(&mut self, token: u32, vocabulary: &impl Vocabulary) -> String {
-        if vocabulary.is_control(token) {
+        if self.visible_tokens.contains(&token) {
+            self.utf8.push(vocabulary.token_bytes(token))
+        } else if vocabulary.is_control(token) {
             String::new()
         } else if self.utf8.has_begun() {
             self.utf8.push(vocabulary.token_bytes(token))

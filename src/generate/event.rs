@@ -20,10 +20,54 @@ pub struct Event {
     /// Holds the log-probability of the event's token, if the request asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprob: Option<TokenLogprob>,
+    /// Holds a part of the model's thoughts, which are no part of the answer.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reasoning_content: String,
+    /// Holds the calls of tools that are complete with this event.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCallDelta>,
+    /// Holds the probability of each label, where the request gives a choice. Only the last event
+    /// has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Vec<ChoiceProbability>>,
     /// Tells the progress through the prompt, until the first token and again after a context
     /// shift.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefill: Option<Prefill>,
+}
+
+/// Holds a call of a tool, whole, in the shape of OpenAI's streams.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ToolCallDelta {
+    /// Counts the calls of the answer before it.
+    pub index: usize,
+    /// Names the call, for the message that answers it.
+    pub id: String,
+    /// Is always "function".
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Holds what is called.
+    pub function: FunctionCall,
+}
+
+/// Holds what a model calls.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FunctionCall {
+    /// Holds the tool's name.
+    pub name: String,
+    /// Holds the arguments: an object in JSON.
+    pub arguments: String,
+}
+
+/// Tells how likely the model finds a label.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChoiceProbability {
+    /// Holds the label, as the request has it.
+    pub label: String,
+    /// Holds the probability among the labels, which sums to 1 over them.
+    pub probability: f64,
+    /// Holds the natural logarithm of the product of the tokens' probabilities, by the model alone.
+    pub logprob: f64,
 }
 
 /// Tells why an answer ended.
@@ -34,6 +78,9 @@ pub enum FinishReason {
     Stop,
     /// The answer has `max_tokens` tokens, or the context is full.
     Length,
+    /// The model calls tools.
+    #[serde(rename = "tool_calls")]
+    ToolCalls,
     /// The caller stopped the answer.
     Abort,
 }

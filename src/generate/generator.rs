@@ -2,7 +2,6 @@
 
 use super::{
     answer::{Answer, Sampled},
-    checked::Checked,
     context_shift::context_shift,
     decoder::Decoder,
     event::{Event, FinishReason, Prefill, Usage},
@@ -51,19 +50,19 @@ const PREFILL_SLICE_MS: f64 = 50.0;
 /// # }).unwrap();
 /// ```
 pub struct Generator<D> {
-    decoder: D,
+    pub(super) decoder: D,
     /// Holds the tokens of the prompt and its answer so far, of which the decoder has cached the
     /// first `decoder.cached_tokens()`.
-    tokens: Vec<u32>,
+    pub(super) tokens: Vec<u32>,
     answer: Option<Answer>,
     chunker: PrefillChunker,
-    speculation: Speculation,
+    pub(super) speculation: Speculation,
     /// Holds the number of tokens that are evaluated, while a prompt is.
     done_tokens: usize,
     /// Holds the longest time in milliseconds that the current step has computed between two
     /// chances to be interrupted.
     longest_ms: f64,
-    now_ms: Box<dyn Fn() -> f64>,
+    pub(super) now_ms: Box<dyn Fn() -> f64>,
     stop: StopHandle,
 }
 
@@ -143,6 +142,8 @@ impl<D: Decoder> Generator<D> {
             stop,
             context_overflow,
             keep_tokens,
+            visible_tokens,
+            constraint,
             draft_max,
         } = options;
         if tokens.is_empty() {
@@ -185,7 +186,7 @@ impl<D: Decoder> Generator<D> {
         };
         self.tokens = tokens;
         self.stop.reset();
-        self.answer = Some(Answer {
+        let mut answer = Answer {
             sampler,
             utf8: Utf8Stream::default(),
             stop,
@@ -193,10 +194,16 @@ impl<D: Decoder> Generator<D> {
             context_overflow,
             keep_tokens,
             draft_max: draft_max.unwrap_or(usize::MAX),
+            visible_tokens,
             usage,
             drafts: Default::default(),
             sampled: Default::default(),
-        });
+        };
+        if let Some(constraint) = constraint {
+            answer.sampler.constrain(constraint);
+            answer.push_forced();
+        }
+        self.answer = Some(answer);
         Ok(())
     }
 
@@ -235,6 +242,17 @@ impl<D: Decoder> Generator<D> {
         outcome.map(Some)
     }
 
+    /// Makes these tokens the next of the answer, whatever the model would write.
+    pub fn force(&mut self, tokens: &[u32]) {
+        let Some(mut answer) = self.answer.take() else {
+            return;
+        };
+        self.drop_sampled(&answer);
+        answer.sampled.clear();
+        answer.force(tokens);
+        self.answer = Some(answer);
+    }
+
     /// Removes from the KV cache the tokens of an answer that were sampled and are not written.
     fn drop_sampled(&mut self, answer: &Answer) {
         if !answer.sampled.is_empty() {
@@ -244,8 +262,16 @@ impl<D: Decoder> Generator<D> {
 
     async fn step(&mut self, answer: &mut Answer, vocabulary: &impl Vocabulary) -> Result<Event> {
         let total_tokens = self.tokens.len();
-        if answer.sampled.is_empty() && !self.check_draft(answer, vocabulary).await? {
-            self.evaluate(answer, vocabulary).await?;
+        if answer.sampled.is_empty() {
+            if answer.sampler.is_complete() {
+                return Ok(answer.end(String::new(), FinishReason::Stop));
+            }
+            if !self.check_draft(answer, vocabulary).await? {
+                self.evaluate(answer, vocabulary).await?;
+            }
+            if !answer.sampled.is_empty() {
+                answer.push_forced();
+            }
         }
         match answer.sampled.pop_front() {
             None => Ok(Event {
@@ -263,42 +289,6 @@ impl<D: Decoder> Generator<D> {
                 })
             }
         }
-    }
-
-    /// Drafts the next tokens, evaluates them in one step, and samples as many as the draft has
-    /// right and one more. Returns whether there was a draft.
-    async fn check_draft(
-        &mut self,
-        answer: &mut Answer,
-        vocabulary: &impl Vocabulary,
-    ) -> Result<bool> {
-        let (start, len) = (self.decoder.cached_tokens(), self.tokens.len());
-        if start + 1 != len {
-            return Ok(false);
-        }
-        // A full context is dealt with when the last token is written.
-        let free_tokens = self.decoder.context_tokens() - len;
-        let max_draft = answer.max_draft(free_tokens, self.decoder.max_draft(&answer.sampler));
-        let draft = self.speculation.draft(&self.tokens, max_draft);
-        if draft.is_empty() {
-            return Ok(false);
-        }
-        let chunk = [&self.tokens[start..], &self.tokens[draft.clone()]].concat();
-        let begin_ms = (self.now_ms)();
-        let mut check = |checked: Checked<'_>| {
-            let token = checked.sample(&mut answer.sampler)?;
-            answer.push(token, vocabulary);
-            Ok(chunk.get(answer.sampled.len()) == Some(&token) && !vocabulary.is_end(token))
-        };
-        self.decoder.check_draft(&chunk, &mut check).await?;
-        let accepted = answer.sampled.len() - 1;
-        self.decoder.rewind(len + accepted);
-        let times_ms = [begin_ms, (self.now_ms)()];
-        self.speculation
-            .observe_draft(&draft, len, accepted, times_ms);
-        answer.drafts.tokens += draft.len();
-        answer.drafts.accepted_tokens += accepted;
-        Ok(true)
     }
 
     /// Evaluates the next chunk, or continues with it. Samples the token that follows if the chunk

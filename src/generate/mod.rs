@@ -2,8 +2,10 @@
 
 mod answer;
 pub mod checked;
+pub mod choice;
 mod context_shift;
 pub mod decoder;
+mod drafts;
 pub mod event;
 pub mod generator;
 pub mod options;

@@ -1,6 +1,7 @@
 //! Defines the options of an answer.
 
 use super::sampler::SamplingOptions;
+use crate::grammar::Constraint;
 use serde::Deserialize;
 
 /// Tells a generator what to write, and when to end.
@@ -19,6 +20,10 @@ pub struct GenerateOptions {
     /// Sets how many tokens at the beginning of the prompt a context shift keeps (llama.cpp's
     /// `n_keep`): those of the system message, for example.
     pub keep_tokens: usize,
+    /// Lists control tokens whose names are a part of the text, such as those around a call.
+    pub visible_tokens: Vec<u32>,
+    /// Holds the answer to a form.
+    pub constraint: Option<Constraint>,
     /// Limits the number of tokens that are guessed and then checked in one step (llama.cpp's
     /// `draft-max`); 0 guesses none, `None` as many as pay. The text is the same.
     pub draft_max: Option<usize>,

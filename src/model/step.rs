@@ -148,13 +148,19 @@ impl<B: Backend> Model<B> {
             .first()
             .map(|&token| (self.cached_tokens(), token))
             .filter(|_| tokens.len() == 1);
-        if here.is_some() && self.ahead.next == here {
+        let is_constrained = sampler.is_constrained();
+        if here.is_some() && self.ahead.next == here && !is_constrained {
             self.slots.current_mut().tokens.extend_from_slice(tokens);
         } else {
             // Steps that ran ahead of an earlier answer are dropped, whatever came of them.
             self.ahead.unread_steps = 0;
-            self.backend.begin_sampling(&mut self.step, sampler);
             self.append(tokens, Some(Rows::Last), &mut never);
+            if is_constrained {
+                // The device computes the logits while the host computes the mask.
+                self.backend.submit(&mut self.step).await?;
+                sampler.prepare()?;
+            }
+            self.backend.begin_sampling(&mut self.step, sampler);
             self.sample(sampler);
         }
         let free_tokens = self.context_tokens - self.cached_tokens();

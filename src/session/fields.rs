@@ -78,6 +78,7 @@ fn in_json_words(message: &str) -> String {
     text
 }
 
-fn invalid(message: String) -> Error {
+/// Makes the error of a request.
+pub(super) fn invalid(message: String) -> Error {
     Error::new(Code::InvalidArgument, message)
 }

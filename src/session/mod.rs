@@ -1,36 +1,47 @@
 //! Chats with a model: takes messages and gives text, piece by piece.
 
+mod choice;
+mod constraint;
 pub mod engine;
 mod evaluate;
 pub mod fields;
+pub mod form;
 pub mod info;
+mod output;
 mod prefix;
 mod prefixes;
 mod probe;
 pub mod request;
 pub mod score;
+pub mod tools;
 
 use crate::{
     Code, Error, Result,
     generate::{
         Decoder,
+        choice::Choice,
         event::Event,
         generator::Generator,
         options::{ContextOverflow, GenerateOptions},
         stop::StopHandle,
     },
+    grammar::Grammars,
     loader::Loaded,
     model::SlotState,
     text::{
+        output::{OutputForm, piece::ThoughtsBegin},
         prompt::{Ending, chat_tokens_with},
         template::ChatTemplate,
         tokenizer::{Special, Tokenizer},
     },
 };
 use engine::AnyModel;
+use form::AnswerForm;
+use output::Output;
 use prefixes::Prefixes;
 use request::ChatRequest;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// Holds a model with its tokenizer and chat template, and the conversation in its KV cache.
 ///
@@ -63,11 +74,17 @@ use serde_json::{Map, Value, json};
 /// ```
 pub struct Session<D = AnyModel> {
     generator: Generator<D>,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     template: Option<ChatTemplate>,
     prefixes: Prefixes,
     /// Holds the tokens of the last score, whose beginning the next one may share.
     scored: SlotState,
+    /// Holds what forms are compiled by, once one was asked for.
+    grammars: Option<Grammars>,
+    /// Holds the choice that is being made.
+    choice: Option<Choice>,
+    /// Divides what the model writes.
+    output: Output,
 }
 
 impl From<Loaded<AnyModel>> for Session {
@@ -89,10 +106,13 @@ impl<D: Decoder> Session<D> {
     pub fn new(decoder: D, tokenizer: Tokenizer, template: Option<ChatTemplate>) -> Self {
         Self {
             generator: Generator::new(decoder),
-            tokenizer,
+            tokenizer: Arc::new(tokenizer),
             template,
             prefixes: Prefixes::default(),
             scored: SlotState::default(),
+            grammars: None,
+            choice: None,
+            output: Output::new(OutputForm::default(), None),
         }
     }
 
@@ -125,9 +145,12 @@ impl<D: Decoder> Session<D> {
             context_overflow,
             draft_max,
             continue_final_message,
+            form,
+            reasoning_budget,
         } = request;
         let messages = Value::Array(messages);
-        let tools = tools.as_ref();
+        let tool_options = tools;
+        let tools = tool_options.shown.as_ref();
         let ending = match continue_final_message {
             true => Ending::WithinLastMessage,
             false => Ending::GenerationPrompt,
@@ -145,6 +168,16 @@ impl<D: Decoder> Session<D> {
             ContextOverflow::Slide => self.system_tokens(&messages, tools, &variables, &prompt),
             ContextOverflow::Error => 0,
         };
+        let output = self.output_form(&prompt, &tool_options);
+        let constraint = match form {
+            Some(AnswerForm::Choice(labels)) => return self.start_choice(prompt, labels),
+            Some(AnswerForm::Form(form)) => Some(self.form_constraint(&form, &tool_options)?),
+            None => self.tool_constraint(&tool_options, output.tools)?,
+        };
+        let constraint = constraint.map(|constraint| match output.thoughts {
+            Some(ThoughtsBegin::InPrompt) => constraint.behind_thoughts(),
+            _ => constraint,
+        });
         let options = GenerateOptions {
             prompt,
             max_tokens,
@@ -152,6 +185,8 @@ impl<D: Decoder> Session<D> {
             stop,
             context_overflow,
             keep_tokens,
+            visible_tokens: self.marker_tokens(),
+            constraint,
             draft_max,
         };
         // A prompt that is too long is refused below, or loses tokens.
@@ -159,11 +194,13 @@ impl<D: Decoder> Session<D> {
             let decoder = self.generator.decoder_mut();
             self.prefixes.recall(decoder, &options.prompt)?;
         }
-        self.generator.start(options, &self.tokenizer)
+        self.generator.start(options, &*self.tokenizer)?;
+        self.output = Output::new(output, reasoning_budget);
+        Ok(())
     }
 
     fn check_idle(&self) -> Result<()> {
-        match self.generator.is_writing() {
+        match self.generator.is_writing() || self.choice.is_some() {
             false => Ok(()),
             true => Err(Error::new(
                 Code::Busy,
@@ -181,7 +218,14 @@ impl<D: Decoder> Session<D> {
     /// - `gpu_lost`, `gpu_out_of_memory` and `gpu_refused` leave the answer as it is, for another
     ///   decoder to continue it ([`Session::replace_decoder`]).
     pub async fn next(&mut self) -> Result<Option<Event>> {
-        self.generator.next(&self.tokenizer).await
+        if let Some(choice) = self.choice.take() {
+            return self.next_of_choice(choice).await.map(Some);
+        }
+        if self.output.is_spent() {
+            self.end_thoughts();
+        }
+        let event = self.generator.next(&*self.tokenizer).await?;
+        Ok(event.map(|event| self.output.read(event)))
     }
 
     /// Makes the next [`Session::next`] end the answer with `abort`. The KV cache stays valid.

@@ -54,7 +54,7 @@ impl Session<AnyModel> {
     fn prefix_tokens(&self, request: &ChatRequest) -> Result<Vec<u32>> {
         let prompt = |messages: Vec<Value>, ending| {
             let messages = Value::Array(messages);
-            let tools = request.tools.as_ref();
+            let tools = request.tools.shown.as_ref();
             self.prompt(&messages, tools, &request.template_variables, ending)
         };
         let messages = &request.messages;

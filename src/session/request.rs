@@ -1,8 +1,12 @@
 //! Reads a request for an answer, in the OpenAI API's shape and names.
 
-use super::fields::Fields;
+use super::{
+    fields::{Fields, invalid},
+    form::{AnswerForm, take_form},
+    tools::{ToolOptions, take_tools},
+};
 use crate::{
-    Code, Error, Result,
+    Result,
     generate::{options::ContextOverflow, sampler::SamplingOptions},
 };
 use serde::Deserialize;
@@ -13,10 +17,12 @@ use serde_json::{Map, Value};
 pub struct ChatRequest {
     /// Holds the messages: objects with `role` and `content`, in OpenAI's shape.
     pub messages: Vec<Value>,
-    /// Holds the tools that the model may call: an array of OpenAI's tool objects.
-    pub tools: Option<Value>,
+    /// Holds the tools that the model may call.
+    pub tools: ToolOptions,
     /// Sets whether the answer goes on with the text of the last message, which is the assistant's.
     pub continue_final_message: bool,
+    /// Limits the tokens of the model's thoughts, where it thinks; 0 ends them at once.
+    pub reasoning_budget: Option<usize>,
     /// Holds more variables for the chat template, such as `enable_thinking`.
     pub template_variables: Map<String, Value>,
     /// Limits the number of tokens in the answer.
@@ -29,6 +35,8 @@ pub struct ChatRequest {
     pub context_overflow: ContextOverflow,
     /// Limits the number of tokens that are guessed and then checked in one step; 0 guesses none.
     pub draft_max: Option<usize>,
+    /// Holds the answer to a form.
+    pub form: Option<AnswerForm>,
 }
 
 /// Lists the variables that every template is given, and that a request cannot replace.
@@ -65,7 +73,9 @@ impl ChatRequest {
     /// max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?,
     /// repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
     /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?,
-    /// draft_max?, continue_final_message?}`, and the fields of OpenAI's API that change nothing here. A field that is null
+    /// draft_max?, continue_final_message?, parallel_tool_calls?, reasoning_effort?,
+    /// reasoning_budget?, response_format?, regex?, grammar?, choice?}`, and the fields of OpenAI's
+    /// API that change nothing here. A field that is null
     /// counts as absent.
     ///
     /// # Errors
@@ -85,9 +95,9 @@ impl ChatRequest {
     pub fn from_fields(fields: Map<String, Value>) -> Result<Self> {
         let mut fields = Fields::from(fields);
         let messages: Vec<Value> = fields.take("messages")?.unwrap_or_default();
-        let tools: Option<Vec<Map<String, Value>>> = fields.take("tools")?;
-        let shows_tools = takes_tools(fields.take("tool_choice")?)?;
-        let template_variables = take_template_variables(&mut fields)?;
+        let tools = take_tools(&mut fields)?;
+        let mut template_variables = take_template_variables(&mut fields)?;
+        let reasoning_budget = take_reasoning(&mut fields, &mut template_variables)?;
         let max_tokens = one_limit(
             fields.take("max_tokens")?,
             fields.take("max_completion_tokens")?,
@@ -128,6 +138,7 @@ impl ChatRequest {
         let context_overflow = fields.take("context_overflow")?.unwrap_or_default();
         let draft_max = fields.take("draft_max")?;
         let continue_final_message = fields.take("continue_final_message")?.unwrap_or(false);
+        let form = take_form(&mut fields)?;
         take_without_effect(&mut fields)?;
         fields.finish()?;
 
@@ -151,12 +162,10 @@ impl ChatRequest {
                     .to_owned(),
             ));
         }
-        let tools = tools
-            .filter(|tools| shows_tools && !tools.is_empty())
-            .map(Value::from);
         Ok(Self {
             messages,
             tools,
+            reasoning_budget,
             template_variables,
             max_tokens,
             sampling,
@@ -164,21 +173,35 @@ impl ChatRequest {
             context_overflow,
             draft_max,
             continue_final_message,
+            form,
         })
     }
 }
 
-/// Returns whether the model is shown the tools, by OpenAI's `tool_choice`.
-fn takes_tools(choice: Option<Value>) -> Result<bool> {
-    match choice {
-        None => Ok(true),
-        Some(Value::String(mode)) if mode == "auto" => Ok(true),
-        Some(Value::String(mode)) if mode == "none" => Ok(false),
-        Some(other) => Err(invalid(format!(
-            "`tool_choice` is {other}; it must be \"auto\" or \"none\", because the model cannot be \
-             made to call a tool."
-        ))),
+/// Takes how much the model thinks: OpenAI's `reasoning_effort`, which templates read, of which
+/// "none" switches thoughts off, and llama.cpp's `reasoning_budget`. Returns the budget.
+fn take_reasoning(
+    fields: &mut Fields,
+    variables: &mut Map<String, Value>,
+) -> Result<Option<usize>> {
+    let effort: Option<String> = fields.take("reasoning_effort")?;
+    let budget = fields.take("reasoning_budget")?;
+    let Some(effort) = effort else {
+        return Ok(budget);
+    };
+    if !["none", "minimal", "low", "medium", "high", "xhigh"].contains(&effort.as_str()) {
+        return Err(invalid(format!(
+            "`reasoning_effort` is {effort:?}; it must be \"none\", \"minimal\", \"low\", \
+             \"medium\", \"high\" or \"xhigh\"."
+        )));
     }
+    let is_off = effort == "none";
+    let (name, value) = match is_off {
+        true => ("enable_thinking", Value::Bool(false)),
+        false => ("reasoning_effort", Value::String(effort)),
+    };
+    variables.entry(name).or_insert(value);
+    Ok(if is_off { Some(0) } else { budget })
 }
 
 /// Takes `chat_template_kwargs`, which has the name and the meaning of vLLM's and llama.cpp's.
@@ -207,8 +230,7 @@ fn one_limit(max_tokens: Option<usize>, renamed: Option<usize>) -> Result<Option
     }
 }
 
-/// Takes the fields that OpenAI's clients send and that change nothing here: `n`, `response_format`,
-/// `parallel_tool_calls`, `user`, `safety_identifier`, `prompt_cache_key`, `store`, `metadata` and
+/// Takes the fields that OpenAI's clients send and that change nothing here: `n`, `user`, `safety_identifier`, `prompt_cache_key`, `store`, `metadata` and
 /// `service_tier`.
 ///
 /// # Errors
@@ -222,15 +244,6 @@ fn take_without_effect(fields: &mut Fields) -> Result<()> {
              requests, each with another `seed`."
         )));
     }
-    let format: Option<Map<String, Value>> = fields.take("response_format")?;
-    if let Some(format) = format.filter(|format| format.get("type") != Some(&"text".into())) {
-        return Err(invalid(format!(
-            "`response_format.type` is {}; it must be \"text\", because answers cannot be held to \
-             a form. Ask for the form in a message.",
-            format.get("type").unwrap_or(&Value::Null)
-        )));
-    }
-    fields.take::<bool>("parallel_tool_calls")?;
     fields.take::<bool>("store")?;
     fields.take::<Map<String, Value>>("metadata")?;
     for name in [
@@ -296,8 +309,4 @@ fn check_part(path: &str, part: &Value) -> Result<()> {
         return Ok(());
     }
     Err(invalid(format!("`{path}.text` must be a string.")))
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(Code::InvalidArgument, message)
 }

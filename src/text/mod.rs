@@ -2,6 +2,7 @@
 
 mod delimiters;
 mod marks;
+pub mod output;
 pub mod prompt;
 pub mod stream;
 pub mod template;

@@ -55,9 +55,6 @@ test('the server is sent the fields that mean the same to any model', async () =
 test('the server is not asked what the engine refuses', async () => {
   for (const [fields, named] of [
     [{ n: 2 }, '`n`'],
-    [{ response_format: { type: 'json_object' } }, '`response_format.type`'],
-    [{ tool_choice: 'required' }, '`tool_choice`'],
-    [{ tool_choice: { type: 'function', function: { name: 'f' } } }, '`tool_choice`'],
     [{ max_tokens: 5, max_completion_tokens: 6 }, '`max_completion_tokens`'],
   ]) {
     const error = await sent(fields);
@@ -72,7 +69,7 @@ test('the server is not asked what the engine refuses', async () => {
     assert.ok((await sent(fields)).stream, JSON.stringify(fields));
 });
 
-test('requests whose tools may be called wait for the tab', async () => {
+test('requests with tools or a form wait for the tab', async () => {
   const handles = (fields) => fallback.handles({ messages: MESSAGES, ...fields });
   assert.equal(await handles({}), true);
   assert.equal(await handles({ tools: TOOLS }), false);
@@ -80,4 +77,8 @@ test('requests whose tools may be called wait for the tab', async () => {
   assert.equal(await handles({ tools: TOOLS, tool_choice: 'none' }), true);
   assert.equal(await handles({ tools: [] }), true);
   assert.equal(await handles({ tools: null }), true);
+  assert.equal(await handles({ response_format: { type: 'text' } }), true);
+  assert.equal(await handles({ response_format: { type: 'json_object' } }), false);
+  assert.equal(await handles({ regex: 'a+' }), false);
+  assert.equal(await handles({ choice: ['a', 'b'] }), false);
 });

@@ -12,6 +12,7 @@ pub mod model_file;
 pub mod model_header;
 pub mod model_path;
 pub mod random;
+pub mod schema;
 pub mod scripted;
 pub mod sentence;
 pub mod tiny;

@@ -99,7 +99,7 @@ export const PROTOCOL = 1;
  */
 
 /**
- * @typedef {'stop' | 'length' | 'abort'} FinishReason
+ * @typedef {'stop' | 'length' | 'tool_calls' | 'abort'} FinishReason
  */
 
 /**
@@ -112,6 +112,9 @@ export const PROTOCOL = 1;
  * @property {Drafts} [drafts] on the last event, if tokens were guessed
  * @property {Prefill} [prefill] while the prompt is read
  * @property {TokenLogprob} [logprob] with `logprobs: true`
+ * @property {string} [reasoning_content] a part of the model's thoughts
+ * @property {ToolCallDelta[]} [tool_calls] the calls that are complete
+ * @property {ChoiceProbability[]} [choice] on the last event, with `choice`
  */
 
 /**
@@ -126,6 +129,39 @@ export const PROTOCOL = 1;
  * position.
  *
  * @typedef {Logprob & {top_logprobs: Logprob[]}} TokenLogprob
+ */
+
+/**
+ * A `ToolCallDelta` is a call of a tool, whole, as OpenAI's streams have it.
+ *
+ * @typedef {object} ToolCallDelta
+ * @property {number} index
+ * @property {string} id by which a message of the role `tool` answers it
+ * @property {'function'} type
+ * @property {{name: string, arguments: string}} function `arguments` is an object in JSON
+ */
+
+/**
+ * A `ChoiceProbability` says how likely the model finds a label of `choice`.
+ *
+ * @typedef {object} ChoiceProbability
+ * @property {string} label
+ * @property {number} probability among the labels: they sum to 1
+ * @property {number} logprob the sum of its tokens' log-probabilities, by the model alone
+ */
+
+/**
+ * A `ResponseFormat` is OpenAI's: the answer is any text, a JSON object, or JSON that fits a schema.
+ *
+ * @typedef {{type: 'text'} | {type: 'json_object'} | {
+ *   type: 'json_schema',
+ *   json_schema: {
+ *     name: string,
+ *     description?: string,
+ *     schema?: Record<string, unknown>,
+ *     strict?: boolean | null,
+ *   },
+ * }} ResponseFormat
  */
 
 /**
@@ -156,9 +192,11 @@ export const PROTOCOL = 1;
  * @typedef {object} ChatRequest
  * @property {ChatMessage[]} messages the conversation, at least one message
  * @property {object[] | null} [tools] what the model may call, as OpenAI's tool objects. Refused
- *   where the model's chat template shows it no tools. The model writes its calls as text
- * @property {'auto' | 'none' | (string & {}) | object | null} [tool_choice] `auto` (the default)
- *   shows the model the tools, `none` does not; other values are refused
+ *   where the model's chat template shows it no tools
+ * @property {'auto' | 'none' | 'required' | (string & {}) | object | null} [tool_choice] `auto`
+ *   (the default) lets the model call tools, `none` does not show them, `required` makes it call
+ *   one, and `{type: 'function', function: {name}}` that one
+ * @property {boolean | null} [parallel_tool_calls] false allows one call; by default several
  * @property {Record<string, unknown> | null} [chat_template_kwargs] variables of the chat template,
  *   such as `{enable_thinking: false}`
  * @property {number | null} [max_tokens] how many tokens the answer may have, from 1; by default as
@@ -194,9 +232,17 @@ export const PROTOCOL = 1;
  *   By default as many as make the answer faster
  * @property {boolean | null} [continue_final_message] whether the answer goes on where the last
  *   message ends, which is the assistant's; what it begins with is not repeated. By default false
+ * @property {'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | null} [reasoning_effort]
+ *   `none` switches the model's thoughts off; the others reach the chat template
+ * @property {number | null} [reasoning_budget] after this number of tokens the thoughts are ended,
+ *   and the answer begins
+ * @property {ResponseFormat | null} [response_format] holds the answer to a form, token by token;
+ *   by default any text
+ * @property {string | null} [regex] holds the answer to a regular expression
+ * @property {string | null} [grammar] holds the answer to a grammar in llguidance's form of Lark
+ * @property {string[] | null} [choice] the answer is the likeliest of these labels, and has the
+ *   probability of each. Nothing is sampled
  * @property {number | null} [n] must be 1
- * @property {{type: string} | null} [response_format] its type must be `text`
- * @property {boolean | null} [parallel_tool_calls]
  * @property {string | null} [user]
  * @property {string | null} [safety_identifier]
  * @property {string | null} [prompt_cache_key]

@@ -2,6 +2,7 @@
 
 mod candidates;
 pub mod logprobs;
+mod masks;
 mod options;
 
 pub use candidates::Candidate;
@@ -14,10 +15,12 @@ use crate::{
         exponentials::{BLOCK, weights},
         sampling::{Logprobs, Mask, SampledToken, SamplingParams, TokenSampler},
     },
+    grammar::Constraint,
     host,
 };
 use candidates::{argmax, at_least, by_rank, nucleus, top_k, top_p};
 use logprobs::TokenLogprob;
+use masks::Masks;
 use std::collections::HashMap;
 
 /// Samples tokens one after another, and counts them for the penalties.
@@ -46,7 +49,7 @@ pub struct Sampler {
     sums: Vec<f64>,
     /// Counts the tokens that may be wanted after the next one.
     more: usize,
-    mask: Option<Mask>,
+    masks: Masks,
     /// Holds the log-probabilities of the last token, if they are wanted.
     logprobs: Option<Logprobs>,
 }
@@ -60,13 +63,7 @@ impl Sampler {
     pub fn new(options: SamplingOptions, vocab_size: usize) -> Result<Self> {
         options.validate(vocab_size)?;
         let seed = options.seed.unwrap_or_else(host::entropy);
-        let mask = options.allowed_tokens.as_ref().map(|tokens| {
-            let mut mask = vec![0; vocab_size.div_ceil(32)];
-            tokens
-                .iter()
-                .for_each(|&token| mask[token as usize / 32] |= 1 << (token % 32));
-            mask
-        });
+        let masks = Masks::new(options.allowed_tokens.as_deref(), vocab_size);
         Ok(Self {
             options,
             rng: Pcg32::new(seed, 0),
@@ -76,9 +73,40 @@ impl Sampler {
             weights: Vec::new(),
             sums: Vec::new(),
             more: 0,
-            mask,
+            masks,
             logprobs: None,
         })
+    }
+
+    /// Holds the answer to a form.
+    pub fn constrain(&mut self, constraint: Constraint) {
+        self.masks.constraint = Some(constraint);
+    }
+
+    /// Returns the tokens that must come next by the form, and counts them as sampled. There are
+    /// none where log-probabilities are wanted, for which each token needs its logits.
+    pub fn take_forced(&mut self) -> Vec<u32> {
+        if self.options.top_logprobs.is_some() {
+            return Vec::new();
+        }
+        let tokens = self.masks.take_forced();
+        for &token in &tokens {
+            *self.counts.entry(token).or_insert(0) += 1;
+        }
+        tokens
+    }
+
+    /// Takes tokens as sampled that were not.
+    pub fn force(&mut self, tokens: &[u32]) {
+        for &token in tokens {
+            self.masks.accept(token);
+            *self.counts.entry(token).or_insert(0) += 1;
+        }
+    }
+
+    /// Returns whether the form is complete, so that nothing may follow.
+    pub fn is_complete(&self) -> bool {
+        self.masks.is_complete()
     }
 
     /// Takes the tokens of the prompt, which the repetition penalty applies to.
@@ -102,6 +130,7 @@ impl Sampler {
     ///
     /// `not_finite` when a logit is NaN or infinite, or none is above minus infinity.
     pub fn sample(&mut self, logits: &mut [f32]) -> Result<u32> {
+        self.prepare()?;
         let draw = self.draw(0);
         let top_logprobs = self.options.top_logprobs;
         if top_logprobs.is_some() {
@@ -252,7 +281,7 @@ impl Sampler {
                 *logit += bias;
             }
         }
-        let Some(mask) = &self.mask else { return };
+        let Some(mask) = self.masks.get() else { return };
         for (logits, allowed) in logits.chunks_mut(32).zip(mask) {
             for (i, logit) in logits.iter_mut().enumerate() {
                 if allowed >> i & 1 == 0 {
@@ -333,8 +362,14 @@ impl TokenSampler for Sampler {
             .iter()
             .map(|(&token, &bias)| (token, bias))
     }
+    fn is_constrained(&self) -> bool {
+        self.masks.is_constrained()
+    }
+    fn prepare(&mut self) -> Result<()> {
+        self.masks.prepare()
+    }
     fn mask(&self) -> Option<&Mask> {
-        self.mask.as_ref()
+        self.masks.get()
     }
     fn top_logprobs(&self) -> Option<u32> {
         self.options.top_logprobs
@@ -350,8 +385,12 @@ impl TokenSampler for Sampler {
         self.rng.next_f32();
         *self.counts.entry(token).or_insert(0) += 1;
         self.logprobs = logprobs;
+        self.masks.accept(token);
     }
     fn more(&self) -> usize {
-        self.more
+        match self.is_constrained() {
+            true => 0,
+            false => self.more,
+        }
     }
 }

@@ -174,7 +174,7 @@ impl ChatTemplate {
     }
 
     /// Returns the texts of the templates that parse, and those of BOS and EOS.
-    pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &str> {
         let variants = [Some(&self.main), self.tool_use.as_ref()];
         let sources = variants.into_iter().flatten();
         let sources = sources.filter_map(|variant| variant.source.as_deref().ok());

@@ -161,6 +161,13 @@ impl Tokenizer {
         ids
     }
 
+    /// Returns the token ids of a text that follows other text.
+    pub fn encode_continued(&self, text: &str) -> Vec<u32> {
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        self.encode_after(text, |id| !self.is_delimiter(id), false, &mut ids);
+        ids
+    }
+
     /// Returns the text of these tokens, control tokens included; U+FFFD where their bytes are no
     /// UTF-8.
     ///
@@ -266,7 +273,18 @@ impl Tokenizer {
         is_found: impl Fn(u32) -> bool,
         ids: &mut Vec<u32>,
     ) {
-        let mut at_start = true;
+        self.encode_after(text, is_found, true, ids);
+    }
+
+    /// Appends the ids of a text, as [`Tokenizer::encode_found`]. `at_start` says whether no other
+    /// text stands right before it.
+    fn encode_after(
+        &self,
+        text: &str,
+        is_found: impl Fn(u32) -> bool,
+        mut at_start: bool,
+        ids: &mut Vec<u32>,
+    ) {
         self.added
             .split(&self.vocab, text, is_found, |part| match part {
                 Part::Token(id) => {

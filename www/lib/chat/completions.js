@@ -3,7 +3,9 @@ import { SiskinError, abortedError } from '../errors.js';
 import { readOptions, readRequest, readSignal } from './request.js';
 
 /**
- * @import { ChatRequest, EngineEvent, Prefill, Timings, TokenLogprob, Usage } from '../protocol.js'
+ * @import {
+ *   ChatRequest, ChoiceProbability, EngineEvent, Prefill, Timings, TokenLogprob, ToolCallDelta, Usage,
+ * } from '../protocol.js'
  */
 
 /**
@@ -17,17 +19,40 @@ import { readOptions, readRequest, readSignal } from './request.js';
 /**
  * @typedef {object} Choice
  * @property {0} index
- * @property {{role: 'assistant', content: string, refusal: null}} message
+ * @property {AssistantMessage} message
  * @property {Logprobs | null} logprobs
- * @property {'stop' | 'length'} finish_reason
+ * @property {'stop' | 'length' | 'tool_calls'} finish_reason
+ * @property {ChoiceProbability[]} [probabilities] with `choice`: those of the labels; not OpenAI's
  */
+
+/**
+ * An `AssistantMessage` is an answer. Messages of a request may have it as it is.
+ *
+ * @typedef {object} AssistantMessage
+ * @property {'assistant'} role
+ * @property {string} content empty where the model called tools and wrote nothing else
+ * @property {null} refusal
+ * @property {string} [reasoning_content] the model's thoughts, if it had any; not OpenAI's
+ * @property {ToolCall[]} [tool_calls] what the model calls
+ */
+
+/** @typedef {Omit<ToolCallDelta, 'index'>} ToolCall */
 
 /**
  * @typedef {object} ChunkChoice
  * @property {0} index
- * @property {{role?: 'assistant', content: string}} delta
+ * @property {Delta} delta
  * @property {Logprobs | null} logprobs
- * @property {'stop' | 'length' | null} finish_reason
+ * @property {'stop' | 'length' | 'tool_calls' | null} finish_reason
+ * @property {ChoiceProbability[]} [probabilities] on the last chunk, with `choice`; not OpenAI's
+ */
+
+/**
+ * @typedef {object} Delta
+ * @property {'assistant'} [role] on the first chunk
+ * @property {string} content
+ * @property {string} [reasoning_content] a part of the model's thoughts; not OpenAI's
+ * @property {ToolCallDelta[]} [tool_calls] calls, each whole
  */
 
 /**
@@ -199,6 +224,9 @@ export class Completions {
  */
 async function collect(answer, head) {
   let content = '';
+  let reasoning_content = '';
+  /** @type {ToolCall[]} */
+  const tool_calls = [];
   /** @type {TokenLogprob[]} */
   const logprobs = [];
   for (;;) {
@@ -206,13 +234,20 @@ async function collect(answer, head) {
     if (!step) throw abortedError();
     const { event, timings } = step;
     content += event.text;
+    reasoning_content += event.reasoning_content ?? '';
+    for (const { index: _, ...call } of event.tool_calls ?? []) tool_calls.push(call);
     if (event.logprob) logprobs.push(event.logprob);
     if (event.finish_reason && event.usage && timings) {
+      /** @type {AssistantMessage} */
+      const message = { role: 'assistant', content, refusal: null };
+      if (reasoning_content) message.reasoning_content = reasoning_content;
+      if (tool_calls.length > 0) message.tool_calls = tool_calls;
       const choice = {
         index: /** @type {const} */ (0),
-        message: { role: /** @type {const} */ ('assistant'), content, refusal: null },
+        message,
         logprobs: logprobs.length > 0 ? { content: logprobs, refusal: null } : null,
         finish_reason: reason(event),
+        ...(event.choice && { probabilities: event.choice }),
       };
       return {
         ...head,
@@ -289,7 +324,14 @@ class ChunkIterator {
       const step = await this.#take();
       if (!step) break;
       const { event, timings } = step;
-      if (event.text || event.finish_reason || event.prefill || event.logprob)
+      if (
+        event.text ||
+        event.finish_reason ||
+        event.prefill ||
+        event.logprob ||
+        event.reasoning_content ||
+        event.tool_calls
+      )
         return { done: false, value: this.#chunk(event, timings) };
     }
     this.#over = true;
@@ -321,11 +363,13 @@ class ChunkIterator {
    * @returns {ChatCompletionChunk}
    */
   #chunk(event, timings) {
-    /** @type {{role?: 'assistant', content: string}} */
+    /** @type {Delta} */
     const delta = this.#first
       ? { role: 'assistant', content: event.text }
       : { content: event.text };
     this.#first = false;
+    if (event.reasoning_content) delta.reasoning_content = event.reasoning_content;
+    if (event.tool_calls) delta.tool_calls = event.tool_calls;
     const finish_reason = event.finish_reason ? reason(event) : null;
     /** @type {ChatCompletionChunk} */
     const chunk = {
@@ -337,6 +381,7 @@ class ChunkIterator {
           delta,
           logprobs: event.logprob ? { content: [event.logprob], refusal: null } : null,
           finish_reason,
+          ...(event.choice && { probabilities: event.choice }),
         },
       ],
     };
@@ -360,10 +405,10 @@ class ChunkIterator {
 
 /**
  * @param {EngineEvent} event
- * @returns {'stop' | 'length'}
+ * @returns {'stop' | 'length' | 'tool_calls'}
  */
-function reason(event) {
-  return event.finish_reason === 'length' ? 'length' : 'stop';
+function reason({ finish_reason }) {
+  return finish_reason === 'length' || finish_reason === 'tool_calls' ? finish_reason : 'stop';
 }
 
 /**

@@ -106,11 +106,13 @@ export class Fallback {
    * @throws {SiskinError} `invalid_argument`
    */
   async handles(request) {
-    // The model in the tab writes tool calls as text, which a server does not.
-    const shows_tools = request.tools?.length && request.tool_choice !== 'none';
-    if (!shows_tools) return this.until !== 'cached' || !(await this.#cached);
+    // Tools and forms differ from server to server.
+    const { tools, tool_choice, response_format, regex, grammar, choice } = request;
+    const shows_tools = tools?.length && tool_choice !== 'none';
+    const has_form = (response_format?.type ?? 'text') !== 'text' || regex || grammar || choice;
+    if (!shows_tools && !has_form) return this.until !== 'cached' || !(await this.#cached);
     if (this.until === 'never')
-      throw new SiskinError('invalid_argument', 'tools are not sent to the fallback server.');
+      throw new SiskinError('invalid_argument', 'tools and forms are not sent to the fallback server.');
     return false;
   }
 
@@ -235,15 +237,11 @@ function fieldsFor(request) {
  * @throws {SiskinError} `invalid_argument`
  */
 function refuseUnhonoured(request) {
-  const { n, response_format, tool_choice, max_tokens, max_completion_tokens } = request;
+  const { n, max_tokens, max_completion_tokens } = request;
   const refuse = (/** @type {string} */ message) => {
     throw new SiskinError('invalid_argument', message);
   };
   if ((n ?? 1) !== 1) refuse('`n` must be 1: a request has one answer.');
-  if ((response_format?.type ?? 'text') !== 'text')
-    refuse('`response_format.type` must be "text": answers cannot be held to a form.');
-  if (!['auto', 'none'].includes(/** @type {string} */ (tool_choice ?? 'auto')))
-    refuse('`tool_choice` must be "auto" or "none": the model cannot be made to call a tool.');
   const limit = max_tokens ?? max_completion_tokens;
   if ((max_completion_tokens ?? limit) !== limit)
     refuse('`max_tokens` and `max_completion_tokens` mean the same: give one of them.');
