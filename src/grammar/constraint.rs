@@ -55,6 +55,18 @@ impl Constraint {
         }
     }
 
+    /// Takes the text that the answer goes on with, if it begins with the form.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_argument` when the form does not allow it.
+    pub fn begin(&mut self, text: &str) -> Result<()> {
+        match self.is_active() {
+            true => self.matcher.begin(text),
+            false => Ok(()),
+        }
+    }
+
     /// Returns whether the next token is held to the form.
     pub fn is_active(&self) -> bool {
         self.waiting.is_none()

@@ -43,6 +43,22 @@ impl Matcher {
         let _ = self.inner.consume_tokens(tokens);
     }
 
+    /// Takes a text that came before the first token.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_argument` when the form does not allow it.
+    pub fn begin(&mut self, text: &str) -> Result<()> {
+        let tokens = self.tokenize(text.as_bytes());
+        self.inner.consume_tokens(&tokens).map_err(|_| {
+            Error::new(
+                Code::InvalidArgument,
+                "`continue_final_message` goes on with a message that the form of the answer does \
+                 not allow; begin it as the form does.",
+            )
+        })
+    }
+
     /// Returns the tokens of bytes that follow others.
     pub(super) fn tokenize(&self, bytes: &[u8]) -> Vec<u32> {
         self.inner

@@ -174,10 +174,13 @@ impl<D: Decoder> Session<D> {
             Some(AnswerForm::Form(form)) => Some(self.form_constraint(&form, &tool_options)?),
             None => self.tool_constraint(&tool_options, output.tools)?,
         };
-        let constraint = constraint.map(|constraint| match output.thoughts {
+        let mut constraint = constraint.map(|constraint| match output.thoughts {
             Some(ThoughtsBegin::InPrompt) => constraint.behind_thoughts(),
             _ => constraint,
         });
+        if let (Some(constraint), true) = (&mut constraint, continue_final_message) {
+            constraint.begin(&last_text(&messages))?;
+        }
         let options = GenerateOptions {
             prompt,
             max_tokens,
@@ -343,5 +346,20 @@ impl<D: Decoder> Session<D> {
             .take(shared)
             .rposition(|&token| self.tokenizer.is_end(token));
         turns_end.map_or(shared, |end| end + 1)
+    }
+}
+
+/// Returns the text of the last message, which may be in parts.
+fn last_text(messages: &Value) -> String {
+    let content = messages
+        .as_array()
+        .and_then(|list| list.last()?.get("content"));
+    match content {
+        Some(Value::Array(parts)) => parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect(),
+        Some(Value::String(text)) => text.clone(),
+        _ => String::new(),
     }
 }
