@@ -36,7 +36,10 @@ struct Read {
 
 fn read<'a>(form: OutputForm, pieces: impl IntoIterator<Item = &'a str>) -> Read {
     let mut parser = OutputParser::new(form);
-    let mut found: Vec<Piece> = pieces.into_iter().flat_map(|text| parser.push(text)).collect();
+    let mut found: Vec<Piece> = pieces
+        .into_iter()
+        .flat_map(|text| parser.push(text))
+        .collect();
     found.extend(parser.finish());
     let mut read = Read::default();
     for piece in found {
@@ -88,14 +91,22 @@ fn calls_are_read_in_every_format() {
             "",
             vec![call("f", "{\"a\":[null]}"), call("g", "{}")],
         ),
-        (ToolFormat::Llama3, "{\"name\": \"f\"}", "{\"name\": \"f\"}", vec![]),
+        (
+            ToolFormat::Llama3,
+            "{\"name\": \"f\"}",
+            "{\"name\": \"f\"}",
+            vec![],
+        ),
         (ToolFormat::Llama3, "No {\"name\"}", "No {\"name\"}", vec![]),
         (
             ToolFormat::Pythonic,
             "[f(a=1, b='x\\'\\n', c=[True, None, {\"k\": -2.5}]), g()]",
             "",
             vec![
-                call("f", "{\"a\":1,\"b\":\"x'\\n\",\"c\":[true,null,{\"k\":-2.5}]}"),
+                call(
+                    "f",
+                    "{\"a\":1,\"b\":\"x'\\n\",\"c\":[true,null,{\"k\":-2.5}]}",
+                ),
                 call("g", "{}"),
             ],
         ),
@@ -125,24 +136,73 @@ fn thoughts_stand_before_the_answer() {
         tools: Some(ToolFormat::Hermes),
     };
     for (begin, text, reasoning, content) in [
-        (ThoughtsBegin::Written, "<think>\nHm.\n</think>\n\nYes.", "Hm.", "Yes."),
+        (
+            ThoughtsBegin::Written,
+            "<think>\nHm.\n</think>\n\nYes.",
+            "Hm.",
+            "Yes.",
+        ),
         (ThoughtsBegin::Written, "Yes <think>", "", "Yes <think>"),
-        (ThoughtsBegin::InPrompt, "Hm.\n\nHm </th> <tool_call></think>No", "Hm.\n\nHm </th> <tool_call>", "No"),
-        (ThoughtsBegin::InPrompt, "Hm, and no end", "Hm, and no end", ""),
+        (
+            ThoughtsBegin::InPrompt,
+            "Hm.\n\nHm </th> <tool_call></think>No",
+            "Hm.\n\nHm </th> <tool_call>",
+            "No",
+        ),
+        (
+            ThoughtsBegin::InPrompt,
+            "Hm, and no end",
+            "Hm, and no end",
+            "",
+        ),
         (ThoughtsBegin::Written, "<think></think>", "", ""),
     ] {
         let found = read(form(begin), [text]);
-        assert_eq!((&found.reasoning[..], &found.content[..]), (reasoning, content), "{text}");
+        assert_eq!(
+            (&found.reasoning[..], &found.content[..]),
+            (reasoning, content),
+            "{text}"
+        );
     }
 }
 
 /// Returns text that is often nearly a call.
 fn texts() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "<tool_call>", "</tool_call>", "<think>", "</think>", "{\"name\": \"f\", \"arguments\": {",
-        "\"a\": 1", "}}", "{", "}", "[", "]", "f(", "a=", "1", ")", ", ", "'", "\"", "\\u00", "\\",
-        "ü", "🐦", " ", "\n", "<|python_tag|>", "<|tool_call_start|>", "<|tool_call_end|>", "None",
-        "[f(a=1), ", "g(b=[{\"x\": '1'}])]", "; ", "<", "</", "text",
+        "<tool_call>",
+        "</tool_call>",
+        "<think>",
+        "</think>",
+        "{\"name\": \"f\", \"arguments\": {",
+        "\"a\": 1",
+        "}}",
+        "{",
+        "}",
+        "[",
+        "]",
+        "f(",
+        "a=",
+        "1",
+        ")",
+        ", ",
+        "'",
+        "\"",
+        "\\u00",
+        "\\",
+        "ü",
+        "🐦",
+        " ",
+        "\n",
+        "<|python_tag|>",
+        "<|tool_call_start|>",
+        "<|tool_call_end|>",
+        "None",
+        "[f(a=1), ",
+        "g(b=[{\"x\": '1'}])]",
+        "; ",
+        "<",
+        "</",
+        "text",
         "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>",
     ]);
     prop_oneof![
@@ -257,7 +317,11 @@ fn required_calls_fit_their_schemas_in_every_format() {
             if last.finish_reason == Some(FinishReason::Length) {
                 continue;
             }
-            assert_eq!(last.finish_reason, Some(FinishReason::ToolCalls), "{template}");
+            assert_eq!(
+                last.finish_reason,
+                Some(FinishReason::ToolCalls),
+                "{template}"
+            );
             assert!(!calls.is_empty() && (seed % 2 == 0 || calls.len() == 1));
             let text: String = events.iter().map(|event| event.text.as_str()).collect();
             assert_eq!(text, "", "{template}");
@@ -282,12 +346,18 @@ fn a_call_that_the_model_begins_is_held() {
     let calls: Vec<_> = held.iter().flat_map(|event| &event.tool_calls).collect();
     check_calls(&calls);
     assert_eq!(calls.len(), 1);
-    assert_eq!(held.last().unwrap().finish_reason, Some(FinishReason::ToolCalls));
+    assert_eq!(
+        held.last().unwrap().finish_reason,
+        Some(FinishReason::ToolCalls)
+    );
     let fields = json!({"logit_bias": {"65": 100}, "max_tokens": 9});
     let free = events(&mut session, &fields).unwrap();
     let text: String = free.iter().map(|event| event.text.as_str()).collect();
     assert_eq!(text, "AAAAAAAAA");
-    assert_eq!(free.last().unwrap().finish_reason, Some(FinishReason::Length));
+    assert_eq!(
+        free.last().unwrap().finish_reason,
+        Some(FinishReason::Length)
+    );
 }
 
 #[test]
@@ -305,10 +375,15 @@ fn thoughts_are_bounded_and_switched_off() {
     let mut session: Session = loader.finish().unwrap().into();
     let mut ask = |fields: Value| {
         let mut all = json!({"tools": null, "logit_bias": {"65": 100}, "max_tokens": 40});
-        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        all.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
         let events = events(&mut session, &all).unwrap();
         let join = |of: fn(&Event) -> &str| events.iter().map(of).collect::<String>();
-        (join(|event| &event.reasoning_content), join(|event| &event.text))
+        (
+            join(|event| &event.reasoning_content),
+            join(|event| &event.text),
+        )
     };
     let (reasoning, text) = ask(json!({}));
     assert_eq!((reasoning.len(), text.len()), (40, 0));
@@ -329,16 +404,40 @@ fn tool_options_are_checked() {
     let mut session = session(HERMES);
     let tool = |function: Value| json!([{"type": "function", "function": function}]);
     for (fields, named) in [
-        (json!({"tools": [{"type": "function"}]}), "`tools[0].function`"),
-        (json!({"tools": tool(json!({"name": ""}))}), "`tools[0].function.name`"),
-        (json!({"tools": tool(json!({"name": "a b"}))}), "`tools[0].function.name`"),
-        (json!({"tools": tool(json!({"name": "f", "parameters": 1}))}), "`tools[0].function.parameters`"),
-        (json!({"tools": tool(json!({"name": "f", "parameters": {"not": {}}}))}), "`tools"),
-        (json!({"tools": [], "tool_choice": "required"}), "`tool_choice`"),
+        (
+            json!({"tools": [{"type": "function"}]}),
+            "`tools[0].function`",
+        ),
+        (
+            json!({"tools": tool(json!({"name": ""}))}),
+            "`tools[0].function.name`",
+        ),
+        (
+            json!({"tools": tool(json!({"name": "a b"}))}),
+            "`tools[0].function.name`",
+        ),
+        (
+            json!({"tools": tool(json!({"name": "f", "parameters": 1}))}),
+            "`tools[0].function.parameters`",
+        ),
+        (
+            json!({"tools": tool(json!({"name": "f", "parameters": {"not": {}}}))}),
+            "`tools",
+        ),
+        (
+            json!({"tools": [], "tool_choice": "required"}),
+            "`tool_choice`",
+        ),
         (json!({"tool_choice": "any"}), "`tool_choice`"),
-        (json!({"tool_choice": {"type": "function", "function": {"name": "h"}}}), "`tool_choice`"),
+        (
+            json!({"tool_choice": {"type": "function", "function": {"name": "h"}}}),
+            "`tool_choice`",
+        ),
         (json!({"parallel_tool_calls": 1}), "`parallel_tool_calls`"),
-        (json!({"response_format": {"type": "json_object"}}), "`response_format`"),
+        (
+            json!({"response_format": {"type": "json_object"}}),
+            "`response_format`",
+        ),
         (json!({"reasoning_effort": "much"}), "`reasoning_effort`"),
         (json!({"reasoning_budget": -1}), "`reasoning_budget`"),
     ] {
