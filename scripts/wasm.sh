@@ -71,7 +71,7 @@ build_wasm() {
 provide_wasm() {
   local sources key
   mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
-  sources+=(Cargo.toml Cargo.lock shaders scripts/wasm.sh)
+  sources+=(Cargo.toml Cargo.lock shaders vendor scripts/wasm.sh scripts/drop_exports.mjs)
   key="$(content_hash "${sources[@]}") $(grep '"binaryen"' pkg/package.json)"
   key=$1-$(printf '%s' "$key $2 $3 $WASM_COMPILER $WASM_BINDGEN" | sha256sum | cut -c 1-24)
   if [ -d "$CACHE/wasm/$key" ]; then
@@ -100,6 +100,8 @@ compile_wasm() {
   "$WASM_BINDGEN/wasm-bindgen" --target web --out-name "siskin_$1" --out-dir "$partial" \
     "$CACHE/target/$WASM_TOOLCHAIN-$1/$TRIPLE/release/siskin.wasm" ||
     fail "wasm-bindgen failed." "run ./build.sh build again; if it stays, remove $CACHE/target."
+  node scripts/drop_exports.mjs "$partial/siskin_$1_bg.wasm" llg_ ||
+    fail "The wasm has no exports." "run ./build.sh build again; if it stays, remove $CACHE/target."
   pkg/node_modules/.bin/wasm-opt -O1 --strip-debug --strip-producers --enable-simd \
     --enable-relaxed-simd --enable-bulk-memory --enable-threads \
     --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \

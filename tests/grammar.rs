@@ -364,3 +364,109 @@ fn a_choice_can_be_stopped_and_another_answer_follows() {
     let (text, _) = answer(&mut session, &json!({"regex": "yes"}));
     assert_eq!(text, "yes");
 }
+
+/// Loads a real model, by the name of its file.
+fn real_session(name: &str) -> Option<Session> {
+    let path = support::model_path::model_path(name)?;
+    let options = Options {
+        context_tokens: Some(1024),
+        ..Options::default()
+    };
+    let mut loader = AnyLoader::cpu(options, Pool::new(2));
+    loader.push(&std::fs::read(path).unwrap()).unwrap();
+    Some(loader.finish().unwrap().into())
+}
+
+/// A sample of what `SISKIN_STRUCTURED=200 cargo test --release --test grammar real_answers` does
+/// for 200 schemas and 3 seeds, whose lines `node scripts/structured.mjs` checks by ajv.
+#[test]
+fn real_answers_fit_their_schemas() {
+    let Some(mut session) = real_session("SmolLM2-135M-Instruct.Q4_1.gguf") else {
+        return;
+    };
+    let all = std::env::var("SISKIN_STRUCTURED");
+    let (schemas, seeds) = match &all {
+        Ok(count) => (count.parse().unwrap(), 3),
+        Err(_) => (3, 1),
+    };
+    let (mut random, mut lines, mut cut) = (Random::new(11), String::new(), 0);
+    for i in 0..schemas {
+        let schema = random_schema(&mut random, 3);
+        for seed in 0..seeds {
+            let fields = json!({
+                "messages": [{"role": "user", "content": "Describe a shop as JSON."}],
+                "response_format": schema_format(&schema), "temperature": 1.5, "seed": seed,
+                "max_tokens": 300,
+            });
+            let (text, last) = answer(&mut session, &fields);
+            let is_cut = last.finish_reason == Some(FinishReason::Length);
+            cut += usize::from(is_cut);
+            if !is_cut {
+                let value: Value = serde_json::from_str(&text)
+                    .unwrap_or_else(|error| panic!("{i}: {error}: {text}"));
+                assert!(fits(&value, &schema, &schema), "{schema}: {text}");
+            }
+            let line = json!({"schema": schema, "text": text, "cut": is_cut});
+            lines.push_str(&format!("{line}\n"));
+        }
+    }
+    println!("{} answers, of which {cut} were cut", schemas * seeds);
+    if all.is_ok() {
+        std::fs::write("target/structured.jsonl", lines).unwrap();
+    }
+}
+
+/// Prints what holding an answer costs: `cargo test --release --test grammar costs -- --ignored
+/// --nocapture`.
+#[test]
+#[ignore = "it measures"]
+fn costs() {
+    for name in [
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+    ] {
+        let Some(mut session) = real_session(name) else {
+            return;
+        };
+        let begin = std::time::Instant::now();
+        answer(&mut session, &json!({"regex": "a"}));
+        println!(
+            "{name}: the first form takes {:.0} ms",
+            begin.elapsed().as_secs_f64() * 1e3
+        );
+        let schema = json!({
+            "type": "array", "minItems": 200, "items": {"type": "string", "maxLength": 60},
+        });
+        let mut rates = [Vec::new(), Vec::new()];
+        for round in 0..5 {
+            for (held, rates) in rates.iter_mut().enumerate() {
+                let mut fields = json!({
+                    "messages": [{"role": "user", "content": "Write a story as JSON strings."}],
+                    "max_tokens": 120, "temperature": 1.0, "seed": round, "draft_max": 0,
+                    "allowed_token_ids": null,
+                });
+                if held == 1 {
+                    fields["response_format"] = schema_format(&schema);
+                }
+                session.start(request(&fields).unwrap()).unwrap();
+                let (mut first, mut tokens) = (None, 0);
+                while let Some(event) = pollster::block_on(session.next()).unwrap() {
+                    if event.prefill.is_none() {
+                        first.get_or_insert_with(std::time::Instant::now);
+                        tokens += 1;
+                    }
+                }
+                rates.push(f64::from(tokens) / first.unwrap().elapsed().as_secs_f64());
+            }
+        }
+        for rates in &mut rates {
+            rates.sort_by(f64::total_cmp);
+        }
+        println!(
+            "{name}: {:.1} tokens/s free, {:.1} held: {:.3}",
+            rates[0][2],
+            rates[1][2],
+            rates[1][2] / rates[0][2]
+        );
+    }
+}

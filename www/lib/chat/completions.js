@@ -4,9 +4,11 @@ import { readOptions, readRequest, readSignal } from './request.js';
 
 /**
  * @import {
- *   ChatRequest, ChoiceProbability, EngineEvent, Prefill, Timings, TokenLogprob, ToolCallDelta, Usage,
+ *   ChatMessage, ChatRequest, ChoiceProbability, EngineEvent, Prefill, Timings, TokenLogprob, ToolCallDelta, Usage,
  * } from '../protocol.js'
  */
+
+/** @import { RunToolsOptions, RunToolsRequest } from './run_tools.js' */
 
 /**
  * @typedef {object} CompletionUsage
@@ -208,6 +210,22 @@ export class Completions {
     };
     if (!stream) return collect(answer, head);
     return new ChunkIterator(answer, head, stream_options?.include_usage === true);
+  }
+
+  /**
+   * Answers a conversation, runs the functions that the model calls, and asks on with what they
+   * return, until the model answers or has been asked `maxChatCompletions` times (10). A function
+   * that throws tells the model why.
+   *
+   * @param {RunToolsRequest} request whose tools have their function: `{type: 'function',
+   *   function: {function, parse, name, description, parameters}}`
+   * @param {RunToolsOptions} [options]
+   * @returns {Promise<ChatCompletion & {messages: ChatMessage[]}>} the last answer, with the whole
+   *   conversation
+   * @throws {SiskinError} `invalid_argument`, and those of `create`
+   */
+  async runTools(request, options) {
+    return (await import('./run_tools.js')).runTools(this, request, options);
   }
 }
 
