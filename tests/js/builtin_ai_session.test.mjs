@@ -473,13 +473,8 @@ test('content that is no text is refused', async () => {
     }
 });
 
-test('a response constraint is refused, and its options are checked', async () => {
+test('the options of a response constraint are checked', async () => {
   const { session } = await makeSession();
-  for (const responseConstraint of [{ type: 'object' }, /x/])
-    for (const method of ['prompt', 'measureContextUsage']) {
-      const error = await rejection(session[method]('x', { responseConstraint }));
-      assert.equal(error.name, 'NotSupportedError');
-    }
   for (const options of [
     { responseConstraint: 'x' },
     { responseConstraint: null },

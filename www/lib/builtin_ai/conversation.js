@@ -4,9 +4,11 @@
  */
 import { codeOf } from '../errors.js';
 import { quotaExceeded } from './exceptions.js';
+import { runCalls, toolFields } from './session_tools.js';
 
 /** @import { Answer, AnswerOptions, ModelHost } from './model_host.js' */
 /** @import { ChatMessage } from '../protocol.js' */
+/** @import { SessionTool } from './session_tools.js' */
 
 /**
  * A `Turn` is what one call brought: the messages, the answer if there was one, and the tokens of
@@ -76,21 +78,31 @@ export class Conversation {
 
   /**
    * Answers a prompt, and keeps both. An answer that goes on with the last message is kept as one
-   * message with it.
+   * message with it. Tools that the model calls are run before it answers.
    *
    * @param {ChatMessage[]} messages
-   * @param {AnswerOptions} options
+   * @param {AnswerOptions & {tools?: readonly SessionTool[]}} options
    * @returns {Promise<string>}
    * @throws {DOMException} `QuotaExceededError`, if the prompt does not fit at all; and what
    *   `ModelHost.answer` throws
    */
-  async prompt(messages, options) {
-    const answer = await this.#ask(messages, options);
-    const turn = options.continue_final_message ? messages.slice(0, -1) : [...messages];
-    const beginning = messages[turn.length]?.content ?? '';
-    turn.push({ role: 'assistant', content: `${beginning}${answer.text}` });
-    this.#keep(turn, answer.prompt_tokens + answer.completion_tokens);
-    return answer.text;
+  async prompt(messages, { tools = [], ...options }) {
+    let asked = messages;
+    let { continue_final_message } = options;
+    for (let round = 1; ; round += 1) {
+      const fields = { ...options, ...toolFields(tools, round), continue_final_message };
+      const answer = await this.#ask(asked, fields);
+      const turn = continue_final_message ? asked.slice(0, -1) : [...asked];
+      const text = `${asked[turn.length]?.content ?? ''}${answer.text}`;
+      const { tool_calls } = answer;
+      if (tool_calls.length === 0) {
+        turn.push({ role: 'assistant', content: text });
+        this.#keep(turn, answer.prompt_tokens + answer.completion_tokens);
+        return answer.text;
+      }
+      asked = [...turn, ...(await runCalls(tools, { text, tool_calls }))];
+      continue_final_message = undefined;
+    }
   }
 
   /**

@@ -109,7 +109,9 @@ export function answerException(error) {
       return exception('AbortError', messageOf(error), error);
     case 'not_loaded':
       return exception('InvalidStateError', messageOf(error), error);
+    // The second is of a schema or an expression that the engine cannot hold an answer to.
     case 'template':
+    case 'invalid_argument':
       return exception('NotSupportedError', messageOf(error), error);
     default:
       return exception('UnknownError', messageOf(error), error);

@@ -1,4 +1,5 @@
 /** This module makes `LanguageModel`, the interface of the Prompt API. */
+import { readConstraint, withWish } from './constraint.js';
 import { Conversation } from './conversation.js';
 import { dictionary, enumeration, sequence, signalOf } from './convert.js';
 import { availability, create } from './creation.js';
@@ -6,13 +7,15 @@ import { EventHandlers, asInterface } from './events.js';
 import { languageTags, supported } from './languages.js';
 import { ModelObject } from './model_object.js';
 import { CONTENT_TYPES, checkPrompt, readPrompt } from './prompt_messages.js';
-import { refuseConstraint, takesTools } from './unsupported.js';
+import { readTool } from './session_tools.js';
 
+/** @import { Constraint } from './constraint.js' */
 /** @import { State } from './conversation.js' */
 /** @import { Kind } from './creation.js' */
 /** @import { BuiltinAi } from './interfaces.js' */
 /** @import { ModelHost } from './model_host.js' */
 /** @import { PromptMessage } from './prompt_messages.js' */
+/** @import { SessionTool } from './session_tools.js' */
 
 /**
  * How each mode samples. `balanced` takes what a request takes without options.
@@ -36,8 +39,16 @@ const MODES = /** @type {(keyof typeof SAMPLING)[]} */ (Object.keys(SAMPLING));
  * @typedef {object} Options
  * @property {keyof typeof SAMPLING} samplingMode
  * @property {Expected[]} expected of inputs and outputs
- * @property {unknown[]} tools
+ * @property {SessionTool[]} tools
  * @property {PromptMessage[]} initialPrompts
+ */
+
+/**
+ * @typedef {object} SessionOptions
+ * @property {keyof typeof SAMPLING} mode
+ * @property {SessionTool[]} tools
+ * @property {AbortSignal} [signal] ends it
+ * @property {State} [state] that it begins with
  */
 
 /** Only this module makes sessions. */
@@ -61,15 +72,17 @@ export function makeLanguageModel(host) {
     #model;
     #conversation;
     #mode;
+    #tools;
 
     /**
      * @param {unknown} own
-     * @param {{mode: keyof typeof SAMPLING, signal?: AbortSignal, state?: State}} session
+     * @param {SessionOptions} session
      */
-    constructor(own, { mode, signal, state }) {
+    constructor(own, { mode, tools, signal, state }) {
       if (own !== OWN) throw new TypeError('Illegal constructor');
       super();
       this.#mode = mode;
+      this.#tools = tools;
       this.#model = new ModelObject(host.hold(), signal);
       this.#conversation = new Conversation(host, () => this.#overflow(), state);
     }
@@ -209,7 +222,8 @@ export function makeLanguageModel(host) {
         await null;
         // What is aborted at once makes no session, which would keep the model.
         if (signal.aborted) throw signal.reason;
-        return new LanguageModel(OWN, { mode: this.#mode, state: this.#conversation.state });
+        const [mode, tools, { state }] = [this.#mode, this.#tools, this.#conversation];
+        return new LanguageModel(OWN, { mode, tools, state });
       });
     }
 
@@ -239,6 +253,8 @@ export function makeLanguageModel(host) {
       return this.#conversation.inTurn(() =>
         this.#conversation.prompt(this.#check(prompt), {
           ...SAMPLING[this.#mode],
+          ...prompt.constraint?.fields,
+          tools: prompt.constraint ? [] : this.#tools,
           continue_final_message: prompt.input.at(-1)?.prefix,
           signal,
           onText,
@@ -248,17 +264,13 @@ export function makeLanguageModel(host) {
 
     /** @param {Prompt} prompt */
     #check({ input, constraint }) {
-      const messages = checkPrompt(input, this.#conversation.tokens > 0);
-      refuseConstraint(constraint);
-      return messages;
+      return withWish(checkPrompt(input, this.#conversation.tokens > 0), constraint);
     }
 
     /** @param {Prompt} prompt */
     #measure({ input, constraint, signal }) {
       return this.#model.run(signal, async (signal) => {
-        const messages = checkPrompt(input, false);
-        refuseConstraint(constraint);
-        return host.count(messages, signal);
+        return host.count(withWish(checkPrompt(input, false), constraint), signal);
       });
     }
 
@@ -267,8 +279,8 @@ export function makeLanguageModel(host) {
     }
 
     static {
-      make = async ({ samplingMode: mode, initialPrompts }, signal) => {
-        const session = new LanguageModel(OWN, { mode, signal });
+      make = async ({ samplingMode: mode, tools, initialPrompts }, signal) => {
+        const session = new LanguageModel(OWN, { mode, tools, signal });
         try {
           if (initialPrompts.length > 0) await session.#begin(initialPrompts, signal);
         } catch (error) {
@@ -284,19 +296,19 @@ export function makeLanguageModel(host) {
   return asInterface('LanguageModel', LanguageModel);
 
   /** @param {Options} options */
-  function fits({ expected, tools }) {
+  function fits({ expected }) {
     const is_known = expected.every(
       ({ type, languages = [] }) =>
         type === 'text' && languages.every((tag) => supported(tag, host.languages)),
     );
-    return is_known && takesTools(tools) ? 'available' : 'unavailable';
+    return is_known ? 'available' : 'unavailable';
   }
 }
 
 /**
  * @typedef {object} Prompt
  * @property {PromptMessage[]} input
- * @property {object | undefined} constraint
+ * @property {Constraint | undefined} constraint
  * @property {AbortSignal | undefined} signal
  */
 
@@ -306,7 +318,7 @@ export function makeLanguageModel(host) {
  * @param {IArguments} given
  * @param {unknown} second
  * @returns {Prompt}
- * @throws {TypeError}
+ * @throws {TypeError | DOMException} `NotSupportedError` for a constraint that is none
  */
 function readArguments(given, second) {
   if (given.length === 0) throw new TypeError('1 argument is required, and there is none.');
@@ -318,7 +330,7 @@ function readArguments(given, second) {
     throw new TypeError('omitResponseConstraintInput goes with responseConstraint.');
   return {
     input: readPrompt(given[0]),
-    constraint: constraint ?? undefined,
+    constraint: constraint && readConstraint(constraint, Boolean(options.omitResponseConstraintInput)),
     signal: signalOf(options),
   };
 }
@@ -349,13 +361,4 @@ function readExpected(given) {
     type: enumeration(expected, 'type', CONTENT_TYPES),
     languages: languageTags(expected, 'languages'),
   };
-}
-
-/** @param {unknown} given */
-function readTool(given) {
-  const tool = dictionary(given);
-  for (const name of ['name', 'description', 'inputSchema', 'execute'])
-    if (tool[name] === undefined) throw new TypeError(`A tool has no ${name}.`);
-  if (typeof tool.execute !== 'function') throw new TypeError('execute must be a function.');
-  return tool;
 }

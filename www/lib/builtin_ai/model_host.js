@@ -8,7 +8,7 @@ import { TemplateCost } from './tokens.js';
 import { joinSignals, orAborted } from './signals.js';
 
 /** @import { LoadOptions } from '../load_options.js' */
-/** @import { ChatMessage, LoadProgress } from '../protocol.js' */
+/** @import { ChatMessage, ChatRequest, LoadProgress, ToolCallDelta } from '../protocol.js' */
 /** @import { ModelSource } from '../siskin.js' */
 
 /** @typedef {'unavailable' | 'downloadable' | 'downloading' | 'available'} Availability */
@@ -239,14 +239,17 @@ export class ModelHost {
       });
       onStart();
       let text = '';
+      /** @type {ToolCallDelta[]} */
+      const tool_calls = [];
       for await (const { choices, usage } of chunks) {
-        const delta = choices[0]?.delta.content ?? '';
-        text += delta;
-        if (delta) onText(delta);
+        const { content, tool_calls: calls = [] } = choices[0]?.delta ?? {};
+        text += content ?? '';
+        if (content) onText(content);
+        tool_calls.push(...calls);
         if (!usage) continue;
         const { prompt_tokens, completion_tokens } = usage;
         this.#cost.learn(messages, prompt_tokens);
-        return { text, prompt_tokens, completion_tokens };
+        return { text, tool_calls, prompt_tokens, completion_tokens };
       }
       throw new Error('The answer has no end.');
     } finally {
@@ -273,11 +276,19 @@ export class ModelHost {
  * @property {number} [max_tokens]
  * @property {number} [temperature]
  * @property {number} [top_p]
+ * @property {ChatRequest['tools']} [tools]
+ * @property {ChatRequest['tool_choice']} [tool_choice]
+ * @property {ChatRequest['regex']} [regex]
+ * @property {ChatRequest['response_format']} [response_format]
  * @property {boolean} [continue_final_message] whether the answer goes on with the last message
  */
 
 /**
- * @typedef {{text: string, prompt_tokens: number, completion_tokens: number}} Answer
+ * @typedef {object} Answer
+ * @property {string} text
+ * @property {ToolCallDelta[]} tool_calls the calls that it consists of
+ * @property {number} prompt_tokens
+ * @property {number} completion_tokens
  */
 
 /**
