@@ -20,7 +20,8 @@ const { version, exports: entries } = JSON.parse(readFileSync(join(ROOT, 'pkg/pa
 /** This chat model writes nonsense, and is small enough to be part of the repository. */
 const CHAT_TINY = join(ROOT, 'tests/fixtures/models/chat-tiny.gguf');
 /** The examples of these pages need a model that knows what is asked, or the very file. */
-const NEEDS_SMOLLM2 = /(builtin-ai|chat|classify|documents|extract|limits|models|proofread|structured)\.md$/;
+const NEEDS_SMOLLM2 =
+  /(builtin-ai|chat|classify|documents|extract|limits|models|proofread|structured)\.md$/;
 const MODEL_ADDRESS = /'(hf:|https:\/\/huggingface\.co\/|\/models\/)[^']*\.(gguf|json)'/g;
 
 /** The tiny model's answers are random, and one may be empty: then it is asked again. */

@@ -330,7 +330,8 @@ function readArguments(given, second) {
     throw new TypeError('omitResponseConstraintInput goes with responseConstraint.');
   return {
     input: readPrompt(given[0]),
-    constraint: constraint && readConstraint(constraint, Boolean(options.omitResponseConstraintInput)),
+    constraint:
+      constraint && readConstraint(constraint, Boolean(options.omitResponseConstraintInput)),
     signal: signalOf(options),
   };
 }
