@@ -80,10 +80,8 @@ const PARADIGMS = {
 
 /** Ends that turn one form of a word into another. @type {Record<Language, [RegExp, string][]>} */
 const ENDS = {
-  en: [
-    [/(?<=[^s])$/, 's'],
-    [/(?<=[^s])s$/, ''],
-  ],
+  // The model nearly writes these in English.
+  en: [],
   es: [
     [/(?<=[ae])$/, 'n'],
     [/(?<=[ae])n$/, ''],

@@ -41,7 +41,10 @@ import { isWord, tokenize } from './tokens.js';
  */
 
 /** How much likelier an edit must make the sentence (natural logarithm), by where it is from. */
-export const MIN_GAIN = { rule: -3, made: 2, near: 2, usual: 4, removal: 5 };
+export const MIN_GAIN = { rule: -2, made: 3, near: 2.5, usual: 5, removal: 6 };
+
+/** In other languages than English, which the model knows less well, all but rules need more. */
+const MORE_GAIN = 1;
 
 /** This number of candidates are scored at most, besides those that the model made. */
 const MAX_NEAR = 4;
@@ -79,11 +82,12 @@ export async function correctSentence(model, judge, task) {
   );
   const read = readAnswer(task, message.content, logprobs?.content ?? [], spans);
   const usual = await usualMistakes(judge, task, spans);
+  const more = language === 'en' ? 0 : MORE_GAIN;
   return choose(judge, sentence, [
     ...rules.map((edit) => ({ edit, min: MIN_GAIN.rule })),
-    ...read.made.map(({ edit }) => ({ edit, min: MIN_GAIN.made })),
-    ...read.near.slice(0, MAX_NEAR).map(({ edit }) => ({ edit, min: MIN_GAIN.near })),
-    ...usual.map((edit) => ({ edit, min: MIN_GAIN.usual })),
+    ...read.made.map(({ edit }) => ({ edit, min: MIN_GAIN.made + more })),
+    ...read.near.slice(0, MAX_NEAR).map(({ edit }) => ({ edit, min: MIN_GAIN.near + more })),
+    ...usual.map((edit) => ({ edit, min: MIN_GAIN.usual + more })),
   ]);
 }
 
