@@ -3,16 +3,20 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
 import { BadFile } from './helpers/bad_server.mjs';
 import { MODELS_DIR, QWEN, ROOT, cannotRun } from './helpers/harness.mjs';
-import { renderers, startAlone } from './helpers/killable.mjs';
+import { processes, renderers, startAlone, ticksOf } from './helpers/killable.mjs';
 
 const MODEL = join(MODELS_DIR, QWEN);
+/** Linux counts the time of processes in this unit. */
+const TICKS_PER_SECOND = 100;
+/** A visit is not judged where other programs, of which the server is one, took this share. */
+const MAX_OTHERS = 0.25;
 const page = (_request, response) =>
   response
     .writeHead(200, { 'Content-Type': 'text/html' })
@@ -51,7 +55,22 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     ) * 1024;
 
   /**
-   * Runs one visit in a browser of its own. `grown_bytes` is how much the page's process took at
+   * Returns how long all processors were busy since the machine started, and how long the processes
+   * of the browser that has this profile were, in ticks of the clock.
+   */
+  function busyTicks() {
+    const [user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'utf8')
+      .split('\n')[0]
+      .split(/\s+/)
+      .slice(1)
+      .map(Number);
+    const all = user + nice + system + irq + softirq;
+    return { all, own: processes(profile).reduce((sum, id) => sum + ticksOf(id), 0) };
+  }
+
+  /**
+   * Runs one visit in a browser of its own. `others` is the share of the machine that other
+   * programs took. `grown_bytes` is how much the page's process took at
    * most while loading, above what it takes at rest.
    */
   async function visit(storage = 'disk') {
@@ -78,6 +97,8 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
         }
       };
     });
+    const start_ms = performance.now();
+    const before = busyTicks();
     const browser = startAlone(profile, `${server.url}/visit?${storage}`);
     try {
       const ended = browser.exited.then(() => assert.fail('Chromium ended by itself'));
@@ -85,7 +106,9 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
       ended.catch(() => {});
       assert.equal(result.error, undefined);
       assert.ok(result.grown_bytes > 0, 'memory was measured');
-      return result;
+      const { all, own } = busyTicks();
+      const ticks = ((performance.now() - start_ms) / 1000) * TICKS_PER_SECOND * cpus().length;
+      return { ...result, others: (all - before.all - own) / ticks };
     } finally {
       await browser.kill();
     }
@@ -116,23 +139,24 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   });
 
   test('later visits answer soon after a plain read of the file, in little memory', async (t) => {
-    const ratios = [];
     const { size } = statSync(MODEL);
-    const median = () => [...ratios].sort((a, b) => a - b)[ratios.length >> 1];
-    // Other programs slow the visit down more than the read, which takes a third as long: where the
-    // first rounds are above the bar, more of them tell whether that was it.
-    while (ratios.length < 3 || (median() >= 2.5 && ratios.length < 9)) {
-      const { load_ms, first_ms, read_ms, bytes, grown_bytes, from_cache } = await visit();
-      const [ratio, share] = [first_ms / read_ms, grown_bytes / size];
+    // Other programs slow a visit down more than the plain read, which needs one core of two: rounds
+    // in which they took much of the machine tell nothing.
+    const ratios = [];
+    for (let round = 0; ratios.length < 3 && round < 9; round++) {
+      const { load_ms, first_ms, read_ms, bytes, grown_bytes, from_cache, others } = await visit();
+      const share = grown_bytes / size;
       t.diagnostic(
         `load ${Math.round(load_ms)} ms, first token ${Math.round(first_ms)} ms, plain read ` +
-          `${Math.round(read_ms)} ms: ratio ${ratio.toFixed(2)}; memory ${share.toFixed(2)} of ` +
-          "the model's size",
+          `${Math.round(read_ms)} ms: ratio ${(first_ms / read_ms).toFixed(2)}; memory ` +
+          `${share.toFixed(2)} of the model's size; other programs ${Math.round(100 * others)} %`,
       );
       assert.ok(from_cache && bytes > size);
       assert.ok(share < 1.25, `${grown_bytes} bytes`);
-      ratios.push(ratio);
+      if (others < MAX_OTHERS) ratios.push(first_ms / read_ms);
     }
-    assert.ok(median() < 2.5, `the ratio is ${median()}`);
+    if (ratios.length < 3) return t.skip('SKIPPED: other programs were running all the time');
+    const [, median] = ratios.sort((a, b) => a - b);
+    assert.ok(median < 2.5, `the ratio is ${median}`);
   });
 });

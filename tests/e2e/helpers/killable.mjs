@@ -61,15 +61,29 @@ export async function launch(profile, url) {
 }
 
 /** Returns the page processes of the browser that has this profile. */
-export function renderers(profile) {
+export const renderers = (profile) => processes(profile, '--type=renderer');
+
+/** Returns the processes of the browser that has this profile, all or those with a switch. */
+export function processes(profile, type) {
   return readdirSync('/proc').filter((id) => {
     if (!/^\d+$/.test(id)) return false;
     try {
       const words = readFileSync(`/proc/${id}/cmdline`, 'utf8').split(/[\0 ]/);
-      return words.includes('--type=renderer') && words.includes(`--user-data-dir=${profile}`);
+      return words.includes(`--user-data-dir=${profile}`) && (!type || words.includes(type));
     } catch {
       // The process has ended in the meantime.
       return false;
     }
   });
+}
+
+/** Returns how long a process has computed, in ticks of the clock; 0 where it has ended. */
+export function ticksOf(id) {
+  try {
+    // The name, in brackets, may hold spaces. The fields behind it begin with the third.
+    const fields = readFileSync(`/proc/${id}/stat`, 'utf8').split(') ').pop().split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  } catch {
+    return 0;
+  }
 }
