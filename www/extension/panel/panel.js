@@ -4,7 +4,6 @@ import { ConversationView } from '../../demo/chat/conversation.js';
 import { requestMessages } from '../../demo/chat/history.js';
 import { announce, byId } from '../../demo/dom.js';
 import { Answerer, placeOf } from '../answers.js';
-import { askWorker } from '../messages.js';
 import { modelOf } from '../models.js';
 import { onSettings, readSettings } from '../settings.js';
 import { PageTextError, readActiveTab } from './page_text.js';
@@ -193,7 +192,7 @@ function showStatus(status) {
 }
 
 function openFirstRun() {
-  void chrome.tabs.create({ url: chrome.runtime.getURL('extension/first_run/index.html') });
+  void chrome.tabs.create({ url: chrome.runtime.getURL('extension/first_run/first_run.html') });
 }
 
 async function startOver() {
@@ -216,7 +215,7 @@ async function show(settings) {
 }
 
 byId('new-chat').addEventListener('click', () => void startOver());
-byId('options-button').addEventListener('click', () => void askWorker({ type: 'options' }));
+byId('options-button').addEventListener('click', () => chrome.runtime.openOptionsPage());
 byId('setup-button').addEventListener('click', openFirstRun);
 byId('add-selection').addEventListener('click', () => void addContext('selection'));
 byId('add-page').addEventListener('click', () => void addContext('page'));
