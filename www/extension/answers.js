@@ -57,11 +57,11 @@ export class Answerer {
    * Answers the last message.
    *
    * @param {ChatMessage[]} messages
-   * @param {{signal: AbortSignal, max_tokens: number}} options
+   * @param {{signal: AbortSignal, max_tokens: number, temperature: number}} options
    * @returns {Promise<{place: Place, chunks: AsyncIterable<Chunk>}>}
    * @throws {SiskinError} `not_loaded` where there is no model yet
    */
-  async answer(messages, { signal, max_tokens }) {
+  async answer(messages, { signal, ...more }) {
     const settings = await readSettings();
     const place = await placeOf(settings);
     if (place.kind === 'none')
@@ -70,7 +70,7 @@ export class Answerer {
       return { place, chunks: chunksOf(askChromeModel(messages, signal)) };
     const siskin =
       place.kind === 'server' ? await this.#serverFor(settings.fallback) : this.#engine.siskin;
-    const request = { messages, stream: /** @type {const} */ (true), signal, max_tokens };
+    const request = { ...more, messages, stream: /** @type {const} */ (true), signal };
     return { place, chunks: await siskin.chat.completions.create(request) };
   }
 

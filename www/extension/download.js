@@ -12,7 +12,6 @@ import { models } from '../lib/siskin.js';
 
 /** A `Download` is the part of a page that fetches one model. */
 export class Download {
-  #title = element('h3');
   #state = element('p', { className: 'muted' });
   #bar = element('progress', { max: 1 });
   #bytes = element('span');
@@ -40,14 +39,7 @@ export class Download {
     this.#error.setAttribute('role', 'alert');
     this.#start.addEventListener('click', () => void this.#run());
     this.#cancel.addEventListener('click', () => this.#running?.abort());
-    root.replaceChildren(
-      this.#title,
-      this.#state,
-      this.#bar,
-      this.#figures,
-      this.#error,
-      this.#row,
-    );
+    root.replaceChildren(this.#state, this.#bar, this.#figures, this.#error, this.#row);
   }
 
   /** Whether a model is being fetched. */
@@ -77,17 +69,18 @@ export class Download {
       ? [true, source.size]
       : await Promise.all([models.has(source, key), models.size(source, key)]);
     if (model !== this.#model || this.#running) return;
-    this.#title.textContent = name;
     this.#bar.hidden = this.#figures.hidden = this.#cancel.hidden = true;
     this.#start.hidden = is_here;
     this.#row.hidden = is_here;
     const size = size_bytes === undefined ? '' : formatBytes(size_bytes);
-    if (is_here) this.#state.textContent = `On this computer, ${formatBytes(stored_bytes)}.`;
+    if (is_here)
+      this.#state.textContent = `${name} is on this computer, ${formatBytes(stored_bytes)}.`;
     else if (stored_bytes > 0) {
-      this.#state.textContent = `${formatBytes(stored_bytes)} ${size && `of ${size} `}are here already.`;
+      const part = `${formatBytes(stored_bytes)}${size && ` of ${size}`}`;
+      this.#state.textContent = `${part} is here already.`;
       this.#start.textContent = 'Resume the download';
     } else {
-      this.#state.textContent = downloadFacts(model);
+      this.#state.textContent = `${name} is not on this computer yet.`;
       this.#start.textContent = size ? `Download ${size}` : 'Download';
     }
     this.#onChange({ is_running: false, is_here });

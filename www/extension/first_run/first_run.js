@@ -1,5 +1,5 @@
 /** This script is the page of the first run: it fetches a model, if it is asked to. */
-import { byId, element } from '../../demo/dom.js';
+import { byId } from '../../demo/dom.js';
 import { Download, downloadFacts } from '../download.js';
 import { modelOf } from '../models.js';
 import { readSettings, writeSettings } from '../settings.js';
@@ -48,11 +48,13 @@ function check() {
 /** Names the shortcuts as they are set. */
 async function showShortcuts() {
   const commands = await chrome.commands.getAll();
-  for (const name of ['correct', 'assist']) {
+  const shortcuts = ['correct', 'assist'].map((name) => {
     const { shortcut } = commands.find((/** @type {any} */ it) => it.name === name) ?? {};
-    const text = shortcut ? element('kbd', {}, shortcut) : 'a shortcut that you set in the options';
-    byId(`shortcut-${name}`).replaceChildren(text);
-  }
+    byId(`shortcut-${name}`).textContent = shortcut ?? '';
+    return shortcut;
+  });
+  byId('with-shortcuts').hidden = !shortcuts.every(Boolean);
+  byId('without-shortcuts').hidden = shortcuts.every(Boolean);
 }
 
 for (const input of radios())

@@ -56,6 +56,21 @@ for (const [id, name] of CHECKS) {
   box.addEventListener('change', () => keep({ [name]: box.checked }));
 }
 
+/** Chrome keeps this one itself, as a permission. */
+const EVERYWHERE = { origins: ['http://*/*', 'https://*/*'] };
+const all_pages = /** @type {HTMLInputElement} */ (byId('all-pages'));
+all_pages.addEventListener('change', async () => {
+  if (all_pages.checked) await chrome.permissions.request(EVERYWHERE).catch(() => false);
+  else await chrome.permissions.remove(EVERYWHERE).catch(() => false);
+  await showPermission();
+});
+chrome.permissions.onAdded.addListener(showPermission);
+chrome.permissions.onRemoved.addListener(showPermission);
+
+async function showPermission() {
+  all_pages.checked = await chrome.permissions.contains(EVERYWHERE);
+}
+
 /** @param {Settings} settings */
 function show(settings) {
   backend.value = settings.backend;
@@ -105,4 +120,5 @@ show(await readSettings());
 onSettings(show);
 void offerChromeModel();
 void showShortcuts();
+void showPermission();
 void storage.show();

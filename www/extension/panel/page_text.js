@@ -92,15 +92,13 @@ async function runThere(tabId, part) {
  */
 function readFrame(part, max_characters) {
   const field = document.activeElement;
-  let text;
+  let text = '';
   if (part === 'page') text = document.body?.innerText ?? '';
-  else if (
-    field instanceof HTMLTextAreaElement ||
-    // Fields of other types hold passwords, numbers and addresses.
-    (field instanceof HTMLInputElement && ['text', 'search'].includes(field.type))
-  )
-    text = field.value.slice(field.selectionStart ?? 0, field.selectionEnd ?? 0);
-  else text = String(getSelection() ?? '');
+  else if (field instanceof HTMLTextAreaElement || field instanceof HTMLInputElement) {
+    // Fields of other types hold passwords, numbers and addresses; the selection has them, too.
+    if (['textarea', 'text', 'search'].includes(field.type))
+      text = field.value.slice(field.selectionStart ?? 0, field.selectionEnd ?? 0);
+  } else text = String(getSelection() ?? '');
   text = text.trim().replace(/\n{3,}/g, '\n\n');
   return { text: text.slice(0, max_characters), characters: text.length };
 }

@@ -16,13 +16,14 @@ import { PageTextError, readActiveTab } from './page_text.js';
 
 /** An answer longer than this is none of a side panel's, and small models repeat themselves. */
 const MAX_TOKENS = 700;
-const SYSTEM =
-  'You help people to read and to write. Answer briefly and plainly, in the language of the ' +
-  'question.';
+/** Small models make things up at higher ones, and repeat themselves at 0. */
+const TEMPERATURE = 0.3;
+const SYSTEM = 'You help people to read and to write. Answer briefly and plainly.';
+/** These are about the page: a click on one adds it. */
 const SUGGESTIONS = [
-  { title: 'Summarize', prompt: 'Summarize the text in three sentences.' },
-  { title: 'Explain', prompt: 'Explain the text in simple words.' },
-  { title: 'Write a reply', prompt: 'Write a short, friendly reply to the text.' },
+  { title: 'Summarize this page', prompt: 'Summarize the text in three sentences.' },
+  { title: 'Explain this page', prompt: 'Explain the text in simple words.' },
+  { title: 'Reply to this page', prompt: 'Write a short, friendly reply to the text.' },
 ];
 
 /** @type {Message[]} */
@@ -48,7 +49,10 @@ const view = new ConversationView({
   onRegenerate: regenerate,
   isBrief: true,
 });
-const composer = new Composer({ onSend: send, onStop: () => void stop() }, SUGGESTIONS);
+const composer = new Composer(
+  { onSend: (text) => void sendWithPage(text), onStop: () => void stop() },
+  SUGGESTIONS,
+);
 
 /** Stops the answer that is written, and waits until it has ended. */
 function stop() {
@@ -57,8 +61,16 @@ function stop() {
 }
 
 /** @param {string} text */
+async function sendWithPage(text) {
+  const is_about_page = SUGGESTIONS.some(({ prompt }) => prompt === text);
+  if (is_about_page && !context && !(await addContext('page'))) return;
+  send(text);
+}
+
+/** @param {string} text */
 function send(text) {
   if (answering) return;
+  byId('context-problem').textContent = '';
   messages.push({ role: 'user', content: text });
   view.show(messages);
   answered = answer(messages);
@@ -89,6 +101,7 @@ async function answer(conversation) {
     const given = await answerer.answer([system, ...requestMessages(conversation)], {
       signal: controller.signal,
       max_tokens: MAX_TOKENS,
+      temperature: TEMPERATURE,
     });
     showPlace(given.place);
     for await (const chunk of given.chunks) {
@@ -150,16 +163,21 @@ function showContext(text) {
   announce(`Added: ${text.title}`);
 }
 
-/** @param {'selection' | 'page'} part */
+/**
+ * @param {'selection' | 'page'} part
+ * @returns {Promise<boolean>} whether there was something to add
+ */
 async function addContext(part) {
   const problem = byId('context-problem');
   problem.textContent = '';
   try {
     showContext(await readActiveTab(part, await readSettings()));
     composer.focus();
+    return true;
   } catch (error) {
     if (!(error instanceof PageTextError)) throw error;
     problem.textContent = error.message;
+    return false;
   }
 }
 
@@ -181,6 +199,7 @@ function showPlace(where) {
           ? `${model_name}, on this computer`
           : '';
   byId('setup').hidden = where.kind !== 'none';
+  document.body.dataset.state = where.kind === 'none' ? 'choosing' : 'ready';
 }
 
 /** @param {EngineStatus} status */
