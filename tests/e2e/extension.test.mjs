@@ -12,6 +12,7 @@ import {
   openPage,
   waitForCard,
 } from './helpers/assistant.mjs';
+import { buildEditors } from './helpers/editors.mjs';
 import { QWEN, ROOT, cannotRunExtension, shoot } from './helpers/harness.mjs';
 
 const WRONG = 'She have two cats. The keys are on the table.';
@@ -22,10 +23,15 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
   let server;
   let context;
   let stop;
+  let editors;
   before(async () => {
+    editors = await buildEditors();
     server = await startServer({
       port: 0,
-      routes: { '/fields/': join(ROOT, 'tests/e2e/pages/fields') },
+      routes: {
+        '/fields/': join(ROOT, 'tests/e2e/pages/fields'),
+        '/editors/': editors.folder,
+      },
     });
     const url = `${server.url.replace('127.0.0.1', 'localhost')}/models/${QWEN}`;
     ({ context, stop } = await openAssistant({
@@ -37,6 +43,7 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
   after(async () => {
     await stop?.();
     await server?.close();
+    await editors?.remove();
   });
 
   const open = (name) =>
@@ -56,4 +63,33 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
     assert.equal(await page.locator('#area').inputValue(), WRONG);
     assert.deepEqual(complaints, []);
   });
+
+  for (const name of ['react', 'prosemirror', 'lexical', 'lexical-shadow', 'slate', 'quill'])
+    test(`corrects and undoes in ${name}, whose own state has the text`, async () => {
+      const { page, complaints } = await openPage(
+        context,
+        `${server.url.replace('127.0.0.1', 'localhost')}/editors/?editor=${name}`,
+      );
+      await page.waitForFunction(() => window.is_mounted);
+      await page.evaluate(() => window.focusEditor());
+      await page.keyboard.press('End');
+      await act(context, page, 'correct');
+      const card = await waitForCard(page, (it) => it?.inserted.length > 0);
+      assert.deepEqual([card.deleted, card.inserted], [['have'], ['has']]);
+      await shoot(page, `extension-${name}`);
+      await clickCard(page, 'Accept');
+      await page.waitForFunction((text) => window.textOf() === text, RIGHT, { timeout: 5000 });
+      assert.equal(await page.evaluate(() => window.boldOf()), 'cats');
+      // The caret is where it was: at the end.
+      await page.keyboard.type('!');
+      assert.equal(await page.evaluate(() => window.textOf()), `${RIGHT}!`);
+      for (let pressed = 0; pressed < 3; pressed++) {
+        if ((await page.evaluate(() => window.textOf())) === WRONG) break;
+        await page.keyboard.press('Control+z');
+        await page.waitForTimeout(50);
+      }
+      assert.equal(await page.evaluate(() => window.textOf()), WRONG);
+      assert.deepEqual(complaints, []);
+      await page.close();
+    });
 });
