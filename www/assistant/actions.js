@@ -36,8 +36,8 @@ import { rewritePrompt } from '../lib/writing/prompt.js';
 export const ACTIONS = {
   correct: 'Correct',
   improve: 'Rephrase',
-  formal: 'More formal',
-  casual: 'More casual',
+  formal: 'Formal',
+  casual: 'Casual',
   shorter: 'Shorter',
   longer: 'Longer',
   translate: 'Translate',

@@ -18,6 +18,9 @@ import { OBJECT, TextMap, isBlock } from './text_map.js';
 
 /** Editors hear of a new selection by an event; this is how long is waited for it. */
 const SELECTION_MS = 60;
+/** An editor that does not show a change within this time has not taken it. */
+const SHOWN_MS = 800;
+const PAUSE_MS = 10;
 
 /** A `RichField` is an editable element. */
 export class RichField {
@@ -130,6 +133,22 @@ export class RichField {
   }
 
   /**
+   * Waits until the blocks of a passage have a text: some editors show it later.
+   *
+   * @param {RichPassage} passage
+   * @param {string} text
+   */
+  async #mapWith(passage, text) {
+    const end_ms = performance.now() + SHOWN_MS;
+    do {
+      await pause();
+      const map = this.#mapOf(passage);
+      if (map?.text === text) return map;
+    } while (performance.now() < end_ms);
+    return undefined;
+  }
+
+  /**
    * Makes edits, and returns the passage after them; undefined where the field did not take them.
    * Words are replaced where they stand, so that they keep their formatting.
    *
@@ -151,9 +170,8 @@ export class RichField {
     for (const edit of groups.reverse()) {
       if (!(await this.#type(map, passage.from, edit))) return undefined;
       rest = applyEdits(rest, [edit]);
-      await pause();
-      map = this.#mapOf(passage);
-      if (map?.text !== before + rest + after) return undefined;
+      map = await this.#mapWith(passage, before + rest + after);
+      if (!map) return undefined;
     }
     const own = (caret ?? passage.from + passage.text.length) - passage.from;
     const at = passage.from + moveThrough(Math.min(Math.max(own, 0), passage.text.length), edits);
@@ -177,13 +195,33 @@ export class RichField {
     const stop = end > start ? last : first;
     this.#selection()?.setBaseAndExtent(...first, ...stop);
     await changed;
-    const lines = text.split('\n');
-    lines.forEach((line, index) => {
-      if (index > 0) document.execCommand('insertParagraph');
-      if (line !== '') document.execCommand('insertText', false, line);
+    const give = (/** @type {string} */ type, /** @type {string | null} */ data) => {
+      // The commands fire no `beforeinput`, by which some editors make the change themselves.
+      if (!this.#announce(type, data)) return;
+      if (type === 'deleteContentBackward') document.execCommand('delete');
+      else document.execCommand(type, false, data ?? undefined);
+    };
+    text.split('\n').forEach((line, index) => {
+      if (index > 0) give('insertParagraph', null);
+      if (line !== '') give('insertText', line);
     });
-    if (text === '') document.execCommand('delete');
+    if (text === '') give('deleteContentBackward', null);
     return true;
+  }
+
+  /**
+   * Tells the editor of an input to come, and returns whether the browser is to make it.
+   *
+   * @param {string} inputType
+   * @param {string | null} data
+   */
+  #announce(inputType, data) {
+    const range = this.#range();
+    const targetRanges = range ? [new StaticRange(range)] : [];
+    const init = { bubbles: true, cancelable: true, composed: true, inputType, data, targetRanges };
+    const place = range?.startContainer;
+    const target = place?.nodeType === Node.ELEMENT_NODE ? place : place?.parentElement;
+    return (target ?? this.element).dispatchEvent(new InputEvent('beforeinput', init));
   }
 }
 
@@ -235,7 +273,6 @@ function nextSelection(document) {
   });
 }
 
-/** Lets the editor do what it does after an input. */
 function pause() {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }

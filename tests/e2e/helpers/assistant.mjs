@@ -179,3 +179,44 @@ export async function clickCard(page, label, options) {
   await page.waitForTimeout(250);
   await page.mouse.click(x, y);
 }
+
+/** Ends the background worker as Chrome does when it is idle. */
+export async function stopWorker(context) {
+  const [worker] = context.serviceWorkers();
+  const page = await context.newPage();
+  await page.goto(new URL('/models.json', worker.url()).href);
+  const session = await context.newCDPSession(page);
+  await session.send('ServiceWorker.enable');
+  await session.send('ServiceWorker.stopAllWorkers');
+  await page.close();
+}
+
+/** Returns the browser's targets whose addresses hold a text. */
+export async function targetsOf(page, text) {
+  const session = await page.context().newCDPSession(page);
+  const { targetInfos } = await session.send('Target.getTargets');
+  await session.detach();
+  return targetInfos.filter(({ url }) => url.includes(text));
+}
+
+/** Closes the engine's document, as Chrome may at any moment. */
+export async function closeEngine(page) {
+  const [target] = await targetsOf(page, '/offscreen.html');
+  const session = await page.context().newCDPSession(page);
+  await session.send('Target.closeTarget', { targetId: target.targetId });
+  await session.detach();
+}
+
+/** Serves a folder without the policy of the demo, which forbids frames and scripts of the page. */
+export function plainFolder(folder) {
+  const types = { html: 'text/html; charset=utf-8', js: 'text/javascript', css: 'text/css' };
+  return async (request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    const name = pathname.split('/').pop() || 'index.html';
+    response.removeHeader('Content-Security-Policy');
+    const body = await readFile(join(folder, name)).catch(() => undefined);
+    if (!body) return response.writeHead(404).end();
+    const type = types[name.split('.').pop()] ?? 'application/octet-stream';
+    return response.writeHead(200, { 'Content-Type': type }).end(body);
+  };
+}
