@@ -16,6 +16,8 @@ usage() {
                                 ./build.sh test runs a part
 ./build.sh build                the wasm files and the npm package, into pkg/dist; the demo as a
                                 site to upload, into pkg/site
+./build.sh extension            the writing assistant for Chrome, into pkg/extension, and its zip for
+                                the store
 ./build.sh docs                 the docs as a site, into pkg/site/docs
 ./build.sh pack                 the npm package as a tarball to publish, pkg/siskin-VERSION.tgz
 ./build.sh size                 what the package weighs, raw and gzipped, beside its budgets
@@ -47,7 +49,7 @@ TEXT
 task=${1:-help}
 [ $# -eq 0 ] || shift
 case $task in
-  demo | test | build | docs | pack | size | bench | quality) exec bash "scripts/$task.sh" "$@" ;;
+  demo | test | build | docs | extension | pack | size | bench | quality) exec bash "scripts/$task.sh" "$@" ;;
   help | -h | --help) usage ;;
   *)
     echo "There is no task \"$task\"." >&2

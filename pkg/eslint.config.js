@@ -30,7 +30,12 @@ export default [
     languageOptions: { globals: { ...globals.browser, ...globals.worker } },
   },
   {
-    files: ['examples/extension/*.js', 'tests/package/apps/extension/*.js'],
+    files: [
+      'www/extension/**/*.js',
+      'examples/extension/*.js',
+      'tests/package/apps/extension/*.js',
+      'tests/js/extension_*.mjs',
+    ],
     languageOptions: { globals: globals.webextensions },
   },
   {

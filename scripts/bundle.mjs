@@ -82,22 +82,27 @@ function buildName(wasm_build) {
 }
 
 /**
+ * Returns a function that writes the names of the builds into the text of `www/lib/build.js`.
+ *
+ * @param {string} folder with the wasm files in `folder/wasm`
+ */
+export function stampedBuild(folder) {
+  const wasm_build = stampWasm(join(folder, 'wasm'));
+  return (code) =>
+    code.replace(`'source'`, `'${buildName(wasm_build)}'`).replace(`''`, `'${wasm_build}'`);
+}
+
+/**
  * Bundles the library.
  *
  * @param {string} folder
  */
 export async function bundle(folder) {
-  const wasm_build = stampWasm(join(folder, 'wasm'));
-  const build = buildName(wasm_build);
+  const stamp = stampedBuild(folder);
   const constants = {
     name: 'constants of the build',
     transform: (code, id) =>
-      id === join(LIBRARY, 'build.js')
-        ? {
-            code: code.replace(`'source'`, `'${build}'`).replace(`''`, `'${wasm_build}'`),
-            map: null,
-          }
-        : undefined,
+      id === join(LIBRARY, 'build.js') ? { code: stamp(code), map: null } : undefined,
   };
   const quotes = {
     name: 'quotes that bundlers know',

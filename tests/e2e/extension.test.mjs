@@ -1,0 +1,172 @@
+// These tests install the writing assistant in Chromium and use it as a person does, with a model
+// from a local server.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { startServer } from '../../scripts/serve.mjs';
+import {
+  act,
+  cardOf,
+  clickCard,
+  closeEngine,
+  controlOf,
+  openAssistant,
+  openPage,
+  plainFolder,
+  stopWorker,
+  targetsOf,
+  waitForCard,
+} from './helpers/assistant.mjs';
+import { buildEditors } from './helpers/editors.mjs';
+import { QWEN, ROOT, cannotRunExtension, shoot } from './helpers/harness.mjs';
+
+const WRONG = 'She have two cats. The keys are on the table.';
+const RIGHT = 'She has two cats. The keys are on the table.';
+/** An answer to this takes some seconds. */
+const LONG =
+  'We are writing to tell you that the meeting of the garden club, which was planned for Monday, ' +
+  'has to be moved to Thursday, because the room is being painted and nobody may enter it.';
+const needs = [QWEN, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
+
+describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout: 280_000 }, () => {
+  let server;
+  let context;
+  let stop;
+  let editors;
+  let site;
+  before(async () => {
+    editors = await buildEditors();
+    server = await startServer({
+      routes: {
+        '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')),
+        '/editors/': plainFolder(editors.folder),
+      },
+    });
+    site = server.url.replace('127.0.0.1', 'localhost');
+    ({ context, stop } = await openAssistant({
+      model: { kind: 'url', url: `${site}/models/${QWEN}` },
+      backend: 'cpu',
+      ready: true,
+    }));
+  });
+  after(async () => {
+    await stop?.();
+    await server?.close();
+    await editors?.remove();
+  });
+
+  const open = (path) => openPage(context, `${site}/${path}`);
+  const firstChange = (page) =>
+    waitForCard(page, (it) => it?.inserted.length > 0 && controlOf(it, /^Accept/)?.is_enabled, {
+      ms: 120_000,
+    });
+
+  test('corrects a textarea, and undo brings the text back', async () => {
+    const { page, complaints } = await open('fields/plain.html');
+    await page.locator('#area').fill(WRONG);
+    await act(context, page, 'correct');
+    const card = await firstChange(page);
+    assert.deepEqual([card.deleted, card.inserted], [['have'], ['has']]);
+    await shoot(page, 'extension-textarea');
+    await clickCard(page, 'Accept');
+    await page.waitForFunction((text) => area.value === text, RIGHT);
+    assert.equal(await cardOf(page), undefined);
+    await page.keyboard.press('Control+z');
+    assert.equal(await page.locator('#area').inputValue(), WRONG);
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
+  for (const name of ['react', 'prosemirror', 'lexical', 'lexical-shadow', 'slate', 'quill'])
+    test(`corrects and undoes in ${name}, whose own state has the text`, async () => {
+      const { page, complaints } = await open(`editors/?editor=${name}`);
+      await page.waitForFunction(() => window.is_mounted);
+      await page.evaluate(() => window.focusEditor());
+      await page.keyboard.press('End');
+      await act(context, page, 'correct');
+      const card = await firstChange(page);
+      assert.deepEqual([card.deleted, card.inserted], [['have'], ['has']]);
+      await shoot(page, `extension-${name}`);
+      await clickCard(page, 'Accept');
+      await page.waitForFunction((text) => window.textOf() === text, RIGHT, { timeout: 5000 });
+      assert.equal(await page.evaluate(() => window.boldOf()), 'cats');
+      // The caret is where it was: at the end.
+      await page.keyboard.type('!');
+      await page.waitForFunction((text) => window.textOf() === text, `${RIGHT}!`);
+      for (let pressed = 0; pressed < 3; pressed++) {
+        if ((await page.evaluate(() => window.textOf())) === WRONG) break;
+        await page.keyboard.press('Control+z');
+        await page.waitForTimeout(50);
+      }
+      assert.equal(await page.evaluate(() => window.textOf()), WRONG);
+      assert.deepEqual(complaints, []);
+      await page.close();
+    });
+
+  test('takes one change of several in an editable element, and keeps what is bold', async () => {
+    const { page, complaints } = await open('fields/plain.html');
+    await page.evaluate(() => {
+      rich.innerHTML = '<p>She <b>have</b> two cats.</p><p>The keys is on the table.</p>';
+      rich.focus();
+    });
+    await act(context, page, 'correct');
+    const card = await firstChange(page);
+    assert.deepEqual(card.inserted, ['has', 'are']);
+    await clickCard(page, 'isare');
+    const open_card = await waitForCard(page, (it) => it?.detail);
+    assert.match(open_card.detail, /agree/);
+    await shoot(page, 'extension-detail');
+    await clickCard(page, 'Accept this');
+    await page.waitForFunction(() => rich.innerText.includes('keys are'));
+    assert.match(await page.evaluate(() => rich.innerText), /have/);
+    await clickCard(page, 'Accept');
+    await page.waitForFunction(
+      () => rich.innerHTML === '<p>She <b>has</b> two cats.</p><p>The keys are on the table.</p>',
+    );
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
+  test('corrects a field in a frame, and lets go when Escape is pressed', async () => {
+    const { page, complaints } = await open('fields/plain.html');
+    const area = page.frameLocator('#frame').locator('#area');
+    await area.fill(WRONG);
+    await act(context, page, 'correct');
+    await firstChange(page);
+    await shoot(page, 'extension-frame');
+    await page.keyboard.press('Escape');
+    assert.equal(await waitForCard(page, (it) => !it), undefined);
+    await act(context, page, 'correct');
+    await firstChange(page);
+    await clickCard(page, 'Accept');
+    await page.waitForFunction(
+      (text) => document.getElementById('frame').contentDocument.activeElement.value === text,
+      RIGHT,
+    );
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
+  test('goes on when the worker and the engine are ended in mid-answer', async (t) => {
+    const { page } = await open('fields/plain.html');
+    await page.locator('#area').fill(LONG);
+    const rephrase = async () => {
+      await act(context, page, 'formal', 0);
+      await waitForCard(page, (it) => it?.text.length > 20);
+    };
+    const isDone = (it) => it?.status === '' && controlOf(it, 'Retry') && it.text.length > 20;
+    await rephrase();
+    const { text } = await waitForCard(page, isDone);
+    await page.keyboard.press('Escape');
+    await rephrase();
+    const start_ms = Date.now();
+    await stopWorker(context);
+    await closeEngine(page);
+    await waitForCard(page, (it) => it?.title === 'Formal');
+    const again = await waitForCard(page, isDone, { ms: 60_000 });
+    assert.equal(again.text, text, 'the answer goes on where it was');
+    assert.equal((await targetsOf(page, '/offscreen.html')).length, 1);
+    t.diagnostic(`${Date.now() - start_ms} ms`);
+    await page.close();
+  });
+});

@@ -1,0 +1,222 @@
+// This module opens the extension in a Chromium of its own, and reads and clicks its card, which the
+// page itself cannot.
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CHROMIUM, SWITCHES, playwright } from '../../../scripts/chromium.mjs';
+import { ROOT } from './harness.mjs';
+
+const BUILT = join(ROOT, 'pkg/extension');
+
+/**
+ * Opens the built extension. It may reach localhost as if a person had permitted it there: nobody
+ * can click on the browser's own menus and prompts.
+ *
+ * @param {object} settings as www/extension/settings.js has them
+ * @param {object} [options]
+ * @param {object} [options.context] of playwright's context
+ * @param {string[]} [options.hosts] that are permitted
+ */
+export async function openAssistant(
+  settings,
+  { context: more, hosts = ['http://localhost/*'] } = {},
+) {
+  const folder = await mkdtemp(join(tmpdir(), 'siskin-extension-'));
+  const profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
+  await cp(BUILT, folder, { recursive: true });
+  const manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'));
+  manifest.host_permissions = hosts;
+  await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  const context = await playwright().launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    headless: false,
+    viewport: { width: 1100, height: 760 },
+    args: [...SWITCHES, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`],
+    ...more,
+  });
+  const stop = async () => {
+    await context.close();
+    for (const path of [folder, profile]) await rm(path, { recursive: true, force: true });
+  };
+  try {
+    const worker = await workerOf(context);
+    await worker.evaluate((settings) => {
+      const items = Object.entries(settings).map(([name, value]) => [`settings.${name}`, value]);
+      return chrome.storage.local.set(Object.fromEntries(items));
+    }, settings);
+    return { context, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Returns the extension's background worker, which is woken where it sleeps. */
+export async function workerOf(context) {
+  const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
+  return worker;
+}
+
+/** Opens a page that collects its errors. */
+export async function openPage(context, url) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  await page.goto(url);
+  return { page, complaints };
+}
+
+/** Does what the browser does when a person picks an item of the context menu or a shortcut. */
+export async function act(context, page, action, frameId) {
+  const worker = await workerOf(context);
+  await page.bringToFront();
+  await worker.evaluate(
+    async ({ url, action, frameId }) => {
+      const tab = (await chrome.tabs.query({})).find((tab) => tab.url === url && tab.active);
+      if (frameId === undefined) chrome.commands.onCommand.dispatch(action, tab);
+      else chrome.contextMenus.onClicked.dispatch({ menuItemId: action, frameId }, tab);
+    },
+    { url: page.url(), action, frameId },
+  );
+}
+
+/** Returns every closed shadow root of a page and its frames. */
+async function closedRoots(session) {
+  const { root } = await session.send('DOM.getDocument', { depth: -1, pierce: true });
+  const found = [];
+  const visit = (node) => {
+    for (const shadow of node.shadowRoots ?? [])
+      if (shadow.shadowRootType === 'closed') found.push(shadow.backendNodeId);
+    for (const part of [...(node.children ?? []), ...(node.shadowRoots ?? [])]) visit(part);
+    if (node.contentDocument) visit(node.contentDocument);
+  };
+  visit(root);
+  return found;
+}
+
+/** Describes the card or the corner button. Runs in the page, on the closed root. */
+function describe() {
+  const root = this;
+  let [left, top] = [0, 0];
+  for (let view = root.ownerDocument.defaultView; view.frameElement; view = view.parent) {
+    const rect = view.frameElement.getBoundingClientRect();
+    left += rect.left + view.frameElement.clientLeft;
+    top += rect.top + view.frameElement.clientTop;
+  }
+  const textOf = (selector) => [...root.querySelectorAll(selector)].map((it) => it.textContent);
+  const controls = [...root.querySelectorAll('button, input, select, iframe')].map((it) => {
+    const rect = it.getBoundingClientRect();
+    return {
+      label: it.getAttribute('aria-label') ?? it.textContent,
+      x: left + rect.left + rect.width / 2,
+      y: top + rect.top + rect.height / 2,
+      is_enabled: !it.disabled,
+    };
+  });
+  return {
+    kind: root.querySelector('.card') ? 'card' : root.querySelector('.corner') ? 'corner' : '',
+    title: textOf('h2')[0],
+    text: textOf('.text')[0] ?? '',
+    status: textOf('.status')[0] ?? '',
+    deleted: textOf('del'),
+    inserted: textOf('ins'),
+    detail: textOf('.detail p')[0],
+    controls,
+  };
+}
+
+/**
+ * Returns what the card shows, or undefined where none is open.
+ *
+ * @param {'card' | 'corner'} [kind]
+ */
+export async function cardOf(page, kind = 'card') {
+  const session = await page.context().newCDPSession(page);
+  try {
+    for (const backendNodeId of await closedRoots(session)) {
+      const { object } = await session.send('DOM.resolveNode', { backendNodeId });
+      const { result } = await session.send('Runtime.callFunctionOn', {
+        objectId: object.objectId,
+        functionDeclaration: describe.toString(),
+        returnByValue: true,
+      });
+      if (result.value?.kind === kind) return result.value;
+    }
+    return undefined;
+  } finally {
+    await session.detach();
+  }
+}
+
+/**
+ * Waits until the card is as `test` wants it.
+ *
+ * @param {(card: object | undefined) => boolean} test
+ */
+export async function waitForCard(page, test, { ms = 60_000, kind = 'card' } = {}) {
+  let card;
+  for (const end = Date.now() + ms; Date.now() < end;) {
+    card = await cardOf(page, kind);
+    if (test(card)) return card;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  throw new Error(`the card did not come to that: ${JSON.stringify(card)}`);
+}
+
+/** Returns a control of the card by its label. */
+export const controlOf = (card, label) =>
+  card?.controls.find((it) =>
+    label instanceof RegExp ? label.test(it.label) : it.label === label,
+  );
+
+/** Clicks a control of the card, as soon as it is there and enabled. */
+export async function clickCard(page, label, options) {
+  const card = await waitForCard(page, (it) => controlOf(it, label)?.is_enabled, options);
+  const { x, y } = controlOf(card, label);
+  // The browser takes a moment to know that the card is seen.
+  await page.waitForTimeout(250);
+  await page.mouse.click(x, y);
+}
+
+/** Ends the background worker as Chrome does when it is idle. */
+export async function stopWorker(context) {
+  const [worker] = context.serviceWorkers();
+  const page = await context.newPage();
+  await page.goto(new URL('/models.json', worker.url()).href);
+  const session = await context.newCDPSession(page);
+  await session.send('ServiceWorker.enable');
+  await session.send('ServiceWorker.stopAllWorkers');
+  await page.close();
+}
+
+/** Returns the browser's targets whose addresses hold a text. */
+export async function targetsOf(page, text) {
+  const session = await page.context().newCDPSession(page);
+  const { targetInfos } = await session.send('Target.getTargets');
+  await session.detach();
+  return targetInfos.filter(({ url }) => url.includes(text));
+}
+
+/** Closes the engine's document, as Chrome may at any moment. */
+export async function closeEngine(page) {
+  const [target] = await targetsOf(page, '/offscreen.html');
+  const session = await page.context().newCDPSession(page);
+  await session.send('Target.closeTarget', { targetId: target.targetId });
+  await session.detach();
+}
+
+/** Serves a folder without the policy of the demo, which forbids frames and scripts of the page. */
+export function plainFolder(folder) {
+  const types = { html: 'text/html; charset=utf-8', js: 'text/javascript', css: 'text/css' };
+  return async (request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    const name = pathname.split('/').pop() || 'index.html';
+    response.removeHeader('Content-Security-Policy');
+    const body = await readFile(join(folder, name)).catch(() => undefined);
+    if (!body) return response.writeHead(404).end();
+    const type = types[name.split('.').pop()] ?? 'application/octet-stream';
+    return response.writeHead(200, { 'Content-Type': type }).end(body);
+  };
+}

@@ -1,0 +1,200 @@
+/** This module knows what the assistant can do with a passage, and how the model is asked for it. */
+import { diff } from '../lib/writing/diff.js';
+import { correctionTypes } from '../lib/writing/correction_types.js';
+import { rewritePrompt } from '../lib/writing/prompt.js';
+
+/** @import { Siskin } from '../lib/siskin.js' */
+/** @import { RewriteOptions } from '../lib/writing/options.js' */
+/** @import { Edit } from './passage.js' */
+
+/**
+ * @typedef {'correct' | 'improve' | 'formal' | 'casual' | 'shorter' | 'longer' | 'translate'
+ *   | 'summarize' | 'custom'} Action
+ */
+
+/**
+ * A `Wish` is an action with what it needs to know.
+ *
+ * @typedef {object} Wish
+ * @property {Action} action
+ * @property {string} [language] of a translation
+ * @property {string} [instruction] in a person's own words
+ * @property {number} [attempt] above 0, another wording is asked for
+ */
+
+/**
+ * A `Job` runs a wish.
+ *
+ * @typedef {object} Job
+ * @property {AbortSignal} signal
+ * @property {(text: string) => void} onText the whole text so far, of an action that writes one
+ * @property {(edits: Edit[]) => void} onEdits the corrections so far
+ * @property {readonly string[]} dictionary words that are right
+ */
+
+/** The actions and what they are called. @type {Record<Action, string>} */
+export const ACTIONS = {
+  correct: 'Correct',
+  improve: 'Rephrase',
+  formal: 'Formal',
+  casual: 'Casual',
+  shorter: 'Shorter',
+  longer: 'Longer',
+  translate: 'Translate',
+  summarize: 'Summarize',
+  custom: 'Custom',
+};
+
+export const LANGUAGES = ['English', 'Spanish', 'German', 'French', 'Italian', 'Portuguese'];
+
+/** @type {Partial<Record<Action, Pick<RewriteOptions, 'tone' | 'length'>>>} */
+const REWRITES = {
+  improve: {},
+  formal: { tone: 'more-formal' },
+  casual: { tone: 'more-casual' },
+  shorter: { length: 'shorter' },
+  longer: { length: 'longer' },
+};
+
+/** What an answer may have more of, in tokens, than a token for two characters. */
+const MORE_TOKENS = 64;
+/** Another wording is drawn, not the likeliest again. */
+const TEMPERATURE = 0.8;
+
+/**
+ * @param {unknown} value
+ * @returns {value is Action}
+ */
+export function isAction(value) {
+  return typeof value === 'string' && Object.hasOwn(ACTIONS, value);
+}
+
+/**
+ * Runs an action and returns the text that it proposes, with the edits that make it.
+ *
+ * @param {Siskin} siskin
+ * @param {string} text
+ * @param {Wish} wish
+ * @param {Job} job
+ * @returns {Promise<{text: string, edits: Edit[]}>}
+ */
+export async function run(siskin, text, wish, job) {
+  if (wish.action === 'correct') return correct(siskin, text, job);
+  let result = '';
+  const messages = promptOf(text, wish);
+  const chunks = await siskin.chat.completions.create({
+    messages,
+    stream: true,
+    temperature: wish.attempt ? TEMPERATURE : 0,
+    max_tokens: MORE_TOKENS + Math.ceil((text.length / 2) * (wish.action === 'longer' ? 2 : 1)),
+    signal: job.signal,
+  });
+  for await (const { choices } of chunks) {
+    result += choices[0]?.delta.content ?? '';
+    job.onText(result.trimStart());
+  }
+  result = cleaned(result, text);
+  return { text: result, edits: editsBetween(text, result) };
+}
+
+/**
+ * @param {Siskin} siskin
+ * @param {string} text
+ * @param {Job} job
+ */
+async function correct(siskin, text, { signal, dictionary, onEdits }) {
+  /** @type {Edit[]} */
+  const edits = [];
+  const keep = dictionary.map((word) => word.toLowerCase());
+  // Of a passage of several paragraphs, each is shown when it is done.
+  for (const { 0: part, index } of text.matchAll(/[^\n]+/g)) {
+    const { corrections } = await siskin.proofread(part, { signal });
+    for (const { startIndex, endIndex, correction, types } of corrections) {
+      const [start, end] = [index + startIndex, index + endIndex];
+      if (keep.includes(text.slice(start, end).toLowerCase())) continue;
+      edits.push({ start, end, text: correction, types });
+    }
+    onEdits([...edits]);
+  }
+  return { text: '', edits };
+}
+
+/**
+ * @param {string} text
+ * @param {Wish} wish
+ * @returns {import('../lib/protocol.js').ChatMessage[]}
+ */
+function promptOf(text, { action, language = 'English', instruction }) {
+  const ask = (/** @type {string} */ system) => [
+    { role: /** @type {const} */ ('system'), content: system },
+    { role: /** @type {const} */ ('user'), content: `Text:\n${text}` },
+  ];
+  if (action === 'translate')
+    return ask(
+      `Translate the text that the user gives into ${language}. Keep names and numbers. Do not ` +
+        'answer it. Reply with the translation only.',
+    );
+  if (action === 'summarize')
+    return ask(
+      'Summarize the text that the user gives in one to three sentences, in its own language. ' +
+        'Add nothing. Reply with the summary only.',
+    );
+  const { tone = 'as-is', length = 'as-is' } = REWRITES[action] ?? {};
+  return rewritePrompt(text.trim(), {
+    tone: tone ?? 'as-is',
+    length: length ?? 'as-is',
+    instruction: instruction?.trim() || undefined,
+  });
+}
+
+/**
+ * Returns an answer without what a model likes to put around it.
+ *
+ * @param {string} answer
+ * @param {string} text
+ */
+function cleaned(answer, text) {
+  let result = answer.trim().replace(/^Text:\s*/i, '');
+  const quoted = /^(["“«])([^]*)(["”»])$/.exec(result);
+  if (quoted && !/^["“«]/.test(text.trim())) result = quoted[2].trim();
+  // One line stays one line.
+  if (!text.includes('\n')) result = result.replace(/\s*\n+\s*/g, ' ');
+  return result;
+}
+
+/**
+ * Returns the edits that make one text of another.
+ *
+ * @param {string} text
+ * @param {string} result
+ * @returns {Edit[]}
+ */
+export function editsBetween(text, result) {
+  // The space around a passage is not the model's business.
+  const head = text.length - text.trimStart().length;
+  return diff(text.trim(), result).map((edit) => ({
+    start: edit.start + head,
+    end: edit.end + head,
+    text: edit.text,
+    types: correctionTypes(edit),
+  }));
+}
+
+/** Why a correction is made, by its type. @type {Record<string, string>} */
+const REASONS = {
+  spelling: 'This word is misspelled.',
+  punctuation: 'A sign is missing, or does not belong here.',
+  capitalization: 'A capital letter is missing, or does not belong here.',
+  preposition: 'Another preposition goes with these words.',
+  'missing-words': 'A word is missing here.',
+  grammar: 'This form does not agree with the rest of the sentence.',
+};
+
+/**
+ * Returns a short reason for an edit.
+ *
+ * @param {Edit} edit
+ */
+export function reasonOf({ types = [] }) {
+  return types.map((type) => REASONS[type] ?? '').join(' ') || 'This reads better.';
+}

@@ -1,0 +1,299 @@
+/** This module shows the card: what can be done, what the model proposes, and what to do with it. */
+import { ACTIONS, LANGUAGES, reasonOf } from './actions.js';
+import { CARD_STYLE } from './card_style.js';
+import { make, makeLogo } from './dom.js';
+import { Layer } from './layer.js';
+
+/** @import { Action } from './actions.js' */
+/** @import { Edit } from './passage.js' */
+
+/**
+ * `CardEvents` are what a person does with the card. Only real clicks and keys arrive.
+ *
+ * @typedef {object} CardEvents
+ * @property {(action: Action) => void} onAction
+ * @property {(language: string) => void} onLanguage
+ * @property {(instruction: string) => void} onInstruction
+ * @property {() => void} onAccept
+ * @property {(edit: Edit) => void} onAcceptOne
+ * @property {(edit: Edit) => void} onIgnore
+ * @property {() => void} onRetry
+ * @property {() => void} onAlternatives
+ * @property {() => void} onCopy
+ * @property {() => void} onClose
+ * @property {() => void} onHelp what the status offers
+ */
+
+/**
+ * A `CardView` is what the card shows.
+ *
+ * @typedef {object} CardView
+ * @property {Action | undefined} action
+ * @property {string} language of translations
+ * @property {string} text of the passage
+ * @property {Edit[]} edits that are proposed
+ * @property {string | undefined} result the text that is proposed, where it is no correction
+ * @property {{text: string, kind: 'busy' | 'error' | 'good' | 'info', progress?: number,
+ *   help?: string} | undefined} status
+ * @property {boolean} is_done whether the model has ended
+ * @property {boolean} can_accept
+ */
+
+const WIDTH = 420;
+const MARGIN = 8;
+const PHONE_WIDTH = 480;
+/** Shorter cards than this hold nothing. */
+const MIN_HEIGHT = 180;
+/** Where less than this part of a text stays, both versions together are harder to read than one. */
+const MAX_CHANGED = 0.6;
+
+/** A `Card` is open from its first view until `close`. */
+export class Card {
+  #events;
+  #layer;
+  /** @type {DOMRect | undefined} */
+  #anchor;
+  /** @type {Edit | undefined} */
+  #open_edit;
+  #makeInput;
+  /** @type {HTMLElement | undefined} */
+  #input;
+  #card;
+
+  /**
+   * @param {Document} document
+   * @param {CardEvents} events
+   * @param {(onInstruction: (text: string) => void) => HTMLElement} [makeInput] makes the field for a
+   *   person's own instruction
+   */
+  constructor(document, events, makeInput) {
+    this.#events = events;
+    this.#makeInput = makeInput ?? ((onInstruction) => plainInput(onInstruction));
+    this.#layer = new Layer(document, CARD_STYLE);
+    this.#card = make('section', { className: 'card', role: 'dialog', 'aria-label': 'Siskin' });
+    this.#layer.root.append(this.#card);
+    // The field keeps the focus and its selection while the card's buttons are clicked.
+    this.#card.addEventListener('mousedown', (event) => {
+      const target = /** @type {Element} */ (event.target);
+      if (!target.closest('input, select, .text')) event.preventDefault();
+    });
+  }
+
+  /** Whether an event comes from the card. @param {Event} event */
+  holds(event) {
+    return this.#layer.holds(event);
+  }
+
+  get is_open() {
+    return this.#layer.is_open;
+  }
+
+  close() {
+    this.#layer.close();
+  }
+
+  /**
+   * @param {CardView} view
+   * @param {DOMRect} [anchor] what it is beside
+   */
+  show(view, anchor) {
+    this.#anchor = anchor ?? this.#anchor;
+    const scroll = this.#card.querySelector('.body')?.scrollTop ?? 0;
+    if (this.#open_edit && !view.edits.includes(this.#open_edit)) this.#open_edit = undefined;
+    const parts = [this.#header(view), this.#chips(view), this.#asks(view), this.#body(view)];
+    const detail = this.#detail(view);
+    if (detail) parts.push(detail);
+    parts.push(this.#footer(view));
+    this.#card.replaceChildren(...parts.filter((it) => it !== undefined));
+    if (!this.#layer.is_open) this.#layer.open();
+    const body = this.#card.querySelector('.body');
+    // What is being written is followed.
+    if (body) body.scrollTop = view.result !== undefined && !view.is_done ? 1e6 : scroll;
+    this.#place();
+  }
+
+  /** Puts the card below what it is beside, or above, or at the bottom of a narrow window. */
+  #place() {
+    const anchor = this.#anchor ?? new DOMRect(0, 0, 0, 0);
+    const { innerWidth, innerHeight } = window;
+    const { clientWidth } = document.documentElement;
+    const full = Math.min(clientWidth || innerWidth, innerWidth) - 2 * MARGIN;
+    const width = innerWidth < PHONE_WIDTH ? full : Math.min(WIDTH, full);
+    const top_end = Math.min(Math.max(anchor.bottom, 0), innerHeight) + MARGIN;
+    const below = innerHeight - top_end - MARGIN;
+    const above = Math.min(Math.max(anchor.top, 0), innerHeight) - 2 * MARGIN;
+    this.#layer.move({ left: MARGIN, top: MARGIN, width, max_height: innerHeight - 2 * MARGIN });
+    this.#card.style.maxHeight = `${innerHeight - 2 * MARGIN}px`;
+    const { height } = this;
+    let top = top_end;
+    if (innerWidth < PHONE_WIDTH) top = innerHeight - height - MARGIN;
+    else if (below < Math.min(height, MIN_HEIGHT) && above > below)
+      top = Math.max(MARGIN, anchor.top - MARGIN - height);
+    top = Math.max(MARGIN, Math.min(top, innerHeight - height - MARGIN));
+    const left = Math.max(MARGIN, Math.min(anchor.left, innerWidth - width - MARGIN));
+    this.#layer.move({ left, top });
+  }
+
+  get height() {
+    return this.#card.offsetHeight;
+  }
+
+  /**
+   * @param {string} label
+   * @param {() => void} act
+   * @param {Record<string, unknown>} [properties]
+   */
+  #button(label, act, properties = {}) {
+    const button = make('button', { type: 'button', className: 'button', ...properties }, label);
+    button.addEventListener('click', (event) => {
+      // A page may neither click by a program nor lay something over the card.
+      if (event.isTrusted && this.#layer.is_seen) act();
+    });
+    return button;
+  }
+
+  /** @param {CardView} view */
+  #header({ action }) {
+    const close = this.#button('×', this.#events.onClose, { className: 'icon' });
+    close.setAttribute('aria-label', 'Close');
+    const title = action ? ACTIONS[action] : 'What should Siskin do?';
+    return make('header', {}, makeLogo(), make('h2', {}, title), close);
+  }
+
+  /** @param {CardView} view */
+  #chips({ action }) {
+    const chips = make('div', { className: 'chips', role: 'group', 'aria-label': 'Actions' });
+    for (const [name, label] of Object.entries(ACTIONS)) {
+      const chip = this.#button(label, () => this.#events.onAction(/** @type {Action} */ (name)), {
+        className: 'chip',
+      });
+      chip.setAttribute('aria-pressed', String(name === action));
+      chips.append(chip);
+    }
+    return chips;
+  }
+
+  /** @param {CardView} view */
+  #asks({ action, language }) {
+    if (action === 'translate') {
+      const select = make('select', { 'aria-label': 'Language' });
+      for (const name of LANGUAGES) select.append(make('option', { value: name }, name));
+      select.value = language;
+      select.addEventListener('change', (event) => {
+        if (event.isTrusted) this.#events.onLanguage(select.value);
+      });
+      return make('div', { className: 'ask' }, select);
+    }
+    if (action !== 'custom') return undefined;
+    this.#input ??= this.#makeInput((text) => this.#events.onInstruction(text));
+    return make('div', { className: 'ask' }, this.#input);
+  }
+
+  /** @param {CardView} view */
+  #body(view) {
+    const { text, edits, result, status, is_done } = view;
+    const body = make('div', { className: 'body', role: 'region', 'aria-live': 'polite' });
+    const changed = edits.reduce((sum, { start, end }) => sum + end - start, 0);
+    const is_other = result !== undefined && (!is_done || changed > MAX_CHANGED * text.length);
+    if (is_other && result !== '') body.append(make('div', { className: 'text' }, result));
+    else if (edits.length > 0)
+      body.append(make('div', { className: 'text' }, ...this.#diff(text, edits)));
+    if (status) body.append(this.#status(status));
+    body.hidden = body.childElementCount === 0;
+    return body;
+  }
+
+  /** @param {NonNullable<CardView['status']>} status */
+  #status({ text, kind, progress, help }) {
+    const line = make('p', { className: `status ${kind}` });
+    if (kind === 'busy') line.append(make('span', { className: 'spinner' }));
+    line.append(make('span', {}, text));
+    const parts = make('div', { className: 'status-box' }, line);
+    if (progress !== undefined) {
+      const bar = make('div', {});
+      bar.style.width = `${Math.round(100 * progress)}%`;
+      parts.append(make('div', { className: 'bar' }, bar));
+    }
+    if (help) parts.append(this.#button(help, this.#events.onHelp));
+    return parts;
+  }
+
+  /**
+   * @param {string} text
+   * @param {Edit[]} edits
+   */
+  #diff(text, edits) {
+    /** @type {(Node | string)[]} */
+    const parts = [];
+    let at = 0;
+    for (const edit of edits) {
+      parts.push(text.slice(at, edit.start));
+      const change = this.#button('', () => {
+        this.#open_edit = this.#open_edit === edit ? undefined : edit;
+        this.#redraw();
+      });
+      change.className = edit.text === '' ? 'change gone' : 'change';
+      change.setAttribute('aria-expanded', String(edit === this.#open_edit));
+      const before = text.slice(edit.start, edit.end);
+      if (before.trim() !== '') change.append(make('del', {}, before));
+      if (edit.text !== '') change.append(make('ins', {}, edit.text));
+      parts.push(change);
+      at = edit.end;
+    }
+    parts.push(text.slice(at));
+    return parts;
+  }
+
+  #redraw = () => {};
+
+  /** @param {CardView} view */
+  #detail(view) {
+    this.#redraw = () => this.show(view);
+    const edit = this.#open_edit;
+    if (!edit) return undefined;
+    const actions = make(
+      'div',
+      { className: 'actions' },
+      this.#button('Accept this', () => this.#events.onAcceptOne(edit), {
+        disabled: !view.can_accept || !view.is_done,
+      }),
+      this.#button('Ignore', () => this.#events.onIgnore(edit)),
+    );
+    const reason = make('p', {}, reasonOf(edit));
+    return make('div', { className: 'detail' }, reason, actions);
+  }
+
+  /** @param {CardView} view */
+  #footer({ action, edits, result, is_done, can_accept, status }) {
+    const has_proposal = edits.length > 0 || Boolean(result);
+    const is_failed = status?.kind === 'error';
+    if (!action || (!has_proposal && !is_failed && !is_done)) return undefined;
+    const buttons = make('div', { className: 'actions' });
+    const { onAccept, onRetry, onCopy, onAlternatives } = this.#events;
+    if (has_proposal && can_accept) {
+      const label = action === 'correct' && edits.length > 1 ? `Accept all ${edits.length}` : 'Accept';
+      buttons.append(
+        this.#button(label, onAccept, { className: 'button primary', disabled: !is_done }),
+      );
+    }
+    if (has_proposal) buttons.append(this.#button('Copy', onCopy, { disabled: !is_done }));
+    if (is_done) buttons.append(this.#button('Alternatives', onAlternatives));
+    if (is_done || is_failed) buttons.append(this.#button('Retry', onRetry));
+    return buttons.childElementCount > 0 ? make('footer', {}, buttons) : undefined;
+  }
+}
+
+/** @param {(text: string) => void} onInstruction */
+function plainInput(onInstruction) {
+  const input = make('input', {
+    type: 'text',
+    maxLength: 500,
+    placeholder: 'What should it do? Press Enter.',
+    'aria-label': 'Your instruction',
+  });
+  input.addEventListener('keydown', (event) => {
+    if (event.isTrusted && event.key === 'Enter' && input.value.trim() !== '')
+      onInstruction(input.value.trim());
+  });
+  return input;
+}

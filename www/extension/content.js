@@ -1,0 +1,64 @@
+/**
+ * This script is the assistant on a page. It runs in a world of its own: the page's scripts see
+ * neither its variables nor what it says to the extension. Bundled, it is one classic script.
+ */
+import { isAction } from '../assistant/actions.js';
+import { Assistant } from '../assistant/assistant.js';
+import { CornerButton } from '../assistant/corner_button.js';
+import { ExtensionEngine } from './engine.js';
+import { askWorker, isOurs } from './messages.js';
+
+/** A frame that has the script already is left alone. */
+const MARK = Symbol.for('siskin assistant');
+
+/** @typedef {{dictionary: string[], is_off: boolean, has_button: boolean}} PageSettings */
+
+function start() {
+  /** @type {PageSettings} */
+  let settings = { dictionary: [], is_off: false, has_button: false };
+  const refresh = async () => {
+    settings = await askWorker({ type: 'page' }).catch(() => settings);
+  };
+  const engine = new ExtensionEngine({
+    onStatus: (status) =>
+      status.state === 'loading' ? assistant.setProgress(status.progress) : undefined,
+  });
+  const assistant = new Assistant(document, {
+    siskin: () => engine.siskin,
+    dictionary: () => settings.dictionary,
+    refusal: () => (settings.is_off ? 'Siskin is off on this site.' : undefined),
+    help: (what) => void askWorker({ type: what }).catch(() => {}),
+  });
+
+  chrome.runtime.onMessage.addListener((/** @type {any} */ message, /** @type {any} */ sender) => {
+    // Content scripts of other tabs have a tab, the background worker has none.
+    if (!isOurs(sender) || sender.tab || message?.type !== 'act') return;
+    if (!message.is_for_frame && !hasFocus()) return;
+    void refresh().then(() =>
+      assistant.open(isAction(message.action) ? message.action : undefined),
+    );
+  });
+
+  // The memory is the engine's: a page that is put aside lets go of its port.
+  window.addEventListener('pagehide', () => {
+    assistant.close();
+    engine.close();
+  });
+
+  void refresh().then(() => {
+    if (settings.has_button && !settings.is_off)
+      new CornerButton(document, () => void refresh().then(() => assistant.open()));
+  });
+}
+
+/** Whether this frame has the focus, and none within it. */
+function hasFocus() {
+  const element = document.activeElement;
+  return document.hasFocus() && !/^i?frame$/.test(element?.localName ?? '');
+}
+
+const world = /** @type {any} */ (globalThis);
+if (!world[MARK]) {
+  world[MARK] = true;
+  start();
+}
