@@ -57,7 +57,7 @@ export async function workerOf(context) {
 /** Opens a page that collects its errors. */
 export async function openPage(context, url) {
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(10_000);
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
@@ -152,7 +152,7 @@ export async function cardOf(page, kind = 'card') {
  *
  * @param {(card: object | undefined) => boolean} test
  */
-export async function waitForCard(page, test, { ms = 60_000, kind = 'card' } = {}) {
+export async function waitForCard(page, test, { ms = 30_000, kind = 'card' } = {}) {
   let card;
   for (const end = Date.now() + ms; Date.now() < end; ) {
     card = await cardOf(page, kind);
