@@ -11,12 +11,38 @@ import { stampedBuild } from './bundle.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const { rolldown } = createRequire(join(ROOT, 'pkg/package.json'))('rolldown');
 
+/** What the extension's pages have of the demo: its looks, and how it shows a conversation. */
+const OF_DEMO = [
+  'advice.js',
+  'chat/answer_view.js',
+  'chat/composer.js',
+  'chat/conversation.js',
+  'chat/history.js',
+  'chat/markdown.js',
+  'chat/question_view.js',
+  'dom.js',
+  'format.js',
+  'logo.svg',
+  'style/chat.css',
+  'style/colors.css',
+  'style/controls.css',
+  'style/models.css',
+  'style/page.css',
+  'style/sheet.css',
+  'style/text.css',
+  'theme.js',
+];
+
 const folder = resolve(process.argv[2]);
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const isOfBrowser = (path) => !/\.d\.ts$|\/store(\/|$)/.test(path);
 for (const name of ['extension', 'assistant', 'lib'])
   cpSync(join(ROOT, 'www', name), join(folder, name), { recursive: true, filter: isOfBrowser });
+for (const name of OF_DEMO) cpSync(join(ROOT, 'www/demo', name), join(folder, 'demo', name));
+const marked = join(ROOT, 'pkg/node_modules/marked');
+cpSync(join(marked, 'lib/marked.esm.js'), join(folder, 'demo/vendor/marked.js'));
+cpSync(join(marked, 'LICENSE'), join(folder, 'demo/vendor/LICENSE-marked'));
 cpSync(join(ROOT, 'pkg/dist/wasm'), join(folder, 'lib/wasm'), { recursive: true });
 cpSync(join(ROOT, 'www/models.json'), join(folder, 'models.json'));
 cpSync(join(folder, 'extension/manifest.json'), join(folder, 'manifest.json'));

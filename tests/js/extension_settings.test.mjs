@@ -159,7 +159,8 @@ test('a fallback without a usable server is off', async () => {
   ])
     assert.equal((await read({ ...good, ...wrong })).on, false, JSON.stringify(wrong));
   assert.equal((await read({ ...good, apiKey: 'two words' })).apiKey, '');
-  assert.equal(readBaseUrl('http://192.168.1.5:8080/v1'), 'http://192.168.1.5:8080/v1');
+  assert.equal(readBaseUrl('http://127.0.0.1:8080/v1/'), 'http://127.0.0.1:8080/v1');
+  assert.equal(readBaseUrl('http://192.168.1.5:8080/v1'), undefined);
 });
 
 test('an unknown setting is not written', async () => {

@@ -4,7 +4,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodePrefix, encodePrefix } from '../../www/lib/engine/prefix_file.js';
 import { keepPrefix, restorePrefix } from '../../www/lib/engine/prefixes.js';
-import { readStoredPrefix, storePrefix } from '../../www/lib/model/prefix_store.js';
+import {
+  readStoredPrefix,
+  removeStoredPrefixes,
+  storePrefix,
+  storedPrefixBytes,
+} from '../../www/lib/model/prefix_store.js';
 
 const REQUEST = { messages: [{ role: 'system', content: 'Sei höflich: schreibe „bitte“.' }] };
 const INFO = { name: 'parrot', fingerprint: '0123456789abcdef' };
@@ -151,4 +156,15 @@ test('the least recently used ones are removed when the bytes are spent', async 
   assert.deepEqual(await kept('a', 'b', 'c', 'd'), ['a', 'c', 'd'], 'b was read before the others');
   await store('d');
   assert.deepEqual(await kept('a', 'c', 'd'), ['a', 'c', 'd'], 'it takes its own place');
+});
+
+test('what the prefixes take is told, and all are removed', async () => {
+  await removeStoredPrefixes();
+  assert.equal(await storedPrefixBytes(), 0);
+  await storePrefix('one', 'f', new Uint8Array(100));
+  await storePrefix('two', 'f', new Uint8Array(50));
+  assert.equal(await storedPrefixBytes(), 150);
+  await removeStoredPrefixes();
+  assert.equal(await storedPrefixBytes(), 0);
+  assert.equal(await readStoredPrefix('one', 'f'), undefined);
 });

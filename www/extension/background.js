@@ -22,7 +22,10 @@ const REGISTERED = 'siskin corner button';
 const ALL_PAGES = ['http://*/*', 'https://*/*'];
 const FIRST_RUN = 'extension/first_run/first_run.html';
 
-chrome.runtime.onInstalled.addListener(async () => {
+chrome.runtime.onInstalled.addListener(async (/** @type {any} */ { reason }) => {
+  if (reason === 'install') await chrome.tabs.create({ url: chrome.runtime.getURL(FIRST_RUN) });
+  // The toolbar's button lets the extension into the tab, and the panel may read it then.
+  await chrome.sidePanel.setPanelBehavior({ openPanelOnActionClick: true });
   await chrome.contextMenus.removeAll();
   for (const [id, title] of MENU)
     chrome.contextMenus.create({ id, title, contexts: ['editable', 'selection'] });
@@ -129,7 +132,9 @@ function engineSettings({ ready, model, backend }) {
 
 // Nobody listens where there is no engine.
 onSettings((settings) =>
-  chrome.runtime.sendMessage({ type: 'changed', settings: engineSettings(settings) }).catch(() => {}),
+  chrome.runtime
+    .sendMessage({ type: 'changed', settings: engineSettings(settings) })
+    .catch(() => {}),
 );
 
 /** Returns whether a person permitted the extension on all pages. @returns {Promise<boolean>} */

@@ -14,8 +14,6 @@ import { modelOf } from './models.js';
 const IDLE_MS = 5 * 60_000;
 /** Every so often is looked whether the engine is idle. */
 const WATCH_MS = 10_000;
-/** The prompt of a correction has some 400 tokens, and a passage a few hundred. */
-const CONTEXT_TOKENS = 4096;
 /** These messages of a client are calls that take a while. */
 const CALLS = new Set(['chat', 'score', 'prefix', 'tokenize', 'info']);
 
@@ -61,7 +59,6 @@ async function load() {
     backend: settings.backend,
     sha256,
     persist: true,
-    contextTokens: CONTEXT_TOKENS,
     onProgress: (progress) => tell({ type: 'status', state: 'loading', progress }),
   });
   tell({ type: 'status', state: 'ready' });

@@ -202,33 +202,33 @@ export function readWord(value) {
  */
 export function readModelUrl(value) {
   const url = parseUrl(readText(value, MAX_URL_LENGTH)?.trim() ?? '');
-  return url && isEncrypted(url) ? url.href : undefined;
+  return url && isPrivate(url) ? url.href : undefined;
 }
 
 /**
- * Returns the base URL of an OpenAI-compatible server: https, or http, which a server of one's own
- * network may have; undefined where it is none.
+ * Returns the base URL of an OpenAI-compatible server: https, or http on this machine; undefined
+ * where it is none.
  *
  * @param {unknown} value
  * @returns {string | undefined}
  */
 export function readBaseUrl(value) {
   const url = parseUrl(readText(value, MAX_URL_LENGTH)?.trim() ?? '');
-  if (!url || !['http:', 'https:'].includes(url.protocol)) return undefined;
+  if (!url || !isPrivate(url)) return undefined;
   // What a URL holds besides its path is not part of a base: a password belongs into `apiKey`.
   if (url.username || url.password || url.search || url.hash) return undefined;
   return url.href.replace(/\/+$/, '');
 }
 
 /**
- * Returns whether what is sent to an address can be read by nobody on the way.
+ * Returns whether nobody on the way can read what is sent to an address. The manifest's policy
+ * allows the same addresses.
  *
  * @param {URL} url
- * @returns {boolean}
  */
-export function isEncrypted(url) {
-  const local = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'https:' || (url.protocol === 'http:' && local);
+function isPrivate(url) {
+  const is_local = ['localhost', '127.0.0.1'].includes(url.hostname);
+  return url.protocol === 'https:' || (url.protocol === 'http:' && is_local);
 }
 
 /**

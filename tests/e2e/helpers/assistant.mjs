@@ -17,7 +17,10 @@ const BUILT = join(ROOT, 'pkg/extension');
  * @param {object} [options.context] of playwright's context
  * @param {string[]} [options.hosts] that are permitted
  */
-export async function openAssistant(settings, { context: more, hosts = ['http://localhost/*'] } = {}) {
+export async function openAssistant(
+  settings,
+  { context: more, hosts = ['http://localhost/*'] } = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), 'siskin-extension-'));
   const profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
   await cp(BUILT, folder, { recursive: true });
@@ -154,7 +157,7 @@ export async function cardOf(page, kind = 'card') {
  */
 export async function waitForCard(page, test, { ms = 30_000, kind = 'card' } = {}) {
   let card;
-  for (const end = Date.now() + ms; Date.now() < end; ) {
+  for (const end = Date.now() + ms; Date.now() < end;) {
     card = await cardOf(page, kind);
     if (test(card)) return card;
     await new Promise((done) => setTimeout(done, 50));
@@ -164,7 +167,9 @@ export async function waitForCard(page, test, { ms = 30_000, kind = 'card' } = {
 
 /** Returns a control of the card by its label. */
 export const controlOf = (card, label) =>
-  card?.controls.find((it) => (label instanceof RegExp ? label.test(it.label) : it.label === label));
+  card?.controls.find((it) =>
+    label instanceof RegExp ? label.test(it.label) : it.label === label,
+  );
 
 /** Clicks a control of the card, as soon as it is there and enabled. */
 export async function clickCard(page, label, options) {

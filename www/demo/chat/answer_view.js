@@ -17,13 +17,16 @@ export class AnswerView {
   #frame = 0;
   #onGrow;
   #onRegenerate;
+  #is_brief;
 
   /**
    * @param {object} handlers
    * @param {() => void} handlers.onGrow called after each change of height
    * @param {() => void} handlers.onRegenerate called when the reader asks for another answer
+   * @param {boolean} [handlers.isBrief] whether the figures are left out of the notes
    */
-  constructor({ onGrow, onRegenerate }) {
+  constructor({ onGrow, onRegenerate, isBrief = false }) {
+    this.#is_brief = isBrief;
     this.#onGrow = onGrow;
     this.#onRegenerate = onRegenerate;
     this.item = element(
@@ -82,8 +85,13 @@ export class AnswerView {
   finish(last, model) {
     const tokens = last?.usage?.completion_tokens ?? this.#tokens;
     const rate = last?.timings?.decode_tokens_per_second || this.#rate(performance.now());
-    const notes = [rate > 0 ? formatRate(rate) : '', formatCount(tokens, 'token')];
-    if (last?.timings) notes.push(`first after ${(last.timings.prefill_ms / 1000).toFixed(1)} s`);
+    const notes = this.#is_brief
+      ? []
+      : [
+          rate > 0 ? formatRate(rate) : '',
+          formatCount(tokens, 'token'),
+          last?.timings ? `first after ${(last.timings.prefill_ms / 1000).toFixed(1)} s` : '',
+        ];
     if (!last) notes.push('stopped');
     else if (last.choices[0].finish_reason === 'length')
       notes.push('cut at the longest answer set');

@@ -27,8 +27,9 @@ export class Composer {
    * @param {object} handlers
    * @param {(text: string) => void} handlers.onSend
    * @param {() => void} handlers.onStop
+   * @param {{title: string, prompt: string}[]} [suggestions] what an empty chat offers
    */
-  constructor({ onSend, onStop }) {
+  constructor({ onSend, onStop }, suggestions = SUGGESTIONS) {
     const send = () => {
       const text = this.#prompt.value.trim();
       if (!text || this.#answering) return;
@@ -52,7 +53,7 @@ export class Composer {
       this.#prompt.focus();
     });
     byId('suggestions').append(
-      ...SUGGESTIONS.map(({ title, prompt }) => {
+      ...suggestions.map(({ title, prompt }) => {
         const button = element(
           'button',
           { type: 'button', className: 'plain' },

@@ -18,6 +18,7 @@ export class ConversationView {
    * @param {(index: number, text: string) => void} handlers.onEdit called with a message's place
    *   among those shown and its new text
    * @param {() => void} handlers.onRegenerate
+   * @param {boolean} [handlers.isBrief] whether answers have no figures of speed and length
    */
   constructor(handlers) {
     this.#handlers = handlers;
@@ -63,6 +64,7 @@ export class ConversationView {
     const view = new AnswerView({
       onGrow: () => this.scroll(),
       onRegenerate: () => this.#handlers.onRegenerate(),
+      isBrief: this.#handlers.isBrief,
     });
     this.#list.append(view.item);
     return view;

@@ -40,6 +40,22 @@ export async function storePrefix(key, fingerprint, bytes, budget_bytes = BUDGET
 }
 
 /**
+ * Returns how much the prefixes on this device take.
+ *
+ * @returns {Promise<number>} bytes
+ */
+export async function storedPrefixBytes() {
+  const files = await (await openStore('disk')).files(FOLDER);
+  files.delete(INDEX);
+  return [...files.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Removes all prefixes from this device. Those that an engine holds keep working. */
+export async function removeStoredPrefixes() {
+  await (await openStore('disk')).remove(FOLDER);
+}
+
+/**
  * Removes the least recently used prefixes, until the others take at most this many bytes.
  *
  * @param {Store} store
