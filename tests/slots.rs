@@ -176,23 +176,59 @@ fn a_score_leaves_every_conversation_as_it_was() {
             "The quick brown fox",
             siskin::text::tokenizer::Special::Plain,
         );
-        let alone = pollster::block_on(session.score(&scored)).unwrap();
+        let alone = pollster::block_on(session.score(&scored, 1)).unwrap();
         assert_eq!(alone.log_probabilities.len(), scored.len() - 1);
 
         let (text, prompt_tokens, _) = answer(&mut session, &["Why is the sky blue?"]);
         for ids in [&[][..], &[9999], &vec![1; 300]] {
-            let error = pollster::block_on(session.score(ids)).unwrap_err();
+            let error = pollster::block_on(session.score(ids, 1)).unwrap_err();
             let expected = match ids.len() {
                 300 => Code::ContextFull,
                 _ => Code::InvalidArgument,
             };
             assert_eq!(error.code, expected);
         }
-        let again = pollster::block_on(session.score(&scored)).unwrap();
+        let again = pollster::block_on(session.score(&scored, 1)).unwrap();
         assert_eq!(alone.log_probabilities, again.log_probabilities);
         let after = answer(&mut session, &["Why is the sky blue?"]);
         assert_eq!(after, (text, prompt_tokens, prompt_tokens - 1));
     }
+}
+
+#[test]
+fn scores_that_share_a_beginning_are_those_from_an_empty_context() {
+    let mut session = session(1);
+    let (text, prompt_tokens, _) = answer(&mut session, &["Why is the sky blue?"]);
+    let beginning = tokens(1, 90);
+    let with_end = |seed, len| [&beginning[..], &tokens(seed, len)].concat();
+    // The last one shares less of the one before it than `from` says, the first one nothing.
+    for (ids, from) in [
+        (with_end(2, 20), 90),
+        (with_end(3, 30), 90),
+        (with_end(3, 30), 120),
+        (with_end(3, 9), 95),
+        (tokens(4, 60), 50),
+        ([&beginning[..40], &tokens(5, 20)].concat(), 30),
+    ] {
+        let score = |session: &mut Session, from| pollster::block_on(session.score(&ids, from));
+        let shared = score(&mut session, from).unwrap();
+        let again = score(&mut session, from).unwrap();
+        let whole = score(&mut self::session(1), 1).unwrap();
+        assert_eq!(shared.most_likely, whole.most_likely[from - 1..]);
+        for scores in [shared, again] {
+            let expected = &whole.log_probabilities[from - 1..];
+            assert_eq!(scores.log_probabilities.len(), expected.len());
+            for (one, other) in scores.log_probabilities.iter().zip(expected) {
+                assert!((one - other).abs() < 1e-4, "{one} {other}");
+            }
+        }
+    }
+    for from in [0, 4] {
+        let error = pollster::block_on(session.score(&[1, 2, 3], from)).unwrap_err();
+        assert_eq!(error.code, Code::InvalidArgument);
+    }
+    let after = answer(&mut session, &["Why is the sky blue?"]);
+    assert_eq!(after, (text, prompt_tokens, prompt_tokens - 1));
 }
 
 #[test]
@@ -207,7 +243,7 @@ fn a_score_can_be_stopped_and_leaves_every_conversation_as_it_was() {
                 handle.stop();
             }
         });
-        let outcome = pollster::block_on(session.score(&tokens(1, 250)));
+        let outcome = pollster::block_on(session.score(&tokens(1, 250), 1));
         is_done.store(true, Ordering::Relaxed);
         outcome
     });

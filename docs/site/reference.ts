@@ -43,5 +43,9 @@ export type {
   ChatCompletionChunk,
 } from '../../www/lib/chat/completions.js';
 export type { ProofreadOptions, RewriteOptions } from '../../www/lib/writing/options.js';
-export type { ProofreadResult, Correction } from '../../www/lib/writing/proofread.js';
+export type {
+  ProofreadResult,
+  ProofreadSentence,
+  Correction,
+} from '../../www/lib/writing/proofread.js';
 export type { CorrectionType } from '../../www/lib/writing/correction_types.js';

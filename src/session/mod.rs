@@ -20,6 +20,7 @@ use crate::{
         stop::StopHandle,
     },
     loader::Loaded,
+    model::SlotState,
     text::{
         prompt::chat_tokens_with,
         template::ChatTemplate,
@@ -65,6 +66,8 @@ pub struct Session<D = AnyModel> {
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
     prefixes: Prefixes,
+    /// Holds the tokens of the last score, whose beginning the next one may share.
+    scored: SlotState,
 }
 
 impl From<Loaded<AnyModel>> for Session {
@@ -89,6 +92,7 @@ impl<D: Decoder> Session<D> {
             tokenizer,
             template,
             prefixes: Prefixes::default(),
+            scored: SlotState::default(),
         }
     }
 

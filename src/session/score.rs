@@ -5,30 +5,38 @@ use super::{Session, engine::AnyModel, evaluate::evaluate};
 use crate::{
     Code, Error, Result,
     generate::{Decoder, stop::StopHandle},
+    model::SlotState,
 };
 use serde::Serialize;
 
 /// Tells how likely the model finds each token of a text.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Score {
-    /// Holds the natural logarithm of each token's probability, given the tokens before it,
-    /// `[tokens - 1]`: the first token has none before it.
+    /// Holds the natural logarithm of the probability of each token from the first scored one on,
+    /// given the tokens before it, `[tokens - from]`.
     pub log_probabilities: Vec<f32>,
-    /// Holds the most likely token after each token, `[tokens]`.
+    /// Holds the most likely token in the place of each scored token and after the last one,
+    /// `[tokens - from + 1]`.
     pub most_likely: Vec<u32>,
 }
 
 impl Session<AnyModel> {
-    /// Scores `tokens` from an empty context on. The conversations in the slots stay as they are.
+    /// Scores the tokens from number `from` on; those before it are only read. The first token has
+    /// none before it, so that `from` is at least 1. The conversations in the slots stay as they
+    /// are.
+    ///
+    /// What several scores begin with is computed once, if `from` leaves it out: the last one is
+    /// kept.
     ///
     /// # Errors
     ///
     /// - `busy` while an answer is being written.
-    /// - `invalid_argument` when there are no tokens, or one is outside the vocabulary.
+    /// - `invalid_argument` when there are no tokens, one is outside the vocabulary, or `from` is 0
+    ///   or above the number of tokens.
     /// - `context_full` when the tokens do not fit the context.
     /// - `aborted` after [`Session::stop`].
     /// - `not_finite` when a logit is NaN or infinite.
-    pub async fn score(&mut self, tokens: &[u32]) -> Result<Score> {
+    pub async fn score(&mut self, tokens: &[u32], from: usize) -> Result<Score> {
         self.check_idle()?;
         if tokens.is_empty() {
             return Err(Error::new(
@@ -36,19 +44,56 @@ impl Session<AnyModel> {
                 "There are no tokens to score; give at least one.",
             ));
         }
+        if !(1..=tokens.len()).contains(&from) {
+            let message = format!(
+                "`from` is {from}, and must be from 1, for the first token has no probability, to \
+                 the number of tokens, {}.",
+                tokens.len()
+            );
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
         let stop = self.generator.stop_handle();
         stop.reset();
         let decoder = self.generator.decoder_mut();
         decoder.check_tokens(tokens)?;
-        let state = decoder.export_oldest_slot().await?;
-        decoder.rewind(0);
-        let score = score(decoder, tokens, &stop).await;
-        decoder.import_slot(&state)?;
+        let conversation = decoder.export_oldest_slot().await?;
+        let score = score(decoder, tokens, from, &mut self.scored, &stop).await;
+        decoder.import_slot(&conversation)?;
         score
     }
 }
 
-async fn score(decoder: &mut AnyModel, tokens: &[u32], stop: &StopHandle) -> Result<Score> {
+/// Scores in the slot in use. `scored` holds what the last score left in it.
+async fn score(
+    decoder: &mut AnyModel,
+    tokens: &[u32],
+    from: usize,
+    scored: &mut SlotState,
+    stop: &StopHandle,
+) -> Result<Score> {
+    let pairs = scored.tokens.iter().zip(&tokens[..from - 1]);
+    let common_tokens = pairs.take_while(|(a, b)| a == b).count();
+    if common_tokens > 0 {
+        decoder.import_slot(scored)?;
+    }
+    let cached_tokens = decoder.rewind(common_tokens);
+    *scored = SlotState::default();
+    let (before, rest) = tokens.split_at(from - 1);
+    evaluate(decoder, &before[cached_tokens..], stop, None).await?;
+    let score = log_probabilities(decoder, rest, stop).await?;
+    // A caller that wants every probability has no beginning to share.
+    if from > 1 {
+        *scored = decoder.export_slot().await?;
+    }
+    Ok(score)
+}
+
+/// Evaluates `tokens`, and returns the scores of all but the first.
+async fn log_probabilities(
+    decoder: &mut AnyModel,
+    tokens: &[u32],
+    stop: &StopHandle,
+) -> Result<Score> {
     let mut score = Score::default();
     let vocab = decoder.vocab_size();
     let mut following = tokens.iter().skip(1);

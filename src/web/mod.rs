@@ -239,20 +239,20 @@ impl WasmEngine {
         })
     }
 
-    /// Computes how likely the model finds each of the tokens. The promise resolves to a
-    /// [`Score`](crate::session::score::Score).
+    /// Computes how likely the model finds each of the tokens from number `from` on, by default 1.
+    /// The promise resolves to a [`Score`](crate::session::score::Score).
     ///
     /// # Errors
     ///
     /// The promise rejects with those of [`Session::score`].
-    pub fn score(&self, ids: Vec<u32>) -> Promise {
+    pub fn score(&self, ids: Vec<u32>, from: Option<usize>) -> Promise {
         let mut session = match self.take_session() {
             Ok(session) => session,
             Err(error) => return Promise::reject(&error.into()),
         };
         let state = Rc::clone(&self.state);
         future_to_promise(async move {
-            let score = session.score(&ids).await;
+            let score = session.score(&ids, from.unwrap_or(1)).await;
             state.set(State::Ready(session));
             to_js(&score?)
         })

@@ -52,6 +52,63 @@ describe('SmolLM2-135M', { skip: cannotRun(SMOLLM2), timeout: 120_000 }, () => {
     assert.equal(again.correctedInput, 'Hello', 'the model goes on');
   });
 
+  test('tells of each sentence before the next one, and ends with it when it is stopped', async () => {
+    const text = 'He go to school. They was late. The house is old. She have a dog.';
+    const { seen, result, code, told } = await page.evaluate(async (text) => {
+      const seen = [];
+      const result = await siskin.proofread(text, {
+        onSentence: (sentence) => seen.push({ ...sentence, at_ms: performance.now() }),
+      });
+      const stop = new AbortController();
+      let told = 0;
+      const onSentence = () => {
+        told += 1;
+        stop.abort();
+      };
+      const code = await codeOf(siskin.proofread(text, { signal: stop.signal, onSentence }));
+      return { seen, result, code, told };
+    }, text);
+    assert.equal(seen.length, 4);
+    assert.deepEqual(
+      seen.map(({ startIndex, endIndex }) => text.slice(startIndex, endIndex)),
+      text.match(/[^.]+\./g).map((sentence) => sentence.trim()),
+    );
+    assert.deepEqual(
+      seen.flatMap(({ corrections }) => corrections),
+      result.corrections,
+    );
+    const gaps_ms = seen.slice(1).map(({ at_ms }, i) => at_ms - seen[i].at_ms);
+    assert.ok(Math.min(...gaps_ms) > 5, `a sentence takes an answer: ${gaps_ms} ms`);
+    assert.deepEqual([code, told], ['aborted', 1]);
+  });
+
+  test('scores what follows a kept beginning as from an empty context', async () => {
+    const { pairs, codes } = await page.evaluate(async () => {
+      const texts = ['She has a dog and two cats.', 'She has a dog and a cat.', 'She had a dog.'];
+      const pairs = [];
+      for (const text of texts) {
+        const ids = await siskin.tokenize(`Here is the text:\n${text}`);
+        const from = ids.length - 4;
+        const shared = await siskin.score(ids, { from });
+        pairs.push([shared.log_probabilities, shared.most_likely.length]);
+        const whole = await siskin.score(ids);
+        pairs.at(-1).push(whole.log_probabilities.slice(from - 1));
+        // It is kept once more, for the next text.
+        await siskin.score(ids, { from });
+      }
+      const codes = [];
+      for (const from of [0, 4, 1.5, '1'])
+        codes.push(await codeOf(siskin.score([1, 2, 3], { from })));
+      return { pairs, codes };
+    });
+    for (const [shared, most_likely, whole] of pairs) {
+      assert.deepEqual([shared.length, most_likely], [4, 5]);
+      for (const [i, value] of shared.entries())
+        assert.ok(Math.abs(value - whole[i]) < 1e-4, `${value} is ${whole[i]}`);
+    }
+    assert.deepEqual(codes, Array(4).fill('invalid_argument'));
+  });
+
   test('rewrites, whole and in pieces', async () => {
     const { whole, streamed, code } = await page.evaluate(async () => {
       const text = 'The shop was closed, so we went home.';

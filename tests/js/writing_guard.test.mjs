@@ -69,6 +69,10 @@ test('edits that change what a sentence says', () => {
     ['I like my car', 'I like your car'],
     ['I met Anna there', 'I met Ana there'],
     ['Er hat kein Geld', 'Er hat ein Geld'],
+    ['Il a dit « bonjour', 'Il a dit “ bonjour'],
+    ['Er sagte „ja', 'Er sagte ja'],
+    ['She said hello" to him', 'She said hello to him'],
+    ['Er sagt »das Haus sind alt« dazu', 'Er sagt »das Haus ist alt« dazu'],
   ])
     assert.equal(changes(original, changed), true, changed);
   for (const [original, changed] of [

@@ -6,23 +6,29 @@ import { proofread } from '../../www/lib/writing/proofread.js';
 import { rewrite } from '../../www/lib/writing/rewrite.js';
 
 /**
- * Returns a model that replaces words as `answers` says, or whole sentences, and finds each of
- * `unlikely` a text's words e to the 10th times less likely than others.
+ * Returns a model that replaces words as `answers` says, or whole sentences, and finds
+ * what follows a word of `unlikely` e to the 10th times less likely than other letters.
  */
 function fakeModel({ answers = {}, unlikely = [], nearly = {}, delay_ms = 0 } = {}) {
   const asked = [];
+  const scored = [];
+  const prefixes = [];
   const ids = (text) => Array.from(text, (char) => char.codePointAt(0));
   return {
     asked,
+    scored,
+    prefixes,
+    prefix: async (messages, { key }) => void prefixes.push([key, messages.length]),
     tokenize: async (text) => Uint32Array.from(ids(text)),
-    score: async (given, { signal } = {}) => {
+    score: async (given, { from = 1, signal } = {}) => {
       signal?.throwIfAborted();
+      scored.push(given.length - from);
       const text = String.fromCodePoint(...given);
       const log_probabilities = ids(text).slice(1).fill(0);
       for (const word of unlikely)
         for (const match of text.matchAll(new RegExp(`\\b${word}\\b`, 'g')))
-          log_probabilities[match.index - 1] -= 10;
-      return { log_probabilities, most_likely: [] };
+          log_probabilities[match.index + word.length - 1] -= 10;
+      return { log_probabilities: log_probabilities.slice(from - 1), most_likely: [] };
     },
     chat: {
       completions: {
@@ -79,6 +85,55 @@ describe('proofread', () => {
     assert.equal(applyEdits(text, edits), correctedInput);
   });
 
+  test('tells of each sentence as soon as it is decided', async () => {
+    const model = fakeModel({ answers: { go: 'goes', was: 'were' }, unlikely: ['go', 'was'] });
+    const text = 'He go home. The house is old.\n\nThey was late.';
+    const told = [];
+    const { corrections } = await proofread(model, text, {
+      onSentence: ({ startIndex, endIndex, corrections }) =>
+        told.push([model.asked.length, text.slice(startIndex, endIndex), corrections]),
+    });
+    assert.deepEqual(told, [
+      [1, 'He go home.', [corrections[0]]],
+      [2, 'The house is old.', []],
+      [3, 'They was late.', [corrections[1]]],
+    ]);
+    assert.deepEqual(text.slice(corrections[1].startIndex, corrections[1].endIndex), 'was');
+  });
+
+  test('tells of sentences that it does not read, and of none after it is stopped', async () => {
+    const model = fakeModel();
+    const stop = new AbortController();
+    const told = [];
+    const result = proofread(model, 'La casa es muy vieja. The house is old. The cat is black.', {
+      languages: ['en'],
+      signal: stop.signal,
+      onSentence: ({ startIndex }) => {
+        if (told.push(startIndex) === 2) stop.abort();
+      },
+    });
+    assert.equal(await codeOf(result), 'aborted');
+    assert.deepEqual(told, [0, 22]);
+    assert.deepEqual(model.asked, ['The house is old.']);
+  });
+
+  test('reads the examples of a language once, and scores only what differs', async () => {
+    const model = fakeModel({ nearly: { ' meet': ' met', ' town': ' towns' } });
+    const sentence = 'They will meet us in the town today.';
+    await proofread(model, sentence);
+    await proofread(model, sentence, { languages: ['en'] });
+    assert.deepEqual(
+      model.prefixes.map(([key]) => key),
+      ['siskin.proofread.en'],
+    );
+    // The sentence first, then from right to left what follows the first letter that differs.
+    assert.deepEqual(model.scored.slice(0, 3), [
+      sentence.length,
+      sentence.length + 1 - sentence.indexOf(' today'),
+      sentence.length - 1 - sentence.indexOf('et us'),
+    ]);
+  });
+
   test('takes back singly what makes a sentence less likely', async () => {
     const model = fakeModel({
       answers: { go: 'goes', car: 'bus' },
@@ -115,6 +170,18 @@ describe('proofread', () => {
     }
   });
 
+  test('leaves a quote of several sentences as it is', async () => {
+    const answers = { go: 'goes', va: 'vas' };
+    for (const [text, language, asked] of [
+      ['He said: "He go home. He go out." Then he go.', 'en', ['Then he go.']],
+      ['Il dit : « Il va ici. Il va bien. » Puis il va. Elle est là.', 'fr', ['Elle est là.']],
+    ]) {
+      const model = fakeModel({ answers });
+      await proofread(model, text, { languages: [language] });
+      assert.deepEqual(model.asked, asked);
+    }
+  });
+
   test('reads only sentences of the languages that are named', async () => {
     const model = fakeModel();
     await proofread(model, 'The house is old. La casa es muy vieja.', { languages: ['en-GB'] });
@@ -131,6 +198,7 @@ describe('proofread', () => {
       proofread(model, 'a', { languages: 'en' }),
       proofread(model, 'a', { languages: ['ja'] }),
       proofread(model, 'a', { signal: 1 }),
+      proofread(model, 'a', { onSentence: 'log' }),
       proofread(model, 'a', 'en'),
     ])
       assert.equal(await codeOf(promise), 'invalid_argument');

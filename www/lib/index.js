@@ -42,4 +42,5 @@ export { Siskin, SiskinError, models, offline } from './siskin.js';
 /** @typedef {import('./writing/options.js').RewriteOptions} RewriteOptions */
 /** @typedef {import('./writing/proofread.js').ProofreadResult} ProofreadResult */
 /** @typedef {import('./writing/proofread.js').Correction} Correction */
+/** @typedef {import('./writing/proofread.js').ProofreadSentence} ProofreadSentence */
 /** @typedef {import('./writing/correction_types.js').CorrectionType} CorrectionType */

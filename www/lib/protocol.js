@@ -244,7 +244,7 @@ export const PROTOCOL = 1;
  *   computed with an error
  * @property {(text: string, options?: {special?: boolean}) => Uint32Array} tokenize
  * @property {(ids: Uint32Array) => string} detokenize
- * @property {(ids: Uint32Array) => Promise<Score>} score
+ * @property {(ids: Uint32Array, from?: number) => Promise<Score>} score
  * @property {(request: PrefixRequest) => Promise<Uint32Array>} keep_prefix
  * @property {(tokens: Uint32Array) => Uint16Array | undefined} kept_prefix keys and values, as f16
  * @property {(
@@ -261,9 +261,9 @@ export const PROTOCOL = 1;
  * A `Score` says how likely the model finds a text.
  *
  * @typedef {object} Score
- * @property {number[]} log_probabilities natural logarithm of each token's probability after those
- *   before it; the first token has none
- * @property {number[]} most_likely the most likely token after each
+ * @property {number[]} log_probabilities natural logarithm of the probability of each token from
+ *   number `from` on, after those before it
+ * @property {number[]} most_likely the most likely token in the place of each, and after the last
  */
 
 /**
@@ -354,7 +354,7 @@ export const PROTOCOL = 1;
  *   | {type: 'stop', id: number}
  *   | {type: 'tokenize', id: number, text: string, special: boolean}
  *   | {type: 'detokenize', id: number, ids: Iterable<number>}
- *   | {type: 'score', id: number, ids: Iterable<number>}
+ *   | {type: 'score', id: number, ids: Iterable<number>, from?: number}
  *   | PrefixMessage
  *   | {type: 'restore_prefix', id: number, bytes: Iterable<number>}
  *   | {type: 'memory', id: number}

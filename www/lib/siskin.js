@@ -237,14 +237,15 @@ export class Siskin {
    * generating. The call takes as long as a prefill of the text.
    *
    * @param {Iterable<number>} ids of `tokenize`
-   * @param {{signal?: AbortSignal | null}} [options] `signal` ends the score: also one that is
-   *   being computed, within about 100 ms
+   * @param {{from?: number, signal?: AbortSignal | null}} [options] `from` is the number of the
+   *   first token whose probability is wanted, by default 1: what scores begin with before it is
+   *   computed once. `signal` ends the score: also one that is being computed, within about 100 ms
    * @returns {Promise<Score>}
    * @throws {SiskinError} `invalid_argument`, `context_full`, `aborted`, `not_loaded`
    */
-  async score(ids, options = {}) {
-    const signal = readSignal(options?.signal);
-    const message = { type: /** @type {const} */ ('score'), ids: tokenIds('score', ids) };
+  async score(ids, { from, signal: given } = {}) {
+    const signal = readSignal(given);
+    const message = { type: /** @type {const} */ ('score'), ids: tokenIds('score', ids), from };
     return (await this.#client(signal)).call(message, { signal }).result;
   }
 
@@ -254,6 +255,7 @@ export class Siskin {
    *
    * ```js
    * const { correctedInput, corrections } = await siskin.proofread('He go to school.');
+   * await siskin.proofread(text, { onSentence: ({ corrections }) => show(corrections) });
    * ```
    *
    * @param {string} text

@@ -173,7 +173,7 @@ export class EngineHost {
         break;
       case 'score': {
         const ids = Uint32Array.from(message.ids);
-        this.#pushCall(client, id, () => this.#runner.score(ids));
+        this.#pushCall(client, id, () => this.#runner.score(ids, message.from));
         break;
       }
       case 'prefix':

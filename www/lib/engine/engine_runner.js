@@ -2,7 +2,7 @@
  * This module runs the engine: it loads the model, writes answers and scores one at a time, and
  * lets the engine go. It knows nothing of who asks.
  */
-import { abortedError, codeOf, messageOf } from '../errors.js';
+import { SiskinError, abortedError, codeOf, messageOf } from '../errors.js';
 import { openWeights, pumpWeights } from '../model/weights.js';
 import { yieldToMessages } from '../model/yield_to_messages.js';
 import { AnswerTimer } from './answer_timer.js';
@@ -161,10 +161,13 @@ export class EngineRunner {
 
   /**
    * @param {Uint32Array} ids
+   * @param {number} [from]
    * @returns {Promise<Score>}
    */
-  async score(ids) {
-    return this.#inOneCall((engine) => engine.score(ids));
+  async score(ids, from) {
+    if (from !== undefined && !Number.isInteger(from))
+      throw new SiskinError('invalid_argument', '`from` must be a whole number.');
+    return this.#inOneCall((engine) => engine.score(ids, from));
   }
 
   /**

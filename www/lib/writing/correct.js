@@ -13,6 +13,8 @@ import { protectedSpans } from './spans.js';
 import { isWord, tokenize } from './tokens.js';
 
 /** @import { ChatCompletion, CompletionRequest } from '../chat/completions.js' */
+/** @import { PrefixOptions } from '../chat/prefix.js' */
+/** @import { ChatMessage } from '../protocol.js' */
 /** @import { Candidate } from './candidates.js' */
 /** @import { Edit } from './diff.js' */
 /** @import { Judge, Scorer } from './judge.js' */
@@ -22,9 +24,10 @@ import { isWord, tokenize } from './tokens.js';
 /**
  * A `Model` is the part of a `Siskin` that proofreading uses.
  *
- * @typedef {Scorer & {chat: {completions: {
- *   create: (request: CompletionRequest) => Promise<ChatCompletion>,
- * }}}} Model
+ * @typedef {Scorer & {
+ *   chat: {completions: {create: (request: CompletionRequest) => Promise<ChatCompletion>}},
+ *   prefix: (messages: ChatMessage[], options: PrefixOptions) => Promise<unknown>,
+ * }} Model
  */
 
 /**
@@ -174,7 +177,9 @@ export async function choose(judge, sentence, candidates) {
   const before = await judge.score(sentence);
   /** @type {Map<string, {edit: Edit, gain: number, needed: number}>} */
   const judged = new Map();
-  for (const { edit, min } of candidates) {
+  // From right to left, so that each shares with the one before it all that stands before its edit.
+  const in_order = [...candidates].sort((one, other) => other.edit.start - one.edit.start);
+  for (const { edit, min } of in_order) {
     const changed = applyEdits(sentence, [edit]);
     if (judged.has(changed)) continue;
     // A text of fewer words is likelier by itself.

@@ -29,6 +29,8 @@ const PREAMBLE = new RegExp(
     'correction)',
   'iu',
 );
+/** What quotes begin and end with. A plain apostrophe is none. */
+const QUOTE_MARKS = /["“”„«»‹›]/gu;
 const QUESTION = /\?["'”’»)]*$/u;
 
 const NEGATIONS = new Set(
@@ -96,7 +98,7 @@ export function whyNot({ original, changed, edits }, spans, changed_spans) {
 
 /**
  * Returns whether an edit, by itself, changes what a sentence says: a negation, whom a pronoun
- * means, or something protected.
+ * means, a mark of a quote, or something protected.
  *
  * @param {Edit} edit
  * @param {readonly ProtectedSpan[]} spans of the original
@@ -105,6 +107,7 @@ export function changesMeaning(edit, spans) {
   const { before, after, start, end } = edit;
   if (spans.some((span) => span.start < end && start < span.end)) return true;
   if (negations(before) !== negations(after)) return true;
+  if (quoteMarks(before) !== quoteMarks(after)) return true;
   const [persons, changed_persons] = [personsOf(before), personsOf(after)];
   if (persons === changed_persons || persons === '') return false;
   if (changed_persons !== '') return true;
@@ -173,6 +176,11 @@ function negations(tokens) {
       /n't$|^(?:does|do|did|have|has|had|was|is|are|were|would|should|could|wo|ca)nt$/.test(word)
     );
   }).length;
+}
+
+/** @param {readonly string[]} tokens */
+function quoteMarks(tokens) {
+  return tokens.flatMap((token) => token.match(QUOTE_MARKS) ?? []).join('');
 }
 
 /** @param {readonly string[]} tokens */

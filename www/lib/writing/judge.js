@@ -14,7 +14,7 @@
  * @property {(text: string) => Promise<Uint32Array>} tokenize
  * @property {(
  *   ids: Iterable<number>,
- *   options?: {signal?: AbortSignal | null},
+ *   options?: {from?: number, signal?: AbortSignal | null},
  * ) => Promise<Score>} score
  */
 
@@ -31,13 +31,25 @@ const CONTEXTS = {
   fr: 'Voici le texte :\n',
 };
 
-/** A `Judge` scores texts, each of them once. */
+/**
+ * A `Scored` text has the log-probability of each of its tokens but the first after those before
+ * it, `[ids.length - 1]`. Tokens of what stands before all texts count nothing.
+ *
+ * @typedef {{ids: Uint32Array, values: number[]}} Scored
+ */
+
+/**
+ * A `Judge` scores texts, each of them once. What a text begins with as one before it did is not
+ * computed again.
+ */
 export class Judge {
   #scorer;
   #context;
   #signal;
   /** @type {Map<string, Promise<number[]>>} */
   #scores = new Map();
+  /** @type {Scored[]} */
+  #scored = [];
 
   /**
    * @param {Scorer} scorer
@@ -94,7 +106,28 @@ export class Judge {
 
   /** @param {string} text */
   async #compute(text) {
+    if (this.#scored.length === 0) {
+      const ids = await this.#scorer.tokenize(this.#context);
+      this.#scored.push({ ids, values: Array(ids.length - 1).fill(0) });
+    }
     const ids = await this.#scorer.tokenize(this.#context + text);
-    return (await this.#scorer.score(ids, { signal: this.#signal })).log_probabilities;
+    const shared = this.#scored.map((other) => ({ other, from: commonLength(ids, other.ids) }));
+    const { other, from } = shared.reduce((a, b) => (b.from > a.from ? b : a));
+    const values = other.values.slice(0, from - 1);
+    if (from < ids.length) {
+      const options = { from, signal: this.#signal };
+      values.push(...(await this.#scorer.score(ids, options)).log_probabilities);
+    }
+    this.#scored.push({ ids, values });
+    return values;
   }
+}
+
+/**
+ * @param {Uint32Array} a
+ * @param {Uint32Array} b
+ */
+function commonLength(a, b) {
+  const end = a.findIndex((id, index) => id !== b[index]);
+  return end < 0 ? a.length : end;
 }

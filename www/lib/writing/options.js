@@ -3,12 +3,15 @@ import { readSignal } from '../chat/request.js';
 import { SiskinError } from '../errors.js';
 
 /** @import { Language } from './language.js' */
+/** @import { ProofreadSentence } from './proofread.js' */
 
 /**
  * @typedef {object} ProofreadOptions
  * @property {readonly string[] | null} [languages] which languages the text may be in, as BCP 47
  *   tags; sentences in others stay as they are. English, Spanish, German and French can be
  *   proofread; by default all of them
+ * @property {((sentence: ProofreadSentence) => void) | null} [onSentence] is called for each
+ *   sentence as soon as it is decided, from first to last
  * @property {AbortSignal | null} [signal] ends the call, also within a sentence
  */
 
@@ -38,14 +41,23 @@ export function readText(method, text) {
 
 /**
  * @param {unknown} options
- * @returns {{languages: Language[], signal: AbortSignal | undefined}} no languages where none were
- *   named
+ * @returns {{
+ *   languages: Language[],
+ *   onSentence: (sentence: ProofreadSentence) => void,
+ *   signal: AbortSignal | undefined,
+ * }} no languages where none were named
  * @throws {SiskinError} `invalid_argument`
  */
 export function readProofreadOptions(options) {
-  const { languages, signal } = known('proofread', options, ['languages', 'signal']);
-  if (languages === undefined || languages === null)
-    return { languages: [], signal: readSignal(signal) };
+  const names = ['languages', 'onSentence', 'signal'];
+  const { languages, onSentence, signal } = known('proofread', options, names);
+  if (onSentence !== undefined && onSentence !== null && typeof onSentence !== 'function')
+    throw invalid('onSentence must be a function.');
+  const given = {
+    onSentence: /** @type {(sentence: ProofreadSentence) => void} */ (onSentence ?? (() => {})),
+    signal: readSignal(signal),
+  };
+  if (languages === undefined || languages === null) return { languages: [], ...given };
   if (!Array.isArray(languages) || !languages.every((it) => typeof it === 'string'))
     throw invalid('languages must be an array of language tags, such as ["en"].');
   const named = LANGUAGES.filter((language) => languages.some((tag) => primary(tag) === language));
@@ -57,7 +69,7 @@ export function readProofreadOptions(options) {
   const rank = (/** @type {Language} */ it) => languages.findIndex((tag) => primary(tag) === it);
   return {
     languages: named.sort((one, other) => rank(one) - rank(other)),
-    signal: readSignal(signal),
+    ...given,
   };
 }
 

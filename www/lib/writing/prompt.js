@@ -69,6 +69,22 @@ const EXAMPLES = {
 };
 
 /**
+ * Returns what each conversation that asks for a correction begins with.
+ *
+ * @param {Language} language
+ * @returns {ChatMessage[]}
+ */
+export function correctionExamples(language) {
+  return [
+    { role: 'system', content: INSTRUCTION },
+    ...EXAMPLES[language].flatMap(([text, corrected]) => [
+      { role: /** @type {const} */ ('user'), content: text },
+      { role: /** @type {const} */ ('assistant'), content: corrected },
+    ]),
+  ];
+}
+
+/**
  * Returns the conversation that asks for a correction.
  *
  * @param {string} sentence
@@ -76,14 +92,7 @@ const EXAMPLES = {
  * @returns {ChatMessage[]}
  */
 export function correctionPrompt(sentence, language) {
-  return [
-    { role: 'system', content: INSTRUCTION },
-    ...EXAMPLES[language].flatMap(([text, corrected]) => [
-      { role: /** @type {const} */ ('user'), content: text },
-      { role: /** @type {const} */ ('assistant'), content: corrected },
-    ]),
-    { role: 'user', content: sentence },
-  ];
+  return [...correctionExamples(language), { role: 'user', content: sentence }];
 }
 
 /** @type {Record<typeof TONES[number], string>} */

@@ -6,11 +6,15 @@ import { applyEdits, diff } from './diff.js';
 import { Judge } from './judge.js';
 import { detectLanguage } from './language.js';
 import { readProofreadOptions, readText } from './options.js';
+import { correctionExamples } from './prompt.js';
 import { sentences } from './segments.js';
+import { quotes } from './spans.js';
 
 /** @import { Model } from './correct.js' */
 /** @import { CorrectionType } from './correction_types.js' */
 /** @import { Edit } from './diff.js' */
+/** @import { Language } from './language.js' */
+/** @import { Span } from './tokens.js' */
 /** @import { ProofreadOptions } from './options.js' */
 
 /**
@@ -33,6 +37,21 @@ import { sentences } from './segments.js';
  */
 
 /**
+ * A `ProofreadSentence` is a sentence that is decided: where it is in the text, in UTF-16 code
+ * units, and its corrections, whose offsets are in the text too.
+ *
+ * @typedef {object} ProofreadSentence
+ * @property {number} startIndex
+ * @property {number} endIndex
+ * @property {Correction[]} corrections none where it stays as it is
+ */
+
+/**
+ * The languages whose examples a model has read. @type {WeakMap<Model, Set<Language>>}
+ */
+const prepared = new WeakMap();
+
+/**
  * Corrects a text, a sentence after the other.
  *
  * @param {Model} model
@@ -42,28 +61,76 @@ import { sentences } from './segments.js';
  */
 export async function proofread(model, text, options) {
   readText('proofread', text);
-  const { languages, signal } = readProofreadOptions(options);
+  const { languages, onSentence, signal } = readProofreadOptions(options);
+  /** @type {Correction[]} */
+  const corrections = [];
   throwIfAborted(signal);
-  /** @type {Edit[]} */
-  const edits = [];
+  // A sentence of a quote that goes on beyond it shows one mark of it at most.
+  const quoted = quotes(text);
+  const isQuoted = (/** @type {Span} */ { start, end }) =>
+    quoted.some((it) => it.start < end && start < it.end && (it.start < start || end < it.end));
   const usual = languages[0] ?? detectLanguage(text);
   for (const { start, end, closed } of sentences(text, usual)) {
+    throwIfAborted(signal);
     const given = text.slice(start, end);
     const language = detectLanguage(given) ?? usual;
-    if (!language || (languages.length > 0 && !languages.includes(language))) continue;
-    const sentence = given.replace(/\s+/g, ' ');
-    const judge = new Judge(model, language, signal);
-    const corrected = await correctSentence(model, judge, { sentence, language, closed, signal });
-    for (const edit of diff(given, corrected))
-      edits.push({ ...edit, start: edit.start + start, end: edit.end + start });
+    /** @type {Correction[]} */
+    let found = [];
+    const is_named = language && (languages.length === 0 || languages.includes(language));
+    if (is_named && !isQuoted({ start, end })) {
+      await prepare(model, language, signal);
+      const sentence = given.replace(/\s+/g, ' ');
+      const judge = new Judge(model, language, signal);
+      const corrected = await correctSentence(model, judge, { sentence, language, closed, signal });
+      found = diff(given, corrected).map((edit) => correctionOf(edit, start));
+    }
+    corrections.push(...found);
+    onSentence({ startIndex: start, endIndex: end, corrections: found });
   }
+  return { correctedInput: applyCorrections(text, corrections), corrections };
+}
+
+/**
+ * Lets the model read the examples of a language, which each request begins with. They are stored
+ * on the device, so that the next visit starts at once.
+ *
+ * @param {Model} model
+ * @param {Language} language
+ * @param {AbortSignal | undefined} signal
+ */
+async function prepare(model, language, signal) {
+  const languages = prepared.get(model) ?? new Set();
+  prepared.set(model, languages);
+  if (languages.has(language)) return;
+  await model.prefix(correctionExamples(language), { key: `siskin.proofread.${language}`, signal });
+  languages.add(language);
+}
+
+/**
+ * @param {Edit} edit of a sentence
+ * @param {number} start of the sentence
+ * @returns {Correction}
+ */
+function correctionOf(edit, start) {
   return {
-    correctedInput: applyEdits(text, edits),
-    corrections: edits.map((edit) => ({
-      startIndex: edit.start,
-      endIndex: edit.end,
-      correction: edit.text,
-      types: correctionTypes(edit),
-    })),
+    startIndex: edit.start + start,
+    endIndex: edit.end + start,
+    correction: edit.text,
+    types: correctionTypes(edit),
   };
+}
+
+/**
+ * @param {string} text
+ * @param {readonly Correction[]} corrections in order
+ */
+function applyCorrections(text, corrections) {
+  return applyEdits(
+    text,
+    corrections.map(({ startIndex, endIndex, correction }) => ({
+      start: startIndex,
+      end: endIndex,
+      text: correction,
+    })),
+  );
 }

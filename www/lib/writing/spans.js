@@ -59,10 +59,26 @@ const PATTERNS = [
   ['emoji', /(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|\u200d|\ufe0f|\u20e3)+/u.source],
   ['emoji', /\p{Regional_Indicator}+|[:;]-?[)(DPp](?![\p{L}\p{N}])/u.source],
   ['quote', /"[^"\n]{2,}?"|“[^“”\n]{2,}?”|„[^„“”\n]{2,}?[“”]/.source],
-  ['quote', /«[^«»\n]{2,}?»|‹[^‹›\n]{2,}?›/.source],
+  ['quote', /«[^«»\n]{2,}?»|»[^«»\n]{2,}?«|‹[^‹›\n]{2,}?›/.source],
   ['quote', /(?<![\p{L}\p{N}])['‘][^'‘’\n]{2,}?['’](?![\p{L}\p{N}])/u.source],
 ];
 const PATTERN = new RegExp(PATTERNS.map(([, source]) => `(${source})`).join('|'), 'gu');
+
+/** A quote of any number of sentences. Single marks are apostrophes too often. */
+const LONG_QUOTE = /"[^"\n]+"|“[^“”\n]+”|„[^„“”\n]+[“”]|«[^«»\n]+»|»[^«»\n]+«|‹[^‹›\n]+›/gu;
+
+/**
+ * Returns the quotes of a text, with their marks.
+ *
+ * @param {string} text
+ * @returns {Span[]}
+ */
+export function quotes(text) {
+  return Array.from(text.matchAll(LONG_QUOTE), ({ index, 0: { length } }) => ({
+    start: index,
+    end: index + length,
+  }));
+}
 
 /** A capitalised word. "I" and its short forms are none. */
 const CAPITALISED = /(?<![\p{L}\p{N}'’-])(?!I(?:['’]\p{L}+)?(?![\p{L}]))\p{Lu}[\p{L}\p{M}'’-]*/gu;
