@@ -3,7 +3,14 @@
  * commands, so that editors that listen to `beforeinput` or watch the document take the change into
  * their own state and their own undo.
  */
-import { MAX_CHARS, WHOLE_CHARS, applyEdits, mergeEdits, moveThrough, paragraphAt } from './passage.js';
+import {
+  MAX_CHARS,
+  WHOLE_CHARS,
+  applyEdits,
+  mergeEdits,
+  moveThrough,
+  paragraphAt,
+} from './passage.js';
 import { OBJECT, TextMap, isBlock } from './text_map.js';
 
 /** @import { Edit } from './passage.js' */

@@ -161,7 +161,9 @@ function hasTextAfter(br) {
 
 /** @param {Text} node */
 function keepsLines(node) {
-  return node.parentElement ? /pre|break/.test(getComputedStyle(node.parentElement).whiteSpace) : false;
+  return node.parentElement
+    ? /pre|break/.test(getComputedStyle(node.parentElement).whiteSpace)
+    : false;
 }
 
 /**

@@ -26,6 +26,7 @@ chrome.runtime.onInstalled.addListener(async (/** @type {any} */ { reason }) => 
   if (reason === 'install') await chrome.tabs.create({ url: chrome.runtime.getURL(FIRST_RUN) });
   // The toolbar's button lets the extension into the tab, and the panel may read it then.
   await chrome.sidePanel.setPanelBehavior({ openPanelOnActionClick: true });
+  await registerButton();
   await chrome.contextMenus.removeAll();
   for (const [id, title] of MENU)
     chrome.contextMenus.create({ id, title, contexts: ['editable', 'selection'] });

@@ -113,6 +113,7 @@ function describe() {
       x: left + rect.left + rect.width / 2,
       y: top + rect.top + rect.height / 2,
       is_enabled: !it.disabled,
+      is_frame: it.localName === 'iframe',
     };
   });
   return {
