@@ -1,4 +1,4 @@
-/** This module knows what the assistant can do with a passage, and how the model is asked for it. */
+/** This module knows what can be done with a passage, and how the model is asked for it. */
 import { diff } from '../lib/writing/diff.js';
 import { correctionTypes } from '../lib/writing/correction_types.js';
 import { rewritePrompt } from '../lib/writing/prompt.js';

@@ -1,4 +1,4 @@
-/** This module shows the card: what can be done, what the model proposes, and what to do with it. */
+/** This module shows the card: what can be done, and what the model proposes. */
 import { ACTIONS, LANGUAGES, reasonOf } from './actions.js';
 import { CARD_STYLE } from './card_style.js';
 import { make, makeLogo } from './dom.js';
@@ -44,7 +44,7 @@ const MARGIN = 8;
 const PHONE_WIDTH = 480;
 /** Shorter cards than this hold nothing. */
 const MIN_HEIGHT = 180;
-/** Where less than this part of a text stays, both versions together are harder to read than one. */
+/** Where more than this part of a text changes, one version is easier to read than both. */
 const MAX_CHANGED = 0.6;
 
 /** A `Card` is open from its first view until `close`. */
@@ -70,8 +70,8 @@ export class Card {
   /**
    * @param {Document} document
    * @param {CardEvents} events
-   * @param {(onInstruction: (text: string) => void) => HTMLElement} [makeInput] makes the field for a
-   *   person's own instruction
+   * @param {(onInstruction: (text: string) => void) => HTMLElement} [makeInput] makes the field
+   *   for a person's own instruction
    */
   constructor(document, events, makeInput) {
     this.#events = events;

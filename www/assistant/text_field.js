@@ -63,8 +63,8 @@ export class TextField {
   }
 
   /**
-   * Makes edits in one step of undo, and returns the passage after it; undefined where the field did
-   * not take them.
+   * Makes edits in one step of undo, and returns the passage after it; undefined where the field
+   * did not take them.
    *
    * @param {Passage & {from: number}} passage
    * @param {readonly Edit[]} edits in order

@@ -1,6 +1,6 @@
 /**
- * The background worker only passes on: the context menu and the shortcuts to the page, and requests
- * for the engine to its document. Chrome ends it when it is idle, so it keeps nothing.
+ * The background worker only passes on: the context menu and the shortcuts to the page, and
+ * requests for the engine to its document. Chrome ends it when it is idle, so it keeps nothing.
  */
 import { isOurs, isOwnPage } from './messages.js';
 import { isOff, onSettings, readSettings } from './settings.js';

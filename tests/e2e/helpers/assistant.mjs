@@ -40,6 +40,14 @@ export async function openAssistant(
   };
   try {
     const worker = await workerOf(context);
+    // The page of the first run says by itself whether a model is there.
+    const isFirstRun = (page) => page.url().includes('/first_run/');
+    const first_run =
+      context.pages().find(isFirstRun) ??
+      (await context.waitForEvent('page', { predicate: isFirstRun, timeout: 10_000 }));
+    await first_run.waitForLoadState();
+    await first_run.waitForTimeout(300);
+    await first_run.close();
     await worker.evaluate((settings) => {
       const items = Object.entries(settings).map(([name, value]) => [`settings.${name}`, value]);
       return chrome.storage.local.set(Object.fromEntries(items));
