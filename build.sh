@@ -16,7 +16,8 @@ usage() {
                                 ./build.sh test runs a part
 ./build.sh build                the wasm files and the npm package, into pkg/dist; the demo as a
                                 site to upload, into pkg/site
-./build.sh extension            the Chrome extension, into pkg/extension
+./build.sh extension            the writing assistant for Chrome, into pkg/extension, and its zip for
+                                the store
 ./build.sh docs                 the docs as a site, into pkg/site/docs
 ./build.sh pack                 the npm package as a tarball to publish, pkg/siskin-VERSION.tgz
 ./build.sh size                 what the package weighs, raw and gzipped, beside its budgets

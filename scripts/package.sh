@@ -33,6 +33,9 @@ build_site() {
   rm pkg/site/demo/vendor/*.d.ts
   cp -p pkg/node_modules/marked/lib/marked.esm.js pkg/site/demo/vendor/marked.js
   cp -p pkg/node_modules/marked/LICENSE pkg/site/demo/vendor/LICENSE-marked
+  pkg/node_modules/.bin/rolldown www/assistant/index.js --minify --log-level warn \
+    --file pkg/site/demo/vendor/assistant.js >&2 ||
+    fail "The writing assistant could not be bundled." "mend what rolldown says above."
   # This file makes GitHub Pages serve the files unchanged.
   touch pkg/site/.nojekyll
   find pkg/site/lib \( -name '*.map' -o -name 'LICENSE-*' \) -delete

@@ -80,6 +80,7 @@ export async function startServer({
     '/': join(ROOT, 'www/demo'),
     '/docs/': join(ROOT, 'pkg/site/docs'),
     '/vendor/marked.js': join(ROOT, 'pkg/node_modules/marked/lib/marked.esm.js'),
+    '/vendor/assistant.js': join(ROOT, 'pkg/site/demo/vendor/assistant.js'),
     '/sw.js': join(ROOT, 'pkg/dist/sw.js'),
     '/lib/': join(ROOT, 'pkg/dist'),
     // The library's modules, for tests that replace one or look inside.

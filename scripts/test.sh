@@ -154,6 +154,9 @@ run_gpu_checks() {
 
 # run_e2e FILE-OR-OPTION... runs browser tests.
 run_e2e() {
+  # Among them are options, which are no files.
+  ! grep -qsE 'helpers/(extension|assistant)' "$@" ||
+    check "extension" "mend what is said above." node scripts/extension.mjs pkg/extension
   check "browser tests" "run one alone: ./build.sh test NAME" node --test --test-reporter=spec "$@"
 }
 

@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
+import { act, waitForCard } from './helpers/assistant.mjs';
 import { BadFile } from './helpers/bad_server.mjs';
 import {
   NEED_EXTENSION,
@@ -27,7 +28,7 @@ const CORS = {
   'Access-Control-Expose-Headers': 'Content-Range, Content-Length, ETag',
 };
 const ARTICLE =
-  '<!doctype html><title>The siskin</title><main><h1>The siskin</h1><p>The siskin is a small ' +
+  '<!doctype html><title>The siskin</title><link rel="icon" href="data:,"><main><h1>The siskin</h1><p>The siskin is a small ' +
   'green bird that lives in forests of the north.</p><input type="password" value="hunter2">' +
   '<textarea>Some selected words in a field.</textarea></main>';
 
@@ -157,16 +158,20 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
       async () => /Nothing is selected/.test(await panel.locator('#context-problem').innerText()),
       'a word on the password field',
     );
+    // The assistant works with the same engine.
+    await article.locator('textarea').focus();
+    await act(browser.context, article, 'correct');
+    await waitForCard(
+      article,
+      (card) => (card && /No mistakes|leave/.test(card.status)) || card?.inserted.length > 0,
+    );
+
     await panel.bringToFront();
     await panel.getByRole('button', { name: 'New chat' }).click();
     assert.equal(await panel.locator('.assistant').count(), 0);
     assert.equal(await panel.locator('#context').isVisible(), false);
 
     assert.deepEqual(browser.complaints, []);
-    const elsewhere = proxy.asked.filter((it) => !it.startsWith(`GET ${server.url}/`));
-    assert.deepEqual(elsewhere, []);
-    const paths = new Set(proxy.asked.map((it) => new URL(it.split(' ')[1]).pathname));
-    assert.deepEqual([...paths].sort(), ['/article', '/model.gguf']);
     assert.equal(file.requests.length, requests_before, 'nothing is fetched again');
   });
 
@@ -310,6 +315,17 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
     assert.equal(await panel.locator('.assistant .text').innerText(), '1 before: HELLO');
     assert.equal(await panel.evaluate(() => window.destroyed), true);
     assert.deepEqual(browser.complaints, []);
+  });
+
+  test('all of this made no request but for the model and to the server that was turned on', () => {
+    const ours = [`GET ${server.url}/model.gguf`, `GET ${server.url}/article`];
+    const theirs = `POST ${api.url}/chat/completions`;
+    assert.ok(proxy.asked.includes(ours[0]), 'the download was recorded');
+    assert.ok(proxy.asked.includes(theirs), 'the question to the server was recorded');
+    const others = proxy.asked.filter(
+      (it) => ![...ours, theirs, theirs.replace('POST', 'OPTIONS')].includes(it),
+    );
+    assert.deepEqual(others, []);
   });
 });
 

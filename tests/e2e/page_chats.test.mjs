@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { SMOLLM2, cannotRun, loadListed, start } from './helpers/harness.mjs';
+import { clickCard, waitForCard } from './helpers/assistant.mjs';
+import { SMOLLM2, cannotRun, loadListed, shoot, start } from './helpers/harness.mjs';
 
 const LONG = 'Tell me a long story about a small green bird.';
 
@@ -253,6 +254,22 @@ describe('the page, day by day', { skip: cannotRun(SMOLLM2) }, () => {
     await page.getByRole('button', { name: 'Chats', exact: true }).click();
     assert.ok(await page.locator('#history').isVisible());
     assert.equal(await page.getByRole('tab', { selected: true }).innerText(), 'Chat');
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
+  test('corrects a text with the writing assistant, without a request', async () => {
+    const { page, complaints, close } = await openChat();
+    await page.getByRole('tab', { name: 'Write' }).click();
+    await page.locator('#write-text').fill('She have two cats.');
+    await page.getByRole('button', { name: 'Correct', exact: true }).click();
+    const card = await waitForCard(page, (card) => card?.inserted.length > 0);
+    assert.deepEqual([card.deleted, card.inserted], [['have'], ['has']]);
+    await shoot(page, 'write');
+    await clickCard(page, 'Accept');
+    await page.waitForFunction(() => document.querySelector('#write-text').value.includes('has'));
+    assert.equal(await page.locator('#write-text').inputValue(), 'She has two cats.');
+    assert.equal(await page.locator('#requests').innerText(), 'Requests since load: 0');
     assert.deepEqual(complaints, []);
     await close();
   });

@@ -8,7 +8,7 @@ import { extract } from './tasks/extract.js';
  * What is on the screen.
  *
  * @typedef {object} Screen
- * @property {'chat' | 'classify' | 'extract'} tab
+ * @property {'chat' | 'classify' | 'write' | 'extract'} tab
  * @property {string | undefined} source the model's address; undefined for a file of the visitor
  * @property {{role: string, content: string}[]} messages
  * @property {Record<string, unknown>} request the settings of a chat request
@@ -38,6 +38,10 @@ const shares = await classify(siskin, ${literal(text)}, labels);
 document.body.append(JSON.stringify(shares));
 
 ${sourceOf(classify)}`;
+  if (tab === 'write')
+    return `${head}const { correctedInput } = await siskin.proofread(${literal(text)});
+document.body.append(correctedInput);
+`;
   if (tab === 'extract')
     return `${head}const fields = ${literal(words)};
 const facts = await extract(siskin, ${literal(text)}, fields);

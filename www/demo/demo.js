@@ -13,6 +13,7 @@ import { RequestCounter } from './requests.js';
 import { Settings } from './settings.js';
 import { makeTabs } from './tabs.js';
 import { makeClassifyPanel, makeExtractPanel } from './tasks/panels.js';
+import { WritePanel } from './tasks/write_panel.js';
 
 /** @import { Choice } from './model_session.js' */
 
@@ -30,7 +31,11 @@ const chat = new Chat(
   { onChange: () => void panel.render(), onAnswered: showWhere, remedy },
 );
 const panel = new HistoryPanel(chat, history, () => tabs.select('chat'));
-const tasks = { classify: makeClassifyPanel(session), extract: makeExtractPanel(session) };
+const tasks = {
+  classify: makeClassifyPanel(session),
+  write: new WritePanel(session),
+  extract: makeExtractPanel(session),
+};
 const card = new LoadCard({
   onChoose: (choice) => void load(choice),
   onCancel: () => loading?.abort(),
@@ -62,6 +67,8 @@ async function load(choice) {
       },
     });
     rememberModel(choice);
+    // The library fetches its part for corrections when it is first used: now, and not later.
+    await session.siskin?.proofread('').catch(() => {});
     requests.restart();
     byId('model-name').textContent = session.name;
     byId('model-button').setAttribute('aria-label', `Change the model: ${session.name}`);
@@ -102,8 +109,8 @@ function showModel() {
 }
 
 function focusPanel() {
-  if (tabs.selected === 'classify' || tabs.selected === 'extract') tasks[tabs.selected].focus();
-  else chat.focus();
+  const task = tasks[/** @type {keyof typeof tasks} */ (tabs.selected)];
+  (task ?? chat).focus();
 }
 
 function changeModel() {
@@ -145,7 +152,7 @@ async function resume() {
 }
 
 codeSheet(() => {
-  const tab = /** @type {'chat' | 'classify' | 'extract'} */ (tabs.selected);
+  const tab = /** @type {'chat' | keyof typeof tasks} */ (tabs.selected);
   const system = settings.systemPrompt;
   const source = session.choice?.source;
   const messages = requestMessages(chat.conversation.messages);

@@ -32,8 +32,8 @@ export async function makeExtension(model) {
   return folder;
 }
 
-/** Chromium itself asks these whether there are updates and who is signed in. */
-const OF_BROWSER = /^(update\.googleapis|accounts\.google)\.com$/;
+/** Chromium itself asks these for updates, who is signed in, and what the fields of forms are. */
+const OF_BROWSER = /^((update|content-autofill)\.googleapis|accounts\.google)\.com$/;
 
 /**
  * Starts a proxy that records every request of a browser, from whatever page, worker or document it
