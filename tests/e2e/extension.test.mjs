@@ -88,7 +88,8 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
       assert.deepEqual([card.deleted, card.inserted], [['have'], ['has']]);
       await shoot(page, `extension-${name}`);
       await clickCard(page, 'Accept');
-      await page.waitForFunction((text) => window.textOf() === text, RIGHT, { timeout: 5000 });
+      await page.waitForFunction((text) => window.textOf() === text, RIGHT);
+      await waitForCard(page, (it) => !it);
       assert.equal(await page.evaluate(() => window.boldOf()), 'cats');
       // The caret is where it was: at the end.
       await page.keyboard.type('!');

@@ -74,13 +74,42 @@ test('no imports go in a circle', () => {
   for (const name of names) visit(name, []);
 });
 
+/** The folders that stand on the library, and what each may import of the others. */
+const ABOVE = {
+  assistant: [/^\.\.\/lib\/writing\//],
+  extension: [/^(\.\.\/)+(lib|assistant|demo)\//],
+};
+for (const folder of Object.keys(ABOVE)) {
+  const path = join(LIBRARY, '..', folder);
+  for (const name of readdirSync(path, { recursive: true }))
+    if (name.endsWith('.js'))
+      texts.set(`../${folder}/${name}`, readFileSync(join(path, name), 'utf8'));
+}
+const all_names = [...texts.keys()];
+
+test('the assistant knows nothing of extensions, and both only what is below them', () => {
+  const wrong = [];
+  for (const [folder, allowed] of Object.entries(ABOVE))
+    for (const name of all_names.filter((name) => name.startsWith(`../${folder}/`))) {
+      const code = texts.get(name).replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, '');
+      if (folder === 'assistant' && /\bchrome\b/.test(code)) wrong.push(`${name} uses chrome`);
+      for (const [, path] of code.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*'(\.[^']*)'/g)) {
+        const is_own = normalize(join(dirname(name), path)).startsWith(`../${folder}/`);
+        if (!is_own && !allowed.some((it) => it.test(path))) wrong.push(`${name} imports ${path}`);
+        if (is_own && !texts.has(normalize(join(dirname(name), path))))
+          wrong.push(`${name} imports ${path}, which is not there`);
+      }
+    }
+  assert.deepEqual(wrong, []);
+});
+
 test('files are short', () => {
-  const long = names.filter((name) => texts.get(name).trimEnd().split('\n').length > MAX_LINES);
+  const long = all_names.filter((name) => texts.get(name).trimEnd().split('\n').length > MAX_LINES);
   assert.deepEqual(long, []);
 });
 
 test('lines are short', () => {
-  const long = names.flatMap((name) =>
+  const long = all_names.flatMap((name) =>
     texts
       .get(name)
       .split('\n')

@@ -1,4 +1,4 @@
-/** This module knows what the assistant can do with a passage, and how the model is asked for it. */
+/** This module knows what can be done with a passage, and how the model is asked for it. */
 import { diff } from '../lib/writing/diff.js';
 import { correctionTypes } from '../lib/writing/correction_types.js';
 import { rewritePrompt } from '../lib/writing/prompt.js';
@@ -105,17 +105,17 @@ export async function run(siskin, text, wish, job) {
 async function correct(siskin, text, { signal, dictionary, onEdits }) {
   /** @type {Edit[]} */
   const edits = [];
-  const keep = dictionary.map((word) => word.toLowerCase());
-  // Of a passage of several paragraphs, each is shown when it is done.
-  for (const { 0: part, index } of text.matchAll(/[^\n]+/g)) {
-    const { corrections } = await siskin.proofread(part, { signal });
-    for (const { startIndex, endIndex, correction, types } of corrections) {
-      const [start, end] = [index + startIndex, index + endIndex];
-      if (keep.includes(text.slice(start, end).toLowerCase())) continue;
-      edits.push({ start, end, text: correction, types });
-    }
-    onEdits([...edits]);
-  }
+  const keep = new Set(dictionary.map((word) => word.toLowerCase()));
+  await siskin.proofread(text, {
+    signal,
+    // Each sentence is shown when it is decided.
+    onSentence: ({ corrections }) => {
+      for (const { startIndex: start, endIndex: end, correction, types } of corrections)
+        if (!keep.has(text.slice(start, end).toLowerCase()))
+          edits.push({ start, end, text: correction, types });
+      onEdits([...edits]);
+    },
+  });
   return { text: '', edits };
 }
 

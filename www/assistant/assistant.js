@@ -21,8 +21,8 @@ import { applyEdits } from './passage.js';
  * @property {() => readonly string[]} [dictionary] words that are never corrected
  * @property {() => string | undefined} [refusal] why nothing is done on this page
  * @property {(what: 'setup' | 'panel') => void} [help] opens what the card offers
- * @property {(onInstruction: (text: string) => void) => HTMLElement} [makeInput] makes the field for
- *   a person's own instruction
+ * @property {(onInstruction: (text: string) => void) => HTMLElement} [makeInput] makes the field
+ *   for a person's own instruction
  */
 
 /**
@@ -137,7 +137,10 @@ export class Assistant {
     const { location } = this.#document;
     if (location.hostname === 'docs.google.com' && location.pathname.startsWith('/document/')) {
       this.#help = 'panel';
-      return 'Google Docs draws its text as a picture, so Siskin cannot work in it. Copy the text into the side panel.';
+      return (
+        'Google Docs draws its text as a picture, so Siskin cannot work in it. It works in the ' +
+        'side panel: copy the text there.'
+      );
     }
     const element = focusedElement(this.#document);
     if (element && isSecret(element)) return 'Siskin does not read fields for secrets.';

@@ -1,4 +1,4 @@
-/** This module shows the card: what can be done, what the model proposes, and what to do with it. */
+/** This module shows the card: what can be done, and what the model proposes. */
 import { ACTIONS, LANGUAGES, reasonOf } from './actions.js';
 import { CARD_STYLE } from './card_style.js';
 import { make, makeLogo } from './dom.js';
@@ -44,7 +44,7 @@ const MARGIN = 8;
 const PHONE_WIDTH = 480;
 /** Shorter cards than this hold nothing. */
 const MIN_HEIGHT = 180;
-/** Where less than this part of a text stays, both versions together are harder to read than one. */
+/** Where more than this part of a text changes, one version is easier to read than both. */
 const MAX_CHANGED = 0.6;
 
 /** A `Card` is open from its first view until `close`. */
@@ -56,21 +56,30 @@ export class Card {
   /** @type {Edit | undefined} */
   #open_edit;
   #makeInput;
-  /** @type {HTMLElement | undefined} */
-  #input;
   #card;
+  /** The parts of the card, and what each was made of. */
+  #slots = {
+    header: slot('header'),
+    chips: slot('div', 'chips'),
+    ask: slot('div', 'ask'),
+    body: slot('div', 'body'),
+    detail: slot('div', 'detail'),
+    footer: slot('footer'),
+  };
 
   /**
    * @param {Document} document
    * @param {CardEvents} events
-   * @param {(onInstruction: (text: string) => void) => HTMLElement} [makeInput] makes the field for a
-   *   person's own instruction
+   * @param {(onInstruction: (text: string) => void) => HTMLElement} [makeInput] makes the field
+   *   for a person's own instruction
    */
   constructor(document, events, makeInput) {
     this.#events = events;
     this.#makeInput = makeInput ?? ((onInstruction) => plainInput(onInstruction));
     this.#layer = new Layer(document, CARD_STYLE);
     this.#card = make('section', { className: 'card', role: 'dialog', 'aria-label': 'Siskin' });
+    this.#card.append(...Object.values(this.#slots).map(({ place }) => place));
+    this.#slots.body.place.setAttribute('aria-live', 'polite');
     this.#layer.root.append(this.#card);
     // The field keeps the focus and its selection while the card's buttons are clicked.
     this.#card.addEventListener('mousedown', (event) => {
@@ -98,17 +107,24 @@ export class Card {
    */
   show(view, anchor) {
     this.#anchor = anchor ?? this.#anchor;
-    const scroll = this.#card.querySelector('.body')?.scrollTop ?? 0;
-    if (this.#open_edit && !view.edits.includes(this.#open_edit)) this.#open_edit = undefined;
-    const parts = [this.#header(view), this.#chips(view), this.#asks(view), this.#body(view)];
-    const detail = this.#detail(view);
-    if (detail) parts.push(detail);
-    parts.push(this.#footer(view));
-    this.#card.replaceChildren(...parts.filter((it) => it !== undefined));
-    if (!this.#layer.is_open) this.#layer.open();
-    const body = this.#card.querySelector('.body');
+    const { action, edits, result, status, is_done, can_accept, language } = view;
+    if (this.#open_edit && !edits.includes(this.#open_edit)) this.#open_edit = undefined;
+    const { header, chips, ask, body, detail, footer } = this.#slots;
+    const edit = this.#open_edit;
+    fill(header, [action], () => this.#header(view));
+    fill(chips, [action], () => this.#chips(view));
+    fill(ask, [action, language], () => this.#ask(view));
+    const scroll = body.place.scrollTop;
+    fill(body, [edits, result, edit, is_done, JSON.stringify(status)], () => this.#body(view));
     // What is being written is followed.
-    if (body) body.scrollTop = view.result !== undefined && !view.is_done ? 1e6 : scroll;
+    body.place.scrollTop = result !== undefined && !is_done ? body.place.scrollHeight : scroll;
+    fill(detail, [edit, can_accept, is_done], () => this.#detail(view));
+    const proposal = edits.length > 0 || Boolean(result);
+    fill(footer, [action, edits.length, proposal, status?.kind, is_done, can_accept], () =>
+      this.#footer(view),
+    );
+    if (!this.#layer.is_open) this.#layer.open();
+    this.#redraw = () => this.show(view);
     this.#place();
   }
 
@@ -157,24 +173,22 @@ export class Card {
     const close = this.#button('×', this.#events.onClose, { className: 'icon' });
     close.setAttribute('aria-label', 'Close');
     const title = action ? ACTIONS[action] : 'What should Siskin do?';
-    return make('header', {}, makeLogo(), make('h2', {}, title), close);
+    return [makeLogo(), make('h2', {}, title), close];
   }
 
   /** @param {CardView} view */
   #chips({ action }) {
-    const chips = make('div', { className: 'chips', role: 'group', 'aria-label': 'Actions' });
-    for (const [name, label] of Object.entries(ACTIONS)) {
+    return Object.entries(ACTIONS).map(([name, label]) => {
       const chip = this.#button(label, () => this.#events.onAction(/** @type {Action} */ (name)), {
         className: 'chip',
       });
       chip.setAttribute('aria-pressed', String(name === action));
-      chips.append(chip);
-    }
-    return chips;
+      return chip;
+    });
   }
 
   /** @param {CardView} view */
-  #asks({ action, language }) {
+  #ask({ action, language }) {
     if (action === 'translate') {
       const select = make('select', { 'aria-label': 'Language' });
       for (const name of LANGUAGES) select.append(make('option', { value: name }, name));
@@ -182,25 +196,23 @@ export class Card {
       select.addEventListener('change', (event) => {
         if (event.isTrusted) this.#events.onLanguage(select.value);
       });
-      return make('div', { className: 'ask' }, select);
+      return [select];
     }
-    if (action !== 'custom') return undefined;
-    this.#input ??= this.#makeInput((text) => this.#events.onInstruction(text));
-    return make('div', { className: 'ask' }, this.#input);
+    if (action !== 'custom') return [];
+    return [this.#makeInput((text) => this.#events.onInstruction(text))];
   }
 
   /** @param {CardView} view */
   #body(view) {
     const { text, edits, result, status, is_done } = view;
-    const body = make('div', { className: 'body', role: 'region', 'aria-live': 'polite' });
     const changed = edits.reduce((sum, { start, end }) => sum + end - start, 0);
     const is_other = result !== undefined && (!is_done || changed > MAX_CHANGED * text.length);
-    if (is_other && result !== '') body.append(make('div', { className: 'text' }, result));
+    const parts = [];
+    if (is_other && result !== '') parts.push(make('div', { className: 'text' }, result));
     else if (edits.length > 0)
-      body.append(make('div', { className: 'text' }, ...this.#diff(text, edits)));
-    if (status) body.append(this.#status(status));
-    body.hidden = body.childElementCount === 0;
-    return body;
+      parts.push(make('div', { className: 'text' }, ...this.#diff(text, edits)));
+    if (status) parts.push(this.#status(status));
+    return parts;
   }
 
   /** @param {NonNullable<CardView['status']>} status */
@@ -248,9 +260,8 @@ export class Card {
 
   /** @param {CardView} view */
   #detail(view) {
-    this.#redraw = () => this.show(view);
     const edit = this.#open_edit;
-    if (!edit) return undefined;
+    if (!edit) return [];
     const actions = make(
       'div',
       { className: 'actions' },
@@ -259,19 +270,19 @@ export class Card {
       }),
       this.#button('Ignore', () => this.#events.onIgnore(edit)),
     );
-    const reason = make('p', {}, reasonOf(edit));
-    return make('div', { className: 'detail' }, reason, actions);
+    return [make('p', {}, reasonOf(edit)), actions];
   }
 
   /** @param {CardView} view */
   #footer({ action, edits, result, is_done, can_accept, status }) {
     const has_proposal = edits.length > 0 || Boolean(result);
     const is_failed = status?.kind === 'error';
-    if (!action || (!has_proposal && !is_failed && !is_done)) return undefined;
+    if (!action || (!has_proposal && !is_failed && !is_done)) return [];
     const buttons = make('div', { className: 'actions' });
     const { onAccept, onRetry, onCopy, onAlternatives } = this.#events;
     if (has_proposal && can_accept) {
-      const label = action === 'correct' && edits.length > 1 ? `Accept all ${edits.length}` : 'Accept';
+      const label =
+        action === 'correct' && edits.length > 1 ? `Accept all ${edits.length}` : 'Accept';
       buttons.append(
         this.#button(label, onAccept, { className: 'button primary', disabled: !is_done }),
       );
@@ -279,8 +290,37 @@ export class Card {
     if (has_proposal) buttons.append(this.#button('Copy', onCopy, { disabled: !is_done }));
     if (is_done) buttons.append(this.#button('Alternatives', onAlternatives));
     if (is_done || is_failed) buttons.append(this.#button('Retry', onRetry));
-    return buttons.childElementCount > 0 ? make('footer', {}, buttons) : undefined;
+    return buttons.childElementCount > 0 ? [buttons] : [];
   }
+}
+
+/**
+ * A `Slot` is a part of the card, and what it was made of last.
+ *
+ * @typedef {{place: HTMLElement, made_of: readonly unknown[] | undefined}} Slot
+ */
+
+/**
+ * @param {'header' | 'div' | 'footer'} name
+ * @param {string} [className]
+ * @returns {Slot}
+ */
+function slot(name, className = '') {
+  return { place: make(name, { className, hidden: true }), made_of: undefined };
+}
+
+/**
+ * Fills a part of the card, unless it is as it was: a button that is being clicked stays.
+ *
+ * @param {Slot} slot
+ * @param {readonly unknown[]} made_of
+ * @param {() => Node[]} makeParts
+ */
+function fill(slot, made_of, makeParts) {
+  if (slot.made_of && made_of.every((it, at) => it === slot.made_of?.[at])) return;
+  slot.made_of = made_of;
+  slot.place.replaceChildren(...makeParts());
+  slot.place.hidden = slot.place.childElementCount === 0;
 }
 
 /** @param {(text: string) => void} onInstruction */

@@ -58,8 +58,9 @@ h2 { flex: 1; margin: 0; font-size: 14px; font-weight: 600; }
 .ask iframe { flex: 1; height: 36px; border: 0; color-scheme: normal; }
 .body {
   flex: 1; min-height: 52px; max-height: 240px; overflow: auto; padding: 12px 14px;
-  border-top: 1px solid var(--line); white-space: pre-wrap; overflow-wrap: anywhere;
+  border-top: 1px solid var(--line); overflow-wrap: anywhere;
 }
+.text { white-space: pre-wrap; }
 .status { display: flex; align-items: center; gap: 9px; margin: 0; color: var(--faint); }
 .status.error { color: var(--bad); }
 .status.good { color: var(--good); }

@@ -3,7 +3,7 @@
 /**
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
- * @param {Record<string, unknown>} [properties] of the element; `role` and `aria-...` are attributes
+ * @param {Record<string, unknown>} [properties] of the element; `role`, `aria-...` are attributes
  * @param {...(Node | string)} children
  * @returns {HTMLElementTagNameMap[Name]}
  */

@@ -88,8 +88,8 @@ export class Layer {
   }
 
   /**
-   * @param {{left: number, top: number, width?: number, max_height?: number}} place in pixels of the
-   *   window
+   * @param {{left: number, top: number, width?: number, max_height?: number}} place in pixels of
+   *   the window
    */
   move({ left, top, width, max_height }) {
     const set = (/** @type {string} */ name, /** @type {number | undefined} */ value) =>

@@ -70,7 +70,11 @@ export function applyEdits(text, edits) {
 export function mergeEdits(text, edits) {
   const start = edits[0].start;
   const end = edits[edits.length - 1].end;
-  const moved = edits.map((edit) => ({ ...edit, start: edit.start - start, end: edit.end - start }));
+  const moved = edits.map((edit) => ({
+    ...edit,
+    start: edit.start - start,
+    end: edit.end - start,
+  }));
   return { start, end, text: applyEdits(text.slice(start, end), moved) };
 }
 

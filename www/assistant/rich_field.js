@@ -3,7 +3,14 @@
  * commands, so that editors that listen to `beforeinput` or watch the document take the change into
  * their own state and their own undo.
  */
-import { MAX_CHARS, WHOLE_CHARS, applyEdits, mergeEdits, moveThrough, paragraphAt } from './passage.js';
+import {
+  MAX_CHARS,
+  WHOLE_CHARS,
+  applyEdits,
+  mergeEdits,
+  moveThrough,
+  paragraphAt,
+} from './passage.js';
 import { OBJECT, TextMap, isBlock } from './text_map.js';
 
 /** @import { Edit } from './passage.js' */
@@ -21,6 +28,8 @@ const SELECTION_MS = 60;
 /** An editor that does not show a change within this time has not taken it. */
 const SHOWN_MS = 800;
 const PAUSE_MS = 10;
+/** ProseMirror reads the document 20 ms after an input, others in the next frame. */
+const READ_MS = 50;
 
 /** A `RichField` is an editable element. */
 export class RichField {
@@ -175,8 +184,12 @@ export class RichField {
     }
     const own = (caret ?? passage.from + passage.text.length) - passage.from;
     const at = passage.from + moveThrough(Math.min(Math.max(own, 0), passage.text.length), edits);
-    const place = map.placeOf(at, false);
+    // Editors put the caret behind what was typed once they have read it.
+    await pause(READ_MS);
+    const place = this.#mapOf(passage)?.placeOf(at, false);
+    const changed = nextSelection(this.element.ownerDocument);
     if (place) this.#selection()?.setBaseAndExtent(...place, ...place);
+    await changed;
     return { ...passage, text: rest };
   }
 
@@ -273,6 +286,7 @@ function nextSelection(document) {
   });
 }
 
-function pause() {
-  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+/** @param {number} [ms] */
+function pause(ms = PAUSE_MS) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

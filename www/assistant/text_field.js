@@ -1,5 +1,12 @@
 /** This module reads and changes an input or a textarea as a person would, so that undo works. */
-import { MAX_CHARS, WHOLE_CHARS, applyEdits, mergeEdits, moveThrough, paragraphAt } from './passage.js';
+import {
+  MAX_CHARS,
+  WHOLE_CHARS,
+  applyEdits,
+  mergeEdits,
+  moveThrough,
+  paragraphAt,
+} from './passage.js';
 
 /** @import { Edit } from './passage.js' */
 
@@ -56,8 +63,8 @@ export class TextField {
   }
 
   /**
-   * Makes edits in one step of undo, and returns the passage after it; undefined where the field did
-   * not take them.
+   * Makes edits in one step of undo, and returns the passage after it; undefined where the field
+   * did not take them.
    *
    * @param {Passage & {from: number}} passage
    * @param {readonly Edit[]} edits in order
@@ -94,9 +101,11 @@ export class TextField {
    */
   #force(expected, start, end, { text }) {
     const { element } = this;
-    if (expected.length > 0 && element.maxLength >= 0 && expected.length > element.maxLength) return;
+    if (expected.length > 0 && element.maxLength >= 0 && expected.length > element.maxLength)
+      return;
     const init = { bubbles: true, composed: true, inputType: 'insertReplacementText', data: text };
-    if (!element.dispatchEvent(new InputEvent('beforeinput', { ...init, cancelable: true }))) return;
+    if (!element.dispatchEvent(new InputEvent('beforeinput', { ...init, cancelable: true })))
+      return;
     element.setRangeText(text, start, end, 'end');
     element.dispatchEvent(new InputEvent('input', init));
   }

@@ -84,8 +84,8 @@ export class TextMap {
   }
 
   /**
-   * Returns the place of an offset. Between two runs it is the end of the first, or the start of the
-   * second where the text after it is meant.
+   * Returns the place of an offset. Between two runs it is the end of the first, or the start of
+   * the second where the text after it is meant.
    *
    * @param {number} at
    * @param {boolean} is_start
@@ -161,7 +161,9 @@ function hasTextAfter(br) {
 
 /** @param {Text} node */
 function keepsLines(node) {
-  return node.parentElement ? /pre|break/.test(getComputedStyle(node.parentElement).whiteSpace) : false;
+  return node.parentElement
+    ? /pre|break/.test(getComputedStyle(node.parentElement).whiteSpace)
+    : false;
 }
 
 /**

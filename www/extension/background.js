@@ -1,6 +1,6 @@
 /**
- * The background worker only passes on: the context menu and the shortcuts to the page, and requests
- * for the engine to its document. Chrome ends it when it is idle, so it keeps nothing.
+ * The background worker only passes on: the context menu and the shortcuts to the page, and
+ * requests for the engine to its document. Chrome ends it when it is idle, so it keeps nothing.
  */
 import { isOurs, isOwnPage } from './messages.js';
 import { isOff, onSettings, readSettings } from './settings.js';
@@ -26,6 +26,7 @@ chrome.runtime.onInstalled.addListener(async (/** @type {any} */ { reason }) => 
   if (reason === 'install') await chrome.tabs.create({ url: chrome.runtime.getURL(FIRST_RUN) });
   // The toolbar's button lets the extension into the tab, and the panel may read it then.
   await chrome.sidePanel.setPanelBehavior({ openPanelOnActionClick: true });
+  await registerButton();
   await chrome.contextMenus.removeAll();
   for (const [id, title] of MENU)
     chrome.contextMenus.create({ id, title, contexts: ['editable', 'selection'] });

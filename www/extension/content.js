@@ -27,8 +27,25 @@ function start() {
     siskin: () => engine.siskin,
     dictionary: () => settings.dictionary,
     refusal: () => (settings.is_off ? 'Siskin is off on this site.' : undefined),
+    makeInput: makeInstructionFrame,
     help: (what) => void askWorker({ type: what }).catch(() => {}),
   });
+
+  /** @param {(instruction: string) => void} onInstruction */
+  function makeInstructionFrame(onInstruction) {
+    const frame = document.createElement('iframe');
+    frame.title = 'Your instruction';
+    frame.src = chrome.runtime.getURL('extension/instruction.html');
+    frame.addEventListener('load', () => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = ({ data }) => {
+        if (data.type === 'instruction') onInstruction(String(data.text));
+        if (data.type === 'close') assistant.close();
+      };
+      frame.contentWindow?.postMessage('siskin', new URL(frame.src).origin, [port2]);
+    });
+    return frame;
+  }
 
   chrome.runtime.onMessage.addListener((/** @type {any} */ message, /** @type {any} */ sender) => {
     // Content scripts of other tabs have a tab, the background worker has none.

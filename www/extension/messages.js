@@ -1,12 +1,14 @@
 /** This module names what the parts of the extension say to each other. */
 
+/** @import { LoadProgress } from '../lib/protocol.js' */
+
 /** The name of the ports to the engine. */
 export const ENGINE_PORT = 'siskin engine';
 
 /**
  * An `EngineStatus` goes over a port of the engine before the engine's own hello.
  *
- * @typedef {{type: 'status', state: 'loading', progress?: import('../lib/protocol.js').LoadProgress}
+ * @typedef {{type: 'status', state: 'loading', progress?: LoadProgress}
  *   | {type: 'status', state: 'ready'}
  *   | {type: 'status', state: 'failed', code: string, message: string}} EngineStatus
  */
@@ -32,7 +34,7 @@ export async function askWorker(request) {
 }
 
 /**
- * Returns whether a message or a port comes from this extension: its pages, and its content scripts.
+ * Returns whether a message or a port comes from this extension: a page or a content script.
  *
  * @param {any} sender
  */

@@ -1,6 +1,6 @@
 /**
- * This script holds the one engine of the extension. It serves every port that the extension's pages
- * and content scripts open, and closes its document when nobody asked for some minutes.
+ * This script holds the one engine of the extension. It serves every port that the extension's
+ * pages and content scripts open, and closes its document when nobody asked for some minutes.
  */
 import { SiskinError, codeOf, messageOf } from '../lib/errors.js';
 import { Siskin } from '../lib/siskin.js';

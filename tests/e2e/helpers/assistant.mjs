@@ -40,6 +40,14 @@ export async function openAssistant(
   };
   try {
     const worker = await workerOf(context);
+    // The page of the first run says by itself whether a model is there.
+    const isFirstRun = (page) => page.url().includes('/first_run/');
+    const first_run =
+      context.pages().find(isFirstRun) ??
+      (await context.waitForEvent('page', { predicate: isFirstRun, timeout: 10_000 }));
+    await first_run.waitForLoadState();
+    await first_run.waitForTimeout(300);
+    await first_run.close();
     await worker.evaluate((settings) => {
       const items = Object.entries(settings).map(([name, value]) => [`settings.${name}`, value]);
       return chrome.storage.local.set(Object.fromEntries(items));
@@ -60,7 +68,7 @@ export async function workerOf(context) {
 /** Opens a page that collects its errors. */
 export async function openPage(context, url) {
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(10_000);
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
@@ -113,6 +121,7 @@ function describe() {
       x: left + rect.left + rect.width / 2,
       y: top + rect.top + rect.height / 2,
       is_enabled: !it.disabled,
+      is_frame: it.localName === 'iframe',
     };
   });
   return {
@@ -155,7 +164,7 @@ export async function cardOf(page, kind = 'card') {
  *
  * @param {(card: object | undefined) => boolean} test
  */
-export async function waitForCard(page, test, { ms = 60_000, kind = 'card' } = {}) {
+export async function waitForCard(page, test, { ms = 30_000, kind = 'card' } = {}) {
   let card;
   for (const end = Date.now() + ms; Date.now() < end;) {
     card = await cardOf(page, kind);

@@ -1,0 +1,180 @@
+// These tests hold what a page may not do to the writing assistant: read it, drive it, hide it, or
+// make it slow. A small model is enough.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { startServer } from '../../scripts/serve.mjs';
+import {
+  act,
+  cardOf,
+  clickCard,
+  controlOf,
+  openAssistant,
+  openPage,
+  plainFolder,
+  waitForCard,
+} from './helpers/assistant.mjs';
+import { ROOT, SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
+
+const needs = [SMOLLM2, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
+/** A rule finds this, whatever the model says. */
+const WRONG = 'I should of known that, and you should of told me about it.';
+/** This long a person may wait for the card. */
+const MAX_OPEN_MS = 2000;
+
+describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_000 }, () => {
+  let server;
+  let context;
+  let stop;
+  let site;
+  before(async () => {
+    server = await startServer({
+      routes: { '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')) },
+    });
+    site = server.url.replace('127.0.0.1', 'localhost');
+    ({ context, stop } = await openAssistant(
+      { model: { kind: 'url', url: `${site}/models/${SMOLLM2}` }, backend: 'cpu', ready: true },
+      { hosts: ['http://*/*', 'https://*/*'] },
+    ));
+  });
+  after(async () => {
+    await stop?.();
+    await server?.close();
+  });
+  const open = () => openPage(context, `${site}/fields/hostile.html`);
+  /** Opens the card with an answer that may be accepted. */
+  const propose = async (page) => {
+    await page.locator('#area').fill(WRONG);
+    await act(context, page, 'improve', 0);
+    await waitForCard(page, (it) => controlOf(it, 'Accept')?.is_enabled);
+  };
+
+  test('learns nothing of fields for secrets, for they are not read', async () => {
+    const { page } = await open();
+    for (const id of ['password', 'shown', 'code', 'number', 'labelled']) {
+      await page.locator(`#${id}`).focus();
+      await act(context, page, 'correct');
+      const card = await waitForCard(page, (it) => it?.status);
+      assert.equal(card.status, 'Siskin does not read fields for secrets.', id);
+      assert.equal(await cardOf(page, 'corner'), undefined, `${id} has no button`);
+      await page.keyboard.press('Escape');
+    }
+    await page.close();
+  });
+
+  test('reads nothing, and drives nothing by a program', async () => {
+    const { page } = await open();
+    await propose(page);
+    const before = await page.locator('#area').inputValue();
+    await page.evaluate(() => {
+      clickByProgram();
+      for (const type of ['act', 'engine', 'settings', 'instruction'])
+        window.postMessage({ type, action: 'correct', text: 'x' }, '*');
+    });
+    await page.waitForTimeout(200);
+    assert.ok(await cardOf(page), 'the card is still open');
+    assert.equal(await page.locator('#area').inputValue(), before);
+    const found = await page.evaluate(() => ({
+      roots: roots.length,
+      seen: window.seen ?? [],
+      runtime: typeof globalThis.chrome?.runtime,
+      frames: window.length,
+      text: document.documentElement.innerText.includes('Accept'),
+    }));
+    assert.deepEqual(found, { roots: 0, seen: [], runtime: 'undefined', frames: 0, text: false });
+    await page.close();
+  });
+
+  test('hears no key that is typed into the card', async () => {
+    const { page } = await open();
+    await page.locator('#area').fill(WRONG);
+    await act(context, page, 'custom', 0);
+    const card = await waitForCard(page, (it) => it?.controls.some(({ is_frame }) => is_frame));
+    await page.waitForTimeout(500);
+    await page.evaluate(() => (keys.length = messages.length = 0));
+    const { x, y } = card.controls.find(({ is_frame }) => is_frame);
+    await page.mouse.click(x, y);
+    await page.keyboard.type('Make it a poem');
+    await shoot(page, 'extension-custom');
+    await page.keyboard.press('Enter');
+    await waitForCard(page, (it) => it?.text || /Writing|ready/.test(it?.status ?? ''));
+    assert.deepEqual(await page.evaluate(() => [keys, messages]), [[], []]);
+    await page.close();
+  });
+
+  test('cannot make a person click on a card that is covered or faint', async () => {
+    const { page } = await open();
+    await propose(page);
+    await page.evaluate(() => cover());
+    await page.waitForTimeout(400);
+    await clickCard(page, 'Accept');
+    await page.waitForTimeout(200);
+    assert.equal(await page.locator('#area').inputValue(), WRONG);
+    await page.evaluate(() => uncover());
+    await page.evaluate(() => {
+      const host = [...document.documentElement.children].find((it) => it.hasAttribute('popover'));
+      host.style.setProperty('opacity', '0.01', 'important');
+    });
+    await page.waitForTimeout(400);
+    await clickCard(page, 'Accept');
+    await page.waitForTimeout(200);
+    assert.equal(await page.locator('#area').inputValue(), WRONG);
+    await page.evaluate(() => {
+      const host = [...document.documentElement.children].find((it) => it.hasAttribute('popover'));
+      host.style.setProperty('opacity', '1', 'important');
+    });
+    await page.waitForTimeout(400);
+    await clickCard(page, 'Accept');
+    await page.waitForFunction((text) => area.value !== text, WRONG);
+    await page.close();
+  });
+
+  test('may remove the field in mid-answer: the text can be copied', async () => {
+    const { page, complaints } = await open();
+    await page.locator('#area').fill(WRONG);
+    await act(context, page, 'longer', 0);
+    await waitForCard(page, (it) => it?.text.length > 10);
+    await page.evaluate(() => area.remove());
+    const card = await waitForCard(page, (it) => controlOf(it, 'Copy')?.is_enabled);
+    assert.equal(controlOf(card, 'Accept'), undefined);
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
+  test('stays quick with 10,000 fields and a text of a megabyte', async (t) => {
+    const { page } = await open();
+    await page.evaluate(() => {
+      const many = document.createElement('div');
+      for (let n = 0; n < 10_000; n++) many.append(document.createElement('input'));
+      document.body.append(many);
+      rich.textContent = 'The cat sat on the mat. '.repeat(45_000);
+      rich.focus();
+      getSelection().collapse(rich.firstChild, 500_000);
+      window.long_ms = 0;
+      new PerformanceObserver((list) => {
+        for (const { duration } of list.getEntries()) long_ms = Math.max(long_ms, duration);
+      }).observe({ type: 'longtask' });
+    });
+    const start_ms = Date.now();
+    await act(context, page, 'correct', 0);
+    await waitForCard(page, (it) => it?.title);
+    const ms = Date.now() - start_ms;
+    t.diagnostic(`${ms} ms, the longest task ${await page.evaluate(() => long_ms)} ms`);
+    assert.ok(ms < MAX_OPEN_MS, `${ms} ms`);
+    await page.close();
+  });
+
+  test('shows the button at the corner of a field, and opens the card there', async () => {
+    const { page, complaints } = await open();
+    await page.locator('#area').click();
+    await waitForCard(page, (it) => it?.controls.length === 1, { kind: 'corner' });
+    await page.locator('#area').fill(WRONG);
+    await shoot(page, 'extension-corner');
+    await clickCard(page, 'Siskin writing assistant', { kind: 'corner' });
+    const card = await waitForCard(page, (it) => it?.title);
+    assert.match(card.title, /What should/);
+    await shoot(page, 'extension-choose');
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+});
