@@ -1,5 +1,6 @@
 //! Chats with a model: takes messages and gives text, piece by piece.
 
+mod embed;
 pub mod engine;
 mod evaluate;
 pub mod fields;
@@ -7,6 +8,7 @@ pub mod info;
 mod prefix;
 mod prefixes;
 mod probe;
+pub mod raw_prompt;
 pub mod request;
 pub mod score;
 
@@ -113,6 +115,7 @@ impl<D: Decoder> Session<D> {
         self.check_idle()?;
         let ChatRequest {
             messages,
+            raw_prompt,
             tools,
             template_variables: variables,
             max_tokens,
@@ -123,7 +126,10 @@ impl<D: Decoder> Session<D> {
         } = request;
         let messages = Value::Array(messages);
         let tools = tools.as_ref();
-        let prompt = self.prompt(&messages, tools, &variables, true)?;
+        let prompt = match &raw_prompt {
+            Some(raw) => self.raw_tokens(raw)?,
+            None => self.prompt(&messages, tools, &variables, true)?,
+        };
         if tools.is_some() && self.ignores_tools(&messages, &variables, &prompt) {
             return Err(Error::new(
                 Code::InvalidArgument,
@@ -133,8 +139,10 @@ impl<D: Decoder> Session<D> {
             ));
         }
         let keep_tokens = match context_overflow {
-            ContextOverflow::Slide => self.system_tokens(&messages, tools, &variables, &prompt),
-            ContextOverflow::Error => 0,
+            ContextOverflow::Slide if raw_prompt.is_none() => {
+                self.system_tokens(&messages, tools, &variables, &prompt)
+            }
+            ContextOverflow::Slide | ContextOverflow::Error => 0,
         };
         let options = GenerateOptions {
             prompt,
@@ -235,7 +243,7 @@ impl<D: Decoder> Session<D> {
                 "The model has no chat template; use one that was made for chat (\"instruct\").",
             ));
         };
-        let mut tokens = chat_tokens_with(
+        let tokens = chat_tokens_with(
             &self.tokenizer,
             template,
             messages,
@@ -244,14 +252,7 @@ impl<D: Decoder> Session<D> {
             variables,
         )?;
         // Some templates leave the BOS token to the tokenizer.
-        if let Some(bos) = self
-            .tokenizer
-            .bos()
-            .filter(|bos| self.tokenizer.add_bos() && tokens.first() != Some(bos))
-        {
-            tokens.insert(0, bos);
-        }
-        Ok(tokens)
+        Ok(self.with_bos(tokens))
     }
 
     /// Returns the number of tokens at the beginning of `prompt` that hold the system messages,

@@ -1,6 +1,6 @@
 //! Reads a request for an answer, in the OpenAI API's shape and names.
 
-use super::fields::Fields;
+use super::{fields::Fields, raw_prompt::RawPrompt};
 use crate::{
     Code, Error, Result,
     generate::{options::ContextOverflow, sampler::SamplingOptions},
@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 pub struct ChatRequest {
     /// Holds the messages: objects with `role` and `content`, in OpenAI's shape.
     pub messages: Vec<Value>,
+    /// Holds the prompt where no chat template writes one; then there are no messages.
+    pub raw_prompt: Option<RawPrompt>,
     /// Holds the tools that the model may call: an array of OpenAI's tool objects.
     pub tools: Option<Value>,
     /// Holds more variables for the chat template, such as `enable_thinking`.
@@ -59,7 +61,7 @@ impl ChatRequest {
         }
     }
 
-    /// Reads a request from JSON: `{messages, tools?, tool_choice?, chat_template_kwargs?,
+    /// Reads a request from JSON: `{messages | prompt, suffix?, tools?, tool_choice?, chat_template_kwargs?,
     /// max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?,
     /// repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
     /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?,
@@ -83,6 +85,7 @@ impl ChatRequest {
     pub fn from_fields(fields: Map<String, Value>) -> Result<Self> {
         let mut fields = Fields::from(fields);
         let messages: Vec<Value> = fields.take("messages")?.unwrap_or_default();
+        let raw_prompt = RawPrompt::take(&mut fields)?;
         let tools: Option<Vec<Map<String, Value>>> = fields.take("tools")?;
         let shows_tools = takes_tools(fields.take("tool_choice")?)?;
         let template_variables = take_template_variables(&mut fields)?;
@@ -128,7 +131,12 @@ impl ChatRequest {
         take_without_effect(&mut fields)?;
         fields.finish()?;
 
-        if messages.is_empty() {
+        if raw_prompt.is_some() && !(messages.is_empty() && tools.is_none()) {
+            return Err(invalid(
+                "`prompt` is read as it is: neither `messages` nor `tools` go with it.".to_owned(),
+            ));
+        }
+        if raw_prompt.is_none() && messages.is_empty() {
             return Err(invalid(
                 "`messages` is empty; give at least one, such as {\"role\": \"user\", \"content\": \
                  \"Hello\"}."
@@ -145,6 +153,7 @@ impl ChatRequest {
             .map(Value::from);
         Ok(Self {
             messages,
+            raw_prompt,
             tools,
             template_variables,
             max_tokens,

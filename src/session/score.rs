@@ -1,7 +1,11 @@
 //! Computes how likely the model finds a text: for ranking candidates, classifying without
 //! generating, and measuring perplexity.
 
-use super::{Session, engine::AnyModel, evaluate::evaluate};
+use super::{
+    Session,
+    engine::AnyModel,
+    evaluate::{Wanted, evaluate},
+};
 use crate::{
     Code, Error, Result,
     generate::{Decoder, stop::StopHandle},
@@ -68,6 +72,6 @@ async fn score(decoder: &mut AnyModel, tokens: &[u32], stop: &StopHandle) -> Res
             }
         }
     };
-    evaluate(decoder, tokens, stop, Some(&mut on_logits)).await?;
+    evaluate(decoder, tokens, stop, Wanted::Logits(&mut on_logits)).await?;
     Ok(score)
 }

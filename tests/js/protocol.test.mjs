@@ -73,7 +73,7 @@ test('each end says hello first', async () => {
   const host = new EngineHost(new FakeRunner());
   host.serve(engine, { is_owner: true });
   await until(() => heard.page.length > 0);
-  assert.deepEqual(heard.page, [{ type: 'hello', protocol: 1, build: 'source' }]);
+  assert.deepEqual(heard.page, [{ type: 'hello', protocol: 2, build: 'source' }]);
   const [other, end] = channel();
   end.onmessage = ({ data }) => heard.engine.push(data);
   const client = new EngineClient(other);
