@@ -80,17 +80,17 @@ test('each end says hello first', async () => {
   client.call({ type: 'info' });
   await setImmediate();
   assert.deepEqual(heard.engine, [], 'nothing is sent before the engine has said hello');
-  end.postMessage({ type: 'hello', protocol: 1, build: 'another' });
+  end.postMessage({ type: 'hello', protocol: 2, build: 'another' });
   await until(() => heard.engine.length === 2);
   assert.deepEqual(heard.engine, [
-    { type: 'hello', protocol: 1, build: 'source' },
+    { type: 'hello', protocol: 2, build: 'source' },
     { type: 'info', id: 1 },
   ]);
 });
 
 for (const [what, hello, same_build] of [
-  ['another version of the protocol', { type: 'hello', protocol: 2, build: 'source' }, false],
-  ['another build, behind its own page', { type: 'hello', protocol: 1, build: 'old' }, true],
+  ['another version of the protocol', { type: 'hello', protocol: 3, build: 'source' }, false],
+  ['another build, behind its own page', { type: 'hello', protocol: 2, build: 'old' }, true],
   ['a version without a hello', { type: 'progress', id: 1, value: {} }, false],
 ])
   test(`an engine of ${what} is a version_mismatch`, async () => {
@@ -106,7 +106,7 @@ test('a page of another version is not served, and told so if it is old', async 
   const runner = new FakeRunner();
   const host = new EngineHost(runner);
   const load = { type: 'load', id: 1, source: { url: 'm' } };
-  for (const first of [load, { type: 'hello', protocol: 2, build: 'source' }]) {
+  for (const first of [load, { type: 'hello', protocol: 3, build: 'source' }]) {
     const [page, engine] = channel();
     const heard = [];
     page.onmessage = ({ data }) => heard.push(data);

@@ -1,6 +1,6 @@
 /**
- * This module defines the messages between page and engine. But for the version it holds types only. docs/design/protocol.md tells
- * who says what when.
+ * This module defines the messages between page and engine. But for the version it holds types
+ * only. docs/design/protocol.md tells who says what when.
  */
 
 /** @import { SiskinErrorCode } from './errors.js' */
@@ -192,8 +192,8 @@ export const PROTOCOL = 2;
  * @property {number | null} [draft_max] at most this number of tokens is guessed from the
  *   conversation and checked in one step, which changes the speed and not the text; 0 guesses none.
  *   By default as many as make the answer faster
- * @property {number | null} [n] how many answers are written, from 1 to 128, each with the `seed` after
- *   that of the one before; by default 1
+ * @property {number | null} [n] how many answers are written, from 1 to 128, each with the `seed`
+ *   after that of the one before; by default 1
  * @property {{type: string} | null} [response_format] its type must be `text`
  * @property {boolean | null} [parallel_tool_calls]
  * @property {string | null} [user]

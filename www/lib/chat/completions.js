@@ -306,15 +306,9 @@ class ChunkIterator {
     return joinChunks(this.#head, this.#chunks);
   }
 
-  /** Resolves with the message of the first answer. */
-  async finalMessage() {
-    return (await this.finalChatCompletion()).choices[0].message;
-  }
-
-  /** Resolves with its text. */
-  async finalContent() {
-    return (await this.finalMessage()).content;
-  }
+  /** Resolves with the message of the first answer; `finalContent` with its text. */
+  finalMessage = async () => (await this.finalChatCompletion()).choices[0].message;
+  finalContent = async () => (await this.finalMessage()).content;
 
   /** Returns the chunks as lines of JSON. @returns {ReadableStream<Uint8Array<ArrayBuffer>>} */
   toReadableStream() {
