@@ -41,6 +41,7 @@ export type {
   Logprobs,
   ChatCompletion,
   ChatCompletionChunk,
+  ChatCompletionStream,
 } from '../../www/lib/chat/completions.js';
 export type { ProofreadOptions, RewriteOptions } from '../../www/lib/writing/options.js';
 export type {
@@ -49,3 +50,17 @@ export type {
   Correction,
 } from '../../www/lib/writing/proofread.js';
 export type { CorrectionType } from '../../www/lib/writing/correction_types.js';
+export type { CheckResult } from '../../www/lib/protocol.js';
+export type { CountOptions } from '../../www/lib/openai/count_tokens.js';
+export type {
+  Embeddings,
+  EmbeddingRequest,
+  EmbeddingResponse,
+} from '../../www/lib/openai/embeddings.js';
+export type { Model, Models } from '../../www/lib/openai/model_list.js';
+export type {
+  TextCompletions,
+  TextRequest,
+  TextCompletion,
+  TextCompletionStream,
+} from '../../www/lib/openai/text_completions.js';

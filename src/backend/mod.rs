@@ -264,6 +264,19 @@ pub trait Backend {
         logits: &mut Vec<f32>,
     ) -> impl Future<Output = Result<()>>;
 
+    /// Computes `h = rms_norm(x) * norm` of every token of the step, reads it to `hidden`,
+    /// `[tokens, embedding]`, and ends the step.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn read_hidden(
+        &mut self,
+        step: &mut Self::Step,
+        norm: &Weight<Self::Buf>,
+        eps: f32,
+        hidden: &mut Vec<f32>,
+    ) -> impl Future<Output = Result<()>>;
+
     /// Returns the number of tokens below which a step is hardly faster, for they share one reading
     /// of the weights. It is a power of two.
     fn min_batch(&self) -> usize {

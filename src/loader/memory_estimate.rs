@@ -6,13 +6,14 @@ use crate::{
     format::gguf::TensorInfo,
     model::{STEP_TOKENS, config::ModelConfig},
 };
+use serde::Serialize;
 
 /// Memory is tried in pieces of at most this size, 1 GiB in wasm, for a single allocation may not
 /// have half of the address space.
 const PIECE_BYTES: u64 = (isize::MAX as u64).div_ceil(2);
 
 /// Holds what a model takes of the host's memory, as far as its header says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MemoryEstimate {
     /// Counts the bytes of the weights, laid out for the backend.
     pub weights_bytes: u64,

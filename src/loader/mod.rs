@@ -10,12 +10,14 @@ mod fingerprint;
 mod loaded;
 mod memory_estimate;
 mod options;
+mod plan;
 mod tensor_writer;
 mod tensors;
 
 pub use loaded::{FileInfo, Loaded};
 pub use memory_estimate::MemoryEstimate;
 pub use options::{MAX_SLOTS, Options};
+pub use plan::LoadPlan;
 pub use tensors::DEFAULT_CONTEXT_TOKENS;
 
 use crate::{
@@ -116,8 +118,13 @@ impl<B: Backend> Loader<B> {
     /// Returns the backend, the model's config and the tensors that will be read, or `None` until
     /// the whole header was pushed.
     pub fn header(&self) -> Option<(&B, &ModelConfig, &[TensorInfo])> {
+        let tensors = self.tensors()?;
+        Some((&tensors.backend, &tensors.config, &tensors.tensors))
+    }
+
+    fn tensors(&self) -> Option<&Tensors<B>> {
         match &self.state {
-            State::Tensors(tensors) => Some((&tensors.backend, &tensors.config, &tensors.tensors)),
+            State::Tensors(tensors) => Some(tensors),
             State::Header { .. } | State::Failed(_) => None,
         }
     }

@@ -33,11 +33,11 @@ pub(super) struct Tensors<B: Backend> {
     pub(super) tensors: Vec<TensorInfo>,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
-    file: FileInfo,
+    pub(super) file: FileInfo,
     /// Holds the KV caches and the activations, where they are allocated before the weights come.
     memory: Option<StepMemory<B>>,
-    context_tokens: usize,
-    slots: usize,
+    pub(super) context_tokens: usize,
+    pub(super) slots: usize,
     /// Points to the tensor in `tensors` that is read next.
     next: usize,
     /// Holds the tensor that is read next, and those behind it that are allocated already.

@@ -39,7 +39,7 @@ pub struct Model<B: Backend> {
     pub config: ModelConfig,
     /// Holds the weights, and computes.
     pub backend: B,
-    weights: Weights<B::Buf>,
+    pub(super) weights: Weights<B::Buf>,
     rope: Rope,
     pub(super) slots: Slots<B::Cache>,
     pub(super) step: B::Step,
@@ -243,19 +243,6 @@ impl<B: Backend> Model<B> {
             ));
         }
         Ok(())
-    }
-
-    /// Reads the logits of the recorded step to the host.
-    pub(super) async fn read(&mut self, logits: &mut Vec<f32>) -> Result<()> {
-        self.backend.read(&mut self.step, logits).await?;
-        if logits.iter().all(|x| x.is_finite()) {
-            return Ok(());
-        }
-        Err(Error::new(
-            Code::NotFinite,
-            "The model computed a number that is not finite. Download the model file again; if it \
-             stays so, report it.",
-        ))
     }
 
     /// Records a step of `tokens`, or continues an interrupted one. Returns the number of layers

@@ -7,7 +7,7 @@
 
 use super::decoder::{Input, Model, never};
 use crate::{
-    Result,
+    Code, Error, Result,
     backend::{Backend, Rows, sampling::TokenSampler},
 };
 
@@ -191,10 +191,54 @@ impl<B: Backend> Model<B> {
         Ok(token)
     }
 
+    /// Appends `tokens`, at most [`STEP_TOKENS`](super::STEP_TOKENS), to the KV cache. Writes to
+    /// `hidden` what the last norm makes of each of them, `[tokens, embedding]`: the states that the
+    /// logits are computed of. Can be interrupted as [`Model::step`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::forward`].
+    pub async fn step_hidden(
+        &mut self,
+        tokens: &[u32],
+        hidden: &mut Vec<f32>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<StepOutcome> {
+        self.check_step(tokens)?;
+        let layers_done = self.append(tokens, None, pause);
+        let layers = self.config.dims.layers;
+        if layers_done < layers {
+            return Ok(StepOutcome::Paused(layers_done as f32 / layers as f32));
+        }
+        let (norm, eps) = (&self.weights.output_norm, self.config.rms_eps);
+        self.backend
+            .read_hidden(&mut self.step, norm, eps, hidden)
+            .await?;
+        check_finite(hidden)?;
+        Ok(StepOutcome::Done(None))
+    }
+
+    /// Reads the logits of the recorded step to the host.
+    pub(super) async fn read(&mut self, logits: &mut Vec<f32>) -> Result<()> {
+        self.backend.read(&mut self.step, logits).await?;
+        check_finite(logits)
+    }
+
     /// Records the sampling of a token on the device.
     fn sample(&mut self, sampler: &impl TokenSampler) {
         self.backend
             .sample(&mut self.step, sampler.draw(self.ahead.unread_steps));
         self.ahead.unread_steps += 1;
     }
+}
+
+fn check_finite(values: &[f32]) -> Result<()> {
+    if values.iter().all(|x| x.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::NotFinite,
+        "The model computed a number that is not finite. Download the model file again; if it \
+         stays so, report it.",
+    ))
 }

@@ -9,7 +9,7 @@ use crate::{
         gpu::{Gpu, Timing},
     },
     generate::{Decoder, StepOutcome, checked::Checked, sampler::Sampler},
-    loader::{Loaded, Loader, Options},
+    loader::{LoadPlan, Loaded, Loader, Options},
     model::{Model, SlotState},
 };
 use std::collections::BTreeMap;
@@ -59,6 +59,12 @@ impl AnyLoader {
     /// Returns whether enough of the file is there for [`AnyLoader::probe`].
     pub fn has_header(&self) -> bool {
         with_any!(self, loader => loader.header().is_some())
+    }
+
+    /// Returns what the header says of the model, and what memory it will take, once enough of the
+    /// file is there.
+    pub fn plan(&self) -> Option<LoadPlan> {
+        with_any!(self, loader => loader.plan())
     }
 
     /// Tries the graphics card on the kernels that the model needs. With `threads` above 0 it must
@@ -227,6 +233,24 @@ impl AnyModel {
             Self::Cpu(model) => model.backend.pool.threads(),
             Self::Gpu(_) => 1,
         }
+    }
+
+    /// Appends tokens to the KV cache and writes their hidden states, as [`Model::step_hidden`].
+    ///
+    /// # Errors
+    /// As [`Model::step_hidden`].
+    pub async fn step_hidden(
+        &mut self,
+        tokens: &[u32],
+        hidden: &mut Vec<f32>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> Result<StepOutcome> {
+        with_any!(self, model => model.step_hidden(tokens, hidden, pause).await)
+    }
+
+    /// Returns the length of a hidden state.
+    pub fn embedding_len(&self) -> usize {
+        with_any!(self, model => model.config.dims.embedding)
     }
 
     /// Returns the number of the model's layers.

@@ -11,10 +11,20 @@ use crate::{
 /// this one. A layer that is being computed is finished first.
 const SLICE_MS: f64 = 100.0;
 
-/// Takes the logits after each token of a chunk, `[tokens, vocab]`.
-pub(super) type OnLogits<'a> = &'a mut dyn FnMut(&[f32]);
+/// Takes a row of numbers for each token of a chunk.
+pub(super) type OnRows<'a> = &'a mut dyn FnMut(&[f32]);
 
-/// Appends `tokens` to the KV cache. `on_logits` gets the logits after each of them, chunk by chunk.
+/// Tells what is wanted of the tokens.
+pub(super) enum Wanted<'a> {
+    /// They are cached, and nothing else.
+    Nothing,
+    /// The logits after each of them are wanted, `[tokens, vocab]`.
+    Logits(OnRows<'a>),
+    /// Their hidden states after the last norm are wanted, `[tokens, embedding]`.
+    Hidden(OnRows<'a>),
+}
+
+/// Appends `tokens` to the KV cache. What is wanted of them comes chunk by chunk.
 ///
 /// # Errors
 ///
@@ -23,20 +33,19 @@ pub(super) async fn evaluate(
     decoder: &mut AnyModel,
     tokens: &[u32],
     stop: &StopHandle,
-    mut on_logits: Option<OnLogits<'_>>,
+    mut wanted: Wanted<'_>,
 ) -> Result<()> {
-    let mut logits = Vec::new();
+    let mut rows = Vec::new();
     // As with a prompt, a chunk is as long as a page can wait for, and a slow card answers in time.
     let mut chunker = PrefillChunker::new(decoder.min_batch());
     let mut rest = tokens;
     while !rest.is_empty() {
         let (chunk, later) = rest.split_at(chunker.tokens().min(rest.len()));
         rest = later;
-        let wanted = on_logits.is_some().then_some(&mut logits);
-        let longest_ms = evaluate_chunk(decoder, chunk, wanted, stop).await?;
+        let longest_ms = evaluate_chunk(decoder, chunk, &wanted, &mut rows, stop).await?;
         chunker.observe(chunk.len(), longest_ms);
-        if let Some(on_logits) = &mut on_logits {
-            on_logits(&logits);
+        if let Wanted::Logits(on_rows) | Wanted::Hidden(on_rows) = &mut wanted {
+            on_rows(&rows);
         }
     }
     Ok(())
@@ -46,7 +55,8 @@ pub(super) async fn evaluate(
 async fn evaluate_chunk(
     decoder: &mut AnyModel,
     chunk: &[u32],
-    mut logits: Option<&mut Vec<f32>>,
+    wanted: &Wanted<'_>,
+    rows: &mut Vec<f32>,
     stop: &StopHandle,
 ) -> Result<f64> {
     let mut longest_ms: f64 = 0.0;
@@ -59,9 +69,10 @@ async fn evaluate_chunk(
             last_ms = ms;
             ms - begin_ms >= SLICE_MS
         };
-        let outcome = match &mut logits {
-            Some(logits) => decoder.step_all(chunk, logits, &mut mark).await?,
-            None => decoder.step(chunk, None, &mut mark).await?,
+        let outcome = match wanted {
+            Wanted::Logits(_) => decoder.step_all(chunk, rows, &mut mark).await?,
+            Wanted::Hidden(_) => decoder.step_hidden(chunk, rows, &mut mark).await?,
+            Wanted::Nothing => decoder.step(chunk, None, &mut mark).await?,
         };
         mark();
         host::pause(0).await;

@@ -2,6 +2,7 @@
 
 mod choice;
 mod constraint;
+mod embed;
 pub mod engine;
 mod evaluate;
 pub mod fields;
@@ -11,6 +12,7 @@ mod output;
 mod prefix;
 mod prefixes;
 mod probe;
+pub mod raw_prompt;
 pub mod request;
 pub mod score;
 pub mod tools;
@@ -135,8 +137,10 @@ impl<D: Decoder> Session<D> {
     /// it was.
     pub fn start(&mut self, request: ChatRequest) -> Result<()> {
         self.check_idle()?;
+        let ending = request.ending();
         let ChatRequest {
             messages,
+            raw_prompt,
             tools,
             template_variables: variables,
             max_tokens,
@@ -151,11 +155,10 @@ impl<D: Decoder> Session<D> {
         let messages = Value::Array(messages);
         let tool_options = tools;
         let tools = tool_options.shown.as_ref();
-        let ending = match continue_final_message {
-            true => Ending::WithinLastMessage,
-            false => Ending::GenerationPrompt,
+        let prompt = match &raw_prompt {
+            Some(raw) => self.raw_tokens(raw)?,
+            None => self.prompt(&messages, tools, &variables, ending)?,
         };
-        let prompt = self.prompt(&messages, tools, &variables, ending)?;
         if tools.is_some() && self.ignores_tools(&messages, &variables, ending, &prompt) {
             return Err(Error::new(
                 Code::InvalidArgument,
@@ -165,8 +168,10 @@ impl<D: Decoder> Session<D> {
             ));
         }
         let keep_tokens = match context_overflow {
-            ContextOverflow::Slide => self.system_tokens(&messages, tools, &variables, &prompt),
-            ContextOverflow::Error => 0,
+            ContextOverflow::Slide if raw_prompt.is_none() => {
+                self.system_tokens(&messages, tools, &variables, &prompt)
+            }
+            ContextOverflow::Slide | ContextOverflow::Error => 0,
         };
         let output = self.output_form(&prompt, &tool_options);
         let constraint = match form {
@@ -292,7 +297,7 @@ impl<D: Decoder> Session<D> {
                 "The model has no chat template; use one that was made for chat (\"instruct\").",
             ));
         };
-        let mut tokens = chat_tokens_with(
+        let tokens = chat_tokens_with(
             &self.tokenizer,
             template,
             messages,
@@ -301,14 +306,7 @@ impl<D: Decoder> Session<D> {
             variables,
         )?;
         // Some templates leave the BOS token to the tokenizer.
-        if let Some(bos) = self
-            .tokenizer
-            .bos()
-            .filter(|bos| self.tokenizer.add_bos() && tokens.first() != Some(bos))
-        {
-            tokens.insert(0, bos);
-        }
-        Ok(tokens)
+        Ok(self.with_bos(tokens))
     }
 
     /// Returns the number of tokens at the beginning of `prompt` that hold the system messages,

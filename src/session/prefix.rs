@@ -1,6 +1,11 @@
 //! Computes the beginning of conversations, and restores one that a page has stored.
 
-use super::{Session, engine::AnyModel, evaluate::evaluate, request::ChatRequest};
+use super::{
+    Session,
+    engine::AnyModel,
+    evaluate::{Wanted, evaluate},
+    request::ChatRequest,
+};
 use crate::{Code, Error, Result, model::SlotState, text::prompt::Ending};
 use serde_json::{Value, json};
 
@@ -21,7 +26,7 @@ impl Session<AnyModel> {
         let decoder = self.generator.decoder_mut();
         decoder.check_tokens(&tokens)?;
         let cached_tokens = self.prefixes.recall(decoder, &tokens)?;
-        evaluate(decoder, &tokens[cached_tokens..], &stop, None).await?;
+        evaluate(decoder, &tokens[cached_tokens..], &stop, Wanted::Nothing).await?;
         let state = decoder.export_slot().await?;
         self.prefixes.keep(state);
         Ok(tokens)

@@ -3,11 +3,13 @@
 use super::{
     fields::{Fields, invalid},
     form::{AnswerForm, take_form},
+    raw_prompt::RawPrompt,
     tools::{ToolOptions, take_tools},
 };
 use crate::{
     Result,
     generate::{options::ContextOverflow, sampler::SamplingOptions},
+    text::prompt::Ending,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -17,6 +19,8 @@ use serde_json::{Map, Value};
 pub struct ChatRequest {
     /// Holds the messages: objects with `role` and `content`, in OpenAI's shape.
     pub messages: Vec<Value>,
+    /// Holds the prompt where no chat template writes one; then there are no messages.
+    pub raw_prompt: Option<RawPrompt>,
     /// Holds the tools that the model may call.
     pub tools: ToolOptions,
     /// Sets whether the answer goes on with the text of the last message, which is the assistant's.
@@ -69,7 +73,15 @@ impl ChatRequest {
         }
     }
 
-    /// Reads a request from JSON: `{messages, tools?, tool_choice?, chat_template_kwargs?,
+    /// Returns where its prompt ends.
+    pub(super) fn ending(&self) -> Ending {
+        match self.continue_final_message {
+            true => Ending::WithinLastMessage,
+            false => Ending::GenerationPrompt,
+        }
+    }
+
+    /// Reads a request from JSON: `{messages | prompt, suffix?, tools?, tool_choice?, chat_template_kwargs?,
     /// max_tokens?, max_completion_tokens?, temperature?, top_k?, top_p?, min_p?,
     /// repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
     /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?,
@@ -95,6 +107,7 @@ impl ChatRequest {
     pub fn from_fields(fields: Map<String, Value>) -> Result<Self> {
         let mut fields = Fields::from(fields);
         let messages: Vec<Value> = fields.take("messages")?.unwrap_or_default();
+        let raw_prompt = RawPrompt::take(&mut fields)?;
         let tools = take_tools(&mut fields)?;
         let mut template_variables = take_template_variables(&mut fields)?;
         let reasoning_budget = take_reasoning(&mut fields, &mut template_variables)?;
@@ -142,7 +155,12 @@ impl ChatRequest {
         take_without_effect(&mut fields)?;
         fields.finish()?;
 
-        if messages.is_empty() {
+        if raw_prompt.is_some() && !(messages.is_empty() && tools.shown.is_none()) {
+            return Err(invalid(
+                "`prompt` is read as it is: neither `messages` nor `tools` go with it.".to_owned(),
+            ));
+        }
+        if raw_prompt.is_none() && messages.is_empty() {
             return Err(invalid(
                 "`messages` is empty; give at least one, such as {\"role\": \"user\", \"content\": \
                  \"Hello\"}."
@@ -164,6 +182,7 @@ impl ChatRequest {
         }
         Ok(Self {
             messages,
+            raw_prompt,
             tools,
             reasoning_budget,
             template_variables,

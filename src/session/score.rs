@@ -1,7 +1,11 @@
 //! Computes how likely the model finds a text: for ranking candidates, classifying without
 //! generating, and measuring perplexity.
 
-use super::{Session, engine::AnyModel, evaluate::evaluate};
+use super::{
+    Session,
+    engine::AnyModel,
+    evaluate::{Wanted, evaluate},
+};
 use crate::{
     Code, Error, Result,
     generate::{Decoder, stop::StopHandle},
@@ -79,7 +83,7 @@ async fn score(
     let cached_tokens = decoder.rewind(common_tokens);
     *scored = SlotState::default();
     let (before, rest) = tokens.split_at(from - 1);
-    evaluate(decoder, &before[cached_tokens..], stop, None).await?;
+    evaluate(decoder, &before[cached_tokens..], stop, Wanted::Nothing).await?;
     let score = log_probabilities(decoder, rest, stop).await?;
     // A caller that wants every probability has no beginning to share.
     if from > 1 {
@@ -113,6 +117,6 @@ async fn log_probabilities(
             }
         }
     };
-    evaluate(decoder, tokens, stop, Some(&mut on_logits)).await?;
+    evaluate(decoder, tokens, stop, Wanted::Logits(&mut on_logits)).await?;
     Ok(score)
 }

@@ -1,5 +1,6 @@
 //! Defines the class that JavaScript sees, which passes calls on and has no logic of its own.
 
+mod calls;
 mod convert;
 mod options;
 mod state;

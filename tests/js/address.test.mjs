@@ -109,7 +109,7 @@ test('a model is known by its key, else by its address', () => {
   for (const name of ['persist', 'revalidate', 'evict'])
     assert.throws(() => urlSource('https://a.org/1', { [name]: 'yes' }), {
       code: 'invalid_argument',
-      message: `${name} must be true or false.`,
+      message: `\`${name}\` must be true or false.`,
     });
 });
 

@@ -19,6 +19,7 @@ const LAYERS = {
   chat: ['model'],
   writing: ['chat'],
   offline: ['chat', 'model', 'storage'],
+  openai: ['chat'],
   engine: ['model', 'offline/site_version.js'],
   builtin_ai: ['siskin.js'],
 };

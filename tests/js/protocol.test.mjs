@@ -73,24 +73,24 @@ test('each end says hello first', async () => {
   const host = new EngineHost(new FakeRunner());
   host.serve(engine, { is_owner: true });
   await until(() => heard.page.length > 0);
-  assert.deepEqual(heard.page, [{ type: 'hello', protocol: 1, build: 'source' }]);
+  assert.deepEqual(heard.page, [{ type: 'hello', protocol: 2, build: 'source' }]);
   const [other, end] = channel();
   end.onmessage = ({ data }) => heard.engine.push(data);
   const client = new EngineClient(other);
   client.call({ type: 'info' });
   await setImmediate();
   assert.deepEqual(heard.engine, [], 'nothing is sent before the engine has said hello');
-  end.postMessage({ type: 'hello', protocol: 1, build: 'another' });
+  end.postMessage({ type: 'hello', protocol: 2, build: 'another' });
   await until(() => heard.engine.length === 2);
   assert.deepEqual(heard.engine, [
-    { type: 'hello', protocol: 1, build: 'source' },
+    { type: 'hello', protocol: 2, build: 'source' },
     { type: 'info', id: 1 },
   ]);
 });
 
 for (const [what, hello, same_build] of [
-  ['another version of the protocol', { type: 'hello', protocol: 2, build: 'source' }, false],
-  ['another build, behind its own page', { type: 'hello', protocol: 1, build: 'old' }, true],
+  ['another version of the protocol', { type: 'hello', protocol: 3, build: 'source' }, false],
+  ['another build, behind its own page', { type: 'hello', protocol: 2, build: 'old' }, true],
   ['a version without a hello', { type: 'progress', id: 1, value: {} }, false],
 ])
   test(`an engine of ${what} is a version_mismatch`, async () => {
@@ -106,7 +106,7 @@ test('a page of another version is not served, and told so if it is old', async 
   const runner = new FakeRunner();
   const host = new EngineHost(runner);
   const load = { type: 'load', id: 1, source: { url: 'm' } };
-  for (const first of [load, { type: 'hello', protocol: 2, build: 'source' }]) {
+  for (const first of [load, { type: 'hello', protocol: 3, build: 'source' }]) {
     const [page, engine] = channel();
     const heard = [];
     page.onmessage = ({ data }) => heard.push(data);

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Completions } from '../../www/lib/chat/completions.js';
-import { readRequest, readSignal } from '../../www/lib/chat/request.js';
+import { readSignal } from '../../www/lib/chat/arguments.js';
+import { readRequest } from '../../www/lib/chat/request.js';
 import { SiskinError } from '../../www/lib/errors.js';
 
 const MESSAGES = [{ role: 'user', content: 'Hi' }];

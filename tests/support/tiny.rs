@@ -10,7 +10,7 @@ use siskin::{
         write::GgufWriter,
     },
     loader::{Loader, Options},
-    model::{Model, weights::ROPE_FREQS},
+    model::{Model, StepOutcome, weights::ROPE_FREQS},
     quant::DType,
 };
 
@@ -95,6 +95,36 @@ fn floats(value: &Value) -> Vec<f64> {
         .collect()
 }
 
+/// Asserts that the mean of the hidden states points where `expected` does: that each of its numbers
+/// is off by less than `bar`, at length 1. The prompt comes in steps of one, few and many tokens.
+async fn check_states<B: Backend>(
+    model: &mut Model<B>,
+    prompt: &[u32],
+    expected: &[f64],
+    bar: f64,
+) {
+    let (mut sums, mut states, mut rest) = (vec![0f64; expected.len()], Vec::new(), prompt);
+    for tokens in [1, 5, rest.len() - 6] {
+        let (chunk, later) = rest.split_at(tokens);
+        rest = later;
+        let done = model.step_hidden(chunk, &mut states, &mut || false).await;
+        assert_eq!(done.unwrap(), StepOutcome::Done(None));
+        assert_eq!(states.len(), tokens * expected.len());
+        for state in states.chunks_exact(expected.len()) {
+            for (sum, &x) in sums.iter_mut().zip(state) {
+                *sum += f64::from(x);
+            }
+        }
+    }
+    let length = sums.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let worst = sums
+        .iter()
+        .zip(expected)
+        .fold(0f64, |m, (x, y)| m.max((x / length - y).abs()));
+    println!("the mean of the states is off by at most {worst:.2e} at length 1");
+    assert!(worst < bar, "the mean of the states is off by {worst}");
+}
+
 /// Asserts that the logits differ by less than `bar` of the largest one, and that the most likely
 /// tokens are the same.
 pub async fn check(backend: impl Backend, (name, file, golden): (&str, &[u8], &str), bar: f64) {
@@ -102,6 +132,8 @@ pub async fn check(backend: impl Backend, (name, file, golden): (&str, &[u8], &s
     let mut model = load(backend, file);
     let (prompt, vocab) = (ids(&golden["prompt"]), model.vocab_size());
 
+    check_states(&mut model, &prompt, &floats(&golden["embedding"]), bar).await;
+    model.rewind(0);
     let logits = teacher_forced(&mut model, &prompt).await;
     let best: Vec<u32> = logits.chunks_exact(vocab).map(argmax).collect();
     assert_eq!(best, ids(&golden["argmax"]));

@@ -34,7 +34,7 @@ export function unsupportedError() {
 export function unknownOptionError(name) {
   return new SiskinError(
     'invalid_argument',
-    `Siskin.load has no option "${name}". It takes onProgress, signal, contextTokens, slots, ` +
+    `Siskin.load has no option \`${name}\`. It takes onProgress, signal, contextTokens, slots, ` +
       'chatTemplate, cacheType, threads, backend, sha256, storage, evict, persist, cacheKey, ' +
       'revalidate, shared, fallback, workerUrl, worker and wasmBaseUrl.',
   );

@@ -59,6 +59,13 @@ export class SiskinError extends Error {
     this.name = code === 'aborted' ? 'AbortError' : 'SiskinError';
     /** @type {SiskinErrorCode} */
     this.code = code;
+    /**
+     * `param` is the path of what is wrong with an argument, such as `messages[0].role`; it is
+     * undefined where the message names none.
+     *
+     * @type {string | undefined}
+     */
+    this.param = code === 'invalid_argument' ? /`([^`\s]+)`/.exec(message)?.[1] : undefined;
   }
 }
 

@@ -32,6 +32,11 @@ export const offline = Object.freeze({
   },
 });
 
+/** Returns the module of chats, which is needed as soon as a model is loaded. */
+export function importChat() {
+  return imported(import('./chat/index.js'));
+}
+
 /** Returns the module of streams of the page. */
 export function importStream() {
   return imported(import('./model/stream.js'));
@@ -60,6 +65,16 @@ export function importCalls() {
 /** Returns the module of corrections. */
 export function importWriting() {
   return imported(import('./writing/index.js'));
+}
+
+/** Returns the module of what OpenAI's API has beside chats. */
+export function importOpenAI() {
+  return imported(import('./openai/index.js'));
+}
+
+/** Returns the module that looks at a model before it is downloaded. */
+export function importCheck() {
+  return imported(import('./check.js'));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** This module reads the options of `Siskin.load`. */
-import { readSignal } from './chat/request.js';
+import { readSignal } from './chat/arguments.js';
 import { SiskinError } from './errors.js';
 
 /** @import { FallbackOptions } from './chat/fallback.js' */
@@ -107,12 +107,12 @@ export function readLoadOptions(options) {
   checkInteger('slots', slots, 8);
   checkInteger('threads', threads, 64);
   if (chat_template !== undefined && typeof chat_template !== 'string')
-    throw invalid('chatTemplate must be a string.');
+    throw invalid('`chatTemplate` must be a string.');
   checkChoice('cacheType', cache_type, ['f16', 'q8_0']);
   checkChoice('backend', backend, ['auto', 'gpu', 'cpu']);
-  if (typeof shared !== 'boolean') throw invalid('shared must be true or false.');
+  if (typeof shared !== 'boolean') throw invalid('`shared` must be true or false.');
   if (worker !== undefined && typeof worker !== 'function')
-    throw invalid('worker must be a function that returns a Worker.');
+    throw invalid('`worker` must be a function that returns a Worker.');
   const wasm_base_url = readUrl('wasmBaseUrl', wasmBaseUrl)?.replace(/\/?$/, '/');
   return {
     onProgress,
@@ -135,7 +135,7 @@ function checkInteger(name, value, max) {
   if (value === undefined) return;
   if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max) return;
   const range = max === 0xffffffff ? 'above 0' : `from 1 to ${max}`;
-  throw invalid(`${name} must be a whole number ${range}.`);
+  throw invalid(`\`${name}\` must be a whole number ${range}.`);
 }
 
 /**
@@ -147,7 +147,7 @@ function checkChoice(name, value, choices) {
   if (value === undefined || choices.includes(/** @type {string} */ (value))) return;
   const list = choices.map((choice) => `"${choice}"`);
   const last = list.pop();
-  throw invalid(`${name} must be ${list.join(', ')} or ${last}.`);
+  throw invalid(`\`${name}\` must be ${list.join(', ')} or ${last}.`);
 }
 
 /**
@@ -159,7 +159,7 @@ function readUrl(name, url) {
   try {
     return new URL(url, globalThis.document?.baseURI ?? globalThis.location.href).href;
   } catch (cause) {
-    throw new SiskinError('invalid_argument', `${name} is not a URL: "${url}".`, { cause });
+    throw new SiskinError('invalid_argument', `\`${name}\` is not a URL: "${url}".`, { cause });
   }
 }
 

@@ -1,12 +1,12 @@
 /**
- * This module defines the messages between page and engine, and the engine's view of the wasm. But
- * for the version it holds types only. docs/design/protocol.md tells who says what when.
+ * This module defines the messages between page and engine. But for the version it holds types
+ * only. docs/design/protocol.md tells who says what when.
  */
 
 /** @import { SiskinErrorCode } from './errors.js' */
 
 /** The version of the messages. It is raised when an older end would misread them. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /**
  * `Siskin.info` holds an object of this type.
@@ -242,7 +242,8 @@ export const PROTOCOL = 1;
  * @property {string | null} [grammar] holds the answer to a grammar in llguidance's form of Lark
  * @property {string[] | null} [choice] the answer is the likeliest of these labels, and has the
  *   probability of each. Nothing is sampled
- * @property {number | null} [n] must be 1
+ * @property {number | null} [n] how many answers are written, from 1 to 128, each with the `seed`
+ *   after that of the one before; by default 1
  * @property {string | null} [user]
  * @property {string | null} [safety_identifier]
  * @property {string | null} [prompt_cache_key]
@@ -252,9 +253,25 @@ export const PROTOCOL = 1;
  */
 
 /**
+ * A `RawRequest` has a prompt that no chat template writes: a text, or token ids. With `suffix` the
+ * model writes what stands between the two.
+ *
+ * @typedef {Omit<ChatRequest, 'messages' | 'tools' | 'tool_choice'> & {
+ *   prompt: string | number[],
+ *   suffix?: string,
+ * }} RawRequest
+ */
+
+/**
  * A `PrefixRequest` has the fields of a request that its prompt is made of.
  *
  * @typedef {Pick<ChatRequest, 'messages' | 'tools' | 'chat_template_kwargs'>} PrefixRequest
+ */
+
+/**
+ * @typedef {object} EmbedResult
+ * @property {ArrayLike<number>[]} embeddings one for each input
+ * @property {number[]} token_counts
  */
 
 /**
@@ -273,37 +290,9 @@ export const PROTOCOL = 1;
  * @property {Uint8Array} [bytes] with `save`
  */
 
-/**
- * `Engine` is the wasm's class. Only the worker drives it, and only between two `next()`.
- *
- * @typedef {object} Engine
- * @property {(bytes: Uint8Array) => void} push
- * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
- * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs;
- *   with `threads` above 0 it also refuses a card slower than that many threads of the processor
- * @property {() => Promise<void>} settle waits until a card has taken all that was pushed
- * @property {() => Promise<ModelInfo>} finish
- * @property {(replacement: Engine) => void} reload replaces a model that was lost; the file
- *   is pushed and finished again
- * @property {(request: ChatRequest) => void} start
- * @property {() => Promise<EngineEvent | undefined>} next at most about 100 ms of prefill, or one
- *   token
- * @property {() => void} stop ends the answer with the next event, and a score or a prefix that is
- *   computed with an error
- * @property {(text: string, options?: {special?: boolean}) => Uint32Array} tokenize
- * @property {(ids: Uint32Array) => string} detokenize
- * @property {(ids: Uint32Array, from?: number) => Promise<Score>} score
- * @property {(request: PrefixRequest) => Promise<Uint32Array>} keep_prefix
- * @property {(tokens: Uint32Array) => Uint16Array | undefined} kept_prefix keys and values, as f16
- * @property {(
- *   request: PrefixRequest,
- *   tokens: Uint32Array,
- *   kv: Uint16Array,
- * ) => boolean} restore_prefix false where the request has other tokens
- * @property {() => number} memory_bytes
- * @property {() => number | undefined} take_seat
- * @property {() => void} free
- */
+/** @typedef {import('./engine/wasm_engine.js').Engine} Engine */
+/** @typedef {import('./engine/wasm_engine.js').LoadPlan} LoadPlan */
+/** @typedef {import('./engine/wasm_engine.js').WasmModule} WasmModule */
 
 /**
  * A `Score` says how likely the model finds a text.
@@ -312,35 +301,6 @@ export const PROTOCOL = 1;
  * @property {number[]} log_probabilities natural logarithm of the probability of each token from
  *   number `from` on, after those before it
  * @property {number[]} most_likely the most likely token in the place of each, and after the last
- */
-
-/**
- * `WasmModule` is what wasm-bindgen's JavaScript exports.
- *
- * @typedef {object} WasmModule
- * @property {(options: {
- *   module_or_path: WebAssembly.Module,
- * }) => Promise<{memory: WebAssembly.Memory}>} default
- * @property {EngineClass} Engine
- * @property {string} [BUILD] of which build it is; absent before the package is made
- */
-
-/**
- * @typedef {{
- *   new (options: {
- *     context_tokens?: number,
- *     slots?: number,
- *     chat_template?: string,
- *     threads?: number,
- *   }): Engine,
- *   on_gpu(options: {
- *     context_tokens?: number,
- *     slots?: number,
- *     chat_template?: string,
- *     cache_type?: CacheType,
- *     features?: string[],
- *   }): Promise<Engine>,
- * }} EngineClass
  */
 
 /** @typedef {'f16' | 'q8_0'} CacheType how the graphics card keeps keys and values */
@@ -383,6 +343,27 @@ export const PROTOCOL = 1;
  * @property {KnownGpu[]} known_gpus
  */
 
+/** @typedef {Omit<LoadMessage, 'type'> & {type: 'check'}} CheckMessage */
+
+/**
+ * A `CheckResult` says whether a model would run on this machine.
+ *
+ * @typedef {object} CheckResult
+ * @property {boolean} ok whether it would
+ * @property {SiskinErrorCode} [code] why not: the code that `load` would fail with
+ * @property {string} [reason] and its sentence for people
+ * @property {Omit<LoadPlan, 'weights_bytes' | 'cache_bytes' | 'step_bytes'>} [model] what is in its
+ *   header; absent where that cannot be read
+ * @property {number} [memory_bytes] the memory that it would take
+ * @property {'cpu' | 'gpu'} backend where it would be tried first. A graphics card is tested when
+ *   the model is loaded, and the processor takes over from one that is wrong or slower
+ * @property {string} [adapter] the graphics card's name
+ * @property {string} [gpu_refusal] why the graphics card would not compute
+ * @property {SiskinErrorCode} [gpu_refusal_code]
+ * @property {boolean} cached whether all of the model is on this device
+ * @property {number} [free_bytes] what this site may still store here, where the browser tells
+ */
+
 /**
  * A `Hello` is the first message of each end of a port.
  *
@@ -396,13 +377,16 @@ export const PROTOCOL = 1;
  *
  * @typedef {Hello
  *   | LoadMessage
+ *   | CheckMessage
  *   | {type: 'info', id: number}
- *   | {type: 'chat', id: number, request: ChatRequest}
+ *   | {type: 'chat', id: number, request: ChatRequest | RawRequest}
  *   | {type: 'idle', id: number, value: boolean}
  *   | {type: 'stop', id: number}
  *   | {type: 'tokenize', id: number, text: string, special: boolean}
  *   | {type: 'detokenize', id: number, ids: Iterable<number>}
  *   | {type: 'score', id: number, ids: Iterable<number>, from?: number}
+ *   | {type: 'count_tokens', id: number, request: ChatRequest}
+ *   | {type: 'embed', id: number, inputs: (string | number[])[]}
  *   | PrefixMessage
  *   | {type: 'restore_prefix', id: number, bytes: Iterable<number>}
  *   | {type: 'memory', id: number}
@@ -411,6 +395,16 @@ export const PROTOCOL = 1;
  *   | {type: 'serve_channel', name: string}
  *   | {type: 'close'}
  *   | {type: 'unload'}} PageMessage
+ */
+
+/**
+ * A `ModelMessage` is a call that waits until the model is loaded.
+ *
+ * @typedef {Extract<
+ *   PageMessage,
+ *   {type: 'info' | 'chat' | 'score' | 'prefix' | 'restore_prefix' | 'tokenize' | 'detokenize'
+ *     | 'count_tokens' | 'embed' | 'memory'}
+ * >} ModelMessage
  */
 
 /**

@@ -1,16 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** This module holds the class that an application uses. */
-import { Completions } from './chat/completions.js';
 import { SiskinError, abortedError, throwIfAborted } from './errors.js';
-import { askLocally } from './chat/local_answer.js';
-import { readSignal, tokenIds } from './chat/request.js';
+import { failedModel, orAborted } from './engine/waiting.js';
+import { readSignal, tokenIds } from './chat/arguments.js';
 import { readLoadOptions } from './load_options.js';
+import { OpenAIMembers } from './openai_members.js';
 import { EngineClient } from './engine/engine_client.js';
 import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
 import { forgetGpus } from './engine/gpu_verdicts.js';
 import {
   importCalls,
+  importChat,
+  importCheck,
   importFallback,
+  importOpenAI,
   importPrefix,
   importShared,
   importStream,
@@ -23,8 +26,9 @@ export { models, offline } from './lazy.js';
 
 /** @import { Fallback } from './chat/fallback.js' */
 /** @import { LoadOptions } from './load_options.js' */
+/** @import { Ask } from './chat/completions.js' */
 /** @import { Prefix, PrefixOptions } from './chat/prefix.js' */
-/** @import { ChatMessage, ChatRequest, LoadProgress, Score } from './protocol.js' */
+/** @import { ChatMessage, ChatRequest, CheckResult, LoadProgress, Score } from './protocol.js' */
 /** @import { Client, LoadedModel, ModelHandle } from './engine/engines.js' */
 /** @import { PortLike } from './engine/port.js' */
 /** @import { ProofreadOptions, RewriteOptions } from './writing/options.js' */
@@ -54,7 +58,7 @@ const forgotten = new FinalizationRegistry((client) => client.closeWhenIdle());
  * for await (const chunk of chunks) output.append(chunk.choices[0].delta.content);
  * ```
  */
-export class Siskin {
+export class Siskin extends OpenAIMembers {
   /** @type {LoadedModel | undefined} */
   #model;
   #loading;
@@ -69,6 +73,10 @@ export class Siskin {
    * @param {Fallback} [fallback]
    */
   constructor({ client, loading, end }, fallback) {
+    super({
+      ask: (request, signal, n) => this.#ask(request, signal, n),
+      model: (signal) => this.#loaded(signal),
+    });
     this.#loading = loading;
     this.#fallback = fallback;
     this.#end = end;
@@ -81,9 +89,6 @@ export class Siskin {
       this.#model = model;
     });
     this.ready.catch(end);
-    this.chat = Object.freeze({
-      completions: new Completions((request, signal) => this.#ask(request, signal)),
-    });
   }
 
   /**
@@ -189,22 +194,48 @@ export class Siskin {
   }
 
   /**
+   * Says from a model's header alone whether it would run on this machine, before it is downloaded:
+   * its format, its memory, the graphics card, and the room to store it.
+   *
+   * @param {string | URL | Request | Blob} source
+   * @param {LoadOptions} [options] those that `load` will have
+   * @returns {Promise<CheckResult>}
+   * @throws {SiskinError} `invalid_argument`, `network`, `http_status`, `aborted`, `wasm_failed`,
+   *   `worker_failed`, `version_mismatch`
+   */
+  static async check(source, options) {
+    return (await importCheck()).check(source, options);
+  }
+
+  /**
    * @param {ChatRequest} request
    * @param {AbortSignal | undefined} signal
+   * @param {number | null} [n]
+   * @returns {ReturnType<Ask>}
    */
-  async #ask(request, signal) {
+  async #ask(request, signal, n) {
+    if ((n ?? 1) !== 1)
+      return (await importOpenAI()).askSeveral(
+        (request, signal) => this.#ask(request, signal),
+        request,
+        signal,
+        n,
+      );
     if (this.#unloaded) throw unloadedError();
     if (!this.#model && (await this.#fallback?.handles(request)) && !this.#model)
       return /** @type {Fallback} */ (this.#fallback).ask(request, signal);
-    const { client, info } = this.#model ?? (await orAborted(this.#loading, signal));
-    return askLocally(client, info)(request, signal);
+    const { client, info } = await this.#loaded(signal);
+    return (await importChat()).askLocally(client, info)(request, signal);
   }
 
-  /** @type {(signal?: AbortSignal) => Promise<Client>} */
-  #client = async (signal) => {
+  /** @type {(signal?: AbortSignal) => Promise<LoadedModel>} */
+  #loaded = async (signal) => {
     if (this.#unloaded) throw unloadedError();
-    return (this.#model ?? (await orAborted(this.#loading, signal))).client;
+    return this.#model ?? orAborted(this.#loading, signal);
   };
+
+  /** @type {(signal?: AbortSignal) => Promise<Client>} */
+  #client = async (signal) => (await this.#loaded(signal)).client;
 
   /**
    * Returns the token ids of a text. No BOS or EOS is added.
@@ -362,33 +393,5 @@ export class Siskin {
   /** Does what `unload` does, at the end of an `await using` block. */
   async [Symbol.asyncDispose]() {
     await this.unload();
-  }
-}
-
-/**
- * Returns a model that is not there.
- *
- * @param {unknown} error
- */
-function failedModel(error) {
-  return { loading: Promise.reject(error), end: async () => {} };
-}
-
-/**
- * @template T
- * @param {Promise<T>} promise
- * @param {AbortSignal | undefined} signal
- * @returns {Promise<T>}
- */
-async function orAborted(promise, signal) {
-  /** @type {() => void} */
-  let abort = () => {};
-  const aborted = new Promise((_, reject) => (abort = () => reject(abortedError(signal?.reason))));
-  if (signal?.aborted) abort();
-  signal?.addEventListener('abort', abort, { once: true });
-  try {
-    return /** @type {T} */ (await Promise.race([aborted, promise]));
-  } finally {
-    signal?.removeEventListener('abort', abort);
   }
 }

@@ -378,4 +378,17 @@ impl Backend for Cpu {
         logits.clone_from(&step.logits);
         Ok(())
     }
+
+    async fn read_hidden(
+        &mut self,
+        step: &mut Step,
+        norm: &Weight<Buf>,
+        eps: f32,
+        hidden: &mut Vec<f32>,
+    ) -> Result<()> {
+        let x = &step.x[..step.tokens * norm.cols];
+        hidden.resize(x.len(), 0.0);
+        ops::rms_norm(&self.pool, x, norm.vector(), eps, hidden);
+        Ok(())
+    }
 }

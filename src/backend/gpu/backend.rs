@@ -131,7 +131,7 @@ impl Backend for Gpu {
                 true => Some(make("kv staging", max_tokens * 2 * kv_len, none)?),
                 false => None,
             },
-            h: make("h", max_tokens * d.embedding, none)?,
+            h: make("h", max_tokens * d.embedding, Usage::COPY_SRC)?,
             a: make("a", max_tokens * d.feed_forward.max(q_len), Usage::COPY_SRC)?,
             partials: make(
                 "partials",
@@ -256,6 +256,16 @@ impl Backend for Gpu {
         let readback = Readback::after(&self.device, submission, buffer, size_bytes);
         let take = |bytes: &[u8]| bytemuck::cast_slice_mut(logits).copy_from_slice(bytes);
         readback.finish(&self.device, take).await.map(drop)
+    }
+
+    async fn read_hidden(
+        &mut self,
+        step: &mut Activations,
+        norm: &Weight<Buf>,
+        eps: f32,
+        hidden: &mut Vec<f32>,
+    ) -> Result<()> {
+        self.read_normed(step, norm, eps, hidden).await
     }
 
     /// Returns the tokens of the wide tile; and a step that is recorded cannot be interrupted.

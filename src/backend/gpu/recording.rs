@@ -46,6 +46,8 @@ pub(super) enum Operation {
     LmHead,
     /// The logits of all rows.
     LmHeadAll,
+    /// The norm of all rows after the last layer.
+    Hidden,
     /// The likeliest token of each row.
     Argmax,
     /// What log-probabilities are made of.

@@ -1,6 +1,8 @@
 /** This module implements `chat.completions.create` in the shape of OpenAI's API. */
-import { SiskinError, abortedError } from '../errors.js';
-import { readOptions, readRequest, readSignal } from './request.js';
+import { SiskinError } from '../errors.js';
+import { readSignal } from './arguments.js';
+import { joinChunks } from './join_chunks.js';
+import { readOptions, readRequest } from './request.js';
 
 /**
  * @import {
@@ -20,7 +22,7 @@ import { readOptions, readRequest, readSignal } from './request.js';
 
 /**
  * @typedef {object} Choice
- * @property {0} index
+ * @property {number} index from 0, below `n`
  * @property {AssistantMessage} message
  * @property {Logprobs | null} logprobs
  * @property {'stop' | 'length' | 'tool_calls'} finish_reason
@@ -42,7 +44,7 @@ import { readOptions, readRequest, readSignal } from './request.js';
 
 /**
  * @typedef {object} ChunkChoice
- * @property {0} index
+ * @property {number} index from 0, below `n`
  * @property {Delta} delta
  * @property {Logprobs | null} logprobs
  * @property {'stop' | 'length' | 'tool_calls' | null} finish_reason
@@ -110,9 +112,9 @@ import { readOptions, readRequest, readSignal } from './request.js';
  */
 
 /**
- * An `Ask` takes a request, and resolves when its answer begins.
+ * An `Ask` takes a request, and resolves when its answer begins: that, or the first of `n`.
  *
- * @typedef {(request: ChatRequest, signal: AbortSignal | undefined) => Promise<{
+ * @typedef {(request: ChatRequest, signal: AbortSignal | undefined, n?: number | null) => Promise<{
  *   answer: StepStream,
  *   model: string,
  *   computed: ResponseOrigin['computed'],
@@ -138,6 +140,21 @@ import { readOptions, readRequest, readSignal } from './request.js';
  * `RequestOptions` stand beside a request, where OpenAI's library has them.
  *
  * @typedef {{signal?: AbortSignal | null}} RequestOptions
+ */
+
+/**
+ * A `ChatCompletionStream` is an answer in chunks, for one loop. It has what most use of the stream
+ * of OpenAI's library.
+ *
+ * @typedef {AsyncIterableIterator<ChatCompletionChunk> & {
+ *   controller: AbortController,
+ *   toReadableStream: () => ReadableStream<Uint8Array<ArrayBuffer>>,
+ *   finalChatCompletion: () => Promise<ChatCompletion>,
+ *   finalMessage: () => Promise<Choice['message']>,
+ *   finalContent: () => Promise<string | null>,
+ * }} ChatCompletionStream `controller.abort()` ends the answer, as leaving the loop does.
+ *   `toReadableStream()` gives the chunks as lines of JSON. `finalMessage()` and the others resolve
+ *   at the end of the answer, whether somebody loops over the chunks or nobody does
  */
 
 /** @typedef {CompletionOptions & {stream?: false | null}} CompletionRequest answered whole */
@@ -169,7 +186,7 @@ export class Completions {
    * @overload
    * @param {StreamingRequest} request messages, and how to answer them
    * @param {RequestOptions} [options] a signal, which may be in the request instead
-   * @returns {Promise<AsyncIterableIterator<ChatCompletionChunk>>}
+   * @returns {Promise<ChatCompletionStream>}
    */
   /**
    * Answers a conversation, whole or in chunks.
@@ -177,7 +194,7 @@ export class Completions {
    * @overload
    * @param {AnyRequest} request messages, and how to answer them
    * @param {RequestOptions} [options] a signal, which may be in the request instead
-   * @returns {Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>>}
+   * @returns {Promise<ChatCompletion | ChatCompletionStream>}
    */
   /**
    * Answers a conversation. Requests are answered one at a time, in order; pages that share an
@@ -187,12 +204,12 @@ export class Completions {
    *
    * @param {AnyRequest} request
    * @param {RequestOptions} [options]
-   * @returns {Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>>}
+   * @returns {Promise<ChatCompletion | ChatCompletionStream>}
    * @throws {SiskinError} `invalid_argument`, `template`, `context_full`, `aborted` (by `signal`),
    *   `not_loaded`, `worker_failed`
    */
   async create(request, options) {
-    const { signal, stream, stream_options, model: _, ...engine_request } = readRequest(request);
+    const { signal, stream, stream_options, model: _, n, ...engine_request } = readRequest(request);
     const signals = [readSignal(signal), readOptions(options)].filter((given) => given);
     if (signals.length > 1 && signals[0] !== signals[1])
       throw new SiskinError(
@@ -200,16 +217,16 @@ export class Completions {
         'Give one signal, in the request or beside it; AbortSignal.any makes one of several.',
       );
     if (stream !== undefined && stream !== null && typeof stream !== 'boolean')
-      throw new SiskinError('invalid_argument', 'stream must be true or false.');
-    const { answer, model: name, computed } = await this.#ask(engine_request, signals[0]);
+      throw new SiskinError('invalid_argument', '`stream` must be true or false.');
+    const { answer, model: name, computed } = await this.#ask(engine_request, signals[0], n);
     const head = {
       id: `chatcmpl-${randomId()}`,
       created: Math.floor(Date.now() / 1000),
       model: name,
       siskin: { computed },
     };
-    if (!stream) return collect(answer, head);
-    return new ChunkIterator(answer, head, stream_options?.include_usage === true);
+    const chunks = new ChunkIterator(answer, head, stream_options?.include_usage === true);
+    return stream ? chunks : chunks.finalChatCompletion();
   }
 
   /**
@@ -233,50 +250,8 @@ export class Completions {
  * @typedef {object} Step
  * @property {EngineEvent} event
  * @property {Timings | undefined} timings
+ * @property {number} [index] of the answer, where a request has several
  */
-
-/**
- * @param {StepStream} answer
- * @param {ResponseHead} head
- * @returns {Promise<ChatCompletion>}
- */
-async function collect(answer, head) {
-  let content = '';
-  let reasoning_content = '';
-  /** @type {ToolCall[]} */
-  const tool_calls = [];
-  /** @type {TokenLogprob[]} */
-  const logprobs = [];
-  for (;;) {
-    const step = await answer.next();
-    if (!step) throw abortedError();
-    const { event, timings } = step;
-    content += event.text;
-    reasoning_content += event.reasoning_content ?? '';
-    for (const { index: _, ...call } of event.tool_calls ?? []) tool_calls.push(call);
-    if (event.logprob) logprobs.push(event.logprob);
-    if (event.finish_reason && event.usage && timings) {
-      /** @type {AssistantMessage} */
-      const message = { role: 'assistant', content, refusal: null };
-      if (reasoning_content) message.reasoning_content = reasoning_content;
-      if (tool_calls.length > 0) message.tool_calls = tool_calls;
-      const choice = {
-        index: /** @type {const} */ (0),
-        message,
-        logprobs: logprobs.length > 0 ? { content: logprobs, refusal: null } : null,
-        finish_reason: reason(event),
-        ...(event.choice && { probabilities: event.choice }),
-      };
-      return {
-        ...head,
-        object: 'chat.completion',
-        choices: [choice],
-        usage: usageOf(event.usage),
-        timings,
-      };
-    }
-  }
-}
 
 /**
  * A stream that was forgotten before its end stops the model when the garbage is collected.
@@ -295,16 +270,22 @@ class ChunkIterator {
   #answer;
   #head;
   #include_usage;
-  #first = true;
+  /** The answer that the last chunk was of. */
+  #index = -1;
   #over = false;
+  /**
+   * What has come so far, of which a loop has read the first `#read`.
+   *
+   * @type {ChatCompletionChunk[]}
+   */
+  #chunks = [];
+  #read = 0;
   /** The calls of `next` take turns. @type {Promise<unknown>} */
   #turn = Promise.resolve();
-  /**
-   * `stream_options.include_usage` asks for this extra chunk.
-   *
-   * @type {ChatCompletionChunk | undefined}
-   */
-  #usage_chunk;
+  /** Whether the loop was left. */
+  #left = false;
+  /** @type {{error: unknown} | undefined} */
+  #failure;
 
   /**
    * @param {StepStream} answer
@@ -316,6 +297,8 @@ class ChunkIterator {
     this.#head = head;
     this.#include_usage = include_usage;
     abandoned.register(this, answer, this);
+    this.controller = new AbortController();
+    this.controller.signal.addEventListener('abort', () => void this.return());
   }
 
   [Symbol.asyncIterator]() {
@@ -335,31 +318,59 @@ class ChunkIterator {
 
   /** @returns {Promise<IteratorResult<ChatCompletionChunk, undefined>>} */
   async #next() {
-    const extra = this.#usage_chunk;
-    this.#usage_chunk = undefined;
-    if (extra) return { done: false, value: extra };
-    while (!this.#over) {
-      const step = await this.#take();
-      if (!step) break;
-      const { event, timings } = step;
-      if (
-        event.text ||
-        event.finish_reason ||
-        event.prefill ||
-        event.logprob ||
-        event.reasoning_content ||
-        event.tool_calls
-      )
-        return { done: false, value: this.#chunk(event, timings) };
+    while (!this.#over && this.#read === this.#chunks.length && (await this.#pull()));
+    const value = this.#left ? undefined : this.#chunks[this.#read++];
+    if (value) return { done: false, value };
+    if (this.#failure && !this.#left) {
+      this.#left = true;
+      throw this.#failure.error;
     }
-    this.#over = true;
     return { done: true, value: undefined };
+  }
+
+  /** Waits for one more step. @returns {Promise<boolean>} false at the end */
+  async #pull() {
+    const step = await this.#take();
+    this.#over ||= !step;
+    if (!step || this.#over) return false;
+    const { event } = step;
+    const { text, finish_reason, prefill, logprob, reasoning_content, tool_calls } = event;
+    if (text || finish_reason || prefill || logprob || reasoning_content || tool_calls)
+      this.#push(step);
+    return true;
+  }
+
+  /** Resolves with the whole answer. @returns {Promise<ChatCompletion>} */
+  async finalChatCompletion() {
+    const turn = this.#turn.then(async () => {
+      while (!this.#over && (await this.#pull()));
+    });
+    this.#turn = turn.catch(() => {});
+    await turn;
+    if (this.#failure) throw this.#failure.error;
+    return joinChunks(this.#head, this.#chunks);
+  }
+
+  /** Resolves with the message of the first answer; `finalContent` with its text. */
+  finalMessage = async () => (await this.finalChatCompletion()).choices[0].message;
+  finalContent = async () => (await this.finalMessage()).content;
+
+  /** Returns the chunks as lines of JSON. @returns {ReadableStream<Uint8Array<ArrayBuffer>>} */
+  toReadableStream() {
+    const encoder = new TextEncoder();
+    return new ReadableStream({
+      pull: async (lines) => {
+        const { done, value } = await this.next();
+        if (done) lines.close();
+        else lines.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
+      },
+      cancel: async () => void (await this.return()),
+    });
   }
 
   /** Stops the model. @returns {Promise<IteratorResult<ChatCompletionChunk, undefined>>} */
   async return() {
-    this.#over = true;
-    this.#usage_chunk = undefined;
+    this.#over = this.#left = true;
     this.#answer.cancel();
     return { done: true, value: undefined };
   }
@@ -369,35 +380,30 @@ class ChunkIterator {
       return await this.#answer.next();
     } catch (error) {
       // Leaving the loop is no error; an AbortSignal is one.
-      if (this.#over) return undefined;
-      this.#over = true;
-      throw error;
+      if (!this.#over) this.#failure = { error };
+      return undefined;
     }
   }
 
-  /**
-   * @param {EngineEvent} event
-   * @param {Timings | undefined} timings
-   * @returns {ChatCompletionChunk}
-   */
-  #chunk(event, timings) {
+  /** @param {Step} step */
+  #push({ event, timings, index = 0 }) {
     /** @type {Delta} */
-    const delta = this.#first
-      ? { role: 'assistant', content: event.text }
-      : { content: event.text };
-    this.#first = false;
+    const delta =
+      index === this.#index ? { content: event.text } : { role: 'assistant', content: event.text };
+    this.#index = index;
     if (event.reasoning_content) delta.reasoning_content = event.reasoning_content;
     if (event.tool_calls) delta.tool_calls = event.tool_calls;
     const finish_reason = event.finish_reason ? reason(event) : null;
+    const logprobs = event.logprob ? { content: [event.logprob], refusal: null } : null;
     /** @type {ChatCompletionChunk} */
     const chunk = {
       ...this.#head,
       object: 'chat.completion.chunk',
       choices: [
         {
-          index: 0,
+          index,
           delta,
-          logprobs: event.logprob ? { content: [event.logprob], refusal: null } : null,
+          logprobs,
           finish_reason,
           ...(event.choice && { probabilities: event.choice }),
         },
@@ -405,19 +411,13 @@ class ChunkIterator {
     };
     if (event.prefill) chunk.prefill = event.prefill;
     if (this.#include_usage) chunk.usage = null;
-    if (finish_reason && event.usage) {
-      const usage = usageOf(event.usage);
-      chunk.timings = timings;
-      if (this.#include_usage)
-        this.#usage_chunk = {
-          ...this.#head,
-          object: 'chat.completion.chunk',
-          choices: [],
-          usage,
-        };
-      else chunk.usage = usage;
-    }
-    return chunk;
+    this.#chunks.push(chunk);
+    if (!finish_reason || !event.usage) return;
+    const usage = usageOf(event.usage);
+    chunk.timings = timings;
+    if (this.#include_usage)
+      this.#chunks.push({ ...this.#head, object: 'chat.completion.chunk', choices: [], usage });
+    else chunk.usage = usage;
   }
 }
 

@@ -1,6 +1,7 @@
 /** This module holds the beginnings of conversations that a page keeps. */
 import { SiskinError } from '../errors.js';
-import { readRequest, readSignal } from './request.js';
+import { readSignal } from './arguments.js';
+import { readRequest } from './request.js';
 
 /** @import { CompletionOptions } from './completions.js' */
 /** @import { Client } from '../engine/engines.js' */
@@ -83,7 +84,7 @@ export function openPrefix(clientFor, messages, options = {}) {
   if (name !== undefined)
     throw new SiskinError(
       'invalid_argument',
-      `siskin.prefix has no option "${name}". It takes tools, chat_template_kwargs, key and ` +
+      `siskin.prefix has no option \`${name}\`. It takes tools, chat_template_kwargs, key and ` +
         'signal.',
     );
   return keep(clientFor, { messages, tools, chat_template_kwargs, key, signal });
@@ -95,7 +96,7 @@ export function openPrefix(clientFor, messages, options = {}) {
  */
 async function keep(clientFor, { key, ...options }) {
   if (key !== undefined && (typeof key !== 'string' || key === ''))
-    throw new SiskinError('invalid_argument', 'key must be a string that is not empty.');
+    throw new SiskinError('invalid_argument', '`key` must be a string that is not empty.');
   const { signal, ...request } = readRequest(options);
   const given = readSignal(signal);
   const message = { type: /** @type {const} */ ('prefix'), request, key };

@@ -3,6 +3,7 @@
  * by its path what a request cannot hold.
  */
 import { SiskinError, messageOf } from '../errors.js';
+import { readSignal } from './arguments.js';
 
 /** @import { CompletionOptions } from './completions.js' */
 
@@ -61,50 +62,21 @@ export const FIELDS = [
  * undefined are left out. Half a surrogate pair becomes U+FFFD, as in TextEncoder.
  *
  * @param {unknown} request
+ * @param {string[]} [names] of the fields that it may have
  * @returns {CompletionOptions & {stream?: boolean | null}}
  * @throws {SiskinError} `invalid_argument`, with the path of what is wrong, such as
  *   `messages[2].content[0].type`
  */
-export function readRequest(request) {
+export function readRequest(request, names = FIELDS) {
   if (!attempt('The request', () => isPlain(request)))
     throw invalid('Give a request object such as {messages: [{role: "user", content: "Hello"}]}.');
   const fields = copyEntries(/** @type {object} */ (request), '', [], (value, path, ancestors) =>
     path === 'signal' ? value : copy(value, path, ancestors),
   );
-  const unknown = Object.keys(fields).find((name) => !FIELDS.includes(name));
+  const unknown = Object.keys(fields).find((name) => !names.includes(name));
   if (unknown !== undefined)
-    throw invalid(`A request has no field "${unknown}". It takes ${FIELDS.join(', ')}.`);
+    throw invalid(`A request has no field \`${unknown}\`. It takes ${names.join(', ')}.`);
   return fields;
-}
-
-/**
- * Returns a signal that a caller passed, or undefined where there is none.
- *
- * @param {unknown} signal
- * @returns {AbortSignal | undefined}
- * @throws {SiskinError} `invalid_argument`
- */
-export function readSignal(signal) {
-  if (signal === undefined || signal === null) return undefined;
-  const { aborted, addEventListener } = /** @type {AbortSignal} */ (signal);
-  // A signal of a frame is of another class.
-  if (typeof aborted === 'boolean' && typeof addEventListener === 'function')
-    return /** @type {AbortSignal} */ (signal);
-  throw invalid('signal must be an AbortSignal.');
-}
-
-/**
- * Returns token ids that a caller passed to a method.
- *
- * @param {string} method
- * @param {Iterable<number>} ids
- * @throws {SiskinError} `invalid_argument`
- */
-export function tokenIds(method, ids) {
-  const numbers = [...ids];
-  if (numbers.every((id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff))
-    return Uint32Array.from(numbers);
-  throw invalid(`${method} takes token ids: whole numbers from 0.`);
 }
 
 /**
@@ -121,7 +93,7 @@ export function readOptions(options) {
   const { signal, ...unknown } = copyEntries(/** @type {object} */ (options), '', [], (it) => it);
   const [name] = Object.keys(unknown);
   if (name !== undefined)
-    throw invalid(`There is no option "${name}" beside a request; the only option is signal.`);
+    throw invalid(`There is no option \`${name}\` beside a request; the only option is signal.`);
   return readSignal(signal);
 }
 

@@ -5,13 +5,14 @@
 import { BUILD } from '../build.js';
 import { SiskinError, codeOf, messageOf, versionMismatch } from '../errors.js';
 import { PROTOCOL } from '../protocol.js';
+import { checkModel } from './check_model.js';
 import { EngineRunner } from './engine_runner.js';
 import { FairQueue } from './fair_queue.js';
 import { openPort } from './port.js';
 
 /**
- * @import { ChatRequest, Engine, LoadMessage, LoadProgress } from '../protocol.js'
- * @import { ModelInfo, PageMessage, WorkerMessage } from '../protocol.js'
+ * @import { ChatRequest, CheckMessage, Engine, LoadMessage, LoadProgress } from '../protocol.js'
+ * @import { ModelInfo, ModelMessage, PageMessage, RawRequest, WorkerMessage } from '../protocol.js'
  */
 /** @import { Connection, PortLike } from './port.js' */
 
@@ -33,16 +34,6 @@ import { openPort } from './port.js';
  * @property {() => Promise<void>} run
  * @property {boolean} idle whether nobody has read the answer for a while
  * @property {boolean} [unread] whether it was ended for that
- */
-
-/**
- * A `ModelMessage` is a call that waits until the model is loaded.
- *
- * @typedef {Extract<
- *   PageMessage,
- *   {type: 'info' | 'chat' | 'score' | 'prefix' | 'restore_prefix' | 'tokenize' | 'detokenize'
- *     | 'memory'}
- * >} ModelMessage
  */
 
 const UNREAD =
@@ -135,6 +126,8 @@ export class EngineHost {
         return this.#drop(client);
       case 'load':
         return client.is_owner ? void this.#load(client, message) : undefined;
+      case 'check':
+        return client.is_owner ? void this.#check(client, message) : undefined;
       case 'unload':
         return client.is_owner ? this.#startUnload() : undefined;
       case 'serve':
@@ -171,19 +164,22 @@ export class EngineHost {
       case 'chat':
         this.#push(client, id, () => this.#answer(client, id, message.request));
         break;
-      case 'score': {
-        const ids = Uint32Array.from(message.ids);
-        this.#pushCall(client, id, () => this.#runner.score(ids, message.from));
+      case 'score':
+        this.#pushCall(client, id, () =>
+          this.#runner.score(Uint32Array.from(message.ids), message.from),
+        );
         break;
-      }
+      case 'embed':
+        this.#pushCall(client, id, () => this.#runner.embed(message.inputs));
+        break;
       case 'prefix':
         this.#pushCall(client, id, () => this.#runner.keepPrefix(message));
         break;
-      case 'restore_prefix': {
-        const bytes = Uint8Array.from(message.bytes);
-        this.#pushCall(client, id, () => this.#runner.restorePrefix(bytes));
+      case 'restore_prefix':
+        this.#pushCall(client, id, () =>
+          this.#runner.restorePrefix(Uint8Array.from(message.bytes)),
+        );
         break;
-      }
       case 'tokenize':
         this.#call(client, id, (engine) =>
           engine.tokenize(message.text, { special: message.special }),
@@ -191,6 +187,9 @@ export class EngineHost {
         break;
       case 'detokenize':
         this.#call(client, id, (engine) => engine.detokenize(Uint32Array.from(message.ids)));
+        break;
+      case 'count_tokens':
+        this.#call(client, id, (engine) => engine.prompt_tokens(message.request).length);
         break;
       case 'memory':
         this.#call(client, id, (engine) => engine.memory_bytes());
@@ -288,7 +287,7 @@ export class EngineHost {
    *
    * @param {Client} client
    * @param {number} id
-   * @param {ChatRequest} request
+   * @param {ChatRequest | RawRequest} request
    */
   async #answer(client, id, request) {
     await this.#runner.answer(request, {
@@ -323,6 +322,20 @@ export class EngineHost {
       this.#load_error = error;
       const waiting = [...this.#waiting.splice(0), ...this.#jobs.clear()];
       for (const { client, id } of waiting) this.#fail(client, id, error);
+    }
+  }
+
+  /**
+   * Says whether a model would run, without loading it.
+   *
+   * @param {Client} client
+   * @param {CheckMessage} message
+   */
+  async #check(client, message) {
+    try {
+      this.#post(client, { type: 'done', id: message.id, value: await checkModel(message) });
+    } catch (error) {
+      this.#fail(client, message.id, error);
     }
   }
 

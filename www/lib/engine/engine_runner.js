@@ -10,9 +10,9 @@ import { isDeviceError, pickBackend } from './backend.js';
 import { keepPrefix, restorePrefix } from './prefixes.js';
 
 /**
- * @import { ChatRequest, Engine, EngineEvent, LoadMessage } from '../protocol.js'
+ * @import { ChatRequest, EmbedResult, Engine, EngineEvent, LoadMessage } from '../protocol.js'
  * @import { LoadProgress, ModelInfo, PrefixMessage, PrefixResult } from '../protocol.js'
- * @import { Score, Timings } from '../protocol.js'
+ * @import { RawRequest, Score, Timings } from '../protocol.js'
  */
 /** @import { PickedBackend } from './backend.js' */
 /** @import { PrefixOwner } from './prefixes.js' */
@@ -133,7 +133,7 @@ export class EngineRunner {
   /**
    * Writes one answer.
    *
-   * @param {ChatRequest} request
+   * @param {ChatRequest | RawRequest} request
    * @param {object} on
    * @param {() => void} on.start the engine has accepted the request
    * @param {(event: EngineEvent, timings: Timings | undefined) => void} on.event
@@ -168,6 +168,28 @@ export class EngineRunner {
     if (from !== undefined && !Number.isInteger(from))
       throw new SiskinError('invalid_argument', '`from` must be a whole number.');
     return this.#inOneCall((engine) => engine.score(ids, from));
+  }
+
+  /**
+   * Computes the embeddings of texts, or of token ids.
+   *
+   * @param {(string | number[])[]} inputs
+   * @returns {Promise<EmbedResult>}
+   */
+  async embed(inputs) {
+    /** @type {EmbedResult} */
+    const result = { embeddings: [], token_counts: [] };
+    await this.#inOneCall(async (engine) => {
+      // What was computed before a card was lost is kept.
+      for (const input of inputs.slice(result.embeddings.length)) {
+        const ids =
+          typeof input === 'string' ? engine.embedding_tokens(input) : Uint32Array.from(input);
+        if (this.#stopping) throw abortedError();
+        result.embeddings.push(await engine.embed(ids));
+        result.token_counts.push(ids.length);
+      }
+    });
+    return result;
   }
 
   /**

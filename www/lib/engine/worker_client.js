@@ -4,7 +4,7 @@ import { startWorker } from '../parts.js';
 import { EngineClient, crashError } from './engine_client.js';
 
 /** @import { WorkerPlace } from '../parts.js' */
-/** @import { LoadMessage, ModelInfo } from '../protocol.js' */
+/** @import { CheckMessage, CheckResult, LoadMessage, ModelInfo } from '../protocol.js' */
 /** @import { CallOptions } from './engine_client.js' */
 
 /** A worker has this long to end by itself; one that is stuck is then terminated. */
@@ -60,6 +60,15 @@ export class WorkerClient {
    * @returns {Promise<ModelInfo>}
    */
   load(message, options) {
+    return this.#main.call(message, options).result;
+  }
+
+  /**
+   * @param {Omit<CheckMessage, 'id'>} message
+   * @param {CallOptions} options
+   * @returns {Promise<CheckResult>}
+   */
+  check(message, options) {
     return this.#main.call(message, options).result;
   }
 

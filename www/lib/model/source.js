@@ -47,7 +47,7 @@ export function describeSource(source, options = {}) {
     if (options[name] !== undefined)
       throw new SiskinError(
         'invalid_argument',
-        `${name} goes with an address: what a page hands over is its own to check and to keep.`,
+        `\`${name}\` goes with an address: what a page hands over is its own to check and to keep.`,
       );
   if (isA(source, 'Blob') || isA(source, 'File'))
     return { source: { kind: 'blob', blob: source }, transfer: [], close };
@@ -80,14 +80,14 @@ export function urlSource(source, options = {}) {
   const { sha256, storage = 'disk', evict = false, persist = false } = options;
   const { cacheKey, revalidate = false } = options;
   if (sha256 !== undefined && !(typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256)))
-    throw new SiskinError('invalid_argument', 'sha256 must be 64 hexadecimal digits.');
+    throw new SiskinError('invalid_argument', '`sha256` must be 64 hexadecimal digits.');
   if (storage !== 'disk' && storage !== 'memory')
-    throw new SiskinError('invalid_argument', "storage must be 'disk' or 'memory'.");
+    throw new SiskinError('invalid_argument', "`storage` must be 'disk' or 'memory'.");
   if (cacheKey !== undefined && (typeof cacheKey !== 'string' || cacheKey === ''))
-    throw new SiskinError('invalid_argument', 'cacheKey must be a string that is not empty.');
+    throw new SiskinError('invalid_argument', '`cacheKey` must be a string that is not empty.');
   for (const [name, value] of Object.entries({ evict, persist, revalidate }))
     if (typeof value !== 'boolean')
-      throw new SiskinError('invalid_argument', `${name} must be true or false.`);
+      throw new SiskinError('invalid_argument', `\`${name}\` must be true or false.`);
   const { address, init } = isA(source, 'Request') ? readRequest(source) : readUrl(source);
   return {
     kind: 'url',

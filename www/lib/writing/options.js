@@ -1,5 +1,5 @@
 /** This module reads what a caller passes to `proofread` and `rewrite`. */
-import { readSignal } from '../chat/request.js';
+import { readSignal } from '../chat/arguments.js';
 import { SiskinError } from '../errors.js';
 
 /** @import { Language } from './language.js' */

@@ -6,6 +6,7 @@ mod argmax;
 mod attention;
 mod embed;
 mod feed_forward;
+mod hidden;
 mod lm_head;
 mod matmul;
 mod qkv;
