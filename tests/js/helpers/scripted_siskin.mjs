@@ -64,6 +64,10 @@ export class ScriptedSiskin {
     }
   }
 
+  async countTokens(messages) {
+    return promptTokens(messages);
+  }
+
   async tokenize(text) {
     return Uint32Array.from(text, (letter) => letter.codePointAt(0));
   }

@@ -151,9 +151,9 @@ export class Conversation {
    */
   async #ask(messages, options) {
     const { window } = this;
-    const more = await this.#host.count(messages, options.signal);
-    const requested = this.tokens + more;
-    const { turns } = this.#state;
+    const { kept, turns } = this.#state;
+    const whole = [...kept, ...turns.flatMap((turn) => turn.messages), ...messages];
+    const requested = await this.#host.count(whole, options.signal);
     let dropped = 0;
     let left = requested;
     while (dropped < turns.length && left > window * (1 - ANSWER_SHARE))

@@ -4,7 +4,6 @@
  */
 import { codeOf } from '../errors.js';
 import { Siskin, models } from '../siskin.js';
-import { TemplateCost } from './tokens.js';
 import { joinSignals, orAborted } from './signals.js';
 
 /** @import { LoadOptions } from '../load_options.js' */
@@ -67,7 +66,6 @@ export class ModelHost {
   #context_tokens = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  #cost = new TemplateCost();
 
   /** @param {HostOptions} options */
   constructor({ model, loadOptions = {}, languages }) {
@@ -209,14 +207,22 @@ export class ModelHost {
   }
 
   /**
-   * Counts the tokens of messages, with those that the chat template adds.
+   * Counts the tokens of messages, with those that the chat template adds. Of messages that it
+   * refuses, the contents are counted.
    *
    * @param {ChatMessage[]} messages
    * @param {AbortSignal} signal
    * @returns {Promise<number>}
    */
   async count(messages, signal) {
-    return this.#cost.count(await this.acquire({ signal }), messages);
+    const siskin = await this.acquire({ signal });
+    try {
+      return await siskin.countTokens(messages, { signal });
+    } catch (error) {
+      if (codeOf(error) !== 'template') throw error;
+      const texts = messages.map(({ content }) => siskin.tokenize(String(content)));
+      return (await Promise.all(texts)).reduce((sum, { length }) => sum + length, 0);
+    }
   }
 
   /**
@@ -248,7 +254,6 @@ export class ModelHost {
         tool_calls.push(...calls);
         if (!usage) continue;
         const { prompt_tokens, completion_tokens } = usage;
-        this.#cost.learn(messages, prompt_tokens);
         return { text, tool_calls, prompt_tokens, completion_tokens };
       }
       throw new Error('The answer has no end.');
