@@ -14,7 +14,7 @@ build_package
 BUDGETS='
 page entry | 10000
 page with everything | 35000
-writing | 14800
+writing | 15600
 worker | 25000
 built-in AI | 12000
 language detector | 13000

@@ -41,10 +41,7 @@ import { isWord, tokenize } from './tokens.js';
  */
 
 /** How much likelier an edit must make the sentence (natural logarithm), by where it is from. */
-export const MIN_GAIN = { rule: -2, made: 3, near: 2.5, usual: 5, removal: 6 };
-
-/** In other languages than English, which the model knows less well, all but rules need more. */
-const MORE_GAIN = 1;
+export const MIN_GAIN = { rule: -2, made: 3, near: 2.5, usual: 5, usual_form: 6, removal: 6 };
 
 /** This number of candidates are scored at most, besides those that the model made. */
 const MAX_NEAR = 4;
@@ -82,12 +79,13 @@ export async function correctSentence(model, judge, task) {
   );
   const read = readAnswer(task, message.content, logprobs?.content ?? [], spans);
   const usual = await usualMistakes(judge, task, spans);
-  const more = language === 'en' ? 0 : MORE_GAIN;
+  // In English they are listed words; in other languages also any word with another end.
+  const usual_gain = language === 'en' ? MIN_GAIN.usual : MIN_GAIN.usual_form;
   return choose(judge, sentence, [
     ...rules.map((edit) => ({ edit, min: MIN_GAIN.rule })),
-    ...read.made.map(({ edit }) => ({ edit, min: MIN_GAIN.made + more })),
-    ...read.near.slice(0, MAX_NEAR).map(({ edit }) => ({ edit, min: MIN_GAIN.near + more })),
-    ...usual.map((edit) => ({ edit, min: MIN_GAIN.usual + more })),
+    ...read.made.map(({ edit }) => ({ edit, min: MIN_GAIN.made })),
+    ...read.near.slice(0, MAX_NEAR).map(({ edit }) => ({ edit, min: MIN_GAIN.near })),
+    ...usual.map((edit) => ({ edit, min: usual_gain })),
   ]);
 }
 
