@@ -57,7 +57,7 @@ pub(super) fn unpack(qh: [u8; 4], qs: &[u8; 16]) -> [u64; 4] {
         // Byte t keeps bit t alone; adding 127 sets its top bit if that was set, and 128 >> 3 is
         // 16.
         let fifths = u64::from(qh[i]).wrapping_mul(EACH_BYTE) & DIAGONAL;
-        nibbles | ((fifths + 127 * EACH_BYTE) & (128 * EACH_BYTE)) >> 3
+        nibbles | ((fifths + 127 * EACH_BYTE) & TOP_BITS) >> 3
     };
     [word(0), word(1), word(2), word(3)]
 }
@@ -65,12 +65,13 @@ pub(super) fn unpack(qh: [u8; 4], qs: &[u8; 16]) -> [u64; 4] {
 /// Subtracts 16 from each byte of the words.
 fn minus_16(words: [u64; 4]) -> [i8; 32] {
     // With its top bit set, a byte borrows nothing from the next one.
-    let minus = |word: u64| ((word | 128 * EACH_BYTE) - 16 * EACH_BYTE) ^ (128 * EACH_BYTE);
+    let minus = |word: u64| ((word | TOP_BITS) - 16 * EACH_BYTE) ^ TOP_BITS;
     bytemuck::cast(words.map(|word| minus(word).to_le()))
 }
 
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
 const LOW_NIBBLES: u64 = 15 * EACH_BYTE;
+const TOP_BITS: u64 = 128 * EACH_BYTE;
 const DIAGONAL: u64 = 0x8040_2010_0804_0201;
 
 /// Packs 5-bit integers: the inverse of [`unpack`].
