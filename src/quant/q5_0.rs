@@ -48,8 +48,8 @@ impl Quantize<32> for BlockQ5_0 {
 
 /// Returns the 5-bit integers of Q5_0 and Q5_1, in the order of the weights, eight bytes a word.
 ///
-/// They stay words until they are stored, for loading a model is mostly this, and a compiler that is
-/// given bytes makes vectors of them one by one.
+/// They stay words until they are stored, for loading a model is mostly this, and a compiler that
+/// is given bytes makes vectors of them one by one.
 pub(super) fn unpack(qh: [u8; 4], qs: &[u8; 16]) -> [u64; 4] {
     let word = |i: usize| {
         let nibbles = u64::from_le_bytes(std::array::from_fn(|t| qs[i % 2 * 8 + t])) >> (i / 2 * 4)

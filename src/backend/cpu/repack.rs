@@ -112,8 +112,8 @@ pub struct RepackedMatrix {
     /// Holds the layout of its blocks.
     pub layout: Layout,
     cols: usize,
-    /// Holds the blocks of the rows that were written. An element has 16 bytes, so that every vector
-    /// is aligned.
+    /// Holds the blocks of the rows that were written. An element has 16 bytes, so that every
+    /// vector is aligned.
     data: Vec<u128>,
 }
 
