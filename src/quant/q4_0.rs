@@ -17,7 +17,7 @@ block_bytes!(BlockQ4_0, 18);
 impl QuantizedBlock<1> for BlockQ4_0 {
     /// Follows ggml's `dequantize_row_q4_0`.
     fn quants(&self, out: &mut [Quants; 1]) {
-        let q = std::array::from_fn(|i| nibble(&self.qs, i) as i8 - 8);
+        let q = nibbles(&self.qs).map(|q| q as i8 - 8);
         *out = [Quants::symmetric(q, self.d.to_f32())];
     }
 
@@ -39,9 +39,10 @@ impl Quantize<32> for BlockQ4_0 {
     }
 }
 
-/// Returns the integer of weight `i` of 32: low nibbles are weights 0 to 15, high ones 16 to 31.
-pub(super) fn nibble(qs: &[u8; 16], i: usize) -> u8 {
-    if i < 16 { qs[i] & 15 } else { qs[i - 16] >> 4 }
+/// Returns the integers of 32 weights: low nibbles are weights 0 to 15, high ones 16 to 31. Whole
+/// arrays become vectors, for loading a model is mostly this.
+pub(super) fn nibbles(qs: &[u8; 16]) -> [u8; 32] {
+    bytemuck::cast([qs.map(|q| q & 15), qs.map(|q| q >> 4)])
 }
 
 /// Returns the first of the values with the largest magnitude, which a symmetric format meets

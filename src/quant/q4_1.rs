@@ -2,7 +2,7 @@
 
 use super::block::{Quantize, QuantizedBlock, Quants, block_bytes};
 use super::floats::F16;
-use super::q4_0::{inverse_or_zero, nibble};
+use super::q4_0::{inverse_or_zero, nibbles};
 
 /// Weight i is `d * q + m`. The low nibbles of `qs` are weights 0 to 15, the high ones 16 to 31.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ block_bytes!(BlockQ4_1, 20);
 impl QuantizedBlock<1> for BlockQ4_1 {
     /// Follows ggml's `dequantize_row_q4_1`.
     fn quants(&self, out: &mut [Quants; 1]) {
-        let q = std::array::from_fn(|i| nibble(&self.qs, i) as i8);
+        let q = nibbles(&self.qs).map(|q| q as i8);
         *out = [Quants::above_minimum(q, self.d.to_f32(), -self.m.to_f32())];
     }
 

@@ -22,7 +22,7 @@ impl QuantizedBlock<1> for BlockQ5_0 {
     /// Follows ggml's `dequantize_row_q5_0`.
     fn quants(&self, out: &mut [Quants; 1]) {
         *out = [Quants::symmetric(
-            unpack(self.qh, &self.qs).map(|q| q as i8 - 16),
+            minus_16(unpack(self.qh, &self.qs)),
             self.d.to_f32(),
         )];
     }
@@ -46,22 +46,32 @@ impl Quantize<32> for BlockQ5_0 {
     }
 }
 
-/// Returns the 5-bit integers of Q5_0 and Q5_1, in the order of the weights.
-pub(super) fn unpack(qh: [u8; 4], qs: &[u8; 16]) -> [u8; 32] {
-    // Eight integers are unpacked at a time, a byte each, for loading a model is mostly this.
+/// Returns the 5-bit integers of Q5_0 and Q5_1, in the order of the weights, eight bytes a word.
+///
+/// They stay words until they are stored, for loading a model is mostly this, and a compiler that
+/// is given bytes makes vectors of them one by one.
+pub(super) fn unpack(qh: [u8; 4], qs: &[u8; 16]) -> [u64; 4] {
     let word = |i: usize| {
         let nibbles = u64::from_le_bytes(std::array::from_fn(|t| qs[i % 2 * 8 + t])) >> (i / 2 * 4)
             & LOW_NIBBLES;
         // Byte t keeps bit t alone; adding 127 sets its top bit if that was set, and 128 >> 3 is
         // 16.
         let fifths = u64::from(qh[i]).wrapping_mul(EACH_BYTE) & DIAGONAL;
-        (nibbles | ((fifths + 127 * EACH_BYTE) & (128 * EACH_BYTE)) >> 3).to_le_bytes()
+        nibbles | ((fifths + 127 * EACH_BYTE) & TOP_BITS) >> 3
     };
-    bytemuck::cast([word(0), word(1), word(2), word(3)])
+    [word(0), word(1), word(2), word(3)]
+}
+
+/// Subtracts 16 from each byte of the words.
+fn minus_16(words: [u64; 4]) -> [i8; 32] {
+    // With its top bit set, a byte borrows nothing from the next one.
+    let minus = |word: u64| ((word | TOP_BITS) - 16 * EACH_BYTE) ^ TOP_BITS;
+    bytemuck::cast(words.map(|word| minus(word).to_le()))
 }
 
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
 const LOW_NIBBLES: u64 = 15 * EACH_BYTE;
+const TOP_BITS: u64 = 128 * EACH_BYTE;
 const DIAGONAL: u64 = 0x8040_2010_0804_0201;
 
 /// Packs 5-bit integers: the inverse of [`unpack`].

@@ -26,7 +26,7 @@ impl QuantizedBlock<1> for BlockQ5_1 {
     /// Follows ggml's `dequantize_row_q5_1`.
     fn quants(&self, out: &mut [Quants; 1]) {
         *out = [Quants::above_minimum(
-            unpack(self.qh, &self.qs).map(|q| q as i8),
+            bytemuck::cast(unpack(self.qh, &self.qs).map(u64::to_le)),
             self.d.to_f32(),
             -self.m.to_f32(),
         )];

@@ -140,8 +140,8 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
 
   test('later visits answer soon after a plain read of the file, in little memory', async (t) => {
     const { size } = statSync(MODEL);
-    // Other programs slow a visit down more than the plain read, which needs one core of two: rounds
-    // in which they took much of the machine tell nothing.
+    // Other programs slow a visit down more than the plain read, which needs one core of two:
+    // rounds in which they took much of the machine tell nothing.
     const ratios = [];
     for (let round = 0; ratios.length < 3 && round < 9; round++) {
       const { load_ms, first_ms, read_ms, bytes, grown_bytes, from_cache, others } = await visit();

@@ -37,7 +37,6 @@ use crate::{
     backend::GROUP_ROWS,
     quant::{DType, Quants},
 };
-use bytemuck::allocation::try_zeroed_vec;
 use half::f16;
 
 /// A block has this number of columns, like a block of Q4_0.
@@ -113,20 +112,22 @@ pub struct RepackedMatrix {
     /// Holds the layout of its blocks.
     pub layout: Layout,
     cols: usize,
-    /// Holds the blocks. An element has 16 bytes, so that every vector is aligned.
+    /// Holds the blocks of the rows that were written. An element has 16 bytes, so that every
+    /// vector is aligned.
     data: Vec<u128>,
 }
 
 impl RepackedMatrix {
-    /// Allocates a matrix of zeros; `cols` is a multiple of [`BLOCK`].
+    /// Allocates a matrix, whose rows are then written in order; `cols` is a multiple of [`BLOCK`].
     ///
     /// # Errors
     /// `out_of_memory`.
     pub fn new(layout: Layout, rows: usize, cols: usize) -> Result<RepackedMatrix> {
         let size_bytes = layout.matrix_bytes(rows, cols);
-        let data = usize::try_from(size_bytes / 16)
+        let mut data = Vec::new();
+        usize::try_from(size_bytes / 16)
             .ok()
-            .and_then(|vectors| try_zeroed_vec(vectors).ok())
+            .and_then(|vectors| data.try_reserve_exact(vectors).ok())
             .ok_or_else(|| {
                 Error::new(
                     Code::OutOfMemory,
@@ -141,7 +142,7 @@ impl RepackedMatrix {
 
     /// Returns the memory that the matrix takes, in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.data.len() * 16
+        self.data.capacity() * 16
     }
 
     /// Returns the number of blocks of a row.
@@ -183,9 +184,12 @@ impl RepackedMatrix {
         let row_bytes = self.cols / dtype.block_len() * dtype.block_bytes();
         let piece_bytes = PIECE_BLOCKS * BLOCK / dtype.block_len() * dtype.block_bytes();
         let layout = self.layout;
+        let groups = (bytes.len() / row_bytes).div_ceil(GROUP_ROWS);
+        // Memory is first written here, where it stays in the cache until the blocks are.
+        let end = (first_row / GROUP_ROWS + groups) * group_bytes / 16;
+        self.data.resize(end.max(self.data.len()), 0);
         let data: &mut [u8] = bytemuck::cast_slice_mut(&mut self.data);
         let data = SharedMut::new(&mut data[first_row / GROUP_ROWS * group_bytes..]);
-        let groups = (bytes.len() / row_bytes).div_ceil(GROUP_ROWS);
         pool.split(groups, |range| {
             // A constant, so that `pack` is compiled for it.
             let layout = Layout {
@@ -284,9 +288,14 @@ fn put(layout: Layout, block: &mut [u8], lane: usize, quants: &Quants) {
     {
         header[2 * lane..][..2].copy_from_slice(&to_f16(x).to_le_bytes());
     }
-    let offset = layout.offset() as u8;
-    let q = quants.q.map(|q| (q as u8).wrapping_add(offset));
-    let chunks = bytemuck::cast::<_, [u32; 8]>(q).map(u32::from_le);
+    // To an integer of so few bits, the offset is added by turning its top bit. That is done by the
+    // word, for bytes would be put together one by one.
+    let (offset, bits) = match layout.offset() as u8 {
+        0 => (0, u8::MAX),
+        offset => (offset, 2 * offset - 1),
+    };
+    let [offset, bits] = [offset, bits].map(|byte| u32::from_ne_bytes([byte; 4]));
+    let chunks = bytemuck::cast::<_, [u32; 8]>(quants.q).map(|q| (u32::from_le(q) ^ offset) & bits);
     for (vector, word) in vectors
         .chunks_exact_mut(VECTOR_BYTES)
         .zip(pack(layout.bits, chunks))

@@ -20,6 +20,13 @@ struct Merge {
     result: u32,
 }
 
+/// Fills a place until its merge is put there.
+const NO_MERGE: Merge = Merge {
+    right: NONE,
+    rank: NONE,
+    result: NONE,
+};
+
 /// Holds the merges of a vocabulary, in 12 bytes for each merge and 4 bytes for each token.
 pub(super) struct Bpe {
     pre: PreTokenizer,
@@ -47,34 +54,20 @@ impl Bpe {
         for (byte, id) in (0..=u8::MAX).zip(byte_ids.iter_mut()) {
             *id = vocab.find(&[byte]).unwrap_or(NONE);
         }
-        let mut ranked: Vec<(u32, Merge)> = Vec::new();
+        let (mut ranked, mut bytes) = (Vec::new(), Vec::new());
         for (rank, merge) in (0_u32..).zip(merges) {
             // A merge that names what is no token can never apply.
-            let Some((left, right, result)) = resolve(vocab, merge) else {
+            let Some((left, right, result)) = resolve(vocab, merge, &mut bytes) else {
                 continue;
             };
-            ranked.push((
-                left,
-                Merge {
-                    right,
-                    rank,
-                    result,
-                },
-            ));
+            let merge = Merge {
+                right,
+                rank,
+                result,
+            };
+            ranked.push((left, merge));
         }
-        ranked.sort_by_key(|&(left, merge)| (left, merge.right, merge.rank));
-        // A pair that is listed twice keeps its better rank.
-        ranked.dedup_by_key(|&mut (left, merge)| (left, merge.right));
-
-        let mut first_merge = vec![0; vocab.len() + 1];
-        for &(left, _) in &ranked {
-            first_merge[left as usize + 1] += 1;
-        }
-        let mut total = 0;
-        for first in &mut first_merge {
-            total += *first;
-            *first = total;
-        }
+        let (merges, first_merge) = by_left(&ranked, vocab.len());
         let pre = match pre {
             Some(pre) => pre,
             None if ranked.is_empty() => PreTokenizer::without_merges(),
@@ -83,7 +76,7 @@ impl Bpe {
         Ok(Bpe {
             pre,
             byte_ids,
-            merges: ranked.into_iter().map(|(_, merge)| merge).collect(),
+            merges,
             first_merge,
         })
     }
@@ -213,14 +206,48 @@ impl Word {
     }
 }
 
+/// Orders merges by their left token, of which there are `tokens`, then by their right one, and
+/// returns where those of each left token begin. Of a pair that is listed twice, the better rank
+/// stays.
+///
+/// A vocabulary has 150,000 merges and most tokens few: they are counted, not sorted.
+fn by_left(ranked: &[(u32, Merge)], tokens: usize) -> (Vec<Merge>, Vec<u32>) {
+    let mut ends = vec![0_u32; tokens + 1];
+    for &(left, _) in ranked {
+        ends[left as usize + 1] += 1;
+    }
+    for token in 0..tokens {
+        ends[token + 1] += ends[token];
+    }
+    // Each end begins as its token's first place, and moves on as the places are taken.
+    let mut placed = vec![NO_MERGE; ranked.len()];
+    for &(left, merge) in ranked {
+        let place = &mut ends[left as usize];
+        placed[*place as usize] = merge;
+        *place += 1;
+    }
+    let (mut merges, mut first_merge) = (Vec::with_capacity(placed.len()), vec![0; tokens + 1]);
+    let mut start = 0;
+    for token in 0..tokens {
+        let own = &mut placed[start..ends[token] as usize];
+        own.sort_unstable_by_key(|merge| (merge.right, merge.rank));
+        merges.extend(own.chunk_by(|a, b| a.right == b.right).map(|same| same[0]));
+        first_merge[token + 1] = merges.len() as u32;
+        start = ends[token] as usize;
+    }
+    (merges, first_merge)
+}
+
 /// Returns the ids of a merge's left part, right part and result; `None` where one is no token.
-fn resolve(vocab: &Vocab, merge: &str) -> Option<(u32, u32, u32)> {
+/// `bytes` is overwritten.
+fn resolve(vocab: &Vocab, merge: &str, bytes: &mut Vec<u8>) -> Option<(u32, u32, u32)> {
     let (left, right) = merge.split_once(' ')?;
-    let mut bytes = decode_bytes(left)?;
+    bytes.clear();
+    decode_onto(left, bytes)?;
     let left_len = bytes.len();
-    bytes.extend(decode_bytes(right)?);
+    decode_onto(right, bytes)?;
     let (left, right) = bytes.split_at(left_len);
-    Some((vocab.find(left)?, vocab.find(right)?, vocab.find(&bytes)?))
+    Some((vocab.find(left)?, vocab.find(right)?, vocab.find(bytes)?))
 }
 
 /// Returns the bytes behind a token's text in GPT-2's alphabet; `None` where the text is not
@@ -229,6 +256,12 @@ fn resolve(vocab: &Vocab, merge: &str) -> Option<(u32, u32, u32)> {
 /// In this alphabet each byte is one visible character: the visible characters of Latin-1 stand for
 /// their own byte, U+0100 and onwards for the other 68 bytes.
 pub(super) fn decode_bytes(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    decode_onto(text, &mut bytes).map(|()| bytes)
+}
+
+/// Appends the bytes of [`decode_bytes`].
+fn decode_onto(text: &str, bytes: &mut Vec<u8>) -> Option<()> {
     let byte = |c: char| {
         u8::try_from(match u32::from(c) {
             c @ (0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) => c,
@@ -239,5 +272,8 @@ pub(super) fn decode_bytes(text: &str) -> Option<Vec<u8>> {
         })
         .ok()
     };
-    text.chars().map(byte).collect()
+    for c in text.chars() {
+        bytes.push(byte(c)?);
+    }
+    Some(())
 }
