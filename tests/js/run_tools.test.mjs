@@ -44,7 +44,9 @@ test('functions are run, and the model is asked on with their results', async ()
   const { choices, messages } = await runTools(completions, request);
   assert.equal(choices[0].message.content, '5');
   assert.deepEqual(
-    messages.filter(({ role }) => role === 'tool').map((it) => [it.tool_call_id, it.content.slice(0, 12)]),
+    messages
+      .filter(({ role }) => role === 'tool')
+      .map((it) => [it.tool_call_id, it.content.slice(0, 12)]),
     [
       ['c1', '5'],
       ['c2', 'Error: no x'],
@@ -58,7 +60,10 @@ test('functions are run, and the model is asked on with their results', async ()
     type: 'function',
     function: { name: 'add', description: 'adds', parameters: {} },
   });
-  assert.deepEqual(requests.map((it) => it.tool_choice), ['required', 'auto', 'auto']);
+  assert.deepEqual(
+    requests.map((it) => it.tool_choice),
+    ['required', 'auto', 'auto'],
+  );
   assert.equal(requests[1].temperature, 0);
   assert.equal(request.messages.length, 1, "the caller's array stays");
 });
@@ -75,7 +80,11 @@ test('a model that calls for ever is asked a bounded number of times', async () 
 test('wrong tools and limits are refused by name', async () => {
   for (const [request, options, named] of [
     [{ tools: {} }, {}, '`tools`'],
-    [{ tools: [{ type: 'function', function: { name: 'f' } }] }, {}, '`tools[0].function.function`'],
+    [
+      { tools: [{ type: 'function', function: { name: 'f' } }] },
+      {},
+      '`tools[0].function.function`',
+    ],
     [{ tools }, { maxChatCompletions: 0 }, '`maxChatCompletions`'],
   ]) {
     const error = await runTools(scripted([]), { messages: [USER], ...request }, options).catch(
@@ -86,6 +95,8 @@ test('wrong tools and limits are refused by name', async () => {
   }
   const signal = AbortSignal.abort();
   const calling = scripted([{ tool_calls: [call('c', 'add', '{}')] }]);
-  const aborted = await runTools(calling, { messages: [USER], tools }, { signal }).catch((it) => it);
+  const aborted = await runTools(calling, { messages: [USER], tools }, { signal }).catch(
+    (it) => it,
+  );
   assert.equal(aborted.code, 'aborted');
 });

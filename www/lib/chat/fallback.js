@@ -112,7 +112,10 @@ export class Fallback {
     const has_form = (response_format?.type ?? 'text') !== 'text' || regex || grammar || choice;
     if (!shows_tools && !has_form) return this.until !== 'cached' || !(await this.#cached);
     if (this.until === 'never')
-      throw new SiskinError('invalid_argument', 'tools and forms are not sent to the fallback server.');
+      throw new SiskinError(
+        'invalid_argument',
+        'tools and forms are not sent to the fallback server.',
+      );
     return false;
   }
 
