@@ -5,7 +5,7 @@
 
 /** @import { SiskinErrorCode } from './errors.js' */
 /** @import { ChoiceProbability, ResponseFormat } from './chat/structured_types.js' */
-/** @import { ToolCallDelta } from './chat/structured_types.js' */
+/** @import { ReasoningEffort, ToolCallDelta } from './chat/structured_types.js' */
 
 /** The version of the messages. It is raised when an older end would misread them. */
 export const PROTOCOL = 1;
@@ -199,7 +199,7 @@ export const PROTOCOL = 1;
  * @property {number | null} [draft_max] at most this number of tokens is guessed from the
  *   conversation and checked in one step, which changes the speed and not the text; 0 guesses none.
  *   By default as many as make the answer faster
- * @property {'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | null} [reasoning_effort]
+ * @property {ReasoningEffort | null} [reasoning_effort]
  *   `none` switches the model's thoughts off; the others reach the chat template
  * @property {number | null} [reasoning_budget] after this number of tokens the thoughts are ended,
  *   and the answer begins

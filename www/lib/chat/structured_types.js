@@ -54,4 +54,6 @@
  * @property {ToolCallDelta[]} [tool_calls] calls, each whole
  */
 
+/** @typedef {'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'} ReasoningEffort */
+
 export {};
