@@ -17,6 +17,7 @@ use siskin::{
     text::tokenizer::Special,
 };
 use support::{
+    chat_model::with_context,
     random::Random,
     schema::{fits, random_schema},
 };
@@ -29,7 +30,8 @@ fn session() -> Session {
         ..Options::default()
     };
     let mut loader = AnyLoader::cpu(options, Pool::new(1));
-    loader.push(&std::fs::read(MODEL).unwrap()).unwrap();
+    let model = with_context(&std::fs::read(MODEL).unwrap(), 2048);
+    loader.push(&model).unwrap();
     loader.finish().unwrap().into()
 }
 

@@ -19,7 +19,7 @@ use siskin::{
         tool_format::ToolFormat,
     },
 };
-use support::schema::fits;
+use support::{chat_model::with_context, schema::fits};
 
 const FORMATS: [ToolFormat; 3] = [ToolFormat::Hermes, ToolFormat::Llama3, ToolFormat::Pythonic];
 const HERMES: &str = "{% if tools %}<tool_call> {{ tools | tojson }}{% endif %}";
@@ -253,7 +253,7 @@ fn session(template: &str) -> Session {
     };
     let mut loader = AnyLoader::cpu(options, Pool::new(1));
     let model = std::fs::read("tests/fixtures/models/chat-tiny.gguf").unwrap();
-    loader.push(&model).unwrap();
+    loader.push(&with_context(&model, 4096)).unwrap();
     loader.finish().unwrap().into()
 }
 
@@ -371,7 +371,7 @@ fn thoughts_are_bounded_and_switched_off() {
     };
     let mut loader = AnyLoader::cpu(options, Pool::new(1));
     let model = std::fs::read("tests/fixtures/models/chat-tiny.gguf").unwrap();
-    loader.push(&model).unwrap();
+    loader.push(&with_context(&model, 4096)).unwrap();
     let mut session: Session = loader.finish().unwrap().into();
     let mut ask = |fields: Value| {
         let mut all = json!({"tools": null, "logit_bias": {"65": 100}, "max_tokens": 40});

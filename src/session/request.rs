@@ -208,10 +208,10 @@ fn take_reasoning(
     let Some(effort) = effort else {
         return Ok(budget);
     };
-    if !["none", "minimal", "low", "medium", "high", "xhigh"].contains(&effort.as_str()) {
+    if !["none", "minimal", "low", "medium", "high", "xhigh", "max"].contains(&effort.as_str()) {
         return Err(invalid(format!(
             "`reasoning_effort` is {effort:?}; it must be \"none\", \"minimal\", \"low\", \
-             \"medium\", \"high\" or \"xhigh\"."
+             \"medium\", \"high\", \"xhigh\" or \"max\"."
         )));
     }
     let is_off = effort == "none";

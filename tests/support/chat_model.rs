@@ -43,3 +43,20 @@ pub fn chatting(file: &[u8]) -> Vec<u8> {
     }
     writer.to_bytes()
 }
+
+/// Returns `file`, a fixture of the architecture llama, with a context of this many tokens.
+pub fn with_context(file: &[u8], context_tokens: u32) -> Vec<u8> {
+    let mut gguf = GgufReader::new()
+        .push(file)
+        .expect("a fixture")
+        .expect("a whole header");
+    gguf.metadata.insert("llama.context_length", context_tokens);
+    let mut writer = GgufWriter::new(gguf.metadata).expect("an alignment");
+    for tensor in &gguf.tensors {
+        let data = &file[tensor.offset as usize..tensor.end() as usize];
+        writer
+            .tensor(&tensor.name, tensor.dtype, &tensor.dims, data)
+            .expect("a tensor that fits");
+    }
+    writer.to_bytes()
+}

@@ -4,6 +4,8 @@
  */
 
 /** @import { SiskinErrorCode } from './errors.js' */
+/** @import { ChoiceProbability, ResponseFormat } from './chat/structured_types.js' */
+/** @import { ReasoningEffort, ToolCallDelta } from './chat/structured_types.js' */
 
 /** The version of the messages. It is raised when an older end would misread them. */
 export const PROTOCOL = 2;
@@ -132,39 +134,6 @@ export const PROTOCOL = 2;
  */
 
 /**
- * A `ToolCallDelta` is a call of a tool, whole, as OpenAI's streams have it.
- *
- * @typedef {object} ToolCallDelta
- * @property {number} index
- * @property {string} id by which a message of the role `tool` answers it
- * @property {'function'} type
- * @property {{name: string, arguments: string}} function `arguments` is an object in JSON
- */
-
-/**
- * A `ChoiceProbability` says how likely the model finds a label of `choice`.
- *
- * @typedef {object} ChoiceProbability
- * @property {string} label
- * @property {number} probability among the labels: they sum to 1
- * @property {number} logprob the sum of its tokens' log-probabilities, by the model alone
- */
-
-/**
- * A `ResponseFormat` is OpenAI's: the answer is any text, a JSON object, or JSON that fits a schema.
- *
- * @typedef {{type: 'text'} | {type: 'json_object'} | {
- *   type: 'json_schema',
- *   json_schema: {
- *     name: string,
- *     description?: string,
- *     schema?: Record<string, unknown>,
- *     strict?: boolean | null,
- *   },
- * }} ResponseFormat
- */
-
-/**
  * A `ChatMessage` has OpenAI's shape.
  *
  * @typedef {object} ChatMessage
@@ -232,7 +201,7 @@ export const PROTOCOL = 2;
  *   By default as many as make the answer faster
  * @property {boolean | null} [continue_final_message] whether the answer goes on where the last
  *   message ends, which is the assistant's; what it begins with is not repeated. By default false
- * @property {'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | null} [reasoning_effort]
+ * @property {ReasoningEffort | null} [reasoning_effort]
  *   `none` switches the model's thoughts off; the others reach the chat template
  * @property {number | null} [reasoning_budget] after this number of tokens the thoughts are ended,
  *   and the answer begins

@@ -1,14 +1,13 @@
 /** This module implements `chat.completions.create` in the shape of OpenAI's API. */
 import { SiskinError } from '../errors.js';
+import { randomId, reason, usageOf } from './answer_parts.js';
 import { readSignal } from './arguments.js';
 import { joinChunks } from './join_chunks.js';
 import { readOptions, readRequest } from './request.js';
 
-/**
- * @import {
- *   ChatMessage, ChatRequest, ChoiceProbability, EngineEvent, Prefill, Timings, TokenLogprob, ToolCallDelta, Usage,
- * } from '../protocol.js'
- */
+/** @import { AssistantMessage, ChoiceProbability, Delta, ToolCall } from './structured_types.js' */
+/** @import { ChatMessage, ChatRequest, EngineEvent, Prefill } from '../protocol.js' */
+/** @import { Timings, TokenLogprob } from '../protocol.js' */
 
 /** @import { RunToolsOptions, RunToolsRequest } from './run_tools.js' */
 
@@ -30,33 +29,12 @@ import { readOptions, readRequest } from './request.js';
  */
 
 /**
- * An `AssistantMessage` is an answer. Messages of a request may have it as it is.
- *
- * @typedef {object} AssistantMessage
- * @property {'assistant'} role
- * @property {string} content empty where the model called tools and wrote nothing else
- * @property {null} refusal
- * @property {string} [reasoning_content] the model's thoughts, if it had any; not OpenAI's
- * @property {ToolCall[]} [tool_calls] what the model calls
- */
-
-/** @typedef {Omit<ToolCallDelta, 'index'>} ToolCall */
-
-/**
  * @typedef {object} ChunkChoice
  * @property {number} index from 0, below `n`
  * @property {Delta} delta
  * @property {Logprobs | null} logprobs
  * @property {'stop' | 'length' | 'tool_calls' | null} finish_reason
  * @property {ChoiceProbability[]} [probabilities] on the last chunk, with `choice`; not OpenAI's
- */
-
-/**
- * @typedef {object} Delta
- * @property {'assistant'} [role] on the first chunk
- * @property {string} content
- * @property {string} [reasoning_content] a part of the model's thoughts; not OpenAI's
- * @property {ToolCallDelta[]} [tool_calls] calls, each whole
  */
 
 /**
@@ -419,32 +397,4 @@ class ChunkIterator {
       this.#chunks.push({ ...this.#head, object: 'chat.completion.chunk', choices: [], usage });
     else chunk.usage = usage;
   }
-}
-
-/**
- * @param {EngineEvent} event
- * @returns {'stop' | 'length' | 'tool_calls'}
- */
-function reason({ finish_reason }) {
-  return finish_reason === 'length' || finish_reason === 'tool_calls' ? finish_reason : 'stop';
-}
-
-/**
- * @param {Usage} usage
- * @returns {CompletionUsage}
- */
-function usageOf({ prompt_tokens, completion_tokens, total_tokens, cached_tokens }) {
-  return {
-    prompt_tokens,
-    completion_tokens,
-    total_tokens,
-    prompt_tokens_details: { cached_tokens },
-  };
-}
-
-/** Returns 128 random bits in hexadecimal. `crypto.randomUUID` exists in secure contexts only. */
-function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, '0'),
-  ).join('');
 }

@@ -4,7 +4,8 @@
  */
 import { SiskinError, messageOf, throwIfAborted } from '../errors.js';
 
-/** @import { ChatCompletion, CompletionRequest, Completions, RequestOptions } from './completions.js' */
+/** @import { ChatCompletion, CompletionRequest, Completions } from './completions.js' */
+/** @import { RequestOptions } from './completions.js' */
 /** @import { ChatMessage } from '../protocol.js' */
 
 /** The model may call tools this many times before it must answer, as in OpenAI's library. */
