@@ -283,7 +283,9 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
     assert.equal(headers.authorization, 'Bearer sk-test');
     assert.equal(body.messages.at(-1).content, 'Hello');
     const page = await browser.open('first_run/first_run.html');
-    await page.getByText(/Until the model is here, localhost:\d+ answers in the side panel/).waitFor();
+    await page
+      .getByText(/Until the model is here, localhost:\d+ answers in the side panel/)
+      .waitFor();
     assert.deepEqual(browser.complaints, []);
   });
 
