@@ -117,6 +117,12 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
     const open_card = await waitForCard(page, (it) => it?.detail);
     assert.match(open_card.detail, /agree/);
     await shoot(page, 'extension-detail');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await shoot(page, 'extension-dark');
+    await page.setViewportSize({ width: 390, height: 760 });
+    await page.waitForTimeout(100);
+    await shoot(page, 'extension-phone');
+    await page.setViewportSize({ width: 1100, height: 760 });
     await clickCard(page, 'Accept this');
     await page.waitForFunction(() => rich.innerText.includes('keys are'));
     assert.match(await page.evaluate(() => rich.innerText), /have/);

@@ -114,15 +114,18 @@ export class Assistant {
   }
 
   /**
-   * Shows how much of the model has come.
+   * Shows how much of the model has come, or that it is there.
    *
-   * @param {Progress | undefined} progress
+   * @param {Progress | 'ready' | undefined} progress
    */
   setProgress(progress) {
     if (!this.#job || this.#view.is_done) return;
-    const { loaded_bytes = 0, total_bytes = null } = progress ?? {};
-    const part = progress && total_bytes ? loaded_bytes / total_bytes : undefined;
-    this.#view.status = { kind: 'busy', text: 'Getting the model ready', progress: part };
+    if (progress === 'ready') this.#view.status = busyStatus(this.#view.action);
+    else {
+      const { loaded_bytes = 0, total_bytes = null } = progress ?? {};
+      const part = total_bytes ? loaded_bytes / total_bytes : undefined;
+      this.#view.status = { kind: 'busy', text: 'Getting the model ready', progress: part };
+    }
     this.#show();
   }
 
@@ -221,7 +224,7 @@ export class Assistant {
       language: this.#language,
       text: target.text,
       result: is_correction ? undefined : '',
-      status: { kind: 'busy', text: is_correction ? 'Reading your text' : 'Writing' },
+      status: busyStatus(wish.action),
     };
     this.#show();
     void this.#run(job, target, wish);
@@ -241,13 +244,13 @@ export class Assistant {
         onText: (text) => {
           if (!isCurrent()) return;
           this.#view.result = text;
-          this.#view.status = { kind: 'busy', text: 'Writing' };
+          this.#view.status = busyStatus(wish.action);
           this.#showSoon();
         },
         onEdits: (edits) => {
           if (!isCurrent()) return;
           this.#view.edits = edits;
-          this.#view.status = { kind: 'busy', text: 'Reading your text' };
+          this.#view.status = busyStatus(wish.action);
           this.#showSoon();
         },
       });
@@ -376,6 +379,14 @@ function emptyView() {
     is_done: false,
     can_accept: false,
   };
+}
+
+/**
+ * @param {Action | undefined} action
+ * @returns {CardView['status']}
+ */
+function busyStatus(action) {
+  return { kind: 'busy', text: action === 'correct' ? 'Reading your text' : 'Writing' };
 }
 
 function tooLong() {

@@ -20,8 +20,10 @@ function start() {
     settings = await askWorker({ type: 'page' }).catch(() => settings);
   };
   const engine = new ExtensionEngine({
-    onStatus: (status) =>
-      status.state === 'loading' ? assistant.setProgress(status.progress) : undefined,
+    onStatus: (status) => {
+      if (status.state === 'loading') assistant.setProgress(status.progress);
+      if (status.state === 'ready') assistant.setProgress('ready');
+    },
   });
   const assistant = new Assistant(document, {
     siskin: () => engine.siskin,

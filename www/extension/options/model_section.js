@@ -1,4 +1,4 @@
-/** This module is the part of the options where the model is chosen, and fetched if it is missing. */
+/** This module is the part of the options where the model is chosen, and fetched if missing. */
 import { announce, byId } from '../../demo/dom.js';
 import { formatBytes } from '../../demo/format.js';
 import { keepChosenFile } from '../chosen_file.js';

@@ -7,7 +7,8 @@ import { Siskin, models } from '../siskin.js';
 import { joinSignals, orAborted } from './signals.js';
 
 /** @import { LoadOptions } from '../load_options.js' */
-/** @import { ChatMessage, ChatRequest, LoadProgress, ToolCallDelta } from '../protocol.js' */
+/** @import { ToolCallDelta } from '../chat/structured_types.js' */
+/** @import { ChatMessage, ChatRequest, LoadProgress } from '../protocol.js' */
 /** @import { ModelSource } from '../siskin.js' */
 
 /** @typedef {'unavailable' | 'downloadable' | 'downloading' | 'available'} Availability */

@@ -5,7 +5,8 @@
 import { messageOf } from '../errors.js';
 import { dictionary } from './convert.js';
 
-/** @import { ChatMessage, ChatRequest, ToolCallDelta } from '../protocol.js' */
+/** @import { ToolCallDelta } from '../chat/structured_types.js' */
+/** @import { ChatMessage, ChatRequest } from '../protocol.js' */
 
 /**
  * A `SessionTool` is a tool as the draft has it.

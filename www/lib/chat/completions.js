@@ -5,7 +5,7 @@ import { readSignal } from './arguments.js';
 import { joinChunks } from './join_chunks.js';
 import { readOptions, readRequest } from './request.js';
 
-/** @import { AssistantMessage, ChoiceProbability, Delta, ToolCall } from './structured_types.js' */
+/** @import { AssistantMessage, ChoiceProbability, Delta } from './structured_types.js' */
 /** @import { ChatMessage, ChatRequest, EngineEvent, Prefill } from '../protocol.js' */
 /** @import { Timings, TokenLogprob } from '../protocol.js' */
 
