@@ -181,8 +181,6 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
     let page = await browser.open('options/options.html');
     await page.getByRole('radio', { name: /SmolLM2/ }).check();
     await page.getByLabel('Compute on').selectOption('cpu');
-    await page.getByRole('checkbox', { name: 'Underline mistakes' }).check();
-    await page.getByRole('checkbox', { name: 'Also while the battery' }).check();
 
     await page.getByLabel('Site', { exact: true }).fill('not a site');
     await page.keyboard.press('Enter');
@@ -226,8 +224,6 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
     await page.getByText(/On: text is sent to localhost/).waitFor();
     assert.equal(await page.getByRole('radio', { name: /SmolLM2/ }).isChecked(), true);
     assert.equal(await page.getByLabel('Compute on').inputValue(), 'cpu');
-    assert.equal(await page.getByRole('checkbox', { name: 'Underline' }).isChecked(), true);
-    assert.equal(await page.getByRole('checkbox', { name: 'Also while' }).isChecked(), true);
     assert.equal(await text(page, '#sites'), 'bank.example');
     assert.deepEqual(await page.locator('#words li').allInnerTexts(), ['Zeisig', '<b>Siskin</b>']);
     assert.equal(await page.getByLabel('Address of an OpenAI').inputValue(), api.url);
@@ -287,7 +283,9 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
     assert.equal(headers.authorization, 'Bearer sk-test');
     assert.equal(body.messages.at(-1).content, 'Hello');
     const page = await browser.open('first_run/first_run.html');
-    await page.getByText(/Until the model is here, localhost:\d+ answers/).waitFor();
+    await page
+      .getByText(/Until the model is here, localhost:\d+ answers in the side panel/)
+      .waitFor();
     assert.deepEqual(browser.complaints, []);
   });
 

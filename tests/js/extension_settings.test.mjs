@@ -21,15 +21,13 @@ const turn = () => new Promise((done) => setTimeout(done, 5));
 test('an empty storage has the defaults', async () => {
   installFakeChrome();
   assert.deepEqual(await readSettings(), DEFAULTS);
-  const { model, backend, fallback, asYouType, onLowBattery, ready } = DEFAULTS;
+  const { model, backend, fallback, ready } = DEFAULTS;
   assert.deepEqual(
-    { model, backend, on: fallback.on, asYouType, onLowBattery, ready },
+    { model, backend, on: fallback.on, ready },
     {
       model: { kind: 'default' },
       backend: 'auto',
       on: false,
-      asYouType: false,
-      onLowBattery: false,
       ready: false,
     },
   );
@@ -63,8 +61,6 @@ test('each setting is read back as it was written, and the others stay', async (
       apiKey: 'sk-1',
       until: 'never',
     },
-    asYouType: true,
-    onLowBattery: true,
     ready: true,
   };
   assert.deepEqual(Object.keys(values).sort(), Object.keys(DEFAULTS).sort());
@@ -78,9 +74,9 @@ test('each setting is read back as it was written, and the others stay', async (
 
 test('two settings that are written at once are both kept', async () => {
   installFakeChrome();
-  await Promise.all([writeSettings({ asYouType: true }), writeSettings({ backend: 'gpu' })]);
-  const { asYouType, backend } = await readSettings();
-  assert.deepEqual([asYouType, backend], [true, 'gpu']);
+  await Promise.all([writeSettings({ ready: true }), writeSettings({ backend: 'gpu' })]);
+  const { ready, backend } = await readSettings();
+  assert.deepEqual([ready, backend], [true, 'gpu']);
 });
 
 const NONSENSE = [null, 0, NaN, 1e9, '', 'x'.repeat(1 << 20), [], [[]], {}, { kind: 'url' }, true];
@@ -98,9 +94,9 @@ test('nonsense in storage never comes out', async () => {
 });
 
 test('a damaged setting leaves the others alone', async () => {
-  installFakeChrome({ 'settings.backend': 'quantum', 'settings.asYouType': true });
-  const { backend, asYouType } = await readSettings();
-  assert.deepEqual([backend, asYouType], ['auto', true]);
+  installFakeChrome({ 'settings.backend': 'quantum', 'settings.ready': true });
+  const { backend, ready } = await readSettings();
+  assert.deepEqual([backend, ready], ['auto', true]);
 });
 
 test('models of other kinds and addresses are not taken', async () => {
@@ -166,7 +162,7 @@ test('a fallback without a usable server is off', async () => {
 test('an unknown setting is not written', async () => {
   const { items } = installFakeChrome();
   await assert.rejects(writeSettings({ colour: 'green' }), TypeError);
-  await assert.rejects(writeSettings({ asYouType: true, backend: 'quantum' }), TypeError);
+  await assert.rejects(writeSettings({ ready: true, backend: 'quantum' }), TypeError);
   assert.equal(items.size, 0);
 });
 

@@ -36,9 +36,6 @@
  *   assistant keeps away; by default none
  * @property {string[]} dictionary words that are never corrected; by default none
  * @property {FallbackSetting} fallback by default off
- * @property {boolean} asYouType whether sentences are checked after a pause; by default `false`
- * @property {boolean} onLowBattery whether that goes on while the battery is low; by default
- *   `false`
  * @property {boolean} ready whether the first run is through: until then nothing may be fetched. By
  *   default `false`
  */
@@ -65,8 +62,6 @@ export const DEFAULTS = Object.freeze({
   offSites: [],
   dictionary: [],
   fallback: Object.freeze({ on: false, baseURL: '', model: '', apiKey: '', until: 'cached' }),
-  asYouType: false,
-  onLowBattery: false,
   ready: false,
 });
 
@@ -81,8 +76,6 @@ const READERS = {
   offSites: (value) => readList(value, readHost, MAX_SITES),
   dictionary: (value) => readList(value, readWord, MAX_WORDS),
   fallback: readFallback,
-  asYouType: readBoolean,
-  onLowBattery: readBoolean,
   ready: readBoolean,
 };
 

@@ -46,16 +46,6 @@ const words = new EntryList('words', {
 const backend = /** @type {HTMLSelectElement} */ (byId('backend'));
 backend.addEventListener('change', () => keep({ backend: /** @type {any} */ (backend.value) }));
 
-/** @type {[string, 'asYouType' | 'onLowBattery'][]} */
-const CHECKS = [
-  ['as-you-type', 'asYouType'],
-  ['low-battery', 'onLowBattery'],
-];
-for (const [id, name] of CHECKS) {
-  const box = /** @type {HTMLInputElement} */ (byId(id));
-  box.addEventListener('change', () => keep({ [name]: box.checked }));
-}
-
 /** Chrome keeps this one itself, as a permission. */
 const EVERYWHERE = { origins: ['http://*/*', 'https://*/*'] };
 const all_pages = /** @type {HTMLInputElement} */ (byId('all-pages'));
@@ -74,8 +64,6 @@ async function showPermission() {
 /** @param {Settings} settings */
 function show(settings) {
   backend.value = settings.backend;
-  for (const [id, name] of CHECKS)
-    /** @type {HTMLInputElement} */ (byId(id)).checked = settings[name];
   sites.show(settings.offSites);
   words.show(settings.dictionary);
   server.show(settings.fallback);

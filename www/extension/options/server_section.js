@@ -63,8 +63,8 @@ export class ServerSection {
     const { host } = new URL(written.baseURL);
     const is_agreed = await confirmed(
       `Send text to ${host}?`,
-      'What you have corrected or rephrased, and what you ask, leaves this computer and is sent ' +
-        `to ${host}. Whoever runs that server can read it.`,
+      'What you ask in the side panel, with the page or the selection that you add, leaves this ' +
+        `computer and is sent to ${host}. Whoever runs that server can read it.`,
       'Send it there',
     );
     if (is_agreed) await this.#keep({ fallback: { ...written, on: true } });
