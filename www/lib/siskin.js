@@ -86,7 +86,8 @@ export class Siskin extends OpenAIMembers {
      * `ready` resolves when the model is loaded, and rejects with the error of the loading. Only
      * callers with `fallback` need it: without that, `load` waits for it.
      */
-    this.ready = Promise.all([loading, importChat()]).then(([model]) => {
+    this.ready = loading.then(async (model) => {
+      await importChat();
       this.#model = model;
     });
     this.ready.catch(end);
@@ -144,6 +145,8 @@ export class Siskin extends OpenAIMembers {
     const wait = {
       signal,
       onProgress: (/** @type {LoadProgress} */ progress) => {
+        // The model's own requests come first.
+        importChat().catch(() => {});
         fallback?.progress(progress);
         onProgress?.(progress);
       },

@@ -1,5 +1,5 @@
 /** This module turns a call of the AI SDK into a request. */
-import { SiskinError } from '../errors.js';
+import { SiskinError } from '../siskin.js';
 
 /**
  * A `Warning` says what of a call has no effect.
