@@ -17,7 +17,12 @@ const LIBRARY = join(ROOT, 'www/lib');
 const { rolldown } = createRequire(join(ROOT, 'pkg/package.json'))('rolldown');
 
 /** The entries of pages: files of dist, and the modules of www/lib that they are made of. */
-const PAGE_ENTRIES = { siskin: 'siskin.js', react: 'react.js', builtin_ai: 'builtin_ai.js' };
+const PAGE_ENTRIES = {
+  siskin: 'siskin.js',
+  react: 'react.js',
+  builtin_ai: 'builtin_ai.js',
+  ai_sdk: 'ai_sdk.js',
+};
 /** Browsers start these by their URLs; each is one file, because Vite 5 to 7 split no worker. */
 const WHOLE_ENTRIES = {
   worker: 'worker.js',

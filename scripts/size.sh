@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ./build.sh size prints the size of what a visitor downloads, raw and gzipped, and its budget. A
-# page fetches one of the wasm files, and "writing" (lists of words, mostly) where it proofreads.
+# page fetches one of the wasm files, "writing" (lists of words, mostly) where it proofreads, and
+# "OpenAI" where it uses what OpenAI's API has beside chats.
 # With --check it fails if something is larger than its budget.
 for part in common tools wasm package; do
   # shellcheck source=/dev/null
@@ -14,6 +15,8 @@ build_package
 BUDGETS='
 page entry | 10000
 page with everything | 35000
+OpenAI | 4500
+AI SDK | 2200
 writing | 15600
 worker | 25000
 built-in AI | 12000
@@ -47,12 +50,14 @@ row() {
 printf '%-28s %10s %10s %10s\n' "bytes" "raw" "gzip -9" "budget"
 mapfile -t page < <(
   find pkg/dist -maxdepth 1 -name '*.js' ! -name worker.js ! -name thread.js ! -name reader.js ! -name 'sw*.js' \
-    ! -name builtin_ai.js ! -name 'detect-*.js' | LC_ALL=C sort
+    ! -name builtin_ai.js ! -name ai_sdk.js ! -name 'detect-*.js' | LC_ALL=C sort
 )
 row "page entry" pkg/dist/siskin.js
-mapfile -t rest < <(printf '%s\n' "${page[@]}" | grep -v /writing-)
+mapfile -t rest < <(printf '%s\n' "${page[@]}" | grep -v -e /writing- -e /openai-)
 row "page with everything" "${rest[@]}"
+row "OpenAI" pkg/dist/openai-*.js
 row "writing" pkg/dist/writing-*.js
+row "AI SDK" pkg/dist/ai_sdk.js
 row "worker" pkg/dist/worker.js
 row "built-in AI" pkg/dist/builtin_ai.js
 row "language detector" pkg/dist/detect-*.js

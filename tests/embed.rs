@@ -61,9 +61,11 @@ fn answer(session: &mut Session) -> (String, usize) {
 fn an_embedding_is_the_mean_of_the_states_at_length_1() {
     let mut session = session();
     // Longer than a step.
-    let text = "The quick brown fox jumps over the lazy dog. ".repeat(4);
+    let mut text = String::new();
+    while session.embedding_tokens(&text).len() <= 64 {
+        text.push_str("The quick brown fox. ");
+    }
     let tokens = session.embedding_tokens(&text);
-    assert!((65..256).contains(&tokens.len()), "{}", tokens.len());
     let embedding = embed(&mut session, &text);
 
     let mut loader = Loader::new(Cpu::default(), options());

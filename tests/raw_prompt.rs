@@ -69,12 +69,12 @@ fn a_gap_is_between_the_tokens_of_its_model() {
         ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"],
         ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"],
     ] {
-        let controls = [&["<|endoftext|>"], &names[..]].concat();
+        let controls = [&["<|endoftext|>"][..], &names].concat();
         let session = Session::new(decoder(200, &[]), with_controls(&controls), None);
         let tokens = session.prompt_tokens(&gap).unwrap();
         // What the text says is no control token.
         let suffix = b"<|fim_middle|>".map(u32::from);
-        let expected = [&[257, 97, 259], &suffix[..], &[258]].concat();
+        let expected = [&[257, 97, 259][..], &suffix, &[258]].concat();
         assert_eq!(tokens, expected);
     }
     let error = session(200, &[]).start(gap).unwrap_err();

@@ -178,7 +178,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
           codeOf(ask('Hello', { stream: 'yes' })),
           codeOf(ask('Hello', { temperature: NaN })),
           codeOf(ask('Hello', { seed: 5n })),
-          codeOf(ask('Hello', { n: 2 })),
+          codeOf(ask('Hello', { n: 0 })),
           codeOf(ask('Hello', { response_format: { type: 'json_object' } })),
           codeOf(ask('Hello', { tool_choice: 'required' })),
           codeOf(ask('Hello', { tools: [{ type: 'function', function: { name: 'f' } }] })),
@@ -255,35 +255,6 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
       second.usage.prompt_tokens_details.cached_tokens >= first.usage.prompt_tokens - 1,
       JSON.stringify(second.usage),
     );
-  });
-
-  test('drafts change neither texts nor log-probabilities', async () => {
-    const { pairs, refused } = await page.evaluate(async () => {
-      const content =
-        'Repeat this sentence three times: The quick brown fox jumps over the lazy dog, and the ' +
-        'lazy dog barks at the quick brown fox.';
-      // Of few tokens, pairs soon come again, and no answer ends early.
-      const allowed_token_ids = [...(await siskin.tokenize(' the quick brown fox'))];
-      const pairs = [];
-      for (const sampling of [
-        { temperature: 0, allowed_token_ids },
-        { temperature: 1, seed: 3, allowed_token_ids },
-        { temperature: 0.7, seed: 1 },
-        { temperature: 1, seed: 2, logprobs: true, top_logprobs: 2 },
-      ]) {
-        const options = { ...sampling, max_tokens: 90 };
-        pairs.push([await ask(content, { ...options, draft_max: 0 }), await ask(content, options)]);
-      }
-      return { pairs, refused: await codeOf(ask(content, { draft_max: -1 })) };
-    });
-    for (const [plain, drafted] of pairs) {
-      assert.deepEqual(drafted.choices, plain.choices);
-      assert.equal(drafted.usage.completion_tokens, plain.usage.completion_tokens);
-      assert.equal(plain.timings.draft_n, undefined);
-    }
-    const right = pairs.map(([, { timings }]) => timings.draft_n_accepted ?? 0);
-    assert.ok(right[0] >= 10, `drafts that were right: ${right}`);
-    assert.equal(refused, 'SiskinError: invalid_argument');
   });
 
   test('stop strings end the answer and are not shown', async () => {

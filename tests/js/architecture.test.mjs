@@ -20,6 +20,7 @@ const LAYERS = {
   writing: ['chat'],
   offline: ['chat', 'model', 'storage'],
   openai: ['chat'],
+  ai_sdk: ['chat', 'siskin.js'],
   engine: ['model', 'offline/site_version.js'],
   builtin_ai: ['siskin.js'],
 };

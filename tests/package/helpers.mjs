@@ -47,9 +47,21 @@ export async function makeApp(t, name, lock = name) {
   const locks = /\/vite\/\d$/;
   await cp(join(APPS, name), folder, { recursive: true, filter: (path) => !locks.test(path) });
   await cp(join(APPS, 'try_siskin.js'), join(folder, 'try_siskin.js'));
-  const files = ['package.json', 'package-lock.json'].map((file) => join(APPS, lock, file));
   await cp(join(APPS, 'index.html'), join(folder, 'index.html'), { force: false });
-  if (!existsSync(files[1])) return folder;
+  if (!existsSync(join(APPS, lock, 'package-lock.json'))) return folder;
+  await run('cp', ['-al', join(await installPackages(lock), 'node_modules'), folder]);
+  await cp(join(APPS, lock, 'package.json'), join(folder, 'package.json'));
+  await unpack(join(folder, 'node_modules/siskin'));
+  return folder;
+}
+
+/**
+ * Installs the packages of a lock file, once for each content of it, and returns where.
+ *
+ * @param {string} lock the folder of package.json and its lock, in tests/package/apps
+ */
+export async function installPackages(lock) {
+  const files = ['package.json', 'package-lock.json'].map((file) => join(APPS, lock, file));
   const hash = createHash('sha256');
   for (const file of files) hash.update(readFileSync(file));
   const installed = join(INSTALLED, `${lock.replace('/', '')}-${hash.digest('hex').slice(0, 16)}`);
@@ -60,10 +72,7 @@ export async function makeApp(t, name, lock = name) {
     await run('npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline'], { cwd: partial });
     await rename(partial, installed).catch(() => rm(partial, { recursive: true }));
   }
-  await run('cp', ['-al', join(installed, 'node_modules'), folder]);
-  await cp(files[0], join(folder, 'package.json'));
-  await unpack(join(folder, 'node_modules/siskin'));
-  return folder;
+  return installed;
 }
 
 const TYPES = {

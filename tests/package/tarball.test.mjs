@@ -11,9 +11,10 @@ import { TARBALL, cannotPack, makeApp, makeFolder, run, unpack } from './helpers
 const FILES = [
   /^(README\.md|package\.json|LICENSE-(MIT|APACHE))$/,
   /^bin\/list_files\.mjs$/,
-  /^dist\/(siskin|react|builtin_ai|worker|thread|reader|sw|sw_handlers)\.js(\.map)?$/,
+  /^dist\/(siskin|react|builtin_ai|ai_sdk|worker|thread|reader|sw|sw_handlers)\.js(\.map)?$/,
   /^dist\/(models|register|fallback|shared_engine|stream|http|detect)-[\w-]{8}\.js(\.map)?$/,
-  /^dist\/(calls|gpu_memory|persistence|prefix|writing)-[\w-]{8}\.js(\.map)?$/,
+  /^dist\/(calls|chat|check|local_answer|openai|request)-[\w-]{8}\.js(\.map)?$/,
+  /^dist\/(gpu_memory|persistence|prefix|writing)-[\w-]{8}\.js(\.map)?$/,
   /^dist\/LICENSE-(MIT|APACHE)$/,
   /^dist\/wasm\/siskin_(simd|relaxed|threads|threads-simd)(\.js|_bg\.wasm)$/,
   /^(src|types)\/([a-z_]+\/)?[a-z0-9_]+(\.js|\.d\.ts)$/,

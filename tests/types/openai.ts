@@ -3,7 +3,15 @@
 import type { OpenAI as OpenAI5 } from 'openai5';
 import type { OpenAI as OpenAI6 } from 'openai6';
 import type { OpenAI as OpenAI7 } from 'openai7';
-import type { ChatCompletion, ChatCompletionChunk, Siskin } from '../../www/lib/index.js';
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionStream,
+  EmbeddingResponse,
+  Models,
+  Siskin,
+  TextCompletion,
+} from '../../www/lib/index.js';
 
 declare const siskin: Siskin;
 const { create } = siskin.chat.completions;
@@ -36,7 +44,7 @@ export function streamed(
     | OpenAI5.Chat.ChatCompletionCreateParamsStreaming
     | OpenAI6.Chat.ChatCompletionCreateParamsStreaming
     | OpenAI7.Chat.ChatCompletionCreateParamsStreaming,
-): Promise<AsyncIterableIterator<ChatCompletionChunk>> {
+): Promise<ChatCompletionStream> {
   return create(body);
 }
 
@@ -45,7 +53,7 @@ export function either(
     | OpenAI5.Chat.ChatCompletionCreateParams
     | OpenAI6.Chat.ChatCompletionCreateParams
     | OpenAI7.Chat.ChatCompletionCreateParams,
-): Promise<ChatCompletion | AsyncIterableIterator<ChatCompletionChunk>> {
+): Promise<ChatCompletion | ChatCompletionStream> {
   return create(body);
 }
 
@@ -65,3 +73,50 @@ export async function drafts(): Promise<number | undefined> {
   const { timings } = await create({ messages, temperature: 0, draft_max: 8 });
   return timings.draft_n_accepted;
 }
+
+export async function texts(
+  body:
+    | OpenAI5.CompletionCreateParamsNonStreaming
+    | OpenAI6.CompletionCreateParamsNonStreaming
+    | OpenAI7.CompletionCreateParamsNonStreaming,
+): Promise<[TextCompletion, OpenAI5.Completion, OpenAI6.Completion, OpenAI7.Completion]> {
+  const text = await siskin.completions.create(body);
+  return [text, text, text, text];
+}
+
+export async function vectors(
+  input:
+    | OpenAI5.EmbeddingCreateParams['input']
+    | OpenAI6.EmbeddingCreateParams['input']
+    | OpenAI7.EmbeddingCreateParams['input'],
+): Promise<
+  [
+    EmbeddingResponse,
+    OpenAI5.CreateEmbeddingResponse,
+    OpenAI6.CreateEmbeddingResponse,
+    OpenAI7.CreateEmbeddingResponse,
+  ]
+> {
+  const response = await siskin.embeddings.create({ input, model: 'any', dimensions: 64 });
+  return [response, response, response, response];
+}
+
+export async function listed(models: Models): Promise<[OpenAI5.Model, OpenAI6.Model, OpenAI7.Model]> {
+  const [model] = (await models.list()).data;
+  return [model, model, model];
+}
+
+// The clients take the handler for fetch.
+export const clients = (
+  openai5: typeof OpenAI5,
+  openai6: typeof OpenAI6,
+  openai7: typeof OpenAI7,
+) => {
+  const options = {
+    fetch: siskin.fetch,
+    baseURL: 'https://siskin.local/v1',
+    apiKey: '-',
+    dangerouslyAllowBrowser: true,
+  };
+  return [new openai5(options), new openai6(options), new openai7(options)];
+};

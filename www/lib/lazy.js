@@ -32,9 +32,16 @@ export const offline = Object.freeze({
   },
 });
 
-/** Returns the module of chats, which is needed as soon as a model is loaded. */
-export function importChat() {
-  return imported(import('./chat/index.js'));
+/**
+ * `chat` is the module of chats, once it is there: it comes while a model is loaded.
+ *
+ * @type {typeof import('./chat/index.js') | undefined}
+ */
+export let chat;
+
+/** Returns the module of chats. */
+export async function importChat() {
+  return (chat ??= await imported(import('./chat/index.js')));
 }
 
 /** Returns the module of streams of the page. */

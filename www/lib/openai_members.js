@@ -1,5 +1,5 @@
 /** This module holds the members of `Siskin` that OpenAI's library has too. */
-import { importChat, importOpenAI } from './lazy.js';
+import { chat, importChat, importOpenAI } from './lazy.js';
 
 /** @import { Ask, Completions } from './chat/completions.js' */
 /** @import { LoadedModel } from './engine/engines.js' */
@@ -16,11 +16,10 @@ export class OpenAIMembers {
    * @param {{ask: Ask, model: (signal?: AbortSignal) => Promise<LoadedModel>}} host
    */
   constructor({ ask, model }) {
-    // It is needed as soon as the model is loaded, and comes meanwhile.
-    importChat().catch(() => {});
     const completions = {
+      // Calls of one page keep their order: once the code is there, nothing is waited for.
       create: async (/** @type {[any]} */ ...given) =>
-        new (await importChat()).Completions(ask).create(...given),
+        new (chat ?? (await importChat())).Completions(ask).create(...given),
     };
     /** Answers conversations, in the shape of OpenAI's API. */
     this.chat = Object.freeze({ completions: /** @type {Completions} */ (completions) });

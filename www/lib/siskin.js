@@ -9,6 +9,7 @@ import { EngineClient } from './engine/engine_client.js';
 import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
 import { forgetGpus } from './engine/gpu_verdicts.js';
 import {
+  chat,
   importCalls,
   importChat,
   importCheck,
@@ -85,7 +86,8 @@ export class Siskin extends OpenAIMembers {
      * `ready` resolves when the model is loaded, and rejects with the error of the loading. Only
      * callers with `fallback` need it: without that, `load` waits for it.
      */
-    this.ready = loading.then((model) => {
+    this.ready = loading.then(async (model) => {
+      await importChat();
       this.#model = model;
     });
     this.ready.catch(end);
@@ -143,6 +145,8 @@ export class Siskin extends OpenAIMembers {
     const wait = {
       signal,
       onProgress: (/** @type {LoadProgress} */ progress) => {
+        // The model's own requests come first.
+        importChat().catch(() => {});
         fallback?.progress(progress);
         onProgress?.(progress);
       },
@@ -225,7 +229,7 @@ export class Siskin extends OpenAIMembers {
     if (!this.#model && (await this.#fallback?.handles(request)) && !this.#model)
       return /** @type {Fallback} */ (this.#fallback).ask(request, signal);
     const { client, info } = await this.#loaded(signal);
-    return (await importChat()).askLocally(client, info)(request, signal);
+    return (chat ?? (await importChat())).askLocally(client, info)(request, signal);
   }
 
   /** @type {(signal?: AbortSignal) => Promise<LoadedModel>} */
