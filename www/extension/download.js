@@ -99,7 +99,8 @@ export class Download {
     this.#announced = 0;
     this.#cancel.focus();
     this.#onChange({ is_running: true, is_here: false });
-    announce(`The download of ${model.name} begins.`);
+    this.#state.textContent = `Downloading ${model.name}`;
+    announce(this.#state.textContent);
     /** @type {unknown} */
     let failure;
     try {

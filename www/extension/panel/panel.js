@@ -199,7 +199,7 @@ function showPlace(where) {
           ? `${model_name}, on this computer`
           : '';
   byId('setup').hidden = where.kind !== 'none';
-  document.body.dataset.state = where.kind === 'none' ? 'choosing' : 'ready';
+  document.body.classList.toggle('without-model', where.kind === 'none');
 }
 
 /** @param {EngineStatus} status */
