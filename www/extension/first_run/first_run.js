@@ -11,7 +11,7 @@ let setting = settings.model;
 
 const download = new Download(byId('download'), ({ is_running, is_here }) => {
   byId('stay').hidden = !is_running;
-  // The engine fetches what is missing of a model that is ready, so it is that only when it is here.
+  // The engine fetches what is missing of a model that is ready, so it is ready when it is here.
   if (!is_running) void writeSettings({ ready: is_here });
   for (const input of radios()) input.disabled = is_running;
   document.body.dataset.state = is_here ? 'ready' : is_running ? 'fetching' : 'choosing';
