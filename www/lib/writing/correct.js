@@ -168,8 +168,8 @@ export async function usualMistakes(judge, { sentence, language }, spans) {
   );
   if ([...others, ...prepositions].every((list) => list.length === 0)) return [];
   const surprises = await judge.surprises(sentence, tokens);
-  // A word that is wrong is unlikely, or makes the next one so. What follows a preposition mostly is
-  // unlikely.
+  // A word that is wrong is unlikely, or makes the next one so. What follows a preposition is
+  // mostly unlikely.
   const doubt = tokens.map((_, index) => surprises[index] + 0.5 * (surprises[index + 1] ?? 0));
   return tokens
     .map((token, index) => ({ token, index }))
