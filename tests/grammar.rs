@@ -116,7 +116,7 @@ fn a_json_object_a_regex_and_a_grammar_hold_an_answer() {
         assert!(serde_json::from_str::<Value>(&text).unwrap().is_object());
     }
     for seed in 0..10 {
-        let fields = json!({"regex": "[a-c]{2,5}-\\d{3}", "temperature": 1.5, "seed": seed});
+        let fields = json!({"regex": "[a-c]{2,5}-[0-9]{3}", "temperature": 1.5, "seed": seed});
         let (text, last) = answer(&mut session, &fields);
         assert_eq!(last.finish_reason, Some(FinishReason::Stop));
         let (letters, digits) = text.split_once('-').unwrap();

@@ -92,11 +92,17 @@ impl Constraint {
             return;
         };
         waiting.text.extend_from_slice(&bytes);
+        let is_behind_thoughts = waiting.trigger == Trigger::After("</think>".to_owned());
         match waiting.look() {
             Look::Waits => {}
             Look::Begins(rest) => {
                 self.waiting = None;
-                let tokens = self.matcher.tokenize(&rest);
+                // White space behind thoughts is no part of the form.
+                let rest = match is_behind_thoughts {
+                    true => rest.trim_ascii_start(),
+                    false => &rest[..],
+                };
+                let tokens = self.matcher.tokenize(rest);
                 self.matcher.accept(&tokens);
             }
         }

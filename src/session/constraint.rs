@@ -101,7 +101,7 @@ impl<D: Decoder> Session<D> {
     pub(super) fn end_thoughts(&mut self) {
         self.output.end_thoughts();
         let [_, close] = THOUGHT_MARKERS;
-        let text = format!("\n{close}\n\n");
+        let text = format!("\n{close}");
         let tokens = self.tokenizer.encode(&text, Special::Parse);
         self.generator.force(&tokens);
     }

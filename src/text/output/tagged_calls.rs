@@ -16,6 +16,8 @@ pub(super) struct TaggedCalls {
     /// Holds the text that is not certain, from `<tool_call>` on within a call.
     held: String,
     in_call: bool,
+    /// Counts the bytes up to the body of the call.
+    body: usize,
     /// Counts the bytes of the call that hold no closing tag which ends it.
     searched: usize,
 }
@@ -29,11 +31,8 @@ impl TaggedCalls {
     pub(super) fn finish(&mut self, pieces: &mut Vec<Piece>) {
         let held = std::mem::take(&mut self.held);
         // The end of the answer ends a call too.
-        match held
-            .strip_prefix(OPEN)
-            .filter(|_| self.in_call)
-            .and_then(call_in)
-        {
+        let body = held.trim_start().strip_prefix(OPEN);
+        match body.filter(|_| self.in_call).and_then(call_in) {
             Some(call) => pieces.push(Piece::Call(call)),
             None if held.trim().is_empty() => {}
             None => push_content(held, pieces),
@@ -59,7 +58,7 @@ impl TaggedCalls {
             let (body_end, end) = (self.searched + at, self.searched + at + CLOSE.len());
             // A tag within a string of the arguments does not end the call.
             self.searched = end;
-            if let Some(call) = call_in(&self.held[OPEN.len()..body_end]) {
+            if let Some(call) = call_in(&self.held[self.body..body_end]) {
                 pieces.push(Piece::Call(call));
                 self.held.drain(..end);
                 self.in_call = false;
@@ -72,9 +71,11 @@ impl TaggedCalls {
             None => certain_len(&self.held, OPEN),
         };
         push_content(self.held[..certain].to_owned(), pieces);
-        self.held.drain(..begin.unwrap_or(certain));
+        // White space before a call stays, for this may be none.
+        self.held.drain(..certain);
         self.in_call = begin.is_some();
-        self.searched = OPEN.len().min(self.held.len());
+        self.body = begin.map_or(0, |at| at - certain + OPEN.len());
+        self.searched = self.body;
         self.in_call
     }
 }
