@@ -1,18 +1,22 @@
 // This script takes the pictures of the extension for the store, in Chromium, with a real model:
 //
-//   ./build.sh extension && node scripts/extension/screenshots.mjs
+//   ./build.sh extension && node scripts/extension/screenshots.mjs [--small]
 //
-// They are committed in www/extension/store/screenshots. The model is that of ./build.sh demo.
+// They are committed in www/extension/store/screenshots. The model is that of ./build.sh demo, or
+// the small one.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { act, waitForCard } from '../../tests/e2e/helpers/assistant.mjs';
 import { makeExtension, openBrowser } from '../../tests/e2e/helpers/extension.mjs';
-import { QWEN } from '../../tests/e2e/helpers/harness.mjs';
+import { QWEN, SMOLLM2 } from '../../tests/e2e/helpers/harness.mjs';
 import { startServer } from '../serve.mjs';
 
 const FOLDER = fileURLToPath(new URL('../../www/extension/store/screenshots/', import.meta.url));
+const [FILE, NAME] = process.argv.includes('--small')
+  ? [SMOLLM2, 'SmolLM2 135M Instruct']
+  : [QWEN, 'Qwen2.5 Coder 0.5B Instruct'];
 /** The store takes this size. */
 const SIZE = { width: 1280, height: 800 };
 /** The width of Chrome's side panel. */
@@ -79,8 +83,8 @@ await shoot(first_run, '1-first-run');
 await installed.close();
 
 const browser = await open({
-  url: `${server.url}/models/${QWEN}`,
-  name: 'Qwen2.5 Coder 0.5B Instruct',
+  url: `${server.url}/models/${FILE}`,
+  name: NAME,
   sha256: undefined,
 });
 const { context } = browser;

@@ -12,7 +12,7 @@ let setting = settings.model;
 const download = new Download(byId('download'), ({ is_running, is_here }) => {
   byId('stay').hidden = !is_running;
   // The engine fetches what is missing of a model that is ready, so it is ready when it is here.
-  if (!is_running) void writeSettings({ ready: is_here });
+  if (is_here) void writeSettings({ ready: true });
   for (const input of radios()) input.disabled = is_running;
 });
 
