@@ -139,7 +139,7 @@ test('a signal is in the request or beside it', async () => {
   const request = { messages: MESSAGES };
   assert.match(await refusal(request, { signal: {} }), /^`signal` must be/);
   assert.match(await refusal({ ...request, signal: 'stop' }), /^`signal` must be/);
-  assert.match(await refusal(request, { timeout: 5 }), /"timeout"/);
+  assert.match(await refusal(request, { timeout: 5 }), /`timeout`/);
   assert.match(await refusal(request, signal), /^Give the options beside a request/);
   const { signal: other } = new AbortController();
   assert.match(await refusal({ ...request, signal }, { signal: other }), /^Give one signal/);
