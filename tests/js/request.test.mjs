@@ -137,9 +137,9 @@ test('a signal is in the request or beside it', async () => {
   for (const beside of [undefined, null, {}, { signal: undefined }])
     assert.equal((await asked({ messages: MESSAGES }, beside)).call[1], undefined);
   const request = { messages: MESSAGES };
-  assert.match(await refusal(request, { signal: {} }), /^signal must be/);
-  assert.match(await refusal({ ...request, signal: 'stop' }), /^signal must be/);
-  assert.match(await refusal(request, { timeout: 5 }), /"timeout"/);
+  assert.match(await refusal(request, { signal: {} }), /^`signal` must be/);
+  assert.match(await refusal({ ...request, signal: 'stop' }), /^`signal` must be/);
+  assert.match(await refusal(request, { timeout: 5 }), /`timeout`/);
   assert.match(await refusal(request, signal), /^Give the options beside a request/);
   const { signal: other } = new AbortController();
   assert.match(await refusal({ ...request, signal }, { signal: other }), /^Give one signal/);

@@ -146,7 +146,7 @@ export class Siskin extends OpenAIMembers {
       signal,
       onProgress: (/** @type {LoadProgress} */ progress) => {
         // The model's own requests come first.
-        importChat().catch(() => {});
+        if (progress.loaded_bytes > 0) importChat().catch(() => {});
         fallback?.progress(progress);
         onProgress?.(progress);
       },
