@@ -19,8 +19,10 @@ import { ROOT, SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs'
 const needs = [SMOLLM2, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
 /** A rule finds this, whatever the model says. */
 const WRONG = 'I should of known that, and you should of told me about it.';
-/** This long a person may wait for the card. */
-const MAX_OPEN_MS = 2000;
+/** The card must come in this time, on a machine that is busy with other tests. */
+const MAX_OPEN_MS = 15_000;
+/** The page's own tasks may take this long, what the extension does in them included. */
+const MAX_TASK_MS = 200;
 
 describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_000 }, () => {
   let server;
@@ -159,8 +161,10 @@ describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_00
     await act(context, page, 'correct', 0);
     await waitForCard(page, (it) => it?.title);
     const ms = Date.now() - start_ms;
-    t.diagnostic(`${ms} ms, the longest task ${await page.evaluate(() => long_ms)} ms`);
+    const task_ms = await page.evaluate(() => long_ms);
+    t.diagnostic(`${ms} ms, the longest task ${task_ms} ms`);
     assert.ok(ms < MAX_OPEN_MS, `${ms} ms`);
+    assert.ok(task_ms < MAX_TASK_MS, `${task_ms} ms`);
     await page.close();
   });
 

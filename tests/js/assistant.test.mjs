@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ACTIONS, editsBetween, isAction, run } from '../../www/assistant/actions.js';
+import { namesSecret } from '../../www/assistant/fields.js';
 import {
   MAX_CHARS,
   applyEdits,
@@ -123,4 +124,17 @@ test('words of the dictionary stay as they are', async () => {
 test('every action has a name, and nothing else is an action', () => {
   for (const name of Object.keys(ACTIONS)) assert.ok(isAction(name));
   for (const name of ['toString', '__proto__', 'choose', 7, undefined]) assert.ok(!isAction(name));
+});
+
+test('fields for secrets are known by their names, and others are not taken for them', () => {
+  const secret =
+    'password userPassword new_password passwd login-pass pwd PIN pin1 otp otpCode sms-code cvv ' +
+    'cardCvc2 card-number cc_num cc-exp creditCard cardHolder expiryDate iban ssn accountNumber ' +
+    'apiKey access_token one-time-code securityCode';
+  for (const name of secret.split(' ')) assert.ok(namesSecret(name), name);
+  const plain =
+    'message comment compass footprint spinner shipping opinion passage title postcard discount ' +
+    'description subject tokenizer bypass-note mission-statement cardio';
+  for (const name of plain.split(' ')) assert.ok(!namesSecret(name), name);
+  assert.ok(!namesSecret(null));
 });

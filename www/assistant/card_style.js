@@ -28,7 +28,7 @@ button { cursor: pointer; }
 
 export const CARD_STYLE = `${BASE}
 .card {
-  width: 100%; max-height: 100%; display: flex; flex-direction: column; overflow: hidden;
+  width: 100%; max-height: 100%; display: flex; flex-direction: column; overflow: auto;
   background: var(--back); border: 1px solid var(--line); border-radius: 14px;
   box-shadow: 0 1px 2px rgb(0 0 0 / 8%), 0 10px 32px rgb(0 0 0 / 18%);
 }
@@ -40,15 +40,14 @@ h2 { flex: 1; margin: 0; font-size: 14px; font-weight: 600; }
   border-radius: 8px; background: none; color: var(--faint); font-size: 18px; line-height: 1;
 }
 .icon:hover { background: var(--raised); color: var(--text); }
-.chips { display: flex; flex-wrap: wrap; gap: 6px; padding: 0 14px 10px; }
+.chips { display: flex; flex-wrap: wrap; gap: 6px; padding: 0 14px 10px; flex: none; }
 .chip {
-  padding: 3px 11px; border: 1px solid var(--line); border-radius: 999px; background: none;
+  padding: 3px 10px; border: 1px solid var(--line); border-radius: 999px; background: none;
   font-size: 13px;
 }
 .chip:hover { background: var(--raised); }
 .chip[aria-pressed='true'] {
   border-color: var(--accent); background: var(--accent-soft); color: var(--accent);
-  font-weight: 600;
 }
 .ask { display: flex; gap: 6px; padding: 0 14px 10px; }
 .ask input, .ask select {
@@ -57,7 +56,7 @@ h2 { flex: 1; margin: 0; font-size: 14px; font-weight: 600; }
 }
 .ask iframe { flex: 1; height: 36px; border: 0; color-scheme: normal; }
 .body {
-  flex: 1; min-height: 52px; max-height: 240px; overflow: auto; padding: 12px 14px;
+  flex: 1 1 auto; min-height: 44px; max-height: 240px; overflow: auto; padding: 12px 14px;
   border-top: 1px solid var(--line); overflow-wrap: anywhere;
 }
 .text { white-space: pre-wrap; }
@@ -88,7 +87,7 @@ del + ins { margin-left: 4px; }
 }
 .detail p { margin: 0 0 7px; }
 .actions { display: flex; flex-wrap: wrap; gap: 6px; }
-footer { padding: 10px 14px 12px; border-top: 1px solid var(--line); }
+footer { flex: none; padding: 10px 14px 12px; border-top: 1px solid var(--line); }
 .button {
   min-height: 32px; padding: 0 12px; border: 1px solid var(--line); border-radius: 9px;
   background: var(--back); font-size: 13px; font-weight: 500;

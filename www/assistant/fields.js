@@ -11,15 +11,17 @@ const SECRET_AUTOCOMPLETE = /(^|\s)(cc-\S+|one-time-code|current-password|new-pa
 /** What fields for secrets are called, where `autocomplete` does not tell. */
 const SECRET_NAMES = new RegExp(
   [
-    'pass(word|wd|code|phrase)?s?(\\b|[_-])|passw|pwd|secret|\\bpin\\b|pincode',
-    'otp|one.?time|2fa|totp|mfa|(verification|security|auth(entication)?|sms).?code',
-    'cvv|cvc|csc|card.?(num|no\\b|holder|code)|cc.?(num|exp|csc)|credit.?card|expir(y|ation)',
-    'iban|\\bssn\\b|social.?security|routing.?number|account.?number|api.?key|token|seed.?phrase',
+    'passw|passcode|passphrase|secret|credit.?card|card.?(num|no\\b|holder|code)|cc.?(num|exp|csc)',
+    '(one.?time|verification|security|auth(entication)?|sms|login).?(code|pin)|expir(y|ation)',
+    'social.?security|(routing|account).?number|(api|access|private).?(key|token)|seed.?phrase',
+    '(^|[^a-z])(pass|pwd|pin|otp|totp|2fa|mfa|cvv|cvc|csc|iban|ssn)\\d?([^a-z]|$)',
   ].join('|'),
   'i',
 );
 /** These attributes say what a field is for. */
-const NAMING = ['name', 'id', 'placeholder', 'aria-label', 'data-testid', 'class'];
+const NAMING = ['name', 'id', 'placeholder', 'aria-label', 'data-testid'];
+/** Longer names say nothing more. */
+const MAX_NAME_CHARS = 200;
 
 /**
  * Returns the element that has the focus, within open shadow roots too.
@@ -56,21 +58,23 @@ export function isSecret(element) {
   if (isInput(element, true) && !TEXT_TYPES.has(element.type)) return true;
   if (!isTextArea(element) && !isInput(element) && !isEditable(element)) return false;
   if (SECRET_AUTOCOMPLETE.test(element.getAttribute('autocomplete') ?? '')) return true;
-  const is_rich = !isTextArea(element) && !isInput(element);
-  const names = NAMING.filter((name) => !is_rich || name !== 'class');
-  if (names.some((name) => SECRET_NAMES.test(wordsOf(element.getAttribute(name))))) return true;
+  if (NAMING.some((name) => namesSecret(element.getAttribute(name)))) return true;
   if (isInput(element))
-    for (const label of element.labels ?? [])
-      if (SECRET_NAMES.test((label.textContent ?? '').slice(0, 200))) return true;
+    for (const label of element.labels ?? []) if (namesSecret(label.textContent)) return true;
   // Pages mask texts by this property too.
   const style = getComputedStyle(element);
   const masked = style.getPropertyValue('-webkit-text-security');
   return masked !== '' && masked !== 'none';
 }
 
-/** Parts camelCase. @param {string | null} name */
-function wordsOf(name) {
-  return (name ?? '').slice(0, 200).replace(/(?<=[a-z])(?=[A-Z])/g, '-');
+/**
+ * Returns whether what a field is called says that it is for a password, a card or a code.
+ *
+ * @param {string | null} name
+ */
+export function namesSecret(name) {
+  const words = (name ?? '').slice(0, MAX_NAME_CHARS).replace(/(?<=[a-z])(?=[A-Z])/g, '-');
+  return SECRET_NAMES.test(words);
 }
 
 /**

@@ -20,6 +20,17 @@ const HOST_STYLE = {
   'z-index': '2147483647',
 };
 
+/** What is seen as it is has these styles. @type {Record<string, string>} */
+const PLAIN = {
+  opacity: '1',
+  visibility: 'visible',
+  filter: 'none',
+  transform: 'none',
+  clipPath: 'none',
+  maskImage: 'none',
+  mixBlendMode: 'normal',
+};
+
 /** Chromium looks this often whether something is covered; it takes no less. */
 const VISIBLE_MS = 100;
 /** Events that a person makes in the layer are not the page's business. */
@@ -67,7 +78,10 @@ export class Layer {
    * does not tell, it is taken to be seen.
    */
   get is_seen() {
-    return this.#is_seen;
+    // What the page did to the element itself counts at once; the observer is some frames late.
+    const style = /** @type {any} */ (getComputedStyle(this.#host));
+    this.#look(this.#observer?.takeRecords() ?? []);
+    return this.#is_seen && Object.entries(PLAIN).every(([name, value]) => style[name] === value);
   }
 
   /** Whether an event comes from within. @param {Event} event */
@@ -108,10 +122,13 @@ export class Layer {
   #watch() {
     const options = { threshold: [0, 1], trackVisibility: true, delay: VISIBLE_MS };
     this.#observer?.disconnect();
-    this.#observer = new IntersectionObserver((entries) => {
-      const { isVisible } = /** @type {any} */ (entries[entries.length - 1]);
-      if (typeof isVisible === 'boolean') this.#is_seen = isVisible;
-    }, options);
+    this.#observer = new IntersectionObserver((entries) => this.#look(entries), options);
     this.#observer.observe(this.#host);
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  #look(entries) {
+    const { isVisible } = /** @type {any} */ (entries.at(-1) ?? {});
+    if (typeof isVisible === 'boolean') this.#is_seen = isVisible;
   }
 }

@@ -37,6 +37,8 @@ function start() {
   function makeInstructionFrame(onInstruction) {
     const frame = document.createElement('iframe');
     frame.title = 'Your instruction';
+    // A page that is cross-origin isolated takes no other frame.
+    frame.setAttribute('credentialless', '');
     frame.src = chrome.runtime.getURL('extension/instruction.html');
     frame.addEventListener('load', () => {
       const { port1, port2 } = new MessageChannel();
@@ -44,7 +46,9 @@ function start() {
         if (data.type === 'instruction') onInstruction(String(data.text));
         if (data.type === 'close') assistant.close();
       };
-      frame.contentWindow?.postMessage('siskin', new URL(frame.src).origin, [port2]);
+      // The address of the frame changes with each session, its origin does not.
+      const origin = `chrome-extension://${chrome.runtime.id}`;
+      frame.contentWindow?.postMessage('siskin', origin, [port2]);
     });
     return frame;
   }

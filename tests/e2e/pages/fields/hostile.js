@@ -18,7 +18,7 @@ for (const [owner, name] of [
   [Element.prototype, 'append'],
   [Node.prototype, 'appendChild'],
   [EventTarget.prototype, 'addEventListener'],
-  [Array.prototype, 'map'],
+  [Array.prototype, 'every'],
   [String.prototype, 'trim'],
   [JSON, 'stringify'],
   [window, 'fetch'],
