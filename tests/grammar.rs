@@ -318,7 +318,7 @@ fn a_choice_has_the_probabilities_of_its_tokens() {
         .map(|label| {
             let label = session.tokenize(label, Special::Plain);
             let tokens = [&prompt[..], &label].concat();
-            let score = pollster::block_on(session.score(&tokens)).unwrap();
+            let score = pollster::block_on(session.score(&tokens, 1)).unwrap();
             let of_label = &score.log_probabilities[prompt.len() - 1..];
             of_label.iter().map(|&logprob| f64::from(logprob)).sum()
         })

@@ -290,7 +290,6 @@ export class Siskin extends OpenAIMembers {
    *
    * ```js
    * const { correctedInput, corrections } = await siskin.proofread('He go to school.');
-   * await siskin.proofread(text, { onSentence: ({ corrections }) => show(corrections) });
    * ```
    *
    * @param {string} text

@@ -165,9 +165,7 @@ export class EngineHost {
         this.#push(client, id, () => this.#answer(client, id, message.request));
         break;
       case 'score':
-        this.#pushCall(client, id, () =>
-          this.#runner.score(Uint32Array.from(message.ids), message.from),
-        );
+        this.#pushCall(client, id, () => this.#runner.score(message));
         break;
       case 'embed':
         this.#pushCall(client, id, () => this.#runner.embed(message.inputs));

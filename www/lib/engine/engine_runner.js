@@ -160,14 +160,13 @@ export class EngineRunner {
   }
 
   /**
-   * @param {Uint32Array} ids
-   * @param {number} [from]
+   * @param {{ids: Iterable<number>, from?: number}} request
    * @returns {Promise<Score>}
    */
-  async score(ids, from) {
+  async score({ ids, from }) {
     if (from !== undefined && !Number.isInteger(from))
       throw new SiskinError('invalid_argument', '`from` must be a whole number.');
-    return this.#inOneCall((engine) => engine.score(ids, from));
+    return this.#inOneCall((engine) => engine.score(Uint32Array.from(ids), from));
   }
 
   /**
