@@ -8,6 +8,7 @@ pub mod info;
 mod prefix;
 mod prefixes;
 mod probe;
+mod prompt_tokens;
 pub mod raw_prompt;
 pub mod request;
 pub mod score;
