@@ -12,6 +12,7 @@ mod output;
 mod prefix;
 mod prefixes;
 mod probe;
+mod prompt_tokens;
 pub mod raw_prompt;
 pub mod request;
 pub mod score;
@@ -173,7 +174,10 @@ impl<D: Decoder> Session<D> {
             }
             ContextOverflow::Slide | ContextOverflow::Error => 0,
         };
-        let output = self.output_form(&prompt, &tool_options);
+        let output = match raw_prompt {
+            Some(_) => OutputForm::default(),
+            None => self.output_form(&prompt, &tool_options),
+        };
         let constraint = match form {
             Some(AnswerForm::Choice(labels)) => return self.start_choice(prompt, labels),
             Some(AnswerForm::Form(form)) => Some(self.form_constraint(&form, &tool_options)?),
