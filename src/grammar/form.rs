@@ -22,7 +22,7 @@ fn keyword(message: &str) -> Option<&str> {
     .map(|(_, keyword)| keyword)
 }
 
-/// Returns a schema whose JSON has one line, with a space behind commas and colons, as Python writes
+/// Returns a schema whose JSON has one line, with a space behind commas and colons, as Python has
 /// it and models have read it. White space is not the model's to choose: a small one may write it
 /// without end, and what is certain costs no step.
 pub(super) fn spaced(schema: &Value) -> Value {

@@ -1,4 +1,4 @@
-//! Reads what a model writes beside its answer: the thoughts before it, and the tools that it calls.
+//! Reads what a model writes beside its answer: its thoughts, and the tools that it calls.
 
 mod hold;
 mod json_calls;
