@@ -16,11 +16,12 @@ export class OpenAIMembers {
    * @param {{ask: Ask, model: (signal?: AbortSignal) => Promise<LoadedModel>}} host
    */
   constructor({ ask, model }) {
-    const completions = {
-      // Calls of one page keep their order: once the code is there, nothing is waited for.
-      create: async (/** @type {[any]} */ ...given) =>
-        new (chat ?? (await importChat())).Completions(ask).create(...given),
-    };
+    // Calls of one page keep their order: once the code is there, nothing is waited for.
+    const method =
+      (/** @type {'create' | 'runTools'} */ name) =>
+      async (/** @type {[any]} */ ...given) =>
+        new (chat ?? (await importChat())).Completions(ask)[name](...given);
+    const completions = { create: method('create'), runTools: method('runTools') };
     /** Answers conversations, in the shape of OpenAI's API. */
     this.chat = Object.freeze({ completions: /** @type {Completions} */ (completions) });
     const host = { chat: this.chat, model };
