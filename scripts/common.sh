@@ -67,7 +67,7 @@ apt_install() {
 fresh_target() {
   local folder=$1 stamp=$1/checkout now was="" hash
   shift
-  hash=$(content_hash Cargo.toml Cargo.lock src shaders tests)
+  hash=$(content_hash Cargo.toml Cargo.lock build.rs src shaders vendor tests)
   now="$ROOT $hash"
   [ ! -f "$stamp" ] || was=$(<"$stamp")
   [ "$was" != "$now" ] || return 0

@@ -71,7 +71,7 @@ build_wasm() {
 provide_wasm() {
   local sources key
   mapfile -t sources < <(find src -mindepth 1 -maxdepth 1 ! -name bin)
-  sources+=(Cargo.toml Cargo.lock shaders vendor scripts/wasm.sh scripts/drop_exports.mjs)
+  sources+=(Cargo.toml Cargo.lock build.rs shaders vendor scripts/wasm.sh scripts/drop_exports.mjs)
   key="$(content_hash "${sources[@]}") $(grep '"binaryen"' pkg/package.json)"
   key=$1-$(printf '%s' "$key $2 $3 $WASM_COMPILER $WASM_BINDGEN" | sha256sum | cut -c 1-24)
   if [ -d "$CACHE/wasm/$key" ]; then

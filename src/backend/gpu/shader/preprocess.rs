@@ -52,7 +52,7 @@ impl std::fmt::Display for Defines {
 pub struct Shader {
     /// The path below `shaders/` without its ending: "ops/embed".
     pub name: &'static str,
-    /// The text, with its directives.
+    /// The text, with its directives and without comments (build.rs).
     pub text: &'static str,
 }
 
@@ -61,12 +61,7 @@ macro_rules! shader {
     ($name:literal) => {
         $crate::backend::gpu::shader::Shader {
             name: $name,
-            text: include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/shaders/",
-                $name,
-                ".wgsl"
-            )),
+            text: include_str!(concat!(env!("OUT_DIR"), "/shaders/", $name, ".wgsl")),
         }
     };
 }
