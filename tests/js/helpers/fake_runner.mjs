@@ -59,7 +59,7 @@ export class FakeRunner {
     }
   }
 
-  async score(ids) {
+  async score({ ids }) {
     this.log.push('score');
     return { log_probabilities: [...ids].map(() => -1), most_likely: [...ids] };
   }
