@@ -179,7 +179,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
           codeOf(ask('Hello', { temperature: NaN })),
           codeOf(ask('Hello', { seed: 5n })),
           codeOf(ask('Hello', { n: 0 })),
-          codeOf(ask('Hello', { response_format: { type: 'json_object' } })),
+          codeOf(ask('Hello', { response_format: { type: 'yaml' } })),
           codeOf(ask('Hello', { tool_choice: 'required' })),
           codeOf(ask('Hello', { tools: [{ type: 'function', function: { name: 'f' } }] })),
           codeOf(ask(new Date())),

@@ -228,7 +228,7 @@ export class Siskin extends OpenAIMembers {
     if (this.#unloaded) throw unloadedError();
     if (!this.#model && (await this.#fallback?.handles(request)) && !this.#model)
       return /** @type {Fallback} */ (this.#fallback).ask(request, signal);
-    const { client, info } = await this.#loaded(signal);
+    const { client, info } = this.#model ?? (await this.#loaded(signal));
     return (chat ?? (await importChat())).askLocally(client, info)(request, signal);
   }
 
