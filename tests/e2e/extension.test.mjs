@@ -123,6 +123,8 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
     await page.waitForTimeout(100);
     await shoot(page, 'extension-phone');
     await page.setViewportSize({ width: 1100, height: 760 });
+    // The card goes to its place in the new window.
+    await page.waitForTimeout(500);
     await clickCard(page, 'Accept this');
     await page.waitForFunction(() => rich.innerText.includes('keys are'));
     assert.match(await page.evaluate(() => rich.innerText), /have/);

@@ -114,16 +114,16 @@ describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_00
     assert.equal(await page.locator('#area').inputValue(), WRONG);
     await page.evaluate(() => uncover());
     await page.evaluate(() => {
-      const host = [...document.documentElement.children].find((it) => it.hasAttribute('popover'));
-      host.style.setProperty('opacity', '0.01', 'important');
+      for (const it of document.documentElement.children)
+        if (it.hasAttribute('popover')) it.style.setProperty('opacity', '0.01', 'important');
     });
     await page.waitForTimeout(400);
     await clickCard(page, 'Accept');
     await page.waitForTimeout(200);
     assert.equal(await page.locator('#area').inputValue(), WRONG);
     await page.evaluate(() => {
-      const host = [...document.documentElement.children].find((it) => it.hasAttribute('popover'));
-      host.style.setProperty('opacity', '1', 'important');
+      for (const it of document.documentElement.children)
+        if (it.hasAttribute('popover')) it.style.setProperty('opacity', '1', 'important');
     });
     await page.waitForTimeout(400);
     await clickCard(page, 'Accept');
