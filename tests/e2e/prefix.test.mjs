@@ -134,7 +134,7 @@ describe('prefixes', { skip: cannotRun(QWEN, SMOLLM2), timeout: 240_000 }, () =>
       /^invalid_argument: restorePrefix takes/,
       /^invalid_argument: .*messages/,
       /^invalid_argument: .*no option `k`/,
-      /^invalid_argument: key must/,
+      /^invalid_argument: `key` must/,
     ];
     for (const [i, error] of expected.entries()) assert.match(errors[i], error);
     const { text } = await page.evaluate((messages) => firstToken(messages), MESSAGES);

@@ -70,8 +70,10 @@ export function importCalls() {
 }
 
 /** Returns the module of corrections. */
-export function importWriting() {
-  return imported(import('./writing/index.js'));
+export async function importWriting() {
+  // Corrections keep what their prompts begin with.
+  const [writing] = await Promise.all([imported(import('./writing/index.js')), importPrefix()]);
+  return writing;
 }
 
 /** Returns the module of what OpenAI's API has beside chats. */
