@@ -136,7 +136,10 @@ fn the_suite_says_what_is_supported() {
         );
     }
     let [compiled, schemas, valid_accepted, valid, invalid] = total;
-    let wrong_lines: String = wrong.iter().map(|it| format!("- {it}\n")).collect();
+    let wrong_lines: String = match wrong[..] {
+        [] => "None.\n".to_owned(),
+        _ => wrong.iter().map(|it| format!("- {it}\n")).collect(),
+    };
     let page = format!(
         "# What JSON schemas answers can be held to\n\n\
          This page is written by `tests/json_schema_suite.rs` from the official \
