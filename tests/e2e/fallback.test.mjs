@@ -421,7 +421,7 @@ describe(
             ).code,
           );
         const never = await load({ baseURL, until: 'never' });
-        for (const more of [{ messages: [] }, { colour: 'green' }, { tools: [{}] }, { n: 2 }])
+        for (const more of [{ messages: [] }, { colour: 'green' }, { tools: [{}] }, { n: 0 }])
           codes.push((await failure(ask(never, more))).code);
         return codes;
       }, fake.url);
