@@ -138,7 +138,7 @@ export class ModelFile {
   /** @param {number} chunk from which on chunks are read */
   #readAhead(chunk) {
     // A download is slower than the engine, and what arrives takes memory besides.
-    const chunks = this.#part_store.isComplete ? READ_AHEAD_CHUNKS : 0;
+    const chunks = this.from_cache ? READ_AHEAD_CHUNKS : 0;
     while (this.#ahead.length <= chunks) {
       const reading = this.#chunk(chunk + this.#ahead.length);
       // The error is thrown where the promise is awaited.
