@@ -20,7 +20,7 @@ import { yieldToMessages } from './yield_to_messages.js';
 /** @import { ModelRecord } from './record.js' */
 /** @import { Store } from '../storage/store.js' */
 
-/** This many chunks are read while the engine takes the one before. More would take memory. */
+/** Of a stored model one chunk is read ahead; a download's would take memory beside its parts. */
 const READ_AHEAD_CHUNKS = 1;
 /** The hash of a whole file is computed in pieces of this size. */
 const HASH_PIECE_BYTES = 1 << 20;
@@ -137,9 +137,7 @@ export class ModelFile {
 
   /** @param {number} chunk from which on chunks are read */
   #readAhead(chunk) {
-    // A download is slower than the engine, and what arrives takes memory besides.
-    const chunks = this.from_cache ? READ_AHEAD_CHUNKS : 0;
-    while (this.#ahead.length <= chunks) {
+    while (this.#ahead.length <= (this.from_cache ? READ_AHEAD_CHUNKS : 0)) {
       const reading = this.#chunk(chunk + this.#ahead.length);
       // The error is thrown where the promise is awaited.
       reading.catch(() => {});
