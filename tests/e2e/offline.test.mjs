@@ -25,9 +25,7 @@ async function chat() {
       await new Promise((resolve) => setTimeout(resolve, 50))
     )
       if (check()) return;
-    throw new Error(
-      `${check} did not come true: ${document.querySelector('#load-error')?.textContent}`,
-    );
+    throw new Error(`${check} did not come true: ${document.body.innerText}`);
   };
   const byId = (id) => document.getElementById(id);
   await until(() => document.querySelector('input[name=model]'));

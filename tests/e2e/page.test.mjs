@@ -202,6 +202,14 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
     const { page, close } = await site.open();
     await loadListed(page, 'SmolLM2');
     await ask(page, 'Say hello.');
+    // The stored models are listed while an address is typed: the focus stays where it is.
+    await page.evaluate(() => {
+      const { entries } = FileSystemDirectoryHandle.prototype;
+      FileSystemDirectoryHandle.prototype.entries = async function* () {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        yield* entries.call(this);
+      };
+    });
     for (const [path, code] of [
       ['/models/typo.gguf', 'http_status'],
       ['/index.html', 'html_not_model'],
@@ -210,6 +218,7 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
     ]) {
       await page.getByRole('button', { name: /^Change the model/ }).click();
       await page.locator('#url-input').fill(`${site.url}${path}`);
+      await sleep(400);
       await page.keyboard.press('Enter');
       await page.locator('#load-error').waitFor();
       assert.equal(await page.locator('#load-error-code').innerText(), code);

@@ -91,6 +91,31 @@ describe('a thread that fails', { skip: cannotRun(SMOLLM2), timeout: 120_000 }, 
     });
 });
 
+describe('a thread that does not start', { skip: cannotRun(SMOLLM2), timeout: 120_000 }, () => {
+  test('is done without', async () => {
+    const site = await start({
+      '/lib/thread.js': send('text/javascript', 'onmessage = () => {};'),
+    });
+    try {
+      const { page } = await site.open();
+      const { info, text } = await page.evaluate(async (url) => {
+        const { Siskin } = await import('/lib/siskin.js');
+        const siskin = await Siskin.load(url, { threads: 2, backend: 'cpu' });
+        const { choices } = await siskin.chat.completions.create({
+          messages: [{ role: 'user', content: 'Hello' }],
+          max_tokens: 3,
+        });
+        await siskin.unload();
+        return { info: siskin.info, text: choices[0].message.content };
+      }, `/models/${SMOLLM2}`);
+      assert.deepEqual([info.build, info.threads], ['threads', 1]);
+      assert.ok(text.length > 0);
+    } finally {
+      await site.stop();
+    }
+  });
+});
+
 describe('a browser without relaxed SIMD', { skip: cannotRun(SMOLLM2), timeout: 120_000 }, () => {
   test('computes with threads all the same', async () => {
     const worker = await readFile(join(ROOT, 'pkg/dist/worker.js'), 'utf8');

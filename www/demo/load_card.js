@@ -107,7 +107,8 @@ export class LoadCard {
     this.#show(this.#card);
     byId('back-button').hidden = !can_go_back;
     await this.list();
-    this.#focusChosen();
+    // Whoever has begun to type an address meanwhile goes on with it.
+    if (!this.#card.contains(document.activeElement)) this.#focusChosen();
   }
 
   #focusChosen() {

@@ -26,6 +26,8 @@ const SIMD = [
 
 /** More threads than this gain little, because decoding is bound by memory. */
 const MAX_THREADS = 8;
+/** A thread that has not started by then is done without, because the load waits for it. */
+const THREAD_START_MS = 10_000;
 
 /**
  * Returns the default number of threads: half of many logical cores, because two of them often
@@ -169,6 +171,7 @@ async function startThread(shared) {
   const hello = await new Promise((resolve) => {
     thread.onmessage = ({ data }) => resolve(data);
     thread.onerror = () => resolve(undefined);
+    setTimeout(resolve, THREAD_START_MS);
     thread.postMessage(shared);
   });
   try {
