@@ -278,6 +278,7 @@ async function load() {
 
 /** Returns the calls of each way. Runs in the page. */
 async function ask({ prompt, tools, auto, seed }) {
+  const { siskin, openai, app, caller } = window;
   const body = {
     model: 'any',
     messages: [{ role: 'user', content: prompt }],
@@ -309,9 +310,7 @@ async function ask({ prompt, tools, auto, seed }) {
   const theirs = [];
   const runner = openai.chat.completions.runTools(runnable(theirs), { maxChatCompletions: 2 });
   await runner.done().catch(() => {});
-  const others = auto
-    ? { whole: [], streamed: [] }
-    : await app.tools({ caller: window.caller, prompt, tools });
+  const others = auto ? { whole: [], streamed: [] } : await app.tools({ caller, prompt, tools });
   const plain = (calls) =>
     calls.map(({ name, input }) => ({ name, arguments: JSON.stringify(input) }));
   return {
