@@ -116,7 +116,7 @@ for (const backend of ['cpu', 'gpu'])
                 },
               ],
               tool_choice: { type: 'function', function: { name: 'get_weather' } },
-              max_tokens: 60,
+              max_tokens: 200,
             },
           });
           return siskin.info.backend;
