@@ -134,7 +134,12 @@ const WEATHER = [
 
 /** Asks a model whose template begins with thoughts, which are bounded. */
 export async function reasoning({ caller }) {
-  const siskin = { reasoning_budget: 6, chat_template_kwargs: { thinks: true } };
+  const siskin = {
+    reasoning_budget: 6,
+    chat_template_kwargs: { thinks: true },
+    // The model would end the answer with its thoughts.
+    logit_bias: { 2: -100 },
+  };
   const request = { model: caller, ...question, providerOptions: { siskin } };
   const { reasoningText, text } = await generateText(request);
   const { fullStream } = streamText(request);
