@@ -1,24 +1,31 @@
 // This script measures calls of tools by a real model in headless Chromium: 30 prompts with 1 to 20
-// tools, by `create` and `runTools` of Siskin and of OpenAI's client, whole and streamed, and by the
-// AI SDK. Every call must parse and fit the schema of its tool.
+// tools. Each is answered whole, streamed, and in one more way, which are taken in turns: by
+// OpenAI's client, whole or streamed, by `runTools` of Siskin or of the client, and by the AI SDK,
+// whole and streamed. Every call must parse and fit the schema of its tool.
 //
-// node scripts/tools.mjs MODEL.gguf [FIRST [END]] [--auto]
+// node scripts/tools.mjs MODEL.gguf [FIRST [END]] [--auto] [--all]
 //
 // FIRST and END choose some of the prompts. With --auto the model may answer without a call; else
-// it must call a tool. The package must be built (./build.sh build).
+// it must call a tool. --all takes all ways for each prompt. The package must be built (./build.sh
+// build).
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { installPackages, run } from '../tests/package/helpers.mjs';
 import { launchChromium } from './chromium.mjs';
 import { startServer } from './serve.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const Ajv = createRequire(join(ROOT, 'pkg/package.json'))('ajv');
-const auto = process.argv.includes('--auto');
-const [file, first = '0', end = '30'] = process.argv.slice(2).filter((it) => it !== '--auto');
+const { values, positionals } = parseArgs({
+  options: { auto: { type: 'boolean', default: false }, all: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const { auto, all } = values;
+const [file, first = '0', end = '30'] = positionals;
 
 const text = (maxLength = 40) => ({ type: 'string', maxLength });
 const whole = (minimum, maximum) => ({ type: 'integer', minimum, maximum });
@@ -217,7 +224,8 @@ try {
     // Sets of tools that begin alike are read once.
     const tools = TOOLS.slice(0, 1 + (((index * 19) / (PROMPTS.length - 1)) | 0));
     const begin_ms = Date.now();
-    const ways = await page.evaluate(ask, { prompt: PROMPTS[index], tools, auto, seed: index });
+    const request = { prompt: PROMPTS[index], tools, auto, all, seed: index };
+    const ways = await page.evaluate(ask, request);
     found.prompts += 1;
     for (const [way, calls] of Object.entries(ways)) check(index, way, calls, tools);
     const seconds = Math.round((Date.now() - begin_ms) / 1000);
@@ -277,14 +285,14 @@ async function load() {
 }
 
 /** Returns the calls of each way. Runs in the page. */
-async function ask({ prompt, tools, auto, seed }) {
+async function ask({ prompt, tools, auto, all, seed }) {
   const { siskin, openai, app, caller } = window;
   const body = {
     model: 'any',
     messages: [{ role: 'user', content: prompt }],
     tools: tools.map((tool) => ({ type: 'function', function: tool })),
     tool_choice: auto ? 'auto' : 'required',
-    max_tokens: 300,
+    max_tokens: 200,
     temperature: 0.7,
     seed,
   };
@@ -303,26 +311,37 @@ async function ask({ prompt, tools, auto, seed }) {
       },
     })),
   });
-  const stream = await siskin.chat.completions.create({ ...body, stream: true });
-  const ran = [];
-  const run = siskin.chat.completions.runTools(runnable(ran), { maxChatCompletions: 2 });
-  await run;
-  const theirs = [];
-  const runner = openai.chat.completions.runTools(runnable(theirs), { maxChatCompletions: 2 });
-  await runner.done().catch(() => {});
-  const others = auto ? { whole: [], streamed: [] } : await app.tools({ caller, prompt, tools });
   const plain = (calls) =>
     calls.map(({ name, input }) => ({ name, arguments: JSON.stringify(input) }));
-  return {
-    own: callsOf(await siskin.chat.completions.create(body)),
-    'own stream': callsOf(await stream.finalChatCompletion()),
-    'own runTools': ran,
-    client: callsOf(await openai.chat.completions.create(body)),
-    'client stream': callsOf(await openai.chat.completions.stream(body).finalChatCompletion()),
-    'client runTools': theirs,
+  const stream = { ...body, stream: true };
+  const ways = {
+    own: async () => callsOf(await siskin.chat.completions.create(body)),
+    'own stream': async () =>
+      callsOf(await (await siskin.chat.completions.create(stream)).finalChatCompletion()),
+    client: async () => callsOf(await openai.chat.completions.create(body)),
+    'client stream': async () =>
+      callsOf(await openai.chat.completions.stream(body).finalChatCompletion()),
+    'own runTools': async () => {
+      const given = [];
+      await siskin.chat.completions.runTools(runnable(given), { maxChatCompletions: 2 });
+      return given;
+    },
+    'client runTools': async () => {
+      const given = [];
+      const runner = openai.chat.completions.runTools(runnable(given), { maxChatCompletions: 2 });
+      await runner.done().catch(() => {});
+      return given;
+    },
     ...(!auto && {
-      'AI SDK': plain(others.whole),
-      'AI SDK stream': plain(others.streamed),
+      'AI SDK, whole and streamed': async () => {
+        const { whole, streamed } = await app.tools({ caller, prompt, tools });
+        return [...plain(whole), ...plain(streamed)];
+      },
     }),
   };
+  const names = Object.keys(ways);
+  const chosen = all ? names : [names[0], names[1], names[2 + (seed % (names.length - 2))]];
+  const calls = {};
+  for (const name of chosen) calls[name] = await ways[name]();
+  return calls;
 }
