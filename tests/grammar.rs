@@ -248,6 +248,7 @@ fn what_is_not_supported_is_refused_by_name() {
         (json!({"grammar": "nonsense"}), "`grammar`"),
         (json!({"regex": "a", "choice": ["b"]}), "`choice`"),
         (json!({"choice": []}), "`choice`"),
+        (json!({"choice": ["a"], "temperature": 7}), "`temperature`"),
         (json!({"choice": ["a", ""]}), "`choice[1]`"),
         (json!({"choice": ["a", "b", "a"]}), "`choice[2]`"),
         (json!({"choice": ["long ".repeat(300)]}), "`choice`"),
@@ -415,60 +416,5 @@ fn real_answers_fit_their_schemas() {
     println!("{} answers, of which {cut} were cut", schemas * seeds);
     if all.is_ok() {
         std::fs::write("target/structured.jsonl", lines).unwrap();
-    }
-}
-
-/// Prints what holding an answer costs: `cargo test --release --test grammar costs -- --ignored
-/// --nocapture`.
-#[test]
-#[ignore = "it measures"]
-fn costs() {
-    for name in [
-        "SmolLM2-135M-Instruct.Q4_1.gguf",
-        "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
-    ] {
-        let Some(mut session) = real_session(name) else {
-            return;
-        };
-        let begin = std::time::Instant::now();
-        answer(&mut session, &json!({"regex": "a"}));
-        println!(
-            "{name}: the first form takes {:.0} ms",
-            begin.elapsed().as_secs_f64() * 1e3
-        );
-        let schema = json!({
-            "type": "array", "minItems": 200, "items": {"type": "string", "maxLength": 60},
-        });
-        let mut rates = [Vec::new(), Vec::new()];
-        for round in 0..5 {
-            for (held, rates) in rates.iter_mut().enumerate() {
-                let mut fields = json!({
-                    "messages": [{"role": "user", "content": "Write a story as JSON strings."}],
-                    "max_tokens": 120, "temperature": 1.0, "seed": round, "draft_max": 0,
-                    "allowed_token_ids": null,
-                });
-                if held == 1 {
-                    fields["response_format"] = schema_format(&schema);
-                }
-                session.start(request(&fields).unwrap()).unwrap();
-                let (mut first, mut tokens) = (None, 0);
-                while let Some(event) = pollster::block_on(session.next()).unwrap() {
-                    if event.prefill.is_none() {
-                        first.get_or_insert_with(std::time::Instant::now);
-                        tokens += 1;
-                    }
-                }
-                rates.push(f64::from(tokens) / first.unwrap().elapsed().as_secs_f64());
-            }
-        }
-        for rates in &mut rates {
-            rates.sort_by(f64::total_cmp);
-        }
-        println!(
-            "{name}: {:.1} tokens/s free, {:.1} held: {:.3}",
-            rates[0][2],
-            rates[1][2],
-            rates[1][2] / rates[0][2]
-        );
     }
 }

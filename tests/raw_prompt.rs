@@ -82,6 +82,20 @@ fn a_gap_is_between_the_tokens_of_its_model() {
     assert!(error.message.contains("`suffix`"), "{error}");
 }
 
+/// llama.cpp ends what it writes at these too, which the header of a file does not name.
+#[test]
+fn the_padding_and_the_next_file_end_what_fills_a_gap() {
+    let names = [
+        "<|endoftext|>",
+        "<|fim_pad|>",
+        "<|repo_name|>",
+        "<|file_sep|>",
+    ];
+    let tokenizer = with_controls(&names);
+    assert!((256..260).all(|id| tokenizer.is_end(id)));
+    assert!(!with_controls(&["<|endoftext|>", "<|fim_middle|>"]).is_end(257));
+}
+
 #[test]
 fn a_prompt_stands_alone() {
     for fields in [

@@ -92,6 +92,7 @@ fn fields_that_change_nothing_are_taken() {
 fn what_cannot_be_honoured_is_refused_by_name() {
     let schema = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": 1}});
     let named = json!({"type": "function", "function": {"name": "f"}});
+    let tool = named.clone();
     for (field, named) in [
         (json!({"n": 2}), "`n` is 2"),
         (json!({"n": 0}), "`n` is 0"),
@@ -109,6 +110,11 @@ fn what_cannot_be_honoured_is_refused_by_name() {
             json!({"max_tokens": 5, "max_completion_tokens": 6}),
             "`max_completion_tokens`",
         ),
+        (
+            json!({"tools": [tool], "response_format": {"type": "json_object"}}),
+            "`tools`",
+        ),
+        (json!({"tools": [tool], "choice": ["a"]}), "`tools`"),
     ] {
         let error = with_fields(&field).unwrap_err();
         assert!(

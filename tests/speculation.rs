@@ -10,11 +10,12 @@ use siskin::{
         options::{ContextOverflow, GenerateOptions},
         sampler::SamplingOptions,
     },
+    grammar::{Form, Grammars},
     loader::{Loader, Options},
     model::Model,
     text::tokenizer::{Special, Tokenizer},
 };
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 const MODEL: &str = "tests/fixtures/models/chat-tiny.gguf";
 /// The tiny model repeats itself, and what it is told.
@@ -106,6 +107,49 @@ fn samplings() -> Vec<SamplingOptions> {
         ..SamplingOptions::greedy()
     });
     all
+}
+
+/// Of an answer that is held to a form some tokens must come next. They take no random number, and
+/// are spelled alike, in a draft or not.
+#[test]
+fn an_answer_of_a_form_is_that_without_drafts() {
+    let schema = serde_json::json!({
+        "type": "array", "minItems": 5, "maxItems": 5, "items": {
+            "type": "object", "properties": {
+                "city": {"type": "string", "pattern": "^[ab]{6}$"}, "days": {"type": "integer", "maximum": 7},
+            }, "required": ["city", "days"], "additionalProperties": false,
+        },
+    });
+    let mut accepted_tokens = 0;
+    for seed in 0..10 {
+        let outcome = |draft_max| {
+            let (model, tokenizer) = load(400);
+            let tokenizer = Arc::new(tokenizer);
+            let grammars = Grammars::new(Arc::clone(&tokenizer)).unwrap();
+            let matcher = grammars.compile(&Form::JsonSchema(schema.clone())).unwrap();
+            let prompt = r#"[{"city": "ababab", "days": 1}, {"city": "bbabba", "days": 2}]"#;
+            let mut generator = generator(model);
+            let options = GenerateOptions {
+                prompt: tokenizer.encode(prompt, Special::Plain),
+                max_tokens: Some(250),
+                sampling: SamplingOptions {
+                    seed: Some(seed),
+                    temperature: 1.0,
+                    ..SamplingOptions::default()
+                },
+                constraint: Some(matcher.into()),
+                draft_max,
+                ..GenerateOptions::default()
+            };
+            let events = write(&mut generator, &tokenizer, options);
+            let drafts = events.last().and_then(|event| event.drafts);
+            (texts(&events), drafts)
+        };
+        let (plain, drafted) = (outcome(Some(0)), outcome(None));
+        assert_eq!(plain.0, drafted.0, "{seed}");
+        accepted_tokens += drafted.1.unwrap_or_default().accepted_tokens;
+    }
+    assert!(accepted_tokens > 0);
 }
 
 #[test]

@@ -18,7 +18,14 @@ fn special_ids_are_read_from_the_header() {
             Some("<|endoftext|>"),
             Some("<|im_end|>"),
             false,
-            vec!["<|endoftext|>", "<|im_end|>"],
+            // Those that llama.cpp lists as ends of generation for this file.
+            vec![
+                "<|endoftext|>",
+                "<|file_sep|>",
+                "<|fim_pad|>",
+                "<|im_end|>",
+                "<|repo_name|>",
+            ],
         ),
         (
             LLAMA3.1,

@@ -151,12 +151,11 @@ impl Choice {
     /// Returns the tokens of the first label, in the order of their tokens, of which a probability
     /// is not known.
     fn unknown_label(&self) -> Option<Vec<u32>> {
-        let mut labels: Vec<&[u32]> = self.labels.iter().map(|label| &label.tokens[..]).collect();
-        labels.sort_unstable();
+        let labels = self.labels.iter().map(|label| &label.tokens);
         labels
-            .into_iter()
-            .find(|tokens| self.known_tokens(tokens) < tokens.len())
-            .map(<[u32]>::to_vec)
+            .filter(|tokens| self.known_tokens(tokens) < tokens.len())
+            .min()
+            .cloned()
     }
 
     /// Returns the number of tokens at the beginning of a label whose probabilities are known.

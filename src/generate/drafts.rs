@@ -27,14 +27,24 @@ impl<D: Decoder> Generator<D> {
         }
         let chunk = [&self.tokens[start..], &self.tokens[draft.clone()]].concat();
         let begin_ms = (self.now_ms)();
+        let mut row = 0;
         let mut check = |checked: Checked<'_>| {
-            let token = checked.sample(&mut answer.sampler)?;
-            answer.push(token, vocabulary);
+            // As without a draft, no token is sampled that must come next by the form: it would
+            // take a random number, or be spelled otherwise.
+            if row == answer.sampled.len() {
+                let token = checked.sample(&mut answer.sampler)?;
+                answer.push(token, vocabulary);
+                answer.push_forced();
+            }
+            let token = answer.sampled[row].token;
+            row += 1;
             let goes_on = !vocabulary.is_end(token) && !answer.sampler.is_complete();
-            Ok(chunk.get(answer.sampled.len()) == Some(&token) && goes_on)
+            Ok(chunk.get(row) == Some(&token) && goes_on)
         };
         self.decoder.check_draft(&chunk, &mut check).await?;
-        let accepted = answer.sampled.len() - 1;
+        let found = answer.sampled.iter().map(|sampled| sampled.token);
+        let agreeing = found.zip(&chunk[1..]).take_while(|(a, b)| a == *b);
+        let accepted = agreeing.count().min(answer.sampled.len() - 1);
         self.decoder.rewind(len + accepted);
         let times_ms = [begin_ms, (self.now_ms)()];
         self.speculation

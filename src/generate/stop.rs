@@ -64,7 +64,7 @@ impl StopStrings {
             .find(|string| string.is_empty() || string.len() > MAX_STRING_BYTES)
         {
             let message = format!(
-                "A stop string has {} bytes; it must have 1 to {MAX_STRING_BYTES}.",
+                "`stop` has a string of {} bytes; it must have 1 to {MAX_STRING_BYTES}.",
                 bad.len()
             );
             return Err(Error::new(Code::InvalidArgument, message));

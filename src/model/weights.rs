@@ -195,13 +195,8 @@ pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
         }
         selected.push(tensor.clone());
     }
-    let mut absent: Vec<&str> = wanted
-        .values()
-        .filter(|e| !e.optional)
-        .map(|e| e.name.as_str())
-        .collect();
-    absent.sort_unstable();
-    match absent.first() {
+    let absent = wanted.values().filter(|e| !e.optional);
+    match absent.map(|e| e.name.as_str()).min() {
         Some(name) => Err(missing(name)),
         None => Ok(selected),
     }

@@ -2,7 +2,7 @@
 
 use super::{Session, tools::ToolOptions};
 use crate::{
-    Code, Error, Result,
+    Result,
     generate::Decoder,
     grammar::{Constraint, Form, Grammars, tool_grammar, tool_markers, tool_trigger},
     text::{
@@ -20,19 +20,8 @@ impl<D: Decoder> Session<D> {
     ///
     /// # Errors
     ///
-    /// `invalid_argument` for a form that does not compile, or one beside tools.
-    pub(super) fn form_constraint(
-        &mut self,
-        form: &Form,
-        tools: &ToolOptions,
-    ) -> Result<Constraint> {
-        if !tools.callable.is_empty() {
-            return Err(Error::new(
-                Code::InvalidArgument,
-                "`response_format`, `regex` and `grammar` hold the whole answer, so that it calls \
-                 no tools; set `tool_choice` to \"none\", or leave one of them out.",
-            ));
-        }
+    /// `invalid_argument` for a form that does not compile.
+    pub(super) fn form_constraint(&mut self, form: &Form) -> Result<Constraint> {
         Ok(self.grammars()?.compile(form)?.into())
     }
 

@@ -179,8 +179,11 @@ impl<D: Decoder> Session<D> {
             None => self.output_form(&prompt, &tool_options),
         };
         let constraint = match form {
-            Some(AnswerForm::Choice(labels)) => return self.start_choice(prompt, labels),
-            Some(AnswerForm::Form(form)) => Some(self.form_constraint(&form, &tool_options)?),
+            Some(AnswerForm::Choice(labels)) => {
+                sampling.validate(self.tokenizer.vocab_size())?;
+                return self.start_choice(prompt, labels);
+            }
+            Some(AnswerForm::Form(form)) => Some(self.form_constraint(&form)?),
             None => self.tool_constraint(&tool_options, output.tools)?,
         };
         let mut constraint = constraint.map(|constraint| match output.thoughts {

@@ -155,6 +155,13 @@ impl ChatRequest {
         take_without_effect(&mut fields)?;
         fields.finish()?;
 
+        if form.is_some() && !tools.callable.is_empty() {
+            return Err(invalid(
+                "`tools` do not go with `response_format`, `regex`, `grammar` and `choice`, which \
+                 hold the whole answer; set `tool_choice` to \"none\", or leave one of them out."
+                    .to_owned(),
+            ));
+        }
         if raw_prompt.is_some() && !(messages.is_empty() && tools.shown.is_none()) {
             return Err(invalid(
                 "`prompt` is read as it is: neither `messages` nor `tools` go with it.".to_owned(),

@@ -36,7 +36,17 @@ describe('the AI SDK', { skip: cannotRun(SMOLLM2) }, () => {
       ]);
       const siskin = await Siskin.load(url, { contextTokens: 1024 });
       const provider = createSiskin(siskin);
-      const models = { model: provider.languageModel(), embeddingModel: provider.embeddingModel() };
+      // The model's own template knows neither tools nor thoughts.
+      const chatTemplate =
+        '{% if tools %}<tool_call> {{ tools | tojson }}{% endif %}{% for m in messages %}' +
+        "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}" +
+        "{{ '<|im_start|>assistant\\n' }}{% if thinks %}{{ '<think>\\n' }}{# </think> #}{% endif %}";
+      const other = await Siskin.load(url, { contextTokens: 1024, chatTemplate });
+      const models = {
+        model: provider.languageModel(),
+        caller: createSiskin(other).languageModel(),
+        embeddingModel: provider.embeddingModel(),
+      };
       window.ask = (name) => app[name](models);
     }, `/models/${SMOLLM2}`);
   });
@@ -69,6 +79,46 @@ describe('the AI SDK', { skip: cannotRun(SMOLLM2) }, () => {
     const { alike, other, tokens } = await page.evaluate(() => ask('embed'));
     assert.ok(alike > other + 0.05, `${alike} and ${other}`);
     assert.ok(tokens > 15 && tokens < 40);
+  });
+
+  test('Output.object is held to its schema, whole and streamed', async () => {
+    const { output, streamed, parts } = await page.evaluate(() => ask('object'));
+    assert.deepEqual(Object.keys(output), ['merchant', 'kind', 'prices']);
+    assert.ok(['food', 'fuel'].includes(output.kind) && output.merchant.length <= 20, output);
+    assert.ok(output.prices.every((price) => price >= 0));
+    assert.deepEqual(streamed, output);
+    assert.ok(parts > 1);
+  });
+
+  test('tools are called with what their schemas allow, whole and streamed', async () => {
+    const called = await page.evaluate(() => ask('tools'));
+    const { whole, finishReason, results, streamed, types, ran } = called;
+    assert.equal(finishReason, 'tool-calls');
+    assert.ok(whole.length > 0);
+    for (const { name, input } of whole) {
+      assert.equal(name, 'get_weather');
+      assert.ok(['Oslo', 'Rome'].includes(input.city) && input.days <= 7, JSON.stringify(input));
+    }
+    assert.deepEqual(streamed, whole);
+    assert.deepEqual(ran, [...whole, ...whole]);
+    assert.deepEqual(
+      results,
+      whole.map(() => 'It is done.'),
+    );
+    for (const type of ['tool-input-start', 'tool-input-delta', 'tool-call', 'tool-result'])
+      assert.ok(types.includes(type), types);
+  });
+
+  test('thoughts are reasoning parts', async () => {
+    const { reasoningText, text, types } = await page.evaluate(() => ask('reasoning'));
+    assert.ok(reasoningText.length > 0);
+    assert.ok(!`${reasoningText}${text}`.includes('think>'));
+    assert.ok(text.length > 0);
+    const order = ['reasoning-start', 'reasoning-delta', 'reasoning-end', 'text-start'];
+    assert.deepEqual(
+      types.filter((type) => order.includes(type)),
+      order,
+    );
   });
 
   test('useChat answers without a server', async () => {

@@ -1,6 +1,7 @@
 // These tests run OpenAI's own client, unmodified, on a model in the page.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { FIELDS } from '../../www/lib/chat/request.js';
 import { SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
 import { OPENAI, openaiRoutes } from './helpers/openai.mjs';
 
@@ -58,7 +59,11 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
         body({ stream: true, stream_options }),
       ))
         chunks.push(chunk);
-      return { whole, chunks, own: await siskin.chat.completions.create(body()) };
+      return {
+        whole,
+        chunks,
+        own: await siskin.chat.completions.create(body()),
+      };
     });
     assert.match(whole.choices[0].message.content, /Paris/);
     assert.deepEqual(whole.choices, own.choices);
@@ -89,7 +94,11 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
 
   test('a stream is aborted, and the model stops', async () => {
     const { seen, ended, name, next } = await page.evaluate(async () => {
-      const long = body({ max_completion_tokens: 400, stream: true, logit_bias: { 2: -100 } });
+      const long = body({
+        max_completion_tokens: 400,
+        stream: true,
+        logit_bias: { 2: -100 },
+      });
       const stream = await openai.chat.completions.create(long);
       let seen = 0;
       for await (const chunk of stream)
@@ -115,7 +124,12 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
 
   test('several answers come from one prompt', async () => {
     const { whole, streamed, alone, usage } = await page.evaluate(async () => {
-      const options = body({ n: 3, temperature: 1, seed: 7, max_completion_tokens: 8 });
+      const options = body({
+        n: 3,
+        temperature: 1,
+        seed: 7,
+        max_completion_tokens: 8,
+      });
       const whole = await openai.chat.completions.create(options);
       const streamed = ['', '', ''];
       let usage;
@@ -166,12 +180,22 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
       const { logprobs: _, ...rest } = request;
       const echoed = await openai.completions.create({ ...rest, echo: true });
       const prompt = ['One, two, three,', 'Red, green,'];
-      const several = await openai.completions.create({ ...rest, prompt, n: 2 });
+      const several = await openai.completions.create({
+        ...rest,
+        prompt,
+        n: 2,
+      });
       const chunks = [];
-      for await (const chunk of await openai.completions.create({ ...rest, stream: true }))
+      for await (const chunk of await openai.completions.create({
+        ...rest,
+        stream: true,
+      }))
         chunks.push(chunk);
       const ids = [...(await siskin.tokenize('One, two, three,'))];
-      const tokens = await openai.completions.create({ ...rest, prompt: ids });
+      const tokens = await openai.completions.create({
+        ...rest,
+        prompt: ids,
+      });
       return { plain, echoed, several, chunks, tokens, count: ids.length };
     });
     const [{ text, logprobs }] = plain.choices;
@@ -199,7 +223,10 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
         'Taxes rose in May.',
       ];
       // The client asks for base64, and decodes it.
-      const { data, usage } = await openai.embeddings.create({ model: 'any', input });
+      const { data, usage } = await openai.embeddings.create({
+        model: 'any',
+        input,
+      });
       const short = await openai.embeddings.create({
         model: 'any',
         input: input[0],
@@ -258,32 +285,93 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
       return {
         field: await chat({ temperature: 7 }),
         empty: await chat({ messages: [] }),
-        long: await chat({ messages: [{ role: 'user', content: 'word '.repeat(2000) }] }),
+        long: await chat({
+          messages: [{ role: 'user', content: 'word '.repeat(2000) }],
+        }),
         unknown: await errorOf(openai.responses.create({ model: 'any', input: 'Hi' })),
         inside: [await tried('models'), await tried('chat/completions'), await tried('files')],
         own: await siskin.fetch('https://example.org/v1/models').catch(({ code }) => code),
       };
     });
-    const bad = { name: 'BadRequestError', status: 400, type: 'invalid_request_error' };
-    assert.deepEqual(field, { ...bad, code: 'invalid_argument', param: 'temperature' });
-    assert.deepEqual(empty, { ...bad, code: 'invalid_argument', param: 'messages' });
-    assert.deepEqual(long, { ...bad, code: 'context_length_exceeded', param: null });
+    const bad = {
+      name: 'BadRequestError',
+      status: 400,
+      type: 'invalid_request_error',
+    };
+    assert.deepEqual(field, {
+      ...bad,
+      code: 'invalid_argument',
+      param: 'temperature',
+    });
+    assert.deepEqual(empty, {
+      ...bad,
+      code: 'invalid_argument',
+      param: 'messages',
+    });
+    assert.deepEqual(long, {
+      ...bad,
+      code: 'context_length_exceeded',
+      param: null,
+    });
     assert.equal(unknown.name, 'NotFoundError');
     assert.deepEqual(inside, [200, 405, 404]);
     assert.equal(own, 'invalid_argument');
   });
 
   test('what is wrong with a request is named', async () => {
+    const tool = { type: 'function', function: { name: 'f' } };
     const wrong = {
       chat: [
+        ['model', 5],
+        ['signal', 'stop'],
+        ['stream', 'yes'],
+        ['stream_options', 5],
+        ['stream_options', { include_usage: 'yes' }],
+        ['messages', [{ role: 'user', content: 5 }]],
+        ['tools', [{ type: 'function', function: { name: 'two words' } }]],
+        ['tool_choice', 'required'],
+        ['parallel_tool_calls', 'yes'],
+        ['chat_template_kwargs', { messages: [] }],
+        ['max_tokens', 0],
+        ['max_completion_tokens', -1],
+        ['temperature', 2.1],
+        ['top_k', 1.5],
+        ['top_p', 2],
+        ['min_p', -0.1],
+        ['repetition_penalty', 0],
+        ['frequency_penalty', 2.5],
+        ['presence_penalty', -3],
+        ['logit_bias', { 1: 101 }],
+        ['logit_bias', { 99999: 1 }],
+        ['allowed_token_ids', []],
+        ['seed', 'x'],
+        ['logprobs', 1],
+        ['top_logprobs', 2],
+        ['top_logprobs', 21, { logprobs: true }],
+        ['stop', ''],
+        ['context_overflow', 'wrap'],
+        ['draft_max', -1],
+        ['continue_final_message', true],
+        ['reasoning_effort', 'much'],
+        ['reasoning_budget', -1],
+        ['response_format', { type: 'xml' }],
+        ['response_format', { type: 'json_schema', json_schema: { schema: { not: {} } } }],
+        ['tools', [tool], { response_format: { type: 'json_object' } }],
+        ['regex', '('],
+        ['grammar', 'nonsense'],
+        ['choice', ['a', 'a']],
+        ['temperature', 7, { choice: ['a', 'b'] }],
         ['n', 0],
         ['n', 2.5],
         ['n', 'two'],
         ['n', 129],
-        ['stream', 'yes'],
-        ['top_p', 2],
+        ['user', 5],
+        ['safety_identifier', 5],
+        ['prompt_cache_key', 5],
+        ['store', 'yes'],
+        ['metadata', 'x'],
+        ['service_tier', 5],
         ['colour', 'green'],
-        ['seed', 'x'],
       ],
       text: [
         ['prompt', {}],
@@ -321,8 +409,8 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
       const named = {};
       for (const [kind, list] of Object.entries(wrong)) {
         named[kind] = [];
-        for (const [name, value] of list)
-          named[kind].push(await outcome(create[kind]({ [name]: value })));
+        for (const [name, value, more] of list)
+          named[kind].push(await outcome(create[kind]({ ...more, [name]: value })));
       }
       named.unsupported = [
         await outcome(create.text({ echo: true, logprobs: 1 })),
@@ -333,10 +421,17 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
     }, wrong);
     for (const [kind, list] of Object.entries(wrong))
       assert.deepEqual(
-        named[kind].map((it) => it.replace('input[1]', 'input').replace('input[0]', 'input')),
+        // An error names the place in a field.
+        named[kind].map((it) => it.replace(/[.[].*$/, '')),
         list.map(([name]) => `invalid_argument ${name}`),
         kind,
       );
+    const tried = new Set(wrong.chat.map(([name]) => name));
+    assert.deepEqual(
+      FIELDS.filter((name) => !tried.has(name)),
+      [],
+      'every field',
+    );
     assert.ok(
       named.unsupported.every((it) => it.startsWith('unsupported')),
       named.unsupported,
@@ -346,14 +441,20 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
 
   test('a model is checked before it is downloaded', async () => {
     const { fresh, kept, blob, text, large } = await page.evaluate(async (url) => {
-      const fresh = await Siskin.check(`${url}?fresh`, { contextTokens: 512 });
+      const fresh = await Siskin.check(`${url}?fresh`, {
+        contextTokens: 512,
+      });
       const file = new Blob([await (await fetch(url)).blob()]);
       return {
         fresh,
         kept: await Siskin.check(url),
         blob: await Siskin.check(file),
         text: await Siskin.check(new Blob(['This is no model. '.repeat(9)])),
-        large: await Siskin.check(url, { contextTokens: 512, slots: 8, backend: 'cpu' }),
+        large: await Siskin.check(url, {
+          contextTokens: 512,
+          slots: 8,
+          backend: 'cpu',
+        }),
       };
     }, `/models/${SMOLLM2}`);
     assert.equal(fresh.ok, true, JSON.stringify(fresh));

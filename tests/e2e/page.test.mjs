@@ -362,6 +362,10 @@ describe('the page', { skip: cannotRun(SMOLLM2) }, () => {
       await page.getByRole('button', { name: 'Extract', exact: true }).click();
       await page.locator('.facts').waitFor();
       await check('extract');
+      await page.getByRole('tab', { name: 'Receipt' }).click();
+      await page.getByRole('button', { name: 'Read receipt' }).click();
+      await page.locator('#receipt .facts').waitFor();
+      await check('receipt');
       await page.getByRole('button', { name: /^Change the model/ }).click();
       await page.locator('#url-input').fill(`${site.url}/models/typo.gguf`);
       await page.keyboard.press('Enter');

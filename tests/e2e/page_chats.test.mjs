@@ -224,7 +224,7 @@ describe('the page, day by day', { skip: cannotRun(SMOLLM2) }, () => {
     assert.ok(await page.locator('#classify').isVisible());
     assert.ok(!(await page.locator('#chat').isVisible()));
     await page.keyboard.press('End');
-    assert.equal(await focused(), 'tab-extract');
+    assert.equal(await focused(), 'tab-receipt');
     await page.keyboard.press('ArrowRight');
     assert.equal(await focused(), 'tab-chat');
     await page.getByRole('tab', { name: 'Classify' }).click();
@@ -249,6 +249,18 @@ describe('the page, day by day', { skip: cannotRun(SMOLLM2) }, () => {
     const heads = await page.locator('.facts th').allInnerTexts();
     assert.deepEqual(heads, ['name', 'email']);
     assert.match(await page.locator('.facts').innerText(), /Maria Lopez/);
+
+    await page.getByRole('tab', { name: 'Receipt' }).click();
+    await page.getByRole('button', { name: 'Read receipt' }).click();
+    await page.locator('#receipt .facts').waitFor();
+    const rows = await page.locator('#receipt .facts tr').allInnerTexts();
+    assert.match(rows[0], /^Merchant\s+corner shop/i);
+    assert.match(rows[1], /^Date\s+2026-11-28$/);
+    assert.ok(
+      rows.slice(2, -1).some((row) => /^apples\s+2\.80$/i.test(row)),
+      rows,
+    );
+    assert.match(rows.at(-1), /^Total\s+9\.05$/);
 
     // From another task the list of chats leads back to the chat.
     await page.getByRole('button', { name: 'Chats', exact: true }).click();

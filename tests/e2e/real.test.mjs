@@ -4,17 +4,18 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { MODELS_DIR, QWEN, cannotRun, cpuSeconds, recordTasks, start } from './helpers/harness.mjs';
+import { OPENAI, openaiRoutes } from './helpers/openai.mjs';
 
 const CONTEXT_TOKENS = 1024;
 /** The KV cache holds keys and values of 24 layers with two heads of 64, two bytes each. */
 const CACHE_BYTES = CONTEXT_TOKENS * 24 * 2 * 2 * 64 * 2;
 
-describe('Qwen2.5-Coder-0.5B', { skip: cannotRun(QWEN), timeout: 600_000 }, () => {
+describe('Qwen2.5-Coder-0.5B', { skip: cannotRun(QWEN, OPENAI), timeout: 600_000 }, () => {
   let site;
   let page;
   let tasks;
   before(async () => {
-    site = await start();
+    site = await start(openaiRoutes);
     ({ page } = await site.open());
     tasks = await recordTasks(page);
     await page.evaluate(
@@ -64,6 +65,70 @@ describe('Qwen2.5-Coder-0.5B', { skip: cannotRun(QWEN), timeout: 600_000 }, () =
       `${choices[0].message.content} (decode ${timings.decode_tokens_per_second.toFixed(1)} ` +
         'tokens/s)',
     );
+  });
+
+  test('fills a gap', async () => {
+    const { text, finish_reason } = await page.evaluate(async () => {
+      const { choices } = await siskin.completions.create({
+        prompt: 'def add(a, b):\n    return ',
+        suffix: '\n\nprint(add(1, 2))\n',
+        max_tokens: 24,
+        temperature: 0,
+      });
+      return choices[0];
+    });
+    assert.equal(text.trim(), 'a + b');
+    // What follows in the training is the padding, or the next file: neither is text.
+    assert.equal(finish_reason, 'stop');
+  });
+
+  test("calls tools with what their schemas allow, by OpenAI's client too", async (t) => {
+    const { whole, streamed, ran, answer } = await page.evaluate(async () => {
+      const { OpenAI } = await import('/openai/index.mjs');
+      const openai = new OpenAI({
+        fetch: siskin.fetch,
+        baseURL: 'https://siskin.local/v1',
+        apiKey: '-',
+        dangerouslyAllowBrowser: true,
+      });
+      const parameters = {
+        type: 'object',
+        properties: {
+          city: { type: 'string', maxLength: 20 },
+          unit: { enum: ['celsius', 'fahrenheit'] },
+        },
+        required: ['city', 'unit'],
+        additionalProperties: false,
+      };
+      const tool = { name: 'get_weather', description: 'Returns the weather.', parameters };
+      const body = {
+        model: 'any',
+        messages: [{ role: 'user', content: 'How warm is it in Oslo, in celsius?' }],
+        tools: [{ type: 'function', function: tool }],
+        tool_choice: 'required',
+        temperature: 0,
+        max_tokens: 60,
+      };
+      const whole = await openai.chat.completions.create(body);
+      const streamed = await openai.chat.completions.stream(body).finalChatCompletion();
+      const ran = [];
+      const call = (given) => ran.push(given) && 'It is 4 degrees in Oslo.';
+      const { choices } = await siskin.chat.completions.runTools({
+        ...body,
+        tools: [{ type: 'function', function: { ...tool, function: call } }],
+      });
+      return { whole, streamed, ran, answer: choices[0].message.content };
+    });
+    const expected = { city: 'Oslo', unit: 'celsius' };
+    for (const { choices } of [whole, streamed]) {
+      const [call] = choices[0].message.tool_calls;
+      assert.equal(choices[0].finish_reason, 'tool_calls');
+      assert.equal(call.function.name, 'get_weather');
+      assert.deepEqual(JSON.parse(call.function.arguments), expected);
+    }
+    assert.deepEqual(ran, [expected]);
+    assert.match(answer, /4/);
+    t.diagnostic(answer);
   });
 
   test('no task of the page takes 50 ms while the model loads and writes', async (t) => {

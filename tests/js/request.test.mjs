@@ -71,7 +71,16 @@ const WRONG = [
   [{ messages: new Uint8Array(2) }, '`messages` is of the type Uint8Array;'],
 ];
 
-for (const [fields, start] of WRONG)
+const OWN = [
+  [{ model: 5 }, '`model` must be'],
+  [{ stream: 'yes' }, '`stream` must be'],
+  [{ stream_options: true }, '`stream_options` must be'],
+  [{ stream_options: [] }, '`stream_options` must be'],
+  [{ stream_options: { include_usage: 'yes' } }, '`stream_options.include_usage` must be'],
+  [{ stream_options: { colour: true } }, '`stream_options.colour` is no option'],
+];
+
+for (const [fields, start] of [...WRONG, ...OWN])
   test(`a request is refused: ${start}`, async () => {
     const message = await refusal({ messages: MESSAGES, ...fields });
     assert.ok(message.startsWith(start), message);
@@ -88,7 +97,12 @@ test('half a surrogate pair becomes U+FFFD, as TextEncoder does', async () => {
   const encoded = texts.map((text) => new TextDecoder().decode(new TextEncoder().encode(text)));
   const { call } = await asked({
     messages: texts.map((content) => ({ role: 'user', content })),
-    tools: [{ type: 'function', function: { name: texts[0], parameters: { [texts[1]]: {} } } }],
+    tools: [
+      {
+        type: 'function',
+        function: { name: texts[0], parameters: { [texts[1]]: {} } },
+      },
+    ],
     stop: texts,
   });
   const [{ messages, tools, stop }] = call;
@@ -116,7 +130,12 @@ test('a request is copied as JSON would', async () => {
     stop: undefined,
     metadata: Object.assign(Object.create(null), { yes: true }),
   };
-  const { call } = await asked({ ...request, model: 'any', stream: null, stream_options: null });
+  const { call } = await asked({
+    ...request,
+    model: 'any',
+    stream: null,
+    stream_options: null,
+  });
   assert.deepEqual(JSON.parse(JSON.stringify(call[0])), JSON.parse(JSON.stringify(request)));
   assert.ok(!('stop' in call[0]));
   // The page may post the copy to a worker, which it could not with a proxy.

@@ -3,6 +3,12 @@
 use super::random::Random;
 use serde_json::{Map, Value, json};
 
+/// Is the expression of schemas with a `pattern`.
+const PATTERN: &str = "^[A-Z]{2}-[0-9]{1,3}$";
+
+/// Lists the formats of schemas.
+const FORMATS: [&str; 3] = ["date", "uuid", "ipv4"];
+
 /// Makes a schema of at most this depth whose values are short.
 pub fn random_schema(random: &mut Random, depth: usize) -> Value {
     let mut schema = one(random, depth);
@@ -18,7 +24,7 @@ pub fn random_schema(random: &mut Random, depth: usize) -> Value {
 }
 
 fn one(random: &mut Random, depth: usize) -> Value {
-    let kinds = if depth == 0 { 7 } else { 10 };
+    let kinds = if depth == 0 { 9 } else { 12 };
     match random.below(kinds) {
         0 => json!({"type": "boolean"}),
         1 => json!({"type": ["null", "integer"], "minimum": -5, "maximum": 1000}),
@@ -30,11 +36,13 @@ fn one(random: &mut Random, depth: usize) -> Value {
         }
         5 => json!({"const": {"a": [1, "x"]}}),
         6 => json!({"type": "integer", "minimum": random.below(50), "maximum": 60}),
-        7 => {
+        7 => json!({"type": "string", "pattern": PATTERN}),
+        8 => json!({"type": "string", "format": FORMATS[random.below(FORMATS.len())]}),
+        9 => {
             let (min, items) = (random.below(3), one(random, depth - 1));
             json!({"type": "array", "items": items, "minItems": min, "maxItems": min + 1})
         }
-        8 => json!({"anyOf": [one(random, depth - 1), one(random, depth - 1)]}),
+        10 => json!({"anyOf": [one(random, depth - 1), one(random, depth - 1)]}),
         _ => {
             let names = ["a", "name", "items", "\u{e9}t\u{e9}", "with space"];
             let count = 1 + random.below(names.len());
@@ -78,6 +86,10 @@ pub fn fits(value: &Value, schema: &Value, root: &Value) -> bool {
             "exclusiveMaximum" => number(|a, b| a < b),
             "minLength" => length(|a, b| a >= b, chars),
             "maxLength" => length(|a, b| a <= b, chars),
+            "pattern" => value.as_str().is_none_or(has_pattern),
+            "format" => {
+                (value.as_str()).is_none_or(|text| has_format(text, limit.as_str().unwrap()))
+            }
             "minItems" => length(|a, b| a >= b, items),
             "maxItems" => length(|a, b| a <= b, items),
             "items" => (value.as_array().into_iter().flatten()).all(|it| fits(it, limit, root)),
@@ -101,6 +113,44 @@ pub fn fits(value: &Value, schema: &Value, root: &Value) -> bool {
             other => panic!("the keyword {other} is not made here"),
         }
     })
+}
+
+/// Returns whether a text fits [`PATTERN`].
+fn has_pattern(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(letters, digits)| {
+        letters.len() == 2
+            && letters.bytes().all(|byte| byte.is_ascii_uppercase())
+            && (1..=3).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// Returns whether a text is of a format of [`FORMATS`].
+fn has_format(text: &str, format: &str) -> bool {
+    let separator = if format == "ipv4" { '.' } else { '-' };
+    let parts: Vec<&str> = text.split(separator).collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    let numbers: Vec<u32> = parts.iter().filter_map(|part| part.parse().ok()).collect();
+    match format {
+        "date" => {
+            let days = |month| match month {
+                2 => 29,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            lengths == [4, 2, 2]
+                && matches!(numbers[..], [_, month @ 1..=12, day] if day >= 1 && day <= days(month))
+        }
+        "uuid" => {
+            let is_hex = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+            lengths == [8, 4, 4, 4, 12] && text.bytes().all(is_hex)
+        }
+        _ => {
+            let is_short = |part: &&str| *part == "0" || !part.starts_with('0');
+            matches!(numbers[..], [0..=255, 0..=255, 0..=255, 0..=255])
+                && parts.iter().all(is_short)
+        }
+    }
 }
 
 fn is_a(value: &Value, kind: &Value) -> bool {

@@ -3,12 +3,13 @@ import { announce, byId, copyButton } from './dom.js';
 import { KNOBS } from './settings.js';
 import { classify } from './tasks/classify.js';
 import { extract } from './tasks/extract.js';
+import { readReceipt } from './tasks/receipt.js';
 
 /**
  * What is on the screen.
  *
  * @typedef {object} Screen
- * @property {'chat' | 'classify' | 'write' | 'extract'} tab
+ * @property {'chat' | 'classify' | 'write' | 'extract' | 'receipt'} tab
  * @property {string | undefined} source the model's address; undefined for a file of the visitor
  * @property {{role: string, content: string}[]} messages
  * @property {Record<string, unknown>} request the settings of a chat request
@@ -48,6 +49,11 @@ const facts = await extract(siskin, ${literal(text)}, fields);
 document.body.append(JSON.stringify(facts));
 
 ${sourceOf(extract)}`;
+  if (tab === 'receipt')
+    return `${head}const receipt = await readReceipt(siskin, ${literal(text)});
+document.body.append(JSON.stringify(receipt));
+
+${sourceOf(readReceipt)}`;
   const options = Object.entries(request).map(([name, value]) => `  ${name}: ${literal(value)},\n`);
   return `${head}const messages = [
 ${messages.map((message) => `  ${literal(message)},\n`).join('')}];

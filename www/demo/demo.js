@@ -12,7 +12,7 @@ import { dropZone, startPage } from './page_frame.js';
 import { RequestCounter } from './requests.js';
 import { Settings } from './settings.js';
 import { makeTabs } from './tabs.js';
-import { makeClassifyPanel, makeExtractPanel } from './tasks/panels.js';
+import { makeClassifyPanel, makeExtractPanel, makeReceiptPanel } from './tasks/panels.js';
 import { WritePanel } from './tasks/write_panel.js';
 
 /** @import { Choice } from './model_session.js' */
@@ -35,6 +35,7 @@ const tasks = {
   classify: makeClassifyPanel(session),
   write: new WritePanel(session),
   extract: makeExtractPanel(session),
+  receipt: makeReceiptPanel(session),
 };
 const card = new LoadCard({
   onChoose: (choice) => void load(choice),

@@ -146,6 +146,11 @@ impl Gpu {
             ..StepParams::default()
         };
         step.rows = None;
+        self.begin_commands(step);
+    }
+
+    /// Begins commands, in which a step is recorded, or what is left of it after a submission.
+    pub(super) fn begin_commands(&mut self, step: &mut Activations) {
         let descriptor = wgpu::CommandEncoderDescriptor {
             label: Some("step"),
         };

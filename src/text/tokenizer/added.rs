@@ -1,6 +1,8 @@
 //! Added tokens are found whole in a text before any merging: control tokens, and those that a
 //! model's maker added.
 
+use std::collections::BTreeMap;
+
 use super::vocab::{Kind, Vocab};
 
 /// Says what `<|im_start|>` in a text means.
@@ -37,13 +39,12 @@ impl Added {
                 Kind::Control | Kind::Unknown | Kind::UserDefined
             )
         };
-        let mut sorted: Vec<u32> = vocab
-            .ids()
-            .filter(is_added)
-            .filter(|&id| !vocab.bytes(id).is_empty())
-            .collect();
-        sorted.sort_by_key(|&id| vocab.bytes(id));
-        sorted.dedup_by_key(|id| vocab.bytes(*id));
+        let mut by_bytes = BTreeMap::new();
+        for id in vocab.ids().filter(is_added) {
+            by_bytes.entry(vocab.bytes(id)).or_insert(id);
+        }
+        by_bytes.remove(&[][..]);
+        let sorted: Vec<u32> = by_bytes.into_values().collect();
         let mut begins = [false; 256];
         for &id in &sorted {
             begins[usize::from(vocab.bytes(id)[0])] = true;

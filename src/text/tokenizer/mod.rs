@@ -21,8 +21,8 @@ use vocab::{Kind, Vocab};
 
 /// Tokens of these names end an answer if they are control tokens or user-defined: some converters
 /// call them user-defined, or forget to name them in the header. (Qwen's vocabulary also has `</s>`
-/// as a normal token, which is plain text.)
-const END_NAMES: [&str; 11] = [
+/// as a normal token, which is plain text.) The last three follow what fills a gap, as in llama.cpp.
+const END_NAMES: [&str; 14] = [
     "<|im_end|>",
     "<|eot_id|>",
     "<|eom_id|>",
@@ -34,6 +34,9 @@ const END_NAMES: [&str; 11] = [
     "<EOT>",
     "</s>",
     "<eos>",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
 ];
 
 /// Turns text into token ids and back, as the tokenizer of one model does: byte-level BPE (`gpt2`)

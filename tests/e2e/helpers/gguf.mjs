@@ -54,6 +54,19 @@ export function setLayerCount(file, layers) {
 }
 
 /**
+ * Sets the context that a model was trained with.
+ *
+ * @param {Buffer} file a GGUF model of the llama architecture, which is changed
+ * @param {number} tokens
+ */
+export function setContext(file, tokens) {
+  const key = 'llama.context_length';
+  // The key is followed by its type (u32) and by its value.
+  file.writeUInt32LE(tokens, file.indexOf(key) + key.length + 4);
+  return file;
+}
+
+/**
  * Returns the header of a llama model whose weights take many gigabytes, and the length of its
  * file. The header is well-formed, and no weights follow.
  *

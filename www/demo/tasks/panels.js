@@ -1,7 +1,8 @@
-/** This module is the two panels with tasks: classifying a text, and taking facts out of one. */
+/** This module is the panels with tasks: a label for a text, facts out of one, and a receipt. */
 import { element } from '../dom.js';
 import { classify } from './classify.js';
 import { extract } from './extract.js';
+import { readReceipt } from './receipt.js';
 import { TaskPanel } from './task_panel.js';
 
 /** @import { ModelSession } from '../model_session.js' */
@@ -17,6 +18,12 @@ const TO_EXTRACT = [
     'by 3 March. You can reach me at maria@brightwater.example.',
   'The workshop takes place in room 214 on Friday at 10 am. Sign up with Jonas Weber before ' +
     'Wednesday, jonas@example.org.',
+];
+
+const RECEIPTS = [
+  'CORNER SHOP\n14 Mill Lane, Leeds\n2026-11-28 09:41\nApples 2.80\nCheddar 4.35\n' +
+    'Oat drink 1.90\nTOTAL 9.05',
+  'Book Nook, Bath\nDate: 2026-10-02\nRoad atlas 12.99\nPencil 0.80\nTotal to pay 13.79',
 ];
 
 /**
@@ -88,6 +95,44 @@ export function makeExtractPanel(session) {
       });
       const caption = element('caption', { className: 'hidden' }, 'What was found');
       return [element('table', { className: 'facts' }, caption, element('tbody', {}, ...rows))];
+    },
+  });
+}
+
+/**
+ * @param {ModelSession} session
+ * @returns {TaskPanel}
+ */
+export function makeReceiptPanel(session) {
+  return new TaskPanel({
+    name: 'receipt',
+    title: 'What was bought?',
+    lead: 'The answer is held to a JSON schema, so it always has a merchant, a date, a total and items.',
+    action: 'Read receipt',
+    examples: RECEIPTS,
+    text_rows: 7,
+    async run(text, _, signal) {
+      if (!session.siskin) return [];
+      const { merchant, date, total, items } = await readReceipt(session.siskin, text, signal);
+      const row = (/** @type {string} */ name, /** @type {string} */ value) => {
+        const head = element('th', {}, name);
+        head.scope = 'row';
+        return element('tr', {}, head, element('td', {}, value));
+      };
+      const rows = [
+        row('Merchant', merchant),
+        row('Date', date),
+        ...items.map(({ name, price }) => row(name, price.toFixed(2))),
+        row('Total', total.toFixed(2)),
+      ];
+      const caption = element('caption', { className: 'hidden' }, 'What the receipt says');
+      const sum = items.reduce((sum, { price }) => sum + price, 0);
+      const is_sum = Math.abs(sum - total) < 0.005;
+      const note = element('p', { className: 'warning' }, 'The prices do not add up to the total.');
+      return [
+        element('table', { className: 'facts' }, caption, element('tbody', {}, ...rows)),
+        ...(is_sum ? [] : [note]),
+      ];
     },
   });
 }

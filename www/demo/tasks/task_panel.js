@@ -1,6 +1,6 @@
 /**
- * This module is what the panels for classifying and extracting share: a form with a text and a
- * list of words, one run at a time, and where the result or the error is shown.
+ * This module is what the panels with tasks share: a form with a text and perhaps a list of words,
+ * one run at a time, and where the result or the error is shown.
  */
 import { explain } from '../advice.js';
 import { announce, byId, element } from '../dom.js';
@@ -10,12 +10,13 @@ import { announce, byId, element } from '../dom.js';
  * @property {string} name of the panel, and the beginning of its elements' ids
  * @property {string} title
  * @property {string} lead what happens, in a sentence or two
- * @property {string} words_label what the list of words is
- * @property {string[]} words to begin with
+ * @property {string} [words_label] what the list of words is; without it there is none
+ * @property {string[]} [words] to begin with
  * @property {string} action what the button says
  * @property {string[]} examples texts to begin with
- * @property {number} least how many words the list needs
- * @property {string} missing what to say where the list has too few words
+ * @property {number} [text_rows] the height of the text in lines, by default 4
+ * @property {number} [least] how many words the list needs
+ * @property {string} [missing] what to say where the list has too few words
  * @property {(text: string, words: string[], signal: AbortSignal) => Promise<Node[]>} run returns
  *   the result's nodes
  */
@@ -33,9 +34,9 @@ export class TaskPanel {
 
   /** @param {Task} task */
   constructor(task) {
-    const { name, title, lead, words_label, words, action } = task;
+    const { name, title, lead, words_label, words = [], action, text_rows = 4 } = task;
     this.#task = task;
-    this.#text = element('textarea', { id: `${name}-text`, rows: 4 });
+    this.#text = element('textarea', { id: `${name}-text`, rows: text_rows });
     this.#words = element('input', {
       id: `${name}-words`,
       type: 'text',
@@ -55,7 +56,7 @@ export class TaskPanel {
       element('h1', {}, title),
       element('p', { className: 'lead' }, lead),
       field('Text', this.#text),
-      field(words_label, this.#words),
+      ...(words_label ? [field(words_label, this.#words)] : []),
       element(
         'div',
         { className: 'row' },
@@ -109,7 +110,7 @@ export class TaskPanel {
   async #run() {
     const { text, words } = this;
     if (this.#running) return;
-    const { least, missing, run } = this.#task;
+    const { least = 0, missing = '', run } = this.#task;
     if (!text) return this.#complain(this.#text, 'Write or paste a text first.');
     if (words.length < least) return this.#complain(this.#words, missing);
     const controller = new AbortController();

@@ -194,8 +194,6 @@ export class Completions {
         'invalid_argument',
         'Give one signal, in the request or beside it; AbortSignal.any makes one of several.',
       );
-    if (stream !== undefined && stream !== null && typeof stream !== 'boolean')
-      throw new SiskinError('invalid_argument', '`stream` must be true or false.');
     const { answer, model: name, computed } = await this.#ask(engine_request, signals[0], n);
     const head = {
       id: `chatcmpl-${randomId()}`,

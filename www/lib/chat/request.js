@@ -57,6 +57,9 @@ export const FIELDS = [
   'service_tier',
 ];
 
+/** Those of OpenAI's API. The second has no effect, for nobody listens to what stays in the page. */
+const STREAM_OPTIONS = ['include_usage', 'include_obfuscation'];
+
 /**
  * Returns a plain copy of a request, but for `signal`, which is passed on. Fields that are
  * undefined are left out. Half a surrogate pair becomes U+FFFD, as in TextEncoder.
@@ -76,7 +79,29 @@ export function readRequest(request, names = FIELDS) {
   const unknown = Object.keys(fields).find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw invalid(`A request has no field \`${unknown}\`. It takes ${names.join(', ')}.`);
+  checkOwn(fields);
   return fields;
+}
+
+/**
+ * Checks the fields that do not reach the engine.
+ *
+ * @param {Record<string, unknown>} fields
+ */
+function checkOwn({ model, stream, stream_options }) {
+  if (typeof (model ?? '') !== 'string') throw invalid('`model` must be a string.');
+  if (typeof (stream ?? true) !== 'boolean') throw invalid('`stream` must be true or false.');
+  const options = stream_options ?? {};
+  if (typeof options !== 'object' || Array.isArray(options))
+    throw invalid('`stream_options` must be an object such as {include_usage: true}.');
+  for (const [name, value] of Object.entries(options)) {
+    if (!STREAM_OPTIONS.includes(name))
+      throw invalid(
+        `\`stream_options.${name}\` is no option; they are ${STREAM_OPTIONS.join(', ')}.`,
+      );
+    if (typeof (value ?? true) !== 'boolean')
+      throw invalid(`\`stream_options.${name}\` must be true or false.`);
+  }
 }
 
 /**

@@ -70,7 +70,6 @@ export async function createEmbeddings(host, request, options) {
   const inputs = readInputs(fields.input);
   const encode = encoder(fields.encoding_format);
   checkText('user', fields.user);
-  checkText('model', fields.model);
   if ((dimensions ?? 1) !== Math.max(1, Math.round(Number(dimensions ?? 1))))
     throw invalid(`\`dimensions\` is ${dimensions}; it must be a whole number from 1.`);
   const { client, info } = await host.model(signal);

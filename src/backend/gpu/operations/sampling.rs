@@ -28,6 +28,10 @@ impl Gpu {
         sampler: &impl TokenSampler,
     ) {
         let vocab = step.dims.vocab;
+        // Where the host computes a mask meanwhile, the logits were submitted already.
+        if step.commands.is_none() {
+            self.begin_commands(step);
+        }
         let on_device = &mut step.sampler;
         on_device.unread.clear();
         on_device.params = sampler.params();

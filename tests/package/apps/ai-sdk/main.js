@@ -3,11 +3,15 @@
 import { useChat } from '@ai-sdk/react';
 import {
   DirectChatTransport,
+  Output,
   ToolLoopAgent,
   cosineSimilarity,
   embedMany,
   generateText,
+  isStepCount,
+  jsonSchema,
   streamText,
+  tool,
 } from 'ai';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
@@ -49,6 +53,99 @@ export async function embed({ embeddingModel }) {
   const { embeddings, usage } = await embedMany({ model: embeddingModel, values });
   const [a, b, c] = embeddings;
   return { alike: cosineSimilarity(a, b), other: cosineSimilarity(a, c), tokens: usage.tokens };
+}
+
+const RECEIPT = jsonSchema({
+  type: 'object',
+  properties: {
+    merchant: { type: 'string', maxLength: 20 },
+    kind: { enum: ['food', 'fuel'] },
+    prices: { type: 'array', items: { type: 'number', minimum: 0 }, maxItems: 3 },
+  },
+  required: ['merchant', 'kind', 'prices'],
+  additionalProperties: false,
+});
+
+/** Asks for an object, whole and streamed. */
+export async function object({ model }) {
+  const request = {
+    model,
+    prompt: 'A receipt of a shop, as JSON.',
+    temperature: 1.5,
+    seed: 4,
+    output: Output.object({ schema: RECEIPT }),
+  };
+  const { output } = await generateText(request);
+  const streaming = streamText(request);
+  let parts = 0;
+  for await (const _ of streaming.partialOutputStream) parts += 1;
+  return { output, streamed: await streaming.output, parts };
+}
+
+/** Asks with tools, whole and streamed; a call is run and the model asked on. */
+export async function tools({ caller, prompt = 'How is the weather in Oslo?', tools = WEATHER }) {
+  const ran = [];
+  const request = {
+    model: caller,
+    prompt,
+    temperature: 0.7,
+    seed: 4,
+    maxOutputTokens: 200,
+    tools: Object.fromEntries(
+      tools.map(({ name, description, parameters }) => [
+        name,
+        tool({
+          description,
+          inputSchema: jsonSchema(parameters),
+          execute: (input) => ran.push({ name, input }) && 'It is done.',
+        }),
+      ]),
+    ),
+    toolChoice: 'required',
+    stopWhen: isStepCount(1),
+  };
+  const whole = await generateText(request);
+  const streaming = streamText(request);
+  const types = [];
+  for await (const { type } of streaming.fullStream) if (types.at(-1) !== type) types.push(type);
+  const plain = (calls) => calls.map(({ toolName, input }) => ({ name: toolName, input }));
+  return {
+    whole: plain(whole.toolCalls),
+    finishReason: whole.finishReason,
+    results: whole.toolResults.map(({ output }) => output),
+    streamed: plain(await streaming.toolCalls),
+    types,
+    ran,
+  };
+}
+
+const WEATHER = [
+  {
+    name: 'get_weather',
+    description: 'Returns the weather of a city.',
+    parameters: {
+      type: 'object',
+      properties: { city: { enum: ['Oslo', 'Rome'] }, days: { type: 'integer', maximum: 7 } },
+      required: ['city', 'days'],
+      additionalProperties: false,
+    },
+  },
+];
+
+/** Asks a model whose template begins with thoughts, which are bounded. */
+export async function reasoning({ caller }) {
+  const siskin = {
+    reasoning_budget: 6,
+    chat_template_kwargs: { thinks: true },
+    // The model would end the answer with its thoughts.
+    logit_bias: { 2: -100 },
+  };
+  const request = { model: caller, ...question, providerOptions: { siskin } };
+  const { reasoningText, text } = await generateText(request);
+  const { fullStream } = streamText(request);
+  const types = [];
+  for await (const { type } of fullStream) if (types.at(-1) !== type) types.push(type);
+  return { reasoningText, text, types };
 }
 
 /** Asks twice through useChat, without a server. */
