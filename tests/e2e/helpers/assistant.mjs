@@ -16,10 +16,11 @@ const BUILT = join(ROOT, 'pkg/extension');
  * @param {object} [options]
  * @param {object} [options.context] of playwright's context
  * @param {string[]} [options.hosts] that are permitted
+ * @param {string} [options.proxy] that records the requests of the browser
  */
 export async function openAssistant(
   settings,
-  { context: more, hosts = ['http://localhost/*'] } = {},
+  { context: more, hosts = ['http://localhost/*'], proxy } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'siskin-extension-'));
   const profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
@@ -31,7 +32,13 @@ export async function openAssistant(
     executablePath: CHROMIUM,
     headless: false,
     viewport: { width: 1100, height: 760 },
-    args: [...SWITCHES, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`],
+    args: [
+      ...SWITCHES,
+      `--disable-extensions-except=${folder}`,
+      `--load-extension=${folder}`,
+      // Without the last one, requests to this machine go past the proxy.
+      ...(proxy ? [`--proxy-server=${proxy}`, '--proxy-bypass-list=<-loopback>'] : []),
+    ],
     ...more,
   });
   const stop = async () => {
@@ -187,6 +194,33 @@ export async function clickCard(page, label, options) {
   // The browser takes a moment to know that the card is seen.
   await page.waitForTimeout(250);
   await page.mouse.click(x, y);
+}
+
+/**
+ * Runs an expression in the world of the extension's content script, which a page cannot reach.
+ *
+ * @returns {Promise<any>} its value
+ */
+export async function inContentScript(page, expression) {
+  const session = await page.context().newCDPSession(page);
+  const { frameTree } = await session.send('Page.getFrameTree');
+  const found = new Promise((resolve) => {
+    // The frames of the page have the script too.
+    session.on('Runtime.executionContextCreated', ({ context: { id, origin, auxData } }) => {
+      const is_ours = origin.startsWith('chrome-extension://');
+      if (is_ours && auxData.frameId === frameTree.frame.id) resolve({ id });
+    });
+  });
+  await session.send('Runtime.enable');
+  const world = await found;
+  const { result } = await session.send('Runtime.evaluate', {
+    expression,
+    contextId: world.id,
+    returnByValue: true,
+    awaitPromise: true,
+  });
+  await session.detach();
+  return result.value;
 }
 
 /** Ends the background worker as Chrome does when it is idle. */
