@@ -59,7 +59,7 @@ export async function openAssistant(
       const items = Object.entries(settings).map(([name, value]) => [`settings.${name}`, value]);
       return chrome.storage.local.set(Object.fromEntries(items));
     }, settings);
-    return { context, stop };
+    return { context, stop, profile };
   } catch (error) {
     await stop();
     throw error;
@@ -248,6 +248,31 @@ export async function closeEngine(page) {
   const session = await page.context().newCDPSession(page);
   await session.send('Target.closeTarget', { targetId: target.targetId });
   await session.detach();
+}
+
+/**
+ * Evaluates an expression in the engine's document.
+ *
+ * @param {object} page any page of the browser
+ * @returns {Promise<any>} its value
+ */
+export async function inEngine(page, expression) {
+  const [{ targetId }] = await targetsOf(page, '/offscreen.html');
+  const session = await page.context().newCDPSession(page);
+  const { sessionId } = await session.send('Target.attachToTarget', { targetId, flatten: false });
+  const answer = new Promise((resolve) =>
+    session.on('Target.receivedMessageFromTarget', ({ message }) => {
+      const { id, result } = JSON.parse(message);
+      if (id === 1) resolve(result);
+    }),
+  );
+  const params = { expression, returnByValue: true, awaitPromise: true };
+  const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params });
+  await session.send('Target.sendMessageToTarget', { sessionId, message });
+  const { result, exceptionDetails } = await answer;
+  await session.detach();
+  if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails));
+  return result.value;
 }
 
 /** Serves a folder without the policy of the demo, which forbids frames and scripts of the page. */
