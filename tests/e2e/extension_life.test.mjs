@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
 import {
   act,
+  cardOf,
   controlOf,
   inEngine,
   openAssistant,
@@ -83,6 +84,7 @@ describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 
     await page.locator('#area').fill(`${LONG} `.repeat(4));
     await rephrase(page);
     const busy = await load();
+    assert.ok(!isDone(await cardOf(page)), 'it is in mid-answer');
     await page.close();
     // The token that is computed ends.
     await other.waitForTimeout(300);

@@ -17,10 +17,11 @@ const BUILT = join(ROOT, 'pkg/extension');
  * @param {object} [options.context] of playwright's context
  * @param {string[]} [options.hosts] that are permitted
  * @param {string} [options.proxy] that records the requests of the browser
+ * @param {(folder: string) => Promise<void>} [options.change] changes the copy that is installed
  */
 export async function openAssistant(
   settings,
-  { context: more, hosts = ['http://localhost/*'], proxy } = {},
+  { context: more, hosts = ['http://localhost/*'], proxy, change } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'siskin-extension-'));
   const profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
@@ -28,6 +29,7 @@ export async function openAssistant(
   const manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'));
   manifest.host_permissions = hosts;
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  await change?.(folder);
   const context = await playwright().launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     headless: false,
