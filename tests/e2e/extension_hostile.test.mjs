@@ -19,10 +19,10 @@ import { ROOT, SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs'
 const needs = [SMOLLM2, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
 /** A rule finds this, whatever the model says. */
 const WRONG = 'I should of known that, and you should of told me about it.';
-/** The card must come in this time, on a machine that is busy with other tests. */
-const MAX_OPEN_MS = 15_000;
-/** The page's own tasks may take this long, what the extension does in them included. */
-const MAX_TASK_MS = 200;
+/** The card must come in this time. */
+const MAX_OPEN_MS = 2000;
+/** The page's thread may compute this long for it, the page's own layout included. */
+const MAX_CPU_MS = 500;
 
 describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_000 }, () => {
   let server;
@@ -143,8 +143,47 @@ describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_00
     await page.close();
   });
 
+  /**
+   * Lets the assistant open its card, which the page itself times: to look for the card from
+   * outside is work for the page.
+   *
+   * @returns {Promise<{ms: number, cpu_ms: number, longest_ms: number}>} until the card is there;
+   *   what the page's thread computed, until half a second later; and its longest task
+   */
+  const timeCard = async (page) => {
+    await waitForCard(page, (it) => it, { kind: 'corner' });
+    const session = await context.newCDPSession(page);
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+    const cpu = async () => {
+      const { metrics } = await session.send('Performance.getMetrics');
+      return 1000 * metrics.find(({ name }) => name === 'TaskDuration').value;
+    };
+    await page.evaluate(() => {
+      window.longest_ms = 0;
+      new PerformanceObserver((list) => {
+        for (const { duration } of list.getEntries()) longest_ms = Math.max(longest_ms, duration);
+      }).observe({ type: 'longtask' });
+      window.opened = new Promise((resolve) =>
+        new MutationObserver((records) => {
+          const added = records.flatMap(({ addedNodes }) => [...addedNodes]);
+          if (added.some((it) => it.hasAttribute?.('popover'))) resolve(Date.now());
+        }).observe(document.documentElement, { childList: true }),
+      );
+    });
+    const [start_ms, start_cpu_ms] = [Date.now(), await cpu()];
+    await act(context, page, 'correct', 0);
+    const ms = (await page.evaluate(() => opened)) - start_ms;
+    await page.waitForTimeout(500);
+    const cpu_ms = (await cpu()) - start_cpu_ms;
+    await session.detach();
+    return { ms, cpu_ms, longest_ms: await page.evaluate(() => longest_ms) };
+  };
+
   test('stays quick with 10,000 fields and a text of a megabyte', async (t) => {
     const { page } = await open();
+    await page.locator('#area').fill(WRONG);
+    const plain = await timeCard(page);
+    await page.keyboard.press('Escape');
     await page.evaluate(() => {
       const many = document.createElement('div');
       for (let n = 0; n < 10_000; n++) many.append(document.createElement('input'));
@@ -152,19 +191,12 @@ describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_00
       rich.textContent = 'The cat sat on the mat. '.repeat(45_000);
       rich.focus();
       getSelection().collapse(rich.firstChild, 500_000);
-      window.long_ms = 0;
-      new PerformanceObserver((list) => {
-        for (const { duration } of list.getEntries()) long_ms = Math.max(long_ms, duration);
-      }).observe({ type: 'longtask' });
     });
-    const start_ms = Date.now();
-    await act(context, page, 'correct', 0);
-    await waitForCard(page, (it) => it?.title);
-    const ms = Date.now() - start_ms;
-    const task_ms = await page.evaluate(() => long_ms);
-    t.diagnostic(`${ms} ms, the longest task ${task_ms} ms`);
-    assert.ok(ms < MAX_OPEN_MS, `${ms} ms`);
-    assert.ok(task_ms < MAX_TASK_MS, `${task_ms} ms`);
+    const large = await timeCard(page);
+    t.diagnostic(JSON.stringify({ plain, large }));
+    // A machine that is busy with other tests takes longer for both.
+    assert.ok(large.ms < Math.max(MAX_OPEN_MS, 3 * plain.ms), `${large.ms} ms`);
+    assert.ok(large.cpu_ms < MAX_CPU_MS, `${large.cpu_ms} ms`);
     await page.close();
   });
 

@@ -61,6 +61,7 @@ test('each setting is read back as it was written, and the others stay', async (
       apiKey: 'sk-1',
       until: 'never',
     },
+    asYouType: 'always',
     ready: true,
   };
   assert.deepEqual(Object.keys(values).sort(), Object.keys(DEFAULTS).sort());

@@ -3,7 +3,7 @@
  * the card and changes the field. It knows nothing of extensions, so that a page may have it too.
  */
 import { run } from './actions.js';
-import { Card } from './card.js';
+import { Card, busyStatus, emptyView } from './card.js';
 import { fieldOf, focusedElement, isSecret } from './fields.js';
 import { applyEdits } from './passage.js';
 
@@ -88,6 +88,27 @@ export class Assistant {
    * @param {Action} [action] without one, the card asks
    */
   open(action) {
+    this.#begin();
+    const refusal = this.#services.refusal?.() ?? this.#read();
+    if (refusal !== undefined) return this.#say('info', refusal, this.#help === 'panel');
+    if (action) return this.#choose(action);
+    this.#show();
+  }
+
+  /**
+   * Opens the card with corrections that were found before.
+   *
+   * @param {{field: Field, passage: any, edits: Edit[]}} found
+   */
+  openWith({ field, passage, edits }) {
+    this.#begin();
+    this.#target = { field, passage, text: passage.text };
+    this.#wish = { action: 'correct' };
+    this.#view = { ...this.#view, action: 'correct', text: passage.text, edits, is_done: true };
+    this.#conclude();
+  }
+
+  #begin() {
     this.close();
     this.#view = { ...emptyView(), language: this.#language };
     this.#card = new Card(this.#document, this.#events(), this.#services.makeInput);
@@ -95,10 +116,6 @@ export class Assistant {
     window?.addEventListener('keydown', this.#onKey, true);
     window?.addEventListener('scroll', this.#onMove, { capture: true, passive: true });
     window?.addEventListener('resize', this.#onMove);
-    const refusal = this.#services.refusal?.() ?? this.#read();
-    if (refusal !== undefined) return this.#say('info', refusal, this.#help === 'panel');
-    if (action) return this.#choose(action);
-    this.#show();
   }
 
   /** Gives up what is being written, and closes the card. */
@@ -365,28 +382,6 @@ export class Assistant {
     this.close();
     field?.element.focus({ preventScroll: true });
   };
-}
-
-/** @returns {CardView} */
-function emptyView() {
-  return {
-    action: undefined,
-    language: 'English',
-    text: '',
-    edits: [],
-    result: undefined,
-    status: undefined,
-    is_done: false,
-    can_accept: false,
-  };
-}
-
-/**
- * @param {Action | undefined} action
- * @returns {CardView['status']}
- */
-function busyStatus(action) {
-  return { kind: 'busy', text: action === 'correct' ? 'Reading your text' : 'Writing' };
 }
 
 function tooLong() {

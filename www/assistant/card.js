@@ -294,6 +294,30 @@ export class Card {
   }
 }
 
+/** Returns a view of nothing. @returns {CardView} */
+export function emptyView() {
+  return {
+    action: undefined,
+    language: 'English',
+    text: '',
+    edits: [],
+    result: undefined,
+    status: undefined,
+    is_done: false,
+    can_accept: false,
+  };
+}
+
+/**
+ * Returns what is said while the model works.
+ *
+ * @param {Action | undefined} action
+ * @returns {CardView['status']}
+ */
+export function busyStatus(action) {
+  return { kind: 'busy', text: action === 'correct' ? 'Reading your text' : 'Writing' };
+}
+
 /**
  * A `Slot` is a part of the card, and what it was made of last.
  *

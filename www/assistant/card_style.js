@@ -108,5 +108,9 @@ export const CORNER_STYLE = `${BASE}
   color: var(--accent); box-shadow: 0 1px 4px rgb(0 0 0 / 16%);
 }
 .corner:hover { border-color: var(--accent); background: var(--accent-soft); }
+.corner.found {
+  border-color: var(--bad); background: var(--bad-back); color: var(--bad); font-size: 12px;
+  font-weight: 700; line-height: 1;
+}
 .corner svg { width: 15px; height: 15px; }
 `;

@@ -9,6 +9,8 @@ const MIN_WIDTH = 160;
 const MIN_HEIGHT = 28;
 const SIZE = 26;
 const INSET = 4;
+/** The button has room for two digits. */
+const MAX_COUNT = 99;
 
 /** A `CornerButton` follows the focus until `end`. */
 export class CornerButton {
@@ -18,6 +20,9 @@ export class CornerButton {
   #layer;
   /** @type {HTMLElement | undefined} */
   #element;
+  /** @type {HTMLButtonElement | undefined} */
+  #button;
+  #count = 0;
   #is_frame_asked = false;
 
   /**
@@ -42,6 +47,12 @@ export class CornerButton {
     window?.removeEventListener('scroll', this.#update, true);
     window?.removeEventListener('resize', this.#update);
     this.#hide();
+  }
+
+  /** Shows how many corrections there are. @param {number} count 0 shows none */
+  setCount(count) {
+    this.#count = count;
+    this.#label();
   }
 
   /** Looks at the focus at most once a frame. */
@@ -77,10 +88,9 @@ export class CornerButton {
     const button = make('button', {
       type: 'button',
       className: 'corner',
-      'aria-label': 'Siskin writing assistant',
-      title: 'Siskin writing assistant',
     });
-    button.append(makeLogo());
+    this.#button = button;
+    this.#label();
     // The field keeps the focus.
     button.addEventListener('mousedown', (event) => event.preventDefault());
     button.addEventListener('click', (event) => {
@@ -91,9 +101,21 @@ export class CornerButton {
     return layer;
   }
 
+  #label() {
+    const button = this.#button;
+    if (!button) return;
+    const count = this.#count;
+    const found = count > 0 ? `: ${count} ${count === 1 ? 'correction' : 'corrections'}` : '';
+    for (const name of ['aria-label', 'title'])
+      button.setAttribute(name, `Siskin writing assistant${found}`);
+    button.classList.toggle('found', count > 0);
+    button.replaceChildren(count > 0 ? String(Math.min(count, MAX_COUNT)) : makeLogo());
+  }
+
   #hide() {
     this.#layer?.close();
     this.#layer = undefined;
+    this.#button = undefined;
     this.#element = undefined;
   }
 }

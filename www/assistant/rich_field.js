@@ -111,6 +111,35 @@ export class RichField {
     return block ?? this.element;
   }
 
+  /** Returns where in a passage the caret is. @param {RichPassage} passage */
+  caretIn(passage) {
+    const range = this.#range();
+    const at = range && this.#mapOf(passage)?.offsetOf(range.endContainer, range.endOffset);
+    return at === undefined ? passage.text.length : at - passage.from;
+  }
+
+  /**
+   * Returns the ranges of what edits replace; of those that only put something in, the character
+   * beside it.
+   *
+   * @param {RichPassage} passage
+   * @param {readonly Edit[]} edits
+   * @returns {Range[]}
+   */
+  rangesOf(passage, edits) {
+    const map = this.#mapOf(passage);
+    if (!map) return [];
+    return edits.flatMap(({ start, end }) => {
+      const from = passage.from + (start === end ? Math.max(0, start - 1) : start);
+      const [first, last] = [map.placeOf(from, true), map.placeOf(passage.from + end, false)];
+      if (!first || !last) return [];
+      const range = this.element.ownerDocument.createRange();
+      range.setStart(...first);
+      range.setEnd(...last);
+      return [range];
+    });
+  }
+
   /** Returns where the card goes beside: the selection, or the field. */
   rect() {
     const own = this.element.getBoundingClientRect();

@@ -43,6 +43,11 @@ export class TextField {
     return { text: value.slice(from, to), from, is_selection: false };
   }
 
+  /** Returns where in a passage the caret is. @param {Passage & {from: number}} passage */
+  caretIn({ from, text }) {
+    return (this.element.selectionEnd ?? from + text.length) - from;
+  }
+
   /** Returns where the card goes beside. */
   rect() {
     return this.element.getBoundingClientRect();

@@ -98,6 +98,8 @@ const REQUESTS = {
       dictionary: settings.dictionary,
       is_off: isOff(settings, host),
       has_button: await isOnAllPages(),
+      // Nothing is loaded of itself before the first run is through.
+      as_you_type: settings.ready ? settings.asYouType : 'off',
     };
   },
   async setup() {

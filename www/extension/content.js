@@ -3,7 +3,9 @@
  * neither its variables nor what it says to the extension. Bundled, it is one classic script.
  */
 import { isAction } from '../assistant/actions.js';
+import { AsYouType } from '../assistant/as_you_type.js';
 import { Assistant } from '../assistant/assistant.js';
+import { isBatteryLow } from '../assistant/battery.js';
 import { CornerButton } from '../assistant/corner_button.js';
 import { ExtensionEngine } from './engine.js';
 import { askWorker, isOurs } from './messages.js';
@@ -11,11 +13,20 @@ import { askWorker, isOurs } from './messages.js';
 /** A frame that has the script already is left alone. */
 const MARK = Symbol.for('siskin assistant');
 
-/** @typedef {{dictionary: string[], is_off: boolean, has_button: boolean}} PageSettings */
+/** What `proofread` knows. */
+const LANGUAGES = new Set(['en', 'es', 'de', 'fr']);
+
+/**
+ * @typedef {object} PageSettings
+ * @property {string[]} dictionary
+ * @property {boolean} is_off
+ * @property {boolean} has_button
+ * @property {'off' | 'on' | 'always'} as_you_type
+ */
 
 function start() {
   /** @type {PageSettings} */
-  let settings = { dictionary: [], is_off: false, has_button: false };
+  let settings = { dictionary: [], is_off: false, has_button: false, as_you_type: 'off' };
   const refresh = async () => {
     settings = await askWorker({ type: 'page' }).catch(() => settings);
   };
@@ -69,9 +80,35 @@ function start() {
   });
 
   void refresh().then(() => {
-    if (settings.has_button && !settings.is_off)
-      new CornerButton(document, () => void refresh().then(() => assistant.open()));
+    if (!settings.has_button || settings.is_off) return;
+    /** @type {AsYouType | undefined} */
+    let typing;
+    const button = new CornerButton(document, async () => {
+      await refresh();
+      const found = typing?.found();
+      if (found && !settings.is_off) assistant.openWith(found);
+      else assistant.open();
+    });
+    if (settings.as_you_type === 'off') return;
+    typing = new AsYouType(document, {
+      siskin: () => engine.siskin,
+      dictionary: () => settings.dictionary,
+      onCount: (count) => button.setCount(count),
+      isKnownLanguage,
+      mayCheck: async () => {
+        // It may have been turned off since.
+        await refresh();
+        if (settings.is_off || !settings.has_button || settings.as_you_type === 'off') return false;
+        return settings.as_you_type === 'always' || !(await isBatteryLow());
+      },
+    });
   });
+}
+
+/** Whether Chrome takes a text for one of the languages that can be checked, or does not know. */
+async function isKnownLanguage(/** @type {string} */ text) {
+  const { isReliable, languages } = await chrome.i18n.detectLanguage(text);
+  return !isReliable || LANGUAGES.has(languages[0]?.language);
 }
 
 /** Whether this frame has the focus, and none within it. */

@@ -36,6 +36,8 @@
  *   assistant keeps away; by default none
  * @property {string[]} dictionary words that are never corrected; by default none
  * @property {FallbackSetting} fallback by default off
+ * @property {'off' | 'on' | 'always'} asYouType whether the sentence at hand is checked;
+ *   `always`: also while the battery is low. By default `off`
  * @property {boolean} ready whether the first run is through: until then nothing may be fetched. By
  *   default `false`
  */
@@ -62,6 +64,7 @@ export const DEFAULTS = Object.freeze({
   offSites: [],
   dictionary: [],
   fallback: Object.freeze({ on: false, baseURL: '', model: '', apiKey: '', until: 'cached' }),
+  asYouType: 'off',
   ready: false,
 });
 
@@ -76,6 +79,7 @@ const READERS = {
   offSites: (value) => readList(value, readHost, MAX_SITES),
   dictionary: (value) => readList(value, readWord, MAX_WORDS),
   fallback: readFallback,
+  asYouType: (value) => oneOf(value, ['off', 'on', 'always']),
   ready: readBoolean,
 };
 

@@ -16,10 +16,12 @@ const BUILT = join(ROOT, 'pkg/extension');
  * @param {object} [options]
  * @param {object} [options.context] of playwright's context
  * @param {string[]} [options.hosts] that are permitted
+ * @param {string} [options.proxy] that records the requests of the browser
+ * @param {(folder: string) => Promise<void>} [options.change] changes the copy that is installed
  */
 export async function openAssistant(
   settings,
-  { context: more, hosts = ['http://localhost/*'] } = {},
+  { context: more, hosts = ['http://localhost/*'], proxy, change } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'siskin-extension-'));
   const profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
@@ -27,11 +29,18 @@ export async function openAssistant(
   const manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'));
   manifest.host_permissions = hosts;
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  await change?.(folder);
   const context = await playwright().launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     headless: false,
     viewport: { width: 1100, height: 760 },
-    args: [...SWITCHES, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`],
+    args: [
+      ...SWITCHES,
+      `--disable-extensions-except=${folder}`,
+      `--load-extension=${folder}`,
+      // Without the last one, requests to this machine go past the proxy.
+      ...(proxy ? [`--proxy-server=${proxy}`, '--proxy-bypass-list=<-loopback>'] : []),
+    ],
     ...more,
   });
   const stop = async () => {
@@ -52,7 +61,7 @@ export async function openAssistant(
       const items = Object.entries(settings).map(([name, value]) => [`settings.${name}`, value]);
       return chrome.storage.local.set(Object.fromEntries(items));
     }, settings);
-    return { context, stop };
+    return { context, stop, profile };
   } catch (error) {
     await stop();
     throw error;
@@ -189,6 +198,33 @@ export async function clickCard(page, label, options) {
   await page.mouse.click(x, y);
 }
 
+/**
+ * Runs an expression in the world of the extension's content script, which a page cannot reach.
+ *
+ * @returns {Promise<any>} its value
+ */
+export async function inContentScript(page, expression) {
+  const session = await page.context().newCDPSession(page);
+  const { frameTree } = await session.send('Page.getFrameTree');
+  const found = new Promise((resolve) => {
+    // The frames of the page have the script too.
+    session.on('Runtime.executionContextCreated', ({ context: { id, origin, auxData } }) => {
+      const is_ours = origin.startsWith('chrome-extension://');
+      if (is_ours && auxData.frameId === frameTree.frame.id) resolve({ id });
+    });
+  });
+  await session.send('Runtime.enable');
+  const world = await found;
+  const { result } = await session.send('Runtime.evaluate', {
+    expression,
+    contextId: world.id,
+    returnByValue: true,
+    awaitPromise: true,
+  });
+  await session.detach();
+  return result.value;
+}
+
 /** Ends the background worker as Chrome does when it is idle. */
 export async function stopWorker(context) {
   const [worker] = context.serviceWorkers();
@@ -214,6 +250,31 @@ export async function closeEngine(page) {
   const session = await page.context().newCDPSession(page);
   await session.send('Target.closeTarget', { targetId: target.targetId });
   await session.detach();
+}
+
+/**
+ * Evaluates an expression in the engine's document.
+ *
+ * @param {object} page any page of the browser
+ * @returns {Promise<any>} its value
+ */
+export async function inEngine(page, expression) {
+  const [{ targetId }] = await targetsOf(page, '/offscreen.html');
+  const session = await page.context().newCDPSession(page);
+  const { sessionId } = await session.send('Target.attachToTarget', { targetId, flatten: false });
+  const answer = new Promise((resolve) =>
+    session.on('Target.receivedMessageFromTarget', ({ message }) => {
+      const { id, result } = JSON.parse(message);
+      if (id === 1) resolve(result);
+    }),
+  );
+  const params = { expression, returnByValue: true, awaitPromise: true };
+  const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params });
+  await session.send('Target.sendMessageToTarget', { sessionId, message });
+  const { result, exceptionDetails } = await answer;
+  await session.detach();
+  if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails));
+  return result.value;
 }
 
 /** Serves a folder without the policy of the demo, which forbids frames and scripts of the page. */

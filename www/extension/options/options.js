@@ -46,6 +46,14 @@ const words = new EntryList('words', {
 const backend = /** @type {HTMLSelectElement} */ (byId('backend'));
 backend.addEventListener('change', () => keep({ backend: /** @type {any} */ (backend.value) }));
 
+const as_you_type = /** @type {HTMLSelectElement} */ (byId('as-you-type'));
+as_you_type.addEventListener('change', async () => {
+  const asYouType = /** @type {Settings['asYouType']} */ (as_you_type.value);
+  await keep({ asYouType });
+  // Chrome asks only after what a person does.
+  if (asYouType !== 'off') await chrome.permissions.request(EVERYWHERE).catch(() => false);
+});
+
 /** Chrome keeps this one itself, as a permission. */
 const EVERYWHERE = { origins: ['http://*/*', 'https://*/*'] };
 const all_pages = /** @type {HTMLInputElement} */ (byId('all-pages'));
@@ -64,6 +72,7 @@ async function showPermission() {
 /** @param {Settings} settings */
 function show(settings) {
   backend.value = settings.backend;
+  as_you_type.value = settings.asYouType;
   sites.show(settings.offSites);
   words.show(settings.dictionary);
   server.show(settings.fallback);

@@ -1,0 +1,122 @@
+// These tests put the tab to sleep, close it in mid-answer and leave the engine idle: nothing is
+// lost, and nothing is left running. A small model is enough.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { startServer } from '../../scripts/serve.mjs';
+import {
+  act,
+  cardOf,
+  controlOf,
+  inEngine,
+  openAssistant,
+  openPage,
+  plainFolder,
+  targetsOf,
+  waitForCard,
+} from './helpers/assistant.mjs';
+import { ROOT, SMOLLM2, cannotRunExtension } from './helpers/harness.mjs';
+import { renderers, ticksOf } from './helpers/killable.mjs';
+import { eventually } from './helpers/site.mjs';
+
+const needs = [SMOLLM2, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
+/** An answer to this takes some seconds. */
+const LONG =
+  'We are writing to tell you that the meeting of the garden club, which was planned for Monday, ' +
+  'has to be moved to Thursday, because the room is being painted and nobody may enter it.';
+
+describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 }, () => {
+  let server;
+  let context;
+  let stop;
+  let profile;
+  let site;
+  before(async () => {
+    server = await startServer({
+      routes: { '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')) },
+    });
+    site = server.url.replace('127.0.0.1', 'localhost');
+    ({ context, stop, profile } = await openAssistant({
+      model: { kind: 'url', url: `${site}/models/${SMOLLM2}` },
+      backend: 'cpu',
+      ready: true,
+    }));
+  });
+  after(async () => {
+    await stop?.();
+    await server?.close();
+  });
+  const open = () => openPage(context, `${site}/fields/plain.html`);
+  const rephrase = async (page) => {
+    await act(context, page, 'longer', 0);
+    return waitForCard(page, (it) => it?.text.length > 20);
+  };
+  const isDone = (it) => it?.status === '' && controlOf(it, 'Retry') && it.text.length > 20;
+  /** Returns how much the browser's pages compute in a second, in ticks of the clock. */
+  const load = async () => {
+    const ids = renderers(profile);
+    const count = () => ids.reduce((sum, id) => sum + ticksOf(id), 0);
+    const before = count();
+    await new Promise((done) => setTimeout(done, 1000));
+    return count() - before;
+  };
+
+  test('a tab that sleeps in mid-answer has the whole answer when it wakes', async () => {
+    const { page } = await open();
+    await page.locator('#area').fill(LONG);
+    await rephrase(page);
+    const { text } = await waitForCard(page, isDone);
+    await page.keyboard.press('Escape');
+    const { text: begun } = await rephrase(page);
+    const session = await context.newCDPSession(page);
+    await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+    await new Promise((done) => setTimeout(done, 4000));
+    await session.send('Page.setWebLifecycleState', { state: 'active' });
+    const { text: whole } = await waitForCard(page, isDone);
+    assert.ok(begun.length < text.length, 'it slept in mid-answer');
+    assert.equal(whole, text);
+    await page.close();
+  });
+
+  test('a tab that is closed in mid-answer leaves nothing running', async (t) => {
+    const { page: other } = await open();
+    const { page } = await open();
+    await page.locator('#area').fill(`${LONG} `.repeat(4));
+    await rephrase(page);
+    const busy = await load();
+    assert.ok(!isDone(await cardOf(page)), 'it is in mid-answer');
+    await page.close();
+    // The token that is computed ends.
+    await other.waitForTimeout(300);
+    const idle = await load();
+    t.diagnostic(`${busy} ticks of a second before, ${idle} after`);
+    assert.ok(idle < busy / 4, `${busy} ticks of a second before, ${idle} after`);
+    // The engine is there for others.
+    assert.equal((await targetsOf(other, '/offscreen.html')).length, 1);
+    await other.close();
+  });
+
+  test('the engine is closed when nobody used it for minutes, and not in an answer', async () => {
+    const { page } = await open();
+    /** The engine's clock leaps; it looks at it every ten seconds. */
+    const AFTER_MINUTES = `{
+      const now = performance.now.bind(performance);
+      performance.now = () => now() + 6 * 60_000;
+    }`;
+    await page.locator('#area').fill(LONG);
+    await rephrase(page);
+    await inEngine(page, AFTER_MINUTES);
+    const { text } = await waitForCard(page, isDone);
+    assert.ok(text);
+    await page.keyboard.press('Escape');
+    await inEngine(page, AFTER_MINUTES);
+    await eventually(
+      async () => (await targetsOf(page, '/offscreen.html')).length === 0,
+      'the end of the engine',
+      20_000,
+    );
+    await act(context, page, 'longer', 0);
+    assert.equal((await waitForCard(page, isDone)).text, text);
+    await page.close();
+  });
+});
