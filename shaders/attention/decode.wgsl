@@ -3,12 +3,18 @@
 // attention/reduce joins the splits. Lanes are positions while the scores are made, and words of
 // the head (two elements) while the values are summed.
 #import lib/params
+#ifdef SOFTCAP
+#import lib/bounded
+#endif
 
 struct Op {
   heads: u32,
   kv_heads: u32,
   context: u32,           // positions of the cache
   max_splits: u32,
+  window: u32,            // the last positions that a token sees
+  scale: f32,
+  softcap: f32,
 }
 @group(1) @binding(0) var<uniform> op: Op;
 @group(1) @binding(1) var<storage, read> q: array<vec4<f32>>;      // [tokens, heads, head_dim / 4]
@@ -37,12 +43,12 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   let split = id.y;
   let token = id.z;
   let end = params.position + token + 1u;
-  let split_start = min(end, split * params.span);
-  let split_end = min(end, split_start + params.span);
+  let split_end = min(end, (split + 1u) * params.span);
+  let split_start = min(split_end, max(split * params.span, end - min(end, op.window)));
 
   let first_query = (token * op.heads + kv_head * GQA_GROUP) * (HEAD_DIM / 4u);
   for (var i = lane; i < GQA_GROUP * HEAD_DIM / 4u; i += TILE) {
-    queries[i] = q[first_query + i] * inverseSqrt(f32(HEAD_DIM));
+    queries[i] = q[first_query + i] * op.scale;
   }
   if (lane < GQA_GROUP) {
     maxima[lane] = LOWEST;
@@ -70,6 +76,11 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
         }
       }
     }
+#ifdef SOFTCAP
+    for (var h = 0u; h < GQA_GROUP; h++) {
+      score[h] = bounded(score[h], op.softcap);
+    }
+#endif
     for (var h = 0u; h < GQA_GROUP; h++) {
       scores[h * TILE + lane] = select(LOWEST, score[h], position < split_end);
     }

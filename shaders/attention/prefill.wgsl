@@ -2,12 +2,18 @@
 // queries of a tile are those of all heads that share a key-value head, token after token, so that
 // keys and values are fetched once for all of them.
 #import lib/params
+#ifdef SOFTCAP
+#import lib/bounded
+#endif
 
 struct Op {
   heads: u32,
   kv_heads: u32,
   context: u32,           // positions of the cache
   max_splits: u32,        // not used here
+  window: u32,            // the last positions that a token sees
+  scale: f32,
+  softcap: f32,
 }
 @group(1) @binding(0) var<uniform> op: Op;
 @group(1) @binding(1) var<storage, read> q: array<vec4<f32>>;      // [tokens, heads, head_dim / 4]
@@ -46,6 +52,10 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   let my_query = min(first_query + mine, last_query);
   let my_q = query_at(my_query, kv_head);
   let my_end = params.position + my_query / GQA_GROUP + 1u;
+  let my_start = my_end - min(my_end, op.window);
+  // The first position that any query of the tile sees, at a multiple of SIDE.
+  let first_end = params.position + first_query / GQA_GROUP + 1u;
+  let tiles_start = (first_end - min(first_end, op.window)) / SIDE * SIDE;
   // A lane has the scores of positions row, row + 8 ... and queries column, column + 8 ...
   let row = lane % 8u;
   let column = lane / 8u;
@@ -57,7 +67,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     totals[lane] = 0.0;
   }
 
-  for (var start = 0u; start < end; start += SIDE) {
+  for (var start = tiles_start; start < end; start += SIDE) {
     var a = vec4<f32>();
     var b = vec4<f32>();
     var c = vec4<f32>();
@@ -66,7 +76,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
       workgroupBarrier();
       if (lane < SIDE) {
         for (var i = 0u; i < 8u; i++) {
-          queries[i * SIDE + mine] = q[my_q + part * 8u + i] * inverseSqrt(f32(HEAD_DIM));
+          queries[i * SIDE + mine] = q[my_q + part * 8u + i] * op.scale;
         }
       } else {
         let key_row = key_rows + min(start + mine, end - 1u);
@@ -92,6 +102,14 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
         d += vec4<f32>(dot(k3, q0), dot(k3, q1), dot(k3, q2), dot(k3, q3));
       }
     }
+#ifdef SOFTCAP
+    for (var i = 0u; i < 4u; i++) {
+      a[i] = bounded(a[i], op.softcap);
+      b[i] = bounded(b[i], op.softcap);
+      c[i] = bounded(c[i], op.softcap);
+      d[i] = bounded(d[i], op.softcap);
+    }
+#endif
     for (var i = 0u; i < 4u; i++) {
       let at = row * SIDE + column + 8u * i;
       scores[at] = a[i];
@@ -102,14 +120,15 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     workgroupBarrier();
     if (lane < SIDE) {
       let count = min(SIDE, select(0u, my_end - start, my_end > start));
+      let first = select(0u, min(count, my_start - start), my_start > start);
       var largest = maxima[lane];
-      for (var i = 0u; i < count; i++) {
+      for (var i = first; i < count; i++) {
         largest = max(largest, scores[i * SIDE + lane]);
       }
       let factor = exp(maxima[lane] - largest);
       var total = totals[lane] * factor;
       for (var i = 0u; i < SIDE; i++) {
-        let weight = select(0.0, exp(scores[i * SIDE + lane] - largest), i < count);
+        let weight = select(0.0, exp(scores[i * SIDE + lane] - largest), i >= first && i < count);
         scores[i * SIDE + lane] = weight;
         total += weight;
       }

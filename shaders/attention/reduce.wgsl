@@ -6,6 +6,9 @@ struct Op {
   kv_heads: u32,
   context: u32,           // positions of the cache
   max_splits: u32,
+  window: u32,            // the last positions that a token sees
+  scale: f32,
+  softcap: f32,
 }
 @group(1) @binding(0) var<uniform> op: Op;
 // [tokens, heads, max_splits, 2 + head_dim]: the maximum, the sum of exponentials, and the values

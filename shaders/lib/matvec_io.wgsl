@@ -4,9 +4,10 @@
 //              pass over x
 //   QKV        the rows are those of q, k and v; biases, rotation, and k and v go to the cache
 //              (lib/rope)
-//   GATE_UP    the rows are those of gate and up; the result is silu(gate) * up
+//   GATE_UP    the rows are those of gate and up; the result is activation(gate) * up
 //   LM_HEAD    only row `params.row` of x is taken, and there is one row of results
 //   ADD        the result is added to the output; without any of these it is stored
+//   GELU       the activation is GELU, and not SiLU
 //   BIAS       biases are added to the products (with QKV they always are, where there are any)
 // Rows are taken in groups of four: two pairs that are rotated, two of each weight with GATE_UP,
 // else four in a row.
@@ -167,9 +168,9 @@ fn keep(weight: u32, group: u32, token: u32, products: vec4<f32>, square: f32) {
   let up = sum.zw;
 #endif
   let at = token * op.rows + group * 2u;
-  out[at] = silu(gate.x) * up.x;
+  out[at] = activation(gate.x) * up.x;
   if (group * 2u + 1u < op.rows) {
-    out[at + 1u] = silu(gate.y) * up.y;
+    out[at + 1u] = activation(gate.y) * up.y;
   }
 #else
 #ifdef BIAS

@@ -1,6 +1,7 @@
 // What a product of a weight and the activations of many tokens reads and writes.
 //   ADD        the result is added to the output
-//   GATED      the output holds the gate's results; it becomes silu(output) * result
+//   GATED      the output holds the gate's results; it becomes activation(output) * result
+//   GELU       the activation is GELU, and not SiLU
 //   BIAS       a bias is added to the result before that
 // Without ADD and GATED it is stored.
 #import lib/activation
@@ -33,7 +34,7 @@ fn keep(token: u32, row: u32, sum: f32) {
     out[at] += result;
 #else
 #ifdef GATED
-    out[at] = silu(out[at]) * result;
+    out[at] = activation(out[at]) * result;
 #else
     out[at] = result;
 #endif

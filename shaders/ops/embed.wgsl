@@ -1,4 +1,4 @@
-// Computes x = table[token ids], a row of the table for each token. A thread takes a block of 32
+// Computes x = scale * table[token ids], a row of the table for each token. A thread takes a block of 32
 // columns.
 #import lib/params
 #import quant/$A as a
@@ -7,6 +7,7 @@ struct Op {
   planes_a: Planes,
   first_row: u32,         // of this part of the table
   rows: u32,
+  scale: f32,
 }
 @group(1) @binding(0) var<uniform> op: Op;
 @group(1) @binding(1) var<storage, read> weight_a: array<vec4<u32>>;
@@ -26,7 +27,7 @@ fn main(
   }
   let block = row * op.planes_a.blocks + i;
   let q = quants_a(block);
-  let s = scales_a(block);
+  let s = op.scale * scales_a(block);
   let at = (group.y * op.planes_a.blocks + i) * 8u;
   x[at] = s.x * q.a + s.y;
   x[at + 1u] = s.x * q.b + s.y;

@@ -8,11 +8,17 @@
 pub mod cpu;
 pub mod exponentials;
 pub mod gpu;
+mod operands;
 pub mod sampling;
+
+pub use operands::{
+    Activation, Attention, AttentionInput, FeedForward, GELU, LmHead, LogitScale, PostNorm, Rope,
+    RopePairs,
+};
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 use sampling::{SampledToken, TokenSampler};
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 /// Weights are written in groups of this number of rows, which a backend may interleave.
 pub const GROUP_ROWS: usize = 8;
@@ -34,84 +40,6 @@ pub struct Dims {
     pub vocab: usize,
     /// Counts the layers.
     pub layers: usize,
-}
-
-/// Says which elements of a head form a rotated pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RopePairs {
-    /// The pairs are (0, 1), (2, 3) ..., as in llama.
-    Adjacent,
-    /// The pairs are (0, n/2), (1, n/2 + 1) ..., as in GPT-NeoX, qwen2 and most others.
-    Halves,
-}
-
-/// Rotary position embedding: pair `i` at position `p` is rotated by `p * frequencies[i]`.
-#[derive(Clone, Debug)]
-pub struct Rope {
-    /// Says which elements form a pair.
-    pub pairs: RopePairs,
-    /// Holds the radians of each pair for one position, `[rotated dimensions / 2]`; scaling is
-    /// folded in. A backend knows them again by their address, without a look at each.
-    pub frequencies: Arc<[f32]>,
-}
-
-/// Names the activation function of the feed-forward network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// The function is `x * sigmoid(x)`.
-    Silu,
-}
-
-/// Holds the weights of a layer that [`Backend::attention_input`] needs.
-pub struct AttentionInput<'a, Buf> {
-    /// Holds the weight of the norm before attention.
-    pub norm: &'a Weight<Buf>,
-    /// Holds the query projection `[heads * head_dim, embedding]`.
-    pub q: &'a Weight<Buf>,
-    /// Holds the key projection `[kv_heads * head_dim, embedding]`.
-    pub k: &'a Weight<Buf>,
-    /// Holds the value projection `[kv_heads * head_dim, embedding]`.
-    pub v: &'a Weight<Buf>,
-    /// Holds the bias of the queries.
-    pub q_bias: Option<&'a Weight<Buf>>,
-    /// Holds the bias of the keys.
-    pub k_bias: Option<&'a Weight<Buf>>,
-    /// Holds the bias of the values.
-    pub v_bias: Option<&'a Weight<Buf>>,
-    /// Holds the rotary position embedding of queries and keys.
-    pub rope: &'a Rope,
-    /// Holds the epsilon of the norm.
-    pub eps: f32,
-}
-
-/// Holds the weights of a layer that [`Backend::feed_forward`] needs.
-pub struct FeedForward<'a, Buf> {
-    /// Holds the weight of the norm before the network.
-    pub norm: &'a Weight<Buf>,
-    /// Holds the gate projection `[feed_forward, embedding]`.
-    pub gate: &'a Weight<Buf>,
-    /// Holds the up projection `[feed_forward, embedding]`.
-    pub up: &'a Weight<Buf>,
-    /// Holds the bias of the gate.
-    pub gate_bias: Option<&'a Weight<Buf>>,
-    /// Holds the bias of the up projection.
-    pub up_bias: Option<&'a Weight<Buf>>,
-    /// Holds the activation function of the gate.
-    pub activation: Activation,
-    /// Holds the epsilon of the norm.
-    pub eps: f32,
-}
-
-/// Holds the weights that [`Backend::lm_head`] needs.
-pub struct LmHead<'a, Buf> {
-    /// Holds the weight of the last norm.
-    pub norm: &'a Weight<Buf>,
-    /// Holds the output matrix `[vocab, embedding]`.
-    pub output: &'a Weight<Buf>,
-    /// Holds the bias of the logits.
-    pub bias: Option<&'a Weight<Buf>>,
-    /// Holds the epsilon of the norm.
-    pub eps: f32,
 }
 
 /// Says of which tokens of a step logits are wanted.
@@ -211,16 +139,19 @@ pub trait Backend {
     /// `out_of_memory`.
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Self::Step>;
 
-    /// Computes `x = table[tokens]`, which begins a step; its tokens stand at `position ..`.
+    /// Computes `x = scale * table[tokens]`, which begins a step; its tokens stand at
+    /// `position ..`.
     fn embed(
         &mut self,
         step: &mut Self::Step,
         table: &Weight<Self::Buf>,
+        scale: f32,
         tokens: &[u32],
         position: usize,
     );
     /// Computes `h = rms_norm(x) * norm; q = rope(q h + q_bias)` and stores
-    /// `cache[layer, position ..] = (rope(k h + k_bias), v h + v_bias)`.
+    /// `cache[layer, position ..] = (rope(k h + k_bias), v h + v_bias)`. Without a norm, `h = x`;
+    /// queries and keys that have norms of their own go through them before they are rotated.
     fn attention_input(
         &mut self,
         step: &mut Self::Step,
@@ -228,20 +159,29 @@ pub trait Backend {
         layer: usize,
         w: &AttentionInput<Self::Buf>,
     );
-    /// Computes `a = softmax(q K^T / sqrt(head_dim)) V` over the positions up to each token's own;
-    /// query heads share key-value heads (GQA).
-    fn attend(&mut self, step: &mut Self::Step, cache: &Self::Cache, layer: usize);
+    /// Computes `a = softmax(scale * q K^T) V` over the positions of the window up to each token's
+    /// own; query heads share key-value heads (GQA).
+    fn attend(
+        &mut self,
+        step: &mut Self::Step,
+        cache: &Self::Cache,
+        layer: usize,
+        attention: &Attention,
+    );
     /// Computes `x += w a + bias` with the `a` of the last [`Backend::attend`] or
-    /// [`Backend::feed_forward`].
+    /// [`Backend::feed_forward`], or `x += rms_norm(w a + bias) * post.norm`.
     fn project_add(
         &mut self,
         step: &mut Self::Step,
         w: &Weight<Self::Buf>,
         bias: Option<&Weight<Self::Buf>>,
+        post: Option<&PostNorm<Self::Buf>>,
     );
     /// Computes `h = rms_norm(x) * norm; a = activation(gate h + gate_bias) * (up h + up_bias)`.
+    /// Without a norm, `h = x`.
     fn feed_forward(&mut self, step: &mut Self::Step, w: &FeedForward<Self::Buf>);
-    /// Computes `logits = output (rms_norm(x) * norm) + bias` of the wanted tokens.
+    /// Computes `logits = output (rms_norm(x) * norm) + bias` of the wanted tokens, as `scale` has
+    /// them.
     fn lm_head(&mut self, step: &mut Self::Step, w: &LmHead<Self::Buf>, rows: Rows);
     /// Tells that the step has just computed a tensor: `token_embd`, or in a layer `attn_q`,
     /// `attn`, `attn_output`, `ffn_up` or `ffn_down`. A backend that was told to keep tensors keeps
@@ -310,6 +250,7 @@ pub trait Backend {
         &mut self,
         _step: &mut Self::Step,
         _table: &Weight<Self::Buf>,
+        _scale: f32,
         _position: usize,
     ) {
     }

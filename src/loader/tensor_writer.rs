@@ -4,7 +4,7 @@ use crate::{
     Code, Error, Result,
     backend::{Backend, GROUP_ROWS},
     format::gguf::TensorInfo,
-    model::weights::ROPE_FREQS,
+    model::rope::is_on_host,
     quant::DType,
     tensor::Weight,
 };
@@ -24,7 +24,7 @@ pub(super) struct TensorWriter<Buf> {
 pub(super) enum LoadedTensor<Buf> {
     /// Holds a weight of the backend.
     Weight(Weight<Buf>),
-    /// Holds the divisors of the RoPE frequencies, which the model keeps on the host.
+    /// Holds divisors of the RoPE frequencies, which the model keeps on the host.
     RopeFreqs(Vec<f32>),
 }
 
@@ -38,9 +38,9 @@ impl<Buf> TensorWriter<Buf> {
         // Both numbers are equal to dims of the config, which are usize.
         let (rows, cols) = (info.rows() as usize, info.cols() as usize);
         let row_bytes = cols / info.dtype.block_len() * info.dtype.block_bytes();
-        let tensor = match info.name.as_str() {
-            ROPE_FREQS => LoadedTensor::RopeFreqs(vec![0.0; cols]),
-            _ => LoadedTensor::Weight(backend.alloc(info.dtype, rows, cols)?),
+        let tensor = match is_on_host(&info.name) {
+            true => LoadedTensor::RopeFreqs(vec![0.0; cols]),
+            false => LoadedTensor::Weight(backend.alloc(info.dtype, rows, cols)?),
         };
         Ok(Self {
             tensor,

@@ -142,7 +142,11 @@ impl<B: Backend> Tensors<B> {
                 Some(LoadedTensor::Weight(weight)) => {
                     self.loaded.insert(info.name.clone(), weight);
                 }
-                Some(LoadedTensor::RopeFreqs(values)) => self.rope_freqs = Some(values),
+                Some(LoadedTensor::RopeFreqs(values)) => {
+                    if info.name == self.config.rope_divisors(self.context_tokens) {
+                        self.rope_freqs = Some(values);
+                    }
+                }
                 None => {}
             }
             self.next += 1;

@@ -1,13 +1,15 @@
 //! Reads the shape of a model and the switches of the forward pass from its file.
 
+use super::{
+    architecture::{Architecture, Norms, QkNorm},
+    keys::{Keys, MAX_DIM},
+    layers::{self, LayerConfig},
+    rope::{self, ROPE_FACTORS, ROPE_FREQS},
+};
 use crate::{
     Code, Error, Result,
-    backend::{Activation, Dims, RopePairs},
-    format::{
-        gguf::Gguf,
-        metadata::{Metadata, Value},
-        quoted,
-    },
+    backend::{Activation, Dims, LogitScale, RopePairs},
+    format::gguf::Gguf,
 };
 
 /// Holds the hyperparameters of a model, from its architecture and its file's metadata.
@@ -17,13 +19,27 @@ pub struct ModelConfig {
     pub dims: Dims,
     /// Holds the length of the context, in tokens, that the model was trained on.
     pub context_length: usize,
-    /// Holds the epsilon of RMSNorm.
+    /// Holds the epsilon of RMSNorm. Where an architecture scales what is added to the residual
+    /// stream, the stream is kept divided by that scale, and this is divided by its square.
     pub rms_eps: f32,
+    /// Multiplies the token embeddings.
+    pub embedding_scale: f32,
+    /// Tells what becomes of the LM head's products.
+    pub logit_scale: LogitScale,
+    /// Tells how each layer attends, and which rope it has.
+    pub layers: Vec<LayerConfig>,
     /// Tells which elements of a head RoPE rotates together.
     pub rope_pairs: RopePairs,
     /// Holds the angles in radians by which RoPE rotates each pair per position, before the tensor
-    /// `rope_freqs` divides them.
+    /// of [`ModelConfig::rope_divisors`] divides them.
     pub rope_frequencies: Vec<f32>,
+    /// Holds those of layers that have a rope of their own, [`LayerRope::Local`].
+    pub local_rope_frequencies: Vec<f32>,
+    /// Multiplies what RoPE rotates, but for the local one.
+    pub rope_scale: f32,
+    /// Holds the context from which on LongRoPE's long factors divide the frequencies, and not its
+    /// short ones. `None` where there are no such factors.
+    pub long_rope_from: Option<usize>,
     /// Tells whether the file must have biases of q, k and v. Where it need not, those that it has
     /// are added all the same.
     pub needs_qkv_bias: bool,
@@ -31,25 +47,24 @@ pub struct ModelConfig {
     pub optional_biases: &'static [&'static str],
     /// Names the activation function of the feed-forward network.
     pub activation: Activation,
+    /// Tells where the norms are.
+    pub norms: Norms,
+    /// Tells which norms queries and keys have.
+    pub qk_norm: QkNorm,
+    /// Tells whether q, k and v are one tensor in the file, and gate and up another.
+    pub is_fused: bool,
 }
-
-/// Tells how an architecture differs from llama's. All else comes from the metadata.
-pub struct Architecture {
-    /// Tells which elements of a head RoPE rotates together.
-    pub rope_pairs: RopePairs,
-    /// Tells whether a file without biases of q, k and v is broken.
-    pub needs_qkv_bias: bool,
-    /// Names the other matrices that may have a bias, as GGUF does but without the layer:
-    /// "ffn_up", "output".
-    pub optional_biases: &'static [&'static str],
-    /// Names the activation function of the feed-forward network.
-    pub activation: Activation,
-}
-
-/// Limits the dimensions and counts that are accepted: far above any model that fits in a browser.
-const MAX_DIM: u64 = 1 << 20;
 
 impl ModelConfig {
+    /// Returns the name of the tensor that divides the RoPE frequencies in a context of this length,
+    /// if the file has it.
+    pub fn rope_divisors(&self, context_tokens: usize) -> &'static str {
+        match self.long_rope_from {
+            Some(original) => ROPE_FACTORS[usize::from(context_tokens <= original)],
+            None => ROPE_FREQS,
+        }
+    }
+
     /// Reads the metadata under `{architecture}.*`.
     ///
     /// # Errors
@@ -84,7 +99,8 @@ impl ModelConfig {
                  another model.",
             )
         })?;
-        let config = ModelConfig {
+        let rope = rope::read(&keys, &arch, rope_dim)?;
+        let mut config = ModelConfig {
             dims: Dims {
                 embedding,
                 heads,
@@ -101,13 +117,33 @@ impl ModelConfig {
             rms_eps: keys
                 .metadata
                 .f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
+            embedding_scale: match arch.scales_embedding {
+                true => (embedding as f32).sqrt(),
+                false => 1.0,
+            },
+            logit_scale: LogitScale {
+                scale: 1.0,
+                softcap: keys.scale("final_logit_softcapping", arch.final_softcap)?,
+            },
+            layers: layers::read(&keys, &arch, layers, head_dim, embedding / heads)?,
             rope_pairs: arch.rope_pairs,
-            rope_frequencies: keys.rope_frequencies(rope_dim)?,
+            rope_frequencies: rope.frequencies,
+            local_rope_frequencies: rope::plain(arch.local_rope_base, rope_dim),
+            rope_scale: rope.scale,
+            long_rope_from: rope.long_from,
+            norms: arch.norms,
+            qk_norm: arch.qk_norm,
+            is_fused: arch.is_fused,
             needs_qkv_bias: arch.needs_qkv_bias,
             optional_biases: arch.optional_biases,
             activation: arch.activation,
         };
-        let fits = heads % kv_heads == 0
+        if arch.has_scales {
+            add_scales(&keys, &mut config)?;
+        }
+        let value_dim = keys.opt_dim("attention.value_length")?;
+        let fits = value_dim.is_none_or(|value_dim| value_dim == head_dim)
+            && heads % kv_heads == 0
             && head_dim > 0
             && head_dim % 4 == 0
             && heads.saturating_mul(head_dim) <= MAX_DIM as usize
@@ -127,140 +163,23 @@ impl ModelConfig {
     }
 }
 
-/// Reads the metadata under the prefix of one architecture.
-struct Keys<'a> {
-    metadata: &'a Metadata,
-    architecture: &'a str,
-}
-
-impl Keys<'_> {
-    /// Returns the whole key of `name`: "llama.block_count".
-    fn key(&self, name: &str) -> String {
-        format!("{}.{name}", self.architecture)
+/// Reads the scales that Granite has.
+fn add_scales(keys: &Keys<'_>, config: &mut ModelConfig) -> Result<()> {
+    let scale = |name| match keys.scale(name, 1.0)? {
+        0.0 => Err(keys.bad(name, 0)),
+        scale => Ok(scale),
+    };
+    // Norms do not see the size of what they take, but for epsilon.
+    let residual = scale("residual_scale")?;
+    config.embedding_scale = scale("embedding_scale")? / residual;
+    config.rms_eps /= residual * residual;
+    config.logit_scale.scale = 1.0 / scale("logit_scale")?;
+    if keys.has("attention.scale") {
+        let scale = scale("attention.scale")?;
+        config
+            .layers
+            .iter_mut()
+            .for_each(|layer| layer.attention.scale = scale);
     }
-
-    /// Returns the error for a value out of range.
-    fn bad(&self, name: &str, value: u64) -> Error {
-        Error::new(
-            Code::Metadata,
-            format!(
-                "`{}` is {value}, which no model that Siskin runs has. Choose another conversion \
-                 of the model.",
-                self.key(name)
-            ),
-        )
-    }
-
-    /// Returns a count from 1 to `max`.
-    fn count_up_to(&self, name: &str, max: u64) -> Result<usize> {
-        self.in_range(name, self.metadata.u64(&self.key(name))?, max)
-    }
-
-    /// Returns `value`, which the key of `name` has, if it is from 1 to `max`.
-    fn in_range(&self, name: &str, value: u64, max: u64) -> Result<usize> {
-        if value == 0 || value > max {
-            Err(self.bad(name, value))
-        } else {
-            usize::try_from(value).or(Ok(usize::MAX))
-        }
-    }
-
-    /// Returns a dimension of the model.
-    fn dim(&self, name: &str) -> Result<usize> {
-        self.count_up_to(name, MAX_DIM)
-    }
-
-    /// Returns whether the file has a value of this name.
-    fn has(&self, name: &str) -> bool {
-        self.metadata.get(&self.key(name)).is_some()
-    }
-
-    /// Returns a dimension of the model, or `None` where the file does not have it.
-    fn opt_dim(&self, name: &str) -> Result<Option<usize>> {
-        match self.has(name) {
-            true => self.dim(name).map(Some),
-            false => Ok(None),
-        }
-    }
-
-    /// Returns a dimension of every layer, which a file gives once or as an array of one number a
-    /// layer.
-    ///
-    /// # Errors
-    ///
-    /// - `metadata` as for other dimensions, and for an array of another length.
-    /// - `architecture` where the layers differ.
-    fn layer_dim(&self, name: &str, layers: usize) -> Result<usize> {
-        let key = self.key(name);
-        let Some(numbers) = self.metadata.get(&key).and_then(Value::as_integers) else {
-            return self.dim(name);
-        };
-        if numbers.len() != layers {
-            return Err(Error::new(
-                Code::Metadata,
-                format!(
-                    "`{key}` has {} numbers for {layers} layers. Choose another conversion of the \
-                     model.",
-                    numbers.len()
-                ),
-            ));
-        }
-        let first = numbers.first().copied().unwrap_or_default();
-        if let Some(other) = numbers.iter().find(|&&number| number != first) {
-            return Err(Error::new(
-                Code::Architecture,
-                format!(
-                    "The layers differ in `{key}`, which is {first} in one and {other} in another; \
-                     such models are not supported. Choose another model."
-                ),
-            ));
-        }
-        self.in_range(name, first, MAX_DIM)
-    }
-
-    /// Computes `base^(-2 i / rope_dim) / factor` for each pair `i`, by the factor of linear
-    /// scaling.
-    ///
-    /// As in llama.cpp (`load_hparams`), a file that does not name the kind of scaling means the
-    /// linear kind, no factor, or 0, means 1, and `rope.scale_linear` is the factor's old key.
-    fn rope_frequencies(&self, rope_dim: usize) -> Result<Vec<f32>> {
-        let base = self
-            .metadata
-            .opt_f32(&self.key("rope.freq_base"))?
-            .unwrap_or(10_000.0);
-        let factor = match self.metadata.opt_str(&self.key("rope.scaling.type"))? {
-            Some("none") => 1.0,
-            None | Some("linear") => {
-                let factor = |name| self.metadata.opt_f32(&self.key(name));
-                match factor("rope.scaling.factor")? {
-                    Some(factor) => Some(factor),
-                    None => factor("rope.scale_linear")?,
-                }
-                .filter(|&factor| factor != 0.0)
-                .unwrap_or(1.0)
-            }
-            Some(other) => {
-                return Err(Error::new(
-                    Code::Metadata,
-                    format!(
-                        "Rope scaling of the kind {} is not supported. Choose another model.",
-                        quoted(other)
-                    ),
-                ));
-            }
-        };
-        if !(base.is_finite() && base > 1.0 && factor.is_finite() && factor > 0.0) {
-            return Err(Error::new(
-                Code::Metadata,
-                format!(
-                    "The rope base {base} or its factor {factor} is impossible. Choose another \
-                     conversion of the model."
-                ),
-            ));
-        }
-        let (base, factor) = (f64::from(base), f64::from(factor));
-        Ok((0..rope_dim / 2)
-            .map(|i| (base.powf(-2.0 * i as f64 / rope_dim as f64) / factor) as f32)
-            .collect())
-    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    backend::{AttentionInput, Backend, FeedForward, LmHead, Rope, Rows},
+    backend::{AttentionInput, Backend, FeedForward, LmHead, PostNorm, Rope, Rows},
 };
 
 /// Holds a loaded model with its slots: KV caches, one of which is in use.
@@ -40,7 +40,8 @@ pub struct Model<B: Backend> {
     /// Holds the weights, and computes.
     pub backend: B,
     pub(super) weights: Weights<B::Buf>,
-    rope: Rope,
+    /// Holds the ropes of layers, by `LayerRope`.
+    ropes: [Rope; 3],
     pub(super) slots: Slots<B::Cache>,
     pub(super) step: B::Step,
     pub(super) context_tokens: usize,
@@ -104,10 +105,16 @@ impl<B: Backend> Model<B> {
         for (frequency, divisor) in frequencies.iter_mut().zip(rope_freqs.unwrap_or_default()) {
             *frequency /= divisor;
         }
-        let rope = Rope {
+        let rope = |frequencies: &[f32], scale| Rope {
             pairs: config.rope_pairs,
             frequencies: frequencies.into(),
+            scale,
         };
+        let ropes = [
+            rope(&frequencies, config.rope_scale),
+            rope(&config.local_rope_frequencies, 1.0),
+            rope(&[], 1.0),
+        ];
         let StepMemory {
             slots,
             step,
@@ -117,7 +124,7 @@ impl<B: Backend> Model<B> {
             config,
             backend,
             weights,
-            rope,
+            ropes,
             slots,
             step,
             context_tokens,
@@ -311,16 +318,17 @@ impl<B: Backend> Model<B> {
             config,
             backend,
             weights,
-            rope,
+            ropes,
             slots,
             step,
             ..
         } = self;
         let cache = &mut slots.current_mut().cache;
         let eps = config.rms_eps;
+        let (table, scale) = (&weights.token_embd, config.embedding_scale);
         match input {
-            Input::Tokens(tokens) => backend.embed(step, &weights.token_embd, tokens, position),
-            Input::Sampled => backend.embed_sampled(step, &weights.token_embd, position),
+            Input::Tokens(tokens) => backend.embed(step, table, scale, tokens, position),
+            Input::Sampled => backend.embed_sampled(step, table, scale, position),
             Input::Interrupted => {}
         }
         if !matches!(input, Input::Interrupted) {
@@ -328,26 +336,30 @@ impl<B: Backend> Model<B> {
         }
         let (mut layers, mut recorded) = (layers.into_iter().peekable(), 0);
         while let Some(i) = layers.next() {
-            let w = &weights.layers[i];
+            let (w, layer) = (&weights.layers[i], &config.layers[i]);
+            let post = |norm| Option::map(norm, |norm| PostNorm { norm, eps });
             let input = AttentionInput {
-                norm: &w.attn_norm,
+                norm: w.attn_norm.as_ref(),
                 q: &w.attn_q,
                 k: &w.attn_k,
                 v: &w.attn_v,
                 q_bias: w.attn_q_bias.as_ref(),
                 k_bias: w.attn_k_bias.as_ref(),
                 v_bias: w.attn_v_bias.as_ref(),
-                rope,
+                q_norm: w.attn_q_norm.as_ref(),
+                k_norm: w.attn_k_norm.as_ref(),
+                rope: &ropes[layer.rope as usize],
                 eps,
             };
             backend.attention_input(step, cache, i, &input);
             backend.tap(step, Some(i), "attn_q");
-            backend.attend(step, cache, i);
+            backend.attend(step, cache, i, &layer.attention);
             backend.tap(step, Some(i), "attn");
-            backend.project_add(step, &w.attn_output, w.attn_output_bias.as_ref());
+            let (bias, norm) = (w.attn_output_bias.as_ref(), &w.post_attention_norm);
+            backend.project_add(step, &w.attn_output, bias, post(norm.as_ref()).as_ref());
             backend.tap(step, Some(i), "attn_output");
             let feed_forward = FeedForward {
-                norm: &w.ffn_norm,
+                norm: w.ffn_norm.as_ref(),
                 gate: &w.ffn_gate,
                 up: &w.ffn_up,
                 gate_bias: w.ffn_gate_bias.as_ref(),
@@ -357,7 +369,8 @@ impl<B: Backend> Model<B> {
             };
             backend.feed_forward(step, &feed_forward);
             backend.tap(step, Some(i), "ffn_up");
-            backend.project_add(step, &w.ffn_down, w.ffn_down_bias.as_ref());
+            let (bias, norm) = (w.ffn_down_bias.as_ref(), &w.post_ffw_norm);
+            backend.project_add(step, &w.ffn_down, bias, post(norm.as_ref()).as_ref());
             backend.tap(step, Some(i), "ffn_down");
             recorded += 1;
             if layers.peek().is_some() && pause() {
@@ -378,6 +391,7 @@ impl<B: Backend> Model<B> {
             output: weights.output.as_ref().unwrap_or(&weights.token_embd),
             bias: weights.output_bias.as_ref(),
             eps: self.config.rms_eps,
+            scale: self.config.logit_scale,
         };
         self.backend.lm_head(&mut self.step, &lm_head, rows);
     }

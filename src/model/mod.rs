@@ -1,10 +1,14 @@
 //! Runs models: one forward pass serves every architecture.
 
 pub mod arch;
+pub mod architecture;
 pub mod config;
 mod decode_ahead;
 pub mod decoder;
+mod keys;
+pub mod layers;
 mod memory;
+pub mod rope;
 pub mod slot_state;
 mod slots;
 mod step;

@@ -1,7 +1,11 @@
 //! Sorts the weights of a model by GGUF's names: which tensors the file must have, and where each
 //! goes.
 
-use super::config::ModelConfig;
+use super::{
+    architecture::QkNorm,
+    config::ModelConfig,
+    rope::{ROPE_FACTORS, ROPE_FREQS},
+};
 use crate::{
     Code, Error, Result,
     format::{
@@ -31,7 +35,7 @@ pub struct Weights<Buf> {
 /// `kv_heads * head_dim`.
 pub struct Layer<Buf> {
     /// Scales the RMSNorm before attention, `[embedding]`.
-    pub attn_norm: Weight<Buf>,
+    pub attn_norm: Option<Weight<Buf>>,
     /// Projects to queries, `[q, embedding]`.
     pub attn_q: Weight<Buf>,
     /// Projects to keys, `[kv, embedding]`.
@@ -44,12 +48,18 @@ pub struct Layer<Buf> {
     pub attn_k_bias: Option<Weight<Buf>>,
     /// Is added to the values, `[kv]`.
     pub attn_v_bias: Option<Weight<Buf>>,
+    /// Scales the RMSNorm of queries, `[head_dim]` or `[q]`.
+    pub attn_q_norm: Option<Weight<Buf>>,
+    /// Scales the RMSNorm of keys, `[head_dim]` or `[kv]`.
+    pub attn_k_norm: Option<Weight<Buf>>,
     /// Projects what attention returns, `[embedding, q]`.
     pub attn_output: Weight<Buf>,
     /// Is added to what `attn_output` returns, `[embedding]`.
     pub attn_output_bias: Option<Weight<Buf>>,
+    /// Scales the RMSNorm behind attention, `[embedding]`.
+    pub post_attention_norm: Option<Weight<Buf>>,
     /// Scales the RMSNorm before the feed-forward network, `[embedding]`.
-    pub ffn_norm: Weight<Buf>,
+    pub ffn_norm: Option<Weight<Buf>>,
     /// Projects to the gate of the feed-forward network, `[feed_forward, embedding]`.
     pub ffn_gate: Weight<Buf>,
     /// Is added to the gate, before the activation function, `[feed_forward]`.
@@ -62,11 +72,9 @@ pub struct Layer<Buf> {
     pub ffn_down: Weight<Buf>,
     /// Is added to what `ffn_down` returns, `[embedding]`.
     pub ffn_down_bias: Option<Weight<Buf>>,
+    /// Scales the RMSNorm behind the feed-forward network, `[embedding]`.
+    pub post_ffw_norm: Option<Weight<Buf>>,
 }
-
-/// Names the tensor that divides the RoPE frequencies (llama 3's scaling). The host reads
-/// this tensor, no backend does.
-pub const ROPE_FREQS: &str = "rope_freqs.weight";
 
 /// Describes a tensor that the forward pass uses.
 #[derive(Clone, Debug)]
@@ -98,24 +106,50 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
     add("token_embd.weight".into(), vocab, embedding, false);
     add("output.weight".into(), vocab, embedding, true);
     add("output_norm.weight".into(), 1, embedding, false);
-    add(ROPE_FREQS.into(), 1, config.rope_frequencies.len(), true);
+    let pairs = config.rope_frequencies.len();
+    add(ROPE_FREQS.into(), 1, pairs, true);
+    if config.long_rope_from.is_some() {
+        for name in ROPE_FACTORS {
+            add(name.into(), 1, pairs, false);
+        }
+    }
     for i in 0..dims.layers {
+        let mut norms = Vec::new();
+        if config.norms.are_before() {
+            norms.extend([("attn_norm", embedding), ("ffn_norm", embedding)]);
+        }
+        if config.norms.are_behind() {
+            norms.extend([
+                ("post_attention_norm", embedding),
+                ("post_ffw_norm", embedding),
+            ]);
+        }
+        match config.qk_norm {
+            QkNorm::None => {}
+            QkNorm::Head => norms.extend([
+                ("attn_q_norm", dims.head_dim),
+                ("attn_k_norm", dims.head_dim),
+            ]),
+            QkNorm::All => norms.extend([("attn_q_norm", q), ("attn_k_norm", kv)]),
+        }
+        for (name, cols) in norms {
+            add(format!("blk.{i}.{name}.weight"), 1, cols, false);
+        }
         for (name, rows, cols) in [
-            ("attn_norm", 1, embedding),
             ("attn_q", q, embedding),
             ("attn_k", kv, embedding),
             ("attn_v", kv, embedding),
             ("attn_output", embedding, q),
-            ("ffn_norm", 1, embedding),
             ("ffn_gate", feed_forward, embedding),
             ("ffn_up", feed_forward, embedding),
             ("ffn_down", embedding, feed_forward),
         ] {
             add(format!("blk.{i}.{name}.weight"), rows, cols, false);
         }
-        for (name, cols) in [("attn_q", q), ("attn_k", kv), ("attn_v", kv)] {
+        let biases = [("attn_q", q), ("attn_k", kv), ("attn_v", kv)];
+        for (name, cols) in biases.iter().filter(|_| config.qk_norm == QkNorm::None) {
             let name = format!("blk.{i}.{name}.bias");
-            add(name, 1, cols, !config.needs_qkv_bias);
+            add(name, 1, *cols, !config.needs_qkv_bias);
         }
         for (name, cols) in [
             ("attn_output", embedding),
@@ -158,6 +192,41 @@ fn unknown(name: &str) -> Error {
     )
 }
 
+/// Returns the parts of a tensor that holds several weights one after the other, each by its own
+/// name; else the tensor as it is.
+fn unfuse(config: &ModelConfig, tensor: &TensorInfo) -> Vec<TensorInfo> {
+    let dims = &config.dims;
+    let (q, kv) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
+    let parts: &[(&str, usize)] = match tensor.name.rsplit_once("attn_qkv.") {
+        Some(_) => &[("attn_q.", q), ("attn_k.", kv), ("attn_v.", kv)],
+        None => &[
+            ("ffn_gate.", dims.feed_forward),
+            ("ffn_up.", dims.feed_forward),
+        ],
+    };
+    let fused = ["attn_qkv.weight", "ffn_up.weight"];
+    let found = fused.iter().find(|fused| tensor.name.ends_with(*fused));
+    let rows: usize = parts.iter().map(|(_, rows)| rows).sum();
+    let (Some(fused), true) = (found, config.is_fused && tensor.rows() == rows as u64) else {
+        return vec![tensor.clone()];
+    };
+    let row_bytes = tensor.size_bytes / tensor.rows();
+    let prefix = tensor.name.trim_end_matches(fused);
+    let mut offset = tensor.offset;
+    let part = |&(name, rows): &(&str, usize)| {
+        let size_bytes = rows as u64 * row_bytes;
+        offset += size_bytes;
+        TensorInfo {
+            name: format!("{prefix}{name}weight"),
+            dims: vec![tensor.cols(), rows as u64],
+            offset: offset - size_bytes,
+            size_bytes,
+            ..tensor.clone()
+        }
+    };
+    parts.iter().map(part).collect()
+}
+
 /// Returns the file's tensors that the forward pass uses, in the file's order. Called with the
 /// header alone, it finds a file that does not fit before its weights are downloaded.
 ///
@@ -171,7 +240,11 @@ pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
         .map(|e| (e.name.clone(), e))
         .collect();
     let mut selected = Vec::new();
-    for tensor in &gguf.tensors {
+    for tensor in gguf
+        .tensors
+        .iter()
+        .flat_map(|tensor| unfuse(config, tensor))
+    {
         let Some(e) = wanted.remove(&tensor.name) else {
             let name = &tensor.name;
             if PART_OF_MODEL.iter().any(|begin| name.starts_with(begin)) {
@@ -193,7 +266,7 @@ pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
                 ),
             ));
         }
-        selected.push(tensor.clone());
+        selected.push(tensor);
     }
     let absent = wanted.values().filter(|e| !e.optional);
     match absent.map(|e| e.name.as_str()).min() {
@@ -213,7 +286,7 @@ impl<Buf> Weights<Buf> {
         for i in 0..config.dims.layers {
             let name = |tensor: &str| format!("blk.{i}.{tensor}");
             layers.push(Layer {
-                attn_norm: take(&mut loaded, &name("attn_norm.weight"))?,
+                attn_norm: loaded.remove(&name("attn_norm.weight")),
                 attn_q: take(&mut loaded, &name("attn_q.weight"))?,
                 attn_k: take(&mut loaded, &name("attn_k.weight"))?,
                 attn_v: take(&mut loaded, &name("attn_v.weight"))?,
@@ -222,7 +295,11 @@ impl<Buf> Weights<Buf> {
                 attn_v_bias: loaded.remove(&name("attn_v.bias")),
                 attn_output: take(&mut loaded, &name("attn_output.weight"))?,
                 attn_output_bias: loaded.remove(&name("attn_output.bias")),
-                ffn_norm: take(&mut loaded, &name("ffn_norm.weight"))?,
+                attn_q_norm: loaded.remove(&name("attn_q_norm.weight")),
+                attn_k_norm: loaded.remove(&name("attn_k_norm.weight")),
+                post_attention_norm: loaded.remove(&name("post_attention_norm.weight")),
+                ffn_norm: loaded.remove(&name("ffn_norm.weight")),
+                post_ffw_norm: loaded.remove(&name("post_ffw_norm.weight")),
                 ffn_gate: take(&mut loaded, &name("ffn_gate.weight"))?,
                 ffn_gate_bias: loaded.remove(&name("ffn_gate.bias")),
                 ffn_up: take(&mut loaded, &name("ffn_up.weight"))?,

@@ -4,7 +4,7 @@
 use super::harness::{DIMS, Harness, NORM_EPS};
 use siskin::{
     Code, Result,
-    backend::{Backend, Dims, LmHead, Rows, gpu::device::GpuOptions},
+    backend::{Backend, Dims, LmHead, LogitScale, Rows, gpu::device::GpuOptions},
     quant::DType,
     tensor::Weight,
 };
@@ -24,6 +24,7 @@ async fn likeliest(
         output,
         bias: None,
         eps: NORM_EPS,
+        scale: LogitScale::NONE,
     };
     harness.gpu.lm_head(&mut harness.step, &head, Rows::All);
     harness.gpu.read_argmax(&mut harness.step).await

@@ -9,7 +9,7 @@ use half::f16;
 use siskin::{
     Code,
     backend::{
-        AttentionInput, Backend, Dims, Rope, RopePairs,
+        Attention, AttentionInput, Backend, Dims, Rope, RopePairs,
         gpu::{
             Cache, Gpu,
             device::{CacheType, GpuOptions},
@@ -31,6 +31,9 @@ struct Case {
     harness: Harness,
     dims: Dims,
     rope: Rope,
+    /// How the layer of this number attends.
+    attention: Attention,
+    block: usize,
     cache: Cache,
 }
 
@@ -60,7 +63,13 @@ impl Case {
         Self {
             harness,
             dims,
-            rope: Rope { pairs, frequencies },
+            rope: Rope {
+                pairs,
+                frequencies,
+                scale: 1.0,
+            },
+            attention: Attention::full(head),
+            block: 0,
             cache,
         }
     }
@@ -82,13 +91,15 @@ impl Case {
         } = &mut self.harness;
         let bias = biased.then_some(&bias.0);
         let input = AttentionInput {
-            norm: &norm.0,
+            norm: Some(&norm.0),
             q: &q.weight,
             k: &k.weight,
             v: &v.weight,
             q_bias: bias,
             k_bias: bias,
             v_bias: bias,
+            q_norm: None,
+            k_norm: None,
             rope: &self.rope,
             eps: NORM_EPS,
         };
@@ -220,6 +231,18 @@ impl Case {
         }
     }
 
+    /// Fills the cache of the block.
+    async fn fill(&mut self, weights: &[Matrix<Buf>; 3]) {
+        let context = self.cache.context_tokens;
+        for position in (0..context).step_by(TOKENS) {
+            let tokens = TOKENS.min(context - position);
+            self.harness.begin(tokens, 32, position);
+            self.input(weights, false, self.block);
+            let Harness { gpu, step, .. } = &mut self.harness;
+            gpu.submit(step).await.expect("the device works");
+        }
+    }
+
     /// Attention of `tokens` at `position`, whose predecessors are cached already.
     async fn check_attention(
         &mut self,
@@ -228,12 +251,12 @@ impl Case {
         position: usize,
     ) {
         self.harness.begin(tokens, weights[0].weight.cols, position);
-        self.input(weights, false, 0);
+        self.input(weights, false, self.block);
         let Harness { gpu, step, .. } = &mut self.harness;
-        gpu.attend(step, &self.cache, 0);
+        gpu.attend(step, &self.cache, self.block, &self.attention);
         let a = step.a.clone();
         gpu.tap_buffer(step, "a", &a);
-        let (a, q, cache) = self.look(0).await;
+        let (a, q, cache) = self.look(self.block).await;
         let cache: Vec<f64> = cache.into_iter().map(f64::from).collect();
         self.compare(&a, &q, &cache, tokens, position);
     }
@@ -267,13 +290,23 @@ impl Case {
                         .map(|(&q, k)| (f64::from(q) * k).abs())
                         .sum::<f64>()
                 };
-                let scale = 1.0 / (head as f64).sqrt();
-                let scores: Vec<f64> = (0..=position + t)
-                    .map(|p| dot(plane(0, p)) * scale)
+                let Attention {
+                    scale,
+                    window,
+                    softcap,
+                } = self.attention;
+                let (scale, softcap) = (f64::from(scale), f64::from(softcap));
+                let first = (position + t + 1).saturating_sub(window as usize);
+                let bounded = |score: f64| match softcap {
+                    0.0 => score,
+                    softcap => softcap * (score / softcap).tanh(),
+                };
+                let scores: Vec<f64> = (first..=position + t)
+                    .map(|p| bounded(dot(plane(0, p)) * scale))
                     .collect();
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 // How far off scores may be, and so the weights, each by its share.
-                let blur = (0..=position + t)
+                let blur = (first..=position + t)
                     .map(|p| size(plane(0, p)) * scale)
                     .fold(0.0, f64::max)
                     * 16.0
@@ -285,8 +318,9 @@ impl Case {
                 for d in 0..head {
                     let (mut expected, mut spread) = (0.0, 0.0);
                     for (p, weight) in weights.iter().enumerate() {
-                        expected += weight / total * plane(1, p)[d];
-                        spread += weight / total * plane(1, p)[d].abs();
+                        let v = plane(1, first + p)[d];
+                        expected += weight / total * v;
+                        spread += weight / total * v.abs();
                     }
                     let bound = 2.0 * blur * (spread + expected.abs()) + 1e-6;
                     near(a[at + d], expected, bound, &|| {
@@ -390,16 +424,7 @@ pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
         } {
             let mut case = Case::new(&device, heads, RopePairs::Halves, heads[0], context, 1);
             let weights = case.weights([*dtype; 3], 32);
-            for position in (0..context).step_by(TOKENS) {
-                let tokens = TOKENS.min(context - position);
-                case.harness.begin(tokens, 32, position);
-                case.input(&weights, false, 0);
-                case.harness
-                    .gpu
-                    .submit(&mut case.harness.step)
-                    .await
-                    .unwrap();
-            }
+            case.fill(&weights).await;
             let steps = [
                 (1, 0),
                 (1, 62),
@@ -420,6 +445,45 @@ pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
                 .filter(|(tokens, position)| tokens + position <= context)
             {
                 case.check_attention(&weights, tokens, position).await;
+            }
+        }
+    }
+}
+
+/// Windows end within tiles and at their ends, and leave out whole splits.
+pub async fn windows_bounds_and_scales(options: GpuOptions) {
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    const CASES: [(u32, f32); 5] = [(1, 0.0), (33, 0.0), (64, 0.0), (200, 3.0), (u32::MAX, 3.0)];
+    for (heads, context) in [([64, 4, 2], 700), ([256, 2, 1], 300), ([48, 2, 1], 300)] {
+        if options.cache_type == CacheType::Q8_0 && heads[0] % 32 != 0 {
+            continue;
+        }
+        let mut case = Case::new(
+            &device,
+            heads,
+            RopePairs::Halves,
+            heads[0],
+            context,
+            CASES.len(),
+        );
+        let weights = case.weights([DType::Q8_0; 3], 32);
+        for (block, (window, softcap)) in CASES.into_iter().enumerate() {
+            // A recording knows a layer by its number.
+            (case.block, case.attention) = (
+                block,
+                Attention {
+                    scale: 0.3,
+                    window,
+                    softcap,
+                },
+            );
+            case.fill(&weights).await;
+            for (tokens, position) in [(1, 0), (1, 130), (64, 0), (64, 150), (5, 290), (1, 699)] {
+                if tokens + position <= context {
+                    case.check_attention(&weights, tokens, position).await;
+                }
             }
         }
     }

@@ -9,7 +9,8 @@ use super::{
 };
 use siskin::{
     backend::{
-        Activation, AttentionInput, Backend, Dims, FeedForward, LmHead, Rope, RopePairs, Rows,
+        Activation, Attention, AttentionInput, Backend, Dims, FeedForward, LmHead, LogitScale,
+        Rope, RopePairs, Rows,
         gpu::{
             Counters, Gpu,
             device::{CacheType, GpuOptions},
@@ -155,32 +156,35 @@ fn a_long_context_costs_little() {
     let rope = Rope {
         pairs: RopePairs::Halves,
         frequencies: [0.1; 32].into(),
+        scale: 1.0,
     };
     let mut cache = gpu.cache(&dims, 1400).unwrap();
     let mut step = gpu.step(&dims, 1).unwrap();
     let mut logits = Vec::new();
     let mut token = |context: usize| {
-        gpu.embed(&mut step, &table, &[1], context - 1);
+        gpu.embed(&mut step, &table, 1.0, &[1], context - 1);
         for _ in 0..6 {
             let (q_bias, k_bias, v_bias, eps) = (None, None, None, 1e-6);
             let input = AttentionInput {
-                norm: &norm,
+                norm: Some(&norm),
                 q: &q,
                 k: &k,
                 v: &v,
                 q_bias,
                 k_bias,
                 v_bias,
+                q_norm: None,
+                k_norm: None,
                 rope: &rope,
                 eps,
             };
             gpu.attention_input(&mut step, &mut cache, 0, &input);
-            gpu.attend(&mut step, &cache, 0);
-            gpu.project_add(&mut step, &o, None);
+            gpu.attend(&mut step, &cache, 0, &Attention::full(64));
+            gpu.project_add(&mut step, &o, None, None);
             gpu.feed_forward(
                 &mut step,
                 &FeedForward {
-                    norm: &norm,
+                    norm: Some(&norm),
                     gate: &gate,
                     up: &up,
                     gate_bias: None,
@@ -189,13 +193,14 @@ fn a_long_context_costs_little() {
                     eps,
                 },
             );
-            gpu.project_add(&mut step, &down, None);
+            gpu.project_add(&mut step, &down, None, None);
         }
         let lm_head = LmHead {
             norm: &norm,
             output: &output,
             bias: None,
             eps: 1e-6,
+            scale: LogitScale::NONE,
         };
         gpu.lm_head(&mut step, &lm_head, Rows::Last);
         let start = Instant::now();

@@ -6,7 +6,7 @@ use super::{
 };
 use siskin::{
     backend::{
-        Activation, Backend, Dims, FeedForward, LmHead, Rows,
+        Activation, Backend, Dims, FeedForward, LmHead, LogitScale, Rows,
         gpu::{
             Activations, Gpu,
             device::{GpuOptions, MatmulStrategy},
@@ -106,7 +106,7 @@ impl Harness {
             .alloc(DType::F32, ids.len().max(2), cols)
             .expect("memory");
         self.gpu.write(&mut table, 0, bytemuck::cast_slice(x));
-        self.gpu.embed(&mut self.step, &table, &ids, position);
+        self.gpu.embed(&mut self.step, &table, 1.0, &ids, position);
     }
 
     /// Records norm, gate and up.
@@ -119,7 +119,7 @@ impl Harness {
             ..
         } = self;
         let input = FeedForward {
-            norm: &norm.0,
+            norm: Some(&norm.0),
             gate,
             up,
             gate_bias: gate_bias.then_some(&bias.0),
@@ -133,7 +133,7 @@ impl Harness {
     /// Records `x += w a`.
     pub fn project_add(&mut self, w: &Weight<Buf>, is_biased: bool) {
         let bias = is_biased.then_some(&self.bias.0);
-        self.gpu.project_add(&mut self.step, w, bias);
+        self.gpu.project_add(&mut self.step, w, bias, None);
     }
 
     /// Records the logits, and reads them.
@@ -143,6 +143,7 @@ impl Harness {
             output,
             bias: is_biased.then_some(&self.bias.0),
             eps: NORM_EPS,
+            scale: LogitScale::NONE,
         };
         self.gpu.lm_head(&mut self.step, &input, rows);
         let mut logits = Vec::new();

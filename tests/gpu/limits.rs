@@ -212,15 +212,18 @@ fn the_cache_holds_no_infinity() {
         let rope = Rope {
             pairs: RopePairs::Halves,
             frequencies: vec![0.0; 32].into(),
+            scale: 1.0,
         };
         let input = AttentionInput {
-            norm: &norm.0,
+            norm: Some(&norm.0),
             q: &small,
             k: &k,
             v: &v,
             q_bias: None,
             k_bias: None,
             v_bias: None,
+            q_norm: None,
+            k_norm: None,
             rope: &rope,
             eps: NORM_EPS,
         };

@@ -1,5 +1,6 @@
 //! Tests the GPU backend on whatever adapter is here, a software one (lavapipe) included.
 
+mod architectures;
 mod argmax;
 mod attention;
 mod counters;

@@ -88,7 +88,9 @@ async fn rows_of_a_table(
     let ids: Vec<u32> = (0..tokens)
         .map(|_| harness.random.below(rows) as u32)
         .collect();
-    harness.gpu.embed(&mut harness.step, &table.weight, &ids, 0);
+    harness
+        .gpu
+        .embed(&mut harness.step, &table.weight, 1.0, &ids, 0);
     harness.tap(|step| &step.x);
     let [x] = &harness.taps().await[..] else {
         panic!("one tap")

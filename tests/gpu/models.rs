@@ -4,7 +4,7 @@ use super::{
     device::{gpu, tiers},
     support::{
         data::THOROUGH,
-        tiny::{LLAMA_BIAS, LLAMA3, QWEN2, QWEN2_BIAS, check},
+        tiny::{MODELS, check},
     },
 };
 use siskin::backend::gpu::device::GpuOptions;
@@ -30,7 +30,7 @@ pub async fn tiny_models(options: GpuOptions) {
     } else {
         1e-3
     };
-    for model in [QWEN2, LLAMA3, LLAMA_BIAS, QWEN2_BIAS] {
+    for &model in MODELS {
         let Some(backend) = gpu(options).await else {
             return;
         };

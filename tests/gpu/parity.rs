@@ -1,7 +1,9 @@
 //! What every device must compute as plain loops do. Natively each check is a test; in browsers
 //! tests/e2e/gpu_parity.test.mjs runs the same checks through tests/gpu/web.rs.
 
-use super::{argmax, attention, device::tiers, matmul, models, sampling, side_by_side};
+use super::{
+    architectures, argmax, attention, device::tiers, matmul, models, sampling, side_by_side,
+};
 use siskin::backend::gpu::device::GpuOptions;
 use std::pin::Pin;
 
@@ -37,7 +39,13 @@ checks! {
     matmul::biases_are_added: tiers,
     attention::queries_keys_and_values: tiers,
     attention::attention_is_the_plain_softmax: attention::either_cache,
+    attention::windows_bounds_and_scales: attention::either_cache,
     attention::what_no_kernel_takes_is_told: plain,
+    architectures::embeddings_are_scaled: plain,
+    architectures::feed_forward_networks_differ: tiers,
+    architectures::norms_behind_products: plain,
+    architectures::norms_of_queries_and_keys: plain,
+    architectures::logits_are_scaled_and_bounded: plain,
     argmax::the_likeliest_of_each_row: plain,
     argmax::rows_without_numbers_are_noticed: plain,
     sampling::filters: plain,

@@ -37,7 +37,7 @@ impl DeviceSampler {
 
     /// Returns the token that the device samples by these logits.
     async fn sample(&mut self, logits: &[f32], draw: f32) -> Result<SampledToken> {
-        self.gpu.embed(&mut self.step, &self.table, &[0], 0);
+        self.gpu.embed(&mut self.step, &self.table, 1.0, &[0], 0);
         self.gpu
             .device()
             .queue

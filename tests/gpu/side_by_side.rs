@@ -7,7 +7,7 @@ use super::{
 };
 use siskin::{
     backend::{
-        AttentionInput, Backend, Dims, Rope, RopePairs,
+        Attention, AttentionInput, Backend, Dims, Rope, RopePairs,
         gpu::{Activations, Cache, Gpu, device::GpuOptions, weights::Buf},
     },
     quant::DType,
@@ -38,6 +38,7 @@ fn slot(gpu: &mut Gpu, number: usize) -> Slot {
         rope: Rope {
             pairs: RopePairs::Halves,
             frequencies: [0.1 + number as f32; 32].into(),
+            scale: 1.0,
         },
     }
 }
@@ -79,19 +80,21 @@ async fn attend(
 ) -> Vec<f32> {
     let Slot { step, cache, rope } = slot;
     let input = AttentionInput {
-        norm: &w.norm,
+        norm: Some(&w.norm),
         q: &w.q,
         k: &w.k,
         v: &w.v,
         q_bias: None,
         k_bias: None,
         v_bias: None,
+        q_norm: None,
+        k_norm: None,
         rope,
         eps: NORM_EPS,
     };
-    gpu.embed(step, &w.table, tokens, position);
+    gpu.embed(step, &w.table, 1.0, tokens, position);
     gpu.attention_input(step, cache, 0, &input);
-    gpu.attend(step, cache, 0);
+    gpu.attend(step, cache, 0, &Attention::full(64));
     gpu.tap_buffer(step, "a", &step.a.clone());
     gpu.submit(step).await.expect("the device works");
     let taps = gpu.read_taps().await.expect("the device works");

@@ -48,12 +48,12 @@ fn a_slot_moves_from_the_processor_to_the_card_and_back() {
         let Some(backend) = pollster::block_on(gpu(options)) else {
             return;
         };
-        let mut cpu = load(Cpu::default(), QWEN2.1);
+        let mut cpu = load(Cpu::default(), QWEN2);
         let expected = logits_after(&mut cpu, &tokens, 0);
         cpu.rewind(45);
         let state = pollster::block_on(cpu.export_slot()).expect("memory");
 
-        let mut card = load(backend, QWEN2.1);
+        let mut card = load(backend, QWEN2);
         // What the card's own cache makes of it; then another conversation takes its place.
         let own = logits_after(&mut card, &tokens, 0);
         logits_after(&mut card, &[5; 100], 0);
@@ -79,10 +79,8 @@ fn a_slot_moves_from_the_processor_to_the_card_and_back() {
                     let off = difference(there.iter().copied(), here.iter().copied());
                     assert!(off < 0.5 / 127.0 + 1e-3, "a block is off by {off}");
                 }
-                let mut once_more = load(
-                    pollster::block_on(gpu(options)).expect("as before"),
-                    QWEN2.1,
-                );
+                let mut once_more =
+                    load(pollster::block_on(gpu(options)).expect("as before"), QWEN2);
                 once_more.import_slot(&back).expect("the same model");
                 let again = pollster::block_on(once_more.export_slot()).expect("memory");
                 assert!(again.kv == back.kv, "bytes change each time that they move");

@@ -2,6 +2,7 @@
 //! tests/e2e/gpu_parity.test.mjs opens in browsers.
 #![cfg(target_arch = "wasm32")]
 
+mod architectures;
 mod argmax;
 mod attention;
 mod device;

@@ -3,7 +3,7 @@
 use super::support::data::{Random, THOROUGH, near};
 use half::f16;
 use siskin::backend::{
-    Dims,
+    Attention, Dims,
     cpu::{attention::attend, cache::Cache, pool::Pool},
 };
 #[cfg(target_arch = "wasm32")]
@@ -14,6 +14,7 @@ const KV_HEADS: usize = 2;
 
 /// Holds a cache of which every layer is full, with the keys and values of its last layer.
 struct Case {
+    attention: Attention,
     head_dim: usize,
     heads: usize,
     context: usize,
@@ -60,6 +61,7 @@ impl Case {
             }
         }
         Self {
+            attention: Attention::full(head_dim),
             head_dim,
             heads,
             context,
@@ -76,6 +78,7 @@ impl Case {
             pool,
             &self.cache,
             LAYERS - 1,
+            &self.attention,
             self.heads,
             position,
             q,
@@ -96,9 +99,14 @@ impl Case {
                 .enumerate()
                 .map(|(d, &q)| f64::from(q) * stored(&self.k, p, d))
                 .sum();
-            dot / (self.head_dim as f64).sqrt()
+            let score = dot * f64::from(self.attention.scale);
+            match f64::from(self.attention.softcap) {
+                0.0 => score,
+                softcap => softcap * (score / softcap).tanh(),
+            }
         };
-        let scores: Vec<f64> = (0..=position).map(score).collect();
+        let first = (position + 1).saturating_sub(self.attention.window as usize);
+        let scores: Vec<f64> = (first..=position).map(score).collect();
         let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
         let sum: f64 = weights.iter().sum();
@@ -107,7 +115,7 @@ impl Case {
                 weights
                     .iter()
                     .enumerate()
-                    .map(|(p, w)| w / sum * stored(&self.v, p, d))
+                    .map(|(p, w)| w / sum * stored(&self.v, first + p, d))
                     .sum()
             })
             .collect()
@@ -168,6 +176,51 @@ fn attention_is_the_plain_softmax() {
             }
         }
     });
+}
+
+/// Windows end within tiles and at their ends, and at those of the parts that threads share.
+#[test]
+fn windows_bounds_and_scales_are_those_of_the_plain_softmax() {
+    let mut random = Random::new(11);
+    for (context, head_dim, group) in [(40, 20, 3), (130, 64, 2), (1100, 48, 1)] {
+        for window in [1, 9, 32, 33, 512, 2000] {
+            for softcap in [0.0, 5.0] {
+                let mut case = Case::new(head_dim, group, context, 3.0, &mut random);
+                case.attention = Attention {
+                    scale: 0.3,
+                    window,
+                    softcap,
+                };
+                let width = case.heads * head_dim;
+                let q: Vec<f32> = (0..context.min(64) * width)
+                    .map(|_| random.within(-1.0, 1.0))
+                    .collect();
+                let tokens = q.len() / width;
+                let position = context - tokens;
+                let together = case.attend(&Pool::default(), position, &q);
+                for t in [0, 1, tokens / 2, tokens - 1] {
+                    let (q, out) = (&q[t * width..][..width], &together[t * width..][..width]);
+                    for (h, (q, out)) in q
+                        .chunks_exact(head_dim)
+                        .zip(out.chunks_exact(head_dim))
+                        .enumerate()
+                    {
+                        let plain = case.plain(position + t, h, q);
+                        for (&out, expected) in out.iter().zip(plain) {
+                            near(out, expected, 3e-5, &|| {
+                                format!("{position} + {t} of {context}, {window}, {softcap}")
+                            });
+                        }
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    for threads in [1, 3] {
+                        let alone = case.attend(&Pool::new(threads), position + t, q);
+                        assert!(alone == out, "{window}: a token sees its company");
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -242,7 +295,16 @@ fn threads_store_what_one_stores() {
             }
             let mut out = vec![f32::NAN; q.len()];
             let one = Pool::default();
-            attend(&one, &cache, LAYERS - 1, case.heads, 0, &q, &mut out);
+            attend(
+                &one,
+                &cache,
+                LAYERS - 1,
+                &case.attention,
+                case.heads,
+                0,
+                &q,
+                &mut out,
+            );
             assert!(out == expected, "{} threads by {piece}", pool.threads());
         }
     }
@@ -265,7 +327,16 @@ fn values_stay_within_halves() {
     let pool = Pool::default();
     cache.append(&pool, 0, 0, &[0.0; 16], &[v, v].concat());
     let mut out = [f32::NAN; 8];
-    attend(&pool, &cache, 0, 1, 1, &[0.0; 8], &mut out);
+    attend(
+        &pool,
+        &cache,
+        0,
+        &Attention::full(8),
+        1,
+        1,
+        &[0.0; 8],
+        &mut out,
+    );
     assert_eq!(
         out,
         [
@@ -304,6 +375,7 @@ fn queries_and_keys_of_any_size_score() {
             &Pool::default(),
             &cache,
             0,
+            &Attention::full(4),
             1,
             1,
             &[q, 0.0, 0.0, 0.0],

@@ -4,9 +4,9 @@
 use super::support::data::{Random, THOROUGH, activations, near};
 use half::{bf16, f16};
 use siskin::backend::{
-    Rope, RopePairs,
+    Activation, LogitScale, Rope, RopePairs,
     cpu::{
-        ops::{RopeTable, add_bias, rms_norm, silu_mul},
+        ops::{RopeTable, activate_mul, add, add_bias, rms_norm, rms_norm_in_place, scale_logits},
         pool::Pool,
         quantize::{BlockQ8, QuantizedActivations},
         simd::{Exp, F16_MASK, Kernel, ROUNDER, Scalar, Simd, with_simd},
@@ -146,6 +146,9 @@ fn norms_equal_plain_arithmetic() {
             let weight: Vec<f32> = (0..cols).map(|_| random.within(-2.0, 2.0)).collect();
             let mut y = vec![f32::NAN; x.len()];
             rms_norm(&Pool::default(), &x, &weight, 1e-6, &mut y);
+            let mut in_place = x.clone();
+            rms_norm_in_place(&Pool::default(), &mut in_place, &weight, 1e-6);
+            assert_eq!(in_place, y);
             for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(cols)) {
                 let mean = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / cols as f64;
                 for (k, &y) in y.iter().enumerate() {
@@ -161,6 +164,8 @@ fn norms_equal_plain_arithmetic() {
     let mut y = vec![1.0; 6];
     add_bias(&Pool::default(), &mut y, &[1.0, -2.0, 0.5]);
     assert_eq!(y, [2.0, -1.0, 1.5, 2.0, -1.0, 1.5]);
+    add(&Pool::default(), &mut y, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3);
+    assert_eq!(y, [3.0, 1.0, 4.5, 6.0, 4.0, 7.5]);
 }
 
 #[test]
@@ -175,6 +180,7 @@ fn rotations_equal_plain_arithmetic() {
                 let turn = Rope {
                     pairs,
                     frequencies: frequencies.clone().into(),
+                    scale: 1.0,
                 };
                 let before: Vec<f32> = (0..2 * 3 * head)
                     .map(|_| random.within(-2.0, 2.0))
@@ -229,7 +235,13 @@ fn silu_equals_plain_arithmetic() {
         let gates = &gates[cut..];
         let ups: Vec<f32> = (0..gates.len()).map(|i| (i % 7) as f32 - 3.0).collect();
         let mut got = gates.to_vec();
-        silu_mul(&Pool::default(), &mut got, &ups, gates.len());
+        activate_mul(
+            &Pool::default(),
+            Activation::Silu,
+            &mut got,
+            &ups,
+            gates.len(),
+        );
         for ((&got, &gate), &up) in got.iter().zip(gates).zip(&ups) {
             let expected = f64::from(gate) / (1.0 + (-f64::from(gate)).exp()) * f64::from(up);
             near(got, expected, expected.abs() * 1e-6, &|| {
@@ -239,13 +251,60 @@ fn silu_equals_plain_arithmetic() {
     }
     let far = [-90.0, -1000.0, -1e10, -1e30, -100.0];
     let mut got = far;
-    silu_mul(&Pool::default(), &mut got, &[1.0; 5], 5);
+    activate_mul(&Pool::default(), Activation::Silu, &mut got, &[1.0; 5], 5);
     assert!(
         got.iter()
             .zip(far)
             .all(|(got, gate)| got.abs() <= gate.abs() * 1e-37),
         "no gate so low lets anything through: {got:?}"
     );
+}
+
+#[test]
+fn gelu_is_the_approximation_by_a_hyperbolic_tangent() {
+    let gates: Vec<f32> = (-300..=300)
+        .map(|i| i as f32 / 20.0)
+        .chain([0.0, -0.0, 1e-30, 100.0, 1e4, -100.0, -1e4])
+        .collect();
+    for cut in 0..4 {
+        let gates = &gates[cut..];
+        let ups: Vec<f32> = (0..gates.len()).map(|i| (i % 7) as f32 - 3.0).collect();
+        let mut got = gates.to_vec();
+        let pool = Pool::default();
+        activate_mul(&pool, Activation::Gelu, &mut got, &ups, gates.len());
+        for ((&got, &gate), &up) in got.iter().zip(gates).zip(&ups) {
+            let (x, up) = (f64::from(gate), f64::from(up));
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+            let expected = 0.5 * x * (1.0 + inner.tanh()) * up;
+            // Where next to nothing comes through, the exponent's own rounding counts.
+            near(
+                got,
+                expected,
+                expected.abs() * 1e-6 + x.abs().min(10.0) * 3e-6,
+                &|| format!("gelu({gate}) * {up}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn logits_are_scaled_and_bounded() {
+    let values: Vec<f32> = (-400..=400).map(|i| i as f32 / 4.0).collect();
+    for (scale, softcap) in [(1.0, 0.0), (0.125, 0.0), (1.0, 30.0), (0.5, 3.0)] {
+        let mut got = values.clone();
+        let by = LogitScale { scale, softcap };
+        scale_logits(&Pool::default(), by, &mut got, values.len());
+        for (&got, &value) in got.iter().zip(&values) {
+            let (scaled, softcap) = (f64::from(scale * value), f64::from(softcap));
+            let expected = match softcap {
+                0.0 => scaled,
+                softcap => softcap * (scaled / softcap).tanh(),
+            };
+            near(got, expected, 1e-6 * softcap, &|| {
+                format!("{value} by {scale} within {softcap}")
+            });
+        }
+    }
 }
 
 /// Each row is computed for itself, so that neither threads nor other tokens change a bit.
@@ -263,6 +322,7 @@ fn rows_together_are_rows_alone() {
         let rope = Rope {
             pairs: RopePairs::Halves,
             frequencies: vec![1.0, 0.3].into(),
+            scale: 1.0,
         };
         let run = |pool: &Pool, x: &[f32], position: usize| {
             let mut table = RopeTable::default();
@@ -270,7 +330,7 @@ fn rows_together_are_rows_alone() {
             let mut y = [(); 4].map(|()| x.to_vec());
             rms_norm(pool, x, &weight, 1e-6, &mut y[0]);
             add_bias(pool, &mut y[1], &weight);
-            silu_mul(pool, &mut y[2], x, cols);
+            activate_mul(pool, Activation::Silu, &mut y[2], x, cols);
             table.apply(pool, &mut y[3], 1, cols);
             y
         };

@@ -10,42 +10,68 @@ use siskin::{
         write::GgufWriter,
     },
     loader::{Loader, Options},
-    model::{Model, StepOutcome, weights::ROPE_FREQS},
+    model::{Model, StepOutcome, rope::ROPE_FREQS},
     quant::DType,
 };
 
-const QWEN2_FILE: &[u8] = include_bytes!("../fixtures/models/qwen2-tiny.gguf");
-const LLAMA3_FILE: &[u8] = include_bytes!("../fixtures/models/llama3-tiny.gguf");
-/// Holds the name, the file and the golden of the tiny Qwen2.
-pub const QWEN2: (&str, &[u8], &str) = (
+/// Holds the name, the file and the golden of a tiny model.
+pub type Tiny = (&'static str, &'static [u8], &'static str);
+
+macro_rules! tiny {
+    ($name:literal) => {
+        (
+            $name,
+            include_bytes!(concat!("../fixtures/models/", $name, ".gguf")),
+            include_str!(concat!("../fixtures/models/", $name, ".json")),
+        )
+    };
+}
+
+/// Is the tiny Qwen2.
+pub const QWEN2: Tiny = tiny!("qwen2-tiny");
+/// Is the tiny Llama 3.
+pub const LLAMA3: Tiny = tiny!("llama3-tiny");
+
+/// Holds a tiny model of every architecture and of every kind of scaling: what
+/// `tests/fixtures/models/make.py` makes, which tells what each is for.
+pub const MODELS: &[Tiny] = &[
+    QWEN2,
+    LLAMA3,
+    tiny!("llama-bias-tiny"),
+    tiny!("qwen2-bias-tiny"),
+    tiny!("qwen3-tiny"),
+    tiny!("gemma2-tiny"),
+    tiny!("gemma3-tiny"),
+    tiny!("phi3-tiny"),
+    tiny!("phi3-long-tiny"),
+    tiny!("mistral-linear-tiny"),
+    tiny!("qwen2-yarn-tiny"),
+    tiny!("smollm3-tiny"),
+    tiny!("olmo2-tiny"),
+    tiny!("granite-tiny"),
+];
+
+/// Names the models whose golden was computed with frequencies that were rounded to bfloat16.
+const ROUNDED: [&str; 4] = [
     "qwen2-tiny",
-    QWEN2_FILE,
-    include_str!("../fixtures/models/qwen2-tiny.json"),
-);
-/// Holds the name, the file and the golden of the tiny Llama 3.
-pub const LLAMA3: (&str, &[u8], &str) = (
     "llama3-tiny",
-    LLAMA3_FILE,
-    include_str!("../fixtures/models/llama3-tiny.json"),
-);
-/// Holds the name, the file and the golden of a tiny Llama with every bias that llama.cpp adds.
-pub const LLAMA_BIAS: (&str, &[u8], &str) = (
     "llama-bias-tiny",
-    include_bytes!("../fixtures/models/llama-bias-tiny.gguf"),
-    include_str!("../fixtures/models/llama-bias-tiny.json"),
-);
-/// Holds the name, the file and the golden of a tiny Qwen2 with a bias on its logits.
-pub const QWEN2_BIAS: (&str, &[u8], &str) = (
     "qwen2-bias-tiny",
-    include_bytes!("../fixtures/models/qwen2-bias-tiny.gguf"),
-    include_str!("../fixtures/models/qwen2-bias-tiny.json"),
-);
+];
 
 /// Loads a tiny model, with the RoPE frequencies that its golden was computed with.
 ///
-/// make.py turns the whole Hugging Face model to bfloat16 and back, which rounds the frequencies
-/// too. The tensor `rope_freqs` is where a GGUF file can tell such frequencies.
-pub fn load<B: Backend>(backend: B, file: &[u8]) -> Model<B> {
+/// make.py turned some of the Hugging Face models to bfloat16 and back whole, which rounds the
+/// frequencies too. The tensor `rope_freqs` is where a GGUF file can tell such frequencies.
+pub fn load<B: Backend>(backend: B, tiny: Tiny) -> Model<B> {
+    load_slots(backend, tiny, 1)
+}
+
+/// Loads a tiny model as [`load`] does, with so many slots of 512 tokens.
+fn load_slots<B: Backend>(backend: B, (name, file, _): Tiny, slots: usize) -> Model<B> {
+    if !ROUNDED.contains(&name) {
+        return load_file(backend, file, slots);
+    }
     let gguf = GgufReader::new().push(file).unwrap().unwrap();
     let data = |t: &TensorInfo| &file[t.offset as usize..(t.offset + t.size_bytes) as usize];
     let base = gguf
@@ -75,14 +101,17 @@ pub fn load<B: Backend>(backend: B, file: &[u8]) -> Model<B> {
     writer
         .tensor(ROPE_FREQS, DType::F32, &[32], &divisors)
         .unwrap();
-    let mut loader = Loader::new(
-        backend,
-        Options {
-            context_tokens: Some(512),
-            ..Options::default()
-        },
-    );
-    loader.push(&writer.to_bytes()).unwrap();
+    load_file(backend, &writer.to_bytes(), slots)
+}
+
+fn load_file<B: Backend>(backend: B, file: &[u8], slots: usize) -> Model<B> {
+    let options = Options {
+        context_tokens: Some(512),
+        slots: Some(slots),
+        ..Options::default()
+    };
+    let mut loader = Loader::new(backend, options);
+    loader.push(file).unwrap();
     loader.finish().unwrap().model
 }
 
@@ -127,9 +156,10 @@ async fn check_states<B: Backend>(
 
 /// Asserts that the logits differ by less than `bar` of the largest one, and that the most likely
 /// tokens are the same.
-pub async fn check(backend: impl Backend, (name, file, golden): (&str, &[u8], &str), bar: f64) {
+pub async fn check(backend: impl Backend, tiny: Tiny, bar: f64) {
+    let (name, _, golden) = tiny;
     let golden: Value = serde_json::from_str(golden).unwrap();
-    let mut model = load(backend, file);
+    let mut model = load(backend, tiny);
     let (prompt, vocab) = (ids(&golden["prompt"]), model.vocab_size());
 
     check_states(&mut model, &prompt, &floats(&golden["embedding"]), bar).await;
@@ -158,4 +188,77 @@ pub async fn check(backend: impl Backend, (name, file, golden): (&str, &[u8], &s
         greedy.push(next);
     }
     assert_eq!(greedy, ids(&golden["greedy"]));
+}
+
+/// Asserts that logits do not depend on how tokens come to the cache: one by one, in pieces, behind a
+/// beginning that was kept, copied to another slot, or taken out and put back. They may differ by
+/// `bar` of the largest one; not at all where it is 0.
+pub async fn check_cache<B: Backend>(backend: B, tiny: Tiny, bar: f32) {
+    let (name, ..) = tiny;
+    let (mut model, mut logits) = (load_slots(backend, tiny, 2), Vec::new());
+    let vocab = model.vocab_size() as u32;
+    let tokens: Vec<u32> = (0..70).map(|i| i * 5 % vocab).collect();
+    let other: Vec<u32> = (0..80).map(|i| (i * 7 + 3) % vocab).collect();
+    let batch = teacher_forced(&mut model, &tokens).await;
+    let same = |first: usize, logits: &[f32], what: &str| {
+        let expected = &batch[first * vocab as usize..][..logits.len()];
+        let largest = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
+        let off = expected.iter().zip(logits);
+        let off = off.fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(
+            off <= bar * largest,
+            "{name}, {what}: off by {off} of {largest}"
+        );
+    };
+
+    for piece in [1, 7, 33] {
+        model.rewind(0);
+        for (i, tokens) in tokens.chunks(piece).enumerate() {
+            model.forward_all(tokens, &mut logits).await.unwrap();
+            same(i * piece, &logits, &format!("in pieces of {piece}"));
+        }
+    }
+    // A part of the beginning stays, which is longer than some windows.
+    for kept in [3, 30, 61] {
+        assert_eq!(model.rewind(kept), kept);
+        let logits = teacher_forced(&mut model, &tokens[kept..]).await;
+        same(kept, &logits, &format!("behind {kept} tokens"));
+    }
+    let mut forked = tokens[..40].to_vec();
+    forked.extend(&other);
+    assert_eq!(model.select_slot(&forked), 40);
+    model.forward(&other, None).await.unwrap();
+    let state = model.export_slot().await.unwrap();
+    assert_eq!(
+        model.select_slot(&tokens),
+        tokens.len() - 1,
+        "the other slot"
+    );
+    model.forward_all(&tokens[69..], &mut logits).await.unwrap();
+    same(69, &logits, "after another slot");
+    let last = logits.clone();
+
+    // What was taken out goes on as if nothing had come between.
+    assert_eq!(model.select_slot(&forked), forked.len() - 1);
+    model
+        .forward(&forked[forked.len() - 1..], Some(&mut logits))
+        .await
+        .unwrap();
+    let expected = logits.clone();
+    model.rewind(0);
+    model.forward(&other, None).await.unwrap();
+    model.import_slot(&state).unwrap();
+    model.rewind(forked.len() - 1);
+    model
+        .forward(&forked[forked.len() - 1..], Some(&mut logits))
+        .await
+        .unwrap();
+    let largest = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
+    let off = expected.iter().zip(&logits);
+    let off = off.fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+    assert!(
+        off <= bar * largest,
+        "{name}: what was put back is off by {off}"
+    );
+    assert_ne!(logits, last);
 }

@@ -7,6 +7,7 @@
 //! came with it.
 
 use super::{
+    super::Attention,
     cache::Cache,
     pool::{Pool, SharedMut},
     query_set::{QUERIES, QuerySet, Results, SPLIT},
@@ -16,12 +17,17 @@ use super::{
 /// Threads share splits where there are fewer sets of queries than this number for each thread.
 const MIN_SETS: usize = 8;
 
-/// Computes `out = softmax(q K^T / sqrt(head_dim)) V`, where `q` and `out` are `[tokens, heads,
-/// head_dim]` and the first token stands at `position`.
+/// Computes `out = softmax(scale * q K^T) V` over the positions that each token sees, where `q` and
+/// `out` are `[tokens, heads, head_dim]` and the first token stands at `position`.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "they are the operands of one operation"
+)]
 pub fn attend(
     pool: &Pool,
     cache: &Cache,
     layer: usize,
+    attention: &Attention,
     heads: usize,
     position: usize,
     q: &[f32],
@@ -59,6 +65,7 @@ pub fn attend(
                 keys: &cache.keys[cache.rows(layer, kv, head_dim)],
                 values: &cache.values[cache.rows(layer, kv, columns)],
                 head_dim,
+                attention,
                 kv_heads,
                 kv,
                 group,

@@ -25,7 +25,9 @@ use self::{
     quantize::QuantizedActivations,
     repack::{Layout, RepackedMatrix},
 };
-use super::{Activation, AttentionInput, Backend, Dims, FeedForward, LmHead, Rows, tap_name};
+use super::{
+    Attention, AttentionInput, Backend, Dims, FeedForward, LmHead, PostNorm, Rows, tap_name,
+};
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
 use std::ops::Range;
 
@@ -54,7 +56,7 @@ pub struct Step {
     /// Holds the input of the last product, quantized.
     quantized: QuantizedActivations,
     /// Holds the rotations of the step's positions.
-    rope: ops::RopeTable,
+    rope: ops::RopeTables,
 }
 
 /// Computes on the CPU.
@@ -110,6 +112,20 @@ impl Cpu {
     /// Makes a backend that computes with the threads of `pool` and keeps no tensors.
     pub fn new(pool: Pool) -> Self {
         Self { pool, taps: None }
+    }
+
+    /// Returns `x` normed in `h`, or `x` itself without a norm.
+    fn normed<'a>(
+        &self,
+        norm: Option<&Weight<Buf>>,
+        eps: f32,
+        x: &'a [f32],
+        h: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        let Some(norm) = norm else { return x };
+        h.resize(x.len(), 0.0);
+        ops::rms_norm(&self.pool, x, norm.vector(), eps, h);
+        h
     }
 
     /// Computes `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
@@ -239,16 +255,26 @@ impl Backend for Cpu {
             up: room(up)?,
             logits: zeros(dims.vocab, "logits")?,
             quantized: QuantizedActivations::default(),
-            rope: ops::RopeTable::default(),
+            rope: ops::RopeTables::default(),
             dims: dims.clone(),
         })
     }
 
-    fn embed(&mut self, step: &mut Step, table: &Weight<Buf>, tokens: &[u32], position: usize) {
+    fn embed(
+        &mut self,
+        step: &mut Step,
+        table: &Weight<Buf>,
+        scale: f32,
+        tokens: &[u32],
+        position: usize,
+    ) {
         (step.tokens, step.position) = (tokens.len(), position);
         step.x.resize(tokens.len() * table.cols, 0.0);
         for (&token, x) in tokens.iter().zip(step.x.chunks_exact_mut(table.cols)) {
             table.row(token as usize, x);
+            if scale != 1.0 {
+                x.iter_mut().for_each(|x| *x *= scale);
+            }
         }
     }
 
@@ -272,8 +298,7 @@ impl Backend for Cpu {
             rope,
             ..
         } = step;
-        h.resize(x.len(), 0.0);
-        ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
+        let h = self.normed(w.norm, w.eps, x, h);
         self.project(
             h,
             *tokens,
@@ -291,18 +316,24 @@ impl Backend for Cpu {
         ] {
             add_bias(&self.pool, y, bias);
         }
-        rope.set(w.rope, *position, *tokens);
+        for (y, norm) in [(&mut *q, w.q_norm), (&mut *k, w.k_norm)] {
+            if let Some(norm) = norm {
+                ops::rms_norm_in_place(&self.pool, y, norm.vector(), w.eps);
+            }
+        }
+        let rope = rope.table(w.rope, *position, *tokens);
         rope.apply(&self.pool, q, dims.heads, dims.head_dim);
         rope.apply(&self.pool, k, dims.kv_heads, dims.head_dim);
         cache.append(&self.pool, layer, *position, k, v);
     }
 
-    fn attend(&mut self, step: &mut Step, cache: &Cache, layer: usize) {
+    fn attend(&mut self, step: &mut Step, cache: &Cache, layer: usize, attention: &Attention) {
         step.a.resize(step.q.len(), 0.0);
         attend(
             &self.pool,
             cache,
             layer,
+            attention,
             step.dims.heads,
             step.position,
             &step.q,
@@ -310,16 +341,30 @@ impl Backend for Cpu {
         );
     }
 
-    fn project_add(&mut self, step: &mut Step, w: &Weight<Buf>, bias: Option<&Weight<Buf>>) {
+    fn project_add(
+        &mut self,
+        step: &mut Step,
+        w: &Weight<Buf>,
+        bias: Option<&Weight<Buf>>,
+        post: Option<&PostNorm<Buf>>,
+    ) {
         let Step {
             tokens,
             x,
+            h,
             a,
             quantized,
             ..
         } = step;
-        self.project(a, *tokens, quantized, [(w, x, Store::Add)]);
-        add_bias(&self.pool, x, bias);
+        let Some(PostNorm { norm, eps }) = post else {
+            self.project(a, *tokens, quantized, [(w, x, Store::Add)]);
+            add_bias(&self.pool, x, bias);
+            return;
+        };
+        self.project(a, *tokens, quantized, [(w, h, Store::Set)]);
+        add_bias(&self.pool, h, bias);
+        ops::rms_norm_in_place(&self.pool, h, norm.vector(), *eps);
+        ops::add(&self.pool, x, h, norm.cols);
     }
 
     fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {
@@ -332,7 +377,7 @@ impl Backend for Cpu {
             quantized,
             ..
         } = step;
-        ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
+        let h = self.normed(w.norm, w.eps, x, h);
         self.project(
             h,
             *tokens,
@@ -341,9 +386,7 @@ impl Backend for Cpu {
         );
         add_bias(&self.pool, a, w.gate_bias);
         add_bias(&self.pool, up, w.up_bias);
-        match w.activation {
-            Activation::Silu => ops::silu_mul(&self.pool, a, up, w.gate.rows),
-        }
+        ops::activate_mul(&self.pool, w.activation, a, up, w.gate.rows);
     }
 
     fn lm_head(&mut self, step: &mut Step, w: &LmHead<Buf>, rows: Rows) {
@@ -361,6 +404,7 @@ impl Backend for Cpu {
         ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
         self.project(h, rows.len(), quantized, [(w.output, logits, Store::Set)]);
         add_bias(&self.pool, logits, w.bias);
+        ops::scale_logits(&self.pool, w.scale, logits, w.output.rows);
     }
 
     fn tap(&mut self, step: &mut Step, layer: Option<usize>, name: &str) {

@@ -6,7 +6,7 @@ use super::{
     pool::{Pool, SharedMut},
     simd::{Exp, Kernel, Simd, with_simd},
 };
-use crate::backend::{Rope, RopePairs};
+use crate::backend::{Activation, GELU, LogitScale, Rope, RopePairs};
 use std::sync::Arc;
 
 /// Calls `work(row, y)` for each row of `y [tokens, cols]`, shared out among the threads.
@@ -27,16 +27,56 @@ pub fn rms_norm(pool: &Pool, x: &[f32], weight: &[f32], eps: f32, y: &mut [f32])
     let cols = weight.len();
     each_row(pool, y, cols, |row, y| {
         let x = &x[row * cols..][..cols];
-        // Eight partial sums are exact enough, and the compiler can vectorize them.
-        let mut sums = [0f32; 8];
-        for chunk in x.chunks(8) {
-            for (sum, x) in sums.iter_mut().zip(chunk) {
-                *sum += x * x;
-            }
-        }
-        let scale = 1.0 / (sums.iter().sum::<f32>() / cols as f32 + eps).sqrt();
+        let scale = inverse_rms(x, eps);
         for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
             *y = x * scale * w;
+        }
+    });
+}
+
+/// Computes `y = y / sqrt(mean(y^2) + eps) * weight` for each row of `y`, which is as long as
+/// `weight`: a head, or all of a token's.
+pub fn rms_norm_in_place(pool: &Pool, y: &mut [f32], weight: &[f32], eps: f32) {
+    each_row(pool, y, weight.len(), |_, y| {
+        let scale = inverse_rms(y, eps);
+        for (y, w) in y.iter_mut().zip(weight) {
+            *y = *y * scale * w;
+        }
+    });
+}
+
+/// Returns `1 / sqrt(mean(x^2) + eps)`.
+fn inverse_rms(x: &[f32], eps: f32) -> f32 {
+    // Eight partial sums are exact enough, and the compiler can vectorize them.
+    let mut sums = [0f32; 8];
+    for chunk in x.chunks(8) {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *sum += x * x;
+        }
+    }
+    1.0 / (sums.iter().sum::<f32>() / x.len() as f32 + eps).sqrt()
+}
+
+/// Computes `x += y` for each row of `x [tokens, cols]`.
+pub fn add(pool: &Pool, x: &mut [f32], y: &[f32], cols: usize) {
+    each_row(pool, x, cols, |row, x| {
+        for (x, y) in x.iter_mut().zip(&y[row * cols..]) {
+            *x += y;
+        }
+    });
+}
+
+/// Computes the logits of products, as [`LogitScale`] says.
+pub fn scale_logits(pool: &Pool, by: LogitScale, logits: &mut [f32], vocab: usize) {
+    if by == LogitScale::NONE {
+        return;
+    }
+    each_row(pool, logits, vocab, |_, logits| {
+        for y in logits {
+            *y *= by.scale;
+            if by.softcap > 0.0 {
+                *y = bounded(*y, by.softcap);
+            }
         }
     });
 }
@@ -50,7 +90,29 @@ pub fn add_bias(pool: &Pool, y: &mut [f32], bias: &[f32]) {
     });
 }
 
-/// Holds the sines and cosines of a step's positions, which all its layers share.
+/// Returns `bound * tanh(x / bound)`.
+pub fn bounded(x: f32, bound: f32) -> f32 {
+    bound - 2.0 * bound / ((2.0 * x / bound).exp() + 1.0)
+}
+
+/// Holds the tables of the ropes that a step's layers have.
+#[derive(Default)]
+pub struct RopeTables(Vec<RopeTable>);
+
+impl RopeTables {
+    /// Returns the rope's table for `tokens` positions from `position` on.
+    pub fn table(&mut self, rope: &Rope, position: usize, tokens: usize) -> &RopeTable {
+        let at = self.0.iter().position(|table| table.is_of(rope));
+        let at = at.unwrap_or_else(|| {
+            self.0.push(RopeTable::default());
+            self.0.len() - 1
+        });
+        self.0[at].set(rope, position, tokens);
+        &self.0[at]
+    }
+}
+
+/// Holds the sines and cosines of a step's positions, which the layers of one rope share.
 #[derive(Default)]
 pub struct RopeTable {
     /// Holds what the table was made for: the embedding, the first position and the tokens.
@@ -60,6 +122,13 @@ pub struct RopeTable {
 }
 
 impl RopeTable {
+    /// Returns whether the table was made for this rope.
+    fn is_of(&self, rope: &Rope) -> bool {
+        let is_it =
+            |(other, ..): &(Rope, usize, usize)| Arc::ptr_eq(&other.frequencies, &rope.frequencies);
+        self.of.as_ref().is_some_and(is_it)
+    }
+
     /// Makes the table for `tokens` positions from `position` on, unless it is that table already.
     pub fn set(&mut self, rope: &Rope, position: usize, tokens: usize) {
         let is_same = |(other, first, count): &(Rope, usize, usize)| {
@@ -71,7 +140,10 @@ impl RopeTable {
         }
         self.rotations.clear();
         for p in position..position + tokens {
-            let rotation = |frequency: &f32| (p as f32 * frequency).sin_cos();
+            let rotation = |frequency: &f32| {
+                let (sin, cos) = (p as f32 * frequency).sin_cos();
+                (sin * rope.scale, cos * rope.scale)
+            };
             self.rotations.extend(rope.frequencies.iter().map(rotation));
         }
         self.of = Some((rope.clone(), position, tokens));
@@ -108,21 +180,30 @@ fn rotate(a: f32, b: f32, (sin, cos): (f32, f32)) -> (f32, f32) {
     (a * cos - b * sin, a * sin + b * cos)
 }
 
-/// Computes `gate = silu(gate) * up` with `silu(x) = x / (1 + e^-x)`, for each row of
-/// `gate [tokens, cols]`.
-pub fn silu_mul(pool: &Pool, gate: &mut [f32], up: &[f32], cols: usize) {
+/// Computes `gate = activation(gate) * up` for each row of `gate [tokens, cols]`. Each activation is
+/// `x / (1 + e^-y)`, where `y` is `x` (SiLU) or a cubic polynomial of it (GELU).
+pub fn activate_mul(
+    pool: &Pool,
+    activation: Activation,
+    gate: &mut [f32],
+    up: &[f32],
+    cols: usize,
+) {
     each_row(pool, gate, cols, |row, gate| {
         let up = &up[row * cols..][..cols];
-        with_simd(SiluMul { gate, up });
+        match activation {
+            Activation::Silu => with_simd(GateMul::<false> { gate, up }),
+            Activation::Gelu => with_simd(GateMul::<true> { gate, up }),
+        }
     });
 }
 
-struct SiluMul<'a> {
+struct GateMul<'a, const IS_GELU: bool> {
     gate: &'a mut [f32],
     up: &'a [f32],
 }
 
-impl Kernel for SiluMul<'_> {
+impl<const IS_GELU: bool> Kernel for GateMul<'_, IS_GELU> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -134,7 +215,11 @@ impl Kernel for SiluMul<'_> {
             // SAFETY: `g` and `u` have four floats each.
             unsafe {
                 let x = S::load_f32(g.as_ptr());
-                let denominator = S::add(S::splat(1.0), exp.of(S::mul(x, S::splat(-1.0))));
+                let factor = match IS_GELU {
+                    false => S::splat(-1.0),
+                    true => S::mul_add(S::mul(x, x), S::splat(-GELU[1]), S::splat(-GELU[0])),
+                };
+                let denominator = S::add(S::splat(1.0), exp.of(S::mul(x, factor)));
                 S::store(
                     g.as_mut_ptr(),
                     S::mul(S::div(x, denominator), S::load_f32(u.as_ptr())),
@@ -142,7 +227,11 @@ impl Kernel for SiluMul<'_> {
             }
         }
         for (g, u) in gate_rest.iter_mut().zip(up_rest) {
-            *g = *g / (1.0 + (-*g).exp()) * u;
+            let factor = match IS_GELU {
+                false => 1.0,
+                true => GELU[0] + GELU[1] * *g * *g,
+            };
+            *g = *g / (1.0 + (-*g * factor).exp()) * u;
         }
     }
 }

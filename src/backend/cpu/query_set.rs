@@ -5,6 +5,8 @@
 //! all of them.
 
 use super::{
+    super::Attention,
+    ops::bounded,
     pool::SharedMut,
     simd::{Exp, F16_MASK, Kernel, Simd, with_simd},
     softmax::{OnlineSoftmax, add_scaled},
@@ -45,6 +47,7 @@ pub(super) struct QuerySet<'a> {
     /// Holds the head's values `[positions / TILE, columns / LANES, TILE, LANES]`.
     pub(super) values: &'a [Row],
     pub(super) head_dim: usize,
+    pub(super) attention: &'a Attention,
     pub(super) kv_heads: usize,
     /// Holds the number of the key-value head.
     pub(super) kv: usize,
@@ -74,6 +77,11 @@ impl QuerySet<'_> {
     /// Returns the position of the token of the set's query `j`.
     fn position(&self, j: usize) -> usize {
         self.position + (self.first + j) / self.group
+    }
+
+    /// Returns the first position that the token of the set's query `j` sees.
+    fn first_seen(&self, j: usize) -> usize {
+        (self.position(j) + 1).saturating_sub(self.attention.window as usize)
     }
 
     /// Returns the number of query `j` among `[tokens, heads]`.
@@ -127,7 +135,7 @@ impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
 
         // Loaded f16 lack the factor F16_REST, a power of four. The queries are multiplied by its
         // square root and the scores by the other, for neither to overflow.
-        let scale = S::F16_REST.sqrt() / (head_dim as f32).sqrt();
+        let scale = S::F16_REST.sqrt() * set.attention.scale;
         let mut queries = vec![[0f32; Q]; head_dim]; // [head_dim, Q]
         for j in 0..Q {
             for (to, q) in queries.iter_mut().zip(&set.q[set.range(j)]) {
@@ -145,6 +153,8 @@ impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
             1 => (0, last + 1),
             _ => (set.share * SPLIT, (last + 1).min((set.share + 1) * SPLIT)),
         };
+        // Positions before the window of the first query are before those of the others.
+        let first = first.max(set.first_seen(0) / TILE * TILE);
         let mut running = [OnlineSoftmax::EMPTY; Q];
         let tiles = set.keys[first / LANES * head_dim..]
             .chunks_exact(TILE / LANES * head_dim)
@@ -169,7 +179,9 @@ impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
                 let mut keep = [0.0; Q];
                 for (j, keep) in keep.iter_mut().enumerate() {
                     let seen = TILE.min((set.position(j) + 1).saturating_sub(start));
-                    *keep = running[j].update(&mut scores[j], seen, &exp);
+                    let unseen = seen.min(set.first_seen(j).saturating_sub(start));
+                    softcap(&mut scores[j], set.attention.softcap, S::F16_REST.sqrt());
+                    *keep = running[j].update(&mut scores[j], unseen..seen, &exp);
                 }
                 for (values, sums) in values.chunks_exact(TILE).zip(&mut sums) {
                     for lane in (0..LANES).step_by(4 * V) {
@@ -207,6 +219,16 @@ impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
         for (j, sums) in total_sums.chunks_exact(columns).enumerate() {
             // SAFETY: this unit of work alone owns these results.
             unsafe { set.put(j, totals[j], sums) };
+        }
+    }
+}
+
+/// Bounds scores, which lack the factor `rest`, by `cap`; not at all where it is 0.
+#[inline(always)]
+fn softcap(scores: &mut [f32], cap: f32, rest: f32) {
+    if cap > 0.0 {
+        for score in scores {
+            *score = bounded(*score * rest, cap) / rest;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The softmax of a query's scores is kept online, tile after tile and split after split.
 
 use super::simd::{Exp, Simd};
+use std::ops::Range;
 
 /// Keeps the softmax of one query online: it has the largest score so far, and the sum of
 /// exponentials below it.
@@ -39,7 +40,7 @@ impl OnlineSoftmax {
         }
     }
 
-    /// Takes in the first `seen` scores of a tile, which lack the factor `F16_REST.sqrt()`. They
+    /// Takes in the `seen` scores of a tile, which lack the factor `F16_REST.sqrt()`. They
     /// become weights, and with them the sum of weights is times `F16_REST`. Returns the factor by
     /// which the sums of values so far are to be multiplied.
     ///
@@ -49,11 +50,12 @@ impl OnlineSoftmax {
     pub(super) unsafe fn update<S: Simd, const TILE: usize>(
         &mut self,
         scores: &mut [f32; TILE],
-        seen: usize,
+        seen: Range<usize>,
         exp: &Exp<S>,
     ) -> f32 {
         let rest = S::F16_REST.sqrt();
-        scores[seen..].fill(f32::NEG_INFINITY);
+        scores[seen.end..].fill(f32::NEG_INFINITY);
+        scores[..seen.start].fill(f32::NEG_INFINITY);
         // SAFETY: the scores are read and written in fours, and `TILE` is a multiple of 4.
         unsafe {
             let fours = scores.as_chunks_mut::<4>().0;
@@ -77,7 +79,8 @@ impl OnlineSoftmax {
                     )),
                 );
             }
-            scores[seen..].fill(0.0);
+            scores[seen.end..].fill(0.0);
+            scores[..seen.start].fill(0.0);
             let sums = scores
                 .as_chunks::<4>()
                 .0

@@ -222,7 +222,7 @@ impl Timed for Trial {
         let start_ms = host::now_ms();
         gpu.begin_step(step, step.max_tokens, 0, 0);
         for _ in 0..count {
-            gpu.project_add(step, weight, None);
+            gpu.project_add(step, weight, None, None);
         }
         let submission = gpu.submit_with(step, |_| ());
         Fence::after(&gpu.device, submission)

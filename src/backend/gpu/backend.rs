@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Code, Error, Result,
     backend::{
-        AttentionInput, Backend, Dims, FeedForward, LmHead, Rows,
+        Attention, AttentionInput, Backend, Dims, FeedForward, LmHead, PostNorm, Rows,
         sampling::{SampledToken, TokenSampler},
         tap_name,
     },
@@ -96,6 +96,7 @@ impl Backend for Gpu {
             head_dim: d.head_dim,
             gqa_group: d.heads / d.kv_heads,
             cache_type,
+            is_bounded: false,
         };
         let (wanted, most) = (decode.workgroup_bytes(), self.device.max_workgroup_bytes());
         if wanted > most {
@@ -154,6 +155,7 @@ impl Backend for Gpu {
         &mut self,
         step: &mut Activations,
         table: &Weight<Buf>,
+        scale: f32,
         tokens: &[u32],
         position: usize,
     ) {
@@ -161,7 +163,7 @@ impl Backend for Gpu {
             .queue
             .write_buffer(&step.token_ids, 0, bytemuck::cast_slice(tokens));
         self.begin_step(step, tokens.len(), position, 0);
-        self.record_embed(step, table);
+        self.record_embed(step, table, scale);
     }
 
     fn attention_input(
@@ -174,12 +176,24 @@ impl Backend for Gpu {
         self.record_attention_input(step, cache, layer, w);
     }
 
-    fn attend(&mut self, step: &mut Activations, cache: &Cache, layer: usize) {
-        self.record_attend(step, cache, layer);
+    fn attend(
+        &mut self,
+        step: &mut Activations,
+        cache: &Cache,
+        layer: usize,
+        attention: &Attention,
+    ) {
+        self.record_attend(step, cache, layer, attention);
     }
 
-    fn project_add(&mut self, step: &mut Activations, w: &Weight<Buf>, bias: Option<&Weight<Buf>>) {
-        self.record_project_add(step, w, bias);
+    fn project_add(
+        &mut self,
+        step: &mut Activations,
+        w: &Weight<Buf>,
+        bias: Option<&Weight<Buf>>,
+        post: Option<&PostNorm<Buf>>,
+    ) {
+        self.record_project_add(step, w, bias, post);
     }
 
     fn feed_forward(&mut self, step: &mut Activations, w: &FeedForward<Buf>) {
@@ -294,9 +308,15 @@ impl Backend for Gpu {
         self.prepare_sampling(step, sampler);
     }
 
-    fn embed_sampled(&mut self, step: &mut Activations, table: &Weight<Buf>, position: usize) {
+    fn embed_sampled(
+        &mut self,
+        step: &mut Activations,
+        table: &Weight<Buf>,
+        scale: f32,
+        position: usize,
+    ) {
         self.begin_step(step, 1, position, step.sampler.last_slot(step.max_tokens));
-        self.record_embed(step, table);
+        self.record_embed(step, table, scale);
     }
 
     fn sample(&mut self, step: &mut Activations, draw: f32) {

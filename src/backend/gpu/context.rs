@@ -41,6 +41,7 @@ pub struct Counters {
 struct RopeTable {
     /// The rope's own, which are kept so that no others can have their address.
     frequencies: Arc<[f32]>,
+    scale: f32,
     context_tokens: usize,
     buffer: Buffer,
 }
@@ -271,7 +272,7 @@ impl Gpu {
     /// for a shader's own lose all of it far out in the context.
     pub(super) fn rope_table(&mut self, rope: &Rope, context_tokens: usize) -> usize {
         let is_it = |table: &RopeTable| {
-            table.context_tokens == context_tokens
+            (table.context_tokens, table.scale) == (context_tokens, rope.scale)
                 && Arc::ptr_eq(&table.frequencies, &rope.frequencies)
         };
         if let Some(at) = self.rope_tables.iter().position(is_it) {
@@ -279,13 +280,15 @@ impl Gpu {
         }
         let turn = |position: usize, frequency: f32| {
             let (sin, cos) = (position as f64 * f64::from(frequency)).sin_cos();
-            [cos as f32, sin as f32]
+            let scale = f64::from(rope.scale);
+            [(scale * cos) as f32, (scale * sin) as f32]
         };
         let turns = |position| rope.frequencies.iter().map(move |&f| turn(position, f));
         let values: Vec<[f32; 2]> = (0..context_tokens).flat_map(turns).collect();
         let buffer = self.upload("rope table", bytemuck::cast_slice(&values));
         self.rope_tables.push(RopeTable {
             frequencies: Arc::clone(&rope.frequencies),
+            scale: rope.scale,
             context_tokens,
             buffer,
         });

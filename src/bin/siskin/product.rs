@@ -3,7 +3,7 @@
 
 use siskin::{
     Result,
-    backend::{Backend, Dims, LmHead, Rows, cpu::Cpu},
+    backend::{Backend, Dims, LmHead, LogitScale, Rows, cpu::Cpu},
     quant::DType,
     tensor::Weight,
 };
@@ -71,12 +71,13 @@ impl Product {
     /// the step of the LM head, the only one that is just a norm and a product.
     pub fn run(&mut self, tokens: usize) {
         let ids: Vec<u32> = (0..tokens.min(MAX_TOKENS) as u32).collect();
-        self.cpu.embed(&mut self.step, &self.table, &ids, 0);
+        self.cpu.embed(&mut self.step, &self.table, 1.0, &ids, 0);
         let lm_head = LmHead {
             norm: &self.norm,
             output: &self.matrix,
             bias: None,
             eps: EPS,
+            scale: LogitScale::NONE,
         };
         self.cpu.lm_head(&mut self.step, &lm_head, Rows::All);
     }

@@ -16,7 +16,8 @@ use siskin::{
     model::{
         arch,
         config::ModelConfig,
-        weights::{Expected, ROPE_FREQS, expected},
+        rope::is_on_host,
+        weights::{Expected, expected},
     },
     quant::{DType, random_weights},
 };
@@ -112,7 +113,7 @@ pub fn synth(arguments: &Arguments) -> Result<()> {
     let config = config(shape, &metadata)?;
     let mut writer = GgufWriter::new(metadata)?;
     let mut rng = Pcg32::new(1, 0);
-    let is_wanted = |tensor: &Expected| !tensor.optional && tensor.name != ROPE_FREQS;
+    let is_wanted = |tensor: &Expected| !tensor.optional && !is_on_host(&tensor.name);
     for tensor in expected(&config).into_iter().filter(is_wanted) {
         let (rows, cols) = (tensor.rows, tensor.cols);
         let (dtype, deviation) = match rows {

@@ -72,6 +72,14 @@ impl Value {
         }
     }
 
+    /// Returns the items of an array of bools.
+    pub fn as_bools(&self) -> Option<&[bool]> {
+        match self {
+            Value::Array(Array::Bool(items)) => Some(items),
+            _ => None,
+        }
+    }
+
     /// Returns the integers of an array, of whatever width. Returns `None` where this is no array
     /// of integers, or one of them is negative.
     pub fn as_integers(&self) -> Option<Vec<u64>> {

@@ -1,16 +1,11 @@
 //! Declares the architecture of Llama 2 and 3, SmolLM2, TinyLlama and Mistral. Llama 3's RoPE
 //! scaling comes as the tensor `rope_freqs.weight`. The biases are those that llama.cpp adds.
 
-use crate::{
-    backend::{Activation, RopePairs},
-    model::config::Architecture,
-};
+use crate::model::architecture::Architecture;
 
 pub(super) fn architecture() -> Architecture {
     Architecture {
-        rope_pairs: RopePairs::Adjacent,
-        needs_qkv_bias: false,
         optional_biases: &["attn_output", "ffn_gate", "ffn_up", "ffn_down"],
-        activation: Activation::Silu,
+        ..Architecture::LLAMA
     }
 }

@@ -1,7 +1,14 @@
 //! Names the architectures that Siskin runs. Each is declared in a file of its own.
 
+mod gemma2;
+mod gemma3;
+mod granite;
 mod llama;
+mod olmo2;
+mod phi3;
 mod qwen2;
+mod qwen3;
+mod smollm3;
 
 use super::config::ModelConfig;
 use crate::{
@@ -10,7 +17,9 @@ use crate::{
 };
 
 /// Lists the values of `general.architecture` that Siskin runs.
-pub const SUPPORTED: &[&str] = &["llama", "qwen2"];
+pub const SUPPORTED: &[&str] = &[
+    "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "smollm3", "olmo2", "granite",
+];
 
 /// Reads the config of the model in this file.
 ///
@@ -23,8 +32,15 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
     check_whole(&gguf.metadata)?;
     let name = gguf.metadata.str("general.architecture")?;
     let architecture = match name {
+        "gemma2" => gemma2::architecture(),
+        "gemma3" => gemma3::architecture(),
+        "granite" => granite::architecture(),
         "llama" => llama::architecture(),
+        "olmo2" => olmo2::architecture(),
+        "phi3" => phi3::architecture(),
         "qwen2" => qwen2::architecture(),
+        "qwen3" => qwen3::architecture(),
+        "smollm3" => smollm3::architecture(),
         other => {
             let names = SUPPORTED.join(", ");
             return Err(Error::new(
@@ -73,18 +89,12 @@ fn check_dense(metadata: &Metadata, architecture: &str) -> Result<()> {
     }
 }
 
-/// Checks that attention is what the decoder computes: every token sees those before it, and RoPE
-/// leaves lengths as they are.
+/// Checks that attention is what the decoder computes: every token sees those before it.
 fn check_attention(metadata: &Metadata, architecture: &str) -> Result<()> {
-    let key = |name| format!("{architecture}.{name}");
-    let (causal, factor) = (key("attention.causal"), key("rope.scaling.attn_factor"));
-    let other = if metadata.opt_bool(&causal)? == Some(false) {
-        causal
-    } else if metadata.opt_f32(&factor)?.is_some_and(|n| n != 1.0) {
-        factor
-    } else {
+    let other = format!("{architecture}.attention.causal");
+    if metadata.opt_bool(&other)? != Some(false) {
         return Ok(());
-    };
+    }
     Err(Error::new(
         Code::Architecture,
         format!("What `{other}` asks for is not supported. Choose another model."),

@@ -8,7 +8,8 @@ use crate::{
     model::{
         Model,
         config::ModelConfig,
-        weights::{ROPE_FREQS, Weights, expected},
+        rope::is_on_host,
+        weights::{Weights, expected},
     },
     quant::{DType, random_weights},
     tensor::Weight,
@@ -35,7 +36,7 @@ pub(super) fn formats_of_layers(config: &ModelConfig, tensors: &[TensorInfo]) ->
     let names = expected(&one_layer(config))
         .into_iter()
         .map(|tensor| tensor.name);
-    let names: Vec<String> = names.filter(|name| name != ROPE_FREQS).collect();
+    let names: Vec<String> = names.filter(|name| !is_on_host(name)).collect();
     let mut list = Vec::new();
     for layer in 0..config.dims.layers {
         let dtype = |name: &String| {

@@ -28,6 +28,7 @@ pub fn every_variant() -> Vec<Description> {
         describe::<matmul::tile::Tile>(),
         describe::<ops::embed::Embed>(),
         describe::<ops::kv_quantize::KvQuantize>(),
+        describe::<ops::logit_scale::LogitScale>(),
         describe::<ops::qkv_rope::QkvRope>(),
         describe::<ops::rms_norm::RmsNorm>(),
         describe::<sampling::argmax::Argmax>(),

@@ -1,11 +1,14 @@
-//! `a = softmax(q K^T / sqrt(head_dim)) V`
+//! `a = softmax(scale * q K^T) V`
 
-use crate::backend::gpu::{
-    activations::Activations,
-    cache::Cache,
-    context::Gpu,
-    kernels::attention::{MAX_SPLITS, Op, decode::Decode, prefill::Prefill, reduce::Reduce},
-    recording::{Dispatch, Operation, Reads, RecordingKey, Width},
+use crate::backend::{
+    Attention,
+    gpu::{
+        activations::Activations,
+        cache::Cache,
+        context::Gpu,
+        kernels::attention::{MAX_SPLITS, Op, decode::Decode, prefill::Prefill, reduce::Reduce},
+        recording::{Dispatch, Operation, Reads, RecordingKey, Width},
+    },
 };
 
 impl Gpu {
@@ -15,10 +18,11 @@ impl Gpu {
         step: &mut Activations,
         cache: &Cache,
         layer: usize,
+        attention: &Attention,
     ) {
         let key = RecordingKey::new(Operation::Attend, step).cache(cache.id, layer);
         self.record(step, key, |gpu, step, width| {
-            gpu.attend_dispatches(step, cache, layer, width)
+            gpu.attend_dispatches(step, cache, layer, attention, width)
         });
     }
 
@@ -27,22 +31,28 @@ impl Gpu {
         step: &Activations,
         cache: &Cache,
         layer: usize,
+        attention: &Attention,
         width: Width,
     ) -> Vec<Dispatch> {
         let dims = &step.dims;
         let (head_dim, gqa_group) = (dims.head_dim, dims.heads / dims.kv_heads);
         let (kv, cache_type) = (&cache.layers[layer], self.cache_type());
+        let is_bounded = attention.softcap > 0.0;
         let op = Op {
             heads: dims.heads as u32,
             kv_heads: dims.kv_heads as u32,
             context: cache.context_tokens as u32,
             max_splits: MAX_SPLITS as u32,
+            window: attention.window,
+            scale: attention.scale,
+            softcap: attention.softcap,
         };
         if width == Width::Many && Prefill::fits(head_dim) {
             let prefill = Prefill {
                 head_dim,
                 gqa_group,
                 cache_type,
+                is_bounded,
             };
             let buffers = [("q", &step.q), ("cache", kv), ("out", &step.a)];
             return vec![reading(cache, self.dispatch(prefill, op, &buffers))];
@@ -51,6 +61,7 @@ impl Gpu {
             head_dim,
             gqa_group,
             cache_type,
+            is_bounded,
         };
         let buffers = [("q", &step.q), ("cache", kv), ("partials", &step.partials)];
         let decode = reading(cache, self.dispatch(decode, op, &buffers));

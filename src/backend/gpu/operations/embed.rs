@@ -1,4 +1,4 @@
-//! `x = table[tokens]`
+//! `x = scale * table[tokens]`
 
 use crate::{
     backend::gpu::{
@@ -17,12 +17,20 @@ impl Gpu {
         &mut self,
         step: &mut Activations,
         table: &Weight<Buf>,
+        scale: f32,
     ) {
         let key = RecordingKey::new(Operation::Embed, step).weight(id(table));
-        self.record(step, key, |gpu, step, _| gpu.embed_dispatches(step, table));
+        self.record(step, key, |gpu, step, _| {
+            gpu.embed_dispatches(step, table, scale)
+        });
     }
 
-    fn embed_dispatches(&mut self, step: &Activations, table: &Weight<Buf>) -> Vec<Dispatch> {
+    fn embed_dispatches(
+        &mut self,
+        step: &Activations,
+        table: &Weight<Buf>,
+        scale: f32,
+    ) -> Vec<Dispatch> {
         let Some(matrix) = matrix(table) else {
             return Vec::new();
         };
@@ -34,6 +42,7 @@ impl Gpu {
                 planes_a: part.planes(table.cols / BLOCK),
                 first_row: part.first_row as u32,
                 rows: part.rows as u32,
+                scale,
             };
             let buffers = [
                 ("weight_a", &part.buffer),

@@ -1,8 +1,8 @@
-//! `h = rms_norm(x) * norm; a = silu(gate h + gate_bias) * (up h + up_bias)`
+//! `h = rms_norm(x) * norm; a = activation(gate h + gate_bias) * (up h + up_bias)`
 
 use super::matmul::matvec_op;
 use crate::backend::{
-    Activation, FeedForward,
+    FeedForward,
     gpu::{
         activations::Activations,
         context::Gpu,
@@ -22,8 +22,6 @@ impl Gpu {
         step: &mut Activations,
         w: &FeedForward<Buf>,
     ) {
-        // Of what `shaders/lib/activation.wgsl` computes, there is nothing to choose from.
-        let Activation::Silu = w.activation;
         let key = RecordingKey::new(Operation::FeedForward, step).weight(id(w.gate));
         self.record(step, key, |gpu, step, width| {
             let fused = match width {
@@ -39,14 +37,14 @@ impl Gpu {
 
     /// Makes the one dispatch that does it all, but for a weight in several parts.
     fn gate_up_dispatch(&mut self, step: &Activations, w: &FeedForward<Buf>) -> Option<Dispatch> {
-        let (gate, up) = (matrix(w.gate)?, matrix(w.up)?);
+        let (norm, gate, up) = (w.norm?, matrix(w.gate)?, matrix(w.up)?);
         let ([a], [b]) = (&*gate.parts, &*up.parts) else {
             return None;
         };
         let op = matvec::Op {
             planes_b: b.planes(w.up.cols / BLOCK),
             other_rows: w.up.rows as u32,
-            norm_at: vector_at(Some(w.norm)),
+            norm_at: vector_at(Some(norm)),
             eps: w.eps,
             bias_a: vector_at(w.gate_bias),
             bias_b: vector_at(w.up_bias),
@@ -54,6 +52,7 @@ impl Gpu {
         }
         .with_groups(w.gate.rows.div_ceil(ROWS / 2));
         let kernel = self.matvec(Role::GateUp {
+            activation: w.activation,
             layouts: [gate.layout, up.layout],
             is_biased: w.gate_bias.is_some() || w.up_bias.is_some(),
         });
@@ -74,12 +73,12 @@ impl Gpu {
         w: &FeedForward<Buf>,
         width: Width,
     ) -> Vec<Dispatch> {
-        let mut dispatches = vec![self.rms_norm_dispatch(step, w.norm, w.gate.cols, w.eps)];
+        let (mut dispatches, x) = self.normed_input(step, w.norm, w.eps);
         for (w, bias, epilogue) in [
             (w.gate, w.gate_bias, Epilogue::Store),
-            (w.up, w.up_bias, Epilogue::Gated),
+            (w.up, w.up_bias, Epilogue::Gated(w.activation)),
         ] {
-            dispatches.extend(self.tile_dispatches(width, w, bias, [&step.h, &step.a], epilogue));
+            dispatches.extend(self.tile_dispatches(width, w, bias, [&x, &step.a], epilogue));
         }
         dispatches
     }

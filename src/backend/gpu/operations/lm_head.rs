@@ -1,19 +1,23 @@
-//! `logits = output (rms_norm(x) * norm) + bias`
+//! `logits = output (rms_norm(x) * norm) + bias`, scaled and bounded where a model asks for it
 
 use super::matmul::matvec_op;
 use crate::backend::{
-    LmHead,
+    self, LmHead,
     gpu::{
         activations::Activations,
         context::Gpu,
-        kernels::matmul::{
-            matvec::{self, Role},
-            tile::Epilogue,
+        kernels::{
+            matmul::{
+                matvec::{self, Role},
+                tile::Epilogue,
+            },
+            ops::logit_scale::{self, LogitScale},
         },
         recording::{Dispatch, Operation, RecordingKey},
         weights::{Buf, Part, id, matrix, vector_at},
     },
 };
+use wgpu::Buffer;
 
 impl Gpu {
     /// Records the logits of one row.
@@ -50,7 +54,31 @@ impl Gpu {
             ];
             self.dispatch(kernel, op, &buffers)
         };
-        matrix.parts.iter().map(dispatch).collect()
+        let mut dispatches: Vec<_> = matrix.parts.iter().map(dispatch).collect();
+        dispatches.extend(self.logit_scale_dispatch(step, w, &step.logits, false));
+        dispatches
+    }
+
+    /// Makes the dispatch that scales and bounds logits, if they are to be: those of one row, or of
+    /// every token.
+    fn logit_scale_dispatch(
+        &mut self,
+        step: &Activations,
+        w: &LmHead<Buf>,
+        logits: &Buffer,
+        of_all: bool,
+    ) -> Option<Dispatch> {
+        let op = logit_scale::Op {
+            vocab: step.dims.vocab as u32,
+            scale: w.scale.scale,
+            softcap: w.scale.softcap,
+        };
+        let kernel = LogitScale {
+            is_bounded: w.scale.softcap > 0.0,
+            of_all,
+        };
+        let is_needed = w.scale != backend::LogitScale::NONE;
+        is_needed.then(|| self.dispatch(kernel, op, &[("logits", logits)]))
     }
 
     /// Records the logits of all rows, where there is room for them.
@@ -64,9 +92,10 @@ impl Gpu {
         };
         let key = RecordingKey::new(Operation::LmHeadAll, step).weight(id(w.output));
         self.record(step, key, |gpu, step, width| {
-            let mut dispatches = vec![gpu.rms_norm_dispatch(step, w.norm, w.output.cols, w.eps)];
+            let mut dispatches = vec![gpu.rms_norm_dispatch(step, w.norm, w.eps)];
             let (buffers, store) = ([&step.h, &all_logits], Epilogue::Store);
             dispatches.extend(gpu.tile_dispatches(width, w.output, w.bias, buffers, store));
+            dispatches.extend(gpu.logit_scale_dispatch(step, w, &all_logits, true));
             dispatches
         });
     }

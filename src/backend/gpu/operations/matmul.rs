@@ -1,48 +1,79 @@
 //! Products that stand by themselves: of one token with an addition, and of several.
 
 use crate::{
-    backend::gpu::{
-        activations::Activations,
-        context::Gpu,
-        kernels::matmul::{
-            matvec::{self, Matvec, ROWS, Role},
-            narrow_tile::NarrowTile,
-            tile::{self, Epilogue, Tile},
+    backend::{
+        PostNorm,
+        gpu::{
+            activations::Activations,
+            context::Gpu,
+            kernels::{
+                matmul::{
+                    matvec::{self, Matvec, ROWS, Role},
+                    narrow_tile::NarrowTile,
+                    tile::{self, Epilogue, Tile},
+                },
+                ops::rms_norm::RmsNorm,
+            },
+            recording::{Dispatch, Operation, RecordingKey, Width},
+            weights::{Buf, Part, id, matrix, repack::BLOCK, vector_at},
         },
-        recording::{Dispatch, Operation, RecordingKey, Width},
-        weights::{Buf, Part, id, matrix, repack::BLOCK, vector_at},
     },
     tensor::Weight,
 };
 use wgpu::Buffer;
 
 impl Gpu {
-    /// Records `x += w a + bias`.
+    /// Records `x += w a + bias`, or the same with a norm before it is added.
     pub(in crate::backend::gpu) fn record_project_add(
         &mut self,
         step: &mut Activations,
         w: &Weight<Buf>,
         bias: Option<&Weight<Buf>>,
+        post: Option<&PostNorm<Buf>>,
     ) {
         let key = RecordingKey::new(Operation::ProjectAdd, step).weight(id(w));
-        self.record(step, key, |gpu, step, width| match width {
-            Width::One => gpu.add_dispatches(step, w, bias),
-            _ => gpu.tile_dispatches(width, w, bias, [&step.a, &step.x], Epilogue::Add),
+        self.record(step, key, |gpu, step, width| {
+            let Some(post) = post else {
+                return match width {
+                    Width::One => gpu.matvec_dispatches(w, bias, [&step.a, &step.x], true),
+                    _ => gpu.tile_dispatches(width, w, bias, [&step.a, &step.x], Epilogue::Add),
+                };
+            };
+            let mut dispatches = gpu.store_dispatches(width, w, bias, [&step.a, &step.h]);
+            let buffers = [("x", &step.h), ("h", &step.x)];
+            dispatches.push(gpu.norm_dispatch(RmsNorm::Add, post.norm, 1, post.eps, &buffers));
+            dispatches
         });
     }
 
-    fn add_dispatches(
+    /// Makes the dispatches of `out = w x + bias`, one for each part of the weight.
+    pub(super) fn store_dispatches(
         &mut self,
-        step: &Activations,
+        width: Width,
         w: &Weight<Buf>,
         bias: Option<&Weight<Buf>>,
+        buffers: [&Buffer; 2],
+    ) -> Vec<Dispatch> {
+        match width {
+            Width::One => self.matvec_dispatches(w, bias, buffers, false),
+            _ => self.tile_dispatches(width, w, bias, buffers, Epilogue::Store),
+        }
+    }
+
+    fn matvec_dispatches(
+        &mut self,
+        w: &Weight<Buf>,
+        bias: Option<&Weight<Buf>>,
+        [x, out]: [&Buffer; 2],
+        is_added: bool,
     ) -> Vec<Dispatch> {
         let Some(matrix) = matrix(w) else {
             return Vec::new();
         };
-        let kernel = self.matvec(Role::Add {
-            layout: matrix.layout,
-            is_biased: bias.is_some(),
+        let (layout, is_biased) = (matrix.layout, bias.is_some());
+        let kernel = self.matvec(match is_added {
+            true => Role::Add { layout, is_biased },
+            false => Role::Store { layout, is_biased },
         });
         let vectors = bias.map(|_| self.vectors_buffer());
         let dispatch = |part: &Part| {
@@ -50,7 +81,7 @@ impl Gpu {
                 bias_a: vector_at(bias),
                 ..matvec_op(w, part)
             };
-            let mut buffers = vec![("weight_a", &part.buffer), ("x", &step.a), ("out", &step.x)];
+            let mut buffers = vec![("weight_a", &part.buffer), ("x", x), ("out", out)];
             buffers.extend(vectors.as_ref().map(|vectors| ("vectors", vectors)));
             self.dispatch(kernel, op, &buffers)
         };

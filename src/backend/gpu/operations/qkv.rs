@@ -8,10 +8,7 @@ use crate::backend::{
         cache::Cache,
         context::Gpu,
         kernels::{
-            matmul::{
-                matvec::{self, ROWS, Role},
-                tile::Epilogue,
-            },
+            matmul::matvec::{self, ROWS, Role},
             ops::{
                 kv_quantize::{self, KvQuantize},
                 qkv_rope::{self, QkvRope, kv_target},
@@ -58,7 +55,8 @@ impl Gpu {
         });
     }
 
-    /// Makes the one dispatch that does it all, but for a weight in several parts.
+    /// Makes the one dispatch that does it all, but for a weight in several parts and for norms of
+    /// queries and keys.
     fn qkv_dispatch(
         &mut self,
         step: &Activations,
@@ -66,7 +64,10 @@ impl Gpu {
         w: &AttentionInput<Buf>,
         targets: &Targets<'_>,
     ) -> Option<Dispatch> {
-        let (q, k, v) = (matrix(w.q)?, matrix(w.k)?, matrix(w.v)?);
+        let (norm, q, k, v) = (w.norm?, matrix(w.q)?, matrix(w.k)?, matrix(w.v)?);
+        if w.q_norm.or(w.k_norm).is_some() {
+            return None;
+        }
         let ([a], [b], [c]) = (&*q.parts, &*k.parts, &*v.parts) else {
             return None;
         };
@@ -76,7 +77,7 @@ impl Gpu {
             planes_b: b.planes(blocks),
             planes_c: c.planes(blocks),
             other_rows: w.k.rows as u32,
-            norm_at: vector_at(Some(w.norm)),
+            norm_at: vector_at(Some(norm)),
             eps: w.eps,
             bias_a: rope.bias_a,
             bias_b: rope.bias_b,
@@ -116,11 +117,16 @@ impl Gpu {
         targets: &Targets<'_>,
         width: Width,
     ) -> Vec<Dispatch> {
-        let mut dispatches = vec![self.rms_norm_dispatch(step, w.norm, w.q.cols, w.eps)];
+        let (mut dispatches, x) = self.normed_input(step, w.norm, w.eps);
         for (w, out) in [(w.q, &step.q), (w.k, &step.k), (w.v, &step.v)] {
             // Their biases are added where they are rotated.
-            let (buffers, store) = ([&step.h, out], Epilogue::Store);
-            dispatches.extend(self.tile_dispatches(width, w, None, buffers, store));
+            dispatches.extend(self.store_dispatches(width, w, None, [&x, out]));
+        }
+        for (norm, rows, y) in [(w.q_norm, w.q.rows, &step.q), (w.k_norm, w.k.rows, &step.k)] {
+            dispatches.extend(norm.map(|norm| {
+                let heads = rows / norm.cols;
+                self.norm_dispatch(RmsNorm::InPlace, norm, heads, w.eps, &[("h", y)])
+            }));
         }
         let (vectors, cache_type) = (self.vectors_buffer(), self.cache_type());
         let kernel = QkvRope {
@@ -158,22 +164,52 @@ impl Gpu {
         Some(self.dispatch(kernel, op, &buffers))
     }
 
-    /// Makes the dispatch of `h = rms_norm(x) * norm`, as wide as the columns of a weight.
+    /// Makes the dispatch of `h = rms_norm(x) * norm`, if there is a norm. Returns it with the buffer
+    /// that products take.
+    pub(super) fn normed_input(
+        &mut self,
+        step: &Activations,
+        norm: Option<&Weight<Buf>>,
+        eps: f32,
+    ) -> (Vec<Dispatch>, Buffer) {
+        match norm {
+            Some(norm) => {
+                let dispatch = self.rms_norm_dispatch(step, norm, eps);
+                (vec![dispatch], step.h.clone())
+            }
+            None => (Vec::new(), step.x.clone()),
+        }
+    }
+
+    /// Makes the dispatch of `h = rms_norm(x) * norm`.
     pub(super) fn rms_norm_dispatch(
         &mut self,
         step: &Activations,
         norm: &Weight<Buf>,
-        cols: usize,
         eps: f32,
     ) -> Dispatch {
+        let buffers = [("x", &step.x), ("h", &step.h)];
+        self.norm_dispatch(RmsNorm::Store, norm, 1, eps, &buffers)
+    }
+
+    /// Makes the dispatch of a norm of so many rows of each token, as wide as the norm.
+    pub(super) fn norm_dispatch(
+        &mut self,
+        kernel: RmsNorm,
+        norm: &Weight<Buf>,
+        rows: usize,
+        eps: f32,
+        buffers: &[(&str, &Buffer)],
+    ) -> Dispatch {
         let op = rms_norm::Op {
-            width: cols as u32 / 4,
+            width: norm.cols as u32 / 4,
             norm_at: vector_at(Some(norm)),
             eps,
+            rows: rows as u32,
         };
         let vectors = self.vectors_buffer();
-        let buffers = [("x", &step.x), ("vectors", &vectors), ("h", &step.h)];
-        self.dispatch(RmsNorm, op, &buffers)
+        let buffers = [buffers, &[("vectors", &vectors)]].concat();
+        self.dispatch(kernel, op, &buffers)
     }
 }
 

@@ -78,6 +78,7 @@ library![
     "lib/activation",
     "lib/argmax",
     "lib/bias",
+    "lib/bounded",
     "lib/bytes",
     "lib/dot",
     "lib/eight",

@@ -19,6 +19,8 @@ pub struct Decode {
     pub gqa_group: usize,
     /// How keys and values are kept.
     pub cache_type: CacheType,
+    /// Whether scores are bounded.
+    pub is_bounded: bool,
 }
 
 impl Decode {
@@ -42,6 +44,7 @@ impl Kernel for Decode {
             .value("GQA_GROUP", wgsl_u32(self.gqa_group))
             .value("TILE", wgsl_u32(TILE))
             .flag("KV_Q8_0", self.cache_type == CacheType::Q8_0)
+            .flag("SOFTCAP", self.is_bounded)
     }
 
     fn bindings(&self) -> Vec<Binding> {
@@ -57,12 +60,19 @@ impl Kernel for Decode {
     }
 
     fn variants() -> Vec<Self> {
-        every_head(|head_dim, gqa_group, cache_type| {
-            Some(Self {
-                head_dim,
-                gqa_group,
-                cache_type,
+        // A bound has nothing to do with the length of a head.
+        let bounds = [false, true];
+        let variants = bounds.map(|is_bounded| {
+            every_head(|head_dim, gqa_group, cache_type| {
+                let is_made = !is_bounded || head_dim == 256;
+                is_made.then_some(Self {
+                    head_dim,
+                    gqa_group,
+                    cache_type,
+                    is_bounded,
+                })
             })
-        })
+        });
+        variants.concat()
     }
 }

@@ -24,6 +24,8 @@ pub struct Prefill {
     pub gqa_group: usize,
     /// How keys and values are kept.
     pub cache_type: CacheType,
+    /// Whether scores are bounded.
+    pub is_bounded: bool,
 }
 
 impl Prefill {
@@ -43,6 +45,7 @@ impl Kernel for Prefill {
             .value("GQA_GROUP", wgsl_u32(self.gqa_group))
             .value("SIDE", wgsl_u32(SIDE))
             .flag("KV_Q8_0", self.cache_type == CacheType::Q8_0)
+            .flag("SOFTCAP", self.is_bounded)
     }
 
     fn bindings(&self) -> Vec<Binding> {
@@ -59,12 +62,20 @@ impl Kernel for Prefill {
     }
 
     fn variants() -> Vec<Self> {
-        every_head(|head_dim, gqa_group, cache_type| {
-            Self::fits(head_dim).then_some(Self {
-                head_dim,
-                gqa_group,
-                cache_type,
+        // A bound has nothing to do with the length of a head.
+        let bounds = [false, true];
+        let variants = bounds.map(|is_bounded| {
+            every_head(|head_dim, gqa_group, cache_type| {
+                let is_made = !is_bounded || head_dim == 256;
+                let is_made = is_made && Self::fits(head_dim);
+                is_made.then_some(Self {
+                    head_dim,
+                    gqa_group,
+                    cache_type,
+                    is_bounded,
+                })
             })
-        })
+        });
+        variants.concat()
     }
 }

@@ -31,6 +31,12 @@ uniform! {
         pub context: u32,
         /// [`MAX_SPLITS`], the splits that `partials` has room for.
         pub max_splits: u32,
+        /// The last positions that a token sees.
+        pub window: u32,
+        /// What is multiplied with the scores.
+        pub scale: f32,
+        /// What bounds them.
+        pub softcap: f32,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A weight times one token's activations, with what comes before and after the product.
 
 use crate::backend::{
-    RopePairs,
+    Activation, RopePairs,
     gpu::{
         device::CacheType,
         kernels::{
@@ -34,11 +34,20 @@ pub enum Role {
         /// How keys and values are kept.
         cache_type: CacheType,
     },
-    /// `silu(gate h) * (up h)`, whose input is normed.
+    /// `activation(gate h) * (up h)`, whose input is normed.
     GateUp {
+        /// The activation.
+        activation: Activation,
         /// The formats of gate and up.
         layouts: [Layout; 2],
         /// Whether either has a bias.
+        is_biased: bool,
+    },
+    /// `out = w x`
+    Store {
+        /// The weight's format.
+        layout: Layout,
+        /// Whether it has a bias.
         is_biased: bool,
     },
     /// `out += w x`
@@ -60,7 +69,7 @@ pub enum Role {
 impl Role {
     /// Whether x is normed.
     fn is_normed(self) -> bool {
-        !matches!(self, Role::Add { .. })
+        !matches!(self, Role::Add { .. } | Role::Store { .. })
     }
 
     /// Whether biases are added. `Qkv` looks for its own in every variant.
@@ -68,6 +77,7 @@ impl Role {
         match self {
             Role::Qkv { .. } => false,
             Role::GateUp { is_biased, .. }
+            | Role::Store { is_biased, .. }
             | Role::Add { is_biased, .. }
             | Role::LmHead { is_biased, .. } => is_biased,
         }
@@ -143,7 +153,9 @@ impl Matvec {
         match &self.role {
             Role::Qkv { layouts, .. } => layouts,
             Role::GateUp { layouts, .. } => layouts,
-            Role::Add { layout, .. } | Role::LmHead { layout, .. } => std::slice::from_ref(layout),
+            Role::Store { layout, .. } | Role::Add { layout, .. } | Role::LmHead { layout, .. } => {
+                std::slice::from_ref(layout)
+            }
         }
     }
 }
@@ -165,6 +177,13 @@ impl Kernel for Matvec {
             .flag("LM_HEAD", matches!(self.role, Role::LmHead { .. }));
         for (name, layout) in ["A", "B", "C"].into_iter().zip(layouts) {
             defines = defines.value(name, layout.name);
+        }
+        if let Role::GateUp {
+            activation: Activation::Gelu,
+            ..
+        } = self.role
+        {
+            defines = defines.flag("GELU", true);
         }
         if let Role::Qkv {
             pairs, cache_type, ..
@@ -216,15 +235,23 @@ impl Kernel for Matvec {
             for is_biased in [false, true] {
                 let layout = a;
                 roles.extend([
+                    Role::Store { layout, is_biased },
                     Role::Add { layout, is_biased },
                     Role::LmHead { layout, is_biased },
                 ]);
             }
-            // A bias has nothing to do with which formats meet.
-            roles.push(Role::GateUp {
-                layouts: [a; 2],
-                is_biased: true,
-            });
+            // A bias has nothing to do with which formats meet, nor has the activation.
+            for (activation, is_biased) in [
+                (Activation::Silu, true),
+                (Activation::Gelu, false),
+                (Activation::Gelu, true),
+            ] {
+                roles.push(Role::GateUp {
+                    activation,
+                    layouts: [a; 2],
+                    is_biased,
+                });
+            }
             for pairs in [RopePairs::Adjacent, RopePairs::Halves] {
                 // How keys and values are kept has nothing to do with which formats meet.
                 let cache_type = CacheType::Q8_0;
@@ -236,6 +263,7 @@ impl Kernel for Matvec {
             }
             for (j, &b) in layouts.iter().enumerate() {
                 roles.push(Role::GateUp {
+                    activation: Activation::Silu,
                     layouts: [a, b],
                     is_biased: false,
                 });

@@ -1,6 +1,6 @@
 //! A weight times the activations of a few tokens.
 
-use super::tile::{Epilogue, Op, SIDE, bindings, defines};
+use super::tile::{EPILOGUES, Epilogue, Op, SIDE, bindings, defines};
 use crate::backend::gpu::{
     kernels::{
         kernel::{Kernel, layouts, wgsl_u32},
@@ -46,7 +46,7 @@ impl Kernel for NarrowTile {
     fn variants() -> Vec<Self> {
         let mut variants = Vec::new();
         for layout in layouts() {
-            for epilogue in [Epilogue::Store, Epilogue::Add, Epilogue::Gated] {
+            for epilogue in EPILOGUES {
                 for is_biased in [false, true] {
                     variants.push(Self {
                         layout,

@@ -1,12 +1,15 @@
 //! A weight times the activations of many tokens.
 
-use crate::backend::gpu::{
-    kernels::{
-        kernel::{Kernel, layouts, wgsl_u32},
-        params::StepParams,
+use crate::backend::{
+    Activation,
+    gpu::{
+        kernels::{
+            kernel::{Kernel, layouts, wgsl_u32},
+            params::StepParams,
+        },
+        shader::{Binding, Defines, Shader, shader, uniform},
+        weights::{Planes, repack::Layout},
     },
-    shader::{Binding, Defines, Shader, shader, uniform},
-    weights::{Planes, repack::Layout},
 };
 
 /// Rows of a tile, and tokens: half of a workgroup's 64 lanes fetch weights, half activations.
@@ -19,9 +22,17 @@ pub enum Epilogue {
     Store,
     /// `out += w x`
     Add,
-    /// `out = silu(out) * (w x)`
-    Gated,
+    /// `out = activation(out) * (w x)`
+    Gated(Activation),
 }
+
+/// Every one of them.
+pub(super) const EPILOGUES: [Epilogue; 4] = [
+    Epilogue::Store,
+    Epilogue::Add,
+    Epilogue::Gated(Activation::Silu),
+    Epilogue::Gated(Activation::Gelu),
+];
 
 /// `out = w x`, or one of the other [`Epilogue`]s.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +69,8 @@ pub(super) fn defines(layout: Layout, epilogue: Epilogue, is_biased: bool) -> De
         .value("A", layout.name)
         .value("SIDE", wgsl_u32(SIDE))
         .flag("ADD", epilogue == Epilogue::Add)
-        .flag("GATED", epilogue == Epilogue::Gated)
+        .flag("GATED", matches!(epilogue, Epilogue::Gated(_)))
+        .flag("GELU", epilogue == Epilogue::Gated(Activation::Gelu))
         .flag("BIAS", is_biased)
 }
 
@@ -99,7 +111,7 @@ impl Kernel for Tile {
     fn variants() -> Vec<Self> {
         let mut variants = Vec::new();
         for layout in layouts() {
-            for epilogue in [Epilogue::Store, Epilogue::Add, Epilogue::Gated] {
+            for epilogue in EPILOGUES {
                 for (is_biased, f16_tiles) in
                     [(false, false), (false, true), (true, false), (true, true)]
                 {

@@ -12,7 +12,7 @@ use crate::backend::gpu::{
 /// Blocks of 32 columns that a workgroup takes, a lane each.
 const LANES: usize = 32;
 
-/// `x = table[token ids]`
+/// `x = scale * table[token ids]`
 #[derive(Clone, Copy, Debug)]
 pub struct Embed {
     /// The table's format.
@@ -28,6 +28,8 @@ uniform! {
         pub first_row: u32,
         /// Rows of this part.
         pub rows: u32,
+        /// What is multiplied with a row.
+        pub scale: f32,
     }
 }
 

@@ -2,5 +2,6 @@
 
 pub mod embed;
 pub mod kv_quantize;
+pub mod logit_scale;
 pub mod qkv_rope;
 pub mod rms_norm;

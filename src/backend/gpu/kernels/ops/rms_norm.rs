@@ -1,4 +1,5 @@
-//! The norm in front of products of many tokens. Those of one token do it themselves.
+//! The norm in front of products of many tokens (those of one token do it themselves), that of heads,
+//! and that behind products.
 
 use crate::backend::gpu::{
     kernels::{
@@ -8,22 +9,31 @@ use crate::backend::gpu::{
     shader::{Binding, Defines, Shader, shader, uniform},
 };
 
-/// Threads of a workgroup, which takes a token.
+/// Threads of a workgroup, which takes a row.
 const LANES: usize = 64;
 
-/// `h = rms_norm(x) * norm`
-#[derive(Clone, Copy, Debug)]
-pub struct RmsNorm;
+/// What a norm reads and writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RmsNorm {
+    /// `h = rms_norm(x) * norm`
+    Store,
+    /// `h = rms_norm(h) * norm`
+    InPlace,
+    /// `h += rms_norm(x) * norm`
+    Add,
+}
 
 uniform! {
     /// The sizes of a norm.
     pub struct Op {
-        /// The width of x, in vec4.
+        /// The width of a row, in vec4.
         pub width: u32,
         /// Where the norm begins in `vectors`, in vec4.
         pub norm_at: u32,
         /// What is added to the mean square.
         pub eps: f32,
+        /// Rows of a token: heads.
+        pub rows: u32,
     }
 }
 
@@ -32,22 +42,25 @@ impl Kernel for RmsNorm {
     type Op = Op;
 
     fn defines(&self) -> Defines {
-        Defines::default().value("LANES", wgsl_u32(LANES))
+        Defines::default()
+            .value("LANES", wgsl_u32(LANES))
+            .flag("IN_PLACE", *self == RmsNorm::InPlace)
+            .flag("ADD", *self == RmsNorm::Add)
     }
 
     fn bindings(&self) -> Vec<Binding> {
-        vec![
-            Binding::read(1, "x"),
-            Binding::read(2, "vectors"),
-            Binding::read_write(3, "h"),
-        ]
+        let mut bindings = vec![Binding::read(2, "vectors"), Binding::read_write(3, "h")];
+        if *self != RmsNorm::InPlace {
+            bindings.push(Binding::read(1, "x"));
+        }
+        bindings
     }
 
-    fn grid(&self, _op: &Op, params: &StepParams) -> [u32; 3] {
-        [1, params.tokens, 1]
+    fn grid(&self, op: &Op, params: &StepParams) -> [u32; 3] {
+        [op.rows, params.tokens, 1]
     }
 
     fn variants() -> Vec<Self> {
-        vec![Self]
+        vec![Self::Store, Self::InPlace, Self::Add]
     }
 }

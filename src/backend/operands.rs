@@ -1,0 +1,146 @@
+//! What the operations of a decoder take beside activations: weights, and the switches in which
+//! architectures differ.
+
+use crate::tensor::Weight;
+use std::sync::Arc;
+
+/// Says which elements of a head form a rotated pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RopePairs {
+    /// The pairs are (0, 1), (2, 3) ..., as in llama.
+    Adjacent,
+    /// The pairs are (0, n/2), (1, n/2 + 1) ..., as in GPT-NeoX, qwen2 and most others.
+    Halves,
+}
+
+/// Rotary position embedding: pair `i` at position `p` is rotated by `p * frequencies[i]`, and then
+/// multiplied by `scale`. Without frequencies there is none.
+#[derive(Clone, Debug)]
+pub struct Rope {
+    /// Says which elements form a pair.
+    pub pairs: RopePairs,
+    /// Holds the radians of each pair for one position, `[rotated dimensions / 2]`; scaling is
+    /// folded in. A backend knows them again by their address, without a look at each.
+    pub frequencies: Arc<[f32]>,
+    /// Multiplies what is rotated (YaRN's and LongRoPE's magnitude); 1 elsewhere.
+    pub scale: f32,
+}
+
+/// Tells how a layer attends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Attention {
+    /// Multiplies the products of queries and keys.
+    pub scale: f32,
+    /// Counts the last positions that a token sees, itself included; [`u32::MAX`] for all.
+    pub window: u32,
+    /// Bounds the scores: each becomes `softcap * tanh(score / softcap)`. 0 where there is no bound.
+    pub softcap: f32,
+}
+
+impl Attention {
+    /// Returns attention over all positions with the usual scale, `1 / sqrt(head_dim)`.
+    pub fn full(head_dim: usize) -> Self {
+        Self {
+            scale: 1.0 / (head_dim as f32).sqrt(),
+            window: u32::MAX,
+            softcap: 0.0,
+        }
+    }
+}
+
+/// Tells how logits come from the products of the LM head: `softcap * tanh(scale * y / softcap)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogitScale {
+    /// Multiplies the products.
+    pub scale: f32,
+    /// Bounds the logits. 0 where there is no bound.
+    pub softcap: f32,
+}
+
+impl LogitScale {
+    /// Leaves the products as they are.
+    pub const NONE: Self = Self {
+        scale: 1.0,
+        softcap: 0.0,
+    };
+}
+
+/// A norm whose result is added to the residual stream.
+#[derive(Debug)]
+pub struct PostNorm<'a, Buf> {
+    /// Holds the weight of the norm.
+    pub norm: &'a Weight<Buf>,
+    /// Holds the epsilon of the norm.
+    pub eps: f32,
+}
+
+/// Names the activation function of the feed-forward network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// The function is `x * sigmoid(x)`.
+    Silu,
+    /// The function is `x * sigmoid(GELU[0] * x + GELU[1] * x^3)`, the approximation of GELU that
+    /// is usually written with a hyperbolic tangent (Hendrycks and Gimpel, arXiv 1606.08415).
+    Gelu,
+}
+
+/// Holds the factors of [`Activation::Gelu`]: `2 sqrt(2 / pi)`, and 0.044715 times that.
+pub const GELU: [f32; 2] = [1.595_769_1, 0.071_354_82];
+
+/// Holds the weights of a layer that [`Backend::attention_input`] needs.
+pub struct AttentionInput<'a, Buf> {
+    /// Holds the weight of the norm before attention, if there is one.
+    pub norm: Option<&'a Weight<Buf>>,
+    /// Holds the query projection `[heads * head_dim, embedding]`.
+    pub q: &'a Weight<Buf>,
+    /// Holds the key projection `[kv_heads * head_dim, embedding]`.
+    pub k: &'a Weight<Buf>,
+    /// Holds the value projection `[kv_heads * head_dim, embedding]`.
+    pub v: &'a Weight<Buf>,
+    /// Holds the bias of the queries.
+    pub q_bias: Option<&'a Weight<Buf>>,
+    /// Holds the bias of the keys.
+    pub k_bias: Option<&'a Weight<Buf>>,
+    /// Holds the bias of the values.
+    pub v_bias: Option<&'a Weight<Buf>>,
+    /// Holds the weight of the norm of queries, as long as a head or as all of them.
+    pub q_norm: Option<&'a Weight<Buf>>,
+    /// Holds the weight of the norm of keys, as long as a head or as all of them.
+    pub k_norm: Option<&'a Weight<Buf>>,
+    /// Holds the rotary position embedding of queries and keys.
+    pub rope: &'a Rope,
+    /// Holds the epsilon of the norms.
+    pub eps: f32,
+}
+
+/// Holds the weights of a layer that [`Backend::feed_forward`] needs.
+pub struct FeedForward<'a, Buf> {
+    /// Holds the weight of the norm before the network, if there is one.
+    pub norm: Option<&'a Weight<Buf>>,
+    /// Holds the gate projection `[feed_forward, embedding]`.
+    pub gate: &'a Weight<Buf>,
+    /// Holds the up projection `[feed_forward, embedding]`.
+    pub up: &'a Weight<Buf>,
+    /// Holds the bias of the gate.
+    pub gate_bias: Option<&'a Weight<Buf>>,
+    /// Holds the bias of the up projection.
+    pub up_bias: Option<&'a Weight<Buf>>,
+    /// Holds the activation function of the gate.
+    pub activation: Activation,
+    /// Holds the epsilon of the norm.
+    pub eps: f32,
+}
+
+/// Holds the weights that [`Backend::lm_head`] needs.
+pub struct LmHead<'a, Buf> {
+    /// Holds the weight of the last norm.
+    pub norm: &'a Weight<Buf>,
+    /// Holds the output matrix `[vocab, embedding]`.
+    pub output: &'a Weight<Buf>,
+    /// Holds the bias of the logits.
+    pub bias: Option<&'a Weight<Buf>>,
+    /// Holds the epsilon of the norm.
+    pub eps: f32,
+    /// Tells what becomes of the products.
+    pub scale: LogitScale,
+}

@@ -1,0 +1,99 @@
+//! In what architectures differ.
+
+use crate::backend::{Activation, RopePairs};
+
+/// Tells where a layer has norms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norms {
+    /// Before attention and before the feed-forward network.
+    Pre,
+    /// Behind them, before their results are added.
+    Post,
+    /// Before and behind.
+    Both,
+}
+
+impl Norms {
+    /// Returns whether there are norms before attention and the feed-forward network.
+    pub fn are_before(self) -> bool {
+        self != Norms::Post
+    }
+
+    /// Returns whether there are norms behind them.
+    pub fn are_behind(self) -> bool {
+        self != Norms::Pre
+    }
+}
+
+/// Tells which norms queries and keys have before they are rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QkNorm {
+    /// There are none.
+    None,
+    /// Each head is normed by itself.
+    Head,
+    /// All heads of a token are normed together.
+    All,
+}
+
+/// Tells how an architecture differs from llama's, [`Architecture::LLAMA`]. All else comes from the
+/// metadata.
+pub struct Architecture {
+    /// Tells which elements of a head RoPE rotates together.
+    pub rope_pairs: RopePairs,
+    /// Tells whether a file without biases of q, k and v is broken.
+    pub needs_qkv_bias: bool,
+    /// Names the other matrices that may have a bias, as GGUF does but without the layer:
+    /// "ffn_up", "output".
+    pub optional_biases: &'static [&'static str],
+    /// Names the activation function of the feed-forward network.
+    pub activation: Activation,
+    /// Tells where the norms are.
+    pub norms: Norms,
+    /// Tells which norms queries and keys have. With any of them they have no biases.
+    pub qk_norm: QkNorm,
+    /// Tells whether q, k and v are one tensor in the file, and gate and up another.
+    pub is_fused: bool,
+    /// Tells whether token embeddings are multiplied by the square root of their length.
+    pub scales_embedding: bool,
+    /// Bounds the scores of attention where the metadata does not say; 0 for not at all.
+    pub attention_softcap: f32,
+    /// Bounds the logits where the metadata does not say; 0 for not at all.
+    pub final_softcap: f32,
+    /// Every layer of this number sees all positions, and the others the window that the metadata
+    /// has. `None` where all layers have that window, and 1 where none has.
+    pub full_attention_every: Option<usize>,
+    /// Holds the base of the rope that layers with a window have.
+    pub local_rope_base: Option<f32>,
+    /// Every layer of this number has no rope.
+    pub no_rope_every: Option<usize>,
+    /// Tells whether the file has LongRoPE's factors.
+    pub has_long_rope: bool,
+    /// Tells whether the metadata has scales of embeddings, residuals, attention and logits.
+    pub has_scales: bool,
+    /// A model of this number of layers scales attention by its embedding's part of a head, and not
+    /// by the head: the metadata does not tell this of Gemma's largest models. 0 for none.
+    pub embedding_scale_layers: usize,
+}
+
+impl Architecture {
+    /// Is llama's, without its biases.
+    pub const LLAMA: Self = Self {
+        rope_pairs: RopePairs::Adjacent,
+        needs_qkv_bias: false,
+        optional_biases: &[],
+        activation: Activation::Silu,
+        norms: Norms::Pre,
+        qk_norm: QkNorm::None,
+        is_fused: false,
+        scales_embedding: false,
+        attention_softcap: 0.0,
+        final_softcap: 0.0,
+        full_attention_every: Some(1),
+        local_rope_base: None,
+        no_rope_every: None,
+        has_long_rope: false,
+        has_scales: false,
+        embedding_scale_layers: 0,
+    };
+}

@@ -1,0 +1,119 @@
+//! Metadata under the prefix of one architecture.
+
+use crate::{
+    Code, Error, Result,
+    format::metadata::{Metadata, Value},
+};
+
+/// Limits the dimensions and counts that are accepted: far above any model that fits in a browser.
+pub(super) const MAX_DIM: u64 = 1 << 20;
+
+/// Reads the metadata under the prefix of one architecture.
+pub(super) struct Keys<'a> {
+    pub(super) metadata: &'a Metadata,
+    pub(super) architecture: &'a str,
+}
+
+impl Keys<'_> {
+    /// Returns the whole key of `name`: "llama.block_count".
+    pub(super) fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.architecture)
+    }
+
+    /// Returns the error for a value out of range.
+    pub(super) fn bad(&self, name: &str, value: u64) -> Error {
+        Error::new(
+            Code::Metadata,
+            format!(
+                "`{}` is {value}, which no model that Siskin runs has. Choose another conversion \
+                 of the model.",
+                self.key(name)
+            ),
+        )
+    }
+
+    /// Returns a count from 1 to `max`.
+    pub(super) fn count_up_to(&self, name: &str, max: u64) -> Result<usize> {
+        self.in_range(name, self.metadata.u64(&self.key(name))?, max)
+    }
+
+    /// Returns `value`, which the key of `name` has, if it is from 1 to `max`.
+    fn in_range(&self, name: &str, value: u64, max: u64) -> Result<usize> {
+        if value == 0 || value > max {
+            Err(self.bad(name, value))
+        } else {
+            usize::try_from(value).or(Ok(usize::MAX))
+        }
+    }
+
+    /// Returns a dimension of the model.
+    pub(super) fn dim(&self, name: &str) -> Result<usize> {
+        self.count_up_to(name, MAX_DIM)
+    }
+
+    /// Returns whether the file has a value of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.metadata.get(&self.key(name)).is_some()
+    }
+
+    /// Returns a dimension of the model, or `None` where the file does not have it.
+    pub(super) fn opt_dim(&self, name: &str) -> Result<Option<usize>> {
+        match self.has(name) {
+            true => self.dim(name).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Returns a number that multiplies or bounds others, or `default` where the file does not have
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// `metadata`, also for a number below 0 or one that is not finite.
+    pub(super) fn scale(&self, name: &str, default: f32) -> Result<f32> {
+        let key = self.key(name);
+        let scale = self.metadata.opt_f32(&key)?.unwrap_or(default);
+        if scale.is_finite() && scale >= 0.0 {
+            return Ok(scale);
+        }
+        Err(Error::new(
+            Code::Metadata,
+            format!("`{key}` is {scale}. Choose another conversion of the model."),
+        ))
+    }
+
+    /// Returns a dimension of every layer, which a file gives once or as an array of one number a
+    /// layer.
+    ///
+    /// # Errors
+    ///
+    /// - `metadata` as for other dimensions, and for an array of another length.
+    /// - `architecture` where the layers differ.
+    pub(super) fn layer_dim(&self, name: &str, layers: usize) -> Result<usize> {
+        let key = self.key(name);
+        let Some(numbers) = self.metadata.get(&key).and_then(Value::as_integers) else {
+            return self.dim(name);
+        };
+        if numbers.len() != layers {
+            return Err(Error::new(
+                Code::Metadata,
+                format!(
+                    "`{key}` has {} numbers for {layers} layers. Choose another conversion of the \
+                     model.",
+                    numbers.len()
+                ),
+            ));
+        }
+        let first = numbers.first().copied().unwrap_or_default();
+        if let Some(other) = numbers.iter().find(|&&number| number != first) {
+            return Err(Error::new(
+                Code::Architecture,
+                format!(
+                    "The layers differ in `{key}`, which is {first} in one and {other} in another; \
+                     such models are not supported. Choose another model."
+                ),
+            ));
+        }
+        self.in_range(name, first, MAX_DIM)
+    }
+}

@@ -1,0 +1,281 @@
+//! The steps in which architectures differ from llama, against plain loops in f64 at ragged shapes.
+
+use super::{
+    harness::{DIMS, EPS, Harness, NORM_EPS, normed},
+    support::data::{Matrix, near},
+};
+use siskin::{
+    backend::{
+        Activation, AttentionInput, Backend, Dims, FeedForward, LmHead, LogitScale, PostNorm, Rope,
+        RopePairs, Rows,
+        gpu::{device::GpuOptions, weights::Buf},
+    },
+    quant::DType,
+    tensor::Weight,
+};
+
+/// Steps of one token, of few, and of many.
+const TOKENS: [usize; 4] = [1, 3, 8, 31];
+
+fn doubles(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| f64::from(x)).collect()
+}
+
+/// Makes a norm of so many columns, and returns it with its values.
+fn norm(harness: &mut Harness, cols: usize) -> (Weight<Buf>, Vec<f32>) {
+    let values: Vec<f32> = (0..cols).map(|_| harness.random.within(0.5, 1.5)).collect();
+    let mut weight = harness.gpu.alloc(DType::F32, 1, cols).expect("memory");
+    harness
+        .gpu
+        .write(&mut weight, 0, bytemuck::cast_slice(&values));
+    (weight, values)
+}
+
+/// Rows of `x` as a norm of their length makes them, and how far off they may be.
+fn normed_rows(x: &[(f64, f64)], norm: &[f32]) -> Vec<(f64, f64)> {
+    let rows = x.chunks_exact(norm.len()).flat_map(|x| {
+        let mean = x.iter().map(|(x, _)| x * x).sum::<f64>() / x.len() as f64;
+        let scale = 1.0 / (mean + f64::from(NORM_EPS)).sqrt();
+        let blur = x
+            .iter()
+            .map(|(_, bound)| bound)
+            .fold(0.0, |a: f64, &b| a.max(b));
+        x.iter().zip(norm).map(move |(&(x, bound), &norm)| {
+            let value = x * scale * f64::from(norm);
+            let relative = scale * blur * 2.0 + 64.0 * EPS;
+            (
+                value,
+                bound * scale * f64::from(norm) + value.abs() * relative,
+            )
+        })
+    });
+    rows.collect()
+}
+
+pub async fn embeddings_are_scaled(options: GpuOptions) {
+    let Some(mut harness) = Harness::new(options, &DIMS).await else {
+        return;
+    };
+    for (rows, cols) in [(2, 32), (31, 96), (257, 512)] {
+        for tokens in TOKENS {
+            let table = harness.matrix(DType::Q5_1, rows, cols);
+            let ids: Vec<u32> = (0..tokens)
+                .map(|_| harness.random.below(rows) as u32)
+                .collect();
+            let Harness { gpu, step, .. } = &mut harness;
+            gpu.embed(step, &table.weight, 25.298, &ids, 0);
+            harness.tap(|step| &step.x);
+            let x = &harness.taps().await[0];
+            for (i, &got) in x[..tokens * cols].iter().enumerate() {
+                let at = ids[i / cols] as usize * cols + i % cols;
+                let bound = 25.3 * (f64::from(table.sizes[at]) * 6.0 * EPS + 1e-6);
+                near(got, f64::from(table.values[at]) * 25.298, bound, &|| {
+                    format!("{rows} x {cols}, {at}")
+                });
+            }
+        }
+    }
+}
+
+/// GELU, and networks whose input is not normed.
+pub async fn feed_forward_networks_differ(options: GpuOptions) {
+    let Some(mut harness) = Harness::new(options, &DIMS).await else {
+        return;
+    };
+    for (rows, cols) in [(2, 32), (31, 96), (257, 512)] {
+        for tokens in TOKENS {
+            for is_normed in [true, false] {
+                // A recording is found again by its weights.
+                let [gate, up] = [(); 2].map(|()| harness.matrix(DType::Q8_0, rows, cols));
+                let x = harness.begin(tokens, cols, 0);
+                let Harness {
+                    gpu, step, norm, ..
+                } = &mut harness;
+                let input = FeedForward {
+                    norm: is_normed.then_some(&norm.0),
+                    gate: &gate.weight,
+                    up: &up.weight,
+                    gate_bias: None,
+                    up_bias: None,
+                    activation: Activation::Gelu,
+                    eps: NORM_EPS,
+                };
+                gpu.feed_forward(step, &input);
+                harness.tap(|step| &step.a);
+                let a = &harness.taps().await[0];
+                let h = match is_normed {
+                    true => normed(&x, cols, &harness.norm.1),
+                    false => doubles(&x),
+                };
+                let results = harness
+                    .product(&gate, &h)
+                    .into_iter()
+                    .zip(harness.product(&up, &h));
+                for (i, ((g, g_bound), (u, u_bound))) in results.enumerate() {
+                    let inner = (2.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g.powi(3));
+                    let gelu = 0.5 * g * (1.0 + inner.tanh());
+                    let bound = 1.2 * g_bound * (u.abs() + u_bound)
+                        + gelu.abs() * u_bound
+                        + 2e-5 * (g * u).abs()
+                        + 1e-6;
+                    near(a[i], gelu * u, bound, &|| {
+                        format!("{rows} x {cols}, {tokens} tokens, {is_normed}, {i}")
+                    });
+                }
+            }
+        }
+    }
+}
+
+pub async fn norms_behind_products(options: GpuOptions) {
+    let Some(mut harness) = Harness::new(options, &DIMS).await else {
+        return;
+    };
+    for (rows, cols) in [(32, 32), (96, 64), (640, 512)] {
+        for tokens in TOKENS {
+            let [gate, up] = [(); 2].map(|()| harness.matrix(DType::F32, cols, rows));
+            let w = harness.matrix(DType::F32, rows, cols);
+            let post = norm(&mut harness, rows);
+            harness.begin(tokens, rows, 0);
+            harness.feed_forward([&gate.weight, &up.weight], [false; 2]);
+            harness.tap(|step| &step.a);
+            harness.tap(|step| &step.x);
+            let Harness { gpu, step, .. } = &mut harness;
+            let with = PostNorm {
+                norm: &post.0,
+                eps: NORM_EPS,
+            };
+            gpu.project_add(step, &w.weight, None, Some(&with));
+            harness.tap(|step| &step.x);
+            let [a, before, after] = &harness.taps().await[..] else {
+                panic!("three taps")
+            };
+            let products = harness.product(&w, &doubles(&a[..tokens * cols]));
+            let expected = normed_rows(&products, &post.1);
+            for (i, (expected, bound)) in expected.into_iter().enumerate() {
+                let expected = expected + f64::from(before[i]);
+                near(
+                    after[i],
+                    expected,
+                    bound + 2.0 * EPS * expected.abs() + 1e-6,
+                    &|| format!("{rows} x {cols}, {tokens} tokens, {i}"),
+                );
+            }
+        }
+    }
+}
+
+/// Norms of queries and keys, of a head or of all together, with and without one before.
+pub async fn norms_of_queries_and_keys(options: GpuOptions) {
+    for (head_dim, heads) in [(8, 5), (48, 2), (128, 4)] {
+        let dims = Dims {
+            heads,
+            kv_heads: 1,
+            head_dim,
+            ..DIMS
+        };
+        let Some(mut harness) = Harness::new(options, &dims).await else {
+            return;
+        };
+        let mut cache = harness.gpu.cache(&dims, 64).expect("memory");
+        // Without frequencies nothing is rotated.
+        let rope = Rope {
+            pairs: RopePairs::Halves,
+            frequencies: [].into(),
+            scale: 1.0,
+        };
+        for (norm_dim, is_normed) in [(head_dim, true), (head_dim * heads, false)] {
+            for tokens in TOKENS {
+                let weights = [heads, 1, 1].map(|heads| {
+                    let rows = heads * head_dim;
+                    Matrix::random(&mut harness.gpu, DType::Q8_0, rows, 96, &mut harness.random)
+                });
+                let q_norm = norm(&mut harness, norm_dim);
+                let k_norm = norm(&mut harness, head_dim);
+                let x = harness.begin(tokens, 96, 0);
+                let Harness {
+                    gpu, step, norm, ..
+                } = &mut harness;
+                let input = AttentionInput {
+                    norm: is_normed.then_some(&norm.0),
+                    q: &weights[0].weight,
+                    k: &weights[1].weight,
+                    v: &weights[2].weight,
+                    q_bias: None,
+                    k_bias: None,
+                    v_bias: None,
+                    q_norm: Some(&q_norm.0),
+                    k_norm: Some(&k_norm.0),
+                    rope: &rope,
+                    eps: NORM_EPS,
+                };
+                gpu.attention_input(step, &mut cache, 0, &input);
+                harness.tap(|step| &step.q);
+                harness.tap(|step| &step.k);
+                let [q, k] = &harness.taps().await[..] else {
+                    panic!("two taps")
+                };
+                let h = match is_normed {
+                    true => normed(&x, 96, &harness.norm.1),
+                    false => doubles(&x),
+                };
+                for (got, w, norm) in [(q, &weights[0], &q_norm.1), (k, &weights[1], &k_norm.1)] {
+                    let expected = normed_rows(&harness.product(w, &h), norm);
+                    for (i, (expected, bound)) in expected.into_iter().enumerate() {
+                        near(got[i], expected, bound + 1e-6, &|| {
+                            format!("{heads} heads of {head_dim}, {tokens} tokens, {i}")
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub async fn logits_are_scaled_and_bounded(options: GpuOptions) {
+    for vocab in [2, 31, 257, 2112] {
+        let dims = Dims { vocab, ..DIMS };
+        let Some(mut harness) = Harness::new(options, &dims).await else {
+            return;
+        };
+        for (scale, softcap) in [(0.125, 0.0), (1.0, 3.0), (0.5, 1.0)] {
+            for (tokens, rows) in [
+                (1, Rows::Last),
+                (3, Rows::All),
+                (31, Rows::All),
+                (9, Rows::Last),
+            ] {
+                let output = harness.matrix(DType::Q8_0, vocab, 96);
+                let x = harness.begin(tokens, 96, 0);
+                let Harness {
+                    gpu, step, norm, ..
+                } = &mut harness;
+                let input = LmHead {
+                    norm: &norm.0,
+                    output: &output.weight,
+                    bias: None,
+                    eps: NORM_EPS,
+                    scale: LogitScale { scale, softcap },
+                };
+                gpu.lm_head(step, &input, rows);
+                let mut logits = Vec::new();
+                gpu.read(step, &mut logits).await.expect("the device works");
+                let x = match rows {
+                    Rows::All => &x[..],
+                    _ => &x[(tokens - 1) * 96..],
+                };
+                let products = harness.product(&output, &normed(x, 96, &harness.norm.1));
+                for (i, (product, bound)) in products.into_iter().enumerate() {
+                    let (scale, softcap) = (f64::from(scale), f64::from(softcap));
+                    let expected = match softcap {
+                        0.0 => scale * product,
+                        softcap => softcap * (scale * product / softcap).tanh(),
+                    };
+                    near(logits[i], expected, scale * bound + 1e-5, &|| {
+                        format!("{vocab} logits of {tokens} tokens, {scale}, {softcap}, {i}")
+                    });
+                }
+            }
+        }
+    }
+}
