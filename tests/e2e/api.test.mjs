@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { SMOLLM2, cannotRun, start, workerCount, workersLeft } from './helpers/harness.mjs';
+import {
+  SMOLLM2,
+  cannotRun,
+  loadToAsk,
+  start,
+  workerCount,
+  workersLeft,
+} from './helpers/harness.mjs';
 
 const URL_PATH = `/models/${SMOLLM2}`;
 
@@ -13,22 +20,7 @@ describe('the API', { skip: cannotRun(SMOLLM2) }, () => {
     site = await start();
     ({ page } = await site.open());
     // One loaded model serves the tests that do not load their own.
-    await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/siskin.js');
-      window.Siskin = Siskin;
-      window.siskin = await Siskin.load(url);
-      window.ask = (content, more = {}) =>
-        window.siskin.chat.completions.create({
-          messages: [{ role: 'user', content }],
-          temperature: 0,
-          ...more,
-        });
-      window.codeOf = (promise) =>
-        promise.then(
-          () => 'no error',
-          (error) => `${error.name}: ${error.code}`,
-        );
-    }, URL_PATH);
+    await loadToAsk(page, URL_PATH);
   });
   after(() => site?.stop());
 

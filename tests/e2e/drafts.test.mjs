@@ -1,7 +1,7 @@
 // This test compares answers whose tokens were guessed with answers without guesses.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
+import { SMOLLM2, cannotRun, loadToAsk, start } from './helpers/harness.mjs';
 
 describe('drafts', { skip: cannotRun(SMOLLM2) }, () => {
   let site;
@@ -9,21 +9,7 @@ describe('drafts', { skip: cannotRun(SMOLLM2) }, () => {
   before(async () => {
     site = await start();
     ({ page } = await site.open());
-    await page.evaluate(async (url) => {
-      const { Siskin } = await import('/lib/siskin.js');
-      window.siskin = await Siskin.load(url);
-      window.ask = (content, more = {}) =>
-        window.siskin.chat.completions.create({
-          messages: [{ role: 'user', content }],
-          temperature: 0,
-          ...more,
-        });
-      window.codeOf = (promise) =>
-        promise.then(
-          () => 'no error',
-          (error) => `${error.name}: ${error.code}`,
-        );
-    }, `/models/${SMOLLM2}`);
+    await loadToAsk(page, `/models/${SMOLLM2}`);
   });
   after(() => site?.stop());
 

@@ -159,6 +159,29 @@ export async function loadListed(page, name) {
 }
 
 /**
+ * Loads a model into a page, which gets `Siskin`, `siskin`, `ask(content, more)` for a greedy answer
+ * and `codeOf(promise)` for what a call fails with.
+ */
+export async function loadToAsk(page, url) {
+  await page.evaluate(async (url) => {
+    const { Siskin } = await import('/lib/siskin.js');
+    window.Siskin = Siskin;
+    window.siskin = await Siskin.load(url);
+    window.ask = (content, more = {}) =>
+      window.siskin.chat.completions.create({
+        messages: [{ role: 'user', content }],
+        temperature: 0,
+        ...more,
+      });
+    window.codeOf = (promise) =>
+      promise.then(
+        () => 'no error',
+        (error) => `${error.name}: ${error.code}`,
+      );
+  }, url);
+}
+
+/**
  * Returns how many workers the page's browser has, threads included. The browser itself is asked,
  * because playwright's own list misses ends.
  */

@@ -152,12 +152,16 @@ export class Conversation {
   async #ask(messages, options) {
     const { window } = this;
     const { kept, turns } = this.#state;
-    const whole = [...kept, ...turns.flatMap((turn) => turn.messages), ...messages];
-    const requested = await this.#host.count(whole, options.signal);
+    const room = window * (1 - ANSWER_SHARE);
+    // A token has a byte at least, so most prompts are known to fit before they are counted.
+    let requested = this.tokens + new TextEncoder().encode(JSON.stringify(messages)).length;
+    if (requested > room) {
+      const whole = [...kept, ...turns.flatMap((turn) => turn.messages), ...messages];
+      requested = await this.#host.count(whole, options.signal);
+    }
     let dropped = 0;
     let left = requested;
-    while (dropped < turns.length && left > window * (1 - ANSWER_SHARE))
-      left -= turns[dropped++].tokens;
+    while (dropped < turns.length && left > room) left -= turns[dropped++].tokens;
     for (; ; dropped += 1)
       try {
         return await this.#askWithout(dropped, messages, options);
