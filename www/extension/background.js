@@ -100,7 +100,7 @@ const REQUESTS = {
       is_off: isOff(settings, host),
       has_button: await isOnAllPages(),
       // Nothing is loaded of itself before the first run is through.
-      as_you_type: settings.ready ? settings.asYouType : 'off',
+      as_you_type: settings.ready || settings.backend === 'chrome' ? settings.asYouType : 'off',
       other: otherThanEngine(settings),
     };
   },

@@ -114,7 +114,9 @@ async function* chunksOf(pieces) {
 export function serveOther(port, answerer) {
   const job = new AbortController();
   port.onDisconnect.addListener(() => job.abort());
-  port.onMessage.addListener(async (/** @type {Question} */ { messages, ...more }) => {
+  port.onMessage.addListener(async (/** @type {Question} */ question) => {
+    const { messages, max_tokens, temperature } = question;
+    const more = { max_tokens, temperature };
     const post = (/** @type {object} */ message) => job.signal.aborted || port.postMessage(message);
     try {
       const { chunks } = await answerer.answer(messages, { ...more, signal: job.signal });
