@@ -20,7 +20,9 @@ const needs = [SMOLLM2, [join(ROOT, 'pkg/extension/content.js'), './build.sh ext
 const TEXT = 'I should of told you about the garden, where we meet on Monday.';
 /** `SISKIN_DAY=20` makes a long day of it. */
 const TABS = 2 * Number(process.env.SISKIN_DAY ?? 1);
-const ACTIONS = ['correct', 'improve', 'formal', 'casual', 'shorter', 'longer', 'translate'];
+const ACTIONS = process.env.SISKIN_DAY
+  ? ['correct', 'improve', 'formal', 'casual', 'shorter', 'longer', 'translate', 'summarize']
+  : ['correct', 'improve', 'shorter', 'formal'];
 
 describe('a day of use', { skip: cannotRunExtension(...needs), timeout: 280_000 * TABS }, () => {
   let server;
@@ -62,8 +64,6 @@ describe('a day of use', { skip: cannotRunExtension(...needs), timeout: 280_000 
     await clickCard(page, 'Summarize');
     await waitForCard(page, (it) => it?.title === 'Summarize' && isDone(it));
     await clickCard(page, 'Alternatives');
-    await waitForCard(page, isDone);
-    await clickCard(page, 'Retry');
     await waitForCard(page, isDone);
     await page.keyboard.press('Escape');
 
