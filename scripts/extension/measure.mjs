@@ -5,6 +5,7 @@
 // For one thread and for two it corrects 200 characters, warm, and says when the first change and
 // the whole answer were shown, which tasks of the page were longer than 50 ms meanwhile, and how
 // far its frames were apart. Nothing else should run on the machine.
+/* global tasks, watching */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { act, waitForCard } from '../../tests/e2e/helpers/assistant.mjs';
+import { act, controlOf, waitForCard } from '../../tests/e2e/helpers/assistant.mjs';
 import { makeExtension, openBrowser } from '../../tests/e2e/helpers/extension.mjs';
 import { QWEN, SMOLLM2 } from '../../tests/e2e/helpers/harness.mjs';
 import { startServer } from '../serve.mjs';
@@ -19,6 +19,8 @@ const [FILE, NAME] = process.argv.includes('--small')
   : [QWEN, 'Qwen2.5 Coder 0.5B Instruct'];
 /** The store takes this size. */
 const SIZE = { width: 1280, height: 800 };
+/** An answer may take this long on a machine that has other things to do. */
+const MAX_MS = 400_000;
 /** The width of Chrome's side panel. */
 const PANEL = 400;
 
@@ -73,7 +75,15 @@ async function open(model) {
   folders.push(folder, profile);
   return openBrowser(folder, profile, { context: { viewport: SIZE } });
 }
-const shoot = (page, name) => page.screenshot({ path: join(FOLDER, `${name}.png`) });
+/** A page behind another draws no frame, and a picture of it would wait for one. */
+const picture = async (page, options) => {
+  await page.bringToFront();
+  return page.screenshot(options);
+};
+const shoot = async (page, name) => {
+  await picture(page, { path: join(FOLDER, `${name}.png`) });
+  console.log(name);
+};
 
 // This page says where a model comes from. The other pictures are of one that is here.
 const installed = await open({});
@@ -95,7 +105,7 @@ await mail.goto(`${server.url}/mail`);
 await mail.locator('textarea').fill(LETTER);
 await mail.locator('textarea').evaluate((field) => field.setSelectionRange(0, field.value.length));
 await act(context, mail, 'correct');
-await waitForCard(mail, (card) => card?.inserted.length > 0 && !card.status, { ms: 180_000 });
+await waitForCard(mail, (card) => controlOf(card, /^Accept/)?.is_enabled, { ms: MAX_MS });
 await mail.waitForTimeout(300);
 await shoot(mail, '2-correct');
 await mail.close();
@@ -111,10 +121,10 @@ await panel.locator('#context-title').getByText('The siskin').waitFor({ state: '
 await panel.bringToFront();
 await panel.locator('#prompt').fill('Why do siskins come to gardens in winter?');
 await panel.keyboard.press('Enter');
-await panel.locator('.assistant .meta button').first().waitFor({ timeout: 180_000 });
+await panel.locator('.assistant .meta button').first().waitFor({ timeout: MAX_MS });
 await article.setViewportSize({ width: SIZE.width - PANEL, height: SIZE.height });
-const [left, right] = await Promise.all(
-  [article, panel].map(async (page) => (await page.screenshot()).toString('base64')),
+const [left, right] = [await picture(article), await picture(panel)].map((image) =>
+  image.toString('base64'),
 );
 const both = await context.newPage();
 await both.setContent(

@@ -20,6 +20,7 @@ import { applyEdits } from './passage.js';
  * @property {() => Siskin} siskin the model; its calls may wait for it
  * @property {() => readonly string[]} [dictionary] words that are never corrected
  * @property {() => string | undefined} [refusal] why nothing is done on this page
+ * @property {() => string | undefined} [notice] what a person must know before they ask
  * @property {(what: 'setup' | 'panel') => void} [help] opens what the card offers
  * @property {(onInstruction: (text: string) => void) => HTMLElement} [makeInput] makes the field
  *   for a person's own instruction
@@ -351,6 +352,7 @@ export class Assistant {
 
   #show() {
     const { field } = this.#target ?? {};
+    this.#view.notice = this.#services.notice?.();
     this.#view.can_accept = Boolean(field?.is_there);
     this.#card?.show(this.#view, field?.is_there ? field.rect() : this.#selectionRect());
   }

@@ -37,6 +37,7 @@ import { Layer } from './layer.js';
  *   help?: string} | undefined} status
  * @property {boolean} is_done whether the model has ended
  * @property {boolean} can_accept
+ * @property {string} [notice] what a person must know
  */
 
 const WIDTH = 420;
@@ -60,6 +61,7 @@ export class Card {
   /** The parts of the card, and what each was made of. */
   #slots = {
     header: slot('header'),
+    notice: slot('div', 'notice'),
     chips: slot('div', 'chips'),
     ask: slot('div', 'ask'),
     body: slot('div', 'body'),
@@ -109,9 +111,10 @@ export class Card {
     this.#anchor = anchor ?? this.#anchor;
     const { action, edits, result, status, is_done, can_accept, language } = view;
     if (this.#open_edit && !edits.includes(this.#open_edit)) this.#open_edit = undefined;
-    const { header, chips, ask, body, detail, footer } = this.#slots;
+    const { header, notice, chips, ask, body, detail, footer } = this.#slots;
     const edit = this.#open_edit;
     fill(header, [action], () => this.#header(view));
+    fill(notice, [view.notice], () => (view.notice ? [make('p', {}, view.notice)] : []));
     fill(chips, [action], () => this.#chips(view));
     fill(ask, [action, language], () => this.#ask(view));
     const scroll = body.place.scrollTop;

@@ -40,6 +40,8 @@ h2 { flex: 1; margin: 0; font-size: 14px; font-weight: 600; }
   border-radius: 8px; background: none; color: var(--faint); font-size: 18px; line-height: 1;
 }
 .icon:hover { background: var(--raised); color: var(--text); }
+.notice { flex: none; padding: 0 14px 8px; color: var(--bad); font-size: 13px; font-weight: 600; }
+.notice p { margin: 0; }
 .chips { display: flex; flex-wrap: wrap; gap: 6px; padding: 0 14px 10px; flex: none; }
 .chip {
   padding: 3px 10px; border: 1px solid var(--line); border-radius: 999px; background: none;

@@ -45,12 +45,19 @@ export async function placeOf({ backend, fallback, ready }) {
 /** An `Answerer` answers one conversation after the other. */
 export class Answerer {
   #engine;
+  #readSettings;
   /** The server's client, and what it was made of. */
   #server = { made_of: '', siskin: /** @type {Promise<Siskin> | undefined} */ (undefined) };
 
-  /** @param {{onStatus?: (status: EngineStatus) => void}} [handlers] */
-  constructor({ onStatus } = {}) {
-    this.#engine = new ExtensionEngine({ onStatus });
+  /**
+   * @param {object} [options]
+   * @param {(status: EngineStatus) => void} [options.onStatus]
+   * @param {() => Promise<Settings>} [options.settings] reads them, where a document cannot
+   * @param {boolean} [options.has_engine] whether the engine may be asked; by default true
+   */
+  constructor({ onStatus, settings = readSettings, has_engine = true } = {}) {
+    this.#engine = has_engine ? new ExtensionEngine({ onStatus }) : undefined;
+    this.#readSettings = settings;
   }
 
   /**
@@ -62,14 +69,17 @@ export class Answerer {
    * @throws {SiskinError} `not_loaded` where there is no model yet
    */
   async answer(messages, { signal, ...more }) {
-    const settings = await readSettings();
+    const settings = await this.#readSettings();
     const place = await placeOf(settings);
-    if (place.kind === 'none')
-      throw new SiskinError('not_loaded', 'There is no model yet. Choose one first.');
     if (place.kind === 'chrome')
       return { place, chunks: chunksOf(askChromeModel(messages, signal)) };
     const siskin =
-      place.kind === 'server' ? await this.#serverFor(settings.fallback) : this.#engine.siskin;
+      place.kind === 'server'
+        ? await this.#serverFor(settings.fallback)
+        : place.kind === 'engine'
+          ? this.#engine?.siskin
+          : undefined;
+    if (!siskin) throw new SiskinError('not_loaded', 'There is no model yet. Choose one first.');
     const request = { ...more, messages, stream: /** @type {const} */ (true), signal };
     return { place, chunks: await siskin.chat.completions.create(request) };
   }

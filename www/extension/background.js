@@ -90,6 +90,7 @@ async function createEngine() {
 const REQUESTS = {
   engine: ensureEngine,
   settings: async () => engineSettings(await readSettings()),
+  answers: readSettings,
   // A page learns nothing of the other settings.
   async page(sender) {
     const settings = await readSettings();
@@ -99,7 +100,8 @@ const REQUESTS = {
       is_off: isOff(settings, host),
       has_button: await isOnAllPages(),
       // Nothing is loaded of itself before the first run is through.
-      as_you_type: settings.ready ? settings.asYouType : 'off',
+      as_you_type: settings.ready || settings.backend === 'chrome' ? settings.asYouType : 'off',
+      other: otherThanEngine(settings),
     };
   },
   async setup() {
@@ -114,7 +116,8 @@ chrome.runtime.onMessage.addListener(
   (/** @type {any} */ message, /** @type {any} */ sender, /** @type {any} */ answer) => {
     if (!isOurs(sender) || !Object.hasOwn(REQUESTS, message?.type)) return undefined;
     // What the settings hold is the business of the extension's own pages.
-    if (message.type === 'settings' && !isOwnPage(sender)) return undefined;
+    const is_private = ['settings', 'answers'].includes(message.type);
+    if (is_private && !isOwnPage(sender)) return undefined;
     REQUESTS[message.type](sender).then(
       (value) => answer({ value }),
       (error) => answer({ error: String(error?.message ?? error) }),
@@ -122,6 +125,17 @@ chrome.runtime.onMessage.addListener(
     return true;
   },
 );
+
+/**
+ * Returns what answers in the engine's place: `chrome`, the host of a server, or nothing.
+ *
+ * @param {import('./settings.js').Settings} settings
+ */
+function otherThanEngine({ backend, fallback, ready }) {
+  if (backend === 'chrome') return 'chrome';
+  const is_asked = fallback.on && (fallback.until === 'never' || !ready);
+  return is_asked ? new URL(fallback.baseURL).host : '';
+}
 
 /**
  * Returns what the engine's document needs of the settings, which it cannot read itself.

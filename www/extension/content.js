@@ -9,6 +9,7 @@ import { isBatteryLow } from '../assistant/battery.js';
 import { CornerButton } from '../assistant/corner_button.js';
 import { ExtensionEngine } from './engine.js';
 import { askWorker, isOurs } from './messages.js';
+import { OtherModel } from './other_model.js';
 
 /** A frame that has the script already is left alone. */
 const MARK = Symbol.for('siskin assistant');
@@ -22,11 +23,18 @@ const LANGUAGES = new Set(['en', 'es', 'de', 'fr']);
  * @property {boolean} is_off
  * @property {boolean} has_button
  * @property {'off' | 'on' | 'always'} as_you_type
+ * @property {string} other what answers in the engine's place: `chrome`, or the host of a server
  */
 
 function start() {
   /** @type {PageSettings} */
-  let settings = { dictionary: [], is_off: false, has_button: false, as_you_type: 'off' };
+  let settings = {
+    dictionary: [],
+    is_off: false,
+    has_button: false,
+    as_you_type: 'off',
+    other: '',
+  };
   const refresh = async () => {
     settings = await askWorker({ type: 'page' }).catch(() => settings);
   };
@@ -36,8 +44,12 @@ function start() {
       if (status.state === 'ready') assistant.setProgress('ready');
     },
   });
+  const other = /** @type {any} */ (new OtherModel());
+  const siskin = () => (settings.other === '' ? engine.siskin : other);
+  const isServer = () => settings.other !== '' && settings.other !== 'chrome';
   const assistant = new Assistant(document, {
-    siskin: () => engine.siskin,
+    siskin,
+    notice: () => (isServer() ? `Your text is sent to ${settings.other}.` : undefined),
     dictionary: () => settings.dictionary,
     refusal: () => (settings.is_off ? 'Siskin is off on this site.' : undefined),
     makeInput: makeInstructionFrame,
@@ -91,7 +103,7 @@ function start() {
     });
     if (settings.as_you_type === 'off') return;
     typing = new AsYouType(document, {
-      siskin: () => engine.siskin,
+      siskin,
       dictionary: () => settings.dictionary,
       onCount: (count) => button.setCount(count),
       isKnownLanguage,
@@ -99,6 +111,8 @@ function start() {
         // It may have been turned off since.
         await refresh();
         if (settings.is_off || !settings.has_button || settings.as_you_type === 'off') return false;
+        // What is sent elsewhere is sent when a person asks for it.
+        if (isServer()) return false;
         return settings.as_you_type === 'always' || !(await isBatteryLow());
       },
     });

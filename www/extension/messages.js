@@ -4,6 +4,8 @@
 
 /** The name of the ports to the engine. */
 export const ENGINE_PORT = 'siskin engine';
+/** The name of the ports to what answers in its place. */
+export const OTHER_PORT = 'siskin other model';
 
 /**
  * An `EngineStatus` goes over a port of the engine before the engine's own hello.
@@ -15,10 +17,10 @@ export const ENGINE_PORT = 'siskin engine';
 
 /**
  * A `WorkerRequest` goes to the background worker: `engine` makes the engine's document, `settings`
- * reads the settings for it, `page` those for a page, `setup` opens the first run's page or the
- * options, and `panel` the side panel.
+ * reads the settings for it, `answers` all of them, for what answers in its place, `page` those for
+ * a page, `setup` opens the first run's page or the options, and `panel` the side panel.
  *
- * @typedef {{type: 'engine' | 'settings' | 'page' | 'setup' | 'panel'}} WorkerRequest
+ * @typedef {{type: 'engine' | 'settings' | 'answers' | 'page' | 'setup' | 'panel'}} WorkerRequest
  */
 
 /**

@@ -5,8 +5,10 @@
 import { SiskinError, codeOf, messageOf } from '../lib/errors.js';
 import { Siskin } from '../lib/siskin.js';
 import { correctionPrompt } from '../lib/writing/prompt.js';
-import { ENGINE_PORT, askWorker, isOurs, isOwnPage } from './messages.js';
+import { Answerer } from './answers.js';
+import { ENGINE_PORT, OTHER_PORT, askWorker, isOurs, isOwnPage } from './messages.js';
 import { modelOf } from './models.js';
+import { serveOther } from './other_model.js';
 
 /** @import { EngineStatus } from './messages.js' */
 
@@ -132,10 +134,23 @@ function watched(port) {
   };
 }
 
+/** Asks what answers in the engine's place. */
+const answerer = new Answerer({
+  settings: () => askWorker({ type: 'answers' }),
+  has_engine: false,
+});
+
 chrome.runtime.onConnect.addListener((/** @type {any} */ port) => {
-  if (port.name !== ENGINE_PORT || !isOurs(port.sender)) return;
+  if (!isOurs(port.sender)) return;
   used_ms = performance.now();
-  void serve(port);
+  if (port.name === ENGINE_PORT) void serve(port);
+  if (port.name !== OTHER_PORT) return;
+  open_calls += 1;
+  port.onDisconnect.addListener(() => {
+    open_calls -= 1;
+    used_ms = performance.now();
+  });
+  serveOther(port, answerer);
 });
 
 // Another model or backend was chosen: the next call loads it.

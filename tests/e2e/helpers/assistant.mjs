@@ -138,6 +138,7 @@ function describe() {
     title: textOf('h2')[0],
     text: textOf('.text')[0] ?? '',
     status: textOf('.status')[0] ?? '',
+    notice: textOf('.notice p')[0],
     deleted: textOf('del'),
     inserted: textOf('ins'),
     detail: textOf('.detail p')[0],

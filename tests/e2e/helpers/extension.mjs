@@ -33,7 +33,8 @@ export async function makeExtension(model) {
 }
 
 /** Chromium itself asks these for updates, who is signed in, and what the fields of forms are. */
-const OF_BROWSER = /^((update|content-autofill)\.googleapis|accounts\.google)\.com$/;
+const OF_BROWSER =
+  /^((update|content-autofill)\.googleapis|accounts\.google|redirector\.gvt1)\.com$/;
 
 /**
  * Starts a proxy that records every request of a browser, from whatever page, worker or document it

@@ -67,7 +67,7 @@ else await choose({ kind: 'default' });
 if (settings.fallback.on) {
   const { host } = new URL(settings.fallback.baseURL);
   byId('server').textContent =
-    `Until the model is here, ${host} answers in the side panel, as you chose in the options: ` +
-    'what you ask there is sent to it.';
+    `Until the model is here, ${host} answers in the side panel and at text fields, as you chose ` +
+    'in the options: what you ask there is sent to it.';
   byId('server').hidden = false;
 }

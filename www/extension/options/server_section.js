@@ -63,7 +63,7 @@ export class ServerSection {
     const { host } = new URL(written.baseURL);
     const is_agreed = await confirmed(
       `Send text to ${host}?`,
-      'What you ask in the side panel, with the page or the selection that you add, leaves this ' +
+      'What you have corrected or rephrased and what you ask in the side panel leaves this ' +
         `computer and is sent to ${host}. Whoever runs that server can read it.`,
       'Send it there',
     );

@@ -1,0 +1,132 @@
+/**
+ * This module lets the card ask what is no engine of ours: Chrome's own model, or the server that
+ * was turned on. The engine's document asks them, for a page may not (its policy, its origin) and
+ * must not learn the server's key.
+ */
+import { diff } from '../lib/writing/diff.js';
+import { correctionTypes } from '../lib/writing/correction_types.js';
+import { detectLanguage } from '../lib/writing/language.js';
+import { correctionPrompt } from '../lib/writing/prompt.js';
+import { sentences } from '../lib/writing/segments.js';
+import { SiskinError, codeOf, messageOf } from '../lib/errors.js';
+import { OTHER_PORT, askWorker } from './messages.js';
+
+/** @import { ChatMessage } from '../lib/protocol.js' */
+/** @import { ProofreadOptions } from '../lib/writing/options.js' */
+/** @import { Answerer } from './answers.js' */
+
+/** @typedef {{messages: ChatMessage[], max_tokens: number, temperature: number}} Question */
+
+/** Where more than this part of a sentence would change, it is another sentence. */
+const MAX_CHANGED = 0.5;
+
+/** An `OtherModel` has of `Siskin` what the card needs. */
+export class OtherModel {
+  chat = {
+    completions: {
+      create: async (/** @type {Question & {signal: AbortSignal}} */ { signal, ...question }) =>
+        chunksOf(ask(question, signal)),
+    },
+  };
+
+  /**
+   * Corrects a text, a sentence after the other. There are no scores to choose by, so what the
+   * model writes is taken, unless it is another sentence.
+   *
+   * @param {string} text
+   * @param {ProofreadOptions} options
+   */
+  async proofread(text, { signal, onSentence }) {
+    const usual = detectLanguage(text);
+    for (const { start, end } of sentences(text, usual)) {
+      const given = text.slice(start, end);
+      const language = detectLanguage(given) ?? usual;
+      let corrected = language ? '' : given;
+      if (language) {
+        const messages = correctionPrompt(given.replace(/\s+/g, ' '), language);
+        const question = { messages, max_tokens: 32 + given.length, temperature: 0 };
+        for await (const piece of ask(question, signal ?? undefined)) corrected += piece;
+      }
+      const edits = diff(given, corrected.trim());
+      const changed = edits.reduce((sum, edit) => sum + edit.end - edit.start, 0);
+      const corrections = (changed > MAX_CHANGED * given.length ? [] : edits).map((edit) => ({
+        startIndex: edit.start + start,
+        endIndex: edit.end + start,
+        correction: edit.text,
+        types: correctionTypes(edit),
+      }));
+      onSentence?.({ startIndex: start, endIndex: end, corrections });
+    }
+  }
+}
+
+/**
+ * Asks over a port of its own, which is closed when the answer is there or no longer wanted.
+ *
+ * @param {Question} question
+ * @param {AbortSignal} [signal]
+ * @returns {AsyncGenerator<string>} pieces of the answer
+ */
+async function* ask(question, signal) {
+  await askWorker({ type: 'engine' });
+  signal?.throwIfAborted();
+  const port = chrome.runtime.connect({ name: OTHER_PORT });
+  /** @type {any[]} */
+  const messages = [];
+  let wake = () => {};
+  const put = (/** @type {any} */ message) => {
+    messages.push(message);
+    wake();
+  };
+  port.onMessage.addListener(put);
+  port.onDisconnect.addListener(() =>
+    put({ code: 'engine_gone', message: 'The answer was cut off. Try again.' }),
+  );
+  const abort = () => put({ code: 'aborted', message: 'The answer is no longer wanted.' });
+  signal?.addEventListener('abort', abort);
+  try {
+    port.postMessage(question);
+    for (;;) {
+      while (messages.length === 0)
+        await new Promise((/** @type {(value?: undefined) => void} */ done) => (wake = done));
+      const { text, is_end, code, message } = messages.shift();
+      if (code) throw new SiskinError(code, message);
+      if (is_end) return;
+      yield String(text);
+    }
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    port.disconnect();
+  }
+}
+
+/** @param {AsyncIterable<string>} pieces */
+async function* chunksOf(pieces) {
+  for await (const content of pieces) yield { choices: [{ delta: { content } }] };
+}
+
+/**
+ * Answers the question that comes over a port. This runs in the engine's document.
+ *
+ * @param {any} port
+ * @param {Answerer} answerer
+ */
+export function serveOther(port, answerer) {
+  const job = new AbortController();
+  port.onDisconnect.addListener(() => job.abort());
+  port.onMessage.addListener(async (/** @type {Question} */ question) => {
+    const { messages, max_tokens, temperature } = question;
+    const more = { max_tokens, temperature };
+    const post = (/** @type {object} */ message) => job.signal.aborted || port.postMessage(message);
+    try {
+      const { chunks } = await answerer.answer(messages, { ...more, signal: job.signal });
+      for await (const { choices } of chunks) {
+        const text = choices[0]?.delta.content;
+        if (text) post({ text });
+      }
+      post({ is_end: true });
+    } catch (error) {
+      post({ code: String(codeOf(error) ?? 'network'), message: messageOf(error) });
+    }
+  });
+}
