@@ -83,7 +83,10 @@ fn absurd_metadata_is_refused() {
     ] {
         check(small().with(&format!("llama.{key}"), value), "sizes");
     }
-    check(small().with("llama.rope.scaling.type", "yarn"), "`yarn`");
+    check(
+        small().with("llama.rope.scaling.type", "dynamic"),
+        "`dynamic`",
+    );
     for factor in [f32::NAN, f32::INFINITY] {
         check(
             small().with("llama.rope.scaling.factor", factor),

@@ -85,7 +85,7 @@ pub enum Activation {
 }
 
 /// Holds the factors of [`Activation::Gelu`]: `2 sqrt(2 / pi)`, and 0.044715 times that.
-pub const GELU: [f32; 2] = [1.595_769_1, 0.071_354_82];
+pub const GELU: [f32; 2] = [1.595_769, 0.071_354_82];
 
 /// Holds the weights of a layer that [`Backend::attention_input`] needs.
 pub struct AttentionInput<'a, Buf> {

@@ -142,12 +142,12 @@ impl<B: Backend> Tensors<B> {
                 Some(LoadedTensor::Weight(weight)) => {
                     self.loaded.insert(info.name.clone(), weight);
                 }
-                Some(LoadedTensor::RopeFreqs(values)) => {
-                    if info.name == self.config.rope_divisors(self.context_tokens) {
-                        self.rope_freqs = Some(values);
-                    }
+                Some(LoadedTensor::RopeFreqs(values))
+                    if info.name == self.config.rope_divisors(self.context_tokens) =>
+                {
+                    self.rope_freqs = Some(values);
                 }
-                None => {}
+                _ => {}
             }
             self.next += 1;
         }

@@ -128,14 +128,15 @@ pub async fn feed_forward_networks_differ(options: GpuOptions) {
 }
 
 pub async fn norms_behind_products(options: GpuOptions) {
-    let Some(mut harness) = Harness::new(options, &DIMS).await else {
-        return;
-    };
     for (rows, cols) in [(32, 32), (96, 64), (640, 512)] {
+        let Some(mut harness) = Harness::new(options, &DIMS).await else {
+            return;
+        };
+        // Norms are there before the first step.
+        let post = norm(&mut harness, rows);
         for tokens in TOKENS {
             let [gate, up] = [(); 2].map(|()| harness.matrix(DType::F32, cols, rows));
             let w = harness.matrix(DType::F32, rows, cols);
-            let post = norm(&mut harness, rows);
             harness.begin(tokens, rows, 0);
             harness.feed_forward([&gate.weight, &up.weight], [false; 2]);
             harness.tap(|step| &step.a);
@@ -165,7 +166,8 @@ pub async fn norms_behind_products(options: GpuOptions) {
     }
 }
 
-/// Norms of queries and keys, of a head or of all together, with and without one before.
+/// Norms of queries, of a head or of all together, with and without one before. Those of keys are
+/// the same kernel.
 pub async fn norms_of_queries_and_keys(options: GpuOptions) {
     for (head_dim, heads) in [(8, 5), (48, 2), (128, 4)] {
         let dims = Dims {
@@ -177,6 +179,9 @@ pub async fn norms_of_queries_and_keys(options: GpuOptions) {
         let Some(mut harness) = Harness::new(options, &dims).await else {
             return;
         };
+        // Norms are there before the first step.
+        let q_norms = [head_dim, head_dim * heads].map(|cols| norm(&mut harness, cols));
+        let k_norm = norm(&mut harness, head_dim);
         let mut cache = harness.gpu.cache(&dims, 64).expect("memory");
         // Without frequencies nothing is rotated.
         let rope = Rope {
@@ -184,14 +189,12 @@ pub async fn norms_of_queries_and_keys(options: GpuOptions) {
             frequencies: [].into(),
             scale: 1.0,
         };
-        for (norm_dim, is_normed) in [(head_dim, true), (head_dim * heads, false)] {
+        for (q_norm, is_normed) in [(&q_norms[0], true), (&q_norms[1], false)] {
             for tokens in TOKENS {
                 let weights = [heads, 1, 1].map(|heads| {
                     let rows = heads * head_dim;
                     Matrix::random(&mut harness.gpu, DType::Q8_0, rows, 96, &mut harness.random)
                 });
-                let q_norm = norm(&mut harness, norm_dim);
-                let k_norm = norm(&mut harness, head_dim);
                 let x = harness.begin(tokens, 96, 0);
                 let Harness {
                     gpu, step, norm, ..
@@ -211,21 +214,17 @@ pub async fn norms_of_queries_and_keys(options: GpuOptions) {
                 };
                 gpu.attention_input(step, &mut cache, 0, &input);
                 harness.tap(|step| &step.q);
-                harness.tap(|step| &step.k);
-                let [q, k] = &harness.taps().await[..] else {
-                    panic!("two taps")
-                };
+                let q = &harness.taps().await[0];
                 let h = match is_normed {
                     true => normed(&x, 96, &harness.norm.1),
                     false => doubles(&x),
                 };
-                for (got, w, norm) in [(q, &weights[0], &q_norm.1), (k, &weights[1], &k_norm.1)] {
-                    let expected = normed_rows(&harness.product(w, &h), norm);
-                    for (i, (expected, bound)) in expected.into_iter().enumerate() {
-                        near(got[i], expected, bound + 1e-6, &|| {
-                            format!("{heads} heads of {head_dim}, {tokens} tokens, {i}")
-                        });
-                    }
+                let products = harness.product(&weights[0], &h);
+                let expected = normed_rows(&products, &q_norm.1);
+                for (i, (expected, bound)) in expected.into_iter().enumerate() {
+                    near(q[i], expected, bound + 1e-6, &|| {
+                        format!("{heads} heads of {head_dim}, {tokens} tokens, {i}")
+                    });
                 }
             }
         }

@@ -52,7 +52,7 @@ fn a_token_is_one_pass_one_submit_and_four_bytes() {
             })) else {
                 return;
             };
-            let mut model = load(gpu, file.1);
+            let mut model = load(gpu, file);
             let is_greedy = options.temperature == 0.0;
             let mut sampler = Sampler::new(options, model.vocab_size()).unwrap();
             sampler.expect_more(1000);
@@ -92,7 +92,7 @@ fn a_stop_and_a_new_prompt_leave_no_trace() {
     let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else {
         return;
     };
-    let mut model = load(gpu, LLAMA3.1);
+    let mut model = load(gpu, LLAMA3);
     let answer = |model: &mut Model<Gpu>, prompt: &[u32], tokens: usize| {
         model.rewind(0);
         let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();
@@ -114,7 +114,7 @@ fn the_last_position_of_the_context_is_reached_and_no_other() {
     let Some(gpu) = pollster::block_on(gpu(GpuOptions::default())) else {
         return;
     };
-    let mut model = load(gpu, LLAMA3.1);
+    let mut model = load(gpu, LLAMA3);
     let context_tokens = model.context_tokens();
     let prompt: Vec<u32> = (0..context_tokens as u32 - 4).map(|i| i % 300).collect();
     let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();

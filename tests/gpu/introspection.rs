@@ -3,7 +3,7 @@
 use super::{
     device::gpu,
     harness::{DIMS, Harness},
-    support::tiny::{LLAMA_BIAS, LLAMA3, QWEN2, QWEN2_BIAS, load},
+    support::tiny::{MODELS, load},
 };
 use siskin::{
     backend::{Backend, cpu::Cpu, gpu::device::GpuOptions},
@@ -12,7 +12,8 @@ use siskin::{
 
 #[test]
 fn every_tensor_of_a_model_is_what_the_processor_has() {
-    for (name, file, _) in [QWEN2, LLAMA3, LLAMA_BIAS, QWEN2_BIAS] {
+    for &model in MODELS {
+        let (name, ..) = model;
         let Some(mut card) = pollster::block_on(gpu(GpuOptions::default())) else {
             return;
         };
@@ -21,7 +22,7 @@ fn every_tensor_of_a_model_is_what_the_processor_has() {
             taps: Some(Vec::new()),
             ..Cpu::default()
         };
-        let (mut on_card, mut on_processor) = (load(card, file), load(processor, file));
+        let (mut on_card, mut on_processor) = (load(card, model), load(processor, model));
         let mut logits = Vec::new();
         // A prompt, and a token that follows.
         for tokens in [&[5, 17, 200, 3, 89, 41, 7, 250, 12][..], &[11]] {

@@ -7,12 +7,12 @@
 //! came with it.
 
 use super::{
-    super::Attention,
     cache::Cache,
     pool::{Pool, SharedMut},
     query_set::{QUERIES, QuerySet, Results, SPLIT},
     softmax::{OnlineSoftmax, add_scaled},
 };
+use crate::backend::Attention;
 
 /// Threads share splits where there are fewer sets of queries than this number for each thread.
 const MIN_SETS: usize = 8;

@@ -12,9 +12,11 @@ mod query_set;
 pub mod repack;
 pub mod simd;
 mod softmax;
+mod step;
 pub mod weight;
 pub mod worker_slots;
 
+pub use step::Step;
 pub use weight::Buf;
 
 use self::{
@@ -24,40 +26,13 @@ use self::{
     pool::Pool,
     quantize::QuantizedActivations,
     repack::{Layout, RepackedMatrix},
+    step::{no_memory, zeros},
 };
 use super::{
     Attention, AttentionInput, Backend, Dims, FeedForward, LmHead, PostNorm, Rows, tap_name,
 };
-use crate::{Code, Error, Result, quant::DType, tensor::Weight};
+use crate::{Result, quant::DType, tensor::Weight};
 use std::ops::Range;
-
-/// Holds the activations of one step.
-pub struct Step {
-    dims: Dims,
-    tokens: usize,
-    position: usize,
-    /// Holds the residual stream `[tokens, embedding]`.
-    x: Vec<f32>,
-    /// Holds the normed `x`, `[tokens, embedding]`.
-    h: Vec<f32>,
-    /// Holds the queries `[tokens, heads, head_dim]`.
-    q: Vec<f32>,
-    /// Holds the keys `[tokens, kv_heads, head_dim]`.
-    k: Vec<f32>,
-    /// Holds the values `[tokens, kv_heads, head_dim]`.
-    v: Vec<f32>,
-    /// Holds the input of `project_add`: attention's `[tokens, heads * head_dim]`, or the gated
-    /// `[tokens, feed_forward]`.
-    a: Vec<f32>,
-    /// Holds the output of the up projection `[tokens, feed_forward]`.
-    up: Vec<f32>,
-    /// Holds the logits `[wanted rows, vocab]`.
-    logits: Vec<f32>,
-    /// Holds the input of the last product, quantized.
-    quantized: QuantizedActivations,
-    /// Holds the rotations of the step's positions.
-    rope: ops::RopeTables,
-}
 
 /// Computes on the CPU.
 #[derive(Default)]
@@ -66,39 +41,6 @@ pub struct Cpu {
     pub pool: Pool,
     /// Holds the tensors that steps computed, by name, if they are to be kept.
     pub taps: Option<Vec<(String, Vec<f32>)>>,
-}
-
-fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
-    let mut v = Vec::new();
-    v.try_reserve_exact(len)
-        .map_err(|_| no_memory(len as u64 * size_of::<T>() as u64, what))?;
-    v.resize(len, T::default());
-    Ok(v)
-}
-
-fn no_memory(size_bytes: u64, what: &str) -> Error {
-    Error::new(
-        Code::OutOfMemory,
-        format!(
-            "There is no memory for {size_bytes} bytes of {what}. Close other tabs, or choose a \
-             smaller model."
-        ),
-    )
-}
-
-/// Returns the floats that a token takes in each of [`Step`]'s buffers from `x` to `up`.
-fn step_widths(dims: &Dims) -> [usize; 7] {
-    let (heads, kv_heads) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
-    let (embedding, feed_forward) = (dims.embedding, dims.feed_forward);
-    [
-        embedding,
-        embedding,
-        heads,
-        kv_heads,
-        kv_heads,
-        feed_forward.max(heads),
-        feed_forward,
-    ]
 }
 
 /// Computes `y += bias` for each token's row of `y`, where there is a bias.
@@ -236,28 +178,11 @@ impl Backend for Cpu {
     }
 
     fn step_bytes(&self, dims: &Dims, max_tokens: usize) -> u64 {
-        let floats = max_tokens * step_widths(dims).iter().sum::<usize>() + dims.vocab;
-        floats as u64 * size_of::<f32>() as u64
+        Step::size_bytes(dims, max_tokens)
     }
 
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Step> {
-        let room = |width: usize| zeros::<f32>(max_tokens * width, "activations");
-        let [x, h, q, k, v, a, up] = step_widths(dims);
-        Ok(Step {
-            tokens: 0,
-            position: 0,
-            x: room(x)?,
-            h: room(h)?,
-            q: room(q)?,
-            k: room(k)?,
-            v: room(v)?,
-            a: room(a)?,
-            up: room(up)?,
-            logits: zeros(dims.vocab, "logits")?,
-            quantized: QuantizedActivations::default(),
-            rope: ops::RopeTables::default(),
-            dims: dims.clone(),
-        })
+        Step::new(dims, max_tokens)
     }
 
     fn embed(

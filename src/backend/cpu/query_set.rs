@@ -5,12 +5,12 @@
 //! all of them.
 
 use super::{
-    super::Attention,
     ops::bounded,
     pool::SharedMut,
     simd::{Exp, F16_MASK, Kernel, Simd, with_simd},
     softmax::{OnlineSoftmax, add_scaled},
 };
+use crate::backend::Attention;
 use std::ops::Range;
 
 /// This number of f16 lie side by side, and at most so many sums of a query are worked on together.

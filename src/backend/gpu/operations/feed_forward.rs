@@ -73,7 +73,7 @@ impl Gpu {
         w: &FeedForward<Buf>,
         width: Width,
     ) -> Vec<Dispatch> {
-        let (mut dispatches, x) = self.normed_input(step, w.norm, w.eps);
+        let (mut dispatches, x) = self.normed_input(step, w.norm, w.gate.cols, w.eps);
         for (w, bias, epilogue) in [
             (w.gate, w.gate_bias, Epilogue::Store),
             (w.up, w.up_bias, Epilogue::Gated(w.activation)),

@@ -28,7 +28,7 @@ impl Gpu {
         let width = step.dims.embedding;
         let key = RecordingKey::new(Operation::Hidden, step).weight(id(norm));
         self.record(step, key, |gpu, step, _| {
-            vec![gpu.rms_norm_dispatch(step, norm, eps)]
+            vec![gpu.rms_norm_dispatch(step, norm, width, eps)]
         });
         let len = step.params.tokens as usize * width;
         let size_bytes = (len * size_of::<f32>()) as u64;

@@ -92,7 +92,7 @@ impl Gpu {
         };
         let key = RecordingKey::new(Operation::LmHeadAll, step).weight(id(w.output));
         self.record(step, key, |gpu, step, width| {
-            let mut dispatches = vec![gpu.rms_norm_dispatch(step, w.norm, w.eps)];
+            let mut dispatches = vec![gpu.rms_norm_dispatch(step, w.norm, w.output.cols, w.eps)];
             let (buffers, store) = ([&step.h, &all_logits], Epilogue::Store);
             dispatches.extend(gpu.tile_dispatches(width, w.output, w.bias, buffers, store));
             dispatches.extend(gpu.logit_scale_dispatch(step, w, &all_logits, true));

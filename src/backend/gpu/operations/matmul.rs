@@ -41,7 +41,8 @@ impl Gpu {
             };
             let mut dispatches = gpu.store_dispatches(width, w, bias, [&step.a, &step.h]);
             let buffers = [("x", &step.h), ("h", &step.x)];
-            dispatches.push(gpu.norm_dispatch(RmsNorm::Add, post.norm, 1, post.eps, &buffers));
+            let shape = [1, w.rows];
+            dispatches.push(gpu.norm_dispatch(RmsNorm::Add, post.norm, shape, post.eps, &buffers));
             dispatches
         });
     }

@@ -117,7 +117,7 @@ impl Gpu {
         targets: &Targets<'_>,
         width: Width,
     ) -> Vec<Dispatch> {
-        let (mut dispatches, x) = self.normed_input(step, w.norm, w.eps);
+        let (mut dispatches, x) = self.normed_input(step, w.norm, w.q.cols, w.eps);
         for (w, out) in [(w.q, &step.q), (w.k, &step.k), (w.v, &step.v)] {
             // Their biases are added where they are rotated.
             dispatches.extend(self.store_dispatches(width, w, None, [&x, out]));
@@ -125,7 +125,8 @@ impl Gpu {
         for (norm, rows, y) in [(w.q_norm, w.q.rows, &step.q), (w.k_norm, w.k.rows, &step.k)] {
             dispatches.extend(norm.map(|norm| {
                 let heads = rows / norm.cols;
-                self.norm_dispatch(RmsNorm::InPlace, norm, heads, w.eps, &[("h", y)])
+                let shape = [heads, norm.cols];
+                self.norm_dispatch(RmsNorm::InPlace, norm, shape, w.eps, &[("h", y)])
             }));
         }
         let (vectors, cache_type) = (self.vectors_buffer(), self.cache_type());
@@ -170,39 +171,41 @@ impl Gpu {
         &mut self,
         step: &Activations,
         norm: Option<&Weight<Buf>>,
+        cols: usize,
         eps: f32,
     ) -> (Vec<Dispatch>, Buffer) {
         match norm {
             Some(norm) => {
-                let dispatch = self.rms_norm_dispatch(step, norm, eps);
+                let dispatch = self.rms_norm_dispatch(step, norm, cols, eps);
                 (vec![dispatch], step.h.clone())
             }
             None => (Vec::new(), step.x.clone()),
         }
     }
 
-    /// Makes the dispatch of `h = rms_norm(x) * norm`.
+    /// Makes the dispatch of `h = rms_norm(x) * norm`, as wide as the columns of a weight.
     pub(super) fn rms_norm_dispatch(
         &mut self,
         step: &Activations,
         norm: &Weight<Buf>,
+        cols: usize,
         eps: f32,
     ) -> Dispatch {
         let buffers = [("x", &step.x), ("h", &step.h)];
-        self.norm_dispatch(RmsNorm::Store, norm, 1, eps, &buffers)
+        self.norm_dispatch(RmsNorm::Store, norm, [1, cols], eps, &buffers)
     }
 
-    /// Makes the dispatch of a norm of so many rows of each token, as wide as the norm.
+    /// Makes the dispatch of a norm of so many rows and columns of each token.
     pub(super) fn norm_dispatch(
         &mut self,
         kernel: RmsNorm,
         norm: &Weight<Buf>,
-        rows: usize,
+        [rows, cols]: [usize; 2],
         eps: f32,
         buffers: &[(&str, &Buffer)],
     ) -> Dispatch {
         let op = rms_norm::Op {
-            width: norm.cols as u32 / 4,
+            width: cols as u32 / 4,
             norm_at: vector_at(Some(norm)),
             eps,
             rows: rows as u32,

@@ -1,0 +1,102 @@
+//! The activations of a step on the CPU, and their memory.
+
+use super::{ops, quantize::QuantizedActivations};
+use crate::{Code, Error, Result, backend::Dims};
+
+/// Holds the activations of one step.
+pub struct Step {
+    pub(super) dims: Dims,
+    pub(super) tokens: usize,
+    pub(super) position: usize,
+    /// Holds the residual stream `[tokens, embedding]`.
+    pub(super) x: Vec<f32>,
+    /// Holds the normed `x`, `[tokens, embedding]`.
+    pub(super) h: Vec<f32>,
+    /// Holds the queries `[tokens, heads, head_dim]`.
+    pub(super) q: Vec<f32>,
+    /// Holds the keys `[tokens, kv_heads, head_dim]`.
+    pub(super) k: Vec<f32>,
+    /// Holds the values `[tokens, kv_heads, head_dim]`.
+    pub(super) v: Vec<f32>,
+    /// Holds the input of `project_add`: attention's `[tokens, heads * head_dim]`, or the gated
+    /// `[tokens, feed_forward]`.
+    pub(super) a: Vec<f32>,
+    /// Holds the output of the up projection `[tokens, feed_forward]`.
+    pub(super) up: Vec<f32>,
+    /// Holds the logits `[wanted rows, vocab]`.
+    pub(super) logits: Vec<f32>,
+    /// Holds the input of the last product, quantized.
+    pub(super) quantized: QuantizedActivations,
+    /// Holds the rotations of the step's positions.
+    pub(super) rope: ops::RopeTables,
+}
+
+impl Step {
+    /// Returns the bytes of the activations of up to `max_tokens` tokens.
+    pub(super) fn size_bytes(dims: &Dims, max_tokens: usize) -> u64 {
+        let floats = max_tokens * step_widths(dims).iter().sum::<usize>() + dims.vocab;
+        floats as u64 * size_of::<f32>() as u64
+    }
+
+    /// Allocates them.
+    ///
+    /// # Errors
+    /// `out_of_memory`.
+    pub(super) fn new(dims: &Dims, max_tokens: usize) -> Result<Self> {
+        let room = |width: usize| zeros::<f32>(max_tokens * width, "activations");
+        let [x, h, q, k, v, a, up] = step_widths(dims);
+        Ok(Self {
+            tokens: 0,
+            position: 0,
+            x: room(x)?,
+            h: room(h)?,
+            q: room(q)?,
+            k: room(k)?,
+            v: room(v)?,
+            a: room(a)?,
+            up: room(up)?,
+            logits: zeros(dims.vocab, "logits")?,
+            quantized: QuantizedActivations::default(),
+            rope: ops::RopeTables::default(),
+            dims: dims.clone(),
+        })
+    }
+}
+
+/// Returns that many zeros.
+///
+/// # Errors
+/// `out_of_memory`, which says what they would have been.
+pub(super) fn zeros<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(len)
+        .map_err(|_| no_memory(len as u64 * size_of::<T>() as u64, what))?;
+    v.resize(len, T::default());
+    Ok(v)
+}
+
+/// Returns the error for bytes that there is no memory for.
+pub(super) fn no_memory(size_bytes: u64, what: &str) -> Error {
+    Error::new(
+        Code::OutOfMemory,
+        format!(
+            "There is no memory for {size_bytes} bytes of {what}. Close other tabs, or choose a \
+             smaller model."
+        ),
+    )
+}
+
+/// Returns the floats that a token takes in each of [`Step`]'s buffers from `x` to `up`.
+fn step_widths(dims: &Dims) -> [usize; 7] {
+    let (heads, kv_heads) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
+    let (embedding, feed_forward) = (dims.embedding, dims.feed_forward);
+    [
+        embedding,
+        embedding,
+        heads,
+        kv_heads,
+        kv_heads,
+        feed_forward.max(heads),
+        feed_forward,
+    ]
+}

@@ -1,0 +1,78 @@
+//! Holds the README's table of what runs to what is: the architectures that have a tiny model
+//! (`tests/tiny.rs` and `tests/gpu` run each on both backends), and the formats of either backend.
+
+mod support;
+
+use siskin::{
+    backend::{Backend, cpu::Cpu, gpu::weights::repack::Layout},
+    format::gguf::GgufReader,
+    model::arch::SUPPORTED,
+    quant::DType,
+};
+use support::tiny::MODELS;
+
+/// Tells the models of an architecture. They are no more than what its files say that they are.
+fn models_of(architecture: &str) -> &'static str {
+    match architecture {
+        "llama" => "Llama 2 to 3.2, SmolLM2, TinyLlama, Mistral 7B",
+        "qwen2" => "Qwen2, Qwen2.5, Qwen2.5 Coder",
+        "qwen3" => "Qwen3, dense",
+        "gemma2" => "Gemma 2",
+        "gemma3" => "Gemma 3, text",
+        "phi3" => "Phi-3 and Phi-3.5 mini",
+        "smollm3" => "SmolLM3",
+        "olmo2" => "OLMo 2",
+        "granite" => "Granite 3, dense",
+        other => panic!("the README has no models of {other}"),
+    }
+}
+
+/// Tells which real model of an architecture was compared with another engine.
+fn real(architecture: &str) -> &'static str {
+    match architecture {
+        "llama" => "SmolLM2-135M",
+        "qwen2" => "Qwen2.5-Coder-0.5B",
+        "gemma3" => "Gemma 3 270M, by hand",
+        _ => "none",
+    }
+}
+
+fn names(is_one: impl Fn(&DType) -> bool) -> String {
+    let names: Vec<_> = DType::ALL.iter().filter(|dtype| is_one(dtype)).collect();
+    let names: Vec<_> = names.iter().map(|dtype| dtype.name()).collect();
+    names.join(", ")
+}
+
+fn table() -> String {
+    let on_both = names(|&dtype| Layout::of(dtype).is_some());
+    let on_cpu =
+        names(|&dtype| Layout::of(dtype).is_none() && Cpu::default().alloc(dtype, 8, 256).is_ok());
+    let mut lines = format!(
+        "| architecture | models | {on_both} | {on_cpu} | compared whole with another engine |\n\
+         |---|---|---|---|---|\n"
+    );
+    for &architecture in SUPPORTED {
+        let tiny = MODELS.iter().filter(|(_, file, _)| {
+            let gguf = GgufReader::new().push(file).unwrap().unwrap();
+            gguf.metadata.str("general.architecture") == Ok(architecture)
+        });
+        assert!(tiny.count() > 0, "{architecture} has no tiny model");
+        lines += &format!(
+            "| `{architecture}` | {} | CPU, GPU | CPU | {} |\n",
+            models_of(architecture),
+            real(architecture)
+        );
+    }
+    lines
+}
+
+#[test]
+fn the_table_of_what_runs_is_true() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let table = table();
+    let text = std::fs::read_to_string(readme).unwrap();
+    assert!(
+        text.contains(&table),
+        "the README's table is to be\n{table}"
+    );
+}
