@@ -20,6 +20,7 @@ function fakeModel({ answers = {}, unlikely = [], nearly = {}, delay_ms = 0 } = 
     prefixes,
     prefix: async (messages, { key }) => void prefixes.push([key, messages.length]),
     tokenize: async (text) => Uint32Array.from(ids(text)),
+    detokenize: async (given) => String.fromCodePoint(...given),
     score: async (given, { from = 1, signal } = {}) => {
       signal?.throwIfAborted();
       scored.push(given.length - from);
@@ -28,7 +29,10 @@ function fakeModel({ answers = {}, unlikely = [], nearly = {}, delay_ms = 0 } = 
       for (const word of unlikely)
         for (const match of text.matchAll(new RegExp(`\\b${word}\\b`, 'g')))
           log_probabilities[match.index + word.length - 1] -= 10;
-      return { log_probabilities: log_probabilities.slice(from - 1), most_likely: [] };
+      return {
+        log_probabilities: log_probabilities.slice(from - 1),
+        most_likely: ids(text).slice(from),
+      };
     },
     chat: {
       completions: {

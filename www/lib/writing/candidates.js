@@ -63,6 +63,24 @@ export function marginOf(sentence, edit, pieces) {
 }
 
 /**
+ * Returns whether an edit has as many words as before, but for short ones that are put in or taken
+ * out. A model that does more says something else.
+ *
+ * @param {Pick<Edit, 'before' | 'after'>} edit
+ */
+export function isSmall({ before, after }) {
+  const [all, all_after] = [before, after].map((tokens) => tokens.filter(isWord));
+  const same = (/** @type {string[]} */ words) => words.join('').toLowerCase();
+  if (same(all) === same(all_after)) return true;
+  const [words, words_after] = [all, all_after].map((list) => list.filter((it) => !areForms(it)));
+  if (all.length === all_after.length) return true;
+  return (
+    words.length === words_after.length &&
+    words.every((word, index) => areRelated(word, words_after[index]))
+  );
+}
+
+/**
  * Returns the edits that the model nearly made, the likeliest first.
  *
  * @param {string} sentence as the model was given it
