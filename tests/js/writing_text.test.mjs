@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { correctionTypes } from '../../www/lib/writing/correction_types.js';
 import { applyEdits, diff } from '../../www/lib/writing/diff.js';
 import { detectLanguage } from '../../www/lib/writing/language.js';
+import { patternEdits, spellings } from '../../www/lib/writing/patterns.js';
 import { ruleEdits } from '../../www/lib/writing/rules.js';
 import { sentences, splitPlainly } from '../../www/lib/writing/segments.js';
 import { protectedSpans } from '../../www/lib/writing/spans.js';
@@ -274,4 +275,41 @@ test('rules', () => {
       [],
       text,
     );
+});
+
+test('forms that are often wrong', () => {
+  for (const [text, language, expected] of [
+    ['I have seen him two days ago.', 'en', ['I saw him two days ago.']],
+    ['She has finished it last night.', 'en', ['She finished it last night.']],
+    ['I have seen him.', 'en', []],
+    ['I am waiting since noon.', 'en', ['I have been waiting since noon.']],
+    ['He is ill since ten days.', 'en', ['He is ill for ten days.']],
+    ['He is ill since May.', 'en', []],
+    ['Beim wandern war es warm.', 'de', ['Beim Wandern war es warm.']],
+    ['Ich sah einen Großen Hund.', 'de', ['Ich sah einen großen Hund.']],
+    ['Les enfants sont ici.', 'fr', []],
+  ]) {
+    const found = patternEdits(text, language).map((edit) => applyEdits(text, [edit]));
+    assert.deepEqual(found, expected, text);
+  }
+});
+
+test('spellings by ear', () => {
+  for (const [word, language, meant] of [
+    ['inportante', 'es', 'importante'],
+    ['Grasias', 'es', 'Gracias'],
+    ['plalla', 'es', 'playa'],
+    ['tambien', 'es', 'también'],
+    ['Vieleicht', 'de', 'Vielleicht'],
+    ['nechste', 'de', 'nächste'],
+    ['groß', 'de', 'gross'],
+    ['reponse', 'fr', 'réponse'],
+    ['pandant', 'fr', 'pendant'],
+  ]) {
+    const found = spellings(word, language);
+    assert.ok(found.includes(meant), `${word}: ${found}`);
+    assert.ok(!found.includes(word), word);
+  }
+  assert.deepEqual(spellings('their', 'en'), []);
+  assert.deepEqual(spellings('par', 'fr'), [], 'short words have too many neighbours');
 });

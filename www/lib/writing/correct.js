@@ -58,14 +58,16 @@ export const MIN_GAIN = {
 /** @typedef {'rule' | 'pattern' | 'made' | 'near' | 'plain' | 'usual' | 'spelling' | 'likely'} Origin */
 
 /** This number of candidates are scored at most, besides those that the model made. */
-const MAX_NEAR = 4;
+const MAX_NEAR = 3;
 const MAX_USUAL = 4;
 /** What is often mistaken is looked at only where the model finds a word this unlikely. */
-const MIN_SURPRISE = 4;
+const MIN_SURPRISE = 4.5;
 /** Other spellings are looked at where it is this unlikely. */
 const MIN_STRANGE = 7;
 /** Of such words this number is looked at, the most unlikely. */
 const MAX_STRANGE = 2;
+/** At so many other words the model looks, where it doubts most. */
+const MAX_LOOKS = 8;
 /** A look at a few words must find an edit likelier by this. */
 const MIN_LIKELY = 2;
 
@@ -252,18 +254,19 @@ export async function usualMistakes(judge, { sentence, language }, spans) {
     );
   };
   const in_order = [...tokens.keys()].sort((one, other) => doubt[other] - doubt[one]);
-  const usual = in_order
-    .filter((index) => doubt[index] > MIN_SURPRISE)
-    .flatMap((index) => edits('usual', index, others[index]));
-  const spelt = in_order
+  const strange = in_order
     .filter((index) => expected[index].surprise > MIN_STRANGE)
-    .slice(0, MAX_STRANGE)
-    .flatMap((index) => edits('spelling', index, spellings(tokens[index].text, language)));
-  const likely = in_order.flatMap((index) =>
-    edits('likely', index, expectedTexts(tokens, index, expected[index].likeliest)),
-  );
-  const found = [...likely, ...usual, ...spelt].filter(({ edit }) => !changesMeaning(edit, spans));
-  return shortlist(judge, sentence, found);
+    .slice(0, MAX_STRANGE);
+  const found = in_order
+    .flatMap((index) => [
+      ...edits('likely', index, expectedTexts(tokens, index, expected[index].likeliest)),
+      ...(doubt[index] > MIN_SURPRISE ? edits('usual', index, others[index]) : []),
+      ...(strange.includes(index)
+        ? edits('spelling', index, spellings(tokens[index].text, language))
+        : []),
+    ])
+    .filter(({ edit }) => !changesMeaning(edit, spans));
+  return shortlist(judge, sentence, found.slice(0, MAX_LOOKS));
 }
 
 /** Whether no space stands before a text. @param {string} text */
