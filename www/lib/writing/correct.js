@@ -1,7 +1,7 @@
 /**
- * This module corrects one sentence. The model is asked for a correction; what it made and what it
- * nearly made, and what is often mistaken, are candidates; and the model judges each of them by how
- * much likelier it makes the sentence.
+ * This module corrects one sentence. The model is asked for a correction twice; what it made and
+ * what it nearly made, what it expects, and what is often mistaken, are candidates; and the model
+ * judges each of them by how much likelier it makes the sentence.
  */
 import { isSmall, marginOf, nearlyMade, piecesOf } from './candidates.js';
 import { alternatives, areForms, areRelated, areVariants } from './confusions.js';
@@ -55,7 +55,13 @@ export const MIN_GAIN = {
   removal: 7,
 };
 
-/** @typedef {'rule' | 'pattern' | 'made' | 'near' | 'plain' | 'usual' | 'spelling' | 'likely'} Origin */
+/**
+ * An `Origin` says where a candidate is from: the answer after examples (`made`, `near`) or without
+ * them (`plain`), lists (`rule`, `pattern`, `usual`, `spelling`), or what the judge expects
+ * (`likely`).
+ *
+ * @typedef {keyof Omit<typeof MIN_GAIN, 'removal'>} Origin
+ */
 
 /** This number of candidates are scored at most, besides those that the model made. */
 const MAX_NEAR = 3;
@@ -66,7 +72,7 @@ const MIN_SURPRISE = 4.5;
 const MIN_STRANGE = 7;
 /** Of such words this number is looked at, the most unlikely. */
 const MAX_STRANGE = 2;
-/** At so many other words the model looks, where it doubts most. */
+/** This number of them are looked at, where the model doubts most: a look takes half a score. */
 const MAX_LOOKS = 8;
 /** A look at a few words must find an edit likelier by this. */
 const MIN_LIKELY = 2;
@@ -144,6 +150,8 @@ function minGain({ before, after }, from) {
 }
 
 /**
+ * Asks for a correction.
+ *
  * @param {Model} model
  * @param {Task} task
  * @param {ChatMessage[]} messages

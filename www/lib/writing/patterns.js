@@ -6,7 +6,7 @@ import { diff } from './diff.js';
 /** @import { Edit } from './diff.js' */
 /** @import { Language } from './language.js' */
 
-/** Past tenses that differ from their participles. */
+/** Participles, each with its past tense, where they differ. */
 const PASTS = new Map(
   (
     'seen saw gone went been was taken took given gave eaten ate done did written wrote come came ' +
@@ -16,11 +16,18 @@ const PASTS = new Map(
     .match(/\S+ \S+/g)
     ?.map((pair) => /** @type {[string, string]} */ (pair.split(' '))),
 );
-const SAME =
-  /ed$|^(?:met|bought|lost|found|sent|told|made|left|got|had|read|paid|put|heard|sold|built|kept|won)$/;
+/** Participles that are past tenses too. */
+const SAME = new RegExp(
+  'ed$|^(?:met|bought|lost|found|sent|told|made|left|got|had|read|paid|put|heard|sold|built|kept|' +
+    'won)$',
+);
 /** With these a sentence is of a time that is over. */
-const OVER =
-  /\b(?:ago|yesterday|last (?:night|week|month|year|summer|winter|spring|autumn|\p{Lu}\p{Ll}+day))\b/u;
+const OVER = new RegExp(
+  '\\b(?:ago|yesterday|last (?:night|week|month|year|summer|winter|spring|autumn|' +
+    '\\p{Lu}\\p{Ll}+day))\\b',
+  'u',
+);
+/** With this it is of a time that goes on. */
 const SINCE = /\bsince\b/;
 
 /** After these a German noun follows, with an adjective before it or not. */
