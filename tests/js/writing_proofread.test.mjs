@@ -203,13 +203,12 @@ describe('proofread', () => {
     }
   });
 
-  test('knows forms and spellings that are often wrong', async () => {
+  test('knows forms that are often wrong', async () => {
     for (const [text, unlikely, expected] of [
       ['I have seen him two days ago.', 'have', 'I saw him two days ago.'],
       ['She is working here since May.', 'is', 'She has been working here since May.'],
       ['He is ill since two weeks.', 'since', 'He is ill for two weeks.'],
       ['Ich habe heute einen termin.', 'termin', 'Ich habe heute einen Termin.'],
-      ['Das ist der Lerm von gestern.', ['der', 'Lerm'], 'Das ist der Lärm von gestern.'],
     ]) {
       const { correctedInput } = await proofread(fakeModel({ unlikely: [unlikely].flat() }), text);
       assert.equal(correctedInput, expected);

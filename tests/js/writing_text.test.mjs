@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { correctionTypes } from '../../www/lib/writing/correction_types.js';
 import { applyEdits, diff } from '../../www/lib/writing/diff.js';
 import { detectLanguage } from '../../www/lib/writing/language.js';
-import { patternEdits, spellings } from '../../www/lib/writing/patterns.js';
+import { patternEdits } from '../../www/lib/writing/patterns.js';
 import { ruleEdits } from '../../www/lib/writing/rules.js';
 import { sentences, splitPlainly } from '../../www/lib/writing/segments.js';
 import { protectedSpans } from '../../www/lib/writing/spans.js';
@@ -292,24 +292,4 @@ test('forms that are often wrong', () => {
     const found = patternEdits(text, language).map((edit) => applyEdits(text, [edit]));
     assert.deepEqual(found, expected, text);
   }
-});
-
-test('spellings by ear', () => {
-  for (const [word, language, meant] of [
-    ['inportante', 'es', 'importante'],
-    ['Grasias', 'es', 'Gracias'],
-    ['plalla', 'es', 'playa'],
-    ['tambien', 'es', 'también'],
-    ['Vieleicht', 'de', 'Vielleicht'],
-    ['nechste', 'de', 'nächste'],
-    ['groß', 'de', 'gross'],
-    ['reponse', 'fr', 'réponse'],
-    ['pandant', 'fr', 'pendant'],
-  ]) {
-    const found = spellings(word, language);
-    assert.ok(found.includes(meant), `${word}: ${found}`);
-    assert.ok(!found.includes(word), word);
-  }
-  assert.deepEqual(spellings('their', 'en'), []);
-  assert.deepEqual(spellings('par', 'fr'), [], 'short words have too many neighbours');
 });

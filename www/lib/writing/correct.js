@@ -3,11 +3,11 @@
  * what it nearly made, what it expects, and what is often mistaken, are candidates; and the model
  * judges each of them by how much likelier it makes the sentence.
  */
-import { isSmall, marginOf, nearlyMade, piecesOf } from './candidates.js';
+import { isSmall, nearlyMade, piecesOf } from './candidates.js';
 import { alternatives, areForms, areRelated, areVariants } from './confusions.js';
 import { applyEdits, diff } from './diff.js';
 import { changesMeaning, whyNot } from './guard.js';
-import { patternEdits, spellings } from './patterns.js';
+import { patternEdits } from './patterns.js';
 import { correctionPrompt, plainPrompt } from './prompt.js';
 import { ruleEdits } from './rules.js';
 import { protectedSpans } from './spans.js';
@@ -16,7 +16,6 @@ import { isWord, tokenize } from './tokens.js';
 /** @import { ChatCompletion, CompletionRequest } from '../chat/completions.js' */
 /** @import { PrefixOptions } from '../chat/prefix.js' */
 /** @import { ChatMessage } from '../protocol.js' */
-/** @import { Candidate } from './candidates.js' */
 /** @import { Edit } from './diff.js' */
 /** @import { Judge, Scorer } from './judge.js' */
 /** @import { Language } from './language.js' */
@@ -51,13 +50,12 @@ export const MIN_GAIN = {
   plain: 3.5,
   likely: 4.5,
   usual: 4.5,
-  spelling: 5,
   removal: 7,
 };
 
 /**
  * An `Origin` says where a candidate is from: the answer after examples (`made`, `near`) or without
- * them (`plain`), lists (`rule`, `pattern`, `usual`, `spelling`), or what the judge expects
+ * them (`plain`), lists (`rule`, `pattern`, `usual`), or what the judge expects
  * (`likely`).
  *
  * @typedef {keyof Omit<typeof MIN_GAIN, 'removal'>} Origin
@@ -68,10 +66,6 @@ const MAX_NEAR = 3;
 const MAX_USUAL = 4;
 /** What is often mistaken is looked at only where the model finds a word this unlikely. */
 const MIN_SURPRISE = 4.5;
-/** Other spellings are looked at where it is this unlikely. */
-const MIN_STRANGE = 7;
-/** Of such words this number is looked at, the most unlikely. */
-const MAX_STRANGE = 2;
 /** This number of them are looked at, where the model doubts most: a look takes half a score. */
 const MAX_LOOKS = 8;
 /** A look at a few words must find an edit likelier by this. */
@@ -121,18 +115,9 @@ export async function candidatesFor(model, judge, task) {
   return [
     ...named(ruleEdits(sentence, language, closed).filter(isAllowed), 'rule'),
     ...named(patternEdits(sentence, language).filter(isAllowed), 'pattern'),
-    ...named(
-      read.made.map(({ edit }) => edit),
-      'made',
-    ),
-    ...named(
-      read.near.slice(0, MAX_NEAR).map(({ edit }) => edit),
-      'near',
-    ),
-    ...named(
-      other.made.map(({ edit }) => edit),
-      'plain',
-    ),
+    ...named(read.made, 'made'),
+    ...named(read.near.slice(0, MAX_NEAR), 'near'),
+    ...named(other.made, 'plain'),
     ...(await usualMistakes(judge, task, spans)),
   ];
 }
@@ -187,7 +172,7 @@ function spansOf(sentence, language) {
  * @param {string} content
  * @param {readonly import('../protocol.js').TokenLogprob[]} logprobs
  * @param {readonly ProtectedSpan[]} spans
- * @returns {{made: Candidate[], near: Candidate[]}}
+ * @returns {{made: Edit[], near: Edit[]}}
  */
 export function readAnswer(task, content, logprobs, spans) {
   const { sentence, language, closed } = task;
@@ -205,11 +190,9 @@ export function readAnswer(task, content, logprobs, spans) {
     const only_signs = ![...before, ...after].some(isWord);
     return closed || !(only_signs && start === sentence.length);
   };
-  const made = edits
-    .filter((edit) => isAllowed(edit) && isSmall(edit))
-    .map((edit) => ({ edit, margin: marginOf(sentence, edit, pieces) }));
+  const made = edits.filter((edit) => isAllowed(edit) && isSmall(edit));
   const near = nearlyMade(sentence, changed, pieces, spans).filter(
-    ({ edit }) =>
+    (edit) =>
       isAllowed(edit) &&
       // What is left out by the way must be a short word.
       (edit.after.length > 0 || edit.before.every((word) => isWord(word) && areForms(word))),
@@ -249,7 +232,7 @@ export async function usualMistakes(judge, { sentence, language }, spans) {
     ({ surprise }, index) => surprise + 0.5 * (expected[index + 1]?.surprise ?? 0),
   );
   const edits = (
-    /** @type {'usual' | 'spelling' | 'likely'} */ from,
+    /** @type {'usual' | 'likely'} */ from,
     /** @type {number} */ index,
     /** @type {string[]} */ texts,
   ) => {
@@ -262,16 +245,10 @@ export async function usualMistakes(judge, { sentence, language }, spans) {
     );
   };
   const in_order = [...tokens.keys()].sort((one, other) => doubt[other] - doubt[one]);
-  const strange = in_order
-    .filter((index) => expected[index].surprise > MIN_STRANGE)
-    .slice(0, MAX_STRANGE);
   const found = in_order
     .flatMap((index) => [
       ...edits('likely', index, expectedTexts(tokens, index, expected[index].likeliest)),
       ...(doubt[index] > MIN_SURPRISE ? edits('usual', index, others[index]) : []),
-      ...(strange.includes(index)
-        ? edits('spelling', index, spellings(tokens[index].text, language))
-        : []),
     ])
     .filter(({ edit }) => !changesMeaning(edit, spans));
   return shortlist(judge, sentence, found.slice(0, MAX_LOOKS));
