@@ -7,19 +7,32 @@ import { rewrite } from '../../www/lib/writing/rewrite.js';
 
 /**
  * Returns a model that replaces words as `answers` says, or whole sentences, and finds
- * what follows a word of `unlikely` e to the 10th times less likely than other letters.
+ * what follows a word of `unlikely` e to the 10th times less likely than other letters. Without
+ * examples it answers as `plainly` says, and in the place of a word it expects what `expects` says.
  */
-function fakeModel({ answers = {}, unlikely = [], nearly = {}, delay_ms = 0 } = {}) {
+function fakeModel({
+  answers = {},
+  plainly = {},
+  unlikely = [],
+  nearly = {},
+  expects = {},
+  delay_ms = 0,
+} = {}) {
   const asked = [];
+  const asked_plainly = [];
+  const expected = Object.entries(expects);
   const scored = [];
   const prefixes = [];
   const ids = (text) => Array.from(text, (char) => char.codePointAt(0));
   return {
     asked,
+    asked_plainly,
     scored,
     prefixes,
     prefix: async (messages, { key }) => void prefixes.push([key, messages.length]),
     tokenize: async (text) => Uint32Array.from(ids(text)),
+    // What is expected is one token, which is no letter.
+    detokenize: async ([id]) => expected[id - 1e6]?.[1] ?? String.fromCodePoint(id),
     score: async (given, { from = 1, signal } = {}) => {
       signal?.throwIfAborted();
       scored.push(given.length - from);
@@ -28,18 +41,27 @@ function fakeModel({ answers = {}, unlikely = [], nearly = {}, delay_ms = 0 } = 
       for (const word of unlikely)
         for (const match of text.matchAll(new RegExp(`\\b${word}\\b`, 'g')))
           log_probabilities[match.index + word.length - 1] -= 10;
-      return { log_probabilities: log_probabilities.slice(from - 1), most_likely: [] };
+      const most_likely = ids(text);
+      for (const [index, [word]] of expected.entries())
+        for (const match of text.matchAll(new RegExp(` ${word}\\b`, 'g')))
+          most_likely[match.index] = 1e6 + index;
+      return {
+        log_probabilities: log_probabilities.slice(from - 1),
+        most_likely: most_likely.slice(from),
+      };
     },
     chat: {
       completions: {
         create: async ({ messages, signal, stream }) => {
-          const { content } = messages.at(-1);
-          asked.push(content);
+          const is_plain = messages.length === 1;
+          const content = messages.at(-1).content.split('\n\n').at(-1);
+          (is_plain ? asked_plainly : asked).push(content);
           if (delay_ms) await new Promise((done) => setTimeout(done, delay_ms));
           if (signal?.aborted)
             throw Object.assign(new Error('stopped'), { code: 'aborted', cause: signal.reason });
+          const known = is_plain ? { ...answers, ...plainly } : answers;
           const answer =
-            answers[content] ?? content.replace(/[\p{L}']+/gu, (word) => answers[word] ?? word);
+            known[content] ?? content.replace(/[\p{L}']+/gu, (word) => known[word] ?? word);
           const tokens = answer.match(/\s*\S+/g) ?? [];
           const logprobs = tokens.map((token) => ({
             token,
@@ -154,12 +176,43 @@ describe('proofread', () => {
     );
   });
 
-  test('tries other prepositions where one is unlikely by itself', async () => {
-    const text = 'She is bad in maths today.';
-    // The letter after "bad" is unlikely: that of the space before "in".
-    const model = fakeModel({ unlikely: ['bad', 'in'] });
-    assert.equal((await proofread(model, text)).correctedInput, 'She is bad on maths today.');
-    assert.equal((await proofread(fakeModel({ unlikely: ['in'] }), text)).correctedInput, text);
+  test('corrects what the model corrects without examples', async () => {
+    const model = fakeModel({ plainly: { leave: 'left', the: '' }, unlikely: ['leave', 'the'] });
+    const text = 'I must have leave it on the old bus.';
+    const { correctedInput } = await proofread(model, text);
+    assert.equal(correctedInput, 'I must have left it on old bus.');
+    assert.deepEqual([model.asked, model.asked_plainly], [[text], [text]]);
+    const drops = fakeModel({ plainly: { neighbours: '' }, unlikely: ['neighbours'] });
+    const kept = 'The neighbours cat is under the car.';
+    assert.equal((await proofread(drops, kept)).correctedInput, kept, 'a noun is not dropped');
+  });
+
+  test('puts what the model expects in the place of a word, or before it', async () => {
+    for (const [text, expects, expected] of [
+      ['She is bad in maths today.', { in: ' at' }, 'She is bad at maths today.'],
+      ['We wait it in town today.', { it: ' for' }, 'We wait for it in town today.'],
+      ['If it rains Tom goes home.', { Tom: ',' }, 'If it rains, Tom goes home.'],
+      ['She is bad in maths today.', { in: ' very' }, 'She is bad in maths today.'],
+    ]) {
+      const word = Object.keys(expects)[0];
+      const before = text.split(` ${word} `)[0].split(' ').at(-1);
+      const unlikely = expects[word] === ' at' ? ['in'] : [`${before} ${word}`];
+      const { correctedInput } = await proofread(fakeModel({ expects, unlikely }), text);
+      assert.equal(correctedInput, expected);
+      assert.equal((await proofread(fakeModel({ expects }), text)).correctedInput, text);
+    }
+  });
+
+  test('knows forms that are often wrong', async () => {
+    for (const [text, unlikely, expected] of [
+      ['I have seen him two days ago.', 'have', 'I saw him two days ago.'],
+      ['She is working here since May.', 'is', 'She has been working here since May.'],
+      ['He is ill since two weeks.', 'since', 'He is ill for two weeks.'],
+      ['Ich habe heute einen termin.', 'termin', 'Ich habe heute einen Termin.'],
+    ]) {
+      const { correctedInput } = await proofread(fakeModel({ unlikely: [unlikely].flat() }), text);
+      assert.equal(correctedInput, expected);
+    }
   });
 
   test('keeps what the model obeys, answers or loses', async () => {

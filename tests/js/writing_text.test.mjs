@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { correctionTypes } from '../../www/lib/writing/correction_types.js';
 import { applyEdits, diff } from '../../www/lib/writing/diff.js';
 import { detectLanguage } from '../../www/lib/writing/language.js';
+import { patternEdits } from '../../www/lib/writing/patterns.js';
 import { ruleEdits } from '../../www/lib/writing/rules.js';
 import { sentences, splitPlainly } from '../../www/lib/writing/segments.js';
 import { protectedSpans } from '../../www/lib/writing/spans.js';
@@ -274,4 +275,21 @@ test('rules', () => {
       [],
       text,
     );
+});
+
+test('forms that are often wrong', () => {
+  for (const [text, language, expected] of [
+    ['I have seen him two days ago.', 'en', ['I saw him two days ago.']],
+    ['She has finished it last night.', 'en', ['She finished it last night.']],
+    ['I have seen him.', 'en', []],
+    ['I am waiting since noon.', 'en', ['I have been waiting since noon.']],
+    ['He is ill since ten days.', 'en', ['He is ill for ten days.']],
+    ['He is ill since May.', 'en', []],
+    ['Beim wandern war es warm.', 'de', ['Beim Wandern war es warm.']],
+    ['Ich sah einen Großen Hund.', 'de', ['Ich sah einen großen Hund.']],
+    ['Les enfants sont ici.', 'fr', []],
+  ]) {
+    const found = patternEdits(text, language).map((edit) => applyEdits(text, [edit]));
+    assert.deepEqual(found, expected, text);
+  }
 });

@@ -12,14 +12,6 @@ import { isWord, tokenize } from './tokens.js';
 /** @import { Token } from './tokens.js' */
 
 /**
- * A `Candidate` is an edit that may be a correction. `margin` is the natural logarithm of how much
- * likelier the model found it in its answer than repeating the sentence there: above 0 where it
- * made the edit.
- *
- * @typedef {{edit: Edit, margin: number}} Candidate
- */
-
-/**
  * A `Piece` is a token of the answer, and where it is in it.
  *
  * @typedef {{start: number, text: string, chosen: TokenLogprob}} Piece
@@ -46,20 +38,21 @@ export function piecesOf(logprobs) {
 }
 
 /**
- * Returns how sure the model was of an edit that it made.
+ * Returns whether an edit has as many words as before, but for short ones that are put in or taken
+ * out. A model that does more says something else.
  *
- * @param {string} sentence as the model was given it
- * @param {Edit} edit
- * @param {readonly Piece[]} pieces
+ * @param {Pick<Edit, 'before' | 'after'>} edit
  */
-export function marginOf(sentence, edit, pieces) {
-  for (const { start, text, chosen } of pieces) {
-    if (start + text.length <= edit.at) continue;
-    const rest = sentence.slice(edit.start + start - edit.at);
-    if (start < edit.at + edit.text.length && text !== '' && rest.startsWith(text)) continue;
-    return chosen.logprob - copyLogprob(rest, chosen);
-  }
-  return 0;
+export function isSmall({ before, after }) {
+  const [all, all_after] = [before, after].map((tokens) => tokens.filter(isWord));
+  const same = (/** @type {string[]} */ words) => words.join('').toLowerCase();
+  if (same(all) === same(all_after)) return true;
+  const [words, words_after] = [all, all_after].map((list) => list.filter((it) => !areForms(it)));
+  if (all.length === all_after.length) return true;
+  return (
+    words.length === words_after.length &&
+    words.every((word, index) => areRelated(word, words_after[index]))
+  );
 }
 
 /**
@@ -69,13 +62,13 @@ export function marginOf(sentence, edit, pieces) {
  * @param {string} answer
  * @param {readonly Piece[]} pieces
  * @param {readonly ProtectedSpan[]} spans of the sentence
- * @returns {Candidate[]}
+ * @returns {Edit[]}
  */
 export function nearlyMade(sentence, answer, pieces, spans) {
   const tokens = tokenize(sentence, spans);
   const starts = new Map(tokens.map((token, index) => [token.start, index]));
   const made = diff(sentence, answer, spans);
-  /** @type {Candidate[]} */
+  /** @type {{edit: Edit, margin: number}[]} */
   const found = [];
   for (const { start, text, chosen } of pieces) {
     // Where the answer differs from the sentence, what else it might have said is unknown.
@@ -97,7 +90,7 @@ export function nearlyMade(sentence, answer, pieces, spans) {
         found.push({ edit, margin });
     }
   }
-  return found.sort((one, other) => other.margin - one.margin);
+  return found.sort((one, other) => other.margin - one.margin).map(({ edit }) => edit);
 }
 
 /**
@@ -153,21 +146,4 @@ function editsOf(sentence, tokens, index, other) {
       make(`${before}${text} ${sentence.slice(here.start)}`);
   }
   return edits;
-}
-
-/**
- * Returns the log-probability of repeating the sentence, or somewhat less than that of the least
- * likely token that is known.
- *
- * @param {string} rest of the sentence
- * @param {TokenLogprob} chosen
- */
-function copyLogprob(rest, { top_logprobs, logprob }) {
-  let copy = -Infinity;
-  let least = logprob;
-  for (const { token, logprob } of top_logprobs) {
-    least = Math.min(least, logprob);
-    if (token !== '' && rest.startsWith(token)) copy = Math.max(copy, logprob);
-  }
-  return Math.max(copy, least - 1);
 }

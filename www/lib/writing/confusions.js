@@ -118,20 +118,6 @@ const ENDS = {
   ],
 };
 
-/** The prepositions that are taken for each other. @type {Partial<Record<Language, string[]>>} */
-const PREPOSITIONS = { en: 'in on at to for of from with by about'.split(' ') };
-
-/**
- * Returns what may stand in the place of a preposition; the last one is that it is left out.
- *
- * @param {string} word
- * @param {Language} language
- */
-export function otherPrepositions(word, language) {
-  const list = PREPOSITIONS[language] ?? [];
-  return list.includes(word) ? [...list.filter((other) => other !== word), ''] : [];
-}
-
 /** @param {string} lists */
 function sets(lists) {
   return lists.split('|').map((list) => new Set(list.split(' ')));

@@ -1,13 +1,14 @@
 /**
- * This module corrects one sentence. The model is asked for a correction; what it made and what it
- * nearly made, and what is often mistaken, are candidates; and the model judges each of them by how
- * much likelier it makes the sentence.
+ * This module corrects one sentence. The model is asked for a correction twice; what it made and
+ * what it nearly made, what it expects, and what is often mistaken, are candidates; and the model
+ * judges each of them by how much likelier it makes the sentence.
  */
-import { marginOf, nearlyMade, piecesOf } from './candidates.js';
-import { alternatives, areForms, areVariants, otherPrepositions } from './confusions.js';
+import { isSmall, nearlyMade, piecesOf } from './candidates.js';
+import { alternatives, areForms, areRelated, areVariants } from './confusions.js';
 import { applyEdits, diff } from './diff.js';
 import { changesMeaning, whyNot } from './guard.js';
-import { correctionPrompt } from './prompt.js';
+import { patternEdits } from './patterns.js';
+import { correctionPrompt, plainPrompt } from './prompt.js';
 import { ruleEdits } from './rules.js';
 import { protectedSpans } from './spans.js';
 import { isWord, tokenize } from './tokens.js';
@@ -15,11 +16,11 @@ import { isWord, tokenize } from './tokens.js';
 /** @import { ChatCompletion, CompletionRequest } from '../chat/completions.js' */
 /** @import { PrefixOptions } from '../chat/prefix.js' */
 /** @import { ChatMessage } from '../protocol.js' */
-/** @import { Candidate } from './candidates.js' */
 /** @import { Edit } from './diff.js' */
 /** @import { Judge, Scorer } from './judge.js' */
 /** @import { Language } from './language.js' */
 /** @import { ProtectedSpan } from './spans.js' */
+/** @import { Token } from './tokens.js' */
 
 /**
  * A `Model` is the part of a `Siskin` that proofreading uses.
@@ -41,13 +42,34 @@ import { isWord, tokenize } from './tokens.js';
  */
 
 /** How much likelier an edit must make the sentence (natural logarithm), by where it is from. */
-export const MIN_GAIN = { rule: -2, made: 3, near: 2.5, usual: 5, usual_form: 6, removal: 6 };
+export const MIN_GAIN = {
+  rule: -1.5,
+  pattern: 0.5,
+  made: 1,
+  near: 2.5,
+  plain: 3.5,
+  likely: 4.5,
+  usual: 4.5,
+  removal: 7,
+};
+
+/**
+ * An `Origin` says where a candidate is from: the answer after examples (`made`, `near`) or without
+ * them (`plain`), lists (`rule`, `pattern`, `usual`), or what the judge expects
+ * (`likely`).
+ *
+ * @typedef {keyof Omit<typeof MIN_GAIN, 'removal'>} Origin
+ */
 
 /** This number of candidates are scored at most, besides those that the model made. */
-const MAX_NEAR = 4;
-const MAX_USUAL = 12;
+const MAX_NEAR = 3;
+const MAX_USUAL = 4;
 /** What is often mistaken is looked at only where the model finds a word this unlikely. */
-const MIN_SURPRISE = 4;
+const MIN_SURPRISE = 4.5;
+/** This number of them are looked at, where the model doubts most: a look takes half a score. */
+const MAX_LOOKS = 8;
+/** A look at a few words must find an edit likelier by this. */
+const MIN_LIKELY = 2;
 
 /**
  * Returns the corrected sentence, or the sentence itself.
@@ -58,35 +80,79 @@ const MIN_SURPRISE = 4;
  * @returns {Promise<string>}
  */
 export async function correctSentence(model, judge, task) {
-  const { sentence, language, closed, signal } = task;
+  const candidates = await candidatesFor(model, judge, task);
+  return choose(
+    judge,
+    task.sentence,
+    candidates.map(({ edit, from }) => ({ edit, min: minGain(edit, from) })),
+  );
+}
+
+/**
+ * Returns edits that may be corrections, and where each is from; of equal ones the first counts.
+ *
+ * @param {Model} model
+ * @param {Judge} judge
+ * @param {Task} task
+ * @returns {Promise<{edit: Edit, from: Origin}[]>}
+ */
+export async function candidatesFor(model, judge, task) {
+  const { sentence, language, closed } = task;
   const spans = spansOf(sentence, language);
   const protected_at = new Set(spans.map(({ start }) => start));
   const words = tokenize(sentence, spans).filter(
     ({ text, start }) => isWord(text) && !protected_at.has(start),
   );
-  if (words.length < 2) return sentence;
+  if (words.length < 2) return [];
+  const answer = await ask(model, task, correctionPrompt(sentence, language), 5);
+  const plain = await ask(model, task, plainPrompt(sentence), 1);
+  const read = readAnswer(task, answer.content, answer.logprobs, spans);
+  const other = readAnswer(task, plain.content, plain.logprobs, spans);
+  const isAllowed = (/** @type {Edit} */ edit) =>
+    !changesMeaning(edit, spans) && !isCapitalOfChat(task, edit);
+  const named = (/** @type {Edit[]} */ edits, /** @type {Origin} */ from) =>
+    edits.map((edit) => ({ edit, from }));
+  return [
+    ...named(ruleEdits(sentence, language, closed).filter(isAllowed), 'rule'),
+    ...named(patternEdits(sentence, language).filter(isAllowed), 'pattern'),
+    ...named(read.made, 'made'),
+    ...named(read.near.slice(0, MAX_NEAR), 'near'),
+    ...named(other.made, 'plain'),
+    ...(await usualMistakes(judge, task, spans)),
+  ];
+}
+
+/**
+ * Returns how much likelier an edit must make the sentence. A text of fewer words is likelier by
+ * itself.
+ *
+ * @param {Edit} edit
+ * @param {Origin} from
+ */
+function minGain({ before, after }, from) {
+  const is_removal = before.length > 0 && after.length === 0 && from !== 'pattern';
+  return is_removal ? Math.max(MIN_GAIN[from], MIN_GAIN.removal) : MIN_GAIN[from];
+}
+
+/**
+ * Asks for a correction.
+ *
+ * @param {Model} model
+ * @param {Task} task
+ * @param {ChatMessage[]} messages
+ * @param {number} top_logprobs
+ */
+async function ask(model, { sentence, signal }, messages, top_logprobs) {
   const { choices } = await model.chat.completions.create({
-    messages: correctionPrompt(sentence, language),
+    messages,
     temperature: 0,
     max_tokens: 16 + sentence.length,
     logprobs: true,
-    top_logprobs: 5,
+    top_logprobs,
     signal,
   });
   const { message, logprobs } = choices[0];
-  const rules = ruleEdits(sentence, language, closed).filter(
-    (edit) => !changesMeaning(edit, spans) && !isCapitalOfChat(task, edit),
-  );
-  const read = readAnswer(task, message.content, logprobs?.content ?? [], spans);
-  const usual = await usualMistakes(judge, task, spans);
-  // In English they are listed words; in other languages also any word with another end.
-  const usual_gain = language === 'en' ? MIN_GAIN.usual : MIN_GAIN.usual_form;
-  return choose(judge, sentence, [
-    ...rules.map((edit) => ({ edit, min: MIN_GAIN.rule })),
-    ...read.made.map(({ edit }) => ({ edit, min: MIN_GAIN.made })),
-    ...read.near.slice(0, MAX_NEAR).map(({ edit }) => ({ edit, min: MIN_GAIN.near })),
-    ...usual.map((edit) => ({ edit, min: usual_gain })),
-  ]);
+  return { content: message.content, logprobs: logprobs?.content ?? [] };
 }
 
 /**
@@ -106,7 +172,7 @@ function spansOf(sentence, language) {
  * @param {string} content
  * @param {readonly import('../protocol.js').TokenLogprob[]} logprobs
  * @param {readonly ProtectedSpan[]} spans
- * @returns {{made: Candidate[], near: Candidate[]}}
+ * @returns {{made: Edit[], near: Edit[]}}
  */
 export function readAnswer(task, content, logprobs, spans) {
   const { sentence, language, closed } = task;
@@ -124,11 +190,9 @@ export function readAnswer(task, content, logprobs, spans) {
     const only_signs = ![...before, ...after].some(isWord);
     return closed || !(only_signs && start === sentence.length);
   };
-  const made = edits
-    .filter(isAllowed)
-    .map((edit) => ({ edit, margin: marginOf(sentence, edit, pieces) }));
+  const made = edits.filter((edit) => isAllowed(edit) && isSmall(edit));
   const near = nearlyMade(sentence, changed, pieces, spans).filter(
-    ({ edit }) =>
+    (edit) =>
       isAllowed(edit) &&
       // What is left out by the way must be a short word.
       (edit.after.length > 0 || edit.before.every((word) => isWord(word) && areForms(word))),
@@ -156,36 +220,84 @@ function isCapitalOfChat({ sentence, closed }, { before, after }) {
  * @param {Judge} judge
  * @param {Task} task
  * @param {readonly ProtectedSpan[]} spans
- * @returns {Promise<Edit[]>}
  */
 export async function usualMistakes(judge, { sentence, language }, spans) {
   const tokens = tokenize(sentence, spans);
   const others = tokens.map(({ text }, index) =>
     isWord(text) ? alternatives(text, language, index === 0) : [],
   );
-  const prepositions = tokens.map(({ text, glued }, index) =>
-    index > 0 && !glued ? otherPrepositions(text, language) : [],
+  const expected = await judge.surprises(sentence, tokens);
+  // A word that is wrong is unlikely, or makes the next one so.
+  const doubt = expected.map(
+    ({ surprise }, index) => surprise + 0.5 * (expected[index + 1]?.surprise ?? 0),
   );
-  if ([...others, ...prepositions].every((list) => list.length === 0)) return [];
-  const surprises = await judge.surprises(sentence, tokens);
-  // A word that is wrong is unlikely, or makes the next one so. What follows a preposition is
-  // mostly unlikely.
-  const doubt = tokens.map((_, index) => surprises[index] + 0.5 * (surprises[index + 1] ?? 0));
-  return tokens
-    .map((token, index) => ({ token, index }))
-    .filter(({ index }) =>
-      prepositions[index].length > 0
-        ? surprises[index] > MIN_SURPRISE
-        : others[index].length > 0 && doubt[index] > MIN_SURPRISE,
-    )
-    .sort((one, other) => doubt[other.index] - doubt[one.index])
-    .flatMap(({ token: { start, end }, index }) =>
-      [...others[index], ...prepositions[index]].flatMap((text) =>
-        diff(sentence, sentence.slice(0, text ? start : start - 1) + text + sentence.slice(end)),
-      ),
-    )
-    .filter((edit) => !changesMeaning(edit, spans))
-    .slice(0, MAX_USUAL);
+  const edits = (
+    /** @type {'usual' | 'likely'} */ from,
+    /** @type {number} */ index,
+    /** @type {string[]} */ texts,
+  ) => {
+    const { start, end } = tokens[index];
+    return texts.flatMap((text) =>
+      diff(
+        sentence,
+        sentence.slice(0, isJoined(text) ? start - 1 : start) + text + sentence.slice(end),
+      ).map((edit) => ({ edit, from, until: tokens[index + 1]?.end ?? end })),
+    );
+  };
+  const in_order = [...tokens.keys()].sort((one, other) => doubt[other] - doubt[one]);
+  const found = in_order
+    .flatMap((index) => [
+      ...edits('likely', index, expectedTexts(tokens, index, expected[index].likeliest)),
+      ...(doubt[index] > MIN_SURPRISE ? edits('usual', index, others[index]) : []),
+    ])
+    .filter(({ edit }) => !changesMeaning(edit, spans));
+  return shortlist(judge, sentence, found.slice(0, MAX_LOOKS));
+}
+
+/** Whether no space stands before a text. @param {string} text */
+const isJoined = (text) => text === '' || text.startsWith(',');
+
+/**
+ * Returns what may stand in the place of a word where the model expects something else: what it
+ * expects, this and the word, or nothing.
+ *
+ * @param {readonly Token[]} tokens
+ * @param {number} index
+ * @param {string} likeliest
+ * @returns {string[]}
+ */
+function expectedTexts(tokens, index, likeliest) {
+  const [last, here, next] = [tokens[index - 1], tokens[index], tokens[index + 1]];
+  const text = likeliest.trim();
+  if (!last || !isWord(here.text) || here.glued || text === here.text) return [];
+  if (text === ',') return isWord(last.text) ? [`, ${here.text}`] : [];
+  if (!/^\p{L}+$/u.test(text) || text === likeliest || text === last.text) return [];
+  if (text === next?.text) return areForms(here.text) ? [''] : [];
+  const texts = areRelated(here.text, text) ? [text] : [];
+  if (areForms(text)) texts.push(`${text} ${here.text}`);
+  return texts;
+}
+
+/**
+ * Returns the edits that make the sentence likelier until the word after them, the best first: a
+ * look at a few words tells most of what the whole sentence tells.
+ *
+ * @template {{edit: Edit, until: number}} T
+ * @param {Judge} judge
+ * @param {string} sentence
+ * @param {T[]} found
+ */
+async function shortlist(judge, sentence, found) {
+  /** @type {(T & {gain: number})[]} */
+  const likely = [];
+  for (const candidate of found) {
+    const { edit, until } = candidate;
+    const before = await judge.score(sentence.slice(0, until));
+    const changed = sentence.slice(0, edit.start) + edit.text + sentence.slice(edit.end, until);
+    const gain = (await judge.score(changed)) - before;
+    if (gain >= MIN_LIKELY) likely.push({ ...candidate, gain });
+  }
+  return likely.sort((one, other) => other.gain - one.gain).slice(0, MAX_USUAL);
 }
 
 /**
@@ -206,10 +318,7 @@ export async function choose(judge, sentence, candidates) {
   for (const { edit, min } of in_order) {
     const changed = applyEdits(sentence, [edit]);
     if (judged.has(changed)) continue;
-    // A text of fewer words is likelier by itself.
-    const is_removal = edit.before.length > 0 && edit.after.length === 0;
-    const needed = is_removal ? Math.max(min, MIN_GAIN.removal) : min;
-    judged.set(changed, { edit, gain: (await judge.score(changed)) - before, needed });
+    judged.set(changed, { edit, gain: (await judge.score(changed)) - before, needed: min });
   }
   /** @type {Edit[]} */
   let kept = [];

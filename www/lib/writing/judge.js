@@ -12,6 +12,7 @@
  *
  * @typedef {object} Scorer
  * @property {(text: string) => Promise<Uint32Array>} tokenize
+ * @property {(ids: Iterable<number>) => Promise<string>} detokenize
  * @property {(
  *   ids: Iterable<number>,
  *   options?: {from?: number, signal?: AbortSignal | null},
@@ -33,9 +34,10 @@ const CONTEXTS = {
 
 /**
  * A `Scored` text has the log-probability of each of its tokens but the first after those before
- * it, `[ids.length - 1]`. Tokens of what stands before all texts count nothing.
+ * it, `[ids.length - 1]`, and the most likely token in its place. Tokens of what stands before all
+ * texts count nothing.
  *
- * @typedef {{ids: Uint32Array, values: number[]}} Scored
+ * @typedef {{ids: Uint32Array, values: number[], best: number[]}} Scored
  */
 
 /**
@@ -46,7 +48,7 @@ export class Judge {
   #scorer;
   #context;
   #signal;
-  /** @type {Map<string, Promise<number[]>>} */
+  /** @type {Map<string, Promise<Scored>>} */
   #scores = new Map();
   /** @type {Scored[]} */
   #scored = [];
@@ -69,19 +71,19 @@ export class Judge {
    * @returns {Promise<number>}
    */
   async score(text) {
-    return (await this.#logProbabilities(text)).reduce((sum, value) => sum + value, 0);
+    return (await this.#scoredText(text)).values.reduce((sum, value) => sum + value, 0);
   }
 
   /**
-   * Returns for each word or sign how unlikely it is after what stands before it: the negative
-   * natural logarithm of its probability, `[tokens.length]`.
+   * Returns for each word or sign how unlikely it is after what stands before it, the negative
+   * natural logarithm of its probability, and what is likeliest to begin there, `[tokens.length]`.
    *
    * @param {string} text
    * @param {readonly Token[]} tokens of the text, in order
-   * @returns {Promise<number[]>}
+   * @returns {Promise<{surprise: number, likeliest: string}[]>}
    */
   async surprises(text, tokens) {
-    const values = await this.#logProbabilities(text);
+    const { values, best } = await this.#scoredText(text);
     const begins = await Promise.all(
       tokens.map(async ({ start, glued }) => {
         // A space belongs to the word after it.
@@ -89,16 +91,18 @@ export class Judge {
         return (await this.#scorer.tokenize(before)).length - 1;
       }),
     );
-    return begins.map(
-      (begin, index) =>
-        -values
+    return Promise.all(
+      begins.map(async (begin, index) => ({
+        surprise: -values
           .slice(begin, begins[index + 1] ?? values.length)
           .reduce((sum, value) => sum + value, 0),
+        likeliest: await this.#scorer.detokenize(best.slice(begin, begin + 1)),
+      })),
     );
   }
 
   /** @param {string} text */
-  #logProbabilities(text) {
+  #scoredText(text) {
     let scores = this.#scores.get(text);
     if (!scores) this.#scores.set(text, (scores = this.#compute(text)));
     return scores;
@@ -108,18 +112,21 @@ export class Judge {
   async #compute(text) {
     if (this.#scored.length === 0) {
       const ids = await this.#scorer.tokenize(this.#context);
-      this.#scored.push({ ids, values: Array(ids.length - 1).fill(0) });
+      const values = Array(ids.length - 1).fill(0);
+      this.#scored.push({ ids, values, best: values });
     }
     const ids = await this.#scorer.tokenize(this.#context + text);
     const shared = this.#scored.map((other) => ({ other, from: commonLength(ids, other.ids) }));
     const { other, from } = shared.reduce((a, b) => (b.from > a.from ? b : a));
-    const values = other.values.slice(0, from - 1);
+    const [values, best] = [other.values, other.best].map((list) => list.slice(0, from - 1));
     if (from < ids.length) {
-      const options = { from, signal: this.#signal };
-      values.push(...(await this.#scorer.score(ids, options)).log_probabilities);
+      const scores = await this.#scorer.score(ids, { from, signal: this.#signal });
+      values.push(...scores.log_probabilities);
+      best.push(...scores.most_likely.slice(0, ids.length - from));
     }
-    this.#scored.push({ ids, values });
-    return values;
+    const scored = { ids, values, best };
+    this.#scored.push(scored);
+    return scored;
   }
 }
 

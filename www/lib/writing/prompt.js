@@ -95,6 +95,24 @@ export function correctionPrompt(sentence, language) {
   return [...correctionExamples(language), { role: 'user', content: sentence }];
 }
 
+/**
+ * Returns the conversation that asks for a correction without examples: the model changes more
+ * after it, for the better and for the worse.
+ *
+ * @param {string} sentence
+ * @returns {ChatMessage[]}
+ */
+export function plainPrompt(sentence) {
+  return [
+    {
+      role: 'user',
+      content:
+        'Correct the spelling and grammar of this text. Answer with the corrected text only.' +
+        `\n\n${sentence}`,
+    },
+  ];
+}
+
 /** @type {Record<typeof TONES[number], string>} */
 const TONE_WISHES = {
   'as-is': '',
