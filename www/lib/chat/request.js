@@ -57,7 +57,10 @@ export const FIELDS = [
   'service_tier',
 ];
 
-/** Those of OpenAI's API. The second has no effect, for nobody listens to what stays in the page. */
+/**
+ * These are the options of a stream in OpenAI's API. The second has no effect, for nobody listens
+ * to what stays in the page.
+ */
 const STREAM_OPTIONS = ['include_usage', 'include_obfuscation'];
 
 /**
