@@ -36,7 +36,7 @@ const MAIL = `<!doctype html><meta charset="utf-8"><title>New message</title>
     box-shadow: 0 1px 3px rgb(0 0 0 / 12%), 0 12px 40px rgb(0 0 0 / 8%); overflow: hidden; }
   header { padding: 14px 24px; background: #eef1f5; font-weight: 600; }
   p { margin: 0; padding: 12px 24px; border-bottom: 1px solid #e6e9ee; color: #687080; }
-  textarea { display: block; box-sizing: border-box; width: 100%; height: 420px; padding: 24px;
+  textarea { display: block; box-sizing: border-box; width: 100%; height: 200px; padding: 24px;
     border: 0; outline: 0; font: inherit; color: inherit; resize: none; }
 </style>
 <main><header>New message</header><p>To: the garden club</p><p>Saturday</p>
