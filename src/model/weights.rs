@@ -110,7 +110,7 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
     add(ROPE_FREQS.into(), 1, pairs, true);
     if config.long_rope_from.is_some() {
         for name in ROPE_FACTORS {
-            add(name.into(), 1, pairs, false);
+            add(name.into(), 1, pairs, true);
         }
     }
     for i in 0..dims.layers {

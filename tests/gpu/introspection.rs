@@ -12,11 +12,11 @@ use siskin::{
 
 #[test]
 fn every_tensor_of_a_model_is_what_the_processor_has() {
+    let Some(device) = pollster::block_on(gpu(GpuOptions::default())) else {
+        return;
+    };
     for &model in MODELS {
-        let (name, ..) = model;
-        let Some(mut card) = pollster::block_on(gpu(GpuOptions::default())) else {
-            return;
-        };
+        let ((name, ..), mut card) = (model, device.beside());
         card.keep_taps();
         let processor = Cpu {
             taps: Some(Vec::new()),

@@ -4,7 +4,7 @@ use super::{
     device::{gpu, tiers},
     support::{
         data::THOROUGH,
-        tiny::{MODELS, check},
+        tiny::{MODELS, ROUNDED, check, check_cache},
     },
 };
 use siskin::backend::gpu::device::GpuOptions;
@@ -24,16 +24,28 @@ pub fn f32_and_f16() -> Vec<GpuOptions> {
     }
 }
 
+/// The models share a device, for compiling takes most of the time.
 pub async fn tiny_models(options: GpuOptions) {
-    let bar = if options.strategy.is_some_and(|strategy| strategy.f16_tiles) {
-        1e-2
-    } else {
-        1e-3
+    let strategy = options.strategy.unwrap_or_default();
+    let bar = if strategy.f16_tiles { 1e-2 } else { 1e-3 };
+    // What differs between the other tiers are products, which have checks of their own.
+    let is_first = options.max_part_bytes.is_none() && !strategy.int8_dot;
+    let Some(device) = gpu(options).await else {
+        return;
     };
     for &model in MODELS {
-        let Some(backend) = gpu(options).await else {
-            return;
-        };
-        check(backend, model, bar).await;
+        if is_first || ROUNDED.contains(&model.0) {
+            check(device.beside(), model, bar).await;
+        }
+    }
+}
+
+/// Steps of one token, of few and of many take ways of their own to the cache.
+pub async fn tiny_caches(options: GpuOptions) {
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    for &model in MODELS {
+        check_cache(device.beside(), model, 1e-2).await;
     }
 }

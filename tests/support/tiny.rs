@@ -52,7 +52,7 @@ pub const MODELS: &[Tiny] = &[
 ];
 
 /// Names the models whose golden was computed with frequencies that were rounded to bfloat16.
-const ROUNDED: [&str; 4] = [
+pub const ROUNDED: [&str; 4] = [
     "qwen2-tiny",
     "llama3-tiny",
     "llama-bias-tiny",

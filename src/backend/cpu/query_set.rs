@@ -180,7 +180,9 @@ impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
                 for (j, keep) in keep.iter_mut().enumerate() {
                     let seen = TILE.min((set.position(j) + 1).saturating_sub(start));
                     let unseen = seen.min(set.first_seen(j).saturating_sub(start));
-                    softcap(&mut scores[j], set.attention.softcap, S::F16_REST.sqrt());
+                    if set.attention.softcap > 0.0 {
+                        softcap(&mut scores[j], set.attention.softcap, S::F16_REST.sqrt());
+                    }
                     *keep = running[j].update(&mut scores[j], unseen..seen, &exp);
                 }
                 for (values, sums) in values.chunks_exact(TILE).zip(&mut sums) {
@@ -223,13 +225,13 @@ impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
     }
 }
 
-/// Bounds scores, which lack the factor `rest`, by `cap`; not at all where it is 0.
-#[inline(always)]
+/// Bounds scores, which lack the factor `rest`, by `cap`. Few models ask for it, so that it is no part
+/// of the kernels.
+#[cold]
+#[inline(never)]
 fn softcap(scores: &mut [f32], cap: f32, rest: f32) {
-    if cap > 0.0 {
-        for score in scores {
-            *score = bounded(*score * rest, cap) / rest;
-        }
+    for score in scores {
+        *score = bounded(*score * rest, cap) / rest;
     }
 }
 
