@@ -33,8 +33,7 @@ const HOMOPHONES = {
     "their there they're|your you're|its it's|then than|to too two|affect effect|whose who's|" +
       'lose loose|weather whether|accept except|here hear|new knew|no know|by buy|passed past|' +
       'of have|were where|wear where|quiet quite|advice advise|brake break|peace piece|' +
-      'whole hole|right write|' +
-      'principal principle|wait weight',
+      'whole hole|right write|wait weight',
   ),
   es: sets(
     'si sí|tu tú|el él|mi mí|mas más|te té|que qué|como cómo|donde dónde|cuando cuándo|' +
