@@ -52,7 +52,8 @@ const SPACE = [/(?<=[\p{L}\p{N}]) +(?=[,.;!?](?:\s|$))/gu, ''];
 
 /** After these no comma stands before a German subordinate clause. */
 const JOINED =
-  'und|oder|so|als|nur|auch|selbst|ohne|außer|denn|aber|bis|je|vor|nicht|eben|gerade|immer|erst|schon';
+  'und|oder|so|als|nur|auch|selbst|ohne|außer|denn|aber|bis|je|vor|nicht|eben|gerade|immer|erst|' +
+  'schon';
 
 const COMPARATIVES =
   '(?:more|less) \\p{Ll}+|better|worse|\\p{Ll}{2,}ier|' +
