@@ -286,7 +286,7 @@ test('forms that are often wrong', () => {
     ['He is ill since ten days.', 'en', ['He is ill for ten days.']],
     ['He is ill since May.', 'en', []],
     ['Beim wandern war es warm.', 'de', ['Beim Wandern war es warm.']],
-    ['Ich sah einen Großen Hund.', 'de', ['Ich sah einen großen Hund.']],
+    ['Das große haus ist alt.', 'de', ['Das Große haus ist alt.']],
     ['Les enfants sont ici.', 'fr', []],
   ]) {
     const found = patternEdits(text, language).map((edit) => applyEdits(text, [edit]));

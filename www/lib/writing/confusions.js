@@ -33,9 +33,7 @@ const HOMOPHONES = {
     "their there they're|your you're|its it's|then than|to too two|affect effect|whose who's|" +
       'lose loose|weather whether|accept except|here hear|new knew|no know|by buy|passed past|' +
       'of have|were where|wear where|quiet quite|advice advise|brake break|peace piece|' +
-      'week weak|whole hole|right write|threw through|lead led|moral morale|site sight|' +
-      'principal principle|wait weight|meet meat|plain plane|some sum|breath breathe|' +
-      'clothes cloths|desert dessert|practice practise',
+      'whole hole|right write|wait weight',
   ),
   es: sets(
     'si sí|tu tú|el él|mi mí|mas más|te té|que qué|como cómo|donde dónde|cuando cuándo|' +
@@ -53,7 +51,7 @@ const HOMOPHONES = {
 const PARADIGMS = {
   en: sets(
     "a an|is are am|was were|has have had|does do did|doesn't don't didn't|isn't aren't|" +
-      "wasn't weren't|hasn't haven't|this these|that those|i me|he him|she her|we us|they them|" +
+      "wasn't weren't|hasn't haven't|this these|that those|" +
       'much many|less fewer|good well',
   ),
   es: sets(

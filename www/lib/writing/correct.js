@@ -97,17 +97,20 @@ export async function correctSentence(model, judge, task) {
  * @returns {Promise<{edit: Edit, from: Origin}[]>}
  */
 export async function candidatesFor(model, judge, task) {
-  const { sentence, language, closed } = task;
+  const { sentence, language, closed, signal } = task;
   const spans = spansOf(sentence, language);
   const protected_at = new Set(spans.map(({ start }) => start));
   const words = tokenize(sentence, spans).filter(
     ({ text, start }) => isWord(text) && !protected_at.has(start),
   );
   if (words.length < 2) return [];
-  const answer = await ask(model, task, correctionPrompt(sentence, language), 5);
-  const plain = await ask(model, task, plainPrompt(sentence), 1);
-  const read = readAnswer(task, answer.content, answer.logprobs, spans);
-  const other = readAnswer(task, plain.content, plain.logprobs, spans);
+  const ask = async (/** @type {ChatMessage[]} */ messages, /** @type {object} */ more = {}) => {
+    const request = { messages, temperature: 0, max_tokens: 16 + sentence.length, signal, ...more };
+    const { message, logprobs } = (await model.chat.completions.create(request)).choices[0];
+    return readAnswer(task, message.content, logprobs?.content ?? [], spans);
+  };
+  const read = await ask(correctionPrompt(sentence, language), { logprobs: true, top_logprobs: 5 });
+  const plain = await ask(plainPrompt(sentence));
   const isAllowed = (/** @type {Edit} */ edit) =>
     !changesMeaning(edit, spans) && !isCapitalOfChat(task, edit);
   const named = (/** @type {Edit[]} */ edits, /** @type {Origin} */ from) =>
@@ -117,7 +120,7 @@ export async function candidatesFor(model, judge, task) {
     ...named(patternEdits(sentence, language).filter(isAllowed), 'pattern'),
     ...named(read.made, 'made'),
     ...named(read.near.slice(0, MAX_NEAR), 'near'),
-    ...named(other.made, 'plain'),
+    ...named(plain.made, 'plain'),
     ...(await usualMistakes(judge, task, spans)),
   ];
 }
@@ -132,27 +135,6 @@ export async function candidatesFor(model, judge, task) {
 function minGain({ before, after }, from) {
   const is_removal = before.length > 0 && after.length === 0 && from !== 'pattern';
   return is_removal ? Math.max(MIN_GAIN[from], MIN_GAIN.removal) : MIN_GAIN[from];
-}
-
-/**
- * Asks for a correction.
- *
- * @param {Model} model
- * @param {Task} task
- * @param {ChatMessage[]} messages
- * @param {number} top_logprobs
- */
-async function ask(model, { sentence, signal }, messages, top_logprobs) {
-  const { choices } = await model.chat.completions.create({
-    messages,
-    temperature: 0,
-    max_tokens: 16 + sentence.length,
-    logprobs: true,
-    top_logprobs,
-    signal,
-  });
-  const { message, logprobs } = choices[0];
-  return { content: message.content, logprobs: logprobs?.content ?? [] };
 }
 
 /**

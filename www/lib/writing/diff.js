@@ -18,12 +18,6 @@ import { isWord, tokenize } from './tokens.js';
  */
 
 /**
- * Two sentences with more pairs of tokens than this are compared without what is equal at their
- * ends only.
- */
-const MAX_PAIRS = 250_000;
-
-/**
  * Returns the smallest edits, in order, that make `changed` of `original`. What differs only in how
  * long white space is counts as equal.
  *
@@ -128,14 +122,10 @@ function alignment(a, b) {
   while (head < length && a[head].text === b[head].text) head += 1;
   let tail = 0;
   while (tail < length - head && a.at(-1 - tail)?.text === b.at(-1 - tail)?.text) tail += 1;
-  const [rows, columns] = [a.length - head - tail, b.length - head - tail];
-  const middle =
-    rows * columns > MAX_PAIRS
-      ? []
-      : cheapest(
-          a.slice(head, head + rows).map(({ text }) => text),
-          b.slice(head, head + columns).map(({ text }) => text),
-        );
+  const [middle_a, middle_b] = [a, b].map((tokens) =>
+    tokens.slice(head, tokens.length - tail).map(({ text }) => text),
+  );
+  const middle = cheapest(middle_a, middle_b);
   return [
     ...Array.from({ length: head }, (_, k) => pair(k, k)),
     ...middle.map(([i, j]) => pair(i + head, j + head)),

@@ -60,17 +60,15 @@ export function readProofreadOptions(options) {
   if (languages === undefined || languages === null) return { languages: [], ...given };
   if (!Array.isArray(languages) || !languages.every((it) => typeof it === 'string'))
     throw invalid('languages must be an array of language tags, such as ["en"].');
-  const named = LANGUAGES.filter((language) => languages.some((tag) => primary(tag) === language));
+  const tags = languages.map((tag) => tag.toLowerCase().split(/[-_]/)[0]);
+  const named = LANGUAGES.filter((language) => tags.includes(language)).sort(
+    (one, other) => tags.indexOf(one) - tags.indexOf(other),
+  );
   if (named.length === 0)
     throw invalid(
       `proofread knows English, Spanish, German and French, and not ${JSON.stringify(languages)}.`,
     );
-  // The first that was named comes first.
-  const rank = (/** @type {Language} */ it) => languages.findIndex((tag) => primary(tag) === it);
-  return {
-    languages: named.sort((one, other) => rank(one) - rank(other)),
-    ...given,
-  };
+  return { languages: named, ...given };
 }
 
 /**
@@ -130,11 +128,6 @@ function known(method, options, names) {
   if (unknown !== undefined)
     throw invalid(`${method} has no option "${unknown}". It takes ${names.join(', ')}.`);
   return /** @type {Record<string, unknown>} */ (options);
-}
-
-/** @param {string} tag */
-function primary(tag) {
-  return tag.toLowerCase().split(/[-_]/)[0];
 }
 
 /** @param {string} message */

@@ -6,35 +6,24 @@ import { diff } from './diff.js';
 /** @import { Edit } from './diff.js' */
 /** @import { Language } from './language.js' */
 
-/** Participles, each with its past tense, where they differ. */
-const PASTS = new Map(
-  (
-    'seen saw gone went been was taken took given gave eaten ate done did written wrote come came ' +
-    'begun began drunk drank spoken spoke known knew broken broke chosen chose fallen fell ' +
-    'forgotten forgot driven drove'
-  )
-    .match(/\S+ \S+/g)
-    ?.map((pair) => /** @type {[string, string]} */ (pair.split(' '))),
-);
-/** Participles that are past tenses too. */
-const SAME = new RegExp(
-  'ed$|^(?:met|bought|lost|found|sent|told|made|left|got|had|read|paid|put|heard|sold|built|kept|' +
-    'won)$',
-);
+/** Participles and their past tenses. @type {Record<string, string>} */
+const PASTS = {
+  seen: 'saw',
+  gone: 'went',
+  been: 'was',
+  taken: 'took',
+  given: 'gave',
+  eaten: 'ate',
+  done: 'did',
+  written: 'wrote',
+  come: 'came',
+};
 /** With these a sentence is of a time that is over. */
-const OVER = new RegExp(
-  '\\b(?:ago|yesterday|last (?:night|week|month|year|summer|winter|spring|autumn|' +
-    '\\p{Lu}\\p{Ll}+day))\\b',
-  'u',
-);
-/** With this it is of a time that goes on. */
-const SINCE = /\bsince\b/;
+const OVER = /\b(?:ago|yesterday|last (?:\p{Lu}\p{Ll}+day|night|week|month|year))\b/u;
 
-/** After these a German noun follows, with an adjective before it or not. */
+/** After these a German noun may follow. */
 const ARTICLES =
-  'der|die|das|den|dem|des|ein|eine|einen|einem|einer|eines|kein|keine|keinen|im|am|vom|zum|zur|' +
-  'beim|ins|mein|meine|meinen|meinem|dein|deine|deinen|sein|seine|seinen|ihre|ihren|unser|unsere|' +
-  'mit|ohne|nach|für|schöne?[rsn]?|neue?[rsn]?|gute?[rsn]?';
+  'd(?:er|ie|as|en|em|es)|[mdsk]?eine?[nmrs]?|ihren?|unsere?n?|[ia]m|vom|zu[mr]|beim|ins|mit';
 
 /** @param {string} word */
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
@@ -61,22 +50,19 @@ export function patternEdits(sentence, language) {
         ),
       );
   };
-  if (language === 'en')
-    replace(
-      /\bsince (?=(?:an?|\d{1,3}|two|three|four|five|six|ten|many|several|some) \p{Ll}+)/gu,
-      () => 'for ',
-    );
-  if (language === 'en' && SINCE.test(sentence)) {
-    replace(/\bis (?=\p{Ll}+ing\b)/gu, () => 'has been ');
-    replace(/\b(?:am|are) (?=\p{Ll}+ing\b)/gu, () => 'have been ');
-  } else if (language === 'en' && OVER.test(sentence))
-    replace(
-      /\b(?:have|has) (\p{Ll}+)\b/gu,
-      (found, word) => PASTS.get(word) ?? (SAME.test(word) ? word : found),
-    );
-  if (language === 'de') {
-    replace(new RegExp(`(?<=(?<!\\p{L})(?:${ARTICLES}) )\\p{Ll}{3,}`, 'giu'), capital);
-    replace(/(?<=\p{Ll} )\p{Lu}\p{Ll}+(?=e[nrsm]? \p{Lu})/gu, (found) => found.toLowerCase());
+  if (language === 'en') {
+    replace(/\bsince (?=\S+ (?:year|month|week|day|hour|minute)s\b)/g, () => 'for ');
+    if (/\bsince\b/.test(sentence))
+      replace(/\b(is|am|are)(?= \p{Ll}+ing\b)/gu, (found) =>
+        found === 'is' ? 'has been' : 'have been',
+      );
+    else if (OVER.test(sentence))
+      replace(
+        /\b(?:have|has) (\p{Ll}+)\b/gu,
+        (found, word) => PASTS[word] ?? (/(?:ed|[^o]t|nd)$/.test(word) ? word : found),
+      );
   }
+  if (language === 'de')
+    replace(new RegExp(`(?<=(?<!\\p{L})(?:${ARTICLES}) )\\p{Ll}{3,}`, 'giu'), capital);
   return edits;
 }

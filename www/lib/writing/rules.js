@@ -52,8 +52,8 @@ const SPACE = [/(?<=[\p{L}\p{N}]) +(?=[,.;!?](?:\s|$))/gu, ''];
 
 /** After these no comma stands before a German subordinate clause. */
 const JOINED =
-  'und|oder|so|als|nur|auch|selbst|ohne|außer|denn|aber|bis|je|vor|nicht|eben|gerade|immer|erst|schon';
-const CLAUSES = 'dass|weil|obwohl|ob|damit|nachdem|wenn';
+  'und|oder|so|als|nur|auch|selbst|ohne|außer|denn|aber|bis|je|vor|nicht|eben|gerade|immer|erst|' +
+  'schon';
 
 const COMPARATIVES =
   '(?:more|less) \\p{Ll}+|better|worse|\\p{Ll}{2,}ier|' +
@@ -93,7 +93,13 @@ const RULES = {
   ],
   de: [
     SPACE,
-    [new RegExp(`(?<=\\p{L})(?<!(?:^|\\s)(?:${JOINED})) (?=(?:${CLAUSES})\\s)`, 'giu'), ', '],
+    [
+      new RegExp(
+        `(?<=\\p{L})(?<!(?:^|\\s)(?:${JOINED})) (?=(?:dass|weil|obwohl|ob|damit|nachdem|wenn)\\s)`,
+        'giu',
+      ),
+      ', ',
+    ],
     capitals(
       'montag dienstag mittwoch donnerstag freitag samstag sonntag januar februar märz april mai ' +
         'juni juli august september oktober november dezember',
