@@ -1,7 +1,7 @@
 //! Drivers that miscompile: the card goes on with the features that work, and is refused only where
 //! what every device has is wrong.
 
-use super::device::gpu;
+use super::{device::gpu, support::tiny};
 use siskin::{
     Code, Result,
     backend::gpu::device::{GpuOptions, MatmulStrategy, ShaderFeatures},
@@ -185,6 +185,23 @@ fn a_card_that_is_slower_is_told_from_one_that_is_wrong() {
     // No card is faster at a model this small than so many threads would be.
     let error = pollster::block_on(loader.probe(1_000_000)).expect_err("a slower card");
     assert_eq!(error.code, Code::GpuSlower, "{}", error.message);
+}
+
+/// The weights of the test are made up, in the shape that the architecture has.
+#[test]
+fn the_test_of_a_card_passes_for_every_architecture() {
+    if pollster::block_on(gpu(GpuOptions::default())).is_none() {
+        return;
+    }
+    for (name, file, _) in tiny::MODELS {
+        let on_card = AnyLoader::on_gpu(Options::default(), GpuOptions::default());
+        let mut loader = pollster::block_on(on_card).expect("a card");
+        let (first, last) = file.split_at(file.len() - 1);
+        loader.push(first).expect("a header");
+        pollster::block_on(loader.probe(0)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        loader.push(last).expect("the last byte");
+        loader.finish().expect("a model");
+    }
 }
 
 /// A page gives the features that worked to the next load ([`ShaderFeatures::named`]).
