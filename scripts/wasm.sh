@@ -102,8 +102,10 @@ compile_wasm() {
     fail "wasm-bindgen failed." "run ./build.sh build again; if it stays, remove $CACHE/target."
   node scripts/drop_exports.mjs "$partial/siskin_$1_bg.wasm" llg_ ||
     fail "The wasm has no exports." "run ./build.sh build again; if it stays, remove $CACHE/target."
-  pkg/node_modules/.bin/wasm-opt -O1 --strip-debug --strip-producers --enable-simd \
-    --enable-relaxed-simd --enable-bulk-memory --enable-threads \
+  # Sorted by name, functions that are alike lie together, which saves a twentieth of the gzipped
+  # size.
+  pkg/node_modules/.bin/wasm-opt -O1 --reorder-functions-by-name --strip-debug \
+    --strip-producers --enable-simd --enable-relaxed-simd --enable-bulk-memory --enable-threads \
     --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
     --enable-reference-types --enable-multivalue \
     "$partial/siskin_$1_bg.wasm" -o "$partial/siskin_$1_bg.wasm" ||
