@@ -52,7 +52,7 @@ describe('the AI SDK', { skip: cannotRun(SMOLLM2) }, () => {
   });
   after(async () => {
     await site?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
 
   test('generateText and streamText give the same text', async () => {

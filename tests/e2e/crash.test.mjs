@@ -109,7 +109,7 @@ describe('a download that breaks off', { skip: cannotRun(SMOLLM2), timeout: 300_
     } finally {
       await killLast();
       await server.close();
-      await rm(profile, { recursive: true, force: true });
+      await rm(profile, { recursive: true, force: true, maxRetries: 10 });
     }
   });
 
@@ -140,7 +140,7 @@ describe('a download that breaks off', { skip: cannotRun(SMOLLM2), timeout: 300_
     } finally {
       await kill();
       await server.close();
-      await rm(profile, { recursive: true, force: true });
+      await rm(profile, { recursive: true, force: true, maxRetries: 10 });
     }
   });
 });

@@ -258,7 +258,7 @@ describe('the types of the examples', { skip, timeout: 120_000 }, () => {
   const folder = join(ROOT, 'target/doc-types');
 
   test('fit the package', async () => {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
     await mkdir(folder, { recursive: true });
     const paths = Object.fromEntries(
       Object.entries(entries)

@@ -91,7 +91,7 @@ describe('the page that Vite builds', { skip: cannotRun(), timeout: 300_000 }, (
   });
   after(async () => {
     await server?.close();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
 
   test('answers a question', async (t) => {
@@ -125,7 +125,7 @@ describe('the extension', { skip: cannotRunExtension(), timeout: 180_000 }, () =
     await cp(join(ROOT, 'pkg/dist'), join(folder, 'siskin'), { recursive: true });
     await cp(CHAT_TINY, join(folder, 'models/model.gguf'));
   });
-  after(() => rm(folder, { recursive: true, force: true }));
+  after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }));
 
   test('answers a question, with threads, and requests only its own files', async (t) => {
     const { page, complaints, requests, stop } = await openExtension(folder, 'panel.html');

@@ -59,7 +59,7 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
     await server?.close();
     api?.close();
     proxy?.close();
-    if (folder) await rm(folder, { recursive: true, force: true });
+    if (folder) await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
   const open = (profile, more) => openBrowser(folder, profile, { proxy: proxy.server, ...more });
 

@@ -37,7 +37,7 @@ describe('kept models', { skip: cannotRun(SMOLLM2), timeout: 180_000 }, () => {
   });
   after(async () => {
     await site?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
   beforeEach(() => (bad = new BadFile(small)));
 

@@ -26,7 +26,7 @@ describe('memory', { skip: cannotRun(), timeout: 60_000 }, () => {
   });
   after(async () => {
     await site?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
 
   for (const threads of [1, 2])

@@ -46,7 +46,7 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   });
   after(async () => {
     await server?.close();
-    await rm(profile, { recursive: true, force: true });
+    await rm(profile, { recursive: true, force: true, maxRetries: 10 });
   });
 
   const bytesOf = (id, name) =>

@@ -49,7 +49,7 @@ describe('weights', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 240_000 }, () 
   });
   after(async () => {
     await site?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
 
   /** Opens a page with an empty store, and functions to use it. */

@@ -27,7 +27,7 @@ describe('weights on the disk', { skip: cannotRun(SMOLLM2, PROGRAM), timeout: 12
   });
   after(async () => {
     await site?.stop();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
 
   /** Opens a page with an empty store. */

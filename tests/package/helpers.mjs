@@ -25,7 +25,7 @@ export const cannotPack = () => cannotRun(SMOLLM2, [TARBALL, './build.sh pack ma
 /** Makes a folder that is removed when the test ends. */
 export async function makeFolder(t, name) {
   const folder = await mkdtemp(join(tmpdir(), `siskin-${name}-`));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }
 

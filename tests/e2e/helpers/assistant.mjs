@@ -45,7 +45,8 @@ export async function openAssistant(
   });
   const stop = async () => {
     await context.close();
-    for (const path of [folder, profile]) await rm(path, { recursive: true, force: true });
+    for (const path of [folder, profile])
+      await rm(path, { recursive: true, force: true, maxRetries: 10 });
   };
   try {
     const worker = await workerOf(context);

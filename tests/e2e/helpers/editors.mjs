@@ -51,6 +51,6 @@ export async function buildEditors() {
   await cp(join(folder, 'index.html'), join(folder, 'built/index.html'));
   return {
     folder: join(folder, 'built'),
-    remove: () => rm(folder, { recursive: true, force: true }),
+    remove: () => rm(folder, { recursive: true, force: true, maxRetries: 10 }),
   };
 }

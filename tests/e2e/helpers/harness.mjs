@@ -97,7 +97,7 @@ export async function openExtension(folder, path) {
   });
   const stop = async () => {
     await context.close();
-    await rm(profile, { recursive: true, force: true });
+    await rm(profile, { recursive: true, force: true, maxRetries: 10 });
   };
   try {
     const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
