@@ -1,8 +1,6 @@
 //! A template's text is cut into tags before minijinja parses it: what its grammar lacks is written
 //! in words that it knows, and what would exhaust the stack is refused.
 
-use std::ops::Range;
-
 use super::tags::{Kind, Token, next_tag, tokens};
 
 /// A chain of operators, or brackets in brackets, may be this deep in one tag. The parser and the
@@ -233,20 +231,16 @@ fn markup_sum(inner: &str, tokens: &[Token]) -> Option<String> {
 ///
 /// The operator's left side is a string literal; numbers keep minijinja's operator.
 fn percents(inner: &str, tokens: &[Token]) -> String {
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    let mut edit = |range: Range<usize>, new: String| {
-        let place = (range.start, range.end);
-        let at = edits.partition_point(|(before, _)| (before.start, before.end) <= place);
-        edits.insert(at, (range, new));
-    };
+    let mut edits = Vec::new();
     for (index, pair) in tokens.windows(2).enumerate() {
         let [left, operator] = pair else { continue };
         if left.kind == Kind::String && &inner[operator.range.clone()] == "%" {
             let end = right_side_end(inner, tokens, index + 2).max(operator.range.end);
-            edit(operator.range.clone(), format!(" | {PERCENT_FILTER}("));
-            edit(end..end, ")".to_owned());
+            edits.push((operator.range.clone(), format!(" | {PERCENT_FILTER}(")));
+            edits.push((end..end, ")".to_owned()));
         }
     }
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
     let (mut text, mut at) = (String::with_capacity(inner.len()), 0);
     for (range, new) in edits {
         text.push_str(&inner[at..range.start]);
