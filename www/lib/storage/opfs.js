@@ -30,10 +30,11 @@ const MAX_RETRIES = 20;
 const RETRY_MS = 50;
 /**
  * Writing fails with these errors while the file is being read, and reading fails with those below
- * if the file was replaced or removed since it was looked up.
+ * if the file was replaced or removed since it was looked up; in Firefox now and then with an
+ * AbortError while the service worker writes.
  */
 const LOCKED_ERRORS = ['NoModificationAllowedError'];
-const REPLACED_ERRORS = ['NotReadableError', 'NotFoundError'];
+const REPLACED_ERRORS = ['NotReadableError', 'NotFoundError', 'AbortError'];
 
 /** @implements {Store} */
 export class OpfsStore {
