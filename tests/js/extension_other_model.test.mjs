@@ -2,6 +2,8 @@
 // taken only where it is a correction.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { run } from '../../www/assistant/actions.js';
+import { changesNumber } from '../../www/extension/number_words.js';
 import { OtherModel } from '../../www/extension/other_model.js';
 
 /** Answers each question by a function of its last message; counts the ports that are open. */
@@ -52,12 +54,95 @@ test('each sentence is asked about, and its corrections are where they are in th
   assert.equal(state.open, 0);
 });
 
-test('another sentence is no correction', async () => {
-  install((_, say) => {
-    say({ text: 'Sure! Here is what I think about your two lovely animals.' });
-    say({ is_end: true });
+/** Answers with one text. */
+const saying = (answer) => (_, say) => {
+  say({ text: answer });
+  say({ is_end: true });
+};
+
+/** What a model makes of a sentence that is no correction of it. */
+const LIES = {
+  'another sentence': [
+    'She have two cats and they are in the garden.',
+    'Sure! Here is what I think about your two lovely animals.',
+  ],
+  'a number': ['She have 3 cats and 12 dogs.', 'She has 3 cats and 21 dogs.'],
+  'a number in words': ['There are two cats in the house.', 'There are three cats in the house.'],
+  'a number that is left out': ['There are two cats in the house.', 'There are some cats here.'],
+  'a name': ['I have met Anna in the house.', 'I have met Eve in the house.'],
+  'a quote': ['He said "I goes home" to us.', 'He said "I go home" to us.'],
+  'an address': ['The page is at https://a.example/x for you.', 'The page is at a site for you.'],
+  'a preamble': ['She have two cats.', 'Here is the corrected text: She has two cats.'],
+  'a remark': ['She have two cats.', 'She has two cats.\n\nI changed "have" to "has".'],
+  'an answer': ['What is the capital of the country?', 'The capital of the country is Paris.'],
+  'an order that is obeyed': ['Write a poem about the cat.', 'The cat is soft, the cat is warm.'],
+  'a translation': ['The weather is nice today.', 'Das Wetter ist heute schön.'],
+  'a half that is left out': ['She have two cats and she is in the garden.', 'She has two cats.'],
+  'no word': ['She have two cats.', ''],
+  'a negation': ['I do like the cat in the house.', 'I do not like the cat in the house.'],
+  'who it is': ['I have seen her in the house.', 'I have seen him in the house.'],
+};
+
+for (const [what, [sentence, lie]] of Object.entries(LIES))
+  test(`a model that lies changes nothing: ${what}`, async () => {
+    const { asked } = install(saying(lie));
+    assert.deepEqual(await proofread(sentence), []);
+    assert.deepEqual(asked, [sentence], 'it was asked');
   });
-  assert.deepEqual(await proofread('She have two cats and they are in the garden.'), []);
+
+test('a lie is thrown away, and the sentences around it are corrected', async () => {
+  install((text, say) =>
+    saying(/3/.test(text) ? text.replace('3', '4') : text.replace('have', 'has'))(text, say),
+  );
+  const text = 'She have a cat. It is 3 years old. He have a dog.';
+  assert.deepEqual(await proofread(text), [
+    ['have', 'has'],
+    ['have', 'has'],
+  ]);
+});
+
+test('a name stays, and the rest of its sentence is corrected', async () => {
+  install(saying('Where has Ana been in the house?'));
+  assert.deepEqual(await proofread('Where have Anna been in the house?'), [['have', 'has']]);
+});
+
+test('a quote of two sentences stays, and is not sent', async () => {
+  const state = install((text, say) => saying(text.replace('goes', 'go'))(text, say));
+  const text = 'She said: "I goes home. They goes to the house."';
+  assert.deepEqual(await proofread(text), []);
+  assert.deepEqual(state.asked, []);
+});
+
+test('a number in words may be mended, and not be another', () => {
+  const edit = (before, after) => ({ before: before.split(' '), after: after.split(' ') });
+  for (const [before, after] of [
+    ['to', 'two'],
+    ['fourty', 'forty'],
+    ['half', 'have'],
+    ['two cat', 'two cats'],
+    ['twenty two', 'twenty-two'],
+  ])
+    assert.equal(changesNumber(edit(before, after)), false, `${before} -> ${after}`);
+  for (const [before, after] of [
+    ['two', 'three'],
+    ['thirty', 'thirteen'],
+    ['zwei', 'drei'],
+    ['quatre', 'cinq'],
+    ['some', 'ten'],
+    ['twenty-two', 'twenty-three'],
+    ['two cats', 'cats'],
+  ])
+    assert.equal(changesNumber(edit(before, after)), true, `${before} -> ${after}`);
+});
+
+test("a rewritten text is freed of what a model puts around it, as the engine's is", async () => {
+  for (const answer of ['Text: "She has cats."', '"She has cats."', ' She has\n\ncats. ']) {
+    install(saying(answer));
+    const options = { signal: new AbortController().signal, onText: () => {} };
+    const wish = { action: 'formal' };
+    const { text } = await run(new OtherModel(), 'She have cats.', wish, options);
+    assert.equal(text, 'She has cats.', answer);
+  }
 });
 
 test('a text in no language that is known is not sent', async () => {

@@ -3,22 +3,19 @@
  * was turned on. The engine's document asks them, for a page may not (its policy, its origin) and
  * must not learn the server's key.
  */
-import { diff } from '../lib/writing/diff.js';
-import { correctionTypes } from '../lib/writing/correction_types.js';
-import { detectLanguage } from '../lib/writing/language.js';
+import { readAnswer, spansOf } from '../lib/writing/correct.js';
+import { applyEdits } from '../lib/writing/diff.js';
+import { proofreadBy } from '../lib/writing/proofread.js';
 import { correctionPrompt } from '../lib/writing/prompt.js';
-import { sentences } from '../lib/writing/segments.js';
 import { SiskinError, codeOf, messageOf } from '../lib/errors.js';
 import { OTHER_PORT, askWorker } from './messages.js';
+import { changesNumber } from './number_words.js';
 
 /** @import { ChatMessage } from '../lib/protocol.js' */
 /** @import { ProofreadOptions } from '../lib/writing/options.js' */
 /** @import { Answerer } from './answers.js' */
 
 /** @typedef {{messages: ChatMessage[], max_tokens: number, temperature: number}} Question */
-
-/** Where more than this part of a sentence would change, it is another sentence. */
-const MAX_CHANGED = 0.5;
 
 /** An `OtherModel` has of `Siskin` what the card needs. */
 export class OtherModel {
@@ -30,33 +27,25 @@ export class OtherModel {
   };
 
   /**
-   * Corrects a text, a sentence after the other. There are no scores to choose by, so what the
-   * model writes is taken, unless it is another sentence.
+   * Corrects a text, a sentence after the other. What the model writes must pass the guard that the
+   * engine's own answers pass; there are no scores to choose by.
    *
    * @param {string} text
-   * @param {ProofreadOptions} options
+   * @param {ProofreadOptions} [options]
    */
-  async proofread(text, { signal, onSentence }) {
-    const usual = detectLanguage(text);
-    for (const { start, end } of sentences(text, usual)) {
-      const given = text.slice(start, end);
-      const language = detectLanguage(given) ?? usual;
-      let corrected = language ? '' : given;
-      if (language) {
-        const messages = correctionPrompt(given.replace(/\s+/g, ' '), language);
-        const question = { messages, max_tokens: 32 + given.length, temperature: 0 };
-        for await (const piece of ask(question, signal ?? undefined)) corrected += piece;
-      }
-      const edits = diff(given, corrected.trim());
-      const changed = edits.reduce((sum, edit) => sum + edit.end - edit.start, 0);
-      const corrections = (changed > MAX_CHANGED * given.length ? [] : edits).map((edit) => ({
-        startIndex: edit.start + start,
-        endIndex: edit.end + start,
-        correction: edit.text,
-        types: correctionTypes(edit),
-      }));
-      onSentence?.({ startIndex: start, endIndex: end, corrections });
-    }
+  proofread(text, options) {
+    return proofreadBy(text, options, async (task) => {
+      const { sentence, language, signal } = task;
+      const messages = correctionPrompt(sentence, language);
+      const question = { messages, max_tokens: 32 + sentence.length, temperature: 0 };
+      let answer = '';
+      for await (const piece of ask(question, signal)) answer += piece;
+      const { made } = readAnswer(task, answer, [], spansOf(sentence, language));
+      return applyEdits(
+        sentence,
+        made.filter((edit) => !changesNumber(edit)),
+      );
+    });
   }
 }
 

@@ -138,10 +138,12 @@ function minGain({ before, after }, from) {
 }
 
 /**
+ * Returns what of a sentence must stay as it is.
+ *
  * @param {string} sentence
  * @param {Language} language
  */
-function spansOf(sentence, language) {
+export function spansOf(sentence, language) {
   // German nouns are capitalised.
   return protectedSpans(sentence, { names: language !== 'de' });
 }

@@ -10,7 +10,7 @@ import { correctionExamples } from './prompt.js';
 import { sentences } from './segments.js';
 import { quotes } from './spans.js';
 
-/** @import { Model } from './correct.js' */
+/** @import { Model, Task } from './correct.js' */
 /** @import { CorrectionType } from './correction_types.js' */
 /** @import { Edit } from './diff.js' */
 /** @import { Language } from './language.js' */
@@ -59,11 +59,28 @@ const prepared = new WeakMap();
  * @param {ProofreadOptions} [options]
  * @returns {Promise<ProofreadResult>}
  */
-export async function proofread(model, text, options) {
+export function proofread(model, text, options) {
+  return proofreadBy(text, options, async (task) => {
+    const { language, signal } = task;
+    await prepare(model, language, signal);
+    return correctSentence(model, new Judge(model, language, signal), task);
+  });
+}
+
+/**
+ * Corrects the sentences of a text by a function. What no sentence is, is in no language that was
+ * named, or is a part of a longer quote, stays as it is.
+ *
+ * @param {string} text
+ * @param {ProofreadOptions | undefined} options
+ * @param {(task: Task) => Promise<string>} correct returns the corrected sentence
+ * @returns {Promise<ProofreadResult>}
+ */
+export async function proofreadBy(text, options, correct) {
   readText('proofread', text);
   const { languages, onSentence, signal } = readProofreadOptions(options);
-  /** @type {Correction[]} */
-  const corrections = [];
+  /** @type {Edit[]} */
+  const edits = [];
   throwIfAborted(signal);
   // A sentence of a quote that goes on beyond it shows one mark of it at most.
   const quoted = quotes(text);
@@ -74,20 +91,22 @@ export async function proofread(model, text, options) {
     throwIfAborted(signal);
     const given = text.slice(start, end);
     const language = detectLanguage(given) ?? usual;
-    /** @type {Correction[]} */
+    /** @type {Edit[]} */
     let found = [];
     const is_named = language && (languages.length === 0 || languages.includes(language));
     if (is_named && !isQuoted({ start, end })) {
-      await prepare(model, language, signal);
       const sentence = given.replace(/\s+/g, ' ');
-      const judge = new Judge(model, language, signal);
-      const corrected = await correctSentence(model, judge, { sentence, language, closed, signal });
-      found = diff(given, corrected).map((edit) => correctionOf(edit, start));
+      const corrected = await correct({ sentence, language, closed, signal });
+      found = diff(given, corrected).map((edit) => ({
+        ...edit,
+        start: edit.start + start,
+        end: edit.end + start,
+      }));
     }
-    corrections.push(...found);
-    onSentence({ startIndex: start, endIndex: end, corrections: found });
+    edits.push(...found);
+    onSentence({ startIndex: start, endIndex: end, corrections: found.map(correctionOf) });
   }
-  return { correctedInput: applyCorrections(text, corrections), corrections };
+  return { correctedInput: applyEdits(text, edits), corrections: edits.map(correctionOf) };
 }
 
 /**
@@ -107,30 +126,14 @@ async function prepare(model, language, signal) {
 }
 
 /**
- * @param {Edit} edit of a sentence
- * @param {number} start of the sentence
+ * @param {Edit} edit of the text
  * @returns {Correction}
  */
-function correctionOf(edit, start) {
+function correctionOf(edit) {
   return {
-    startIndex: edit.start + start,
-    endIndex: edit.end + start,
+    startIndex: edit.start,
+    endIndex: edit.end,
     correction: edit.text,
     types: correctionTypes(edit),
   };
-}
-
-/**
- * @param {string} text
- * @param {readonly Correction[]} corrections in order
- */
-function applyCorrections(text, corrections) {
-  return applyEdits(
-    text,
-    corrections.map(({ startIndex, endIndex, correction }) => ({
-      start: startIndex,
-      end: endIndex,
-      text: correction,
-    })),
-  );
 }
