@@ -1,68 +1,48 @@
 // These tests install the writing assistant in Chromium and use it as a person does, with a model
 // from a local server.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { startServer } from '../../scripts/serve.mjs';
 import {
+  LONG,
+  RIGHT,
+  WRONG,
   act,
   cardOf,
   clickCard,
   closeEngine,
   controlOf,
-  openAssistant,
-  openPage,
+  isWritten,
+  openFields,
   plainFolder,
   stopWorker,
   targetsOf,
   waitForCard,
 } from './helpers/assistant.mjs';
 import { buildEditors } from './helpers/editors.mjs';
-import { QWEN, ROOT, cannotRunExtension, shoot } from './helpers/harness.mjs';
+import { NEED_EXTENSION } from './helpers/extension.mjs';
+import { QWEN, cannotRunExtension, shoot } from './helpers/harness.mjs';
 
-const WRONG = 'She have two cats. The keys are on the table.';
-const RIGHT = 'She has two cats. The keys are on the table.';
-/** An answer to this takes some seconds. */
-const LONG =
-  'We are writing to tell you that the meeting of the garden club, which was planned for Monday, ' +
-  'has to be moved to Thursday, because the room is being painted and nobody may enter it.';
-const needs = [QWEN, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
+const needs = [QWEN, NEED_EXTENSION];
 
 describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout: 280_000 }, () => {
-  let server;
-  let context;
-  let stop;
-  let editors;
-  let site;
+  let context, open, close, editors;
   before(async () => {
     editors = await buildEditors();
-    server = await startServer({
-      routes: {
-        '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')),
-        '/editors/': plainFolder(editors.folder),
-      },
-    });
-    site = server.url.replace('127.0.0.1', 'localhost');
-    ({ context, stop } = await openAssistant({
-      model: { kind: 'url', url: `${site}/models/${QWEN}` },
-      backend: 'cpu',
-      ready: true,
-    }));
+    const routes = { '/editors/': plainFolder(editors.folder) };
+    ({ context, open, close } = await openFields({ model: QWEN, routes }));
   });
   after(async () => {
-    await stop?.();
-    await server?.close();
+    await close?.();
     await editors?.remove();
   });
 
-  const open = (path) => openPage(context, `${site}/${path}`);
   const firstChange = (page) =>
     waitForCard(page, (it) => it?.inserted.length > 0 && controlOf(it, /^Accept/)?.is_enabled, {
       ms: 120_000,
     });
 
   test('corrects a textarea, and undo brings the text back', async () => {
-    const { page, complaints } = await open('fields/plain.html');
+    const { page, complaints } = await open();
     await page.locator('#area').fill(WRONG);
     await act(context, page, 'correct');
     const card = await firstChange(page);
@@ -105,7 +85,7 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
     });
 
   test('takes one change of several in an editable element, and keeps what is bold', async () => {
-    const { page, complaints } = await open('fields/plain.html');
+    const { page, complaints } = await open();
     await page.evaluate(() => {
       rich.innerHTML = '<p>She <b>have</b> two cats.</p><p>The keys is on the table.</p>';
       rich.focus();
@@ -137,7 +117,7 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
   });
 
   test('corrects a field in a frame, and lets go when Escape is pressed', async () => {
-    const { page, complaints } = await open('fields/plain.html');
+    const { page, complaints } = await open();
     const area = page.frameLocator('#frame').locator('#area');
     await area.fill(WRONG);
     await act(context, page, 'correct');
@@ -157,22 +137,21 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
   });
 
   test('goes on when the worker and the engine are ended in mid-answer', async (t) => {
-    const { page } = await open('fields/plain.html');
+    const { page } = await open();
     await page.locator('#area').fill(LONG);
     const rephrase = async () => {
       await act(context, page, 'formal', 0);
       await waitForCard(page, (it) => it?.text.length > 20);
     };
-    const isDone = (it) => it?.status === '' && controlOf(it, 'Retry') && it.text.length > 20;
     await rephrase();
-    const { text } = await waitForCard(page, isDone);
+    const { text } = await waitForCard(page, isWritten);
     await page.keyboard.press('Escape');
     await rephrase();
     const start_ms = Date.now();
     await stopWorker(context);
     await closeEngine(page);
     await waitForCard(page, (it) => it?.title === 'Formal');
-    const again = await waitForCard(page, isDone, { ms: 60_000 });
+    const again = await waitForCard(page, isWritten, { ms: 60_000 });
     assert.equal(again.text, text, 'the answer goes on where it was');
     assert.equal((await targetsOf(page, '/offscreen.html')).length, 1);
     t.diagnostic(`${Date.now() - start_ms} ms`);

@@ -1,22 +1,12 @@
 // These tests use everything that the card offers, in several tabs, over and over, while a proxy
 // records every request of the browser: there is none but for the model. A small model is enough.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { startServer } from '../../scripts/serve.mjs';
-import {
-  act,
-  clickCard,
-  controlOf,
-  openAssistant,
-  openPage,
-  plainFolder,
-  waitForCard,
-} from './helpers/assistant.mjs';
-import { startProxy } from './helpers/extension.mjs';
-import { ROOT, SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
+import { act, clickCard, isDone, openFields, waitForCard } from './helpers/assistant.mjs';
+import { NEED_EXTENSION, startProxy } from './helpers/extension.mjs';
+import { SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
 
-const needs = [SMOLLM2, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
+const needs = [SMOLLM2, NEED_EXTENSION];
 const TEXT = 'I should of told you about the garden, where we meet on Monday.';
 /** `SISKIN_DAY=20` makes a long day of it. */
 const TABS = 2 * Number(process.env.SISKIN_DAY ?? 1);
@@ -25,35 +15,20 @@ const ACTIONS = process.env.SISKIN_DAY
   : ['correct', 'improve', 'shorter', 'formal'];
 
 describe('a day of use', { skip: cannotRunExtension(...needs), timeout: 280_000 * TABS }, () => {
-  let server;
-  let proxy;
-  let context;
-  let stop;
-  let site;
+  let proxy, context, site, open, close;
   before(async () => {
-    server = await startServer({
-      routes: { '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')) },
-    });
-    site = server.url.replace('127.0.0.1', 'localhost');
     proxy = await startProxy();
-    ({ context, stop } = await openAssistant(
-      {
-        model: { kind: 'url', url: `${site}/models/${SMOLLM2}` },
-        backend: 'cpu',
-        ready: true,
-        dictionary: ['Siskin'],
-      },
-      { proxy: proxy.server },
-    ));
+    ({ context, site, open, close } = await openFields({
+      model: SMOLLM2,
+      settings: { dictionary: ['Siskin'] },
+      proxy: proxy.server,
+    }));
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site });
   });
   after(async () => {
-    await stop?.();
-    await server?.close();
+    await close?.();
     proxy?.close();
   });
-  const open = () => openPage(context, `${site}/fields/plain.html`);
-  const isDone = (it) => controlOf(it, 'Retry')?.is_enabled;
 
   test('every action, its alternatives, a copy, and undo', async () => {
     const { page, complaints } = await open();

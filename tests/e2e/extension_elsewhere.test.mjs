@@ -1,131 +1,178 @@
 // These tests let Chrome's own model (a fake of it) and a server answer the card in the engine's
 // place. There is no model on the computer.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { startServer } from '../../scripts/serve.mjs';
 import {
+  RIGHT,
+  WRONG,
   act,
   clickCard,
   controlOf,
-  openAssistant,
-  openPage,
-  plainFolder,
+  isDone,
+  openFields,
   waitForCard,
-  workerOf,
 } from './helpers/assistant.mjs';
-import { ROOT, cannotRunExtension, shoot } from './helpers/harness.mjs';
+import { NEED_EXTENSION, startApi, writeSettings } from './helpers/extension.mjs';
+import { cannotRunExtension, shoot } from './helpers/harness.mjs';
 
-const needs = [[join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
-const WRONG = 'She have two cats. The keys are on the table.';
-const RIGHT = 'She has two cats. The keys are on the table.';
+/** What both models make of these is no correction. */
+const LIES = {
+  'She have 3 cats and 12 dogs.': 'She has 3 cats and 21 dogs.',
+  'There are two keys on the table.': 'There are three keys on the table.',
+  'He go home, and she stays in the house.': 'He goes home.',
+  'They is in the garden.': 'Sure! Here is the corrected text: They are in the garden.',
+  'The weather is very nice today.': 'Das Wetter ist heute sehr schön.',
+};
+const HONEST = 'He have a dog.';
+const CORRECTED = 'He has a dog.';
+
+/** What both models answer. */
+function answerTo(question) {
+  const text = question.replace('Text:', '').trim();
+  return LIES[text] ?? text.replace('have', 'has');
+}
+
 /** Chrome's own model, as far as the extension uses it. */
-const FAKE = `globalThis.LanguageModel = {
+const FAKE = `const LIES = ${JSON.stringify(LIES)};
+${answerTo}
+globalThis.LanguageModel = {
   availability: async () => 'available',
   create: async () => ({
     async *promptStreaming([{ content }]) {
-      for (const word of content.replace('Text:', '').trim().replace('have', 'has').split(/(?= )/))
-        yield word;
+      yield* answerTo(content).split(/(?= )/);
     },
     destroy() {},
   }),
 };\n`;
 
-describe('answers from elsewhere', { skip: cannotRunExtension(...needs), timeout: 90_000 }, () => {
-  let server;
-  let api;
-  let context;
-  let stop;
-  let site;
-  /** What the server was sent. */
-  const sent = [];
-  before(async () => {
-    server = await startServer({
-      routes: { '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')) },
-    });
-    site = server.url.replace('127.0.0.1', 'localhost');
-    api = createServer(async (request, response) => {
-      response.setHeader('Access-Control-Allow-Origin', '*');
-      response.setHeader('Access-Control-Allow-Headers', '*');
-      if (request.method === 'OPTIONS') return response.end();
-      let body = '';
-      for await (const piece of request) body += piece;
-      sent.push({ headers: request.headers, body: JSON.parse(body) });
-      const content = sent.at(-1).body.messages.at(-1).content.replace('Text:', '').trim();
-      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-      const say = (delta, finish_reason) =>
-        response.write(
-          `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`,
-        );
-      say({ content: content.replace('have', 'has') }, null);
-      say({}, 'stop');
-      return response.end('data: [DONE]\n\n');
-    });
-    await new Promise((done) => api.listen(0, '127.0.0.1', done));
-    ({ context, stop } = await openAssistant(
-      { backend: 'chrome', ready: false },
-      {
+describe(
+  'answers from elsewhere',
+  { skip: cannotRunExtension(NEED_EXTENSION), timeout: 90_000 },
+  () => {
+    let api, context, open, close;
+    before(async () => {
+      api = await startApi((question) => [answerTo(question)]);
+      ({ context, open, close } = await openFields({
+        settings: { backend: 'chrome' },
         change: async (folder) => {
           const path = join(folder, 'extension/offscreen.js');
           await writeFile(path, FAKE + (await readFile(path, 'utf8')));
         },
-      },
-    ));
-  });
-  after(async () => {
-    await stop?.();
-    await server?.close();
-    api?.close();
-    api?.closeAllConnections();
-  });
-  const isDone = (it) => controlOf(it, 'Retry')?.is_enabled;
-  const correct = async (notice) => {
-    const { page, complaints } = await openPage(context, `${site}/fields/plain.html`);
-    await page.locator('#area').fill(WRONG);
-    await act(context, page, 'formal', 0);
-    const formal = await waitForCard(page, isDone);
-    assert.deepEqual([formal.deleted, formal.inserted], [['have'], ['has']]);
-    assert.equal(formal.notice, notice);
-    await clickCard(page, 'Correct');
-    const card = await waitForCard(page, (it) => it?.title === 'Correct' && isDone(it));
-    assert.deepEqual([card.deleted, card.inserted], [['have'], ['has']]);
-    await shoot(page, `extension-elsewhere${notice ? '-server' : ''}`);
-    await clickCard(page, /^Accept/);
-    await page.waitForFunction((text) => area.value === text, RIGHT);
-    assert.deepEqual(complaints, []);
-    await page.close();
-  };
+      }));
+    });
+    after(async () => {
+      await close?.();
+      api?.close();
+    });
+    const isCorrected = (it) => it?.title === 'Correct' && isDone(it);
+    const correct = async (notice) => {
+      const { page, complaints } = await open();
+      await page.locator('#area').fill(WRONG);
+      await act(context, page, 'formal', 0);
+      const formal = await waitForCard(page, isDone);
+      assert.deepEqual([formal.deleted, formal.inserted], [['have'], ['has']]);
+      assert.equal(formal.notice, notice);
+      await clickCard(page, 'Correct');
+      const card = await waitForCard(page, isCorrected);
+      assert.deepEqual([card.deleted, card.inserted], [['have'], ['has']]);
+      await shoot(page, `extension-elsewhere${notice ? '-server' : ''}`);
+      await clickCard(page, /^Accept/);
+      await page.waitForFunction((text) => area.value === text, RIGHT);
+      assert.deepEqual(complaints, []);
+      await page.close();
+    };
+    /** Lets a model lie about all sentences but the last. */
+    const distrust = async () => {
+      const { page, complaints } = await open();
+      const lies = Object.keys(LIES).join(' ');
+      await page.locator('#area').fill(`${lies} ${HONEST}`);
+      await act(context, page, 'correct', 0);
+      const card = await waitForCard(page, isCorrected);
+      assert.deepEqual([card.deleted, card.inserted], [['have'], ['has']]);
+      await clickCard(page, 'Accept');
+      await page.waitForFunction((text) => area.value === text, `${lies} ${CORRECTED}`);
+      assert.deepEqual(complaints, []);
+      await page.close();
+    };
 
-  test("Chrome's own model answers the card, without a download", async () => {
-    await correct(undefined);
-    assert.deepEqual(sent, []);
-  });
+    test("Chrome's own model answers the card, without a download", async () => {
+      await correct(undefined);
+      assert.deepEqual(api.sent, []);
+    });
 
-  test('a server answers the card where it was turned on, which says so', async () => {
-    const host = `localhost:${api.address().port}`;
-    const fallback = { on: true, baseURL: `http://${host}/v1`, model: 'm', until: 'cached' };
-    const worker = await workerOf(context);
-    await worker.evaluate(
-      (fallback) =>
-        chrome.storage.local.set({
-          'settings.backend': 'auto',
-          'settings.fallback': { ...fallback, apiKey: 'sk-test' },
-        }),
-      fallback,
-    );
-    await correct(`Your text is sent to ${host}.`);
-    assert.equal(sent[0].headers.authorization, 'Bearer sk-test');
-    assert.match(sent[0].body.messages.at(-1).content, /She have two cats/);
-    // Turned off, it is asked nothing more, and there is no model yet.
-    const before = sent.length;
-    await worker.evaluate(() => chrome.storage.local.remove('settings.fallback'));
-    const { page } = await openPage(context, `${site}/fields/plain.html`);
-    await page.locator('#area').fill(WRONG);
-    await act(context, page, 'correct', 0);
-    await waitForCard(page, (it) => /no model yet/.test(it?.status ?? ''));
-    assert.equal(sent.length, before);
-    await page.close();
-  });
-});
+    test("Chrome's own model changes nothing where it lies", distrust);
+
+    test('Retry reads a text that has changed meanwhile', async () => {
+      const { page, complaints } = await open();
+      await page.locator('#area').fill(WRONG);
+      await act(context, page, 'correct', 0);
+      await waitForCard(page, isCorrected);
+      await page.evaluate((text) => (area.value = text), `${HONEST} The cat is here.`);
+      await clickCard(page, 'Accept');
+      const refused = await waitForCard(page, (it) => /changed meanwhile/.test(it?.status ?? ''));
+      assert.equal(refused.status, 'The text has changed meanwhile. Press Retry.');
+      assert.equal(await page.locator('#area').inputValue(), `${HONEST} The cat is here.`);
+      await shoot(page, 'extension-retry');
+      await clickCard(page, 'Retry');
+      const card = await waitForCard(page, (it) => it?.status === '' && isCorrected(it));
+      assert.match(card.text, /^He havehas a dog/);
+      await clickCard(page, 'Accept');
+      await page.waitForFunction((text) => area.value === text, `${CORRECTED} The cat is here.`);
+      assert.deepEqual(complaints, []);
+      await page.close();
+    });
+
+    test('a server answers the card where it was turned on, which says so', async () => {
+      const { host } = new URL(api.url);
+      const fallback = {
+        on: true,
+        baseURL: api.url,
+        model: 'm',
+        apiKey: 'sk-test',
+        until: 'cached',
+      };
+      await writeSettings(context, { backend: 'auto', fallback });
+      const notice = `Your text is sent to ${host}.`;
+      await correct(notice);
+      assert.equal(api.sent[0].headers.authorization, 'Bearer sk-test');
+      assert.match(api.sent[0].body.messages.at(-1).content, /She have two cats/);
+    });
+
+    test('a server changes nothing where it lies', async () => {
+      const before = api.sent.length;
+      await distrust();
+      const asked = api.sent.slice(before).map(({ body }) => body.messages.at(-1).content);
+      assert.deepEqual(asked, [...Object.keys(LIES), HONEST]);
+    });
+
+    test('Retry asks again where the server failed', async () => {
+      const { page } = await open();
+      await page.locator('#area').fill(WRONG);
+      api.failures = 100;
+      await act(context, page, 'correct', 0);
+      const failed = await waitForCard(page, (it) => it && controlOf(it, 'Retry'));
+      assert.match(failed.status, /503/);
+      assert.equal(controlOf(failed, 'Accept'), undefined);
+      api.failures = 0;
+      await clickCard(page, 'Retry');
+      const card = await waitForCard(page, (it) => it?.status === '' && isDone(it));
+      assert.deepEqual([card.deleted, card.inserted], [['have'], ['has']]);
+      await clickCard(page, 'Accept');
+      await page.waitForFunction((text) => area.value === text, RIGHT);
+      await page.close();
+    });
+
+    test('a server that was turned off is asked nothing more, and there is no model yet', async () => {
+      const before = api.sent.length;
+      await writeSettings(context, { fallback: { on: false } });
+      const { page } = await open();
+      await page.locator('#area').fill(WRONG);
+      await act(context, page, 'correct', 0);
+      await waitForCard(page, (it) => /no model yet/.test(it?.status ?? ''));
+      assert.equal(api.sent.length, before);
+      await page.close();
+    });
+  },
+);

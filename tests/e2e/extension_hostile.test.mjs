@@ -1,22 +1,19 @@
 // These tests hold what a page may not do to the writing assistant: read it, drive it, hide it, or
 // make it slow. A small model is enough.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { startServer } from '../../scripts/serve.mjs';
 import {
   act,
   cardOf,
   clickCard,
   controlOf,
-  openAssistant,
-  openPage,
-  plainFolder,
+  openFields,
   waitForCard,
 } from './helpers/assistant.mjs';
-import { ROOT, SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
+import { NEED_EXTENSION } from './helpers/extension.mjs';
+import { SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
 
-const needs = [SMOLLM2, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
+const needs = [SMOLLM2, NEED_EXTENSION];
 /** A rule finds this, whatever the model says. */
 const WRONG = 'I should of known that, and you should of told me about it.';
 /** The card must come in this time. */
@@ -25,25 +22,14 @@ const MAX_OPEN_MS = 2000;
 const MAX_CPU_MS = 500;
 
 describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_000 }, () => {
-  let server;
-  let context;
-  let stop;
-  let site;
+  let context, open, close;
   before(async () => {
-    server = await startServer({
-      routes: { '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')) },
-    });
-    site = server.url.replace('127.0.0.1', 'localhost');
-    ({ context, stop } = await openAssistant(
-      { model: { kind: 'url', url: `${site}/models/${SMOLLM2}` }, backend: 'cpu', ready: true },
-      { hosts: ['http://*/*', 'https://*/*'] },
-    ));
+    const hosts = ['http://*/*', 'https://*/*'];
+    const fields = await openFields({ model: SMOLLM2, hosts });
+    ({ context, close } = fields);
+    open = () => fields.open('fields/hostile.html');
   });
-  after(async () => {
-    await stop?.();
-    await server?.close();
-  });
-  const open = () => openPage(context, `${site}/fields/hostile.html`);
+  after(() => close?.());
   /** Opens the card with an answer that may be accepted. */
   const propose = async (page) => {
     await page.locator('#area').fill(WRONG);

@@ -4,62 +4,42 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { startServer } from '../../scripts/serve.mjs';
 import {
+  LONG,
   act,
   cardOf,
-  controlOf,
   inEngine,
-  openAssistant,
-  openPage,
-  plainFolder,
+  isWritten,
+  openFields,
   targetsOf,
   waitForCard,
 } from './helpers/assistant.mjs';
-import { ROOT, SMOLLM2, cannotRunExtension } from './helpers/harness.mjs';
+import { NEED_EXTENSION } from './helpers/extension.mjs';
+import { SMOLLM2, cannotRunExtension } from './helpers/harness.mjs';
 import { renderers, ticksOf } from './helpers/killable.mjs';
 import { eventually } from './helpers/site.mjs';
 
-const needs = [SMOLLM2, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
-/** An answer to this takes some seconds. */
-const LONG =
-  'We are writing to tell you that the meeting of the garden club, which was planned for Monday, ' +
-  'has to be moved to Thursday, because the room is being painted and nobody may enter it.';
+const needs = [SMOLLM2, NEED_EXTENSION];
 
 describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 }, () => {
-  let server;
-  let context;
-  let stop;
-  let profile;
-  let site;
+  let context, profile, open, close;
   before(async () => {
-    server = await startServer({
-      routes: { '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')) },
-    });
-    site = server.url.replace('127.0.0.1', 'localhost');
-    ({ context, stop, profile } = await openAssistant(
-      { model: { kind: 'url', url: `${site}/models/${SMOLLM2}` }, backend: 'cpu', ready: true },
-      {
-        // The engine looks at its clock more often than every ten seconds.
-        change: async (folder) => {
-          const path = join(folder, 'extension/offscreen.js');
-          const text = await readFile(path, 'utf8');
-          assert.match(text, /WATCH_MS = 10_000/);
-          await writeFile(path, text.replace('WATCH_MS = 10_000', 'WATCH_MS = 200'));
-        },
+    ({ context, profile, open, close } = await openFields({
+      model: SMOLLM2,
+      // The engine looks at its clock more often than every ten seconds.
+      change: async (folder) => {
+        const path = join(folder, 'extension/offscreen.js');
+        const text = await readFile(path, 'utf8');
+        assert.match(text, /WATCH_MS = 10_000/);
+        await writeFile(path, text.replace('WATCH_MS = 10_000', 'WATCH_MS = 200'));
       },
-    ));
+    }));
   });
-  after(async () => {
-    await stop?.();
-    await server?.close();
-  });
-  const open = () => openPage(context, `${site}/fields/plain.html`);
+  after(() => close?.());
   const rephrase = async (page) => {
     await act(context, page, 'longer', 0);
     return waitForCard(page, (it) => it?.text.length > 20);
   };
-  const isDone = (it) => it?.status === '' && controlOf(it, 'Retry') && it.text.length > 20;
   const isRight = (it) => it?.status === 'No mistakes found.';
   /** Returns how much the browser's pages compute in a second, in ticks of the clock. */
   const load = async () => {
@@ -74,14 +54,14 @@ describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 
     const { page } = await open();
     await page.locator('#area').fill(`${LONG} ${LONG}`);
     await rephrase(page);
-    const { text } = await waitForCard(page, isDone);
+    const { text } = await waitForCard(page, isWritten);
     await page.keyboard.press('Escape');
     const { text: begun } = await rephrase(page);
     const session = await context.newCDPSession(page);
     await session.send('Page.setWebLifecycleState', { state: 'frozen' });
     await new Promise((done) => setTimeout(done, 3000));
     await session.send('Page.setWebLifecycleState', { state: 'active' });
-    const { text: whole } = await waitForCard(page, isDone);
+    const { text: whole } = await waitForCard(page, isWritten);
     assert.ok(begun.length < text.length, 'it slept in mid-answer');
     assert.equal(whole, text);
     await page.close();
@@ -95,7 +75,7 @@ describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 
     await act(context, page, 'correct', 0);
     await waitForCard(page, (it) => it && it.status !== '');
     const busy = await load();
-    assert.ok(!isDone(await cardOf(page)), 'it is in mid-answer');
+    assert.ok(!isWritten(await cardOf(page)), 'it is in mid-answer');
     await page.close();
     // The token that is computed ends.
     await other.waitForTimeout(300);

@@ -1,7 +1,6 @@
 // These tests use the extension's own pages as a person does: the first run with its download, the
 // options, and the side panel. A proxy records every request of the browser meanwhile.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -13,6 +12,7 @@ import {
   makeExtension,
   makeFolder,
   openBrowser,
+  startApi,
   startProxy,
 } from './helpers/extension.mjs';
 import { MODELS_DIR, ROOT, SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
@@ -35,10 +35,7 @@ const ARTICLE =
 const text = (page, selector) => page.locator(selector).innerText();
 
 describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTENSION) }, () => {
-  let server, proxy, folder, file;
-  /** What the server of an OpenAI-compatible API was sent. */
-  const sent = [];
-  let api;
+  let server, proxy, folder, file, api;
   before(async () => {
     file = new BadFile(join(MODELS_DIR, SMOLLM2));
     file.headers = CORS;
@@ -51,7 +48,10 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
         },
       },
     });
-    api = await startApi(sent);
+    api = await startApi(() => [
+      'Hello <img src=x onerror="document.title=\'run\'"> ',
+      '[link](javascript:alert(1)) **bold**',
+    ]);
     proxy = await startProxy();
     folder = await makeExtension({ url: `${server.url}/model.gguf`, sha256: undefined });
   });
@@ -278,7 +278,7 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
     assert.equal(await answer.locator('strong').innerText(), 'bold');
     assert.equal(await answer.locator('img, a').count(), 0);
     assert.equal(await panel.title(), 'Siskin');
-    const { headers, body, url } = sent.at(-1);
+    const { headers, body, url } = api.sent.at(-1);
     assert.equal(url, '/v1/chat/completions');
     assert.equal(headers.authorization, 'Bearer sk-test');
     assert.equal(body.messages.at(-1).content, 'Hello');
@@ -326,36 +326,3 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
     assert.deepEqual(others, []);
   });
 });
-
-/**
- * Starts a server of OpenAI's API, whose answers are markup.
- *
- * @param {object[]} sent takes what comes
- */
-async function startApi(sent) {
-  const server = createServer(async (request, response) => {
-    response.setHeader('Access-Control-Allow-Origin', '*');
-    response.setHeader('Access-Control-Allow-Headers', '*');
-    if (request.method === 'OPTIONS') return response.end();
-    let body = '';
-    for await (const piece of request) body += piece;
-    sent.push({ url: request.url, headers: request.headers, body: JSON.parse(body) });
-    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-    const say = (delta, finish_reason) =>
-      response.write(
-        `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`,
-      );
-    say({ content: 'Hello <img src=x onerror="document.title=\'run\'"> ' }, null);
-    say({ content: '[link](javascript:alert(1)) **bold**' }, null);
-    say({}, 'stop');
-    return response.end('data: [DONE]\n\n');
-  });
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  return {
-    url: `http://localhost:${server.address().port}/v1`,
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}

@@ -1,53 +1,35 @@
 // These tests let the writing assistant check sentences while a person types. A small model is
 // enough: a rule finds the mistakes.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { startServer } from '../../scripts/serve.mjs';
 import {
   cardOf,
   clickCard,
   controlOf,
   inContentScript,
-  openAssistant,
-  openPage,
-  plainFolder,
+  openFields,
   targetsOf,
   waitForCard,
 } from './helpers/assistant.mjs';
-import { ROOT, SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
+import { NEED_EXTENSION, writeSettings } from './helpers/extension.mjs';
+import { SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
 
-const needs = [SMOLLM2, [join(ROOT, 'pkg/extension/content.js'), './build.sh extension makes it']];
+const needs = [SMOLLM2, NEED_EXTENSION];
 const WRONG = 'I should of told you about the garden.';
 const RIGHT = 'I should have told you about the garden.';
 /** The pause after which a sentence is checked, and a while. */
 const PAUSE_MS = 1500;
 
 describe('as you type', { skip: cannotRunExtension(...needs), timeout: 200_000 }, () => {
-  let server;
-  let context;
-  let stop;
-  let site;
+  let context, open, close;
   before(async () => {
-    server = await startServer({
-      routes: { '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')) },
-    });
-    site = server.url.replace('127.0.0.1', 'localhost');
-    ({ context, stop } = await openAssistant(
-      {
-        model: { kind: 'url', url: `${site}/models/${SMOLLM2}` },
-        backend: 'cpu',
-        ready: true,
-        asYouType: 'on',
-      },
-      { hosts: ['http://*/*', 'https://*/*'] },
-    ));
+    ({ context, open, close } = await openFields({
+      model: SMOLLM2,
+      settings: { asYouType: 'on' },
+      hosts: ['http://*/*', 'https://*/*'],
+    }));
   });
-  after(async () => {
-    await stop?.();
-    await server?.close();
-  });
-  const open = () => openPage(context, `${site}/fields/plain.html`);
+  after(() => close?.());
   const type = async (page, id, text) => {
     await page.locator(id).click();
     await waitForCard(page, (it) => it?.controls.length === 1, { kind: 'corner' });
@@ -129,8 +111,7 @@ describe('as you type', { skip: cannotRunExtension(...needs), timeout: 200_000 }
     // Another field has nothing to show.
     await page.locator('#line').focus();
     assert.deepEqual(await underlined(), []);
-    const worker = context.serviceWorkers()[0];
-    await worker.evaluate(() => chrome.storage.local.set({ 'settings.asYouType': 'off' }));
+    await writeSettings(context, { asYouType: 'off' });
     await page.locator('#area').click();
     await page.keyboard.type('You should of known that it rains.');
     await page.waitForTimeout(PAUSE_MS);

@@ -1,55 +1,40 @@
 // This module opens the extension in a Chromium of its own, and reads and clicks its card, which the
 // page itself cannot.
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CHROMIUM, SWITCHES, playwright } from '../../../scripts/chromium.mjs';
+import { startServer } from '../../../scripts/serve.mjs';
+import { copyExtension, launchWith, workerOf, writeSettings } from './extension.mjs';
 import { ROOT } from './harness.mjs';
 
-const BUILT = join(ROOT, 'pkg/extension');
+export const WRONG = 'She have two cats. The keys are on the table.';
+export const RIGHT = 'She has two cats. The keys are on the table.';
+/** An answer to this takes some seconds. */
+export const LONG =
+  'We are writing to tell you that the meeting of the garden club, which was planned for Monday, ' +
+  'has to be moved to Thursday, because the room is being painted and nobody may enter it.';
 
 /**
- * Opens the built extension. It may reach localhost as if a person had permitted it there: nobody
- * can click on the browser's own menus and prompts.
+ * Opens the built extension in a browser of its own.
  *
  * @param {object} settings as www/extension/settings.js has them
- * @param {object} [options]
- * @param {object} [options.context] of playwright's context
+ * @param {object} [options] of `launchWith`, and
  * @param {string[]} [options.hosts] that are permitted
- * @param {string} [options.proxy] that records the requests of the browser
  * @param {(folder: string) => Promise<void>} [options.change] changes the copy that is installed
  */
-export async function openAssistant(
-  settings,
-  { context: more, hosts = ['http://localhost/*'], proxy, change } = {},
-) {
-  const folder = await mkdtemp(join(tmpdir(), 'siskin-extension-'));
+export async function openAssistant(settings, { hosts, change, context: more, ...options } = {}) {
+  const folder = await copyExtension(hosts);
   const profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
-  await cp(BUILT, folder, { recursive: true });
-  const manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'));
-  manifest.host_permissions = hosts;
-  await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
   await change?.(folder);
-  const context = await playwright().launchPersistentContext(profile, {
-    executablePath: CHROMIUM,
-    headless: false,
-    viewport: { width: 1100, height: 760 },
-    args: [
-      ...SWITCHES,
-      `--disable-extensions-except=${folder}`,
-      `--load-extension=${folder}`,
-      // Without the last one, requests to this machine go past the proxy.
-      ...(proxy ? [`--proxy-server=${proxy}`, '--proxy-bypass-list=<-loopback>'] : []),
-    ],
-    ...more,
-  });
+  const viewport = { width: 1100, height: 760 };
+  const context = await launchWith(folder, profile, { context: { viewport, ...more }, ...options });
   const stop = async () => {
     await context.close();
     for (const path of [folder, profile])
       await rm(path, { recursive: true, force: true, maxRetries: 10 });
   };
   try {
-    const worker = await workerOf(context);
+    await workerOf(context);
     // The page of the first run says by itself whether a model is there.
     const isFirstRun = (page) => page.url().includes('/first_run/');
     const first_run =
@@ -58,10 +43,7 @@ export async function openAssistant(
     await first_run.waitForLoadState();
     await first_run.waitForTimeout(300);
     await first_run.close();
-    await worker.evaluate((settings) => {
-      const items = Object.entries(settings).map(([name, value]) => [`settings.${name}`, value]);
-      return chrome.storage.local.set(Object.fromEntries(items));
-    }, settings);
+    await writeSettings(context, settings);
     return { context, stop, profile };
   } catch (error) {
     await stop();
@@ -69,10 +51,38 @@ export async function openAssistant(
   }
 }
 
-/** Returns the extension's background worker, which is woken where it sleeps. */
-export async function workerOf(context) {
-  const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
-  return worker;
+/**
+ * Starts a server of pages with fields, and opens the extension there, with a model of that server.
+ *
+ * @param {object} [options] of `openAssistant`, and
+ * @param {string} [options.model] a file; without one there is no model
+ * @param {object} [options.settings] more settings
+ * @param {object} [options.routes] more routes of the server
+ * @returns {Promise<object>} `open(path)` opens a page of the server
+ */
+export async function openFields({ model, settings, routes, ...options } = {}) {
+  const fields = plainFolder(join(ROOT, 'tests/e2e/pages/fields'));
+  const server = await startServer({ routes: { '/fields/': fields, ...routes } });
+  const site = server.url.replace('127.0.0.1', 'localhost');
+  const of_model = model
+    ? { model: { kind: 'url', url: `${site}/models/${model}` }, backend: 'cpu', ready: true }
+    : { ready: false };
+  try {
+    const { context, stop, profile } = await openAssistant({ ...of_model, ...settings }, options);
+    return {
+      context,
+      profile,
+      site,
+      open: (path = 'fields/plain.html') => openPage(context, `${site}/${path}`),
+      async close() {
+        await stop();
+        await server.close();
+      },
+    };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
 }
 
 /** Opens a page that collects its errors. */
@@ -190,6 +200,13 @@ export const controlOf = (card, label) =>
   card?.controls.find((it) =>
     label instanceof RegExp ? label.test(it.label) : it.label === label,
   );
+
+/** Whether the answer has ended. */
+export const isDone = (card) => controlOf(card, 'Retry')?.is_enabled;
+
+/** Whether an answer that writes a text has ended. */
+export const isWritten = (card) =>
+  card?.status === '' && controlOf(card, 'Retry') && card.text.length > 20;
 
 /** Clicks a control of the card, as soon as it is there and enabled. */
 export async function clickCard(page, label, options) {

@@ -1,5 +1,5 @@
-// This module opens the extension's own pages in a Chromium of their own: its models come from a
-// server of the test, and its profile may be opened again.
+// This module opens the extension and its own pages in a Chromium of their own, whose requests a proxy
+// may record, and serves what the extension may ask: its models, and an API like OpenAI's.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, request as sendRequest } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -9,27 +9,127 @@ import { ROOT } from './harness.mjs';
 
 const BUILT = join(ROOT, 'pkg/extension');
 export const NEED_EXTENSION = [
-  join(BUILT, 'manifest.json'),
+  join(BUILT, 'content.js'),
   './build.sh extension makes the extension',
 ];
 
 /**
- * Makes an extension whose listed models are all one file, at an address of a test. It may reach
- * localhost as if a person had let it in: nobody can click on the browser's own prompts.
+ * Copies the built extension. It may reach some hosts as if a person had let it in: nobody can click
+ * on the browser's own prompts.
+ *
+ * @param {string[]} [hosts]
+ * @returns {Promise<string>} its folder
+ */
+export async function copyExtension(hosts = ['http://localhost/*']) {
+  const folder = await mkdtemp(join(tmpdir(), 'siskin-extension-'));
+  await cp(BUILT, folder, { recursive: true });
+  await changeJson(join(folder, 'manifest.json'), (it) => ({ ...it, host_permissions: hosts }));
+  return folder;
+}
+
+/**
+ * Makes an extension whose listed models are all one file, at an address of a test.
  *
  * @param {object} model what models.json says of it, besides `id` and `name`
  * @returns {Promise<string>} its folder
  */
 export async function makeExtension(model) {
-  const folder = await mkdtemp(join(tmpdir(), 'siskin-extension-'));
-  await cp(BUILT, folder, { recursive: true });
-  const edit = async (name, change) => {
-    const path = join(folder, name);
-    await writeFile(path, JSON.stringify(change(JSON.parse(await readFile(path, 'utf8')))));
-  };
-  await edit('models.json', (models) => models.map((listed) => ({ ...listed, ...model })));
-  await edit('manifest.json', (it) => ({ ...it, host_permissions: ['http://localhost/*'] }));
+  const folder = await copyExtension();
+  await changeJson(join(folder, 'models.json'), (models) =>
+    models.map((listed) => ({ ...listed, ...model })),
+  );
   return folder;
+}
+
+/**
+ * @param {string} path
+ * @param {(value: any) => unknown} change
+ */
+async function changeJson(path, change) {
+  await writeFile(path, JSON.stringify(change(JSON.parse(await readFile(path, 'utf8')))));
+}
+
+/**
+ * Launches Chromium with an extension.
+ *
+ * @param {string} folder of the extension
+ * @param {string} profile a folder
+ * @param {object} [options]
+ * @param {string} [options.proxy] an address
+ * @param {object} [options.context] options of playwright's context
+ */
+export function launchWith(folder, profile, { proxy, context } = {}) {
+  return playwright().launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    headless: false,
+    viewport: { width: 1100, height: 900 },
+    args: [
+      ...SWITCHES,
+      `--disable-extensions-except=${folder}`,
+      `--load-extension=${folder}`,
+      // Without the last one, requests to this machine go past the proxy.
+      ...(proxy ? [`--proxy-server=${proxy}`, '--proxy-bypass-list=<-loopback>'] : []),
+    ],
+    ...context,
+  });
+}
+
+/** Returns the extension's background worker, which is woken where it sleeps. */
+export async function workerOf(context) {
+  const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
+  return worker;
+}
+
+/** Writes settings as the extension's own pages do. @param {object} settings */
+export async function writeSettings(context, settings) {
+  const worker = await workerOf(context);
+  await worker.evaluate((settings) => {
+    const items = Object.entries(settings).map(([name, value]) => [`settings.${name}`, value]);
+    return chrome.storage.local.set(Object.fromEntries(items));
+  }, settings);
+}
+
+/**
+ * Starts a server of OpenAI's API.
+ *
+ * @param {(question: string) => string[]} answer returns the pieces of the answer to a message
+ * @returns {Promise<{url: string, sent: object[], failures: number, close: () => void}>} `sent` has
+ *   each request's path, headers and body; so many of the next requests fail as `failures` says
+ */
+export async function startApi(answer) {
+  const sent = [];
+  const server = createServer(async (request, response) => {
+    response.setHeader('Access-Control-Allow-Origin', '*');
+    response.setHeader('Access-Control-Allow-Headers', '*');
+    if (request.method === 'OPTIONS') return response.end();
+    let text = '';
+    for await (const piece of request) text += piece;
+    const body = JSON.parse(text);
+    sent.push({ url: request.url, headers: request.headers, body });
+    if (api.failures > 0) {
+      api.failures -= 1;
+      return response.writeHead(503).end();
+    }
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    const say = (delta, finish_reason) =>
+      response.write(
+        `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`,
+      );
+    for (const content of answer(body.messages.at(-1).content)) say({ content }, null);
+    say({}, 'stop');
+    return response.end('data: [DONE]\n\n');
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const api = {
+    url: `http://localhost:${server.address().port}/v1`,
+    sent,
+    failures: 0,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+  return api;
 }
 
 /** Chromium itself asks these for updates, who is signed in, and what the fields of forms are. */
@@ -77,29 +177,15 @@ export async function startProxy() {
 }
 
 /**
- * Opens a browser with an extension.
+ * Opens a browser with an extension, and its pages.
  *
  * @param {string} folder of the extension
  * @param {string} profile a folder
- * @param {object} [options]
- * @param {string} [options.proxy] an address
- * @param {object} [options.context] options of playwright's context
+ * @param {object} [options] of `launchWith`
  */
-export async function openBrowser(folder, profile, { proxy, context: more } = {}) {
-  const context = await playwright().launchPersistentContext(profile, {
-    executablePath: CHROMIUM,
-    headless: false,
-    viewport: { width: 1100, height: 900 },
-    args: [
-      ...SWITCHES,
-      `--disable-extensions-except=${folder}`,
-      `--load-extension=${folder}`,
-      // Without the last one, requests to this machine go past the proxy.
-      ...(proxy ? [`--proxy-server=${proxy}`, '--proxy-bypass-list=<-loopback>'] : []),
-    ],
-    ...more,
-  });
-  const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
+export async function openBrowser(folder, profile, options) {
+  const context = await launchWith(folder, profile, options);
+  const worker = await workerOf(context);
   const complaints = [];
   const watch = (page) => {
     page.setDefaultTimeout(30_000);
@@ -129,12 +215,8 @@ export async function openBrowser(folder, profile, { proxy, context: more } = {}
         context.pages().find(is_it) ?? (await context.waitForEvent('page', { predicate: is_it }));
       return watch(page);
     },
-    /** Writes settings as the extension's own pages do. @param {object} settings */
-    set: (settings) =>
-      worker.evaluate((settings) => {
-        const items = Object.entries(settings).map(([name, value]) => [`settings.${name}`, value]);
-        return chrome.storage.local.set(Object.fromEntries(items));
-      }, settings),
+    /** @param {object} settings */
+    set: (settings) => writeSettings(context, settings),
     close: () => context.close(),
   };
 }
