@@ -5,6 +5,7 @@
 import { run } from './actions.js';
 import { Card, busyStatus, emptyView } from './card.js';
 import { fieldOf, focusedElement, isSecret } from './fields.js';
+import { docsWindowOf } from './google_docs.js';
 import { applyEdits } from './passage.js';
 
 /** @import { Siskin } from '../lib/siskin.js' */
@@ -155,8 +156,8 @@ export class Assistant {
   #read() {
     this.#target = undefined;
     this.#help = 'setup';
-    const { location } = this.#document;
-    if (location.hostname === 'docs.google.com' && location.pathname.startsWith('/document/')) {
+    const { defaultView } = this.#document;
+    if (defaultView && docsWindowOf(defaultView)) {
       this.#help = 'panel';
       return (
         'Google Docs draws its text as a picture, so Siskin cannot work in it. It works in the ' +

@@ -7,6 +7,7 @@ import { AsYouType } from '../assistant/as_you_type.js';
 import { Assistant } from '../assistant/assistant.js';
 import { isBatteryLow } from '../assistant/battery.js';
 import { CornerButton } from '../assistant/corner_button.js';
+import { docsWindowOf } from '../assistant/google_docs.js';
 import { ExtensionEngine } from './engine.js';
 import { askWorker, isOurs } from './messages.js';
 import { OtherModel } from './other_model.js';
@@ -125,8 +126,10 @@ async function isKnownLanguage(/** @type {string} */ text) {
   return !isReliable || LANGUAGES.has(languages[0]?.language);
 }
 
-/** Whether this frame has the focus, and none within it. */
+/** Whether this frame is where the card goes: it has the focus, and none within it. */
 function hasFocus() {
+  const docs = docsWindowOf(window);
+  if (docs) return docs === window && document.hasFocus();
   const element = document.activeElement;
   return document.hasFocus() && !/^i?frame$/.test(element?.localName ?? '');
 }
