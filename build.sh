@@ -33,6 +33,8 @@ usage() {
                                 that of reading memory
 ./build.sh bench --speculation  what guessing tokens gains where texts are corrected, in Chromium
     [--threads 1,2] [--limit 20] [--json FILE]
+./build.sh bench --extension [RUNS]  how long the Chrome extension takes for 200 characters, and
+                                what the page feels of it
 ./build.sh quality              how good corrections are: those of a set of texts (tests/quality)
     [--model FILE|NAME] [--set development|held_out] [--correct proofread|baseline]
     [--threads N] [--limit N] [--ids ID,ID] [--json FILE]

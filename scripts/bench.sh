@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./build.sh bench measures Siskin and its peers in turn on one model file; with --kernels the matrix
-# products alone, with --speculation what drafts gain.
+# products alone, with --speculation what drafts gain, with --extension the Chrome extension.
 for part in common tools wasm package native models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
@@ -42,6 +42,17 @@ if [ "${1:-}" = --speculation ]; then
   model=$(fetch_models qwen2.5-coder-0.5b-instruct)
   step "Corrections, without drafts and with them"
   exec node scripts/bench/speculation.mjs --file "$model" "$@"
+fi
+
+if [ "${1:-}" = --extension ]; then
+  shift
+  build_package
+  need_chromium
+  step "Model"
+  say "$(fetch_models qwen2.5-coder-0.5b-instruct)"
+  step "The extension, on one thread and on two"
+  node scripts/extension.mjs pkg/extension
+  exec node scripts/extension/measure.mjs "$@"
 fi
 
 # need_transformers sets TRANSFORMERS to a folder of the two packages that run transformers.js in a

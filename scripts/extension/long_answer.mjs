@@ -3,30 +3,13 @@
 //   node scripts/extension.mjs pkg/extension && node scripts/extension/long_answer.mjs [MINUTES]
 //
 // It says how long the answer took, and whether one engine's document gave all of it.
-import { join } from 'node:path';
-import {
-  act,
-  inEngine,
-  openAssistant,
-  openPage,
-  plainFolder,
-  stopWorker,
-} from '../../tests/e2e/helpers/assistant.mjs';
-import { QWEN, ROOT } from '../../tests/e2e/helpers/harness.mjs';
-import { startServer } from '../serve.mjs';
+import { act, inEngine, openFields, stopWorker } from '../../tests/e2e/helpers/assistant.mjs';
+import { QWEN } from '../../tests/e2e/helpers/harness.mjs';
 
 const MINUTES = Number(process.argv[2] ?? 6);
 
-const server = await startServer({
-  routes: { '/fields/': plainFolder(join(ROOT, 'tests/e2e/pages/fields')) },
-});
-const site = server.url.replace('127.0.0.1', 'localhost');
-const { context, stop } = await openAssistant({
-  model: { kind: 'url', url: `${site}/models/${QWEN}` },
-  backend: 'cpu',
-  ready: true,
-});
-const { page } = await openPage(context, `${site}/fields/plain.html`);
+const { context, open, close } = await openFields({ model: QWEN });
+const { page } = await open();
 await page.locator('#area').fill('She have two cats.');
 await act(context, page, 'correct', 0);
 await page.waitForTimeout(30_000);
@@ -62,5 +45,4 @@ console.log(
   `${tokens} tokens in ${Math.round(ms / 1000)} s, at most ${Math.round(gap_ms)} ms apart; ` +
     (is_same ? 'one document gave all of it' : 'the document was ended meanwhile'),
 );
-await stop();
-await server.close();
+await close();
