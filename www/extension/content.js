@@ -8,15 +8,13 @@ import { Assistant } from '../assistant/assistant.js';
 import { isBatteryLow } from '../assistant/battery.js';
 import { CornerButton } from '../assistant/corner_button.js';
 import { docsWindowOf } from '../assistant/google_docs.js';
+import { LANGUAGES } from '../lib/writing/options.js';
 import { ExtensionEngine } from './engine.js';
 import { askWorker, isOurs } from './messages.js';
 import { OtherModel } from './other_model.js';
 
 /** A frame that has the script already is left alone. */
 const MARK = Symbol.for('siskin assistant');
-
-/** What `proofread` knows. */
-const LANGUAGES = new Set(['en', 'es', 'de', 'fr']);
 
 /**
  * @typedef {object} PageSettings
@@ -123,7 +121,7 @@ function start() {
 /** Whether Chrome takes a text for one of the languages that can be checked, or does not know. */
 async function isKnownLanguage(/** @type {string} */ text) {
   const { isReliable, languages } = await chrome.i18n.detectLanguage(text);
-  return !isReliable || LANGUAGES.has(languages[0]?.language);
+  return !isReliable || LANGUAGES.some((it) => it === languages[0]?.language);
 }
 
 /** Whether this frame is where the card goes: it has the focus, and none within it. */

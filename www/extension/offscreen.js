@@ -4,7 +4,8 @@
  */
 import { SiskinError, codeOf, messageOf } from '../lib/errors.js';
 import { Siskin } from '../lib/siskin.js';
-import { correctionPrompt } from '../lib/writing/prompt.js';
+import { LANGUAGES } from '../lib/writing/options.js';
+import { prepare } from '../lib/writing/proofread.js';
 import { Answerer } from './answers.js';
 import { ENGINE_PORT, OTHER_PORT, askWorker, isOurs, isOwnPage } from './messages.js';
 import { modelOf } from './models.js';
@@ -70,9 +71,9 @@ async function load() {
 
 /** Reads the beginning of the corrections' prompt from the device, or computes it once. */
 async function warm(/** @type {Siskin} */ siskin) {
-  const language = ['es', 'de', 'fr'].find((it) => navigator.language.startsWith(it)) ?? 'en';
-  const messages = correctionPrompt('', /** @type {any} */ (language)).slice(0, -1);
-  await siskin.prefix(messages, { key: `correct ${language}` }).catch(() => {});
+  const [tag] = navigator.language.split('-');
+  const language = LANGUAGES.find((it) => it === tag) ?? 'en';
+  await prepare(siskin, language).catch(() => {});
 }
 
 /** @param {any} port */

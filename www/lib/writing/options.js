@@ -27,8 +27,8 @@ import { SiskinError } from '../errors.js';
 export const TONES = /** @type {const} */ (['as-is', 'more-formal', 'more-casual']);
 export const LENGTHS = /** @type {const} */ (['as-is', 'shorter', 'longer']);
 
-/** @type {readonly Language[]} */
-const LANGUAGES = ['en', 'es', 'de', 'fr'];
+/** What can be proofread. @type {readonly Language[]} */
+export const LANGUAGES = ['en', 'es', 'de', 'fr'];
 
 /**
  * @param {string} method

@@ -115,9 +115,9 @@ export async function proofreadBy(text, options, correct) {
  *
  * @param {Model} model
  * @param {Language} language
- * @param {AbortSignal | undefined} signal
+ * @param {AbortSignal} [signal]
  */
-async function prepare(model, language, signal) {
+export async function prepare(model, language, signal) {
   const languages = prepared.get(model) ?? new Set();
   prepared.set(model, languages);
   if (languages.has(language)) return;
