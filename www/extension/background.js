@@ -24,8 +24,9 @@ const FIRST_RUN = 'extension/first_run/first_run.html';
 
 chrome.runtime.onInstalled.addListener(async (/** @type {any} */ { reason }) => {
   if (reason === 'install') await chrome.tabs.create({ url: chrome.runtime.getURL(FIRST_RUN) });
-  // The toolbar's button lets the extension into the tab, and the panel may read it then.
-  await chrome.sidePanel.setPanelBehavior({ openPanelOnActionClick: true });
+  // The toolbar's button lets the extension into the tab, and the panel may read it then. Firefox
+  // has a sidebar in its place.
+  await chrome.sidePanel?.setPanelBehavior({ openPanelOnActionClick: true });
   await registerButton();
   await chrome.contextMenus.removeAll();
   for (const [id, title] of MENU)
