@@ -8,14 +8,17 @@ import {
   LONG,
   act,
   cardOf,
+  clickCard,
+  closeEngine,
   inEngine,
+  isDone,
   isWritten,
   openFields,
   targetsOf,
   waitForCard,
 } from './helpers/assistant.mjs';
 import { NEED_EXTENSION } from './helpers/extension.mjs';
-import { SMOLLM2, cannotRunExtension } from './helpers/harness.mjs';
+import { SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
 import { renderers, ticksOf } from './helpers/killable.mjs';
 import { eventually } from './helpers/site.mjs';
 
@@ -109,6 +112,24 @@ describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 
     );
     await act(context, page, 'correct', 0);
     await waitForCard(page, isRight);
+    await page.close();
+  });
+
+  test('Retry asks once more after engines were lost in a row, without a word from any', async () => {
+    const { page } = await open();
+    await page.locator('#area').fill('I should of told you about the garden.');
+    await act(context, page, 'correct', 0);
+    const isGivenUp = async () => {
+      if (/stopped several times/.test((await cardOf(page))?.status ?? '')) return true;
+      // A document that has just begun may be another one a moment later.
+      await closeEngine(page).catch(() => {});
+      return false;
+    };
+    await eventually(isGivenUp, 'the last of the engines');
+    await shoot(page, 'extension-lost');
+    await clickCard(page, 'Retry');
+    const card = await waitForCard(page, (it) => it?.status === '' && isDone(it));
+    assert.ok(card.inserted.includes('have'));
     await page.close();
   });
 });
