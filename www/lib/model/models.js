@@ -1,14 +1,14 @@
 /** This module lists, prefetches and removes the models on this device. */
 import { SiskinError } from '../errors.js';
 import { ifUnlocked } from '../storage/locks.js';
-import { ModelFile } from './model_file.js';
+import { filesOf, openModel } from './open_model.js';
 import { Meter } from './progress.js';
 import { folderOf, folderWith, isComplete, partsIn, readRecord, storedBytes } from './record.js';
 import { urlSource } from './source.js';
 import { requestPersistence } from '../storage/persistence.js';
 import { openStore } from '../storage/store.js';
 
-/** @import { LoadProgress } from '../protocol.js' */
+/** @import { LoadProgress, UrlSource } from '../protocol.js' */
 /** @import { StoreOptions } from './source.js' */
 /** @import { Store } from '../storage/store.js' */
 
@@ -75,17 +75,19 @@ async function describe(store, folder) {
 }
 
 /**
- * Returns the folder of a model, whether there is one or not.
+ * Returns the folders of a model's files, whether they are there or not.
  *
  * @param {Store} store
  * @param {string | URL | Request} source
  * @param {KeyOptions} [options]
  */
-async function folderFor(store, source, options) {
-  const { key, sha256 } = urlSource(source, options);
-  const folder = await folderOf(key);
-  if (sha256 === undefined || (await readRecord(store, folder))) return folder;
-  return (await folderWith(store, sha256)) ?? folder;
+async function foldersFor(store, source, options) {
+  const folderFor = async (/** @type {UrlSource} */ { key, sha256 }) => {
+    const folder = await folderOf(key);
+    if (sha256 === undefined || (await readRecord(store, folder))) return folder;
+    return (await folderWith(store, sha256)) ?? folder;
+  };
+  return Promise.all((await filesOf(urlSource(source, options))).map(folderFor));
 }
 
 /**
@@ -94,7 +96,8 @@ async function folderFor(store, source, options) {
  */
 async function find(source, options) {
   const store = await openStore('disk');
-  return describe(store, await folderFor(store, source, options));
+  const folders = await foldersFor(store, source, options);
+  return Promise.all(folders.map((folder) => describe(store, folder)));
 }
 
 /**
@@ -105,7 +108,7 @@ async function find(source, options) {
  * @returns {Promise<boolean>}
  */
 async function has(source, options) {
-  return (await find(source, options))?.complete ?? false;
+  return (await find(source, options)).every((file) => file?.complete);
 }
 
 /**
@@ -116,8 +119,8 @@ async function has(source, options) {
  * @returns {Promise<number>} bytes
  */
 async function size(source, options) {
-  if (source !== undefined) return (await find(source, options))?.stored_bytes ?? 0;
-  return (await list()).reduce((sum, { stored_bytes }) => sum + stored_bytes, 0);
+  const files = await (source === undefined ? list() : find(source, options));
+  return files.reduce((sum, file) => sum + (file?.stored_bytes ?? 0), 0);
 }
 
 /**
@@ -189,7 +192,7 @@ async function open(source, options, signal) {
     );
   }
   if (options.persist) void requestPersistence();
-  return ModelFile.open(described, signal);
+  return openModel(described, signal);
 }
 
 /**
@@ -202,8 +205,10 @@ async function open(source, options, signal) {
  */
 async function remove(source, options) {
   const store = await openStore('disk');
-  const folder = await folderFor(store, source, options);
-  if (store.kind === 'memory' || (await ifUnlocked(folder, () => store.remove(folder)))) return;
+  if (store.kind === 'memory') return;
+  const folders = await foldersFor(store, source, options);
+  const removed = folders.map((folder) => ifUnlocked(folder, () => store.remove(folder)));
+  if ((await Promise.all(removed)).every(Boolean)) return;
   throw new SiskinError(
     'in_use',
     'The model is just being fetched, by this tab or another one. Stop that first.',
