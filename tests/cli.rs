@@ -101,9 +101,9 @@ fn inspect_tells_what_a_file_holds() {
 
 #[test]
 fn a_split_model_is_known_by_its_first_file() {
-    let first = fixture("split/smollm3-tiny-00001-of-00003.gguf");
+    let first = fixture("split/chat-tiny-00001-of-00003.gguf");
     let said = answer(&["inspect", &first, "--tensors"]);
-    let whole = answer(&["inspect", &fixture("models/smollm3-tiny.gguf"), "--tensors"]);
+    let whole = answer(&["inspect", &fixture("models/chat-tiny.gguf"), "--tensors"]);
     let types = |said: &str| -> Vec<String> {
         let lines = said.lines().filter(|line| line.contains(" tensors of "));
         lines.map(str::to_owned).collect()
@@ -119,9 +119,9 @@ fn a_split_model_is_known_by_its_first_file() {
     };
     assert_eq!(
         measured(&first),
-        measured(&fixture("models/smollm3-tiny.gguf"))
+        measured(&fixture("models/chat-tiny.gguf"))
     );
-    let second = fixture("split/smollm3-tiny-00002-of-00003.gguf");
+    let second = fixture("split/chat-tiny-00002-of-00003.gguf");
     let said = refusal(&["eval", &second, &license], "gguf_split");
     assert!(said.contains("file 2 of a model"), "{said}");
     let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("split.gguf");
@@ -132,10 +132,10 @@ fn a_split_model_is_known_by_its_first_file() {
     // A file that is not there is named.
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("split");
     std::fs::create_dir_all(&folder).expect("a writable folder");
-    let alone = folder.join("smollm3-tiny-00001-of-00003.gguf");
+    let alone = folder.join("chat-tiny-00001-of-00003.gguf");
     std::fs::copy(&first, &alone).expect("a copy");
     let said = refusal(&["eval", &alone.display().to_string(), &license], "io");
-    assert!(said.contains("smollm3-tiny-00002-of-00003.gguf"), "{said}");
+    assert!(said.contains("chat-tiny-00002-of-00003.gguf"), "{said}");
 }
 
 /// Writes a model that can chat into a file of its own.

@@ -41,11 +41,11 @@ fn a_split_model_in_pieces_of_any_size_is_the_whole_one() {
 
 #[test]
 fn what_the_gguf_package_has_split_is_the_whole_model() {
-    let whole = include_bytes!("fixtures/models/smollm3-tiny.gguf");
+    let whole = include_bytes!("fixtures/models/chat-tiny.gguf");
     let files: [&[u8]; 3] = [
-        include_bytes!("fixtures/split/smollm3-tiny-00001-of-00003.gguf"),
-        include_bytes!("fixtures/split/smollm3-tiny-00002-of-00003.gguf"),
-        include_bytes!("fixtures/split/smollm3-tiny-00003-of-00003.gguf"),
+        include_bytes!("fixtures/split/chat-tiny-00001-of-00003.gguf"),
+        include_bytes!("fixtures/split/chat-tiny-00002-of-00003.gguf"),
+        include_bytes!("fixtures/split/chat-tiny-00003-of-00003.gguf"),
     ];
     let logits = |bytes: &[u8]| {
         let (mut model, mut logits) = (load(bytes).expect("a model").model, Vec::new());

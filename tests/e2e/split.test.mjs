@@ -5,15 +5,15 @@ import { after, before, describe, test } from 'node:test';
 import { ROOT, cannotRun, start } from './helpers/harness.mjs';
 
 const FILES = join(ROOT, 'tests/fixtures/split');
-const FIRST = '/split/smollm3-tiny-00001-of-00003.gguf';
+const FIRST = '/split/chat-tiny-00001-of-00003.gguf';
 
 describe('a split model', { skip: cannotRun(), timeout: 60_000 }, () => {
   let site, page, complaints, close;
   before(async () => {
     site = await start({
       '/split/': FILES,
-      '/alone/smollm3-tiny-00001-of-00003.gguf': join(FILES, 'smollm3-tiny-00001-of-00003.gguf'),
-      '/whole.gguf': join(ROOT, 'tests/fixtures/models/smollm3-tiny.gguf'),
+      '/alone/chat-tiny-00001-of-00003.gguf': join(FILES, 'chat-tiny-00001-of-00003.gguf'),
+      '/whole.gguf': join(ROOT, 'tests/fixtures/models/chat-tiny.gguf'),
     });
     ({ page, complaints, close } = await site.open());
     await page.evaluate(async () => {
@@ -26,7 +26,7 @@ describe('a split model', { skip: cannotRun(), timeout: 60_000 }, () => {
           onProgress: (told) => (progress = told),
         });
         const { choices } = await siskin.completions.create({
-          prompt: 'a b c',
+          prompt: 'Hello',
           temperature: 0,
           max_tokens: 12,
         });
@@ -50,7 +50,7 @@ describe('a split model', { skip: cannotRun(), timeout: 60_000 }, () => {
     );
     assert.ok(whole.text.length > 0);
     assert.equal(split.text, whole.text);
-    assert.equal(split.progress.loaded_bytes, 55_936 + 30_240 + 32_352);
+    assert.equal(split.progress.loaded_bytes, 154_720 + 168_448 + 167_392);
     assert.equal(split.progress.total_bytes, split.progress.loaded_bytes);
 
     const requests = [];
@@ -79,11 +79,11 @@ describe('a split model', { skip: cannotRun(), timeout: 60_000 }, () => {
     }, FIRST);
     assert.deepEqual(seen, {
       none: [false, 0],
-      one: [false, 55_936],
-      all: [true, 118_528],
+      one: [false, 154_720],
+      all: [true, 490_560],
       listed: 3,
       left: [false, 0],
-      check: { ok: true, cached: true, size: 118_528 },
+      check: { ok: true, cached: true, size: 490_560 },
     });
   });
 
@@ -104,7 +104,7 @@ describe('a split model', { skip: cannotRun(), timeout: 60_000 }, () => {
         whole: (await answer('/whole.gguf')).text,
         right: (await answer(new Blob(blobs))).text,
         wrong: [await fails(new Blob([a, c, b])), await fails(b), await fails(new Blob([a, b]))],
-        alone: await fails('/alone/smollm3-tiny-00001-of-00003.gguf'),
+        alone: await fails('/alone/chat-tiny-00001-of-00003.gguf'),
       };
     }, FIRST);
     assert.equal(right, whole);

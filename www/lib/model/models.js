@@ -8,7 +8,7 @@ import { urlSource } from './source.js';
 import { requestPersistence } from '../storage/persistence.js';
 import { openStore } from '../storage/store.js';
 
-/** @import { LoadProgress, UrlSource } from '../protocol.js' */
+/** @import { LoadProgress } from '../protocol.js' */
 /** @import { StoreOptions } from './source.js' */
 /** @import { Store } from '../storage/store.js' */
 
@@ -75,29 +75,22 @@ async function describe(store, folder) {
 }
 
 /**
- * Returns the folders of a model's files, whether they are there or not.
+ * Finds the files of a model, whether they are there or not.
  *
- * @param {Store} store
- * @param {string | URL | Request} source
- * @param {KeyOptions} [options]
- */
-async function foldersFor(store, source, options) {
-  const folderFor = async (/** @type {UrlSource} */ { key, sha256 }) => {
-    const folder = await folderOf(key);
-    if (sha256 === undefined || (await readRecord(store, folder))) return folder;
-    return (await folderWith(store, sha256)) ?? folder;
-  };
-  return Promise.all((await filesOf(urlSource(source, options))).map(folderFor));
-}
-
-/**
  * @param {string | URL | Request} source
  * @param {KeyOptions} [options]
  */
 async function find(source, options) {
   const store = await openStore('disk');
-  const folders = await foldersFor(store, source, options);
-  return Promise.all(folders.map((folder) => describe(store, folder)));
+  const files = await filesOf(urlSource(source, options));
+  return Promise.all(
+    files.map(async ({ key, sha256 }) => {
+      let folder = await folderOf(key);
+      if (sha256 !== undefined && !(await readRecord(store, folder)))
+        folder = (await folderWith(store, sha256)) ?? folder;
+      return { store, folder, ...(await describe(store, folder)) };
+    }),
+  );
 }
 
 /**
@@ -108,7 +101,7 @@ async function find(source, options) {
  * @returns {Promise<boolean>}
  */
 async function has(source, options) {
-  return (await find(source, options)).every((file) => file?.complete);
+  return (await find(source, options)).every(({ complete }) => complete);
 }
 
 /**
@@ -120,7 +113,7 @@ async function has(source, options) {
  */
 async function size(source, options) {
   const files = await (source === undefined ? list() : find(source, options));
-  return files.reduce((sum, file) => sum + (file?.stored_bytes ?? 0), 0);
+  return files.reduce((sum, { stored_bytes = 0 }) => sum + stored_bytes, 0);
 }
 
 /**
@@ -132,14 +125,8 @@ async function size(source, options) {
  * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`,
  *   `storage_full`, `storage_failed`, `aborted`
  */
-async function prefetch(source, { signal, onProgress, ...options } = {}) {
-  const file = await open(source, options, signal);
-  const meter = new Meter(file.arrived_bytes);
-  const report = () =>
-    onProgress?.({
-      ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }),
-      from_cache: file.from_cache,
-    });
+async function prefetch(source, options = {}) {
+  const { file, report } = await open(source, options);
   const timer = setInterval(report, PROGRESS_INTERVAL_MS);
   try {
     report();
@@ -161,38 +148,40 @@ async function prefetch(source, { signal, onProgress, ...options } = {}) {
  * @returns {Promise<LoadProgress & {complete: boolean}>}
  * @throws {SiskinError} as `prefetch`
  */
-async function prefetchChunk(source, { signal, onProgress, ...options } = {}) {
-  const file = await open(source, options, signal);
-  const meter = new Meter(file.arrived_bytes);
+async function prefetchChunk(source, options = {}) {
+  const { file, report } = await open(source, options);
   try {
     const complete = await file.fetchChunk();
-    const progress = {
-      ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }),
-      from_cache: file.from_cache,
-    };
-    onProgress?.(progress);
-    return { ...progress, complete };
+    return { ...report(), complete };
   } finally {
     file.close();
   }
 }
 
 /**
+ * Opens a model to be fetched, and returns it with a function that reports its progress.
+ *
  * @param {string | URL | Request} source
- * @param {StoreOptions} options
- * @param {AbortSignal} [signal]
+ * @param {PrefetchOptions} options
  */
-async function open(source, options, signal) {
+async function open(source, { signal, onProgress, ...options }) {
   const described = urlSource(source, options);
   if ((await openStore('disk')).kind === 'memory') {
     throw new SiskinError(
       'storage_failed',
-      'This browser keeps nothing for this page, so that nothing can be fetched for later. ' +
-        'Serve the page over https, and not in a private window.',
+      'This browser keeps nothing here. Serve the page over https, not in a private window.',
     );
   }
   if (options.persist) void requestPersistence();
-  return openModel(described, signal);
+  const file = await openModel(described, signal);
+  const meter = new Meter(file.arrived_bytes);
+  const report = () => {
+    const { arrived_bytes: loaded_bytes, total_bytes, from_cache } = file;
+    const progress = { ...meter.measure({ loaded_bytes, total_bytes }), from_cache };
+    onProgress?.(progress);
+    return progress;
+  };
+  return { file, report };
 }
 
 /**
@@ -204,14 +193,14 @@ async function open(source, options, signal) {
  * @throws {SiskinError} `in_use` while it is being fetched
  */
 async function remove(source, options) {
-  const store = await openStore('disk');
-  if (store.kind === 'memory') return;
-  const folders = await foldersFor(store, source, options);
-  const removed = folders.map((folder) => ifUnlocked(folder, () => store.remove(folder)));
+  const removed = (await find(source, options)).map(
+    ({ store, folder }) =>
+      store.kind === 'memory' || ifUnlocked(folder, () => store.remove(folder)),
+  );
   if ((await Promise.all(removed)).every(Boolean)) return;
   throw new SiskinError(
     'in_use',
-    'The model is just being fetched, by this tab or another one. Stop that first.',
+    'The model is being fetched, by this tab or another. Stop that first.',
   );
 }
 

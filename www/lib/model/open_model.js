@@ -6,7 +6,11 @@ import { ModelFile } from './model_file.js';
 
 /** @import { UrlSource } from '../protocol.js' */
 
-/** A `Model` reads a model's bytes. @typedef {ModelFile | import('./split_model.js').SplitModel} Model */
+/**
+ * A `Model` reads a model's bytes.
+ *
+ * @typedef {ModelFile | import('./split_model.js').SplitModel} Model
+ */
 
 /**
  * Returns the sources of a model's files, in order.
@@ -16,10 +20,11 @@ import { ModelFile } from './model_file.js';
  * @throws {SiskinError} `invalid_argument`
  */
 export async function filesOf(source) {
-  const [, digits] = /-00001-of-(\d{5})\.gguf$/.exec(new URL(source.url).pathname) ?? [];
-  if (!(Number(digits) > 1)) return [source];
-  return (await import('./split_model.js')).splitSources(source, Number(digits));
+  const [, count = ''] = /^[^?]+-00001-of-(\d{5})\.gguf(\?|$)/.exec(source.url) ?? [];
+  return count > '00001' ? (await importSplit()).splitSources(source, count) : [source];
 }
+
+const importSplit = () => import('./split_model.js');
 
 /**
  * @param {UrlSource} source
@@ -29,6 +34,7 @@ export async function filesOf(source) {
  */
 export async function openModel(source, signal) {
   const sources = await filesOf(source);
-  if (sources.length === 1) return ModelFile.open(source, signal);
-  return (await import('./split_model.js')).SplitModel.open(sources, signal);
+  // Where one cannot be opened, the storage is broken, and none can.
+  const files = await Promise.all(sources.map((source) => ModelFile.open(source, signal)));
+  return files[1] ? new (await importSplit()).SplitModel(sources, files, signal) : files[0];
 }

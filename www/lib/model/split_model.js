@@ -1,18 +1,18 @@
 /**
- * This module reads a model that llama.cpp has split into several files, as though it were one. Each
- * file is stored, verified and known by its own address.
+ * This module reads a model that llama.cpp has split into several files, as though it were one.
+ * Each file is stored, verified and known by its own address.
  */
 import { SiskinError } from '../errors.js';
-import { FileRequests } from './file_requests.js';
-import { ModelFile } from './model_file.js';
+import { contentLength } from './http.js';
 
 /** @import { UrlSource } from '../protocol.js' */
+/** @import { ModelFile } from './model_file.js' */
 
 /**
  * Returns the sources of the files of a split model.
  *
  * @param {UrlSource} source of the first file
- * @param {number} count
+ * @param {string} count in five digits
  * @returns {UrlSource[]}
  * @throws {SiskinError} `invalid_argument` where one hash is to be that of all
  */
@@ -23,15 +23,15 @@ export function splitSources(source, count) {
       'A model in several files has no `sha256`. Write a manifest with siskin shard for it, or ' +
         'leave the hash out.',
     );
-  const of = `-of-${String(count).padStart(5, '0')}.gguf`;
-  return Array.from({ length: count }, (_, i) => {
+  const of = `-of-${count}.gguf`;
+  return Array.from({ length: Number(count) }, (_, i) => {
     const url = new URL(source.url);
-    const number = String(i + 1).padStart(5, '0');
-    url.pathname = url.pathname.replace(`-00001${of}`, `-${number}${of}`);
-    // Where the key is an address, it may have fewer parameters than the file's own.
-    const named = source.key.replace(`-00001${of}`, `-${number}${of}`);
-    const key = i > 0 && named === source.key ? `${named} ${number}${of}` : named;
-    return { ...source, url: url.href, key };
+    const file = `-${String(i + 1).padStart(5, '0')}${of}`;
+    const renamed = (/** @type {string} */ text) => text.replace(`-00001${of}`, file);
+    url.pathname = renamed(url.pathname);
+    // The key is the address, or a name that the caller gave.
+    const key = renamed(source.key);
+    return { ...source, url: url.href, key: i > 0 && key === source.key ? key + file : key };
   });
 }
 
@@ -42,37 +42,17 @@ export class SplitModel {
   #signal;
   /** Holds the files' lengths, as far as the server tells. @type {(number | null)[]} */
   #lengths = [];
+  #started = false;
 
   /**
-   * Callers use `SplitModel.open` instead of the constructor.
-   *
    * @param {UrlSource[]} sources
-   * @param {ModelFile[]} files
+   * @param {ModelFile[]} files of these sources
    * @param {AbortSignal} [signal]
    */
-  constructor(sources, files, signal = new AbortController().signal) {
+  constructor(sources, files, signal) {
     this.#sources = sources;
     this.#files = files;
     this.#signal = signal;
-  }
-
-  /**
-   * @param {UrlSource[]} sources
-   * @param {AbortSignal} [signal] ends everything; what has arrived stays
-   * @returns {Promise<SplitModel>} to be closed
-   * @throws {SiskinError} `storage_failed`
-   */
-  static async open(sources, signal) {
-    /** @type {ModelFile[]} */
-    const files = [];
-    const model = new SplitModel(sources, files, signal);
-    try {
-      for (const source of sources) files.push(await ModelFile.open(source, signal));
-    } catch (error) {
-      model.close();
-      throw error;
-    }
-    return model;
   }
 
   /** Tells whether all files were stored when they were opened. */
@@ -93,11 +73,18 @@ export class SplitModel {
 
   /** Starts to read or to download, and asks how long the files are that are not there. */
   start() {
+    if (this.#started) return;
+    this.#started = true;
     this.#files[0].start();
     this.#files.forEach(async (file, i) => {
       if (i === 0 || file.total_bytes !== null) return;
       const { url, init } = this.#sources[i];
-      this.#lengths[i] = await new FileRequests(init, this.#signal).lengthOf(url);
+      try {
+        const response = await fetch(url, { ...init, method: 'HEAD', signal: this.#signal });
+        if (response.ok) this.#lengths[i] = contentLength(response);
+      } catch {
+        // Nothing but the progress needs it.
+      }
     });
   }
 
@@ -108,6 +95,7 @@ export class SplitModel {
    * @throws {SiskinError} as `ModelFile.chunks`
    */
   async *chunks() {
+    this.start();
     for (const file of this.#files) {
       file.start();
       yield* file.chunks();
