@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ./build.sh size prints the size of what a visitor downloads, raw and gzipped, and its budget. A
-# page fetches one of the wasm files, "writing" (lists of words, mostly) where it proofreads,
+# page fetches one of the wasm files, "writing" (lists of words, mostly) where it proofreads, "split
+# model" where it prefetches one that llama.cpp has split,
 # "OpenAI" where it uses what OpenAI's API has beside chats, and "React", "AI SDK" and "built-in AI"
 # where it imports these entries.
 # With --check it fails if something is larger than its budget.
@@ -23,7 +24,8 @@ writing | 15600
 worker | 25000
 built-in AI | 12000
 language detector | 13000
-service worker | 18200
+service worker | 19300
+split model | 930
 thread | 450
 reader | 6000
 siskin_relaxed.wasm | 1100000
@@ -55,11 +57,12 @@ mapfile -t page < <(
     ! -name builtin_ai.js ! -name ai_sdk.js ! -name react.js ! -name 'detect-*.js' | LC_ALL=C sort
 )
 row "page entry" pkg/dist/siskin.js
-mapfile -t rest < <(printf '%s\n' "${page[@]}" | grep -v -e /writing- -e /openai- -e /run_tools- -e /check-)
+mapfile -t rest < <(printf '%s\n' "${page[@]}" | grep -v -e /writing- -e /openai- -e /run_tools- -e /check- -e /split_model-)
 row "page with everything" "${rest[@]}"
 row "OpenAI" pkg/dist/{openai,run_tools,check}-*.js
 row "React" pkg/dist/react.js
 row "writing" pkg/dist/writing-*.js
+row "split model" pkg/dist/split_model-*.js
 row "AI SDK" pkg/dist/ai_sdk.js
 row "worker" pkg/dist/worker.js
 row "built-in AI" pkg/dist/builtin_ai.js

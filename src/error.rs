@@ -55,6 +55,8 @@ codes! {
     GgufTensorOverlap = "gguf_tensor_overlap",
     /// A tensor starts off the file's alignment.
     GgufTensorMisaligned = "gguf_tensor_misaligned",
+    /// The files of a split model are not all there, not in their order, or not of one model.
+    GgufSplit = "gguf_split",
     /// A tensor's data type is not one that Siskin reads.
     TensorType = "tensor_type",
     /// No decoder is written for the model's architecture, or for a part that it has.

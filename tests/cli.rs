@@ -99,6 +99,45 @@ fn inspect_tells_what_a_file_holds() {
     );
 }
 
+#[test]
+fn a_split_model_is_known_by_its_first_file() {
+    let first = fixture("split/chat-tiny-00001-of-00003.gguf");
+    let said = answer(&["inspect", &first, "--tensors"]);
+    let whole = answer(&["inspect", &fixture("models/chat-tiny.gguf"), "--tensors"]);
+    let types = |said: &str| -> Vec<String> {
+        let lines = said.lines().filter(|line| line.contains(" tensors of "));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(types(&said), types(&whole));
+    for tensor in ["token_embd.weight", "output_norm.weight"] {
+        assert!(said.contains(tensor), "{said}");
+    }
+    let license = fixture("real/gpl3.txt");
+    let measured = |model: &str| {
+        let said = answer(&["eval", model, &license, "--tokens", "50"]);
+        said.split(' ').nth(1).map(str::to_owned)
+    };
+    assert_eq!(
+        measured(&first),
+        measured(&fixture("models/chat-tiny.gguf"))
+    );
+    let second = fixture("split/chat-tiny-00002-of-00003.gguf");
+    let said = refusal(&["eval", &second, &license], "gguf_split");
+    assert!(said.contains("file 2 of a model"), "{said}");
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("split.gguf");
+    let out = out.display().to_string();
+    let said = refusal(&["convert", &first, &out], "gguf_split");
+    assert!(said.contains("is file 1 of 3"), "{said}");
+
+    // A file that is not there is named.
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("split");
+    std::fs::create_dir_all(&folder).expect("a writable folder");
+    let alone = folder.join("chat-tiny-00001-of-00003.gguf");
+    std::fs::copy(&first, &alone).expect("a copy");
+    let said = refusal(&["eval", &alone.display().to_string(), &license], "io");
+    assert!(said.contains("chat-tiny-00002-of-00003.gguf"), "{said}");
+}
+
 /// Writes a model that can chat into a file of its own.
 fn chatting_model(name: &str) -> String {
     let file = std::fs::read(fixture("models/qwen2-tiny.gguf")).expect("a fixture");

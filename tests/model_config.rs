@@ -5,7 +5,7 @@ mod support;
 
 use siskin::{
     Code,
-    format::metadata::{Metadata, StringArray, Value},
+    format::metadata::{StringArray, Value},
     quant::DType,
 };
 use support::{
@@ -327,22 +327,7 @@ fn a_qwen2_without_biases_is_broken() {
 }
 
 #[test]
-fn parts_of_a_model_and_mixtures_of_experts_say_what_they_are() {
-    // What llama.cpp's gguf-split writes into the header of the second file of three.
-    let mut part = ModelFile {
-        metadata: Metadata::new(),
-        tensors: Vec::new(),
-    }
-    .with("split.no", 1_u16)
-    .with("split.count", 3_u16)
-    .with("split.tensors.count", 13_i32);
-    part.tensors = ModelFile::small(DType::Q8_0).tensors;
-    refused(&part.to_bytes(), Code::TensorMissing, "part 2 of a model");
-    let first = ModelFile::small(DType::Q8_0)
-        .with("split.no", 0_u16)
-        .with("split.count", 3_u16)
-        .without("token_embd.weight");
-    refused(&first.to_bytes(), Code::TensorMissing, "split into 3 files");
+fn a_split_into_one_file_is_none_and_mixtures_of_experts_say_what_they_are() {
     let whole = ModelFile::small(DType::Q8_0)
         .with("split.no", 0_u16)
         .with("split.count", 1_u16)

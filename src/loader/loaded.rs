@@ -44,7 +44,7 @@ pub struct FileInfo {
     pub parameter_count: u64,
     /// Holds the length of the context, in tokens, that the model was trained on.
     pub trained_context_tokens: usize,
-    /// Holds the size of the file.
+    /// Holds the size of the file, or of a split model's files together.
     pub size_bytes: u64,
     /// Tells files apart: a hash of a sample of the bytes, in hexadecimal. Empty until the file was
     /// read.
@@ -68,5 +68,12 @@ impl FileInfo {
             size_bytes: gguf.size_bytes,
             fingerprint: String::new(),
         })
+    }
+
+    /// Counts the tensors of all headers that have come.
+    pub(super) fn count(&mut self, gguf: &Gguf) {
+        self.file_type = gguf.file_type();
+        self.parameter_count = gguf.parameter_count();
+        self.size_bytes = gguf.size_bytes;
     }
 }

@@ -1,12 +1,14 @@
 //! Loads a model from the pushed bytes of its file.
 //!
-//! The same loader serves network streams, files and tests. Each group of rows goes to the backend
-//! as soon as it is whole, so the loader never holds the file, only less than one group of rows.
+//! The same loader serves network streams, files and tests. The files of a model that llama.cpp has
+//! split are pushed as though they were one. Each group of rows goes to the backend as soon as it is
+//! whole, so the loader never holds the file, only less than one group of rows.
 //! A model that does not fit is refused when its header is read, before its weights are fetched: a
 //! device with memory of its own allocates everything then, and the host's memory is tried
 //! ([`MemoryEstimate`]).
 
 mod fingerprint;
+mod headers;
 mod loaded;
 mod memory_estimate;
 mod options;
@@ -23,10 +25,11 @@ pub use tensors::DEFAULT_CONTEXT_TOKENS;
 use crate::{
     Code, Error, Result,
     backend::Backend,
-    format::gguf::{GgufReader, TensorInfo},
+    format::gguf::TensorInfo,
     model::{Model, config::ModelConfig},
 };
 use fingerprint::Fingerprint;
+use headers::Headers;
 use tensors::{Tensors, truncated};
 
 /// Loads a model for the backend `B`.
@@ -51,6 +54,7 @@ use tensors::{Tensors, truncated};
 /// ```
 pub struct Loader<B: Backend> {
     options: Options,
+    headers: Headers,
     state: State<B>,
     /// Counts the bytes pushed so far.
     at: u64,
@@ -58,20 +62,19 @@ pub struct Loader<B: Backend> {
 }
 
 enum State<B: Backend> {
-    Header { reader: GgufReader, backend: B },
+    Header { backend: B },
     Tensors(Box<Tensors<B>>),
     Failed(Error),
 }
 
 impl<B: Backend> Loader<B> {
-    /// Makes a loader that waits for the first bytes of a file.
+    /// Makes a loader that waits for the first bytes of a file. The files of a split model are
+    /// pushed one after the other.
     pub fn new(backend: B, options: Options) -> Self {
         Loader {
             options,
-            state: State::Header {
-                reader: GgufReader::new(),
-                backend,
-            },
+            headers: Headers::new(),
+            state: State::Header { backend },
             at: 0,
             fingerprint: Fingerprint::default(),
         }
@@ -81,7 +84,7 @@ impl<B: Backend> Loader<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`GgufReader::push`], `architecture`, `metadata`, `tensor_missing`, `tensor_shape`,
+    /// Those of [`GgufReader::push`], `gguf_split`, `architecture`, `metadata`, `tensor_missing`, `tensor_shape`,
     /// `tensor_not_finite`, `tokenizer`, `template` for one in the options, `invalid_argument` for
     /// the context, `out_of_memory`, and those of the GPU.
     pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
@@ -94,25 +97,46 @@ impl<B: Backend> Loader<B> {
         result
     }
 
-    fn push_to_state(&mut self, chunk: &[u8]) -> Result<()> {
-        if let State::Header { reader, .. } = &mut self.state {
-            let Some(gguf) = reader.push(chunk)? else {
+    fn push_to_state(&mut self, mut chunk: &[u8]) -> Result<()> {
+        if let State::Failed(error) = &self.state {
+            return Err(error.clone());
+        }
+        let mut at = self.at;
+        loop {
+            if let Some(known) = self.headers.push(at, chunk)? {
+                self.take_header(known)?;
+            }
+            if let State::Tensors(tensors) = &mut self.state {
+                tensors.push(at, chunk)?;
+            }
+            let Some(begin) = self.headers.next_file(at + chunk.len() as u64) else {
                 return Ok(());
             };
+            chunk = &chunk[begin.saturating_sub(at) as usize..];
+            at = begin.max(at);
+        }
+    }
+
+    /// Takes what the headers say, of whose tensors `known` were known before.
+    fn take_header(&mut self, known: usize) -> Result<()> {
+        let Some(gguf) = self.headers.gguf()? else {
+            return Ok(());
+        };
+        if matches!(self.state, State::Header { .. }) {
             let placeholder = State::Failed(Error::new(
                 Code::NotLoaded,
                 "The model is not loaded. Make a new loader and push the file again.",
             ));
-            if let State::Header { backend, .. } = std::mem::replace(&mut self.state, placeholder) {
-                let tensors = Tensors::new(backend, &gguf, &self.options)?;
+            if let State::Header { backend } = std::mem::replace(&mut self.state, placeholder) {
+                let tensors = Tensors::new(backend, gguf, &self.options)?;
                 self.state = State::Tensors(Box::new(tensors));
             }
         }
-        match &mut self.state {
-            State::Tensors(tensors) => tensors.push(self.at, chunk),
-            State::Failed(error) => Err(error.clone()),
-            State::Header { .. } => Ok(()),
+        if let State::Tensors(tensors) = &mut self.state {
+            tensors.add(gguf, &gguf.tensors[known..], self.headers.is_last())?;
         }
+        self.headers.forget_metadata();
+        Ok(())
     }
 
     /// Returns the backend, the model's config and the tensors that will be read, or `None` until
@@ -141,14 +165,15 @@ impl<B: Backend> Loader<B> {
     ///
     /// # Errors
     ///
-    /// `gguf_truncated`, `tensor_missing`, or the error of [`Loader::push`].
+    /// `gguf_truncated`, `gguf_split`, `tensor_missing`, or the error of [`Loader::push`].
     pub fn finish(self) -> Result<Loaded<Model<B>>> {
         match self.state {
-            State::Header { reader, .. } => {
-                reader.finish()?;
+            State::Header { .. } => {
+                self.headers.finish()?;
                 Err(truncated(self.at, None))
             }
             State::Tensors(tensors) => {
+                self.headers.finish()?;
                 let mut loaded = tensors.finish(self.at)?;
                 loaded.file.fingerprint = self.fingerprint.finish();
                 Ok(loaded)

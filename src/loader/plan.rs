@@ -20,16 +20,25 @@ pub struct LoadPlan {
 }
 
 impl<B: Backend> Loader<B> {
-    /// Returns what the header says, or `None` until the whole of it was pushed.
+    /// Returns what the header says, or `None` until the whole of it was pushed. Of a split model
+    /// whose other headers have not come, the sizes are estimated.
     pub fn plan(&self) -> Option<LoadPlan> {
         let tensors = self.tensors()?;
-        let (backend, config) = (&tensors.backend, &tensors.config);
-        let (context_tokens, slots) = (tensors.context_tokens, tensors.slots);
+        let whole_per_known = tensors.whole_per_known();
+        let scaled = |n: u64| (n as f64 * whole_per_known) as u64;
+        let (mut file, mut memory) = (tensors.file.clone(), tensors.estimate(&tensors.tensors));
+        for count in [
+            &mut file.parameter_count,
+            &mut file.size_bytes,
+            &mut memory.weights_bytes,
+        ] {
+            *count = scaled(*count);
+        }
         Some(LoadPlan {
-            file: tensors.file.clone(),
-            context_tokens,
-            slots,
-            memory: MemoryEstimate::new(backend, config, &tensors.tensors, context_tokens, slots),
+            file,
+            context_tokens: tensors.context_tokens,
+            slots: tensors.slots,
+            memory,
         })
     }
 }

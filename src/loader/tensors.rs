@@ -13,7 +13,7 @@ use crate::{
     model::{
         Model, StepMemory, arch,
         config::ModelConfig,
-        weights::{Weights, select},
+        weights::{Selection, Weights},
     },
     tensor::Weight,
     text::{template::ChatTemplate, tokenizer::Tokenizer},
@@ -29,8 +29,12 @@ pub const DEFAULT_CONTEXT_TOKENS: usize = 4096;
 pub(super) struct Tensors<B: Backend> {
     pub(super) backend: B,
     pub(super) config: ModelConfig,
-    /// Lists the tensors to read, in the file's order.
+    /// Lists the tensors to read, in the file's order. Those of a split model's later files come
+    /// with their headers.
     pub(super) tensors: Vec<TensorInfo>,
+    selection: Selection,
+    /// Tells whether all tensors are known.
+    is_complete: bool,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
     pub(super) file: FileInfo,
@@ -49,15 +53,14 @@ pub(super) struct Tensors<B: Backend> {
 impl<B: Backend> Tensors<B> {
     /// Checks the header and everything that it asks for. A device with memory of its own allocates
     /// all that the model will have, and of the host's memory as much is tried: what does not fit
-    /// is told before a tensor was fetched.
+    /// is told before a tensor was fetched. Of a split model that holds for each file.
     ///
     /// # Errors
     ///
-    /// `architecture`, `metadata`, `tensor_missing`, `tensor_shape`, `tokenizer`, `template`,
-    /// `invalid_argument` for the context or the slots, `out_of_memory`, and those of the GPU.
+    /// `architecture`, `metadata`, `tensor_shape`, `tokenizer`, `template`, `invalid_argument` for
+    /// the context or the slots, `out_of_memory`, and those of the GPU.
     pub(super) fn new(mut backend: B, gguf: &Gguf, options: &Options) -> Result<Self> {
         let config = arch::config(gguf)?;
-        let tensors = select(&config, gguf)?;
         check_vocabulary(gguf, config.dims.vocab)?;
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
         let template = match &options.chat_template {
@@ -82,37 +85,80 @@ impl<B: Backend> Tensors<B> {
                 format!("{slots} slots are out of range. Ask for 1 to {MAX_SLOTS}."),
             ));
         }
-        check_sizes(&backend, &config, &tensors, context_tokens)?;
-        let file = FileInfo::new(gguf, trained)?;
-        let (mut memory, mut writers) = (None, VecDeque::new());
-        if backend.has_own_memory() {
-            memory = Some(StepMemory::new(
+        check_cache(&config, context_tokens)?;
+        let memory = match backend.has_own_memory() {
+            true => Some(StepMemory::new(
                 &mut backend,
                 &config,
                 context_tokens,
                 slots,
-            )?);
-            for info in &tensors {
-                writers.push_back(TensorWriter::new(&mut backend, info)?);
-            }
-        } else {
-            MemoryEstimate::new(&backend, &config, &tensors, context_tokens, slots).check()?;
-        }
+            )?),
+            false => None,
+        };
         Ok(Self {
+            file: FileInfo::new(gguf, trained)?,
+            selection: Selection::new(&config),
+            is_complete: false,
             backend,
             config,
-            tensors,
+            tensors: Vec::new(),
             tokenizer,
             template,
-            file,
             memory,
             context_tokens,
             slots,
             next: 0,
-            writers,
+            writers: VecDeque::new(),
             loaded: HashMap::new(),
             rope_freqs: None,
         })
+    }
+
+    /// Adds the tensors of a file to those that will be read: of the model's only file, or of a
+    /// split model's next. `gguf` holds what all headers so far say, and `is_last` tells whether no
+    /// other will come.
+    ///
+    /// # Errors
+    ///
+    /// `architecture`, `tensor_missing`, `tensor_shape`, `out_of_memory`, and those of the GPU.
+    pub(super) fn add(&mut self, gguf: &Gguf, tensors: &[TensorInfo], is_last: bool) -> Result<()> {
+        let added = self.selection.take(&self.config, tensors)?;
+        self.is_complete = is_last;
+        if is_last {
+            self.selection.finish()?;
+        }
+        check_sizes(&self.backend, &added)?;
+        self.file.count(gguf);
+        let before = self.tensors.len();
+        self.tensors.extend(added);
+        if self.backend.has_own_memory() {
+            for info in &self.tensors[before..] {
+                let writer = TensorWriter::new(&mut self.backend, info)?;
+                self.writers.push_back(writer);
+            }
+            return Ok(());
+        }
+        let mut memory = self.estimate(&self.tensors[before..]);
+        let unknown = self.whole_per_known() - 1.0;
+        memory.weights_bytes +=
+            (unknown * self.estimate(&self.tensors).weights_bytes as f64) as u64;
+        memory.check()
+    }
+
+    /// Estimates the memory of a model that has these of the tensors.
+    pub(super) fn estimate(&self, tensors: &[TensorInfo]) -> MemoryEstimate {
+        let (context_tokens, slots) = (self.context_tokens, self.slots);
+        MemoryEstimate::new(&self.backend, &self.config, tensors, context_tokens, slots)
+    }
+
+    /// Returns how many weights the whole model has for each that is known: more than 1 for a split
+    /// model, until its last header has come.
+    pub(super) fn whole_per_known(&self) -> f64 {
+        if self.is_complete {
+            return 1.0;
+        }
+        let known: u64 = self.tensors.iter().map(TensorInfo::elements).sum();
+        1.0 + self.selection.missing_weights() as f64 / known.max(1) as f64
     }
 
     /// Takes the bytes of `chunk`, which begins at byte `at` of the file.
@@ -218,20 +264,13 @@ fn check_vocabulary(gguf: &Gguf, rows: usize) -> Result<()> {
     ))
 }
 
-/// Checks that the sizes of what will be allocated can be counted here: on wasm a usize has 32
-/// bits, and a header may claim anything. A tensor's values in a file take no more bytes than in the
-/// backend's layout, so that both can be counted.
+/// Checks that the bytes of a KV cache can be counted here: on wasm a usize has 32 bits, and a
+/// header may claim anything.
 ///
 /// # Errors
 ///
 /// `out_of_memory`.
-fn check_sizes<B: Backend>(
-    backend: &B,
-    config: &ModelConfig,
-    tensors: &[TensorInfo],
-    context_tokens: usize,
-) -> Result<()> {
-    const MAX_BYTES: u64 = isize::MAX as u64;
+fn check_cache(config: &ModelConfig, context_tokens: usize) -> Result<()> {
     let dims = &config.dims;
     // A key or a value is an f16 of 2 bytes at most. A backend may round the context up to whole
     // tiles, which is less than 64 more positions, and a head to whole vectors.
@@ -245,6 +284,17 @@ fn check_sizes<B: Backend>(
         );
         return Err(Error::new(Code::OutOfMemory, message));
     }
+    Ok(())
+}
+
+/// Checks that the sizes of tensors can be counted here. A tensor's values in a file take no more
+/// bytes than in the backend's layout, so that both can be counted.
+///
+/// # Errors
+///
+/// `out_of_memory`.
+fn check_sizes<B: Backend>(backend: &B, tensors: &[TensorInfo]) -> Result<()> {
+    const MAX_BYTES: u64 = isize::MAX as u64;
     let is_too_large = |tensor: &&TensorInfo| {
         let (rows, cols) = (tensor.rows() as usize, tensor.cols() as usize);
         backend.weight_bytes(tensor.dtype, rows, cols) > MAX_BYTES

@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    format::{
-        gguf::{Gguf, TensorInfo},
-        quoted,
-    },
+    format::{gguf::TensorInfo, quoted},
     tensor::Weight,
 };
 use std::collections::HashMap;
@@ -227,51 +224,81 @@ fn unfuse(config: &ModelConfig, tensor: &TensorInfo) -> Vec<TensorInfo> {
     parts.iter().map(part).collect()
 }
 
-/// Returns the file's tensors that the forward pass uses, in the file's order. Called with the
-/// header alone, it finds a file that does not fit before its weights are downloaded.
-///
-/// # Errors
-///
-/// - `architecture` for a tensor of the model that the forward pass does not use.
-/// - `tensor_missing`, `tensor_shape`.
-pub fn select(config: &ModelConfig, gguf: &Gguf) -> Result<Vec<TensorInfo>> {
-    let mut wanted: HashMap<String, Expected> = expected(config)
-        .into_iter()
-        .map(|e| (e.name.clone(), e))
-        .collect();
-    let mut selected = Vec::new();
-    for tensor in gguf
-        .tensors
-        .iter()
-        .flat_map(|tensor| unfuse(config, tensor))
-    {
-        let Some(e) = wanted.remove(&tensor.name) else {
-            let name = &tensor.name;
-            if PART_OF_MODEL.iter().any(|begin| name.starts_with(begin)) {
-                return Err(unknown(name));
-            }
-            continue;
-        };
-        if (tensor.rows(), tensor.cols()) != (e.rows as u64, e.cols as u64) {
-            return Err(Error::new(
-                Code::TensorShape,
-                format!(
-                    "The tensor `{}` is {} x {} where the header asks for {} x {}. The file is \
-                     broken: choose another conversion of the model.",
-                    e.name,
-                    tensor.rows(),
-                    tensor.cols(),
-                    e.rows,
-                    e.cols
-                ),
-            ));
+/// Finds the tensors that the forward pass uses. Given the header alone, it finds a file that does
+/// not fit before its weights are downloaded.
+pub struct Selection {
+    wanted: HashMap<String, Expected>,
+}
+
+impl Selection {
+    /// Makes a selection that has found no tensor.
+    pub fn new(config: &ModelConfig) -> Self {
+        let by_name = |expected: Expected| (expected.name.clone(), expected);
+        Self {
+            wanted: expected(config).into_iter().map(by_name).collect(),
         }
-        selected.push(tensor);
     }
-    let absent = wanted.values().filter(|e| !e.optional);
-    match absent.map(|e| e.name.as_str()).min() {
-        Some(name) => Err(missing(name)),
-        None => Ok(selected),
+
+    /// Returns those of a file's tensors that the forward pass uses, in the file's order.
+    ///
+    /// # Errors
+    ///
+    /// - `architecture` for a tensor of the model that the forward pass does not use.
+    /// - `tensor_shape`.
+    pub fn take(
+        &mut self,
+        config: &ModelConfig,
+        tensors: &[TensorInfo],
+    ) -> Result<Vec<TensorInfo>> {
+        let mut selected = Vec::new();
+        for tensor in tensors.iter().flat_map(|tensor| unfuse(config, tensor)) {
+            let Some(e) = self.wanted.remove(&tensor.name) else {
+                let name = &tensor.name;
+                if PART_OF_MODEL.iter().any(|begin| name.starts_with(begin)) {
+                    return Err(unknown(name));
+                }
+                continue;
+            };
+            if (tensor.rows(), tensor.cols()) != (e.rows as u64, e.cols as u64) {
+                return Err(Error::new(
+                    Code::TensorShape,
+                    format!(
+                        "The tensor `{}` is {} x {} where the header asks for {} x {}. The file \
+                         is broken: choose another conversion of the model.",
+                        e.name,
+                        tensor.rows(),
+                        tensor.cols(),
+                        e.rows,
+                        e.cols
+                    ),
+                ));
+            }
+            selected.push(tensor);
+        }
+        Ok(selected)
+    }
+
+    /// Counts the weights of the tensors that a model must have and that were not found yet.
+    pub fn missing_weights(&self) -> u64 {
+        let absent = self.wanted.values().filter(|e| !e.optional);
+        absent.fold(0, |sum, e| {
+            (e.rows as u64)
+                .saturating_mul(e.cols as u64)
+                .saturating_add(sum)
+        })
+    }
+
+    /// Checks that all tensors were found that a model must have.
+    ///
+    /// # Errors
+    ///
+    /// `tensor_missing`.
+    pub fn finish(&self) -> Result<()> {
+        let absent = self.wanted.values().filter(|e| !e.optional);
+        match absent.map(|e| e.name.as_str()).min() {
+            Some(name) => Err(missing(name)),
+            None => Ok(()),
+        }
     }
 }
 

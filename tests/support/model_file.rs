@@ -111,6 +111,29 @@ impl ModelFile {
             .expect("a tensor of that name")
     }
 
+    /// Returns the files that llama.cpp's gguf-split would make of the model, with these numbers of
+    /// tensors.
+    pub fn split(&self, counts: &[usize]) -> Vec<Vec<u8>> {
+        let mut tensors = self.tensors.iter();
+        let mut files = Vec::new();
+        for (i, &n) in counts.iter().enumerate() {
+            let metadata = match i {
+                0 => self.metadata.clone(),
+                _ => Metadata::new(),
+            };
+            let file = Self {
+                metadata,
+                tensors: tensors.by_ref().take(n).cloned().collect(),
+            }
+            .with("split.no", i as u16)
+            .with("split.count", counts.len() as u16)
+            .with("split.tensors.count", self.tensors.len() as i32);
+            files.push(file.to_bytes());
+        }
+        assert!(tensors.next().is_none(), "tensors are left over");
+        files
+    }
+
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut writer = GgufWriter::new(self.metadata.clone()).expect("an alignment");
         for tensor in &self.tensors {

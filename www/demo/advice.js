@@ -17,6 +17,7 @@ const TITLES = {
   gguf_malformed: 'The model file is damaged',
   gguf_tensor_overlap: 'The model file is damaged',
   gguf_tensor_misaligned: 'The model file is damaged',
+  gguf_split: 'The files of the model do not fit together',
   tensor_type: 'This quantization is not supported',
   architecture: 'This kind of model is not supported',
   metadata: 'The model file lacks something',

@@ -31,7 +31,7 @@
  * A `SiskinErrorCode` says what went wrong. A code never changes its meaning between releases.
  *
  * @typedef {'aborted' | 'architecture' | 'busy' | 'context_full' | 'engine_gone'
- *   | 'file_changed' | 'gguf_malformed' | 'gguf_tensor_misaligned'
+ *   | 'file_changed' | 'gguf_malformed' | 'gguf_split' | 'gguf_tensor_misaligned'
  *   | 'gguf_tensor_overlap' | 'gguf_truncated' | 'gguf_version' | 'gpu_lost'
  *   | 'gpu_out_of_memory' | 'gpu_refused' | 'gpu_slower' | 'gpu_unavailable'
  *   | 'gpu_unsupported' | 'html_not_model' | 'http_status' | 'in_use' | 'integrity'

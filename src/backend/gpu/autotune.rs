@@ -63,9 +63,7 @@ impl Gpu {
         }
         let features = self.device.features.get();
         // Apple's cards have no such instruction: dots of bytes are many of them there.
-        let has_dots = features.packed
-            && !self.device.is_apple
-            && Layout::of(dtype).is_some_and(|layout| layout.has_bytes());
+        let has_dots = features.packed && !self.device.is_apple && Layout::of(dtype).has_bytes();
         let few = cols.min(FEW_COLS);
         let mut fastest = MatmulStrategy::default();
         if has_dots {

@@ -38,13 +38,14 @@ impl Gpu {
                 buf: Buf::Vector { at },
             });
         }
-        let Some(layout) = Layout::of(dtype).filter(|_| cols.is_multiple_of(BLOCK)) else {
+        if !cols.is_multiple_of(BLOCK) {
             let message = format!(
                 "The GPU has no kernel for {} weights with {cols} columns.",
                 dtype.name()
             );
             return Err(Error::new(Code::GpuUnsupported, message));
-        };
+        }
+        let layout = Layout::of(dtype);
         let blocks = cols / BLOCK;
         let limit = self
             .device

@@ -3,7 +3,7 @@
 use crate::{
     arguments::Arguments,
     bench::{next_token, synthetic_tokens},
-    files::{header, show},
+    files::{model_header, show},
     load::load,
 };
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ fn tuning(model: &mut AnyModel, path: &Path) -> Result<Value> {
     let AnyModel::Gpu(model) = model else {
         return Ok(Value::Null);
     };
-    let file = header(path)?;
+    let file = model_header(path)?;
     let down = file
         .tensors
         .iter()

@@ -4,7 +4,7 @@
 use crate::{
     arguments::Arguments,
     bench::synthetic_tokens,
-    files::{read, show},
+    files::{read_model, show},
 };
 use siskin::{
     Result,
@@ -82,6 +82,6 @@ fn load<B: Backend>(path: &str, backend: B) -> Result<Loaded<Model<B>>> {
             ..Options::default()
         },
     );
-    read(Path::new(path), |chunk| loader.push(chunk).map(|()| false))?;
+    read_model(Path::new(path), |chunk| loader.push(chunk))?;
     loader.finish()
 }

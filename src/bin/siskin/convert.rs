@@ -5,7 +5,7 @@
 
 use crate::{
     arguments::Arguments,
-    files::{header, unreadable, write},
+    files::{unreadable, whole_header, write},
 };
 use siskin::{
     Code, Error, Result,
@@ -49,7 +49,7 @@ pub fn convert(arguments: &Arguments) -> Result<()> {
         Path::new(arguments.word(2, "OUT")?),
     );
     let (target, file_type) = target(arguments.option("type"))?;
-    let gguf = header(from)?;
+    let gguf = whole_header(from)?;
     let mut file = File::open(from).map_err(unreadable(from))?;
     let length = file.metadata().map_err(unreadable(from))?.len();
     if length < gguf.size_bytes {

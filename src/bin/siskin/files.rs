@@ -5,9 +5,9 @@ use siskin::{
     format::gguf::{Gguf, GgufReader},
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Writes `text` to standard output and flushes it.
@@ -65,7 +65,7 @@ pub fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Error {
 /// # Errors
 ///
 /// `io`, and those of `push`.
-pub fn read(path: &Path, mut push: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
+fn read(path: &Path, mut push: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
     let mut file = File::open(path).map_err(unreadable(path))?;
     let mut chunk = vec![0; 1 << 20];
     loop {
@@ -76,12 +76,80 @@ pub fn read(path: &Path, mut push: impl FnMut(&[u8]) -> Result<bool>) -> Result<
     }
 }
 
-/// Reads the header of a model file.
+/// Returns the files of the model at `path`: those that llama.cpp has split it into, if the name is
+/// that of the first of them, `NAME-00001-of-0000N.gguf`.
+pub fn model_files(path: &Path) -> Vec<PathBuf> {
+    let files = || {
+        let name = path.file_name()?.to_str()?;
+        let (begin, count) = name.strip_suffix(".gguf")?.split_once("-00001-of-")?;
+        let count = count.parse().ok().filter(|_| count.len() == 5)?;
+        let file = |i: u32| path.with_file_name(format!("{begin}-{i:05}-of-{count:05}.gguf"));
+        Some((1..=count).map(file).collect())
+    };
+    files().unwrap_or_else(|| vec![path.to_owned()])
+}
+
+/// Passes the files of the model at `path` to `push`, chunk by chunk and one after the other.
+///
+/// # Errors
+///
+/// `io`, and those of `push`.
+pub fn read_model(path: &Path, mut push: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    for file in model_files(path) {
+        read(&file, |chunk| push(chunk).map(|()| false))?;
+    }
+    Ok(())
+}
+
+/// Reads the header of a model, that of all files of a split one.
+///
+/// # Errors
+///
+/// `io`, `gguf_truncated`, `gguf_split`, and those of [`GgufReader::push`].
+pub fn model_header(path: &Path) -> Result<Gguf> {
+    let mut gguf = header(path)?;
+    let Some(mut split) = gguf.split()? else {
+        return Ok(gguf);
+    };
+    let mut begin = 0;
+    for (index, file) in (0..).zip(model_files(path)) {
+        if index > 0 {
+            split.index = index;
+            gguf.append(split, header(&file)?, begin)?;
+        }
+        begin += fs::metadata(&file).map_err(unreadable(&file))?.len();
+    }
+    Ok(gguf)
+}
+
+/// Reads the header of a model that is one file.
+///
+/// # Errors
+///
+/// `io`, `gguf_truncated`, `gguf_split` for a split model, and those of [`GgufReader::push`].
+pub fn whole_header(path: &Path) -> Result<Gguf> {
+    let gguf = header(path)?;
+    match gguf.split()? {
+        None => Ok(gguf),
+        Some(split) => Err(Error::new(
+            Code::GgufSplit,
+            format!(
+                "`{}` is file {} of {} of a model that was split. Join them with \
+                 llama-gguf-split --merge.",
+                path.display(),
+                split.index + 1,
+                split.count
+            ),
+        )),
+    }
+}
+
+/// Reads the header of a file.
 ///
 /// # Errors
 ///
 /// `io`, `gguf_truncated`, and those of [`GgufReader::push`].
-pub fn header(path: &Path) -> Result<Gguf> {
+fn header(path: &Path) -> Result<Gguf> {
     let (mut reader, mut header) = (GgufReader::new(), None);
     read(path, |chunk| {
         header = reader.push(chunk)?;

@@ -2,25 +2,14 @@
 
 use crate::{
     arguments::Arguments,
-    files::{read, show},
+    files::{model_header, show},
 };
-use siskin::{
-    Result,
-    format::{gguf::GgufReader, metadata::Value},
-};
+use siskin::{Result, format::metadata::Value};
 use std::{fmt::Write as _, path::Path};
 
 /// Prints the metadata, the number of tensors of each type and, with `--tensors`, every tensor.
 pub fn inspect(arguments: &Arguments) -> Result<()> {
-    let mut reader = GgufReader::new();
-    let mut header = None;
-    read(Path::new(arguments.word(1, "MODEL")?), |chunk| {
-        header = reader.push(chunk)?;
-        Ok(header.is_some())
-    })?;
-    let Some(gguf) = header else {
-        return reader.finish();
-    };
+    let gguf = model_header(Path::new(arguments.word(1, "MODEL")?))?;
     // To write to a String cannot fail.
     let mut out = String::new();
     let _ = writeln!(

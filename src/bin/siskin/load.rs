@@ -2,7 +2,7 @@
 
 use crate::{
     arguments::Arguments,
-    files::{read, unreadable},
+    files::{read_model, unreadable},
 };
 use siskin::{
     Result,
@@ -54,13 +54,13 @@ pub fn load(
         AnyLoader::cpu(options, Pool::new(threads))
     };
     let mut tested = false;
-    read(Path::new(path), |chunk| {
+    read_model(Path::new(path), |chunk| {
         loader.push(chunk)?;
         if !tested && loader.has_header() {
             tested = true;
             pollster::block_on(loader.probe(0))?;
         }
-        Ok(false)
+        Ok(())
     })?;
     let loaded = loader.finish()?;
     eprintln!(

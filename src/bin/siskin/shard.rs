@@ -3,7 +3,7 @@
 
 use crate::{
     arguments::Arguments,
-    files::{header, show, unreadable},
+    files::{show, unreadable, whole_header},
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -61,7 +61,7 @@ pub fn shard(arguments: &Arguments) -> Result<()> {
     };
     let to = Path::new(arguments.option("out").ok_or_else(missing)?);
     let max_bytes = bytes(arguments.option("max").unwrap_or(DEFAULT_MAX))?;
-    let gguf = header(from)?;
+    let gguf = whole_header(from)?;
     let mut file = File::open(from).map_err(unreadable(from))?;
     let size_bytes = file.metadata().map_err(unreadable(from))?.len();
     if size_bytes < gguf.size_bytes {

@@ -8,6 +8,7 @@ mod header;
 mod input;
 mod parse;
 mod reader;
+mod split;
 
 pub use header::{
     Gguf, MAX_ALIGNMENT, MAX_COUNT, MAX_DIMS, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_STRING_BYTES,
@@ -15,3 +16,5 @@ pub use header::{
 };
 pub(super) use header::{alignment, size_bytes};
 pub use reader::GgufReader;
+pub use split::Split;
+pub(crate) use split::wrong as wrong_split;

@@ -25,11 +25,10 @@ pub const SUPPORTED: &[&str] = &[
 ///
 /// # Errors
 ///
-/// - `tensor_missing` for a part of a model that is split into several files.
+/// - `tensor_missing` without the token embeddings.
 /// - `architecture`, also for a mixture of experts.
 /// - `metadata`.
 pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
-    check_whole(&gguf.metadata)?;
     let name = gguf.metadata.str("general.architecture")?;
     let architecture = match name {
         "gemma2" => gemma2::architecture(),
@@ -55,24 +54,6 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
     check_dense(&gguf.metadata, name)?;
     check_attention(&gguf.metadata, name)?;
     ModelConfig::new(name, architecture, gguf)
-}
-
-/// Checks that the file is no part of a model that llama.cpp's gguf-split has split.
-fn check_whole(metadata: &Metadata) -> Result<()> {
-    let number = |key| metadata.opt_u64(key).ok().flatten();
-    let index = number("split.no").unwrap_or_default();
-    let count = number("split.count").unwrap_or_default();
-    if index == 0 && count <= 1 {
-        return Ok(());
-    }
-    Err(Error::new(
-        Code::TensorMissing,
-        format!(
-            "The file is part {} of a model that is split into {count} files. Join them with \
-             llama-gguf-split --merge, or choose a model in one file.",
-            index.saturating_add(1)
-        ),
-    ))
 }
 
 /// Checks that every token goes through the same weights.

@@ -36,6 +36,7 @@ const KEEP_MS = 60_000;
 const FINAL = [
   'architecture',
   'gguf_malformed',
+  'gguf_split',
   'gguf_version',
   'html_not_model',
   'invalid_argument',

@@ -174,7 +174,7 @@ export class Fallback {
       throw new SiskinError(
         'network',
         `The fallback server at ${host} could not be reached. Check fallback.baseURL, and ` +
-          'that the server allows this page to read from it (CORS).',
+          'that the server lets this page read from it (CORS).',
         { cause },
       );
     }

@@ -3,7 +3,7 @@
  * the worker.
  */
 import { codeOf, messageOf } from '../errors.js';
-import { ModelFile } from '../model/model_file.js';
+import { openModel } from '../model/open_model.js';
 import { CHUNK_BYTES } from '../model/record.js';
 import { findGpu } from './adapter.js';
 import { startEngine } from './wasm_build.js';
@@ -11,6 +11,7 @@ import { startEngine } from './wasm_build.js';
 /**
  * @import { CheckMessage, CheckResult, Engine, LoadPlan, UrlSource } from '../protocol.js'
  * @import { WeightSource } from '../protocol.js'
+ * @import { Model } from '../model/open_model.js'
  */
 
 /** The engine copies what it is given, so it is given the header in pieces. */
@@ -103,7 +104,7 @@ async function openHeader(source) {
   if (source.kind === 'blob')
     return { chunks: blobChunks(source.blob), size_bytes: source.blob.size, cached: false };
   if (source.kind === 'port') throw new Error('a stream cannot be read twice');
-  const stored = await ModelFile.open(source);
+  const stored = await openModel(source);
   if (stored.from_cache) {
     const size_bytes = stored.total_bytes ?? undefined;
     return { chunks: fileChunks(stored), size_bytes, cached: true };
@@ -118,7 +119,7 @@ async function* blobChunks(blob) {
     yield new Uint8Array(await blob.slice(at, at + CHUNK_BYTES).arrayBuffer());
 }
 
-/** @param {ModelFile} file is closed at the end */
+/** @param {Model} file is closed at the end */
 async function* fileChunks(file) {
   try {
     for (let at = 0; at < (file.total_bytes ?? 0); at += CHUNK_BYTES)
@@ -134,7 +135,7 @@ async function* fileChunks(file) {
  * @param {UrlSource} source
  */
 async function* fetchedChunks(source) {
-  const file = await ModelFile.open({ ...source, storage: 'memory' });
+  const file = await openModel({ ...source, storage: 'memory' });
   try {
     for (let at = 0, is_complete = false; !is_complete; at += CHUNK_BYTES) {
       is_complete = await file.fetchChunk();

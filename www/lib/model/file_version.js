@@ -33,8 +33,7 @@ export function validator(response) {
 export function changedError(url) {
   return new SiskinError(
     'file_changed',
-    `The file at ${publicAddress(url)} keeps changing while it is fetched. Wait until the server ` +
-      'has all of the new one, and try again.',
+    `The file at ${publicAddress(url)} keeps changing while it is fetched. Try again later.`,
   );
 }
 

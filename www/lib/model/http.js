@@ -14,8 +14,7 @@ export class HttpError extends SiskinError {
       status === 404
         ? `There is no such file${url ? ` at ${publicAddress(url)}` : ''}: check the address.`
         : status === 401 || status === 403
-          ? 'The file may need a login or an accepted licence: download it by hand and open ' +
-            'the file.'
+          ? 'It may need a login or an accepted licence: download the file by hand.'
           : status === 429
             ? 'Wait a little and try again.'
             : status >= 500

@@ -56,8 +56,8 @@ export async function fetchManifest({ url, init, sha256: pin }, signal) {
         if (length > MAX_MANIFEST_BYTES)
           throw new SiskinError(
             'manifest',
-            `What lies at ${url} is too long for a manifest. Give the address of the ` +
-              'manifest.json that siskin shard wrote, or of a GGUF file.',
+            `What lies at ${url} is too long for a manifest. Give the address of one, or of a ` +
+              'GGUF file.',
           );
       }
       return new Uint8Array(await new Blob(pieces).arrayBuffer());

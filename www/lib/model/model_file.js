@@ -299,8 +299,7 @@ export class ModelFile {
     const wrong = new SiskinError(
       'integrity',
       `Chunk ${chunk} (bytes ${first} to ${last}) of ${url} came wrong ${MAX_WRONG} times. ` +
-        'The file on the server is damaged, or something changes it on the way: try again, ' +
-        'or upload it anew.',
+        'The file is damaged, on the server or on the way: try again, or upload it anew.',
     );
     await this.#stopFetching(replaced ? replacedError(url) : wrong);
     if (replaced) await this.#part_store.reset();

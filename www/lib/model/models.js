@@ -1,7 +1,7 @@
 /** This module lists, prefetches and removes the models on this device. */
 import { SiskinError } from '../errors.js';
 import { ifUnlocked } from '../storage/locks.js';
-import { ModelFile } from './model_file.js';
+import { filesOf, openModel } from './open_model.js';
 import { Meter } from './progress.js';
 import { folderOf, folderWith, isComplete, partsIn, readRecord, storedBytes } from './record.js';
 import { urlSource } from './source.js';
@@ -75,26 +75,22 @@ async function describe(store, folder) {
 }
 
 /**
- * Returns the folder of a model, whether there is one or not.
+ * Finds the files of a model, whether they are there or not.
  *
- * @param {Store} store
- * @param {string | URL | Request} source
- * @param {KeyOptions} [options]
- */
-async function folderFor(store, source, options) {
-  const { key, sha256 } = urlSource(source, options);
-  const folder = await folderOf(key);
-  if (sha256 === undefined || (await readRecord(store, folder))) return folder;
-  return (await folderWith(store, sha256)) ?? folder;
-}
-
-/**
  * @param {string | URL | Request} source
  * @param {KeyOptions} [options]
  */
 async function find(source, options) {
   const store = await openStore('disk');
-  return describe(store, await folderFor(store, source, options));
+  const files = await filesOf(urlSource(source, options));
+  return Promise.all(
+    files.map(async ({ key, sha256 }) => {
+      let folder = await folderOf(key);
+      if (sha256 !== undefined && !(await readRecord(store, folder)))
+        folder = (await folderWith(store, sha256)) ?? folder;
+      return { store, folder, ...(await describe(store, folder)) };
+    }),
+  );
 }
 
 /**
@@ -105,7 +101,7 @@ async function find(source, options) {
  * @returns {Promise<boolean>}
  */
 async function has(source, options) {
-  return (await find(source, options))?.complete ?? false;
+  return (await find(source, options)).every(({ complete }) => complete);
 }
 
 /**
@@ -116,8 +112,8 @@ async function has(source, options) {
  * @returns {Promise<number>} bytes
  */
 async function size(source, options) {
-  if (source !== undefined) return (await find(source, options))?.stored_bytes ?? 0;
-  return (await list()).reduce((sum, { stored_bytes }) => sum + stored_bytes, 0);
+  const files = await (source === undefined ? list() : find(source, options));
+  return files.reduce((sum, { stored_bytes = 0 }) => sum + stored_bytes, 0);
 }
 
 /**
@@ -129,14 +125,8 @@ async function size(source, options) {
  * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`,
  *   `storage_full`, `storage_failed`, `aborted`
  */
-async function prefetch(source, { signal, onProgress, ...options } = {}) {
-  const file = await open(source, options, signal);
-  const meter = new Meter(file.arrived_bytes);
-  const report = () =>
-    onProgress?.({
-      ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }),
-      from_cache: file.from_cache,
-    });
+async function prefetch(source, options = {}) {
+  const { file, report } = await open(source, options);
   const timer = setInterval(report, PROGRESS_INTERVAL_MS);
   try {
     report();
@@ -158,38 +148,40 @@ async function prefetch(source, { signal, onProgress, ...options } = {}) {
  * @returns {Promise<LoadProgress & {complete: boolean}>}
  * @throws {SiskinError} as `prefetch`
  */
-async function prefetchChunk(source, { signal, onProgress, ...options } = {}) {
-  const file = await open(source, options, signal);
-  const meter = new Meter(file.arrived_bytes);
+async function prefetchChunk(source, options = {}) {
+  const { file, report } = await open(source, options);
   try {
     const complete = await file.fetchChunk();
-    const progress = {
-      ...meter.measure({ loaded_bytes: file.arrived_bytes, total_bytes: file.total_bytes }),
-      from_cache: file.from_cache,
-    };
-    onProgress?.(progress);
-    return { ...progress, complete };
+    return { ...report(), complete };
   } finally {
     file.close();
   }
 }
 
 /**
+ * Opens a model to be fetched, and returns it with a function that reports its progress.
+ *
  * @param {string | URL | Request} source
- * @param {StoreOptions} options
- * @param {AbortSignal} [signal]
+ * @param {PrefetchOptions} options
  */
-async function open(source, options, signal) {
+async function open(source, { signal, onProgress, ...options }) {
   const described = urlSource(source, options);
   if ((await openStore('disk')).kind === 'memory') {
     throw new SiskinError(
       'storage_failed',
-      'This browser keeps nothing for this page, so that nothing can be fetched for later. ' +
-        'Serve the page over https, and not in a private window.',
+      'This browser keeps nothing here. Serve the page over https, not in a private window.',
     );
   }
   if (options.persist) void requestPersistence();
-  return ModelFile.open(described, signal);
+  const file = await openModel(described, signal);
+  const meter = new Meter(file.arrived_bytes);
+  const report = () => {
+    const { arrived_bytes: loaded_bytes, total_bytes, from_cache } = file;
+    const progress = { ...meter.measure({ loaded_bytes, total_bytes }), from_cache };
+    onProgress?.(progress);
+    return progress;
+  };
+  return { file, report };
 }
 
 /**
@@ -201,12 +193,14 @@ async function open(source, options, signal) {
  * @throws {SiskinError} `in_use` while it is being fetched
  */
 async function remove(source, options) {
-  const store = await openStore('disk');
-  const folder = await folderFor(store, source, options);
-  if (store.kind === 'memory' || (await ifUnlocked(folder, () => store.remove(folder)))) return;
+  const removed = (await find(source, options)).map(
+    ({ store, folder }) =>
+      store.kind === 'memory' || ifUnlocked(folder, () => store.remove(folder)),
+  );
+  if ((await Promise.all(removed)).every(Boolean)) return;
   throw new SiskinError(
     'in_use',
-    'The model is just being fetched, by this tab or another one. Stop that first.',
+    'The model is being fetched, by this tab or another. Stop that first.',
   );
 }
 

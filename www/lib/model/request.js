@@ -48,7 +48,7 @@ export async function request(url, init, { range, signal }) {
     throw new SiskinError(
       'network',
       `Could not reach ${host}. Check the connection and the address, and that the server ` +
-        'allows this page to read from it (CORS).',
+        'lets this page read from it (CORS).',
       { cause },
     );
   } finally {

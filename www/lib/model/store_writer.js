@@ -45,7 +45,7 @@ export class StoreWriter {
           throw new SiskinError(
             'storage_failed',
             `The browser's storage failed (${messageOf(cause)}). ` +
-              "Try again, or load with storage: 'memory'.",
+              "Reload the page, or load with storage: 'memory'.",
             { cause },
           );
         if (this.#evict && (await this.#evictOne())) continue;

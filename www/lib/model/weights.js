@@ -5,13 +5,14 @@
  */
 import { SiskinError, codeOf, throwIfAborted } from '../errors.js';
 import { isManifest } from './manifest.js';
-import { ModelFile } from './model_file.js';
+import { openModel } from './open_model.js';
 import { Meter } from './progress.js';
 import { CONNECTION_BROKEN } from './request.js';
 import { portStream } from './stream.js';
 import { findShared } from '../storage/cross_origin.js';
 import { yieldToMessages } from './yield_to_messages.js';
 
+/** @import { Model } from './open_model.js' */
 /** @import { LoadProgress, ModelInfo, UrlSource, WeightSource } from '../protocol.js' */
 
 /**
@@ -68,7 +69,7 @@ async function openSource(source, signal) {
   const kept = /^https?:/.test(source.url)
     ? source
     : { ...source, storage: /** @type {const} */ ('memory') };
-  const file = await ModelFile.open(kept, signal);
+  const file = await openModel(kept, signal);
   const { from_cache } = file;
   const shared = await findSharedModel(file, source);
   if (shared) return streamWeights(shared.stream(), shared.size, FILE_BROKEN, true);
@@ -91,7 +92,7 @@ async function openSource(source, signal) {
 /**
  * Returns a model that another site has stored, if this one has not stored it itself.
  *
- * @param {ModelFile} file is closed if there is one
+ * @param {Model} file is closed if there is one
  * @param {UrlSource} source
  */
 async function findSharedModel(file, { sha256, url }) {

@@ -49,8 +49,7 @@ export function fullError(missing_bytes) {
   return new SiskinError(
     'storage_full',
     `The browser gives this site ${missing_bytes} bytes too few to keep the model. Free ` +
-      'space on the device or remove another model; ' +
-      "a page can also load with evict: true, or with storage: 'memory' to keep nothing.",
+      "space on the device, remove another model, or load with evict: true or storage: 'memory'.",
   );
 }
 

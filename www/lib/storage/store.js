@@ -63,8 +63,7 @@ async function openPersistentStore() {
     const why =
       error instanceof ReferenceError ? 'this page is not served over https' : messageOf(error);
     console.warn(
-      `Siskin cannot keep models on this device (${why}): they will be fetched again at the ` +
-        'next visit.',
+      `Siskin cannot keep models on this device (${why}): each visit fetches them again.`,
     );
     return new MemoryStore();
   }

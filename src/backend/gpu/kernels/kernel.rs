@@ -64,10 +64,7 @@ pub(super) fn describe<K: Kernel>() -> Vec<Description> {
 
 /// Returns how every format that shaders read lies in a buffer.
 pub(super) fn layouts() -> Vec<Layout> {
-    DType::ALL
-        .iter()
-        .filter_map(|&dtype| Layout::of(dtype))
-        .collect()
+    DType::ALL.iter().map(|&dtype| Layout::of(dtype)).collect()
 }
 
 /// Writes a number as WGSL's `u32`.

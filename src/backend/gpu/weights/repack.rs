@@ -2,9 +2,11 @@
 //! words: quants, high bits, scales, and scales of scales.
 //!
 //! The bits are the file's own, so that nothing is rounded, and the planes take no more room than
-//! the blocks (Q4_K, Q5_K and Q6_K: 1 to 3% more).
+//! the blocks (Q3_K, Q4_K, Q5_K and Q6_K: 1 to 4% more).
 
-use crate::quant::{BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Quants, scale_and_min};
+use crate::quant::{
+    BlockQ2K, BlockQ3K, BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Quants, scale_and_min,
+};
 
 /// Columns of a block, in every format.
 pub const BLOCK: usize = 32;
@@ -28,28 +30,35 @@ pub struct PlaneOffsets {
 }
 
 impl Layout {
-    /// Returns how this format lies in a buffer; none where no shader reads it.
-    pub fn of(dtype: DType) -> Option<Self> {
+    /// Returns how this format lies in a buffer.
+    pub fn of(dtype: DType) -> Self {
         let (name, planes) = match dtype {
             DType::F32 => ("f32", [1024, 0, 0, 0]),
             DType::F16 => ("f16", [512, 0, 0, 0]),
+            DType::BF16 => ("bf16", [512, 0, 0, 0]),
             DType::Q4_0 => ("q4_0", [128, 0, 16, 0]),
             DType::Q4_1 => ("q4_1", [128, 0, 32, 0]),
             DType::Q5_0 => ("q5_0", [128, 32, 16, 0]),
             DType::Q5_1 => ("q5_1", [128, 32, 32, 0]),
             DType::Q8_0 => ("q8_0", [256, 0, 16, 0]),
+            DType::Q2K => ("q2_k", [64, 0, 16, 4]),
+            DType::Q3K => ("q3_k", [64, 32, 16, 2]),
             DType::Q4K => ("q4_k", [128, 0, 16, 4]),
             DType::Q5K => ("q5_k", [128, 32, 16, 4]),
             DType::Q6K => ("q6_k", [128, 64, 16, 2]),
-            DType::BF16 | DType::Q2K | DType::Q3K => return None,
         };
-        Some(Self { name, planes })
+        Self { name, planes }
     }
 
     /// Returns whether its quants are bytes, which `shaders/lib/input.wgsl` multiplies in
     /// integers.
     pub fn has_bytes(&self) -> bool {
-        !matches!(self.name, "f16" | "f32")
+        !matches!(self.name, "bf16" | "f16" | "f32")
+    }
+
+    /// Returns whether all its numbers are within the range of an f16.
+    pub fn fits_f16(&self) -> bool {
+        !matches!(self.name, "bf16" | "f32")
     }
 
     /// Returns where the planes of a weight of so many blocks, a multiple of 8, lie.
@@ -74,7 +83,7 @@ impl Layout {
 pub fn repack(dtype: DType, bytes: &[u8]) -> [Vec<u8>; 4] {
     let mut planes: [Vec<u8>; 4] = Default::default();
     match dtype {
-        DType::F32 | DType::F16 => planes[0] = bytes.to_vec(),
+        DType::F32 | DType::F16 | DType::BF16 => planes[0] = bytes.to_vec(),
         _ => {
             let blocks = bytes.len() / dtype.block_bytes() * dtype.block_len() / BLOCK;
             let mut quants = vec![Quants::default(); blocks];
@@ -97,6 +106,8 @@ fn bits_and_offset(dtype: DType) -> (u32, i8) {
         DType::Q4_0 => (4, 8),
         DType::Q5_0 => (5, 16),
         DType::Q6K => (6, 32),
+        DType::Q2K => (2, 0),
+        DType::Q3K => (3, 4),
         DType::Q5_1 | DType::Q5K => (5, 0),
         DType::Q8_0 => (8, 0),
         _ => (4, 0),
@@ -109,24 +120,49 @@ fn push_quants(dtype: DType, quants: &Quants, planes: &mut [Vec<u8>; 4]) {
     if bits == 8 {
         return planes[0].extend_from_slice(&q);
     }
-    // lib/nibbles.wgsl: byte i holds columns i and 16 + i.
-    planes[0].extend((0..16).map(|i| q[i] & 15 | q[16 + i] << 4));
+    if bits < 4 {
+        planes[0].extend(crumbs(&q));
+    } else {
+        // lib/nibbles.wgsl: byte i holds columns i and 16 + i.
+        planes[0].extend((0..16).map(|i| q[i] & 15 | q[16 + i] << 4));
+    }
     match bits {
-        // lib/fifth_bits.wgsl: bit m of byte i belongs to column 4 m + i.
-        5 => planes[1]
-            .extend((0..4).map(|i| (0..8).fold(0, |byte, m| byte | (q[4 * m + i] >> 4) << m))),
-        // quant/q6_k.wgsl: bits 2 m and 2 m + 1 of byte i of each half belong to column 4 m + i.
-        6 => planes[1].extend((0..8).map(|i| {
-            (0..4).fold(0, |byte, m| {
-                byte | (q[i / 4 * 16 + 4 * m + i % 4] >> 4) << (2 * m)
-            })
-        })),
+        3 => planes[1].extend(high_bits(&q.map(|q| q >> 2))),
+        5 => planes[1].extend(high_bits(&q.map(|q| q >> 4))),
+        6 => planes[1].extend(crumbs(&q.map(|q| q >> 4))),
         _ => {}
     }
 }
 
+/// Packs two bits of each quant as lib/crumbs.wgsl reads them: bits 2 m and 2 m + 1 of byte i of
+/// each half belong to column 4 m + i.
+fn crumbs(q: &[u8; 32]) -> [u8; 8] {
+    std::array::from_fn(|i| {
+        let half = &q[i / 4 * 16..][..16];
+        (0..4).fold(0, |byte, m| byte | (half[4 * m + i % 4] & 3) << (2 * m))
+    })
+}
+
+/// Packs a bit of each quant as lib/fifth_bits.wgsl reads it: bit m of byte i belongs to column
+/// 4 m + i.
+fn high_bits(q: &[u8; 32]) -> [u8; 4] {
+    std::array::from_fn(|i| (0..8).fold(0, |byte, m| byte | (q[4 * m + i] & 1) << m))
+}
+
 fn scales(dtype: DType, bytes: &[u8], quants: &[Quants], planes: &mut [Vec<u8>; 4]) {
     match dtype {
+        DType::Q2K => {
+            for block in bytemuck::cast_slice::<u8, BlockQ2K>(bytes) {
+                planes[2].extend(block.scales);
+                planes[3].extend([block.d.0, block.dmin.0].as_flattened());
+            }
+        }
+        DType::Q3K => {
+            for block in bytemuck::cast_slice::<u8, BlockQ3K>(bytes) {
+                planes[2].extend((0..16).map(|group| block.scale(group) as u8));
+                planes[3].extend(block.d.0);
+            }
+        }
         DType::Q4K => {
             for block in bytemuck::cast_slice::<u8, BlockQ4K>(bytes) {
                 planes[2].extend(

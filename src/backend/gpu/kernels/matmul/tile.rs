@@ -93,7 +93,7 @@ impl Kernel for Tile {
 
     fn defines(&self) -> Defines {
         defines(self.layout, self.epilogue, self.is_biased)
-            .flag("F16_TILES", self.f16_tiles && self.layout.name != "f32")
+            .flag("F16_TILES", self.f16_tiles && self.layout.fits_f16())
     }
 
     fn bindings(&self) -> Vec<Binding> {
