@@ -10,6 +10,13 @@ export class Recording {
   #file;
   /** @type {Map<string, any>} */
   #known = new Map();
+  /**
+   * What is known of each token that was scored, by all tokens until it: how much of a text is
+   * scored at once depends on what was scored before.
+   *
+   * @type {Map<string, [log_probability: number, most_likely: number]>}
+   */
+  #tokens = new Map();
   /** How many calls the file had no answer to. */
   misses = 0;
 
@@ -23,7 +30,7 @@ export class Recording {
     if (cut > 0) truncateSync(file, statSync(file).size - cut);
     for (const line of lines) {
       const { key, value } = JSON.parse(line);
-      this.#known.set(key, value);
+      this.#learn(key, value);
     }
   }
 
@@ -43,23 +50,27 @@ export class Recording {
         for (const call of prefixes) await it.prefix(...call);
         return it;
       }));
-    const once = async (/** @type {unknown[]} */ call, /** @type {(it: Model) => any} */ ask) => {
+    const ask = async (/** @type {unknown[]} */ call, /** @type {(it: Model) => any} */ run) => {
+      this.misses++;
+      const [key, value] = [JSON.stringify(call), await run(await loaded())];
+      appendFileSync(this.#file, `${JSON.stringify({ key, value })}\n`);
+      this.#learn(key, value);
+    };
+    const once = async (/** @type {unknown[]} */ call, /** @type {(it: Model) => any} */ run) => {
       const key = JSON.stringify(call);
-      if (!this.#known.has(key)) {
-        this.misses++;
-        const value = await ask(await loaded());
-        this.#known.set(key, value);
-        appendFileSync(this.#file, `${JSON.stringify({ key, value })}\n`);
-      }
+      if (!this.#known.has(key)) await ask(call, run);
       return structuredClone(this.#known.get(key));
     };
-    const create = async (/** @type {any} */ { signal: _, ...request }) =>
-      once(['create', request], async (it) => {
-        const { choices } = await it.chat.completions.create(request);
-        return { choices };
-      });
     return /** @type {any} */ ({
-      chat: { completions: { create } },
+      chat: {
+        completions: {
+          create: ({ signal: _, ...request }) =>
+            once(['create', request], async (it) => {
+              const { choices } = await it.chat.completions.create(request);
+              return { choices };
+            }),
+        },
+      },
       prefix: async (...call) => {
         if (loading) await (await loading).prefix(...call);
         else prefixes.push(call);
@@ -69,11 +80,47 @@ export class Recording {
           await once(['tokenize', text], async (it) => [...(await it.tokenize(text))]),
         ),
       detokenize: (ids) => once(['detokenize', [...ids]], (it) => it.detokenize(ids)),
-      score: (ids, { from } = {}) =>
-        once(['score', [...ids], from], async (it) => {
-          const { log_probabilities, most_likely } = await it.score(ids, { from });
-          return { log_probabilities: [...log_probabilities], most_likely: [...most_likely] };
-        }),
+      score: async (given, { from = 1 } = {}) => {
+        const ids = [...given];
+        if (!this.#scored(ids, from))
+          await ask(['score', ids, from], async (it) => {
+            const { log_probabilities, most_likely } = await it.score(ids, { from });
+            return { log_probabilities: [...log_probabilities], most_likely: [...most_likely] };
+          });
+        const found = this.#scored(ids, from) ?? [];
+        return {
+          log_probabilities: found.map(([log_probability]) => log_probability),
+          most_likely: found.map(([, most_likely]) => most_likely),
+        };
+      },
     });
+  }
+
+  /**
+   * @param {string} key
+   * @param {any} value
+   */
+  #learn(key, value) {
+    const [name, ids, from] = JSON.parse(key);
+    if (name !== 'score') return this.#known.set(key, value);
+    value.log_probabilities.forEach((/** @type {number} */ log_probability, index) =>
+      this.#tokens.set(ids.slice(0, from + index + 1).join(), [
+        log_probability,
+        value.most_likely[index],
+      ]),
+    );
+  }
+
+  /**
+   * Returns what is known of a text's tokens, or undefined where one of them was not scored.
+   *
+   * @param {number[]} ids
+   * @param {number} from
+   */
+  #scored(ids, from) {
+    const found = ids
+      .slice(from)
+      .map((_, index) => this.#tokens.get(ids.slice(0, from + index + 1).join()));
+    return found.every((it) => it) ? found : undefined;
   }
 }
