@@ -186,6 +186,11 @@ describe('proofread', () => {
     );
     // Another word is no correction there, nor is an article that only stands in a list.
     assert.equal(await correct(gate, 'de', { plainly: { gut: 'fair' }, unlikely: ['gut'] }), gate);
+    // What a rule knows is no form of the word, but sure.
+    assert.equal(
+      await correct('Cet ete, il fait chaud.', 'fr', { unlikely: ['ete'] }),
+      'Cet été, il fait chaud.',
+    );
     const text = 'We need a big kitchen for this.';
     const other = { plainly: { big: 'large' }, unlikely: ['big'] };
     assert.equal(await correct(text, 'en', other), 'We need a large kitchen for this.');

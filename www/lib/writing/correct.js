@@ -118,16 +118,17 @@ export async function candidatesFor(model, judge, task) {
     !changesMeaning(edit, spans) && !isCapitalOfChat(task, edit);
   const named = (/** @type {Edit[]} */ edits, /** @type {Origin} */ from) =>
     edits.map((edit) => ({ edit, from }));
-  const found = [
-    ...named(ruleEdits(sentence, language, closed).filter(isAllowed), 'rule'),
-    ...named(patternEdits(sentence, language).filter(isAllowed), 'pattern'),
-    ...named(read.made, 'made'),
+  const doubtful = [
     ...named(read.near.slice(0, MAX_NEAR), 'near'),
     ...named(plain.made, 'plain'),
     ...(await usualMistakes(judge, task, spans)),
   ];
-  if (language === 'en') return found;
-  return found.filter(({ edit, from }) => from === 'made' || !isOther(edit, language));
+  return [
+    ...named(ruleEdits(sentence, language, closed).filter(isAllowed), 'rule'),
+    ...named(patternEdits(sentence, language).filter(isAllowed), 'pattern'),
+    ...named(read.made, 'made'),
+    ...doubtful.filter(({ edit }) => language === 'en' || !isOther(edit, language)),
+  ];
 }
 
 /**
