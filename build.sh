@@ -37,7 +37,8 @@ usage() {
                                 what the page feels of it
 ./build.sh quality              how good corrections are: those of a set of texts (tests/quality)
     [--model FILE|NAME] [--set development|held_out] [--correct proofread|baseline]
-    [--threads N] [--limit N] [--ids ID,ID] [--json FILE]
+    [--threads N] [--languages en,de] [--limit N] [--ids ID,ID] [--json FILE]
+    [--record FILE in Node, keeping what the model says in FILE: to try thresholds]
 ./build.sh help                 this text
 
 What is missing is installed (apt-get, cargo, npm) or fetched; all of it stays in

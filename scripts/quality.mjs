@@ -3,11 +3,15 @@
 // and the tables to stderr.
 //
 // node scripts/quality.mjs --file MODEL.gguf [--set development|held_out] [--threads N]
-//   [--correct proofread|baseline] [--limit N] [--ids ID,ID] [--json FILE]
+//   [--correct proofread|baseline] [--languages es,de] [--limit N] [--ids ID,ID] [--json FILE]
+// node --no-liftoff --experimental-wasm-relaxed-simd scripts/quality.mjs --file MODEL.gguf
+//   --record FILE [the others]
 // node scripts/quality.mjs --results FILE [--set development|held_out]
 //
 // --correct baseline asks for the correction in one plain sentence, with greedy decoding, instead
-// of calling siskin.proofread. --results measures what another corrector made of the texts: lines
+// of calling siskin.proofread. --record runs on one thread in Node instead, by the sources of
+// www/lib, and keeps all that the model says in FILE: what FILE knows is not computed again, so that
+// thresholds and guards can be tried in seconds. Node 20 needs both flags. --results measures what another corrector made of the texts: lines
 // {"id", "result", "ms"}.
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -16,16 +20,22 @@ import { markdownTable } from '../www/demo/figures.js';
 import { CONTEXT_TOKENS, openPage, serveBench } from './bench/engines.mjs';
 import { median } from './bench/report.mjs';
 import { judge, summarize } from './quality/measure.mjs';
+import { loadModel } from './quality/node_model.mjs';
+import { Recording } from './quality/recording.mjs';
+import { proofread } from '../www/lib/writing/proofread.js';
 
 const options = readOptions();
 const entries = readLines(new URL(`../tests/quality/${options.set}.jsonl`, import.meta.url))
   .filter(({ id }) => !options.ids || options.ids.includes(id))
+  .filter(({ language }) => !options.languages || options.languages.includes(language))
   .slice(0, options.limit);
 const results = [];
 let info = {};
 if (options.results) {
   const known = new Map(readLines(options.results).map((result) => [result.id, result]));
   for (const entry of entries) if (known.has(entry.id)) add(entry, known.get(entry.id));
+} else if (options.record) {
+  await correctRecorded();
 } else {
   await correctAll();
 }
@@ -46,6 +56,18 @@ async function correctAll() {
     await page?.close();
     await server.close();
   }
+}
+
+/** Corrects every text in Node, with what a recording knows. */
+async function correctRecorded() {
+  const recording = new Recording(options.record);
+  const model = recording.model(() => loadModel(options.file, CONTEXT_TOKENS));
+  for (const entry of entries) {
+    const start = performance.now();
+    const { correctedInput } = await proofread(model, entry.text, { languages: [entry.language] });
+    add(entry, { result: correctedInput, ms: performance.now() - start });
+  }
+  console.error(`${recording.misses} calls of the model were not in ${options.record}.`);
 }
 
 /** Loads the model. Runs in the page. */
@@ -164,6 +186,8 @@ function readOptions() {
       set: { ...text, default: 'development' },
       correct: { ...text, default: 'proofread' },
       threads: text,
+      record: text,
+      languages: text,
       limit: text,
       ids: text,
       json: text,
@@ -172,11 +196,14 @@ function readOptions() {
   if (!values.file === !values.results) stop('Either --file or --results is needed.');
   oneOf('set', ['development', 'held_out']);
   oneOf('correct', ['proofread', 'baseline']);
+  if (values.record && (values.results || values.correct !== 'proofread'))
+    stop('--record is of siskin.proofread, by a model.');
   return {
     ...values,
     threads: whole('threads'),
     limit: whole('limit'),
     ids: values.ids?.split(','),
+    languages: values.languages?.split(','),
   };
 
   function oneOf(name, known) {

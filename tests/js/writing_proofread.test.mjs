@@ -176,6 +176,32 @@ describe('proofread', () => {
     );
   });
 
+  test('takes less in the languages that the model knows less of', async () => {
+    const correct = async (text, language, model) =>
+      (await proofread(fakeModel(model), text, { languages: [language] })).correctedInput;
+    const gate = 'Die Mannschaft haben gestern gut gespielt.';
+    assert.equal(
+      await correct(gate, 'de', { plainly: { haben: 'hat' }, unlikely: ['haben'] }),
+      'Die Mannschaft hat gestern gut gespielt.',
+    );
+    // Another word is no correction there, nor is an article that only stands in a list.
+    assert.equal(await correct(gate, 'de', { plainly: { gut: 'fair' }, unlikely: ['gut'] }), gate);
+    // What a rule knows is no form of the word, but sure.
+    assert.equal(
+      await correct('Cet ete, il fait chaud.', 'fr', { unlikely: ['ete'] }),
+      'Cet été, il fait chaud.',
+    );
+    const text = 'We need a big kitchen for this.';
+    const other = { plainly: { big: 'large' }, unlikely: ['big'] };
+    assert.equal(await correct(text, 'en', other), 'We need a large kitchen for this.');
+    const article = 'Ich habe gestern eine alten Freund getroffen.';
+    assert.equal(await correct(article, 'de', { unlikely: ['eine'] }), article);
+    assert.equal(
+      await correct('Ich weiß nicht, das er kommt.', 'de', { unlikely: ['das'] }),
+      'Ich weiß nicht, dass er kommt.',
+    );
+  });
+
   test('corrects what the model corrects without examples', async () => {
     const model = fakeModel({ plainly: { leave: 'left', the: '' }, unlikely: ['leave', 'the'] });
     const text = 'I must have leave it on the old bus.';

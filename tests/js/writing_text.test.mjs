@@ -2,6 +2,7 @@
 // differences and their types.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { isOther } from '../../www/lib/writing/confusions.js';
 import { correctionTypes } from '../../www/lib/writing/correction_types.js';
 import { applyEdits, diff } from '../../www/lib/writing/diff.js';
 import { detectLanguage } from '../../www/lib/writing/language.js';
@@ -292,4 +293,22 @@ test('forms that are often wrong', () => {
     const found = patternEdits(text, language).map((edit) => applyEdits(text, [edit]));
     assert.deepEqual(found, expected, text);
   }
+});
+
+test('words that are other words, and no forms of one', () => {
+  for (const [language, one, other, expected] of [
+    ['de', 'haben', 'hat', false],
+    ['de', 'meine', 'meiner', false],
+    ['de', 'meine', 'einem', true],
+    ['de', 'ist', 'haben', true],
+    ['de', 'für', 'auf', false],
+    ['es', 'mejores', 'encuentres', true],
+    ['es', 'Grasias', 'Gracias', false],
+    ['es', 'oras', 'horas', false],
+    ['fr', 'Ces', 'Les', true],
+    ['fr', 'et', 'est', false],
+    ['fr', 'sont', 'ont', true],
+  ])
+    assert.equal(isOther({ before: [one], after: [other] }, language), expected, `${one} ${other}`);
+  assert.equal(isOther({ before: [], after: ['de'] }, 'fr'), false);
 });

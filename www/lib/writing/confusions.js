@@ -3,6 +3,14 @@ import { distance } from './correction_types.js';
 
 /** @import { Language } from './language.js' */
 
+/** The prepositions of Spanish, German and French, and what is mistaken for them. */
+const PREPOSITIONS = [
+  'a ante con contra de desde en entre hacia hasta para por según sin sobre tras que y o',
+  'an am auf aus bei beim bis durch für gegen hinter im in ins mit nach neben ohne seit über um ' +
+    'unter von vom vor während wegen zu zum zur zwischen als wie wenn wann ob',
+  'à au aux avec chez dans de des du depuis en par pendant pour sans sur vers que qui dont où ou',
+].map((list) => new Set(list.split(' ')));
+
 /** Words that are put in, left out and mistaken for each other. @type {Set<string>[]} */
 const CLASSES = [
   'a an the some any my your his her its our their this that these those',
@@ -13,19 +21,17 @@ const CLASSES = [
     'how whether if',
   'and or but so because nor not',
   'el la los las lo un una unos unas al del mi tu su sus mis nuestro nuestra este esta esto',
-  'a ante con contra de desde en entre hacia hasta para por según sin sobre tras que y o',
   'es son era eran fue fueron ser está están estaba estaban ha han había hay he hemos soy eres ' +
     'somos',
   'der die das den dem des ein eine einen einem einer eines mein meine meinen meinem meiner kein ' +
     'keine keinen keinem keiner ihr ihre ihren ihrem ihrer sein seine seinen seinem seiner dass',
-  'an am auf aus bei beim bis durch für gegen hinter im in ins mit nach neben ohne seit über um ' +
-    'unter von vom vor während wegen zu zum zur zwischen als wie wenn wann ob',
   'ist sind war waren bin bist seid hat haben habe hast hatte hatten wird werden wurde wurden',
   "le la les l' un une des du de au aux mon ma mes ton ta tes son sa ses leur leurs ce cet cette " +
     'ces tout toute tous toutes',
-  'à au aux avec chez dans de des du depuis en par pendant pour sans sur vers que qui dont où ou',
   'est sont était étaient a ont ai as avons avez es et être suis sommes êtes sera',
-].map((list) => new Set(list.split(' ')));
+]
+  .map((list) => new Set(list.split(' ')))
+  .concat(PREPOSITIONS);
 
 /** Words that sound alike. @type {Record<Language, Set<string>[]>} */
 const HOMOPHONES = {
@@ -76,73 +82,34 @@ const PARADIGMS = {
   ),
 };
 
-/** Ends that turn one form of a word into another. @type {Record<Language, [RegExp, string][]>} */
-const ENDS = {
-  // The model nearly writes these in English.
-  en: [],
-  es: [
-    [/(?<=[ae])$/, 'n'],
-    [/(?<=[ae])n$/, ''],
-    [/o$/, 'a'],
-    [/a$/, 'o'],
-    [/os$/, 'as'],
-    [/as$/, 'os'],
-    [/(?<=[aeo])$/, 's'],
-    [/(?<=[aeo])s$/, ''],
-    [/o$/, 'é'],
-    [/a$/, 'ó'],
-  ],
-  de: [
-    [/t$/, 'en'],
-    [/en$/, 't'],
-    [/e$/, 'en'],
-    [/en$/, 'e'],
-    [/e$/, 'er'],
-    [/e$/, 't'],
-    [/et$/, 'en'],
-    [/e$/, 'es'],
-  ],
-  fr: [
-    [/e$/, 'ent'],
-    [/ent$/, 'e'],
-    [/(?<=[^sx])$/, 's'],
-    [/s$/, ''],
-    [/(?<=[éitsldn])$/, 'e'],
-    [/e$/, ''],
-    [/é$/, 'er'],
-    [/er$/, 'é'],
-    [/ez$/, 'er'],
-    [/f$/, 've'],
-  ],
-};
-
 /** @param {string} lists */
 function sets(lists) {
   return lists.split('|').map((list) => new Set(list.split(' ')));
 }
 
 /**
- * Returns what may be meant by a word, the most usual first: forms of it, and words that sound
- * alike.
+ * Returns what may be meant by a word, the most usual first: words that sound alike and, in
+ * English, forms of it. In the other languages the model judges forms worse than it writes them.
  *
  * @param {string} word
  * @param {Language} language
- * @param {boolean} is_first whether a sentence begins with it: a verb whose subject is in the
- *   sentence before may have any form
  * @returns {string[]}
  */
-export function alternatives(word, language, is_first) {
+export function alternatives(word, language) {
   const own = plain(word);
-  const found = new Set();
-  for (const words of [...PARADIGMS[language], ...HOMOPHONES[language]])
-    if (words.has(own)) for (const other of words) found.add(other);
-  if (found.size === 0 && own.length > 3 && !is_first)
-    for (const [end, other] of ENDS[language])
-      if (end.test(own)) found.add(own.replace(end, other));
+  const lists = language === 'en' ? listsOf(own, language) : HOMOPHONES[language];
+  const found = new Set(lists.filter((it) => it.has(own)).flatMap((words) => [...words]));
   found.delete(own);
   const is_capital = word[0] !== word[0].toLowerCase();
   return [...found].map((other) => (is_capital ? other[0].toUpperCase() + other.slice(1) : other));
 }
+
+/**
+ * @param {string} word
+ * @param {Language} language
+ */
+const listsOf = (word, language) =>
+  [...PARADIGMS[language], ...HOMOPHONES[language]].filter((words) => words.has(word));
 
 /** @param {string} word */
 const plain = (word) => word.toLowerCase().replace('’', "'");
@@ -169,6 +136,22 @@ export function areRelated(one, other) {
   if (lists.some((words) => words.has(a) && words.has(b))) return true;
   const length = Math.max(a.length, b.length);
   return a[0] === b[0] && distance(a, b) <= Math.ceil(length / 3);
+}
+
+/**
+ * Returns whether an edit puts another word in the place of one, and no form of it: such edits say
+ * something else. Prepositions, which have no forms, may be mistaken for each other.
+ *
+ * @param {Pick<import('./diff.js').Edit, 'before' | 'after'>} edit
+ * @param {Language} language
+ */
+export function isOther({ before, after }, language) {
+  if (before.length !== 1 || after.length !== 1) return false;
+  const [a, b] = [plain(before[0]), plain(after[0])];
+  if (PREPOSITIONS.some((words) => words.has(a) && words.has(b))) return false;
+  const [lists, others] = [a, b].map((word) => listsOf(word, language));
+  if (lists.some((words) => others.includes(words))) return false;
+  return lists.length * others.length > 0 || distance(a, b) > Math.ceil(a.length / 3);
 }
 
 /** British and American spelling are both right. @type {[RegExp, string][]} */

@@ -4,7 +4,7 @@
  * judges each of them by how much likelier it makes the sentence.
  */
 import { isSmall, nearlyMade, piecesOf } from './candidates.js';
-import { alternatives, areForms, areRelated, areVariants } from './confusions.js';
+import { alternatives, areForms, areRelated, areVariants, isOther } from './confusions.js';
 import { applyEdits, diff } from './diff.js';
 import { changesMeaning, whyNot } from './guard.js';
 import { patternEdits } from './patterns.js';
@@ -53,6 +53,9 @@ export const MIN_GAIN = {
   removal: 7,
 };
 
+/** The same in Spanish, German and French, of which the model knows less. */
+export const MIN_GAIN_OTHERS = { ...MIN_GAIN, pattern: 4, near: 3, plain: 5, likely: 5, usual: 5 };
+
 /**
  * An `Origin` says where a candidate is from: the answer after examples (`made`, `near`) or without
  * them (`plain`), lists (`rule`, `pattern`, `usual`), or what the judge expects
@@ -84,7 +87,7 @@ export async function correctSentence(model, judge, task) {
   return choose(
     judge,
     task.sentence,
-    candidates.map(({ edit, from }) => ({ edit, min: minGain(edit, from) })),
+    candidates.map(({ edit, from }) => ({ edit, min: minGain(edit, from, task.language) })),
   );
 }
 
@@ -115,13 +118,16 @@ export async function candidatesFor(model, judge, task) {
     !changesMeaning(edit, spans) && !isCapitalOfChat(task, edit);
   const named = (/** @type {Edit[]} */ edits, /** @type {Origin} */ from) =>
     edits.map((edit) => ({ edit, from }));
+  const doubtful = [
+    ...named(read.near.slice(0, MAX_NEAR), 'near'),
+    ...named(plain.made, 'plain'),
+    ...(await usualMistakes(judge, task, spans)),
+  ];
   return [
     ...named(ruleEdits(sentence, language, closed).filter(isAllowed), 'rule'),
     ...named(patternEdits(sentence, language).filter(isAllowed), 'pattern'),
     ...named(read.made, 'made'),
-    ...named(read.near.slice(0, MAX_NEAR), 'near'),
-    ...named(plain.made, 'plain'),
-    ...(await usualMistakes(judge, task, spans)),
+    ...doubtful.filter(({ edit }) => language === 'en' || !isOther(edit, language)),
   ];
 }
 
@@ -131,10 +137,15 @@ export async function candidatesFor(model, judge, task) {
  *
  * @param {Edit} edit
  * @param {Origin} from
+ * @param {Language} language
  */
-function minGain({ before, after }, from) {
+function minGain({ before, after }, from, language) {
+  const least = language === 'en' ? MIN_GAIN : MIN_GAIN_OTHERS;
+  // Where the answer only nearly puts a word in, it is no more than what the judge expects.
+  if (from === 'near' && language !== 'en' && before.length === 0 && after.some(isWord))
+    return least.likely;
   const is_removal = before.length > 0 && after.length === 0 && from !== 'pattern';
-  return is_removal ? Math.max(MIN_GAIN[from], MIN_GAIN.removal) : MIN_GAIN[from];
+  return is_removal ? Math.max(least[from], least.removal) : least[from];
 }
 
 /**
@@ -207,9 +218,7 @@ function isCapitalOfChat({ sentence, closed }, { before, after }) {
  */
 export async function usualMistakes(judge, { sentence, language }, spans) {
   const tokens = tokenize(sentence, spans);
-  const others = tokens.map(({ text }, index) =>
-    isWord(text) ? alternatives(text, language, index === 0) : [],
-  );
+  const others = tokens.map(({ text }) => (isWord(text) ? alternatives(text, language) : []));
   const expected = await judge.surprises(sentence, tokens);
   // A word that is wrong is unlikely, or makes the next one so.
   const doubt = expected.map(
