@@ -16,7 +16,7 @@ export class HttpError extends SiskinError {
         : status === 401 || status === 403
           ? 'It may need a login or an accepted licence: download the file by hand.'
           : status === 429
-            ? 'Wait a little and try again.'
+            ? 'Try again later.'
             : status >= 500
               ? 'The trouble is on the server: try again later.'
               : 'Check the address.';
