@@ -22,8 +22,6 @@ import { yieldToMessages } from './yield_to_messages.js';
 
 /** Of a stored model one chunk is read ahead; a download's would take memory beside its parts. */
 const READ_AHEAD_CHUNKS = 1;
-/** The hash of a whole file is computed in pieces of this size. */
-const HASH_PIECE_BYTES = 1 << 20;
 /** A chunk that arrives wrong this often is wrong on the server. */
 const MAX_WRONG = 2;
 /** These statuses say that a file is gone. */
@@ -224,12 +222,15 @@ export class ModelFile {
     const part_store = this.#part_store;
     await ifUnlocked(this.#folder, async () => {
       const chunk = part_store.firstMissing();
-      for (let verified = chunk === undefined; chunk !== undefined && !verified;) {
+      while (chunk !== undefined) {
+        // Memory gets room for it.
+        part_store.advance(chunk);
         await this.#download((chunk + 1) * PARTS_PER_CHUNK, this.#signal);
-        if (!part_store.record) break;
-        const read = await part_store.readChunk(part_store.record, chunk);
-        verified = read instanceof Uint8Array;
-        if (!(read instanceof Uint8Array)) await this.#rejectChunk(part_store.record, chunk, read);
+        const { record } = part_store;
+        if (!record) break;
+        const read = await part_store.readChunk(record, chunk, undefined, true);
+        if (read instanceof Uint8Array) break;
+        await this.#rejectChunk(record, chunk, read);
       }
     });
     await part_store.saveRecord();
@@ -386,14 +387,14 @@ export class ModelFile {
 }
 
 /**
- * Hashes in pieces, so that a page that prefetches stays responsive.
+ * Hashes in pieces of 1 MiB, so that a page that prefetches stays responsive.
  *
  * @param {Sha256} hash
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
 async function hashInPieces(hash, bytes) {
-  for (let at = 0; at < bytes.length; at += HASH_PIECE_BYTES) {
-    hash.update(bytes.subarray(at, at + HASH_PIECE_BYTES));
+  for (let at = 0; at < bytes.length; at += 1 << 20) {
+    hash.update(bytes.subarray(at, at + (1 << 20)));
     if (globalThis.document) await yieldToMessages();
   }
 }

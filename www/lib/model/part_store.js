@@ -217,9 +217,10 @@ export class PartStore {
    * @param {ModelRecord} record
    * @param {number} chunk
    * @param {ArrayBuffer} [buffer] that may be used
+   * @param {boolean} [keep] what is read; memory does not
    * @returns {Promise<Uint8Array<ArrayBuffer> | 'absent' | 'wrong'>}
    */
-  async readChunk(record, chunk, buffer) {
+  async readChunk(record, chunk, buffer, keep = this.isPersistent) {
     const numbers = this.partsOf(chunk);
     // Files that were removed, by another tab or by the browser, may also be unreadable.
     const files = { folder: this.#folder, names: numbers.map(String), buffer };
@@ -236,8 +237,7 @@ export class PartStore {
       if (expected === null) this.saveRecord();
     }
     // A memory store holds nothing that the engine has.
-    if (!this.isPersistent)
-      await Promise.all(numbers.map((part) => this.#store.remove(this.#folder, String(part))));
+    if (!keep) await Promise.all(files.names.map((part) => this.#store.remove(this.#folder, part)));
     return bytes;
   }
 
