@@ -26,7 +26,7 @@ pub use crate::backend::{
 /// `loader.finish()?.into()`.
 pub enum AnyLoader {
     /// A loader for the processor.
-    Cpu(Loader<Cpu>),
+    Cpu(Box<Loader<Cpu>>),
     /// A loader for the graphics card.
     Gpu(Box<Loader<Gpu>>),
 }
@@ -44,7 +44,7 @@ macro_rules! with_any {
 impl AnyLoader {
     /// Begins to load for the processor; `pool` shares its work.
     pub fn cpu(options: Options, pool: Pool) -> Self {
-        Self::Cpu(Loader::new(Cpu::new(pool), options))
+        Self::Cpu(Box::new(Loader::new(Cpu::new(pool), options)))
     }
 
     /// Opens the graphics card, and begins to load for it.
