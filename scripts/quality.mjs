@@ -10,9 +10,9 @@
 //
 // --correct baseline asks for the correction in one plain sentence, with greedy decoding, instead
 // of calling siskin.proofread. --record runs on one thread in Node instead, by the sources of
-// www/lib, and keeps all that the model says in FILE: what FILE knows is not computed again, so that
-// thresholds and guards can be tried in seconds. Node 20 needs both flags. --results measures what another corrector made of the texts: lines
-// {"id", "result", "ms"}.
+// www/lib, and keeps all that the model says in FILE: what FILE knows is not computed again, so
+// that thresholds and guards can be tried in seconds. Node 20 needs both flags. --results measures
+// what another corrector made of the texts: lines {"id", "result", "ms"}.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
