@@ -3,21 +3,13 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { ModelFile } from '../../www/lib/model/model_file.js';
 import { CHUNK_BYTES } from '../../www/lib/model/record.js';
 import { urlSource } from '../../www/lib/model/source.js';
-import { FakeLocks } from './helpers/fake_locks.mjs';
+import { useFakeLocks } from './helpers/fake_locks.mjs';
 
-const descriptor = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
-Object.defineProperty(globalThis, 'navigator', {
-  value: { locks: new FakeLocks() },
-  configurable: true,
-});
-after(() => {
-  if (descriptor) Object.defineProperty(globalThis, 'navigator', descriptor);
-  else delete globalThis.navigator;
-});
+useFakeLocks();
 
 test('each chunk is fetched once, when it is asked for', { timeout: 20_000 }, async () => {
   const whole = randomBytes(3 * CHUNK_BYTES + 77);

@@ -3,22 +3,14 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { filesOf, openModel } from '../../www/lib/model/open_model.js';
 import { CHUNK_BYTES } from '../../www/lib/model/record.js';
 import { urlSource } from '../../www/lib/model/source.js';
-import { FakeLocks } from './helpers/fake_locks.mjs';
+import { useFakeLocks } from './helpers/fake_locks.mjs';
 
-const descriptor = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
-Object.defineProperty(globalThis, 'navigator', {
-  value: { locks: new FakeLocks() },
-  configurable: true,
-});
-after(() => {
-  if (descriptor) Object.defineProperty(globalThis, 'navigator', descriptor);
-  else delete globalThis.navigator;
-});
+useFakeLocks();
 
 const nameOf = (number) => `/a/tiny-0000${number}-of-00003.gguf`;
 /** Holds files of less than a part, of some chunks and of a whole one. */

@@ -1,4 +1,5 @@
 // This module stands in for `navigator.locks`, with exclusive locks alone.
+import { after } from 'node:test';
 
 class AbortError extends Error {
   name = 'AbortError';
@@ -56,4 +57,15 @@ export class FakeLocks {
     lock.holder = undefined;
     this.#grant(name, lock);
   }
+}
+
+/** Gives all tests of a file a `navigator` with such locks. */
+export function useFakeLocks() {
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  const value = { locks: new FakeLocks() };
+  Object.defineProperty(globalThis, 'navigator', { value, configurable: true });
+  after(() => {
+    if (descriptor) Object.defineProperty(globalThis, 'navigator', descriptor);
+    else delete globalThis.navigator;
+  });
 }
