@@ -84,9 +84,11 @@ impl<B: Backend> Loader<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`GgufReader::push`], `gguf_split`, `architecture`, `metadata`, `tensor_missing`, `tensor_shape`,
-    /// `tensor_not_finite`, `tokenizer`, `template` for one in the options, `invalid_argument` for
-    /// the context, `out_of_memory`, and those of the GPU.
+    /// Those of [`GgufReader::push`][push], `gguf_split`, `architecture`, `metadata`, `tensor_missing`,
+    /// `tensor_shape`, `tensor_not_finite`, `tokenizer`, `template` for one in the options,
+    /// `invalid_argument` for the context, `out_of_memory`, and those of the GPU.
+    ///
+    /// [push]: crate::format::gguf::GgufReader::push
     pub fn push(&mut self, chunk: &[u8]) -> Result<()> {
         let result = self.push_to_state(chunk);
         self.fingerprint.push(self.at, chunk);
