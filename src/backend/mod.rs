@@ -125,8 +125,8 @@ pub trait Backend {
         cache: &Self::Cache,
         positions: &[Range<usize>],
     ) -> impl Future<Output = Result<Vec<u16>>>;
-    /// Stores keys and values, laid out as [`Backend::export`] gives them, at the positions that are
-    /// listed for each layer. Of more than a layer has room for, it keeps the last ones.
+    /// Stores keys and values, laid out as [`Backend::export`] gives them, at the positions that
+    /// are listed for each layer. Of more than a layer has room for, it keeps the last ones.
     fn import(
         &mut self,
         dims: &Dims,

@@ -53,9 +53,9 @@ impl Attention {
 pub struct CacheSize {
     /// Counts the positions of the context.
     pub context_tokens: usize,
-    /// Lists for each layer how many positions it has room for: position `p` lies at `p` modulo this
-    /// number, where it takes the place of an older one. Where that is fewer than the context's, for
-    /// tokens see a window only, it is a multiple of [`CacheSize::MULTIPLE`].
+    /// Lists for each layer how many positions it has room for: position `p` lies at `p` modulo
+    /// this number, where it takes the place of an older one. Where that is fewer than the
+    /// context's, for tokens see a window only, it is a multiple of [`CacheSize::MULTIPLE`].
     pub layers: Vec<usize>,
 }
 

@@ -1,12 +1,13 @@
-//! How far back a KV cache reaches. Layers whose tokens see a window keep their last positions alone,
-//! so that a conversation cannot go on from just anywhere.
+//! How far back a KV cache reaches. Layers whose tokens see a window keep their last positions
+//! alone, so that a conversation cannot go on from just anywhere.
 
 use super::memory::STEP_TOKENS;
 use crate::backend::{Attention, CacheSize};
 use std::ops::Range;
 
-/// Layers with a window keep this number of positions more than a step needs: drafts and steps ahead
-/// that come to nothing, and an end of an answer that is written anew, then cost no tokens again.
+/// Layers with a window keep this number of positions more than a step needs: drafts and steps
+/// ahead that come to nothing, and an end of an answer that is written anew, then cost no tokens
+/// again.
 const RESERVE_TOKENS: usize = 192;
 
 /// Tells what layers with a window keep.
@@ -57,8 +58,8 @@ impl Reach {
         }
     }
 
-    /// Returns the positions that each of the layers holds, where those with a window hold them from
-    /// `kept_from` on and the others all, up to `end`.
+    /// Returns the positions that each of the layers holds, where those with a window hold them
+    /// from `kept_from` on and the others all, up to `end`.
     pub(super) fn ranges<'a>(
         self,
         layers: impl Iterator<Item = &'a Attention>,

@@ -9,8 +9,8 @@ use std::ops::Range;
 pub struct SlotState {
     /// Lists the tokens, from position 0 on.
     pub tokens: Vec<u32>,
-    /// Holds the bits of f16, `[layers, k | v, kv_heads, tokens, head_dim]`. Of layers with a window
-    /// it has the last tokens, from the same one on in all of them.
+    /// Holds the bits of f16, `[layers, k | v, kv_heads, tokens, head_dim]`. Of layers with a
+    /// window it has the last tokens, from the same one on in all of them.
     pub kv: Vec<u16>,
 }
 

@@ -11,8 +11,8 @@ use crate::{
 use half::f16;
 use std::ops::Range;
 
-/// Holds the KV cache: keys and values as f16, by layer and key-value head. A layer's last positions
-/// are kept, as many as it has room for.
+/// Holds the KV cache: keys and values as f16, by layer and key-value head. A layer's last
+/// positions are kept, as many as it has room for.
 pub struct Cache {
     /// Holds the keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one
     /// dimension of neighbouring positions.
@@ -182,8 +182,8 @@ impl Cache {
         }
     }
 
-    /// Returns the keys and values at the positions that are listed for each layer, `[layers, k | v,
-    /// kv_heads, positions, head_dim]`.
+    /// Returns the keys and values at the positions that are listed for each layer,
+    /// `[layers, k | v, kv_heads, positions, head_dim]`.
     ///
     /// # Errors
     /// `out_of_memory`.

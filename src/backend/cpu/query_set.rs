@@ -42,8 +42,8 @@ pub(super) struct Results<'a> {
 
 /// Names a few queries of one key-value head, and where their results go.
 pub(super) struct QuerySet<'a> {
-    /// Holds the head's keys `[positions / LANES, head_dim, LANES]`: position `p` lies at `p` modulo
-    /// the number of positions.
+    /// Holds the head's keys `[positions / LANES, head_dim, LANES]`: position `p` lies at `p`
+    /// modulo the number of positions.
     pub(super) keys: &'a [Row],
     /// Holds the head's values `[positions / TILE, columns / LANES, TILE, LANES]`.
     pub(super) values: &'a [Row],
