@@ -1,11 +1,8 @@
 //! Records the forward pass, which every architecture shares.
 
 use super::{
-    config::ModelConfig,
-    decode_ahead::DecodeAhead,
-    memory::{STEP_TOKENS, StepMemory},
-    slots::Slots,
-    weights::Weights,
+    config::ModelConfig, decode_ahead::DecodeAhead, memory::StepMemory, reach::STEP_TOKENS,
+    slots::Slots, weights::Weights,
 };
 use crate::{
     Code, Error, Result,
