@@ -83,7 +83,8 @@ fn gemma3_ids_equal_the_goldens() {
     }
 }
 
-async fn perplexity<B: Backend>(model: &mut Model<B>, most: usize) {
+/// Returns the perplexity of the golden's text as a share of llama.cpp's.
+async fn perplexity<B: Backend>(model: &mut Model<B>, most: usize) -> f64 {
     let golden = golden("real/gemma-3-270m-q4_k_m.json");
     let tokens = &ids(&golden["tokens"])[..most.min(513)];
     let vocab = model.vocab_size();
@@ -110,23 +111,28 @@ async fn perplexity<B: Backend>(model: &mut Model<B>, most: usize) {
         tokens.len(),
         100.0 * same as f64 / tokens.len() as f64
     );
-    assert!((ratio - 1.0).abs() < 0.01, "{ratio}");
+    ratio
 }
 
 #[test]
 fn gemma3_is_as_sure_of_a_text_as_llama_cpp() {
     if let Some(mut loaded) = load(Cpu::default, 1024) {
-        pollster::block_on(perplexity(&mut loaded.model, 513));
+        let ratio = pollster::block_on(perplexity(&mut loaded.model, 513));
+        assert!((ratio - 1.0).abs() < 0.01, "{ratio}");
     }
 }
 
-/// Takes few tokens, for the card may be a software one.
+/// Takes few tokens, for the card may be a software one: over so few another rounding of activations
+/// makes more of a difference than over all, so that the processor is what the card is held to.
 #[test]
 fn gemma3_is_as_sure_of_a_text_on_the_card() {
     let open = || pollster::block_on(Gpu::open(GpuOptions::default())).expect("a card");
-    if let Some(mut loaded) = load(open, 1024) {
-        pollster::block_on(perplexity(&mut loaded.model, 96));
-    }
+    let (Some(mut card), Some(mut cpu)) = (load(open, 1024), load(Cpu::default, 1024)) else {
+        return;
+    };
+    let expected = pollster::block_on(perplexity(&mut cpu.model, 96));
+    let ratio = pollster::block_on(perplexity(&mut card.model, 96));
+    assert!((ratio / expected - 1.0).abs() < 0.01, "{ratio}, {expected}");
 }
 
 #[test]
@@ -168,7 +174,6 @@ fn gemma3_computes_the_same_of_windows_that_are_kept_alone() {
     loader.push(&file).unwrap();
     drop(file);
     let mut whole = loader.finish().unwrap().model;
-    whole.config.layers.clone_from(&model.config.layers);
     // Keys and values of one head of 256, two bytes each, in 18 layers.
     let position_bytes = 2 * 256 * 2;
     assert_eq!(whole.kv_cache_bytes(), 18 * CONTEXT_TOKENS * position_bytes);
@@ -176,6 +181,8 @@ fn gemma3_computes_the_same_of_windows_that_are_kept_alone() {
         model.kv_cache_bytes(),
         (3 * CONTEXT_TOKENS + 15 * 768) * position_bytes
     );
+    // What lies in memory stays as it is, and attention sees the windows.
+    whole.config.layers.clone_from(&model.config.layers);
 
     let golden = ids(&golden("real/gemma-3-270m-q4_k_m.json")["tokens"]);
     let text: Vec<u32> = golden.iter().cycle().take(1500).copied().collect();
