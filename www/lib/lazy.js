@@ -86,16 +86,29 @@ export function importCheck() {
   return imported(import('./check.js'));
 }
 
+/** Tells whether this is a page or a dedicated worker of a browser, which can start an engine. */
+export const canRun = () => !!(globalThis.Worker && globalThis.location);
+
+/** Returns why no model loads outside of pages and dedicated workers. */
+export const unsupportedError = () =>
+  new SiskinError(
+    'unsupported',
+    'Siskin runs in browsers: load the model in a page or in a dedicated worker. Node, server ' +
+      'components and service workers cannot start its engine.',
+  );
+
 /**
  * @template T
  * @param {Promise<T>} importing
  * @returns {Promise<T>}
- * @throws {SiskinError} `version_mismatch`, `network`
+ * @throws {SiskinError} `version_mismatch`, `network`, `unsupported` in a service worker, where
+ *   nothing can be imported late
  */
 async function imported(importing) {
   try {
     return await importing;
   } catch (cause) {
+    if (!canRun()) throw unsupportedError();
     const [code, why] = navigator.onLine
       ? [
           /** @type {const} */ ('version_mismatch'),

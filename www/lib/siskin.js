@@ -9,6 +9,7 @@ import { EngineClient } from './engine/engine_client.js';
 import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
 import { forgetGpus } from './engine/gpu_verdicts.js';
 import {
+  canRun,
   chat,
   importCalls,
   importChat,
@@ -19,6 +20,7 @@ import {
   importShared,
   importStream,
   importWriting,
+  unsupportedError,
 } from './lazy.js';
 import { describeSource } from './model/source.js';
 
@@ -116,7 +118,7 @@ export class Siskin extends OpenAIMembers {
    *   `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
-    if (!globalThis.Worker || !globalThis.location) throw (await importCalls()).unsupportedError();
+    if (!canRun()) throw unsupportedError();
     const {
       onProgress,
       signal,
