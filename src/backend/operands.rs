@@ -87,7 +87,8 @@ pub enum Activation {
 /// Holds the factors of [`Activation::Gelu`]: `2 sqrt(2 / pi)`, and 0.044715 times that.
 pub const GELU: [f32; 2] = [1.595_769, 0.071_354_82];
 
-/// Holds the weights of a layer that [`Backend::attention_input`] needs.
+/// Holds the weights of a layer that
+/// [`Backend::attention_input`](super::Backend::attention_input) needs.
 pub struct AttentionInput<'a, Buf> {
     /// Holds the weight of the norm before attention, if there is one.
     pub norm: Option<&'a Weight<Buf>>,
@@ -113,7 +114,7 @@ pub struct AttentionInput<'a, Buf> {
     pub eps: f32,
 }
 
-/// Holds the weights of a layer that [`Backend::feed_forward`] needs.
+/// Holds the weights of a layer that [`Backend::feed_forward`](super::Backend::feed_forward) needs.
 pub struct FeedForward<'a, Buf> {
     /// Holds the weight of the norm before the network, if there is one.
     pub norm: Option<&'a Weight<Buf>>,
@@ -131,7 +132,7 @@ pub struct FeedForward<'a, Buf> {
     pub eps: f32,
 }
 
-/// Holds the weights that [`Backend::lm_head`] needs.
+/// Holds the weights that [`Backend::lm_head`](super::Backend::lm_head) needs.
 pub struct LmHead<'a, Buf> {
     /// Holds the weight of the last norm.
     pub norm: &'a Weight<Buf>,

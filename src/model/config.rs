@@ -33,7 +33,7 @@ pub struct ModelConfig {
     /// Holds the angles in radians by which RoPE rotates each pair per position, before the tensor
     /// of [`ModelConfig::rope_divisors`] divides them.
     pub rope_frequencies: Vec<f32>,
-    /// Holds those of layers that have a rope of their own, [`LayerRope::Local`].
+    /// Holds those of layers that have a rope of their own, `LayerRope::Local`.
     pub local_rope_frequencies: Vec<f32>,
     /// Multiplies what RoPE rotates, but for the local one.
     pub rope_scale: f32,

@@ -3,7 +3,7 @@
  * imported with the first call.
  */
 
-import { SiskinError } from './errors.js';
+import { SiskinError, throwIfUnsupported } from './errors.js';
 
 /**
  * The models on this device: `list`, `has`, `size`, `prefetch`, `prefetchChunk` and `remove`.
@@ -86,17 +86,6 @@ export function importCheck() {
   return imported(import('./check.js'));
 }
 
-/** Tells whether this is a page or a dedicated worker of a browser, which can start an engine. */
-export const canRun = () => !!(globalThis.Worker && globalThis.location);
-
-/** Returns why no model loads outside of pages and dedicated workers. */
-export const unsupportedError = () =>
-  new SiskinError(
-    'unsupported',
-    'Siskin runs in browsers: load the model in a page or in a dedicated worker. Node, server ' +
-      'components and service workers cannot start its engine.',
-  );
-
 /**
  * @template T
  * @param {Promise<T>} importing
@@ -108,7 +97,7 @@ async function imported(importing) {
   try {
     return await importing;
   } catch (cause) {
-    if (!canRun()) throw unsupportedError();
+    throwIfUnsupported();
     const [code, why] = navigator.onLine
       ? [
           /** @type {const} */ ('version_mismatch'),

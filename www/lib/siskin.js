@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** This module holds the class that an application uses. */
-import { SiskinError, abortedError, throwIfAborted } from './errors.js';
+import { SiskinError, abortedError, throwIfAborted, throwIfUnsupported } from './errors.js';
 import { failedModel, orAborted } from './engine/waiting.js';
 import { readSignal, tokenIds } from './chat/arguments.js';
 import { readLoadOptions } from './load_options.js';
@@ -9,7 +9,6 @@ import { EngineClient } from './engine/engine_client.js';
 import { openEngine, unloadedError, waitForModel } from './engine/engines.js';
 import { forgetGpus } from './engine/gpu_verdicts.js';
 import {
-  canRun,
   chat,
   importCalls,
   importChat,
@@ -20,7 +19,6 @@ import {
   importShared,
   importStream,
   importWriting,
-  unsupportedError,
 } from './lazy.js';
 import { describeSource } from './model/source.js';
 
@@ -118,7 +116,7 @@ export class Siskin extends OpenAIMembers {
    *   `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
-    if (!canRun()) throw unsupportedError();
+    throwIfUnsupported();
     const {
       onProgress,
       signal,
