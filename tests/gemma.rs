@@ -18,21 +18,36 @@ use siskin::{
     model::Model,
     text::tokenizer::Special,
 };
-use std::{fs::File, io::Read};
-use support::golden::{argmax, ids, teacher_forced};
+use std::{ffi::OsString, fs::File, io::Read};
+use support::{
+    golden::{argmax, ids, teacher_forced},
+    tiny::with_metadata,
+};
 
-/// Loads the model, or says that it is not there.
-fn load<B: Backend>(backend: impl FnOnce() -> B) -> Option<Loaded<Model<B>>> {
-    let Some(path) = std::env::var_os("SISKIN_GEMMA") else {
+/// Returns the path of the model, or says that it is not there.
+fn path() -> Option<OsString> {
+    let path = std::env::var_os("SISKIN_GEMMA");
+    if path.is_none() {
         println!("SKIPPED: SISKIN_GEMMA names no file of Gemma 3 270M");
-        return None;
-    };
+    }
+    path
+}
+
+fn loader<B: Backend>(backend: B, context_tokens: usize) -> Loader<B> {
     let options = Options {
-        context_tokens: Some(1024),
+        context_tokens: Some(context_tokens),
         ..Options::default()
     };
-    let mut loader = Loader::new(backend(), options);
-    let mut file = File::open(path).unwrap();
+    Loader::new(backend, options)
+}
+
+/// Loads the model, or says that it is not there.
+fn load<B: Backend>(
+    backend: impl FnOnce() -> B,
+    context_tokens: usize,
+) -> Option<Loaded<Model<B>>> {
+    let mut file = File::open(path()?).unwrap();
+    let mut loader = loader(backend(), context_tokens);
     let mut chunk = vec![0; 1 << 20];
     loop {
         match file.read(&mut chunk).unwrap() {
@@ -49,7 +64,7 @@ fn golden(path: &str) -> Value {
 
 #[test]
 fn gemma3_ids_equal_the_goldens() {
-    let Some(loaded) = load(Cpu::default) else {
+    let Some(loaded) = load(Cpu::default, 1024) else {
         return;
     };
     let goldens = golden("tokenizer/gemma3.json");
@@ -100,7 +115,7 @@ async fn perplexity<B: Backend>(model: &mut Model<B>, most: usize) {
 
 #[test]
 fn gemma3_is_as_sure_of_a_text_as_llama_cpp() {
-    if let Some(mut loaded) = load(Cpu::default) {
+    if let Some(mut loaded) = load(Cpu::default, 1024) {
         pollster::block_on(perplexity(&mut loaded.model, 513));
     }
 }
@@ -109,14 +124,14 @@ fn gemma3_is_as_sure_of_a_text_as_llama_cpp() {
 #[test]
 fn gemma3_is_as_sure_of_a_text_on_the_card() {
     let open = || pollster::block_on(Gpu::open(GpuOptions::default())).expect("a card");
-    if let Some(mut loaded) = load(open) {
+    if let Some(mut loaded) = load(open, 1024) {
         pollster::block_on(perplexity(&mut loaded.model, 96));
     }
 }
 
 #[test]
 fn gemma3_goes_on_with_a_text() {
-    let Some(mut loaded) = load(Cpu::default) else {
+    let Some(mut loaded) = load(Cpu::default, 1024) else {
         return;
     };
     let mut tokens = loaded
@@ -136,4 +151,43 @@ fn gemma3_goes_on_with_a_text() {
     let text = loaded.tokenizer.decode(&tokens[prompt..]);
     println!("The capital of France is{text}");
     assert!(text.contains("France"), "{text}");
+}
+
+/// Most of its layers keep 768 positions; another model of the same weights keeps all.
+#[test]
+fn gemma3_computes_the_same_of_windows_that_are_kept_alone() {
+    const CONTEXT_TOKENS: usize = 4096;
+    let Some(mut model) = load(Cpu::default, CONTEXT_TOKENS).map(|loaded| loaded.model) else {
+        return;
+    };
+    let file = std::fs::read(path().unwrap()).unwrap();
+    let file = with_metadata(&file, |metadata| {
+        metadata.insert("gemma3.attention.sliding_window", u32::MAX);
+    });
+    let mut loader = loader(Cpu::default(), CONTEXT_TOKENS);
+    loader.push(&file).unwrap();
+    drop(file);
+    let mut whole = loader.finish().unwrap().model;
+    whole.config.layers.clone_from(&model.config.layers);
+    // Keys and values of one head of 256, two bytes each, in 18 layers.
+    let position_bytes = 2 * 256 * 2;
+    assert_eq!(whole.kv_cache_bytes(), 18 * CONTEXT_TOKENS * position_bytes);
+    assert_eq!(
+        model.kv_cache_bytes(),
+        (3 * CONTEXT_TOKENS + 15 * 768) * position_bytes
+    );
+
+    let golden = ids(&golden("real/gemma-3-270m-q4_k_m.json")["tokens"]);
+    let text: Vec<u32> = golden.iter().cycle().take(1500).copied().collect();
+    let (mut logits, mut expected) = (Vec::new(), Vec::new());
+    for range in [0..700, 700..1000, 1000..1001, 1001..1500] {
+        let tokens = &text[range.clone()];
+        pollster::block_on(whole.forward(tokens, Some(&mut expected))).unwrap();
+        pollster::block_on(model.forward(tokens, Some(&mut logits))).unwrap();
+        assert!(logits == expected, "after {} tokens", range.end);
+    }
+    assert_eq!(model.rewind(1250), 1250);
+    pollster::block_on(model.forward(&text[1250..], Some(&mut logits))).unwrap();
+    assert!(logits == expected, "an end that is written anew");
+    assert_eq!(model.rewind(1000), 0, "its windows are gone");
 }

@@ -13,7 +13,12 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicI64, Ordering::SeqCst},
 };
-use support::{loading::header, model_file::ModelFile, sentence::assert_sentence};
+use support::{
+    loading::header,
+    model_file::ModelFile,
+    sentence::assert_sentence,
+    tiny::{MODELS, with_metadata},
+};
 
 /// Counts the bytes that are allocated.
 struct Counting;
@@ -95,7 +100,49 @@ fn memory_is_known_from_the_header() {
             assert!(estimate.step_bytes > 10 * SLACK_BYTES as u64);
         }
     }
+    layers_with_a_window_take_memory_for_it();
     a_context_that_is_far_too_long_is_refused_by_the_header();
+}
+
+/// The tiny Gemma 3 with the windows of the real one.
+fn layers_with_a_window_take_memory_for_it() {
+    const WINDOW: usize = 512;
+    // A step has 64 tokens, and 192 may be taken back.
+    const ROOM: usize = WINDOW + 64 + 192;
+    // Of one head of 64, two bytes each.
+    const POSITION_BYTES: usize = 2 * 64 * 2;
+    let gemma3 = MODELS.iter().find(|tiny| tiny.0 == "gemma3-tiny");
+    let &(_, file, _) = gemma3.expect("a tiny model");
+    let bytes = with_metadata(file, |metadata| {
+        metadata.insert("gemma3.context_length", 8192_u32);
+        metadata.insert("gemma3.attention.sliding_window", WINDOW as u32);
+    });
+    for (context_tokens, cache_bytes) in [
+        (512, 3 * 512 * POSITION_BYTES),
+        (4096, (4096 + 2 * ROOM) * POSITION_BYTES),
+        (8192, (8192 + 2 * ROOM) * POSITION_BYTES),
+    ] {
+        let options = Options {
+            context_tokens: Some(context_tokens),
+            ..Options::default()
+        };
+        let mut loader = Loader::new(Cpu::default(), options);
+        let data_at = header(&bytes).tensors[0].offset as usize;
+        loader.push(&bytes[..data_at]).expect("a header");
+        let (backend, config, tensors) = loader.header().expect("the whole header");
+        let estimate = MemoryEstimate::new(backend, config, tensors, context_tokens, 1);
+        let before = ALLOCATED.load(SeqCst);
+        loader.push(&bytes[data_at..]).expect("the weights");
+        let loaded = loader.finish().expect("a model");
+        let all_bytes = ALLOCATED.load(SeqCst) - before;
+        assert_eq!(estimate.cache_bytes, cache_bytes as u64);
+        assert_eq!(loaded.model.kv_cache_bytes(), cache_bytes);
+        let estimated = estimate.total_bytes() as i64;
+        assert!(
+            (estimated - all_bytes).abs() < SLACK_BYTES,
+            "{context_tokens}: {estimated} estimated, {all_bytes} allocated"
+        );
+    }
 }
 
 fn a_context_that_is_far_too_long_is_refused_by_the_header() {

@@ -4,7 +4,7 @@
 mod support;
 
 use siskin::{backend::cpu::Cpu, format::gguf::GgufReader, model::arch::SUPPORTED};
-use support::tiny::{MODELS, check, check_cache};
+use support::tiny::{MODELS, check, check_cache, check_windows, windowed};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -19,6 +19,13 @@ fn tiny_models_are_those_of_transformers() {
 fn logits_do_not_depend_on_how_tokens_come() {
     for &model in MODELS {
         pollster::block_on(check_cache(Cpu::default(), model, 0.0));
+    }
+}
+
+#[test]
+fn layers_that_keep_their_windows_alone_compute_the_same() {
+    for (model, room) in windowed() {
+        pollster::block_on(check_windows(Cpu::default(), model, room, 0.0));
     }
 }
 

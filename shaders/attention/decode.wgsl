@@ -10,7 +10,7 @@
 struct Op {
   heads: u32,
   kv_heads: u32,
-  context: u32,           // positions of the cache
+  room: u32,              // positions of the layer's cache
   max_splits: u32,
   window: u32,            // the last positions that a token sees
   scale: f32,
@@ -56,8 +56,11 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   }
   var sums: array<vec2<f32>, GQA_GROUP * TURNS>;
   var score: array<f32, GQA_GROUP>;
-  let keys = kv_head * op.context;
-  let values = (op.kv_heads + kv_head) * op.context;
+  let keys = kv_head * op.room;
+  let values = (op.kv_heads + kv_head) * op.room;
+  // How far a position is moved to its place: by another room from `wrap` on.
+  let moved = split_start / op.room * op.room;
+  let wrap = moved + op.room;
   let word = lane % WORDS;
   let part = lane / WORDS;
 
@@ -68,8 +71,9 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     }
     let position = start + lane;
     if (position < split_end) {
+      let place = position - select(moved, wrap, position >= wrap);
       for (var i = 0u; i < HEAD_DIM / 8u; i++) {
-        let k = octet(keys + position, i);
+        let k = octet(keys + place, i);
         for (var h = 0u; h < GQA_GROUP; h++) {
           let at = h * (HEAD_DIM / 4u) + 2u * i;
           score[h] += dot(queries[at], k.low) + dot(queries[at + 1u], k.high);
@@ -112,7 +116,8 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
         sums[h * TURNS + t] *= rescale[h];
       }
       for (var i = part; i < count; i += PARTS) {
-        let v = pair_of(values + start + i, w);
+        let place = start + i - select(moved, wrap, start + i >= wrap);
+        let v = pair_of(values + place, w);
         for (var h = 0u; h < GQA_GROUP; h++) {
           sums[h * TURNS + t] += scores[h * TILE + i] * v;
         }

@@ -9,7 +9,7 @@
 struct Op {
   heads: u32,
   kv_heads: u32,
-  context: u32,           // positions of the cache
+  room: u32,              // positions of the layer's cache
   max_splits: u32,        // not used here
   window: u32,            // the last positions that a token sees
   scale: f32,
@@ -45,8 +45,8 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   let first_query = id.y * SIDE;
   let last_query = params.tokens * GQA_GROUP - 1u;
   let end = params.position + min(first_query + SIDE - 1u, last_query) / GQA_GROUP + 1u;
-  let key_rows = kv_head * op.context;
-  let value_rows = (op.kv_heads + kv_head) * op.context;
+  let key_rows = kv_head * op.room;
+  let value_rows = (op.kv_heads + kv_head) * op.room;
 
   let mine = lane % SIDE;
   let my_query = min(first_query + mine, last_query);
@@ -68,6 +68,8 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
   }
 
   for (var start = tiles_start; start < end; start += SIDE) {
+    // A tile lies side by side, for the room of fewer positions than the context's is a multiple.
+    let place = start % op.room;
     var a = vec4<f32>();
     var b = vec4<f32>();
     var c = vec4<f32>();
@@ -79,7 +81,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
           queries[i * SIDE + mine] = q[my_q + part * 8u + i] * op.scale;
         }
       } else {
-        let key_row = key_rows + min(start + mine, end - 1u);
+        let key_row = key_rows + place + min(mine, end - 1u - start);
         for (var i = 0u; i < 4u; i++) {
           let k = octet(key_row, part * 4u + i);
           keys[2u * i * SIDE + mine] = k.low;
@@ -148,7 +150,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
       let at = p * SIDE + 4u * column;
       let weights = vec4<f32>(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]);
       for (var part = 0u; part < PARTS; part++) {
-        let v = octet(value_rows + start + p, 8u * part + row);
+        let v = octet(value_rows + place + p, 8u * part + row);
         let j = 2u * part;
         sums[j] += weights.x * v.low;
         sums[j + 1u] += weights.x * v.high;

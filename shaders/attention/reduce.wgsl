@@ -4,7 +4,7 @@
 struct Op {
   heads: u32,
   kv_heads: u32,
-  context: u32,           // positions of the cache
+  room: u32,              // positions of the layer's cache
   max_splits: u32,
   window: u32,            // the last positions that a token sees
   scale: f32,

@@ -40,7 +40,7 @@ struct Op {
   bias_c: u32,
   head_dim: u32,          // elements of a head
   rotated: u32,           // of them, how many are rotated
-  context: u32,           // positions of the cache
+  room: u32,              // positions of the layer's cache
   groups: u32,            // workgroups along x of the grid
   count: u32,             // groups of four rows
 }

@@ -54,7 +54,7 @@ fn append(
 #else
   let kv_heads = op.other_rows / op.head_dim;
   let head = plane * kv_heads + first.x / op.head_dim;
-  let at = (head * op.context + params.position + token) * (op.head_dim / 2u);
+  let at = (head * op.room + (params.position + token) % op.room) * (op.head_dim / 2u);
   if (first.y == first.x + 1u) {
     cache[at + first.x % op.head_dim / 2u] = halves(a);
     cache[at + second.x % op.head_dim / 2u] = halves(b);

@@ -5,7 +5,7 @@
 
 struct Op {
   heads: u32,             // of keys and values together
-  context: u32,           // positions of the cache
+  room: u32,              // positions of the layer's cache
 }
 @group(1) @binding(0) var<uniform> op: Op;
 // [tokens, k | v, kv heads, head_dim / 4]
@@ -28,7 +28,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   }
   let largest = largest_of(four);
   let scale = per_largest(1.0, largest);
-  let row = id.x / BLOCKS * op.context + params.position + token;
+  let row = id.x / BLOCKS * op.room + (params.position + token) % op.room;
   let at = (row * BLOCKS + id.x % BLOCKS) * 9u;
   for (var i = 0u; i < 8u; i++) {
     cache[at + i] = pack4x8snorm(kv_staging[first + i] * scale);

@@ -10,7 +10,7 @@ struct Op {
   bias_c: u32,
   head_dim: u32,
   rotated: u32,           // elements of a head that are rotated
-  context: u32,           // positions of the cache
+  room: u32,              // positions of the layer's cache
 }
 @group(1) @binding(0) var<uniform> op: Op;
 @group(1) @binding(1) var<storage, read_write> q: array<f32>;       // [tokens, heads * head_dim]

@@ -12,8 +12,8 @@ mod operands;
 pub mod sampling;
 
 pub use operands::{
-    Activation, Attention, AttentionInput, FeedForward, GELU, LmHead, LogitScale, PostNorm, Rope,
-    RopePairs,
+    Activation, Attention, AttentionInput, CacheSize, FeedForward, GELU, LmHead, LogitScale,
+    PostNorm, Rope, RopePairs,
 };
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
@@ -78,7 +78,7 @@ pub fn tap_name(layer: Option<usize>, name: &str) -> String {
 pub trait Backend {
     /// Holds a weight's bytes, laid out as this backend's kernels take them.
     type Buf;
-    /// Holds the KV cache: keys and values of every layer and position, f16.
+    /// Holds the KV cache: keys and values of every layer and its last positions, f16.
     type Cache;
     /// Holds the activations of one step: the residual stream `x [tokens, embedding]` and what is
     /// derived from it.
@@ -98,24 +98,24 @@ pub trait Backend {
     /// Fills rows `first_row ..` from the file's bytes. `first_row` is a multiple of
     /// [`GROUP_ROWS`], and so is the number of rows but for the last call.
     fn write(&mut self, weight: &mut Weight<Self::Buf>, first_row: usize, bytes: &[u8]);
-    /// Allocates a KV cache of `context_tokens` positions.
+    /// Allocates a KV cache.
     ///
     /// # Errors
     /// `out_of_memory`.
-    fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Self::Cache>;
+    fn cache(&mut self, dims: &Dims, size: &CacheSize) -> Result<Self::Cache>;
     /// Returns whether the device has memory of its own, so that what is allocated early takes none
     /// of the host's while a file is read.
     fn has_own_memory(&self) -> bool {
         false
     }
-    /// Returns the bytes of a KV cache of `context_tokens` positions.
-    fn cache_bytes(&self, dims: &Dims, context_tokens: usize) -> usize;
-    /// Copies the first `positions` positions of every layer from one cache to another of the same
-    /// size.
-    fn copy_cache(&mut self, from: &Self::Cache, to: &mut Self::Cache, positions: usize);
-    /// Returns the keys and values at `positions` as the bits of f16, `[layers, k | v, kv_heads,
-    /// positions, head_dim]`, which is the same for every backend. Keys are rotated for the
-    /// positions that they stand at.
+    /// Returns the bytes of a KV cache.
+    fn cache_bytes(&self, dims: &Dims, size: &CacheSize) -> usize;
+    /// Copies the positions that are listed for each layer from one cache to another of the same
+    /// size, which then holds nothing else.
+    fn copy_cache(&mut self, from: &Self::Cache, to: &mut Self::Cache, positions: &[Range<usize>]);
+    /// Returns the keys and values at the positions that are listed for each layer, as the bits of
+    /// f16, `[layers, k | v, kv_heads, positions, head_dim]`, which is the same for every backend.
+    /// Keys are rotated for the positions that they stand at.
     ///
     /// # Errors
     /// `out_of_memory`, and those of the device.
@@ -123,11 +123,17 @@ pub trait Backend {
         &mut self,
         dims: &Dims,
         cache: &Self::Cache,
-        positions: Range<usize>,
+        positions: &[Range<usize>],
     ) -> impl Future<Output = Result<Vec<u16>>>;
-    /// Stores keys and values, laid out as [`Backend::export`] gives them, from position `first`
-    /// on.
-    fn import(&mut self, dims: &Dims, cache: &mut Self::Cache, first: usize, kv: &[u16]);
+    /// Stores keys and values, laid out as [`Backend::export`] gives them, at the positions that
+    /// are listed for each layer. Of more than a layer has room for, it keeps the last ones.
+    fn import(
+        &mut self,
+        dims: &Dims,
+        cache: &mut Self::Cache,
+        positions: &[Range<usize>],
+        kv: &[u16],
+    );
     /// Returns the bytes of the host's memory that the activations of up to `max_tokens` tokens
     /// take; none where the device has memory of its own.
     fn step_bytes(&self, _dims: &Dims, _max_tokens: usize) -> u64 {

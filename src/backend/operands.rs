@@ -48,6 +48,30 @@ impl Attention {
     }
 }
 
+/// Tells how many positions a KV cache has room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheSize {
+    /// Counts the positions of the context.
+    pub context_tokens: usize,
+    /// Lists for each layer how many positions it has room for: position `p` lies at `p` modulo
+    /// this number, where it takes the place of an older one. Where that is fewer than the
+    /// context's, for tokens see a window only, it is a multiple of [`CacheSize::MULTIPLE`].
+    pub layers: Vec<usize>,
+}
+
+impl CacheSize {
+    /// Kernels take this number of positions that lie side by side, from a multiple of it on.
+    pub const MULTIPLE: usize = 64;
+
+    /// Returns the size of a cache whose layers all hold the whole context.
+    pub fn whole(layers: usize, context_tokens: usize) -> Self {
+        Self {
+            context_tokens,
+            layers: vec![context_tokens; layers],
+        }
+    }
+}
+
 /// Tells how logits come from the products of the LM head: `softcap * tanh(scale * y / softcap)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogitScale {

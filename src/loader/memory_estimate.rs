@@ -36,7 +36,8 @@ impl MemoryEstimate {
         let weight_bytes = |tensor: &TensorInfo| {
             backend.weight_bytes(tensor.dtype, tensor.rows() as usize, tensor.cols() as usize)
         };
-        let cache_bytes = backend.cache_bytes(&config.dims, context_tokens) as u64;
+        let cache_bytes =
+            backend.cache_bytes(&config.dims, &config.cache_size(context_tokens)) as u64;
         Self {
             weights_bytes: tensors
                 .iter()

@@ -4,11 +4,12 @@ use super::{
     architecture::{Architecture, Norms, QkNorm},
     keys::{Keys, MAX_DIM},
     layers::{self, LayerConfig},
+    reach::Reach,
     rope::{self, ROPE_FACTORS, ROPE_FREQS},
 };
 use crate::{
     Code, Error, Result,
-    backend::{Activation, Dims, LogitScale, RopePairs},
+    backend::{Activation, Attention, CacheSize, Dims, LogitScale, RopePairs},
     format::gguf::Gguf,
 };
 
@@ -63,6 +64,17 @@ impl ModelConfig {
             Some(original) => ROPE_FACTORS[usize::from(context_tokens <= original)],
             None => ROPE_FREQS,
         }
+    }
+
+    /// Returns the size of a KV cache for `context_tokens` tokens: layers whose tokens see a window
+    /// have room for it, and for some positions more.
+    pub fn cache_size(&self, context_tokens: usize) -> CacheSize {
+        Reach::new(self.attentions(), context_tokens).cache_size(self.attentions(), context_tokens)
+    }
+
+    /// Returns how each layer attends.
+    pub(super) fn attentions(&self) -> impl Iterator<Item = &Attention> {
+        self.layers.iter().map(|layer| &layer.attention)
     }
 
     /// Reads the metadata under `{architecture}.*`.

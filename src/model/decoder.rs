@@ -149,15 +149,6 @@ impl<B: Backend> Model<B> {
         self.slots.current().tokens.len()
     }
 
-    /// Removes the tokens from position `tokens` on from the KV cache of the slot in use. Returns
-    /// the number of tokens that remain, which callers go by: a model whose state cannot be cut
-    /// anywhere keeps fewer.
-    pub fn rewind(&mut self, tokens: usize) -> usize {
-        self.slots.current_mut().tokens.truncate(tokens);
-        self.forget_steps();
-        self.cached_tokens()
-    }
-
     /// Forgets the steps that are under way, for the cache is not what they go on from any more.
     pub(super) fn forget_steps(&mut self) {
         self.ahead.end();
@@ -323,6 +314,11 @@ impl<B: Backend> Model<B> {
             step,
             ..
         } = self;
+        slots.writes_until(match input {
+            Input::Tokens(tokens) => position + tokens.len(),
+            Input::Sampled => position + 1,
+            Input::Interrupted => position,
+        });
         let cache = &mut slots.current_mut().cache;
         let eps = config.rms_eps;
         let (table, scale) = (&weights.token_embd, config.embedding_scale);

@@ -1,6 +1,6 @@
 //! The memory of a model beside its weights, which can be allocated before they have come.
 
-use super::{config::ModelConfig, slots::Slots};
+use super::{config::ModelConfig, reach::Reach, slots::Slots};
 use crate::{Result, backend::Backend};
 
 /// Limits the number of tokens in one step (llama.cpp's micro-batch, `n_ubatch`). A longer prompt
@@ -27,11 +27,12 @@ impl<B: Backend> StepMemory<B> {
         context_tokens: usize,
         slots: usize,
     ) -> Result<Self> {
+        let size = config.cache_size(context_tokens);
         let caches = (0..slots.max(1))
-            .map(|_| backend.cache(&config.dims, context_tokens))
+            .map(|_| backend.cache(&config.dims, &size))
             .collect::<Result<_>>()?;
         Ok(Self {
-            slots: Slots::new(caches),
+            slots: Slots::new(caches, Reach::new(config.attentions(), context_tokens)),
             step: backend.step(&config.dims, STEP_TOKENS)?,
             context_tokens,
         })

@@ -8,6 +8,7 @@ pub mod decoder;
 mod keys;
 pub mod layers;
 mod memory;
+mod reach;
 pub mod rope;
 pub mod slot_state;
 mod slots;

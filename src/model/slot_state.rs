@@ -2,13 +2,15 @@
 
 use super::decoder::Model;
 use crate::{Code, Error, Result, backend::Backend};
+use std::ops::Range;
 
 /// Holds the tokens of a slot with their keys and values, in a form that every backend takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotState {
     /// Lists the tokens, from position 0 on.
     pub tokens: Vec<u32>,
-    /// Holds the bits of f16, `[layers, k | v, kv_heads, tokens, head_dim]`.
+    /// Holds the bits of f16, `[layers, k | v, kv_heads, tokens, head_dim]`. Of layers with a
+    /// window it has the last tokens, from the same one on in all of them.
     pub kv: Vec<u16>,
 }
 
@@ -20,10 +22,17 @@ impl<B: Backend> Model<B> {
 
     /// Returns the memory that the KV caches of all slots take, in bytes.
     pub fn kv_cache_bytes(&self) -> usize {
-        let bytes = self
-            .backend
-            .cache_bytes(&self.config.dims, self.context_tokens);
-        self.slots.len() * bytes
+        let size = self.config.cache_size(self.context_tokens);
+        self.slots.len() * self.backend.cache_bytes(&self.config.dims, &size)
+    }
+
+    /// Removes the tokens from position `tokens` on from the KV cache of the slot in use. Returns
+    /// the number of tokens that remain, which callers go by: none where layers with a window no
+    /// longer hold what the next token would see.
+    pub fn rewind(&mut self, tokens: usize) -> usize {
+        self.slots.rewind(tokens);
+        self.forget_steps();
+        self.cached_tokens()
     }
 
     /// Puts a slot to use for a request of `tokens`, and returns the number of tokens at their
@@ -32,16 +41,18 @@ impl<B: Backend> Model<B> {
     /// The slot is the one with the longest common beginning, or an empty or the least recently
     /// used one, to which that beginning is copied.
     pub fn select_slot(&mut self, tokens: &[u32]) -> usize {
-        let selection = self.slots.select(tokens);
+        let (selection, reach) = (self.slots.select(tokens), self.slots.reach());
         let copied = selection
             .copy_from
             .and_then(|from| self.slots.pair(from, selection.slot));
         if let Some((from, to)) = copied {
+            let kept_tokens = selection.kept_tokens;
+            let positions = reach.ranges(self.config.attentions(), from.kept_from, kept_tokens);
             self.backend
-                .copy_cache(&from.cache, &mut to.cache, selection.kept_tokens);
+                .copy_cache(&from.cache, &mut to.cache, &positions);
             to.tokens.clear();
-            to.tokens
-                .extend_from_slice(&from.tokens[..selection.kept_tokens]);
+            to.tokens.extend_from_slice(&from.tokens[..kept_tokens]);
+            to.kept_from = from.kept_from;
         }
         self.slots.put_to_use(selection.slot);
         self.rewind(selection.kept_tokens)
@@ -73,9 +84,11 @@ impl<B: Backend> Model<B> {
     async fn export(&mut self, slot: usize) -> Result<SlotState> {
         let slot = self.slots.at(slot);
         let tokens = slot.tokens.clone();
+        let reach = self.slots.reach();
+        let positions = reach.ranges(self.config.attentions(), slot.kept_from, tokens.len());
         let kv = self
             .backend
-            .export(&self.config.dims, &slot.cache, 0..tokens.len())
+            .export(&self.config.dims, &slot.cache, &positions)
             .await?;
         Ok(SlotState { tokens, kv })
     }
@@ -88,21 +101,18 @@ impl<B: Backend> Model<B> {
     /// - `invalid_argument` when a token is outside the vocabulary, or the sizes are another
     ///   model's.
     pub fn check_state(&self, state: &SlotState) -> Result<()> {
-        let tokens = &state.tokens;
-        let dims = &self.config.dims;
-        let elements = 2 * dims.layers * dims.kv_heads * dims.head_dim * tokens.len();
-        if state.kv.len() != elements {
+        if self.kept_from(state).is_none() {
             return Err(Error::new(
                 Code::InvalidArgument,
                 format!(
-                    "The keys and values of {} tokens are {} numbers, where this model has \
-                     {elements}. They belong to another model.",
-                    tokens.len(),
-                    state.kv.len()
+                    "{} numbers are not the keys and values of {} tokens in this model. They \
+                     belong to another one.",
+                    state.kv.len(),
+                    state.tokens.len()
                 ),
             ));
         }
-        self.check_tokens(tokens, 0)
+        self.check_tokens(&state.tokens, 0)
     }
 
     /// Replaces what the slot in use holds.
@@ -113,10 +123,34 @@ impl<B: Backend> Model<B> {
     pub fn import_slot(&mut self, state: &SlotState) -> Result<()> {
         self.check_state(state)?;
         self.forget_steps();
+        let (kept_from, end) = (
+            self.kept_from(state).unwrap_or_default(),
+            state.tokens.len(),
+        );
+        let reach = self.slots.reach();
+        let positions = reach.ranges(self.config.attentions(), kept_from, end);
         let slot = self.slots.current_mut();
         self.backend
-            .import(&self.config.dims, &mut slot.cache, 0, &state.kv);
+            .import(&self.config.dims, &mut slot.cache, &positions, &state.kv);
         slot.tokens.clone_from(&state.tokens);
+        slot.kept_from = kept_from.max(reach.kept_from(end));
         Ok(())
+    }
+
+    /// Returns the position from which on `state` has those of layers with a window. `None` if its
+    /// sizes are another model's, or a token behind it would see an earlier one.
+    fn kept_from(&self, state: &SlotState) -> Option<usize> {
+        let (dims, reach, end) = (&self.config.dims, self.slots.reach(), state.tokens.len());
+        let of_position = 2 * dims.kv_heads * dims.head_dim;
+        let [all, least] = [0, end].map(|kept_from| {
+            let positions = reach.ranges(self.config.attentions(), kept_from, end);
+            positions.iter().map(Range::len).sum::<usize>() * of_position
+        });
+        // Each token that layers with a window lack is missing in all of them.
+        let missing = all.checked_sub(state.kv.len())?;
+        let of_token = (all - least).checked_div(end).unwrap_or_default();
+        let kept_from = missing.checked_div(of_token).unwrap_or_default();
+        let is_whole = kept_from * of_token == missing && kept_from <= end;
+        (is_whole && reach.reaches(kept_from, end)).then_some(kept_from)
     }
 }

@@ -4,12 +4,17 @@
 //! alternate are not read again at each turn. The policy is that of llama.cpp's server, which calls
 //! them slots too, but that a beginning is copied where another conversation would lose its rest.
 
+use super::reach::Reach;
+
 /// Holds a KV cache and says what is in it.
 pub(super) struct Slot<Cache> {
     /// Holds the keys and values.
     pub(super) cache: Cache,
     /// Lists the tokens whose keys and values are cached.
     pub(super) tokens: Vec<u32>,
+    /// Holds the position from which on layers with a window hold theirs. Those before it gave way
+    /// to later ones, some of which may have been removed since.
+    pub(super) kept_from: usize,
     /// Tells when the slot was last selected: a number that grows with each selection, 0 for never.
     last_used: u64,
 }
@@ -19,6 +24,7 @@ pub(super) struct Slots<Cache> {
     slots: Vec<Slot<Cache>>,
     current: usize,
     selections: u64,
+    reach: Reach,
 }
 
 /// Tells what to do for a request to find its beginning cached.
@@ -34,16 +40,44 @@ pub(super) struct Selection {
 
 impl<Cache> Slots<Cache> {
     /// Makes a slot of each cache, and puts the first one to use. There must be one.
-    pub(super) fn new(caches: Vec<Cache>) -> Self {
+    pub(super) fn new(caches: Vec<Cache>, reach: Reach) -> Self {
         let slot = |cache| Slot {
             cache,
             tokens: Vec::new(),
+            kept_from: 0,
             last_used: 0,
         };
         Self {
             slots: caches.into_iter().map(slot).collect(),
             current: 0,
             selections: 0,
+            reach,
+        }
+    }
+
+    /// Returns what layers with a window keep.
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Tells that the positions before `end` of the slot in use are being written.
+    pub(super) fn writes_until(&mut self, end: usize) {
+        let kept_from = self.reach.kept_from(end);
+        let slot = self.current_mut();
+        slot.kept_from = slot.kept_from.max(kept_from);
+    }
+
+    /// Removes the tokens from position `tokens` on from the slot in use; all of them where it does
+    /// not hold what a token there would see.
+    pub(super) fn rewind(&mut self, tokens: usize) {
+        let (reach, slot) = (self.reach, self.current_mut());
+        let kept_tokens = slot.tokens.len().min(tokens);
+        match reach.reaches(slot.kept_from, kept_tokens) && kept_tokens > 0 {
+            true => slot.tokens.truncate(kept_tokens),
+            false => {
+                slot.tokens.clear();
+                slot.kept_from = 0;
+            }
         }
     }
 
@@ -104,12 +138,16 @@ impl<Cache> Slots<Cache> {
     /// A slot whose tokens all begin the request goes on. Otherwise the request takes an empty slot
     /// if there is one; then the slot with the longest common beginning, if that is at least half
     /// of what it holds; and else the least recently used one. What it does not hold of the longest
-    /// common beginning is copied.
+    /// common beginning is copied. A beginning behind which a slot cannot go on is none.
     pub(super) fn select(&self, tokens: &[u32]) -> Selection {
         let most = tokens.len().saturating_sub(1);
         let common_tokens = |slot: &Slot<Cache>| {
             let pairs = slot.tokens.iter().zip(tokens);
-            pairs.take_while(|(a, b)| a == b).count().min(most)
+            let common = pairs.take_while(|(a, b)| a == b).count().min(most);
+            match self.reach.reaches(slot.kept_from, common) {
+                true => common,
+                false => 0,
+            }
         };
         let (best, kept_tokens) = (0..self.slots.len())
             .map(|i| (i, common_tokens(&self.slots[i])))
@@ -138,7 +176,7 @@ mod tests {
 
     /// Makes slots that hold these tokens, used one after the other.
     fn slots(tokens: &[&[u32]]) -> Slots<()> {
-        let mut slots = Slots::new(vec![(); tokens.len()]);
+        let mut slots = Slots::new(vec![(); tokens.len()], Reach::new([].iter(), 512));
         for (i, tokens) in tokens.iter().enumerate() {
             if !tokens.is_empty() {
                 slots.put_to_use(i);

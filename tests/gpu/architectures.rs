@@ -6,8 +6,8 @@ use super::{
 };
 use siskin::{
     backend::{
-        Activation, AttentionInput, Backend, Dims, FeedForward, LmHead, LogitScale, PostNorm, Rope,
-        RopePairs, Rows,
+        Activation, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, LogitScale,
+        PostNorm, Rope, RopePairs, Rows,
         gpu::{device::GpuOptions, weights::Buf},
     },
     quant::DType,
@@ -182,7 +182,10 @@ pub async fn norms_of_queries_and_keys(options: GpuOptions) {
         // Norms are there before the first step.
         let q_norms = [head_dim, head_dim * heads].map(|cols| norm(&mut harness, cols));
         let k_norm = norm(&mut harness, head_dim);
-        let mut cache = harness.gpu.cache(&dims, 64).expect("memory");
+        let mut cache = harness
+            .gpu
+            .cache(&dims, &CacheSize::whole(dims.layers, 64))
+            .expect("memory");
         // Without frequencies nothing is rotated.
         let rope = Rope {
             pairs: RopePairs::Halves,

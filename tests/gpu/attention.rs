@@ -9,7 +9,7 @@ use half::f16;
 use siskin::{
     Code,
     backend::{
-        Attention, AttentionInput, Backend, Dims, Rope, RopePairs,
+        Attention, AttentionInput, Backend, CacheSize, Dims, Rope, RopePairs,
         gpu::{
             Cache, Gpu,
             device::{CacheType, GpuOptions},
@@ -47,16 +47,27 @@ impl Case {
         context: usize,
         blocks: usize,
     ) -> Self {
+        let size = CacheSize::whole(blocks, context);
+        Self::with_size(gpu, heads, pairs, rotated, &size)
+    }
+
+    fn with_size(
+        gpu: &Gpu,
+        heads: [usize; 3],
+        pairs: RopePairs,
+        rotated: usize,
+        size: &CacheSize,
+    ) -> Self {
         let [head, heads, kv_heads] = heads;
         let dims = Dims {
             heads,
             kv_heads,
             head_dim: head,
-            layers: blocks,
+            layers: size.layers.len(),
             ..DIMS
         };
         let mut harness = Harness::on(gpu.beside(), &dims);
-        let cache = harness.gpu.cache(&dims, context).expect("memory");
+        let cache = harness.gpu.cache(&dims, size).expect("memory");
         let frequencies = (0..rotated / 2)
             .map(|i| 10_000f32.powf(-2.0 * i as f32 / rotated as f32))
             .collect();
@@ -204,7 +215,8 @@ impl Case {
                         .into_iter()
                         .enumerate()
                     {
-                        let row = (plane * kv_heads + i) * self.cache.context_tokens + position + t;
+                        let room = self.cache.size.layers[block];
+                        let row = (plane * kv_heads + i) * room + (position + t) % room;
                         for (d, &(value, bound)) in expected.iter().enumerate() {
                             let bound = bound
                                 + match self.harness.gpu.device().options.cache_type {
@@ -233,7 +245,7 @@ impl Case {
 
     /// Fills the cache of the block.
     async fn fill(&mut self, weights: &[Matrix<Buf>; 3]) {
-        let context = self.cache.context_tokens;
+        let context = self.cache.size.context_tokens;
         for position in (0..context).step_by(TOKENS) {
             let tokens = TOKENS.min(context - position);
             self.harness.begin(tokens, 32, position);
@@ -268,12 +280,12 @@ impl Case {
             kv_heads,
             ..
         } = self.dims;
-        let context = self.cache.context_tokens;
+        let room = self.cache.size.layers[self.block];
         for t in [0, tokens / 2, tokens - 1] {
             for h in 0..heads {
                 let at = (t * heads + h) * head;
                 let plane = |plane: usize, p: usize| {
-                    let row = (plane * kv_heads + h / (heads / kv_heads)) * context + p;
+                    let row = (plane * kv_heads + h / (heads / kv_heads)) * room + p % room;
                     &cache[row * head..(row + 1) * head]
                 };
                 let dot = |k: &[f64]| {
@@ -484,6 +496,34 @@ pub async fn windows_bounds_and_scales(options: GpuOptions) {
                 if tokens + position <= context {
                     case.check_attention(&weights, tokens, position).await;
                 }
+            }
+        }
+    }
+}
+
+/// Keys and values lie at their positions modulo what the layer has room for.
+pub async fn windows_that_are_kept_alone(options: GpuOptions) {
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    for (heads, rooms) in [([64, 4, 2], [128, 256]), ([256, 2, 1], [128, 192])] {
+        let size = CacheSize {
+            context_tokens: 400,
+            layers: rooms.to_vec(),
+        };
+        let mut case = Case::with_size(&device, heads, RopePairs::Halves, heads[0], &size);
+        let weights = case.weights([DType::Q8_0; 3], 32);
+        for (block, room) in rooms.into_iter().enumerate() {
+            case.block = block;
+            case.attention = Attention {
+                // The second window is as long as its room allows beside a step of 64 tokens.
+                window: [33, room as u32 - 64][block],
+                ..Attention::full(heads[0])
+            };
+            let mut position = 0;
+            for tokens in [1, 64, 5, 50, 31, 64, 3, 64, 40, 1, 1, 64].into_iter() {
+                case.check_attention(&weights, tokens, position).await;
+                position += tokens;
             }
         }
     }

@@ -9,8 +9,8 @@ use super::{
 };
 use siskin::{
     backend::{
-        Activation, Attention, AttentionInput, Backend, Dims, FeedForward, LmHead, LogitScale,
-        Rope, RopePairs, Rows,
+        Activation, Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead,
+        LogitScale, Rope, RopePairs, Rows,
         gpu::{
             Counters, Gpu,
             device::{CacheType, GpuOptions},
@@ -158,7 +158,9 @@ fn a_long_context_costs_little() {
         frequencies: [0.1; 32].into(),
         scale: 1.0,
     };
-    let mut cache = gpu.cache(&dims, 1400).unwrap();
+    let mut cache = gpu
+        .cache(&dims, &CacheSize::whole(dims.layers, 1400))
+        .unwrap();
     let mut step = gpu.step(&dims, 1).unwrap();
     let mut logits = Vec::new();
     let mut token = |context: usize| {

@@ -8,7 +8,7 @@ use half::f16;
 use siskin::{
     Code,
     backend::{
-        AttentionInput, Backend, Dims, Rope, RopePairs,
+        AttentionInput, Backend, CacheSize, Dims, Rope, RopePairs,
         gpu::device::{
             GpuOptions, Handle,
             readback::{Fence, Readback},
@@ -146,8 +146,13 @@ fn a_cache_that_the_device_does_not_take_is_told() {
         return;
     };
     // A position takes 1 KiB, and a shader sees 128 MiB at once.
-    assert!(gpu.cache(&DIMS, 1 << 10).is_ok());
-    let error = gpu.cache(&DIMS, (128 << 10) + 1).err();
+    assert!(
+        gpu.cache(&DIMS, &CacheSize::whole(DIMS.layers, 1 << 10))
+            .is_ok()
+    );
+    let error = gpu
+        .cache(&DIMS, &CacheSize::whole(DIMS.layers, (128 << 10) + 1))
+        .err();
     let error = error.expect("more than a shader sees");
     assert_eq!(error.code, Code::GpuUnsupported);
     assert!(error.message.contains("shorter context"), "{error}");
@@ -227,7 +232,9 @@ fn the_cache_holds_no_infinity() {
             rope: &rope,
             eps: NORM_EPS,
         };
-        let mut cache = gpu.cache(&dims, 16).expect("memory");
+        let mut cache = gpu
+            .cache(&dims, &CacheSize::whole(dims.layers, 16))
+            .expect("memory");
         gpu.attention_input(step, &mut cache, 0, &input);
         gpu.tap_buffer(step, "cache", &cache.layers[0]);
         pollster::block_on(gpu.submit(step)).expect("the device works");

@@ -4,7 +4,7 @@ use super::{
     device::{gpu, tiers},
     support::{
         data::THOROUGH,
-        tiny::{MODELS, ROUNDED, check, check_cache},
+        tiny::{MODELS, ROUNDED, check, check_cache, check_windows, windowed},
     },
 };
 use siskin::backend::gpu::device::GpuOptions;
@@ -47,5 +47,9 @@ pub async fn tiny_caches(options: GpuOptions) {
     };
     for &model in MODELS {
         check_cache(device.beside(), model, 1e-2).await;
+    }
+    // Of architectures with windows one is enough where compiling takes long.
+    for (model, room) in windowed().filter(|(tiny, _)| THOROUGH || tiny.0 == "gemma3-tiny") {
+        check_windows(device.beside(), model, room, 1e-2).await;
     }
 }

@@ -40,6 +40,7 @@ checks! {
     attention::queries_keys_and_values: tiers,
     attention::attention_is_the_plain_softmax: attention::either_cache,
     attention::windows_bounds_and_scales: attention::either_cache,
+    attention::windows_that_are_kept_alone: attention::either_cache,
     attention::what_no_kernel_takes_is_told: plain,
     architectures::embeddings_are_scaled: plain,
     architectures::feed_forward_networks_differ: tiers,

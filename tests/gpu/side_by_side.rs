@@ -7,7 +7,7 @@ use super::{
 };
 use siskin::{
     backend::{
-        Attention, AttentionInput, Backend, Dims, Rope, RopePairs,
+        Attention, AttentionInput, Backend, CacheSize, Dims, Rope, RopePairs,
         gpu::{Activations, Cache, Gpu, device::GpuOptions, weights::Buf},
     },
     quant::DType,
@@ -34,7 +34,12 @@ struct Slot {
 fn slot(gpu: &mut Gpu, number: usize) -> Slot {
     Slot {
         step: gpu.step(&DIMS, 16).expect("memory"),
-        cache: gpu.cache(&DIMS, CONTEXT_TOKENS[number]).expect("memory"),
+        cache: gpu
+            .cache(
+                &DIMS,
+                &CacheSize::whole(DIMS.layers, CONTEXT_TOKENS[number]),
+            )
+            .expect("memory"),
         rope: Rope {
             pairs: RopePairs::Halves,
             frequencies: [0.1 + number as f32; 32].into(),

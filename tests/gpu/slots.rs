@@ -8,7 +8,7 @@ use super::{
 use half::f16;
 use siskin::{
     backend::{
-        Backend, Dims,
+        Backend, CacheSize, Dims,
         cpu::Cpu,
         gpu::{
             Cache, Gpu,
@@ -17,6 +17,7 @@ use siskin::{
     },
     model::Model,
 };
+use std::ops::Range;
 
 /// Returns the logits after `tokens`, of which the first `cached_tokens` are in the slot in use.
 fn logits_after<B: Backend>(
@@ -110,17 +111,18 @@ fn the_card_copies_a_beginning_that_two_slots_share() {
             ..DIMS
         };
         let [from, mut to] = [0, 1]
-            .map(|_| gpu.cache(&dims, 40))
+            .map(|_| gpu.cache(&dims, &CacheSize::whole(dims.layers, 40)))
             .map(|cache| cache.expect("memory"));
         let elements = 2 * dims.layers * dims.kv_heads * dims.head_dim;
         let kv: Vec<u16> = (0..elements * 40)
             .map(|i| f16::from_f32((i % 97) as f32 - 48.0).to_bits())
             .collect();
         let mut from = from;
-        gpu.import(&dims, &mut from, 0, &kv);
-        gpu.copy_cache(&from, &mut to, 33);
-        let all = |gpu: &mut Gpu, cache: &Cache, positions| {
-            pollster::block_on(gpu.export(&dims, cache, positions)).expect("the device works")
+        gpu.import(&dims, &mut from, &[0..40, 0..40], &kv);
+        gpu.copy_cache(&from, &mut to, &[0..33, 0..33]);
+        let all = |gpu: &mut Gpu, cache: &Cache, positions: Range<usize>| {
+            let positions = [positions.clone(), positions];
+            pollster::block_on(gpu.export(&dims, cache, &positions)).expect("the device works")
         };
         assert!(all(&mut gpu, &from, 0..33) == all(&mut gpu, &to, 0..33));
         let behind = all(&mut gpu, &to, 33..40);
@@ -130,7 +132,7 @@ fn the_card_copies_a_beginning_that_two_slots_share() {
         );
         // A part of the positions.
         let part = all(&mut gpu, &from, 7..20);
-        gpu.import(&dims, &mut to, 27, &part);
+        gpu.import(&dims, &mut to, &[27..40, 27..40], &part);
         assert!(all(&mut gpu, &to, 27..40) == part);
     }
 }

@@ -3,9 +3,10 @@
 use super::support::data::{Random, THOROUGH, near};
 use half::f16;
 use siskin::backend::{
-    Attention, Dims,
+    Attention, CacheSize, Dims,
     cpu::{attention::attend, cache::Cache, pool::Pool},
 };
+use std::ops::Range;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -45,7 +46,8 @@ impl Case {
         random: &mut Random,
     ) -> Self {
         let heads = group * KV_HEADS;
-        let mut cache = Cache::new(&dims(heads, head_dim), context).expect("memory");
+        let mut cache =
+            Cache::new(&dims(heads, head_dim), &CacheSize::whole(LAYERS, context)).expect("memory");
         let (mut k, mut v) = (Vec::new(), Vec::new());
         for layer in 0..LAYERS {
             let mut values = |size: f32| {
@@ -284,7 +286,11 @@ fn threads_store_what_one_stores() {
     let width = KV_HEADS * head_dim;
     for pool in [2, 3, 5].map(Pool::new) {
         for piece in [1, 15, 16, 17, 64, 100] {
-            let mut cache = Cache::new(&dims(case.heads, head_dim), context).expect("memory");
+            let mut cache = Cache::new(
+                &dims(case.heads, head_dim),
+                &CacheSize::whole(LAYERS, context),
+            )
+            .expect("memory");
             for (i, (k, v)) in case
                 .k
                 .chunks(piece * width)
@@ -321,7 +327,7 @@ fn values_stay_within_halves() {
         vocab: 32,
         layers: 1,
     };
-    let mut cache = Cache::new(&dims, 2).expect("memory");
+    let mut cache = Cache::new(&dims, &CacheSize::whole(1, 2)).expect("memory");
     let (smallest, subnormal) = ((-24_f32).exp2(), -3.0 * (-20_f32).exp2());
     let v = [1e6, -1e6, 65504.0, 1e-9, smallest, subnormal, -0.25, 1.0];
     let pool = Pool::default();
@@ -362,7 +368,7 @@ fn queries_and_keys_of_any_size_score() {
         (1e8, (-24_f32).exp2()),
         (1e-9, 1.0),
     ] {
-        let mut cache = Cache::new(&dims, 2).expect("memory");
+        let mut cache = Cache::new(&dims, &CacheSize::whole(1, 2)).expect("memory");
         cache.append(
             &Pool::default(),
             0,
@@ -397,7 +403,8 @@ fn keys_and_values_leave_a_cache_and_come_back_unchanged() {
             cache, heads, k, v, ..
         } = Case::new(head_dim, 1, context, 2.0, &mut random);
         let dims = dims(heads, head_dim);
-        let whole = cache.export(0..context).expect("memory");
+        let all = |range: Range<usize>| vec![range; LAYERS];
+        let whole = cache.export(&all(0..context)).expect("memory");
         // The last layer's keys and values, as they were given, `[tokens, kv_heads, head_dim]`.
         let layer = &whole[whole.len() / LAYERS * (LAYERS - 1)..];
         for (vectors, given) in layer.chunks(layer.len() / 2).zip([&k, &v]) {
@@ -409,18 +416,93 @@ fn keys_and_values_leave_a_cache_and_come_back_unchanged() {
             }
         }
 
-        let mut copy = Cache::new(&dims, context).expect("memory");
-        copy.copy_from(&cache, context);
-        assert!(copy.export(0..context).expect("memory") == whole);
+        let mut copy = Cache::new(&dims, &CacheSize::whole(LAYERS, context)).expect("memory");
+        copy.copy_from(&cache, &all(0..context));
+        assert!(copy.export(&all(0..context)).expect("memory") == whole);
 
         // A part of it, at the place that it was taken from.
         let first = context / 3;
-        let mut other = Cache::new(&dims, context).expect("memory");
-        other.import(first, &cache.export(first..context).expect("memory"));
-        let part = other.export(first..context).expect("memory");
-        assert!(part == cache.export(first..context).expect("memory"));
-        let before = other.export(0..first).expect("memory");
+        let mut other = Cache::new(&dims, &CacheSize::whole(LAYERS, context)).expect("memory");
+        let rest = all(first..context);
+        other.import(&rest, &cache.export(&rest).expect("memory"));
+        let part = other.export(&rest).expect("memory");
+        assert!(part == cache.export(&rest).expect("memory"));
+        let before = other.export(&all(0..first)).expect("memory");
         assert!(before.iter().all(|&bits| bits == 0), "it reached too far");
-        assert!(Cache::size_bytes(&dims, context) >= size_of_val(&*whole));
+        assert!(
+            Cache::size_bytes(&dims, &CacheSize::whole(LAYERS, context)) >= size_of_val(&*whole)
+        );
     }
+}
+
+/// Copies, exports and imports wrap around where a layer's room ends.
+#[test]
+fn a_layer_that_keeps_its_last_positions_attends_as_one_that_keeps_all() {
+    const ROOM: usize = 128;
+    let mut random = Random::new(6);
+    for (head_dim, group, window) in [(20, 3, 9), (64, 2, 32), (64, 1, 60)] {
+        let context = 300;
+        let mut case = Case::new(head_dim, group, context, 3.0, &mut random);
+        case.attention.window = window;
+        let size = CacheSize {
+            context_tokens: context,
+            layers: vec![context, ROOM],
+        };
+        let dims = dims(case.heads, head_dim);
+        let mut cache = Cache::new(&dims, &size).expect("memory");
+        let (kv_width, width) = (KV_HEADS * head_dim, case.heads * head_dim);
+        let q: Vec<f32> = (0..context * width)
+            .map(|_| random.within(-1.0, 1.0))
+            .collect();
+        let mut position = 0;
+        for tokens in [1, 13, 64, 50, 1, 64, 64, 33, 10].into_iter().cycle() {
+            let end = context.min(position + tokens);
+            let [kv, queries] = [kv_width, width].map(|width| position * width..end * width);
+            let (k, v) = (&case.k[kv.clone()], &case.v[kv]);
+            cache.append(&Pool::default(), LAYERS - 1, position, k, v);
+            // What lies in a cache goes from one to the next.
+            let kept = [0..0, end.saturating_sub(ROOM)..end];
+            let mut copy = Cache::new(&dims, &size).expect("memory");
+            copy.copy_from(&cache, &kept);
+            let kv = copy.export(&kept).expect("memory");
+            assert!(kv == case.cache.export(&kept).expect("memory"));
+            cache = Cache::new(&dims, &size).expect("memory");
+            cache.import(&kept, &kv);
+
+            let expected = case.attend(&Pool::default(), position, &q[queries.clone()]);
+            for pool in pools() {
+                let mut out = vec![f32::NAN; queries.len()];
+                attend(
+                    &pool,
+                    &cache,
+                    LAYERS - 1,
+                    &case.attention,
+                    case.heads,
+                    position,
+                    &q[queries.clone()],
+                    &mut out,
+                );
+                assert!(out == expected, "{window}: {tokens} tokens at {position}");
+            }
+            position = end;
+            if position == context {
+                break;
+            }
+        }
+        let all = CacheSize::whole(LAYERS, context);
+        assert_eq!(
+            Cache::size_bytes(&dims, &all) - Cache::size_bytes(&dims, &size),
+            (context.next_multiple_of(32) - ROOM)
+                * KV_HEADS
+                * (head_dim + head_dim.next_multiple_of(16))
+                * 2
+        );
+    }
+}
+
+fn pools() -> Vec<Pool> {
+    #[cfg(not(target_arch = "wasm32"))]
+    return vec![Pool::default(), Pool::new(3)];
+    #[cfg(target_arch = "wasm32")]
+    vec![Pool::default()]
 }

@@ -4,9 +4,10 @@ use super::golden::{argmax, ids, teacher_forced};
 use half::bf16;
 use serde_json::Value;
 use siskin::{
-    backend::Backend,
+    backend::{Backend, cpu::Cpu},
     format::{
         gguf::{GgufReader, TensorInfo},
+        metadata::Metadata,
         write::GgufWriter,
     },
     loader::{Loader, Options},
@@ -188,6 +189,133 @@ pub async fn check(backend: impl Backend, tiny: Tiny, bar: f64) {
         greedy.push(next);
     }
     assert_eq!(greedy, ids(&golden["greedy"]));
+}
+
+/// Names the models whose layers have windows, and the number of positions that those keep of 512.
+const WINDOWS: [(&str, usize); 3] = [
+    ("gemma2-tiny", 320),
+    ("gemma3-tiny", 320),
+    ("phi3-tiny", 320),
+];
+
+/// Returns what a model is, if layers of it have windows, and how many positions those keep.
+pub fn windowed() -> impl Iterator<Item = (Tiny, usize)> {
+    WINDOWS.iter().filter_map(|&(name, room)| {
+        let tiny = MODELS.iter().find(|tiny| tiny.0 == name)?;
+        Some((*tiny, room))
+    })
+}
+
+/// Returns a file with other metadata.
+pub fn with_metadata(file: &[u8], change: impl FnOnce(&mut Metadata)) -> Vec<u8> {
+    let gguf = GgufReader::new().push(file).unwrap().unwrap();
+    let mut metadata = gguf.metadata.clone();
+    change(&mut metadata);
+    let mut writer = GgufWriter::new(metadata).unwrap();
+    for t in &gguf.tensors {
+        let data = &file[t.offset as usize..(t.offset + t.size_bytes) as usize];
+        writer.tensor(&t.name, t.dtype, &t.dims, data).unwrap();
+    }
+    writer.to_bytes()
+}
+
+/// Returns a model on the CPU that keeps every position of every layer: its file tells of windows
+/// that are longer than the context, and its layers are given theirs afterwards.
+fn load_whole(tiny: Tiny) -> Model<Cpu> {
+    let file = with_metadata(tiny.1, |metadata| {
+        let arch = metadata.str("general.architecture").unwrap().to_owned();
+        metadata.insert(format!("{arch}.attention.sliding_window"), 4096_u32);
+    });
+    let mut model = load_file(Cpu::default(), &file, 1);
+    model.config.layers = load(Cpu::default(), tiny).config.layers;
+    model
+}
+
+/// Asserts that a model whose layers keep their windows alone computes what it does where they keep
+/// every position: in steps of any length, after all that happens to a cache. Logits may differ by
+/// `bar` of the largest one; not at all where it is 0.
+pub async fn check_windows<B: Backend>(backend: B, tiny: Tiny, room: usize, bar: f32) {
+    let mut model = load_slots(backend, tiny, 2);
+    let mut whole = load_whole(tiny);
+    let vocab = model.vocab_size() as u32;
+    let text = |from: u32, count: u32| (from..from + count).map(move |i| i * i * 5 % vocab);
+    let tokens: Vec<u32> = text(0, 500).collect();
+    let expected = teacher_forced(&mut whole, &tokens).await;
+    let check = |first: usize, expected: &[f32], logits: &[f32], what: &str| {
+        let expected = &expected[first * vocab as usize..][..logits.len()];
+        let largest = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
+        let off = expected.iter().zip(logits);
+        let off = off.fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(
+            off <= bar * largest,
+            "{}, {what}: off by {off} of {largest}",
+            tiny.0
+        );
+    };
+    let mut logits = Vec::new();
+    let mut position = 0;
+    for step in [1, 64, 7, 33, 64, 2].into_iter().cycle() {
+        let end = tokens.len().min(position + step);
+        model
+            .forward_all(&tokens[position..end], &mut logits)
+            .await
+            .unwrap();
+        check(position, &expected, &logits, "in steps");
+        position = end;
+        if end == tokens.len() {
+            break;
+        }
+    }
+
+    // An end that is written anew, as far back as positions are kept; and then all of it.
+    assert_eq!(model.rewind(400), 400);
+    let logits = teacher_forced(&mut model, &tokens[400..]).await;
+    check(400, &expected, &logits, "a new end");
+    assert_eq!(model.rewind(room / 2), 0, "its window is gone");
+    let logits = teacher_forced(&mut model, &tokens).await;
+    check(0, &expected, &logits, "from the beginning");
+
+    // Another conversation that begins as this one does, as far as the other slot still reaches.
+    let fork = |at: usize| [&tokens[..at], &text(7, 60).collect::<Vec<_>>()[..]].concat();
+    let forked = fork(400);
+    assert_eq!(model.select_slot(&forked), 400);
+    let logits = teacher_forced(&mut model, &forked[400..]).await;
+    whole.rewind(400);
+    let of_fork = teacher_forced(&mut whole, &forked[400..]).await;
+    check(0, &of_fork, &logits, "a copy");
+    let state = model.export_slot().await.unwrap();
+    assert_eq!(
+        model.select_slot(&fork(100)),
+        0,
+        "neither slot reaches so far back"
+    );
+    assert_eq!(model.select_slot(&forked), forked.len() - 1);
+    model.rewind(0);
+    model.forward(&tokens[..450], None).await.unwrap();
+    model.import_slot(&state).unwrap();
+    assert_eq!(model.rewind(420), 420);
+    let logits = teacher_forced(&mut model, &forked[420..]).await;
+    check(20, &of_fork, &logits, "what was put back");
+
+    // What is taken out of one backend goes on in another.
+    let mut cpu = load(Cpu::default(), tiny);
+    cpu.forward(&tokens[..430], None).await.unwrap();
+    cpu.rewind(410);
+    let state = cpu.export_slot().await.unwrap();
+    model.import_slot(&state).unwrap();
+    let logits = teacher_forced(&mut model, &tokens[410..]).await;
+    check(410, &expected, &logits, "from the processor");
+    model.rewind(410);
+    cpu.rewind(0);
+    cpu.import_slot(&model.export_slot().await.unwrap())
+        .unwrap();
+    let logits = teacher_forced(&mut cpu, &tokens[410..]).await;
+    check(410, &expected, &logits, "to the processor");
+
+    // What is not whole is refused.
+    let mut short = state.clone();
+    short.kv.truncate(state.kv.len() - 1);
+    assert!(model.import_slot(&short).is_err());
 }
 
 /// Asserts that logits do not depend on how tokens come to the cache: one by one, in pieces, behind a

@@ -64,6 +64,7 @@ pub fn attend(
             let set = QuerySet {
                 keys: &cache.keys[cache.rows(layer, kv, head_dim)],
                 values: &cache.values[cache.rows(layer, kv, columns)],
+                positions: cache.positions(layer),
                 head_dim,
                 attention,
                 kv_heads,

@@ -4,11 +4,15 @@ use super::{
     pool::{Pool, SharedMut},
     query_set::{LANES, Row, TILE},
 };
-use crate::{Code, Error, Result, backend::Dims};
+use crate::{
+    Code, Error, Result,
+    backend::{CacheSize, Dims},
+};
 use half::f16;
 use std::ops::Range;
 
-/// Holds the KV cache: keys and values of every position as f16, by layer and key-value head.
+/// Holds the KV cache: keys and values as f16, by layer and key-value head. A layer's last
+/// positions are kept, as many as it has room for.
 pub struct Cache {
     /// Holds the keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one
     /// dimension of neighbouring positions.
@@ -20,27 +24,42 @@ pub struct Cache {
     pub(super) head_dim: usize,
     /// Holds `head_dim` rounded up to whole rows.
     pub(super) columns: usize,
-    /// Counts the positions, rounded up to whole tiles.
-    pub(super) positions: usize,
+    layers: Vec<Layer>,
+}
+
+/// Tells where a layer lies in a cache.
+#[derive(Clone, Copy, Debug)]
+struct Layer {
+    /// Counts the positions of the layers before it.
+    first: usize,
+    /// Counts its own positions, rounded up to whole tiles.
+    positions: usize,
 }
 
 impl Cache {
-    /// Allocates a cache of `context_tokens` positions.
+    /// Allocates a cache.
     ///
     /// # Errors
     /// `out_of_memory`.
-    pub fn new(dims: &Dims, context_tokens: usize) -> Result<Cache> {
+    pub fn new(dims: &Dims, size: &CacheSize) -> Result<Cache> {
         let (head_dim, columns) = (dims.head_dim, dims.head_dim.next_multiple_of(LANES));
-        let positions = context_tokens.next_multiple_of(TILE);
+        let mut total = 0;
+        let layers = size.layers.iter().map(|positions| {
+            let positions = positions.next_multiple_of(TILE);
+            let first = total;
+            total += positions;
+            Layer { first, positions }
+        });
+        let layers = layers.collect();
         let zeros = |width: usize| {
-            let rows = dims.layers * dims.kv_heads * positions / LANES * width;
+            let rows = dims.kv_heads * total / LANES * width;
             let mut v = Vec::new();
             v.try_reserve_exact(rows).map_err(|_| {
                 Error::new(
                     Code::OutOfMemory,
                     format!(
-                        "There is no memory for a context of {context_tokens} tokens. Ask for a \
-                         shorter one."
+                        "There is no memory for a context of {} tokens. Ask for a shorter one.",
+                        size.context_tokens
                     ),
                 )
             })?;
@@ -53,49 +72,65 @@ impl Cache {
             kv_heads: dims.kv_heads,
             head_dim,
             columns,
-            positions,
+            layers,
         })
     }
 
-    /// Returns the memory that a cache of `context_tokens` positions takes, in bytes.
-    pub fn size_bytes(dims: &Dims, context_tokens: usize) -> usize {
+    /// Returns the memory that a cache takes, in bytes.
+    pub fn size_bytes(dims: &Dims, size: &CacheSize) -> usize {
         let row = dims.head_dim + dims.head_dim.next_multiple_of(LANES);
-        let rows = context_tokens.next_multiple_of(TILE) * row;
-        dims.layers * dims.kv_heads * rows * size_of::<u16>()
+        let positions = size.layers.iter().map(|n| n.next_multiple_of(TILE));
+        dims.kv_heads * positions.sum::<usize>() * row * size_of::<u16>()
+    }
+
+    /// Returns the number of positions that a layer has room for.
+    pub(super) fn positions(&self, layer: usize) -> usize {
+        self.layers[layer].positions
     }
 
     /// Returns the range of the rows of layer `layer` and key-value head `kv`, where a position is
     /// `width` wide.
     pub(super) fn rows(&self, layer: usize, kv: usize, width: usize) -> Range<usize> {
-        let rows = self.positions / LANES * width;
-        let first = (layer * self.kv_heads + kv) * rows;
+        let Layer { first, positions } = self.layers[layer];
+        let rows = positions / LANES * width;
+        let first = first * self.kv_heads / LANES * width + kv * rows;
         first..first + rows
     }
 
     /// Stores `k` and `v`, `[tokens, kv_heads, head_dim]` each, at the positions from `position`
     /// on. The threads share the positions, in groups whose keys lie in the same rows.
+    ///
+    /// # Panics
+    /// Where the layer has no room for so many tokens.
     pub fn append(&mut self, pool: &Pool, layer: usize, position: usize, k: &[f32], v: &[f32]) {
         let (head_dim, columns) = (self.head_dim, self.columns);
         let width = self.kv_heads * head_dim;
         let (first, end) = (position / LANES, position + k.len() / width);
         let key_rows = self.rows(layer, 0, head_dim);
         let value_rows = self.rows(layer, 0, columns);
+        let positions = self.positions(layer);
         let (keys, values) = (
             SharedMut::new(&mut self.keys),
             SharedMut::new(&mut self.values),
         );
         let groups = end.div_ceil(LANES).saturating_sub(first);
+        assert!(
+            groups <= positions / LANES,
+            "a step is too long for its layer"
+        );
         pool.split(groups, |range| {
             for p in
                 position.max((first + range.start) * LANES)..end.min((first + range.end) * LANES)
             {
                 let token = (p - position) * width..(p - position + 1) * width;
+                let p = p % positions;
                 let heads = k[token.clone()]
                     .chunks_exact(head_dim)
                     .zip(v[token].chunks_exact(head_dim));
                 for (kv, (k, v)) in heads.enumerate() {
                     let at = key_rows.start + kv * key_rows.len() + p / LANES * head_dim;
-                    // SAFETY: the rows of a group of positions belong to one item.
+                    // SAFETY: the rows of a group of positions belong to one item, for there are no
+                    // more groups than the layer has.
                     let keys = unsafe { keys.slice(at..at + head_dim) };
                     for (row, &k) in keys.iter_mut().zip(k) {
                         row[p % LANES] = to_f16(k);
@@ -123,44 +158,47 @@ fn to_f16(x: f32) -> u16 {
 }
 
 impl Cache {
-    /// Copies the first `positions` positions of every layer from `from`, which has the same size.
-    pub fn copy_from(&mut self, from: &Cache, positions: usize) {
-        // Whole tiles are copied: what lies behind the last position counts for nothing.
-        let tiles = positions.div_ceil(TILE);
-        for (to, from, width) in [
-            (&mut self.keys, &from.keys, from.head_dim),
-            (&mut self.values, &from.values, from.columns),
-        ] {
-            let len = tiles * (TILE / LANES * width);
-            let head_rows = head_rows(self.positions, width);
-            for (to, from) in to
-                .chunks_exact_mut(head_rows)
-                .zip(from.chunks_exact(head_rows))
-            {
-                to[..len].copy_from_slice(&from[..len]);
+    /// Copies the positions that are listed for each layer from `from`, which has the same size.
+    pub fn copy_from(&mut self, from: &Cache, positions: &[Range<usize>]) {
+        for (layer, range) in positions.iter().enumerate() {
+            for head in 0..from.kv_heads {
+                let (keys, values) = (
+                    from.rows(layer, head, from.head_dim).start,
+                    from.rows(layer, head, from.columns).start,
+                );
+                // Whole tiles are copied: what lies around the positions counts for nothing.
+                for tile in range.start / TILE..range.end.div_ceil(TILE) {
+                    let group = tile * TILE % from.positions(layer) / LANES;
+                    for (to, from, first, width) in [
+                        (&mut self.keys, &from.keys, keys, from.head_dim),
+                        (&mut self.values, &from.values, values, from.columns),
+                    ] {
+                        let at = first + group * width;
+                        let rows = at..at + TILE / LANES * width;
+                        to[rows.clone()].copy_from_slice(&from[rows]);
+                    }
+                }
             }
         }
     }
 
-    /// Returns the keys and values at `positions`, `[layers, k | v, kv_heads, positions, head_dim]`.
+    /// Returns the keys and values at the positions that are listed for each layer,
+    /// `[layers, k | v, kv_heads, positions, head_dim]`.
     ///
     /// # Errors
     /// `out_of_memory`.
-    pub fn export(&self, positions: Range<usize>) -> Result<Vec<u16>> {
-        let layers = self.layers();
-        let len = 2 * layers * self.kv_heads * positions.len() * self.head_dim;
+    pub fn export(&self, positions: &[Range<usize>]) -> Result<Vec<u16>> {
+        let all: usize = positions.iter().map(Range::len).sum();
         let mut kv = Vec::new();
-        kv.try_reserve_exact(len).map_err(|_| {
-            Error::new(
-                Code::OutOfMemory,
-                format!(
-                    "There is no memory for a copy of the keys and values of {} tokens. Close \
-                     other tabs, or load the model with a shorter context.",
-                    positions.len()
-                ),
-            )
-        })?;
-        for layer in 0..layers {
+        kv.try_reserve_exact(2 * self.kv_heads * all * self.head_dim)
+            .map_err(|_| {
+                Error::new(
+                    Code::OutOfMemory,
+                    "There is no memory for a copy of the keys and values. Close other tabs, or \
+                     load the model with a shorter context.",
+                )
+            })?;
+        for (layer, positions) in positions.iter().enumerate() {
             for is_value in [false, true] {
                 for head in 0..self.kv_heads {
                     for position in positions.clone() {
@@ -174,15 +212,14 @@ impl Cache {
         Ok(kv)
     }
 
-    /// Stores keys and values, laid out as [`Cache::export`] gives them, from position `first` on.
-    pub fn import(&mut self, first: usize, kv: &[u16]) {
-        let (layers, heads, head_dim) = (self.layers(), self.kv_heads, self.head_dim);
-        let positions = kv.len() / (2 * layers * heads * head_dim);
-        let mut vectors = kv.chunks_exact(head_dim);
-        for layer in 0..layers {
+    /// Stores keys and values, laid out as [`Cache::export`] gives them, at the positions that are
+    /// listed for each layer.
+    pub fn import(&mut self, positions: &[Range<usize>], kv: &[u16]) {
+        let mut vectors = kv.chunks_exact(self.head_dim);
+        for (layer, positions) in positions.iter().enumerate() {
             for is_value in [false, true] {
-                for head in 0..heads {
-                    for (position, vector) in (first..first + positions).zip(&mut vectors) {
+                for head in 0..self.kv_heads {
+                    for (position, vector) in positions.clone().zip(&mut vectors) {
                         for (d, &bits) in vector.iter().enumerate() {
                             *self.at_mut(is_value, layer, head, position, d) = bits;
                         }
@@ -190,10 +227,6 @@ impl Cache {
                 }
             }
         }
-    }
-
-    fn layers(&self) -> usize {
-        self.keys.len() / (self.kv_heads * head_rows(self.positions, self.head_dim))
     }
 
     /// Returns the row and the lane of element `d` of a key or value.
@@ -205,6 +238,7 @@ impl Cache {
         p: usize,
         d: usize,
     ) -> (usize, usize) {
+        let p = p % self.positions(layer);
         if is_value {
             let tile = p / TILE * (TILE * self.columns / LANES);
             let row = self.rows(layer, head, self.columns).start + tile + d / LANES * TILE;
@@ -237,9 +271,4 @@ impl Cache {
             false => &mut self.keys[row][lane],
         }
     }
-}
-
-/// Returns the rows of one key-value head of a layer, where a position is `width` wide.
-fn head_rows(positions: usize, width: usize) -> usize {
-    positions / LANES * width
 }

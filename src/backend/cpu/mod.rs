@@ -29,7 +29,8 @@ use self::{
     step::{no_memory, zeros},
 };
 use super::{
-    Attention, AttentionInput, Backend, Dims, FeedForward, LmHead, PostNorm, Rows, tap_name,
+    Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
+    tap_name,
 };
 use crate::{Result, quant::DType, tensor::Weight};
 use std::ops::Range;
@@ -152,15 +153,15 @@ impl Backend for Cpu {
         }
     }
 
-    fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
-        Cache::new(dims, context_tokens)
+    fn cache(&mut self, dims: &Dims, size: &CacheSize) -> Result<Cache> {
+        Cache::new(dims, size)
     }
 
-    fn cache_bytes(&self, dims: &Dims, context_tokens: usize) -> usize {
-        Cache::size_bytes(dims, context_tokens)
+    fn cache_bytes(&self, dims: &Dims, size: &CacheSize) -> usize {
+        Cache::size_bytes(dims, size)
     }
 
-    fn copy_cache(&mut self, from: &Cache, to: &mut Cache, positions: usize) {
+    fn copy_cache(&mut self, from: &Cache, to: &mut Cache, positions: &[Range<usize>]) {
         to.copy_from(from, positions);
     }
 
@@ -168,13 +169,13 @@ impl Backend for Cpu {
         &mut self,
         _dims: &Dims,
         cache: &Cache,
-        positions: Range<usize>,
+        positions: &[Range<usize>],
     ) -> Result<Vec<u16>> {
         cache.export(positions)
     }
 
-    fn import(&mut self, _dims: &Dims, cache: &mut Cache, first: usize, kv: &[u16]) {
-        cache.import(first, kv);
+    fn import(&mut self, _dims: &Dims, cache: &mut Cache, positions: &[Range<usize>], kv: &[u16]) {
+        cache.import(positions, kv);
     }
 
     fn step_bytes(&self, dims: &Dims, max_tokens: usize) -> u64 {

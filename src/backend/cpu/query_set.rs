@@ -42,10 +42,13 @@ pub(super) struct Results<'a> {
 
 /// Names a few queries of one key-value head, and where their results go.
 pub(super) struct QuerySet<'a> {
-    /// Holds the head's keys `[positions / LANES, head_dim, LANES]`.
+    /// Holds the head's keys `[positions / LANES, head_dim, LANES]`: position `p` lies at `p`
+    /// modulo the number of positions.
     pub(super) keys: &'a [Row],
     /// Holds the head's values `[positions / TILE, columns / LANES, TILE, LANES]`.
     pub(super) values: &'a [Row],
+    /// Counts the positions that the layer has room for, whole tiles.
+    pub(super) positions: usize,
     pub(super) head_dim: usize,
     pub(super) attention: &'a Attention,
     pub(super) kv_heads: usize,
@@ -156,10 +159,10 @@ impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
         // Positions before the window of the first query are before those of the others.
         let first = first.max(set.first_seen(0) / TILE * TILE);
         let mut running = [OnlineSoftmax::EMPTY; Q];
-        let tiles = set.keys[first / LANES * head_dim..]
-            .chunks_exact(TILE / LANES * head_dim)
-            .zip(set.values[first * columns / LANES..].chunks_exact(TILE * columns / LANES));
-        for (start, (keys, values)) in (first..end).step_by(TILE).zip(tiles) {
+        for start in (first..end).step_by(TILE) {
+            let group = start % set.positions / LANES;
+            let keys = &set.keys[group * head_dim..][..TILE / LANES * head_dim];
+            let values = &set.values[group * columns..][..TILE / LANES * columns];
             // SAFETY: each row of keys has a number of every query and 16 scores; each row of
             // values has a score of every query and 16 sums.
             unsafe {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Code, Error, Result,
     backend::{
-        Attention, AttentionInput, Backend, Dims, FeedForward, LmHead, PostNorm, Rows,
+        Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
         sampling::{SampledToken, TokenSampler},
         tap_name,
     },
@@ -44,19 +44,22 @@ impl Backend for Gpu {
         self.write_weight(weight, first_row, bytes);
     }
 
-    fn cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
-        self.new_cache(dims, context_tokens)
+    fn cache(&mut self, dims: &Dims, size: &CacheSize) -> Result<Cache> {
+        self.new_cache(dims, size)
     }
 
     fn has_own_memory(&self) -> bool {
         true
     }
 
-    fn cache_bytes(&self, dims: &Dims, context_tokens: usize) -> usize {
-        dims.layers * self.cache_layer_bytes(dims, context_tokens)
+    fn cache_bytes(&self, dims: &Dims, size: &CacheSize) -> usize {
+        let layers = size.layers.iter();
+        layers
+            .map(|&positions| self.cache_layer_bytes(dims, positions))
+            .sum()
     }
 
-    fn copy_cache(&mut self, from: &Cache, to: &mut Cache, positions: usize) {
+    fn copy_cache(&mut self, from: &Cache, to: &mut Cache, positions: &[Range<usize>]) {
         self.copy_positions(from, to, positions);
     }
 
@@ -64,13 +67,13 @@ impl Backend for Gpu {
         &mut self,
         dims: &Dims,
         cache: &Cache,
-        positions: Range<usize>,
+        positions: &[Range<usize>],
     ) -> Result<Vec<u16>> {
         self.export_positions(dims, cache, positions).await
     }
 
-    fn import(&mut self, dims: &Dims, cache: &mut Cache, first: usize, kv: &[u16]) {
-        self.import_positions(dims, cache, first, kv);
+    fn import(&mut self, dims: &Dims, cache: &mut Cache, positions: &[Range<usize>], kv: &[u16]) {
+        self.import_positions(dims, cache, positions, kv);
     }
 
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Activations> {

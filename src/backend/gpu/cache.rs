@@ -4,7 +4,10 @@ use super::{
     context::Gpu,
     device::{CacheType, readback::Readback},
 };
-use crate::{Code, Error, Result, backend::Dims};
+use crate::{
+    Code, Error, Result,
+    backend::{CacheSize, Dims},
+};
 use half::f16;
 use std::ops::Range;
 use wgpu::{Buffer, BufferUsages as Usage};
@@ -20,11 +23,11 @@ const LARGEST_BYTE: f32 = 127.0;
 pub struct Cache {
     /// A number that no other cache of the backend has.
     pub id: u32,
-    /// A buffer for each layer, `[k | v, kv_heads, context, head_dim]`, as
+    /// A buffer for each layer, `[k | v, kv_heads, positions, head_dim]`, as
     /// `shaders/lib/kv_cache.wgsl` reads it.
     pub layers: Vec<Buffer>,
-    /// Positions that it holds.
-    pub context_tokens: usize,
+    /// The positions that it, and each of its layers, has room for.
+    pub size: CacheSize,
     /// Heads of keys and values together.
     heads: usize,
     /// The bytes of one head at one position.
@@ -37,49 +40,76 @@ impl Cache {
         (self.heads * self.row_bytes) as u64
     }
 
-    /// Returns where the first of the positions is in a layer's buffer, for each head.
-    fn heads(&self, first: usize) -> impl Iterator<Item = u64> {
-        let (stride, row_bytes) = (self.context_tokens * self.row_bytes, self.row_bytes);
-        (0..self.heads).map(move |head| (head * stride + first * row_bytes) as u64)
+    /// Returns where positions lie in a layer's buffer, head after head. They begin anew where the
+    /// layer's room ends, and of more than it has room for the last ones are there.
+    fn runs(&self, layer: usize, positions: &Range<usize>) -> Vec<Run> {
+        let room = self.size.layers[layer];
+        let (len, mut runs) = (positions.len(), Vec::new());
+        for head in 0..self.heads {
+            let mut index = len.saturating_sub(room);
+            while index < len {
+                let at = (positions.start + index) % room;
+                let count = (len - index).min(room - at);
+                runs.push(Run {
+                    at: ((head * room + at) * self.row_bytes) as u64,
+                    first: head * len + index,
+                    count,
+                });
+                index += count;
+            }
+        }
+        runs
     }
 }
 
+/// Positions of a head that lie side by side.
+struct Run {
+    /// Where the first is in the layer's buffer.
+    at: u64,
+    /// Where it is among the positions of all heads that are copied.
+    first: usize,
+    /// How many there are.
+    count: usize,
+}
+
 impl Gpu {
-    /// Makes a cache of `context_tokens` positions.
+    /// Makes a cache.
     ///
     /// # Errors
     /// `gpu_unsupported`, `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`
-    pub(super) fn new_cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
-        let layer_bytes = self.cache_layer_bytes(dims, context_tokens);
+    pub(super) fn new_cache(&mut self, dims: &Dims, size: &CacheSize) -> Result<Cache> {
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-        let layers = (0..dims.layers)
-            .map(|_| self.buffer("cache", layer_bytes, usage))
-            .collect::<Result<_>>()?;
+        let layers = size
+            .layers
+            .iter()
+            .map(|&positions| self.buffer("cache", self.cache_layer_bytes(dims, positions), usage));
+        let layers = layers.collect::<Result<_>>()?;
         self.device.check()?;
         Ok(Cache {
             id: self.next_id(),
             layers,
-            context_tokens,
+            size: size.clone(),
             heads: 2 * dims.kv_heads,
             row_bytes: self.cache_type().size_bytes(dims.head_dim),
         })
     }
 
-    /// Returns the bytes of one layer of a cache.
-    pub(super) fn cache_layer_bytes(&self, dims: &Dims, context_tokens: usize) -> usize {
+    /// Returns the bytes of a layer of a cache that has room for so many positions.
+    pub(super) fn cache_layer_bytes(&self, dims: &Dims, positions: usize) -> usize {
         self.cache_type()
-            .size_bytes(2 * dims.kv_heads * context_tokens * dims.head_dim)
+            .size_bytes(2 * dims.kv_heads * positions * dims.head_dim)
     }
 
-    /// Copies the first `positions` of every layer to another cache of the same size.
-    pub(super) fn copy_positions(&mut self, from: &Cache, to: &Cache, positions: usize) {
+    /// Copies positions of each layer to another cache of the same size.
+    pub(super) fn copy_positions(&mut self, from: &Cache, to: &Cache, positions: &[Range<usize>]) {
         let mut encoder = self
             .device
             .device
             .create_command_encoder(&Default::default());
-        let size_bytes = (positions * from.row_bytes) as u64;
-        for (source, target) in from.layers.iter().zip(&to.layers) {
-            for at in from.heads(0) {
+        for (layer, positions) in positions.iter().enumerate() {
+            let (source, target) = (&from.layers[layer], &to.layers[layer]);
+            for Run { at, count, .. } in from.runs(layer, positions) {
+                let size_bytes = (count * from.row_bytes) as u64;
                 encoder.copy_buffer_to_buffer(source, at, target, at, size_bytes);
             }
         }
@@ -96,10 +126,12 @@ impl Gpu {
         &mut self,
         dims: &Dims,
         cache: &Cache,
-        positions: Range<usize>,
+        positions: &[Range<usize>],
     ) -> Result<Vec<u16>> {
         let mut kv = Vec::new();
-        let elements = dims.layers * cache.heads * positions.len() * dims.head_dim;
+        let lengths = positions.iter().map(Range::len);
+        let (all, longest) = (lengths.clone().sum::<usize>(), lengths.max().unwrap_or(0));
+        let elements = all * cache.heads * dims.head_dim;
         kv.try_reserve_exact(elements).map_err(|_| {
             Error::new(
                 Code::OutOfMemory,
@@ -107,22 +139,24 @@ impl Gpu {
                  the model with a shorter context.",
             )
         })?;
-        if positions.is_empty() {
+        if longest == 0 {
             return Ok(kv);
         }
         let cache_type = self.cache_type();
-        let head_bytes = (positions.len() * cache.row_bytes) as u64;
-        let size_bytes = cache.heads as u64 * head_bytes;
+        let row_bytes = cache.row_bytes as u64;
+        let bytes_of = |positions: usize| (cache.heads * positions) as u64 * row_bytes;
         // One layer at a time goes through one buffer, whose size any device allows.
-        let mut readback = self.device.readback(size_bytes);
+        let mut readback = self.device.readback(bytes_of(longest));
         self.count(&readback);
-        for layer in &cache.layers {
+        for (layer, positions) in positions.iter().enumerate().filter(|(_, p)| !p.is_empty()) {
+            let size_bytes = bytes_of(positions.len());
             let mut encoder = self
                 .device
                 .device
                 .create_command_encoder(&Default::default());
-            for (head, at) in (0..).zip(cache.heads(positions.start)) {
-                encoder.copy_buffer_to_buffer(layer, at, &readback, head * head_bytes, head_bytes);
+            for Run { at, first, count } in cache.runs(layer, positions) {
+                let (to, len) = (first as u64 * row_bytes, count as u64 * row_bytes);
+                encoder.copy_buffer_to_buffer(&cache.layers[layer], at, &readback, to, len);
             }
             let submission = self.device.queue.submit([encoder.finish()]);
             self.counters.submits += 1;
@@ -137,28 +171,31 @@ impl Gpu {
         Ok(kv)
     }
 
-    /// Writes positions of a cache from `first` on, which
-    /// [`Backend::export`](crate::backend::Backend::export) has laid out.
+    /// Writes positions of a cache, which [`Backend::export`](crate::backend::Backend::export) has
+    /// laid out.
     pub(super) fn import_positions(
         &mut self,
         dims: &Dims,
         cache: &Cache,
-        first: usize,
+        positions: &[Range<usize>],
         kv: &[u16],
     ) {
-        let positions = kv.len() / (dims.layers * cache.heads * dims.head_dim);
-        let mut heads = kv.chunks_exact((positions * dims.head_dim).max(1));
-        for layer in &cache.layers {
-            for (at, head) in cache.heads(first).zip(&mut heads) {
+        let mut rest = kv;
+        for (layer, positions) in positions.iter().enumerate() {
+            let (of_layer, later) = rest.split_at(cache.heads * positions.len() * dims.head_dim);
+            rest = later;
+            for Run { at, first, count } in cache.runs(layer, positions) {
+                let run = &of_layer[first * dims.head_dim..][..count * dims.head_dim];
                 let packed: Vec<u8>;
                 let bytes = match self.cache_type() {
-                    CacheType::F16 => bytemuck::cast_slice(head),
+                    CacheType::F16 => bytemuck::cast_slice(run),
                     CacheType::Q8_0 => {
-                        packed = head.chunks_exact(BLOCK).flat_map(pack).collect();
+                        packed = run.chunks_exact(BLOCK).flat_map(pack).collect();
                         &packed
                     }
                 };
-                self.device.queue.write_buffer(layer, at, bytes);
+                let buffer = &cache.layers[layer];
+                self.device.queue.write_buffer(buffer, at, bytes);
             }
         }
     }

@@ -41,7 +41,7 @@ impl Gpu {
         let op = Op {
             heads: dims.heads as u32,
             kv_heads: dims.kv_heads as u32,
-            context: cache.context_tokens as u32,
+            room: cache.size.layers[layer] as u32,
             max_splits: MAX_SPLITS as u32,
             window: attention.window,
             scale: attention.scale,

@@ -31,7 +31,7 @@ impl Gpu {
         layer: usize,
         w: &AttentionInput<Buf>,
     ) {
-        let rope_table = self.rope_table(w.rope, cache.context_tokens);
+        let rope_table = self.rope_table(w.rope, cache.size.context_tokens);
         let key = RecordingKey::new(Operation::AttentionInput, step)
             .weight(id(w.q))
             .cache(cache.id, layer)
@@ -41,14 +41,15 @@ impl Gpu {
             let targets = Targets {
                 rope_table: &gpu.rope_table_buffer(rope_table),
                 kv,
+                room: cache.size.layers[layer],
             };
             let fused = match width {
-                Width::One => gpu.qkv_dispatch(step, cache, w, &targets),
+                Width::One => gpu.qkv_dispatch(step, w, &targets),
                 _ => None,
             };
             let mut dispatches = match fused {
                 Some(dispatch) => vec![dispatch],
-                None => gpu.qkv_batch_dispatches(step, cache, w, &targets, width),
+                None => gpu.qkv_batch_dispatches(step, w, &targets, width),
             };
             dispatches.extend(gpu.kv_quantize_dispatch(step, cache, layer));
             dispatches
@@ -60,7 +61,6 @@ impl Gpu {
     fn qkv_dispatch(
         &mut self,
         step: &Activations,
-        cache: &Cache,
         w: &AttentionInput<Buf>,
         targets: &Targets<'_>,
     ) -> Option<Dispatch> {
@@ -72,7 +72,7 @@ impl Gpu {
             return None;
         };
         let blocks = w.q.cols / BLOCK;
-        let rope = rope_op(step, cache, w);
+        let rope = rope_op(step, targets.room, w);
         let op = matvec::Op {
             planes_b: b.planes(blocks),
             planes_c: c.planes(blocks),
@@ -84,7 +84,7 @@ impl Gpu {
             bias_c: rope.bias_c,
             head_dim: rope.head_dim,
             rotated: rope.rotated,
-            context: rope.context,
+            room: rope.room,
             ..matvec_op(w.q, a)
         }
         .with_groups((w.q.rows + 2 * w.k.rows) / ROWS);
@@ -112,7 +112,6 @@ impl Gpu {
     fn qkv_batch_dispatches(
         &mut self,
         step: &Activations,
-        cache: &Cache,
         w: &AttentionInput<Buf>,
         targets: &Targets<'_>,
         width: Width,
@@ -142,7 +141,7 @@ impl Gpu {
             ("rope_table", targets.rope_table),
             (kv_target(cache_type), targets.kv),
         ];
-        dispatches.push(self.dispatch(kernel, rope_op(step, cache, w), &buffers));
+        dispatches.push(self.dispatch(kernel, rope_op(step, targets.room, w), &buffers));
         dispatches
     }
 
@@ -159,7 +158,7 @@ impl Gpu {
         };
         let op = kv_quantize::Op {
             heads: 2 * step.dims.kv_heads as u32,
-            context: cache.context_tokens as u32,
+            room: cache.size.layers[layer] as u32,
         };
         let buffers = [("kv_staging", kv_staging), ("cache", &cache.layers[layer])];
         Some(self.dispatch(kernel, op, &buffers))
@@ -221,9 +220,11 @@ struct Targets<'a> {
     rope_table: &'a Buffer,
     /// Where keys and values go: to the cache, or to what is staged for it.
     kv: &'a Buffer,
+    /// The positions of the layer's cache.
+    room: usize,
 }
 
-fn rope_op(step: &Activations, cache: &Cache, w: &AttentionInput<Buf>) -> qkv_rope::Op {
+fn rope_op(step: &Activations, room: usize, w: &AttentionInput<Buf>) -> qkv_rope::Op {
     qkv_rope::Op {
         rows: w.q.rows as u32,
         other_rows: w.k.rows as u32,
@@ -232,6 +233,6 @@ fn rope_op(step: &Activations, cache: &Cache, w: &AttentionInput<Buf>) -> qkv_ro
         bias_c: vector_at(w.v_bias),
         head_dim: step.dims.head_dim as u32,
         rotated: 2 * w.rope.frequencies.len() as u32,
-        context: cache.context_tokens as u32,
+        room: room as u32,
     }
 }

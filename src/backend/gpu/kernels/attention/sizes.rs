@@ -27,8 +27,8 @@ uniform! {
         pub heads: u32,
         /// Key-value heads.
         pub kv_heads: u32,
-        /// Positions of the cache.
-        pub context: u32,
+        /// Positions of the layer's cache.
+        pub room: u32,
         /// [`MAX_SPLITS`], the splits that `partials` has room for.
         pub max_splits: u32,
         /// The last positions that a token sees.

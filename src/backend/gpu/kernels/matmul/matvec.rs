@@ -126,8 +126,8 @@ uniform! {
         pub head_dim: u32,
         /// How many of them are rotated.
         pub rotated: u32,
-        /// Positions of the cache.
-        pub context: u32,
+        /// Positions of the layer's cache.
+        pub room: u32,
         /// Workgroups along x of the grid.
         pub groups: u32,
         /// Groups of four rows.

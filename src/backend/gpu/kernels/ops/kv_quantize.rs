@@ -25,8 +25,8 @@ uniform! {
     pub struct Op {
         /// Heads of keys and values together.
         pub heads: u32,
-        /// Positions of the cache.
-        pub context: u32,
+        /// Positions of the layer's cache.
+        pub room: u32,
     }
 }
 

@@ -41,8 +41,8 @@ uniform! {
         pub head_dim: u32,
         /// How many of them are rotated.
         pub rotated: u32,
-        /// Positions of the cache.
-        pub context: u32,
+        /// Positions of the layer's cache.
+        pub room: u32,
     }
 }
 
