@@ -275,7 +275,9 @@ fn check_cache(config: &ModelConfig, context_tokens: usize) -> Result<()> {
     // A key or a value is an f16 of 2 bytes at most. A backend may round the context up to whole
     // tiles, which is less than 64 more positions, and a head to whole vectors.
     let head_dims = 2 * (dims.head_dim as u64 + 16);
-    let cached = [dims.layers as u64, dims.kv_heads as u64, head_dims, 2]
+    // A layer that has a convolution keeps no more than one number of each channel.
+    let layer = (dims.kv_heads as u64 * head_dims).max(dims.embedding as u64);
+    let cached = [dims.layers as u64, layer, 2]
         .iter()
         .try_fold(context_tokens as u64 + 64, |n, &m| n.checked_mul(m));
     if cached.is_none_or(|bytes| bytes > usize::MAX as u64) {

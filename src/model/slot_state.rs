@@ -8,7 +8,7 @@ use crate::{Code, Error, Result, backend::Backend};
 pub struct SlotState {
     /// Lists the tokens, from position 0 on.
     pub tokens: Vec<u32>,
-    /// Holds the bits of f16, `[layers, k | v, kv_heads, tokens, head_dim]`.
+    /// Holds the bits of f16, as [`Backend::export`] lays them out.
     pub kv: Vec<u16>,
 }
 
@@ -89,8 +89,7 @@ impl<B: Backend> Model<B> {
     ///   model's.
     pub fn check_state(&self, state: &SlotState) -> Result<()> {
         let tokens = &state.tokens;
-        let dims = &self.config.dims;
-        let elements = 2 * dims.layers * dims.kv_heads * dims.head_dim * tokens.len();
+        let elements = self.config.dims.cached_numbers() * tokens.len();
         if state.kv.len() != elements {
             return Err(Error::new(
                 Code::InvalidArgument,

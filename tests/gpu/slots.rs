@@ -105,14 +105,15 @@ fn the_card_copies_a_beginning_that_two_slots_share() {
             return;
         };
         let dims = Dims {
-            layers: 2,
+            layers: 3,
+            conv_layers: 1,
             kv_heads: 2,
             ..DIMS
         };
         let [from, mut to] = [0, 1]
             .map(|_| gpu.cache(&dims, 40))
             .map(|cache| cache.expect("memory"));
-        let elements = 2 * dims.layers * dims.kv_heads * dims.head_dim;
+        let elements = dims.cached_numbers();
         let kv: Vec<u16> = (0..elements * 40)
             .map(|i| f16::from_f32((i % 97) as f32 - 48.0).to_bits())
             .collect();

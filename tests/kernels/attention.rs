@@ -32,6 +32,7 @@ fn dims(heads: usize, head_dim: usize) -> Dims {
         feed_forward: 32,
         vocab: 32,
         layers: LAYERS,
+        conv_layers: 0,
     }
 }
 
@@ -320,6 +321,7 @@ fn values_stay_within_halves() {
         feed_forward: 32,
         vocab: 32,
         layers: 1,
+        conv_layers: 0,
     };
     let mut cache = Cache::new(&dims, 2).expect("memory");
     let (smallest, subnormal) = ((-24_f32).exp2(), -3.0 * (-20_f32).exp2());
@@ -355,6 +357,7 @@ fn queries_and_keys_of_any_size_score() {
         feed_forward: 32,
         vocab: 32,
         layers: 1,
+        conv_layers: 0,
     };
     for (q, k) in [
         (1e5, 1e-4),

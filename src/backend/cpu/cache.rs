@@ -8,7 +8,8 @@ use crate::{Code, Error, Result, backend::Dims};
 use half::f16;
 use std::ops::Range;
 
-/// Holds the KV cache: keys and values of every position as f16, by layer and key-value head.
+/// Holds the KV cache: keys and values of every position as f16, by layer and key-value head, and
+/// the inputs of convolutions.
 pub struct Cache {
     /// Holds the keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one
     /// dimension of neighbouring positions.
@@ -16,6 +17,9 @@ pub struct Cache {
     /// Holds the values `[layers, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row
     /// is neighbouring dimensions of one position.
     pub(super) values: Vec<Row>,
+    /// Holds the inputs of convolutions `[layers, positions, embedding]`.
+    pub(super) conv_inputs: Vec<u16>,
+    pub(super) embedding: usize,
     pub(super) kv_heads: usize,
     pub(super) head_dim: usize,
     /// Holds `head_dim` rounded up to whole rows.
@@ -32,24 +36,15 @@ impl Cache {
     pub fn new(dims: &Dims, context_tokens: usize) -> Result<Cache> {
         let (head_dim, columns) = (dims.head_dim, dims.head_dim.next_multiple_of(LANES));
         let positions = context_tokens.next_multiple_of(TILE);
-        let zeros = |width: usize| {
-            let rows = dims.layers * dims.kv_heads * positions / LANES * width;
-            let mut v = Vec::new();
-            v.try_reserve_exact(rows).map_err(|_| {
-                Error::new(
-                    Code::OutOfMemory,
-                    format!(
-                        "There is no memory for a context of {context_tokens} tokens. Ask for a \
-                         shorter one."
-                    ),
-                )
-            })?;
-            v.resize(rows, [0; LANES]);
-            Ok(v)
-        };
+        let rows = dims.attention_layers() * dims.kv_heads * positions / LANES;
         Ok(Cache {
-            keys: zeros(head_dim)?,
-            values: zeros(columns)?,
+            keys: zeros(rows * head_dim, context_tokens)?,
+            values: zeros(rows * columns, context_tokens)?,
+            conv_inputs: zeros(
+                dims.conv_layers * positions * dims.embedding,
+                context_tokens,
+            )?,
+            embedding: dims.embedding,
             kv_heads: dims.kv_heads,
             head_dim,
             columns,
@@ -60,8 +55,9 @@ impl Cache {
     /// Returns the memory that a cache of `context_tokens` positions takes, in bytes.
     pub fn size_bytes(dims: &Dims, context_tokens: usize) -> usize {
         let row = dims.head_dim + dims.head_dim.next_multiple_of(LANES);
-        let rows = context_tokens.next_multiple_of(TILE) * row;
-        dims.layers * dims.kv_heads * rows * size_of::<u16>()
+        let kv = dims.attention_layers() * dims.kv_heads * row;
+        let position = kv + dims.conv_layers * dims.embedding;
+        context_tokens.next_multiple_of(TILE) * position * size_of::<u16>()
     }
 
     /// Returns the range of the rows of layer `layer` and key-value head `kv`, where a position is
@@ -117,8 +113,27 @@ impl Cache {
     }
 }
 
+/// Returns that many zeros.
+///
+/// # Errors
+/// `out_of_memory`, which tells of the context.
+fn zeros<T: Clone + Default>(len: usize, context_tokens: usize) -> Result<Vec<T>> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(len).map_err(|_| {
+        Error::new(
+            Code::OutOfMemory,
+            format!(
+                "There is no memory for a context of {context_tokens} tokens. Ask for a shorter \
+                 one."
+            ),
+        )
+    })?;
+    v.resize(len, T::default());
+    Ok(v)
+}
+
 /// Rounds to the nearest f16; large values are held inside its range.
-fn to_f16(x: f32) -> u16 {
+pub(super) fn to_f16(x: f32) -> u16 {
     f16::from_f32(x.clamp(-65504.0, 65504.0)).to_bits()
 }
 
@@ -140,15 +155,33 @@ impl Cache {
                 to[..len].copy_from_slice(&from[..len]);
             }
         }
+        let (layer, len) = (self.conv_layer(), positions * self.embedding);
+        let layers = self.conv_inputs.chunks_exact_mut(layer);
+        for (to, from) in layers.zip(from.conv_inputs.chunks_exact(layer)) {
+            to[..len].copy_from_slice(&from[..len]);
+        }
     }
 
-    /// Returns the keys and values at `positions`, `[layers, k | v, kv_heads, positions, head_dim]`.
+    /// Returns the numbers of one layer of inputs.
+    fn conv_layer(&self) -> usize {
+        self.positions * self.embedding
+    }
+
+    /// Returns the inputs of convolution `layer`, `[positions, embedding]`.
+    pub(super) fn conv_inputs_mut(&mut self, layer: usize) -> &mut [u16] {
+        let len = self.conv_layer();
+        &mut self.conv_inputs[layer * len..][..len]
+    }
+
+    /// Returns the keys and values at `positions`,
+    /// `[layers, k | v, kv_heads, positions, head_dim]`, and the inputs of convolutions,
+    /// `[layers, positions, embedding]`.
     ///
     /// # Errors
     /// `out_of_memory`.
     pub fn export(&self, positions: Range<usize>) -> Result<Vec<u16>> {
         let layers = self.layers();
-        let len = 2 * layers * self.kv_heads * positions.len() * self.head_dim;
+        let len = self.numbers() * positions.len();
         let mut kv = Vec::new();
         kv.try_reserve_exact(len).map_err(|_| {
             Error::new(
@@ -171,13 +204,27 @@ impl Cache {
                 }
             }
         }
+        let (begin, end) = (
+            positions.start * self.embedding,
+            positions.end * self.embedding,
+        );
+        for inputs in self.conv_inputs.chunks_exact(self.conv_layer()) {
+            kv.extend_from_slice(&inputs[begin..end]);
+        }
         Ok(kv)
+    }
+
+    /// Returns the numbers that are kept of one position.
+    fn numbers(&self) -> usize {
+        let conv_layers = self.conv_inputs.len() / self.conv_layer();
+        2 * self.layers() * self.kv_heads * self.head_dim + conv_layers * self.embedding
     }
 
     /// Stores keys and values, laid out as [`Cache::export`] gives them, from position `first` on.
     pub fn import(&mut self, first: usize, kv: &[u16]) {
         let (layers, heads, head_dim) = (self.layers(), self.kv_heads, self.head_dim);
-        let positions = kv.len() / (2 * layers * heads * head_dim);
+        let positions = kv.len() / self.numbers();
+        let (kv, inputs) = kv.split_at(2 * layers * heads * head_dim * positions);
         let mut vectors = kv.chunks_exact(head_dim);
         for layer in 0..layers {
             for is_value in [false, true] {
@@ -189,6 +236,10 @@ impl Cache {
                     }
                 }
             }
+        }
+        let (begin, len) = (first * self.embedding, positions * self.embedding);
+        for (layer, inputs) in inputs.chunks_exact(len.max(1)).enumerate() {
+            self.conv_inputs_mut(layer)[begin..begin + len].copy_from_slice(inputs);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     activations::Activations,
-    cache::Cache,
+    cache::{Cache, conv_layer_bytes},
     context::Gpu,
     device::{
         CacheType,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Code, Error, Result,
     backend::{
-        Attention, AttentionInput, Backend, Dims, FeedForward, LmHead, PostNorm, Rows,
+        Attention, AttentionInput, Backend, Dims, FeedForward, LmHead, PostNorm, Rows, ShortConv,
         sampling::{SampledToken, TokenSampler},
         tap_name,
     },
@@ -53,7 +53,8 @@ impl Backend for Gpu {
     }
 
     fn cache_bytes(&self, dims: &Dims, context_tokens: usize) -> usize {
-        dims.layers * self.cache_layer_bytes(dims, context_tokens)
+        dims.attention_layers() * self.cache_layer_bytes(dims, context_tokens)
+            + dims.conv_layers * conv_layer_bytes(dims, context_tokens)
     }
 
     fn copy_cache(&mut self, from: &Cache, to: &mut Cache, positions: usize) {
@@ -112,6 +113,10 @@ impl Backend for Gpu {
             self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage)
         };
         let (q_len, kv_len) = (d.heads * d.head_dim, d.kv_heads * d.head_dim);
+        let convolved = match d.conv_layers {
+            0 => 0,
+            _ => d.embedding,
+        };
         let none = Usage::empty();
         let sampler = GpuSampler::new(d.vocab, max_tokens, &mut make)?;
         let step = Activations {
@@ -133,7 +138,15 @@ impl Backend for Gpu {
                 false => None,
             },
             h: make("h", max_tokens * d.embedding, Usage::COPY_SRC)?,
-            a: make("a", max_tokens * d.feed_forward.max(q_len), Usage::COPY_SRC)?,
+            bcu: match convolved {
+                0 => None,
+                _ => Some(make("bcu", max_tokens * 3 * convolved, none)?),
+            },
+            a: make(
+                "a",
+                max_tokens * d.feed_forward.max(q_len).max(convolved),
+                Usage::COPY_SRC,
+            )?,
             partials: make(
                 "partials",
                 max_tokens * d.heads * MAX_SPLITS * (d.head_dim + 2),
@@ -186,6 +199,16 @@ impl Backend for Gpu {
         self.record_attend(step, cache, layer, attention);
     }
 
+    fn short_conv(
+        &mut self,
+        step: &mut Activations,
+        cache: &mut Cache,
+        layer: usize,
+        w: &ShortConv<Buf>,
+    ) {
+        self.record_short_conv(step, cache, layer, w);
+    }
+
     fn project_add(
         &mut self,
         step: &mut Activations,
@@ -222,7 +245,7 @@ impl Backend for Gpu {
         if self.keeps_taps {
             let tensor = match name {
                 "attn_q" => &step.q,
-                "attn" | "ffn_up" => &step.a,
+                "attn" | "conv" | "ffn_up" => &step.a,
                 _ => &step.x,
             };
             self.tap_buffer(step, &tap_name(layer, name), &tensor.clone());

@@ -23,25 +23,56 @@ pub struct Cache {
     /// A buffer for each layer, `[k | v, kv_heads, context, head_dim]`, as
     /// `shaders/lib/kv_cache.wgsl` reads it.
     pub layers: Vec<Buffer>,
+    /// A buffer for each layer that has a convolution, of its inputs: f16, `[context, embedding]`.
+    pub conv_inputs: Vec<Buffer>,
     /// Positions that it holds.
     pub context_tokens: usize,
-    /// Heads of keys and values together.
+    kv: Rows,
+    inputs: Rows,
+}
+
+/// How the numbers of a layer lie in its buffer, `[heads, context, head]`.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    /// Heads of keys and values together; 1 for inputs of a convolution.
     heads: usize,
-    /// The bytes of one head at one position.
-    row_bytes: usize,
+    /// Numbers of one head at one position.
+    width: usize,
+    cache_type: CacheType,
+    /// Positions of the cache.
+    context_tokens: usize,
+}
+
+impl Rows {
+    /// Returns the bytes of so many positions of one head.
+    fn bytes(&self, positions: usize) -> usize {
+        positions * self.cache_type.size_bytes(self.width)
+    }
+
+    /// Returns where a position is in a layer's buffer, for each head.
+    fn heads(self, position: usize) -> impl Iterator<Item = u64> {
+        let first = move |head| head * self.context_tokens + position;
+        (0..self.heads).map(move |head| self.bytes(first(head)) as u64)
+    }
 }
 
 impl Cache {
-    /// Returns the bytes of one position in a layer.
+    /// Returns the bytes of one position in a layer that attends.
     pub(super) fn position_bytes(&self) -> u64 {
-        (self.heads * self.row_bytes) as u64
+        (self.kv.heads * self.kv.bytes(1)) as u64
     }
 
-    /// Returns where the first of the positions is in a layer's buffer, for each head.
-    fn heads(&self, first: usize) -> impl Iterator<Item = u64> {
-        let (stride, row_bytes) = (self.context_tokens * self.row_bytes, self.row_bytes);
-        (0..self.heads).map(move |head| (head * stride + first * row_bytes) as u64)
+    /// Returns the buffer of each layer, those of convolutions last, and how it lies there.
+    fn buffers(&self) -> impl Iterator<Item = (&Buffer, Rows)> {
+        let kv = self.layers.iter().map(|buffer| (buffer, self.kv));
+        let inputs = self.conv_inputs.iter();
+        kv.chain(inputs.map(|buffer| (buffer, self.inputs)))
     }
+}
+
+/// Returns the bytes of the inputs of one layer's convolution.
+pub(super) fn conv_layer_bytes(dims: &Dims, context_tokens: usize) -> usize {
+    CacheType::F16.size_bytes(dims.embedding * context_tokens)
 }
 
 impl Gpu {
@@ -52,16 +83,31 @@ impl Gpu {
     pub(super) fn new_cache(&mut self, dims: &Dims, context_tokens: usize) -> Result<Cache> {
         let layer_bytes = self.cache_layer_bytes(dims, context_tokens);
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-        let layers = (0..dims.layers)
-            .map(|_| self.buffer("cache", layer_bytes, usage))
-            .collect::<Result<_>>()?;
+        let mut buffers = |count, size_bytes| -> Result<Vec<Buffer>> {
+            (0..count)
+                .map(|_| self.buffer("cache", size_bytes, usage))
+                .collect()
+        };
+        let layers = buffers(dims.attention_layers(), layer_bytes)?;
+        let conv_inputs = buffers(dims.conv_layers, conv_layer_bytes(dims, context_tokens))?;
         self.device.check()?;
         Ok(Cache {
             id: self.next_id(),
             layers,
+            conv_inputs,
             context_tokens,
-            heads: 2 * dims.kv_heads,
-            row_bytes: self.cache_type().size_bytes(dims.head_dim),
+            kv: Rows {
+                heads: 2 * dims.kv_heads,
+                width: dims.head_dim,
+                cache_type: self.cache_type(),
+                context_tokens,
+            },
+            inputs: Rows {
+                heads: 1,
+                width: dims.embedding,
+                cache_type: CacheType::F16,
+                context_tokens,
+            },
         })
     }
 
@@ -77,9 +123,9 @@ impl Gpu {
             .device
             .device
             .create_command_encoder(&Default::default());
-        let size_bytes = (positions * from.row_bytes) as u64;
-        for (source, target) in from.layers.iter().zip(&to.layers) {
-            for at in from.heads(0) {
+        for ((source, rows), (target, _)) in from.buffers().zip(to.buffers()) {
+            let size_bytes = rows.bytes(positions) as u64;
+            for at in rows.heads(0) {
                 encoder.copy_buffer_to_buffer(source, at, target, at, size_bytes);
             }
         }
@@ -99,8 +145,7 @@ impl Gpu {
         positions: Range<usize>,
     ) -> Result<Vec<u16>> {
         let mut kv = Vec::new();
-        let elements = dims.layers * cache.heads * positions.len() * dims.head_dim;
-        kv.try_reserve_exact(elements).map_err(|_| {
+        kv.try_reserve_exact(dims.cached_numbers() * positions.len()).map_err(|_| {
             Error::new(
                 Code::OutOfMemory,
                 "There is no memory for a copy of the keys and values. Close other tabs, or load \
@@ -110,25 +155,26 @@ impl Gpu {
         if positions.is_empty() {
             return Ok(kv);
         }
-        let cache_type = self.cache_type();
-        let head_bytes = (positions.len() * cache.row_bytes) as u64;
-        let size_bytes = cache.heads as u64 * head_bytes;
+        let layer_bytes = |rows: Rows| (rows.heads * rows.bytes(positions.len())) as u64;
+        let largest = cache.buffers().map(|(_, rows)| layer_bytes(rows)).max();
         // One layer at a time goes through one buffer, whose size any device allows.
-        let mut readback = self.device.readback(size_bytes);
+        let mut readback = self.device.readback(largest.unwrap_or_default());
         self.count(&readback);
-        for layer in &cache.layers {
+        for (layer, rows) in cache.buffers() {
+            let size_bytes = layer_bytes(rows);
+            let head_bytes = rows.bytes(positions.len()) as u64;
             let mut encoder = self
                 .device
                 .device
                 .create_command_encoder(&Default::default());
-            for (head, at) in (0..).zip(cache.heads(positions.start)) {
+            for (head, at) in (0..).zip(rows.heads(positions.start)) {
                 encoder.copy_buffer_to_buffer(layer, at, &readback, head * head_bytes, head_bytes);
             }
             let submission = self.device.queue.submit([encoder.finish()]);
             self.counters.submits += 1;
             self.counters.read_bytes += size_bytes;
             let reading = Readback::after(&self.device, submission, readback, size_bytes);
-            let take = |bytes: &[u8]| match cache_type {
+            let take = |bytes: &[u8]| match rows.cache_type {
                 CacheType::F16 => kv.extend_from_slice(bytemuck::cast_slice(bytes)),
                 CacheType::Q8_0 => kv.extend(bytes.chunks_exact(BLOCK_BYTES).flat_map(unpack)),
             };
@@ -146,12 +192,14 @@ impl Gpu {
         first: usize,
         kv: &[u16],
     ) {
-        let positions = kv.len() / (dims.layers * cache.heads * dims.head_dim);
-        let mut heads = kv.chunks_exact((positions * dims.head_dim).max(1));
-        for layer in &cache.layers {
-            for (at, head) in cache.heads(first).zip(&mut heads) {
+        let positions = kv.len() / dims.cached_numbers();
+        let mut rest = kv;
+        for (layer, rows) in cache.buffers() {
+            for at in rows.heads(first) {
+                let (head, others) = rest.split_at(positions * rows.width);
+                rest = others;
                 let packed: Vec<u8>;
-                let bytes = match self.cache_type() {
+                let bytes = match rows.cache_type {
                     CacheType::F16 => bytemuck::cast_slice(head),
                     CacheType::Q8_0 => {
                         packed = head.chunks_exact(BLOCK).flat_map(pack).collect();
