@@ -19,7 +19,7 @@ fn tokens(options: &GpuOptions) -> &'static [usize] {
 }
 
 fn shapes(dtype: DType) -> &'static [(usize, usize)] {
-    if dtype.block_len() == 256 {
+    if dtype.block_len() > 32 {
         &[(2, 256), (31, 768), (257, 512)]
     } else {
         &[(2, 32), (31, 96), (257, 512), (40, 896)]

@@ -124,7 +124,7 @@ impl Backend for Cpu {
         }
         let buf = match (dtype, Layout::of(dtype)) {
             (_, Some(layout)) if rows > 1 => {
-                Buf::Repacked(RepackedMatrix::new(layout, rows, cols)?)
+                Buf::Repacked(RepackedMatrix::new(dtype, layout, rows, cols)?)
             }
             (DType::F16, _) if rows > 1 => Buf::F16(zeros(rows * cols, "weights")?),
             (DType::BF16, _) if rows > 1 => Buf::BF16(zeros(rows * cols, "weights")?),
