@@ -55,7 +55,7 @@ impl<B: Backend> Model<B> {
     /// `out_of_memory`, and those of the GPU. The slot in use is still the same then.
     pub async fn export_oldest_slot(&mut self) -> Result<SlotState> {
         let slot = self.slots.least_recently_used();
-        let state = self.export(slot).await?;
+        let state = self.export(slot, usize::MAX).await?;
         self.slots.put_to_use(slot);
         self.forget_steps();
         Ok(state)
@@ -67,12 +67,21 @@ impl<B: Backend> Model<B> {
     ///
     /// `out_of_memory`, and those of the GPU.
     pub async fn export_slot(&mut self) -> Result<SlotState> {
-        self.export(self.slots.current_index()).await
+        self.export_beginning(usize::MAX).await
     }
 
-    async fn export(&mut self, slot: usize) -> Result<SlotState> {
+    /// Returns at most the first `max_tokens` tokens of what the slot in use holds.
+    ///
+    /// # Errors
+    ///
+    /// `out_of_memory`, and those of the GPU.
+    pub async fn export_beginning(&mut self, max_tokens: usize) -> Result<SlotState> {
+        self.export(self.slots.current_index(), max_tokens).await
+    }
+
+    async fn export(&mut self, slot: usize, max_tokens: usize) -> Result<SlotState> {
         let slot = self.slots.at(slot);
-        let tokens = slot.tokens.clone();
+        let tokens = slot.tokens[..slot.tokens.len().min(max_tokens)].to_vec();
         let kv = self
             .backend
             .export(&self.config.dims, &slot.cache, 0..tokens.len())
