@@ -26,6 +26,14 @@ function numbers(seed) {
 }
 
 describe('sentences', () => {
+  test('are closed by a sign, but in a chat', () => {
+    const closed = (text) => sentences(text, 'en').map((it) => it.closed);
+    assert.deepEqual(closed('He left. Why? I see'), [true, true, false]);
+    assert.deepEqual(closed('late, sorry!! Start without me'), [false, false]);
+    assert.deepEqual(closed('late, sorry!! Start without me.'), [true, true]);
+    assert.deepEqual(closed('see you\n\nHe left.'), [false, true]);
+  });
+
   test('are cut, and abbreviations do not end them', () => {
     assert.deepEqual(cut('We met Dr. Smith. He was late!  Why?'), [
       'We met Dr. Smith.',
@@ -297,6 +305,12 @@ test('forms that are often wrong', () => {
 
 test('words that are other words, and no forms of one', () => {
   for (const [language, one, other, expected] of [
+    ['en', 'whether', 'if', true],
+    ['en', 'been', 'was', true],
+    ['en', 'is', 'are', false],
+    ['en', 'to', 'for', false],
+    ['en', 'there', 'their', false],
+    ['en', 'see', 'saw', false],
     ['de', 'haben', 'hat', false],
     ['de', 'meine', 'meiner', false],
     ['de', 'meine', 'einem', true],

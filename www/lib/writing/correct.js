@@ -6,7 +6,7 @@
 import { isSmall, nearlyMade, piecesOf } from './candidates.js';
 import { alternatives, areForms, areRelated, areVariants, isOther } from './confusions.js';
 import { applyEdits, diff } from './diff.js';
-import { changesMeaning, whyNot } from './guard.js';
+import { changesMeaning, isTaste, whyNot } from './guard.js';
 import { patternEdits } from './patterns.js';
 import { correctionPrompt, plainPrompt } from './prompt.js';
 import { ruleEdits } from './rules.js';
@@ -127,8 +127,8 @@ export async function candidatesFor(model, judge, task) {
     ...named(ruleEdits(sentence, language, closed).filter(isAllowed), 'rule'),
     ...named(patternEdits(sentence, language).filter(isAllowed), 'pattern'),
     ...named(read.made, 'made'),
-    ...doubtful.filter(({ edit }) => language === 'en' || !isOther(edit, language)),
-  ];
+    ...doubtful.filter(({ edit }) => !isOther(edit, language)),
+  ].filter(({ edit }) => !isTaste(edit, sentence));
 }
 
 /**
@@ -144,7 +144,8 @@ function minGain({ before, after }, from, language) {
   // Where the answer only nearly puts a word in, it is no more than what the judge expects.
   if (from === 'near' && language !== 'en' && before.length === 0 && after.some(isWord))
     return least.likely;
-  const is_removal = before.length > 0 && after.length === 0 && from !== 'pattern';
+  const is_removal =
+    before.filter(isWord).length > after.filter(isWord).length && from !== 'pattern';
   return is_removal ? Math.max(least[from], least.removal) : least[from];
 }
 

@@ -30,7 +30,8 @@ const ABBREVIATION = new RegExp(`(?:^|[\\s(])(?:\\p{L}|\\d{1,2}|${ABBREVIATIONS}
 
 /**
  * A `Sentence` is a span in UTF-16 offsets, without the white space around. `closed` says that it
- * has a sign at its end; one that has none may be a bullet, a greeting or a line of a chat.
+ * has a sign at its end; one that has none may be a bullet, a greeting or a line of a chat, whose
+ * other sentences are not closed either: `running late, sorry!! start without me`.
  *
  * @typedef {Span & {closed: boolean}} Sentence
  */
@@ -44,14 +45,16 @@ const ABBREVIATION = new RegExp(`(?:^|[\\s(])(?:\\p{L}|\\d{1,2}|${ABBREVIATIONS}
  */
 export function sentences(text, language) {
   const split = splitter(language);
-  return paragraphs(text).flatMap(({ start, end }) =>
-    merged(text, split(text.slice(start, end)), start)
+  return paragraphs(text).flatMap(({ start, end }) => {
+    const paragraph = text.slice(start, end);
+    const is_chat = /^\s*\p{Ll}/u.test(paragraph) && !ENDS_SENTENCE.test(paragraph);
+    return merged(text, split(paragraph), start)
       .map((span) => ({
         ...trimmed(text, span),
-        closed: ENDS_SENTENCE.test(text.slice(span.start, span.end)),
+        closed: !is_chat && ENDS_SENTENCE.test(text.slice(span.start, span.end)),
       }))
-      .filter(({ start, end }) => end > start && end - start <= MAX_SENTENCE),
-  );
+      .filter(({ start, end }) => end > start && end - start <= MAX_SENTENCE);
+  });
 }
 
 /**
