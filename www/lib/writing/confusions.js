@@ -131,18 +131,21 @@ export function areRelated(one, other) {
 
 /**
  * Returns whether an edit puts another word in the place of one, and no form of it: such edits say
- * something else. Prepositions, which have no forms, may be mistaken for each other.
+ * something else. Prepositions, which have no forms, may be mistaken for each other. In English only
+ * short words count, and those that may stand or not.
  *
  * @param {Pick<import('./diff.js').Edit, 'before' | 'after'>} edit
  * @param {Language} language
  */
 export function isOther({ before, after }, language) {
-  if (before.length !== 1 || after.length !== 1) return false;
+  const is_english = language === 'en';
+  if (before.length !== 1 || after.length !== 1)
+    return is_english && /^(?:and|that|then|so)$/.test([...before, ...after].join(' '));
   const [a, b] = [plain(before[0]), plain(after[0])];
   if (PREPOSITIONS.has(a) && PREPOSITIONS.has(b)) return false;
   const [lists, others] = [a, b].map((word) => listsOf(word, language));
   if (lists.some((words) => others.includes(words))) return false;
-  if (language === 'en') return areForms(a) && areForms(b);
+  if (is_english) return areForms(a) && areForms(b);
   return lists.length * others.length > 0 || distance(a, b) > Math.ceil(a.length / 3);
 }
 

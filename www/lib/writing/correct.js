@@ -46,20 +46,21 @@ export const MIN_GAIN = {
   rule: -1.5,
   pattern: 0.5,
   made: 1,
-  near: 2.5,
-  plain: 3.5,
+  agreed: 1.5,
+  near: 3,
+  plain: 5,
   likely: 4.5,
   usual: 4.5,
   removal: 7,
 };
 
 /** The same in Spanish, German and French, of which the model knows less. */
-export const MIN_GAIN_OTHERS = { ...MIN_GAIN, pattern: 4, near: 3, plain: 5, likely: 5, usual: 5 };
+export const MIN_GAIN_OTHERS = { ...MIN_GAIN, pattern: 4, likely: 5, usual: 5 };
 
 /**
  * An `Origin` says where a candidate is from: the answer after examples (`made`, `near`) or without
- * them (`plain`), lists (`rule`, `pattern`, `usual`), or what the judge expects
- * (`likely`).
+ * them (`plain`), lists (`rule`, `pattern`, `usual`), or what the judge expects (`likely`). What one
+ * answer nearly made and the other one made is `agreed`.
  *
  * @typedef {keyof Omit<typeof MIN_GAIN, 'removal'>} Origin
  */
@@ -119,7 +120,9 @@ export async function candidatesFor(model, judge, task) {
   const named = (/** @type {Edit[]} */ edits, /** @type {Origin} */ from) =>
     edits.map((edit) => ({ edit, from }));
   const doubtful = [
-    ...named(read.near.slice(0, MAX_NEAR), 'near'),
+    ...read.near
+      .slice(0, MAX_NEAR)
+      .map((edit) => ({ edit, from: originOf(edit, language, plain.made) })),
     ...named(plain.made, 'plain'),
     ...(await usualMistakes(judge, task, spans)),
   ];
@@ -132,6 +135,22 @@ export async function candidatesFor(model, judge, task) {
 }
 
 /**
+ * Returns where an edit is from that the answer nearly made.
+ *
+ * @param {Edit} edit
+ * @param {Language} language
+ * @param {readonly Edit[]} plain what the plain answer made
+ * @returns {Origin}
+ */
+function originOf({ start, text, after }, language, plain) {
+  const is_agreed =
+    language === 'en' &&
+    after.some(isWord) &&
+    plain.some((it) => it.start === start && it.text === text);
+  return is_agreed ? 'agreed' : 'near';
+}
+
+/**
  * Returns how much likelier an edit must make the sentence. A text of fewer words is likelier by
  * itself.
  *
@@ -141,8 +160,10 @@ export async function candidatesFor(model, judge, task) {
  */
 function minGain({ before, after }, from, language) {
   const least = language === 'en' ? MIN_GAIN : MIN_GAIN_OTHERS;
-  // Where the answer only nearly puts a word in, it is no more than what the judge expects.
-  if (from === 'near' && language !== 'en' && before.length === 0 && after.some(isWord))
+  // Where the answer only nearly puts a word in, it is no more than what the judge expects; in
+  // English a comma.
+  const is_word = after.some(isWord);
+  if (from === 'near' && before.length === 0 && is_word === (language !== 'en'))
     return least.likely;
   const is_removal =
     before.filter(isWord).length > after.filter(isWord).length && from !== 'pattern';

@@ -127,7 +127,7 @@ export function changesMeaning(edit, spans) {
  * @param {string} sentence
  */
 export function isTaste({ before, after, start, end }, sentence) {
-  const [from, to] = [before.join(), after.join()];
+  const [from, to] = [before.join(''), after.join('')];
   if (COLLECTIVES.test(sentence.slice(0, start)) && /^(?:have|are|were|do)$/.test(from))
     return true;
   // How many marks a cry has, the point of an abbreviation, and a comma before the last of a list.

@@ -30,8 +30,7 @@ const ABBREVIATION = new RegExp(`(?:^|[\\s(])(?:\\p{L}|\\d{1,2}|${ABBREVIATIONS}
 
 /**
  * A `Sentence` is a span in UTF-16 offsets, without the white space around. `closed` says that it
- * has a sign at its end; one that has none may be a bullet, a greeting or a line of a chat, whose
- * other sentences are not closed either: `running late, sorry!! start without me`.
+ * has a sign at its end; one that has none may be a bullet, a greeting or a line of a chat.
  *
  * @typedef {Span & {closed: boolean}} Sentence
  */
@@ -45,16 +44,14 @@ const ABBREVIATION = new RegExp(`(?:^|[\\s(])(?:\\p{L}|\\d{1,2}|${ABBREVIATIONS}
  */
 export function sentences(text, language) {
   const split = splitter(language);
-  return paragraphs(text).flatMap(({ start, end }) => {
-    const paragraph = text.slice(start, end);
-    const is_chat = /^\s*\p{Ll}/u.test(paragraph) && !ENDS_SENTENCE.test(paragraph);
-    return merged(text, split(paragraph), start)
+  return paragraphs(text).flatMap(({ start, end }) =>
+    merged(text, split(text.slice(start, end)), start)
       .map((span) => ({
         ...trimmed(text, span),
-        closed: !is_chat && ENDS_SENTENCE.test(text.slice(span.start, span.end)),
+        closed: ENDS_SENTENCE.test(text.slice(span.start, span.end)),
       }))
-      .filter(({ start, end }) => end > start && end - start <= MAX_SENTENCE);
-  });
+      .filter(({ start, end }) => end > start && end - start <= MAX_SENTENCE),
+  );
 }
 
 /**
@@ -127,7 +124,8 @@ export function splitPlainly(paragraph) {
 }
 
 /**
- * Puts pieces together that a segmenter cut after an abbreviation.
+ * Puts pieces together that a segmenter cut after an abbreviation, or before a small letter: `He
+ * cried no! and left.`
  *
  * @param {string} text
  * @param {string[]} pieces
@@ -142,7 +140,8 @@ function merged(text, pieces, start) {
     const last = spans.at(-1);
     const before = last ? text.slice(last.start, last.end) : '';
     // A sign within an address ends nothing.
-    if (last && (!/\s$/.test(before) || ABBREVIATION.test(before))) last.end = at + length;
+    const goes_on = !/\s$/.test(before) || ABBREVIATION.test(before) || /\p{Ll}/u.test(text[at]);
+    if (last && goes_on) last.end = at + length;
     else spans.push({ start: at, end: at + length });
     at += length;
   }
