@@ -131,8 +131,8 @@ export function areRelated(one, other) {
 
 /**
  * Returns whether an edit puts another word in the place of one, and no form of it: such edits say
- * something else. Prepositions, which have no forms, may be mistaken for each other. In English only
- * short words count, and those that may stand or not.
+ * something else. Prepositions, which have no forms, may be mistaken for each other. In English
+ * only short words count, and those that may stand or not.
  *
  * @param {Pick<import('./diff.js').Edit, 'before' | 'after'>} edit
  * @param {Language} language

@@ -59,8 +59,8 @@ export const MIN_GAIN_OTHERS = { ...MIN_GAIN, pattern: 4, likely: 5, usual: 5 };
 
 /**
  * An `Origin` says where a candidate is from: the answer after examples (`made`, `near`) or without
- * them (`plain`), lists (`rule`, `pattern`, `usual`), or what the judge expects (`likely`). What one
- * answer nearly made and the other one made is `agreed`.
+ * them (`plain`), lists (`rule`, `pattern`, `usual`), or what the judge expects (`likely`).
+ * `agreed` is what one answer nearly made and the other one made.
  *
  * @typedef {keyof Omit<typeof MIN_GAIN, 'removal'>} Origin
  */
