@@ -2,6 +2,7 @@
 import { diff } from '../lib/writing/diff.js';
 import { correctionTypes } from '../lib/writing/correction_types.js';
 import { rewritePrompt } from '../lib/writing/prompt.js';
+import { keptParts, whyRefused } from './rewrite_guard.js';
 
 /** @import { Siskin } from '../lib/siskin.js' */
 /** @import { RewriteOptions } from '../lib/writing/options.js' */
@@ -60,6 +61,16 @@ const REWRITES = {
 const MORE_TOKENS = 64;
 /** Another wording is drawn, not the likeliest again. */
 const TEMPERATURE = 0.8;
+/** A model is reminded of at most this many parts of a text. */
+const MAX_KEPT = 20;
+
+/** A `RefusedError` says why what the model wrote is not shown. */
+export class RefusedError extends Error {
+  /** @param {string} why a clause */
+  constructor(why) {
+    super(`The model's text is not shown, for ${why}. Try another wording.`);
+  }
+}
 
 /**
  * @param {unknown} value
@@ -70,18 +81,43 @@ export function isAction(value) {
 }
 
 /**
- * Runs an action and returns the text that it proposes, with the edits that make it.
+ * Runs an action and returns the text that it proposes, with the edits that make it. What may not
+ * be shown (rewrite_guard.js) is asked for once more.
  *
  * @param {Siskin} siskin
  * @param {string} text
  * @param {Wish} wish
  * @param {Job} job
  * @returns {Promise<{text: string, edits: Edit[]}>}
+ * @throws {RefusedError} where the second may not be shown either
  */
 export async function run(siskin, text, wish, job) {
   if (wish.action === 'correct') return correct(siskin, text, job);
-  let result = '';
+  let result = await write(siskin, text, wish, job);
+  let why = whyRefused(text, result, wish);
+  if (why !== undefined) {
+    job.onText('');
+    result = await write(siskin, text, wish, job, keptParts(text).slice(0, MAX_KEPT));
+    why = whyRefused(text, result, wish);
+  }
+  if (why !== undefined) throw new RefusedError(why);
+  return { text: result, edits: editsBetween(text, result) };
+}
+
+/**
+ * Returns what the model writes.
+ *
+ * @param {Siskin} siskin
+ * @param {string} text
+ * @param {Wish} wish
+ * @param {Job} job
+ * @param {string[]} [kept] parts of the text that it is reminded of
+ */
+async function write(siskin, text, wish, job, kept = []) {
   const messages = promptOf(text, wish);
+  if (kept.length > 0)
+    messages[0].content += ` Keep these as they are: ${kept.map((it) => `"${it}"`).join(', ')}.`;
+  let result = '';
   const chunks = await siskin.chat.completions.create({
     messages,
     stream: true,
@@ -93,8 +129,7 @@ export async function run(siskin, text, wish, job) {
     result += choices[0]?.delta.content ?? '';
     job.onText(result.trimStart());
   }
-  result = cleaned(result, text);
-  return { text: result, edits: editsBetween(text, result) };
+  return cleaned(result, text);
 }
 
 /**
@@ -147,6 +182,15 @@ function promptOf(text, { action, language = 'English', instruction }) {
   });
 }
 
+/** What a model says before a text, and after it. */
+const LEAD =
+  /^(?:(?:sure|certainly|of course)\b[^\n:]{0,80}|here(?:'s| is| are)\b[^\n:]{0,80}):\s+/i;
+const REMARK = new RegExp(
+  '\\n\\s*\\(?(?:note\\b|this (?:version|rev)|' +
+    "i (?:have |'ve )?(?:changed|made|replaced|rewr|kept))[^]*$",
+  'i',
+);
+
 /**
  * Returns an answer without what a model likes to put around it.
  *
@@ -155,6 +199,8 @@ function promptOf(text, { action, language = 'English', instruction }) {
  */
 function cleaned(answer, text) {
   let result = answer.trim().replace(/^Text:\s*/i, '');
+  if (!LEAD.test(text)) result = result.replace(LEAD, '');
+  if (!REMARK.test(text)) result = result.replace(REMARK, '');
   const quoted = /^(["“«])([^]*)(["”»])$/.exec(result);
   if (quoted && !/^["“«]/.test(text.trim())) result = quoted[2].trim();
   // One line stays one line.
