@@ -126,6 +126,10 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
     await page.waitForFunction(
       () => rich.innerHTML === '<p>She <b>has</b> two cats.</p><p>The keys are on the table.</p>',
     );
+    await page.keyboard.press('Control+z');
+    assert.match(await page.evaluate(() => rich.innerHTML), /<b>have<.*keys are/);
+    await page.keyboard.press('Control+z');
+    assert.match(await page.evaluate(() => rich.innerHTML), /<b>have<.*keys is/);
     assert.deepEqual(complaints, []);
     await page.close();
   });
@@ -146,6 +150,8 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
       (text) => document.getElementById('frame').contentDocument.activeElement.value === text,
       RIGHT,
     );
+    await page.keyboard.press('Control+z');
+    assert.equal(await area.inputValue(), WRONG);
     assert.deepEqual(complaints, []);
     await page.close();
   });

@@ -46,6 +46,9 @@ const LIES = [
   ['Das ist nicht für die Kinder.', 'This is not for the children.', /another language/],
   ['What is the capital of the country?', 'It is a city by the sea.', /answered/],
   ['We are in the house.', '', /nothing/],
+  ['We are in the house.', 'We are here. How can I help you?', /answered/],
+  ['Please send it.', 'I’m sorry, but I can’t do it.', /answered/],
+  ['They are in it.', 'They are in the house. They are in the house.', /repeated|longer/],
   ['We are in the house.', `We are in the house. ${'It is old. '.repeat(20)}`, /longer|added/],
   [
     'Write a poem about the spring in our beautiful garden for me.',
@@ -81,6 +84,7 @@ test('other wordings are shown', () => {
     ['The rent is due on the third.', 'Please pay the rent on the third.'],
     ['See https://a.example/x for it.', 'It is described at https://a.example/x.'],
     ['Hello', 'Good morning'],
+    ['I have two cats.', 'Two felines live here.'],
   ])
     for (const action of ['improve', 'formal', 'casual', 'longer'])
       assert.equal(whyRefused(text, result, { action }), undefined, `${text} -> ${result}`);
@@ -111,6 +115,7 @@ test('a translation is in its language, and keeps numbers and addresses', () => 
   assert.equal(whyRefused(text, german.replace('3', 'drei'), wish), undefined);
   assert.match(whyRefused(text, german.replace('3', '4'), wish), /"3"/);
   assert.match(whyRefused(text, german.replace('/x', '/y'), wish), /a\.example/);
+  assert.match(whyRefused('We are at the house, and he is here.', 'Haus.', wish), /most/);
   assert.match(whyRefused(text, text, wish), /another language/);
   assert.match(whyRefused(text, german, { ...wish, language: 'French' }), /another language/);
   assert.match(whyRefused(text, text, { ...wish, language: 'Italian' }), /another language/);

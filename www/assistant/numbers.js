@@ -1,6 +1,4 @@
 /** This module knows numbers, in digits and in words. */
-import { detectLanguage } from '../lib/writing/language.js';
-
 /** @import { Language } from '../lib/writing/language.js' */
 
 const VALUES = [
@@ -53,14 +51,15 @@ const THOUSANDS = /(?<=\p{N})[.,’'\u00A0\u202F](?=\p{N}{3}(?!\p{N}))/gu;
  * its parts may stand in another order. Zeros are none, for 10 is 10:00.
  *
  * @param {string} text
+ * @param {string | undefined} language of its words, as BCP 47; of others none is known
  * @returns {{digits: Map<number, string>, words: Map<number, string>}} in digits, and in words
  */
-export function numbersIn(text) {
+export function numbersIn(text, language) {
   const digits = new Map();
   for (const [run] of text.replace(THOUSANDS, '').matchAll(/\p{Nd}+/gu))
     if (Number(run) !== 0) digits.set(Number(run), run);
   const words = new Map();
-  const known = NUMBERS.get(detectLanguage(text) ?? '');
+  const known = NUMBERS.get(language ?? '');
   for (const [word] of known ? text.matchAll(/\p{L}+(?:-\p{L}+)*/gu) : []) {
     const value = valueOf(word.toLowerCase(), /** @type {Map<string, number>} */ (known));
     if (value !== undefined) words.set(value, word);

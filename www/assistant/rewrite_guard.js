@@ -10,6 +10,7 @@ import { isWord, tokenize } from '../lib/writing/tokens.js';
 import { numbersIn } from './numbers.js';
 
 /** @import { Action, Wish } from './actions.js' */
+/** @typedef {ReturnType<typeof numbersIn>} Numbers */
 
 /** What of a text stays as it is written. */
 const VERBATIM = new Set(['address', 'code', 'mark']);
@@ -25,12 +26,23 @@ const ASKS = new RegExp(
     'wo|wann|warum|wie|welche[rs]?|que|qui|où|quand|pourquoi|comment|quel(?:le)?s?)(?![\\p{L}])',
   'iu',
 );
+/** What a model says to whom it takes for its reader. */
+const TO_READER = new RegExp(
+  "\\bi(?:'m| am) sorry, but i|\\bi can(?:'t|not) (?:help|assist)|\\bas an ai\\b|" +
+    'how (?:can|may) i (?:help|assist)|wie kann ich (?:ihnen|dir) helfen|' +
+    'en qué puedo ayudar|comment puis-je vous aider',
+  'i',
+);
+/** A translation has this part of the text's words at least. */
+const MIN_PART = 0.25;
 /** Where another wording has more words than this, it says more. */
 const MAX_WORDS = (/** @type {number} */ words) => 2 * words + 15;
 /** In a text of this many words some stay. */
 const MIN_WORDS = 8;
 /** Words of this length are looked for, by so many of their letters. */
 const STEM = 4;
+/** A sentence of fewer words may come twice. */
+const MIN_REPEATED = 4;
 
 /** Languages of translations that can be told. @type {Record<string, string>} */
 const TAGS = { English: 'en', Spanish: 'es', German: 'de', French: 'fr' };
@@ -60,9 +72,15 @@ export function whyRefused(text, result, { action, language = 'English' }) {
   if (is_other) return 'it wrote in another language';
   if (PREAMBLE.test(result) && !PREAMBLE.test(text) && /^[^\n]{0,80}:\s/.test(result))
     return 'it wrote about the text';
+  if (TO_READER.test(plain(result)) && !TO_READER.test(plain(text))) return 'it answered';
+  if (repeats(result) && !repeats(text)) return 'it repeated itself';
+  if (action === 'translate' && wordsOf(result).length < MIN_PART * wordsOf(text).length)
+    return 'it left out most of the text';
+  const own = numbersIn(text, given ?? found);
+  const others = numbersIn(result, action === 'translate' ? TAGS[language] : (given ?? found));
   return (
-    (action === 'summarize' ? undefined : whyLost(text, result, action)) ??
-    whyNew(text, result, action) ??
+    (action === 'summarize' ? undefined : whyLost(text, result, action, [own, others])) ??
+    whyNew(text, result, action, [own, others]) ??
     (REWORDS.has(action) ? whyNoWording(text, result, action) : undefined)
   );
 }
@@ -74,8 +92,9 @@ export function whyRefused(text, result, { action, language = 'English' }) {
  * @returns {string[]}
  */
 export function keptParts(text) {
-  const { digits } = numbersIn(text);
-  return [...new Set([...verbatim(text), ...quoted(text), ...names(text), ...digits.values()])];
+  const { digits, words } = numbersIn(text, detectLanguage(text));
+  const numbers = [...digits.values(), ...words.values()];
+  return [...new Set([...verbatim(text), ...quoted(text), ...names(text), ...numbers])];
 }
 
 /**
@@ -91,10 +110,10 @@ function isNotIn(found, wanted) {
  * @param {string} text
  * @param {string} result
  * @param {Action} action
+ * @param {[Numbers, Numbers]} numbers of both
  */
-function whyLost(text, result, action) {
+function whyLost(text, result, action, [own, others]) {
   const is_translation = action === 'translate';
-  const [own, others] = [text, result].map(numbersIn);
   const has = (/** @type {number} */ value) => others.digits.has(value) || others.words.has(value);
   for (const [value, written] of own.digits) if (!has(value)) return lost(written);
   // Numbers are composed in each language by its own rules.
@@ -111,9 +130,9 @@ function whyLost(text, result, action) {
  * @param {string} text
  * @param {string} result
  * @param {Action} action
+ * @param {[Numbers, Numbers]} numbers of both
  */
-function whyNew(text, result, action) {
-  const [own, others] = [text, result].map(numbersIn);
+function whyNew(text, result, action, [own, others]) {
   const has = (/** @type {number} */ value) => own.digits.has(value) || own.words.has(value);
   const counted =
     action === 'translate' ? others.digits : new Map([...others.words, ...others.digits]);
@@ -134,11 +153,19 @@ function whyNoWording(text, result, action) {
   if (action === 'shorter' && others.length > words.length) return 'it made the text longer';
   if (action !== 'longer' && others.length > MAX_WORDS(words.length)) return 'it added to the text';
   const is_asked = /^[^.!?\n]*\?\s*$/u.test(text.trim()) && ASKS.test(text);
-  if (is_asked && !result.includes('?')) return 'it answered the question';
+  if (is_asked && !result.includes('?')) return 'it answered';
   const stems = new Set(words.filter(isLong).map(stemOf));
   const is_kept = others.some((word) => stems.has(stemOf(word)));
   if (words.length >= MIN_WORDS && stems.size > 1 && !is_kept) return 'it wrote another text';
   return undefined;
+}
+
+/** Whether a sentence of some words comes twice. @param {string} text */
+function repeats(text) {
+  const found = plain(text)
+    .split(/[.!?]+\s+|[.!?]+$/)
+    .filter((sentence) => sentence.split(' ').length >= MIN_REPEATED);
+  return new Set(found).size < found.length;
 }
 
 /** @param {string} part */
