@@ -1,11 +1,13 @@
 // These tests hold for the model that answers the card in the engine's place: what it writes is
 // taken only where it is a correction.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { run } from '../../www/assistant/actions.js';
 import { changesWord } from '../../www/extension/content_words.js';
 import { changesNumber } from '../../www/extension/number_words.js';
 import { OtherModel } from '../../www/extension/other_model.js';
+import { readAnswer, spansOf } from '../../www/lib/writing/correct.js';
 
 /** Answers each question by a function of its last message; counts the ports that are open. */
 function install(answer) {
@@ -165,6 +167,9 @@ test('a word may be mended or take another form, and not be another', () => {
     ['monday', 'Monday'],
     ['good', 'well'],
     ['geht', 'ging'],
+    ['éffacé', 'effacé'],
+    ['pay', 'paying'],
+    ["didn't", "hasn't"],
     ['their', 'there'],
   ])
     assert.equal(changesWord(edit(before, after)), false, `${before} -> ${after}`);
@@ -180,6 +185,7 @@ test('a word may be mended or take another form, and not be another', () => {
     ['and', 'or'],
     ['better', 'worse'],
     ['buy', 'sell'],
+    ['help', 'helpless'],
     ['very', 'beautiful'],
     ['house', 'the'],
     ['', 'beautiful'],
@@ -187,6 +193,20 @@ test('a word may be mended or take another form, and not be another', () => {
     ['antes', 'después'],
   ])
     assert.equal(changesWord(edit(before, after)), true, `${before} -> ${after}`);
+});
+
+test('of the right corrections of the development set few are taken for other words', () => {
+  const path = new URL('../quality/development.jsonl', import.meta.url);
+  const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean);
+  let [count, refused] = [0, 0];
+  for (const { text, accepted, language } of lines.map((line) => JSON.parse(line))) {
+    const task = { sentence: text.replace(/\s+/g, ' '), language, closed: true };
+    const { made } = readAnswer(task, accepted?.[0] ?? text, [], spansOf(task.sentence, language));
+    count += made.length;
+    refused += made.filter((edit) => changesWord(edit) || changesNumber(edit)).length;
+  }
+  assert.ok(count > 600, `${count} corrections`);
+  assert.ok(refused < 0.02 * count, `${refused} of ${count}`);
 });
 
 test("a rewritten text is freed of what a model puts around it, as the engine's is", async () => {

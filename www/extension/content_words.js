@@ -11,25 +11,29 @@ import { isWord } from '../lib/writing/tokens.js';
 
 /** Forms of one word that do not look alike. */
 const IRREGULAR = sets(
-  'go goes going went gone|eat ate eaten|buy buys bought|teach taught|catch caught|think thought|' +
-    'seek sought|fight fought|see saw seen|say said|make made|do does done did|have had|' +
-    'tell told|sell sold|feel felt|leave left|lie lay lain|wear wore worn|fly flew flown|' +
-    'draw drew drawn|know knew known|choose chose chosen|break broke broken|speak spoke spoken|' +
-    'steal stole stolen|freeze froze frozen|drink drank drunk|mouse mice|tooth teeth|' +
-    'person people persons|good well better best|bad badly worse worst|many much more most|' +
-    'few little less fewer least|any some no none|other another|' +
+  'go goes going went gone|eat ate eaten|buy buys bought|teach taught|catch caught|' +
+    'think thought|seek sought|fight fought|see saw seen|say said|make made|do does done did|' +
+    'have had|tell told|sell sold|feel felt|leave left|lie lay lain|wear wore worn|' +
+    'fly flew flown|draw drew drawn|know knew known|choose chose chosen|break broke broken|' +
+    'speak spoke spoken|take took taken|swim swam swum|sing sang sung|run ran|' +
+    'begin began begun|steal stole stolen|freeze froze frozen|drink drank drunk|mouse mice|' +
+    'tooth teeth|person people persons|good well better best|bad badly worse worst|' +
+    'many much more most|few little less fewer least|any some no none|other another|' +
     'ir voy vas va vamos van fui fue fueron iba|ser soy eres es somos son fui fue era sido|' +
-    'tener tengo tiene tuve tuvo|hacer hago hace hice hizo hecho|decir digo dice dije dijo dicho|' +
+    'estar estoy está están estaba estuvo|tener tengo tiene tuve tuvo|' +
+    'hacer hago hace hice hizo hecho|decir digo dice dije dijo dicho|' +
     'venir vengo viene vine vino|poder puedo puede pude pudo|poner pongo pone puse puso puesto|' +
     'saber sé sabe supe supo|querer quiero quiere quise quiso|bueno buen bien mejor|' +
-    'malo mal peor|gehen geht ging gingen gegangen|sein bin bist ist sind war waren gewesen|' +
+    'malo mal peor|gehen gehe geht ging gingen gegangen|lesen liest las gelesen|' +
+    'liegen liege liegt lag gelegen|brechen bricht brach gebrochen|' +
+    'sprechen spricht sprach gesprochen|sein bin bist ist sind war waren gewesen|' +
     'stehen steht stand gestanden|essen isst aß aßen gegessen|nehmen nimmt nahm genommen|' +
     'bringen bringt brachte gebracht|denken denkt dachte gedacht|wissen weiß wusste gewusst|' +
     'tun tut tat getan|ziehen zieht zog gezogen|gut besser beste|viel mehr meiste|' +
     'aller vais vas va allons allez vont allé allée allés|voir vois voit vu vue|' +
-    'faire fais fait font fera|pouvoir peux peut peuvent pu|vouloir veux veut veulent voulu|' +
-    'devoir dois doit doivent dû|savoir sais sait su|prendre prends prend pris|' +
-    'venir viens vient venu venue|bon bien mieux|mauvais mal pire',
+    'boire bois boit bu|faire fais fait font fera|pouvoir peux peut peuvent pu|' +
+    'vouloir veux veut veulent voulu|devoir dois doit doivent dû|savoir sais sait su|' +
+    'prendre prends prend pris|venir viens vient venu venue|bon bien mieux|mauvais mal pire',
 );
 
 /** Words that a model may take for each other, and that say the opposite. */
@@ -40,6 +44,12 @@ const OPPOSITES = sets(
     'mieux pire',
 );
 
+/** A word of this length may get these endings. */
+const MIN_STEM = 3;
+const ENDING = /^(?:s|es|d|ed|n|en|ing|er|est|ly)$/;
+/** "Didn't" is mistaken for "hasn't"; what negates stays. */
+const CONTRACTED = /n't$/;
+
 /** What is not heard at the beginning of a word, or sounds like something else. */
 const SOUNDS = /** @type {[RegExp, string][]} */ ([
   [/^(?:kn|gn)/, 'n'],
@@ -48,7 +58,7 @@ const SOUNDS = /** @type {[RegExp, string][]} */ ([
   [/^ph/, 'f'],
   [/^wh/, 'w'],
   [/^h/, ''],
-  [/^c(?=[eiéè])/, 's'],
+  [/^c(?=[ei])/, 's'],
   [/^(?:c|qu)/, 'k'],
   [/^v/, 'b'],
   [/^(?:ge|gi)/, 'j'],
@@ -79,6 +89,8 @@ export function changesWord({ before, after }) {
   const isFormOf = (/** @type {string} */ a, /** @type {string} */ b) =>
     a === b ||
     areRelated(a, b) ||
+    (a.length >= MIN_STEM && b.startsWith(a) && ENDING.test(b.slice(a.length))) ||
+    (CONTRACTED.test(a) && CONTRACTED.test(b)) ||
     isIn(IRREGULAR, a, b) ||
     // "Goed" is meant to be "went".
     isIn(IRREGULAR, a.replace(/(?:ed|s)$/, ''), b) ||
@@ -100,8 +112,13 @@ function plain(word) {
  */
 function soundAlike(a, b) {
   const [one, other] = [a, b].map((word) =>
-    SOUNDS.reduce((text, [pattern, to]) => text.replace(pattern, to), word),
+    SOUNDS.reduce((text, [pattern, to]) => text.replace(pattern, to), withoutAccents(word)),
   );
   const length = Math.max(one.length, other.length);
   return one[0] === other[0] && distance(one, other) <= Math.floor(length / 3);
+}
+
+/** @param {string} word */
+function withoutAccents(word) {
+  return word.normalize('NFD').replace(/\p{M}/gu, '');
 }
