@@ -46,6 +46,7 @@ const LIES = [
   ['Das ist nicht für die Kinder.', 'This is not for the children.', /another language/],
   ['What is the capital of the country?', 'It is a city by the sea.', /answered/],
   ['We are in the house.', '', /nothing/],
+  ['We say: it is old.', "Sure! Here's the text: We say: it is old.", /about/],
   ['We are in the house.', 'We are here. How can I help you?', /answered/],
   ['Please send it.', 'I’m sorry, but I can’t do it.', /answered/],
   ['They are in it.', 'They are in the house. They are in the house.', /repeated|longer/],
@@ -168,6 +169,17 @@ test('what a model says before and after a text is taken off', async () => {
   ]) {
     const { text: result } = await run(modelOf([answer]), text, { action: 'formal' }, job());
     assert.equal(result, 'We go to the house.', answer);
+  }
+});
+
+test('what only looks as if it stood around a text stays', async () => {
+  for (const [text, answer] of [
+    ['The plan is this: we go to the house.', "Here's the plan: we go to the house."],
+    ['We have baked it.\nIt is good.', 'Hello,\nI made it today.\nIt is good.'],
+    ['We go. I made a cake for us.', 'We go.\nI made a cake for us.'],
+  ]) {
+    const { text: result } = await run(modelOf([answer]), text, { action: 'casual' }, job());
+    assert.equal(result, text.includes('\n') ? answer : answer.replace('\n', ' '));
   }
 });
 

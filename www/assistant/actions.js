@@ -2,7 +2,7 @@
 import { diff } from '../lib/writing/diff.js';
 import { correctionTypes } from '../lib/writing/correction_types.js';
 import { rewritePrompt } from '../lib/writing/prompt.js';
-import { keptParts, whyRefused } from './rewrite_guard.js';
+import { LEAD, keptParts, whyRefused } from './rewrite_guard.js';
 
 /** @import { Siskin } from '../lib/siskin.js' */
 /** @import { RewriteOptions } from '../lib/writing/options.js' */
@@ -182,12 +182,11 @@ function promptOf(text, { action, language = 'English', instruction }) {
   });
 }
 
-/** What a model says before a text, and after it. */
-const LEAD =
-  /^(?:(?:sure|certainly|of course)\b[^\n:]{0,80}|here(?:'s| is| are)\b[^\n:]{0,80}):\s+/i;
+/** What a model says after a text. */
 const REMARK = new RegExp(
-  '\\n\\s*\\(?(?:note\\b|this (?:version|rev)|' +
-    "i (?:have |'ve )?(?:changed|made|replaced|rewr|kept))[^]*$",
+  '\\n\\s*\\(?(?:note:|this (?:version|revision)\\b|' +
+    "i (?:have |'ve )?(?:made (?:it (?:more|less|short|long)|the (?:text|tone)|some changes)|" +
+    '(?:changed|replaced|corrected|rewrote|rephrased) (?:the|it|your|some|["“])))[^]*$',
   'i',
 );
 
@@ -199,8 +198,8 @@ const REMARK = new RegExp(
  */
 function cleaned(answer, text) {
   let result = answer.trim().replace(/^Text:\s*/i, '');
-  if (!LEAD.test(text)) result = result.replace(LEAD, '');
-  if (!REMARK.test(text)) result = result.replace(REMARK, '');
+  if (!/^[^\n]{0,100}:/.test(text)) result = result.replace(LEAD, '');
+  if (!text.trim().includes('\n')) result = result.replace(REMARK, '');
   const quoted = /^(["“«])([^]*)(["”»])$/.exec(result);
   if (quoted && !/^["“«]/.test(text.trim())) result = quoted[2].trim();
   // One line stays one line.

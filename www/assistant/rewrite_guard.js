@@ -26,6 +26,15 @@ const ASKS = new RegExp(
     'wo|wann|warum|wie|welche[rs]?|que|qui|où|quand|pourquoi|comment|quel(?:le)?s?)(?![\\p{L}])',
   'iu',
 );
+/** What a model says before a text. */
+export const LEAD = new RegExp(
+  "^(?:sure|certainly|of course|here(?:'s| is| are)|the)\\b[^\\n:]{0,60}" +
+    '\\b(?:version|text|wording|translation|summary|re(?:written|phrased|worded|vised))\\b' +
+    '[^\\n:]{0,40}:\\s+',
+  'i',
+);
+/** A text that begins so has a colon of its own. */
+const COLON = /^[^\n]{0,80}:\s/;
 /** What a model says to whom it takes for its reader. */
 const TO_READER = new RegExp(
   "\\bi(?:'m| am) sorry, but i|\\bi can(?:'t|not) (?:help|assist)|\\bas an ai\\b|" +
@@ -70,7 +79,8 @@ export function whyRefused(text, result, { action, language = 'English' }) {
       ? isNotIn(found, TAGS[language])
       : given !== undefined && found !== undefined && given !== found;
   if (is_other) return 'it wrote in another language';
-  if (PREAMBLE.test(result) && !PREAMBLE.test(text) && /^[^\n]{0,80}:\s/.test(result))
+  const is_preamble = PREAMBLE.test(result) && COLON.test(result) && !COLON.test(text);
+  if ((is_preamble && !PREAMBLE.test(text)) || (LEAD.test(result) && !LEAD.test(text)))
     return 'it wrote about the text';
   if (TO_READER.test(plain(result)) && !TO_READER.test(plain(text))) return 'it answered';
   if (repeats(result) && !repeats(text)) return 'it repeated itself';
