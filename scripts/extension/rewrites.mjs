@@ -4,7 +4,8 @@
 //
 //   node --no-liftoff --experimental-wasm-relaxed-simd scripts/extension/rewrites.mjs [TEXTS]
 //
-// The texts are those of tests/quality/development.jsonl that hold a number, a name or a quote.
+// The texts are spread over those of tests/quality/development.jsonl that have something to keep: a
+// number, a name, an address, a quote.
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -24,12 +25,12 @@ const lines = readFileSync(
   new URL('../../tests/quality/development.jsonl', import.meta.url),
   'utf8',
 );
-const texts = lines
+const all = lines
   .split('\n')
   .filter((line) => line !== '')
   .map((line) => JSON.parse(line).text)
-  .filter((text) => keptParts(text).length > 0)
-  .slice(0, COUNT);
+  .filter((text) => keptParts(text).length > 0);
+const texts = Array.from({ length: COUNT }, (_, at) => all[Math.floor((at * all.length) / COUNT)]);
 const model = await loadModel(FILE, CONTEXT_TOKENS);
 const job = {
   signal: new AbortController().signal,

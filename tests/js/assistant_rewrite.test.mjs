@@ -34,6 +34,7 @@ const LIES = [
   ['We will send it to you.', 'We will send it to you in 3 days.', /put in "3"/],
   ['We have a few cats in the house.', 'We have twelve cats in the house.', /put in "twelve"/],
   ['I have met Anna in the house.', 'I met Eve in the house.', /changed "Anna"/],
+  ['We meet on Monday in it.', 'We meet on Sunday in it.', /changed "Monday"/],
   ['I have met her in the house.', 'I met Eve in the house.', /put in "Eve"/],
   ['Please ask Mr. Smith about it.', 'Please ask Mr. Jones about it.', /changed "Smith"/],
   ['See https://a.example/x for it.', 'See https://a.example/y for it.', /a\.example\/x/],
@@ -85,6 +86,8 @@ test('other wordings are shown', () => {
     ['The rent is due on the third.', 'Please pay the rent on the third.'],
     ['See https://a.example/x for it.', 'It is described at https://a.example/x.'],
     ['Hello', 'Good morning'],
+    ['It is closed on Wensday.', 'On Wednesday it is closed.'],
+    ['I saw it in Febuary.', 'In February, I saw it.'],
     ['I have two cats.', 'Two felines live here.'],
   ])
     for (const action of ['improve', 'formal', 'casual', 'longer'])
@@ -146,6 +149,14 @@ test('it is asked for once more, with what must stay, and the second is shown', 
     assert.ok(seen.includes(''));
     assert.equal(seen.at(-1), right);
   }
+});
+
+test('a model that wrote in another language is told which is wanted', async () => {
+  const asked = [];
+  const text = 'Das ist nicht für die Kinder.';
+  const answers = ['This is not for the children.', 'Für die Kinder ist das nicht.'];
+  await run(modelOf(answers, asked), text, { action: 'formal' }, job());
+  assert.match(asked[1].messages[0].content, / Write in German\.$/);
 });
 
 test('what is shown is asked for once', async () => {

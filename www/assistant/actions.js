@@ -2,7 +2,7 @@
 import { diff } from '../lib/writing/diff.js';
 import { correctionTypes } from '../lib/writing/correction_types.js';
 import { rewritePrompt } from '../lib/writing/prompt.js';
-import { LEAD, keptParts, whyRefused } from './rewrite_guard.js';
+import { LEAD, reminderOf, whyRefused } from './rewrite_guard.js';
 
 /** @import { Siskin } from '../lib/siskin.js' */
 /** @import { RewriteOptions } from '../lib/writing/options.js' */
@@ -61,8 +61,6 @@ const REWRITES = {
 const MORE_TOKENS = 64;
 /** Another wording is drawn, not the likeliest again. */
 const TEMPERATURE = 0.8;
-/** A model is reminded of at most this many parts of a text. */
-const MAX_KEPT = 20;
 
 /** A `RefusedError` says why what the model wrote is not shown. */
 export class RefusedError extends Error {
@@ -97,7 +95,7 @@ export async function run(siskin, text, wish, job) {
   let why = whyRefused(text, result, wish);
   if (why !== undefined) {
     job.onText('');
-    result = await write(siskin, text, wish, job, keptParts(text).slice(0, MAX_KEPT));
+    result = await write(siskin, text, wish, job, reminderOf(text, wish));
     why = whyRefused(text, result, wish);
   }
   if (why !== undefined) throw new RefusedError(why);
@@ -111,12 +109,11 @@ export async function run(siskin, text, wish, job) {
  * @param {string} text
  * @param {Wish} wish
  * @param {Job} job
- * @param {string[]} [kept] parts of the text that it is reminded of
+ * @param {string} [reminder] that is added to what it is told
  */
-async function write(siskin, text, wish, job, kept = []) {
+async function write(siskin, text, wish, job, reminder = '') {
   const messages = promptOf(text, wish);
-  if (kept.length > 0)
-    messages[0].content += ` Keep these as they are: ${kept.map((it) => `"${it}"`).join(', ')}.`;
+  messages[0].content += reminder;
   let result = '';
   const chunks = await siskin.chat.completions.create({
     messages,

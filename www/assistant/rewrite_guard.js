@@ -3,6 +3,7 @@
  * much to be judged by their words; what is held is what a person would not notice as it goes:
  * numbers, names, addresses, quotes, the language, and that it is the text and no answer to it.
  */
+import { distance } from '../lib/writing/correction_types.js';
 import { PREAMBLE } from '../lib/writing/guard.js';
 import { detectLanguage } from '../lib/writing/language.js';
 import { protectedSpans, quotes } from '../lib/writing/spans.js';
@@ -26,6 +27,17 @@ const ASKS = new RegExp(
     'wo|wann|warum|wie|welche[rs]?|que|qui|où|quand|pourquoi|comment|quel(?:le)?s?)(?![\\p{L}])',
   'iu',
 );
+/** A model is reminded of at most this many parts of a text. */
+const MAX_KEPT = 20;
+/** What English writes with capitals and a person may misspell. */
+const CALENDAR = new Set(
+  (
+    'monday tuesday wednesday thursday friday saturday sunday january february march april may ' +
+    'june july august september october november december'
+  ).split(' '),
+);
+/** A misspelled day differs by at most this many letters. */
+const MAX_MISSPELLED = 2;
 /** What a model says before a text. */
 export const LEAD = new RegExp(
   "^(?:sure|certainly|of course|here(?:'s| is| are)|the)\\b[^\\n:]{0,60}" +
@@ -96,6 +108,24 @@ export function whyRefused(text, result, { action, language = 'English' }) {
 }
 
 /**
+ * Returns what a model is told that lost something of a text: the language, and what stays as it is
+ * written.
+ *
+ * @param {string} text
+ * @param {Wish} wish
+ * @returns {string} sentences, each after a space
+ */
+export function reminderOf(text, { action, language = 'English' }) {
+  const own = Object.keys(TAGS).find((name) => TAGS[name] === detectLanguage(text));
+  const wanted = action === 'translate' ? language : own;
+  const kept = keptParts(text).slice(0, MAX_KEPT);
+  return (
+    (wanted && action !== 'custom' ? ` Write in ${wanted}.` : '') +
+    (kept.length > 0 ? ` Keep these as they are: ${kept.map((it) => `"${it}"`).join(', ')}.` : '')
+  );
+}
+
+/**
  * Returns what of a text stays in other wordings, as it is written there.
  *
  * @param {string} text
@@ -132,7 +162,7 @@ function whyLost(text, result, action, [own, others]) {
   const parts = [...verbatim(text), ...(is_translation ? [] : quoted(text))];
   const missing =
     parts.find((part) => !plain(result).includes(plain(part))) ??
-    (is_translation ? undefined : names(text).find((name) => !hasWord(result, name)));
+    (is_translation ? undefined : names(text).find((name) => !hasName(result, name)));
   return missing === undefined ? undefined : lost(missing);
 }
 
@@ -149,7 +179,7 @@ function whyNew(text, result, action, [own, others]) {
   for (const [value, written] of counted) if (!has(value)) return added(written);
   const found =
     verbatim(result).find((part) => !text.includes(part)) ??
-    (action === 'translate' ? undefined : names(result).find((name) => !hasWord(text, name)));
+    (action === 'translate' ? undefined : names(result).find((name) => !hasName(text, name)));
   return found === undefined ? undefined : added(found);
 }
 
@@ -221,11 +251,24 @@ function names(text) {
 
 /**
  * @param {string} text
- * @param {string} word
+ * @param {string} name
  */
-function hasWord(text, word) {
-  const words = plain(text).split(/[^\p{L}\p{M}\p{N}'-]+/u);
-  return words.some((it) => it.replace(/'s?$/, '') === plain(word));
+function hasName(text, name) {
+  const own = plain(name);
+  const words = plain(text)
+    .split(/[^\p{L}\p{M}\p{N}'-]+/u)
+    .map((word) => word.replace(/'s?$/, ''));
+  return words.some((word) => word === own || isMisspelledDay(word, own));
+}
+
+/**
+ * Returns whether one of two words is a day or a month, and the other the same, misspelled.
+ *
+ * @param {string} one
+ * @param {string} other
+ */
+function isMisspelledDay(one, other) {
+  return CALENDAR.has(one) !== CALENDAR.has(other) && distance(one, other) <= MAX_MISSPELLED;
 }
 
 /** Returns a text as its parts are compared. @param {string} text */
