@@ -21,7 +21,7 @@ const MIN_WORDS = 2;
 const MAX_DROPPED = 2;
 
 /** What a model begins with that speaks about the text. */
-const PREAMBLE = new RegExp(
+export const PREAMBLE = new RegExp(
   '^\\W*(?:' +
     "sure\\b|certainly|of course|here(?:'s| is| are)|(?:the )?correct(?:ed|ion)|note:|output|" +
     'answer|' +
