@@ -138,6 +138,26 @@ pub struct AttentionInput<'a, Buf> {
     pub eps: f32,
 }
 
+/// Holds the weights of a layer that [`Backend::short_conv`](super::Backend::short_conv) needs.
+pub struct ShortConv<'a, Buf> {
+    /// Holds the weight of the norm before the projections, if there is one.
+    pub norm: Option<&'a Weight<Buf>>,
+    /// Holds the projections to the gate before the convolution, the gate behind it, and what is
+    /// convolved, `[b | c | u, embedding]`.
+    pub in_proj: &'a Weight<Buf>,
+    /// Holds the convolution as a vector, `[embedding, taps]`.
+    pub conv: &'a Weight<Buf>,
+    /// Holds the epsilon of the norm.
+    pub eps: f32,
+}
+
+impl<Buf> ShortConv<'_, Buf> {
+    /// Returns the number of positions that the convolution sees, the token's own included.
+    pub fn taps(&self) -> usize {
+        self.conv.cols / self.in_proj.cols
+    }
+}
+
 /// Holds the weights of a layer that [`Backend::feed_forward`](super::Backend::feed_forward) needs.
 pub struct FeedForward<'a, Buf> {
     /// Holds the weight of the norm before the network, if there is one.

@@ -9,8 +9,8 @@ use std::ops::Range;
 pub struct SlotState {
     /// Lists the tokens, from position 0 on.
     pub tokens: Vec<u32>,
-    /// Holds the bits of f16, `[layers, k | v, kv_heads, tokens, head_dim]`. Of layers with a
-    /// window it has the last tokens, from the same one on in all of them.
+    /// Holds the bits of f16, as [`Backend::export`] lays them out. Of layers with a window it has
+    /// the last tokens, from the same one on in all of them.
     pub kv: Vec<u16>,
 }
 
@@ -141,10 +141,11 @@ impl<B: Backend> Model<B> {
     /// sizes are another model's, or a token behind it would see an earlier one.
     fn kept_from(&self, state: &SlotState) -> Option<usize> {
         let (dims, reach, end) = (&self.config.dims, self.slots.reach(), state.tokens.len());
-        let of_position = 2 * dims.kv_heads * dims.head_dim;
         let [all, least] = [0, end].map(|kept_from| {
             let positions = reach.ranges(self.config.attentions(), kept_from, end);
-            positions.iter().map(Range::len).sum::<usize>() * of_position
+            let (attending, others) = positions.split_at(dims.attention_layers());
+            let count = |ranges: &[Range<usize>]| ranges.iter().map(Range::len).sum::<usize>();
+            2 * dims.kv_heads * dims.head_dim * count(attending) + dims.embedding * count(others)
         });
         // Each token that layers with a window lack is missing in all of them.
         let missing = all.checked_sub(state.kv.len())?;

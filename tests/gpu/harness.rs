@@ -26,6 +26,7 @@ pub const DIMS: Dims = Dims {
     feed_forward: 2112,
     vocab: 2112,
     layers: 1,
+    conv_layers: 0,
 };
 pub const TOKENS: usize = 64;
 /// A rounding of f32.

@@ -46,6 +46,7 @@ checks! {
     architectures::feed_forward_networks_differ: tiers,
     architectures::norms_behind_products: plain,
     architectures::norms_of_queries_and_keys: plain,
+    architectures::short_convolutions: plain,
     architectures::logits_are_scaled_and_bounded: plain,
     argmax::the_likeliest_of_each_row: plain,
     argmax::rows_without_numbers_are_noticed: plain,

@@ -10,6 +10,7 @@ pub mod pool;
 pub mod quantize;
 mod query_set;
 pub mod repack;
+pub mod short_conv;
 pub mod simd;
 mod softmax;
 mod step;
@@ -26,11 +27,12 @@ use self::{
     pool::Pool,
     quantize::QuantizedActivations,
     repack::{Layout, RepackedMatrix},
+    short_conv::short_conv,
     step::{no_memory, zeros},
 };
 use super::{
     Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
-    tap_name,
+    ShortConv, tap_name,
 };
 use crate::{Result, quant::DType, tensor::Weight};
 use std::ops::Range;
@@ -267,6 +269,23 @@ impl Backend for Cpu {
         );
     }
 
+    fn short_conv(&mut self, step: &mut Step, cache: &mut Cache, layer: usize, w: &ShortConv<Buf>) {
+        let Step {
+            tokens,
+            position,
+            x,
+            h,
+            a,
+            up,
+            quantized,
+            ..
+        } = step;
+        let h = self.normed(w.norm, w.eps, x, h);
+        self.project(h, *tokens, quantized, [(w.in_proj, up, Store::Set)]);
+        a.resize(*tokens * w.in_proj.cols, 0.0);
+        short_conv(&self.pool, cache, layer, *position, w.conv.vector(), up, a);
+    }
+
     fn project_add(
         &mut self,
         step: &mut Step,
@@ -337,7 +356,7 @@ impl Backend for Cpu {
         if let Some(taps) = &mut self.taps {
             let tensor = match name {
                 "attn_q" => &step.q,
-                "attn" | "ffn_up" => &step.a,
+                "attn" | "conv" | "ffn_up" => &step.a,
                 _ => &step.x,
             };
             taps.push((tap_name(layer, name), tensor.clone()));

@@ -2,7 +2,7 @@
 
 use super::{
     activations::Activations,
-    cache::Cache,
+    cache::{Cache, conv_layer_bytes},
     context::Gpu,
     device::{
         CacheType,
@@ -22,6 +22,7 @@ use crate::{
     Code, Error, Result,
     backend::{
         Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
+        ShortConv,
         sampling::{SampledToken, TokenSampler},
         tap_name,
     },
@@ -53,10 +54,10 @@ impl Backend for Gpu {
     }
 
     fn cache_bytes(&self, dims: &Dims, size: &CacheSize) -> usize {
-        let layers = size.layers.iter();
-        layers
-            .map(|&positions| self.cache_layer_bytes(dims, positions))
-            .sum()
+        let (kv, inputs) = size.layers.split_at(dims.attention_layers());
+        let kv = kv.iter().map(|&n| self.cache_layer_bytes(dims, n));
+        let inputs = inputs.iter().map(|&n| conv_layer_bytes(dims, n));
+        kv.chain(inputs).sum()
     }
 
     fn copy_cache(&mut self, from: &Cache, to: &mut Cache, positions: &[Range<usize>]) {
@@ -65,15 +66,15 @@ impl Backend for Gpu {
 
     async fn export(
         &mut self,
-        dims: &Dims,
+        _dims: &Dims,
         cache: &Cache,
         positions: &[Range<usize>],
     ) -> Result<Vec<u16>> {
-        self.export_positions(dims, cache, positions).await
+        self.export_positions(cache, positions).await
     }
 
-    fn import(&mut self, dims: &Dims, cache: &mut Cache, positions: &[Range<usize>], kv: &[u16]) {
-        self.import_positions(dims, cache, positions, kv);
+    fn import(&mut self, _dims: &Dims, cache: &mut Cache, positions: &[Range<usize>], kv: &[u16]) {
+        self.import_positions(cache, positions, kv);
     }
 
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Activations> {
@@ -115,6 +116,10 @@ impl Backend for Gpu {
             self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage)
         };
         let (q_len, kv_len) = (d.heads * d.head_dim, d.kv_heads * d.head_dim);
+        let convolved = match d.conv_layers {
+            0 => 0,
+            _ => d.embedding,
+        };
         let none = Usage::empty();
         let sampler = GpuSampler::new(d.vocab, max_tokens, &mut make)?;
         let step = Activations {
@@ -136,7 +141,15 @@ impl Backend for Gpu {
                 false => None,
             },
             h: make("h", max_tokens * d.embedding, Usage::COPY_SRC)?,
-            a: make("a", max_tokens * d.feed_forward.max(q_len), Usage::COPY_SRC)?,
+            bcu: match convolved {
+                0 => None,
+                _ => Some(make("bcu", max_tokens * 3 * convolved, none)?),
+            },
+            a: make(
+                "a",
+                max_tokens * d.feed_forward.max(q_len).max(convolved),
+                Usage::COPY_SRC,
+            )?,
             partials: make(
                 "partials",
                 max_tokens * d.heads * MAX_SPLITS * (d.head_dim + 2),
@@ -189,6 +202,16 @@ impl Backend for Gpu {
         self.record_attend(step, cache, layer, attention);
     }
 
+    fn short_conv(
+        &mut self,
+        step: &mut Activations,
+        cache: &mut Cache,
+        layer: usize,
+        w: &ShortConv<Buf>,
+    ) {
+        self.record_short_conv(step, cache, layer, w);
+    }
+
     fn project_add(
         &mut self,
         step: &mut Activations,
@@ -225,7 +248,7 @@ impl Backend for Gpu {
         if self.keeps_taps {
             let tensor = match name {
                 "attn_q" => &step.q,
-                "attn" | "ffn_up" => &step.a,
+                "attn" | "conv" | "ffn_up" => &step.a,
                 _ => &step.x,
             };
             self.tap_buffer(step, &tap_name(layer, name), &tensor.clone());

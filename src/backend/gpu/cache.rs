@@ -26,24 +26,39 @@ pub struct Cache {
     /// A buffer for each layer, `[k | v, kv_heads, positions, head_dim]`, as
     /// `shaders/lib/kv_cache.wgsl` reads it.
     pub layers: Vec<Buffer>,
-    /// The positions that it, and each of its layers, has room for.
+    /// A buffer for each layer that has a convolution, of its inputs: f16, `[context, embedding]`.
+    pub conv_inputs: Vec<Buffer>,
+    /// The positions that it, and each of its layers, has room for: those that attend, and then
+    /// those that have a convolution.
     pub size: CacheSize,
-    /// Heads of keys and values together.
-    heads: usize,
-    /// The bytes of one head at one position.
-    row_bytes: usize,
+    kv: Rows,
+    inputs: Rows,
 }
 
-impl Cache {
-    /// Returns the bytes of one position in a layer.
-    pub(super) fn position_bytes(&self) -> u64 {
-        (self.heads * self.row_bytes) as u64
+/// How the numbers of a layer lie in its buffer, `[heads, positions, head]`.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    /// Heads of keys and values together; 1 for inputs of a convolution.
+    heads: usize,
+    /// Numbers of one head at one position.
+    width: usize,
+    cache_type: CacheType,
+}
+
+impl Rows {
+    /// Returns the bytes of so many positions of one head.
+    fn bytes(&self, positions: usize) -> usize {
+        positions * self.cache_type.size_bytes(self.width)
     }
 
-    /// Returns where positions lie in a layer's buffer, head after head. They begin anew where the
-    /// layer's room ends, and of more than it has room for the last ones are there.
-    fn runs(&self, layer: usize, positions: &Range<usize>) -> Vec<Run> {
-        let room = self.size.layers[layer];
+    /// Returns the numbers at these positions.
+    fn numbers(&self, positions: &Range<usize>) -> usize {
+        self.heads * self.width * positions.len()
+    }
+
+    /// Returns where positions lie in the buffer of a layer, head after head. They begin anew where
+    /// the layer's room ends, and of more than it has room for the last ones are there.
+    fn runs(&self, room: usize, positions: &Range<usize>) -> Vec<Run> {
         let (len, mut runs) = (positions.len(), Vec::new());
         for head in 0..self.heads {
             let mut index = len.saturating_sub(room);
@@ -51,7 +66,7 @@ impl Cache {
                 let at = (positions.start + index) % room;
                 let count = (len - index).min(room - at);
                 runs.push(Run {
-                    at: ((head * room + at) * self.row_bytes) as u64,
+                    at: self.bytes(head * room + at) as u64,
                     first: head * len + index,
                     count,
                 });
@@ -60,6 +75,28 @@ impl Cache {
         }
         runs
     }
+}
+
+impl Cache {
+    /// Returns the bytes of one position in a layer that attends.
+    pub(super) fn position_bytes(&self) -> u64 {
+        (self.kv.heads * self.kv.bytes(1)) as u64
+    }
+
+    /// Returns the buffer of each layer, those of convolutions last, how it lies there, and how
+    /// many positions it has room for.
+    fn buffers(&self) -> impl Iterator<Item = (&Buffer, Rows, usize)> {
+        let kv = self.layers.iter().map(|buffer| (buffer, self.kv));
+        let inputs = self.conv_inputs.iter();
+        let all = kv.chain(inputs.map(|buffer| (buffer, self.inputs)));
+        let sized = all.zip(&self.size.layers);
+        sized.map(|((buffer, rows), &room)| (buffer, rows, room))
+    }
+}
+
+/// Returns the bytes of the inputs of one layer's convolution.
+pub(super) fn conv_layer_bytes(dims: &Dims, positions: usize) -> usize {
+    CacheType::F16.size_bytes(dims.embedding * positions)
 }
 
 /// Positions of a head that lie side by side.
@@ -79,18 +116,34 @@ impl Gpu {
     /// `gpu_unsupported`, `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`
     pub(super) fn new_cache(&mut self, dims: &Dims, size: &CacheSize) -> Result<Cache> {
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-        let layers = size
-            .layers
-            .iter()
-            .map(|&positions| self.buffer("cache", self.cache_layer_bytes(dims, positions), usage));
+        let cache_type = self.cache_type();
+        let (kv, inputs) = size.layers.split_at(dims.attention_layers());
+        let layers = kv.iter().map(|&positions| {
+            let size_bytes = self.cache_layer_bytes(dims, positions);
+            self.buffer("cache", size_bytes, usage)
+        });
         let layers = layers.collect::<Result<_>>()?;
+        let inputs = inputs.iter().map(|&positions| {
+            let size_bytes = conv_layer_bytes(dims, positions);
+            self.buffer("conv inputs", size_bytes, usage)
+        });
+        let conv_inputs = inputs.collect::<Result<_>>()?;
         self.device.check()?;
         Ok(Cache {
             id: self.next_id(),
             layers,
+            conv_inputs,
             size: size.clone(),
-            heads: 2 * dims.kv_heads,
-            row_bytes: self.cache_type().size_bytes(dims.head_dim),
+            kv: Rows {
+                heads: 2 * dims.kv_heads,
+                width: dims.head_dim,
+                cache_type,
+            },
+            inputs: Rows {
+                heads: 1,
+                width: dims.embedding,
+                cache_type: CacheType::F16,
+            },
         })
     }
 
@@ -106,10 +159,10 @@ impl Gpu {
             .device
             .device
             .create_command_encoder(&Default::default());
-        for (layer, positions) in positions.iter().enumerate() {
-            let (source, target) = (&from.layers[layer], &to.layers[layer]);
-            for Run { at, count, .. } in from.runs(layer, positions) {
-                let size_bytes = (count * from.row_bytes) as u64;
+        let layers = from.buffers().zip(to.buffers()).zip(positions);
+        for (((source, rows, room), (target, ..)), positions) in layers {
+            for Run { at, count, .. } in rows.runs(room, positions) {
+                let size_bytes = rows.bytes(count) as u64;
                 encoder.copy_buffer_to_buffer(source, at, target, at, size_bytes);
             }
         }
@@ -124,45 +177,45 @@ impl Gpu {
     /// `out_of_memory`, `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`
     pub(super) async fn export_positions(
         &mut self,
-        dims: &Dims,
         cache: &Cache,
         positions: &[Range<usize>],
     ) -> Result<Vec<u16>> {
         let mut kv = Vec::new();
-        let lengths = positions.iter().map(Range::len);
-        let (all, longest) = (lengths.clone().sum::<usize>(), lengths.max().unwrap_or(0));
-        let elements = all * cache.heads * dims.head_dim;
-        kv.try_reserve_exact(elements).map_err(|_| {
+        let layers = || cache.buffers().zip(positions);
+        let numbers = layers().map(|((_, rows, _), positions)| rows.numbers(positions));
+        kv.try_reserve_exact(numbers.sum()).map_err(|_| {
             Error::new(
                 Code::OutOfMemory,
                 "There is no memory for a copy of the keys and values. Close other tabs, or load \
                  the model with a shorter context.",
             )
         })?;
-        if longest == 0 {
+        let layer_bytes = |rows: Rows, positions: &Range<usize>| {
+            (rows.heads * rows.bytes(positions.len())) as u64
+        };
+        let largest = layers().map(|((_, rows, _), positions)| layer_bytes(rows, positions));
+        let largest = largest.max().unwrap_or_default();
+        if largest == 0 {
             return Ok(kv);
         }
-        let cache_type = self.cache_type();
-        let row_bytes = cache.row_bytes as u64;
-        let bytes_of = |positions: usize| (cache.heads * positions) as u64 * row_bytes;
         // One layer at a time goes through one buffer, whose size any device allows.
-        let mut readback = self.device.readback(bytes_of(longest));
+        let mut readback = self.device.readback(largest);
         self.count(&readback);
-        for (layer, positions) in positions.iter().enumerate().filter(|(_, p)| !p.is_empty()) {
-            let size_bytes = bytes_of(positions.len());
+        for ((layer, rows, room), positions) in layers().filter(|(_, p)| !p.is_empty()) {
+            let size_bytes = layer_bytes(rows, positions);
             let mut encoder = self
                 .device
                 .device
                 .create_command_encoder(&Default::default());
-            for Run { at, first, count } in cache.runs(layer, positions) {
-                let (to, len) = (first as u64 * row_bytes, count as u64 * row_bytes);
-                encoder.copy_buffer_to_buffer(&cache.layers[layer], at, &readback, to, len);
+            for Run { at, first, count } in rows.runs(room, positions) {
+                let (to, len) = (rows.bytes(first) as u64, rows.bytes(count) as u64);
+                encoder.copy_buffer_to_buffer(layer, at, &readback, to, len);
             }
             let submission = self.device.queue.submit([encoder.finish()]);
             self.counters.submits += 1;
             self.counters.read_bytes += size_bytes;
             let reading = Readback::after(&self.device, submission, readback, size_bytes);
-            let take = |bytes: &[u8]| match cache_type {
+            let take = |bytes: &[u8]| match rows.cache_type {
                 CacheType::F16 => kv.extend_from_slice(bytemuck::cast_slice(bytes)),
                 CacheType::Q8_0 => kv.extend(bytes.chunks_exact(BLOCK_BYTES).flat_map(unpack)),
             };
@@ -175,27 +228,25 @@ impl Gpu {
     /// laid out.
     pub(super) fn import_positions(
         &mut self,
-        dims: &Dims,
         cache: &Cache,
         positions: &[Range<usize>],
         kv: &[u16],
     ) {
         let mut rest = kv;
-        for (layer, positions) in positions.iter().enumerate() {
-            let (of_layer, later) = rest.split_at(cache.heads * positions.len() * dims.head_dim);
+        for ((layer, rows, room), positions) in cache.buffers().zip(positions) {
+            let (of_layer, later) = rest.split_at(rows.numbers(positions));
             rest = later;
-            for Run { at, first, count } in cache.runs(layer, positions) {
-                let run = &of_layer[first * dims.head_dim..][..count * dims.head_dim];
+            for Run { at, first, count } in rows.runs(room, positions) {
+                let run = &of_layer[first * rows.width..][..count * rows.width];
                 let packed: Vec<u8>;
-                let bytes = match self.cache_type() {
+                let bytes = match rows.cache_type {
                     CacheType::F16 => bytemuck::cast_slice(run),
                     CacheType::Q8_0 => {
                         packed = run.chunks_exact(BLOCK).flat_map(pack).collect();
                         &packed
                     }
                 };
-                let buffer = &cache.layers[layer];
-                self.device.queue.write_buffer(buffer, at, bytes);
+                self.device.queue.write_buffer(layer, at, bytes);
             }
         }
     }

@@ -83,6 +83,7 @@ library![
     "lib/crumbs",
     "lib/dot",
     "lib/eight",
+    "lib/f16_pair",
     "lib/fifth_bits",
     "lib/halves",
     "lib/input",
