@@ -156,41 +156,6 @@ fn layers_with_a_window_take_memory_for_it() {
     }
 }
 
-/// Checks what a file is estimated to take, and returns it.
-fn check(bytes: &[u8], slots: usize, name: &str) -> MemoryEstimate {
-    let gguf = header(bytes);
-    let data_at = gguf.tensors[0].offset as usize;
-    let options = Options {
-        context_tokens: Some(CONTEXT_TOKENS),
-        slots: Some(slots),
-        ..Options::default()
-    };
-    let mut loader = Loader::new(Cpu::default(), options);
-    loader.push(&bytes[..data_at]).expect("a header");
-    let (backend, config, tensors) = loader.header().expect("the whole header");
-    let estimate = MemoryEstimate::new(backend, config, tensors, CONTEXT_TOKENS, slots);
-    let before = ALLOCATED.load(SeqCst);
-    loader.push(&bytes[data_at..]).expect("the weights");
-    let weights_bytes = ALLOCATED.load(SeqCst) - before;
-    let loaded = loader.finish().expect("a model");
-    let all_bytes = ALLOCATED.load(SeqCst) - before;
-    for (what, estimated, allocated) in [
-        ("weights", estimate.weights_bytes, weights_bytes),
-        ("all", estimate.total_bytes(), all_bytes),
-    ] {
-        assert!(
-            (estimated as i64 - allocated).abs() < SLACK_BYTES,
-            "{name}, {slots} slots, {what}: {estimated} estimated, {allocated} allocated"
-        );
-    }
-    assert_eq!(
-        loaded.model.kv_cache_bytes() as u64,
-        estimate.cache_bytes,
-        "{name}"
-    );
-    estimate
-}
-
 fn a_context_that_is_far_too_long_is_refused_by_the_header() {
     let bytes = model(DType::Q8_0)
         .with("llama.context_length", u32::MAX)

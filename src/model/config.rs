@@ -77,7 +77,8 @@ impl ModelConfig {
         Reach::new(self.attentions(), context_tokens).cache_size(self.attentions(), context_tokens)
     }
 
-    /// Returns how each layer of a cache attends: as a whole, where it has a convolution.
+    /// Returns how each layer attends, in the order in which the cache has them: those that have a
+    /// convolution come last, as if they attended to every position.
     pub(super) fn attentions(&self) -> impl Iterator<Item = &Attention> {
         let of = |mixer| self.layers.iter().filter(move |layer| layer.mixer == mixer);
         let layers = of(Mixer::Attention).chain(of(Mixer::ShortConv));

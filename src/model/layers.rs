@@ -78,7 +78,7 @@ pub(super) fn read(
                     false => Mixer::ShortConv,
                 },
                 cache_layer: alike.count(),
-                attention: match is_windowed {
+                attention: match is_windowed && attends[layer] {
                     true => Attention { window, ..full },
                     false => full,
                 },

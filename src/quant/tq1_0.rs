@@ -30,7 +30,7 @@ impl CodebookBlock for BlockTQ1_0 {
         const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
         let digit = |byte: u8, n: usize| {
             let rest = byte.wrapping_mul(POWERS[n]);
-            (u16::from(rest) * 3 >> 8) as i8 - 1
+            ((u16::from(rest) * 3) >> 8) as i8 - 1
         };
         out.steps = [1; 16];
         for (i, q) in out.q.iter_mut().enumerate() {
