@@ -1,11 +1,8 @@
 //! Holds a loaded model, and evaluates tokens: `forward.rs` records the steps.
 
 use super::{
-    config::ModelConfig,
-    decode_ahead::DecodeAhead,
-    memory::{STEP_TOKENS, StepMemory},
-    slots::Slots,
-    weights::Weights,
+    config::ModelConfig, decode_ahead::DecodeAhead, memory::StepMemory, reach::STEP_TOKENS,
+    slots::Slots, weights::Weights,
 };
 use crate::{
     Code, Error, Result,

@@ -1,11 +1,11 @@
 //! The memory of a model beside its weights, which can be allocated before they have come.
 
-use super::{config::ModelConfig, reach::Reach, slots::Slots};
+use super::{
+    config::ModelConfig,
+    reach::{Reach, STEP_TOKENS},
+    slots::Slots,
+};
 use crate::{Result, backend::Backend};
-
-/// Limits the number of tokens in one step (llama.cpp's micro-batch, `n_ubatch`). A longer prompt
-/// takes several steps.
-pub const STEP_TOKENS: usize = 64;
 
 /// Holds the KV caches of a model, and the activations of its steps.
 pub struct StepMemory<B: Backend> {

@@ -18,6 +18,7 @@ mod step;
 pub mod weights;
 
 pub use decoder::Model;
-pub use memory::{STEP_TOKENS, StepMemory};
+pub use memory::StepMemory;
+pub use reach::STEP_TOKENS;
 pub use slot_state::SlotState;
 pub use step::StepOutcome;

@@ -1,9 +1,12 @@
 //! How far back a KV cache reaches. Layers whose tokens see a window keep their last positions
 //! alone, so that a conversation cannot go on from just anywhere.
 
-use super::memory::STEP_TOKENS;
 use crate::backend::{Attention, CacheSize};
 use std::ops::Range;
+
+/// Limits the number of tokens in one step (llama.cpp's micro-batch, `n_ubatch`). A longer prompt
+/// takes several steps.
+pub const STEP_TOKENS: usize = 64;
 
 /// Layers with a window keep this number of positions more than a step needs: drafts and steps
 /// ahead that come to nothing, and an end of an answer that is written anew, then cost no tokens
