@@ -89,7 +89,8 @@ async function visit(profile, url) {
   try {
     const value = await Promise.race([done, browser.exited.then(() => ({ error: 'it ended' }))]);
     if (value.error) throw new Error(value.error);
-    return { ...value, memory_share: grown_bytes / file_bytes };
+    const memory_share = grown_bytes / (file_bytes + (value.kv_cache_bytes ?? 0));
+    return { ...value, memory_share };
   } finally {
     await browser.kill();
   }
@@ -123,7 +124,7 @@ async function returns() {
     await Promise.all(profiles.map(forget));
   }
   console.log(
-    '| | load, ms | plain read, ms | load / read | first token after it, ms | memory / file |',
+    '| | load, ms | plain read, ms | load / read | first token after it, ms | memory / (file + cache) |',
   );
   console.log('|---|--:|--:|--:|--:|--:|');
   for (const [name, runs] of results) {
@@ -132,7 +133,7 @@ async function returns() {
     console.log(
       `| ${name} | ${Math.round(of('load_ms'))} | ${Math.round(of('read_ms'))} | ` +
         `${ratio.toFixed(2)} | ${Math.round(of('answer_ms'))} | ` +
-        `${of('memory_share').toFixed(2)} |`,
+        `${of('memory_share').toFixed(3)} |`,
     );
   }
 }
@@ -162,8 +163,21 @@ async function firsts() {
   }
   console.log('| first visit | load, ms |');
   console.log('|---|--:|');
-  for (const [name, runs] of results)
-    console.log(`| ${name} | ${Math.round(median(runs.map(({ load_ms }) => load_ms)))} |`);
+  const load_ms = new Map(
+    [...results].map(([name, runs]) => [name, median(runs.map(({ load_ms }) => load_ms))]),
+  );
+  for (const [name, ms] of load_ms) console.log(`| ${name} | ${Math.round(ms)} |`);
+  for (const count of threads) {
+    const of = (name) => load_ms.get(`${name}, ${count} thread(s)`);
+    const [kept, blob] = [of('siskin, storing'), of('wllama, a blob')];
+    const storing = kept - of('siskin, storing nothing');
+    console.log(
+      `\n${count} thread(s): of Siskin's load storing takes ${Math.round(storing)} ms (alone ` +
+        `${Math.round(of('storing alone'))} ms); the rest is ` +
+        `${((kept - storing) / blob).toFixed(2)} of wllama's load, all of it ` +
+        `${(kept / blob).toFixed(2)}.`,
+    );
+  }
 }
 
 await (values.first ? firsts() : returns());

@@ -122,6 +122,9 @@ pub trait Backend {
     /// Fills rows `first_row ..` from the file's bytes. `first_row` is a multiple of
     /// [`GROUP_ROWS`], and so is the number of rows but for the last call.
     fn write(&mut self, weight: &mut Weight<Self::Buf>, first_row: usize, bytes: &[u8]);
+    /// Takes note that a weight is whole. What computes with it may be slow the first times, and a
+    /// backend may spend some milliseconds on that while the rest of the file is fetched.
+    fn warm_up(&mut self, _weight: &Weight<Self::Buf>) {}
     /// Allocates a KV cache.
     ///
     /// # Errors

@@ -186,6 +186,7 @@ impl<B: Backend> Tensors<B> {
             }
             match self.writers.pop_front().map(TensorWriter::finish) {
                 Some(LoadedTensor::Weight(weight)) => {
+                    self.backend.warm_up(&weight);
                     self.loaded.insert(info.name.clone(), weight);
                 }
                 Some(LoadedTensor::RopeFreqs(values))

@@ -65,7 +65,7 @@ impl<B: Backend> Model<B> {
     /// `out_of_memory`, and those of the GPU. The slot in use is still the same then.
     pub async fn export_oldest_slot(&mut self) -> Result<SlotState> {
         let slot = self.slots.least_recently_used();
-        let state = self.export(slot).await?;
+        let state = self.export(slot, usize::MAX).await?;
         self.slots.put_to_use(slot);
         self.forget_steps();
         Ok(state)
@@ -77,14 +77,26 @@ impl<B: Backend> Model<B> {
     ///
     /// `out_of_memory`, and those of the GPU.
     pub async fn export_slot(&mut self) -> Result<SlotState> {
-        self.export(self.slots.current_index()).await
+        self.export_beginning(usize::MAX).await
     }
 
-    async fn export(&mut self, slot: usize) -> Result<SlotState> {
+    /// Returns at most the first `max_tokens` tokens of what the slot in use holds.
+    ///
+    /// # Errors
+    ///
+    /// `out_of_memory`, and those of the GPU.
+    pub async fn export_beginning(&mut self, max_tokens: usize) -> Result<SlotState> {
+        self.export(self.slots.current_index(), max_tokens).await
+    }
+
+    async fn export(&mut self, slot: usize, max_tokens: usize) -> Result<SlotState> {
         let slot = self.slots.at(slot);
-        let tokens = slot.tokens.clone();
         let reach = self.slots.reach();
-        let positions = reach.ranges(self.config.attentions(), slot.kept_from, tokens.len());
+        // Layers with a window may hold the beginning no more.
+        let end = slot.tokens.len().min(max_tokens);
+        let end = if reach.reaches(slot.kept_from, end) { end } else { 0 };
+        let tokens = slot.tokens[..end].to_vec();
+        let positions = reach.ranges(self.config.attentions(), slot.kept_from, end);
         let kv = self
             .backend
             .export(&self.config.dims, &slot.cache, &positions)

@@ -14,6 +14,7 @@ pub mod short_conv;
 pub mod simd;
 mod softmax;
 mod step;
+mod warm_up;
 pub mod weight;
 pub mod worker_slots;
 
@@ -29,6 +30,7 @@ use self::{
     repack::{Layout, RepackedMatrix},
     short_conv::short_conv,
     step::{no_memory, zeros},
+    warm_up::WarmUp,
 };
 use super::{
     Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
@@ -44,6 +46,8 @@ pub struct Cpu {
     pub pool: Pool,
     /// Holds the tensors that steps computed, by name, if they are to be kept.
     pub taps: Option<Vec<(String, Vec<f32>)>>,
+    /// Runs the kernels of weights that have come.
+    pub warm_up: WarmUp,
 }
 
 /// Computes `y += bias` for each token's row of `y`, where there is a bias.
@@ -56,7 +60,10 @@ fn add_bias(pool: &Pool, y: &mut [f32], bias: Option<&Weight<Buf>>) {
 impl Cpu {
     /// Makes a backend that computes with the threads of `pool` and keeps no tensors.
     pub fn new(pool: Pool) -> Self {
-        Self { pool, taps: None }
+        Self {
+            pool,
+            ..Self::default()
+        }
     }
 
     /// Returns `x` normed in `h`, or `x` itself without a norm.
@@ -152,6 +159,12 @@ impl Backend for Cpu {
                     *to = u16::from_le_bytes(*from);
                 }
             }
+        }
+    }
+
+    fn warm_up(&mut self, weight: &Weight<Buf>) {
+        if warm_up::IS_NEEDED {
+            self.warm_up.take(&self.pool, weight);
         }
     }
 
