@@ -94,7 +94,8 @@ impl<B: Backend> Model<B> {
         let reach = self.slots.reach();
         // Layers with a window may hold the beginning no more.
         let end = slot.tokens.len().min(max_tokens);
-        let end = if reach.reaches(slot.kept_from, end) { end } else { 0 };
+        let is_whole = reach.reaches(slot.kept_from, end);
+        let end = if is_whole { end } else { 0 };
         let tokens = slot.tokens[..end].to_vec();
         let positions = reach.ranges(self.config.attentions(), slot.kept_from, end);
         let kv = self
