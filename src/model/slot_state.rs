@@ -80,8 +80,8 @@ impl<B: Backend> Model<B> {
         self.export_beginning(usize::MAX).await
     }
 
-    /// Returns at most the first `max_tokens` tokens of what the slot in use holds; none where layers
-    /// with a window no longer hold what the next token would see.
+    /// Returns at most the first `max_tokens` tokens of what the slot in use holds; none where
+    /// layers with a window no longer hold what the next token would see.
     ///
     /// # Errors
     ///
@@ -93,13 +93,10 @@ impl<B: Backend> Model<B> {
     async fn export(&mut self, slot: usize, max_tokens: usize) -> Result<SlotState> {
         let slot = self.slots.at(slot);
         let reach = self.slots.reach();
+        // Layers with a window may hold the beginning no more.
         let end = slot.tokens.len().min(max_tokens);
-        // An earlier end may be out of reach, where layers with a window have moved on.
-        let end = if reach.reaches(slot.kept_from, end) {
-            end
-        } else {
-            0
-        };
+        let is_whole = reach.reaches(slot.kept_from, end);
+        let end = if is_whole { end } else { 0 };
         let tokens = slot.tokens[..end].to_vec();
         let positions = reach.ranges(self.config.attentions(), slot.kept_from, end);
         let kv = self
