@@ -33,6 +33,8 @@ usage() {
                                 that of reading memory
 ./build.sh bench --speculation  what guessing tokens gains where texts are corrected, in Chromium
     [--threads 1,2] [--limit 20] [--json FILE]
+./build.sh bench --proofread    how long siskin.proofread takes for 200 characters, warm
+    [--on cpu1,cpu2,gpu] [--runs 4]
 ./build.sh bench --extension [RUNS]  how long the Chrome extension takes for 200 characters, and
                                 what the page feels of it
 ./build.sh quality              how good corrections are: those of a set of texts (tests/quality)

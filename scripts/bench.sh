@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ./build.sh bench measures Siskin and its peers in turn on one model file; with --kernels the matrix
-# products alone, with --speculation what drafts gain, with --extension the Chrome extension.
+# products alone, with --speculation what drafts gain, with --proofread how long correcting takes,
+# with --extension the Chrome extension.
 for part in common tools wasm package native models; do
   # shellcheck source=/dev/null
   source "$(dirname "${BASH_SOURCE[0]}")/$part.sh"
@@ -42,6 +43,16 @@ if [ "${1:-}" = --speculation ]; then
   model=$(fetch_models qwen2.5-coder-0.5b-instruct)
   step "Corrections, without drafts and with them"
   exec node scripts/bench/speculation.mjs --file "$model" "$@"
+fi
+
+if [ "${1:-}" = --proofread ]; then
+  shift
+  build_package
+  need_chromium
+  step "Model"
+  model=$(fetch_models qwen2.5-coder-0.5b-instruct)
+  step "200 characters, corrected"
+  exec node scripts/bench/proofread.mjs --file "$model" "$@"
 fi
 
 if [ "${1:-}" = --extension ]; then

@@ -67,41 +67,52 @@ fn memory_is_known_from_the_header() {
     for &dtype in DType::ALL {
         for slots in [1, 3] {
             let bytes = model(dtype).to_bytes();
-            let gguf = header(&bytes);
-            let data_at = gguf.tensors[0].offset as usize;
-            let options = Options {
-                context_tokens: Some(CONTEXT_TOKENS),
-                slots: Some(slots),
-                ..Options::default()
-            };
-            let mut loader = Loader::new(Cpu::default(), options);
-            loader.push(&bytes[..data_at]).expect("a header");
-            let (backend, config, tensors) = loader.header().expect("the whole header");
-            let estimate = MemoryEstimate::new(backend, config, tensors, CONTEXT_TOKENS, slots);
-            let before = ALLOCATED.load(SeqCst);
-            loader.push(&bytes[data_at..]).expect("the weights");
-            let weights_bytes = ALLOCATED.load(SeqCst) - before;
-            let loaded = loader.finish().expect("a model");
-            let all_bytes = ALLOCATED.load(SeqCst) - before;
-            for (what, estimated, allocated) in [
-                ("weights", estimate.weights_bytes, weights_bytes),
-                ("all", estimate.total_bytes(), all_bytes),
-            ] {
-                assert!(
-                    (estimated as i64 - allocated).abs() < SLACK_BYTES,
-                    "{dtype:?}, {slots} slots, {what}: {estimated} estimated, {allocated} allocated"
-                );
-            }
-            assert_eq!(
-                loaded.model.kv_cache_bytes() as u64,
-                estimate.cache_bytes,
-                "{dtype:?}"
-            );
+            let estimate = check(&bytes, slots, &format!("{dtype:?}"));
             assert!(estimate.step_bytes > 10 * SLACK_BYTES as u64);
         }
     }
+    // Two of its three layers have convolutions, whose inputs are cached.
+    let lfm2 = ModelFile::read(include_bytes!("fixtures/models/lfm2-tiny.gguf"));
+    let lfm2 = lfm2.with("lfm2.context_length", 4096_u32).to_bytes();
+    let estimate = check(&lfm2, 2, "lfm2");
+    assert!(estimate.cache_bytes > 2 * 2 * 700 * 64 * 2);
     layers_with_a_window_take_memory_for_it();
     a_context_that_is_far_too_long_is_refused_by_the_header();
+}
+
+/// Checks what a file is estimated to take, and returns it.
+fn check(bytes: &[u8], slots: usize, name: &str) -> MemoryEstimate {
+    let gguf = header(bytes);
+    let data_at = gguf.tensors[0].offset as usize;
+    let options = Options {
+        context_tokens: Some(CONTEXT_TOKENS),
+        slots: Some(slots),
+        ..Options::default()
+    };
+    let mut loader = Loader::new(Cpu::default(), options);
+    loader.push(&bytes[..data_at]).expect("a header");
+    let (backend, config, tensors) = loader.header().expect("the whole header");
+    let estimate = MemoryEstimate::new(backend, config, tensors, CONTEXT_TOKENS, slots);
+    let before = ALLOCATED.load(SeqCst);
+    loader.push(&bytes[data_at..]).expect("the weights");
+    let weights_bytes = ALLOCATED.load(SeqCst) - before;
+    let loaded = loader.finish().expect("a model");
+    let all_bytes = ALLOCATED.load(SeqCst) - before;
+    for (what, estimated, allocated) in [
+        ("weights", estimate.weights_bytes, weights_bytes),
+        ("all", estimate.total_bytes(), all_bytes),
+    ] {
+        assert!(
+            (estimated as i64 - allocated).abs() < SLACK_BYTES,
+            "{name}, {slots} slots, {what}: {estimated} estimated, {allocated} allocated"
+        );
+    }
+    assert_eq!(
+        loaded.model.kv_cache_bytes() as u64,
+        estimate.cache_bytes,
+        "{name}"
+    );
+    estimate
 }
 
 /// The tiny Gemma 3 with the windows of the real one.

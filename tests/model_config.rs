@@ -6,6 +6,7 @@ mod support;
 use siskin::{
     Code,
     format::metadata::{StringArray, Value},
+    model::layers::Mixer,
     quant::DType,
 };
 use support::{
@@ -227,6 +228,85 @@ fn sizes_may_be_given_for_each_layer_if_they_are_equal() {
         refused_with(vec![-1_i32; 2].into(), Code::Metadata);
         refused_with(vec![1.0_f32; 2].into(), Code::Metadata);
     }
+}
+
+#[test]
+fn a_context_ends_where_queries_would_be_scaled() {
+    let mistral3 = || ModelFile::read(include_bytes!("fixtures/models/mistral3-tiny.gguf"));
+    let context = |file: ModelFile| {
+        let model = load(&file.to_bytes()).expect("a model").model;
+        model.config.context_length
+    };
+    assert_eq!(context(mistral3()), 512);
+    let scale = "mistral3.attention.temperature_scale";
+    assert_eq!(context(mistral3().with(scale, 0.0_f32)), 2048);
+    for (key, value) in [
+        (
+            "mistral3.rope.scaling.original_context_length",
+            Value::from(0_u32),
+        ),
+        (scale, Value::from(f32::NAN)),
+    ] {
+        refused(&mistral3().with(key, value).to_bytes(), Code::Metadata, key);
+    }
+    let multiplier = "mistral3.rope.scaling.yarn_log_multiplier";
+    let other = mistral3().with(multiplier, 0.5_f32).to_bytes();
+    refused(&other, Code::Architecture, multiplier);
+}
+
+/// Returns the tiny LFM2, whose layers are a convolution, attention, and a convolution.
+fn lfm2() -> ModelFile {
+    ModelFile::read(include_bytes!("fixtures/models/lfm2-tiny.gguf"))
+}
+
+#[test]
+fn layers_without_key_value_heads_have_short_convolutions() {
+    let model = load(&lfm2().to_bytes()).expect("a model").model;
+    let mixers: Vec<Mixer> = model
+        .config
+        .layers
+        .iter()
+        .map(|layer| layer.mixer)
+        .collect();
+    assert_eq!(
+        mixers,
+        [Mixer::ShortConv, Mixer::Attention, Mixer::ShortConv]
+    );
+    assert_eq!(model.config.dims.cached_numbers(), 2 * 32 + 2 * 64);
+    let expected = logits(load(&lfm2().to_bytes()).expect("a model"));
+
+    // The last norm may have the name that it has in other files.
+    let mut renamed = lfm2();
+    renamed.tensor("token_embd_norm.weight").name = "output_norm.weight".into();
+    assert_eq!(
+        logits(load(&renamed.to_bytes()).expect("a model")),
+        expected
+    );
+
+    // A window is that of the layers that attend.
+    let windowed = lfm2().with("lfm2.attention.sliding_window", 2_u32);
+    assert_ne!(
+        logits(load(&windowed.to_bytes()).expect("a model")),
+        expected
+    );
+
+    let kv_heads = "lfm2.attention.head_count_kv";
+    for (key, value, code) in [
+        (kv_heads, vec![0_u32, 1, 2].into(), Code::Architecture),
+        (kv_heads, vec![0_u32, 1].into(), Code::Metadata),
+        (kv_heads, vec![0_u32; 3].into(), Code::Metadata),
+        ("lfm2.shortconv.l_cache", Value::from(0_u32), Code::Metadata),
+        ("lfm2.shortconv.l_cache", Value::from(9_u32), Code::Metadata),
+    ] {
+        refused(&lfm2().with(key, value).to_bytes(), code, key);
+    }
+    let conv = "blk.2.shortconv.conv.weight";
+    let four = lfm2().with("lfm2.shortconv.l_cache", 4_u32);
+    refused(&four.to_bytes(), Code::TensorShape, "shortconv.conv.weight");
+    refused(&lfm2().without(conv).to_bytes(), Code::TensorMissing, conv);
+    // Where attention stands in the metadata, a convolution belongs to no step.
+    let attending = lfm2().with(kv_heads, vec![0_u32, 1, 1]);
+    refused(&attending.to_bytes(), Code::Architecture, "blk.2.shortconv");
 }
 
 /// Makes the small model a qwen2, whose biases of q, k and v are zeros.

@@ -16,11 +16,15 @@ use siskin::{
 const MODEL: &str = "tests/fixtures/models/chat-tiny.gguf";
 
 fn load(context_tokens: usize) -> Session {
+    load_with(context_tokens, 1)
+}
+
+fn load_with(context_tokens: usize, threads: usize) -> Session {
     let options = Options {
         context_tokens: Some(context_tokens),
         ..Options::default()
     };
-    let mut loader = AnyLoader::cpu(options, Pool::new(1));
+    let mut loader = AnyLoader::cpu(options, Pool::new(threads));
     loader
         .push(&std::fs::read(MODEL).expect("the model is a fixture"))
         .expect("the model is whole");
@@ -179,5 +183,58 @@ fn a_prefix_of_other_messages_or_another_template_is_not_taken() -> Result<()> {
     };
     assert!(!fresh.restore_prefix(&other, state)?);
     assert!(fresh.kept_prefix(&tokens).is_none());
+    Ok(())
+}
+
+/// Returns a text of the answer with every probability in it.
+fn answer_with_logprobs(session: &mut Session, text: &str) -> Result<(String, usize)> {
+    let fields = json!({
+        "messages": [{"role": "user", "content": text}],
+        "temperature": 0, "max_tokens": 12, "logprobs": true, "top_logprobs": 5,
+    });
+    let Value::Object(fields) = fields else {
+        unreachable!("it is an object")
+    };
+    pollster::block_on(async {
+        session.start(ChatRequest::from_fields(fields)?)?;
+        let (mut said, mut cached_tokens) = (String::new(), 0);
+        while let Some(event) = session.next().await? {
+            said.push_str(&format!("{} {:?} ", event.text, event.logprob));
+            cached_tokens = event
+                .usage
+                .map_or(cached_tokens, |usage| usage.cached_tokens);
+        }
+        Ok((said, cached_tokens))
+    })
+}
+
+#[test]
+fn the_templates_own_beginning_serves_the_next_visit_and_changes_no_bit() -> Result<()> {
+    let mut first = load(256);
+    assert!(pollster::block_on(first.keep_opening())?.is_empty());
+    let question = "what does the parrot say to the other parrots in the morning, every morning?";
+    let (expected, _) = answer_with_logprobs(&mut first, question)?;
+    let tokens = pollster::block_on(first.keep_opening())?;
+    assert!(tokens.len() > 1, "{}", tokens.len());
+    let kv = first.kept_prefix(&tokens).expect("it is kept").to_vec();
+    let state = SlotState { tokens, kv };
+
+    // The next visit may have other threads.
+    for threads in [1, 3] {
+        let mut second = load_with(256, threads);
+        assert!(second.restore_opening(state.clone())?);
+        let (said, cached_tokens) = answer_with_logprobs(&mut second, question)?;
+        assert_eq!(
+            (said, cached_tokens),
+            (expected.clone(), state.tokens.len())
+        );
+    }
+
+    let mut other = state.clone();
+    other.tokens[0] += 1;
+    assert!(!load(256).restore_opening(other)?, "another template's");
+    let mut with_system = load(256);
+    answer(&mut with_system, with_user("good morning"))?;
+    assert!(pollster::block_on(with_system.keep_opening())?.is_empty());
     Ok(())
 }

@@ -19,10 +19,12 @@ fn models_of(architecture: &str) -> &'static str {
         "qwen3" => "Qwen3, dense",
         "gemma2" => "Gemma 2",
         "gemma3" => "Gemma 3, text",
-        "phi3" => "Phi-3 and Phi-3.5 mini",
+        "phi3" => "Phi-3, Phi-3.5 and Phi-4 mini",
         "smollm3" => "SmolLM3",
         "olmo2" => "OLMo 2",
         "granite" => "Granite 3, dense",
+        "mistral3" => "Ministral 3, up to 16,384 tokens",
+        "lfm2" => "LFM2 and LFM2.5, dense",
         other => panic!("the README has no models of {other}"),
     }
 }

@@ -3,8 +3,11 @@
 
 mod support;
 
-use siskin::{backend::cpu::Cpu, format::gguf::GgufReader, model::arch::SUPPORTED};
-use support::tiny::{MODELS, check, check_cache, check_windows, windowed};
+use siskin::{backend::cpu::Cpu, format::gguf::GgufReader, model::arch::SUPPORTED, quant::DType};
+use support::{
+    odd_formats::{check_format, odd_formats},
+    tiny::{MODELS, check, check_cache, check_windows, windowed},
+};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -12,6 +15,19 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 fn tiny_models_are_those_of_transformers() {
     for &model in MODELS {
         pollster::block_on(check(Cpu::default(), model, 1e-3));
+    }
+}
+
+/// With one scale for 32 weights, a format is Q8_0 of few integers, and what kernels compute is the
+/// same to the last bit. Else it is compared with F32, which does not round activations to bytes.
+#[test]
+fn a_model_runs_in_every_format_with_a_codebook() {
+    for dtype in odd_formats() {
+        let (plain, bar) = match dtype {
+            DType::IQ2XS | DType::IQ2S | DType::IQ1M | DType::NVFP4 => (DType::F32, 2e-2),
+            _ => (DType::Q8_0, 0.0),
+        };
+        pollster::block_on(check_format(Cpu::default(), dtype, plain, bar));
     }
 }
 

@@ -116,6 +116,18 @@ fn calls_are_read_in_every_format() {
             "",
             vec![call("f", "{\"a\":\"ü🐦\"}")],
         ),
+        (
+            ToolFormat::Pythonic,
+            "<|tool_call_start|>[f(a=\"<|tool_call_end|>\")]<|tool_call_end|>\nI am looking.",
+            "I am looking.",
+            vec![call("f", "{\"a\":\"<|tool_call_end|>\"}")],
+        ),
+        (
+            ToolFormat::Pythonic,
+            "[f()] is a call.",
+            "[f()] is a call.",
+            vec![],
+        ),
         (ToolFormat::Pythonic, "[1] says so", "[1] says so", vec![]),
         (ToolFormat::Pythonic, "[f(a=)]", "[f(a=)]", vec![]),
     ] {

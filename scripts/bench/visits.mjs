@@ -70,17 +70,28 @@ const statusBytes = (id, name) =>
 async function visit(profile, url) {
   let resting = new Map();
   let grown_bytes = 0;
+  let own_bytes = 0;
   const done = new Promise((resolve) => {
     onReport = (name, value) => {
       if (name === 'resting') {
-        resting = new Map(renderers(profile).map((id) => [id, statusBytes(id, 'VmRSS')]));
+        resting = new Map(
+          renderers(profile).map((id) => [
+            id,
+            { all: statusBytes(id, 'VmRSS'), file: statusBytes(id, 'RssFile') },
+          ]),
+        );
         // This resets the peak.
         for (const id of resting.keys()) writeFileSync(`/proc/${id}/clear_refs`, '5');
       } else if (name === 'loaded') {
-        const left = renderers(profile).filter((id) => resting.has(id));
-        grown_bytes = Math.max(
-          ...left.map((id) => statusBytes(id, 'VmHWM') - (resting.get(id) ?? 0)),
-        );
+        // The file is the browser's program, whose pages all tabs share.
+        const grown = renderers(profile)
+          .filter((id) => resting.has(id))
+          .map((id) => {
+            const bytes = statusBytes(id, 'VmHWM') - resting.get(id).all;
+            return { bytes, own: bytes - (statusBytes(id, 'RssFile') - resting.get(id).file) };
+          });
+        grown_bytes = Math.max(...grown.map(({ bytes }) => bytes));
+        own_bytes = Math.max(...grown.map(({ own }) => own));
       } else if (name === 'trace') console.error(JSON.stringify(value));
       else resolve(value);
     };
@@ -89,7 +100,9 @@ async function visit(profile, url) {
   try {
     const value = await Promise.race([done, browser.exited.then(() => ({ error: 'it ended' }))]);
     if (value.error) throw new Error(value.error);
-    return { ...value, memory_share: grown_bytes / file_bytes };
+    const model_bytes = file_bytes + (value.kv_cache_bytes ?? 0);
+    const memory_share = grown_bytes / model_bytes;
+    return { ...value, memory_share, own_share: own_bytes / model_bytes };
   } finally {
     await browser.kill();
   }
@@ -123,16 +136,17 @@ async function returns() {
     await Promise.all(profiles.map(forget));
   }
   console.log(
-    '| | load, ms | plain read, ms | load / read | first token after it, ms | memory / file |',
+    '| | load, ms | plain read, ms | load / read | first token after it, ms | ' +
+      "memory / (file + cache) | the same without the browser's program |",
   );
-  console.log('|---|--:|--:|--:|--:|--:|');
+  console.log('|---|--:|--:|--:|--:|--:|--:|');
   for (const [name, runs] of results) {
     const of = (field) => median(runs.map((run) => run[field]));
     const ratio = median(runs.map(({ load_ms, read_ms }) => load_ms / read_ms));
     console.log(
       `| ${name} | ${Math.round(of('load_ms'))} | ${Math.round(of('read_ms'))} | ` +
         `${ratio.toFixed(2)} | ${Math.round(of('answer_ms'))} | ` +
-        `${of('memory_share').toFixed(2)} |`,
+        `${of('memory_share').toFixed(3)} | ${of('own_share').toFixed(3)} |`,
     );
   }
 }
@@ -162,8 +176,21 @@ async function firsts() {
   }
   console.log('| first visit | load, ms |');
   console.log('|---|--:|');
-  for (const [name, runs] of results)
-    console.log(`| ${name} | ${Math.round(median(runs.map(({ load_ms }) => load_ms)))} |`);
+  const load_ms = new Map(
+    [...results].map(([name, runs]) => [name, median(runs.map(({ load_ms }) => load_ms))]),
+  );
+  for (const [name, ms] of load_ms) console.log(`| ${name} | ${Math.round(ms)} |`);
+  for (const count of threads) {
+    const of = (name) => load_ms.get(`${name}, ${count} thread(s)`);
+    const [kept, blob] = [of('siskin, storing'), of('wllama, a blob')];
+    const storing = kept - of('siskin, storing nothing');
+    console.log(
+      `\n${count} thread(s): of Siskin's load storing takes ${Math.round(storing)} ms (alone ` +
+        `${Math.round(of('storing alone'))} ms); the rest is ` +
+        `${((kept - storing) / blob).toFixed(2)} of wllama's load, all of it ` +
+        `${(kept / blob).toFixed(2)}.`,
+    );
+  }
 }
 
 await (values.first ? firsts() : returns());

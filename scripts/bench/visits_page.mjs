@@ -20,6 +20,7 @@ async function loadSiskin() {
     threads,
   });
   const load_ms = performance.now() - start_ms;
+  const { kv_cache_bytes } = siskin.info;
   await report('loaded');
   const asked_ms = performance.now();
   const chunks = await siskin.chat.completions.create({
@@ -29,13 +30,13 @@ async function loadSiskin() {
     stream: true,
   });
   let answer_ms = 0;
-  let usage;
-  for await (const { choices, timings } of chunks) {
+  let cached_tokens;
+  for await (const { choices, usage } of chunks) {
     if (choices[0]?.delta.content) answer_ms ||= performance.now() - asked_ms;
-    usage = timings ?? usage;
+    cached_tokens = usage?.prompt_tokens_details.cached_tokens ?? cached_tokens;
   }
   await siskin.unload();
-  return { load_ms, answer_ms };
+  return { load_ms, answer_ms, cached_tokens, kv_cache_bytes };
 }
 
 async function loadWllama() {

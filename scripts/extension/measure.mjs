@@ -12,21 +12,13 @@ import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { act, isDone, openFields, waitForCard } from '../../tests/e2e/helpers/assistant.mjs';
 import { QWEN } from '../../tests/e2e/helpers/harness.mjs';
+import { TEXTS } from '../bench/texts.mjs';
 
 const RUNS = Number(process.argv[2] ?? 4);
 /** An answer may take this long. */
 const MAX_MS = 300_000;
 /** So long the page is watched while the engine works. */
 const WATCH_MS = 6000;
-/** 200 characters in five sentences with five mistakes, of which none is asked about twice. */
-const TEXTS = [
-  'She have two cats. The keys is on the table in the hall. Please let me knows if you can come on ' +
-    'Saturday. The new apple trees looks wonderful, and thank you for you’re help with the garden ' +
-    'last week!',
-  'He have a dog. The books is on the shelf in the room. Please let me knows when you will arrive ' +
-    'on Monday. The old pear trees looks beautiful, and thank you for you’re help with the roof ' +
-    'last month!',
-];
 
 /** Watches the frames and the long tasks of a page, in the page itself. */
 const watch = (page) =>

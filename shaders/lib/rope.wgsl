@@ -5,6 +5,7 @@
 //   KV_Q8_0    keys and values are staged, for a cache of bytes needs whole blocks
 //              (ops/kv_quantize)
 #import lib/bias
+#import lib/f16_pair
 
 fn pair_rows(pair: u32) -> vec2<u32> {
   let half = op.head_dim / 2u;
@@ -27,14 +28,6 @@ fn rotated_pair(pair: u32, v: vec2<f32>, position: u32) -> vec2<f32> {
   return vec2<f32>(v.x * turn.x - v.y * turn.y, v.x * turn.y + v.y * turn.x);
 }
 
-#ifndef KV_Q8_0
-// Returns two f16 in a word. What lies beyond them becomes the largest one: WGSL does not say what
-// else it would be.
-fn halves(v: vec2<f32>) -> u32 {
-  return pack2x16float(clamp(v, vec2<f32>(-65504.0), vec2<f32>(65504.0)));
-}
-#endif
-
 // Puts two pairs of a key (plane 0) or a value (plane 1) into the cache. Side by side, they
 // fill whole words of it.
 fn append(
@@ -56,11 +49,11 @@ fn append(
   let head = plane * kv_heads + first.x / op.head_dim;
   let at = (head * op.room + (params.position + token) % op.room) * (op.head_dim / 2u);
   if (first.y == first.x + 1u) {
-    cache[at + first.x % op.head_dim / 2u] = halves(a);
-    cache[at + second.x % op.head_dim / 2u] = halves(b);
+    cache[at + first.x % op.head_dim / 2u] = f16_pair(a);
+    cache[at + second.x % op.head_dim / 2u] = f16_pair(b);
   } else {
-    cache[at + first.x % op.head_dim / 2u] = halves(vec2<f32>(a.x, b.x));
-    cache[at + first.y % op.head_dim / 2u] = halves(vec2<f32>(a.y, b.y));
+    cache[at + first.x % op.head_dim / 2u] = f16_pair(vec2<f32>(a.x, b.x));
+    cache[at + first.y % op.head_dim / 2u] = f16_pair(vec2<f32>(a.y, b.y));
   }
 #endif
 }

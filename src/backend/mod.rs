@@ -13,7 +13,7 @@ pub mod sampling;
 
 pub use operands::{
     Activation, Attention, AttentionInput, CacheSize, FeedForward, GELU, LmHead, LogitScale,
-    PostNorm, Rope, RopePairs,
+    PostNorm, Rope, RopePairs, ShortConv,
 };
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
@@ -40,6 +40,29 @@ pub struct Dims {
     pub vocab: usize,
     /// Counts the layers.
     pub layers: usize,
+    /// Counts the layers among them that have a short convolution in place of attention.
+    pub conv_layers: usize,
+}
+
+impl Dims {
+    /// Returns the number of layers that attend.
+    pub fn attention_layers(&self) -> usize {
+        self.layers - self.conv_layers
+    }
+
+    /// Returns the numbers that a cache keeps of one position.
+    pub fn cached_numbers(&self) -> usize {
+        (0..self.layers).map(|it| self.layer_numbers(it)).sum()
+    }
+
+    /// Returns the numbers that a layer of a cache keeps of one position. Those that attend come
+    /// first.
+    pub fn layer_numbers(&self, layer: usize) -> usize {
+        match layer < self.attention_layers() {
+            true => 2 * self.kv_heads * self.head_dim,
+            false => self.embedding,
+        }
+    }
 }
 
 /// Says of which tokens of a step logits are wanted.
@@ -78,7 +101,8 @@ pub fn tap_name(layer: Option<usize>, name: &str) -> String {
 pub trait Backend {
     /// Holds a weight's bytes, laid out as this backend's kernels take them.
     type Buf;
-    /// Holds the KV cache: keys and values of every layer and its last positions, f16.
+    /// Holds the KV cache, f16: keys and values of the last positions in each layer that attends,
+    /// and in each other the inputs of its convolution. Both kinds of layers are counted from 0.
     type Cache;
     /// Holds the activations of one step: the residual stream `x [tokens, embedding]` and what is
     /// derived from it.
@@ -98,6 +122,9 @@ pub trait Backend {
     /// Fills rows `first_row ..` from the file's bytes. `first_row` is a multiple of
     /// [`GROUP_ROWS`], and so is the number of rows but for the last call.
     fn write(&mut self, weight: &mut Weight<Self::Buf>, first_row: usize, bytes: &[u8]);
+    /// Takes note that a weight is whole. What computes with it may be slow the first times, and a
+    /// backend may spend some milliseconds on that while the rest of the file is fetched.
+    fn warm_up(&mut self, _weight: &Weight<Self::Buf>) {}
     /// Allocates a KV cache.
     ///
     /// # Errors
@@ -110,12 +137,13 @@ pub trait Backend {
     }
     /// Returns the bytes of a KV cache.
     fn cache_bytes(&self, dims: &Dims, size: &CacheSize) -> usize;
-    /// Copies the positions that are listed for each layer from one cache to another of the same
-    /// size, which then holds nothing else.
+    /// Copies the positions that are listed for each layer, as [`CacheSize::layers`] lists them,
+    /// from one cache to another of the same size, which then holds nothing else.
     fn copy_cache(&mut self, from: &Self::Cache, to: &mut Self::Cache, positions: &[Range<usize>]);
-    /// Returns the keys and values at the positions that are listed for each layer, as the bits of
-    /// f16, `[layers, k | v, kv_heads, positions, head_dim]`, which is the same for every backend.
-    /// Keys are rotated for the positions that they stand at.
+    /// Returns what is cached at the positions that are listed for each layer, as the bits of f16:
+    /// keys and values, `[layers, k | v, kv_heads, positions, head_dim]`, and behind them the
+    /// inputs of convolutions, `[layers, positions, embedding]`, which is the same for every
+    /// backend. Keys are rotated for the positions that they stand at.
     ///
     /// # Errors
     /// `out_of_memory`, and those of the device.
@@ -174,8 +202,19 @@ pub trait Backend {
         layer: usize,
         attention: &Attention,
     );
-    /// Computes `x += w a + bias` with the `a` of the last [`Backend::attend`] or
-    /// [`Backend::feed_forward`], or `x += rms_norm(w a + bias) * post.norm`.
+    /// Computes `b, c, u = in_proj (rms_norm(x) * norm)`, stores `cache[layer, position ..] = b u`,
+    /// and computes `a = c sum_i(conv[.., i] cache[layer, p - taps + 1 + i])` of the token at each
+    /// position `p`: a convolution of each channel by itself, with zeros before position 0.
+    fn short_conv(
+        &mut self,
+        step: &mut Self::Step,
+        cache: &mut Self::Cache,
+        layer: usize,
+        w: &ShortConv<Self::Buf>,
+    );
+    /// Computes `x += w a + bias` with the `a` of the last [`Backend::attend`],
+    /// [`Backend::short_conv`] or [`Backend::feed_forward`], or
+    /// `x += rms_norm(w a + bias) * post.norm`.
     fn project_add(
         &mut self,
         step: &mut Self::Step,
@@ -190,8 +229,8 @@ pub trait Backend {
     /// them.
     fn lm_head(&mut self, step: &mut Self::Step, w: &LmHead<Self::Buf>, rows: Rows);
     /// Tells that the step has just computed a tensor: `token_embd`, or in a layer `attn_q`,
-    /// `attn`, `attn_output`, `ffn_up` or `ffn_down`. A backend that was told to keep tensors keeps
-    /// a copy under its [`tap_name`].
+    /// `attn`, `attn_output` (`conv` and `conv_output` of a convolution), `ffn_up` or `ffn_down`.
+    /// A backend that was told to keep tensors keeps a copy under its [`tap_name`].
     fn tap(&mut self, _step: &mut Self::Step, _layer: Option<usize>, _name: &str) {}
     /// Ends a step that nobody reads from, and waits while more than one step is under way.
     ///

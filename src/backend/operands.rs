@@ -111,7 +111,8 @@ pub enum Activation {
 /// Holds the factors of [`Activation::Gelu`]: `2 sqrt(2 / pi)`, and 0.044715 times that.
 pub const GELU: [f32; 2] = [1.595_769, 0.071_354_82];
 
-/// Holds the weights of a layer that [`Backend::attention_input`] needs.
+/// Holds the weights of a layer that
+/// [`Backend::attention_input`](super::Backend::attention_input) needs.
 pub struct AttentionInput<'a, Buf> {
     /// Holds the weight of the norm before attention, if there is one.
     pub norm: Option<&'a Weight<Buf>>,
@@ -137,7 +138,27 @@ pub struct AttentionInput<'a, Buf> {
     pub eps: f32,
 }
 
-/// Holds the weights of a layer that [`Backend::feed_forward`] needs.
+/// Holds the weights of a layer that [`Backend::short_conv`](super::Backend::short_conv) needs.
+pub struct ShortConv<'a, Buf> {
+    /// Holds the weight of the norm before the projections, if there is one.
+    pub norm: Option<&'a Weight<Buf>>,
+    /// Holds the projections to the gate before the convolution, the gate behind it, and what is
+    /// convolved, `[b | c | u, embedding]`.
+    pub in_proj: &'a Weight<Buf>,
+    /// Holds the convolution as a vector, `[embedding, taps]`.
+    pub conv: &'a Weight<Buf>,
+    /// Holds the epsilon of the norm.
+    pub eps: f32,
+}
+
+impl<Buf> ShortConv<'_, Buf> {
+    /// Returns the number of positions that the convolution sees, the token's own included.
+    pub fn taps(&self) -> usize {
+        self.conv.cols / self.in_proj.cols
+    }
+}
+
+/// Holds the weights of a layer that [`Backend::feed_forward`](super::Backend::feed_forward) needs.
 pub struct FeedForward<'a, Buf> {
     /// Holds the weight of the norm before the network, if there is one.
     pub norm: Option<&'a Weight<Buf>>,
@@ -155,7 +176,7 @@ pub struct FeedForward<'a, Buf> {
     pub eps: f32,
 }
 
-/// Holds the weights that [`Backend::lm_head`] needs.
+/// Holds the weights that [`Backend::lm_head`](super::Backend::lm_head) needs.
 pub struct LmHead<'a, Buf> {
     /// Holds the weight of the last norm.
     pub norm: &'a Weight<Buf>,

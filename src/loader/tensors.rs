@@ -186,6 +186,7 @@ impl<B: Backend> Tensors<B> {
             }
             match self.writers.pop_front().map(TensorWriter::finish) {
                 Some(LoadedTensor::Weight(weight)) => {
+                    self.backend.warm_up(&weight);
                     self.loaded.insert(info.name.clone(), weight);
                 }
                 Some(LoadedTensor::RopeFreqs(values))
@@ -277,7 +278,9 @@ fn check_cache(config: &ModelConfig, context_tokens: usize) -> Result<()> {
     let head_dims = 2 * (dims.head_dim as u64 + 16);
     let size = config.cache_size(context_tokens);
     let positions = size.layers.iter().map(|&positions| positions as u64 + 64);
-    let cached = [dims.kv_heads as u64, head_dims, 2]
+    // A layer that has a convolution keeps no more than one number of each channel.
+    let layer = (dims.kv_heads as u64 * head_dims).max(dims.embedding as u64);
+    let cached = [layer, 2]
         .iter()
         .try_fold(positions.sum::<u64>(), |n, &m| n.checked_mul(m));
     if cached.is_none_or(|bytes| bytes > usize::MAX as u64) {

@@ -3,7 +3,7 @@
 use super::{
     architecture::{Architecture, Norms, QkNorm},
     keys::{Keys, MAX_DIM},
-    layers::{self, LayerConfig},
+    layers::{self, LayerConfig, Mixer},
     reach::Reach,
     rope::{self, ROPE_FACTORS, ROPE_FREQS},
 };
@@ -12,6 +12,9 @@ use crate::{
     backend::{Activation, Attention, CacheSize, Dims, LogitScale, RopePairs},
     format::gguf::Gguf,
 };
+
+/// Limits the positions that a short convolution sees. Models have 3.
+const MAX_CONV_TAPS: u64 = 8;
 
 /// Holds the hyperparameters of a model, from its architecture and its file's metadata.
 #[derive(Clone, Debug)]
@@ -29,12 +32,14 @@ pub struct ModelConfig {
     pub logit_scale: LogitScale,
     /// Tells how each layer attends, and which rope it has.
     pub layers: Vec<LayerConfig>,
+    /// Counts the positions that a short convolution sees; 0 where no layer has one.
+    pub conv_taps: usize,
     /// Tells which elements of a head RoPE rotates together.
     pub rope_pairs: RopePairs,
     /// Holds the angles in radians by which RoPE rotates each pair per position, before the tensor
     /// of [`ModelConfig::rope_divisors`] divides them.
     pub rope_frequencies: Vec<f32>,
-    /// Holds those of layers that have a rope of their own, [`LayerRope::Local`].
+    /// Holds those of layers that have a rope of their own, `LayerRope::Local`.
     pub local_rope_frequencies: Vec<f32>,
     /// Multiplies what RoPE rotates, but for the local one.
     pub rope_scale: f32,
@@ -72,9 +77,12 @@ impl ModelConfig {
         Reach::new(self.attentions(), context_tokens).cache_size(self.attentions(), context_tokens)
     }
 
-    /// Returns how each layer attends.
+    /// Returns how each layer attends, in the order in which the cache has them: those that have a
+    /// convolution come last, as if they attended to every position.
     pub(super) fn attentions(&self) -> impl Iterator<Item = &Attention> {
-        self.layers.iter().map(|layer| &layer.attention)
+        let of = |mixer| self.layers.iter().filter(move |layer| layer.mixer == mixer);
+        let layers = of(Mixer::Attention).chain(of(Mixer::ShortConv));
+        layers.map(|layer| &layer.attention)
     }
 
     /// Reads the metadata under `{architecture}.*`.
@@ -92,9 +100,11 @@ impl ModelConfig {
         let embedding = keys.dim("embedding_length")?;
         let layers = keys.dim("block_count")?;
         let heads = keys.layer_dim("attention.head_count", layers)?;
-        let kv_heads = match keys.has("attention.head_count_kv") {
-            true => keys.layer_dim("attention.head_count_kv", layers)?,
-            false => heads,
+        let kv_key = "attention.head_count_kv";
+        let (kv_heads, attends) = match (keys.has(kv_key), arch.has_short_convs) {
+            (true, true) => keys.some_layers_dim(kv_key, layers)?,
+            (true, false) => (keys.layer_dim(kv_key, layers)?, vec![true; layers]),
+            (false, _) => (heads, vec![true; layers]),
         };
         let head_dim = keys
             .opt_dim("attention.key_length")?
@@ -124,8 +134,9 @@ impl ModelConfig {
                     .filter(|&v| v <= MAX_DIM as usize)
                     .ok_or_else(|| keys.bad("vocabulary", vocab))?,
                 layers,
+                conv_layers: attends.iter().filter(|&&attends| !attends).count(),
             },
-            context_length: keys.count_up_to("context_length", 1 << 32)?,
+            context_length: context_length(&keys)?,
             rms_eps: keys
                 .metadata
                 .f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
@@ -137,7 +148,11 @@ impl ModelConfig {
                 scale: 1.0,
                 softcap: keys.scale("final_logit_softcapping", arch.final_softcap)?,
             },
-            layers: layers::read(&keys, &arch, layers, head_dim, embedding / heads)?,
+            layers: layers::read(&keys, &arch, &attends, head_dim, embedding / heads)?,
+            conv_taps: match arch.has_short_convs {
+                true => keys.count_up_to("shortconv.l_cache", MAX_CONV_TAPS)?,
+                false => 0,
+            },
             rope_pairs: arch.rope_pairs,
             rope_frequencies: rope.frequencies,
             local_rope_frequencies: rope::plain(arch.local_rope_base, rope_dim),
@@ -173,6 +188,17 @@ impl ModelConfig {
         }
         Ok(config)
     }
+}
+
+/// Reads the length of the context. Where queries behind the original one would have to be scaled
+/// by their positions, it ends there.
+fn context_length(keys: &Keys<'_>) -> Result<usize> {
+    let length = keys.count_up_to("context_length", 1 << 32)?;
+    if keys.scale("attention.temperature_scale", 0.0)? == 0.0 {
+        return Ok(length);
+    }
+    let original = keys.count_up_to("rope.scaling.original_context_length", 1 << 32)?;
+    Ok(length.min(original))
 }
 
 /// Reads the scales that Granite has.

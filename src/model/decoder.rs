@@ -1,4 +1,4 @@
-//! Records the forward pass, which every architecture shares.
+//! Holds a loaded model, and evaluates tokens: `forward.rs` records the steps.
 
 use super::{
     config::ModelConfig, decode_ahead::DecodeAhead, memory::StepMemory, reach::STEP_TOKENS,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    backend::{AttentionInput, Backend, FeedForward, LmHead, PostNorm, Rope, Rows},
+    backend::{Backend, Rope, Rows},
 };
 
 /// Holds a loaded model with its slots: KV caches, one of which is in use.
@@ -38,7 +38,7 @@ pub struct Model<B: Backend> {
     pub backend: B,
     pub(super) weights: Weights<B::Buf>,
     /// Holds the ropes of layers, by `LayerRope`.
-    ropes: [Rope; 3],
+    pub(super) ropes: [Rope; 3],
     pub(super) slots: Slots<B::Cache>,
     pub(super) step: B::Step,
     pub(super) context_tokens: usize,
@@ -289,103 +289,5 @@ impl<B: Backend> Model<B> {
         let input = Input::Tokens(tokens);
         self.record(input, 0, layers, Some(Rows::Last), &mut never);
         self.backend.read(&mut self.step, logits).await
-    }
-
-    /// Records `layers`, one after the other, for `input`, whose first token is at `position`, and
-    /// then the logits of `rows`. Returns the number of layers that were recorded: fewer than all
-    /// where `pause` said so between two of them.
-    pub(super) fn record(
-        &mut self,
-        input: Input,
-        position: usize,
-        layers: impl IntoIterator<Item = usize>,
-        rows: Option<Rows>,
-        pause: &mut impl FnMut() -> bool,
-    ) -> usize {
-        let Self {
-            config,
-            backend,
-            weights,
-            ropes,
-            slots,
-            step,
-            ..
-        } = self;
-        slots.writes_until(match input {
-            Input::Tokens(tokens) => position + tokens.len(),
-            Input::Sampled => position + 1,
-            Input::Interrupted => position,
-        });
-        let cache = &mut slots.current_mut().cache;
-        let eps = config.rms_eps;
-        let (table, scale) = (&weights.token_embd, config.embedding_scale);
-        match input {
-            Input::Tokens(tokens) => backend.embed(step, table, scale, tokens, position),
-            Input::Sampled => backend.embed_sampled(step, table, scale, position),
-            Input::Interrupted => {}
-        }
-        if !matches!(input, Input::Interrupted) {
-            backend.tap(step, None, "token_embd");
-        }
-        let (mut layers, mut recorded) = (layers.into_iter().peekable(), 0);
-        while let Some(i) = layers.next() {
-            let (w, layer) = (&weights.layers[i], &config.layers[i]);
-            let post = |norm| Option::map(norm, |norm| PostNorm { norm, eps });
-            let input = AttentionInput {
-                norm: w.attn_norm.as_ref(),
-                q: &w.attn_q,
-                k: &w.attn_k,
-                v: &w.attn_v,
-                q_bias: w.attn_q_bias.as_ref(),
-                k_bias: w.attn_k_bias.as_ref(),
-                v_bias: w.attn_v_bias.as_ref(),
-                q_norm: w.attn_q_norm.as_ref(),
-                k_norm: w.attn_k_norm.as_ref(),
-                rope: &ropes[layer.rope as usize],
-                eps,
-            };
-            backend.attention_input(step, cache, i, &input);
-            backend.tap(step, Some(i), "attn_q");
-            backend.attend(step, cache, i, &layer.attention);
-            backend.tap(step, Some(i), "attn");
-            let (bias, norm) = (w.attn_output_bias.as_ref(), &w.post_attention_norm);
-            backend.project_add(step, &w.attn_output, bias, post(norm.as_ref()).as_ref());
-            backend.tap(step, Some(i), "attn_output");
-            let feed_forward = FeedForward {
-                norm: w.ffn_norm.as_ref(),
-                gate: &w.ffn_gate,
-                up: &w.ffn_up,
-                gate_bias: w.ffn_gate_bias.as_ref(),
-                up_bias: w.ffn_up_bias.as_ref(),
-                activation: config.activation,
-                eps,
-            };
-            backend.feed_forward(step, &feed_forward);
-            backend.tap(step, Some(i), "ffn_up");
-            let (bias, norm) = (w.ffn_down_bias.as_ref(), &w.post_ffw_norm);
-            backend.project_add(step, &w.ffn_down, bias, post(norm.as_ref()).as_ref());
-            backend.tap(step, Some(i), "ffn_down");
-            recorded += 1;
-            if layers.peek().is_some() && pause() {
-                return recorded;
-            }
-        }
-        if let Some(rows) = rows {
-            self.record_logits(rows);
-        }
-        recorded
-    }
-
-    /// Records the logits of `rows` of the step whose layers were recorded last.
-    pub(super) fn record_logits(&mut self, rows: Rows) {
-        let weights = &self.weights;
-        let lm_head = LmHead {
-            norm: &weights.output_norm,
-            output: weights.output.as_ref().unwrap_or(&weights.token_embd),
-            bias: weights.output_bias.as_ref(),
-            eps: self.config.rms_eps,
-            scale: self.config.logit_scale,
-        };
-        self.backend.lm_head(&mut self.step, &lm_head, rows);
     }
 }

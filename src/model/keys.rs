@@ -90,27 +90,53 @@ impl Keys<'_> {
     /// - `metadata` as for other dimensions, and for an array of another length.
     /// - `architecture` where the layers differ.
     pub(super) fn layer_dim(&self, name: &str, layers: usize) -> Result<usize> {
-        let key = self.key(name);
-        let Some(numbers) = self.metadata.get(&key).and_then(Value::as_integers) else {
-            return self.dim(name);
-        };
-        if numbers.len() != layers {
-            return Err(Error::new(
-                Code::Metadata,
-                format!(
-                    "`{key}` has {} numbers for {layers} layers. Choose another conversion of the \
-                     model.",
-                    numbers.len()
-                ),
-            ));
+        match self.of_layers(name, layers)? {
+            Some(numbers) => self.common(name, numbers),
+            None => self.dim(name),
         }
+    }
+
+    /// Returns a dimension of those layers that have it, and which they are: an array has 0 for the
+    /// others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keys::layer_dim`].
+    pub(super) fn some_layers_dim(&self, name: &str, layers: usize) -> Result<(usize, Vec<bool>)> {
+        let Some(numbers) = self.of_layers(name, layers)? else {
+            return Ok((self.dim(name)?, vec![true; layers]));
+        };
+        let has_it = numbers.iter().map(|&number| number != 0).collect();
+        let numbers: Vec<u64> = numbers.into_iter().filter(|&number| number != 0).collect();
+        Ok((self.common(name, numbers)?, has_it))
+    }
+
+    /// Returns the array of one number a layer, if the file has an array.
+    fn of_layers(&self, name: &str, layers: usize) -> Result<Option<Vec<u64>>> {
+        let key = self.key(name);
+        let numbers = self.metadata.get(&key).and_then(Value::as_integers);
+        let Some(other) = numbers.as_ref().map(Vec::len).filter(|&len| len != layers) else {
+            return Ok(numbers);
+        };
+        Err(Error::new(
+            Code::Metadata,
+            format!(
+                "`{key}` has {other} numbers for {layers} layers. Choose another conversion of the \
+                 model."
+            ),
+        ))
+    }
+
+    /// Returns the dimension that all these layers have.
+    fn common(&self, name: &str, numbers: Vec<u64>) -> Result<usize> {
         let first = numbers.first().copied().unwrap_or_default();
         if let Some(other) = numbers.iter().find(|&&number| number != first) {
             return Err(Error::new(
                 Code::Architecture,
                 format!(
-                    "The layers differ in `{key}`, which is {first} in one and {other} in another; \
-                     such models are not supported. Choose another model."
+                    "The layers differ in `{}`, which is {first} in one and {other} in another; \
+                     such models are not supported. Choose another model.",
+                    self.key(name)
                 ),
             ));
         }

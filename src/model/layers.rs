@@ -3,24 +3,38 @@
 use super::{architecture::Architecture, keys::Keys, rope::LayerRope};
 use crate::{Result, backend::Attention, format::metadata::Value};
 
+/// Tells what mixes a layer's tokens with those before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mixer {
+    /// Attention.
+    Attention,
+    /// A short convolution.
+    ShortConv,
+}
+
 /// Tells in what a layer differs from others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerConfig {
+    /// Tells what mixes its tokens.
+    pub mixer: Mixer,
+    /// Counts the layers before it of the same mixer: so the cache numbers layers.
+    pub cache_layer: usize,
     /// Tells how it attends.
     pub attention: Attention,
     /// Tells by which frequencies queries and keys are rotated.
     pub rope: LayerRope,
 }
 
-/// Returns what differs between layers. `embedding_dim` is the part of the embedding that a
-/// head has, which may differ from `head_dim`.
+/// Returns what differs between layers. `attends` has an item for each, and `embedding_dim` is the
+/// part of the embedding that a head has, which may differ from `head_dim`.
 pub(super) fn read(
     keys: &Keys<'_>,
     arch: &Architecture,
-    layers: usize,
+    attends: &[bool],
     head_dim: usize,
     embedding_dim: usize,
 ) -> Result<Vec<LayerConfig>> {
+    let layers = attends.len();
     let softcap = keys.scale("attn_logit_softcapping", arch.attention_softcap)?;
     let scale_dim = match layers == arch.embedding_scale_layers {
         true => embedding_dim,
@@ -57,8 +71,14 @@ pub(super) fn read(
                 Some(list) => list[layer],
                 None => every.is_none_or(|n| (layer + 1) % n != 0),
             };
+            let alike = attends[..layer].iter().filter(|&&it| it == attends[layer]);
             LayerConfig {
-                attention: match is_windowed {
+                mixer: match attends[layer] {
+                    true => Mixer::Attention,
+                    false => Mixer::ShortConv,
+                },
+                cache_layer: alike.count(),
+                attention: match is_windowed && attends[layer] {
                     true => Attention { window, ..full },
                     false => full,
                 },

@@ -81,7 +81,7 @@ pub(super) fn read(keys: &Keys<'_>, arch: &Architecture, rope_dim: usize) -> Res
     let magnitude = keys.scale("rope.scaling.attn_factor", 1.0)?;
     let divisors: Vec<f64> = match kind {
         None | Some("linear") => vec![f64::from(factor); rope_dim / 2],
-        Some("yarn") => yarn(keys, f64::from(base), f64::from(factor), rope_dim)?,
+        Some("yarn") => yarn(keys, arch, f64::from(base), f64::from(factor), rope_dim)?,
         Some("none") => vec![1.0; rope_dim / 2],
         Some("longrope") if arch.has_long_rope => vec![1.0; rope_dim / 2],
         Some(other) => {
@@ -97,6 +97,7 @@ pub(super) fn read(keys: &Keys<'_>, arch: &Architecture, rope_dim: usize) -> Res
     let scale = match kind {
         // The magnitude that YaRN gives to attention (Peng et al., arXiv 2309.00071, section 3.4),
         // of which queries and keys take a root each.
+        Some("yarn") if !arch.yarn_has_magnitude => magnitude,
         Some("yarn") => magnitude * (1.0 + 0.1 * factor.max(1.0).ln()),
         _ if arch.has_long_rope => magnitude,
         _ if magnitude != 1.0 => {
@@ -129,9 +130,17 @@ pub(super) fn read(keys: &Keys<'_>, arch: &Architecture, rope_dim: usize) -> Res
 /// Returns what YaRN divides each frequency by: 1 for those that turn often within the original
 /// context, `factor` for those that turn seldom, and what lies between for those between ("NTK by
 /// parts", arXiv 2309.00071, section 3.2).
-fn yarn(keys: &Keys<'_>, base: f64, factor: f64, rope_dim: usize) -> Result<Vec<f64>> {
+fn yarn(
+    keys: &Keys<'_>,
+    arch: &Architecture,
+    base: f64,
+    factor: f64,
+    rope_dim: usize,
+) -> Result<Vec<f64>> {
     let unknown = "rope.scaling.yarn_log_multiplier";
-    if keys.scale(unknown, 0.0)? != 0.0 {
+    let multiplier = keys.scale(unknown, 0.0)?;
+    // 1 says that there is no magnitude.
+    if multiplier != 0.0 && (multiplier != 1.0 || arch.yarn_has_magnitude) {
         let key = keys.key(unknown);
         return Err(Error::new(
             Code::Architecture,

@@ -2,15 +2,14 @@
 
 use super::decoder::Model;
 use crate::{Code, Error, Result, backend::Backend};
-use std::ops::Range;
 
 /// Holds the tokens of a slot with their keys and values, in a form that every backend takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotState {
     /// Lists the tokens, from position 0 on.
     pub tokens: Vec<u32>,
-    /// Holds the bits of f16, `[layers, k | v, kv_heads, tokens, head_dim]`. Of layers with a
-    /// window it has the last tokens, from the same one on in all of them.
+    /// Holds the bits of f16, as [`Backend::export`] lays them out. Of layers with a window it has
+    /// the last tokens, from the same one on in all of them.
     pub kv: Vec<u16>,
 }
 
@@ -66,7 +65,7 @@ impl<B: Backend> Model<B> {
     /// `out_of_memory`, and those of the GPU. The slot in use is still the same then.
     pub async fn export_oldest_slot(&mut self) -> Result<SlotState> {
         let slot = self.slots.least_recently_used();
-        let state = self.export(slot).await?;
+        let state = self.export(slot, usize::MAX).await?;
         self.slots.put_to_use(slot);
         self.forget_steps();
         Ok(state)
@@ -78,14 +77,28 @@ impl<B: Backend> Model<B> {
     ///
     /// `out_of_memory`, and those of the GPU.
     pub async fn export_slot(&mut self) -> Result<SlotState> {
-        self.export(self.slots.current_index()).await
+        self.export_beginning(usize::MAX).await
     }
 
-    async fn export(&mut self, slot: usize) -> Result<SlotState> {
+    /// Returns at most the first `max_tokens` tokens of what the slot in use holds; none where
+    /// layers with a window no longer hold what the next token would see.
+    ///
+    /// # Errors
+    ///
+    /// `out_of_memory`, and those of the GPU.
+    pub async fn export_beginning(&mut self, max_tokens: usize) -> Result<SlotState> {
+        self.export(self.slots.current_index(), max_tokens).await
+    }
+
+    async fn export(&mut self, slot: usize, max_tokens: usize) -> Result<SlotState> {
         let slot = self.slots.at(slot);
-        let tokens = slot.tokens.clone();
         let reach = self.slots.reach();
-        let positions = reach.ranges(self.config.attentions(), slot.kept_from, tokens.len());
+        // Layers with a window may hold the beginning no more.
+        let end = slot.tokens.len().min(max_tokens);
+        let is_whole = reach.reaches(slot.kept_from, end);
+        let end = if is_whole { end } else { 0 };
+        let tokens = slot.tokens[..end].to_vec();
+        let positions = reach.ranges(self.config.attentions(), slot.kept_from, end);
         let kv = self
             .backend
             .export(&self.config.dims, &slot.cache, &positions)
@@ -141,10 +154,11 @@ impl<B: Backend> Model<B> {
     /// sizes are another model's, or a token behind it would see an earlier one.
     fn kept_from(&self, state: &SlotState) -> Option<usize> {
         let (dims, reach, end) = (&self.config.dims, self.slots.reach(), state.tokens.len());
-        let of_position = 2 * dims.kv_heads * dims.head_dim;
         let [all, least] = [0, end].map(|kept_from| {
             let positions = reach.ranges(self.config.attentions(), kept_from, end);
-            positions.iter().map(Range::len).sum::<usize>() * of_position
+            let layers = positions.iter().enumerate();
+            let numbers = layers.map(|(layer, it)| it.len() * dims.layer_numbers(layer));
+            numbers.sum::<usize>()
         });
         // Each token that layers with a window lack is missing in all of them.
         let missing = all.checked_sub(state.kv.len())?;

@@ -4,6 +4,8 @@
 use super::{
     architecture::QkNorm,
     config::ModelConfig,
+    layer_weights::{Layer, missing, take},
+    layers::Mixer,
     rope::{ROPE_FACTORS, ROPE_FREQS},
 };
 use crate::{
@@ -26,51 +28,6 @@ pub struct Weights<Buf> {
     pub output: Option<Weight<Buf>>,
     /// Is added to the logits, `[vocab]`.
     pub output_bias: Option<Weight<Buf>>,
-}
-
-/// Holds the weights of one layer. In their shapes, `q` is short for `heads * head_dim` and `kv` for
-/// `kv_heads * head_dim`.
-pub struct Layer<Buf> {
-    /// Scales the RMSNorm before attention, `[embedding]`.
-    pub attn_norm: Option<Weight<Buf>>,
-    /// Projects to queries, `[q, embedding]`.
-    pub attn_q: Weight<Buf>,
-    /// Projects to keys, `[kv, embedding]`.
-    pub attn_k: Weight<Buf>,
-    /// Projects to values, `[kv, embedding]`.
-    pub attn_v: Weight<Buf>,
-    /// Is added to the queries, `[q]`.
-    pub attn_q_bias: Option<Weight<Buf>>,
-    /// Is added to the keys, `[kv]`.
-    pub attn_k_bias: Option<Weight<Buf>>,
-    /// Is added to the values, `[kv]`.
-    pub attn_v_bias: Option<Weight<Buf>>,
-    /// Scales the RMSNorm of queries, `[head_dim]` or `[q]`.
-    pub attn_q_norm: Option<Weight<Buf>>,
-    /// Scales the RMSNorm of keys, `[head_dim]` or `[kv]`.
-    pub attn_k_norm: Option<Weight<Buf>>,
-    /// Projects what attention returns, `[embedding, q]`.
-    pub attn_output: Weight<Buf>,
-    /// Is added to what `attn_output` returns, `[embedding]`.
-    pub attn_output_bias: Option<Weight<Buf>>,
-    /// Scales the RMSNorm behind attention, `[embedding]`.
-    pub post_attention_norm: Option<Weight<Buf>>,
-    /// Scales the RMSNorm before the feed-forward network, `[embedding]`.
-    pub ffn_norm: Option<Weight<Buf>>,
-    /// Projects to the gate of the feed-forward network, `[feed_forward, embedding]`.
-    pub ffn_gate: Weight<Buf>,
-    /// Is added to the gate, before the activation function, `[feed_forward]`.
-    pub ffn_gate_bias: Option<Weight<Buf>>,
-    /// Projects up in the feed-forward network, `[feed_forward, embedding]`.
-    pub ffn_up: Weight<Buf>,
-    /// Is added to what `ffn_up` returns, `[feed_forward]`.
-    pub ffn_up_bias: Option<Weight<Buf>>,
-    /// Projects down in the feed-forward network, `[embedding, feed_forward]`.
-    pub ffn_down: Weight<Buf>,
-    /// Is added to what `ffn_down` returns, `[embedding]`.
-    pub ffn_down_bias: Option<Weight<Buf>>,
-    /// Scales the RMSNorm behind the feed-forward network, `[embedding]`.
-    pub post_ffw_norm: Option<Weight<Buf>>,
 }
 
 /// Describes a tensor that the forward pass uses.
@@ -121,30 +78,41 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
                 ("post_ffw_norm", embedding),
             ]);
         }
+        let attends = config.layers[i].mixer == Mixer::Attention;
         match config.qk_norm {
-            QkNorm::None => {}
-            QkNorm::Head => norms.extend([
+            QkNorm::Head if attends => norms.extend([
                 ("attn_q_norm", dims.head_dim),
                 ("attn_k_norm", dims.head_dim),
             ]),
-            QkNorm::All => norms.extend([("attn_q_norm", q), ("attn_k_norm", kv)]),
+            QkNorm::All if attends => norms.extend([("attn_q_norm", q), ("attn_k_norm", kv)]),
+            _ => {}
         }
         for (name, cols) in norms {
             add(format!("blk.{i}.{name}.weight"), 1, cols, false);
         }
-        for (name, rows, cols) in [
-            ("attn_q", q, embedding),
-            ("attn_k", kv, embedding),
-            ("attn_v", kv, embedding),
-            ("attn_output", embedding, q),
+        let mixer: &[(&str, usize, usize)] = match config.layers[i].mixer {
+            Mixer::Attention => &[
+                ("attn_q", q, embedding),
+                ("attn_k", kv, embedding),
+                ("attn_v", kv, embedding),
+                ("attn_output", embedding, q),
+            ],
+            Mixer::ShortConv => &[
+                ("shortconv.in_proj", 3 * embedding, embedding),
+                ("shortconv.conv", 1, embedding * config.conv_taps),
+                ("shortconv.out_proj", embedding, embedding),
+            ],
+        };
+        for &(name, rows, cols) in mixer.iter().chain(&[
             ("ffn_gate", feed_forward, embedding),
             ("ffn_up", feed_forward, embedding),
             ("ffn_down", embedding, feed_forward),
-        ] {
+        ]) {
             add(format!("blk.{i}.{name}.weight"), rows, cols, false);
         }
         let biases = [("attn_q", q), ("attn_k", kv), ("attn_v", kv)];
-        for (name, cols) in biases.iter().filter(|_| config.qk_norm == QkNorm::None) {
+        let has_biases = attends && config.qk_norm == QkNorm::None;
+        for (name, cols) in biases.iter().filter(|_| has_biases) {
             let name = format!("blk.{i}.{name}.bias");
             add(name, 1, *cols, !config.needs_qkv_bias);
         }
@@ -165,13 +133,6 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
     list
 }
 
-fn missing(name: &str) -> Error {
-    Error::new(
-        Code::TensorMissing,
-        format!("The file lacks the tensor `{name}`. Download it again, or choose another model."),
-    )
-}
-
 /// Lists how the names of tensors begin that take part in the forward pass of some architecture. A
 /// file may have tensors of other names, which are not read.
 const PART_OF_MODEL: [&str; 5] = ["blk.", "output", "token_", "position_", "rope_"];
@@ -189,9 +150,31 @@ fn unknown(name: &str) -> Error {
     )
 }
 
+/// Returns a tensor as the forward pass reads it, where a model with short convolutions has it
+/// otherwise: a convolution is a vector, for it is no factor of a product, and the last norm has a
+/// name of its own.
+fn renamed(config: &ModelConfig, tensor: &TensorInfo) -> Option<TensorInfo> {
+    let (taps, embedding) = (config.conv_taps as u64, config.dims.embedding as u64);
+    let is_conv = tensor.name.ends_with(".shortconv.conv.weight");
+    let (name, dims) = match tensor.name.as_str() {
+        _ if taps == 0 => return None,
+        "token_embd_norm.weight" => ("output_norm.weight", tensor.dims.clone()),
+        name if is_conv && tensor.dims == [taps, embedding] => (name, vec![taps * embedding]),
+        _ => return None,
+    };
+    Some(TensorInfo {
+        name: name.to_owned(),
+        dims,
+        ..tensor.clone()
+    })
+}
+
 /// Returns the parts of a tensor that holds several weights one after the other, each by its own
 /// name; else the tensor as it is.
 fn unfuse(config: &ModelConfig, tensor: &TensorInfo) -> Vec<TensorInfo> {
+    if let Some(renamed) = renamed(config, tensor) {
+        return vec![renamed];
+    }
     let dims = &config.dims;
     let (q, kv) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
     let parts: &[(&str, usize)] = match tensor.name.rsplit_once("attn_qkv.") {
@@ -311,29 +294,7 @@ impl<Buf> Weights<Buf> {
     pub fn new(config: &ModelConfig, mut loaded: HashMap<String, Weight<Buf>>) -> Result<Self> {
         let mut layers = Vec::new();
         for i in 0..config.dims.layers {
-            let name = |tensor: &str| format!("blk.{i}.{tensor}");
-            layers.push(Layer {
-                attn_norm: loaded.remove(&name("attn_norm.weight")),
-                attn_q: take(&mut loaded, &name("attn_q.weight"))?,
-                attn_k: take(&mut loaded, &name("attn_k.weight"))?,
-                attn_v: take(&mut loaded, &name("attn_v.weight"))?,
-                attn_q_bias: loaded.remove(&name("attn_q.bias")),
-                attn_k_bias: loaded.remove(&name("attn_k.bias")),
-                attn_v_bias: loaded.remove(&name("attn_v.bias")),
-                attn_output: take(&mut loaded, &name("attn_output.weight"))?,
-                attn_output_bias: loaded.remove(&name("attn_output.bias")),
-                attn_q_norm: loaded.remove(&name("attn_q_norm.weight")),
-                attn_k_norm: loaded.remove(&name("attn_k_norm.weight")),
-                post_attention_norm: loaded.remove(&name("post_attention_norm.weight")),
-                ffn_norm: loaded.remove(&name("ffn_norm.weight")),
-                post_ffw_norm: loaded.remove(&name("post_ffw_norm.weight")),
-                ffn_gate: take(&mut loaded, &name("ffn_gate.weight"))?,
-                ffn_gate_bias: loaded.remove(&name("ffn_gate.bias")),
-                ffn_up: take(&mut loaded, &name("ffn_up.weight"))?,
-                ffn_up_bias: loaded.remove(&name("ffn_up.bias")),
-                ffn_down: take(&mut loaded, &name("ffn_down.weight"))?,
-                ffn_down_bias: loaded.remove(&name("ffn_down.bias")),
-            });
+            layers.push(Layer::new(config, i, &mut loaded)?);
         }
         Ok(Weights {
             token_embd: take(&mut loaded, "token_embd.weight")?,
@@ -343,8 +304,4 @@ impl<Buf> Weights<Buf> {
             layers,
         })
     }
-}
-
-fn take<Buf>(loaded: &mut HashMap<String, Weight<Buf>>, name: &str) -> Result<Weight<Buf>> {
-    loaded.remove(name).ok_or_else(|| missing(name))
 }

@@ -42,6 +42,14 @@ impl Quants {
         Self::above_minimum(q, scale, 0.0)
     }
 
+    pub(super) fn of_halves(q: [i8; 32], scale: [f32; 2]) -> Self {
+        Self {
+            q,
+            scale,
+            minimum: [0.0; 2],
+        }
+    }
+
     pub(super) fn above_minimum(q: [i8; 32], scale: f32, minimum: f32) -> Self {
         Self {
             q,
@@ -54,6 +62,24 @@ impl Quants {
 impl<B: QuantizedBlock<1>> Block<32> for B {
     fn dequantize(&self, out: &mut [f32; 32]) {
         dequantize_quants::<B, 1>(self, out);
+    }
+    fn scales_are_finite(&self) -> bool {
+        QuantizedBlock::scales_are_finite(self)
+    }
+}
+
+impl<B: QuantizedBlock<2>> Block<64> for B {
+    fn dequantize(&self, out: &mut [f32; 64]) {
+        dequantize_quants::<B, 2>(self, out);
+    }
+    fn scales_are_finite(&self) -> bool {
+        QuantizedBlock::scales_are_finite(self)
+    }
+}
+
+impl<B: QuantizedBlock<4>> Block<128> for B {
+    fn dequantize(&self, out: &mut [f32; 128]) {
+        dequantize_quants::<B, 4>(self, out);
     }
     fn scales_are_finite(&self) -> bool {
         QuantizedBlock::scales_are_finite(self)

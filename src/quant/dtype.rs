@@ -1,6 +1,23 @@
 //! Each data type of tensors has the sizes and functions of a block type.
 
-use super::block::{Block, Quantize, QuantizedBlock, Quants};
+use super::block::Quants;
+use super::codebook::codebook;
+use super::format::Format;
+use super::iq1_m::BlockIQ1M;
+use super::iq1_s::BlockIQ1S;
+use super::iq2_s::BlockIQ2S;
+use super::iq2_xs::BlockIQ2XS;
+use super::iq2_xxs::BlockIQ2XXS;
+use super::iq3_s::BlockIQ3S;
+use super::iq3_xxs::BlockIQ3XXS;
+use super::iq4_nl::{self, BlockIQ4NL};
+use super::iq4_xs::BlockIQ4XS;
+use super::mxfp4::{self, BlockMXFP4};
+use super::nvfp4::BlockNVFP4;
+use super::q1_0::BlockQ1_0;
+use super::tq1_0::BlockTQ1_0;
+use super::tq2_0::BlockTQ2_0;
+
 use super::floats::{BF16, F16, F32};
 use super::q2_k::BlockQ2K;
 use super::q3_k::BlockQ3K;
@@ -55,6 +72,34 @@ pub enum DType {
     Q5K,
     /// Weights have 6 bits around zero; 256 of them share 16 scales.
     Q6K,
+    /// Weights are 4-bit numbers of values; 32 of them share a scale.
+    IQ4NL,
+    /// Weights are 4-bit numbers of values; 256 of them share 8 scales.
+    IQ4XS,
+    /// Weights are, four together, entries of a grid of 256; 256 share 8 scales.
+    IQ3XXS,
+    /// Weights are, four together, entries of a grid of 512; 256 share 8 scales.
+    IQ3S,
+    /// Weights are, eight together, entries of a grid of 256; 256 share 8 scales.
+    IQ2XXS,
+    /// Weights are, eight together, entries of a grid of 512; 256 share 16 scales.
+    IQ2XS,
+    /// Weights are, eight together, entries of a grid of 1,024; 256 share 16 scales.
+    IQ2S,
+    /// Weights are, eight together, entries of a grid of 2,048; 256 share 8 scales.
+    IQ1S,
+    /// Weights are as in IQ1_S; 256 share 16 scales.
+    IQ1M,
+    /// Weights are -1, 0 or 1, five a byte; 256 of them share a scale.
+    TQ1_0,
+    /// Weights are -1, 0 or 1 in 2 bits; 256 of them share a scale.
+    TQ2_0,
+    /// Weights are floats of 4 bits; 32 of them share a power of two.
+    MXFP4,
+    /// Weights are floats of 4 bits; 16 of them share a float of 8 bits.
+    NVFP4,
+    /// Weights are signs; 128 of them share a scale.
+    Q1_0,
 }
 
 impl DType {
@@ -73,6 +118,20 @@ impl DType {
         DType::Q4K,
         DType::Q5K,
         DType::Q6K,
+        DType::IQ4NL,
+        DType::IQ4XS,
+        DType::IQ3XXS,
+        DType::IQ3S,
+        DType::IQ2XXS,
+        DType::IQ2XS,
+        DType::IQ2S,
+        DType::IQ1S,
+        DType::IQ1M,
+        DType::TQ1_0,
+        DType::TQ2_0,
+        DType::MXFP4,
+        DType::NVFP4,
+        DType::Q1_0,
     ];
 
     /// Returns the type with this number in ggml's `enum ggml_type`, if Siskin reads it.
@@ -128,6 +187,22 @@ impl DType {
     pub fn quants(self, bytes: &[u8], out: &mut [Quants]) {
         if let Some(quants) = self.format().quants {
             quants(bytes, out);
+        }
+    }
+
+    /// Returns the integers that a weight is one of, where they are at most 16 at odd distances.
+    pub fn codebook(self) -> Option<&'static [i8; 16]> {
+        self.format().codebook.as_ref()
+    }
+
+    /// Calls `each` with the scale of every 256 weights and the 16 integers that it is multiplied
+    /// by; not at all for a format without a codebook or without such scales.
+    ///
+    /// # Panics
+    /// Panics if `bytes` is no whole number of blocks.
+    pub fn each_scale(self, bytes: &[u8], each: &mut dyn FnMut(f32, [i8; 16])) {
+        if let Some(integers) = self.format().integers {
+            integers(bytes, each);
         }
     }
 
@@ -203,93 +278,44 @@ impl DType {
             DType::Q6K => {
                 const { &Format::of::<BlockQ6K, 256>(14, "Q6_K").with_quants::<BlockQ6K, 8>() }
             }
+            DType::IQ4NL => {
+                const {
+                    &Format::of::<BlockIQ4NL, 32>(20, "IQ4_NL")
+                        .with_quants::<BlockIQ4NL, 1>()
+                        .with_codebook(iq4_nl::CODEBOOK)
+                }
+            }
+            DType::IQ4XS => const { &Format::of_codebook::<BlockIQ4XS>(23, "IQ4_XS") },
+            DType::IQ3XXS => const { &Format::of_codebook::<BlockIQ3XXS>(18, "IQ3_XXS") },
+            DType::IQ3S => const { &Format::of_codebook::<BlockIQ3S>(21, "IQ3_S") },
+            DType::IQ2XXS => const { &Format::of_codebook::<BlockIQ2XXS>(16, "IQ2_XXS") },
+            DType::IQ2XS => const { &Format::of_codebook::<BlockIQ2XS>(17, "IQ2_XS") },
+            DType::IQ2S => const { &Format::of_codebook::<BlockIQ2S>(22, "IQ2_S") },
+            DType::IQ1S => const { &Format::of_codebook::<BlockIQ1S>(19, "IQ1_S") },
+            DType::IQ1M => const { &Format::of_codebook::<BlockIQ1M>(29, "IQ1_M") },
+            DType::TQ1_0 => const { &Format::of_codebook::<BlockTQ1_0>(34, "TQ1_0") },
+            DType::TQ2_0 => const { &Format::of_codebook::<BlockTQ2_0>(35, "TQ2_0") },
+            DType::MXFP4 => {
+                const {
+                    &Format::of::<BlockMXFP4, 32>(39, "MXFP4")
+                        .with_quants::<BlockMXFP4, 1>()
+                        .with_codebook(mxfp4::CODEBOOK)
+                }
+            }
+            DType::NVFP4 => {
+                const {
+                    &Format::of::<BlockNVFP4, 64>(40, "NVFP4")
+                        .with_quants::<BlockNVFP4, 2>()
+                        .with_codebook(mxfp4::CODEBOOK)
+                }
+            }
+            DType::Q1_0 => {
+                const {
+                    &Format::of::<BlockQ1_0, 128>(41, "Q1_0")
+                        .with_quants::<BlockQ1_0, 4>()
+                        .with_codebook(codebook(&[-1, 1]))
+                }
+            }
         }
     }
-}
-
-type QuantizeFn = fn(&[f32], &mut Vec<u8>) -> Option<()>;
-
-type QuantsFn = fn(&[u8], &mut [Quants]);
-
-/// Holds a format as a table row: its block type's sizes and functions, without the block type.
-struct Format {
-    ggml_type: u32,
-    name: &'static str,
-    block_len: usize,
-    block_bytes: usize,
-    dequantize: fn(&[u8], &mut [f32]),
-    quants: Option<QuantsFn>,
-    scales_are_finite: fn(&[u8]) -> bool,
-    quantize: Option<QuantizeFn>,
-}
-
-impl Format {
-    const fn of<B: Block<LEN>, const LEN: usize>(ggml_type: u32, name: &'static str) -> Self {
-        Self {
-            ggml_type,
-            name,
-            block_len: LEN,
-            block_bytes: size_of::<B>(),
-            dequantize: dequantize::<B, LEN>,
-            scales_are_finite: scales_are_finite::<B, LEN>,
-            quants: None,
-            quantize: None,
-        }
-    }
-
-    const fn with_quants<B: QuantizedBlock<GROUPS>, const GROUPS: usize>(self) -> Self {
-        Self {
-            quants: Some(quants::<B, GROUPS>),
-            ..self
-        }
-    }
-
-    const fn with_quantize<B: Quantize<LEN>, const LEN: usize>(self) -> Self {
-        Self {
-            quantize: Some(quantize::<B, LEN>),
-            ..self
-        }
-    }
-}
-
-fn dequantize<B: Block<LEN>, const LEN: usize>(bytes: &[u8], out: &mut [f32]) {
-    let blocks: &[B] = bytemuck::cast_slice(bytes);
-    assert_eq!(
-        blocks.len() * LEN,
-        out.len(),
-        "as many weights as the blocks hold"
-    );
-    for (block, out) in blocks.iter().zip(out.as_chunks_mut().0) {
-        block.dequantize(out);
-    }
-}
-
-fn quants<B: QuantizedBlock<GROUPS>, const GROUPS: usize>(bytes: &[u8], out: &mut [Quants]) {
-    let blocks: &[B] = bytemuck::cast_slice(bytes);
-    assert_eq!(
-        blocks.len() * GROUPS,
-        out.len(),
-        "as many weights as the blocks hold"
-    );
-    for (block, out) in blocks.iter().zip(out.as_chunks_mut().0) {
-        block.quants(out);
-    }
-}
-
-fn scales_are_finite<B: Block<LEN>, const LEN: usize>(bytes: &[u8]) -> bool {
-    bytemuck::cast_slice::<u8, B>(bytes)
-        .iter()
-        .all(B::scales_are_finite)
-}
-
-fn quantize<B: Quantize<LEN>, const LEN: usize>(values: &[f32], out: &mut Vec<u8>) -> Option<()> {
-    let (chunks, rest) = values.as_chunks();
-    if !rest.is_empty() {
-        return None;
-    }
-    out.reserve(chunks.len() * size_of::<B>());
-    for chunk in chunks {
-        out.extend_from_slice(bytemuck::bytes_of(&B::quantize(chunk)));
-    }
-    Some(())
 }

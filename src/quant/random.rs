@@ -42,8 +42,7 @@ pub fn random_weights(
             bytes.truncate(size_bytes);
             for block in bytes.chunks_exact_mut(dtype.block_bytes()) {
                 for &(at, scale) in unit_scales(dtype) {
-                    let scale = f16::from_f32(scale * deviation);
-                    block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
+                    set_scale(dtype, block, at, scale * deviation);
                 }
             }
             bytes
@@ -51,8 +50,33 @@ pub fn random_weights(
     }
 }
 
-/// Returns where a block's f16 scales lie, and their values for weights of about unit variance and
-/// zero mean when all other bytes are random.
+/// Sets the scale (or the minimum) at byte `at` of a block, in the form that the format has it;
+/// where that is a byte without a sign, to about its size.
+pub fn set_scale(dtype: DType, block: &mut [u8], at: usize, scale: f32) {
+    let [low, high] = f16::from_f32(scale).to_le_bytes();
+    match dtype {
+        // The exponent of an f32 is 127 more than the power of two; this one's is 128 more.
+        DType::MXFP4 => block[at] = ((scale.to_bits() >> 23 & 255) + 1).clamp(104, 143) as u8,
+        // Half of an f16 with 4 bits of its exponent, whose bias is 8 more, and 3 of its mantissa.
+        DType::NVFP4 => {
+            let bits = f16::from_f32(2.0 * scale.abs()).to_bits() >> 7;
+            block[at] = bits.saturating_sub(8 << 3).min(0x7e) as u8;
+        }
+        DType::IQ1M => {
+            for (i, nibble) in [low & 15, low >> 4, high & 15, high >> 4]
+                .into_iter()
+                .enumerate()
+            {
+                let byte = &mut block[at + 2 * i + 1];
+                *byte = *byte & 15 | nibble << 4;
+            }
+        }
+        _ => block[at..at + 2].copy_from_slice(&[low, high]),
+    }
+}
+
+/// Returns where a block's scales and minimums lie, and their values for weights of about unit
+/// variance and zero mean when all other bytes are random.
 fn unit_scales(dtype: DType) -> &'static [(usize, f32)] {
     match dtype {
         DType::Q4_0 => &[(0, 0.217)],
@@ -65,6 +89,18 @@ fn unit_scales(dtype: DType) -> &'static [(usize, f32)] {
         DType::Q4K => &[(0, 0.005), (2, 0.0375)],
         DType::Q5K => &[(0, 0.0025), (2, 0.0388)],
         DType::Q6K => &[(208, 0.001)],
+        DType::IQ4NL => &[(0, 0.0149)],
+        DType::IQ4XS => &[(0, 0.0008)],
+        DType::IQ3XXS => &[(0, 0.0072)],
+        DType::IQ3S => &[(0, 0.0068)],
+        DType::IQ2XXS | DType::IQ2XS | DType::IQ2S => &[(0, 0.018)],
+        DType::IQ1S => &[(0, 0.128)],
+        DType::IQ1M => &[(48, 0.128)],
+        DType::TQ1_0 => &[(52, 1.22)],
+        DType::TQ2_0 => &[(64, 0.7)],
+        DType::MXFP4 => &[(0, 0.17)],
+        DType::NVFP4 => &[(0, 0.17), (1, 0.17), (2, 0.17), (3, 0.17)],
+        DType::Q1_0 => &[(0, 1.0)],
         DType::F32 | DType::F16 | DType::BF16 => &[],
     }
 }

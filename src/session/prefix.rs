@@ -32,6 +32,41 @@ impl Session<AnyModel> {
         Ok(tokens)
     }
 
+    /// Keeps the beginning that the chat template writes for every conversation without a system
+    /// message, if the slot in use begins with it: nothing is evaluated. Returns its tokens, or
+    /// none. It is for the next visit, and the answers that follow must be the same bit for bit, so
+    /// a graphics card, whose sums depend on how many tokens were evaluated together, keeps none.
+    ///
+    /// # Errors
+    ///
+    /// `busy` while an answer is being written, `template`, `out_of_memory`.
+    pub async fn keep_opening(&mut self) -> Result<Vec<u32>> {
+        self.check_idle()?;
+        let tokens = self.prefix_tokens(&ChatRequest::default())?;
+        let AnyModel::Cpu(model) = self.generator.decoder_mut() else {
+            return Ok(Vec::new());
+        };
+        let state = model.export_beginning(tokens.len()).await?;
+        if state.tokens != tokens {
+            return Ok(Vec::new());
+        }
+        self.prefixes.keep(state);
+        Ok(tokens)
+    }
+
+    /// Keeps what [`Session::keep_opening`] kept on an earlier visit, as
+    /// [`Session::restore_prefix`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::restore_prefix`].
+    pub fn restore_opening(&mut self, state: SlotState) -> Result<bool> {
+        match self.generator.decoder() {
+            AnyModel::Cpu(_) => self.restore_prefix(&ChatRequest::default(), state),
+            AnyModel::Gpu(_) => Ok(false),
+        }
+    }
+
     /// Returns the keys and values of the prefix of these tokens, in [`SlotState::kv`]'s form, if it
     /// is kept.
     pub fn kept_prefix(&self, tokens: &[u32]) -> Option<&[u16]> {

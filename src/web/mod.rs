@@ -3,11 +3,11 @@
 mod calls;
 mod convert;
 mod options;
+mod prefix;
 mod state;
 
 use crate::{
     Result,
-    generate::SlotState,
     session::{
         Session,
         engine::{AnyLoader, Pool, WorkerSlot, WorkerSlots},
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use convert::{from_js, to_js};
-use js_sys::{Promise, Uint32Array};
+use js_sys::Promise;
 use options::{cpu_options, gpu_options, special};
 use state::{State, finish};
 use std::{
@@ -257,50 +257,6 @@ impl WasmEngine {
             state.set(State::Ready(session));
             to_js(&score?)
         })
-    }
-
-    /// Evaluates the messages and tools of a request as the beginning of a conversation, and keeps
-    /// it. The promise resolves to its tokens.
-    ///
-    /// # Errors
-    ///
-    /// The promise rejects with those of [`Session::keep_prefix`].
-    pub fn keep_prefix(&self, request: &JsValue) -> std::result::Result<Promise, JsValue> {
-        let request = ChatRequest::from_fields(from_js(request)?)?;
-        let mut session = self.take_session()?;
-        let state = Rc::clone(&self.state);
-        Ok(future_to_promise(async move {
-            let tokens = session.keep_prefix(&request).await;
-            state.set(State::Ready(session));
-            Ok(Uint32Array::from(&tokens?[..]).into())
-        }))
-    }
-
-    /// Returns the keys and values of the prefix of these tokens, or undefined where it is not kept
-    /// any more.
-    ///
-    /// # Errors
-    ///
-    /// `not_loaded`, `busy`.
-    pub fn kept_prefix(&self, tokens: &[u32]) -> Result<Option<Vec<u16>>> {
-        self.with_state(|state| Ok(state.session()?.kept_prefix(tokens).map(<[u16]>::to_vec)))
-    }
-
-    /// Keeps a prefix of this request that was kept on an earlier visit. Returns whether its tokens
-    /// are those of the request.
-    ///
-    /// # Errors
-    ///
-    /// `not_loaded`, `busy`, and those of [`Session::restore_prefix`].
-    pub fn restore_prefix(
-        &self,
-        request: &JsValue,
-        tokens: Vec<u32>,
-        kv: Vec<u16>,
-    ) -> Result<bool> {
-        let request = ChatRequest::from_fields(from_js(request)?)?;
-        let prefix = SlotState { tokens, kv };
-        self.with_state(|state| state.session()?.restore_prefix(&request, prefix))
     }
 
     /// Makes the next event end the answer.

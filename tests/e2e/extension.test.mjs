@@ -25,11 +25,12 @@ import { QWEN, cannotRunExtension, shoot } from './helpers/harness.mjs';
 const needs = [QWEN, NEED_EXTENSION];
 
 describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout: 280_000 }, () => {
-  let context, open, close, editors;
+  let context, first_run, open, close, editors;
   before(async () => {
     editors = await buildEditors();
     const routes = { '/editors/': plainFolder(editors.folder) };
-    ({ context, open, close } = await openFields({ model: QWEN, routes }));
+    const settings = { backend: 'cpu' };
+    ({ context, first_run, open, close } = await openFields({ is_new: true, settings, routes }));
   });
   after(async () => {
     await close?.();
@@ -40,6 +41,18 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
     waitForCard(page, (it) => it?.inserted.length > 0 && controlOf(it, /^Accept/)?.is_enabled, {
       ms: 120_000,
     });
+
+  test('is installed, and fetches its model in the first run', async () => {
+    const size = first_run.locator('label[for=model-default]').getByText(/491 MB from localhost/);
+    await size.waitFor();
+    await shoot(first_run, 'extension-walk-before');
+    await first_run.getByRole('button', { name: 'Download' }).click();
+    await first_run
+      .getByText('Qwen2.5 Coder 0.5B Instruct is on this computer, 491 MB')
+      .waitFor({ timeout: 60_000 });
+    await shoot(first_run, 'extension-walk-after');
+    await first_run.close();
+  });
 
   test('corrects a textarea, and undo brings the text back', async () => {
     const { page, complaints } = await open();
@@ -113,6 +126,10 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
     await page.waitForFunction(
       () => rich.innerHTML === '<p>She <b>has</b> two cats.</p><p>The keys are on the table.</p>',
     );
+    await page.keyboard.press('Control+z');
+    assert.match(await page.evaluate(() => rich.innerHTML), /<b>have<.*keys are/);
+    await page.keyboard.press('Control+z');
+    assert.match(await page.evaluate(() => rich.innerHTML), /<b>have<.*keys is/);
     assert.deepEqual(complaints, []);
     await page.close();
   });
@@ -133,6 +150,8 @@ describe('the writing assistant', { skip: cannotRunExtension(...needs), timeout:
       (text) => document.getElementById('frame').contentDocument.activeElement.value === text,
       RIGHT,
     );
+    await page.keyboard.press('Control+z');
+    assert.equal(await area.inputValue(), WRONG);
     assert.deepEqual(complaints, []);
     await page.close();
   });

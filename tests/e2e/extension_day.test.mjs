@@ -2,7 +2,14 @@
 // records every request of the browser: there is none but for the model. A small model is enough.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { act, clickCard, isDone, openFields, waitForCard } from './helpers/assistant.mjs';
+import {
+  act,
+  clickCard,
+  closeEngine,
+  isDone,
+  openFields,
+  waitForCard,
+} from './helpers/assistant.mjs';
 import { NEED_EXTENSION, startProxy } from './helpers/extension.mjs';
 import { SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
 
@@ -87,5 +94,17 @@ describe('a day of use', { skip: cannotRunExtension(...needs), timeout: 280_000 
     assert.deepEqual(others, []);
     assert.ok(proxy.asked.includes(own[0]), 'the download was recorded');
     assert.ok(!proxy.asked.slice(before).includes(own[0]), 'nothing is fetched again');
+  });
+
+  test('and without any network, by an engine that begins anew', async () => {
+    const { page, complaints } = await open();
+    await page.locator('#area').fill(TEXT);
+    proxy.close();
+    await closeEngine(page);
+    await act(context, page, 'correct', 0);
+    const card = await waitForCard(page, isDone);
+    assert.deepEqual([card.deleted[0], card.inserted[0]], ['of', 'have']);
+    assert.deepEqual(complaints, []);
+    await page.close();
   });
 });

@@ -2,7 +2,7 @@
 // and keys go to a frame that nobody sees. No model is needed.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { act, clickCard, openFields, waitForCard } from './helpers/assistant.mjs';
+import { act, clickCard, controlOf, openFields, waitForCard } from './helpers/assistant.mjs';
 import { NEED_EXTENSION, workerOf } from './helpers/extension.mjs';
 import { cannotRunExtension, shoot } from './helpers/harness.mjs';
 
@@ -46,13 +46,14 @@ describe('Google Docs', { skip: cannotRunExtension(NEED_EXTENSION), timeout: 60_
       await act(context, page, 'correct');
       const card = await waitForCard(page, (it) => it?.status);
       assert.match(card.status, /^Google Docs draws its text .* works in the side panel/);
+      assert.equal(controlOf(card, 'Correct'), undefined, 'nothing is offered that does nothing');
       await shoot(page, 'extension-docs');
       await clickCard(page, 'Open the side panel');
       const deadline = Date.now() + 5000;
       while (Date.now() < deadline && (await worker.evaluate(() => opened.length)) === 0)
         await page.waitForTimeout(50);
       assert.deepEqual(await worker.evaluate(() => opened.map(Object.keys)), [['windowId']]);
-      await clickCard(page, 'Close');
+      await page.keyboard.press('Escape');
       await waitForCard(page, (it) => !it);
       await page.close();
     });

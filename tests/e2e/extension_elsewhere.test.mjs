@@ -23,6 +23,7 @@ const LIES = {
   'There are two keys on the table.': 'There are three keys on the table.',
   'He go home, and she stays in the house.': 'He goes home.',
   'They is in the garden.': 'Sure! Here is the corrected text: They are in the garden.',
+  'I love the cat in the house.': 'I hate the cat in the house.',
   'The weather is very nice today.': 'Das Wetter ist heute sehr schön.',
 };
 const HONEST = 'He have a dog.';
@@ -97,12 +98,41 @@ describe(
       await page.close();
     };
 
+    /** Lets a model lose a number in another wording. */
+    const distrustWording = async () => {
+      const { page, complaints } = await open();
+      const [text] = Object.keys(LIES);
+      await page.locator('#area').fill(text);
+      await act(context, page, 'formal', 0);
+      const card = await waitForCard(page, isDone);
+      assert.match(card.status, /is not shown, for it left out or changed "12"/);
+      assert.equal(card.text, '');
+      const labels = ['Accept', 'Copy', 'Alternatives'].map((label) => controlOf(card, label));
+      assert.deepEqual(labels.map(Boolean), [false, false, true]);
+      await shoot(page, 'extension-refused');
+      assert.equal(await page.locator('#area').inputValue(), text);
+      assert.deepEqual(complaints, []);
+      await page.close();
+    };
+
     test("Chrome's own model answers the card, without a download", async () => {
       await correct(undefined);
       assert.deepEqual(api.sent, []);
     });
 
     test("Chrome's own model changes nothing where it lies", distrust);
+
+    test("Chrome's own model loses no number in another wording", distrustWording);
+
+    test('words of the personal dictionary stay as they are', async () => {
+      await writeSettings(context, { dictionary: ['Have'] });
+      const { page } = await open();
+      await page.locator('#area').fill(WRONG);
+      await act(context, page, 'correct', 0);
+      await waitForCard(page, (it) => it?.status === 'No mistakes found.');
+      await writeSettings(context, { dictionary: [] });
+      await page.close();
+    });
 
     test('Retry reads a text that has changed meanwhile', async () => {
       const { page, complaints } = await open();
@@ -145,6 +175,14 @@ describe(
       await distrust();
       const asked = api.sent.slice(before).map(({ body }) => body.messages.at(-1).content);
       assert.deepEqual(asked, [...Object.keys(LIES), HONEST]);
+    });
+
+    test('a server loses no number in another wording, and is asked once more', async () => {
+      const before = api.sent.length;
+      await distrustWording();
+      const asked = api.sent.slice(before).map(({ body }) => body.messages[0].content);
+      assert.equal(asked.length, 2);
+      assert.match(asked[1], /Keep these as they are: "3", "12"\.$/);
     });
 
     test('Retry asks again where the server failed', async () => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import {
+  LONG,
   act,
   cardOf,
   clickCard,
@@ -15,11 +16,11 @@ import { SMOLLM2, cannotRunExtension, shoot } from './helpers/harness.mjs';
 
 const needs = [SMOLLM2, NEED_EXTENSION];
 /** A rule finds this, whatever the model says. */
-const WRONG = 'I should of known that, and you should of told me about it.';
+const WRONG = 'I should of told you about the garden.';
 /** The card must come in this time. */
 const MAX_OPEN_MS = 2000;
 /** The page's thread may compute this long for it, the page's own layout included. */
-const MAX_CPU_MS = 500;
+const MAX_CPU_MS = 200;
 
 describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_000 }, () => {
   let context, open, close;
@@ -33,7 +34,7 @@ describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_00
   /** Opens the card with an answer that may be accepted. */
   const propose = async (page) => {
     await page.locator('#area').fill(WRONG);
-    await act(context, page, 'improve', 0);
+    await act(context, page, 'correct', 0);
     await waitForCard(page, (it) => controlOf(it, 'Accept')?.is_enabled);
   };
 
@@ -119,9 +120,10 @@ describe('a hostile page', { skip: cannotRunExtension(...needs), timeout: 200_00
 
   test('may remove the field in mid-answer: the text can be copied', async () => {
     const { page, complaints } = await open();
-    await page.locator('#area').fill(WRONG);
-    await act(context, page, 'longer', 0);
-    await waitForCard(page, (it) => it?.text.length > 10);
+    await page.locator('#area').fill(`${WRONG} ${LONG} ${LONG}`);
+    await act(context, page, 'correct', 0);
+    const begun = await waitForCard(page, (it) => it?.inserted.length > 0);
+    assert.equal(controlOf(begun, 'Copy').is_enabled, false, 'it is in mid-answer');
     await page.evaluate(() => area.remove());
     const card = await waitForCard(page, (it) => controlOf(it, 'Copy')?.is_enabled);
     assert.equal(controlOf(card, 'Accept'), undefined);

@@ -23,6 +23,15 @@ import { renderers, ticksOf } from './helpers/killable.mjs';
 import { eventually } from './helpers/site.mjs';
 
 const needs = [SMOLLM2, NEED_EXTENSION];
+/** Lets the engine's document note which of its prefixes came from the device. */
+const KEEP_PREFIXES = `
+globalThis.prefixes = [];
+const { prefix } = Siskin.prototype;
+Siskin.prototype.prefix = async function (...given) {
+  const kept = await prefix.apply(this, given);
+  prefixes.push(kept.restored);
+  return kept;
+};`;
 
 describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 }, () => {
   let context, profile, open, close;
@@ -34,7 +43,7 @@ describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 
         const path = join(folder, 'extension/offscreen.js');
         const text = await readFile(path, 'utf8');
         assert.match(text, /WATCH_MS = 10_000/);
-        await writeFile(path, text.replace('WATCH_MS = 10_000', 'WATCH_MS = 200'));
+        await writeFile(path, text.replace('WATCH_MS = 10_000', 'WATCH_MS = 200') + KEEP_PREFIXES);
       },
     }));
   });
@@ -90,6 +99,24 @@ describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 
     await other.close();
   });
 
+  test('the newest request of a field ends the one before', async (t) => {
+    const { page } = await open();
+    await page.locator('#area').fill(`${LONG} `.repeat(12));
+    await act(context, page, 'correct', 0);
+    await waitForCard(page, (it) => it && it.status !== '');
+    const busy = await load();
+    assert.ok(!isWritten(await cardOf(page)), 'it is in mid-answer');
+    await page.locator('#area').fill('I should of told you.');
+    await act(context, page, 'correct', 0);
+    const card = await waitForCard(page, (it) => it?.status === '' && isDone(it));
+    assert.match(card.text, /^I should of/);
+    await page.waitForTimeout(300);
+    const idle = await load();
+    t.diagnostic(`${busy} ticks of a second before, ${idle} after`);
+    assert.ok(idle < busy / 4, `${busy} ticks of a second before, ${idle} after`);
+    await page.close();
+  });
+
   test('the engine is closed when nobody used it for minutes, and not in an answer', async () => {
     const { page } = await open();
     /** The engine's clock leaps. */
@@ -112,6 +139,11 @@ describe('a short life', { skip: cannotRunExtension(...needs), timeout: 200_000 
     );
     await act(context, page, 'correct', 0);
     await waitForCard(page, isRight);
+    // The next one does not compute the beginning of the prompt again.
+    await eventually(
+      async () => String(await inEngine(page, 'prefixes')) === 'true',
+      'the prefix from the device',
+    );
     await page.close();
   });
 

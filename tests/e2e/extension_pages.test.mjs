@@ -39,9 +39,12 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
   before(async () => {
     file = new BadFile(join(MODELS_DIR, SMOLLM2));
     file.headers = CORS;
+    const tiny = new BadFile(TINY);
+    tiny.headers = CORS;
     server = await startServer({
       routes: {
         '/model.gguf': file.handler,
+        '/tiny.gguf': tiny.handler,
         '/article': (_request, response) => {
           response.removeHeader('Content-Security-Policy');
           response.writeHead(200, { 'Content-Type': 'text/html' }).end(ARTICLE);
@@ -254,6 +257,32 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
     assert.deepEqual(browser.complaints, []);
   });
 
+  test('options: any address of a GGUF file, which is fetched when it is asked for', async (t) => {
+    const browser = await open(await makeFolder(t));
+    t.after(() => browser.close());
+    const page = await browser.open('options/options.html');
+    await page.locator('#model-url').check();
+    const address = page.getByLabel('Address of the GGUF file');
+    await address.fill('ftp://example.org/model.gguf');
+    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.getByText(/Write the address of a GGUF file/).waitFor();
+    await address.fill(`${server.url}/tiny.gguf`);
+    await page.keyboard.press('Enter');
+    const start = page.getByRole('button', { name: 'Download' });
+    await start.waitFor();
+    const isOfTiny = (it) => it.endsWith('/tiny.gguf');
+    assert.ok(!proxy.asked.some(isOfTiny), 'nothing is fetched before the click');
+    await start.click();
+    await page.getByText(/tiny\.gguf is on this computer/).waitFor();
+    assert.ok(proxy.asked.some(isOfTiny));
+    const panel = await browser.open('panel/panel.html');
+    await panel.locator('#where').getByText('tiny.gguf, on this computer').waitFor();
+    await panel.locator('#prompt').fill('Hello');
+    await panel.keyboard.press('Enter');
+    await panel.locator('.assistant .meta button').first().waitFor();
+    assert.deepEqual(browser.complaints, []);
+  });
+
   test('a server answers while there is no model, and its markup is text', async (t) => {
     const browser = await open(await makeFolder(t));
     t.after(() => browser.close());
@@ -316,7 +345,7 @@ describe("the extension's pages", { skip: cannotRunExtension(SMOLLM2, NEED_EXTEN
   });
 
   test('all of this made no request but for the model and to the server that was turned on', () => {
-    const ours = [`GET ${server.url}/model.gguf`, `GET ${server.url}/article`];
+    const ours = ['model.gguf', 'tiny.gguf', 'article'].map((it) => `GET ${server.url}/${it}`);
     const theirs = `POST ${api.url}/chat/completions`;
     assert.ok(proxy.asked.includes(ours[0]), 'the download was recorded');
     assert.ok(proxy.asked.includes(theirs), 'the question to the server was recorded');

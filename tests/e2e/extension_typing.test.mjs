@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import {
+  act,
   cardOf,
   clickCard,
   controlOf,
@@ -117,6 +118,28 @@ describe('as you type', { skip: cannotRunExtension(...needs), timeout: 200_000 }
     await page.waitForTimeout(PAUSE_MS);
     await waitForCount(page, 0);
     assert.equal(await cardOf(page), undefined);
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
+  test('is silent on a site where it is off, and says so when it is asked', async () => {
+    await writeSettings(context, { asYouType: 'on', offSites: ['localhost'] });
+    const { page, complaints } = await open();
+    await setBattery(page, true, 1);
+    await page.locator('#area').click();
+    await page.keyboard.type(WRONG);
+    await page.waitForTimeout(PAUSE_MS);
+    assert.equal(await cardOf(page, 'corner'), undefined, 'no button');
+    await act(context, page, 'correct');
+    const card = await waitForCard(page, (it) => it?.status);
+    assert.equal(card.status, 'Siskin is off on this site.');
+    assert.deepEqual(
+      card.controls.map(({ label }) => label),
+      ['Close'],
+    );
+    await page.keyboard.press('Escape');
+    await waitForCard(page, (it) => !it);
+    assert.equal(await page.locator('#area').inputValue(), WRONG);
     assert.deepEqual(complaints, []);
     await page.close();
   });

@@ -15,6 +15,12 @@ import { processes, renderers, startAlone, ticksOf } from './helpers/killable.mj
 const MODEL = join(MODELS_DIR, QWEN);
 /** Linux counts the time of processes in this unit. */
 const TICKS_PER_SECOND = 100;
+/**
+ * The page's process takes at most these shares of what the file and its cache take; the goal is
+ * 1.1. A download has buffers and hashes besides.
+ */
+const MAX_FIRST_SHARE = 1.21;
+const MAX_SHARE = 1.17;
 /** A visit is not judged where other programs, of which the server is one, took this share. */
 const MAX_OTHERS = 0.25;
 const page = (_request, response) =>
@@ -26,6 +32,8 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   const file = new BadFile(MODEL);
   let server;
   let profile;
+  /** `first` is what the first visit measured. */
+  let first;
   /** `onReport` is called with what the page reports. */
   let onReport;
   before(async () => {
@@ -67,6 +75,10 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     const all = user + nice + system + irq + softirq;
     return { all, own: processes(profile).reduce((sum, id) => sum + ticksOf(id), 0) };
   }
+
+  /** Returns the peak of the page's process over what the model's file and its cache take. */
+  const shareOf = ({ grown_bytes, kv_cache_bytes }) =>
+    grown_bytes / (statSync(MODEL).size + kv_cache_bytes);
 
   /**
    * Runs one visit in a browser of its own. `others` is the share of the machine that other
@@ -115,27 +127,31 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
   }
 
   test('with storage: memory the page holds the engine and little else', async (t) => {
-    const { load_ms, grown_bytes, from_cache, bytes } = await visit('memory');
-    const share = grown_bytes / statSync(MODEL).size;
+    const result = await visit('memory');
+    const { load_ms, grown_bytes, from_cache, bytes } = result;
+    const share = shareOf(result);
     t.diagnostic(
       `load ${Math.round(load_ms)} ms, peak memory ${Math.round(grown_bytes / 1e6)} MB: ` +
-        `${share.toFixed(2)} of the model's size`,
+        `${share.toFixed(3)} of file and cache`,
     );
     assert.equal(from_cache, false);
     assert.equal(bytes, 0, 'nothing is stored');
-    assert.ok(share < 1.25, `${grown_bytes} bytes`);
+    assert.ok(share < MAX_FIRST_SHARE, `${grown_bytes} bytes`);
   });
 
   test('the first takes little memory, and is ready when the last byte is there', async (t) => {
-    const { load_ms, ready_ms, grown_bytes, from_cache } = await visit();
-    const share = grown_bytes / statSync(MODEL).size;
+    first = await visit();
+    const { load_ms, ready_ms, grown_bytes, from_cache } = first;
+    const share = shareOf(first);
     t.diagnostic(
       `load ${Math.round(load_ms)} ms, ready ${ready_ms} ms after the last byte, peak memory ` +
-        `${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(2)} of the model's size`,
+        `${Math.round(grown_bytes / 1e6)} MB: ${share.toFixed(3)} of file and cache; first token ` +
+        `${Math.round(first.answer_ms)} ms after`,
     );
+    assert.equal(first.cached_tokens, 0);
     assert.equal(from_cache, false);
     assert.ok(ready_ms < 1000, `ready ${ready_ms} ms after the last byte`);
-    assert.ok(share < 1.25, `${grown_bytes} bytes`);
+    assert.ok(share < MAX_FIRST_SHARE, `${grown_bytes} bytes`);
   });
 
   test('later visits answer soon after a plain read of the file, in little memory', async (t) => {
@@ -144,16 +160,22 @@ describe('visits', { skip: cannotRun(QWEN), timeout: 300_000 }, () => {
     // rounds in which they took much of the machine tell nothing.
     const ratios = [];
     for (let round = 0; ratios.length < 3 && round < 9; round++) {
-      const { load_ms, first_ms, read_ms, bytes, grown_bytes, from_cache, others } = await visit();
-      const share = grown_bytes / size;
+      const result = await visit();
+      const { load_ms, answer_ms, read_ms, bytes, grown_bytes, from_cache, others } = result;
+      const share = shareOf(result);
+      const ratio = (load_ms + answer_ms) / read_ms;
       t.diagnostic(
-        `load ${Math.round(load_ms)} ms, first token ${Math.round(first_ms)} ms, plain read ` +
-          `${Math.round(read_ms)} ms: ratio ${(first_ms / read_ms).toFixed(2)}; memory ` +
-          `${share.toFixed(2)} of the model's size; other programs ${Math.round(100 * others)} %`,
+        `load ${Math.round(load_ms)} ms, ${(load_ms / read_ms).toFixed(2)} of a plain read; ` +
+          `first token ${Math.round(answer_ms)} ms after: ratio ${ratio.toFixed(2)}; memory ` +
+          `${share.toFixed(3)} of file and cache; other programs ${Math.round(100 * others)} %`,
       );
       assert.ok(from_cache && bytes > size);
-      assert.ok(share < 1.25, `${grown_bytes} bytes`);
-      if (others < MAX_OTHERS) ratios.push(first_ms / read_ms);
+      // The template's own beginning comes from the first visit, and changes nothing.
+      const { cached_tokens, prompt_tokens, text } = result;
+      assert.ok(cached_tokens > prompt_tokens / 2, `${cached_tokens} of ${prompt_tokens} tokens`);
+      assert.equal(text, first.text);
+      assert.ok(share < MAX_SHARE, `${grown_bytes} bytes`);
+      if (others < MAX_OTHERS) ratios.push(ratio);
     }
     if (ratios.length < 3) return t.skip('SKIPPED: other programs were running all the time');
     const [, median] = ratios.sort((a, b) => a - b);

@@ -472,6 +472,7 @@ describe('the service worker', { skip: cannotRun(SMOLLM2, NEED_SITE), timeout: 4
     await page.evaluate(async () => {
       const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('siskin');
       for await (const folder of root.values()) {
+        if (folder.name === 'prefixes') continue;
         const file = await folder.getFileHandle('17');
         const bytes = new Uint8Array(await (await file.getFile()).arrayBuffer());
         bytes[12345] ^= 4;

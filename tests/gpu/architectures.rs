@@ -7,7 +7,7 @@ use super::{
 use siskin::{
     backend::{
         Activation, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, LogitScale,
-        PostNorm, Rope, RopePairs, Rows,
+        PostNorm, Rope, RopePairs, Rows, ShortConv,
         gpu::{device::GpuOptions, weights::Buf},
     },
     quant::DType,
@@ -232,6 +232,75 @@ pub async fn norms_of_queries_and_keys(options: GpuOptions) {
             }
         }
     }
+}
+
+/// Steps of one token, of few and of many come one after the other, so that each sees what the cache
+/// kept of those before it.
+pub async fn short_convolutions(options: GpuOptions) {
+    for (embedding, taps, is_normed) in [(96, 3, true), (32, 4, false), (416, 2, true)] {
+        let dims = Dims {
+            embedding,
+            layers: 2,
+            conv_layers: 2,
+            ..DIMS
+        };
+        let Some(mut harness) = Harness::new(options, &dims).await else {
+            return;
+        };
+        let (conv, factors) = norm(&mut harness, embedding * taps);
+        let mut cache = harness
+            .gpu
+            .cache(&dims, &CacheSize::whole(dims.layers, 64))
+            .expect("memory");
+        let in_proj = harness.matrix(DType::Q8_0, 3 * embedding, embedding);
+        // What was convolved at each position, with how far off it may be.
+        let mut inputs: Vec<Vec<(f64, f64)>> = Vec::new();
+        for tokens in TOKENS {
+            let x = harness.begin(tokens, embedding, inputs.len());
+            let Harness {
+                gpu, step, norm, ..
+            } = &mut harness;
+            let input = ShortConv {
+                norm: is_normed.then_some(&norm.0),
+                in_proj: &in_proj.weight,
+                conv: &conv,
+                eps: NORM_EPS,
+            };
+            gpu.short_conv(step, &mut cache, 1, &input);
+            harness.tap(|step| &step.a);
+            let a = &harness.taps().await[0];
+            let h = match is_normed {
+                true => normed(&x, embedding, &harness.norm.1),
+                false => doubles(&x),
+            };
+            let bcu = harness.product(&in_proj, &h);
+            for (t, bcu) in bcu.chunks_exact(3 * embedding).enumerate() {
+                let (b, u) = (&bcu[..embedding], &bcu[2 * embedding..]);
+                let products = b.iter().zip(u).map(|(&b, &u)| {
+                    let (value, bound) = times(b, u);
+                    (value, bound + value.abs() / 2048.0 + 3e-8)
+                });
+                inputs.push(products.collect());
+                for (d, &c) in bcu[embedding..2 * embedding].iter().enumerate() {
+                    let last = inputs.iter().rev().take(taps);
+                    let sum = last.zip((0..taps).rev()).map(|(input, tap)| {
+                        times(input[d], (f64::from(factors[d * taps + tap]), 0.0))
+                    });
+                    let sum = sum.fold((0.0, 0.0), |(x, xb), (y, yb)| (x + y, xb + yb));
+                    let (expected, bound) = times(c, sum);
+                    near(a[t * embedding + d], expected, bound + 1e-6, &|| {
+                        format!("{embedding} channels, {taps} taps, {tokens} tokens, {t}, {d}")
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Returns the product of two numbers that may be off.
+fn times((x, x_bound): (f64, f64), (y, y_bound): (f64, f64)) -> (f64, f64) {
+    let bound = x.abs() * y_bound + y.abs() * x_bound + x_bound * y_bound;
+    (x * y, bound + 8.0 * EPS * (x * y).abs())
 }
 
 pub async fn logits_are_scaled_and_bounded(options: GpuOptions) {

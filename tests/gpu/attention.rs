@@ -24,7 +24,7 @@ const STEPS: [(usize, usize); 5] = [(1, 0), (1, 299), (3, 1), (31, 63), (64, 130
 
 /// Columns of the activations; K formats are as wide as one of their blocks.
 fn cols(dtype: DType) -> usize {
-    dtype.block_len().max(96)
+    96_usize.next_multiple_of(dtype.block_len())
 }
 
 struct Case {

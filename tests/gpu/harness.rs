@@ -26,13 +26,15 @@ pub const DIMS: Dims = Dims {
     feed_forward: 2112,
     vocab: 2112,
     layers: 1,
+    conv_layers: 0,
 };
 pub const TOKENS: usize = 64;
 /// A rounding of f32.
 pub const EPS: f64 = f32::EPSILON as f64 / 2.0;
 pub const NORM_EPS: f32 = 1e-5;
 
-/// The formats that shaders read.
+/// The formats that shaders read, but that those of a codebook are two layouts, of which each has
+/// one here (`models::odd_models` has them all).
 pub const FORMATS: &[DType] = &[
     DType::F32,
     DType::F16,
@@ -47,6 +49,8 @@ pub const FORMATS: &[DType] = &[
     DType::Q4K,
     DType::Q5K,
     DType::Q6K,
+    DType::NVFP4,
+    DType::IQ2S,
 ];
 
 pub struct Harness {

@@ -197,6 +197,7 @@ fn the_cache_holds_no_infinity() {
         feed_forward: 64,
         vocab: 64,
         layers: 1,
+        conv_layers: 0,
     };
     let harness = pollster::block_on(Harness::new(GpuOptions::default(), &dims));
     let Some(mut harness) = harness else {

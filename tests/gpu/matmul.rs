@@ -19,10 +19,21 @@ fn tokens(options: &GpuOptions) -> &'static [usize] {
 }
 
 fn shapes(dtype: DType) -> &'static [(usize, usize)] {
-    if dtype.block_len() == 256 {
+    if dtype.block_len() > 32 {
         &[(2, 256), (31, 768), (257, 512)]
     } else {
         &[(2, 32), (31, 96), (257, 512), (40, 896)]
+    }
+}
+
+/// All formats, or one of each kind where a browser compiles them for another tier than its own:
+/// floats, blocks of 32 with high bits, and of 256 with smallest values and without. What a format
+/// unpacks is the same text in every tier, and all of them are run natively.
+fn formats(options: &GpuOptions) -> &'static [DType] {
+    if THOROUGH || !(options.default_limits || options.max_part_bytes.is_some()) {
+        FORMATS
+    } else {
+        &[DType::F16, DType::Q5_0, DType::Q4K, DType::Q6K]
     }
 }
 
@@ -31,10 +42,12 @@ pub async fn products_and_rows(options: GpuOptions) {
     let Some(mut harness) = Harness::new(options, &DIMS).await else {
         return;
     };
-    for &dtype in FORMATS {
+    let formats = formats(&options);
+    for &dtype in formats {
         for (i, &(rows, cols)) in shapes(dtype).iter().enumerate() {
-            // Two products that are taken together may differ in format. In a browser, where compiling takes long, they do so in one way.
-            let other = FORMATS
+            // Two products that are taken together may differ in format. In a browser, where
+            // compiling takes long, they do so in one way.
+            let other = formats
                 .iter()
                 .cycle()
                 .skip_while(|&&format| format != dtype)

@@ -4,10 +4,11 @@ use super::{
     device::{gpu, tiers},
     support::{
         data::THOROUGH,
+        odd_formats::{check_format, odd_formats},
         tiny::{MODELS, ROUNDED, check, check_cache, check_windows, windowed},
     },
 };
-use siskin::backend::gpu::device::GpuOptions;
+use siskin::{backend::gpu::device::GpuOptions, quant::DType};
 
 /// In a browser, where compiling takes long, those alone whose logits differ: products have checks of their own.
 pub fn f32_and_f16() -> Vec<GpuOptions> {
@@ -51,5 +52,20 @@ pub async fn tiny_caches(options: GpuOptions) {
     // Of architectures with windows one is enough where compiling takes long.
     for (model, room) in windowed().filter(|(tiny, _)| THOROUGH || tiny.0 == "gemma3-tiny") {
         check_windows(device.beside(), model, room, 1e-2).await;
+    }
+}
+
+/// Whole small models in the formats with a codebook: all of them on one device, and one of each
+/// layout on the others and in a browser.
+pub async fn odd_models(options: GpuOptions) {
+    let strategy = options.strategy.unwrap_or_default();
+    let bar = if strategy.f16_tiles { 1e-2 } else { 1e-3 };
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    let has_all = THOROUGH && strategy.int8_dot && options.max_part_bytes.is_none();
+    let is_asked = |dtype: &DType| has_all || matches!(dtype, DType::IQ4NL | DType::IQ3XXS);
+    for dtype in odd_formats().filter(is_asked) {
+        check_format(device.beside(), dtype, DType::F32, bar).await;
     }
 }

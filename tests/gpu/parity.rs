@@ -46,6 +46,7 @@ checks! {
     architectures::feed_forward_networks_differ: tiers,
     architectures::norms_behind_products: plain,
     architectures::norms_of_queries_and_keys: plain,
+    architectures::short_convolutions: plain,
     architectures::logits_are_scaled_and_bounded: plain,
     argmax::the_likeliest_of_each_row: plain,
     argmax::rows_without_numbers_are_noticed: plain,
@@ -58,6 +59,7 @@ checks! {
     sampling::tokens_come_as_often_as_they_are_likely: plain,
     models::tiny_models: models::f32_and_f16,
     models::tiny_caches: plain,
+    models::odd_models: models::f32_and_f16,
     side_by_side::slots_keep_to_their_own_buffers: plain,
 }
 

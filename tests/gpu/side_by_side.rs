@@ -22,6 +22,7 @@ pub const DIMS: Dims = Dims {
     feed_forward: 64,
     vocab: 64,
     layers: 1,
+    conv_layers: 0,
 };
 const CONTEXT_TOKENS: [usize; 2] = [64, 96];
 

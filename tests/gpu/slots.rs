@@ -106,22 +106,23 @@ fn the_card_copies_a_beginning_that_two_slots_share() {
             return;
         };
         let dims = Dims {
-            layers: 2,
+            layers: 3,
+            conv_layers: 1,
             kv_heads: 2,
             ..DIMS
         };
         let [from, mut to] = [0, 1]
             .map(|_| gpu.cache(&dims, &CacheSize::whole(dims.layers, 40)))
             .map(|cache| cache.expect("memory"));
-        let elements = 2 * dims.layers * dims.kv_heads * dims.head_dim;
+        let elements = dims.cached_numbers();
         let kv: Vec<u16> = (0..elements * 40)
             .map(|i| f16::from_f32((i % 97) as f32 - 48.0).to_bits())
             .collect();
         let mut from = from;
-        gpu.import(&dims, &mut from, &[0..40, 0..40], &kv);
-        gpu.copy_cache(&from, &mut to, &[0..33, 0..33]);
+        gpu.import(&dims, &mut from, &[0..40, 0..40, 0..40], &kv);
+        gpu.copy_cache(&from, &mut to, &[0..33, 0..33, 0..33]);
         let all = |gpu: &mut Gpu, cache: &Cache, positions: Range<usize>| {
-            let positions = [positions.clone(), positions];
+            let positions = [positions.clone(), positions.clone(), positions];
             pollster::block_on(gpu.export(&dims, cache, &positions)).expect("the device works")
         };
         assert!(all(&mut gpu, &from, 0..33) == all(&mut gpu, &to, 0..33));
@@ -132,7 +133,7 @@ fn the_card_copies_a_beginning_that_two_slots_share() {
         );
         // A part of the positions.
         let part = all(&mut gpu, &from, 7..20);
-        gpu.import(&dims, &mut to, &[27..40, 27..40], &part);
+        gpu.import(&dims, &mut to, &[27..40, 27..40, 27..40], &part);
         assert!(all(&mut gpu, &to, 27..40) == part);
     }
 }

@@ -1,10 +1,13 @@
 // These tests hold for the model that answers the card in the engine's place: what it writes is
 // taken only where it is a correction.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { run } from '../../www/assistant/actions.js';
+import { changesWord } from '../../www/extension/content_words.js';
 import { changesNumber } from '../../www/extension/number_words.js';
 import { OtherModel } from '../../www/extension/other_model.js';
+import { readAnswer, spansOf } from '../../www/lib/writing/correct.js';
 
 /** Answers each question by a function of its last message; counts the ports that are open. */
 function install(answer) {
@@ -80,6 +83,9 @@ const LIES = {
   'a half that is left out': ['She have two cats and she is in the garden.', 'She has two cats.'],
   'no word': ['She have two cats.', ''],
   'a negation': ['I do like the cat in the house.', 'I do not like the cat in the house.'],
+  'the opposite': ['I love the cat in the house.', 'I hate the cat in the house.'],
+  'another thing': ['She has a cat in the house.', 'She has a dog in the house.'],
+  'the other way round': ['We met her before the war.', 'We met her after the war.'],
   'who it is': ['I have seen her in the house.', 'I have seen him in the house.'],
 };
 
@@ -133,6 +139,74 @@ test('a number in words may be mended, and not be another', () => {
     ['two cats', 'cats'],
   ])
     assert.equal(changesNumber(edit(before, after)), true, `${before} -> ${after}`);
+});
+
+test('a word may be mended or take another form, and not be another', () => {
+  const edit = (before, after) => ({
+    before: before.split(' ').filter(Boolean),
+    after: after.split(' ').filter(Boolean),
+  });
+  for (const [before, after] of [
+    ['have', 'has'],
+    ['goed', 'went'],
+    ['eated', 'ate'],
+    ['buyed', 'bought'],
+    ['becuase', 'because'],
+    ['informations', 'information'],
+    ['fone', 'phone'],
+    ['nife', 'knife'],
+    ['bive', 'vive'],
+    ['abite', 'habite'],
+    ['alot', 'a lot'],
+    ['of', 'have'],
+    ['in', 'on'],
+    ['', 'the'],
+    ['to', ''],
+    ['', ','],
+    ['childs', 'children'],
+    ['monday', 'Monday'],
+    ['good', 'well'],
+    ['geht', 'ging'],
+    ['éffacé', 'effacé'],
+    ['pay', 'paying'],
+    ["didn't", "hasn't"],
+    ['their', 'there'],
+  ])
+    assert.equal(changesWord(edit(before, after)), false, `${before} -> ${after}`);
+  for (const [before, after] of [
+    ['love', 'hate'],
+    ['cat', 'dog'],
+    ['increase', 'decrease'],
+    ['legal', 'illegal'],
+    ['possible', 'impossible'],
+    ['happy', 'unhappy'],
+    ['hot', 'cold'],
+    ['before', 'after'],
+    ['and', 'or'],
+    ['better', 'worse'],
+    ['buy', 'sell'],
+    ['help', 'helpless'],
+    ['very', 'beautiful'],
+    ['house', 'the'],
+    ['', 'beautiful'],
+    ['Haus', 'Auto'],
+    ['antes', 'después'],
+  ])
+    assert.equal(changesWord(edit(before, after)), true, `${before} -> ${after}`);
+});
+
+test('of the right corrections of the development set few are taken for other words', () => {
+  const path = new URL('../quality/development.jsonl', import.meta.url);
+  const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean);
+  let [count, refused] = [0, 0];
+  for (const { text, accepted, language } of lines.map((line) => JSON.parse(line))) {
+    const task = { sentence: text.replace(/\s+/g, ' '), language, closed: true };
+    const { made } = readAnswer(task, accepted?.[0] ?? text, [], spansOf(task.sentence, language));
+    count += made.length;
+    refused += made.filter((edit) => changesWord(edit) || changesNumber(edit)).length;
+  }
+  assert.ok(count > 600, `${count} corrections`);
+  assert.ok(refused < 0.02 * count, `${refused} of ${count}`);
 });
 
 test("a rewritten text is freed of what a model puts around it, as the engine's is", async () => {

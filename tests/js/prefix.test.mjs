@@ -3,7 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodePrefix, encodePrefix } from '../../www/lib/engine/prefix_file.js';
-import { keepPrefix, restorePrefix } from '../../www/lib/engine/prefixes.js';
+import {
+  keepPrefix,
+  restoreOpening,
+  restorePrefix,
+  takeOpening,
+} from '../../www/lib/engine/prefixes.js';
 import {
   readStoredPrefix,
   removeStoredPrefixes,
@@ -12,7 +17,7 @@ import {
 } from '../../www/lib/model/prefix_store.js';
 
 const REQUEST = { messages: [{ role: 'system', content: 'Sei höflich: schreibe „bitte“.' }] };
-const INFO = { name: 'parrot', fingerprint: '0123456789abcdef' };
+const INFO = { name: 'parrot', fingerprint: '0123456789abcdef', build: 'relaxed' };
 const TOKENS = Uint32Array.of(5, 70_000, 3);
 const KV = Uint16Array.from({ length: 24 }, (_, i) => i * 2731);
 
@@ -30,6 +35,15 @@ class FakeEngine {
   }
   restore_prefix(request, tokens, kv) {
     this.restored = { request, tokens, kv };
+    return this.same_template;
+  }
+  /** The tokens of the chat template's own beginning, if the last conversation began so. */
+  opening = TOKENS;
+  async keep_opening() {
+    return this.opening;
+  }
+  restore_opening(tokens, kv) {
+    this.restored = { tokens, kv };
     return this.same_template;
   }
 }
@@ -136,6 +150,43 @@ test('nothing is stored where the model is not either', async () => {
     await keepPrefix({ ...owner(engine), stores: false }, { request: REQUEST, key: 'private' });
   assert.equal(engine.computed, 2);
   assert.equal(await readStoredPrefix('private', INFO.fingerprint), undefined);
+});
+
+test("the template's own beginning is taken from an answer, for the same kind of engine", async () => {
+  const to = owner();
+  assert.equal(await restoreOpening(to), false, 'nothing is stored yet');
+  await (
+    await takeOpening({ ...owner(), stores: false })
+  )();
+  const with_system = new FakeEngine();
+  with_system.opening = new Uint32Array();
+  await (
+    await takeOpening(owner(with_system))
+  )();
+  const failing = new FakeEngine();
+  failing.keep_opening = () => Promise.reject(new Error('no memory'));
+  await (
+    await takeOpening(owner(failing))
+  )();
+  const huge = new FakeEngine();
+  huge.kept_prefix = () => new Uint16Array((8 << 20) + 1);
+  await (
+    await takeOpening(owner(huge))
+  )();
+  assert.equal(await restoreOpening(to), false, 'nothing of these was to be stored');
+
+  await (
+    await takeOpening(owner())
+  )();
+  for (const build of ['relaxed', 'threads'])
+    assert.equal(await restoreOpening(owner(to.engine, { ...INFO, build })), true);
+  assert.deepEqual(to.engine.restored, { tokens: TOKENS, kv: KV });
+  assert.equal(await restoreOpening(owner(undefined, { ...INFO, build: 'threads-simd' })), false);
+  const other = owner(undefined, { ...INFO, fingerprint: 'fedcba9876543210' });
+  assert.equal(await restoreOpening(other), false, 'another model');
+  assert.equal(await restoreOpening({ ...to, stores: false }), false);
+  to.engine.same_template = false;
+  assert.equal(await restoreOpening(to), false, 'another template');
 });
 
 test('the least recently used ones are removed when the bytes are spent', async (t) => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { diff } from '../../www/lib/writing/diff.js';
-import { changesMeaning, whyNot } from '../../www/lib/writing/guard.js';
+import { changesMeaning, isTaste, whyNot } from '../../www/lib/writing/guard.js';
 import { protectedSpans } from '../../www/lib/writing/spans.js';
 
 function judge(original, changed) {
@@ -54,6 +54,26 @@ test('versions that are not', () => {
     ['We meets at five.', 'We meet at 5.', /number/],
   ])
     assert.match(judge(original, changed) ?? 'no reason', why, `${original} -> ${changed}`);
+});
+
+test('edits of what is right either way', () => {
+  for (const [original, changed, expected] of [
+    ['The committee have decided.', 'The committee has decided.', true],
+    ['The team are happy.', 'The team is happy.', true],
+    ['The teams have won.', 'The teams has won.', false],
+    ['The team has won.', 'The team had won.', false],
+    ['Tea, milk and sugar.', 'Tea, milk, and sugar.', true],
+    ['Tea, milk, or sugar.', 'Tea, milk or sugar.', true],
+    ['Well I think so.', 'Well, I think so.', false],
+    ['Dr Okafor is in.', 'Dr. Okafor is in.', true],
+    ['She is in', 'She is in.', false],
+    ['Sorry!!', 'Sorry!', true],
+    ['Are you in.', 'Are you in?', false],
+  ]) {
+    const [edit, ...more] = diff(original, changed);
+    assert.deepEqual(more, []);
+    assert.equal(isTaste(edit, original), expected, changed);
+  }
 });
 
 test('edits that change what a sentence says', () => {

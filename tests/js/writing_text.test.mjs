@@ -26,6 +26,10 @@ function numbers(seed) {
 }
 
 describe('sentences', () => {
+  test('go on in a small letter', () => {
+    assert.deepEqual(cut('He cried no! and left. Why?'), ['He cried no! and left.', 'Why?']);
+  });
+
   test('are cut, and abbreviations do not end them', () => {
     assert.deepEqual(cut('We met Dr. Smith. He was late!  Why?'), [
       'We met Dr. Smith.',
@@ -297,6 +301,12 @@ test('forms that are often wrong', () => {
 
 test('words that are other words, and no forms of one', () => {
   for (const [language, one, other, expected] of [
+    ['en', 'whether', 'if', true],
+    ['en', 'been', 'was', true],
+    ['en', 'is', 'are', false],
+    ['en', 'to', 'for', false],
+    ['en', 'there', 'their', false],
+    ['en', 'see', 'saw', false],
     ['de', 'haben', 'hat', false],
     ['de', 'meine', 'meiner', false],
     ['de', 'meine', 'einem', true],

@@ -33,6 +33,7 @@ fn dims(heads: usize, head_dim: usize) -> Dims {
         feed_forward: 32,
         vocab: 32,
         layers: LAYERS,
+        conv_layers: 0,
     }
 }
 
@@ -326,6 +327,7 @@ fn values_stay_within_halves() {
         feed_forward: 32,
         vocab: 32,
         layers: 1,
+        conv_layers: 0,
     };
     let mut cache = Cache::new(&dims, &CacheSize::whole(1, 2)).expect("memory");
     let (smallest, subnormal) = ((-24_f32).exp2(), -3.0 * (-20_f32).exp2());
@@ -361,6 +363,7 @@ fn queries_and_keys_of_any_size_score() {
         feed_forward: 32,
         vocab: 32,
         layers: 1,
+        conv_layers: 0,
     };
     for (q, k) in [
         (1e5, 1e-4),

@@ -5,6 +5,7 @@ mod attention;
 #[cfg(not(target_arch = "wasm32"))]
 mod pool;
 mod products;
+mod short_conv;
 mod steps;
 #[path = "../support/mod.rs"]
 mod support;

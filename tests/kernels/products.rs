@@ -105,7 +105,20 @@ fn a_packed_row_is_the_formats_own() {
         // scales is rounded to f16.
         let is_exact = matches!(
             dtype.name(),
-            "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0"
+            "F32"
+                | "F16"
+                | "BF16"
+                | "Q4_0"
+                | "Q4_1"
+                | "Q5_0"
+                | "Q5_1"
+                | "Q8_0"
+                | "IQ4_NL"
+                | "MXFP4"
+                | "NVFP4"
+                | "Q1_0"
+                | "TQ1_0"
+                | "TQ2_0"
         );
         let (rows, cols) = (matrix.weight.rows, matrix.weight.cols);
         let mut row = vec![f32::NAN; cols];
@@ -117,11 +130,13 @@ fn a_packed_row_is_the_formats_own() {
                     f64::from(matrix.sizes[r * cols + k]),
                 );
                 let what = || format!("{} {rows} x {cols}, row {r}, column {k}", dtype.name());
-                // The error of a scale counts up to 63 times (the integer), that of a minimum once.
+                // The error of a scale counts up to 63 times (the integer; in IQ4_XS up to 127
+                // times), that of a minimum once.
+                let times = if dtype == DType::IQ4XS { 128.0 } else { 64.0 };
                 let bound = if is_exact {
                     0.0
                 } else {
-                    size * (F16_EPS + 4.0 * EPS) + 64.0 * F16_STEP
+                    size * (F16_EPS + 4.0 * EPS) + times * F16_STEP
                 };
                 near(got, f64::from(expected), bound, &what);
             }
@@ -319,6 +334,9 @@ fn few_bits_stay_few_in_memory() {
     assert_eq!(bits(DType::Q4_0), 4.5);
     assert_eq!(bits(DType::Q2K), 4.0);
     assert_eq!(bits(DType::Q3K), 4.0);
+    for &dtype in DType::ALL.iter().filter(|dtype| dtype.codebook().is_some()) {
+        assert!(bits(dtype) <= 5.0, "{}: {} bits", dtype.name(), bits(dtype));
+    }
 }
 
 #[test]
@@ -333,6 +351,10 @@ fn quants_fit_seven_bits_and_eight() {
             .offset();
         for q in quants.iter().flat_map(|quants| quants.q) {
             let stored = i32::from(q) + offset;
+            if let Some(codebook) = dtype.codebook() {
+                assert!(codebook.contains(&q), "{}: {q}", dtype.name());
+                continue;
+            }
             assert!(
                 *dtype == DType::Q8_0 || (0..=127).contains(&stored),
                 "{}: {q} is stored as {stored}",

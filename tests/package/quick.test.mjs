@@ -1,10 +1,12 @@
 // These tests use the packed package as a new user would, in the ways that need little time. They
 // are a part of ./build.sh test; the other files of this folder are ./build.sh test package.
 import assert from 'node:assert/strict';
-import { cp, readFile } from 'node:fs/promises';
+import { cp, link, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { cannotRunExtension, openExtension } from '../e2e/helpers/harness.mjs';
 import {
+  MODEL,
   assertWorks,
   cannotPack,
   makeApp,
@@ -75,5 +77,21 @@ describe('the packed package', { skip: cannotPack(), timeout: 300_000 }, () => {
     await run(vite, ['build'], { cwd: folder });
     const built = await serve(t, join(folder, 'dist'), { isolated: true });
     assertWorks((await tryOnPage(t, `${built.url}/`, { model })).result, true);
+  });
+
+  test('in an extension, whose files hold the model', { skip: cannotRunExtension() }, async (t) => {
+    const folder = await makeApp(t, 'extension');
+    await unpack(join(folder, 'package'));
+    await cp(join(folder, 'package/dist'), join(folder, 'siskin'), { recursive: true });
+    await link(MODEL, join(folder, 'model.gguf')).catch(() =>
+      cp(MODEL, join(folder, 'model.gguf')),
+    );
+    const { page, stop } = await openExtension(folder, 'panel.html');
+    t.after(stop);
+    // Nothing can be imported late in a service worker, so both calls must know that without it.
+    const [worker] = page.context().serviceWorkers();
+    const said = await worker.evaluate(() => Promise.all(globalThis.said));
+    assert.deepEqual(said, ['unsupported', 'unsupported']);
+    assertWorks(await page.evaluate(() => globalThis.result), true);
   });
 });

@@ -4,7 +4,7 @@ pub use super::random::Random;
 use half::{bf16, f16};
 use siskin::{
     backend::{Backend, GROUP_ROWS},
-    quant::{DType, Quants},
+    quant::{DType, Quants, set_scale},
     tensor::Weight,
 };
 
@@ -21,6 +21,13 @@ fn scales(dtype: DType) -> (&'static [usize], f32) {
         DType::Q3K => (&[108], 0.001),
         DType::Q4K | DType::Q5K => (&[0, 2], 0.0005),
         DType::Q6K => (&[208], 0.0005),
+        DType::IQ4NL | DType::MXFP4 | DType::Q1_0 => (&[0], 0.01),
+        DType::NVFP4 => (&[0, 1, 2, 3], 0.01),
+        DType::IQ4XS | DType::IQ3XXS | DType::IQ3S => (&[0], 0.001),
+        DType::IQ2XXS | DType::IQ2XS | DType::IQ2S | DType::IQ1S => (&[0], 0.001),
+        DType::IQ1M => (&[48], 0.001),
+        DType::TQ1_0 => (&[52], 0.01),
+        DType::TQ2_0 => (&[64], 0.01),
     }
 }
 
@@ -52,7 +59,7 @@ pub fn random_blocks(dtype: DType, weights: usize, random: &mut Random) -> Vec<u
                     } else {
                         random.within(-size, size)
                     };
-                    block[at..at + 2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
+                    set_scale(dtype, &mut block, at, scale);
                 }
                 bytes.extend(block);
             }

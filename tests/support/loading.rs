@@ -42,7 +42,8 @@ pub fn refused(file: &[u8], code: Code, says: &str) {
 /// Returns the logits after a few tokens.
 pub fn logits(loaded: Loaded<Model<Cpu>>) -> Vec<f32> {
     let (mut model, mut logits) = (loaded.model, Vec::new());
-    pollster::block_on(model.forward(&[72, 105, 256, 0, 257], Some(&mut logits))).expect("logits");
+    let tokens = [72, 105, 256, 0, 257].map(|token| token % model.vocab_size() as u32);
+    pollster::block_on(model.forward(&tokens, Some(&mut logits))).expect("logits");
     logits
 }
 

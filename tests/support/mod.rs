@@ -11,6 +11,7 @@ pub mod loading;
 pub mod model_file;
 pub mod model_header;
 pub mod model_path;
+pub mod odd_formats;
 pub mod random;
 pub mod schema;
 pub mod scripted;

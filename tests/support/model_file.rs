@@ -3,6 +3,7 @@
 use super::{alphabet::visible, random::Random};
 use siskin::{
     format::{
+        gguf::GgufReader,
         metadata::{Metadata, StringArray, Value},
         write::GgufWriter,
     },
@@ -92,6 +93,21 @@ impl ModelFile {
             tensor("token_embd.weight", dtype, &[WIDTH, VOCAB]),
         ];
         Self { metadata, tensors }
+    }
+
+    /// Takes a file apart.
+    pub fn read(file: &[u8]) -> Self {
+        let gguf = GgufReader::new().push(file).unwrap().unwrap();
+        let tensors = gguf.tensors.iter().map(|tensor| Tensor {
+            name: tensor.name.clone(),
+            dtype: tensor.dtype,
+            dims: tensor.dims.clone(),
+            data: file[tensor.offset as usize..][..tensor.size_bytes as usize].to_owned(),
+        });
+        Self {
+            tensors: tensors.collect(),
+            metadata: gguf.metadata.clone(),
+        }
     }
 
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {

@@ -50,6 +50,8 @@ pub const MODELS: &[Tiny] = &[
     tiny!("smollm3-tiny"),
     tiny!("olmo2-tiny"),
     tiny!("granite-tiny"),
+    tiny!("mistral3-tiny"),
+    tiny!("lfm2-tiny"),
 ];
 
 /// Names the models whose golden was computed with frequencies that were rounded to bfloat16.

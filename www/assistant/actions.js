@@ -2,6 +2,7 @@
 import { diff } from '../lib/writing/diff.js';
 import { correctionTypes } from '../lib/writing/correction_types.js';
 import { rewritePrompt } from '../lib/writing/prompt.js';
+import { LEAD, reminderOf, whyRefused } from './rewrite_guard.js';
 
 /** @import { Siskin } from '../lib/siskin.js' */
 /** @import { RewriteOptions } from '../lib/writing/options.js' */
@@ -61,6 +62,14 @@ const MORE_TOKENS = 64;
 /** Another wording is drawn, not the likeliest again. */
 const TEMPERATURE = 0.8;
 
+/** A `RefusedError` says why what the model wrote is not shown. */
+export class RefusedError extends Error {
+  /** @param {string} why a clause */
+  constructor(why) {
+    super(`The model's text is not shown, for ${why}. Try another wording.`);
+  }
+}
+
 /**
  * @param {unknown} value
  * @returns {value is Action}
@@ -70,18 +79,42 @@ export function isAction(value) {
 }
 
 /**
- * Runs an action and returns the text that it proposes, with the edits that make it.
+ * Runs an action and returns the text that it proposes, with the edits that make it. What may not
+ * be shown (rewrite_guard.js) is asked for once more.
  *
  * @param {Siskin} siskin
  * @param {string} text
  * @param {Wish} wish
  * @param {Job} job
  * @returns {Promise<{text: string, edits: Edit[]}>}
+ * @throws {RefusedError} where the second may not be shown either
  */
 export async function run(siskin, text, wish, job) {
   if (wish.action === 'correct') return correct(siskin, text, job);
-  let result = '';
+  let result = await write(siskin, text, wish, job);
+  let why = whyRefused(text, result, wish);
+  if (why !== undefined) {
+    job.onText('');
+    result = await write(siskin, text, wish, job, reminderOf(text, wish));
+    why = whyRefused(text, result, wish);
+  }
+  if (why !== undefined) throw new RefusedError(why);
+  return { text: result, edits: editsBetween(text, result) };
+}
+
+/**
+ * Returns what the model writes.
+ *
+ * @param {Siskin} siskin
+ * @param {string} text
+ * @param {Wish} wish
+ * @param {Job} job
+ * @param {string} [reminder] that is added to what it is told
+ */
+async function write(siskin, text, wish, job, reminder = '') {
   const messages = promptOf(text, wish);
+  messages[0].content += reminder;
+  let result = '';
   const chunks = await siskin.chat.completions.create({
     messages,
     stream: true,
@@ -93,8 +126,7 @@ export async function run(siskin, text, wish, job) {
     result += choices[0]?.delta.content ?? '';
     job.onText(result.trimStart());
   }
-  result = cleaned(result, text);
-  return { text: result, edits: editsBetween(text, result) };
+  return cleaned(result, text);
 }
 
 /**
@@ -147,6 +179,14 @@ function promptOf(text, { action, language = 'English', instruction }) {
   });
 }
 
+/** What a model says after a text. */
+const REMARK = new RegExp(
+  '\\n\\s*\\(?(?:note:|this (?:version|revision)\\b|' +
+    "i (?:have |'ve )?(?:made (?:it (?:more|less|short|long)|the (?:text|tone)|some changes)|" +
+    '(?:changed|replaced|corrected|rewrote|rephrased) (?:the|it|your|some|["“])))[^]*$',
+  'i',
+);
+
 /**
  * Returns an answer without what a model likes to put around it.
  *
@@ -155,6 +195,8 @@ function promptOf(text, { action, language = 'English', instruction }) {
  */
 function cleaned(answer, text) {
   let result = answer.trim().replace(/^Text:\s*/i, '');
+  if (!/^[^\n]{0,100}:/.test(text)) result = result.replace(LEAD, '');
+  if (!text.trim().includes('\n')) result = result.replace(REMARK, '');
   const quoted = /^(["“«])([^]*)(["”»])$/.exec(result);
   if (quoted && !/^["“«]/.test(text.trim())) result = quoted[2].trim();
   // One line stays one line.

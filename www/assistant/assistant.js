@@ -2,10 +2,10 @@
  * This module is the writing assistant of a page: it reads the field at hand, asks the model, shows
  * the card and changes the field. It knows nothing of extensions, so that a page may have it too.
  */
-import { run } from './actions.js';
+import { RefusedError, run } from './actions.js';
 import { Card, busyStatus, emptyView } from './card.js';
 import { fieldOf, focusedElement, isSecret } from './fields.js';
-import { docsWindowOf } from './google_docs.js';
+import { docsWindowOf, keyWindowsOf } from './google_docs.js';
 import { applyEdits } from './passage.js';
 
 /** @import { Siskin } from '../lib/siskin.js' */
@@ -64,6 +64,7 @@ export class Assistant {
   /** @type {CardView} */
   #view = emptyView();
   #is_frame_asked = false;
+  #key_windows = /** @type {Window[]} */ ([]);
 
   /**
    * @param {Document} document
@@ -92,6 +93,7 @@ export class Assistant {
   open(action) {
     this.#begin();
     const refusal = this.#services.refusal?.() ?? this.#read();
+    this.#view.is_refused = refusal !== undefined;
     if (refusal !== undefined) return this.#say('info', refusal, this.#help === 'panel');
     if (action) return this.#choose(action);
     this.#show();
@@ -115,7 +117,8 @@ export class Assistant {
     this.#view = { ...emptyView(), language: this.#language };
     this.#card = new Card(this.#document, this.#events(), this.#services.makeInput);
     const window = this.#document.defaultView;
-    window?.addEventListener('keydown', this.#onKey, true);
+    this.#key_windows = window ? keyWindowsOf(window) : [];
+    for (const it of this.#key_windows) it.addEventListener('keydown', this.#onKey, true);
     window?.addEventListener('scroll', this.#onMove, { capture: true, passive: true });
     window?.addEventListener('resize', this.#onMove);
   }
@@ -127,7 +130,7 @@ export class Assistant {
     this.#card?.close();
     this.#card = undefined;
     const window = this.#document.defaultView;
-    window?.removeEventListener('keydown', this.#onKey, true);
+    for (const it of this.#key_windows) it.removeEventListener('keydown', this.#onKey, true);
     window?.removeEventListener('scroll', this.#onMove, true);
     window?.removeEventListener('resize', this.#onMove);
   }
@@ -300,6 +303,10 @@ export class Assistant {
     const { code, message } = /** @type {{code?: string, message?: string}} */ (error ?? {});
     const help = SETUP_CODES.has(code ?? '');
     this.#help = 'setup';
+    if (error instanceof RefusedError) {
+      this.#view.result = '';
+      this.#view.is_done = true;
+    }
     this.#say('error', message || 'Something went wrong. Try again.', help);
   }
 

@@ -37,6 +37,7 @@ import { Layer } from './layer.js';
  *   help?: string} | undefined} status
  * @property {boolean} is_done whether the model has ended
  * @property {boolean} can_accept
+ * @property {boolean} [is_refused] whether there is nothing to work on
  * @property {string} [notice] what a person must know
  */
 
@@ -172,15 +173,16 @@ export class Card {
   }
 
   /** @param {CardView} view */
-  #header({ action }) {
+  #header({ action, is_refused }) {
     const close = this.#button('×', this.#events.onClose, { className: 'icon' });
     close.setAttribute('aria-label', 'Close');
-    const title = action ? ACTIONS[action] : 'What should Siskin do?';
+    const title = action ? ACTIONS[action] : is_refused ? 'Siskin' : 'What should Siskin do?';
     return [makeLogo(), make('h2', {}, title), close];
   }
 
   /** @param {CardView} view */
-  #chips({ action }) {
+  #chips({ action, is_refused }) {
+    if (is_refused) return [];
     return Object.entries(ACTIONS).map(([name, label]) => {
       const chip = this.#button(label, () => this.#events.onAction(/** @type {Action} */ (name)), {
         className: 'chip',

@@ -21,3 +21,16 @@ export function docsWindowOf(window) {
     if (it === it.parent) return undefined;
   }
 }
+
+/**
+ * Returns the windows whose keys a person presses while the card of a window is open. The frame
+ * that takes the keys of Google Docs is one of them.
+ *
+ * @param {Window} window
+ * @returns {Window[]}
+ */
+export function keyWindowsOf(window) {
+  if (docsWindowOf(window) !== window) return [window];
+  const frames = Array.from(window.document.querySelectorAll('iframe'));
+  return [window, ...frames.flatMap((it) => it.contentDocument?.defaultView ?? [])];
+}

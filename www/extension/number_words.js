@@ -2,27 +2,22 @@
  * This module knows numbers that are written as words. The engine's judge finds "three" for "two"
  * unlikely; of a model that gives no scores, such an edit is taken back.
  */
+import { NUMBER_WORDS } from '../assistant/numbers.js';
 import { areRelated } from '../lib/writing/confusions.js';
 import { isWord } from '../lib/writing/tokens.js';
 
 /** @import { Edit } from '../lib/writing/diff.js' */
 
-/** "One", "un" and "ein" are articles and pronouns as well, and are left out. */
-const NUMBERS = new Set(
-  (
-    'two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen ' +
-    'sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety ' +
-    'hundred thousand million billion half twice double second third fourth fifth ' +
-    'dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince veinte ' +
-    'treinta cuarenta cincuenta sesenta setenta ochenta noventa cien ciento mil millón millones ' +
-    'doble segundo segunda tercero tercera ' +
-    'zwei drei vier fünf sechs sieben acht neun zehn elf zwölf zwanzig dreißig vierzig fünfzig ' +
-    'sechzig siebzig achtzig neunzig hundert tausend halb halbe doppelt zweite zweiten dritte ' +
-    'dritten ' +
-    'deux trois quatre cinq sept huit neuf dix onze douze treize quatorze quinze seize vingt ' +
-    'trente quarante cinquante soixante cent mille demi demie deuxième troisième'
+/** What else names an amount or an order. */
+const NUMBERS = new Set([
+  ...NUMBER_WORDS,
+  ...(
+    'billion half twice double second third fourth fifth ' +
+    'ciento millones doble segundo segunda tercero tercera ' +
+    'halb halbe doppelt zweite zweiten dritte dritten ' +
+    'demi demie deuxième troisième'
   ).split(' '),
-);
+]);
 
 /**
  * Returns whether an edit puts another number in the place of one. A number that is misspelled, or

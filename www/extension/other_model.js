@@ -8,6 +8,7 @@ import { applyEdits } from '../lib/writing/diff.js';
 import { proofreadBy } from '../lib/writing/proofread.js';
 import { correctionPrompt } from '../lib/writing/prompt.js';
 import { SiskinError, codeOf, messageOf } from '../lib/errors.js';
+import { changesWord } from './content_words.js';
 import { OTHER_PORT, askWorker } from './messages.js';
 import { changesNumber } from './number_words.js';
 
@@ -43,7 +44,7 @@ export class OtherModel {
       const { made } = readAnswer(task, answer, [], spansOf(sentence, language));
       return applyEdits(
         sentence,
-        made.filter((edit) => !changesNumber(edit)),
+        made.filter((edit) => !changesNumber(edit) && !changesWord(edit)),
       );
     });
   }

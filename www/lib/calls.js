@@ -21,15 +21,6 @@ export async function serve(open, port) {
   client.send({ type: 'serve', port: port2 }, [port2]);
 }
 
-/** Returns why no model loads outside a browser. */
-export function unsupportedError() {
-  return new SiskinError(
-    'unsupported',
-    'Siskin runs in browsers: load the model in a page or in a dedicated worker. Node, server ' +
-      'components and service workers cannot start its engine.',
-  );
-}
-
 /** @param {string} name of an option that `Siskin.load` does not have */
 export function unknownOptionError(name) {
   return new SiskinError(

@@ -116,3 +116,13 @@ export function messageOf(error) {
   const message = /** @type {{message?: unknown} | null | undefined} */ (error)?.message;
   return typeof message === 'string' ? message : String(error);
 }
+
+/** @throws {SiskinError} `unsupported` where no engine can be started */
+export function throwIfUnsupported() {
+  if (globalThis.Worker && globalThis.location) return;
+  throw new SiskinError(
+    'unsupported',
+    'Siskin runs in browsers: load the model in a page or in a dedicated worker. Node, server ' +
+      'components and service workers cannot start its engine.',
+  );
+}

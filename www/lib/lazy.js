@@ -3,7 +3,7 @@
  * imported with the first call.
  */
 
-import { SiskinError } from './errors.js';
+import { SiskinError, throwIfUnsupported } from './errors.js';
 
 /**
  * The models on this device: `list`, `has`, `size`, `prefetch`, `prefetchChunk` and `remove`.
@@ -90,12 +90,14 @@ export function importCheck() {
  * @template T
  * @param {Promise<T>} importing
  * @returns {Promise<T>}
- * @throws {SiskinError} `version_mismatch`, `network`
+ * @throws {SiskinError} `version_mismatch`, `network`, `unsupported` in a service worker, where
+ *   nothing can be imported late
  */
 async function imported(importing) {
   try {
     return await importing;
   } catch (cause) {
+    throwIfUnsupported();
     const [code, why] = navigator.onLine
       ? [
           /** @type {const} */ ('version_mismatch'),

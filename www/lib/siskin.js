@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** This module holds the class that an application uses. */
-import { SiskinError, abortedError, throwIfAborted } from './errors.js';
+import { SiskinError, abortedError, throwIfAborted, throwIfUnsupported } from './errors.js';
 import { failedModel, orAborted } from './engine/waiting.js';
 import { readSignal, tokenIds } from './chat/arguments.js';
 import { readLoadOptions } from './load_options.js';
@@ -116,7 +116,7 @@ export class Siskin extends OpenAIMembers {
    *   `gguf_truncated`, `architecture`, `tensor_type` ...
    */
   static async load(source, options = {}) {
-    if (!globalThis.Worker || !globalThis.location) throw (await importCalls()).unsupportedError();
+    throwIfUnsupported();
     const {
       onProgress,
       signal,

@@ -11,8 +11,8 @@ use crate::{
 use half::f16;
 use std::ops::Range;
 
-/// Holds the KV cache: keys and values as f16, by layer and key-value head. A layer's last
-/// positions are kept, as many as it has room for.
+/// Holds the KV cache: keys and values as f16, by layer and key-value head, and the inputs of
+/// convolutions. A layer's last positions are kept, as many as it has room for.
 pub struct Cache {
     /// Holds the keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one
     /// dimension of neighbouring positions.
@@ -20,6 +20,11 @@ pub struct Cache {
     /// Holds the values `[layers, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row
     /// is neighbouring dimensions of one position.
     pub(super) values: Vec<Row>,
+    /// Holds the inputs of convolutions `[layers, positions, embedding]`.
+    conv_inputs: Vec<u16>,
+    /// Counts the positions of each convolution.
+    conv_positions: usize,
+    pub(super) embedding: usize,
     pub(super) kv_heads: usize,
     pub(super) head_dim: usize,
     /// Holds `head_dim` rounded up to whole rows.
@@ -43,32 +48,24 @@ impl Cache {
     /// `out_of_memory`.
     pub fn new(dims: &Dims, size: &CacheSize) -> Result<Cache> {
         let (head_dim, columns) = (dims.head_dim, dims.head_dim.next_multiple_of(LANES));
+        let (attend, convolve) = size.layers.split_at(dims.attention_layers());
         let mut total = 0;
-        let layers = size.layers.iter().map(|positions| {
+        let layers = attend.iter().map(|positions| {
             let positions = positions.next_multiple_of(TILE);
             let first = total;
             total += positions;
             Layer { first, positions }
         });
         let layers = layers.collect();
-        let zeros = |width: usize| {
-            let rows = dims.kv_heads * total / LANES * width;
-            let mut v = Vec::new();
-            v.try_reserve_exact(rows).map_err(|_| {
-                Error::new(
-                    Code::OutOfMemory,
-                    format!(
-                        "There is no memory for a context of {} tokens. Ask for a shorter one.",
-                        size.context_tokens
-                    ),
-                )
-            })?;
-            v.resize(rows, [0; LANES]);
-            Ok(v)
-        };
+        let rows = dims.kv_heads * total / LANES;
+        let conv_positions = convolve.first().copied().unwrap_or_default();
+        let conv_inputs = convolve.len() * conv_positions * dims.embedding;
         Ok(Cache {
-            keys: zeros(head_dim)?,
-            values: zeros(columns)?,
+            keys: zeros(rows * head_dim, size.context_tokens)?,
+            values: zeros(rows * columns, size.context_tokens)?,
+            conv_inputs: zeros(conv_inputs, size.context_tokens)?,
+            conv_positions,
+            embedding: dims.embedding,
             kv_heads: dims.kv_heads,
             head_dim,
             columns,
@@ -79,11 +76,13 @@ impl Cache {
     /// Returns the memory that a cache takes, in bytes.
     pub fn size_bytes(dims: &Dims, size: &CacheSize) -> usize {
         let row = dims.head_dim + dims.head_dim.next_multiple_of(LANES);
-        let positions = size.layers.iter().map(|n| n.next_multiple_of(TILE));
-        dims.kv_heads * positions.sum::<usize>() * row * size_of::<u16>()
+        let (attend, convolve) = size.layers.split_at(dims.attention_layers());
+        let positions = attend.iter().map(|n| n.next_multiple_of(TILE));
+        let kv = dims.kv_heads * positions.sum::<usize>() * row;
+        (kv + convolve.iter().sum::<usize>() * dims.embedding) * size_of::<u16>()
     }
 
-    /// Returns the number of positions that a layer has room for.
+    /// Returns the number of positions that a layer that attends has room for.
     pub(super) fn positions(&self, layer: usize) -> usize {
         self.layers[layer].positions
     }
@@ -152,15 +151,35 @@ impl Cache {
     }
 }
 
+/// Returns that many zeros.
+///
+/// # Errors
+/// `out_of_memory`, which tells of the context.
+fn zeros<T: Clone + Default>(len: usize, context_tokens: usize) -> Result<Vec<T>> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(len).map_err(|_| {
+        Error::new(
+            Code::OutOfMemory,
+            format!(
+                "There is no memory for a context of {context_tokens} tokens. Ask for a shorter \
+                 one."
+            ),
+        )
+    })?;
+    v.resize(len, T::default());
+    Ok(v)
+}
+
 /// Rounds to the nearest f16; large values are held inside its range.
-fn to_f16(x: f32) -> u16 {
+pub(super) fn to_f16(x: f32) -> u16 {
     f16::from_f32(x.clamp(-65504.0, 65504.0)).to_bits()
 }
 
 impl Cache {
     /// Copies the positions that are listed for each layer from `from`, which has the same size.
     pub fn copy_from(&mut self, from: &Cache, positions: &[Range<usize>]) {
-        for (layer, range) in positions.iter().enumerate() {
+        let (attend, convolve) = positions.split_at(from.layers.len());
+        for (layer, range) in attend.iter().enumerate() {
             for head in 0..from.kv_heads {
                 let (keys, values) = (
                     from.rows(layer, head, from.head_dim).start,
@@ -180,17 +199,37 @@ impl Cache {
                 }
             }
         }
+        for (layer, positions) in convolve.iter().enumerate() {
+            let range = from.conv_range(layer, positions);
+            self.conv_inputs[range.clone()].copy_from_slice(&from.conv_inputs[range]);
+        }
+    }
+
+    /// Returns the inputs of convolution `layer`, `[positions, embedding]`.
+    pub(super) fn conv_inputs_mut(&mut self, layer: usize) -> &mut [u16] {
+        let len = self.conv_positions * self.embedding;
+        &mut self.conv_inputs[layer * len..][..len]
+    }
+
+    /// Returns where the inputs of convolution `layer` at these positions are.
+    fn conv_range(&self, layer: usize, positions: &Range<usize>) -> Range<usize> {
+        let first = layer * self.conv_positions;
+        (first + positions.start) * self.embedding..(first + positions.end) * self.embedding
     }
 
     /// Returns the keys and values at the positions that are listed for each layer,
-    /// `[layers, k | v, kv_heads, positions, head_dim]`.
+    /// `[layers, k | v, kv_heads, positions, head_dim]`, and the inputs of convolutions,
+    /// `[layers, positions, embedding]`.
     ///
     /// # Errors
     /// `out_of_memory`.
     pub fn export(&self, positions: &[Range<usize>]) -> Result<Vec<u16>> {
-        let all: usize = positions.iter().map(Range::len).sum();
+        let (attend, convolve) = positions.split_at(self.layers.len());
+        let [kv_positions, conv_positions] =
+            [attend, convolve].map(|layers| layers.iter().map(Range::len).sum::<usize>());
+        let len = 2 * self.kv_heads * kv_positions * self.head_dim;
         let mut kv = Vec::new();
-        kv.try_reserve_exact(2 * self.kv_heads * all * self.head_dim)
+        kv.try_reserve_exact(len + conv_positions * self.embedding)
             .map_err(|_| {
                 Error::new(
                     Code::OutOfMemory,
@@ -198,7 +237,7 @@ impl Cache {
                      load the model with a shorter context.",
                 )
             })?;
-        for (layer, positions) in positions.iter().enumerate() {
+        for (layer, positions) in attend.iter().enumerate() {
             for is_value in [false, true] {
                 for head in 0..self.kv_heads {
                     for position in positions.clone() {
@@ -209,14 +248,20 @@ impl Cache {
                 }
             }
         }
+        for (layer, positions) in convolve.iter().enumerate() {
+            kv.extend_from_slice(&self.conv_inputs[self.conv_range(layer, positions)]);
+        }
         Ok(kv)
     }
 
-    /// Stores keys and values, laid out as [`Cache::export`] gives them, at the positions that are
-    /// listed for each layer.
+    /// Stores keys and values and inputs of convolutions, laid out as [`Cache::export`] gives them,
+    /// at the positions that are listed for each layer.
     pub fn import(&mut self, positions: &[Range<usize>], kv: &[u16]) {
+        let (attend, convolve) = positions.split_at(self.layers.len());
+        let kv_positions: usize = attend.iter().map(Range::len).sum();
+        let (kv, mut inputs) = kv.split_at(2 * self.kv_heads * kv_positions * self.head_dim);
         let mut vectors = kv.chunks_exact(self.head_dim);
-        for (layer, positions) in positions.iter().enumerate() {
+        for (layer, positions) in attend.iter().enumerate() {
             for is_value in [false, true] {
                 for head in 0..self.kv_heads {
                     for (position, vector) in positions.clone().zip(&mut vectors) {
@@ -226,6 +271,12 @@ impl Cache {
                     }
                 }
             }
+        }
+        for (layer, positions) in convolve.iter().enumerate() {
+            let range = self.conv_range(layer, positions);
+            let (of_layer, others) = inputs.split_at(range.len());
+            self.conv_inputs[range].copy_from_slice(of_layer);
+            inputs = others;
         }
     }
 

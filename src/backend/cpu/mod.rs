@@ -10,9 +10,11 @@ pub mod pool;
 pub mod quantize;
 mod query_set;
 pub mod repack;
+pub mod short_conv;
 pub mod simd;
 mod softmax;
 mod step;
+mod warm_up;
 pub mod weight;
 pub mod worker_slots;
 
@@ -26,11 +28,13 @@ use self::{
     pool::Pool,
     quantize::QuantizedActivations,
     repack::{Layout, RepackedMatrix},
+    short_conv::short_conv,
     step::{no_memory, zeros},
+    warm_up::WarmUp,
 };
 use super::{
     Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
-    tap_name,
+    ShortConv, tap_name,
 };
 use crate::{Result, quant::DType, tensor::Weight};
 use std::ops::Range;
@@ -42,6 +46,8 @@ pub struct Cpu {
     pub pool: Pool,
     /// Holds the tensors that steps computed, by name, if they are to be kept.
     pub taps: Option<Vec<(String, Vec<f32>)>>,
+    /// Runs the kernels of weights that have come.
+    pub warm_up: WarmUp,
 }
 
 /// Computes `y += bias` for each token's row of `y`, where there is a bias.
@@ -54,7 +60,10 @@ fn add_bias(pool: &Pool, y: &mut [f32], bias: Option<&Weight<Buf>>) {
 impl Cpu {
     /// Makes a backend that computes with the threads of `pool` and keeps no tensors.
     pub fn new(pool: Pool) -> Self {
-        Self { pool, taps: None }
+        Self {
+            pool,
+            ..Self::default()
+        }
     }
 
     /// Returns `x` normed in `h`, or `x` itself without a norm.
@@ -122,7 +131,7 @@ impl Backend for Cpu {
         }
         let buf = match (dtype, Layout::of(dtype)) {
             (_, Some(layout)) if rows > 1 => {
-                Buf::Repacked(RepackedMatrix::new(layout, rows, cols)?)
+                Buf::Repacked(RepackedMatrix::new(dtype, layout, rows, cols)?)
             }
             (DType::F16, _) if rows > 1 => Buf::F16(zeros(rows * cols, "weights")?),
             (DType::BF16, _) if rows > 1 => Buf::BF16(zeros(rows * cols, "weights")?),
@@ -150,6 +159,12 @@ impl Backend for Cpu {
                     *to = u16::from_le_bytes(*from);
                 }
             }
+        }
+    }
+
+    fn warm_up(&mut self, weight: &Weight<Buf>) {
+        if warm_up::IS_NEEDED {
+            self.warm_up.take(&self.pool, weight);
         }
     }
 
@@ -267,6 +282,23 @@ impl Backend for Cpu {
         );
     }
 
+    fn short_conv(&mut self, step: &mut Step, cache: &mut Cache, layer: usize, w: &ShortConv<Buf>) {
+        let Step {
+            tokens,
+            position,
+            x,
+            h,
+            a,
+            up,
+            quantized,
+            ..
+        } = step;
+        let h = self.normed(w.norm, w.eps, x, h);
+        self.project(h, *tokens, quantized, [(w.in_proj, up, Store::Set)]);
+        a.resize(*tokens * w.in_proj.cols, 0.0);
+        short_conv(&self.pool, cache, layer, *position, w.conv.vector(), up, a);
+    }
+
     fn project_add(
         &mut self,
         step: &mut Step,
@@ -337,7 +369,7 @@ impl Backend for Cpu {
         if let Some(taps) = &mut self.taps {
             let tensor = match name {
                 "attn_q" => &step.q,
-                "attn" | "ffn_up" => &step.a,
+                "attn" | "conv" | "ffn_up" => &step.a,
                 _ => &step.x,
             };
             taps.push((tap_name(layer, name), tensor.clone()));

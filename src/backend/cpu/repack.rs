@@ -25,7 +25,8 @@
 //!
 //! A chunk in the low bits of its bytes costs a kernel one instruction, so as few chunks as can be
 //! are put together from parts. A value is `scale * (q - offset)`, or `scale * q - minimum` where
-//! the format has minimums.
+//! the format has minimums, or `scale * codebook[q]` where it has a codebook (IQ1 to IQ4, TQ,
+//! MXFP4, NVFP4, Q1_0): all of those are 4 bits, which the kernels look up in a register.
 
 use super::{
     pack::{pack, to_f16, unpack},
@@ -57,13 +58,25 @@ pub struct Layout {
     pub halves: usize,
     /// Says whether the format has minimums.
     pub minimum: bool,
+    /// Says whether a quant is the number of a value in the format's codebook.
+    pub codebook: bool,
 }
 
 impl Layout {
     /// Returns the layout of a format; `None` for the types that stay floats.
     pub fn of(dtype: DType) -> Option<Layout> {
+        if dtype.codebook().is_some() {
+            return Some(Layout {
+                bits: 4,
+                halves: match dtype {
+                    DType::IQ2XS | DType::IQ2S | DType::IQ1M | DType::NVFP4 => 2,
+                    _ => 1,
+                },
+                minimum: false,
+                codebook: true,
+            });
+        }
         let (bits, halves, minimum) = match dtype {
-            DType::F32 | DType::F16 | DType::BF16 => return None,
             DType::Q4_0 => (4, 1, false),
             DType::Q4_1 | DType::Q4K => (4, 1, true),
             DType::Q5_0 => (5, 1, false),
@@ -72,12 +85,19 @@ impl Layout {
             DType::Q6K => (6, 2, false),
             DType::Q3K => (3, 2, false),
             DType::Q2K => (2, 2, true),
+            _ => return None,
         };
         Some(Layout {
             bits,
             halves,
             minimum,
+            codebook: false,
         })
+    }
+
+    /// Returns whether a kernel multiplies signed bytes.
+    pub const fn is_signed(self) -> bool {
+        self.codebook || self.bits == 8
     }
 
     /// Returns the size in bytes of a block's scales and minimums.
@@ -99,7 +119,7 @@ impl Layout {
 
     /// Returns what is subtracted from an unsigned quant where there is no minimum.
     pub const fn offset(self) -> i32 {
-        if self.minimum || self.bits == 8 {
+        if self.minimum || self.is_signed() {
             0
         } else {
             1 << (self.bits - 1)
@@ -111,6 +131,8 @@ impl Layout {
 pub struct RepackedMatrix {
     /// Holds the layout of its blocks.
     pub layout: Layout,
+    /// Holds the values of the format, if quants are their numbers.
+    pub codebook: [i8; 16],
     cols: usize,
     /// Holds the blocks of the rows that were written. An element has 16 bytes, so that every
     /// vector is aligned.
@@ -118,11 +140,12 @@ pub struct RepackedMatrix {
 }
 
 impl RepackedMatrix {
-    /// Allocates a matrix, whose rows are then written in order; `cols` is a multiple of [`BLOCK`].
+    /// Allocates a matrix of a format with this layout, whose rows are then written in order;
+    /// `cols` is a multiple of [`BLOCK`].
     ///
     /// # Errors
     /// `out_of_memory`.
-    pub fn new(layout: Layout, rows: usize, cols: usize) -> Result<RepackedMatrix> {
+    pub fn new(dtype: DType, layout: Layout, rows: usize, cols: usize) -> Result<RepackedMatrix> {
         let size_bytes = layout.matrix_bytes(rows, cols);
         let mut data = Vec::new();
         usize::try_from(size_bytes / 16)
@@ -137,7 +160,12 @@ impl RepackedMatrix {
                     ),
                 )
             })?;
-        Ok(RepackedMatrix { layout, cols, data })
+        Ok(RepackedMatrix {
+            layout,
+            codebook: dtype.codebook().copied().unwrap_or_default(),
+            cols,
+            data,
+        })
     }
 
     /// Returns the memory that the matrix takes, in bytes.
@@ -189,6 +217,7 @@ impl RepackedMatrix {
         let end = (first_row / GROUP_ROWS + groups) * group_bytes / 16;
         self.data.resize(end.max(self.data.len()), 0);
         let data: &mut [u8] = bytemuck::cast_slice_mut(&mut self.data);
+        let numbers = numbers(&self.codebook);
         let data = SharedMut::new(&mut data[first_row / GROUP_ROWS * group_bytes..]);
         pool.split(groups, |range| {
             // A constant, so that `pack` is compiled for it.
@@ -211,6 +240,9 @@ impl RepackedMatrix {
                         let quants = &mut quants[..blocks.len()];
                         dtype.quants(piece, quants);
                         for (block, quants) in blocks.zip(quants) {
+                            if layout.codebook {
+                                quants.q = quants.q.map(|q| numbers[usize::from(q as u8)]);
+                            }
                             put(layout, block, lane, quants);
                         }
                     }
@@ -231,7 +263,7 @@ impl RepackedMatrix {
             .chunks_exact(stride)
             .zip(out.chunks_exact_mut(BLOCK))
         {
-            get(self.layout, block, lane, out);
+            get(self.layout, &self.codebook, block, lane, out);
         }
     }
 }
@@ -243,33 +275,57 @@ pub trait RepackedKernel: Sized {
     /// # Safety
     /// The constants are those of the matrix' layout, and the caller keeps the contract of
     /// [`Simd`].
-    unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self);
+    unsafe fn run<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const CODEBOOK: bool,
+    >(
+        self,
+    );
 }
 
-struct For<K, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(K);
+/// Returns the number of each value of a codebook, by the value's byte.
+fn numbers(codebook: &[i8; 16]) -> [i8; 256] {
+    let mut numbers = [0; 256];
+    for (number, &value) in codebook.iter().enumerate().rev() {
+        numbers[usize::from(value as u8)] = number as i8;
+    }
+    numbers
+}
 
-impl<K: RepackedKernel, const BITS: u32, const HALVES: usize, const MINIMUM: bool> Kernel
-    for For<K, BITS, HALVES, MINIMUM>
+struct For<K, const BITS: u32, const HALVES: usize, const MINIMUM: bool, const CODEBOOK: bool>(K);
+
+impl<
+    K: RepackedKernel,
+    const BITS: u32,
+    const HALVES: usize,
+    const MINIMUM: bool,
+    const CODEBOOK: bool,
+> Kernel for For<K, BITS, HALVES, MINIMUM, CODEBOOK>
 {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         // SAFETY: the caller keeps the contract of this function.
-        unsafe { self.0.run::<S, BITS, HALVES, MINIMUM>() }
+        unsafe { self.0.run::<S, BITS, HALVES, MINIMUM, CODEBOOK>() }
     }
 }
 
 /// Runs the kernel as compiled for `layout`, the layout of its matrix.
 pub fn with_layout<K: RepackedKernel>(layout: Layout, kernel: K) {
-    match (layout.bits, layout.halves, layout.minimum) {
-        (4, 1, false) => with_simd(For::<K, 4, 1, false>(kernel)),
-        (4, 1, true) => with_simd(For::<K, 4, 1, true>(kernel)),
-        (5, 1, false) => with_simd(For::<K, 5, 1, false>(kernel)),
-        (5, 1, true) => with_simd(For::<K, 5, 1, true>(kernel)),
-        (6, 2, false) => with_simd(For::<K, 6, 2, false>(kernel)),
-        (8, 1, false) => with_simd(For::<K, 8, 1, false>(kernel)),
-        (3, 2, false) => with_simd(For::<K, 3, 2, false>(kernel)),
-        (2, 2, true) => with_simd(For::<K, 2, 2, true>(kernel)),
+    match (layout.bits, layout.halves, layout.minimum, layout.codebook) {
+        (4, 1, false, false) => with_simd(For::<K, 4, 1, false, false>(kernel)),
+        (4, 1, true, false) => with_simd(For::<K, 4, 1, true, false>(kernel)),
+        (5, 1, false, false) => with_simd(For::<K, 5, 1, false, false>(kernel)),
+        (5, 1, true, false) => with_simd(For::<K, 5, 1, true, false>(kernel)),
+        (6, 2, false, false) => with_simd(For::<K, 6, 2, false, false>(kernel)),
+        (8, 1, false, false) => with_simd(For::<K, 8, 1, false, false>(kernel)),
+        (3, 2, false, false) => with_simd(For::<K, 3, 2, false, false>(kernel)),
+        (2, 2, true, false) => with_simd(For::<K, 2, 2, true, false>(kernel)),
+        (4, 1, false, true) => with_simd(For::<K, 4, 1, false, true>(kernel)),
+        (4, 2, false, true) => with_simd(For::<K, 4, 2, false, true>(kernel)),
         other => unreachable!("no layout {other:?}"),
     }
 }
@@ -304,7 +360,7 @@ fn put(layout: Layout, block: &mut [u8], lane: usize, quants: &Quants) {
     }
 }
 
-fn get(layout: Layout, block: &[u8], lane: usize, out: &mut [f32]) {
+fn get(layout: Layout, codebook: &[i8; 16], block: &[u8], lane: usize, out: &mut [f32]) {
     let (header, vectors) = block.split_at(layout.header_bytes());
     let half = |i: usize| {
         let at = 2 * (GROUP_ROWS * i + lane);
@@ -318,7 +374,9 @@ fn get(layout: Layout, block: &[u8], lane: usize, out: &mut [f32]) {
     for (k, out) in out.iter_mut().enumerate() {
         let h = if layout.halves == 2 { k / 16 } else { 0 };
         let q = chunks[k / 4].to_le_bytes()[k % 4];
-        let q = if layout.bits == 8 {
+        let q = if layout.codebook {
+            i32::from(codebook[usize::from(q)])
+        } else if layout.bits == 8 {
             i32::from(q as i8)
         } else {
             i32::from(q)

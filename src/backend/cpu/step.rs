@@ -18,10 +18,11 @@ pub struct Step {
     pub(super) k: Vec<f32>,
     /// Holds the values `[tokens, kv_heads, head_dim]`.
     pub(super) v: Vec<f32>,
-    /// Holds the input of `project_add`: attention's `[tokens, heads * head_dim]`, or the gated
-    /// `[tokens, feed_forward]`.
+    /// Holds the input of `project_add`: attention's `[tokens, heads * head_dim]`, a convolution's
+    /// `[tokens, embedding]`, or the gated `[tokens, feed_forward]`.
     pub(super) a: Vec<f32>,
-    /// Holds the output of the up projection `[tokens, feed_forward]`.
+    /// Holds the output of the up projection `[tokens, feed_forward]`, or of that before a
+    /// convolution, `[tokens, 3 * embedding]`.
     pub(super) up: Vec<f32>,
     /// Holds the logits `[wanted rows, vocab]`.
     pub(super) logits: Vec<f32>,
@@ -90,13 +91,17 @@ pub(super) fn no_memory(size_bytes: u64, what: &str) -> Error {
 fn step_widths(dims: &Dims) -> [usize; 7] {
     let (heads, kv_heads) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
     let (embedding, feed_forward) = (dims.embedding, dims.feed_forward);
+    let convolved = match dims.conv_layers {
+        0 => 0,
+        _ => embedding,
+    };
     [
         embedding,
         embedding,
         heads,
         kv_heads,
         kv_heads,
-        feed_forward.max(heads),
-        feed_forward,
+        feed_forward.max(heads).max(convolved),
+        feed_forward.max(3 * convolved),
     ]
 }

@@ -33,7 +33,10 @@ pub struct Activations {
     pub kv_staging: Option<Buffer>,
     /// `x` normed, `[max_tokens, embedding]`.
     pub h: Buffer,
-    /// `[max_tokens, heads * head_dim]` of attention, or `[max_tokens, feed_forward]`.
+    /// What goes into a convolution, `[max_tokens, b | c | u, embedding]`, in a model that has any.
+    pub bcu: Option<Buffer>,
+    /// `[max_tokens, heads * head_dim]` of attention, `[max_tokens, embedding]` of a convolution,
+    /// or `[max_tokens, feed_forward]`.
     pub a: Buffer,
     /// The splits of attention, `[max_tokens, heads, MAX_SPLITS, 2 + head_dim]`.
     pub partials: Buffer,

@@ -197,6 +197,7 @@ impl Trial {
             feed_forward: cols,
             vocab: 64,
             layers: 1,
+            conv_layers: 0,
         };
         let step = gpu.step(&dims, tokens)?;
         Ok(Self {

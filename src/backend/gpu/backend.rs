@@ -22,6 +22,7 @@ use crate::{
     Code, Error, Result,
     backend::{
         Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
+        ShortConv,
         sampling::{SampledToken, TokenSampler},
         tap_name,
     },
@@ -53,9 +54,10 @@ impl Backend for Gpu {
     }
 
     fn cache_bytes(&self, dims: &Dims, size: &CacheSize) -> usize {
-        let layers = size.layers.iter();
+        let rows = |layer| self.cache_rows(dims, layer);
+        let layers = size.layers.iter().enumerate();
         layers
-            .map(|&positions| self.cache_layer_bytes(dims, positions))
+            .map(|(layer, &positions)| rows(layer).layer_bytes(positions))
             .sum()
     }
 
@@ -115,6 +117,10 @@ impl Backend for Gpu {
             self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage)
         };
         let (q_len, kv_len) = (d.heads * d.head_dim, d.kv_heads * d.head_dim);
+        let convolved = match d.conv_layers {
+            0 => 0,
+            _ => d.embedding,
+        };
         let none = Usage::empty();
         let sampler = GpuSampler::new(d.vocab, max_tokens, &mut make)?;
         let step = Activations {
@@ -136,7 +142,15 @@ impl Backend for Gpu {
                 false => None,
             },
             h: make("h", max_tokens * d.embedding, Usage::COPY_SRC)?,
-            a: make("a", max_tokens * d.feed_forward.max(q_len), Usage::COPY_SRC)?,
+            bcu: match convolved {
+                0 => None,
+                _ => Some(make("bcu", max_tokens * 3 * convolved, none)?),
+            },
+            a: make(
+                "a",
+                max_tokens * d.feed_forward.max(q_len).max(convolved),
+                Usage::COPY_SRC,
+            )?,
             partials: make(
                 "partials",
                 max_tokens * d.heads * MAX_SPLITS * (d.head_dim + 2),
@@ -189,6 +203,16 @@ impl Backend for Gpu {
         self.record_attend(step, cache, layer, attention);
     }
 
+    fn short_conv(
+        &mut self,
+        step: &mut Activations,
+        cache: &mut Cache,
+        layer: usize,
+        w: &ShortConv<Buf>,
+    ) {
+        self.record_short_conv(step, cache, layer, w);
+    }
+
     fn project_add(
         &mut self,
         step: &mut Activations,
@@ -225,7 +249,7 @@ impl Backend for Gpu {
         if self.keeps_taps {
             let tensor = match name {
                 "attn_q" => &step.q,
-                "attn" | "ffn_up" => &step.a,
+                "attn" | "conv" | "ffn_up" => &step.a,
                 _ => &step.x,
             };
             self.tap_buffer(step, &tap_name(layer, name), &tensor.clone());

@@ -26,32 +26,62 @@ pub struct Cache {
     /// A buffer for each layer, `[k | v, kv_heads, positions, head_dim]`, as
     /// `shaders/lib/kv_cache.wgsl` reads it.
     pub layers: Vec<Buffer>,
+    /// A buffer for each layer that has a convolution, of its inputs: f16, `[positions, embedding]`.
+    pub conv_inputs: Vec<Buffer>,
     /// The positions that it, and each of its layers, has room for.
     pub size: CacheSize,
-    /// Heads of keys and values together.
+    kv: Rows,
+    inputs: Rows,
+}
+
+/// How the numbers of a layer lie in its buffer, `[heads, positions, head]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows {
+    /// Heads of keys and values together; 1 for inputs of a convolution.
     heads: usize,
-    /// The bytes of one head at one position.
-    row_bytes: usize,
+    /// Numbers of one head at one position.
+    width: usize,
+    cache_type: CacheType,
+}
+
+impl Rows {
+    /// Returns the bytes of so many positions of one head.
+    fn bytes(self, positions: usize) -> usize {
+        positions * self.cache_type.size_bytes(self.width)
+    }
+
+    /// Returns the bytes of so many positions of a layer.
+    pub(super) fn layer_bytes(self, positions: usize) -> usize {
+        self.heads * self.bytes(positions)
+    }
 }
 
 impl Cache {
-    /// Returns the bytes of one position in a layer.
+    /// Returns the bytes of one position in a layer that attends.
     pub(super) fn position_bytes(&self) -> u64 {
-        (self.heads * self.row_bytes) as u64
+        self.kv.layer_bytes(1) as u64
+    }
+
+    /// Returns the buffer of a layer, those of convolutions last, and how it lies there.
+    fn buffer(&self, layer: usize) -> (&Buffer, Rows) {
+        match layer.checked_sub(self.layers.len()) {
+            None => (&self.layers[layer], self.kv),
+            Some(layer) => (&self.conv_inputs[layer], self.inputs),
+        }
     }
 
     /// Returns where positions lie in a layer's buffer, head after head. They begin anew where the
     /// layer's room ends, and of more than it has room for the last ones are there.
     fn runs(&self, layer: usize, positions: &Range<usize>) -> Vec<Run> {
-        let room = self.size.layers[layer];
+        let (room, (_, rows)) = (self.size.layers[layer], self.buffer(layer));
         let (len, mut runs) = (positions.len(), Vec::new());
-        for head in 0..self.heads {
+        for head in 0..rows.heads {
             let mut index = len.saturating_sub(room);
             while index < len {
                 let at = (positions.start + index) % room;
                 let count = (len - index).min(room - at);
                 runs.push(Run {
-                    at: ((head * room + at) * self.row_bytes) as u64,
+                    at: rows.bytes(head * room + at) as u64,
                     first: head * len + index,
                     count,
                 });
@@ -79,25 +109,37 @@ impl Gpu {
     /// `gpu_unsupported`, `gpu_lost`, `gpu_out_of_memory`, `gpu_refused`
     pub(super) fn new_cache(&mut self, dims: &Dims, size: &CacheSize) -> Result<Cache> {
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-        let layers = size
-            .layers
-            .iter()
-            .map(|&positions| self.buffer("cache", self.cache_layer_bytes(dims, positions), usage));
-        let layers = layers.collect::<Result<_>>()?;
+        let mut buffers = Vec::new();
+        for (layer, &positions) in size.layers.iter().enumerate() {
+            let size_bytes = self.cache_rows(dims, layer).layer_bytes(positions);
+            buffers.push(self.buffer("cache", size_bytes, usage)?);
+        }
+        let conv_inputs = buffers.split_off(dims.attention_layers());
         self.device.check()?;
         Ok(Cache {
             id: self.next_id(),
-            layers,
+            layers: buffers,
+            conv_inputs,
             size: size.clone(),
-            heads: 2 * dims.kv_heads,
-            row_bytes: self.cache_type().size_bytes(dims.head_dim),
+            kv: self.cache_rows(dims, 0),
+            inputs: self.cache_rows(dims, dims.attention_layers()),
         })
     }
 
-    /// Returns the bytes of a layer of a cache that has room for so many positions.
-    pub(super) fn cache_layer_bytes(&self, dims: &Dims, positions: usize) -> usize {
-        self.cache_type()
-            .size_bytes(2 * dims.kv_heads * positions * dims.head_dim)
+    /// Returns how a layer of a cache lies in its buffer.
+    pub(super) fn cache_rows(&self, dims: &Dims, layer: usize) -> Rows {
+        match layer < dims.attention_layers() {
+            true => Rows {
+                heads: 2 * dims.kv_heads,
+                width: dims.head_dim,
+                cache_type: self.cache_type(),
+            },
+            false => Rows {
+                heads: 1,
+                width: dims.embedding,
+                cache_type: CacheType::F16,
+            },
+        }
     }
 
     /// Copies positions of each layer to another cache of the same size.
@@ -107,9 +149,9 @@ impl Gpu {
             .device
             .create_command_encoder(&Default::default());
         for (layer, positions) in positions.iter().enumerate() {
-            let (source, target) = (&from.layers[layer], &to.layers[layer]);
+            let ((source, rows), (target, _)) = (from.buffer(layer), to.buffer(layer));
             for Run { at, count, .. } in from.runs(layer, positions) {
-                let size_bytes = (count * from.row_bytes) as u64;
+                let size_bytes = rows.bytes(count) as u64;
                 encoder.copy_buffer_to_buffer(source, at, target, at, size_bytes);
             }
         }
@@ -129,40 +171,42 @@ impl Gpu {
         positions: &[Range<usize>],
     ) -> Result<Vec<u16>> {
         let mut kv = Vec::new();
-        let lengths = positions.iter().map(Range::len);
-        let (all, longest) = (lengths.clone().sum::<usize>(), lengths.max().unwrap_or(0));
-        let elements = all * cache.heads * dims.head_dim;
-        kv.try_reserve_exact(elements).map_err(|_| {
+        let layers = || positions.iter().enumerate();
+        let numbers = layers().map(|(layer, it)| it.len() * dims.layer_numbers(layer));
+        kv.try_reserve_exact(numbers.sum()).map_err(|_| {
             Error::new(
                 Code::OutOfMemory,
                 "There is no memory for a copy of the keys and values. Close other tabs, or load \
                  the model with a shorter context.",
             )
         })?;
-        if longest == 0 {
+        if positions.iter().all(Range::is_empty) {
             return Ok(kv);
         }
-        let cache_type = self.cache_type();
-        let row_bytes = cache.row_bytes as u64;
-        let bytes_of = |positions: usize| (cache.heads * positions) as u64 * row_bytes;
+        let bytes_of = |(layer, it): (usize, &Range<usize>)| {
+            cache.buffer(layer).1.layer_bytes(it.len()) as u64
+        };
         // One layer at a time goes through one buffer, whose size any device allows.
-        let mut readback = self.device.readback(bytes_of(longest));
+        let mut readback = self
+            .device
+            .readback(layers().map(bytes_of).max().unwrap_or(0));
         self.count(&readback);
-        for (layer, positions) in positions.iter().enumerate().filter(|(_, p)| !p.is_empty()) {
-            let size_bytes = bytes_of(positions.len());
+        for (layer, positions) in layers().filter(|(_, it)| !it.is_empty()) {
+            let size_bytes = bytes_of((layer, positions));
+            let (buffer, rows) = cache.buffer(layer);
             let mut encoder = self
                 .device
                 .device
                 .create_command_encoder(&Default::default());
             for Run { at, first, count } in cache.runs(layer, positions) {
-                let (to, len) = (first as u64 * row_bytes, count as u64 * row_bytes);
-                encoder.copy_buffer_to_buffer(&cache.layers[layer], at, &readback, to, len);
+                let [to, len] = [first, count].map(|it| rows.bytes(it) as u64);
+                encoder.copy_buffer_to_buffer(buffer, at, &readback, to, len);
             }
             let submission = self.device.queue.submit([encoder.finish()]);
             self.counters.submits += 1;
             self.counters.read_bytes += size_bytes;
             let reading = Readback::after(&self.device, submission, readback, size_bytes);
-            let take = |bytes: &[u8]| match cache_type {
+            let take = |bytes: &[u8]| match rows.cache_type {
                 CacheType::F16 => kv.extend_from_slice(bytemuck::cast_slice(bytes)),
                 CacheType::Q8_0 => kv.extend(bytes.chunks_exact(BLOCK_BYTES).flat_map(unpack)),
             };
@@ -182,19 +226,19 @@ impl Gpu {
     ) {
         let mut rest = kv;
         for (layer, positions) in positions.iter().enumerate() {
-            let (of_layer, later) = rest.split_at(cache.heads * positions.len() * dims.head_dim);
+            let (of_layer, later) = rest.split_at(positions.len() * dims.layer_numbers(layer));
+            let (buffer, rows) = cache.buffer(layer);
             rest = later;
             for Run { at, first, count } in cache.runs(layer, positions) {
-                let run = &of_layer[first * dims.head_dim..][..count * dims.head_dim];
+                let run = &of_layer[first * rows.width..][..count * rows.width];
                 let packed: Vec<u8>;
-                let bytes = match self.cache_type() {
+                let bytes = match rows.cache_type {
                     CacheType::F16 => bytemuck::cast_slice(run),
                     CacheType::Q8_0 => {
                         packed = run.chunks_exact(BLOCK).flat_map(pack).collect();
                         &packed
                     }
                 };
-                let buffer = &cache.layers[layer];
                 self.device.queue.write_buffer(buffer, at, bytes);
             }
         }

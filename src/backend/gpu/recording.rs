@@ -38,6 +38,8 @@ pub(super) enum Operation {
     AttentionInput,
     /// Attention.
     Attend,
+    /// Norm, projections, a short convolution, and its inputs to the cache.
+    ShortConv,
     /// A product that is added to the residual stream.
     ProjectAdd,
     /// Norm, gate and up.

@@ -51,6 +51,7 @@ impl Product {
             feed_forward: 64,
             vocab: ROWS,
             layers: 1,
+            conv_layers: 0,
         };
         let step = cpu.step(&dims, MAX_TOKENS)?;
         let (table, norm) = (

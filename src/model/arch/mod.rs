@@ -3,7 +3,9 @@
 mod gemma2;
 mod gemma3;
 mod granite;
+mod lfm2;
 mod llama;
+mod mistral3;
 mod olmo2;
 mod phi3;
 mod qwen2;
@@ -19,6 +21,7 @@ use crate::{
 /// Lists the values of `general.architecture` that Siskin runs.
 pub const SUPPORTED: &[&str] = &[
     "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "smollm3", "olmo2", "granite",
+    "mistral3", "lfm2",
 ];
 
 /// Reads the config of the model in this file.
@@ -34,7 +37,9 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
         "gemma2" => gemma2::architecture(),
         "gemma3" => gemma3::architecture(),
         "granite" => granite::architecture(),
+        "lfm2" => lfm2::architecture(),
         "llama" => llama::architecture(),
+        "mistral3" => mistral3::architecture(),
         "olmo2" => olmo2::architecture(),
         "phi3" => phi3::architecture(),
         "qwen2" => qwen2::architecture(),

@@ -16,7 +16,7 @@ use crate::{
 };
 use race::Race;
 use random_weights::{
-    CONTEXT_TOKENS, Formats, PROMPT, VOCAB, dtype_of, formats_of_layers, random_model,
+    CONTEXT_TOKENS, Formats, PROMPT, VOCAB, dtype_of, formats_of_layers, one_layer, random_model,
 };
 
 /// How far the card's logits may be off. The processor rounds activations to 8 bits and the card
@@ -40,20 +40,25 @@ async fn logits_of<B: Backend>(model: &mut Model<B>, tokens: &[u32]) -> Result<V
 /// A layer of the file, made small: its formats, and the logits that the processor has after each
 /// token of the prompt, `[tokens, vocab]`.
 struct Case {
+    config: ModelConfig,
     formats: Formats,
     expected: Vec<f32>,
 }
 
 impl Case {
-    async fn new(config: &ModelConfig, formats: Formats) -> Result<Self> {
-        let mut cpu = random_model(Cpu::default(), config, &formats, CONTEXT_TOKENS)?;
+    async fn new(config: ModelConfig, formats: Formats) -> Result<Self> {
+        let mut cpu = random_model(Cpu::default(), &config, &formats, CONTEXT_TOKENS)?;
         let expected = logits_of(&mut cpu, &PROMPT).await?;
-        Ok(Self { formats, expected })
+        Ok(Self {
+            config,
+            formats,
+            expected,
+        })
     }
 
-    fn on<'a>(&'a self, gpu: &Gpu, config: &ModelConfig) -> Result<Pair<'a>> {
+    fn on<'a>(&'a self, gpu: &Gpu) -> Result<Pair<'a>> {
         Ok(Pair {
-            card: random_model(gpu.beside(), config, &self.formats, CONTEXT_TOKENS)?,
+            card: random_model(gpu.beside(), &self.config, &self.formats, CONTEXT_TOKENS)?,
             expected: &self.expected,
         })
     }
@@ -177,13 +182,13 @@ pub(super) async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
         ..config.clone()
     };
     let mut cases = Vec::new();
-    for formats in formats_of_layers(config, tensors) {
-        cases.push(Case::new(&small, formats).await?);
+    for (layer, formats) in formats_of_layers(config, tensors) {
+        cases.push(Case::new(one_layer(&small, layer), formats).await?);
     }
     let Some(first) = cases.first() else {
         return Ok(());
     };
-    let mut race = Race::new(gpu, config, &first.formats, threads);
+    let mut race = Race::new(gpu, one_layer(config, 0), &first.formats, threads);
     let device = gpu.device();
     let tiers = device.features.get().tiers();
     let mut outcome = Ok(());
@@ -191,7 +196,7 @@ pub(super) async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
         if i > 0 {
             device.use_features(features).await?;
         }
-        outcome = test(gpu, config, &small, &cases, &mut race).await;
+        outcome = test(gpu, config, &cases, &mut race).await;
         match &outcome {
             Err(error) if error.code == Code::GpuRefused => {}
             _ => break,
@@ -204,13 +209,7 @@ pub(super) async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
 ///
 /// # Errors
 /// `gpu_refused` where it is wrong, `gpu_slower`, and those of the device.
-async fn test(
-    gpu: &Gpu,
-    config: &ModelConfig,
-    small: &ModelConfig,
-    cases: &[Case],
-    race: &mut Race<'_>,
-) -> Result<()> {
+async fn test(gpu: &Gpu, config: &ModelConfig, cases: &[Case], race: &mut Race<'_>) -> Result<()> {
     let down = cases
         .first()
         .and_then(|case| dtype_of(&case.formats, "blk.0.ffn_down.weight"));
@@ -219,7 +218,7 @@ async fn test(
         .await?;
     let mut pairs = Vec::new();
     for case in cases {
-        let mut pair = case.on(gpu, small)?;
+        let mut pair = case.on(gpu)?;
         pair.check_decode().await?;
         pairs.push(pair);
     }
@@ -269,6 +268,7 @@ fn small(dims: &Dims) -> Dims {
         head_dim: dims.head_dim,
         feed_forward: 512,
         vocab: VOCAB,
-        layers: 1,
+        layers: dims.layers,
+        conv_layers: dims.conv_layers,
     }
 }

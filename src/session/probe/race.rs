@@ -1,7 +1,7 @@
 //! Tells whether the graphics card is faster than the processor, by what tokens take through a
 //! layer of the model's own size: one by one, and together.
 
-use super::random_weights::{CONTEXT_TOKENS, Formats, PROMPT, VOCAB, one_layer, random_model};
+use super::random_weights::{CONTEXT_TOKENS, Formats, PROMPT, VOCAB, random_model};
 use crate::{
     Code, Error, Result,
     backend::{
@@ -84,14 +84,14 @@ pub(super) struct Race<'a> {
 }
 
 impl<'a> Race<'a> {
-    /// Makes a race with `threads` threads of the processor; with 0 the card wins unseen.
+    /// Makes a race on a layer of this config, with `threads` threads of the processor; with 0 the
+    /// card wins unseen.
     pub(super) fn new(
         gpu: &'a Gpu,
-        config: &ModelConfig,
+        mut config: ModelConfig,
         formats: &'a Formats,
         threads: usize,
     ) -> Self {
-        let mut config = one_layer(config);
         config.dims.vocab = VOCAB;
         Self {
             gpu,

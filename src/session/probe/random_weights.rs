@@ -8,8 +8,9 @@ use crate::{
     model::{
         Model,
         config::ModelConfig,
+        layers::{LayerConfig, Mixer},
         rope::is_on_host,
-        weights::{Weights, expected},
+        weights::{Expected, Weights, expected},
     },
     quant::{DType, random_weights},
     tensor::Weight,
@@ -26,28 +27,27 @@ pub(super) const VOCAB: usize = 256;
 /// The formats of the tensors of a model of one layer, with their names.
 pub(super) type Formats = Vec<(String, DType)>;
 
-/// Returns the formats of each layer of a file with that of its other tensors, each set once.
-/// `tensors` are those that a model of this config needs.
-pub(super) fn formats_of_layers(config: &ModelConfig, tensors: &[TensorInfo]) -> Vec<Formats> {
+/// Returns the formats of each layer of a file with that of its other tensors, each set once, with
+/// the first layer that has it. `tensors` are those that a model of this config needs.
+pub(super) fn formats_of_layers(
+    config: &ModelConfig,
+    tensors: &[TensorInfo],
+) -> Vec<(usize, Formats)> {
     let dtypes: HashMap<&str, DType> = tensors
         .iter()
         .map(|tensor| (tensor.name.as_str(), tensor.dtype))
         .collect();
-    let names = expected(&one_layer(config))
-        .into_iter()
-        .map(|tensor| tensor.name);
-    let names: Vec<String> = names.filter(|name| !is_on_host(name)).collect();
-    let mut list = Vec::new();
+    let mut list: Vec<(usize, Formats)> = Vec::new();
     for layer in 0..config.dims.layers {
-        let dtype = |name: &String| {
+        let dtype = |Expected { name, .. }: Expected| {
             let in_file = name.replace("blk.0.", &format!("blk.{layer}."));
-            dtypes
-                .get(in_file.as_str())
-                .map(|&dtype| (name.clone(), dtype))
+            let dtype = *dtypes.get(in_file.as_str())?;
+            (!is_on_host(&name)).then_some((name, dtype))
         };
-        let formats: Formats = names.iter().filter_map(dtype).collect();
-        if !list.contains(&formats) {
-            list.push(formats);
+        let of_layer = expected(&one_layer(config, layer)).into_iter();
+        let formats: Formats = of_layer.filter_map(dtype).collect();
+        if list.iter().all(|(_, others)| *others != formats) {
+            list.push((layer, formats));
         }
     }
     list
@@ -59,10 +59,16 @@ pub(super) fn dtype_of(formats: &Formats, name: &str) -> Option<DType> {
     found.map(|&(_, dtype)| dtype)
 }
 
-/// Returns the config with one layer.
-pub(super) fn one_layer(config: &ModelConfig) -> ModelConfig {
+/// Returns the config with one of its layers alone.
+pub(super) fn one_layer(config: &ModelConfig, layer: usize) -> ModelConfig {
     let mut config = config.clone();
+    let layer = LayerConfig {
+        cache_layer: 0,
+        ..config.layers[layer]
+    };
     config.dims.layers = 1;
+    config.dims.conv_layers = usize::from(layer.mixer == Mixer::ShortConv);
+    config.layers = vec![layer];
     config
 }
 

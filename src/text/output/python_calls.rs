@@ -1,4 +1,5 @@
-//! Reads an answer that is a list of Python's calls: `[f(a=1, b="x"), g()]`.
+//! Reads an answer that is a list of Python's calls: `[f(a=1, b="x"), g()]`. Behind a marker, text
+//! may follow.
 
 use super::{
     piece::{Piece, ToolCall, push_content},
@@ -30,7 +31,10 @@ impl PythonCalls {
     pub(super) fn finish(&mut self, pieces: &mut Vec<Piece>) {
         let held = std::mem::take(&mut self.held);
         match calls_in(&held) {
-            Some(calls) => pieces.extend(calls.into_iter().map(Piece::Call)),
+            Some((calls, behind)) => {
+                pieces.extend(calls.into_iter().map(Piece::Call));
+                push_content(behind.to_owned(), pieces);
+            }
             None => push_content(held, pieces),
         }
     }
@@ -50,15 +54,17 @@ fn may_be_calls(text: &str) -> bool {
     name.is_empty() || (name.len() < rest.len() && name.starts_with('('))
 }
 
-/// Returns the calls of a list that is the whole text, at least one.
-fn calls_in(text: &str) -> Option<Vec<ToolCall>> {
-    let text = text.trim();
+/// Returns the calls of a list, at least one, and the text behind it, which only a marker may
+/// begin.
+fn calls_in(text: &str) -> Option<(Vec<ToolCall>, &str)> {
+    let text = text.trim_start();
     let text = text.strip_prefix(OPEN).unwrap_or(text);
-    let text = text.strip_suffix(CLOSE).unwrap_or(text);
     let mut literals = Literals { rest: text };
     let calls = literals.list('[', ']', Literals::call)?;
-    literals.rest = literals.rest.trim_start();
-    (literals.rest.is_empty() && !calls.is_empty()).then_some(calls)
+    let rest = literals.rest.trim_start();
+    let behind = rest.strip_prefix(CLOSE);
+    let is_end = behind.is_some() || rest.is_empty();
+    (is_end && !calls.is_empty()).then(|| (calls, behind.unwrap_or_default().trim_start()))
 }
 
 fn is_name(c: char) -> bool {

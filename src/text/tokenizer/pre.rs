@@ -62,10 +62,16 @@ impl PreTokenizer {
                 ..plain(Splitter::Llama3)
             },
             "dbrx" | "smaug-bpe" | "glm4" | "chatglm-bpe" => plain(Splitter::Llama3),
+            "gpt-4o" | "llama4" | "kanana2" | "talkie" => plain(Splitter::O200k),
+            "tekken" => PreTokenizer {
+                whole_words: true,
+                add_bos: true,
+                ..plain(Splitter::Tekken)
+            },
             _ => {
                 let message = format!(
                     "The model's pre-tokenizer {} is not supported; use a model with one of \
-                     qwen2, llama-bpe, smollm, gpt-2 or what equals them.",
+                     qwen2, llama-bpe, smollm, gpt-2, gpt-4o, tekken or what equals them.",
                     quoted(name)
                 );
                 return Err(Error::new(Code::Tokenizer, message));

@@ -3,7 +3,7 @@
 //! Each does by hand what the model's own tokenizer does by a regular expression. `\p{L}` and
 //! `\p{N}` are Unicode's general categories, `\s` is its property White_Space.
 
-use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// Names a way to cut text. [`PreTokenizer`](super::pre::PreTokenizer) says which one a model has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,17 @@ pub enum Splitter {
     Qwen2,
     /// Holds the expression of [`Splitter::Qwen2`] with `\p{N}{1,3}` in place of `\p{N}`.
     Llama3,
+    /// Holds the expression of tiktoken's o200k, where U is `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]` and
+    /// L is `[\p{Ll}\p{Lm}\p{Lo}\p{M}]`:
+    ///
+    /// ```text
+    /// [^\r\n\p{L}\p{N}]?U*L+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|
+    /// [^\r\n\p{L}\p{N}]?U+L*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|
+    /// \p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
+    /// ```
+    O200k,
+    /// Holds the expression of [`Splitter::O200k`] with single digits and without contractions.
+    Tekken,
 }
 
 impl Splitter {
@@ -33,6 +44,8 @@ impl Splitter {
             Splitter::SmolLm => split_smollm(text, piece),
             Splitter::Qwen2 => cut(text, |text| tiktoken(text, 1), piece),
             Splitter::Llama3 => cut(text, |text| tiktoken(text, 3), piece),
+            Splitter::O200k => cut(text, |text| o200k(text, 3, true), piece),
+            Splitter::Tekken => cut(text, |text| o200k(text, 1, false), piece),
         }
     }
 }
@@ -74,43 +87,105 @@ fn gpt2(text: &str) -> usize {
 /// Measures the first piece by the expression of tiktoken's cl100k, which Qwen and Llama took over,
 /// with `\p{N}{1,max_digits}`.
 fn tiktoken(text: &str, max_digits: usize) -> usize {
-    let fold = |c: char| {
-        if c == '\u{17f}' {
-            's'
-        } else {
-            c.to_ascii_lowercase()
-        }
-    };
-    if let Some(len) = contraction(text, fold) {
+    if let Some(len) = contraction(text, folded) {
         return len;
     }
-    let is_newline = |c| matches!(c, '\r' | '\n');
-    let is_letter = |c| class(c) == Class::Letter;
-    let Some(first) = text.chars().next() else {
-        return 0;
-    };
-    let lead = match class(first) {
-        Class::Number => {
-            return text
-                .chars()
-                .take(max_digits)
-                .take_while(|&c| class(c) == Class::Number)
-                .map(char::len_utf8)
-                .sum();
-        }
-        Class::Letter => 0,
-        Class::Space | Class::Other if is_newline(first) => 0,
-        Class::Space | Class::Other => first.len_utf8(),
-    };
-    let letters = run(&text[lead..], is_letter);
-    if letters > 0 {
-        return lead + letters;
+    let lead = lead(text);
+    let letters = run(&text[lead..], |c| class(c) == Class::Letter);
+    match letters {
+        0 => no_word(text, max_digits, is_newline),
+        _ => lead + letters,
     }
-    let space = usize::from(first == ' ');
+}
+
+/// Measures the first piece by the expression of tiktoken's o200k, with `\p{N}{1,max_digits}`.
+fn o200k(text: &str, max_digits: usize, has_contractions: bool) -> usize {
+    let leads = [lead(text), 0];
+    let word = |measure: fn(&str) -> Option<usize>| {
+        let mut words = leads
+            .iter()
+            .map(|&lead| Some(lead + measure(&text[lead..])?));
+        words.find_map(|len| len)
+    };
+    match word(ends_lower).or_else(|| word(upper)) {
+        Some(len) if has_contractions => len + contraction(&text[len..], folded).unwrap_or(0),
+        Some(len) => len,
+        None => no_word(text, max_digits, |c| is_newline(c) || c == '/'),
+    }
+}
+
+/// Measures `U*L+` of [`Splitter::O200k`].
+fn ends_lower(text: &str) -> Option<usize> {
+    let upper = run(text, |c| case(c) & UPPER > 0);
+    let lower = run(&text[upper..], |c| case(c) & LOWER > 0);
+    if lower > 0 {
+        return Some(upper + lower);
+    }
+    // What may be either is given back, as far as it takes.
+    let mut either = text[..upper].char_indices().rev();
+    let (at, last) = either.find(|&(_, c)| case(c) & LOWER > 0)?;
+    Some(at + last.len_utf8())
+}
+
+/// Measures `U+L*` of [`Splitter::O200k`] where there is no `U*L+`.
+fn upper(text: &str) -> Option<usize> {
+    Some(run(text, |c| case(c) & UPPER > 0)).filter(|&len| len > 0)
+}
+
+const UPPER: u8 = 1;
+const LOWER: u8 = 2;
+
+/// Returns whether a character is one of [`Splitter::O200k`]'s U, its L, both or none.
+fn case(c: char) -> u8 {
+    use GeneralCategory::*;
+    match c {
+        'a'..='z' => LOWER,
+        'A'..='Z' => UPPER,
+        _ if c.is_ascii() => 0,
+        _ => match c.general_category() {
+            LowercaseLetter => LOWER,
+            UppercaseLetter | TitlecaseLetter => UPPER,
+            ModifierLetter | OtherLetter | NonspacingMark | SpacingMark | EnclosingMark => {
+                UPPER | LOWER
+            }
+            _ => 0,
+        },
+    }
+}
+
+fn is_newline(c: char) -> bool {
+    matches!(c, '\r' | '\n')
+}
+
+/// Returns a letter of a contraction as `(?i:)` compares it.
+fn folded(c: char) -> char {
+    match c {
+        '\u{17f}' => 's',
+        _ => c.to_ascii_lowercase(),
+    }
+}
+
+/// Measures `[^\r\n\p{L}\p{N}]?`.
+fn lead(text: &str) -> usize {
+    match text.chars().next().map(|first| (first, class(first))) {
+        Some((first, Class::Space | Class::Other)) if !is_newline(first) => first.len_utf8(),
+        _ => 0,
+    }
+}
+
+/// Measures digits, signs with the `tail` behind them, and spaces, by the expressions of tiktoken.
+fn no_word(text: &str, max_digits: usize, tail: impl Fn(char) -> bool) -> usize {
+    let is_digit = |&c: &char| class(c) == Class::Number;
+    let digits = text.chars().take(max_digits).take_while(is_digit);
+    let digits: usize = digits.map(char::len_utf8).sum();
+    if digits > 0 {
+        return digits;
+    }
+    let space = usize::from(text.starts_with(' '));
     let signs = run(&text[space..], |c| class(c) == Class::Other);
     if signs > 0 {
         let end = space + signs;
-        return end + run(&text[end..], is_newline);
+        return end + run(&text[end..], tail);
     }
     let spaces = &text[..run(text, char::is_whitespace)];
     match spaces.rfind(is_newline) {

@@ -4,7 +4,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startServer } from '../../../scripts/serve.mjs';
-import { copyExtension, launchWith, workerOf, writeSettings } from './extension.mjs';
+import {
+  copyExtension,
+  launchWith,
+  serveDefaultModel,
+  workerOf,
+  writeSettings,
+} from './extension.mjs';
 import { ROOT } from './harness.mjs';
 
 export const WRONG = 'She have two cats. The keys are on the table.';
@@ -21,8 +27,12 @@ export const LONG =
  * @param {object} [options] of `launchWith`, and
  * @param {string[]} [options.hosts] that are permitted
  * @param {(folder: string) => Promise<void>} [options.change] changes the copy that is installed
+ * @param {boolean} [options.keeps_first_run] whether the page of the first run stays open
  */
-export async function openAssistant(settings, { hosts, change, context: more, ...options } = {}) {
+export async function openAssistant(
+  settings,
+  { hosts, change, keeps_first_run = false, context: more, ...options } = {},
+) {
   const folder = await copyExtension(hosts);
   const profile = await mkdtemp(join(tmpdir(), 'siskin-profile-'));
   await change?.(folder);
@@ -42,9 +52,9 @@ export async function openAssistant(settings, { hosts, change, context: more, ..
       (await context.waitForEvent('page', { predicate: isFirstRun, timeout: 10_000 }));
     await first_run.waitForLoadState();
     await first_run.waitForTimeout(300);
-    await first_run.close();
+    if (!keeps_first_run) await first_run.close();
     await writeSettings(context, settings);
-    return { context, stop, profile };
+    return { context, stop, profile, first_run };
   } catch (error) {
     await stop();
     throw error;
@@ -56,22 +66,32 @@ export async function openAssistant(settings, { hosts, change, context: more, ..
  *
  * @param {object} [options] of `openAssistant`, and
  * @param {string} [options.model] a file; without one there is no model
+ * @param {boolean} [options.is_new] whether a person is still to fetch the default model, in the page
+ *   of the first run
  * @param {object} [options.settings] more settings
  * @param {object} [options.routes] more routes of the server
  * @returns {Promise<object>} `open(path)` opens a page of the server
  */
-export async function openFields({ model, settings, routes, ...options } = {}) {
+export async function openFields({ model, is_new = false, settings, routes, ...options } = {}) {
   const fields = plainFolder(join(ROOT, 'tests/e2e/pages/fields'));
   const server = await startServer({ routes: { '/fields/': fields, ...routes } });
   const site = server.url.replace('127.0.0.1', 'localhost');
   const of_model = model
     ? { model: { kind: 'url', url: `${site}/models/${model}` }, backend: 'cpu', ready: true }
     : { ready: false };
+  const change = async (folder) => {
+    if (is_new) await serveDefaultModel(folder, site);
+    await options.change?.(folder);
+  };
   try {
-    const { context, stop, profile } = await openAssistant({ ...of_model, ...settings }, options);
+    const { context, stop, profile, first_run } = await openAssistant(
+      { ...of_model, ...settings },
+      { ...options, change, keeps_first_run: is_new },
+    );
     return {
       context,
       profile,
+      first_run,
       site,
       open: (path = 'fields/plain.html') => openPage(context, `${site}/${path}`),
       async close() {

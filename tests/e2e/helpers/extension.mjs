@@ -42,6 +42,22 @@ export async function makeExtension(model) {
 }
 
 /**
+ * Lets a copy of the extension fetch its default model from a test's server, in the place of which a
+ * checkout has another (models.json says so).
+ *
+ * @param {string} folder
+ * @param {string} site
+ */
+export async function serveDefaultModel(folder, site) {
+  await changeJson(join(folder, 'models.json'), (models) =>
+    models.map((listed) => {
+      const given = models.find(({ id }) => id === listed.fallback);
+      return given ? { ...given, id: listed.id, url: `${site}/models/${given.file}` } : listed;
+    }),
+  );
+}
+
+/**
  * @param {string} path
  * @param {(value: any) => unknown} change
  */

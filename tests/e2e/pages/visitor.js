@@ -18,6 +18,7 @@ async function loadAndAsk() {
     onProgress: (progress) => (from_cache = progress.from_cache),
   });
   const load_ms = performance.now() - start_ms;
+  const { kv_cache_bytes } = siskin.info;
   await report('loaded');
   const asked_ms = performance.now();
   const chunks = await siskin.chat.completions.create({
@@ -26,11 +27,17 @@ async function loadAndAsk() {
     max_tokens: 2,
     stream: true,
   });
-  let answer_ms = 0;
-  for await (const { choices } of chunks)
-    if (choices[0].delta.content) answer_ms ||= performance.now() - asked_ms;
+  let [answer_ms, text, usage] = [0, ''];
+  for await (const chunk of chunks) {
+    const { content } = chunk.choices[0].delta;
+    if (content) answer_ms ||= performance.now() - asked_ms;
+    text += content ?? '';
+    usage = chunk.usage ?? usage;
+  }
   await siskin.unload();
-  return { load_ms, first_ms: load_ms + answer_ms, from_cache };
+  const { prompt_tokens, prompt_tokens_details } = usage;
+  const { cached_tokens } = prompt_tokens_details;
+  return { load_ms, answer_ms, from_cache, text, prompt_tokens, cached_tokens, kv_cache_bytes };
 }
 
 /** Yields the files in which the model is stored, one after the other. */

@@ -7,7 +7,7 @@ import { openWeights, pumpWeights } from '../model/weights.js';
 import { yieldToMessages } from '../model/yield_to_messages.js';
 import { AnswerTimer } from './answer_timer.js';
 import { isDeviceError, pickBackend } from './backend.js';
-import { keepPrefix, restorePrefix } from './prefixes.js';
+import { keepPrefix, restoreOpening, restorePrefix, takeOpening } from './prefixes.js';
 
 /**
  * @import { ChatRequest, EmbedResult, Engine, EngineEvent, LoadMessage } from '../protocol.js'
@@ -44,7 +44,14 @@ export class EngineRunner {
   /** A score or a prefix is one call of the engine, which is told at once to stop. */
   #in_one_call = false;
   /** `#prefix_owner` is set once the model is loaded. @type {Omit<PrefixOwner, 'engine'>} */
-  #prefix_owner = { info: { name: '', fingerprint: '' }, stores: false };
+  #prefix_owner = { info: { name: '', fingerprint: '', build: '' }, stores: false };
+  /**
+   * `#opening` resolves to whether the chat template's own beginning needs no storing: it was
+   * restored, or one answer was looked at.
+   */
+  #opening = Promise.resolve(true);
+  /** `#storing` resolves when nothing is being stored. @type {Promise<void> | undefined} */
+  #storing;
 
   /**
    * This callback runs when the engine continues on another backend.
@@ -83,6 +90,8 @@ export class EngineRunner {
       this.engine = backend.engine;
       const stores = source.kind !== 'url' || source.storage === 'disk';
       this.#prefix_owner = { info, stores };
+      // The load does not wait for it; the first answer does.
+      this.#opening = restoreOpening({ ...this.#prefix_owner, engine: this.engine });
       return this.#infoOf(backend, info);
     } catch (error) {
       if (!may_retry || codeOf(error) !== 'file_changed') throw error;
@@ -144,6 +153,7 @@ export class EngineRunner {
     this.#stopping = false;
     let stop_sent = false;
     const timer = new AnswerTimer(performance.now());
+    await this.#opening;
     engine.start(request);
     on.start();
     for (;;) {
@@ -157,6 +167,16 @@ export class EngineRunner {
       await yieldToMessages();
       on.pause();
     }
+    await this.#takeOpening();
+  }
+
+  /** Takes what the next visit may begin with from the first answer, once it is written. */
+  async #takeOpening() {
+    if (await this.#opening) return;
+    this.#opening = Promise.resolve(true);
+    const engine = /** @type {Engine} */ (this.engine);
+    const store = await takeOpening({ ...this.#prefix_owner, engine });
+    this.#storing = store().catch(() => {});
   }
 
   /**
@@ -237,8 +257,9 @@ export class EngineRunner {
     const exit_ms = this.#threads.length > 0 || !this.engine ? WORKER_EXIT_MS : 0;
     try {
       await this.#free();
+      await Promise.race([this.#storing, delay(WORKER_EXIT_MS)]);
     } finally {
-      await new Promise((resolve) => setTimeout(resolve, exit_ms));
+      await delay(exit_ms);
     }
   }
 
@@ -287,6 +308,9 @@ export class EngineRunner {
     }
   }
 }
+
+/** @param {number} ms */
+const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The model is gone, and could not be loaded again. */
 class LostModelError extends Error {

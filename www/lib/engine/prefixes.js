@@ -7,13 +7,18 @@ import { SiskinError, messageOf } from '../errors.js';
 import { readStoredPrefix, storePrefix } from '../model/prefix_store.js';
 import { decodePrefix, encodePrefix } from './prefix_file.js';
 
+/** The beginning that a chat template writes by itself is that of this request. */
+const OPENING = { messages: [] };
+/** A longer one would hold the first answer up for longer than it saves, and displace others. */
+const MAX_OPENING_BYTES = 16 << 20;
+
 /** @import { Engine, ModelInfo, PrefixMessage } from '../protocol.js' */
 /** @import { PrefixRequest, PrefixResult } from '../protocol.js' */
 
 /**
  * @typedef {object} PrefixOwner
  * @property {Engine} engine
- * @property {Pick<ModelInfo, 'name' | 'fingerprint'>} info
+ * @property {Pick<ModelInfo, 'name' | 'fingerprint' | 'build'>} info
  * @property {boolean} stores whether anything may be stored on the device
  */
 
@@ -27,7 +32,9 @@ import { decodePrefix, encodePrefix } from './prefix_file.js';
  */
 export async function keepPrefix({ engine, info, stores }, { request, key, save }) {
   if (key !== undefined && stores) {
-    const tokens = await restoreStored(engine, info, request, key);
+    const tokens = await restoreStored(info, request, key, (tokens, kv) =>
+      engine.restore_prefix(request, tokens, kv),
+    );
     if (tokens) return { token_count: tokens.length, restored: true };
   }
   const tokens = await engine.keep_prefix(request);
@@ -36,14 +43,7 @@ export async function keepPrefix({ engine, info, stores }, { request, key, save 
   if (!save && (key === undefined || !stores)) return result;
   const kv = engine.kept_prefix(tokens);
   if (!kv) return result;
-  const header = {
-    build: BUILD,
-    model: info.name,
-    fingerprint: info.fingerprint,
-    request,
-    token_count: tokens.length,
-  };
-  const bytes = await encodePrefix({ header, tokens, kv });
+  const bytes = await encode(info, request, tokens, kv);
   if (save) return { ...result, bytes };
   try {
     await storePrefix(/** @type {string} */ (key), info.fingerprint, bytes);
@@ -52,6 +52,65 @@ export async function keepPrefix({ engine, info, stores }, { request, key, save 
     console.warn(`Siskin could not store a prefix. ${messageOf(error)}`);
   }
   return result;
+}
+
+/**
+ * Keeps the beginning that the chat template writes by itself, if it was stored: the first answer
+ * then reads only what the user says.
+ *
+ * @param {PrefixOwner} owner
+ * @returns {Promise<boolean>} whether it was restored
+ */
+export async function restoreOpening({ engine, info, stores }) {
+  if (!stores) return false;
+  const tokens = await restoreStored(info, OPENING, openingKey(info), (tokens, kv) =>
+    engine.restore_opening(tokens, kv),
+  );
+  return tokens !== undefined;
+}
+
+/**
+ * Takes that beginning from the conversation that was just answered, if it begins so, for the next
+ * visit. What fails is left out.
+ *
+ * @param {PrefixOwner} owner
+ * @returns {Promise<() => Promise<void>>} stores it, for which the engine is not needed
+ */
+export async function takeOpening({ engine, info, stores }) {
+  const nothing = async () => {};
+  if (!stores) return nothing;
+  try {
+    const tokens = await engine.keep_opening();
+    const kv = tokens.length > 0 ? engine.kept_prefix(tokens) : undefined;
+    if (!kv || kv.byteLength > MAX_OPENING_BYTES) return nothing;
+    return async () => {
+      const bytes = await encode(info, OPENING, tokens, kv);
+      await storePrefix(openingKey(info), info.fingerprint, bytes);
+    };
+  } catch {
+    return nothing;
+  }
+}
+
+/**
+ * Returns the key of that beginning. Relaxed SIMD rounds differently, so each kind of build has its
+ * own; the number of threads changes no bit.
+ *
+ * @param {PrefixOwner['info']} info
+ */
+function openingKey({ build }) {
+  return `siskin.opening.${build.endsWith('simd') ? 'simd' : 'relaxed'}`;
+}
+
+/**
+ * @param {PrefixOwner['info']} info
+ * @param {PrefixRequest} request
+ * @param {Uint32Array} tokens
+ * @param {Uint16Array} kv
+ */
+function encode({ name, fingerprint }, request, tokens, kv) {
+  const header = { build: BUILD, model: name, fingerprint, request, token_count: tokens.length };
+  return encodePrefix({ header, tokens, kv });
 }
 
 /**
@@ -74,20 +133,20 @@ export async function restorePrefix({ engine, info }, bytes) {
 }
 
 /**
- * @param {Engine} engine
  * @param {PrefixOwner['info']} info
  * @param {PrefixRequest} request
  * @param {string} key
+ * @param {(tokens: Uint32Array, kv: Uint16Array) => boolean} restore
  * @returns {Promise<Uint32Array | undefined>} the tokens; undefined where nothing stored serves
  */
-async function restoreStored(engine, info, request, key) {
+async function restoreStored(info, request, key, restore) {
   try {
     const bytes = await readStoredPrefix(key, info.fingerprint);
     if (!bytes) return undefined;
     const { header, tokens, kv } = await decodePrefix(bytes);
     const is_same =
       header.build === BUILD && JSON.stringify(header.request) === JSON.stringify(request);
-    return is_same && engine.restore_prefix(request, tokens, kv) ? tokens : undefined;
+    return is_same && restore(tokens, kv) ? tokens : undefined;
   } catch {
     // What cannot be read is made again.
     return undefined;

@@ -12,6 +12,9 @@ const INDEX = 'index.json';
 /** A prefix of 500 tokens takes 6 MB with a model of 0.5B parameters, and 56 MB with one of 3B. */
 const BUDGET_BYTES = 256 << 20;
 
+/** `noting` resolves when the last use is in the index. @type {Promise<void>} */
+let noting = Promise.resolve();
+
 /**
  * @param {string} key
  * @param {string} fingerprint of the model
@@ -21,7 +24,8 @@ export async function readStoredPrefix(key, fingerprint) {
   const store = await openStore('disk');
   const name = await nameOf(key, fingerprint);
   const bytes = await store.read(FOLDER, [name]);
-  if (bytes) await noteUse(store, name);
+  // Whoever reads need not wait for that.
+  if (bytes) noting = noting.then(() => noteUse(store, name)).catch(() => {});
   return bytes;
 }
 
@@ -34,6 +38,7 @@ export async function readStoredPrefix(key, fingerprint) {
 export async function storePrefix(key, fingerprint, bytes, budget_bytes = BUDGET_BYTES) {
   const store = await openStore('disk');
   const name = await nameOf(key, fingerprint);
+  await noting;
   await evict(store, budget_bytes - bytes.length, name);
   await store.write(FOLDER, name, bytes);
   await noteUse(store, name);
@@ -52,6 +57,7 @@ export async function storedPrefixBytes() {
 
 /** Removes all prefixes from this device. Those that an engine holds keep working. */
 export async function removeStoredPrefixes() {
+  await noting;
   await (await openStore('disk')).remove(FOLDER);
 }
 

@@ -1,25 +1,16 @@
 /** This module knows which words are mistaken for which. */
-import { distance } from './correction_types.js';
+import { PREPOSITIONS, distance } from './correction_types.js';
 
 /** @import { Language } from './language.js' */
-
-/** The prepositions of Spanish, German and French, and what is mistaken for them. */
-const PREPOSITIONS = [
-  'a ante con contra de desde en entre hacia hasta para por según sin sobre tras que y o',
-  'an am auf aus bei beim bis durch für gegen hinter im in ins mit nach neben ohne seit über um ' +
-    'unter von vom vor während wegen zu zum zur zwischen als wie wenn wann ob',
-  'à au aux avec chez dans de des du depuis en par pendant pour sans sur vers que qui dont où ou',
-].map((list) => new Set(list.split(' ')));
 
 /** Words that are put in, left out and mistaken for each other. @type {Set<string>[]} */
 const CLASSES = [
   'a an the some any my your his her its our their this that these those',
-  'in on at to for of from by with about into onto over under after before since until during ' +
-    'through between among against towards as than then upon',
   'is are was were be been being am has have had do does did will would can could should may might',
   'it there they them he she we us i me him her you one which who that what whose where when why ' +
     'how whether if',
   'and or but so because nor not',
+  'y o als wie wenn wann ob que qui dont où ou',
   'el la los las lo un una unos unas al del mi tu su sus mis nuestro nuestra este esta esto',
   'es son era eran fue fueron ser está están estaba estaban ha han había hay he hemos soy eres ' +
     'somos',
@@ -72,13 +63,13 @@ const PARADIGMS = {
       'unser unsere unseren unserem unserer|kein keine keinen keinem keiner|' +
       'dieser diese dieses diesen diesem|ist sind|hat haben habe|war waren|wird werden|kann ' +
       'können|' +
-      'mich mir|dich dir|ihn ihm|als wie|bin habe|ist hat',
+      'mich mir|dich dir|ihn ihm|als wie|wenn wann ob|bin habe|ist hat',
   ),
   fr: sets(
     'le la les|un une des|du des|au aux|mon ma mes|ton ta tes|son sa ses|ce cet cette ces|' +
       'est sont|a ont|tout toute tous toutes|était étaient|fait font|va vont|quel quelle quels ' +
       'quelles|' +
-      'à en au aux|de du|beau belle beaux|nouveau nouvelle',
+      'à en au aux|de du|que qui dont où|beau belle beaux|nouveau nouvelle',
   ),
 };
 
@@ -140,17 +131,21 @@ export function areRelated(one, other) {
 
 /**
  * Returns whether an edit puts another word in the place of one, and no form of it: such edits say
- * something else. Prepositions, which have no forms, may be mistaken for each other.
+ * something else. Prepositions, which have no forms, may be mistaken for each other. In English
+ * only short words count, and those that may stand or not.
  *
  * @param {Pick<import('./diff.js').Edit, 'before' | 'after'>} edit
  * @param {Language} language
  */
 export function isOther({ before, after }, language) {
-  if (before.length !== 1 || after.length !== 1) return false;
+  const is_english = language === 'en';
+  if (before.length !== 1 || after.length !== 1)
+    return is_english && /^(?:and|that|then|so)$/.test([...before, ...after].join(' '));
   const [a, b] = [plain(before[0]), plain(after[0])];
-  if (PREPOSITIONS.some((words) => words.has(a) && words.has(b))) return false;
+  if (PREPOSITIONS.has(a) && PREPOSITIONS.has(b)) return false;
   const [lists, others] = [a, b].map((word) => listsOf(word, language));
   if (lists.some((words) => others.includes(words))) return false;
+  if (is_english) return areForms(a) && areForms(b);
   return lists.length * others.length > 0 || distance(a, b) > Math.ceil(a.length / 3);
 }
 
@@ -168,6 +163,7 @@ const VARIANTS = [
   [/^(learn|burn|spell|dream|spoil)t$/, '$1ed'],
   [/^maths$/, 'math'],
   [/^(while|among)st$/, '$1'],
+  [/body$/, 'one'],
   [/^cheque/, 'check'],
   [/^tyre/, 'tire'],
 ];

@@ -6,7 +6,7 @@
 import { isSmall, nearlyMade, piecesOf } from './candidates.js';
 import { alternatives, areForms, areRelated, areVariants, isOther } from './confusions.js';
 import { applyEdits, diff } from './diff.js';
-import { changesMeaning, whyNot } from './guard.js';
+import { changesMeaning, isTaste, whyNot } from './guard.js';
 import { patternEdits } from './patterns.js';
 import { correctionPrompt, plainPrompt } from './prompt.js';
 import { ruleEdits } from './rules.js';
@@ -46,20 +46,21 @@ export const MIN_GAIN = {
   rule: -1.5,
   pattern: 0.5,
   made: 1,
-  near: 2.5,
-  plain: 3.5,
+  agreed: 1.5,
+  near: 3,
+  plain: 5,
   likely: 4.5,
   usual: 4.5,
   removal: 7,
 };
 
 /** The same in Spanish, German and French, of which the model knows less. */
-export const MIN_GAIN_OTHERS = { ...MIN_GAIN, pattern: 4, near: 3, plain: 5, likely: 5, usual: 5 };
+export const MIN_GAIN_OTHERS = { ...MIN_GAIN, pattern: 4, likely: 5, usual: 5 };
 
 /**
  * An `Origin` says where a candidate is from: the answer after examples (`made`, `near`) or without
- * them (`plain`), lists (`rule`, `pattern`, `usual`), or what the judge expects
- * (`likely`).
+ * them (`plain`), lists (`rule`, `pattern`, `usual`), or what the judge expects (`likely`).
+ * `agreed` is what one answer nearly made and the other one made.
  *
  * @typedef {keyof Omit<typeof MIN_GAIN, 'removal'>} Origin
  */
@@ -119,7 +120,9 @@ export async function candidatesFor(model, judge, task) {
   const named = (/** @type {Edit[]} */ edits, /** @type {Origin} */ from) =>
     edits.map((edit) => ({ edit, from }));
   const doubtful = [
-    ...named(read.near.slice(0, MAX_NEAR), 'near'),
+    ...read.near
+      .slice(0, MAX_NEAR)
+      .map((edit) => ({ edit, from: originOf(edit, language, plain.made) })),
     ...named(plain.made, 'plain'),
     ...(await usualMistakes(judge, task, spans)),
   ];
@@ -127,8 +130,24 @@ export async function candidatesFor(model, judge, task) {
     ...named(ruleEdits(sentence, language, closed).filter(isAllowed), 'rule'),
     ...named(patternEdits(sentence, language).filter(isAllowed), 'pattern'),
     ...named(read.made, 'made'),
-    ...doubtful.filter(({ edit }) => language === 'en' || !isOther(edit, language)),
-  ];
+    ...doubtful.filter(({ edit }) => !isOther(edit, language)),
+  ].filter(({ edit }) => !isTaste(edit, sentence));
+}
+
+/**
+ * Returns where an edit is from that the answer nearly made.
+ *
+ * @param {Edit} edit
+ * @param {Language} language
+ * @param {readonly Edit[]} plain what the plain answer made
+ * @returns {Origin}
+ */
+function originOf({ start, text, after }, language, plain) {
+  const is_agreed =
+    language === 'en' &&
+    after.some(isWord) &&
+    plain.some((it) => it.start === start && it.text === text);
+  return is_agreed ? 'agreed' : 'near';
 }
 
 /**
@@ -141,10 +160,13 @@ export async function candidatesFor(model, judge, task) {
  */
 function minGain({ before, after }, from, language) {
   const least = language === 'en' ? MIN_GAIN : MIN_GAIN_OTHERS;
-  // Where the answer only nearly puts a word in, it is no more than what the judge expects.
-  if (from === 'near' && language !== 'en' && before.length === 0 && after.some(isWord))
+  // Where the answer only nearly puts a word in, it is no more than what the judge expects; in
+  // English a comma.
+  const is_word = after.some(isWord);
+  if (from === 'near' && before.length === 0 && is_word === (language !== 'en'))
     return least.likely;
-  const is_removal = before.length > 0 && after.length === 0 && from !== 'pattern';
+  const is_removal =
+    before.filter(isWord).length > after.filter(isWord).length && from !== 'pattern';
   return is_removal ? Math.max(least[from], least.removal) : least[from];
 }
 

@@ -9,19 +9,14 @@ import { isWord } from './tokens.js';
  */
 
 /** The prepositions of English, Spanish, German and French, with those that hold an article. */
-const PREPOSITIONS = new Set(
+export const PREPOSITIONS = new Set(
   (
-    'about above across after against along among around at before behind below beneath beside ' +
-    'between beyond by despite down during except for from in inside into like near of off on ' +
-    'onto out outside over past since through throughout to toward towards under until up upon ' +
-    'with within without ' +
-    'a ante bajo con contra de del desde durante en entre hacia hasta mediante para por según ' +
-    'sin sobre tras al ' +
-    'ab an am ans auf aufs aus außer bei beim bis durch für gegen hinter im ins mit nach neben ' +
-    'ohne seit statt trotz über um unter unterm vom von vor während wegen zu zum zur zwischen ' +
-    'à au aux avec chez contre dans des depuis derrière devant dès du en entre hors jusque ' +
-    'malgré ' +
-    'par parmi pendant pour sans sauf selon sous sur vers'
+    'in on at to for of from by with about into onto over under after before since until during ' +
+    'through between among against towards as than then upon ' +
+    'a al ante con contra de del desde en entre hacia hasta para por según sin sobre tras ' +
+    'an am auf aus bei beim bis durch für gegen hinter im in ins mit nach neben ohne seit über ' +
+    'um unter von vom vor während wegen zu zum zur zwischen ' +
+    'à au aux avec chez dans des du depuis en par pendant pour sans sur vers'
   ).split(' '),
 );
 

@@ -21,7 +21,7 @@ const MIN_WORDS = 2;
 const MAX_DROPPED = 2;
 
 /** What a model begins with that speaks about the text. */
-const PREAMBLE = new RegExp(
+export const PREAMBLE = new RegExp(
   '^\\W*(?:' +
     "sure\\b|certainly|of course|here(?:'s| is| are)|(?:the )?correct(?:ed|ion)|note:|output|" +
     'answer|' +
@@ -59,6 +59,11 @@ const PERSONS = new Map(
     they: 'they them their theirs themselves ellos ellas ils elles leur leurs',
   }).flatMap(([person, list]) => list.split(' ').map((word) => [word.toLowerCase(), person])),
 );
+
+/** After these a verb may have either number. */
+const COLLECTIVES =
+  /\b(?:team|committee|staff|jury|family|government|crew|band|board|council|data) $/;
+const LAST_OF_LIST = /^ (?:and|or) /;
 
 /**
  * A `Version` is what a model made of a sentence.
@@ -113,6 +118,21 @@ export function changesMeaning(edit, spans) {
   if (changed_persons !== '') return true;
   // "their" may be meant to be "there", "its" to be "it's".
   return distance(before.join('').toLowerCase(), after.join('').toLowerCase()) > 2;
+}
+
+/**
+ * Returns whether a sentence is as right without an edit as with it.
+ *
+ * @param {Edit} edit
+ * @param {string} sentence
+ */
+export function isTaste({ before, after, start, end }, sentence) {
+  const [from, to] = [before.join(''), after.join('')];
+  if (COLLECTIVES.test(sentence.slice(0, start)) && /^(?:have|are|were|do)$/.test(from))
+    return true;
+  // How many marks a cry has, the point of an abbreviation, and a comma before the last of a list.
+  if (from + to === ',') return LAST_OF_LIST.test(sentence.slice(end));
+  return to === '' ? /^[!?]+$/.test(from) : from + to === '.' && end < sentence.length;
 }
 
 /**

@@ -124,7 +124,8 @@ export function splitPlainly(paragraph) {
 }
 
 /**
- * Puts pieces together that a segmenter cut after an abbreviation.
+ * Puts pieces together that a segmenter cut after an abbreviation, or before a small letter: `He
+ * cried no! and left.`
  *
  * @param {string} text
  * @param {string[]} pieces
@@ -139,7 +140,8 @@ function merged(text, pieces, start) {
     const last = spans.at(-1);
     const before = last ? text.slice(last.start, last.end) : '';
     // A sign within an address ends nothing.
-    if (last && (!/\s$/.test(before) || ABBREVIATION.test(before))) last.end = at + length;
+    const goes_on = !/\s$/.test(before) || ABBREVIATION.test(before) || /\p{Ll}/u.test(text[at]);
+    if (last && goes_on) last.end = at + length;
     else spans.push({ start: at, end: at + length });
     at += length;
   }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::backend::cpu::{
     quantize::{BlockQ8, Tile},
-    repack::{Layout, RepackedKernel, RepackedMatrix, VECTOR_BYTES},
+    repack::{Layout, RepackedKernel, RepackedMatrix},
     simd::Simd,
 };
 use std::ops::Range;
@@ -28,16 +28,25 @@ pub(super) struct MatvecKernel<'a> {
 
 impl RepackedKernel for MatvecKernel<'_> {
     #[inline(always)]
-    unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self) {
+    unsafe fn run<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const CODEBOOK: bool,
+    >(
+        self,
+    ) {
         let layout = const {
             Layout {
                 bits: BITS,
                 halves: HALVES,
                 minimum: MINIMUM,
+                codebook: CODEBOOK,
             }
         };
         // SAFETY: the caller keeps the contract of `S`.
-        let masks = unsafe { Masks::<S>::new::<BITS>() };
+        let masks = unsafe { Masks::<S>::new::<BITS>(&self.matrix.codebook) };
         for group in self.groups.clone() {
             let weights = self.matrix.group(group).as_ptr();
             // SAFETY: a group holds the same number of blocks as the token.
@@ -45,12 +54,12 @@ impl RepackedKernel for MatvecKernel<'_> {
                 let mut y = [S::splat(0.0); 2];
                 let mut block = weights;
                 for x in self.x.coarse {
-                    add_block::<S, BITS, HALVES, MINIMUM>(&mut y, block, x, &masks);
+                    add_block::<S, BITS, HALVES, MINIMUM, CODEBOOK>(&mut y, block, x, &masks);
                     block = block.add(layout.block_bytes());
                 }
                 for &b in self.x.outliers {
                     let b = b as usize;
-                    add_block::<S, BITS, HALVES, MINIMUM>(
+                    add_block::<S, BITS, HALVES, MINIMUM, CODEBOOK>(
                         &mut y,
                         weights.add(b * layout.block_bytes()),
                         self.x.fine.get_unchecked(b),
@@ -65,7 +74,13 @@ impl RepackedKernel for MatvecKernel<'_> {
 
 /// Adds the products of a block of eight rows and the token's block to the rows' sums.
 #[inline(always)]
-unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(
+unsafe fn add_block<
+    S: Simd,
+    const BITS: u32,
+    const HALVES: usize,
+    const MINIMUM: bool,
+    const CODEBOOK: bool,
+>(
     y: &mut [S::F32; 2],
     block: *const u8,
     x: &BlockQ8,
@@ -76,6 +91,7 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
             bits: BITS,
             halves: HALVES,
             minimum: MINIMUM,
+            codebook: CODEBOOK,
         }
     };
     // SAFETY: `block` is a block of this layout; the activations of every chunk lie inside q.
@@ -85,20 +101,23 @@ unsafe fn add_block<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM
         let scale = x.scale * S::F16_REST;
         let header =
             |i: usize, g: usize| S::load_f16_part(block.add(16 * i + 8 * g).cast(), masks.f16);
-        if BITS == 8 {
-            let mut sums = [S::zero8(); 2];
-            for i in 0..8 {
+        if BITS == 8 || CODEBOOK {
+            let mut sums = [[S::zero8(); 2]; HALVES];
+            each_chunk::<S, BITS, false>(vectors, masks, |i, w| {
                 let a = S::four8(q.add(4 * i));
+                let sums = &mut sums[if HALVES == 1 { 0 } else { i / 4 }];
                 for g in 0..2 {
-                    sums[g] = S::dot8(sums[g], S::load(vectors.add(VECTOR_BYTES * i + 16 * g)), a);
+                    sums[g] = S::dot8(sums[g], masks.values::<CODEBOOK>(w[g]), a);
                 }
-            }
-            for g in 0..2 {
-                y[g] = S::mul_add(
-                    S::finish8(sums[g]),
-                    S::mul(header(0, g), S::splat(scale)),
-                    y[g],
-                );
+            });
+            for h in 0..HALVES {
+                for g in 0..2 {
+                    y[g] = S::mul_add(
+                        S::finish8(sums[h][g]),
+                        S::mul(header(h, g), S::splat(scale)),
+                        y[g],
+                    );
+                }
             }
             return;
         }

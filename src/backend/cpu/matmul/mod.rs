@@ -76,6 +76,18 @@ impl<'a> Product<'a> {
     }
 }
 
+/// Multiplies the first `rows` rows, rounded to whole groups, by `tokens` tokens, on this thread
+/// alone. Returns the products, `[tokens, rows]`.
+pub(super) fn first_rows(w: &Weight<Buf>, rows: usize, input: &Input) -> Vec<f32> {
+    let groups = rows.min(w.rows) / GROUP_ROWS;
+    let rows = groups * GROUP_ROWS;
+    let mut y = vec![0.0; input.tokens * rows];
+    let mut product = Product::new(w, &mut y, Store::Set);
+    product.output.rows = rows;
+    product.run(input, 0..groups);
+    y
+}
+
 /// Computes several products of the same input, shared out among the threads as one piece of work.
 pub fn matmul(pool: &Pool, input: &Input, products: &[Product]) {
     pool.split(products.iter().map(Product::groups).sum(), |range| {

@@ -40,21 +40,29 @@ pub(super) struct MatmulKernel<'a> {
 /// Returns the size in bytes of a panel's block: scales and minimums as f32 `[halves, 8]`, then
 /// quants of 7 bits `[8 chunks, 8 rows, 4]`.
 ///
-/// Quants of 8 bits are stored as unsigned bytes, where the dot product takes them (`WHOLE`), or as
+/// Signed quants, of 8 bits or of a codebook, are stored as unsigned bytes, where the dot product takes them (`WHOLE`), or as
 /// their seven high bits, all chunks of them, and then their low bits.
 const fn panel_block_bytes(layout: Layout) -> usize {
-    2 * layout.header_bytes() + if layout.bits == 8 { 16 } else { 8 } * VECTOR_BYTES
+    2 * layout.header_bytes() + if layout.is_signed() { 16 } else { 8 } * VECTOR_BYTES
 }
 
 impl RepackedKernel for MatmulKernel<'_> {
     #[inline(always)]
-    unsafe fn run<S: Simd, const BITS: u32, const HALVES: usize, const MINIMUM: bool>(self) {
+    unsafe fn run<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const CODEBOOK: bool,
+    >(
+        self,
+    ) {
         // SAFETY: the caller keeps the contract of this function.
         unsafe {
-            if BITS == 8 && S::dot7_takes_bytes() {
-                self.all::<S, BITS, HALVES, MINIMUM, true>();
+            if (BITS == 8 || CODEBOOK) && S::dot7_takes_bytes() {
+                self.all::<S, BITS, HALVES, MINIMUM, CODEBOOK, true>();
             } else {
-                self.all::<S, BITS, HALVES, MINIMUM, false>();
+                self.all::<S, BITS, HALVES, MINIMUM, CODEBOOK, false>();
             }
         }
     }
@@ -68,6 +76,7 @@ impl MatmulKernel<'_> {
         const BITS: u32,
         const HALVES: usize,
         const MINIMUM: bool,
+        const CODEBOOK: bool,
         const WHOLE: bool,
     >(
         &self,
@@ -77,11 +86,12 @@ impl MatmulKernel<'_> {
                 bits: BITS,
                 halves: HALVES,
                 minimum: MINIMUM,
+                codebook: CODEBOOK,
             }
         };
         let blocks = self.matrix.blocks();
         // SAFETY: the caller keeps the contract of `S`.
-        let masks = unsafe { Masks::<S>::new::<BITS>() };
+        let masks = unsafe { Masks::<S>::new::<BITS>(&self.matrix.codebook) };
         PANEL.with_borrow_mut(|panel| {
             panel.resize(panel.len().max(blocks * panel_block_bytes(layout) / 16), 0);
             let panel = panel.as_mut_ptr().cast::<u8>();
@@ -90,7 +100,7 @@ impl MatmulKernel<'_> {
                 unsafe {
                     let weights = self.matrix.group(group).as_ptr();
                     for b in 0..blocks {
-                        unpack::<S, BITS, HALVES, MINIMUM, WHOLE>(
+                        unpack::<S, BITS, HALVES, MINIMUM, CODEBOOK, WHOLE>(
                             weights.add(b * layout.block_bytes()),
                             panel.add(b * panel_block_bytes(layout)),
                             &masks,
@@ -98,7 +108,7 @@ impl MatmulKernel<'_> {
                     }
                     for tile in 0..self.input.tiles() {
                         let x = self.input.tile(tile);
-                        self.tile::<S, BITS, HALVES, MINIMUM, WHOLE>(panel, group, x);
+                        self.tile::<S, BITS, HALVES, MINIMUM, CODEBOOK, WHOLE>(panel, group, x);
                     }
                 }
             }
@@ -112,6 +122,7 @@ impl MatmulKernel<'_> {
         const BITS: u32,
         const HALVES: usize,
         const MINIMUM: bool,
+        const CODEBOOK: bool,
         const WHOLE: bool,
     >(
         &self,
@@ -125,6 +136,7 @@ impl MatmulKernel<'_> {
                     bits: BITS,
                     halves: HALVES,
                     minimum: MINIMUM,
+                    codebook: CODEBOOK,
                 }
             },
         );
@@ -133,7 +145,7 @@ impl MatmulKernel<'_> {
         unsafe {
             let mut y = [[S::splat(0.0); 2]; TILE];
             for b in 0..self.matrix.blocks() {
-                add_block::<S, BITS, HALVES, MINIMUM, WHOLE>(
+                add_block::<S, BITS, HALVES, MINIMUM, CODEBOOK, WHOLE>(
                     &mut y,
                     panel.add(b * stride),
                     x.coarse.as_ptr().add(b * TILE),
@@ -141,7 +153,7 @@ impl MatmulKernel<'_> {
             }
             for &b in x.outliers {
                 let b = b as usize;
-                add_block::<S, BITS, HALVES, MINIMUM, WHOLE>(
+                add_block::<S, BITS, HALVES, MINIMUM, CODEBOOK, WHOLE>(
                     &mut y,
                     panel.add(b * stride),
                     x.fine.as_ptr().add(b * TILE),
@@ -161,6 +173,7 @@ unsafe fn unpack<
     const BITS: u32,
     const HALVES: usize,
     const MINIMUM: bool,
+    const CODEBOOK: bool,
     const WHOLE: bool,
 >(
     block: *const u8,
@@ -172,6 +185,7 @@ unsafe fn unpack<
             bits: BITS,
             halves: HALVES,
             minimum: MINIMUM,
+            codebook: CODEBOOK,
         }
     };
     // SAFETY: `block` and `panel` point at blocks of this layout.
@@ -186,14 +200,15 @@ unsafe fn unpack<
         each_chunk::<S, BITS, false>(block.add(layout.header_bytes()), masks, |i, w| {
             for g in 0..2 {
                 let to = quants.add(VECTOR_BYTES * i + 16 * g);
+                let w = masks.values::<CODEBOOK>(w[g]);
                 if WHOLE {
-                    S::store_bytes(to, S::unsign(w[g]));
-                } else if BITS == 8 {
-                    let [high, low] = masks.cut(w[g]);
+                    S::store_bytes(to, S::unsign(w));
+                } else if layout.is_signed() {
+                    let [high, low] = masks.cut(w);
                     S::store_bytes(to, high);
                     S::store_bytes(to.add(8 * VECTOR_BYTES), low);
                 } else {
-                    S::store_bytes(to, w[g]);
+                    S::store_bytes(to, w);
                 }
             }
         });
@@ -207,6 +222,7 @@ unsafe fn add_block<
     const BITS: u32,
     const HALVES: usize,
     const MINIMUM: bool,
+    const CODEBOOK: bool,
     const WHOLE: bool,
 >(
     y: &mut [[S::F32; 2]; TILE],
@@ -218,6 +234,7 @@ unsafe fn add_block<
             bits: BITS,
             halves: HALVES,
             minimum: MINIMUM,
+            codebook: CODEBOOK,
         }
     };
     // SAFETY: `panel` is a block of this layout, and there are `TILE` blocks.
@@ -235,10 +252,10 @@ unsafe fn add_block<
                 }
             };
             let mut sums: [[S::Sum7; 2]; TILE] = std::array::from_fn(|t| {
-                [match (BITS, layout.offset()) {
-                    (8, _) if WHOLE => S::start7::<7>(minus(t)),
+                [match (layout.is_signed(), layout.offset()) {
+                    (true, _) if WHOLE => S::start7::<7>(minus(t)),
                     // The sum starts with half of the offset's product, for it will be doubled.
-                    (8, _) => S::start7::<6>(minus(t)),
+                    (true, _) => S::start7::<6>(minus(t)),
                     (_, 0) => S::zero7(),
                     (_, 4) => S::start7::<2>(minus(t)),
                     (_, 8) => S::start7::<3>(minus(t)),
@@ -253,9 +270,15 @@ unsafe fn add_block<
                 4 * (8 / HALVES * h),
                 8 / HALVES,
             );
-            if BITS == 8 && !WHOLE {
+            if layout.is_signed() && !WHOLE {
                 sums = sums.map(|sums| sums.map(|sum| S::twice7(sum)));
-                dots::<S>(&mut sums, quants.add(8 * VECTOR_BYTES), blocks, 0, 8);
+                dots::<S>(
+                    &mut sums,
+                    quants.add(VECTOR_BYTES * (8 + 8 / HALVES * h)),
+                    blocks,
+                    4 * (8 / HALVES * h),
+                    8 / HALVES,
+                );
             }
             for t in 0..TILE {
                 let scale = S::splat(x(t).scale);

@@ -9,45 +9,61 @@ use crate::backend::cpu::{
 /// blocks.
 pub(super) struct Masks<S: Simd> {
     quants: [S::Bytes; 5],
+    codebook: S::Bytes,
     pub(super) f16: S::Bytes,
 }
 
 impl<S: Simd> Masks<S> {
-    /// Makes the masks for quants of `BITS` bits.
+    /// Makes the masks for quants of `BITS` bits, which may be numbers in a codebook.
     ///
     /// # Safety
     /// The caller keeps the contract of [`Simd`].
     #[inline(always)]
-    pub(super) unsafe fn new<const BITS: u32>() -> Self {
+    pub(super) unsafe fn new<const BITS: u32>(codebook: &[i8; 16]) -> Self {
         let bytes = match BITS {
             2 => [3, 0, 0, 0, 0],
             3 => [7, 7 << 4, 0, 0, 0],
-            4 => [15, 0, 0, 0, 0],
+            4 => [15, 127, 1, 0, 0],
             5 => [31, 7, 24, 8, 16],
             6 => [63, 3, 12, 48, 0],
-            _ => [127, 1, 0, 0, 0],
+            _ => [0, 127, 1, 0, 0],
         };
         // SAFETY: the caller keeps the contract of this function.
         unsafe {
             Self {
                 quants: bytes.map(|byte| S::mask(u32::from_ne_bytes([byte; 4]))),
+                codebook: S::load(codebook.as_ptr().cast()),
                 f16: S::mask(F16_MASK),
             }
+        }
+    }
+
+    /// Returns quants as their values, by the codebook if they are numbers in one.
+    ///
+    /// # Safety
+    /// The caller keeps the contract of [`Simd`].
+    #[inline(always)]
+    pub(super) unsafe fn values<const CODEBOOK: bool>(&self, w: S::Bytes) -> S::Bytes {
+        if CODEBOOK {
+            // SAFETY: the caller keeps the contract of this function; numbers are below 16.
+            unsafe { S::look_up(self.codebook, w) }
+        } else {
+            w
         }
     }
 
     /// Adds 128 to signed bytes and cuts them into their seven high bits and the low bit.
     ///
     /// # Safety
-    /// The masks are those of 8 bits, and the caller keeps the contract of [`Simd`].
+    /// The masks are those of 4 or 8 bits, and the caller keeps the contract of [`Simd`].
     #[inline(always)]
     pub(super) unsafe fn cut(&self, w: S::Bytes) -> [S::Bytes; 2] {
         // SAFETY: the caller keeps the contract of this function.
         unsafe {
             let w = S::unsign(w);
             [
-                S::bits::<1>(w, self.quants[0]),
-                S::bits::<0>(w, self.quants[1]),
+                S::bits::<1>(w, self.quants[1]),
+                S::bits::<0>(w, self.quants[2]),
             ]
         }
     }

@@ -43,6 +43,10 @@ impl Simd for Avx2 {
         unsafe { _mm_xor_si128(_mm_srli_epi16::<1>(v), w) }
     }
     #[inline(always)]
+    unsafe fn look_up(table: __m128i, v: __m128i) -> __m128i {
+        unsafe { _mm_shuffle_epi8(table, v) }
+    }
+    #[inline(always)]
     unsafe fn unsign(v: __m128i) -> __m128i {
         unsafe { _mm_xor_si128(v, _mm_set1_epi8(-128)) }
     }

@@ -74,6 +74,10 @@ impl<const DOT: bool> Simd for Neon<DOT> {
         }
     }
     #[inline(always)]
+    unsafe fn look_up(table: uint8x16_t, v: uint8x16_t) -> uint8x16_t {
+        unsafe { vqtbl1q_u8(table, v) }
+    }
+    #[inline(always)]
     unsafe fn unsign(v: uint8x16_t) -> uint8x16_t {
         unsafe { veorq_u8(v, vdupq_n_u8(128)) }
     }

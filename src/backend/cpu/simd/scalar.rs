@@ -41,6 +41,9 @@ impl Simd for Scalar {
             (v[i] >> 1 | next) ^ w[i]
         })
     }
+    unsafe fn look_up(table: [u8; 16], v: [u8; 16]) -> [u8; 16] {
+        v.map(|i| table[usize::from(i)])
+    }
     unsafe fn unsign(v: [u8; 16]) -> [u8; 16] {
         v.map(|x| x ^ 128)
     }

@@ -42,6 +42,8 @@ pub trait Simd: Copy {
     unsafe fn or(a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
     /// Returns `(v >> 1) ^ w`, 16 bits at a time, of which the low byte is the first.
     unsafe fn shift_xor(v: Self::Bytes, w: Self::Bytes) -> Self::Bytes;
+    /// Returns the byte of `table` that each byte of `v` is the number of; none is above 15.
+    unsafe fn look_up(table: Self::Bytes, v: Self::Bytes) -> Self::Bytes;
     /// Returns `v ^ 128`, a byte at a time, which makes signed bytes -128..=127 unsigned 0..=255.
     unsafe fn unsign(v: Self::Bytes) -> Self::Bytes;
 

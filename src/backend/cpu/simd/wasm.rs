@@ -75,6 +75,17 @@ impl Simd for Wasm {
     unsafe fn shift_xor(v: v128, w: v128) -> v128 {
         v128_xor(u16x8_shr(v, 1), w)
     }
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    unsafe fn look_up(table: v128, v: v128) -> v128 {
+        // Below 16, the relaxed one gives the same and is one instruction.
+        i8x16_relaxed_swizzle(table, v)
+    }
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    unsafe fn look_up(table: v128, v: v128) -> v128 {
+        u8x16_swizzle(table, v)
+    }
     #[inline(always)]
     unsafe fn unsign(v: v128) -> v128 {
         v128_xor(v, u8x16_splat(128))

@@ -64,7 +64,14 @@ pub(super) fn describe<K: Kernel>() -> Vec<Description> {
 
 /// Returns how every format that shaders read lies in a buffer.
 pub(super) fn layouts() -> Vec<Layout> {
-    DType::ALL.iter().map(|&dtype| Layout::of(dtype)).collect()
+    let mut layouts = Vec::new();
+    for &dtype in DType::ALL {
+        let layout = Layout::of(dtype);
+        if !layouts.contains(&layout) {
+            layouts.push(layout);
+        }
+    }
+    layouts
 }
 
 /// Writes a number as WGSL's `u32`.

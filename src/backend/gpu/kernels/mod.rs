@@ -31,6 +31,7 @@ pub fn every_variant() -> Vec<Description> {
         describe::<ops::logit_scale::LogitScale>(),
         describe::<ops::qkv_rope::QkvRope>(),
         describe::<ops::rms_norm::RmsNorm>(),
+        describe::<ops::short_conv::ShortConv>(),
         describe::<sampling::argmax::Argmax>(),
         describe::<sampling::filter_logits::FilterLogits>(),
         describe::<sampling::logprobs::Logprobs>(),

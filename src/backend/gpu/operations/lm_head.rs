@@ -1,20 +1,16 @@
 //! `logits = output (rms_norm(x) * norm) + bias`, scaled and bounded where a model asks for it
 
-use super::matmul::matvec_op;
 use crate::backend::{
     self, LmHead,
     gpu::{
         activations::Activations,
         context::Gpu,
         kernels::{
-            matmul::{
-                matvec::{self, Role},
-                tile::Epilogue,
-            },
+            matmul::tile::Epilogue,
             ops::logit_scale::{self, LogitScale},
         },
         recording::{Dispatch, Operation, RecordingKey},
-        weights::{Buf, Part, id, matrix, vector_at},
+        weights::{Buf, id},
     },
 };
 use wgpu::Buffer;
@@ -31,30 +27,9 @@ impl Gpu {
     }
 
     fn lm_head_dispatches(&mut self, step: &Activations, w: &LmHead<Buf>) -> Vec<Dispatch> {
-        let Some(matrix) = matrix(w.output) else {
-            return Vec::new();
-        };
-        let kernel = self.matvec(Role::LmHead {
-            layout: matrix.layout,
-            is_biased: w.bias.is_some(),
-        });
-        let vectors = self.vectors_buffer();
-        let dispatch = |part: &Part| {
-            let op = matvec::Op {
-                norm_at: vector_at(Some(w.norm)),
-                eps: w.eps,
-                bias_a: vector_at(w.bias),
-                ..matvec_op(w.output, part)
-            };
-            let buffers = [
-                ("weight_a", &part.buffer),
-                ("x", &step.x),
-                ("out", &step.logits),
-                ("vectors", &vectors),
-            ];
-            self.dispatch(kernel, op, &buffers)
-        };
-        let mut dispatches: Vec<_> = matrix.parts.iter().map(dispatch).collect();
+        let norm = (w.norm, w.eps);
+        let mut dispatches =
+            self.normed_matvec_dispatches(step, w.output, w.bias, norm, &step.logits);
         dispatches.extend(self.logit_scale_dispatch(step, w, &step.logits, false));
         dispatches
     }

@@ -89,6 +89,42 @@ impl Gpu {
         matrix.parts.iter().map(dispatch).collect()
     }
 
+    /// Makes the dispatches of `out = w (rms_norm(x) * norm) + bias` of the row of x whose logits
+    /// are wanted, which is the only one of a step of one token.
+    pub(super) fn normed_matvec_dispatches(
+        &mut self,
+        step: &Activations,
+        w: &Weight<Buf>,
+        bias: Option<&Weight<Buf>>,
+        (norm, eps): (&Weight<Buf>, f32),
+        out: &Buffer,
+    ) -> Vec<Dispatch> {
+        let Some(matrix) = matrix(w) else {
+            return Vec::new();
+        };
+        let kernel = self.matvec(Role::LmHead {
+            layout: matrix.layout,
+            is_biased: bias.is_some(),
+        });
+        let vectors = self.vectors_buffer();
+        let dispatch = |part: &Part| {
+            let op = matvec::Op {
+                norm_at: vector_at(Some(norm)),
+                eps,
+                bias_a: vector_at(bias),
+                ..matvec_op(w, part)
+            };
+            let buffers = [
+                ("weight_a", &part.buffer),
+                ("x", &step.x),
+                ("out", out),
+                ("vectors", &vectors),
+            ];
+            self.dispatch(kernel, op, &buffers)
+        };
+        matrix.parts.iter().map(dispatch).collect()
+    }
+
     /// Returns the kernel for a product of one token, as it was found to be fastest.
     pub(super) fn matvec(&self, role: Role) -> Matvec {
         Matvec {

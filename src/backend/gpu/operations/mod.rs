@@ -11,5 +11,6 @@ mod lm_head;
 mod matmul;
 mod qkv;
 mod sampling;
+mod short_conv;
 
 pub(super) use argmax::no_room;

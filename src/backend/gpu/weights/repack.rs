@@ -2,7 +2,9 @@
 //! words: quants, high bits, scales, and scales of scales.
 //!
 //! The bits are the file's own, so that nothing is rounded, and the planes take no more room than
-//! the blocks (Q3_K, Q4_K, Q5_K and Q6_K: 1 to 4% more).
+//! the blocks (Q3_K, Q4_K, Q5_K and Q6_K: 1 to 4% more). The formats of a codebook (IQ1 to IQ4, TQ,
+//! MXFP4, NVFP4, Q1_0) become one of two layouts, of 4.6 or 5 bits a weight: a number of 4 bits,
+//! and the values that it may stand for.
 
 use crate::quant::{
     BlockQ2K, BlockQ3K, BlockQ4K, BlockQ5K, BlockQ6K, DType, F16, Quants, scale_and_min,
@@ -18,7 +20,13 @@ pub struct Layout {
     pub name: &'static str,
     /// The bytes of each plane for 8 blocks.
     planes: [usize; 4],
+    /// Whether quants are the numbers of values, which lie in place of the plane of high bits, once
+    /// for the weight.
+    has_codebook: bool,
 }
+
+/// The bytes of the values that quants of 4 bits are numbers of.
+const CODEBOOK_BYTES: usize = 16;
 
 /// Where the planes of a weight lie.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +54,25 @@ impl Layout {
             DType::Q4K => ("q4_k", [128, 0, 16, 4]),
             DType::Q5K => ("q5_k", [128, 32, 16, 4]),
             DType::Q6K => ("q6_k", [128, 64, 16, 2]),
+            DType::IQ4NL | DType::MXFP4 | DType::NVFP4 | DType::Q1_0 => {
+                ("codebook", [128, 0, 32, 0])
+            }
+            DType::IQ4XS
+            | DType::IQ3XXS
+            | DType::IQ3S
+            | DType::IQ2XXS
+            | DType::IQ2XS
+            | DType::IQ2S
+            | DType::IQ1S
+            | DType::IQ1M
+            | DType::TQ1_0
+            | DType::TQ2_0 => ("codebook_k", [128, 0, 16, 4]),
         };
-        Self { name, planes }
+        Self {
+            name,
+            planes,
+            has_codebook: dtype.codebook().is_some(),
+        }
     }
 
     /// Returns whether its quants are bytes, which `shaders/lib/input.wgsl` multiplies in
@@ -65,10 +90,13 @@ impl Layout {
     pub fn planes(&self, blocks: usize) -> PlaneOffsets {
         let mut at = [0; 4];
         let mut size_bytes = 0;
-        for (at, plane) in at.iter_mut().zip(self.planes) {
+        for (i, (at, plane)) in at.iter_mut().zip(self.planes).enumerate() {
             *at = size_bytes;
             // Eights come first: on wasm, planes of 2^29 bytes times 8 are beyond a usize.
             size_bytes += (blocks.div_ceil(8) * plane).next_multiple_of(16);
+            if i == 1 && self.has_codebook {
+                size_bytes += CODEBOOK_BYTES;
+            }
         }
         PlaneOffsets { at, size_bytes }
     }
@@ -88,10 +116,14 @@ pub fn repack(dtype: DType, bytes: &[u8]) -> [Vec<u8>; 4] {
             let blocks = bytes.len() / dtype.block_bytes() * dtype.block_len() / BLOCK;
             let mut quants = vec![Quants::default(); blocks];
             dtype.quants(bytes, &mut quants);
-            for quants in &quants {
-                push_quants(dtype, quants, &mut planes);
+            if let Some(codebook) = dtype.codebook() {
+                with_codebook(dtype, codebook, bytes, &quants, &mut planes);
+            } else {
+                for quants in &quants {
+                    push_quants(dtype, quants, &mut planes);
+                }
+                scales(dtype, bytes, &quants, &mut planes);
             }
-            scales(dtype, bytes, &quants, &mut planes);
         }
     }
     for plane in &mut planes {
@@ -123,8 +155,7 @@ fn push_quants(dtype: DType, quants: &Quants, planes: &mut [Vec<u8>; 4]) {
     if bits < 4 {
         planes[0].extend(crumbs(&q));
     } else {
-        // lib/nibbles.wgsl: byte i holds columns i and 16 + i.
-        planes[0].extend((0..16).map(|i| q[i] & 15 | q[16 + i] << 4));
+        planes[0].extend(nibbles(&q));
     }
     match bits {
         3 => planes[1].extend(high_bits(&q.map(|q| q >> 2))),
@@ -132,6 +163,46 @@ fn push_quants(dtype: DType, quants: &Quants, planes: &mut [Vec<u8>; 4]) {
         6 => planes[1].extend(crumbs(&q.map(|q| q >> 4))),
         _ => {}
     }
+}
+
+/// Fills the planes of a format with a codebook: the numbers of values, the values, and scales as
+/// the file has them, or as f16 of 16 columns, which hold all that the file can say (of a power of
+/// two, those from 2^-24 on).
+fn with_codebook(
+    dtype: DType,
+    codebook: &[i8; 16],
+    bytes: &[u8],
+    quants: &[Quants],
+    planes: &mut [Vec<u8>; 4],
+) {
+    let mut numbers = [0; 256];
+    for (number, &value) in (0_u8..).zip(codebook) {
+        numbers[usize::from(value as u8)] = number;
+    }
+    for quants in quants {
+        planes[0].extend(nibbles(&quants.q.map(|q| numbers[usize::from(q as u8)])));
+    }
+    planes[1].extend(codebook.map(|value| value as u8));
+    if dtype.block_len() == 256 {
+        dtype.each_scale(bytes, &mut |scale, steps| {
+            planes[2].extend(steps.map(|step| step as u8));
+            planes[3].extend(scale.to_le_bytes());
+        });
+    } else {
+        for quants in quants {
+            planes[2].extend(
+                quants
+                    .scale
+                    .map(|scale| F16::from_f32(scale).0)
+                    .as_flattened(),
+            );
+        }
+    }
+}
+
+/// Packs four bits of each quant as lib/nibbles.wgsl reads them: byte i holds columns i and 16 + i.
+fn nibbles(q: &[u8; 32]) -> [u8; 16] {
+    std::array::from_fn(|i| q[i] & 15 | q[16 + i] << 4)
 }
 
 /// Packs two bits of each quant as lib/crumbs.wgsl reads them: bits 2 m and 2 m + 1 of byte i of

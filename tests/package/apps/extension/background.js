@@ -1,7 +1,8 @@
 // The engine lives in an offscreen document: Chrome ends this service worker when it is idle.
-import { Siskin } from './siskin/siskin.js';
+import { Siskin, models } from './siskin/siskin.js';
 
-globalThis.here = Siskin.load('model.gguf').catch(({ code }) => code);
+const codeOf = ({ code }) => code;
+globalThis.said = [Siskin.load('model.gguf').catch(codeOf), models.list().catch(codeOf)];
 globalThis.offscreen = chrome.offscreen.createDocument({
   url: 'offscreen.html?model=model.gguf',
   reasons: ['WORKERS'],

@@ -5,3 +5,4 @@ pub mod kv_quantize;
 pub mod logit_scale;
 pub mod qkv_rope;
 pub mod rms_norm;
+pub mod short_conv;

@@ -1,0 +1,123 @@
+//! Records the forward pass, which every architecture shares.
+
+use super::{
+    decoder::{Input, Model},
+    layer_weights::MixerWeights,
+};
+use crate::backend::{AttentionInput, Backend, FeedForward, LmHead, PostNorm, Rows, ShortConv};
+
+impl<B: Backend> Model<B> {
+    /// Records `layers`, one after the other, for `input`, whose first token is at `position`, and
+    /// then the logits of `rows`. Returns the number of layers that were recorded: fewer than all
+    /// where `pause` said so between two of them.
+    pub(super) fn record(
+        &mut self,
+        input: Input,
+        position: usize,
+        layers: impl IntoIterator<Item = usize>,
+        rows: Option<Rows>,
+        pause: &mut impl FnMut() -> bool,
+    ) -> usize {
+        let Self {
+            config,
+            backend,
+            weights,
+            ropes,
+            slots,
+            step,
+            ..
+        } = self;
+        slots.writes_until(match input {
+            Input::Tokens(tokens) => position + tokens.len(),
+            Input::Sampled => position + 1,
+            Input::Interrupted => position,
+        });
+        let cache = &mut slots.current_mut().cache;
+        let eps = config.rms_eps;
+        let (table, scale) = (&weights.token_embd, config.embedding_scale);
+        match input {
+            Input::Tokens(tokens) => backend.embed(step, table, scale, tokens, position),
+            Input::Sampled => backend.embed_sampled(step, table, scale, position),
+            Input::Interrupted => {}
+        }
+        if !matches!(input, Input::Interrupted) {
+            backend.tap(step, None, "token_embd");
+        }
+        let (mut layers, mut recorded) = (layers.into_iter().peekable(), 0);
+        while let Some(i) = layers.next() {
+            let (w, layer) = (&weights.layers[i], &config.layers[i]);
+            let post = |norm| Option::map(norm, |norm| PostNorm { norm, eps });
+            let (output, bias, name) = match &w.mixer {
+                MixerWeights::Attention(a) => {
+                    let input = AttentionInput {
+                        norm: w.attn_norm.as_ref(),
+                        q: &a.q,
+                        k: &a.k,
+                        v: &a.v,
+                        q_bias: a.q_bias.as_ref(),
+                        k_bias: a.k_bias.as_ref(),
+                        v_bias: a.v_bias.as_ref(),
+                        q_norm: a.q_norm.as_ref(),
+                        k_norm: a.k_norm.as_ref(),
+                        rope: &ropes[layer.rope as usize],
+                        eps,
+                    };
+                    backend.attention_input(step, cache, layer.cache_layer, &input);
+                    backend.tap(step, Some(i), "attn_q");
+                    backend.attend(step, cache, layer.cache_layer, &layer.attention);
+                    backend.tap(step, Some(i), "attn");
+                    (&a.output, a.output_bias.as_ref(), "attn_output")
+                }
+                MixerWeights::ShortConv(c) => {
+                    let short_conv = ShortConv {
+                        norm: w.attn_norm.as_ref(),
+                        in_proj: &c.in_proj,
+                        conv: &c.conv,
+                        eps,
+                    };
+                    backend.short_conv(step, cache, layer.cache_layer, &short_conv);
+                    backend.tap(step, Some(i), "conv");
+                    (&c.out_proj, None, "conv_output")
+                }
+            };
+            let norm = w.post_attention_norm.as_ref();
+            backend.project_add(step, output, bias, post(norm).as_ref());
+            backend.tap(step, Some(i), name);
+            let feed_forward = FeedForward {
+                norm: w.ffn_norm.as_ref(),
+                gate: &w.ffn_gate,
+                up: &w.ffn_up,
+                gate_bias: w.ffn_gate_bias.as_ref(),
+                up_bias: w.ffn_up_bias.as_ref(),
+                activation: config.activation,
+                eps,
+            };
+            backend.feed_forward(step, &feed_forward);
+            backend.tap(step, Some(i), "ffn_up");
+            let (bias, norm) = (w.ffn_down_bias.as_ref(), &w.post_ffw_norm);
+            backend.project_add(step, &w.ffn_down, bias, post(norm.as_ref()).as_ref());
+            backend.tap(step, Some(i), "ffn_down");
+            recorded += 1;
+            if layers.peek().is_some() && pause() {
+                return recorded;
+            }
+        }
+        if let Some(rows) = rows {
+            self.record_logits(rows);
+        }
+        recorded
+    }
+
+    /// Records the logits of `rows` of the step whose layers were recorded last.
+    pub(super) fn record_logits(&mut self, rows: Rows) {
+        let weights = &self.weights;
+        let lm_head = LmHead {
+            norm: &weights.output_norm,
+            output: weights.output.as_ref().unwrap_or(&weights.token_embd),
+            bias: weights.output_bias.as_ref(),
+            eps: self.config.rms_eps,
+            scale: self.config.logit_scale,
+        };
+        self.backend.lm_head(&mut self.step, &lm_head, rows);
+    }
+}

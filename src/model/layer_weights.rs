@@ -1,0 +1,141 @@
+//! The weights of one layer.
+
+use super::{config::ModelConfig, layers::Mixer};
+use crate::{Code, Error, Result, tensor::Weight};
+use std::collections::HashMap;
+
+/// Holds the weights of one layer. In their shapes, `q` is short for `heads * head_dim` and `kv`
+/// for `kv_heads * head_dim`.
+pub struct Layer<Buf> {
+    /// Scales the RMSNorm before the mixer, `[embedding]`.
+    pub attn_norm: Option<Weight<Buf>>,
+    /// Holds what mixes tokens.
+    pub mixer: MixerWeights<Buf>,
+    /// Scales the RMSNorm behind attention, `[embedding]`.
+    pub post_attention_norm: Option<Weight<Buf>>,
+    /// Scales the RMSNorm before the feed-forward network, `[embedding]`.
+    pub ffn_norm: Option<Weight<Buf>>,
+    /// Projects to the gate of the feed-forward network, `[feed_forward, embedding]`.
+    pub ffn_gate: Weight<Buf>,
+    /// Is added to the gate, before the activation function, `[feed_forward]`.
+    pub ffn_gate_bias: Option<Weight<Buf>>,
+    /// Projects up in the feed-forward network, `[feed_forward, embedding]`.
+    pub ffn_up: Weight<Buf>,
+    /// Is added to what `ffn_up` returns, `[feed_forward]`.
+    pub ffn_up_bias: Option<Weight<Buf>>,
+    /// Projects down in the feed-forward network, `[embedding, feed_forward]`.
+    pub ffn_down: Weight<Buf>,
+    /// Is added to what `ffn_down` returns, `[embedding]`.
+    pub ffn_down_bias: Option<Weight<Buf>>,
+    /// Scales the RMSNorm behind the feed-forward network, `[embedding]`.
+    pub post_ffw_norm: Option<Weight<Buf>>,
+}
+
+/// Holds the weights of what mixes a layer's tokens with those before them.
+pub enum MixerWeights<Buf> {
+    /// Holds those of attention.
+    Attention(AttentionWeights<Buf>),
+    /// Holds those of a short convolution.
+    ShortConv(ShortConvWeights<Buf>),
+}
+
+/// Holds the weights of attention.
+pub struct AttentionWeights<Buf> {
+    /// Projects to queries, `[q, embedding]`.
+    pub q: Weight<Buf>,
+    /// Projects to keys, `[kv, embedding]`.
+    pub k: Weight<Buf>,
+    /// Projects to values, `[kv, embedding]`.
+    pub v: Weight<Buf>,
+    /// Is added to the queries, `[q]`.
+    pub q_bias: Option<Weight<Buf>>,
+    /// Is added to the keys, `[kv]`.
+    pub k_bias: Option<Weight<Buf>>,
+    /// Is added to the values, `[kv]`.
+    pub v_bias: Option<Weight<Buf>>,
+    /// Scales the RMSNorm of queries, `[head_dim]` or `[q]`.
+    pub q_norm: Option<Weight<Buf>>,
+    /// Scales the RMSNorm of keys, `[head_dim]` or `[kv]`.
+    pub k_norm: Option<Weight<Buf>>,
+    /// Projects what attention returns, `[embedding, q]`.
+    pub output: Weight<Buf>,
+    /// Is added to what `output` returns, `[embedding]`.
+    pub output_bias: Option<Weight<Buf>>,
+}
+
+/// Holds the weights of a short convolution.
+pub struct ShortConvWeights<Buf> {
+    /// Projects to both gates and to what is convolved, `[3 * embedding, embedding]`.
+    pub in_proj: Weight<Buf>,
+    /// Holds the convolution of each channel, `[embedding, taps]`.
+    pub conv: Weight<Buf>,
+    /// Projects what the convolution returns, `[embedding, embedding]`.
+    pub out_proj: Weight<Buf>,
+}
+
+impl<Buf> Layer<Buf> {
+    /// Takes the weights of layer `i` from those that were loaded.
+    ///
+    /// # Errors
+    ///
+    /// `tensor_missing`.
+    pub(super) fn new(
+        config: &ModelConfig,
+        i: usize,
+        loaded: &mut HashMap<String, Weight<Buf>>,
+    ) -> Result<Self> {
+        let name = |tensor: &str| format!("blk.{i}.{tensor}");
+        let mixer = match config.layers[i].mixer {
+            Mixer::Attention => MixerWeights::Attention(AttentionWeights {
+                q: take(loaded, &name("attn_q.weight"))?,
+                k: take(loaded, &name("attn_k.weight"))?,
+                v: take(loaded, &name("attn_v.weight"))?,
+                q_bias: loaded.remove(&name("attn_q.bias")),
+                k_bias: loaded.remove(&name("attn_k.bias")),
+                v_bias: loaded.remove(&name("attn_v.bias")),
+                q_norm: loaded.remove(&name("attn_q_norm.weight")),
+                k_norm: loaded.remove(&name("attn_k_norm.weight")),
+                output: take(loaded, &name("attn_output.weight"))?,
+                output_bias: loaded.remove(&name("attn_output.bias")),
+            }),
+            Mixer::ShortConv => MixerWeights::ShortConv(ShortConvWeights {
+                in_proj: take(loaded, &name("shortconv.in_proj.weight"))?,
+                conv: take(loaded, &name("shortconv.conv.weight"))?,
+                out_proj: take(loaded, &name("shortconv.out_proj.weight"))?,
+            }),
+        };
+        Ok(Layer {
+            attn_norm: loaded.remove(&name("attn_norm.weight")),
+            mixer,
+            post_attention_norm: loaded.remove(&name("post_attention_norm.weight")),
+            ffn_norm: loaded.remove(&name("ffn_norm.weight")),
+            post_ffw_norm: loaded.remove(&name("post_ffw_norm.weight")),
+            ffn_gate: take(loaded, &name("ffn_gate.weight"))?,
+            ffn_gate_bias: loaded.remove(&name("ffn_gate.bias")),
+            ffn_up: take(loaded, &name("ffn_up.weight"))?,
+            ffn_up_bias: loaded.remove(&name("ffn_up.bias")),
+            ffn_down: take(loaded, &name("ffn_down.weight"))?,
+            ffn_down_bias: loaded.remove(&name("ffn_down.bias")),
+        })
+    }
+}
+
+/// Removes a weight that a model must have from those that were loaded.
+///
+/// # Errors
+///
+/// `tensor_missing`.
+pub(super) fn take<Buf>(
+    loaded: &mut HashMap<String, Weight<Buf>>,
+    name: &str,
+) -> Result<Weight<Buf>> {
+    loaded.remove(name).ok_or_else(|| missing(name))
+}
+
+/// Returns the error for a tensor that the file lacks.
+pub(super) fn missing(name: &str) -> Error {
+    Error::new(
+        Code::TensorMissing,
+        format!("The file lacks the tensor `{name}`. Download it again, or choose another model."),
+    )
+}
