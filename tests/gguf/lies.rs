@@ -225,13 +225,13 @@ fn tensors_must_be_aligned() {
 fn unknown_types_are_named() {
     let error = read(
         &Raw::new(1, 0)
-            .tensor("blk.0.attn_q.weight", &[256], 23, 0)
+            .tensor("blk.0.attn_q.weight", &[256], 99, 0)
             .0,
     )
     .unwrap_err();
     assert_eq!(error.code, Code::TensorType);
     assert!(
-        error.message.contains("blk.0.attn_q.weight") && error.message.contains("23"),
+        error.message.contains("blk.0.attn_q.weight") && error.message.contains("99"),
         "{error}"
     );
     assert_eq!(

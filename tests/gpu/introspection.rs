@@ -7,6 +7,7 @@ use super::{
 };
 use siskin::{
     backend::{Backend, cpu::Cpu, gpu::device::GpuOptions},
+    model::layers::Mixer,
     quant::DType,
 };
 
@@ -34,12 +35,18 @@ fn every_tensor_of_a_model_is_what_the_processor_has() {
                 taps.iter().map(|tap| &tap.0).collect::<Vec<_>>(),
                 expected.iter().map(|tap| &tap.0).collect::<Vec<_>>()
             );
+            // A convolution has one tensor less than attention.
+            let config = &on_card.config;
+            let first = match config.layers[0].mixer {
+                Mixer::Attention => "blk.0.attn_q",
+                Mixer::ShortConv => "blk.0.conv",
+            };
             assert_eq!(
                 (taps[0].0.as_str(), taps[1].0.as_str(), taps.len()),
                 (
                     "token_embd",
-                    "blk.0.attn_q",
-                    1 + 5 * on_card.config.dims.layers
+                    first,
+                    1 + 5 * config.dims.layers - config.dims.conv_layers
                 )
             );
             for ((tensor, bytes), (_, expected)) in taps.iter().zip(&expected) {
