@@ -47,7 +47,8 @@ cpSync(join(ROOT, 'pkg/dist/wasm'), join(folder, 'lib/wasm'), { recursive: true 
 cpSync(join(ROOT, 'www/models.json'), join(folder, 'models.json'));
 cpSync(join(folder, 'extension/manifest.json'), join(folder, 'manifest.json'));
 rmSync(join(folder, 'extension/manifest.json'));
-for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) cpSync(join(ROOT, name), join(folder, name));
+for (const name of ['LICENSE-MIT', 'LICENSE-APACHE', 'LICENSE-ggml'])
+  cpSync(join(ROOT, name), join(folder, name));
 // The engine refuses parts of another build, and prefixes that another build saved.
 const build = join(folder, 'lib/build.js');
 writeFileSync(build, stampedBuild(join(ROOT, 'pkg/dist'))(readFileSync(build, 'utf8')));

@@ -13,7 +13,7 @@ build_package() {
   cp -Rp www/lib pkg/src
   pkg/node_modules/.bin/tsc -p www/tsconfig.types.json >&2 ||
     fail "The JavaScript library's types do not check." "mend what tsc says above."
-  cp LICENSE-MIT LICENSE-APACHE pkg/dist/
+  cp LICENSE-* pkg/dist/
   rm -rf pkg/bin && mkdir pkg/bin
   cp -p scripts/shell.mjs pkg/bin/list_files.mjs
   build_site
@@ -38,7 +38,7 @@ build_site() {
     fail "The writing assistant could not be bundled." "mend what rolldown says above."
   # This file makes GitHub Pages serve the files unchanged.
   touch pkg/site/.nojekyll
-  find pkg/site/lib \( -name '*.map' -o -name 'LICENSE-*' \) -delete
+  find pkg/site/lib \( -name '*.map' -o -name 'LICENSE-MIT' -o -name 'LICENSE-APACHE' \) -delete
   cat >pkg/site/index.html <<'HTML'
 <!doctype html><html lang="en"><meta charset="utf-8"><title>Siskin</title>
 <meta http-equiv="refresh" content="0; url=demo/"><a href="demo/">Siskin</a></html>
@@ -60,7 +60,7 @@ HTML
 pack_package() {
   local folder=pkg/packed
   rm -rf "$folder" pkg/siskin-*.tgz && mkdir "$folder"
-  cp -Rp pkg/bin pkg/dist pkg/src pkg/types pkg/README.md LICENSE-MIT LICENSE-APACHE "$folder"
+  cp -Rp pkg/bin pkg/dist pkg/src pkg/types pkg/README.md LICENSE-* "$folder"
   node -e '
     const { readFileSync, writeFileSync } = require("node:fs");
     const { private: _, scripts, devDependencies, ...published } =

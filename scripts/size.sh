@@ -20,7 +20,7 @@ page with everything | 35000
 OpenAI | 5700
 React | 1200
 AI SDK | 2200
-writing | 15600
+writing | 16000
 worker | 25000
 built-in AI | 12000
 language detector | 13000

@@ -249,7 +249,17 @@ fn a_context_ends_where_queries_would_be_scaled() {
     ] {
         refused(&mistral3().with(key, value).to_bytes(), Code::Metadata, key);
     }
+    // YaRN multiplies what it rotates, unless the multiplier is 1.
     let multiplier = "mistral3.rope.scaling.yarn_log_multiplier";
+    let scale_of = |file: ModelFile| {
+        let model = load(&file.to_bytes()).expect("a model").model;
+        model.config.rope_scale
+    };
+    assert_eq!(scale_of(mistral3()), 1.0);
+    let factor = 4.0_f32;
+    let with_factor = mistral3().with("mistral3.rope.scaling.factor", factor);
+    let with_magnitude = scale_of(with_factor.with(multiplier, 0.0_f32));
+    assert!((with_magnitude - (1.0 + 0.1 * factor.ln())).abs() < 1e-6);
     let other = mistral3().with(multiplier, 0.5_f32).to_bytes();
     refused(&other, Code::Architecture, multiplier);
 }

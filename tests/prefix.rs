@@ -211,13 +211,13 @@ fn answer_with_logprobs(session: &mut Session, text: &str) -> Result<(String, us
 #[test]
 fn the_templates_own_beginning_serves_the_next_visit_and_changes_no_bit() -> Result<()> {
     let mut first = load(256);
-    assert!(pollster::block_on(first.keep_opening())?.is_empty());
+    const MAX_BYTES: usize = 1 << 20;
+    assert_eq!(pollster::block_on(first.opening(MAX_BYTES))?, None);
     let question = "what does the parrot say to the other parrots in the morning, every morning?";
     let (expected, _) = answer_with_logprobs(&mut first, question)?;
-    let tokens = pollster::block_on(first.keep_opening())?;
-    assert!(tokens.len() > 1, "{}", tokens.len());
-    let kv = first.kept_prefix(&tokens).expect("it is kept").to_vec();
-    let state = SlotState { tokens, kv };
+    assert_eq!(pollster::block_on(first.opening(100))?, None, "too long");
+    let state = pollster::block_on(first.opening(MAX_BYTES))?.expect("it begins so");
+    assert!(state.tokens.len() > 1, "{}", state.tokens.len());
 
     // The next visit may have other threads.
     for threads in [1, 3] {
@@ -235,6 +235,6 @@ fn the_templates_own_beginning_serves_the_next_visit_and_changes_no_bit() -> Res
     assert!(!load(256).restore_opening(other)?, "another template's");
     let mut with_system = load(256);
     answer(&mut with_system, with_user("good morning"))?;
-    assert!(pollster::block_on(with_system.keep_opening())?.is_empty());
+    assert_eq!(pollster::block_on(with_system.opening(MAX_BYTES))?, None);
     Ok(())
 }

@@ -29,15 +29,20 @@ impl Fingerprint {
             let first = (start - at) as usize;
             let last = (start + sampled).min(end) - at;
             for &byte in &chunk[first..last as usize] {
-                self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+                self.add(byte);
             }
             start += STRIDE_BYTES - into;
         }
     }
 
-    /// Returns the fingerprint, 16 hexadecimal digits.
-    pub(super) fn finish(&self) -> String {
+    /// Returns the fingerprint, 16 hexadecimal digits, of the file with the use that is made of it.
+    pub(super) fn finish(mut self, usage: &str) -> String {
+        usage.bytes().for_each(|byte| self.add(byte));
         format!("{:016x}", self.0)
+    }
+
+    fn add(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
 }
 
@@ -52,7 +57,7 @@ mod tests {
             fingerprint.push(at, chunk);
             at += chunk.len() as u64;
         }
-        fingerprint.finish()
+        fingerprint.finish("")
     }
 
     #[test]
@@ -61,6 +66,9 @@ mod tests {
         assert_eq!(fingerprint(b"", 1), "cbf29ce484222325");
         assert_eq!(fingerprint(b"a", 1), "af63dc4c8601ec8c");
         assert_eq!(fingerprint(b"foobar", 4), "85944171f73967e8");
+        let mut begun = Fingerprint::default();
+        begun.push(0, b"foo");
+        assert_eq!(begun.finish("bar"), "85944171f73967e8");
     }
 
     #[test]

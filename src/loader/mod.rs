@@ -177,7 +177,10 @@ impl<B: Backend> Loader<B> {
             State::Tensors(tensors) => {
                 self.headers.finish()?;
                 let mut loaded = tensors.finish(self.at)?;
-                loaded.file.fingerprint = self.fingerprint.finish();
+                // Keys are rotated by this tensor, of which a file may have one for long contexts.
+                let model = &loaded.model;
+                let divisors = model.config.rope_divisors(model.context_tokens());
+                loaded.file.fingerprint = self.fingerprint.finish(divisors);
                 Ok(loaded)
             }
             State::Failed(error) => Err(error),

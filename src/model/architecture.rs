@@ -67,8 +67,6 @@ pub struct Architecture {
     pub local_rope_base: Option<f32>,
     /// Every layer of this number has no rope.
     pub no_rope_every: Option<usize>,
-    /// Tells whether YaRN multiplies what it rotates by a magnitude.
-    pub yarn_has_magnitude: bool,
     /// Tells whether layers without key-value heads have a short convolution in place of attention.
     pub has_short_convs: bool,
     /// Tells whether the file has LongRoPE's factors.
@@ -96,7 +94,6 @@ impl Architecture {
         full_attention_every: Some(1),
         local_rope_base: None,
         no_rope_every: None,
-        yarn_has_magnitude: true,
         has_short_convs: false,
         has_long_rope: false,
         has_scales: false,

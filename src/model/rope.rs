@@ -9,6 +9,9 @@ pub const ROPE_FREQS: &str = "rope_freqs.weight";
 /// Names the tensors that divide the RoPE frequencies in a long context and in a short one
 /// (LongRoPE). The host reads the one that it needs.
 pub const ROPE_FACTORS: [&str; 2] = ["rope_factors_long.weight", "rope_factors_short.weight"];
+/// Names the key that takes YaRN's magnitude away where it is 1. Where it is 0, or missing, there is
+/// one, and other values stand for what no model here has.
+const YARN_LOG_MULTIPLIER: &str = "rope.scaling.yarn_log_multiplier";
 
 /// Returns whether the host reads a tensor, and no backend.
 pub fn is_on_host(name: &str) -> bool {
@@ -81,7 +84,7 @@ pub(super) fn read(keys: &Keys<'_>, arch: &Architecture, rope_dim: usize) -> Res
     let magnitude = keys.scale("rope.scaling.attn_factor", 1.0)?;
     let divisors: Vec<f64> = match kind {
         None | Some("linear") => vec![f64::from(factor); rope_dim / 2],
-        Some("yarn") => yarn(keys, arch, f64::from(base), f64::from(factor), rope_dim)?,
+        Some("yarn") => yarn(keys, f64::from(base), f64::from(factor), rope_dim)?,
         Some("none") => vec![1.0; rope_dim / 2],
         Some("longrope") if arch.has_long_rope => vec![1.0; rope_dim / 2],
         Some(other) => {
@@ -96,8 +99,8 @@ pub(super) fn read(keys: &Keys<'_>, arch: &Architecture, rope_dim: usize) -> Res
     };
     let scale = match kind {
         // The magnitude that YaRN gives to attention (Peng et al., arXiv 2309.00071, section 3.4),
-        // of which queries and keys take a root each.
-        Some("yarn") if !arch.yarn_has_magnitude => magnitude,
+        // of which queries and keys take a root each. A multiplier of 1 says that there is none.
+        Some("yarn") if keys.scale(YARN_LOG_MULTIPLIER, 0.0)? == 1.0 => magnitude,
         Some("yarn") => magnitude * (1.0 + 0.1 * factor.max(1.0).ln()),
         _ if arch.has_long_rope => magnitude,
         _ if magnitude != 1.0 => {
@@ -130,18 +133,9 @@ pub(super) fn read(keys: &Keys<'_>, arch: &Architecture, rope_dim: usize) -> Res
 /// Returns what YaRN divides each frequency by: 1 for those that turn often within the original
 /// context, `factor` for those that turn seldom, and what lies between for those between ("NTK by
 /// parts", arXiv 2309.00071, section 3.2).
-fn yarn(
-    keys: &Keys<'_>,
-    arch: &Architecture,
-    base: f64,
-    factor: f64,
-    rope_dim: usize,
-) -> Result<Vec<f64>> {
-    let unknown = "rope.scaling.yarn_log_multiplier";
-    let multiplier = keys.scale(unknown, 0.0)?;
-    // 1 says that there is no magnitude.
-    if multiplier != 0.0 && (multiplier != 1.0 || arch.yarn_has_magnitude) {
-        let key = keys.key(unknown);
+fn yarn(keys: &Keys<'_>, base: f64, factor: f64, rope_dim: usize) -> Result<Vec<f64>> {
+    if !matches!(keys.scale(YARN_LOG_MULTIPLIER, 0.0)?, 0.0 | 1.0) {
+        let key = keys.key(YARN_LOG_MULTIPLIER);
         return Err(Error::new(
             Code::Architecture,
             format!("What `{key}` asks for is not supported. Choose another model."),

@@ -157,14 +157,17 @@ impl<B: Backend> Model<B> {
         let [all, least] = [0, end].map(|kept_from| {
             let positions = reach.ranges(self.config.attentions(), kept_from, end);
             let layers = positions.iter().enumerate();
-            let numbers = layers.map(|(layer, it)| it.len() * dims.layer_numbers(layer));
-            numbers.sum::<usize>()
+            // All positions of layers with a window may be more than wasm can count.
+            let numbers =
+                layers.map(|(layer, it)| it.len() as u64 * dims.layer_numbers(layer) as u64);
+            numbers.sum::<u64>()
         });
         // Each token that layers with a window lack is missing in all of them.
-        let missing = all.checked_sub(state.kv.len())?;
-        let of_token = (all - least).checked_div(end).unwrap_or_default();
+        let missing = all.checked_sub(state.kv.len() as u64)?;
+        let of_token = (all - least).checked_div(end as u64).unwrap_or_default();
         let kept_from = missing.checked_div(of_token).unwrap_or_default();
-        let is_whole = kept_from * of_token == missing && kept_from <= end;
+        let is_whole = kept_from * of_token == missing && kept_from <= end as u64;
+        let kept_from = kept_from as usize;
         (is_whole && reach.reaches(kept_from, end)).then_some(kept_from)
     }
 }

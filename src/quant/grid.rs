@@ -1,7 +1,7 @@
 //! Grids are what the IQ formats of 1 to 3 bits choose from: each entry is the values of 4 or 8
 //! weights together.
 //!
-//! The tables are ggml's (`ggml-common.h`, MIT licence), packed by `tests/fixtures/make_grids.py`.
+//! The tables are ggml's (`ggml-common.h`; LICENSE-ggml), packed by `tests/fixtures/make_grids.py`.
 
 use super::codebook::codebook;
 

@@ -32,30 +32,31 @@ impl Session<AnyModel> {
         Ok(tokens)
     }
 
-    /// Keeps the beginning that the chat template writes for every conversation without a system
-    /// message, if the slot in use begins with it: nothing is evaluated. Returns its tokens, or
-    /// none. It is for the next visit, and the answers that follow must be the same bit for bit, so
-    /// a graphics card, whose sums depend on how many tokens were evaluated together, keeps none.
+    /// Returns the beginning that the chat template writes for every conversation without a system
+    /// message, if the slot in use begins with it and it takes at most `max_bytes`: nothing is
+    /// evaluated. It is for the next visit, and the answers that follow must be the same bit for
+    /// bit, so a graphics card, whose sums depend on how many tokens were evaluated together, has
+    /// none.
     ///
     /// # Errors
     ///
     /// `busy` while an answer is being written, `template`, `out_of_memory`.
-    pub async fn keep_opening(&mut self) -> Result<Vec<u32>> {
+    pub async fn opening(&mut self, max_bytes: usize) -> Result<Option<SlotState>> {
         self.check_idle()?;
         let tokens = self.prefix_tokens(&ChatRequest::default())?;
         let AnyModel::Cpu(model) = self.generator.decoder_mut() else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
-        let state = model.export_beginning(tokens.len()).await?;
-        if state.tokens != tokens {
-            return Ok(Vec::new());
+        let token_bytes = model.config.dims.cached_numbers() * size_of::<u16>();
+        if tokens.len() > max_bytes / token_bytes {
+            return Ok(None);
         }
-        self.prefixes.keep(state);
-        Ok(tokens)
+        let state = model.export_beginning(tokens.len()).await?;
+        Ok((state.tokens == tokens).then_some(state))
     }
 
-    /// Keeps what [`Session::keep_opening`] kept on an earlier visit, as
-    /// [`Session::restore_prefix`] does.
+    /// Keeps what [`Session::opening`] returned on an earlier visit, as [`Session::restore_prefix`]
+    /// does.
     ///
     /// # Errors
     ///

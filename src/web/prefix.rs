@@ -2,7 +2,7 @@
 
 use super::{WasmEngine, convert::from_js, state::State};
 use crate::{Result, generate::SlotState, session::request::ChatRequest};
-use js_sys::{Promise, Uint32Array};
+use js_sys::{Array, Promise, Uint16Array, Uint32Array};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -53,23 +53,32 @@ impl WasmEngine {
         self.with_state(|state| state.session()?.restore_prefix(&request, prefix))
     }
 
-    /// Keeps the beginning that the chat template writes by itself, if the last answer was of a
-    /// conversation that begins so. The promise resolves to its tokens, or to none.
+    /// Returns the beginning that the chat template writes by itself, if the last answer was of a
+    /// conversation that begins so. The promise resolves to its tokens with their keys and values,
+    /// or to undefined.
     ///
     /// # Errors
     ///
-    /// The promise rejects with those of [`keep_opening`](super::Session::keep_opening).
-    pub fn keep_opening(&self) -> std::result::Result<Promise, JsValue> {
+    /// The promise rejects with those of [`opening`](super::Session::opening).
+    pub fn opening(&self, max_bytes: usize) -> std::result::Result<Promise, JsValue> {
         let mut session = self.take_session()?;
         let state = Rc::clone(&self.state);
         Ok(future_to_promise(async move {
-            let tokens = session.keep_opening().await;
+            let opening = session.opening(max_bytes).await;
             state.set(State::Ready(session));
-            Ok(Uint32Array::from(&tokens?[..]).into())
+            Ok(
+                opening?.map_or(JsValue::UNDEFINED, |SlotState { tokens, kv }| {
+                    Array::of2(
+                        &Uint32Array::from(&tokens[..]).into(),
+                        &Uint16Array::from(&kv[..]).into(),
+                    )
+                    .into()
+                }),
+            )
         }))
     }
 
-    /// Keeps such a beginning that was kept on an earlier visit. Returns whether its tokens are
+    /// Keeps such a beginning that an earlier visit had. Returns whether its tokens are
     /// those that the chat template writes.
     ///
     /// # Errors

@@ -29,8 +29,14 @@ const LIES = [
   ['We have 3 cats and 12 dogs.', 'We own 3 cats and 21 dogs.', /changed "12"/],
   ['We have 3 cats here.', 'We have some cats here.', /changed "3"/],
   ['We meet at 10:30 in the hall.', 'We meet at 10:15 in the hall.', /changed "30"/],
-  ['The price is 1,250.50 for you.', 'The price is 1,350.50 for you.', /changed "1250"/],
+  ['The price is 1,250.50 for you.', 'The price is 1,350.50 for you.', /changed "1250.50"/],
   ['There are two cats in the house.', 'The house has three cats.', /changed "two"/],
+  ['Take 0.5 mg of it each day.', 'You take 5 mg each day.', /changed "0.5"/],
+  ['Take 0.125 mg of it each day.', 'You take 125 mg each day.', /changed "0.125"/],
+  ['The dose is 1.05 mg here.', 'The dose here is 1.5 mg.', /changed "1.05"/],
+  ['There are ٣ of them in the house.', 'The house has ٤ of them.', /changed "٣"/],
+  ['We met her in May in the house.', 'We met her in the house.', /changed "May"/],
+  ['I met her at a house.', 'I met her in May at a house.', /put in "May"/],
   ['We will send it to you.', 'We will send it to you in 3 days.', /put in "3"/],
   ['We have a few cats in the house.', 'We have twelve cats in the house.', /put in "twelve"/],
   ['I have met Anna in the house.', 'I met Eve in the house.', /changed "Anna"/],
@@ -89,6 +95,9 @@ test('other wordings are shown', () => {
     ['It is closed on Wensday.', 'On Wednesday it is closed.'],
     ['I saw it in Febuary.', 'In February, I saw it.'],
     ['I have two cats.', 'Two felines live here.'],
+    ['I cannot come on Monday.', 'I am sorry, but I cannot attend on Monday.'],
+    ['It costs 0.5 euros.', 'The price is 0.50 euros.'],
+    ["J'ai acheté un vélo neuf pour les enfants.", "J'ai acheté un nouveau vélo pour les enfants."],
   ])
     for (const action of ['improve', 'formal', 'casual', 'longer'])
       assert.equal(whyRefused(text, result, { action }), undefined, `${text} -> ${result}`);
@@ -118,6 +127,9 @@ test('a translation is in its language, and keeps numbers and addresses', () => 
   assert.equal(whyRefused(text, german, wish), undefined);
   assert.equal(whyRefused(text, german.replace('3', 'drei'), wish), undefined);
   assert.match(whyRefused(text, german.replace('3', '4'), wish), /"3"/);
+  const afternoon = 'We are here and the train is at 3 pm.';
+  assert.equal(whyRefused(afternoon, 'Wir sind hier und der Zug ist um 15 Uhr.', wish), undefined);
+  assert.match(whyRefused(afternoon, 'Wir sind hier und der Zug ist um 16 Uhr.', wish), /"3"/);
   assert.match(whyRefused(text, german.replace('/x', '/y'), wish), /a\.example/);
   assert.match(whyRefused('We are at the house, and he is here.', 'Haus.', wish), /most/);
   assert.match(whyRefused(text, text, wish), /another language/);
@@ -188,6 +200,11 @@ test('what only looks as if it stood around a text stays', async () => {
     ['The plan is this: we go to the house.', "Here's the plan: we go to the house."],
     ['We have baked it.\nIt is good.', 'Hello,\nI made it today.\nIt is good.'],
     ['We go. I made a cake for us.', 'We go.\nI made a cake for us.'],
+    ['We had a plan. I changed the plan for us.', 'We had a plan.\nI changed the plan for us.'],
+    [
+      'The translation needs more work, as the tone is wrong and the words are old.',
+      'The translation needs more work: the tone is wrong and the words are old.',
+    ],
   ]) {
     const { text: result } = await run(modelOf([answer]), text, { action: 'casual' }, job());
     assert.equal(result, text.includes('\n') ? answer : answer.replace('\n', ' '));

@@ -37,10 +37,10 @@ class FakeEngine {
     this.restored = { request, tokens, kv };
     return this.same_template;
   }
-  /** The tokens of the chat template's own beginning, if the last conversation began so. */
-  opening = TOKENS;
-  async keep_opening() {
-    return this.opening;
+  /** Whether the last conversation began with what the chat template writes by itself. */
+  began_so = true;
+  async opening(max_bytes) {
+    return this.began_so && KV.byteLength <= max_bytes ? [TOKENS, KV] : undefined;
   }
   restore_opening(tokens, kv) {
     this.restored = { tokens, kv };
@@ -48,7 +48,12 @@ class FakeEngine {
   }
 }
 
-const owner = (engine = new FakeEngine(), info = INFO) => ({ engine, info, stores: true });
+const owner = (engine = new FakeEngine(), info = INFO) => ({
+  engine,
+  info,
+  stores: true,
+  stores_opening: true,
+});
 
 async function saved() {
   const { bytes } = await keepPrefix(owner(), { request: REQUEST, save: true });
@@ -156,22 +161,17 @@ test("the template's own beginning is taken from an answer, for the same kind of
   const to = owner();
   assert.equal(await restoreOpening(to), false, 'nothing is stored yet');
   await (
-    await takeOpening({ ...owner(), stores: false })
+    await takeOpening({ ...owner(), stores_opening: false })
   )();
   const with_system = new FakeEngine();
-  with_system.opening = new Uint32Array();
+  with_system.began_so = false;
   await (
     await takeOpening(owner(with_system))
   )();
   const failing = new FakeEngine();
-  failing.keep_opening = () => Promise.reject(new Error('no memory'));
+  failing.opening = () => Promise.reject(new Error('no memory'));
   await (
     await takeOpening(owner(failing))
-  )();
-  const huge = new FakeEngine();
-  huge.kept_prefix = () => new Uint16Array((8 << 20) + 1);
-  await (
-    await takeOpening(owner(huge))
   )();
   assert.equal(await restoreOpening(to), false, 'nothing of these was to be stored');
 
@@ -184,7 +184,7 @@ test("the template's own beginning is taken from an answer, for the same kind of
   assert.equal(await restoreOpening(owner(undefined, { ...INFO, build: 'threads-simd' })), false);
   const other = owner(undefined, { ...INFO, fingerprint: 'fedcba9876543210' });
   assert.equal(await restoreOpening(other), false, 'another model');
-  assert.equal(await restoreOpening({ ...to, stores: false }), false);
+  assert.equal(await restoreOpening({ ...to, stores_opening: false }), false);
   to.engine.same_template = false;
   assert.equal(await restoreOpening(to), false, 'another template');
 });

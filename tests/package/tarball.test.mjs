@@ -15,7 +15,7 @@ const FILES = [
   /^dist\/(models|register|fallback|shared_engine|stream|http|detect)-[\w-]{8}\.js(\.map)?$/,
   /^dist\/(calls|chat|check|local_answer|openai|request)-[\w-]{8}\.js(\.map)?$/,
   /^dist\/(gpu_memory|persistence|prefix|run_tools|split_model|writing)-[\w-]{8}\.js(\.map)?$/,
-  /^dist\/LICENSE-(MIT|APACHE)$/,
+  /^dist\/LICENSE-(MIT|APACHE|ggml)$/,
   /^dist\/wasm\/siskin_(simd|relaxed|threads|threads-simd)(\.js|_bg\.wasm)$/,
   /^(src|types)\/([a-z_]+\/)?[a-z0-9_]+(\.js|\.d\.ts)$/,
 ];

@@ -2,7 +2,7 @@
 import { diff } from '../lib/writing/diff.js';
 import { correctionTypes } from '../lib/writing/correction_types.js';
 import { rewritePrompt } from '../lib/writing/prompt.js';
-import { LEAD, reminderOf, whyRefused } from './rewrite_guard.js';
+import { LEAD, isOwn, reminderOf, whyRefused } from './rewrite_guard.js';
 
 /** @import { Siskin } from '../lib/siskin.js' */
 /** @import { RewriteOptions } from '../lib/writing/options.js' */
@@ -195,13 +195,25 @@ const REMARK = new RegExp(
  */
 function cleaned(answer, text) {
   let result = answer.trim().replace(/^Text:\s*/i, '');
-  if (!/^[^\n]{0,100}:/.test(text)) result = result.replace(LEAD, '');
-  if (!text.trim().includes('\n')) result = result.replace(REMARK, '');
+  if (!/^[^\n]{0,100}:/.test(text)) result = without(result, LEAD, text);
+  if (!text.trim().includes('\n')) result = without(result, REMARK, text);
   const quoted = /^(["“«])([^]*)(["”»])$/.exec(result);
   if (quoted && !/^["“«]/.test(text.trim())) result = quoted[2].trim();
   // One line stays one line.
   if (!text.includes('\n')) result = result.replace(/\s*\n+\s*/g, ' ');
   return result;
+}
+
+/**
+ * Returns an answer without what a pattern finds, unless that is the text's own.
+ *
+ * @param {string} answer
+ * @param {RegExp} pattern
+ * @param {string} text
+ */
+function without(answer, pattern, text) {
+  const [found = ''] = pattern.exec(answer) ?? [];
+  return isOwn(found, text) ? answer : answer.replace(pattern, '');
 }
 
 /**

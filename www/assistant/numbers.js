@@ -38,26 +38,51 @@ const NUMBERS = new Map(
   ]),
 );
 
+// "Neuf" is new as well.
+NUMBERS.get('fr')?.delete('neuf');
+
 /** Words that name a number, in any language that is known. */
 export const NUMBER_WORDS = new Set(
   Object.values(WORDS).flatMap((words) => words.split(' ').flatMap((word) => word.split('-'))),
 );
 
-/** What parts the thousands of a number. */
-const THOUSANDS = /(?<=\p{N})[.,’'\u00A0\u202F](?=\p{N}{3}(?!\p{N}))/gu;
+const SEPARATOR = "[.,’'\\u00A0\\u202F]";
+/** What parts the thousands of a number, whose first group begins with no zero. */
+const THOUSANDS = new RegExp(
+  `(?<=(?<![\\p{N}.,])[1-9]\\p{N}{0,2}(?:${SEPARATOR}\\p{N}{3})*)${SEPARATOR}` +
+    '(?=\\p{N}{3}(?!\\p{N}))',
+  'gu',
+);
 
 /**
- * Returns the numbers of a text, each with how it is written there. A date or a time is several:
- * its parts may stand in another order. Zeros are none, for 10 is 10:00.
+ * A `NumberValue` is what a number is, or how it is written where its digits are not ASCII's.
+ *
+ * @typedef {number | string} NumberValue
+ */
+
+/**
+ * `Numbers` are those of a text, each with how it is written there: in digits, and in words.
+ *
+ * @typedef {{digits: Map<NumberValue, string>, words: Map<NumberValue, string>}} Numbers
+ */
+
+/**
+ * Returns the numbers of a text. A date or a time is several: its parts may stand in another order.
+ * Zeros are none, for 10 is 10:00.
  *
  * @param {string} text
  * @param {string | undefined} language of its words, as BCP 47; of others none is known
- * @returns {{digits: Map<number, string>, words: Map<number, string>}} in digits, and in words
+ * @returns {Numbers}
  */
 export function numbersIn(text, language) {
   const digits = new Map();
-  for (const [run] of text.replace(THOUSANDS, '').matchAll(/\p{Nd}+/gu))
-    if (Number(run) !== 0) digits.set(Number(run), run);
+  for (const [run] of text.replace(THOUSANDS, '').matchAll(/\p{Nd}+(?:[.,]\p{Nd}+)*/gu)) {
+    const parts = run.split(/[.,]/);
+    for (const written of parts.length === 2 ? [run] : parts) {
+      const value = Number(written.replace(',', '.'));
+      if (value !== 0) digits.set(isNaN(value) ? written : value, written);
+    }
+  }
   const words = new Map();
   const known = NUMBERS.get(language ?? '');
   for (const [word] of known ? text.matchAll(/\p{L}+(?:-\p{L}+)*/gu) : []) {

@@ -11,7 +11,7 @@ import { isWord, tokenize } from '../lib/writing/tokens.js';
 import { numbersIn } from './numbers.js';
 
 /** @import { Action, Wish } from './actions.js' */
-/** @typedef {ReturnType<typeof numbersIn>} Numbers */
+/** @import { NumberValue, Numbers } from './numbers.js' */
 
 /** What of a text stays as it is written. */
 const VERBATIM = new Set(['address', 'code', 'mark']);
@@ -36,8 +36,10 @@ const CALENDAR = new Set(
     'june july august september october november december'
   ).split(' '),
 );
-/** A misspelled day differs by at most this many letters. */
+/** A misspelled day differs by at most this many letters: `wensday` lacks two. */
 const MAX_MISSPELLED = 2;
+/** Shorter words are too near to others: `may` to `met`, `march` to `much`. */
+const MIN_MISSPELLED = 6;
 /** What a model says before a text. */
 export const LEAD = new RegExp(
   "^(?:sure|certainly|of course|here(?:'s| is| are)|the)\\b[^\\n:]{0,60}" +
@@ -49,11 +51,14 @@ export const LEAD = new RegExp(
 const COLON = /^[^\n]{0,80}:\s/;
 /** What a model says to whom it takes for its reader. */
 const TO_READER = new RegExp(
-  "\\bi(?:'m| am) sorry, but i|\\bi can(?:'t|not) (?:help|assist)|\\bas an ai\\b|" +
+  "\\bi(?:'m| am) sorry, but i (?:can(?:'t|not)|am unable to) (?:help|assist|do|answer|fulfill?|" +
+    "comply|provide)\\b|\\bi can(?:'t|not) (?:help|assist)|\\bas an ai\\b|" +
     'how (?:can|may) i (?:help|assist)|wie kann ich (?:ihnen|dir) helfen|' +
     'en qué puedo ayudar|comment puis-je vous aider',
   'i',
 );
+/** After these words three may be fifteen. */
+const AFTERNOON = /\d\s*p\.?\s?m\b/i;
 /** A translation has this part of the text's words at least. */
 const MIN_PART = 0.25;
 /** Where another wording has more words than this, it says more. */
@@ -92,8 +97,9 @@ export function whyRefused(text, result, { action, language = 'English' }) {
       : given !== undefined && found !== undefined && given !== found;
   if (is_other) return 'it wrote in another language';
   const is_preamble = PREAMBLE.test(result) && COLON.test(result) && !COLON.test(text);
-  if ((is_preamble && !PREAMBLE.test(text)) || (LEAD.test(result) && !LEAD.test(text)))
-    return 'it wrote about the text';
+  const [lead] = LEAD.exec(result) ?? [];
+  const has_lead = lead !== undefined && !LEAD.test(text) && !isOwn(lead, text);
+  if ((is_preamble && !PREAMBLE.test(text)) || has_lead) return 'it wrote about the text';
   if (TO_READER.test(plain(result)) && !TO_READER.test(plain(text))) return 'it answered';
   if (repeats(result) && !repeats(text)) return 'it repeated itself';
   if (action === 'translate' && wordsOf(result).length < MIN_PART * wordsOf(text).length)
@@ -154,8 +160,10 @@ function isNotIn(found, wanted) {
  */
 function whyLost(text, result, action, [own, others]) {
   const is_translation = action === 'translate';
-  const has = (/** @type {number} */ value) => others.digits.has(value) || others.words.has(value);
-  for (const [value, written] of own.digits) if (!has(value)) return lost(written);
+  const has = (/** @type {NumberValue} */ value) => hasNumber(others, value);
+  const is_afternoon = AFTERNOON.test(text);
+  for (const [value, written] of own.digits)
+    if (!has(value) && !(is_afternoon && has(Number(value) + 12))) return lost(written);
   // Numbers are composed in each language by its own rules.
   if (!is_translation)
     for (const [value, written] of own.words) if (!has(value)) return lost(written);
@@ -173,10 +181,12 @@ function whyLost(text, result, action, [own, others]) {
  * @param {[Numbers, Numbers]} numbers of both
  */
 function whyNew(text, result, action, [own, others]) {
-  const has = (/** @type {number} */ value) => own.digits.has(value) || own.words.has(value);
+  const has = (/** @type {NumberValue} */ value) => hasNumber(own, value);
+  const is_afternoon = AFTERNOON.test(text);
   const counted =
     action === 'translate' ? others.digits : new Map([...others.words, ...others.digits]);
-  for (const [value, written] of counted) if (!has(value)) return added(written);
+  for (const [value, written] of counted)
+    if (!has(value) && !(is_afternoon && has(Number(value) - 12))) return added(written);
   const found =
     verbatim(result).find((part) => !text.includes(part)) ??
     (action === 'translate' ? undefined : names(result).find((name) => !hasName(text, name)));
@@ -200,7 +210,13 @@ function whyNoWording(text, result, action) {
   return undefined;
 }
 
-/** Whether a sentence of some words comes twice. @param {string} text */
+/**
+ * @param {Numbers} numbers
+ * @param {NumberValue} value
+ */
+const hasNumber = ({ digits, words }, value) => digits.has(value) || words.has(value);
+
+/** Tells whether a sentence of some words comes twice. @param {string} text */
 function repeats(text) {
   const found = plain(text)
     .split(/[.!?]+\s+|[.!?]+$/)
@@ -268,7 +284,24 @@ function hasName(text, name) {
  * @param {string} other
  */
 function isMisspelledDay(one, other) {
-  return CALENDAR.has(one) !== CALENDAR.has(other) && distance(one, other) <= MAX_MISSPELLED;
+  const shorter = Math.min(one.length, other.length);
+  return (
+    CALENDAR.has(one) !== CALENDAR.has(other) &&
+    shorter >= MIN_MISSPELLED &&
+    one[0] === other[0] &&
+    distance(one, other) <= MAX_MISSPELLED
+  );
+}
+
+/**
+ * Returns whether most long words of a part of an answer are those of a text.
+ *
+ * @param {string} part
+ * @param {string} text
+ */
+export function isOwn(part, text) {
+  const [words, own] = [wordsOf(part).filter(isLong), new Set(wordsOf(text))];
+  return words.filter((word) => own.has(word)).length > words.length / 2;
 }
 
 /** Returns a text as its parts are compared. @param {string} text */

@@ -1,11 +1,8 @@
-//! Declares the architecture of Ministral 3: llama, but for YaRN's magnitude, which it does not
-//! have.
+//! Declares the architecture of Ministral 3: llama, whose rope is scaled by YaRN, as the metadata
+//! says.
 
 use crate::model::architecture::Architecture;
 
 pub(super) fn architecture() -> Architecture {
-    Architecture {
-        yarn_has_magnitude: false,
-        ..Architecture::LLAMA
-    }
+    Architecture::LLAMA
 }

@@ -44,7 +44,11 @@ export class EngineRunner {
   /** A score or a prefix is one call of the engine, which is told at once to stop. */
   #in_one_call = false;
   /** `#prefix_owner` is set once the model is loaded. @type {Omit<PrefixOwner, 'engine'>} */
-  #prefix_owner = { info: { name: '', fingerprint: '', build: '' }, stores: false };
+  #prefix_owner = {
+    info: { name: '', fingerprint: '', build: '' },
+    stores: false,
+    stores_opening: false,
+  };
   /**
    * `#opening` resolves to whether the chat template's own beginning needs no storing: it was
    * restored, or one answer was looked at.
@@ -89,7 +93,10 @@ export class EngineRunner {
       await this.#startThreads();
       this.engine = backend.engine;
       const stores = source.kind !== 'url' || source.storage === 'disk';
-      this.#prefix_owner = { info, stores };
+      // What nobody has asked for is stored beside a stored model alone. A page's own template may
+      // hold what a user has said.
+      const stores_opening = source.kind === 'url' && stores && message.chat_template === undefined;
+      this.#prefix_owner = { info, stores, stores_opening };
       // The load does not wait for it; the first answer does.
       this.#opening = restoreOpening({ ...this.#prefix_owner, engine: this.engine });
       return this.#infoOf(backend, info);
@@ -153,6 +160,7 @@ export class EngineRunner {
     this.#stopping = false;
     let stop_sent = false;
     const timer = new AnswerTimer(performance.now());
+    let cached_tokens = 0;
     await this.#opening;
     engine.start(request);
     on.start();
@@ -163,17 +171,24 @@ export class EngineRunner {
       }
       const event = await this.#withRecovery(() => engine.next());
       if (!event) break;
+      cached_tokens = event.usage?.cached_tokens ?? cached_tokens;
       on.event(event, timer.tick(performance.now(), event));
       await yieldToMessages();
       on.pause();
     }
-    await this.#takeOpening();
+    await this.#takeOpening(cached_tokens > 0);
   }
 
-  /** Takes what the next visit may begin with from the first answer, once it is written. */
-  async #takeOpening() {
+  /**
+   * Takes what the next visit may begin with from the first answer, once it is written: what this
+   * engine has computed, and not what a page has restored.
+   *
+   * @param {boolean} is_restored
+   */
+  async #takeOpening(is_restored) {
     if (await this.#opening) return;
     this.#opening = Promise.resolve(true);
+    if (is_restored) return;
     const engine = /** @type {Engine} */ (this.engine);
     const store = await takeOpening({ ...this.#prefix_owner, engine });
     this.#storing = store().catch(() => {});

@@ -7,19 +7,20 @@ import { SiskinError, messageOf } from '../errors.js';
 import { readStoredPrefix, storePrefix } from '../model/prefix_store.js';
 import { decodePrefix, encodePrefix } from './prefix_file.js';
 
+/** @import { Engine, ModelInfo, PrefixMessage } from '../protocol.js' */
+/** @import { PrefixRequest, PrefixResult } from '../protocol.js' */
+
 /** The beginning that a chat template writes by itself is that of this request. */
 const OPENING = { messages: [] };
 /** A longer one would hold the first answer up for longer than it saves, and displace others. */
 const MAX_OPENING_BYTES = 16 << 20;
 
-/** @import { Engine, ModelInfo, PrefixMessage } from '../protocol.js' */
-/** @import { PrefixRequest, PrefixResult } from '../protocol.js' */
-
 /**
  * @typedef {object} PrefixOwner
  * @property {Engine} engine
  * @property {Pick<ModelInfo, 'name' | 'fingerprint' | 'build'>} info
- * @property {boolean} stores whether anything may be stored on the device
+ * @property {boolean} stores whether what has a key may be stored on the device
+ * @property {boolean} stores_opening whether the chat template's own beginning may
  */
 
 /**
@@ -61,8 +62,8 @@ export async function keepPrefix({ engine, info, stores }, { request, key, save 
  * @param {PrefixOwner} owner
  * @returns {Promise<boolean>} whether it was restored
  */
-export async function restoreOpening({ engine, info, stores }) {
-  if (!stores) return false;
+export async function restoreOpening({ engine, info, stores_opening }) {
+  if (!stores_opening) return false;
   const tokens = await restoreStored(info, OPENING, openingKey(info), (tokens, kv) =>
     engine.restore_opening(tokens, kv),
   );
@@ -76,13 +77,13 @@ export async function restoreOpening({ engine, info, stores }) {
  * @param {PrefixOwner} owner
  * @returns {Promise<() => Promise<void>>} stores it, for which the engine is not needed
  */
-export async function takeOpening({ engine, info, stores }) {
+export async function takeOpening({ engine, info, stores_opening }) {
   const nothing = async () => {};
-  if (!stores) return nothing;
+  if (!stores_opening) return nothing;
   try {
-    const tokens = await engine.keep_opening();
-    const kv = tokens.length > 0 ? engine.kept_prefix(tokens) : undefined;
-    if (!kv || kv.byteLength > MAX_OPENING_BYTES) return nothing;
+    const opening = await engine.opening(MAX_OPENING_BYTES);
+    if (!opening) return nothing;
+    const [tokens, kv] = opening;
     return async () => {
       const bytes = await encode(info, OPENING, tokens, kv);
       await storePrefix(openingKey(info), info.fingerprint, bytes);

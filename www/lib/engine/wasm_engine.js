@@ -37,8 +37,9 @@
  *   tokens: Uint32Array,
  *   kv: Uint16Array,
  * ) => boolean} restore_prefix false where the request has other tokens
- * @property {() => Promise<Uint32Array>} keep_opening keeps what the chat template writes by
- *   itself, if the last answer's prompt began so; resolves to its tokens or none
+ * @property {(max_bytes: number) => Promise<[Uint32Array, Uint16Array] | undefined>} opening
+ *   resolves to tokens, keys and values of what the chat template writes by itself, if the last
+ *   answer's prompt began so
  * @property {(tokens: Uint32Array, kv: Uint16Array) => boolean} restore_opening
  * @property {() => number} memory_bytes
  * @property {() => number | undefined} take_seat

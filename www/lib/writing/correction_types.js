@@ -61,7 +61,8 @@ export function correctionTypes({ before, after }) {
 function typeOfWords(before, after) {
   if (before.join('').toLowerCase() === after.join('').toLowerCase())
     return before.join('') === after.join('') ? 'spelling' : 'capitalization';
-  const isPreposition = (/** @type {string} */ word) => PREPOSITIONS.has(word.toLowerCase());
+  const isPreposition = (/** @type {string} */ word) =>
+    PREPOSITIONS.has(word.toLowerCase()) && !/^th[ae]n$/i.test(word);
   if (before.length === 0) return 'missing-words';
   if ([...before, ...after].every(isPreposition)) return 'preposition';
   if (after.length > before.length && before.every((word) => after.includes(word)))

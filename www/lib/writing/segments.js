@@ -13,6 +13,8 @@ const WRAPPED_LENGTH = 55;
 
 /** A longer sentence is left alone: a small model loses parts of it. */
 const MAX_SENTENCE = 400;
+/** No abbreviation is longer, with what stands around it. */
+const MAX_TAIL = 24;
 
 const FENCE = /^\s{0,3}(`{3,}|~{3,})/;
 /** Headings, quoted lines, tables, rules, indented code, markup alone on a line: left alone. */
@@ -138,9 +140,11 @@ function merged(text, pieces, start) {
   let at = start;
   for (const { length } of pieces) {
     const last = spans.at(-1);
-    const before = last ? text.slice(last.start, last.end) : '';
+    const before = last ? text.slice(Math.max(last.start, last.end - MAX_TAIL), last.end) : '';
+    const is_short = last !== undefined && at + length - last.start <= MAX_SENTENCE;
     // A sign within an address ends nothing.
-    const goes_on = !/\s$/.test(before) || ABBREVIATION.test(before) || /\p{Ll}/u.test(text[at]);
+    const goes_on =
+      !/\s$/.test(before) || ABBREVIATION.test(before) || (is_short && /\p{Ll}/u.test(text[at]));
     if (last && goes_on) last.end = at + length;
     else spans.push({ start: at, end: at + length });
     at += length;
