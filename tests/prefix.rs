@@ -199,7 +199,10 @@ fn answer_with_logprobs(session: &mut Session, text: &str) -> Result<(String, us
         session.start(ChatRequest::from_fields(fields)?)?;
         let (mut said, mut cached_tokens) = (String::new(), 0);
         while let Some(event) = session.next().await? {
-            said.push_str(&format!("{} {:?} ", event.text, event.logprob));
+            // How many steps a prompt takes depends on the time that they take.
+            if event.prefill.is_none() {
+                said.push_str(&format!("{} {:?} ", event.text, event.logprob));
+            }
             cached_tokens = event
                 .usage
                 .map_or(cached_tokens, |usage| usage.cached_tokens);

@@ -171,6 +171,17 @@ test('a model that wrote in another language is told which is wanted', async () 
   assert.match(asked[1].messages[0].content, / Write in German\.$/);
 });
 
+test('a server that does not end is not read to its end', async () => {
+  let read = 0;
+  const endless = async () =>
+    (async function* () {
+      for (; ; read++) yield { choices: [{ delta: { content: 'word '.repeat(100) } }] };
+    })();
+  const model = { chat: { completions: { create: endless } } };
+  await assert.rejects(run(model, 'We go.', { action: 'formal' }, job()), RefusedError);
+  assert.ok(read < 20, `${read}`);
+});
+
 test('what is shown is asked for once', async () => {
   const asked = [];
   await run(

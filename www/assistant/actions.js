@@ -59,6 +59,8 @@ const REWRITES = {
 
 /** What an answer may have more of, in tokens, than a token for two characters. */
 const MORE_TOKENS = 64;
+/** Few tokens of words are longer. */
+const MAX_TOKEN_LENGTH = 20;
 /** Another wording is drawn, not the likeliest again. */
 const TEMPERATURE = 0.8;
 
@@ -114,17 +116,21 @@ export async function run(siskin, text, wish, job) {
 async function write(siskin, text, wish, job, reminder = '') {
   const messages = promptOf(text, wish);
   messages[0].content += reminder;
+  const max_tokens =
+    MORE_TOKENS + Math.ceil((text.length / 2) * (wish.action === 'longer' ? 2 : 1));
   let result = '';
   const chunks = await siskin.chat.completions.create({
     messages,
     stream: true,
     temperature: wish.attempt ? TEMPERATURE : 0,
-    max_tokens: MORE_TOKENS + Math.ceil((text.length / 2) * (wish.action === 'longer' ? 2 : 1)),
+    max_tokens,
     signal: job.signal,
   });
   for await (const { choices } of chunks) {
     result += choices[0]?.delta.content ?? '';
     job.onText(result.trimStart());
+    // A server may not know of `max_tokens`.
+    if (result.length > MAX_TOKEN_LENGTH * max_tokens) break;
   }
   return cleaned(result, text);
 }
