@@ -29,13 +29,13 @@ split model | 930
 thread | 450
 reader | 6000
 siskin_relaxed.wasm | 1100000
-siskin_relaxed.js | 11500
+siskin_relaxed.js | 11800
 siskin_simd.wasm | 1100000
-siskin_simd.js | 11500
+siskin_simd.js | 11800
 siskin_threads.wasm | 1100000
-siskin_threads.js | 12400
+siskin_threads.js | 12600
 siskin_threads-simd.wasm | 1100000
-siskin_threads-simd.js | 12400
+siskin_threads-simd.js | 12600
 '
 too_large=()
 

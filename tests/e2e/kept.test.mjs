@@ -188,7 +188,10 @@ describe('kept models', { skip: cannotRun(SMOLLM2), timeout: 180_000 }, () => {
         (await answer('/bad/m.gguf')).from_cache,
         (await answer('/bad/m.gguf')).from_cache,
         await models.has('/bad/m.gguf'),
-        (await (await caches.open('siskin')).keys()).length,
+        // What the first answer left for the next visit is no part of the model.
+        (await (await caches.open('siskin')).keys()).filter(
+          ({ url }) => !url.includes('/prefixes/'),
+        ).length,
       ]);
       assert.deepEqual(kept, [false, false, true, true, 48]);
       assert.equal(bad.sent_bytes, SIZE);
