@@ -19,3 +19,4 @@ mod slots;
 #[path = "../support/mod.rs"]
 mod support;
 mod tiers;
+mod time;

@@ -9,7 +9,7 @@ use siskin::backend::{
         ops::{RopeTable, activate_mul, add, add_bias, rms_norm, rms_norm_in_place, scale_logits},
         pool::Pool,
         quantize::{BlockQ8, QuantizedActivations},
-        simd::{Exp, F16_MASK, Kernel, ROUNDER, Scalar, Simd, with_simd},
+        simd::{Exp, F16_MASK, Kernel, ROUNDER, Scalar, Simd, room, with_dots, with_simd},
     },
 };
 #[cfg(target_arch = "wasm32")]
@@ -462,6 +462,20 @@ impl Kernel for &Operations {
             let [w, planes] = self.bytes.map(|bytes| S::load(bytes.as_ptr()));
             let mask = |byte: u8| S::mask(u32::from_ne_bytes([byte; 4]));
             let seven = S::bits::<0>(w, mask(127));
+            let dot = |sum, w, a| S::end7(sum, S::dot7(S::begin7(sum), w, a));
+            // A part has room for as many of the largest products as it says.
+            for (name, bits) in [("room of 4", 4), ("of 5", 5), ("of 6", 6), ("of 7", 7)] {
+                for a in [[127; 4], [-127; 4]] {
+                    let mut part = S::begin7(S::zero7());
+                    for _ in 0..room::<S>(bits) {
+                        part = S::dot7(part, mask((1 << bits) - 1), S::four(a.as_ptr()));
+                    }
+                    let sums = S::finish7(S::end7(S::zero7(), part));
+                    let one = 4 * i32::from(a[0]) * ((1 << bits) - 1);
+                    let scale = S::splat(1.0 / (one * room::<S>(bits) as i32) as f32);
+                    keep(name, S::mul(sums, scale), false);
+                }
+            }
             // A dot product with each unit vector shows every byte.
             let operands = [
                 ("bits<0, 3>", S::bits::<0>(w, mask(3))),
@@ -502,24 +516,20 @@ impl Kernel for &Operations {
                 ] {
                     keep(
                         name,
-                        S::finish7(S::dot7(
-                            S::start7::<3>(&-3),
-                            operand,
-                            S::four(unit.as_ptr()),
-                        )),
+                        S::finish7(dot(S::start7::<3>(&-3), operand, S::four(unit.as_ptr()))),
                         false,
                     );
                 }
                 let mut sum = S::start7::<0>(&1000);
                 for a in self.signed.chunks_exact(4) {
-                    sum = S::twice7(S::dot7(sum, operand, S::four(a.as_ptr())));
+                    sum = S::shift7::<1>(dot(sum, operand, S::four(a.as_ptr())));
                 }
                 keep(name, S::finish7(sum), false);
                 let mut bytes = [0; 16];
                 S::store_bytes(bytes.as_mut_ptr(), operand);
                 keep(
                     "store_bytes",
-                    S::finish7(S::dot7(
+                    S::finish7(dot(
                         S::zero7(),
                         S::load(bytes.as_ptr()),
                         S::four([1; 4].as_ptr()),
@@ -582,8 +592,10 @@ fn vector_operations_equal_their_plain_loops() {
         let operations = Operations::random(&mut random);
         // SAFETY: Scalar uses no special instruction.
         let plain = unsafe { operations.run::<Scalar>() };
-        for ((name, got, is_rounded), (_, expected, _)) in
-            with_simd(&operations).into_iter().zip(plain)
+        let both = [with_simd(&operations), with_dots(&operations)];
+        for ((name, got, is_rounded), (_, expected, _)) in both
+            .into_iter()
+            .flat_map(|results| results.into_iter().zip(plain.clone()))
         {
             for (got, expected) in got.into_iter().zip(expected) {
                 let bound = if is_rounded { 10_000.0 * 1.2e-7 } else { 0.0 };

@@ -31,7 +31,7 @@
 use super::{
     pack::{pack, to_f16, unpack},
     pool::{Pool, SharedMut},
-    simd::{Kernel, Simd, with_simd},
+    simd::{Kernel, Simd, with_dots},
 };
 use crate::{
     Code, Error, Result,
@@ -316,16 +316,16 @@ impl<
 /// Runs the kernel as compiled for `layout`, the layout of its matrix.
 pub fn with_layout<K: RepackedKernel>(layout: Layout, kernel: K) {
     match (layout.bits, layout.halves, layout.minimum, layout.codebook) {
-        (4, 1, false, false) => with_simd(For::<K, 4, 1, false, false>(kernel)),
-        (4, 1, true, false) => with_simd(For::<K, 4, 1, true, false>(kernel)),
-        (5, 1, false, false) => with_simd(For::<K, 5, 1, false, false>(kernel)),
-        (5, 1, true, false) => with_simd(For::<K, 5, 1, true, false>(kernel)),
-        (6, 2, false, false) => with_simd(For::<K, 6, 2, false, false>(kernel)),
-        (8, 1, false, false) => with_simd(For::<K, 8, 1, false, false>(kernel)),
-        (3, 2, false, false) => with_simd(For::<K, 3, 2, false, false>(kernel)),
-        (2, 2, true, false) => with_simd(For::<K, 2, 2, true, false>(kernel)),
-        (4, 1, false, true) => with_simd(For::<K, 4, 1, false, true>(kernel)),
-        (4, 2, false, true) => with_simd(For::<K, 4, 2, false, true>(kernel)),
+        (4, 1, false, false) => with_dots(For::<K, 4, 1, false, false>(kernel)),
+        (4, 1, true, false) => with_dots(For::<K, 4, 1, true, false>(kernel)),
+        (5, 1, false, false) => with_dots(For::<K, 5, 1, false, false>(kernel)),
+        (5, 1, true, false) => with_dots(For::<K, 5, 1, true, false>(kernel)),
+        (6, 2, false, false) => with_dots(For::<K, 6, 2, false, false>(kernel)),
+        (8, 1, false, false) => with_dots(For::<K, 8, 1, false, false>(kernel)),
+        (3, 2, false, false) => with_dots(For::<K, 3, 2, false, false>(kernel)),
+        (2, 2, true, false) => with_dots(For::<K, 2, 2, true, false>(kernel)),
+        (4, 1, false, true) => with_dots(For::<K, 4, 1, false, true>(kernel)),
+        (4, 2, false, true) => with_dots(For::<K, 4, 2, false, true>(kernel)),
         other => unreachable!("no layout {other:?}"),
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::backend::cpu::{
     quantize::{BlockQ8, Tile},
     repack::{Layout, RepackedKernel, RepackedMatrix},
-    simd::Simd,
+    simd::{Simd, room},
 };
 use std::ops::Range;
 
@@ -130,25 +130,33 @@ unsafe fn add_block<
         };
         let start = |h: usize| match layout.offset() {
             0 => S::zero7(),
-            4 if left_shift(BITS, h) == 4 => S::start7::<6>(minus(h)),
+            4 if left_shift::<S>(BITS, h) == 4 => S::start7::<6>(minus(h)),
             4 => S::start7::<2>(minus(h)),
             8 => S::start7::<3>(minus(h)),
             16 => S::start7::<4>(minus(h)),
             _ => S::start7::<5>(minus(h)),
         };
         let mut sums: [[S::Sum7; 2]; HALVES] = std::array::from_fn(|h| [start(h); 2]);
+        let mut parts = sums.map(|sums| sums.map(|sum| S::begin7(sum)));
+        let mut chunks = [0; HALVES];
         each_chunk::<S, BITS, true>(vectors, masks, |i, w| {
             let a = S::four(q.add(4 * i));
-            let sums = &mut sums[if HALVES == 1 { 0 } else { i / 4 }];
+            let h = if HALVES == 1 { 0 } else { i / 4 };
+            let is_full = chunks[h] == room::<S>(BITS);
+            chunks[h] = if is_full { 1 } else { chunks[h] + 1 };
             for g in 0..2 {
-                sums[g] = S::dot7(sums[g], w[g], a);
+                if is_full {
+                    sums[h][g] = S::end7(sums[h][g], parts[h][g]);
+                    parts[h][g] = S::begin7(sums[h][g]);
+                }
+                parts[h][g] = S::dot7(parts[h][g], w[g], a);
             }
         });
         for h in 0..HALVES {
-            let quant_scale = scale / (1 << left_shift(BITS, h)) as f32;
+            let quant_scale = scale / (1 << left_shift::<S>(BITS, h)) as f32;
             for g in 0..2 {
                 y[g] = S::mul_add(
-                    S::finish7(sums[h][g]),
+                    S::finish7(S::end7(sums[h][g], parts[h][g])),
                     S::mul(header(h, g), S::splat(quant_scale)),
                     y[g],
                 );

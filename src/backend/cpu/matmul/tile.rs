@@ -11,14 +11,14 @@
 
 use super::{
     operands::Output,
-    unpack::{Masks, each_chunk},
+    unpack::{Masks, each_chunk, low_bits},
 };
 use crate::backend::{
     GROUP_ROWS,
     cpu::{
         quantize::{BlockQ8, QuantizedActivations, TILE, Tile},
         repack::{Layout, RepackedKernel, RepackedMatrix, VECTOR_BYTES},
-        simd::Simd,
+        simd::{Simd, room},
     },
 };
 use std::{cell::RefCell, hint::black_box, ops::Range};
@@ -40,8 +40,8 @@ pub(super) struct MatmulKernel<'a> {
 /// Returns the size in bytes of a panel's block: scales and minimums as f32 `[halves, 8]`, then
 /// quants of 7 bits `[8 chunks, 8 rows, 4]`.
 ///
-/// Signed quants, of 8 bits or of a codebook, are stored as unsigned bytes, where the dot product takes them (`WHOLE`), or as
-/// their seven high bits, all chunks of them, and then their low bits.
+/// Signed quants, of 8 bits or of a codebook, are stored as unsigned bytes, where the dot product
+/// takes them (`WHOLE`), or as their high bits, all chunks of them, and then their low bits.
 const fn panel_block_bytes(layout: Layout) -> usize {
     2 * layout.header_bytes() + if layout.is_signed() { 16 } else { 8 } * VECTOR_BYTES
 }
@@ -59,7 +59,7 @@ impl RepackedKernel for MatmulKernel<'_> {
     ) {
         // SAFETY: the caller keeps the contract of this function.
         unsafe {
-            if (BITS == 8 || CODEBOOK) && S::dot7_takes_bytes() {
+            if (BITS == 8 || CODEBOOK) && !S::SUMS_PAIRS && S::dot7_takes_bytes() {
                 self.all::<S, BITS, HALVES, MINIMUM, CODEBOOK, true>();
             } else {
                 self.all::<S, BITS, HALVES, MINIMUM, CODEBOOK, false>();
@@ -254,7 +254,8 @@ unsafe fn add_block<
             let mut sums: [[S::Sum7; 2]; TILE] = std::array::from_fn(|t| {
                 [match (layout.is_signed(), layout.offset()) {
                     (true, _) if WHOLE => S::start7::<7>(minus(t)),
-                    // The sum starts with half of the offset's product, for it will be doubled.
+                    // The sum starts with a part of the offset's product, for it will be shifted.
+                    (true, _) if low_bits::<S>() == 4 => S::start7::<3>(minus(t)),
                     (true, _) => S::start7::<6>(minus(t)),
                     (_, 0) => S::zero7(),
                     (_, 4) => S::start7::<2>(minus(t)),
@@ -263,22 +264,20 @@ unsafe fn add_block<
                     _ => S::start7::<5>(minus(t)),
                 }; 2]
             });
-            dots::<S>(
-                &mut sums,
-                quants.add(VECTOR_BYTES * (8 / HALVES * h)),
-                blocks,
-                4 * (8 / HALVES * h),
-                8 / HALVES,
-            );
+            let bits = if layout.is_signed() { 4 } else { BITS };
+            let chunks = const { 8 / HALVES }.min(room::<S>(bits));
+            for first in (8 / HALVES * h..8 / HALVES * (h + 1)).step_by(chunks) {
+                dots::<S>(&mut sums, quants, blocks, first, chunks);
+            }
             if layout.is_signed() && !WHOLE {
-                sums = sums.map(|sums| sums.map(|sum| S::twice7(sum)));
-                dots::<S>(
-                    &mut sums,
-                    quants.add(VECTOR_BYTES * (8 + 8 / HALVES * h)),
-                    blocks,
-                    4 * (8 / HALVES * h),
-                    8 / HALVES,
-                );
+                sums = sums.map(|sums| {
+                    sums.map(|sum| match low_bits::<S>() {
+                        4 => S::shift7::<4>(sum),
+                        _ => S::shift7::<1>(sum),
+                    })
+                });
+                let low = quants.add(8 * VECTOR_BYTES);
+                dots::<S>(&mut sums, low, blocks, 8 / HALVES * h, 8 / HALVES);
             }
             for t in 0..TILE {
                 let scale = S::splat(x(t).scale);
@@ -299,18 +298,20 @@ unsafe fn add_block<
 }
 
 /// Adds the integer dot products of `chunks` chunks of eight rows and four tokens, whose blocks are
-/// at `x`, from column `col` on.
+/// at `x`, from chunk `first` on.
 #[inline(always)]
 unsafe fn dots<S: Simd>(
     sums: &mut [[S::Sum7; 2]; TILE],
     quants: *const u8,
     x: *const BlockQ8,
-    col: usize,
+    first: usize,
     chunks: usize,
 ) {
     // SAFETY: the quants hold the chunks, and there are `TILE` blocks at `x`.
     unsafe {
-        let (mut quants, mut q) = (quants, (&raw const (*x).q).cast::<i8>().add(col));
+        let mut parts = sums.map(|sums| sums.map(|sum| S::begin7(sum)));
+        let mut quants = quants.add(VECTOR_BYTES * first);
+        let mut q = (&raw const (*x).q).cast::<i8>().add(4 * first);
         // `black_box` keeps the loop from being unrolled: the compiler would then do one sum after
         // the other and run out of registers, at a third of the speed.
         let end = black_box(quants.add(VECTOR_BYTES * chunks));
@@ -319,11 +320,16 @@ unsafe fn dots<S: Simd>(
             for t in 0..TILE {
                 let a = S::four(q.add(size_of::<BlockQ8>() * t));
                 for g in 0..2 {
-                    sums[t][g] = S::dot7(sums[t][g], w[g], a);
+                    parts[t][g] = S::dot7(parts[t][g], w[g], a);
                 }
             }
             quants = quants.add(VECTOR_BYTES);
             q = q.add(4);
+        }
+        for t in 0..TILE {
+            for g in 0..2 {
+                sums[t][g] = S::end7(sums[t][g], parts[t][g]);
+            }
         }
     }
 }

@@ -20,13 +20,14 @@ impl<S: Simd> Masks<S> {
     /// The caller keeps the contract of [`Simd`].
     #[inline(always)]
     pub(super) unsafe fn new<const BITS: u32>(codebook: &[i8; 16]) -> Self {
+        let [high, low] = [0xff >> low_bits::<S>(), (1 << low_bits::<S>()) - 1];
         let bytes = match BITS {
             2 => [3, 0, 0, 0, 0],
             3 => [7, 7 << 4, 0, 0, 0],
-            4 => [15, 127, 1, 0, 0],
+            4 => [15, high, low, 0, 0],
             5 => [31, 7, 24, 8, 16],
             6 => [63, 3, 12, 48, 0],
-            _ => [0, 127, 1, 0, 0],
+            _ => [0, high, low, 0, 0],
         };
         // SAFETY: the caller keeps the contract of this function.
         unsafe {
@@ -52,7 +53,7 @@ impl<S: Simd> Masks<S> {
         }
     }
 
-    /// Adds 128 to signed bytes and cuts them into their seven high bits and the low bit.
+    /// Adds 128 to signed bytes and cuts them into their high bits and their [`low_bits`].
     ///
     /// # Safety
     /// The masks are those of 4 or 8 bits, and the caller keeps the contract of [`Simd`].
@@ -61,19 +62,30 @@ impl<S: Simd> Masks<S> {
         // SAFETY: the caller keeps the contract of this function.
         unsafe {
             let w = S::unsign(w);
-            [
-                S::bits::<1>(w, self.quants[1]),
-                S::bits::<0>(w, self.quants[2]),
-            ]
+            let high = match low_bits::<S>() {
+                4 => S::bits::<4>(w, self.quants[1]),
+                _ => S::bits::<1>(w, self.quants[1]),
+            };
+            [high, S::bits::<0>(w, self.quants[2])]
         }
     }
 }
 
+/// Returns how many low bits of a signed byte [`Masks::cut`] cuts off: as few as leave the others
+/// room in 7 bits, or half of them where sums of pairs are to have room for a whole block.
+pub(super) const fn low_bits<S: Simd>() -> u32 {
+    if S::SUMS_PAIRS { 4 } else { 1 }
+}
+
 /// Returns by how many bits [`each_chunk`] may leave the quants of a half of a block shifted left:
 /// those of 3 bits still fit in the 7 bits of a dot product's operand, and one token's few sums are
-/// divided by less work than its vectors are shifted.
-pub(super) const fn left_shift(bits: u32, half: usize) -> u32 {
-    if bits == 3 { 4 * half as u32 } else { 0 }
+/// divided by less work than its vectors are shifted. Sums of pairs have no room for that.
+pub(super) const fn left_shift<S: Simd>(bits: u32, half: usize) -> u32 {
+    if bits == 3 && !S::SUMS_PAIRS {
+        4 * half as u32
+    } else {
+        0
+    }
 }
 
 /// Calls `f(i, w)` with the quants of each chunk `i` of a block's eight rows, four rows a vector,
@@ -113,7 +125,7 @@ pub(super) unsafe fn each_chunk<S: Simd, const BITS: u32, const SHIFTED: bool>(
                     f(
                         4 + j,
                         v.map(|v| {
-                            if SHIFTED {
+                            if SHIFTED && !S::SUMS_PAIRS {
                                 S::bits::<0>(v, m[1])
                             } else {
                                 S::bits::<4>(v, m[0])
@@ -128,7 +140,7 @@ pub(super) unsafe fn each_chunk<S: Simd, const BITS: u32, const SHIFTED: bool>(
                 f(
                     7,
                     last.map(|v| {
-                        if SHIFTED {
+                        if SHIFTED && !S::SUMS_PAIRS {
                             S::bits::<1>(v, m[1])
                         } else {
                             S::bits::<5>(v, m[0])

@@ -15,6 +15,7 @@ impl Simd for Avx2 {
     type Four = __m128i;
     type Four8 = __m128i;
     type Sum7 = __m128i;
+    type Part7 = __m128i;
     type Sum8 = __m128i;
     type F32 = __m128;
 
@@ -62,18 +63,22 @@ impl Simd for Avx2 {
     unsafe fn zero7() -> __m128i {
         unsafe { _mm_setzero_si128() }
     }
+    const SUMS_PAIRS: bool = true;
     #[inline(always)]
-    unsafe fn dot7(sum: __m128i, w: __m128i, a: __m128i) -> __m128i {
-        unsafe {
-            _mm_add_epi32(
-                sum,
-                _mm_madd_epi16(_mm_maddubs_epi16(w, a), _mm_set1_epi16(1)),
-            )
-        }
+    unsafe fn begin7(_sum: __m128i) -> __m128i {
+        unsafe { _mm_setzero_si128() }
     }
     #[inline(always)]
-    unsafe fn twice7(sum: __m128i) -> __m128i {
-        unsafe { _mm_slli_epi32::<1>(sum) }
+    unsafe fn dot7(part: __m128i, w: __m128i, a: __m128i) -> __m128i {
+        unsafe { _mm_add_epi16(part, _mm_maddubs_epi16(w, a)) }
+    }
+    #[inline(always)]
+    unsafe fn end7(sum: __m128i, part: __m128i) -> __m128i {
+        unsafe { _mm_add_epi32(sum, _mm_madd_epi16(part, _mm_set1_epi16(1))) }
+    }
+    #[inline(always)]
+    unsafe fn shift7<const SHIFT: u32>(sum: __m128i) -> __m128i {
+        unsafe { _mm_sll_epi32(sum, _mm_cvtsi32_si128(SHIFT as i32)) }
     }
     #[inline(always)]
     unsafe fn finish7(sum: __m128i) -> __m128 {

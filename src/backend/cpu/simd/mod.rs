@@ -17,7 +17,7 @@ pub use exp::Exp;
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
 pub use scalar::Scalar;
-pub use vector::{F16_MASK, ROUNDER, Simd};
+pub use vector::{F16_MASK, ROUNDER, Simd, room};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::Wasm;
 
@@ -58,7 +58,7 @@ pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
     }
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     // SAFETY: the whole module is compiled with simd128.
-    return unsafe { kernel.run::<Wasm>() };
+    return unsafe { kernel.run::<Wasm<false>>() };
     #[cfg(not(any(
         target_arch = "aarch64",
         all(target_arch = "wasm32", target_feature = "simd128")
@@ -67,6 +67,23 @@ pub fn with_simd<K: Kernel>(kernel: K) -> K::Output {
     unsafe {
         kernel.run::<Scalar>()
     }
+}
+
+/// Runs a kernel of integer dot products as [`with_simd`] does, in the form that suits the
+/// processor's. The results are the same bits.
+pub fn with_dots<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    {
+        #[inline(never)]
+        fn in_pairs<K: Kernel>(kernel: K) -> K::Output {
+            // SAFETY: the whole module is compiled with relaxed SIMD.
+            unsafe { kernel.run::<Wasm<true>>() }
+        }
+        if wasm::sums_pairs() {
+            return in_pairs(kernel);
+        }
+    }
+    with_simd(kernel)
 }
 
 /// Does a piece of work that is written over [`Simd`].

@@ -41,6 +41,7 @@ impl<const DOT: bool> Simd for Neon<DOT> {
     type Four = int8x16_t;
     type Four8 = int8x16_t;
     type Sum7 = int32x4_t;
+    type Part7 = int32x4_t;
     type Sum8 = int32x4_t;
     type F32 = float32x4_t;
 
@@ -94,12 +95,20 @@ impl<const DOT: bool> Simd for Neon<DOT> {
         unsafe { vdupq_n_s32(0) }
     }
     #[inline(always)]
-    unsafe fn dot7(sum: int32x4_t, w: uint8x16_t, a: int8x16_t) -> int32x4_t {
-        unsafe { dot::<DOT>(sum, vreinterpretq_s8_u8(w), a) }
+    unsafe fn begin7(sum: int32x4_t) -> int32x4_t {
+        sum
     }
     #[inline(always)]
-    unsafe fn twice7(sum: int32x4_t) -> int32x4_t {
-        unsafe { vaddq_s32(sum, sum) }
+    unsafe fn dot7(part: int32x4_t, w: uint8x16_t, a: int8x16_t) -> int32x4_t {
+        unsafe { dot::<DOT>(part, vreinterpretq_s8_u8(w), a) }
+    }
+    #[inline(always)]
+    unsafe fn end7(_sum: int32x4_t, part: int32x4_t) -> int32x4_t {
+        part
+    }
+    #[inline(always)]
+    unsafe fn shift7<const SHIFT: u32>(sum: int32x4_t) -> int32x4_t {
+        unsafe { vshlq_s32(sum, vdupq_n_s32(SHIFT as i32)) }
     }
     #[inline(always)]
     unsafe fn finish7(sum: int32x4_t) -> float32x4_t {

@@ -17,6 +17,7 @@ impl Simd for Scalar {
     type Four = [i8; 4];
     type Four8 = [i8; 4];
     type Sum7 = [i32; 4];
+    type Part7 = [i32; 4];
     type Sum8 = [i32; 4];
     type F32 = [f32; 4];
 
@@ -56,17 +57,23 @@ impl Simd for Scalar {
     unsafe fn zero7() -> [i32; 4] {
         [0; 4]
     }
-    unsafe fn dot7(sum: [i32; 4], w: [u8; 16], a: [i8; 4]) -> [i32; 4] {
+    unsafe fn begin7(sum: [i32; 4]) -> [i32; 4] {
+        sum
+    }
+    unsafe fn dot7(part: [i32; 4], w: [u8; 16], a: [i8; 4]) -> [i32; 4] {
         debug_assert!(w.iter().all(|&x| x < 128), "operand outside 7 bits");
         lanes(|r| {
-            sum[r]
+            part[r]
                 + (0..4)
                     .map(|i| w[4 * r + i] as i32 * a[i] as i32)
                     .sum::<i32>()
         })
     }
-    unsafe fn twice7(sum: [i32; 4]) -> [i32; 4] {
-        sum.map(|x| 2 * x)
+    unsafe fn end7(_sum: [i32; 4], part: [i32; 4]) -> [i32; 4] {
+        part
+    }
+    unsafe fn shift7<const SHIFT: u32>(sum: [i32; 4]) -> [i32; 4] {
+        sum.map(|x| x << SHIFT)
     }
     unsafe fn finish7(sum: [i32; 4]) -> [f32; 4] {
         sum.map(|x| x as f32)

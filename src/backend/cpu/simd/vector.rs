@@ -23,6 +23,9 @@ pub trait Simd: Copy {
     type Four8: Copy;
     /// Holds four integer sums of 7-bit by 8-bit products, one in each lane.
     type Sum7: Copy;
+    /// Holds sums of a few such products, on their way to a `Sum7`: that itself, or eight sums of
+    /// pairs in 16 bits (`SUMS_PAIRS`).
+    type Part7: Copy;
     /// Holds four integer sums of 8-bit by 8-bit products, one in each lane.
     type Sum8: Copy;
     /// Holds four f32.
@@ -53,17 +56,24 @@ pub trait Simd: Copy {
     unsafe fn start7<const SHIFT: u32>(start: *const i32) -> Self::Sum7;
     /// Returns sums that are all 0.
     unsafe fn zero7() -> Self::Sum7;
-    /// Computes `sum[lane] += w[4 lane + i] * a[i]` for i in 0..4, with `w` in 0..=127 and `a` in
+    /// Says that a `Part7` has 16 bits for a sum, so that only [`room`] products fit. That is faster
+    /// where the dot product is three instructions or more, of which the first adds pairs.
+    const SUMS_PAIRS: bool = false;
+    /// Begins a part of `sum`.
+    unsafe fn begin7(sum: Self::Sum7) -> Self::Part7;
+    /// Computes `part[lane] += w[4 lane + i] * a[i]` for i in 0..4, with `w` in 0..=127 and `a` in
     /// -127..=127.
-    unsafe fn dot7(sum: Self::Sum7, w: Self::Bytes, a: Self::Four) -> Self::Sum7;
+    unsafe fn dot7(part: Self::Part7, w: Self::Bytes, a: Self::Four) -> Self::Part7;
+    /// Returns the sums that the part was begun of, with it.
+    unsafe fn end7(sum: Self::Sum7, part: Self::Part7) -> Self::Sum7;
     /// Returns whether `dot7` is exact for `w` in 0..=255 too. Relaxed SIMD is where the processor
     /// multiplies unsigned by signed bytes without saturating (`vpdpbusd`), which only a product
     /// tells.
     unsafe fn dot7_takes_bytes() -> bool {
         false
     }
-    /// Returns `2 * sum`.
-    unsafe fn twice7(sum: Self::Sum7) -> Self::Sum7;
+    /// Returns `sum << SHIFT`.
+    unsafe fn shift7<const SHIFT: u32>(sum: Self::Sum7) -> Self::Sum7;
     /// Converts the sums to f32.
     unsafe fn finish7(sum: Self::Sum7) -> Self::F32;
 
@@ -111,6 +121,18 @@ pub trait Simd: Copy {
     unsafe fn store_i8(p: *mut i8, v: [Self::F32; 4]) -> i32;
     /// Returns the sum of the four lanes, as (0 + 2) + (1 + 3).
     unsafe fn horizontal_sum(v: Self::F32) -> f32;
+}
+
+/// Returns how many dot products of weights of so many bits a `Part7` has room for, 8 at most, for
+/// that is a block of them: a pair of products is up to `2 * 127 * (2^bits - 1)`.
+pub const fn room<S: Simd>(bits: u32) -> usize {
+    match bits {
+        _ if !S::SUMS_PAIRS => 8,
+        0..=4 => 8,
+        5 => 4,
+        6 => 2,
+        _ => 1,
+    }
 }
 
 /// Keeps the bits of an f32 that an f16 can set, once its bits are moved to f32's places.

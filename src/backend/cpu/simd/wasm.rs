@@ -4,9 +4,21 @@
 use super::vector::{F16_MASK, Simd};
 use std::{arch::wasm32::*, hint::black_box};
 
-/// Stands for the instruction set of wasm.
+/// Stands for the instruction set of wasm. `PAIRS` says whether the relaxed dot product adds up
+/// pairs of products in 16 bits first ([`sums_pairs`]).
 #[derive(Clone, Copy)]
-pub struct Wasm;
+pub struct Wasm<const PAIRS: bool>;
+
+/// Returns whether the processor's relaxed dot product is several instructions, of which the first
+/// (`pmaddubsw`) adds up pairs of products in 16 bits. It saturates there, which shows: the others
+/// do not (`vpdpbusd`), or take both operands as signed (ARM).
+#[cfg(target_feature = "relaxed-simd")]
+pub(super) fn sums_pairs() -> bool {
+    // The compiler is not to compute it itself.
+    let (a, w) = (i8x16_splat(black_box(127)), u8x16_splat(black_box(255)));
+    let sums = i32x4_relaxed_dot_i8x16_i7x16_add(a, w, i32x4_splat(0));
+    i32x4_extract_lane::<0>(sums) == 2 * i32::from(i16::MAX)
+}
 
 /// Holds two vectors of sums, of which two lanes add up to a row where bytes were widened to i16:
 /// `low` has rows (0, 0, 1, 1) and `high` rows (2, 2, 3, 3).
@@ -26,7 +38,7 @@ fn add_neighbours(s: Halves) -> v128 {
 }
 
 // SAFETY (all methods): by the trait's contract, pointers are valid.
-impl Simd for Wasm {
+impl<const PAIRS: bool> Simd for Wasm<PAIRS> {
     type Bytes = v128;
     /// Without relaxed SIMD, the four activations are widened to i16 and stand there twice.
     type Four = v128;
@@ -40,6 +52,7 @@ impl Simd for Wasm {
     type Sum7 = v128;
     #[cfg(not(target_feature = "relaxed-simd"))]
     type Sum7 = Halves;
+    type Part7 = Self::Sum7;
     /// With relaxed SIMD, they are the sums over the positive and over the negative activations.
     type Sum8 = Halves;
     type F32 = v128;
@@ -106,11 +119,30 @@ impl Simd for Wasm {
     unsafe fn zero7() -> v128 {
         i32x4_splat(0)
     }
+    const SUMS_PAIRS: bool = PAIRS;
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
-    unsafe fn dot7(sum: v128, w: v128, a: v128) -> v128 {
+    unsafe fn begin7(sum: v128) -> v128 {
+        if PAIRS { i32x4_splat(0) } else { sum }
+    }
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    unsafe fn dot7(part: v128, w: v128, a: v128) -> v128 {
         // The second operand is the one that must fit in 7 bits.
-        i32x4_relaxed_dot_i8x16_i7x16_add(a, w, sum)
+        if PAIRS {
+            i16x8_add(part, i16x8_relaxed_dot_i8x16_i7x16(a, w))
+        } else {
+            i32x4_relaxed_dot_i8x16_i7x16_add(a, w, part)
+        }
+    }
+    #[cfg(target_feature = "relaxed-simd")]
+    #[inline(always)]
+    unsafe fn end7(sum: v128, part: v128) -> v128 {
+        if PAIRS {
+            i32x4_add(sum, i32x4_extadd_pairwise_i16x8(part))
+        } else {
+            part
+        }
     }
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
@@ -125,8 +157,8 @@ impl Simd for Wasm {
     }
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
-    unsafe fn twice7(sum: v128) -> v128 {
-        i32x4_shl(sum, 1)
+    unsafe fn shift7<const SHIFT: u32>(sum: v128) -> v128 {
+        i32x4_shl(sum, SHIFT)
     }
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
@@ -159,6 +191,11 @@ impl Simd for Wasm {
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
+    unsafe fn begin7(sum: Halves) -> Halves {
+        sum
+    }
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
     unsafe fn dot7(sum: Halves, w: v128, a: v128) -> Halves {
         Halves {
             low: i32x4_add(sum.low, i32x4_dot_i16x8(i16x8_extend_low_u8x16(w), a)),
@@ -172,10 +209,15 @@ impl Simd for Wasm {
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
     #[inline(always)]
-    unsafe fn twice7(sum: Halves) -> Halves {
+    unsafe fn end7(_sum: Halves, part: Halves) -> Halves {
+        part
+    }
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    unsafe fn shift7<const SHIFT: u32>(sum: Halves) -> Halves {
         Halves {
-            low: i32x4_shl(sum.low, 1),
-            high: i32x4_shl(sum.high, 1),
+            low: i32x4_shl(sum.low, SHIFT),
+            high: i32x4_shl(sum.high, SHIFT),
         }
     }
     #[cfg(not(target_feature = "relaxed-simd"))]
@@ -201,6 +243,17 @@ impl Simd for Wasm {
     #[cfg(target_feature = "relaxed-simd")]
     #[inline(always)]
     unsafe fn dot8(sum: Halves, w: v128, (positive, negative): (v128, v128)) -> Halves {
+        if PAIRS {
+            // One of the two is 0, and a pair of products reaches 2 * 128 * 127, inside i16.
+            let pairs = i16x8_sub(
+                i16x8_relaxed_dot_i8x16_i7x16(w, positive),
+                i16x8_relaxed_dot_i8x16_i7x16(w, negative),
+            );
+            return Halves {
+                low: i32x4_add(sum.low, i32x4_extadd_pairwise_i16x8(pairs)),
+                high: sum.high,
+            };
+        }
         Halves {
             low: i32x4_relaxed_dot_i8x16_i7x16_add(w, positive, sum.low),
             high: i32x4_relaxed_dot_i8x16_i7x16_add(w, negative, sum.high),
