@@ -2,7 +2,7 @@
 //! merges that can be made, the earliest in the model's list goes first.
 
 use super::pre::{PreTokenizer, unnamed};
-use super::vocab::Vocab;
+use super::vocab::{Kind, Vocab};
 use crate::error::Result;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -250,12 +250,23 @@ fn resolve(vocab: &Vocab, merge: &str, bytes: &mut Vec<u8>) -> Option<(u32, u32,
     Some((vocab.find(left)?, vocab.find(right)?, vocab.find(bytes)?))
 }
 
+/// Returns the bytes that a token of a byte-level vocabulary stands for. Names of control tokens
+/// and the like are not in GPT-2's alphabet.
+pub(super) fn token_bytes(text: &str, kind: Kind) -> Cow<'_, [u8]> {
+    let bytes = if kind == Kind::Normal {
+        decode_bytes(text)
+    } else {
+        None
+    };
+    bytes.map_or(Cow::Borrowed(text.as_bytes()), Cow::Owned)
+}
+
 /// Returns the bytes behind a token's text in GPT-2's alphabet; `None` where the text is not
 /// written in it.
 ///
 /// In this alphabet each byte is one visible character: the visible characters of Latin-1 stand for
 /// their own byte, U+0100 and onwards for the other 68 bytes.
-pub(super) fn decode_bytes(text: &str) -> Option<Vec<u8>> {
+fn decode_bytes(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     decode_onto(text, &mut bytes).map(|()| bytes)
 }

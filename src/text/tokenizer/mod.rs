@@ -6,6 +6,7 @@ pub mod pre;
 pub mod split;
 mod spm;
 mod vocab;
+mod wordpiece;
 
 pub use added::Special;
 
@@ -16,8 +17,8 @@ use added::{Added, Part};
 use bpe::Bpe;
 use pre::PreTokenizer;
 use spm::Spm;
-use std::borrow::Cow;
 use vocab::{Kind, Vocab};
+use wordpiece::WordPiece;
 
 /// Tokens of these names end an answer if they are control tokens or user-defined: some converters
 /// call them user-defined, or forget to name them in the header. (Qwen's vocabulary also has `</s>`
@@ -39,8 +40,8 @@ const END_NAMES: [&str; 14] = [
     "<|file_sep|>",
 ];
 
-/// Turns text into token ids and back, as the tokenizer of one model does: byte-level BPE (`gpt2`)
-/// or SentencePiece (`llama`).
+/// Turns text into token ids and back, as the tokenizer of one model does: byte-level BPE (`gpt2`),
+/// SentencePiece (`llama`) or WordPiece (`bert`).
 ///
 /// ```
 /// use siskin::format::metadata::{Metadata, StringArray};
@@ -66,6 +67,7 @@ pub struct Tokenizer {
     algorithm: Algorithm,
     bos: Option<u32>,
     eos: Option<u32>,
+    separator: Option<u32>,
     add_bos: bool,
     /// Holds the ids of the tokens that end an answer, which are few.
     ends: Vec<u32>,
@@ -74,6 +76,7 @@ pub struct Tokenizer {
 enum Algorithm {
     Bpe(Bpe),
     Spm(Spm),
+    WordPiece(WordPiece),
 }
 
 impl Tokenizer {
@@ -94,7 +97,7 @@ impl Tokenizer {
                     tokens
                         .iter()
                         .zip(kinds)
-                        .map(|(text, kind)| (bpe_bytes(text, kind), kind)),
+                        .map(|(text, kind)| (bpe::token_bytes(text, kind), kind)),
                 )?;
                 let bpe = Bpe::new(pre, &vocab, merges.iter())?;
                 (vocab, Algorithm::Bpe(bpe))
@@ -104,7 +107,7 @@ impl Tokenizer {
                     tokens
                         .iter()
                         .zip(kinds)
-                        .map(|(text, kind)| (spm_bytes(text, kind), kind)),
+                        .map(|(text, kind)| (spm::token_bytes(text, kind), kind)),
                 )?;
                 let scores = metadata.f32_array("tokenizer.ggml.scores")?.to_vec();
                 let add_space_prefix = metadata
@@ -114,18 +117,27 @@ impl Tokenizer {
                 let spm = Spm::new(&vocab, scores, unknown, add_space_prefix)?;
                 (vocab, Algorithm::Spm(spm))
             }
+            "bert" => {
+                let tokens = tokens.iter().zip(kinds);
+                let vocab =
+                    Vocab::new(tokens.map(|(text, kind)| (wordpiece::token_bytes(text), kind)))?;
+                let wordpiece = WordPiece::new(metadata, &vocab, &special_id)?;
+                (vocab, Algorithm::WordPiece(wordpiece))
+            }
             other => {
                 let message = format!(
                     "The model's tokenizer {} is not supported; use a model whose tokenizer is \
-                     gpt2 or llama.",
+                     gpt2, llama or bert.",
                     quoted(other)
                 );
                 return Err(Error::new(Code::Tokenizer, message));
             }
         };
-        let (default_bos, default_eos) = match &algorithm {
-            Algorithm::Bpe(_) => (None, None),
-            Algorithm::Spm(_) => (default_id(&vocab, 1), default_id(&vocab, 2)),
+        let bos = special_id("bos");
+        let (bos, default_eos, separator) = match &algorithm {
+            Algorithm::Bpe(_) => (bos, None, None),
+            Algorithm::Spm(_) => (bos.or(default_id(&vocab, 1)), default_id(&vocab, 2), None),
+            Algorithm::WordPiece(words) => (Some(words.begin), None, Some(words.separator)),
         };
         let eos = special_id("eos").or(default_eos);
         let named_ends = [eos, special_id("eot"), special_id("eom")]
@@ -141,13 +153,14 @@ impl Tokenizer {
         // Where the key is missing, SentencePiece vocabularies and Llama 3 expect BOS.
         let wants_bos = match &algorithm {
             Algorithm::Bpe(bpe) => bpe.adds_bos(),
-            Algorithm::Spm(_) => true,
+            Algorithm::Spm(_) | Algorithm::WordPiece(_) => true,
         };
         Ok(Tokenizer {
             added: Added::new(&vocab),
             algorithm,
-            bos: special_id("bos").or(default_bos),
+            bos,
             eos,
+            separator,
             add_bos: metadata
                 .opt_bool("tokenizer.ggml.add_bos_token")?
                 .unwrap_or(wants_bos),
@@ -216,7 +229,7 @@ impl Tokenizer {
         self.ends.contains(&id)
     }
 
-    /// Returns the id of BOS, the token that begins a text.
+    /// Returns the id of BOS, the token that begins a text: `[CLS]` in WordPiece's vocabularies.
     pub fn bos(&self) -> Option<u32> {
         self.bos
     }
@@ -224,6 +237,12 @@ impl Tokenizer {
     /// Returns the id of EOS, the token that ends a text.
     pub fn eos(&self) -> Option<u32> {
         self.eos
+    }
+
+    /// Returns the id of the token that an encoder's texts end with, `[SEP]`; only WordPiece's
+    /// vocabularies have it.
+    pub fn separator(&self) -> Option<u32> {
+        self.separator
     }
 
     /// Returns whether the model was trained with BOS before every text. A chat template may write
@@ -298,6 +317,7 @@ impl Tokenizer {
                     match &self.algorithm {
                         Algorithm::Bpe(bpe) => bpe.encode(&self.vocab, text, ids),
                         Algorithm::Spm(spm) => spm.encode(&self.vocab, text, at_start, ids),
+                        Algorithm::WordPiece(words) => words.encode(&self.vocab, text, ids),
                     }
                     at_start = false;
                 }
@@ -305,7 +325,11 @@ impl Tokenizer {
     }
 
     fn adds_space_prefix(&self) -> bool {
-        matches!(&self.algorithm, Algorithm::Spm(spm) if spm.add_space_prefix)
+        match &self.algorithm {
+            Algorithm::Bpe(_) => false,
+            Algorithm::Spm(spm) => spm.add_space_prefix,
+            Algorithm::WordPiece(_) => true,
+        }
     }
 
     fn is_added(&self, id: u32) -> bool {
@@ -365,34 +389,4 @@ fn special_id(metadata: &Metadata, name: &str, vocab_size: usize) -> Option<u32>
 /// where the file names none: 0 is unknown, 1 is BOS, 2 is EOS. It must be a control token.
 fn default_id(vocab: &Vocab, id: u32) -> Option<u32> {
     Some(id).filter(|&id| is_control(vocab.kind(id)))
-}
-
-/// Returns the bytes that a token of a byte-level vocabulary stands for. Names of control tokens
-/// and the like are not in GPT-2's alphabet.
-fn bpe_bytes(text: &str, kind: Kind) -> Cow<'_, [u8]> {
-    let bytes = if kind == Kind::Normal {
-        bpe::decode_bytes(text)
-    } else {
-        None
-    };
-    bytes.map_or(Cow::Borrowed(text.as_bytes()), Cow::Owned)
-}
-
-/// Returns the bytes that a token of a SentencePiece vocabulary stands for: `<0x0A>` is a byte, the
-/// space mark a space.
-fn spm_bytes(text: &str, kind: Kind) -> Cow<'_, [u8]> {
-    if kind == Kind::Byte
-        && let Some(byte) = text
-            .strip_prefix("<0x")
-            .and_then(|hex| hex.strip_suffix('>'))
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
-    {
-        return Cow::Owned(vec![byte]);
-    }
-    match kind {
-        Kind::Normal | Kind::UserDefined => {
-            Cow::Owned(text.replace(spm::SPACE_MARK, " ").into_bytes())
-        }
-        _ => Cow::Borrowed(text.as_bytes()),
-    }
 }

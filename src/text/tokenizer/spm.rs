@@ -3,6 +3,7 @@
 
 use super::vocab::{Kind, Vocab};
 use crate::error::{Code, Error, Result};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -90,6 +91,23 @@ impl Spm {
             .get(id as usize)
             .copied()
             .unwrap_or(f32::NEG_INFINITY)
+    }
+}
+
+/// Returns the bytes that a token of a SentencePiece vocabulary stands for: `<0x0A>` is a byte, the
+/// space mark a space.
+pub(super) fn token_bytes(text: &str, kind: Kind) -> Cow<'_, [u8]> {
+    if kind == Kind::Byte
+        && let Some(byte) = text
+            .strip_prefix("<0x")
+            .and_then(|hex| hex.strip_suffix('>'))
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+    {
+        return Cow::Owned(vec![byte]);
+    }
+    match kind {
+        Kind::Normal | Kind::UserDefined => Cow::Owned(text.replace(SPACE_MARK, " ").into_bytes()),
+        _ => Cow::Borrowed(text.as_bytes()),
     }
 }
 
