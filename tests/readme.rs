@@ -1,5 +1,6 @@
 //! Holds the README's table of what runs to what is: the architectures that have a tiny model
-//! (`tests/tiny.rs` and `tests/gpu` run each on both backends), and the formats of either backend.
+//! (`tests/tiny.rs` and `tests/gpu` run each on both backends, and `tests/encoder.rs` those that
+//! the graphics card leaves to the processor), and the formats of either backend.
 
 mod support;
 
@@ -9,7 +10,7 @@ use siskin::{
     model::arch::SUPPORTED,
     quant::DType,
 };
-use support::tiny::MODELS;
+use support::tiny::{ENCODERS, MODELS, Tiny};
 
 /// Tells the models of an architecture. They are no more than what its files say that they are.
 fn models_of(architecture: &str) -> &'static str {
@@ -25,6 +26,8 @@ fn models_of(architecture: &str) -> &'static str {
         "granite" => "Granite 3, dense",
         "mistral3" => "Ministral 3, up to 16,384 tokens",
         "lfm2" => "LFM2 and LFM2.5, dense",
+        "bert" => "MiniLM, BGE and others with WordPiece, for embeddings",
+        "nomic-bert" => "Nomic Embed 1 and 1.5, for embeddings",
         other => panic!("the README has no models of {other}"),
     }
 }
@@ -35,6 +38,7 @@ fn real(architecture: &str) -> &'static str {
         "llama" => "SmolLM2-135M",
         "qwen2" => "Qwen2.5-Coder-0.5B",
         "gemma3" => "Gemma 3 270M, by hand",
+        "bert" => "all-MiniLM-L6-v2, by hand",
         _ => "none",
     }
 }
@@ -48,13 +52,20 @@ fn table() -> String {
         formats.join(", ")
     );
     for &architecture in SUPPORTED {
-        let tiny = MODELS.iter().filter(|(_, file, _)| {
+        let is_it = |(_, file, _): &Tiny| {
             let gguf = GgufReader::new().push(file).unwrap().unwrap();
             gguf.metadata.str("general.architecture") == Ok(architecture)
-        });
-        assert!(tiny.count() > 0, "{architecture} has no tiny model");
+        };
+        let backends = match MODELS.iter().any(is_it) {
+            true => "CPU, GPU",
+            false => "CPU",
+        };
+        assert!(
+            MODELS.iter().chain(ENCODERS).any(is_it),
+            "{architecture} has no tiny model"
+        );
         lines += &format!(
-            "| `{architecture}` | {} | CPU, GPU | {} |\n",
+            "| `{architecture}` | {} | {backends} | {} |\n",
             models_of(architecture),
             real(architecture)
         );

@@ -6,7 +6,7 @@ mod support;
 use siskin::{backend::cpu::Cpu, format::gguf::GgufReader, model::arch::SUPPORTED, quant::DType};
 use support::{
     odd_formats::{check_format, odd_formats},
-    tiny::{MODELS, check, check_cache, check_windows, windowed},
+    tiny::{ENCODERS, MODELS, check, check_cache, check_windows, windowed},
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -53,7 +53,10 @@ fn every_architecture_has_a_tiny_model() {
             gguf.metadata.str("general.architecture") == Ok(architecture)
         };
         assert!(
-            MODELS.iter().any(|(_, file, _)| declares(file)),
+            MODELS
+                .iter()
+                .chain(ENCODERS)
+                .any(|(_, file, _)| declares(file)),
             "{architecture}"
         );
     }

@@ -183,6 +183,39 @@ pub trait Backend {
         tokens: &[u32],
         position: usize,
     );
+    /// Returns whether the device runs encoders. Where it does not, the methods that only they need
+    /// are never called: [`Backend::add_rows`], [`Backend::layer_norm`] and
+    /// [`Backend::activate`].
+    fn runs_encoders(&self) -> bool {
+        false
+    }
+    /// Computes `x += table[rows]` for each token of a step, whose row is that of its position, or
+    /// the first of all.
+    fn add_rows(
+        &mut self,
+        _step: &mut Self::Step,
+        _table: &Weight<Self::Buf>,
+        _are_of_positions: bool,
+    ) {
+    }
+    /// Computes `x = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias`.
+    fn layer_norm(
+        &mut self,
+        _step: &mut Self::Step,
+        _weight: &Weight<Self::Buf>,
+        _bias: &Weight<Self::Buf>,
+        _eps: f32,
+    ) {
+    }
+    /// Computes `a = activation(up x + bias)`: a feed-forward network without a gate.
+    fn activate(
+        &mut self,
+        _step: &mut Self::Step,
+        _up: &Weight<Self::Buf>,
+        _bias: Option<&Weight<Self::Buf>>,
+        _activation: Activation,
+    ) {
+    }
     /// Computes `h = rms_norm(x) * norm; q = rope(q h + q_bias)` and stores
     /// `cache[layer, position ..] = (rope(k h + k_bias), v h + v_bias)`. Without a norm, `h = x`;
     /// queries and keys that have norms of their own go through them before they are rotated.
@@ -194,7 +227,7 @@ pub trait Backend {
         w: &AttentionInput<Self::Buf>,
     );
     /// Computes `a = softmax(scale * q K^T) V` over the positions of the window up to each token's
-    /// own; query heads share key-value heads (GQA).
+    /// own, or up to the step's last token; query heads share key-value heads (GQA).
     fn attend(
         &mut self,
         step: &mut Self::Step,
@@ -250,14 +283,14 @@ pub trait Backend {
     ) -> impl Future<Output = Result<()>>;
 
     /// Computes `h = rms_norm(x) * norm` of every token of the step, reads it to `hidden`,
-    /// `[tokens, embedding]`, and ends the step.
+    /// `[tokens, embedding]`, and ends the step. Without a norm, `h = x`.
     ///
     /// # Errors
     /// Those of the device.
     fn read_hidden(
         &mut self,
         step: &mut Self::Step,
-        norm: &Weight<Self::Buf>,
+        norm: Option<&Weight<Self::Buf>>,
         eps: f32,
         hidden: &mut Vec<f32>,
     ) -> impl Future<Output = Result<()>>;

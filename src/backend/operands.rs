@@ -33,6 +33,8 @@ pub struct Attention {
     pub scale: f32,
     /// Counts the last positions that a token sees, itself included; [`u32::MAX`] for all.
     pub window: u32,
+    /// Tells whether a token sees none of those behind it. Where it does, all come in one step.
+    pub is_causal: bool,
     /// Bounds the scores: each becomes `softcap * tanh(score / softcap)`. 0 where there is no bound.
     pub softcap: f32,
 }
@@ -43,6 +45,7 @@ impl Attention {
         Self {
             scale: 1.0 / (head_dim as f32).sqrt(),
             window: u32::MAX,
+            is_causal: true,
             softcap: 0.0,
         }
     }

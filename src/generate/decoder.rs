@@ -25,6 +25,11 @@ pub trait Decoder {
         4
     }
 
+    /// Returns whether the model is an encoder, which makes embeddings and writes no text.
+    fn is_encoder(&self) -> bool {
+        false
+    }
+
     /// Puts a slot to use for a request of `tokens`, and returns the number of tokens at their
     /// beginning that are cached in it. The last one never is.
     fn select_slot(&mut self, tokens: &[u32]) -> usize;
@@ -91,6 +96,9 @@ impl<B: Backend> Decoder for Model<B> {
     }
     fn min_batch(&self) -> usize {
         self.backend.min_batch()
+    }
+    fn is_encoder(&self) -> bool {
+        Model::is_encoder(self)
     }
     fn select_slot(&mut self, tokens: &[u32]) -> usize {
         Model::select_slot(self, tokens)

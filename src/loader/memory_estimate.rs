@@ -1,10 +1,7 @@
 //! Tells what a model will take of memory, before its weights are fetched.
 
 use crate::{
-    Code, Error, Result,
-    backend::Backend,
-    format::gguf::TensorInfo,
-    model::{STEP_TOKENS, config::ModelConfig},
+    Code, Error, Result, backend::Backend, format::gguf::TensorInfo, model::config::ModelConfig,
 };
 use serde::Serialize;
 
@@ -43,7 +40,7 @@ impl MemoryEstimate {
                 .iter()
                 .fold(0, |sum, tensor| sum.saturating_add(weight_bytes(tensor))),
             cache_bytes: cache_bytes.saturating_mul(slots as u64),
-            step_bytes: backend.step_bytes(&config.dims, STEP_TOKENS),
+            step_bytes: backend.step_bytes(&config.dims, config.step_tokens(context_tokens)),
         }
     }
 

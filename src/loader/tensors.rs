@@ -61,6 +61,13 @@ impl<B: Backend> Tensors<B> {
     /// the context or the slots, `out_of_memory`, and those of the GPU.
     pub(super) fn new(mut backend: B, gguf: &Gguf, options: &Options) -> Result<Self> {
         let config = arch::config(gguf)?;
+        if config.encoder.is_some() && !backend.runs_encoders() {
+            return Err(Error::new(
+                Code::GpuUnsupported,
+                "The graphics card does not run encoders, and the processor does. Load the model \
+                 without asking for the graphics card.",
+            ));
+        }
         check_vocabulary(gguf, config.dims.vocab)?;
         let tokenizer = Tokenizer::from_metadata(&gguf.metadata)?;
         let template = match &options.chat_template {

@@ -11,17 +11,20 @@ pub enum Norms {
     Post,
     /// Before and behind.
     Both,
+    /// Behind the sums with what attention and the feed-forward network return: LayerNorms, which
+    /// all of the residual stream goes through.
+    OfSums,
 }
 
 impl Norms {
     /// Returns whether there are norms before attention and the feed-forward network.
     pub fn are_before(self) -> bool {
-        self != Norms::Post
+        matches!(self, Norms::Pre | Norms::Both)
     }
 
-    /// Returns whether there are norms behind them.
+    /// Returns whether there are norms behind them, before their results are added.
     pub fn are_behind(self) -> bool {
-        self != Norms::Pre
+        matches!(self, Norms::Post | Norms::Both)
     }
 }
 
@@ -34,6 +37,15 @@ pub enum QkNorm {
     Head,
     /// All heads of a token are normed together.
     All,
+}
+
+/// Tells which parts an encoder has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderParts {
+    /// Tells whether positions are learned, a vector each that is added to the token's embedding.
+    pub has_positions: bool,
+    /// Tells whether the feed-forward network has a gate.
+    pub has_gate: bool,
 }
 
 /// Tells how an architecture differs from llama's, [`Architecture::LLAMA`]. All else comes from the
@@ -67,6 +79,9 @@ pub struct Architecture {
     pub local_rope_base: Option<f32>,
     /// Every layer of this number has no rope.
     pub no_rope_every: Option<usize>,
+    /// Tells what an encoder of BERT's kind has: each of its tokens sees all others, and there are
+    /// no logits.
+    pub encoder: Option<EncoderParts>,
     /// Tells whether layers without key-value heads have a short convolution in place of attention.
     pub has_short_convs: bool,
     /// Tells whether the file has LongRoPE's factors.
@@ -94,6 +109,7 @@ impl Architecture {
         full_attention_every: Some(1),
         local_rope_base: None,
         no_rope_every: None,
+        encoder: None,
         has_short_convs: false,
         has_long_rope: false,
         has_scales: false,

@@ -2,9 +2,10 @@
 
 use super::{
     architecture::{Architecture, Norms, QkNorm},
+    encoder::EncoderConfig,
     keys::{Keys, MAX_DIM},
     layers::{self, LayerConfig, Mixer},
-    reach::Reach,
+    reach::{Reach, STEP_TOKENS},
     rope::{self, ROPE_FACTORS, ROPE_FREQS},
 };
 use crate::{
@@ -23,7 +24,7 @@ pub struct ModelConfig {
     pub dims: Dims,
     /// Holds the length of the context, in tokens, that the model was trained on.
     pub context_length: usize,
-    /// Holds the epsilon of RMSNorm. Where an architecture scales what is added to the residual
+    /// Holds the epsilon of norms. Where an architecture scales what is added to the residual
     /// stream, the stream is kept divided by that scale, and this is divided by its square.
     pub rms_eps: f32,
     /// Multiplies the token embeddings.
@@ -59,6 +60,8 @@ pub struct ModelConfig {
     pub qk_norm: QkNorm,
     /// Tells whether q, k and v are one tensor in the file, and gate and up another.
     pub is_fused: bool,
+    /// Holds the switches of an encoder; `None` for all other models.
+    pub encoder: Option<EncoderConfig>,
 }
 
 impl ModelConfig {
@@ -75,6 +78,21 @@ impl ModelConfig {
     /// have room for it, and for some positions more.
     pub fn cache_size(&self, context_tokens: usize) -> CacheSize {
         Reach::new(self.attentions(), context_tokens).cache_size(self.attentions(), context_tokens)
+    }
+
+    /// Returns whether the feed-forward network has a gate.
+    pub(super) fn has_gate(&self) -> bool {
+        let encoder = self.encoder.as_ref();
+        encoder.is_none_or(|encoder| encoder.parts.has_gate)
+    }
+
+    /// Returns the most tokens of one step, in a context of `context_tokens`: all of it in an
+    /// encoder, whose tokens see those behind them.
+    pub fn step_tokens(&self, context_tokens: usize) -> usize {
+        match self.encoder {
+            Some(_) => context_tokens,
+            None => STEP_TOKENS,
+        }
     }
 
     /// Returns how each layer attends, in the order in which the cache has them: those that have a
@@ -137,9 +155,10 @@ impl ModelConfig {
                 conv_layers: attends.iter().filter(|&&attends| !attends).count(),
             },
             context_length: context_length(&keys)?,
-            rms_eps: keys
-                .metadata
-                .f32(&keys.key("attention.layer_norm_rms_epsilon"))?,
+            rms_eps: keys.metadata.f32(&keys.key(match arch.norms {
+                Norms::OfSums => "attention.layer_norm_epsilon",
+                _ => "attention.layer_norm_rms_epsilon",
+            }))?,
             embedding_scale: match arch.scales_embedding {
                 true => (embedding as f32).sqrt(),
                 false => 1.0,
@@ -164,6 +183,10 @@ impl ModelConfig {
             needs_qkv_bias: arch.needs_qkv_bias,
             optional_biases: arch.optional_biases,
             activation: arch.activation,
+            encoder: match arch.encoder {
+                Some(parts) => Some(EncoderConfig::new(&keys, parts, gguf)?),
+                None => None,
+            },
         };
         if arch.has_scales {
             add_scales(&keys, &mut config)?;

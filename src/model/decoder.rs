@@ -1,8 +1,8 @@
 //! Holds a loaded model, and evaluates tokens: `forward.rs` records the steps.
 
 use super::{
-    config::ModelConfig, decode_ahead::DecodeAhead, memory::StepMemory, reach::STEP_TOKENS,
-    slots::Slots, weights::Weights,
+    config::ModelConfig, decode_ahead::DecodeAhead, encoder::writes_no_text, memory::StepMemory,
+    reach::STEP_TOKENS, slots::Slots, weights::Weights,
 };
 use crate::{
     Code, Error, Result,
@@ -162,6 +162,7 @@ impl<B: Backend> Model<B> {
     /// - `not_finite` when a logit is NaN or infinite.
     /// - Those of the GPU.
     pub async fn forward(&mut self, tokens: &[u32], logits: Option<&mut Vec<f32>>) -> Result<()> {
+        self.check_decodes()?;
         self.check(tokens)?;
         let last = (tokens.len() - 1) / STEP_TOKENS;
         self.interrupted = None;
@@ -189,8 +190,21 @@ impl<B: Backend> Model<B> {
         self.step_all(tokens, logits, &mut never).await.map(drop)
     }
 
-    /// Checks the tokens of one step.
+    /// Returns whether the model is an encoder, which makes embeddings and writes no text.
+    pub fn is_encoder(&self) -> bool {
+        self.config.encoder.is_some()
+    }
+
+    fn check_decodes(&self) -> Result<()> {
+        match self.is_encoder() {
+            true => Err(writes_no_text()),
+            false => Ok(()),
+        }
+    }
+
+    /// Checks the tokens of one step, from which the text goes on.
     pub(super) fn check_step(&self, tokens: &[u32]) -> Result<()> {
+        self.check_decodes()?;
         if tokens.len() > STEP_TOKENS {
             return Err(Error::new(
                 Code::InvalidArgument,
@@ -201,7 +215,7 @@ impl<B: Backend> Model<B> {
     }
 
     /// Checks that there are tokens, that the vocabulary has them, and that they fit the KV cache.
-    fn check(&self, tokens: &[u32]) -> Result<()> {
+    pub(super) fn check(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
             return Err(Error::new(
                 Code::InvalidArgument,

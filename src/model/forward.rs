@@ -2,7 +2,7 @@
 
 use super::{
     decoder::{Input, Model},
-    layer_weights::MixerWeights,
+    layer_weights::{LayerNorm, MixerWeights},
 };
 use crate::backend::{AttentionInput, Backend, FeedForward, LmHead, PostNorm, Rows, ShortConv};
 
@@ -39,6 +39,15 @@ impl<B: Backend> Model<B> {
             Input::Tokens(tokens) => backend.embed(step, table, scale, tokens, position),
             Input::Sampled => backend.embed_sampled(step, table, scale, position),
             Input::Interrupted => {}
+        }
+        if let (Some(input), Input::Tokens(_)) = (&weights.encoder_input, input) {
+            if let Some(positions) = &input.positions {
+                backend.add_rows(step, positions, true);
+            }
+            if let Some(token_types) = &input.token_types {
+                backend.add_rows(step, token_types, false);
+            }
+            backend.layer_norm(step, &input.norm.weight, &input.norm.bias, eps);
         }
         if !matches!(input, Input::Interrupted) {
             backend.tap(step, None, "token_embd");
@@ -82,20 +91,33 @@ impl<B: Backend> Model<B> {
             };
             let norm = w.post_attention_norm.as_ref();
             backend.project_add(step, output, bias, post(norm).as_ref());
+            if let Some([LayerNorm { weight, bias }, _]) = &w.sum_norms {
+                backend.layer_norm(step, weight, bias, eps);
+            }
             backend.tap(step, Some(i), name);
-            let feed_forward = FeedForward {
-                norm: w.ffn_norm.as_ref(),
-                gate: &w.ffn_gate,
-                up: &w.ffn_up,
-                gate_bias: w.ffn_gate_bias.as_ref(),
-                up_bias: w.ffn_up_bias.as_ref(),
-                activation: config.activation,
-                eps,
-            };
-            backend.feed_forward(step, &feed_forward);
+            let (up, up_bias) = (&w.ffn_up, w.ffn_up_bias.as_ref());
+            let activation = config.activation;
+            match &w.ffn_gate {
+                Some(gate) => {
+                    let feed_forward = FeedForward {
+                        norm: w.ffn_norm.as_ref(),
+                        gate,
+                        up,
+                        gate_bias: w.ffn_gate_bias.as_ref(),
+                        up_bias,
+                        activation,
+                        eps,
+                    };
+                    backend.feed_forward(step, &feed_forward);
+                }
+                None => backend.activate(step, up, up_bias, activation),
+            }
             backend.tap(step, Some(i), "ffn_up");
             let (bias, norm) = (w.ffn_down_bias.as_ref(), &w.post_ffw_norm);
             backend.project_add(step, &w.ffn_down, bias, post(norm.as_ref()).as_ref());
+            if let Some([_, LayerNorm { weight, bias }]) = &w.sum_norms {
+                backend.layer_norm(step, weight, bias, eps);
+            }
             backend.tap(step, Some(i), "ffn_down");
             recorded += 1;
             if layers.peek().is_some() && pause() {
@@ -108,11 +130,15 @@ impl<B: Backend> Model<B> {
         recorded
     }
 
-    /// Records the logits of `rows` of the step whose layers were recorded last.
+    /// Records the logits of `rows` of the step whose layers were recorded last; none of an
+    /// encoder.
     pub(super) fn record_logits(&mut self, rows: Rows) {
         let weights = &self.weights;
+        let Some(norm) = &weights.output_norm else {
+            return;
+        };
         let lm_head = LmHead {
-            norm: &weights.output_norm,
+            norm,
             output: weights.output.as_ref().unwrap_or(&weights.token_embd),
             bias: weights.output_bias.as_ref(),
             eps: self.config.rms_eps,

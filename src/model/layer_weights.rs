@@ -1,8 +1,11 @@
 //! The weights of one layer.
 
-use super::{config::ModelConfig, layers::Mixer};
+use super::{architecture::Norms, config::ModelConfig, layers::Mixer};
 use crate::{Code, Error, Result, tensor::Weight};
 use std::collections::HashMap;
+
+/// Names the LayerNorms of sums, in a layer and without `.weight` or `.bias`.
+pub(super) const SUM_NORMS: [&str; 2] = ["attn_output_norm", "layer_output_norm"];
 
 /// Holds the weights of one layer. In their shapes, `q` is short for `heads * head_dim` and `kv`
 /// for `kv_heads * head_dim`.
@@ -15,8 +18,8 @@ pub struct Layer<Buf> {
     pub post_attention_norm: Option<Weight<Buf>>,
     /// Scales the RMSNorm before the feed-forward network, `[embedding]`.
     pub ffn_norm: Option<Weight<Buf>>,
-    /// Projects to the gate of the feed-forward network, `[feed_forward, embedding]`.
-    pub ffn_gate: Weight<Buf>,
+    /// Projects to the gate of the feed-forward network, if it has one, `[feed_forward, embedding]`.
+    pub ffn_gate: Option<Weight<Buf>>,
     /// Is added to the gate, before the activation function, `[feed_forward]`.
     pub ffn_gate_bias: Option<Weight<Buf>>,
     /// Projects up in the feed-forward network, `[feed_forward, embedding]`.
@@ -29,6 +32,30 @@ pub struct Layer<Buf> {
     pub ffn_down_bias: Option<Weight<Buf>>,
     /// Scales the RMSNorm behind the feed-forward network, `[embedding]`.
     pub post_ffw_norm: Option<Weight<Buf>>,
+    /// Norm the sums behind attention and behind the feed-forward network, in an encoder.
+    pub sum_norms: Option<[LayerNorm<Buf>; 2]>,
+}
+
+/// Holds the weights of a LayerNorm, two vectors of one length.
+pub struct LayerNorm<Buf> {
+    /// Scales what is normed.
+    pub weight: Weight<Buf>,
+    /// Is added then.
+    pub bias: Weight<Buf>,
+}
+
+impl<Buf> LayerNorm<Buf> {
+    /// Takes the weights of this name from those that were loaded.
+    ///
+    /// # Errors
+    ///
+    /// `tensor_missing`.
+    pub(super) fn take(loaded: &mut HashMap<String, Weight<Buf>>, name: &str) -> Result<Self> {
+        Ok(Self {
+            weight: take(loaded, &format!("{name}.weight"))?,
+            bias: take(loaded, &format!("{name}.bias"))?,
+        })
+    }
 }
 
 /// Holds the weights of what mixes a layer's tokens with those before them.
@@ -110,12 +137,22 @@ impl<Buf> Layer<Buf> {
             post_attention_norm: loaded.remove(&name("post_attention_norm.weight")),
             ffn_norm: loaded.remove(&name("ffn_norm.weight")),
             post_ffw_norm: loaded.remove(&name("post_ffw_norm.weight")),
-            ffn_gate: take(loaded, &name("ffn_gate.weight"))?,
+            ffn_gate: match config.has_gate() {
+                true => Some(take(loaded, &name("ffn_gate.weight"))?),
+                false => None,
+            },
             ffn_gate_bias: loaded.remove(&name("ffn_gate.bias")),
             ffn_up: take(loaded, &name("ffn_up.weight"))?,
             ffn_up_bias: loaded.remove(&name("ffn_up.bias")),
             ffn_down: take(loaded, &name("ffn_down.weight"))?,
             ffn_down_bias: loaded.remove(&name("ffn_down.bias")),
+            sum_norms: match config.norms {
+                Norms::OfSums => Some([
+                    LayerNorm::take(loaded, &name(SUM_NORMS[0]))?,
+                    LayerNorm::take(loaded, &name(SUM_NORMS[1]))?,
+                ]),
+                _ => None,
+            },
         })
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn read(
         false => head_dim,
     };
     let full = Attention {
+        is_causal: arch.encoder.is_none(),
         softcap,
         ..Attention::full(scale_dim)
     };

@@ -1,10 +1,6 @@
 //! The memory of a model beside its weights, which can be allocated before they have come.
 
-use super::{
-    config::ModelConfig,
-    reach::{Reach, STEP_TOKENS},
-    slots::Slots,
-};
+use super::{config::ModelConfig, reach::Reach, slots::Slots};
 use crate::{Result, backend::Backend};
 
 /// Holds the KV caches of a model, and the activations of its steps.
@@ -33,7 +29,7 @@ impl<B: Backend> StepMemory<B> {
             .collect::<Result<_>>()?;
         Ok(Self {
             slots: Slots::new(caches, Reach::new(config.attentions(), context_tokens)),
-            step: backend.step(&config.dims, STEP_TOKENS)?,
+            step: backend.step(&config.dims, config.step_tokens(context_tokens))?,
             context_tokens,
         })
     }

@@ -5,6 +5,8 @@ pub mod architecture;
 pub mod config;
 mod decode_ahead;
 pub mod decoder;
+pub mod encoder;
+mod encoder_weights;
 mod forward;
 mod keys;
 mod layer_weights;

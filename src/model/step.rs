@@ -195,6 +195,8 @@ impl<B: Backend> Model<B> {
     /// `hidden` what the last norm makes of each of them, `[tokens, embedding]`: the states that the
     /// logits are computed of. Can be interrupted as [`Model::step`].
     ///
+    /// An encoder takes a whole text, which may be as long as the context, and keeps none before it.
+    ///
     /// # Errors
     ///
     /// As [`Model::forward`].
@@ -204,13 +206,22 @@ impl<B: Backend> Model<B> {
         hidden: &mut Vec<f32>,
         pause: &mut impl FnMut() -> bool,
     ) -> Result<StepOutcome> {
-        self.check_step(tokens)?;
+        match self.is_encoder() {
+            true => {
+                // An interrupted text is not cached yet.
+                if self.cached_tokens() > 0 {
+                    self.rewind(0);
+                }
+                self.check(tokens)?;
+            }
+            false => self.check_step(tokens)?,
+        }
         let layers_done = self.append(tokens, None, pause);
         let layers = self.config.dims.layers;
         if layers_done < layers {
             return Ok(StepOutcome::Paused(layers_done as f32 / layers as f32));
         }
-        let (norm, eps) = (&self.weights.output_norm, self.config.rms_eps);
+        let (norm, eps) = (self.weights.output_norm.as_ref(), self.config.rms_eps);
         self.backend
             .read_hidden(&mut self.step, norm, eps, hidden)
             .await?;

@@ -2,9 +2,11 @@
 //! goes.
 
 use super::{
-    architecture::QkNorm,
+    architecture::{Norms, QkNorm},
     config::ModelConfig,
-    layer_weights::{Layer, missing, take},
+    encoder::{INPUT_NORM, POSITIONS, TOKEN_TYPES},
+    encoder_weights::EncoderInput,
+    layer_weights::{Layer, SUM_NORMS, missing, take},
     layers::Mixer,
     rope::{ROPE_FACTORS, ROPE_FREQS},
 };
@@ -21,8 +23,10 @@ pub struct Weights<Buf> {
     pub token_embd: Weight<Buf>,
     /// Holds the weights of each layer.
     pub layers: Vec<Layer<Buf>>,
-    /// Holds the scale of the last RMSNorm, `[embedding]`.
-    pub output_norm: Weight<Buf>,
+    /// Holds what an encoder does to token embeddings first.
+    pub encoder_input: Option<EncoderInput<Buf>>,
+    /// Holds the scale of the last RMSNorm, `[embedding]`, which encoders lack.
+    pub output_norm: Option<Weight<Buf>>,
     /// Holds the output matrix (LM head), `[vocab, embedding]`. `None` where it is the token
     /// embeddings (tied).
     pub output: Option<Weight<Buf>>,
@@ -58,8 +62,20 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
         })
     };
     add("token_embd.weight".into(), vocab, embedding, false);
-    add("output.weight".into(), vocab, embedding, true);
-    add("output_norm.weight".into(), 1, embedding, false);
+    let mut layer_norms = Vec::new();
+    match &config.encoder {
+        Some(encoder) => {
+            if encoder.parts.has_positions {
+                add(POSITIONS.into(), config.context_length, embedding, false);
+            }
+            add(TOKEN_TYPES.into(), encoder.token_types, embedding, true);
+            layer_norms.push(INPUT_NORM.to_owned());
+        }
+        None => {
+            add("output.weight".into(), vocab, embedding, true);
+            add("output_norm.weight".into(), 1, embedding, false);
+        }
+    }
     let pairs = config.rope_frequencies.len();
     add(ROPE_FREQS.into(), 1, pairs, true);
     if config.long_rope_from.is_some() {
@@ -71,6 +87,9 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
         let mut norms = Vec::new();
         if config.norms.are_before() {
             norms.extend([("attn_norm", embedding), ("ffn_norm", embedding)]);
+        }
+        if config.norms == Norms::OfSums {
+            layer_norms.extend(SUM_NORMS.map(|name| format!("blk.{i}.{name}")));
         }
         if config.norms.are_behind() {
             norms.extend([
@@ -103,11 +122,13 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
                 ("shortconv.out_proj", embedding, embedding),
             ],
         };
-        for &(name, rows, cols) in mixer.iter().chain(&[
+        let feed_forward_network = [
             ("ffn_gate", feed_forward, embedding),
             ("ffn_up", feed_forward, embedding),
             ("ffn_down", embedding, feed_forward),
-        ]) {
+        ];
+        let first = usize::from(!config.has_gate());
+        for &(name, rows, cols) in mixer.iter().chain(&feed_forward_network[first..]) {
             add(format!("blk.{i}.{name}.weight"), rows, cols, false);
         }
         let biases = [("attn_q", q), ("attn_k", kv), ("attn_v", kv)];
@@ -126,6 +147,10 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
                 add(format!("blk.{i}.{name}.bias"), 1, cols, true);
             }
         }
+    }
+    for name in layer_norms {
+        add(format!("{name}.weight"), 1, embedding, false);
+        add(format!("{name}.bias"), 1, embedding, false);
     }
     if config.optional_biases.contains(&"output") {
         add("output.bias".into(), 1, vocab, true);
@@ -298,7 +323,14 @@ impl<Buf> Weights<Buf> {
         }
         Ok(Weights {
             token_embd: take(&mut loaded, "token_embd.weight")?,
-            output_norm: take(&mut loaded, "output_norm.weight")?,
+            encoder_input: match &config.encoder {
+                Some(encoder) => Some(EncoderInput::new(encoder.parts, &mut loaded)?),
+                None => None,
+            },
+            output_norm: match config.encoder {
+                Some(_) => None,
+                None => Some(take(&mut loaded, "output_norm.weight")?),
+            },
             output: loaded.remove("output.weight"),
             output_bias: loaded.remove("output.bias"),
             layers,

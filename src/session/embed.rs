@@ -8,20 +8,25 @@ use super::{
 use crate::{
     Code, Error, Result,
     generate::{Decoder, stop::StopHandle},
+    model::encoder::Pooling,
     text::tokenizer::Special,
 };
 
 impl Session<AnyModel> {
     /// Returns the tokens of a text that is to be embedded: those of the text, in which nothing is
-    /// a control token, after the BOS of models that were trained with it.
+    /// a control token, after the BOS of models that were trained with it. An encoder's text ends
+    /// with a token of its own too.
     pub fn embedding_tokens(&self, text: &str) -> Vec<u32> {
-        self.with_bos(self.tokenize(text, Special::Plain))
+        let mut tokens = self.with_bos(self.tokenize(text, Special::Plain));
+        tokens.extend(self.tokenizer.separator());
+        tokens
     }
 
     /// Returns the embedding of `tokens`, `[embedding]`, whose length is 1: the mean of their hidden
-    /// states after the last norm. The conversations in the slots stay as they are.
+    /// states after the last norm, or what an encoder's file says ([`Pooling`]). The conversations
+    /// in the slots stay as they are.
     ///
-    /// The mean is taken because a model that was trained to write, and not to embed, puts into its
+    /// The mean is taken of others because a model that was trained to write, and not to embed, puts into its
     /// last state what comes next, and into all of them what the text is about. After the norm, for
     /// before it the state of the first token is so long that it would be all of the mean.
     ///
@@ -54,8 +59,13 @@ impl Session<AnyModel> {
 
 async fn embed(decoder: &mut AnyModel, tokens: &[u32], stop: &StopHandle) -> Result<Vec<f32>> {
     let mut sums = vec![0f64; decoder.embedding_len()];
+    // Of an encoder all states come together.
+    let most = match decoder.pooling() {
+        Pooling::Mean => usize::MAX,
+        Pooling::First => 1,
+    };
     let mut on_states = |states: &[f32]| {
-        for state in states.chunks_exact(sums.len()) {
+        for state in states.chunks_exact(sums.len()).take(most) {
             for (sum, x) in sums.iter_mut().zip(state) {
                 *sum += f64::from(*x);
             }

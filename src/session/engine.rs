@@ -10,7 +10,7 @@ use crate::{
     },
     generate::{Decoder, StepOutcome, checked::Checked, sampler::Sampler},
     loader::{LoadPlan, Loaded, Loader, Options},
-    model::{Model, SlotState},
+    model::{Model, SlotState, encoder::Pooling},
 };
 use std::collections::BTreeMap;
 
@@ -248,6 +248,12 @@ impl AnyModel {
         with_any!(self, model => model.step_hidden(tokens, hidden, pause).await)
     }
 
+    /// Returns which states of its tokens the embedding of a text is made of.
+    pub fn pooling(&self) -> Pooling {
+        let encoder = with_any!(self, model => model.config.encoder.as_ref());
+        encoder.map_or(Pooling::Mean, |encoder| encoder.pooling)
+    }
+
     /// Returns the length of a hidden state.
     pub fn embedding_len(&self) -> usize {
         with_any!(self, model => model.config.dims.embedding)
@@ -274,6 +280,10 @@ impl Decoder for AnyModel {
 
     fn min_batch(&self) -> usize {
         with_any!(self, model => model.backend.min_batch())
+    }
+
+    fn is_encoder(&self) -> bool {
+        with_any!(self, model => model.is_encoder())
     }
 
     fn select_slot(&mut self, tokens: &[u32]) -> usize {

@@ -40,7 +40,12 @@ pub(super) async fn evaluate(
     let mut chunker = PrefillChunker::new(decoder.min_batch());
     let mut rest = tokens;
     while !rest.is_empty() {
-        let (chunk, later) = rest.split_at(chunker.tokens().min(rest.len()));
+        let tokens = match decoder.is_encoder() {
+            // Its tokens see those behind them.
+            true => rest.len(),
+            false => chunker.tokens().min(rest.len()),
+        };
+        let (chunk, later) = rest.split_at(tokens);
         rest = later;
         let longest_ms = evaluate_chunk(decoder, chunk, &wanted, &mut rows, stop).await?;
         chunker.observe(chunk.len(), longest_ms);

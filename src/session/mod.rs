@@ -30,7 +30,7 @@ use crate::{
     },
     grammar::Grammars,
     loader::Loaded,
-    model::SlotState,
+    model::{SlotState, encoder::writes_no_text},
     text::{
         output::{OutputForm, piece::ThoughtsBegin},
         prompt::{Ending, chat_tokens_with},
@@ -138,6 +138,9 @@ impl<D: Decoder> Session<D> {
     /// it was.
     pub fn start(&mut self, request: ChatRequest) -> Result<()> {
         self.check_idle()?;
+        if self.decoder().is_encoder() {
+            return Err(writes_no_text());
+        }
         let ending = request.ending();
         let ChatRequest {
             messages,

@@ -306,6 +306,7 @@ impl Case {
                     scale,
                     window,
                     softcap,
+                    ..
                 } = self.attention;
                 let (scale, softcap) = (f64::from(scale), f64::from(softcap));
                 let first = (position + t + 1).saturating_sub(window as usize);
@@ -488,6 +489,7 @@ pub async fn windows_bounds_and_scales(options: GpuOptions) {
                 Attention {
                     scale: 0.3,
                     window,
+                    is_causal: true,
                     softcap,
                 },
             );

@@ -5,10 +5,15 @@ use super::{
     support::{
         data::THOROUGH,
         odd_formats::{check_format, odd_formats},
-        tiny::{MODELS, ROUNDED, check, check_cache, check_windows, windowed},
+        tiny::{ENCODERS, MODELS, ROUNDED, check, check_cache, check_windows, windowed},
     },
 };
-use siskin::{backend::gpu::device::GpuOptions, quant::DType};
+use siskin::{
+    Code,
+    backend::gpu::device::GpuOptions,
+    loader::{Loader, Options},
+    quant::DType,
+};
 
 /// In a browser, where compiling takes long, those alone whose logits differ: products have checks of their own.
 pub fn f32_and_f16() -> Vec<GpuOptions> {
@@ -38,6 +43,19 @@ pub async fn tiny_models(options: GpuOptions) {
         if is_first || ROUNDED.contains(&model.0) {
             check(device.beside(), model, bar).await;
         }
+    }
+}
+
+/// Encoders are the processor's: the card says so when the header has come, and a page falls back.
+pub async fn encoders_are_refused(options: GpuOptions) {
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    for (_, file, _) in ENCODERS {
+        let mut loader = Loader::new(device.beside(), Options::default());
+        let error = loader.push(file).expect_err("it has no kernels for them");
+        assert_eq!(error.code, Code::GpuUnsupported);
+        assert!(error.code.is_device());
     }
 }
 

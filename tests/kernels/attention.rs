@@ -90,7 +90,8 @@ impl Case {
         out
     }
 
-    /// Returns the plain softmax's result in f64, for one query head at `position`.
+    /// Returns the plain softmax's result in f64, for one query head at `position`, or of a token
+    /// that sees all up to there.
     fn plain(&self, position: usize, h: usize, q: &[f32]) -> Vec<f64> {
         let kv = h / (self.heads / KV_HEADS);
         let stored = |x: &[f32], p: usize, d: usize| {
@@ -181,6 +182,32 @@ fn attention_is_the_plain_softmax() {
     });
 }
 
+/// Each token of an encoder sees those behind it too.
+#[test]
+fn a_text_that_is_seen_whole_is_the_plain_softmax() {
+    let mut random = Random::new(13);
+    for (context, head_dim, group) in [(1, 32, 1), (33, 20, 3), (100, 64, 1), (515, 32, 2)] {
+        let mut case = Case::new(head_dim, group, context, 3.0, &mut random);
+        case.attention.is_causal = false;
+        let width = case.heads * head_dim;
+        let q: Vec<f32> = (0..context * width)
+            .map(|_| random.within(-1.0, 1.0))
+            .collect();
+        let out = case.attend(&Pool::default(), 0, &q);
+        for t in [0, 1, context / 2, context - 1].map(|t| t.min(context - 1)) {
+            let token = t * width..(t + 1) * width;
+            let heads = q[token.clone()].chunks_exact(head_dim);
+            for (h, (q, out)) in heads.zip(out[token].chunks_exact(head_dim)).enumerate() {
+                for (&out, expected) in out.iter().zip(case.plain(context - 1, h, q)) {
+                    near(out, expected, 3e-5, &|| format!("{t} of {context}"));
+                }
+            }
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        assert!(case.attend(&Pool::new(3), 0, &q) == out, "{context}");
+    }
+}
+
 /// Windows end within tiles and at their ends, and at those of the parts that threads share.
 #[test]
 fn windows_bounds_and_scales_are_those_of_the_plain_softmax() {
@@ -192,6 +219,7 @@ fn windows_bounds_and_scales_are_those_of_the_plain_softmax() {
                 case.attention = Attention {
                     scale: 0.3,
                     window,
+                    is_causal: true,
                     softcap,
                 };
                 let width = case.heads * head_dim;

@@ -6,7 +6,10 @@ use half::{bf16, f16};
 use siskin::backend::{
     Activation, LogitScale, Rope, RopePairs,
     cpu::{
-        ops::{RopeTable, activate_mul, add, add_bias, rms_norm, rms_norm_in_place, scale_logits},
+        ops::{
+            RopeTable, activate_mul, add, add_bias, layer_norm, rms_norm, rms_norm_in_place,
+            scale_logits,
+        },
         pool::Pool,
         quantize::{BlockQ8, QuantizedActivations},
         simd::{Exp, F16_MASK, Kernel, ROUNDER, Scalar, Simd, room, with_dots, with_simd},
@@ -166,6 +169,30 @@ fn norms_equal_plain_arithmetic() {
     assert_eq!(y, [2.0, -1.0, 1.5, 2.0, -1.0, 1.5]);
     add(&Pool::default(), &mut y, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3);
     assert_eq!(y, [3.0, 1.0, 4.5, 6.0, 4.0, 7.5]);
+}
+
+#[test]
+fn layer_norms_equal_plain_arithmetic() {
+    let mut random = Random::new(14);
+    for cols in [4, 33, 384, 1024] {
+        let rows: Vec<f32> = (0..3 * cols).map(|_| random.within(-2.0, 5.0)).collect();
+        let [weight, bias] = [(); 2].map(|()| {
+            let values = (0..cols).map(|_| random.within(-2.0, 2.0));
+            values.collect::<Vec<f32>>()
+        });
+        let mut y = rows.clone();
+        layer_norm(&Pool::default(), &mut y, &weight, &bias, 1e-12);
+        for (x, y) in rows.chunks_exact(cols).zip(y.chunks_exact(cols)) {
+            let x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+            let mean = x.iter().sum::<f64>() / cols as f64;
+            let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / cols as f64;
+            for (k, &y) in y.iter().enumerate() {
+                let normed = (x[k] - mean) / (variance + 1e-12).sqrt();
+                let expected = normed * f64::from(weight[k]) + f64::from(bias[k]);
+                near(y, expected, 1e-5, &|| format!("{cols} columns"));
+            }
+        }
+    }
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub const MODELS: &[Tiny] = &[
     tiny!("lfm2-tiny"),
 ];
 
+/// Holds the tiny encoders: what `tests/fixtures/models/make_encoder.py` makes.
+pub const ENCODERS: &[Tiny] = &[tiny!("bert-tiny"), tiny!("nomic-bert-tiny")];
+
 /// Names the models whose golden was computed with frequencies that were rounded to bfloat16.
 pub const ROUNDED: [&str; 4] = [
     "qwen2-tiny",

@@ -3,10 +3,12 @@
 
 pub mod attention;
 pub mod cache;
+mod encoder;
 pub mod matmul;
 pub mod ops;
 mod pack;
 pub mod pool;
+mod project;
 pub mod quantize;
 mod query_set;
 pub mod repack;
@@ -24,17 +26,17 @@ pub use weight::Buf;
 use self::{
     attention::attend,
     cache::Cache,
-    matmul::{Input, Product, Store, matmul},
+    matmul::Store,
     pool::Pool,
-    quantize::QuantizedActivations,
+    project::{add_bias, normed, project},
     repack::{Layout, RepackedMatrix},
     short_conv::short_conv,
     step::{no_memory, zeros},
     warm_up::WarmUp,
 };
 use super::{
-    Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
-    ShortConv, tap_name,
+    Activation, Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm,
+    Rows, ShortConv, tap_name,
 };
 use crate::{Result, quant::DType, tensor::Weight};
 use std::ops::Range;
@@ -50,13 +52,6 @@ pub struct Cpu {
     pub warm_up: WarmUp,
 }
 
-/// Computes `y += bias` for each token's row of `y`, where there is a bias.
-fn add_bias(pool: &Pool, y: &mut [f32], bias: Option<&Weight<Buf>>) {
-    if let Some(bias) = bias {
-        ops::add_bias(pool, y, bias.vector());
-    }
-}
-
 impl Cpu {
     /// Makes a backend that computes with the threads of `pool` and keeps no tensors.
     pub fn new(pool: Pool) -> Self {
@@ -64,49 +59,6 @@ impl Cpu {
             pool,
             ..Self::default()
         }
-    }
-
-    /// Returns `x` normed in `h`, or `x` itself without a norm.
-    fn normed<'a>(
-        &self,
-        norm: Option<&Weight<Buf>>,
-        eps: f32,
-        x: &'a [f32],
-        h: &'a mut Vec<f32>,
-    ) -> &'a [f32] {
-        let Some(norm) = norm else { return x };
-        h.resize(x.len(), 0.0);
-        ops::rms_norm(&self.pool, x, norm.vector(), eps, h);
-        h
-    }
-
-    /// Computes `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
-    fn project<const N: usize>(
-        &self,
-        x: &[f32],
-        tokens: usize,
-        quantized: &mut QuantizedActivations,
-        products: [(&Weight<Buf>, &mut Vec<f32>, Store); N],
-    ) {
-        if let Some((w, ..)) = products
-            .iter()
-            .find(|(w, ..)| matches!(w.buf, Buf::Repacked(_)))
-        {
-            quantized.set(&self.pool, x, w.cols);
-        }
-        let products = products.map(|(w, y, store)| {
-            y.resize(tokens * w.rows, 0.0);
-            Product::new(w, y, store)
-        });
-        matmul(
-            &self.pool,
-            &Input {
-                tokens,
-                x,
-                quantized,
-            },
-            &products,
-        );
     }
 }
 
@@ -219,6 +171,29 @@ impl Backend for Cpu {
         }
     }
 
+    fn runs_encoders(&self) -> bool {
+        true
+    }
+
+    fn add_rows(&mut self, step: &mut Step, table: &Weight<Buf>, are_of_positions: bool) {
+        encoder::add_rows(step, table, are_of_positions);
+    }
+
+    fn layer_norm(&mut self, step: &mut Step, weight: &Weight<Buf>, bias: &Weight<Buf>, eps: f32) {
+        let (weight, bias) = (weight.vector(), bias.vector());
+        ops::layer_norm(&self.pool, &mut step.x, weight, bias, eps);
+    }
+
+    fn activate(
+        &mut self,
+        step: &mut Step,
+        up: &Weight<Buf>,
+        bias: Option<&Weight<Buf>>,
+        activation: Activation,
+    ) {
+        encoder::activate(&self.pool, step, up, bias, activation);
+    }
+
     fn attention_input(
         &mut self,
         step: &mut Step,
@@ -239,8 +214,9 @@ impl Backend for Cpu {
             rope,
             ..
         } = step;
-        let h = self.normed(w.norm, w.eps, x, h);
-        self.project(
+        let h = normed(&self.pool, w.norm, w.eps, x, h);
+        project(
+            &self.pool,
             h,
             *tokens,
             quantized,
@@ -293,8 +269,14 @@ impl Backend for Cpu {
             quantized,
             ..
         } = step;
-        let h = self.normed(w.norm, w.eps, x, h);
-        self.project(h, *tokens, quantized, [(w.in_proj, up, Store::Set)]);
+        let h = normed(&self.pool, w.norm, w.eps, x, h);
+        project(
+            &self.pool,
+            h,
+            *tokens,
+            quantized,
+            [(w.in_proj, up, Store::Set)],
+        );
         a.resize(*tokens * w.in_proj.cols, 0.0);
         short_conv(&self.pool, cache, layer, *position, w.conv.vector(), up, a);
     }
@@ -315,11 +297,11 @@ impl Backend for Cpu {
             ..
         } = step;
         let Some(PostNorm { norm, eps }) = post else {
-            self.project(a, *tokens, quantized, [(w, x, Store::Add)]);
+            project(&self.pool, a, *tokens, quantized, [(w, x, Store::Add)]);
             add_bias(&self.pool, x, bias);
             return;
         };
-        self.project(a, *tokens, quantized, [(w, h, Store::Set)]);
+        project(&self.pool, a, *tokens, quantized, [(w, h, Store::Set)]);
         add_bias(&self.pool, h, bias);
         ops::rms_norm_in_place(&self.pool, h, norm.vector(), *eps);
         ops::add(&self.pool, x, h, norm.cols);
@@ -335,8 +317,9 @@ impl Backend for Cpu {
             quantized,
             ..
         } = step;
-        let h = self.normed(w.norm, w.eps, x, h);
-        self.project(
+        let h = normed(&self.pool, w.norm, w.eps, x, h);
+        project(
+            &self.pool,
             h,
             *tokens,
             quantized,
@@ -360,7 +343,13 @@ impl Backend for Cpu {
         let x = &x[rows.start * w.norm.cols..rows.end * w.norm.cols];
         h.resize(x.len(), 0.0);
         ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
-        self.project(h, rows.len(), quantized, [(w.output, logits, Store::Set)]);
+        project(
+            &self.pool,
+            h,
+            rows.len(),
+            quantized,
+            [(w.output, logits, Store::Set)],
+        );
         add_bias(&self.pool, logits, w.bias);
         ops::scale_logits(&self.pool, w.scale, logits, w.output.rows);
     }
@@ -384,13 +373,17 @@ impl Backend for Cpu {
     async fn read_hidden(
         &mut self,
         step: &mut Step,
-        norm: &Weight<Buf>,
+        norm: Option<&Weight<Buf>>,
         eps: f32,
         hidden: &mut Vec<f32>,
     ) -> Result<()> {
-        let x = &step.x[..step.tokens * norm.cols];
-        hidden.resize(x.len(), 0.0);
-        ops::rms_norm(&self.pool, x, norm.vector(), eps, hidden);
+        match norm {
+            Some(norm) => {
+                hidden.resize(step.x.len(), 0.0);
+                ops::rms_norm(&self.pool, &step.x, norm.vector(), eps, hidden);
+            }
+            None => hidden.clone_from(&step.x),
+        }
         Ok(())
     }
 }

@@ -45,6 +45,19 @@ pub fn rms_norm_in_place(pool: &Pool, y: &mut [f32], weight: &[f32], eps: f32) {
     });
 }
 
+/// Computes `y = (y - mean(y)) / sqrt(variance(y) + eps) * weight + bias` for each row of
+/// `y [tokens, cols]` (LayerNorm: Ba et al., arXiv 1607.06450).
+pub fn layer_norm(pool: &Pool, y: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
+    each_row(pool, y, weight.len(), |_, y| {
+        let mean = y.iter().sum::<f32>() / y.len() as f32;
+        y.iter_mut().for_each(|y| *y -= mean);
+        let scale = inverse_rms(y, eps);
+        for ((y, w), b) in y.iter_mut().zip(weight).zip(bias) {
+            *y = *y * scale * w + b;
+        }
+    });
+}
+
 /// Returns `1 / sqrt(mean(x^2) + eps)`.
 fn inverse_rms(x: &[f32], eps: f32) -> f32 {
     // Eight partial sums are exact enough, and the compiler can vectorize them.

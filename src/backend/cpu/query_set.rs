@@ -77,9 +77,14 @@ impl QuerySet<'_> {
         }
     }
 
-    /// Returns the position of the token of the set's query `j`.
+    /// Returns the last position that the token of the set's query `j` sees: its own, or the last
+    /// token's.
     fn position(&self, j: usize) -> usize {
-        self.position + (self.first + j) / self.group
+        let queries = match self.attention.is_causal {
+            true => self.first + j,
+            false => self.q.len() / (self.head_dim * self.kv_heads) - 1,
+        };
+        self.position + queries / self.group
     }
 
     /// Returns the first position that the token of the set's query `j` sees.

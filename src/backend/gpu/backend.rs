@@ -302,7 +302,7 @@ impl Backend for Gpu {
     async fn read_hidden(
         &mut self,
         step: &mut Activations,
-        norm: &Weight<Buf>,
+        norm: Option<&Weight<Buf>>,
         eps: f32,
         hidden: &mut Vec<f32>,
     ) -> Result<()> {

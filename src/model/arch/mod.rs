@@ -1,11 +1,13 @@
 //! Names the architectures that Siskin runs. Each is declared in a file of its own.
 
+mod bert;
 mod gemma2;
 mod gemma3;
 mod granite;
 mod lfm2;
 mod llama;
 mod mistral3;
+mod nomic_bert;
 mod olmo2;
 mod phi3;
 mod qwen2;
@@ -20,8 +22,19 @@ use crate::{
 
 /// Lists the values of `general.architecture` that Siskin runs.
 pub const SUPPORTED: &[&str] = &[
-    "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "smollm3", "olmo2", "granite",
-    "mistral3", "lfm2",
+    "llama",
+    "qwen2",
+    "qwen3",
+    "gemma2",
+    "gemma3",
+    "phi3",
+    "smollm3",
+    "olmo2",
+    "granite",
+    "mistral3",
+    "lfm2",
+    "bert",
+    "nomic-bert",
 ];
 
 /// Reads the config of the model in this file.
@@ -34,12 +47,14 @@ pub const SUPPORTED: &[&str] = &[
 pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
     let name = gguf.metadata.str("general.architecture")?;
     let architecture = match name {
+        "bert" => bert::architecture(),
         "gemma2" => gemma2::architecture(),
         "gemma3" => gemma3::architecture(),
         "granite" => granite::architecture(),
         "lfm2" => lfm2::architecture(),
         "llama" => llama::architecture(),
         "mistral3" => mistral3::architecture(),
+        "nomic-bert" => nomic_bert::architecture(),
         "olmo2" => olmo2::architecture(),
         "phi3" => phi3::architecture(),
         "qwen2" => qwen2::architecture(),
@@ -57,7 +72,9 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
         }
     };
     check_dense(&gguf.metadata, name)?;
-    check_attention(&gguf.metadata, name)?;
+    if architecture.encoder.is_none() {
+        check_attention(&gguf.metadata, name)?;
+    }
     ModelConfig::new(name, architecture, gguf)
 }
 

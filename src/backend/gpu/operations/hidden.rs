@@ -13,27 +13,32 @@ use crate::{
 };
 
 impl Gpu {
-    /// Norms the residual stream of every token, ends the step, and reads it to `hidden`, `[tokens,
-    /// embedding]`.
+    /// Norms the residual stream of every token, if there is a norm, ends the step, and reads it to
+    /// `hidden`, `[tokens, embedding]`.
     ///
     /// # Errors
     /// Those of the device.
     pub(in crate::backend::gpu) async fn read_normed(
         &mut self,
         step: &mut Activations,
-        norm: &Weight<Buf>,
+        norm: Option<&Weight<Buf>>,
         eps: f32,
         hidden: &mut Vec<f32>,
     ) -> Result<()> {
         let width = step.dims.embedding;
-        let key = RecordingKey::new(Operation::Hidden, step).weight(id(norm));
-        self.record(step, key, |gpu, step, _| {
-            vec![gpu.rms_norm_dispatch(step, norm, width, eps)]
-        });
+        let source = match norm {
+            Some(norm) => {
+                let key = RecordingKey::new(Operation::Hidden, step).weight(id(norm));
+                self.record(step, key, |gpu, step, _| {
+                    vec![gpu.rms_norm_dispatch(step, norm, width, eps)]
+                });
+                step.h.clone()
+            }
+            None => step.x.clone(),
+        };
         let len = step.params.tokens as usize * width;
         let size_bytes = (len * size_of::<f32>()) as u64;
         let buffer = self.idle_readback(step, size_bytes);
-        let source = step.h.clone();
         let submission = self.submit_with(step, |encoder| {
             encoder.copy_buffer_to_buffer(&source, 0, &buffer, 0, size_bytes);
         });

@@ -1,0 +1,41 @@
+//! What only encoders need.
+
+use super::{
+    matmul::Store,
+    ops,
+    pool::Pool,
+    project::{add_bias, project},
+    step::Step,
+    weight::Buf,
+};
+use crate::{backend::Activation, tensor::Weight};
+
+/// Computes `x += table[rows]`, whose row is that of each token's position, or the first.
+pub(super) fn add_rows(step: &mut Step, table: &Weight<Buf>, are_of_positions: bool) {
+    let mut row = vec![0.0; table.cols];
+    for (i, x) in step.x.chunks_exact_mut(table.cols).enumerate() {
+        let at = match are_of_positions {
+            true => step.position + i,
+            false => 0,
+        };
+        table.row(at, &mut row);
+        x.iter_mut().zip(&row).for_each(|(x, row)| *x += row);
+    }
+}
+
+/// Computes `a = activation(up x + bias)`.
+pub(super) fn activate(
+    pool: &Pool,
+    step: &mut Step,
+    up: &Weight<Buf>,
+    bias: Option<&Weight<Buf>>,
+    activation: Activation,
+) {
+    let products = [(up, &mut step.a, Store::Set)];
+    project(pool, &step.x, step.tokens, &mut step.quantized, products);
+    add_bias(pool, &mut step.a, bias);
+    // It is a gate, and all that it lets through is 1.
+    step.up.clear();
+    step.up.resize(step.a.len(), 1.0);
+    ops::activate_mul(pool, activation, &mut step.a, &step.up, up.rows);
+}
