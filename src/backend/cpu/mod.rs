@@ -3,10 +3,12 @@
 
 pub mod attention;
 pub mod cache;
+pub mod delta_net;
 pub mod matmul;
 pub mod ops;
 mod pack;
 pub mod pool;
+mod projection;
 pub mod quantize;
 mod query_set;
 pub mod repack;
@@ -24,17 +26,18 @@ pub use weight::Buf;
 use self::{
     attention::attend,
     cache::Cache,
-    matmul::{Input, Product, Store, matmul},
+    delta_net::delta_net,
+    matmul::Store,
     pool::Pool,
-    quantize::QuantizedActivations,
+    projection::{add_bias, normed, project},
     repack::{Layout, RepackedMatrix},
     short_conv::short_conv,
     step::{no_memory, zeros},
     warm_up::WarmUp,
 };
 use super::{
-    Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
-    ShortConv, tap_name,
+    Attention, AttentionInput, Backend, CacheSize, DeltaNet, Dims, FeedForward, LmHead, PostNorm,
+    Rows, ShortConv, StateEntries, tap_name,
 };
 use crate::{Result, quant::DType, tensor::Weight};
 use std::ops::Range;
@@ -50,13 +53,6 @@ pub struct Cpu {
     pub warm_up: WarmUp,
 }
 
-/// Computes `y += bias` for each token's row of `y`, where there is a bias.
-fn add_bias(pool: &Pool, y: &mut [f32], bias: Option<&Weight<Buf>>) {
-    if let Some(bias) = bias {
-        ops::add_bias(pool, y, bias.vector());
-    }
-}
-
 impl Cpu {
     /// Makes a backend that computes with the threads of `pool` and keeps no tensors.
     pub fn new(pool: Pool) -> Self {
@@ -64,49 +60,6 @@ impl Cpu {
             pool,
             ..Self::default()
         }
-    }
-
-    /// Returns `x` normed in `h`, or `x` itself without a norm.
-    fn normed<'a>(
-        &self,
-        norm: Option<&Weight<Buf>>,
-        eps: f32,
-        x: &'a [f32],
-        h: &'a mut Vec<f32>,
-    ) -> &'a [f32] {
-        let Some(norm) = norm else { return x };
-        h.resize(x.len(), 0.0);
-        ops::rms_norm(&self.pool, x, norm.vector(), eps, h);
-        h
-    }
-
-    /// Computes `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
-    fn project<const N: usize>(
-        &self,
-        x: &[f32],
-        tokens: usize,
-        quantized: &mut QuantizedActivations,
-        products: [(&Weight<Buf>, &mut Vec<f32>, Store); N],
-    ) {
-        if let Some((w, ..)) = products
-            .iter()
-            .find(|(w, ..)| matches!(w.buf, Buf::Repacked(_)))
-        {
-            quantized.set(&self.pool, x, w.cols);
-        }
-        let products = products.map(|(w, y, store)| {
-            y.resize(tokens * w.rows, 0.0);
-            Product::new(w, y, store)
-        });
-        matmul(
-            &self.pool,
-            &Input {
-                tokens,
-                x,
-                quantized,
-            },
-            &products,
-        );
     }
 }
 
@@ -235,21 +188,29 @@ impl Backend for Cpu {
             q,
             k,
             v,
+            up,
+            is_gated,
             quantized,
             rope,
             ..
         } = step;
-        let h = self.normed(w.norm, w.eps, x, h);
-        self.project(
+        let h = normed(&self.pool, w.norm, w.eps, x, h);
+        *is_gated = w.q.rows > dims.heads * dims.head_dim;
+        let queries = if *is_gated { &mut *up } else { &mut *q };
+        project(
+            &self.pool,
             h,
             *tokens,
             quantized,
             [
-                (w.q, q, Store::Set),
+                (w.q, queries, Store::Set),
                 (w.k, k, Store::Set),
                 (w.v, v, Store::Set),
             ],
         );
+        if *is_gated {
+            ops::queries(&self.pool, up, dims.head_dim, q);
+        }
         for (y, bias) in [
             (&mut *q, w.q_bias),
             (&mut *k, w.k_bias),
@@ -280,6 +241,9 @@ impl Backend for Cpu {
             &step.q,
             &mut step.a,
         );
+        if step.is_gated {
+            ops::gate(&self.pool, &mut step.a, &step.up, step.dims.head_dim);
+        }
     }
 
     fn short_conv(&mut self, step: &mut Step, cache: &mut Cache, layer: usize, w: &ShortConv<Buf>) {
@@ -293,10 +257,27 @@ impl Backend for Cpu {
             quantized,
             ..
         } = step;
-        let h = self.normed(w.norm, w.eps, x, h);
-        self.project(h, *tokens, quantized, [(w.in_proj, up, Store::Set)]);
+        let h = normed(&self.pool, w.norm, w.eps, x, h);
+        project(
+            &self.pool,
+            h,
+            *tokens,
+            quantized,
+            [(w.in_proj, up, Store::Set)],
+        );
         a.resize(*tokens * w.in_proj.cols, 0.0);
         short_conv(&self.pool, cache, layer, *position, w.conv.vector(), up, a);
+    }
+
+    fn delta_net(
+        &mut self,
+        step: &mut Step,
+        cache: &mut Cache,
+        layer: usize,
+        entries: StateEntries,
+        w: &DeltaNet<Buf>,
+    ) {
+        delta_net(&self.pool, step, cache, layer, entries, w);
     }
 
     fn project_add(
@@ -315,11 +296,11 @@ impl Backend for Cpu {
             ..
         } = step;
         let Some(PostNorm { norm, eps }) = post else {
-            self.project(a, *tokens, quantized, [(w, x, Store::Add)]);
+            project(&self.pool, a, *tokens, quantized, [(w, x, Store::Add)]);
             add_bias(&self.pool, x, bias);
             return;
         };
-        self.project(a, *tokens, quantized, [(w, h, Store::Set)]);
+        project(&self.pool, a, *tokens, quantized, [(w, h, Store::Set)]);
         add_bias(&self.pool, h, bias);
         ops::rms_norm_in_place(&self.pool, h, norm.vector(), *eps);
         ops::add(&self.pool, x, h, norm.cols);
@@ -335,8 +316,9 @@ impl Backend for Cpu {
             quantized,
             ..
         } = step;
-        let h = self.normed(w.norm, w.eps, x, h);
-        self.project(
+        let h = normed(&self.pool, w.norm, w.eps, x, h);
+        project(
+            &self.pool,
             h,
             *tokens,
             quantized,
@@ -360,7 +342,13 @@ impl Backend for Cpu {
         let x = &x[rows.start * w.norm.cols..rows.end * w.norm.cols];
         h.resize(x.len(), 0.0);
         ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
-        self.project(h, rows.len(), quantized, [(w.output, logits, Store::Set)]);
+        project(
+            &self.pool,
+            h,
+            rows.len(),
+            quantized,
+            [(w.output, logits, Store::Set)],
+        );
         add_bias(&self.pool, logits, w.bias);
         ops::scale_logits(&self.pool, w.scale, logits, w.output.rows);
     }
@@ -369,7 +357,7 @@ impl Backend for Cpu {
         if let Some(taps) = &mut self.taps {
             let tensor = match name {
                 "attn_q" => &step.q,
-                "attn" | "conv" | "ffn_up" => &step.a,
+                "attn" | "conv" | "delta" | "ffn_up" => &step.a,
                 _ => &step.x,
             };
             taps.push((tap_name(layer, name), tensor.clone()));

@@ -10,6 +10,7 @@ mod olmo2;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod qwen35;
 mod smollm3;
 
 use super::config::ModelConfig;
@@ -21,7 +22,7 @@ use crate::{
 /// Lists the values of `general.architecture` that Siskin runs.
 pub const SUPPORTED: &[&str] = &[
     "llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "smollm3", "olmo2", "granite",
-    "mistral3", "lfm2",
+    "mistral3", "lfm2", "qwen35",
 ];
 
 /// Reads the config of the model in this file.
@@ -44,6 +45,7 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
         "phi3" => phi3::architecture(),
         "qwen2" => qwen2::architecture(),
         "qwen3" => qwen3::architecture(),
+        "qwen35" => qwen35::architecture(),
         "smollm3" => smollm3::architecture(),
         other => {
             let names = SUPPORTED.join(", ");
