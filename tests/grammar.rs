@@ -17,9 +17,10 @@ use siskin::{
     text::tokenizer::Special,
 };
 use support::{
-    chat_model::with_context,
+    chat_model::{chatting, with_context},
     random::Random,
     schema::{fits, random_schema},
+    tiny::QWEN35,
 };
 
 const MODEL: &str = "tests/fixtures/models/chat-tiny.gguf";
@@ -32,6 +33,13 @@ fn session() -> Session {
     let mut loader = AnyLoader::cpu(options, Pool::new(1));
     let model = with_context(&std::fs::read(MODEL).unwrap(), 2048);
     loader.push(&model).unwrap();
+    loader.finish().unwrap().into()
+}
+
+/// Makes a session of a model whose layers have states, which cannot be cut.
+fn session_of_states() -> Session {
+    let mut loader = AnyLoader::cpu(Options::default(), Pool::new(1));
+    loader.push(&chatting(QWEN35.1)).unwrap();
     loader.finish().unwrap().into()
 }
 
@@ -300,7 +308,11 @@ fn no_form_hangs() {
 /// The probabilities are the products of those of the tokens, which a score gives.
 #[test]
 fn a_choice_has_the_probabilities_of_its_tokens() {
-    let mut session = session();
+    check_choice(session());
+    check_choice(session_of_states());
+}
+
+fn check_choice(mut session: Session) {
     let labels = [
         "billing",
         "bill",

@@ -17,7 +17,7 @@ use support::{
     loading::header,
     model_file::ModelFile,
     sentence::assert_sentence,
-    tiny::{MODELS, with_metadata},
+    tiny::{MODELS, QWEN35, with_metadata},
 };
 
 /// Counts the bytes that are allocated.
@@ -76,6 +76,11 @@ fn memory_is_known_from_the_header() {
     let lfm2 = lfm2.with("lfm2.context_length", 4096_u32).to_bytes();
     let estimate = check(&lfm2, 2, "lfm2");
     assert!(estimate.cache_bytes > 2 * 2 * 700 * 64 * 2);
+    // Two of its three layers have states: 4 of each slot, of 3 inputs and 4 heads of 16 x 16.
+    let qwen35 = ModelFile::read(QWEN35.1);
+    let qwen35 = qwen35.with("qwen35.context_length", 4096_u32).to_bytes();
+    let estimate = check(&qwen35, 2, "qwen35");
+    assert!(estimate.cache_bytes > 2 * 2 * 4 * (3 * 128 + 4 * 256) * 4);
     layers_with_a_window_take_memory_for_it();
     a_context_that_is_far_too_long_is_refused_by_the_header();
 }

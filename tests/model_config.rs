@@ -282,7 +282,7 @@ fn layers_without_key_value_heads_have_short_convolutions() {
         mixers,
         [Mixer::ShortConv, Mixer::Attention, Mixer::ShortConv]
     );
-    assert_eq!(model.config.dims.cached_numbers(), 2 * 32 + 2 * 64);
+    assert_eq!(model.config.dims.cached_numbers(1), 2 * 32 + 2 * 64);
     let expected = logits(load(&lfm2().to_bytes()).expect("a model"));
 
     // The last norm may have the name that it has in other files.
@@ -317,6 +317,50 @@ fn layers_without_key_value_heads_have_short_convolutions() {
     // Where attention stands in the metadata, a convolution belongs to no step.
     let attending = lfm2().with(kv_heads, vec![0_u32, 1, 1]);
     refused(&attending.to_bytes(), Code::Architecture, "blk.2.shortconv");
+}
+
+fn qwen35() -> ModelFile {
+    ModelFile::read(include_bytes!("fixtures/models/qwen35-tiny.gguf"))
+}
+
+#[test]
+fn all_layers_but_every_nth_have_delta_nets() {
+    let model = load(&qwen35().to_bytes()).expect("a model").model;
+    let mixers = model.config.layers.iter().map(|layer| layer.mixer);
+    assert_eq!(
+        mixers.collect::<Vec<_>>(),
+        [Mixer::DeltaNet, Mixer::Attention, Mixer::DeltaNet]
+    );
+    let state = 3 * (2 * 2 * 16 + 64) + 4 * 16 * 16;
+    let dims = &model.config.dims;
+    assert_eq!(dims.cached_numbers(0), 0);
+    assert_eq!(dims.cached_numbers(5), 5 * 2 * 32 + 2 * 2 * state);
+    for (key, value, code, said) in [
+        (
+            "full_attention_interval",
+            3_u32,
+            Code::Architecture,
+            "blk.1.",
+        ),
+        ("full_attention_interval", 0, Code::Metadata, "interval"),
+        ("ssm.conv_kernel", 9, Code::Metadata, "conv_kernel"),
+        ("ssm.conv_kernel", 3, Code::TensorShape, "ssm_conv1d"),
+        ("ssm.inner_size", 66, Code::Metadata, "inner_size"),
+        ("ssm.inner_size", 1 << 20, Code::Metadata, "inner_size"),
+        ("ssm.time_step_rank", 3, Code::Metadata, "inner_size"),
+        ("ssm.group_count", 3, Code::Metadata, "inner_size"),
+        ("ssm.state_size", 8, Code::TensorShape, "blk.0."),
+    ] {
+        let key = format!("qwen35.{key}");
+        refused(&qwen35().with(&key, value).to_bytes(), code, said);
+    }
+    for name in ["blk.0.ssm_a", "blk.2.ssm_dt.bias", "blk.0.attn_gate.weight"] {
+        refused(
+            &qwen35().without(name).to_bytes(),
+            Code::TensorMissing,
+            name,
+        );
+    }
 }
 
 /// Makes the small model a qwen2, whose biases of q, k and v are zeros.

@@ -26,6 +26,7 @@ fn models_of(architecture: &str) -> &'static str {
         "granite" => "Granite 3, dense",
         "mistral3" => "Ministral 3, up to 16,384 tokens",
         "lfm2" => "LFM2 and LFM2.5, dense",
+        "qwen35" => "Qwen3.5, dense, text",
         "bert" => "MiniLM, BGE and others with WordPiece, for embeddings",
         "nomic-bert" => "Nomic Embed 1 and 1.5, for embeddings",
         other => panic!("the README has no models of {other}"),

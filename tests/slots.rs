@@ -15,7 +15,10 @@ use siskin::{
     },
 };
 use std::sync::atomic::{AtomicBool, Ordering};
-use support::{chat_model::chatting, tiny::QWEN2};
+use support::{
+    chat_model::chatting,
+    tiny::{QWEN2, QWEN35},
+};
 
 fn options(slots: usize) -> Options {
     Options {
@@ -32,8 +35,12 @@ fn model(slots: usize) -> Model<Cpu> {
 }
 
 fn session(slots: usize) -> Session {
+    session_of(QWEN2.1, slots)
+}
+
+fn session_of(file: &[u8], slots: usize) -> Session {
     let mut loader = AnyLoader::cpu(options(slots), Pool::new(1));
-    loader.push(&chatting(QWEN2.1)).unwrap();
+    loader.push(&chatting(file)).unwrap();
     loader.finish().unwrap().into()
 }
 
@@ -90,6 +97,36 @@ fn conversations_that_alternate_are_not_read_again() {
                 "{evaluated} of {total} tokens were evaluated"
             );
         }
+    }
+}
+
+/// A state cannot be cut: what is written anew begins at the end of a step, and is the same as if all
+/// had been read anew.
+#[test]
+fn conversations_over_states_go_on_from_the_ends_of_steps() {
+    let opening = "Why is the sky blue? ".repeat(5);
+    let alone = |turns: &[&str]| answer(&mut session_of(QWEN35.1, 1), turns).0;
+    for slots in [1, 2] {
+        let mut session = session_of(QWEN35.1, slots);
+        let (text, prompt_tokens, cached) = answer(&mut session, &[&opening]);
+        assert_eq!(cached, 0);
+        assert_eq!(text, alone(&[&opening]));
+        // An answer that is written anew.
+        let (again, _, cached) = answer(&mut session, &[&opening]);
+        assert_eq!(again, text);
+        assert!(cached > 0 && cached < prompt_tokens, "{cached}");
+        // The answer is not repeated, so that the next turn begins with the prompt.
+        for turns in [[&opening, "ok", "More."], [&opening, "no", "Less."]] {
+            let (text, _, cached) = answer(&mut session, &turns);
+            assert_eq!(text, alone(&turns), "{turns:?}");
+            assert!(cached > 0, "{turns:?}");
+        }
+        let (text, total, cached) = answer(&mut session, &[&opening, "no", "Less.", "x", "y"]);
+        assert_eq!(text, alone(&[&opening, "no", "Less.", "x", "y"]));
+        assert!(
+            cached > prompt_tokens && cached < total,
+            "{cached} of {total}"
+        );
     }
 }
 

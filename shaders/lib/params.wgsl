@@ -19,5 +19,7 @@ struct StepParams {
   penalized: u32,         // whether any token has a mark or a bias that counts
   masked: u32,            // whether only some tokens may be sampled
   top_logprobs: u32,
+  state_from: u32,        // what the step goes on from, where it is not at position 0
+  state_to: u32,          // what it leaves
 }
 @group(0) @binding(0) var<uniform> params: StepParams;

@@ -12,8 +12,8 @@ mod operands;
 pub mod sampling;
 
 pub use operands::{
-    Activation, Attention, AttentionInput, CacheSize, FeedForward, GELU, LmHead, LogitScale,
-    PostNorm, Rope, RopePairs, ShortConv,
+    Activation, Attention, AttentionInput, CacheSize, DeltaDims, DeltaNet, FeedForward, GELU,
+    LmHead, LogitScale, PostNorm, Rope, RopePairs, ShortConv, StateEntries,
 };
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
@@ -40,8 +40,11 @@ pub struct Dims {
     pub vocab: usize,
     /// Counts the layers.
     pub layers: usize,
-    /// Counts the layers among them that have a short convolution in place of attention.
+    /// Counts the layers among them that have a short convolution in place of attention, or a gated
+    /// DeltaNet.
     pub conv_layers: usize,
+    /// Holds the dimensions of these layers' DeltaNet, if that is what they have.
+    pub delta: Option<DeltaDims>,
 }
 
 impl Dims {
@@ -50,17 +53,24 @@ impl Dims {
         self.layers - self.conv_layers
     }
 
-    /// Returns the numbers that a cache keeps of one position.
-    pub fn cached_numbers(&self) -> usize {
-        (0..self.layers).map(|it| self.layer_numbers(it)).sum()
+    /// Returns the numbers that a cache keeps of so many tokens, where layers keep all positions: a
+    /// layer with a state keeps one.
+    pub fn cached_numbers(&self, tokens: usize) -> usize {
+        let of = |layer| match self.delta {
+            Some(_) if layer >= self.attention_layers() => tokens.min(1),
+            _ => tokens,
+        };
+        let layers = 0..self.layers;
+        layers.map(|it| of(it) * self.layer_numbers(it)).sum()
     }
 
-    /// Returns the numbers that a layer of a cache keeps of one position. Those that attend come
-    /// first.
+    /// Returns the numbers that a layer of a cache keeps of one position, or of one state, whose
+    /// numbers are of 32 bits and count twice. Layers that attend come first.
     pub fn layer_numbers(&self, layer: usize) -> usize {
-        match layer < self.attention_layers() {
-            true => 2 * self.kv_heads * self.head_dim,
-            false => self.embedding,
+        match self.delta {
+            _ if layer < self.attention_layers() => 2 * self.kv_heads * self.head_dim,
+            Some(delta) => 2 * delta.state(),
+            None => self.embedding,
         }
     }
 }
@@ -142,8 +152,9 @@ pub trait Backend {
     fn copy_cache(&mut self, from: &Self::Cache, to: &mut Self::Cache, positions: &[Range<usize>]);
     /// Returns what is cached at the positions that are listed for each layer, as the bits of f16:
     /// keys and values, `[layers, k | v, kv_heads, positions, head_dim]`, and behind them the
-    /// inputs of convolutions, `[layers, positions, embedding]`, which is the same for every
-    /// backend. Keys are rotated for the positions that they stand at.
+    /// inputs of convolutions, `[layers, positions, embedding]`, or the halves of states' f32,
+    /// `[layers, states, state]`, which is the same for every backend. Keys are rotated for the
+    /// positions that they stand at.
     ///
     /// # Errors
     /// `out_of_memory`, and those of the device.
@@ -227,7 +238,8 @@ pub trait Backend {
         w: &AttentionInput<Self::Buf>,
     );
     /// Computes `a = softmax(scale * q K^T) V` over the positions of the window up to each token's
-    /// own, or up to the step's last token; query heads share key-value heads (GQA).
+    /// own, or up to the step's last token; query heads share key-value heads (GQA). Where queries
+    /// came with gates, `a = a sigmoid(gate)`.
     fn attend(
         &mut self,
         step: &mut Self::Step,
@@ -245,8 +257,24 @@ pub trait Backend {
         layer: usize,
         w: &ShortConv<Self::Buf>,
     );
+    /// Computes a gated DeltaNet, token by token, from state `entries.from` of the layer, and
+    /// leaves what the last token makes of it as state `entries.to`.
+    ///
+    /// With `h = rms_norm(x) * norm` and `q, k, v = silu(conv(qkv h))`, `q` and `k` at length 1, it
+    /// computes of each value head `S = exp(a softplus(alpha h + dt)) S`, then
+    /// `S += k (sigmoid(beta h) (v - S^T k))^T`, and
+    /// `a = rms_norm(S^T q / sqrt(key_dim)) * out_norm * silu(gate h)` (Yang et al., arXiv
+    /// 2412.06464).
+    fn delta_net(
+        &mut self,
+        step: &mut Self::Step,
+        cache: &mut Self::Cache,
+        layer: usize,
+        entries: StateEntries,
+        w: &DeltaNet<Self::Buf>,
+    );
     /// Computes `x += w a + bias` with the `a` of the last [`Backend::attend`],
-    /// [`Backend::short_conv`] or [`Backend::feed_forward`], or
+    /// [`Backend::short_conv`], [`Backend::delta_net`] or [`Backend::feed_forward`], or
     /// `x += rms_norm(w a + bias) * post.norm`.
     fn project_add(
         &mut self,
@@ -262,7 +290,8 @@ pub trait Backend {
     /// them.
     fn lm_head(&mut self, step: &mut Self::Step, w: &LmHead<Self::Buf>, rows: Rows);
     /// Tells that the step has just computed a tensor: `token_embd`, or in a layer `attn_q`,
-    /// `attn`, `attn_output` (`conv` and `conv_output` of a convolution), `ffn_up` or `ffn_down`.
+    /// `attn`, `attn_output` (`conv` and `conv_output` of a convolution, `delta` and
+    /// `delta_output` of a DeltaNet), `ffn_up` or `ffn_down`.
     /// A backend that was told to keep tensors keeps a copy under its [`tap_name`].
     fn tap(&mut self, _step: &mut Self::Step, _layer: Option<usize>, _name: &str) {}
     /// Ends a step that nobody reads from, and waits while more than one step is under way.

@@ -58,7 +58,8 @@ pub struct CacheSize {
     pub context_tokens: usize,
     /// Lists for each layer how many positions it has room for: position `p` lies at `p` modulo
     /// this number, where it takes the place of an older one. Where that is fewer than the
-    /// context's, for tokens see a window only, it is a multiple of [`CacheSize::MULTIPLE`].
+    /// context's, for tokens see a window only, it is a multiple of [`CacheSize::MULTIPLE`]. Of a
+    /// layer that has states it counts these: the numbers of a state are those of a position.
     pub layers: Vec<usize>,
 }
 
@@ -119,7 +120,8 @@ pub const GELU: [f32; 2] = [1.595_769, 0.071_354_82];
 pub struct AttentionInput<'a, Buf> {
     /// Holds the weight of the norm before attention, if there is one.
     pub norm: Option<&'a Weight<Buf>>,
-    /// Holds the query projection `[heads * head_dim, embedding]`.
+    /// Holds the query projection `[heads * head_dim, embedding]`; of twice the rows where each
+    /// head has a gate of what it attends to behind its query.
     pub q: &'a Weight<Buf>,
     /// Holds the key projection `[kv_heads * head_dim, embedding]`.
     pub k: &'a Weight<Buf>,
@@ -159,6 +161,77 @@ impl<Buf> ShortConv<'_, Buf> {
     pub fn taps(&self) -> usize {
         self.conv.cols / self.in_proj.cols
     }
+}
+
+/// Holds the dimensions of a gated DeltaNet, which mixes tokens by a state and not by attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeltaDims {
+    /// Counts the positions that its convolution sees, the token's own included.
+    pub taps: usize,
+    /// Counts the heads of queries and of keys; value head `i` has those of `i` modulo this number.
+    pub key_heads: usize,
+    /// Counts the heads of values.
+    pub value_heads: usize,
+    /// Holds the length of a query or key.
+    pub key_dim: usize,
+    /// Holds the length of a value.
+    pub value_dim: usize,
+}
+
+impl DeltaDims {
+    /// Returns the number of channels that are convolved: queries, keys and values.
+    pub fn channels(&self) -> usize {
+        2 * self.key_heads * self.key_dim + self.values()
+    }
+
+    /// Returns the length of all values of a token.
+    pub fn values(&self) -> usize {
+        self.value_heads * self.value_dim
+    }
+
+    /// Returns the numbers of the convolution's inputs in a state, `[taps - 1, channels]`. Behind
+    /// them a state has `[value_heads, key_dim, value_dim]`.
+    pub fn inputs(&self) -> usize {
+        (self.taps - 1) * self.channels()
+    }
+
+    /// Returns the numbers of a state.
+    pub fn state(&self) -> usize {
+        self.inputs() + self.values() * self.key_dim
+    }
+}
+
+/// Tells which of a layer's states a step goes on from, and which it replaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateEntries {
+    /// Names the state before the step; none where the step begins at position 0.
+    pub from: Option<usize>,
+    /// Names the state to replace, which is another one.
+    pub to: usize,
+}
+
+/// Holds the weights of a layer that [`Backend::delta_net`](super::Backend::delta_net) needs.
+pub struct DeltaNet<'a, Buf> {
+    /// Holds the weight of the norm before the projections, if there is one.
+    pub norm: Option<&'a Weight<Buf>>,
+    /// Holds the projection to what is convolved, `[channels, embedding]`.
+    pub qkv: &'a Weight<Buf>,
+    /// Holds the projection to the gate of the result, `[values, embedding]`.
+    pub gate: &'a Weight<Buf>,
+    /// Holds the projection to how much of a value is written, `[value_heads, embedding]`.
+    pub beta: &'a Weight<Buf>,
+    /// Holds the projection to how much of the state stays, `[value_heads, embedding]`.
+    pub alpha: &'a Weight<Buf>,
+    /// Is added to what `alpha` returns, `[value_heads]`.
+    pub dt: &'a Weight<Buf>,
+    /// Holds the rates at which the state decays, below 0, `[value_heads]`.
+    pub a: &'a Weight<Buf>,
+    /// Holds the convolution as a vector, `[channels, taps]`.
+    pub conv: &'a Weight<Buf>,
+    /// Holds the weight of the norm of each head's result, `[value_dim]`.
+    pub out_norm: &'a Weight<Buf>,
+    /// Holds the epsilon of the norms.
+    pub eps: f32,
 }
 
 /// Holds the weights of a layer that [`Backend::feed_forward`](super::Backend::feed_forward) needs.

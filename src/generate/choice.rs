@@ -169,7 +169,12 @@ impl Choice {
     /// tokens, agrees with it as far as its probabilities are known.
     async fn read_label(&mut self, decoder: &mut impl Decoder, tokens: &[u32]) -> Result<()> {
         let base = self.prompt.len() - 1;
-        let start = decoder.rewind(base + self.known_tokens(tokens)) - base;
+        let cached_tokens = decoder.rewind(base + self.known_tokens(tokens));
+        // A cache of states may have to go on from before the prompt's end.
+        for chunk in self.prompt[cached_tokens.min(base)..base].chunks(STEP_TOKENS) {
+            decoder.step(chunk, None, &mut || false).await?;
+        }
+        let start = decoder.cached_tokens() - base;
         let path = [&self.prompt[base..], &tokens[..tokens.len() - 1]].concat();
         let mut logits = Vec::new();
         decoder

@@ -122,6 +122,8 @@ impl<B: Backend> Decoder for Model<B> {
     }
     fn max_draft(&self, sampler: &Sampler) -> usize {
         match self.runs_ahead() {
+            // What a state took in cannot be taken back.
+            _ if self.config.dims.delta.is_some() => 0,
             false => usize::MAX,
             // The device finds the likeliest tokens, and samples no others of several rows.
             true if sampler.takes_likeliest() => self.backend.max_checked() - 1,

@@ -84,6 +84,9 @@ pub struct Architecture {
     pub encoder: Option<EncoderParts>,
     /// Tells whether layers without key-value heads have a short convolution in place of attention.
     pub has_short_convs: bool,
+    /// Tells whether all layers but every n-th one, as the metadata says, have a gated DeltaNet in
+    /// place of attention, and whether attention has gates.
+    pub has_delta_nets: bool,
     /// Tells whether the file has LongRoPE's factors.
     pub has_long_rope: bool,
     /// Tells whether the metadata has scales of embeddings, residuals, attention and logits.
@@ -111,6 +114,7 @@ impl Architecture {
         no_rope_every: None,
         encoder: None,
         has_short_convs: false,
+        has_delta_nets: false,
         has_long_rope: false,
         has_scales: false,
         embedding_scale_layers: 0,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    backend::{Activation, Attention, CacheSize, Dims, LogitScale, RopePairs},
+    backend::{Activation, Attention, CacheSize, DeltaDims, Dims, LogitScale, RopePairs},
     format::gguf::Gguf,
 };
 
@@ -77,7 +77,15 @@ impl ModelConfig {
     /// Returns the size of a KV cache for `context_tokens` tokens: layers whose tokens see a window
     /// have room for it, and for some positions more.
     pub fn cache_size(&self, context_tokens: usize) -> CacheSize {
-        Reach::new(self.attentions(), context_tokens).cache_size(self.attentions(), context_tokens)
+        let reach = self.reach(context_tokens);
+        reach.cache_size(self.attentions(), context_tokens)
+    }
+
+    /// Returns how far back a KV cache for `context_tokens` tokens reaches.
+    pub(super) fn reach(&self, context_tokens: usize) -> Reach {
+        let has_state = |layer: &&LayerConfig| layer.mixer == Mixer::DeltaNet;
+        let state_layers = self.layers.iter().filter(has_state).count();
+        Reach::new(self.attentions(), context_tokens).with_states(state_layers)
     }
 
     /// Returns whether the feed-forward network has a gate.
@@ -96,7 +104,8 @@ impl ModelConfig {
     }
 
     /// Returns how each layer attends, in the order in which the cache has them: those that have a
-    /// convolution come last, as if they attended to every position.
+    /// convolution come last, as if they attended to every position. Those that have a state, of
+    /// which there are none then, are left out.
     pub(super) fn attentions(&self) -> impl Iterator<Item = &Attention> {
         let of = |mixer| self.layers.iter().filter(move |layer| layer.mixer == mixer);
         let layers = of(Mixer::Attention).chain(of(Mixer::ShortConv));
@@ -119,11 +128,20 @@ impl ModelConfig {
         let layers = keys.dim("block_count")?;
         let heads = keys.layer_dim("attention.head_count", layers)?;
         let kv_key = "attention.head_count_kv";
-        let (kv_heads, attends) = match (keys.has(kv_key), arch.has_short_convs) {
+        let is_hybrid = arch.has_short_convs || arch.has_delta_nets;
+        let (kv_heads, mut attends) = match (keys.has(kv_key), is_hybrid) {
             (true, true) => keys.some_layers_dim(kv_key, layers)?,
             (true, false) => (keys.layer_dim(kv_key, layers)?, vec![true; layers]),
             (false, _) => (heads, vec![true; layers]),
         };
+        let delta = match arch.has_delta_nets {
+            true => Some(delta_dims(&keys)?),
+            false => None,
+        };
+        if arch.has_delta_nets {
+            let every = keys.opt_dim("full_attention_interval")?.unwrap_or(4);
+            attends = (1..=layers).map(|n| n % every == 0).collect();
+        }
         let head_dim = keys
             .opt_dim("attention.key_length")?
             .unwrap_or(embedding / heads);
@@ -153,6 +171,7 @@ impl ModelConfig {
                     .ok_or_else(|| keys.bad("vocabulary", vocab))?,
                 layers,
                 conv_layers: attends.iter().filter(|&&attends| !attends).count(),
+                delta,
             },
             context_length: context_length(&keys)?,
             rms_eps: keys.metadata.f32(&keys.key(match arch.norms {
@@ -210,6 +229,27 @@ impl ModelConfig {
             ));
         }
         Ok(config)
+    }
+}
+
+/// Reads the dimensions of gated DeltaNets.
+fn delta_dims(keys: &Keys<'_>) -> Result<DeltaDims> {
+    let (values, value_heads) = (keys.dim("ssm.inner_size")?, keys.dim("ssm.time_step_rank")?);
+    let delta = DeltaDims {
+        taps: keys.count_up_to("ssm.conv_kernel", MAX_CONV_TAPS)?,
+        key_heads: keys.dim("ssm.group_count")?,
+        value_heads,
+        key_dim: keys.dim("ssm.state_size")?,
+        value_dim: values / value_heads,
+    };
+    let keys_of_token = delta.key_heads.saturating_mul(delta.key_dim);
+    let fits = delta.values() == values
+        && value_heads % delta.key_heads == 0
+        && keys_of_token <= MAX_DIM as usize
+        && values.saturating_mul(delta.key_dim) <= MAX_DIM as usize;
+    match fits {
+        true => Ok(delta),
+        false => Err(keys.bad("ssm.inner_size", values as u64)),
     }
 }
 

@@ -3,8 +3,11 @@
 use super::{
     decoder::{Input, Model},
     layer_weights::{LayerNorm, MixerWeights},
+    slots::Slot,
 };
-use crate::backend::{AttentionInput, Backend, FeedForward, LmHead, PostNorm, Rows, ShortConv};
+use crate::backend::{
+    AttentionInput, Backend, DeltaNet, FeedForward, LmHead, PostNorm, Rows, ShortConv,
+};
 
 impl<B: Backend> Model<B> {
     /// Records `layers`, one after the other, for `input`, whose first token is at `position`, and
@@ -27,12 +30,12 @@ impl<B: Backend> Model<B> {
             step,
             ..
         } = self;
-        slots.writes_until(match input {
-            Input::Tokens(tokens) => position + tokens.len(),
-            Input::Sampled => position + 1,
-            Input::Interrupted => position,
-        });
-        let cache = &mut slots.current_mut().cache;
+        match input {
+            Input::Tokens(tokens) => slots.begin_step(position..position + tokens.len()),
+            Input::Sampled => slots.begin_step(position..position + 1),
+            Input::Interrupted => {}
+        }
+        let Slot { cache, entries, .. } = slots.current_mut();
         let eps = config.rms_eps;
         let (table, scale) = (&weights.token_embd, config.embedding_scale);
         match input {
@@ -87,6 +90,23 @@ impl<B: Backend> Model<B> {
                     backend.short_conv(step, cache, layer.cache_layer, &short_conv);
                     backend.tap(step, Some(i), "conv");
                     (&c.out_proj, None, "conv_output")
+                }
+                MixerWeights::DeltaNet(d) => {
+                    let delta_net = DeltaNet {
+                        norm: w.attn_norm.as_ref(),
+                        qkv: &d.qkv,
+                        gate: &d.gate,
+                        beta: &d.beta,
+                        alpha: &d.alpha,
+                        dt: &d.dt,
+                        a: &d.a,
+                        conv: &d.conv,
+                        out_norm: &d.out_norm,
+                        eps,
+                    };
+                    backend.delta_net(step, cache, layer.cache_layer, *entries, &delta_net);
+                    backend.tap(step, Some(i), "delta");
+                    (&d.out_proj, None, "delta_output")
                 }
             };
             let norm = w.post_attention_norm.as_ref();

@@ -64,11 +64,14 @@ pub enum MixerWeights<Buf> {
     Attention(AttentionWeights<Buf>),
     /// Holds those of a short convolution.
     ShortConv(ShortConvWeights<Buf>),
+    /// Holds those of a gated DeltaNet.
+    DeltaNet(DeltaNetWeights<Buf>),
 }
 
 /// Holds the weights of attention.
 pub struct AttentionWeights<Buf> {
-    /// Projects to queries, `[q, embedding]`.
+    /// Projects to queries, `[q, embedding]`, and to their gates too, `[2 * q, embedding]`, if
+    /// there are any.
     pub q: Weight<Buf>,
     /// Projects to keys, `[kv, embedding]`.
     pub k: Weight<Buf>,
@@ -97,6 +100,28 @@ pub struct ShortConvWeights<Buf> {
     /// Holds the convolution of each channel, `[embedding, taps]`.
     pub conv: Weight<Buf>,
     /// Projects what the convolution returns, `[embedding, embedding]`.
+    pub out_proj: Weight<Buf>,
+}
+
+/// Holds the weights of a gated DeltaNet.
+pub struct DeltaNetWeights<Buf> {
+    /// Projects to what is convolved, `[channels, embedding]`.
+    pub qkv: Weight<Buf>,
+    /// Projects to the gate of the result, `[values, embedding]`.
+    pub gate: Weight<Buf>,
+    /// Projects to how much is written, `[value_heads, embedding]`.
+    pub beta: Weight<Buf>,
+    /// Projects to how much stays, `[value_heads, embedding]`.
+    pub alpha: Weight<Buf>,
+    /// Is added to what `alpha` returns, `[value_heads]`.
+    pub dt: Weight<Buf>,
+    /// Holds the rates of decay, `[value_heads]`.
+    pub a: Weight<Buf>,
+    /// Holds the convolution of each channel, `[channels, taps]`.
+    pub conv: Weight<Buf>,
+    /// Scales the RMSNorm of each head's result, `[value_dim]`.
+    pub out_norm: Weight<Buf>,
+    /// Projects the result, `[embedding, values]`.
     pub out_proj: Weight<Buf>,
 }
 
@@ -129,6 +154,17 @@ impl<Buf> Layer<Buf> {
                 in_proj: take(loaded, &name("shortconv.in_proj.weight"))?,
                 conv: take(loaded, &name("shortconv.conv.weight"))?,
                 out_proj: take(loaded, &name("shortconv.out_proj.weight"))?,
+            }),
+            Mixer::DeltaNet => MixerWeights::DeltaNet(DeltaNetWeights {
+                qkv: take(loaded, &name("attn_qkv.weight"))?,
+                gate: take(loaded, &name("attn_gate.weight"))?,
+                beta: take(loaded, &name("ssm_beta.weight"))?,
+                alpha: take(loaded, &name("ssm_alpha.weight"))?,
+                dt: take(loaded, &name("ssm_dt.bias"))?,
+                a: take(loaded, &name("ssm_a"))?,
+                conv: take(loaded, &name("ssm_conv1d.weight"))?,
+                out_norm: take(loaded, &name("ssm_norm.weight"))?,
+                out_proj: take(loaded, &name("ssm_out.weight"))?,
             }),
         };
         Ok(Layer {

@@ -10,6 +10,8 @@ pub enum Mixer {
     Attention,
     /// A short convolution.
     ShortConv,
+    /// A gated DeltaNet.
+    DeltaNet,
 }
 
 /// Tells in what a layer differs from others.
@@ -76,6 +78,7 @@ pub(super) fn read(
             LayerConfig {
                 mixer: match attends[layer] {
                     true => Mixer::Attention,
+                    false if arch.has_delta_nets => Mixer::DeltaNet,
                     false => Mixer::ShortConv,
                 },
                 cache_layer: alike.count(),

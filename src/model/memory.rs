@@ -1,6 +1,6 @@
 //! The memory of a model beside its weights, which can be allocated before they have come.
 
-use super::{config::ModelConfig, reach::Reach, slots::Slots};
+use super::{config::ModelConfig, slots::Slots};
 use crate::{Result, backend::Backend};
 
 /// Holds the KV caches of a model, and the activations of its steps.
@@ -28,7 +28,7 @@ impl<B: Backend> StepMemory<B> {
             .map(|_| backend.cache(&config.dims, &size))
             .collect::<Result<_>>()?;
         Ok(Self {
-            slots: Slots::new(caches, Reach::new(config.attentions(), context_tokens)),
+            slots: Slots::new(caches, config.reach(context_tokens)),
             step: backend.step(&config.dims, config.step_tokens(context_tokens))?,
             context_tokens,
         })

@@ -2,6 +2,7 @@
 
 pub mod arch;
 pub mod architecture;
+mod checkpoints;
 pub mod config;
 mod decode_ahead;
 pub mod decoder;

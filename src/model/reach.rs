@@ -1,6 +1,8 @@
 //! How far back a KV cache reaches. Layers whose tokens see a window keep their last positions
-//! alone, so that a conversation cannot go on from just anywhere.
+//! alone, and layers with a state keep few states, so that a conversation cannot go on from just
+//! anywhere.
 
+use super::checkpoints::STATES;
 use crate::backend::{Attention, CacheSize};
 use std::ops::Range;
 
@@ -21,6 +23,8 @@ pub(super) struct Reach {
     window: usize,
     /// Counts the positions that each of these layers has room for.
     room: usize,
+    /// Counts the layers whose past is a state.
+    state_layers: usize,
 }
 
 impl Reach {
@@ -37,7 +41,24 @@ impl Reach {
             true => (window + more).next_multiple_of(CacheSize::MULTIPLE),
             false => context_tokens,
         };
-        Self { window, room }
+        Self {
+            window,
+            room,
+            state_layers: 0,
+        }
+    }
+
+    /// Returns the same with so many layers more, whose past is a state.
+    pub(super) fn with_states(self, state_layers: usize) -> Self {
+        Self {
+            state_layers,
+            ..self
+        }
+    }
+
+    /// Returns whether layers have states.
+    pub(super) fn has_states(self) -> bool {
+        self.state_layers > 0
     }
 
     /// Returns whether a layer that attends so keeps its last positions alone.
@@ -57,23 +78,31 @@ impl Reach {
         };
         CacheSize {
             context_tokens,
-            layers: layers.map(room).collect(),
+            layers: (layers.map(room))
+                .chain(vec![STATES; self.state_layers])
+                .collect(),
         }
     }
 
     /// Returns the positions that each of the layers holds, where those with a window hold them
-    /// from `kept_from` on and the others all, up to `end`.
+    /// from `kept_from` on and the others all, up to `end`. Layers with a state come last, whose
+    /// state is `state`.
     pub(super) fn ranges<'a>(
         self,
         layers: impl Iterator<Item = &'a Attention>,
         kept_from: usize,
         end: usize,
+        state: usize,
     ) -> Vec<Range<usize>> {
         let first = |attention| match self.is_windowed(attention) {
             true => kept_from.min(end),
             false => 0,
         };
-        layers.map(|attention| first(attention)..end).collect()
+        let states = vec![state..state + usize::from(end > 0); self.state_layers];
+        layers
+            .map(|attention| first(attention)..end)
+            .chain(states)
+            .collect()
     }
 
     /// Returns from where on positions are kept once those up to `end` have been written.
@@ -104,7 +133,12 @@ mod tests {
         let layers = [attention(512), attention(u32::MAX)];
         let reach = Reach::new(layers.iter(), 4096);
         assert_eq!(reach.cache_size(layers.iter(), 4096).layers, [768, 4096]);
-        assert_eq!(reach.ranges(layers.iter(), 100, 900), [100..900, 0..900]);
+        assert_eq!(reach.ranges(layers.iter(), 100, 900, 3), [100..900, 0..900]);
+        let with_states = reach.with_states(1);
+        assert_eq!(
+            with_states.ranges(layers.iter(), 100, 900, 3),
+            [100..900, 0..900, 3..4]
+        );
         assert_eq!([700, 768, 900].map(|end| reach.kept_from(end)), [0, 0, 132]);
         assert!(reach.reaches(0, 3), "everything is kept");
         assert!(reach.reaches(132, 643));

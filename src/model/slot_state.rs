@@ -1,6 +1,6 @@
 //! Chooses a slot for a request, and takes what a slot holds out of the model or puts it back.
 
-use super::decoder::Model;
+use super::{checkpoints::Checkpoints, decoder::Model};
 use crate::{Code, Error, Result, backend::Backend};
 
 /// Holds the tokens of a slot with their keys and values, in a form that every backend takes.
@@ -9,7 +9,8 @@ pub struct SlotState {
     /// Lists the tokens, from position 0 on.
     pub tokens: Vec<u32>,
     /// Holds the bits of f16, as [`Backend::export`] lays them out. Of layers with a window it has
-    /// the last tokens, from the same one on in all of them.
+    /// the last tokens, from the same one on in all of them, and of layers with a state that of the
+    /// last token.
     pub kv: Vec<u16>,
 }
 
@@ -27,7 +28,8 @@ impl<B: Backend> Model<B> {
 
     /// Removes the tokens from position `tokens` on from the KV cache of the slot in use. Returns
     /// the number of tokens that remain, which callers go by: none where layers with a window no
-    /// longer hold what the next token would see.
+    /// longer hold what the next token would see, and as many as the last state has seen where
+    /// layers have states.
     pub fn rewind(&mut self, tokens: usize) -> usize {
         self.slots.rewind(tokens);
         self.forget_steps();
@@ -46,12 +48,15 @@ impl<B: Backend> Model<B> {
             .and_then(|from| self.slots.pair(from, selection.slot));
         if let Some((from, to)) = copied {
             let kept_tokens = selection.kept_tokens;
-            let positions = reach.ranges(self.config.attentions(), from.kept_from, kept_tokens);
+            let (entry, seen) = from.states.last(kept_tokens).unwrap_or_default();
+            let positions =
+                reach.ranges(self.config.attentions(), from.kept_from, kept_tokens, entry);
             self.backend
                 .copy_cache(&from.cache, &mut to.cache, &positions);
             to.tokens.clear();
             to.tokens.extend_from_slice(&from.tokens[..kept_tokens]);
             to.kept_from = from.kept_from;
+            to.states = Checkpoints::one(entry, seen);
         }
         self.slots.put_to_use(selection.slot);
         self.rewind(selection.kept_tokens)
@@ -80,8 +85,8 @@ impl<B: Backend> Model<B> {
         self.export_beginning(usize::MAX).await
     }
 
-    /// Returns at most the first `max_tokens` tokens of what the slot in use holds; none where
-    /// layers with a window no longer hold what the next token would see.
+    /// Returns at most the first `max_tokens` tokens of what the slot in use holds, as many as
+    /// [`Model::rewind`] would keep.
     ///
     /// # Errors
     ///
@@ -93,12 +98,9 @@ impl<B: Backend> Model<B> {
     async fn export(&mut self, slot: usize, max_tokens: usize) -> Result<SlotState> {
         let slot = self.slots.at(slot);
         let reach = self.slots.reach();
-        // Layers with a window may hold the beginning no more.
-        let end = slot.tokens.len().min(max_tokens);
-        let is_whole = reach.reaches(slot.kept_from, end);
-        let end = if is_whole { end } else { 0 };
+        let (end, state) = self.slots.reached(slot, max_tokens);
         let tokens = slot.tokens[..end].to_vec();
-        let positions = reach.ranges(self.config.attentions(), slot.kept_from, end);
+        let positions = reach.ranges(self.config.attentions(), slot.kept_from, end, state);
         let kv = self
             .backend
             .export(&self.config.dims, &slot.cache, &positions)
@@ -141,12 +143,13 @@ impl<B: Backend> Model<B> {
             state.tokens.len(),
         );
         let reach = self.slots.reach();
-        let positions = reach.ranges(self.config.attentions(), kept_from, end);
+        let positions = reach.ranges(self.config.attentions(), kept_from, end, 0);
         let slot = self.slots.current_mut();
         self.backend
             .import(&self.config.dims, &mut slot.cache, &positions, &state.kv);
         slot.tokens.clone_from(&state.tokens);
         slot.kept_from = kept_from.max(reach.kept_from(end));
+        slot.states = Checkpoints::one(0, end);
         Ok(())
     }
 
@@ -155,7 +158,7 @@ impl<B: Backend> Model<B> {
     fn kept_from(&self, state: &SlotState) -> Option<usize> {
         let (dims, reach, end) = (&self.config.dims, self.slots.reach(), state.tokens.len());
         let [all, least] = [0, end].map(|kept_from| {
-            let positions = reach.ranges(self.config.attentions(), kept_from, end);
+            let positions = reach.ranges(self.config.attentions(), kept_from, end, 0);
             let layers = positions.iter().enumerate();
             // All positions of layers with a window may be more than wasm can count.
             let numbers =

@@ -4,7 +4,9 @@
 //! alternate are not read again at each turn. The policy is that of llama.cpp's server, which calls
 //! them slots too, but that a beginning is copied where another conversation would lose its rest.
 
-use super::reach::Reach;
+use super::{checkpoints::Checkpoints, reach::Reach};
+use crate::backend::StateEntries;
+use std::ops::Range;
 
 /// Holds a KV cache and says what is in it.
 pub(super) struct Slot<Cache> {
@@ -15,6 +17,10 @@ pub(super) struct Slot<Cache> {
     /// Holds the position from which on layers with a window hold theirs. Those before it gave way
     /// to later ones, some of which may have been removed since.
     pub(super) kept_from: usize,
+    /// Tells which states it holds of layers that have them.
+    pub(super) states: Checkpoints,
+    /// Names those of the step that is being evaluated.
+    pub(super) entries: StateEntries,
     /// Tells when the slot was last selected: a number that grows with each selection, 0 for never.
     last_used: u64,
 }
@@ -45,6 +51,8 @@ impl<Cache> Slots<Cache> {
             cache,
             tokens: Vec::new(),
             kept_from: 0,
+            states: Checkpoints::default(),
+            entries: StateEntries::default(),
             last_used: 0,
         };
         Self {
@@ -60,24 +68,37 @@ impl<Cache> Slots<Cache> {
         self.reach
     }
 
-    /// Tells that the positions before `end` of the slot in use are being written.
-    pub(super) fn writes_until(&mut self, end: usize) {
-        let kept_from = self.reach.kept_from(end);
-        let slot = self.current_mut();
-        slot.kept_from = slot.kept_from.max(kept_from);
+    /// Tells that a step begins, which writes these positions of the slot in use.
+    pub(super) fn begin_step(&mut self, positions: Range<usize>) {
+        let (reach, slot) = (self.reach, self.current_mut());
+        slot.kept_from = slot.kept_from.max(reach.kept_from(positions.end));
+        if reach.has_states() {
+            slot.entries = slot.states.step(positions.start, positions.end);
+        }
     }
 
-    /// Removes the tokens from position `tokens` on from the slot in use; all of them where it does
+    /// Returns the most tokens, up to `tokens`, behind which a slot can go on: it holds what a
+    /// token there would see. Names the state there too.
+    pub(super) fn reached(&self, slot: &Slot<Cache>, tokens: usize) -> (usize, usize) {
+        let end = slot.tokens.len().min(tokens);
+        let (state, end) = match self.reach.has_states() {
+            true => slot.states.last(end).unwrap_or_default(),
+            false => (0, end),
+        };
+        match self.reach.reaches(slot.kept_from, end) {
+            true => (end, state),
+            false => (0, state),
+        }
+    }
+
+    /// Removes the tokens from position `tokens` on from the slot in use, and more where it does
     /// not hold what a token there would see.
     pub(super) fn rewind(&mut self, tokens: usize) {
-        let (reach, slot) = (self.reach, self.current_mut());
-        let kept_tokens = slot.tokens.len().min(tokens);
-        match reach.reaches(slot.kept_from, kept_tokens) && kept_tokens > 0 {
-            true => slot.tokens.truncate(kept_tokens),
-            false => {
-                slot.tokens.clear();
-                slot.kept_from = 0;
-            }
+        let (kept_tokens, _) = self.reached(self.current(), tokens);
+        let slot = self.current_mut();
+        slot.tokens.truncate(kept_tokens);
+        if kept_tokens == 0 {
+            slot.kept_from = 0;
         }
     }
 
@@ -144,10 +165,7 @@ impl<Cache> Slots<Cache> {
         let common_tokens = |slot: &Slot<Cache>| {
             let pairs = slot.tokens.iter().zip(tokens);
             let common = pairs.take_while(|(a, b)| a == b).count().min(most);
-            match self.reach.reaches(slot.kept_from, common) {
-                true => common,
-                false => 0,
-            }
+            self.reached(slot, common).0
         };
         let (best, kept_tokens) = (0..self.slots.len())
             .map(|i| (i, common_tokens(&self.slots[i])))

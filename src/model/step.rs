@@ -164,9 +164,15 @@ impl<B: Backend> Model<B> {
             self.sample(sampler);
         }
         let free_tokens = self.context_tokens - self.cached_tokens();
+        // Steps that come to nothing may leave the state that the next one goes on from: one can.
+        let most = match self.slots.reach().has_states() {
+            true => 2,
+            false => usize::MAX,
+        };
         let max_steps = self
             .backend
             .max_steps_ahead()
+            .min(most)
             .min(1 + sampler.more().min(free_tokens))
             .max(1);
         while self.ahead.unread_steps < max_steps {

@@ -52,6 +52,7 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
     let dims = &config.dims;
     let (vocab, embedding, feed_forward) = (dims.vocab, dims.embedding, dims.feed_forward);
     let (q, kv) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
+    let delta = dims.delta;
     let mut list = Vec::new();
     let mut add = |name: String, rows, cols, optional| {
         list.push(Expected {
@@ -109,26 +110,43 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
         for (name, cols) in norms {
             add(format!("blk.{i}.{name}.weight"), 1, cols, false);
         }
-        let mixer: &[(&str, usize, usize)] = match config.layers[i].mixer {
-            Mixer::Attention => &[
-                ("attn_q", q, embedding),
+        let mut matrices = match config.layers[i].mixer {
+            Mixer::Attention => vec![
+                ("attn_q", q * (1 + usize::from(delta.is_some())), embedding),
                 ("attn_k", kv, embedding),
                 ("attn_v", kv, embedding),
                 ("attn_output", embedding, q),
             ],
-            Mixer::ShortConv => &[
+            Mixer::ShortConv => vec![
                 ("shortconv.in_proj", 3 * embedding, embedding),
                 ("shortconv.conv", 1, embedding * config.conv_taps),
                 ("shortconv.out_proj", embedding, embedding),
             ],
+            Mixer::DeltaNet => Vec::new(),
         };
-        let feed_forward_network = [
-            ("ffn_gate", feed_forward, embedding),
+        if let Some(delta) = delta.filter(|_| !attends) {
+            let (values, heads) = (delta.values(), delta.value_heads);
+            matrices.extend([
+                ("attn_qkv", delta.channels(), embedding),
+                ("attn_gate", values, embedding),
+                ("ssm_beta", heads, embedding),
+                ("ssm_alpha", heads, embedding),
+                ("ssm_conv1d", 1, delta.channels() * delta.taps),
+                ("ssm_norm", 1, delta.value_dim),
+                ("ssm_out", embedding, values),
+            ]);
+            for name in ["ssm_dt.bias", "ssm_a"] {
+                add(format!("blk.{i}.{name}"), 1, heads, false);
+            }
+        }
+        if config.has_gate() {
+            matrices.push(("ffn_gate", feed_forward, embedding));
+        }
+        matrices.extend([
             ("ffn_up", feed_forward, embedding),
             ("ffn_down", embedding, feed_forward),
-        ];
-        let first = usize::from(!config.has_gate());
-        for &(name, rows, cols) in mixer.iter().chain(&feed_forward_network[first..]) {
+        ]);
+        for (name, rows, cols) in matrices {
             add(format!("blk.{i}.{name}.weight"), rows, cols, false);
         }
         let biases = [("attn_q", q), ("attn_k", kv), ("attn_v", kv)];
@@ -175,20 +193,31 @@ fn unknown(name: &str) -> Error {
     )
 }
 
-/// Returns a tensor as the forward pass reads it, where a model with short convolutions has it
-/// otherwise: a convolution is a vector, for it is no factor of a product, and the last norm has a
-/// name of its own.
+/// Returns a tensor as the forward pass reads it, where a model with convolutions has it otherwise:
+/// a convolution is a vector, for it is no factor of a product, and a norm has another name: the
+/// last one of LFM2, and that before the feed-forward network of Qwen3.5.
 fn renamed(config: &ModelConfig, tensor: &TensorInfo) -> Option<TensorInfo> {
-    let (taps, embedding) = (config.conv_taps as u64, config.dims.embedding as u64);
-    let is_conv = tensor.name.ends_with(".shortconv.conv.weight");
+    let (taps, channels) = match config.dims.delta {
+        Some(delta) => (delta.taps, delta.channels()),
+        None => (config.conv_taps, config.dims.embedding),
+    };
+    let convs = [".shortconv.conv.weight", ".ssm_conv1d.weight"];
+    let is_conv = convs.iter().any(|conv| tensor.name.ends_with(conv));
+    let post_norm = "post_attention_norm.weight";
     let (name, dims) = match tensor.name.as_str() {
         _ if taps == 0 => return None,
-        "token_embd_norm.weight" => ("output_norm.weight", tensor.dims.clone()),
-        name if is_conv && tensor.dims == [taps, embedding] => (name, vec![taps * embedding]),
+        "token_embd_norm.weight" => ("output_norm.weight".into(), tensor.dims.clone()),
+        name if config.dims.delta.is_some() && name.ends_with(post_norm) => (
+            name.replace(post_norm, "ffn_norm.weight"),
+            tensor.dims.clone(),
+        ),
+        name if is_conv && tensor.dims == [taps as u64, channels as u64] => {
+            (name.to_owned(), vec![(taps * channels) as u64])
+        }
         _ => return None,
     };
     Some(TensorInfo {
-        name: name.to_owned(),
+        name,
         dims,
         ..tensor.clone()
     })

@@ -47,8 +47,8 @@ impl Session<AnyModel> {
         let AnyModel::Cpu(model) = self.generator.decoder_mut() else {
             return Ok(None);
         };
-        let token_bytes = model.config.dims.cached_numbers() * size_of::<u16>();
-        if tokens.len() > max_bytes / token_bytes {
+        let numbers = model.config.dims.cached_numbers(tokens.len());
+        if numbers > max_bytes / size_of::<u16>() {
             return Ok(None);
         }
         let state = model.export_beginning(tokens.len()).await?;

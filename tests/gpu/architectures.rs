@@ -242,6 +242,7 @@ pub async fn short_convolutions(options: GpuOptions) {
             embedding,
             layers: 2,
             conv_layers: 2,
+            delta: None,
             ..DIMS
         };
         let Some(mut harness) = Harness::new(options, &dims).await else {

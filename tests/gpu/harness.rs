@@ -27,6 +27,7 @@ pub const DIMS: Dims = Dims {
     vocab: 2112,
     layers: 1,
     conv_layers: 0,
+    delta: None,
 };
 pub const TOKENS: usize = 64;
 /// A rounding of f32.

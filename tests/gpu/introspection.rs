@@ -35,11 +35,12 @@ fn every_tensor_of_a_model_is_what_the_processor_has() {
                 taps.iter().map(|tap| &tap.0).collect::<Vec<_>>(),
                 expected.iter().map(|tap| &tap.0).collect::<Vec<_>>()
             );
-            // A convolution has one tensor less than attention.
+            // A convolution or a DeltaNet has one tensor less than attention.
             let config = &on_card.config;
             let first = match config.layers[0].mixer {
                 Mixer::Attention => "blk.0.attn_q",
                 Mixer::ShortConv => "blk.0.conv",
+                Mixer::DeltaNet => "blk.0.delta",
             };
             assert_eq!(
                 (taps[0].0.as_str(), taps[1].0.as_str(), taps.len()),

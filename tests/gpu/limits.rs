@@ -198,6 +198,7 @@ fn the_cache_holds_no_infinity() {
         vocab: 64,
         layers: 1,
         conv_layers: 0,
+        delta: None,
     };
     let harness = pollster::block_on(Harness::new(GpuOptions::default(), &dims));
     let Some(mut harness) = harness else {

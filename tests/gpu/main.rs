@@ -4,6 +4,7 @@ mod architectures;
 mod argmax;
 mod attention;
 mod counters;
+mod delta_net;
 mod device;
 mod drafts;
 mod harness;

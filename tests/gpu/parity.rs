@@ -2,7 +2,8 @@
 //! tests/e2e/gpu_parity.test.mjs runs the same checks through tests/gpu/web.rs.
 
 use super::{
-    architectures, argmax, attention, device::tiers, matmul, models, sampling, side_by_side,
+    architectures, argmax, attention, delta_net, device::tiers, matmul, models, sampling,
+    side_by_side,
 };
 use siskin::backend::gpu::device::GpuOptions;
 use std::pin::Pin;
@@ -48,6 +49,7 @@ checks! {
     architectures::norms_of_queries_and_keys: plain,
     architectures::short_convolutions: plain,
     architectures::logits_are_scaled_and_bounded: plain,
+    delta_net::states_go_on: plain,
     argmax::the_likeliest_of_each_row: plain,
     argmax::rows_without_numbers_are_noticed: plain,
     sampling::filters: plain,

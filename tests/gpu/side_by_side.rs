@@ -23,6 +23,7 @@ pub const DIMS: Dims = Dims {
     vocab: 64,
     layers: 1,
     conv_layers: 0,
+    delta: None,
 };
 const CONTEXT_TOKENS: [usize; 2] = [64, 96];
 

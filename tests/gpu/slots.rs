@@ -108,13 +108,14 @@ fn the_card_copies_a_beginning_that_two_slots_share() {
         let dims = Dims {
             layers: 3,
             conv_layers: 1,
+            delta: None,
             kv_heads: 2,
             ..DIMS
         };
         let [from, mut to] = [0, 1]
             .map(|_| gpu.cache(&dims, &CacheSize::whole(dims.layers, 40)))
             .map(|cache| cache.expect("memory"));
-        let elements = dims.cached_numbers();
+        let elements = dims.cached_numbers(1);
         let kv: Vec<u16> = (0..elements * 40)
             .map(|i| f16::from_f32((i % 97) as f32 - 48.0).to_bits())
             .collect();

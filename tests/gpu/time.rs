@@ -26,6 +26,7 @@ fn a_long_context_costs_little() {
         vocab: 37_984,
         layers: 1,
         conv_layers: 0,
+        delta: None,
     };
     pollster::block_on(gpu.tune(DType::Q5_0, dims.embedding, dims.feed_forward)).unwrap();
     let mut matrix = |dtype, rows, cols| gpu.alloc(dtype, rows, cols).unwrap();

@@ -5,6 +5,7 @@
 mod architectures;
 mod argmax;
 mod attention;
+mod delta_net;
 mod device;
 mod harness;
 mod matmul;

@@ -34,6 +34,7 @@ fn dims(heads: usize, head_dim: usize) -> Dims {
         vocab: 32,
         layers: LAYERS,
         conv_layers: 0,
+        delta: None,
     }
 }
 
@@ -356,6 +357,7 @@ fn values_stay_within_halves() {
         vocab: 32,
         layers: 1,
         conv_layers: 0,
+        delta: None,
     };
     let mut cache = Cache::new(&dims, &CacheSize::whole(1, 2)).expect("memory");
     let (smallest, subnormal) = ((-24_f32).exp2(), -3.0 * (-20_f32).exp2());
@@ -392,6 +394,7 @@ fn queries_and_keys_of_any_size_score() {
         vocab: 32,
         layers: 1,
         conv_layers: 0,
+        delta: None,
     };
     for (q, k) in [
         (1e5, 1e-4),

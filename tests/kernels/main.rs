@@ -2,6 +2,7 @@
 //! in a browser.
 
 mod attention;
+mod delta_net;
 #[cfg(not(target_arch = "wasm32"))]
 mod pool;
 mod products;

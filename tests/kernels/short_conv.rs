@@ -23,6 +23,7 @@ fn cache(embedding: usize) -> Cache {
         vocab: 2,
         layers: LAYERS + 1,
         conv_layers: LAYERS,
+        delta: None,
     };
     Cache::new(&dims, &CacheSize::whole(dims.layers, POSITIONS)).expect("memory")
 }

@@ -5,6 +5,7 @@ pub mod alphabet;
 pub mod chat;
 pub mod chat_model;
 pub mod data;
+pub mod delta_rule;
 pub mod golden;
 pub mod llama_cpp;
 pub mod loading;

@@ -6,13 +6,14 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    backend::{CacheSize, Dims},
+    backend::{CacheSize, Dims, StateEntries},
 };
 use half::f16;
 use std::ops::Range;
 
 /// Holds the KV cache: keys and values as f16, by layer and key-value head, and the inputs of
-/// convolutions. A layer's last positions are kept, as many as it has room for.
+/// convolutions or states of layers that have these. A layer's last positions are kept, as many as
+/// it has room for.
 pub struct Cache {
     /// Holds the keys `[layers, kv_heads, positions / LANES, head_dim, LANES]`: a row is one
     /// dimension of neighbouring positions.
@@ -20,11 +21,12 @@ pub struct Cache {
     /// Holds the values `[layers, kv_heads, positions / TILE, columns / LANES, TILE, LANES]`: a row
     /// is neighbouring dimensions of one position.
     pub(super) values: Vec<Row>,
-    /// Holds the inputs of convolutions `[layers, positions, embedding]`.
-    conv_inputs: Vec<u16>,
+    /// Holds the inputs of convolutions `[layers, positions, width]` as f16, or states as f32.
+    conv_inputs: Vec<f32>,
     /// Counts the positions of each convolution.
     conv_positions: usize,
-    pub(super) embedding: usize,
+    /// Counts the halves of f32 that each of them has.
+    pub(super) width: usize,
     pub(super) kv_heads: usize,
     pub(super) head_dim: usize,
     /// Holds `head_dim` rounded up to whole rows.
@@ -59,13 +61,14 @@ impl Cache {
         let layers = layers.collect();
         let rows = dims.kv_heads * total / LANES;
         let conv_positions = convolve.first().copied().unwrap_or_default();
-        let conv_inputs = convolve.len() * conv_positions * dims.embedding;
+        let width = dims.layer_numbers(dims.attention_layers());
+        let conv_inputs = (convolve.len() * conv_positions * width).div_ceil(2);
         Ok(Cache {
             keys: zeros(rows * head_dim, size.context_tokens)?,
             values: zeros(rows * columns, size.context_tokens)?,
             conv_inputs: zeros(conv_inputs, size.context_tokens)?,
             conv_positions,
-            embedding: dims.embedding,
+            width,
             kv_heads: dims.kv_heads,
             head_dim,
             columns,
@@ -79,7 +82,8 @@ impl Cache {
         let (attend, convolve) = size.layers.split_at(dims.attention_layers());
         let positions = attend.iter().map(|n| n.next_multiple_of(TILE));
         let kv = dims.kv_heads * positions.sum::<usize>() * row;
-        (kv + convolve.iter().sum::<usize>() * dims.embedding) * size_of::<u16>()
+        let width = dims.layer_numbers(dims.attention_layers());
+        (kv + convolve.iter().sum::<usize>() * width) * size_of::<u16>()
     }
 
     /// Returns the number of positions that a layer that attends has room for.
@@ -201,20 +205,51 @@ impl Cache {
         }
         for (layer, positions) in convolve.iter().enumerate() {
             let range = from.conv_range(layer, positions);
-            self.conv_inputs[range.clone()].copy_from_slice(&from.conv_inputs[range]);
+            self.halves_mut()[range.clone()].copy_from_slice(&from.halves()[range]);
         }
+    }
+
+    fn halves(&self) -> &[u16] {
+        bytemuck::cast_slice(&self.conv_inputs)
+    }
+
+    fn halves_mut(&mut self) -> &mut [u16] {
+        bytemuck::cast_slice_mut(&mut self.conv_inputs)
     }
 
     /// Returns the inputs of convolution `layer`, `[positions, embedding]`.
     pub(super) fn conv_inputs_mut(&mut self, layer: usize) -> &mut [u16] {
-        let len = self.conv_positions * self.embedding;
-        &mut self.conv_inputs[layer * len..][..len]
+        let len = self.conv_positions * self.width;
+        &mut self.halves_mut()[layer * len..][..len]
+    }
+
+    /// Returns the state that a step goes on from, and the one that it replaces.
+    ///
+    /// # Panics
+    /// Where they are the same.
+    pub(super) fn states(
+        &mut self,
+        layer: usize,
+        entries: StateEntries,
+    ) -> (Option<&[f32]>, &mut [f32]) {
+        let (len, first) = (self.width / 2, layer * self.conv_positions);
+        let of = |entry: usize| (first + entry) * len..(first + entry + 1) * len;
+        match entries.from {
+            None => (None, &mut self.conv_inputs[of(entries.to)]),
+            Some(from) => {
+                let pair = self
+                    .conv_inputs
+                    .get_disjoint_mut([of(from), of(entries.to)]);
+                let [from, to] = pair.expect("two states of the cache");
+                (Some(&*from), to)
+            }
+        }
     }
 
     /// Returns where the inputs of convolution `layer` at these positions are.
     fn conv_range(&self, layer: usize, positions: &Range<usize>) -> Range<usize> {
         let first = layer * self.conv_positions;
-        (first + positions.start) * self.embedding..(first + positions.end) * self.embedding
+        (first + positions.start) * self.width..(first + positions.end) * self.width
     }
 
     /// Returns the keys and values at the positions that are listed for each layer,
@@ -229,7 +264,7 @@ impl Cache {
             [attend, convolve].map(|layers| layers.iter().map(Range::len).sum::<usize>());
         let len = 2 * self.kv_heads * kv_positions * self.head_dim;
         let mut kv = Vec::new();
-        kv.try_reserve_exact(len + conv_positions * self.embedding)
+        kv.try_reserve_exact(len + conv_positions * self.width)
             .map_err(|_| {
                 Error::new(
                     Code::OutOfMemory,
@@ -249,7 +284,7 @@ impl Cache {
             }
         }
         for (layer, positions) in convolve.iter().enumerate() {
-            kv.extend_from_slice(&self.conv_inputs[self.conv_range(layer, positions)]);
+            kv.extend_from_slice(&self.halves()[self.conv_range(layer, positions)]);
         }
         Ok(kv)
     }
@@ -275,7 +310,7 @@ impl Cache {
         for (layer, positions) in convolve.iter().enumerate() {
             let range = self.conv_range(layer, positions);
             let (of_layer, others) = inputs.split_at(range.len());
-            self.conv_inputs[range].copy_from_slice(of_layer);
+            self.halves_mut()[range].copy_from_slice(of_layer);
             inputs = others;
         }
     }

@@ -4,7 +4,7 @@ use super::{
     matmul::Store,
     ops,
     pool::Pool,
-    project::{add_bias, project},
+    projection::{add_bias, project},
     step::Step,
     weight::Buf,
 };

@@ -3,12 +3,13 @@
 
 pub mod attention;
 pub mod cache;
+pub mod delta_net;
 mod encoder;
 pub mod matmul;
 pub mod ops;
 mod pack;
 pub mod pool;
-mod project;
+mod projection;
 pub mod quantize;
 mod query_set;
 pub mod repack;
@@ -26,17 +27,18 @@ pub use weight::Buf;
 use self::{
     attention::attend,
     cache::Cache,
+    delta_net::delta_net,
     matmul::Store,
     pool::Pool,
-    project::{add_bias, normed, project},
+    projection::{add_bias, normed, project},
     repack::{Layout, RepackedMatrix},
     short_conv::short_conv,
     step::{no_memory, zeros},
     warm_up::WarmUp,
 };
 use super::{
-    Activation, Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm,
-    Rows, ShortConv, tap_name,
+    Activation, Attention, AttentionInput, Backend, CacheSize, DeltaNet, Dims, FeedForward, LmHead,
+    PostNorm, Rows, ShortConv, StateEntries, tap_name,
 };
 use crate::{Result, quant::DType, tensor::Weight};
 use std::ops::Range;
@@ -210,22 +212,29 @@ impl Backend for Cpu {
             q,
             k,
             v,
+            up,
+            is_gated,
             quantized,
             rope,
             ..
         } = step;
         let h = normed(&self.pool, w.norm, w.eps, x, h);
+        *is_gated = w.q.rows > dims.heads * dims.head_dim;
+        let queries = if *is_gated { &mut *up } else { &mut *q };
         project(
             &self.pool,
             h,
             *tokens,
             quantized,
             [
-                (w.q, q, Store::Set),
+                (w.q, queries, Store::Set),
                 (w.k, k, Store::Set),
                 (w.v, v, Store::Set),
             ],
         );
+        if *is_gated {
+            ops::queries(&self.pool, up, dims.head_dim, q);
+        }
         for (y, bias) in [
             (&mut *q, w.q_bias),
             (&mut *k, w.k_bias),
@@ -256,6 +265,9 @@ impl Backend for Cpu {
             &step.q,
             &mut step.a,
         );
+        if step.is_gated {
+            ops::gate(&self.pool, &mut step.a, &step.up, step.dims.head_dim);
+        }
     }
 
     fn short_conv(&mut self, step: &mut Step, cache: &mut Cache, layer: usize, w: &ShortConv<Buf>) {
@@ -279,6 +291,17 @@ impl Backend for Cpu {
         );
         a.resize(*tokens * w.in_proj.cols, 0.0);
         short_conv(&self.pool, cache, layer, *position, w.conv.vector(), up, a);
+    }
+
+    fn delta_net(
+        &mut self,
+        step: &mut Step,
+        cache: &mut Cache,
+        layer: usize,
+        entries: StateEntries,
+        w: &DeltaNet<Buf>,
+    ) {
+        delta_net(&self.pool, step, cache, layer, entries, w);
     }
 
     fn project_add(
@@ -358,7 +381,7 @@ impl Backend for Cpu {
         if let Some(taps) = &mut self.taps {
             let tensor = match name {
                 "attn_q" => &step.q,
-                "attn" | "conv" | "ffn_up" => &step.a,
+                "attn" | "conv" | "delta" | "ffn_up" => &step.a,
                 _ => &step.x,
             };
             taps.push((tap_name(layer, name), tensor.clone()));

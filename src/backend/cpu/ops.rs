@@ -103,6 +103,24 @@ pub fn add_bias(pool: &Pool, y: &mut [f32], bias: &[f32]) {
     });
 }
 
+/// Takes the queries out of `x [tokens, heads, q | gate, head_dim]`.
+pub fn queries(pool: &Pool, x: &[f32], head_dim: usize, q: &mut Vec<f32>) {
+    q.resize(x.len() / 2, 0.0);
+    each_row(pool, q, head_dim, |row, q| {
+        q.copy_from_slice(&x[2 * row * head_dim..][..head_dim]);
+    });
+}
+
+/// Computes `y *= sigmoid(gate)`, where `gate` lies as [`queries`] has it.
+pub fn gate(pool: &Pool, y: &mut [f32], x: &[f32], head_dim: usize) {
+    each_row(pool, y, head_dim, |row, y| {
+        let gates = &x[(2 * row + 1) * head_dim..][..head_dim];
+        for (y, gate) in y.iter_mut().zip(gates) {
+            *y /= 1.0 + (-gate).exp();
+        }
+    });
+}
+
 /// Returns `bound * tanh(x / bound)`.
 pub fn bounded(x: f32, bound: f32) -> f32 {
     bound - 2.0 * bound / ((2.0 * x / bound).exp() + 1.0)

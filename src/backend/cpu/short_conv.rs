@@ -25,7 +25,7 @@ pub fn short_conv(
     bcu: &[f32],
     out: &mut [f32],
 ) {
-    let embedding = cache.embedding;
+    let embedding = cache.width;
     let taps = conv.len() / embedding;
     let inputs = SharedMut::new(cache.conv_inputs_mut(layer));
     let out = SharedMut::new(out);

@@ -12,18 +12,21 @@ pub struct Step {
     pub(super) x: Vec<f32>,
     /// Holds the normed `x`, `[tokens, embedding]`.
     pub(super) h: Vec<f32>,
-    /// Holds the queries `[tokens, heads, head_dim]`.
+    /// Holds the queries `[tokens, heads, head_dim]`, or a DeltaNet's gates.
     pub(super) q: Vec<f32>,
-    /// Holds the keys `[tokens, kv_heads, head_dim]`.
+    /// Holds the keys `[tokens, kv_heads, head_dim]`, or a DeltaNet's betas.
     pub(super) k: Vec<f32>,
-    /// Holds the values `[tokens, kv_heads, head_dim]`.
+    /// Holds the values `[tokens, kv_heads, head_dim]`, or a DeltaNet's alphas.
     pub(super) v: Vec<f32>,
     /// Holds the input of `project_add`: attention's `[tokens, heads * head_dim]`, a convolution's
     /// `[tokens, embedding]`, or the gated `[tokens, feed_forward]`.
     pub(super) a: Vec<f32>,
     /// Holds the output of the up projection `[tokens, feed_forward]`, or of that before a
-    /// convolution, `[tokens, 3 * embedding]`.
+    /// convolution, `[tokens, 3 * embedding]` or `[tokens, channels]`; and queries with gates,
+    /// `[tokens, heads, q | gate, head_dim]`, where there are any.
     pub(super) up: Vec<f32>,
+    /// Tells whether `up` has the gates of the last queries.
+    pub(super) is_gated: bool,
     /// Holds the logits `[wanted rows, vocab]`.
     pub(super) logits: Vec<f32>,
     /// Holds the input of the last product, quantized.
@@ -49,6 +52,7 @@ impl Step {
         Ok(Self {
             tokens: 0,
             position: 0,
+            is_gated: false,
             x: room(x)?,
             h: room(h)?,
             q: room(q)?,
@@ -91,17 +95,22 @@ pub(super) fn no_memory(size_bytes: u64, what: &str) -> Error {
 fn step_widths(dims: &Dims) -> [usize; 7] {
     let (heads, kv_heads) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
     let (embedding, feed_forward) = (dims.embedding, dims.feed_forward);
-    let convolved = match dims.conv_layers {
-        0 => 0,
-        _ => embedding,
+    let (mixed, fused) = match dims.delta {
+        Some(delta) => (delta.values(), delta.channels().max(2 * heads)),
+        None if dims.conv_layers > 0 => (embedding, 3 * embedding),
+        None => (0, 0),
+    };
+    let (gates, few) = match dims.delta {
+        Some(delta) => (mixed, delta.value_heads),
+        None => (0, 0),
     };
     [
         embedding,
         embedding,
-        heads,
-        kv_heads,
-        kv_heads,
-        feed_forward.max(heads).max(convolved),
-        feed_forward.max(3 * convolved),
+        heads.max(gates),
+        kv_heads.max(few),
+        kv_heads.max(few),
+        feed_forward.max(heads).max(mixed),
+        feed_forward.max(fused),
     ]
 }

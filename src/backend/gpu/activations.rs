@@ -33,10 +33,15 @@ pub struct Activations {
     pub kv_staging: Option<Buffer>,
     /// `x` normed, `[max_tokens, embedding]`.
     pub h: Buffer,
-    /// What goes into a convolution, `[max_tokens, b | c | u, embedding]`, in a model that has any.
+    /// What goes into a convolution, `[max_tokens, b | c | u, embedding]` or
+    /// `[max_tokens, channels]`, in a model that has any; and queries with gates,
+    /// `[max_tokens, heads, q | gate, head_dim]`.
     pub bcu: Option<Buffer>,
+    /// What a DeltaNet takes, `[max_tokens, channels]`, in a model that has any. Its gates are in
+    /// `q`, its betas in `k`, and its alphas in `v`.
+    pub convolved: Option<Buffer>,
     /// `[max_tokens, heads * head_dim]` of attention, `[max_tokens, embedding]` of a convolution,
-    /// or `[max_tokens, feed_forward]`.
+    /// `[max_tokens, values]` of a DeltaNet, or `[max_tokens, feed_forward]`.
     pub a: Buffer,
     /// The splits of attention, `[max_tokens, heads, MAX_SPLITS, 2 + head_dim]`.
     pub partials: Buffer,

@@ -198,6 +198,7 @@ impl Trial {
             vocab: 64,
             layers: 1,
             conv_layers: 0,
+            delta: None,
         };
         let step = gpu.step(&dims, tokens)?;
         Ok(Self {

@@ -13,6 +13,7 @@ use super::{
         StepParams,
         attention::{MAX_SPLITS, decode::Decode},
         matmul::narrow_tile::TOKENS,
+        ops::delta_rule::DeltaRule,
     },
     operations::no_room,
     sampler::GpuSampler,
@@ -21,8 +22,8 @@ use super::{
 use crate::{
     Code, Error, Result,
     backend::{
-        Attention, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, PostNorm, Rows,
-        ShortConv,
+        Attention, AttentionInput, Backend, CacheSize, DeltaNet, Dims, FeedForward, LmHead,
+        PostNorm, Rows, ShortConv, StateEntries,
         sampling::{SampledToken, TokenSampler},
         tap_name,
     },
@@ -80,6 +81,13 @@ impl Backend for Gpu {
 
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Activations> {
         let d = dims;
+        if d.delta
+            .as_ref()
+            .is_some_and(|delta| DeltaRule::of(delta).is_none())
+        {
+            let message = "The GPU has no kernel for gated DeltaNets of this size.";
+            return Err(Error::new(Code::GpuUnsupported, message));
+        }
         let cache_type = self.cache_type();
         let is_q8_0 = cache_type == CacheType::Q8_0;
         if !d.head_dim.is_multiple_of(cache_type.block_len()) || !d.heads.is_multiple_of(d.kv_heads)
@@ -117,10 +125,17 @@ impl Backend for Gpu {
             self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage)
         };
         let (q_len, kv_len) = (d.heads * d.head_dim, d.kv_heads * d.head_dim);
-        let convolved = match d.conv_layers {
-            0 => 0,
-            _ => d.embedding,
+        // What is convolved, what a convolution or DeltaNet returns, and the heads of the latter.
+        let (fused, mixed, few) = match (d.delta, d.conv_layers) {
+            (Some(delta), _) => (
+                delta.channels().max(2 * q_len),
+                delta.values(),
+                delta.value_heads,
+            ),
+            (None, 0) => (0, 0, 0),
+            (None, _) => (3 * d.embedding, d.embedding, 0),
         };
+        let gates = if d.delta.is_some() { mixed } else { 0 };
         let none = Usage::empty();
         let sampler = GpuSampler::new(d.vocab, max_tokens, &mut make)?;
         let step = Activations {
@@ -134,21 +149,25 @@ impl Backend for Gpu {
                 Usage::COPY_DST | Usage::COPY_SRC,
             )?,
             x: make("x", max_tokens * d.embedding, Usage::COPY_SRC)?,
-            q: make("q", max_tokens * q_len, Usage::COPY_SRC)?,
-            k: make("k", max_tokens * kv_len, none)?,
-            v: make("v", max_tokens * kv_len, none)?,
+            q: make("q", max_tokens * q_len.max(gates), Usage::COPY_SRC)?,
+            k: make("k", max_tokens * kv_len.max(few), none)?,
+            v: make("v", max_tokens * kv_len.max(few), none)?,
             kv_staging: match is_q8_0 {
                 true => Some(make("kv staging", max_tokens * 2 * kv_len, none)?),
                 false => None,
             },
             h: make("h", max_tokens * d.embedding, Usage::COPY_SRC)?,
-            bcu: match convolved {
+            bcu: match fused {
                 0 => None,
-                _ => Some(make("bcu", max_tokens * 3 * convolved, none)?),
+                _ => Some(make("bcu", max_tokens * fused, none)?),
+            },
+            convolved: match d.delta {
+                None => None,
+                Some(delta) => Some(make("convolved", max_tokens * delta.channels(), none)?),
             },
             a: make(
                 "a",
-                max_tokens * d.feed_forward.max(q_len).max(convolved),
+                max_tokens * d.feed_forward.max(q_len).max(mixed),
                 Usage::COPY_SRC,
             )?,
             partials: make(
@@ -213,6 +232,17 @@ impl Backend for Gpu {
         self.record_short_conv(step, cache, layer, w);
     }
 
+    fn delta_net(
+        &mut self,
+        step: &mut Activations,
+        cache: &mut Cache,
+        layer: usize,
+        entries: StateEntries,
+        w: &DeltaNet<Buf>,
+    ) {
+        self.record_delta_net(step, cache, layer, entries, w);
+    }
+
     fn project_add(
         &mut self,
         step: &mut Activations,
@@ -249,7 +279,7 @@ impl Backend for Gpu {
         if self.keeps_taps {
             let tensor = match name {
                 "attn_q" => &step.q,
-                "attn" | "conv" | "ffn_up" => &step.a,
+                "attn" | "conv" | "delta" | "ffn_up" => &step.a,
                 _ => &step.x,
             };
             self.tap_buffer(step, &tap_name(layer, name), &tensor.clone());

@@ -26,7 +26,8 @@ pub struct Cache {
     /// A buffer for each layer, `[k | v, kv_heads, positions, head_dim]`, as
     /// `shaders/lib/kv_cache.wgsl` reads it.
     pub layers: Vec<Buffer>,
-    /// A buffer for each layer that has a convolution, of its inputs: f16, `[positions, embedding]`.
+    /// A buffer for each layer that has a convolution, of its inputs: f16,
+    /// `[positions, embedding]`; or of its states: f32, `[states, state]`.
     pub conv_inputs: Vec<Buffer>,
     /// The positions that it, and each of its layers, has room for.
     pub size: CacheSize,
@@ -136,7 +137,7 @@ impl Gpu {
             },
             false => Rows {
                 heads: 1,
-                width: dims.embedding,
+                width: dims.layer_numbers(layer),
                 cache_type: CacheType::F16,
             },
         }

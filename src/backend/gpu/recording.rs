@@ -40,6 +40,8 @@ pub(super) enum Operation {
     Attend,
     /// Norm, projections, a short convolution, and its inputs to the cache.
     ShortConv,
+    /// Norm, projections, a convolution and the delta rule, from state to state.
+    DeltaNet,
     /// A product that is added to the residual stream.
     ProjectAdd,
     /// Norm, gate and up.

@@ -163,7 +163,7 @@ fn decode(model: &mut AnyModel, context: usize, count: usize) -> Result<f64> {
         AnyModel::Gpu(model) => model.config.dims.clone(),
         AnyModel::Cpu(model) => model.config.dims.clone(),
     };
-    let elements = dims.cached_numbers() * context;
+    let elements = dims.cached_numbers(context);
     model.import_slot(&SlotState {
         tokens: synthetic_tokens(context as u32, dims.vocab),
         kv: vec![0; elements],

@@ -52,6 +52,7 @@ impl Product {
             vocab: ROWS,
             layers: 1,
             conv_layers: 0,
+            delta: None,
         };
         let step = cpu.step(&dims, MAX_TOKENS)?;
         let (table, norm) = (

@@ -12,6 +12,7 @@ mod olmo2;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod qwen35;
 mod smollm3;
 
 use super::config::ModelConfig;
@@ -33,6 +34,7 @@ pub const SUPPORTED: &[&str] = &[
     "granite",
     "mistral3",
     "lfm2",
+    "qwen35",
     "bert",
     "nomic-bert",
 ];
@@ -59,6 +61,7 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
         "phi3" => phi3::architecture(),
         "qwen2" => qwen2::architecture(),
         "qwen3" => qwen3::architecture(),
+        "qwen35" => qwen35::architecture(),
         "smollm3" => smollm3::architecture(),
         other => {
             let names = SUPPORTED.join(", ");

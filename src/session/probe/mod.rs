@@ -270,5 +270,6 @@ fn small(dims: &Dims) -> Dims {
         vocab: VOCAB,
         layers: dims.layers,
         conv_layers: dims.conv_layers,
+        delta: dims.delta,
     }
 }

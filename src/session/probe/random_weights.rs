@@ -67,7 +67,7 @@ pub(super) fn one_layer(config: &ModelConfig, layer: usize) -> ModelConfig {
         ..config.layers[layer]
     };
     config.dims.layers = 1;
-    config.dims.conv_layers = usize::from(layer.mixer == Mixer::ShortConv);
+    config.dims.conv_layers = usize::from(layer.mixer != Mixer::Attention);
     config.layers = vec![layer];
     config
 }

@@ -54,6 +54,10 @@ impl PreTokenizer {
                 composes: true,
                 ..plain(Splitter::Qwen2)
             },
+            "qwen35" => PreTokenizer {
+                composes: true,
+                ..plain(Splitter::Qwen35)
+            },
             "stablelm2" | "hunyuan" | "solar-open" | "grok-2" => plain(Splitter::Qwen2),
             "llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "falcon-h1" | "pixtral"
             | "midm-2.0" | "lfm2" | "jina-v5-nano" => PreTokenizer {

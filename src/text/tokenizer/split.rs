@@ -20,6 +20,9 @@ pub enum Splitter {
     /// \s*[\r\n]+|\s+(?!\S)|\s+
     /// ```
     Qwen2,
+    /// Holds the expression of [`Splitter::Qwen2`] where marks, `\p{M}`, stand with letters: in
+    /// `[\p{L}\p{M}]+` and `[^\s\p{L}\p{M}\p{N}]+`.
+    Qwen35,
     /// Holds the expression of [`Splitter::Qwen2`] with `\p{N}{1,3}` in place of `\p{N}`.
     Llama3,
     /// Holds the expression of tiktoken's o200k, where U is `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]` and
@@ -42,8 +45,9 @@ impl Splitter {
         match self {
             Splitter::Gpt2 => cut(text, gpt2, piece),
             Splitter::SmolLm => split_smollm(text, piece),
-            Splitter::Qwen2 => cut(text, |text| tiktoken(text, 1), piece),
-            Splitter::Llama3 => cut(text, |text| tiktoken(text, 3), piece),
+            Splitter::Qwen2 => cut(text, |text| tiktoken(text, 1, class), piece),
+            Splitter::Qwen35 => cut(text, |text| tiktoken(text, 1, class_of_marks), piece),
+            Splitter::Llama3 => cut(text, |text| tiktoken(text, 3, class), piece),
             Splitter::O200k => cut(text, |text| o200k(text, 3, true), piece),
             Splitter::Tekken => cut(text, |text| o200k(text, 1, false), piece),
         }
@@ -85,22 +89,23 @@ fn gpt2(text: &str) -> usize {
 }
 
 /// Measures the first piece by the expression of tiktoken's cl100k, which Qwen and Llama took over,
-/// with `\p{N}{1,max_digits}`.
-fn tiktoken(text: &str, max_digits: usize) -> usize {
+/// with `\p{N}{1,max_digits}`. A mark that `class` takes for a letter may come before letters in
+/// either way.
+fn tiktoken(text: &str, max_digits: usize, class: fn(char) -> Class) -> usize {
     if let Some(len) = contraction(text, folded) {
         return len;
     }
-    let lead = lead(text);
+    let lead = lead(text, class);
     let letters = run(&text[lead..], |c| class(c) == Class::Letter);
     match letters {
-        0 => no_word(text, max_digits, is_newline),
+        0 => no_word(text, max_digits, is_newline, class),
         _ => lead + letters,
     }
 }
 
 /// Measures the first piece by the expression of tiktoken's o200k, with `\p{N}{1,max_digits}`.
 fn o200k(text: &str, max_digits: usize, has_contractions: bool) -> usize {
-    let leads = [lead(text), 0];
+    let leads = [lead(text, class), 0];
     let word = |measure: fn(&str) -> Option<usize>| {
         let mut words = leads
             .iter()
@@ -110,7 +115,7 @@ fn o200k(text: &str, max_digits: usize, has_contractions: bool) -> usize {
     match word(ends_lower).or_else(|| word(upper)) {
         Some(len) if has_contractions => len + contraction(&text[len..], folded).unwrap_or(0),
         Some(len) => len,
-        None => no_word(text, max_digits, |c| is_newline(c) || c == '/'),
+        None => no_word(text, max_digits, |c| is_newline(c) || c == '/', class),
     }
 }
 
@@ -166,7 +171,7 @@ fn folded(c: char) -> char {
 }
 
 /// Measures `[^\r\n\p{L}\p{N}]?`.
-fn lead(text: &str) -> usize {
+fn lead(text: &str, class: fn(char) -> Class) -> usize {
     match text.chars().next().map(|first| (first, class(first))) {
         Some((first, Class::Space | Class::Other)) if !is_newline(first) => first.len_utf8(),
         _ => 0,
@@ -174,7 +179,12 @@ fn lead(text: &str) -> usize {
 }
 
 /// Measures digits, signs with the `tail` behind them, and spaces, by the expressions of tiktoken.
-fn no_word(text: &str, max_digits: usize, tail: impl Fn(char) -> bool) -> usize {
+fn no_word(
+    text: &str,
+    max_digits: usize,
+    tail: impl Fn(char) -> bool,
+    class: fn(char) -> Class,
+) -> usize {
     let is_digit = |&c: &char| class(c) == Class::Number;
     let digits = text.chars().take(max_digits).take_while(is_digit);
     let digits: usize = digits.map(char::len_utf8).sum();
@@ -240,6 +250,14 @@ fn class(c: char) -> Class {
             GeneralCategoryGroup::Number => Class::Number,
             _ => Class::Other,
         },
+    }
+}
+
+/// Returns the class of a character where marks are letters.
+fn class_of_marks(c: char) -> Class {
+    match c.general_category_group() {
+        GeneralCategoryGroup::Mark => Class::Letter,
+        _ => class(c),
     }
 }
 

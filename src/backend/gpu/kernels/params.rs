@@ -41,5 +41,9 @@ uniform! {
         pub masked: u32,
         /// Log-probabilities that are wanted.
         pub top_logprobs: u32,
+        /// The state that the step goes on from, where it is not at position 0.
+        pub state_from: u32,
+        /// The state that it leaves.
+        pub state_to: u32,
     }
 }

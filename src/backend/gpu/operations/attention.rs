@@ -6,7 +6,10 @@ use crate::backend::{
         activations::Activations,
         cache::Cache,
         context::Gpu,
-        kernels::attention::{MAX_SPLITS, Op, decode::Decode, prefill::Prefill, reduce::Reduce},
+        kernels::{
+            attention::{MAX_SPLITS, Op, decode::Decode, prefill::Prefill, reduce::Reduce},
+            ops::query_gate::QueryGate,
+        },
         recording::{Dispatch, Operation, Reads, RecordingKey, Width},
     },
 };
@@ -22,7 +25,9 @@ impl Gpu {
     ) {
         let key = RecordingKey::new(Operation::Attend, step).cache(cache.id, layer);
         self.record(step, key, |gpu, step, width| {
-            gpu.attend_dispatches(step, cache, layer, attention, width)
+            let mut dispatches = gpu.attend_dispatches(step, cache, layer, attention, width);
+            dispatches.extend(gpu.query_gate_dispatch(step, QueryGate::Gate, &step.a));
+            dispatches
         });
     }
 

@@ -4,6 +4,7 @@
 
 mod argmax;
 mod attention;
+mod delta_net;
 mod embed;
 mod feed_forward;
 mod hidden;

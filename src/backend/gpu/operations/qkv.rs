@@ -12,6 +12,7 @@ use crate::backend::{
             ops::{
                 kv_quantize::{self, KvQuantize},
                 qkv_rope::{self, QkvRope, kv_target},
+                query_gate::{self, QueryGate},
                 rms_norm::{self, RmsNorm},
             },
         },
@@ -56,8 +57,8 @@ impl Gpu {
         });
     }
 
-    /// Makes the one dispatch that does it all, but for a weight in several parts and for norms of
-    /// queries and keys.
+    /// Makes the one dispatch that does it all, but for a weight in several parts, for norms of
+    /// queries and keys, and for gates.
     fn qkv_dispatch(
         &mut self,
         step: &Activations,
@@ -65,7 +66,7 @@ impl Gpu {
         targets: &Targets<'_>,
     ) -> Option<Dispatch> {
         let (norm, q, k, v) = (w.norm?, matrix(w.q)?, matrix(w.k)?, matrix(w.v)?);
-        if w.q_norm.or(w.k_norm).is_some() {
+        if w.q_norm.or(w.k_norm).is_some() || step.dims.delta.is_some() {
             return None;
         }
         let ([a], [b], [c]) = (&*q.parts, &*k.parts, &*v.parts) else {
@@ -117,11 +118,14 @@ impl Gpu {
         width: Width,
     ) -> Vec<Dispatch> {
         let (mut dispatches, x) = self.normed_input(step, w.norm, w.q.cols, w.eps);
-        for (w, out) in [(w.q, &step.q), (w.k, &step.k), (w.v, &step.v)] {
+        let (is_gated, rows) = (step.dims.delta.is_some(), query_rows(step, w));
+        let queries = step.bcu.as_ref().filter(|_| is_gated).unwrap_or(&step.q);
+        for (w, out) in [(w.q, queries), (w.k, &step.k), (w.v, &step.v)] {
             // Their biases are added where they are rotated.
             dispatches.extend(self.store_dispatches(width, w, None, [&x, out]));
         }
-        for (norm, rows, y) in [(w.q_norm, w.q.rows, &step.q), (w.k_norm, w.k.rows, &step.k)] {
+        dispatches.extend(self.query_gate_dispatch(step, QueryGate::Take, &step.q));
+        for (norm, rows, y) in [(w.q_norm, rows, &step.q), (w.k_norm, w.k.rows, &step.k)] {
             dispatches.extend(norm.map(|norm| {
                 let heads = rows / norm.cols;
                 let shape = [heads, norm.cols];
@@ -143,6 +147,22 @@ impl Gpu {
         ];
         dispatches.push(self.dispatch(kernel, rope_op(step, targets.room, w), &buffers));
         dispatches
+    }
+
+    /// Makes the dispatch of queries that come with gates, if they do.
+    pub(super) fn query_gate_dispatch(
+        &mut self,
+        step: &Activations,
+        kernel: QueryGate,
+        out: &Buffer,
+    ) -> Option<Dispatch> {
+        step.dims.delta?;
+        let op = query_gate::Op {
+            head_dim: step.dims.head_dim as u32,
+            width: (step.dims.heads * step.dims.head_dim) as u32,
+        };
+        let both = step.bcu.as_ref()?;
+        Some(self.dispatch(kernel, op, &[("both", both), ("out", out)]))
     }
 
     /// Makes the dispatch that a cache of bytes needs once keys and values are whole.
@@ -224,9 +244,14 @@ struct Targets<'a> {
     room: usize,
 }
 
+/// Returns the elements of all queries of a token, without their gates.
+fn query_rows(step: &Activations, w: &AttentionInput<Buf>) -> usize {
+    w.q.rows / (1 + usize::from(step.dims.delta.is_some()))
+}
+
 fn rope_op(step: &Activations, room: usize, w: &AttentionInput<Buf>) -> qkv_rope::Op {
     qkv_rope::Op {
-        rows: w.q.rows as u32,
+        rows: query_rows(step, w) as u32,
         other_rows: w.k.rows as u32,
         bias_a: vector_at(w.q_bias),
         bias_b: vector_at(w.k_bias),

@@ -1,4 +1,4 @@
-//! What operations have in common: a norm before products, products of one input, and their biases.
+//! Products of weights and activations, with what stands before and behind them.
 
 use super::{
     matmul::{Input, Product, Store, matmul},
@@ -48,13 +48,10 @@ pub(super) fn project<const N: usize>(
         y.resize(tokens * w.rows, 0.0);
         Product::new(w, y, store)
     });
-    matmul(
-        pool,
-        &Input {
-            tokens,
-            x,
-            quantized,
-        },
-        &products,
-    );
+    let input = Input {
+        tokens,
+        x,
+        quantized,
+    };
+    matmul(pool, &input, &products);
 }
