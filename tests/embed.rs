@@ -1,6 +1,9 @@
 //! Embeddings: their form, and what they leave as it was. tests/tiny.rs and tests/gpu compare the
 //! states that they are made of with Hugging Face transformers.
 
+#[path = "support/mod.rs"]
+mod support;
+
 use siskin::{
     Code,
     backend::cpu::Cpu,
@@ -11,6 +14,8 @@ use siskin::{
         request::ChatRequest,
     },
 };
+
+use support::tiny::with_metadata;
 
 const MODEL: &str = "tests/fixtures/models/chat-tiny.gguf";
 
@@ -56,6 +61,19 @@ fn answer(session: &mut Session) -> (String, usize) {
     })
 }
 
+/// Returns the hidden states of all tokens, `[tokens, embedding]`.
+fn states(tokens: &[u32]) -> Vec<f32> {
+    let mut loader = Loader::new(Cpu::default(), options());
+    loader.push(&file()).expect("the model is whole");
+    let mut model = loader.finish().expect("the model loads").model;
+    let (mut all, mut states) = (Vec::new(), Vec::new());
+    for chunk in tokens.chunks(64) {
+        pollster::block_on(model.step_hidden(chunk, &mut states, &mut || false)).expect("a step");
+        all.extend_from_slice(&states);
+    }
+    all
+}
+
 /// The states come from the model itself, here; that they are right is tested elsewhere.
 #[test]
 fn an_embedding_is_the_mean_of_the_states_at_length_1() {
@@ -68,17 +86,11 @@ fn an_embedding_is_the_mean_of_the_states_at_length_1() {
     let tokens = session.embedding_tokens(&text);
     let embedding = embed(&mut session, &text);
 
-    let mut loader = Loader::new(Cpu::default(), options());
-    loader.push(&file()).expect("the model is whole");
-    let mut model = loader.finish().expect("the model loads").model;
-    let (mut sums, mut states) = (vec![0f64; embedding.len()], Vec::new());
-    for chunk in tokens.chunks(64) {
-        pollster::block_on(model.step_hidden(chunk, &mut states, &mut || false)).expect("a step");
-        for state in states.chunks_exact(sums.len()) {
-            sums.iter_mut()
-                .zip(state)
-                .for_each(|(sum, &x)| *sum += f64::from(x));
-        }
+    let mut sums = vec![0f64; embedding.len()];
+    for state in states(&tokens).chunks_exact(sums.len()) {
+        sums.iter_mut()
+            .zip(state)
+            .for_each(|(sum, &x)| *sum += f64::from(x));
     }
     let length = sums.iter().map(|x| x * x).sum::<f64>().sqrt();
     for (x, sum) in embedding.iter().zip(&sums) {
@@ -86,6 +98,46 @@ fn an_embedding_is_the_mean_of_the_states_at_length_1() {
     }
     let own_length: f64 = embedding.iter().map(|&x| f64::from(x).powi(2)).sum();
     assert!((own_length - 1.0).abs() < 1e-6, "{own_length}");
+}
+
+/// Files of embedding models say which state they were trained on, and that EOS follows a text:
+/// Qwen3 Embedding's do.
+#[test]
+fn the_file_says_which_state_an_embedding_is() {
+    let mut eos = 0;
+    let mut with = |pooling: u32| {
+        let file = with_metadata(&file(), |metadata| {
+            metadata.insert("llama.pooling_type", pooling);
+            metadata.insert("tokenizer.ggml.add_eos_token", true);
+            eos = metadata.u64("tokenizer.ggml.eos_token_id").expect("an EOS") as u32;
+        });
+        let mut loader = AnyLoader::cpu(options(), Pool::new(1));
+        loader.push(&file)?;
+        loader.finish().map(Session::from)
+    };
+    let text = "The quick brown fox. ".repeat(9);
+    // The first token of a decoder has seen no other, and a rank is no embedding.
+    for pooling in [2, 4] {
+        let error = with(pooling).err().expect("it is refused");
+        assert_eq!(error.code, Code::Architecture);
+        assert!(error.message.contains("pooling_type"), "{error}");
+    }
+    let mut last = with(3).expect("the last state");
+    let tokens = last.embedding_tokens(&text);
+    let without = session().embedding_tokens(&text);
+    assert_eq!(tokens[..without.len()], without);
+    assert_eq!(tokens[without.len()..], [eos]);
+    assert!(tokens.len() > 64, "more than a step");
+    let embedding = embed(&mut last, &text);
+    let states = states(&tokens);
+    let state = states
+        .chunks_exact(embedding.len())
+        .next_back()
+        .expect("tokens");
+    let length = state.iter().map(|x| x * x).sum::<f32>().sqrt();
+    for (x, state) in embedding.iter().zip(state) {
+        assert!((x - state / length).abs() < 1e-6);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{
     encoder::EncoderConfig,
     keys::{Keys, MAX_DIM},
     layers::{self, LayerConfig, Mixer},
+    pooling::Pooling,
     reach::{Reach, STEP_TOKENS},
     rope::{self, ROPE_FACTORS, ROPE_FREQS},
 };
@@ -60,6 +61,8 @@ pub struct ModelConfig {
     pub qk_norm: QkNorm,
     /// Tells whether q, k and v are one tensor in the file, and gate and up another.
     pub is_fused: bool,
+    /// Tells which states the embedding of a text is made of.
+    pub pooling: Pooling,
     /// Holds the switches of an encoder; `None` for all other models.
     pub encoder: Option<EncoderConfig>,
 }
@@ -202,10 +205,8 @@ impl ModelConfig {
             needs_qkv_bias: arch.needs_qkv_bias,
             optional_biases: arch.optional_biases,
             activation: arch.activation,
-            encoder: match arch.encoder {
-                Some(parts) => Some(EncoderConfig::new(&keys, parts, gguf)?),
-                None => None,
-            },
+            pooling: Pooling::read(&keys, arch.encoder.is_some())?,
+            encoder: arch.encoder.map(|parts| EncoderConfig::new(parts, gguf)),
         };
         if arch.has_scales {
             add_scales(&keys, &mut config)?;

@@ -13,6 +13,7 @@ mod keys;
 mod layer_weights;
 pub mod layers;
 mod memory;
+pub mod pooling;
 mod reach;
 pub mod rope;
 pub mod slot_state;

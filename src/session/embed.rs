@@ -8,14 +8,13 @@ use super::{
 use crate::{
     Code, Error, Result,
     generate::{Decoder, stop::StopHandle},
-    model::encoder::Pooling,
+    model::pooling::Pooling,
     text::tokenizer::Special,
 };
 
 impl Session<AnyModel> {
     /// Returns the tokens of a text that is to be embedded: those of the text, in which nothing is
-    /// a control token, after the BOS of models that were trained with it. An encoder's text ends
-    /// with a token of its own too.
+    /// a control token, after the BOS and before the EOS of models that were trained with them.
     pub fn embedding_tokens(&self, text: &str) -> Vec<u32> {
         let mut tokens = self.with_bos(self.tokenize(text, Special::Plain));
         tokens.extend(self.tokenizer.separator());
@@ -23,11 +22,11 @@ impl Session<AnyModel> {
     }
 
     /// Returns the embedding of `tokens`, `[embedding]`, whose length is 1: the mean of their hidden
-    /// states after the last norm, or what an encoder's file says ([`Pooling`]). The conversations
-    /// in the slots stay as they are.
+    /// states after the last norm, or what the file says ([`Pooling`]). The conversations in the
+    /// slots stay as they are.
     ///
-    /// The mean is taken of others because a model that was trained to write, and not to embed, puts into its
-    /// last state what comes next, and into all of them what the text is about. After the norm, for
+    /// The mean, because a model that was trained to write, and not to embed, puts into its last
+    /// state what comes next, and into all of them what the text is about. After the norm, for
     /// before it the state of the first token is so long that it would be all of the mean.
     ///
     /// # Errors
@@ -57,17 +56,27 @@ impl Session<AnyModel> {
     }
 }
 
+fn add(sums: &mut [f64], state: &[f32]) {
+    for (sum, x) in sums.iter_mut().zip(state) {
+        *sum += f64::from(*x);
+    }
+}
+
 async fn embed(decoder: &mut AnyModel, tokens: &[u32], stop: &StopHandle) -> Result<Vec<f32>> {
     let mut sums = vec![0f64; decoder.embedding_len()];
-    // Of an encoder all states come together.
-    let most = match decoder.pooling() {
-        Pooling::Mean => usize::MAX,
-        Pooling::First => 1,
-    };
+    let pooling = decoder.pooling();
     let mut on_states = |states: &[f32]| {
-        for state in states.chunks_exact(sums.len()).take(most) {
-            for (sum, x) in sums.iter_mut().zip(state) {
-                *sum += f64::from(*x);
+        let mut rows = states.chunks_exact(sums.len());
+        match pooling {
+            Pooling::Mean => rows.for_each(|state| add(&mut sums, state)),
+            // Of an encoder all states come together.
+            Pooling::First => rows.take(1).for_each(|state| add(&mut sums, state)),
+            // Of others they come step by step, and the last one stands.
+            Pooling::Last => {
+                sums.fill(0.0);
+                rows.next_back()
+                    .into_iter()
+                    .for_each(|state| add(&mut sums, state));
             }
         }
     };

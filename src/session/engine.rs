@@ -10,7 +10,7 @@ use crate::{
     },
     generate::{Decoder, StepOutcome, checked::Checked, sampler::Sampler},
     loader::{LoadPlan, Loaded, Loader, Options},
-    model::{Model, SlotState, encoder::Pooling},
+    model::{Model, SlotState, pooling::Pooling},
 };
 use std::collections::BTreeMap;
 
@@ -250,8 +250,7 @@ impl AnyModel {
 
     /// Returns which states of its tokens the embedding of a text is made of.
     pub fn pooling(&self) -> Pooling {
-        let encoder = with_any!(self, model => model.config.encoder.as_ref());
-        encoder.map_or(Pooling::Mean, |encoder| encoder.pooling)
+        with_any!(self, model => model.config.pooling)
     }
 
     /// Returns the length of a hidden state.

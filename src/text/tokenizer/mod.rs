@@ -150,6 +150,8 @@ impl Tokenizer {
                     .any(|name| name.as_bytes() == vocab.bytes(*id))
         };
         let ends = vocab.ids().filter(is_end).chain(named_ends).collect();
+        let adds_eos = metadata.opt_bool("tokenizer.ggml.add_eos_token")?;
+        let separator = separator.or(eos.filter(|_| adds_eos == Some(true)));
         // Where the key is missing, SentencePiece vocabularies and Llama 3 expect BOS.
         let wants_bos = match &algorithm {
             Algorithm::Bpe(bpe) => bpe.adds_bos(),
@@ -239,8 +241,8 @@ impl Tokenizer {
         self.eos
     }
 
-    /// Returns the id of the token that an encoder's texts end with, `[SEP]`; only WordPiece's
-    /// vocabularies have it.
+    /// Returns the id of the token that a text ends with which is to be embedded: WordPiece's
+    /// `[SEP]`, or the EOS where the file asks for it.
     pub fn separator(&self) -> Option<u32> {
         self.separator
     }
