@@ -1,7 +1,8 @@
 //! Model files: [`gguf`] reads them, [`mod@write`] makes them, and [`metadata`] holds the key-value
-//! pairs that describe a model.
+//! pairs that describe a model. [`lora`] reads what changes a model.
 
 pub mod gguf;
+pub mod lora;
 pub mod metadata;
 pub mod write;
 

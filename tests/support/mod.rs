@@ -1,6 +1,7 @@
 //! Holds what tests share. Each test compiles the whole module and uses a part of it.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod adapted;
 pub mod alphabet;
 pub mod chat;
 pub mod chat_model;

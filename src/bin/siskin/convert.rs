@@ -5,18 +5,14 @@
 
 use crate::{
     arguments::Arguments,
-    files::{unreadable, whole_header, write},
+    files::{WholeFile, write},
 };
 use siskin::{
     Code, Error, Result,
     format::{gguf::TensorInfo, write::GgufWriter},
     quant::DType,
 };
-use std::{
-    fs::File,
-    io::{Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::path::Path;
 
 /// Lists the types that a model can be converted to, with their numbers in llama.cpp's
 /// `llama_ftype`.
@@ -49,33 +45,16 @@ pub fn convert(arguments: &Arguments) -> Result<()> {
         Path::new(arguments.word(2, "OUT")?),
     );
     let (target, file_type) = target(arguments.option("type"))?;
-    let gguf = whole_header(from)?;
-    let mut file = File::open(from).map_err(unreadable(from))?;
-    let length = file.metadata().map_err(unreadable(from))?.len();
-    if length < gguf.size_bytes {
-        let message = format!(
-            "`{}` has {length} bytes of {}: download it again.",
-            from.display(),
-            gguf.size_bytes
-        );
-        return Err(Error::new(Code::GgufTruncated, message));
-    }
-    let mut metadata = gguf.metadata.clone();
+    let source = WholeFile::open(from)?;
+    let mut metadata = source.gguf.metadata.clone();
     metadata.insert("general.file_type", file_type);
     let mut writer = GgufWriter::new(metadata)?;
-    for tensor in &gguf.tensors {
-        let dtype = output_type(tensor, target);
-        file.seek(SeekFrom::Start(tensor.offset))
-            .map_err(unreadable(from))?;
-        let mut data = Vec::new();
-        let mut bytes = Read::by_ref(&mut file).take(tensor.size_bytes);
-        if dtype == tensor.dtype {
-            bytes.read_to_end(&mut data).map_err(unreadable(from))?;
-        } else {
-            requantize(tensor, dtype, &mut data, |chunk| {
-                bytes.read_exact(chunk).map_err(unreadable(from))
-            })?;
-        }
+    for tensor in &source.gguf.tensors {
+        let (dtype, data) = (output_type(tensor, target), source.tensor(tensor)?);
+        let data = match dtype == tensor.dtype {
+            true => data,
+            false => requantize(tensor, &data, dtype, |_, _| {})?,
+        };
         writer.tensor(&tensor.name, dtype, &tensor.dims, data)?;
     }
     write(to, |out| writer.write_to(out))
@@ -109,25 +88,23 @@ fn output_type(tensor: &TensorInfo, target: DType) -> DType {
     }
 }
 
-/// Quantizes the tensor to `dtype` and appends it to `out`, a chunk at a time. A chunk, like the
-/// tensor, is a whole number of blocks of both types. `next` fills a slice with the tensor's next
-/// bytes.
-fn requantize(
+/// Returns a tensor's data in another type. Before, `change` gets its weights, a chunk at a time,
+/// with the number of the first of them. A chunk, like the tensor, is a whole number of blocks of
+/// both types.
+///
+/// # Errors
+///
+/// `tensor_not_finite`, `tensor_type`.
+pub fn requantize(
     tensor: &TensorInfo,
+    data: &[u8],
     dtype: DType,
-    out: &mut Vec<u8>,
-    mut next: impl FnMut(&mut [u8]) -> Result<()>,
-) -> Result<()> {
-    let mut left = tensor.elements();
-    let (mut bytes, mut weights) = (Vec::new(), Vec::new());
-    while left > 0 {
-        let count = left.min(CHUNK_WEIGHTS as u64) as usize;
-        bytes.resize(
-            count / tensor.dtype.block_len() * tensor.dtype.block_bytes(),
-            0,
-        );
-        next(&mut bytes)?;
-        if !tensor.dtype.scales_are_finite(&bytes) {
+    change: impl Fn(usize, &mut [f32]),
+) -> Result<Vec<u8>> {
+    let (mut out, mut weights, mut first) = (Vec::new(), Vec::new(), 0);
+    let chunk_bytes = CHUNK_WEIGHTS / tensor.dtype.block_len() * tensor.dtype.block_bytes();
+    for bytes in data.chunks(chunk_bytes) {
+        if !tensor.dtype.scales_are_finite(bytes) {
             let message = format!(
                 "The tensor `{}` holds a scale that is not a number; the file is broken: download \
                  it again.",
@@ -135,9 +112,11 @@ fn requantize(
             );
             return Err(Error::new(Code::TensorNotFinite, message));
         }
+        let count = bytes.len() / tensor.dtype.block_bytes() * tensor.dtype.block_len();
         weights.resize(count, 0.0);
-        tensor.dtype.dequantize(&bytes, &mut weights);
-        dtype.quantize(&weights, out).ok_or_else(|| {
+        tensor.dtype.dequantize(bytes, &mut weights);
+        change(first, &mut weights);
+        dtype.quantize(&weights, &mut out).ok_or_else(|| {
             Error::new(
                 Code::TensorType,
                 format!(
@@ -147,7 +126,7 @@ fn requantize(
                 ),
             )
         })?;
-        left -= count as u64;
+        first += count;
     }
-    Ok(())
+    Ok(out)
 }

@@ -2,11 +2,11 @@
 
 use siskin::{
     Code, Error, Result,
-    format::gguf::{Gguf, GgufReader},
+    format::gguf::{Gguf, GgufReader, TensorInfo},
 };
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufWriter, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -127,7 +127,7 @@ pub fn model_header(path: &Path) -> Result<Gguf> {
 /// # Errors
 ///
 /// `io`, `gguf_truncated`, `gguf_split` for a split model, and those of [`GgufReader::push`].
-pub fn whole_header(path: &Path) -> Result<Gguf> {
+fn whole_header(path: &Path) -> Result<Gguf> {
     let gguf = header(path)?;
     match gguf.split()? {
         None => Ok(gguf),
@@ -141,6 +141,56 @@ pub fn whole_header(path: &Path) -> Result<Gguf> {
                 split.count
             ),
         )),
+    }
+}
+
+/// Holds a file whose header is known, and which has all bytes of its tensors.
+pub struct WholeFile {
+    path: PathBuf,
+    pub file: File,
+    pub gguf: Gguf,
+    /// Counts the bytes, those behind the last tensor too.
+    pub size_bytes: u64,
+}
+
+impl WholeFile {
+    /// Opens a model or an adapter that is one file.
+    ///
+    /// # Errors
+    ///
+    /// `io`, `gguf_truncated`, and those of [`whole_header`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let gguf = whole_header(path)?;
+        let file = File::open(path).map_err(unreadable(path))?;
+        let size_bytes = file.metadata().map_err(unreadable(path))?.len();
+        if size_bytes < gguf.size_bytes {
+            let message = format!(
+                "`{}` has {size_bytes} bytes of {}: download it again.",
+                path.display(),
+                gguf.size_bytes
+            );
+            return Err(Error::new(Code::GgufTruncated, message));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            gguf,
+            size_bytes,
+        })
+    }
+
+    /// Returns the bytes of a tensor.
+    ///
+    /// # Errors
+    ///
+    /// `io`.
+    pub fn tensor(&self, tensor: &TensorInfo) -> Result<Vec<u8>> {
+        let mut data = vec![0; tensor.size_bytes as usize];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(tensor.offset))
+            .and_then(|_| file.read_exact(&mut data))
+            .map_err(unreadable(&self.path))?;
+        Ok(data)
     }
 }
 

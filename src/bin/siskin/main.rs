@@ -10,6 +10,7 @@ mod files;
 mod inspect;
 mod kernels;
 mod load;
+mod merge;
 mod product;
 mod run;
 mod shard;
@@ -29,6 +30,7 @@ const HELP: &str = "siskin: small language models, from GGUF files
   siskin eval MODEL TEXTFILE [--tokens N]      perplexity and speed over the text's first N tokens (512)
   siskin compare MODEL [--prompt N]            every tensor of a step on the graphics card beside the processor's
   siskin convert IN OUT [--type TYPE]          the same model with its matrices in another type (Q4_0)
+  siskin merge MODEL ADAPTER OUT [--scale S]   the model with a LoRA adapter in its weights, S (1) times as strong
   siskin shard MODEL --out DIR [--max SIZE]    pieces of at most SIZE (24MiB) with a manifest, for any static host
   siskin bench MODEL [--prompt N] [--generate N] [--rounds N] [--profile] [--shaders FOLDER]
   siskin bench --kernels                       the matrix products alone, in every format
@@ -65,6 +67,7 @@ fn command(arguments: &Arguments) -> Result<()> {
         Some("eval") => eval::eval(arguments),
         Some("compare") => compare::compare(arguments),
         Some("convert") => convert::convert(arguments),
+        Some("merge") => merge::merge(arguments),
         Some("shard") => shard::shard(arguments),
         Some("bench") if arguments.option("kernels").is_some() => kernels::kernels(),
         Some("bench") if arguments.option("json").is_some() => card::card(arguments),

@@ -3,7 +3,7 @@
 
 use crate::{
     arguments::Arguments,
-    files::{show, unreadable, whole_header},
+    files::{WholeFile, show, unreadable},
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -61,17 +61,12 @@ pub fn shard(arguments: &Arguments) -> Result<()> {
     };
     let to = Path::new(arguments.option("out").ok_or_else(missing)?);
     let max_bytes = bytes(arguments.option("max").unwrap_or(DEFAULT_MAX))?;
-    let gguf = whole_header(from)?;
-    let mut file = File::open(from).map_err(unreadable(from))?;
-    let size_bytes = file.metadata().map_err(unreadable(from))?.len();
-    if size_bytes < gguf.size_bytes {
-        let message = format!(
-            "`{}` has {size_bytes} bytes of {}: download it again.",
-            from.display(),
-            gguf.size_bytes
-        );
-        return Err(Error::new(Code::GgufTruncated, message));
-    }
+    let WholeFile {
+        gguf,
+        mut file,
+        size_bytes,
+        ..
+    } = WholeFile::open(from)?;
     let unwritable = |error| {
         Error::new(
             Code::Io,
