@@ -151,8 +151,8 @@ fn unknown(name: &str) -> Error {
     )
 }
 
-/// Returns the name of the weight that a tensor of this name multiplies: files of NVFP4 have a factor
-/// beside each, `attn_q.scale` beside `attn_q.weight`. As in llama.cpp (`build_lora_mm`), it
+/// Returns the name of the weight that a tensor of this name multiplies: files of NVFP4 have a
+/// factor beside each, `attn_q.scale` beside `attn_q.weight`. As in llama.cpp (`build_lora_mm`), it
 /// multiplies the product, before a bias is added.
 pub fn factor_of(name: &str) -> Option<String> {
     Some(format!("{}.weight", name.strip_suffix(".scale")?))
@@ -251,7 +251,7 @@ impl Selection {
                     let mut nvfp4 = tensors.iter().filter(|t| t.dtype == DType::NVFP4);
                     stem.is_some() && nvfp4.any(is_it)
                 };
-                // Rows of embeddings are no products, and parts of a fused tensor have no names here.
+                // Rows of embeddings are no products, and a fused tensor is several here.
                 let has_factor = name != "token_embd.scale" && !config.is_fused;
                 if has_factor && tensor.elements() == 1 && is_beside(".scale") {
                     selected.push(tensor);

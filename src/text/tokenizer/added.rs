@@ -7,9 +7,10 @@ use super::vocab::{Kind, Vocab};
 
 /// Tokens of these names take the white space behind them in models of `phi3` (Phi-3, 3.5 and 4
 /// mini), and so do those whose names begin with [`PHI3_PLACEHOLDER`]. No file says so: the names
-/// are those with `rstrip` in the models' `tokenizer_config.json`. (llama.cpp goes by the name of the
-/// model: it does the same for all control tokens but three where `general.name` has "phi3" or
-/// "phi-3" in it, which many files of Phi-3 have not, and no file of Phi-4.)
+/// are those with `rstrip` in the models' `tokenizer_config.json`.
+///
+/// (llama.cpp goes by the name of the model: it does the same for all control tokens but three
+/// where `general.name` has "phi3" or "phi-3" in it, which many files of Phi-3 have not.)
 const PHI3_STRIPPING: [&[u8]; 6] = [
     b"<|user|>",
     b"<|assistant|>",
