@@ -1,5 +1,7 @@
-//! The host is the machine that Siskin runs on, which it asks for the time, a pause, and a little
-//! randomness.
+//! The host is the machine that Siskin runs on, which it asks for the time, a pause, a little
+//! randomness, and what a browser knows of Unicode.
+
+use std::borrow::Cow;
 
 /// Returns the milliseconds since some fixed moment; the time never goes back.
 #[cfg(not(target_arch = "wasm32"))]
@@ -37,5 +39,25 @@ pub(crate) fn entropy() -> u64 {
     {
         use std::hash::{BuildHasher, RandomState};
         RandomState::new().hash_one(now_ms().to_bits())
+    }
+}
+
+/// Composes the characters of a text (Unicode NFC).
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn composed(text: &str) -> Cow<'_, str> {
+    use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(text),
+        _ => Cow::Owned(text.nfc().collect()),
+    }
+}
+
+/// Composes the characters of a text (Unicode NFC), by the browser's own tables.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn composed(text: &str) -> Cow<'_, str> {
+    // The first character that composes with one before it, or is composed of others, is U+0300.
+    match text.chars().any(|c| c >= '\u{300}') {
+        true => Cow::Owned(js_sys::JsString::from(text).normalize("NFC").into()),
+        false => Cow::Borrowed(text),
     }
 }

@@ -12,6 +12,8 @@ pub struct Weight<Buf> {
     pub rows: usize,
     /// Counts the columns.
     pub cols: usize,
+    /// Multiplies every product. It is 1 but where a file of NVFP4 has a factor beside a tensor.
+    pub factor: f32,
     /// Holds the values, wherever and however the backend keeps them.
     pub buf: Buf,
 }

@@ -12,7 +12,7 @@ const ORDER: &[&str] = &[
     "generate", "loader", "session", "web",
 ];
 /// The module `text` may use only these, for it stands beside the decoder and not upon it.
-const TEXT_USES: &[&str] = &["error", "format", "text"];
+const TEXT_USES: &[&str] = &["error", "host", "format", "text"];
 /// These modules do not know `text`: the decoder and what it stands on.
 const NO_TEXT: &[&str] = &["error", "quant", "format", "tensor", "backend", "model"];
 /// Only these modules know which backends there are; the others are written for any backend.

@@ -401,6 +401,9 @@ fn tensors_that_no_step_uses_are_refused_by_name() {
         ("token_embd_norm.weight", WIDTH),
         ("position_embd.weight", WIDTH),
         ("rope_factors_long.weight", 32),
+        // Tensors of NVFP4 alone have factors.
+        ("blk.0.attn_q.scale", 1),
+        ("blk.0.attn_q.input_scale", 1),
     ];
     // llama.cpp adds these biases in the other of the two architectures.
     let of_llama = [("output.bias", VOCAB)];

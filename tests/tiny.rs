@@ -5,7 +5,7 @@ mod support;
 
 use siskin::{backend::cpu::Cpu, format::gguf::GgufReader, model::arch::SUPPORTED, quant::DType};
 use support::{
-    odd_formats::{check_format, odd_formats},
+    odd_formats::{check_factors, check_format, odd_formats},
     tiny::{ENCODERS, MODELS, check, check_cache, check_windows, windowed},
 };
 #[cfg(target_arch = "wasm32")]
@@ -29,6 +29,7 @@ fn a_model_runs_in_every_format_with_a_codebook() {
         };
         pollster::block_on(check_format(Cpu::default(), dtype, plain, bar));
     }
+    pollster::block_on(check_factors(Cpu::default(), 2e-2));
 }
 
 #[test]

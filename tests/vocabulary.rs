@@ -3,6 +3,7 @@
 mod support;
 
 use proptest::prelude::*;
+use serde_json::Value;
 use siskin::Code;
 use siskin::format::metadata::{Metadata, StringArray};
 use siskin::text::prompt::chat_tokens;
@@ -76,6 +77,87 @@ fn sentencepiece_has_default_ids() {
     let tokenizer = Tokenizer::from_metadata(&metadata).expect("a vocabulary");
     assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), Some(2)));
     assert!(tokenizer.is_end(2) && tokenizer.add_bos());
+}
+
+/// `tokenizer/phi3.json` is of `make_phi3.py`: Hugging Face's tokenizer with Phi-3's added tokens.
+#[test]
+fn control_tokens_of_phi_take_the_white_space_behind_them() {
+    let Some(gguf) = support::model_header::model_header(LLAMA2.1) else {
+        return;
+    };
+    let golden: Value = serde_json::from_str(include_str!("fixtures/tokenizer/phi3.json")).unwrap();
+    let mut metadata = gguf.metadata;
+    let tokens = metadata.string_array("tokenizer.ggml.tokens").unwrap();
+    let added = golden["added"].as_array().unwrap().iter();
+    let added: Vec<&str> = added.map(|name| name.as_str().unwrap()).collect();
+    let tokens: StringArray = tokens.iter().chain(added.iter().copied()).collect();
+    let kinds = metadata.opt_i32_array("tokenizer.ggml.token_type").unwrap();
+    let kinds = [kinds.unwrap(), &vec![3; added.len()]].concat();
+    let scores = metadata.f32_array("tokenizer.ggml.scores").unwrap();
+    let scores = [scores, &vec![0.0; added.len()]].concat();
+    metadata.insert("tokenizer.ggml.tokens", tokens);
+    metadata.insert("tokenizer.ggml.token_type", kinds);
+    metadata.insert("tokenizer.ggml.scores", scores);
+    metadata.insert("general.architecture", "phi3");
+    let phi3 = Tokenizer::from_metadata(&metadata).expect("a vocabulary");
+    for row in golden["texts"].as_array().unwrap() {
+        let text = row["text"].as_str().unwrap();
+        let ids: Vec<u32> = serde_json::from_value(row["ids"].clone()).unwrap();
+        assert_eq!(phi3.encode(text, Special::Parse), ids, "{text:?}");
+    }
+
+    // What is typed is text: it strips nothing, and is stripped behind what the template writes.
+    let source = "<|user|>\n{{ messages[0].content }}<|end|>\n<|assistant|>\n";
+    let template = ChatTemplate::new(source, "<s>", "</s>").expect("a template");
+    let prompt = |content: &str| {
+        let messages = serde_json::json!([{ "role": "user", "content": content }]);
+        chat_tokens(&phi3, &template, &messages, None, true).expect("a prompt")
+    };
+    let typed = phi3.encode("<|end|> x", Special::Plain);
+    assert_eq!(
+        prompt(" <|end|> x"),
+        [&[32010][..], &typed, &[32007, 32001]].concat()
+    );
+    assert_eq!(prompt("\n"), [32010, 32007, 32001]);
+
+    metadata.insert("general.architecture", "llama");
+    let llama = Tokenizer::from_metadata(&metadata).expect("a vocabulary");
+    assert_eq!(
+        llama.encode("<|end|>\n", Special::Parse),
+        [32007, 29871, 13]
+    );
+}
+
+/// Phi-4 mini's names and which of them strip are those of its `tokenizer_config.json`.
+#[test]
+fn of_phi_4_mini_tools_and_ends_of_texts_do_not_strip() {
+    let names = [
+        ("<|user|>", true),
+        ("<|assistant|>", true),
+        ("<|end|>", true),
+        ("<|system|>", true),
+        ("<|tag|>", true),
+        ("<|endoftext|>", false),
+        ("<|tool|>", false),
+        ("<|/tool|>", false),
+        ("<|tool_call|>", false),
+        ("<|tool_response|>", false),
+    ];
+    let mut metadata = tiny("gpt2", Some("gpt-4o"));
+    let tokens = ["a", "\u{120}"]
+        .into_iter()
+        .chain(names.map(|(name, _)| name));
+    metadata.insert("tokenizer.ggml.tokens", tokens.collect::<StringArray>());
+    let kinds = [vec![1; 2], vec![3; names.len()]].concat();
+    metadata.insert("tokenizer.ggml.token_type", kinds);
+    metadata.insert("tokenizer.ggml.merges", StringArray::default());
+    metadata.insert("general.architecture", "phi3");
+    let tokenizer = Tokenizer::from_metadata(&metadata).expect("a vocabulary");
+    for ((name, strips), id) in names.into_iter().zip(2..) {
+        let expected = if strips { vec![id, 0] } else { vec![id, 1, 0] };
+        let ids = tokenizer.encode(&format!("{name} a"), Special::Parse);
+        assert_eq!(ids, expected, "{name}");
+    }
 }
 
 #[test]

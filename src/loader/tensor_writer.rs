@@ -4,7 +4,7 @@ use crate::{
     Code, Error, Result,
     backend::{Backend, GROUP_ROWS},
     format::gguf::TensorInfo,
-    model::rope::is_on_host,
+    model::{rope::is_on_host, weights::factor_of},
     quant::DType,
     tensor::Weight,
 };
@@ -24,8 +24,8 @@ pub(super) struct TensorWriter<Buf> {
 pub(super) enum LoadedTensor<Buf> {
     /// Holds a weight of the backend.
     Weight(Weight<Buf>),
-    /// Holds divisors of the RoPE frequencies, which the model keeps on the host.
-    RopeFreqs(Vec<f32>),
+    /// Holds what no backend keeps: divisors of the RoPE frequencies, or a factor of a weight.
+    OnHost(Vec<f32>),
 }
 
 impl<Buf> TensorWriter<Buf> {
@@ -38,8 +38,8 @@ impl<Buf> TensorWriter<Buf> {
         // Both numbers are equal to dims of the config, which are usize.
         let (rows, cols) = (info.rows() as usize, info.cols() as usize);
         let row_bytes = cols / info.dtype.block_len() * info.dtype.block_bytes();
-        let tensor = match is_on_host(&info.name) {
-            true => LoadedTensor::RopeFreqs(vec![0.0; cols]),
+        let tensor = match is_on_host(&info.name) || factor_of(&info.name).is_some() {
+            true => LoadedTensor::OnHost(vec![0.0; cols]),
             false => LoadedTensor::Weight(backend.alloc(info.dtype, rows, cols)?),
         };
         Ok(Self {
@@ -116,10 +116,10 @@ impl<Buf> TensorWriter<Buf> {
         }
         match &mut self.tensor {
             LoadedTensor::Weight(weight) => backend.write(weight, self.rows_written, rows),
-            LoadedTensor::RopeFreqs(values) if !rows.is_empty() => {
+            LoadedTensor::OnHost(values) if !rows.is_empty() => {
                 self.dtype.dequantize(rows, values);
             }
-            LoadedTensor::RopeFreqs(_) => {}
+            LoadedTensor::OnHost(_) => {}
         }
         self.rows_written += rows.len() / self.row_bytes;
         Ok(())

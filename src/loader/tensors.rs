@@ -13,7 +13,7 @@ use crate::{
     model::{
         Model, StepMemory, arch,
         config::ModelConfig,
-        weights::{Selection, Weights},
+        weights::{Selection, Weights, factor_of},
     },
     tensor::Weight,
     text::{template::ChatTemplate, tokenizer::Tokenizer},
@@ -47,7 +47,7 @@ pub(super) struct Tensors<B: Backend> {
     /// Holds the tensor that is read next, and those behind it that are allocated already.
     writers: VecDeque<TensorWriter<B::Buf>>,
     loaded: HashMap<String, Weight<B::Buf>>,
-    rope_freqs: Option<Vec<f32>>,
+    on_host: HashMap<String, Vec<f32>>,
 }
 
 impl<B: Backend> Tensors<B> {
@@ -117,7 +117,7 @@ impl<B: Backend> Tensors<B> {
             next: 0,
             writers: VecDeque::new(),
             loaded: HashMap::new(),
-            rope_freqs: None,
+            on_host: HashMap::new(),
         })
     }
 
@@ -196,12 +196,10 @@ impl<B: Backend> Tensors<B> {
                     self.backend.warm_up(&weight);
                     self.loaded.insert(info.name.clone(), weight);
                 }
-                Some(LoadedTensor::RopeFreqs(values))
-                    if info.name == self.config.rope_divisors(self.context_tokens) =>
-                {
-                    self.rope_freqs = Some(values);
+                Some(LoadedTensor::OnHost(values)) => {
+                    self.on_host.insert(info.name.clone(), values);
                 }
-                _ => {}
+                None => {}
             }
             self.next += 1;
         }
@@ -218,6 +216,16 @@ impl<B: Backend> Tensors<B> {
         if self.next < self.tensors.len() {
             return Err(truncated(at, Some(self.file.size_bytes)));
         }
+        let divisors = self.config.rope_divisors(self.context_tokens);
+        let rope_freqs = self.on_host.remove(divisors);
+        for (name, values) in self.on_host {
+            if let Some(weight) = factor_of(&name)
+                && let Some(weight) = self.loaded.get_mut(&weight)
+                && let [factor] = values[..]
+            {
+                weight.factor = factor;
+            }
+        }
         let weights = Weights::new(&self.config, self.loaded)?;
         let memory = match self.memory {
             Some(memory) => memory,
@@ -232,7 +240,7 @@ impl<B: Backend> Tensors<B> {
             self.config,
             self.backend,
             weights,
-            self.rope_freqs.as_deref(),
+            rope_freqs.as_deref(),
             memory,
         );
         Ok(Loaded {

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Code, Error, Result,
     format::{gguf::TensorInfo, quoted},
+    quant::DType,
     tensor::Weight,
 };
 use std::collections::HashMap;
@@ -193,6 +194,13 @@ fn unknown(name: &str) -> Error {
     )
 }
 
+/// Returns the name of the weight that a tensor of this name multiplies: files of NVFP4 have a
+/// factor beside each, `attn_q.scale` beside `attn_q.weight`. As in llama.cpp (`build_lora_mm`), it
+/// multiplies the product, before a bias is added.
+pub fn factor_of(name: &str) -> Option<String> {
+    Some(format!("{}.weight", name.strip_suffix(".scale")?))
+}
+
 /// Returns a tensor as the forward pass reads it, where a model with convolutions has it otherwise:
 /// a convolution is a vector, for it is no factor of a product, and a norm has another name: the
 /// last one of LFM2, and that before the feed-forward network of Qwen3.5.
@@ -291,6 +299,22 @@ impl Selection {
         for tensor in tensors.iter().flat_map(|tensor| unfuse(config, tensor)) {
             let Some(e) = self.wanted.remove(&tensor.name) else {
                 let name = &tensor.name;
+                let is_beside = |end: &str| {
+                    let stem = name.strip_suffix(end);
+                    let is_it = |t: &TensorInfo| t.name.strip_suffix(".weight") == stem;
+                    let mut nvfp4 = tensors.iter().filter(|t| t.dtype == DType::NVFP4);
+                    stem.is_some() && nvfp4.any(is_it)
+                };
+                // Rows of embeddings are no products, and a fused tensor is several here.
+                let has_factor = name != "token_embd.scale" && !config.is_fused;
+                if has_factor && tensor.elements() == 1 && is_beside(".scale") {
+                    selected.push(tensor);
+                    continue;
+                }
+                // It is the range of activations of 4 bits, which there are none of.
+                if is_beside(".input_scale") {
+                    continue;
+                }
                 if PART_OF_MODEL.iter().any(|begin| name.starts_with(begin)) {
                     return Err(unknown(name));
                 }

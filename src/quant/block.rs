@@ -98,6 +98,12 @@ impl<B: QuantizedBlock<8>> Block<256> for B {
 fn dequantize_quants<B: QuantizedBlock<GROUPS>, const GROUPS: usize>(block: &B, out: &mut [f32]) {
     let mut quants = [Quants::default(); GROUPS];
     block.quants(&mut quants);
+    weights(&quants, out);
+}
+
+/// Writes the weights of quants. It is one function for all formats, for the wasm's size.
+#[inline(never)]
+fn weights(quants: &[Quants], out: &mut [f32]) {
     for (quants, out) in quants.iter().zip(out.as_chunks_mut::<32>().0) {
         for (i, out) in out.iter_mut().enumerate() {
             *out = quants.scale[i / 16] * f32::from(quants.q[i]) - quants.minimum[i / 16];

@@ -24,18 +24,15 @@ impl Fields {
     ///
     /// `invalid_argument` when the value is of another type.
     pub fn take<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>> {
+        let value = self.take_value(name).map(serde_json::from_value);
+        value.transpose().map_err(|error| wrong(name, &error))
+    }
+
+    /// Takes what stands at `name`, whatever its type; `None` for null.
+    fn take_value(&mut self, name: &'static str) -> Option<Value> {
         self.taken.push(name);
-        let value = self
-            .rest
-            .shift_remove(name)
-            .filter(|value| !value.is_null());
-        value
-            .map(serde_json::from_value)
-            .transpose()
-            .map_err(|error| {
-                let why = in_json_words(&error.to_string());
-                invalid(format!("`{name}` is wrong: {why}."))
-            })
+        let value = self.rest.shift_remove(name);
+        value.filter(|value| !value.is_null())
     }
 
     /// Checks that every field was taken.
@@ -52,6 +49,11 @@ impl Fields {
             ))),
         }
     }
+}
+
+fn wrong(name: &str, error: &serde_json::Error) -> Error {
+    let why = in_json_words(&error.to_string());
+    invalid(format!("`{name}` is wrong: {why}."))
 }
 
 /// Lists serde's words for types, which are Rust's, with JSON's for the same.

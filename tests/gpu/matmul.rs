@@ -68,6 +68,16 @@ pub async fn products_and_rows(options: GpuOptions) {
             }
         }
     }
+    // A block of NVFP4 is two of 32 columns. Of IQ4_NL, which lies as NVFP4 does, a row may have an
+    // odd number of blocks.
+    if formats.contains(&DType::NVFP4) {
+        for shape in [[2, 32], [31, 96]] {
+            for &tokens in tokens(&options) {
+                rows_of_a_table(&mut harness, DType::IQ4NL, shape, tokens).await;
+                projections(&mut harness, DType::IQ4NL, shape, tokens, false).await;
+            }
+        }
+    }
 }
 
 /// Every product that may have a bias, with and without each of two that are taken together.

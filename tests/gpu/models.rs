@@ -4,7 +4,7 @@ use super::{
     device::{gpu, tiers},
     support::{
         data::THOROUGH,
-        odd_formats::{check_format, odd_formats},
+        odd_formats::{check_factors, check_format, odd_formats},
         tiny::{ENCODERS, MODELS, ROUNDED, check, check_cache, check_windows, windowed},
     },
 };
@@ -86,4 +86,5 @@ pub async fn odd_models(options: GpuOptions) {
     for dtype in odd_formats().filter(is_asked) {
         check_format(device.beside(), dtype, DType::F32, bar).await;
     }
+    check_factors(device.beside(), bar).await;
 }

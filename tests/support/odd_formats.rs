@@ -1,6 +1,9 @@
 //! Holds small models in the formats with a codebook against the same weights as F32.
 
-use super::{model_file::ModelFile, random::Random};
+use super::{
+    model_file::{ModelFile, Tensor},
+    random::Random,
+};
 use siskin::{
     backend::{Backend, cpu::Cpu},
     loader::{Loader, Options},
@@ -46,6 +49,35 @@ fn as_q8_0(dtype: DType, bytes: &[u8], count: usize) -> Vec<u8> {
     blocks
 }
 
+/// Puts a factor beside each matrix of the first model but its embeddings, and multiplies the
+/// second's, which are F32, by it.
+fn with_factors([mut odd, mut twin]: [ModelFile; 2]) -> [ModelFile; 2] {
+    let mut factor = 0.3_f32;
+    for plain in &mut twin.tensors {
+        if plain.dims.len() != 2 || plain.name == "token_embd.weight" {
+            continue;
+        }
+        factor += 0.2;
+        for value in plain.data.as_chunks_mut().0 {
+            *value = (f32::from_le_bytes(*value) * factor).to_le_bytes();
+        }
+        for (end, number) in [("scale", factor), ("input_scale", 9.0)] {
+            let tensor = Tensor {
+                name: plain.name.replace("weight", end),
+                dtype: DType::F32,
+                dims: vec![1],
+                data: number.to_le_bytes().to_vec(),
+            };
+            // In either order: a file may have the factor before what it multiplies.
+            match factor > 1.0 {
+                true => odd.tensors.insert(0, tensor),
+                false => odd.tensors.push(tensor),
+            }
+        }
+    }
+    [odd, twin]
+}
+
 /// Returns the logits of all tokens, which come one by one and then together.
 async fn logits<B: Backend>(backend: B, file: &ModelFile) -> Vec<f32> {
     let mut loader = Loader::new(backend, Options::default());
@@ -65,7 +97,16 @@ async fn logits<B: Backend>(backend: B, file: &ModelFile) -> Vec<f32> {
 /// Asserts that the logits of a small model in this format differ by at most `bar` of the largest
 /// one from those of the same weights as `plain` on the CPU.
 pub async fn check_format<B: Backend>(backend: B, dtype: DType, plain: DType, bar: f32) {
-    let [odd, plain] = models(dtype, plain);
+    check(backend, models(dtype, plain), dtype.name(), bar).await;
+}
+
+/// Asserts the same of NVFP4 with a factor beside each matrix.
+pub async fn check_factors<B: Backend>(backend: B, bar: f32) {
+    let models = with_factors(models(DType::NVFP4, DType::F32));
+    check(backend, models, "NVFP4 with factors", bar).await;
+}
+
+async fn check<B: Backend>(backend: B, [odd, plain]: [ModelFile; 2], name: &str, bar: f32) {
     let expected = logits(Cpu::default(), &plain).await;
     let got = logits(backend, &odd).await;
     assert_eq!(got.len(), expected.len());
@@ -75,14 +116,12 @@ pub async fn check_format<B: Backend>(backend: B, dtype: DType, plain: DType, ba
         .zip(&expected)
         .fold(0f32, |m, (a, b)| m.max((a - b).abs()));
     println!(
-        "{}: logits are off by {:.2e} of the largest",
-        dtype.name(),
+        "{name}: logits are off by {:.2e} of the largest",
         off / largest
     );
     assert!(
         largest > 0.1 && off <= bar * largest,
-        "{}: off by {off} of {largest}",
-        dtype.name()
+        "{name}: off by {off} of {largest}"
     );
 }
 

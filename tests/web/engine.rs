@@ -5,6 +5,8 @@ use js_sys::{JSON, Promise, Reflect};
 use serde_json::{Value, json};
 use siskin::{
     Code, Error,
+    format::metadata::{Metadata, StringArray},
+    text::tokenizer::{Special, Tokenizer},
     web::{WasmEngine, run_thread, thread_failed},
 };
 use wasm_bindgen::{JsCast, JsValue};
@@ -453,5 +455,21 @@ fn seats_that_no_engine_gave_are_refused() {
     for seat in [0, 1, 1 << 20, usize::MAX] {
         assert_eq!(error_of(run_thread(seat)), Code::InvalidArgument);
         assert_eq!(error_of(thread_failed(seat)), Code::InvalidArgument);
+    }
+}
+
+/// Natively tables compose characters, which `tests/tokenizer.rs` compares with Qwen's tokenizer.
+#[test]
+fn the_browser_composes_characters_for_qwen() {
+    let mut metadata = Metadata::new();
+    metadata.insert("tokenizer.ggml.model", "gpt2");
+    metadata.insert("tokenizer.ggml.pre", "qwen2");
+    let tokens = StringArray::from_iter(["e", "Ã", "©", "Ì", "ģ"]);
+    metadata.insert("tokenizer.ggml.tokens", tokens);
+    metadata.insert("tokenizer.ggml.token_type", vec![1; 5]);
+    metadata.insert("tokenizer.ggml.merges", StringArray::default());
+    let tokenizer = Tokenizer::from_metadata(&metadata).expect("a vocabulary");
+    for text in ["e\u{301}", "\u{e9}"] {
+        assert_eq!(tokenizer.encode(text, Special::Plain), [1, 2]);
     }
 }

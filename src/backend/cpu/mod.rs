@@ -95,6 +95,7 @@ impl Backend for Cpu {
             dtype,
             rows,
             cols,
+            factor: 1.0,
             buf,
         })
     }

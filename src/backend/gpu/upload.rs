@@ -35,6 +35,7 @@ impl Gpu {
                 dtype,
                 rows,
                 cols,
+                factor: 1.0,
                 buf: Buf::Vector { at },
             });
         }
@@ -83,6 +84,7 @@ impl Gpu {
             dtype,
             rows,
             cols,
+            factor: 1.0,
             buf: Buf::Matrix(Matrix { id, layout, parts }),
         })
     }

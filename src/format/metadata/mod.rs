@@ -209,26 +209,32 @@ impl Metadata {
         };
         match read(value) {
             Some(read) => Ok(Some(read)),
-            None => Err(Error::new(
-                Code::Metadata,
-                format!(
-                    "The model's `{key}` should be {wanted} but is {}; choose another conversion \
-                     of the model.",
-                    value.describe()
-                ),
-            )),
+            None => Err(mistyped(key, wanted, value)),
         }
     }
 }
 
+fn mistyped(key: &str, wanted: &str, value: &Value) -> Error {
+    Error::new(
+        Code::Metadata,
+        format!(
+            "The model's `{key}` should be {wanted} but is {}; choose another conversion of the \
+             model.",
+            value.describe()
+        ),
+    )
+}
+
 fn required<T>(key: &str, value: Result<Option<T>>) -> Result<T> {
-    value?.ok_or_else(|| {
-        Error::new(
-            Code::Metadata,
-            format!(
-                "The model file lacks `{key}`; choose another conversion of the model, or a file \
-                 that holds a language model."
-            ),
-        )
-    })
+    value?.ok_or_else(|| absent(key))
+}
+
+fn absent(key: &str) -> Error {
+    Error::new(
+        Code::Metadata,
+        format!(
+            "The model file lacks `{key}`; choose another conversion of the model, or a file that \
+             holds a language model."
+        ),
+    )
 }

@@ -1,5 +1,6 @@
-//! Declares the architecture of Llama 2 and 3, SmolLM2, TinyLlama and Mistral. Llama 3's RoPE
-//! scaling comes as the tensor `rope_freqs.weight`. The biases are those that llama.cpp adds.
+//! Declares the architecture of Llama 2 and 3, SmolLM2, TinyLlama and Mistral, and of Ministral 3,
+//! whose rope is scaled by YaRN, as the metadata says. Llama 3's RoPE scaling comes as the tensor
+//! `rope_freqs.weight`. The biases are those that llama.cpp adds.
 
 use crate::model::architecture::Architecture;
 

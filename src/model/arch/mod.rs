@@ -6,7 +6,6 @@ mod gemma3;
 mod granite;
 mod lfm2;
 mod llama;
-mod mistral3;
 mod nomic_bert;
 mod olmo2;
 mod phi3;
@@ -54,8 +53,7 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
         "gemma3" => gemma3::architecture(),
         "granite" => granite::architecture(),
         "lfm2" => lfm2::architecture(),
-        "llama" => llama::architecture(),
-        "mistral3" => mistral3::architecture(),
+        "llama" | "mistral3" => llama::architecture(),
         "nomic-bert" => nomic_bert::architecture(),
         "olmo2" => olmo2::architecture(),
         "phi3" => phi3::architecture(),

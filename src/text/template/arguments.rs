@@ -12,8 +12,19 @@ pub(super) fn bind<const N: usize>(
     arguments: &[Value],
     names: [&str; N],
 ) -> Result<[Option<Value>; N], Error> {
-    let wrong = |what: String| Error::new(ErrorKind::TooManyArguments, format!("{callee}: {what}"));
     let mut bound = [const { None }; N];
+    fill(callee, arguments, &names, &mut bound)?;
+    Ok(bound)
+}
+
+/// Fills in the arguments of any number of names, for there is one such function in the wasm.
+fn fill(
+    callee: &str,
+    arguments: &[Value],
+    names: &[&str],
+    bound: &mut [Option<Value>],
+) -> Result<(), Error> {
+    let wrong = |what: String| Error::new(ErrorKind::TooManyArguments, format!("{callee}: {what}"));
     let mut count = 0;
     for argument in arguments {
         if argument.is_kwargs() {
@@ -30,9 +41,10 @@ pub(super) fn bind<const N: usize>(
         } else {
             let slot = bound.get_mut(count);
             count += 1;
-            *slot.ok_or_else(|| wrong(format!("there are more than {N} arguments")))? =
+            let max = names.len();
+            *slot.ok_or_else(|| wrong(format!("there are more than {max} arguments")))? =
                 Some(argument.clone());
         }
     }
-    Ok(bound)
+    Ok(())
 }

@@ -102,9 +102,13 @@ impl Json<'_> {
                 })?;
             }
             ValueKind::Map => {
-                let mut keys: Vec<Value> = value.try_iter()?.collect();
-                if self.sort_keys {
-                    keys.sort();
+                let mut keys: Vec<Value> = Vec::new();
+                for key in value.try_iter()? {
+                    let at = match self.sort_keys {
+                        true => keys.partition_point(|other| *other <= key),
+                        false => keys.len(),
+                    };
+                    keys.insert(at, key);
                 }
                 self.items(['{', '}'], keys.into_iter(), depth, |json, key| {
                     json.string(&match key.kind() {

@@ -5,6 +5,22 @@ use std::collections::BTreeMap;
 
 use super::vocab::{Kind, Vocab};
 
+/// Tokens of these names take the white space behind them in models of `phi3` (Phi-3, 3.5 and 4
+/// mini), and so do those whose names begin with [`PHI3_PLACEHOLDER`]. No file says so: the names
+/// are those with `rstrip` in the models' `tokenizer_config.json`.
+///
+/// (llama.cpp goes by the name of the model: it does the same for all control tokens but three
+/// where `general.name` has "phi3" or "phi-3" in it, which many files of Phi-3 have not.)
+const PHI3_STRIPPING: [&[u8]; 6] = [
+    b"<|user|>",
+    b"<|assistant|>",
+    b"<|end|>",
+    b"<|system|>",
+    b"<|tag|>",
+    b"</s>",
+];
+const PHI3_PLACEHOLDER: &[u8] = b"<|placeholder";
+
 /// Says what `<|im_start|>` in a text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
@@ -29,10 +45,13 @@ pub(super) struct Added {
     sorted: Vec<u32>,
     /// For each byte, whether some added token begins with it.
     begins: [bool; 256],
+    /// Holds the ids of those that take the white space behind them.
+    stripping: Vec<u32>,
 }
 
 impl Added {
-    pub(super) fn new(vocab: &Vocab) -> Added {
+    /// Finds the added tokens of a vocabulary; those that strip go by the model's architecture.
+    pub(super) fn new(vocab: &Vocab, architecture: Option<&str>) -> Added {
         let is_added = |id: &u32| {
             matches!(
                 vocab.kind(*id),
@@ -49,7 +68,27 @@ impl Added {
         for &id in &sorted {
             begins[usize::from(vocab.bytes(id)[0])] = true;
         }
-        Added { sorted, begins }
+        let strips = |id: &u32| {
+            let name = vocab.bytes(*id);
+            PHI3_STRIPPING.contains(&name) || name.starts_with(PHI3_PLACEHOLDER)
+        };
+        let stripping = match architecture {
+            Some("phi3") => sorted.iter().copied().filter(strips).collect(),
+            _ => Vec::new(),
+        };
+        Added {
+            sorted,
+            begins,
+            stripping,
+        }
+    }
+
+    /// Returns what is left of a text behind the token `last`.
+    pub(super) fn text_behind<'a>(&self, last: Option<&u32>, text: &'a str) -> &'a str {
+        match last {
+            Some(last) if self.stripping.contains(last) => text.trim_start(),
+            _ => text,
+        }
     }
 
     /// Cuts `text` at every added token, and hands the parts over in order. The leftmost token

@@ -4,10 +4,10 @@
 use super::pre::{PreTokenizer, unnamed};
 use super::vocab::{Kind, Vocab};
 use crate::error::Result;
+use crate::host::composed;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Stands for no token, or for no symbol.
 const NONE: u32 = u32::MAX;
@@ -88,7 +88,11 @@ impl Bpe {
 
     /// Appends the tokens of `text` to `ids`. Bytes that the vocabulary does not know are left out.
     pub(super) fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
-        let text = self.normalize(text);
+        // Qwen's own tokenizer composes characters first (Unicode NFC).
+        let text = match self.pre.composes {
+            true => composed(text),
+            false => Cow::Borrowed(text),
+        };
         let mut word = Word::default();
         self.pre.splitter.split(&text, |piece| {
             if self.pre.whole_words
@@ -103,15 +107,6 @@ impl Bpe {
             word.merge(self);
             ids.extend(word.ids());
         });
-    }
-
-    /// Composes characters (Unicode NFC) where the model's tokenizer does.
-    fn normalize<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.pre.composes && is_nfc_quick(text.chars()) != IsNormalized::Yes {
-            Cow::Owned(text.nfc().collect())
-        } else {
-            Cow::Borrowed(text)
-        }
     }
 
     fn find(&self, left: u32, right: u32) -> Option<Merge> {

@@ -158,7 +158,7 @@ impl Tokenizer {
             Algorithm::Spm(_) | Algorithm::WordPiece(_) => true,
         };
         Ok(Tokenizer {
-            added: Added::new(&vocab),
+            added: Added::new(&vocab, metadata.opt_str("general.architecture")?),
             algorithm,
             bos,
             eos,
@@ -289,8 +289,8 @@ impl Tokenizer {
         found
     }
 
-    /// Appends the ids of a text that begins a prompt or follows an added token. The added tokens
-    /// that `is_found` accepts are found whole in it.
+    /// Appends the ids of a text that begins a prompt or follows an added token, the last of `ids`.
+    /// The added tokens that `is_found` accepts are found whole in it.
     pub(super) fn encode_found(
         &self,
         text: &str,
@@ -316,6 +316,7 @@ impl Tokenizer {
                     at_start = true;
                 }
                 Part::Text(text) => {
+                    let text = self.added.text_behind(ids.last(), text);
                     match &self.algorithm {
                         Algorithm::Bpe(bpe) => bpe.encode(&self.vocab, text, ids),
                         Algorithm::Spm(spm) => spm.encode(&self.vocab, text, at_start, ids),

@@ -64,7 +64,7 @@ impl Spm {
     /// Appends the tokens of `text` to `ids`. `at_start` says whether no other text stands right
     /// before it.
     pub(super) fn encode(&self, vocab: &Vocab, text: &str, at_start: bool, ids: &mut Vec<u32>) {
-        let prefix = if at_start && self.add_space_prefix {
+        let prefix = if at_start && self.add_space_prefix && !text.is_empty() {
             " "
         } else {
             ""

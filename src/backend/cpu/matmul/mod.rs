@@ -39,6 +39,7 @@ impl<'a> Product<'a> {
             output: Output {
                 y: SharedMut::new(y),
                 rows: w.rows,
+                factor: w.factor,
                 store,
             },
         }

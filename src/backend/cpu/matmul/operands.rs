@@ -29,6 +29,8 @@ pub enum Store {
 pub(super) struct Output<'a> {
     pub(super) y: SharedMut<'a, f32>,
     pub(super) rows: usize,
+    /// Multiplies the result.
+    pub(super) factor: f32,
     pub(super) store: Store,
 }
 
@@ -48,6 +50,7 @@ impl Output<'_> {
         let (first, at) = (group * GROUP_ROWS, token * self.rows);
         // SAFETY: a full group lies inside y; the ragged last group goes element by element.
         unsafe {
+            let v = v.map(|v| S::mul(v, S::splat(self.factor)));
             if first + GROUP_ROWS <= self.rows {
                 let y = self
                     .y

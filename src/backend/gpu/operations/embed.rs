@@ -6,7 +6,7 @@ use crate::{
         context::Gpu,
         kernels::ops::embed::{Embed, Op},
         recording::{Dispatch, Operation, Reads, RecordingKey},
-        weights::{Buf, Part, id, matrix, repack::BLOCK},
+        weights::{Buf, Part, id, matrix},
     },
     tensor::Weight,
 };
@@ -39,7 +39,7 @@ impl Gpu {
         };
         let dispatch = |part: &Part| {
             let op = Op {
-                planes_a: part.planes(table.cols / BLOCK),
+                planes_a: part.planes(table),
                 first_row: part.first_row as u32,
                 rows: part.rows as u32,
                 scale,

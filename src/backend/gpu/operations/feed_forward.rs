@@ -11,7 +11,7 @@ use crate::backend::{
             tile::Epilogue,
         },
         recording::{Dispatch, Operation, RecordingKey, Width},
-        weights::{Buf, id, matrix, repack::BLOCK, vector_at},
+        weights::{Buf, id, matrix, vector_at},
     },
 };
 
@@ -42,7 +42,7 @@ impl Gpu {
             return None;
         };
         let op = matvec::Op {
-            planes_b: b.planes(w.up.cols / BLOCK),
+            planes_b: b.planes(w.up),
             other_rows: w.up.rows as u32,
             norm_at: vector_at(Some(norm)),
             eps: w.eps,

@@ -15,7 +15,7 @@ use crate::{
                 ops::rms_norm::RmsNorm,
             },
             recording::{Dispatch, Operation, RecordingKey, Width},
-            weights::{Buf, Part, id, matrix, repack::BLOCK, vector_at},
+            weights::{Buf, Part, id, matrix, vector_at},
         },
     },
     tensor::Weight,
@@ -150,7 +150,7 @@ impl Gpu {
         let vectors = bias.map(|_| self.vectors_buffer());
         let dispatch = |part: &Part| {
             let op = tile::Op {
-                planes_a: part.planes(w.cols / BLOCK),
+                planes_a: part.planes(w),
                 rows: part.rows as u32,
                 first_row: part.first_row as u32,
                 stride: w.rows as u32,
@@ -184,10 +184,10 @@ impl Gpu {
 
 /// Returns the sizes of a product with one part of a weight.
 pub(super) fn matvec_op(w: &Weight<Buf>, part: &Part) -> matvec::Op {
-    let blocks = w.cols / BLOCK;
+    let planes_a = part.planes(w);
     matvec::Op {
-        planes_a: part.planes(blocks),
-        blocks: blocks as u32,
+        blocks: planes_a.blocks,
+        planes_a,
         rows: part.rows as u32,
         first_row: part.first_row as u32,
         stride: w.rows as u32,

@@ -17,7 +17,7 @@ use crate::backend::{
             },
         },
         recording::{Dispatch, Operation, RecordingKey, Width},
-        weights::{Buf, id, matrix, repack::BLOCK, vector_at},
+        weights::{Buf, id, matrix, vector_at},
     },
 };
 use crate::tensor::Weight;
@@ -72,11 +72,10 @@ impl Gpu {
         let ([a], [b], [c]) = (&*q.parts, &*k.parts, &*v.parts) else {
             return None;
         };
-        let blocks = w.q.cols / BLOCK;
         let rope = rope_op(step, targets.room, w);
         let op = matvec::Op {
-            planes_b: b.planes(blocks),
-            planes_c: c.planes(blocks),
+            planes_b: b.planes(w.k),
+            planes_c: c.planes(w.v),
             other_rows: w.k.rows as u32,
             norm_at: vector_at(Some(norm)),
             eps: w.eps,

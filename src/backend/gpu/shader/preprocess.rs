@@ -103,6 +103,7 @@ library![
     "lib/super_scales",
     "lib/tile_io",
     "lib/tile_rows",
+    "lib/two_a_word",
     "lib/unpack",
     "lib/words",
     "quant/bf16",

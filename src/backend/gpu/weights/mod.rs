@@ -2,7 +2,7 @@
 
 pub mod repack;
 
-use self::repack::{Layout, PlaneOffsets};
+use self::repack::{BLOCK, Layout, PlaneOffsets};
 use crate::{backend::gpu::shader::uniform, tensor::Weight};
 
 /// The number that stands for a vector where there is none, as `shaders/lib/rope.wgsl` has it.
@@ -53,20 +53,24 @@ uniform! {
         pub high_at: u32,
         /// Where the plane of scales begins, in words.
         pub scales_at: u32,
-        /// Where the plane of the scales of scales begins, in words.
+        /// Where the plane of the scales of scales begins, in words; or the bits of the factor of
+        /// the weight, in the layout that has one.
         pub super_scales_at: u32,
     }
 }
 
 impl Part {
-    /// Returns what a shader knows of the part, whose rows have so many blocks of 32 columns.
-    pub fn planes(&self, blocks: usize) -> Planes {
+    /// Returns what a shader knows of the part of `weight`.
+    pub fn planes(&self, weight: &Weight<Buf>) -> Planes {
         let [_, high_at, scales_at, super_scales_at] = self.planes.at.map(|at| (at / 4) as u32);
         Planes {
-            blocks: blocks as u32,
+            blocks: (weight.cols / BLOCK) as u32,
             high_at,
             scales_at,
-            super_scales_at,
+            super_scales_at: match Layout::of(weight.dtype).has_factor() {
+                true => weight.factor.to_bits(),
+                false => super_scales_at,
+            },
         }
     }
 }

@@ -86,6 +86,11 @@ impl Layout {
         !matches!(self.name, "bf16" | "f32")
     }
 
+    /// Returns whether its shader multiplies by the weight's factor.
+    pub fn has_factor(&self) -> bool {
+        self.name == "codebook"
+    }
+
     /// Returns where the planes of a weight of so many blocks, a multiple of 8, lie.
     pub fn planes(&self, blocks: usize) -> PlaneOffsets {
         let mut at = [0; 4];

@@ -60,19 +60,12 @@ impl Kernel for Decode {
     }
 
     fn variants() -> Vec<Self> {
-        // A bound has nothing to do with the length of a head.
-        let bounds = [false, true];
-        let variants = bounds.map(|is_bounded| {
-            every_head(|head_dim, gqa_group, cache_type| {
-                let is_made = !is_bounded || head_dim == 256;
-                is_made.then_some(Self {
-                    head_dim,
-                    gqa_group,
-                    cache_type,
-                    is_bounded,
-                })
-            })
-        });
-        variants.concat()
+        let make = |(head_dim, gqa_group, cache_type, is_bounded)| Self {
+            head_dim,
+            gqa_group,
+            cache_type,
+            is_bounded,
+        };
+        every_head().map(make).collect()
     }
 }

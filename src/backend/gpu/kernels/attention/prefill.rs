@@ -62,20 +62,13 @@ impl Kernel for Prefill {
     }
 
     fn variants() -> Vec<Self> {
-        // A bound has nothing to do with the length of a head.
-        let bounds = [false, true];
-        let variants = bounds.map(|is_bounded| {
-            every_head(|head_dim, gqa_group, cache_type| {
-                let is_made = !is_bounded || head_dim == 256;
-                let is_made = is_made && Self::fits(head_dim);
-                is_made.then_some(Self {
-                    head_dim,
-                    gqa_group,
-                    cache_type,
-                    is_bounded,
-                })
-            })
-        });
-        variants.concat()
+        let make = |(head_dim, gqa_group, cache_type, is_bounded)| Self {
+            head_dim,
+            gqa_group,
+            cache_type,
+            is_bounded,
+        };
+        let variants = every_head().map(make);
+        variants.filter(|it| Self::fits(it.head_dim)).collect()
     }
 }

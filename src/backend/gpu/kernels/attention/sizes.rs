@@ -46,14 +46,15 @@ pub fn splits(positions: usize) -> (usize, usize) {
     (span, positions.div_ceil(span))
 }
 
-/// Calls `make` for every head and cache type that go together.
-pub(super) fn every_head<K>(make: impl Fn(usize, usize, CacheType) -> Option<K>) -> Vec<K> {
-    let make = &make;
-    let heads = |cache_type: CacheType| {
-        HEADS
-            .into_iter()
-            .filter(move |(head_dim, _)| head_dim.is_multiple_of(cache_type.block_len()))
-            .filter_map(move |(head_dim, gqa_group)| make(head_dim, gqa_group, cache_type))
-    };
-    CacheType::ALL.into_iter().flat_map(heads).collect()
+/// Returns every head and cache type that go together, and whether scores are bounded. A bound has
+/// nothing to do with the length of a head, so that one of them has both.
+pub(super) fn every_head() -> impl Iterator<Item = (usize, usize, CacheType, bool)> {
+    let all = CacheType::ALL.into_iter().flat_map(|cache_type| {
+        HEADS.into_iter().flat_map(move |(head_dim, gqa_group)| {
+            [false, true].map(|is_bounded| (head_dim, gqa_group, cache_type, is_bounded))
+        })
+    });
+    all.filter(|&(head_dim, _, cache_type, is_bounded)| {
+        head_dim.is_multiple_of(cache_type.block_len()) && (!is_bounded || head_dim == 256)
+    })
 }
