@@ -8,12 +8,9 @@ use super::{
     },
 };
 use siskin::{
-    backend::{
-        Backend,
-        gpu::{
-            Counters, Gpu,
-            device::{CacheType, GpuOptions},
-        },
+    backend::gpu::{
+        Counters, Gpu,
+        device::{CacheType, GpuOptions},
     },
     generate::sampler::{Sampler, SamplingOptions},
     loader::{Loader, Options},

@@ -222,17 +222,12 @@ impl Backend for Cpu {
         let h = normed(&self.pool, w.norm, w.eps, x, h);
         *is_gated = w.q.rows > dims.heads * dims.head_dim;
         let queries = if *is_gated { &mut *up } else { &mut *q };
-        project(
-            &self.pool,
-            h,
-            *tokens,
-            quantized,
-            [
-                (w.q, queries, Store::Set),
-                (w.k, k, Store::Set),
-                (w.v, v, Store::Set),
-            ],
-        );
+        let products = [
+            (w.q, queries, Store::Set),
+            (w.k, k, Store::Set),
+            (w.v, v, Store::Set),
+        ];
+        project(&self.pool, h, *tokens, quantized, products);
         if *is_gated {
             ops::queries(&self.pool, up, dims.head_dim, q);
         }
@@ -283,13 +278,8 @@ impl Backend for Cpu {
             ..
         } = step;
         let h = normed(&self.pool, w.norm, w.eps, x, h);
-        project(
-            &self.pool,
-            h,
-            *tokens,
-            quantized,
-            [(w.in_proj, up, Store::Set)],
-        );
+        let products = [(w.in_proj, up, Store::Set)];
+        project(&self.pool, h, *tokens, quantized, products);
         a.resize(*tokens * w.in_proj.cols, 0.0);
         short_conv(&self.pool, cache, layer, *position, w.conv.vector(), up, a);
     }
@@ -342,13 +332,8 @@ impl Backend for Cpu {
             ..
         } = step;
         let h = normed(&self.pool, w.norm, w.eps, x, h);
-        project(
-            &self.pool,
-            h,
-            *tokens,
-            quantized,
-            [(w.gate, a, Store::Set), (w.up, up, Store::Set)],
-        );
+        let products = [(w.gate, a, Store::Set), (w.up, up, Store::Set)];
+        project(&self.pool, h, *tokens, quantized, products);
         add_bias(&self.pool, a, w.gate_bias);
         add_bias(&self.pool, up, w.up_bias);
         ops::activate_mul(&self.pool, w.activation, a, up, w.gate.rows);
@@ -367,13 +352,8 @@ impl Backend for Cpu {
         let x = &x[rows.start * w.norm.cols..rows.end * w.norm.cols];
         h.resize(x.len(), 0.0);
         ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
-        project(
-            &self.pool,
-            h,
-            rows.len(),
-            quantized,
-            [(w.output, logits, Store::Set)],
-        );
+        let products = [(w.output, logits, Store::Set)];
+        project(&self.pool, h, rows.len(), quantized, products);
         add_bias(&self.pool, logits, w.bias);
         ops::scale_logits(&self.pool, w.scale, logits, w.output.rows);
     }
