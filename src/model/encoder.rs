@@ -1,7 +1,7 @@
 //! What encoders have and decoders have not: their text comes whole, and they write none.
 
 use super::architecture::EncoderParts;
-use crate::{Code, Error, Result, format::gguf::Gguf};
+use crate::{Code, Error, format::gguf::Gguf};
 
 /// Names the table of what each position adds to its token's embedding.
 pub(super) const POSITIONS: &str = "position_embd.weight";

@@ -224,8 +224,8 @@ impl Backend for Cpu {
         let queries = if *is_gated { &mut *up } else { &mut *q };
         let products = [
             (w.q, queries, Store::Set),
-            (w.k, k, Store::Set),
-            (w.v, v, Store::Set),
+            (w.k, &mut *k, Store::Set),
+            (w.v, &mut *v, Store::Set),
         ];
         project(&self.pool, h, *tokens, quantized, products);
         if *is_gated {
@@ -278,7 +278,7 @@ impl Backend for Cpu {
             ..
         } = step;
         let h = normed(&self.pool, w.norm, w.eps, x, h);
-        let products = [(w.in_proj, up, Store::Set)];
+        let products = [(w.in_proj, &mut *up, Store::Set)];
         project(&self.pool, h, *tokens, quantized, products);
         a.resize(*tokens * w.in_proj.cols, 0.0);
         short_conv(&self.pool, cache, layer, *position, w.conv.vector(), up, a);
@@ -332,7 +332,7 @@ impl Backend for Cpu {
             ..
         } = step;
         let h = normed(&self.pool, w.norm, w.eps, x, h);
-        let products = [(w.gate, a, Store::Set), (w.up, up, Store::Set)];
+        let products = [(w.gate, &mut *a, Store::Set), (w.up, &mut *up, Store::Set)];
         project(&self.pool, h, *tokens, quantized, products);
         add_bias(&self.pool, a, w.gate_bias);
         add_bias(&self.pool, up, w.up_bias);
@@ -352,7 +352,7 @@ impl Backend for Cpu {
         let x = &x[rows.start * w.norm.cols..rows.end * w.norm.cols];
         h.resize(x.len(), 0.0);
         ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
-        let products = [(w.output, logits, Store::Set)];
+        let products = [(w.output, &mut *logits, Store::Set)];
         project(&self.pool, h, rows.len(), quantized, products);
         add_bias(&self.pool, logits, w.bias);
         ops::scale_logits(&self.pool, w.scale, logits, w.output.rows);
