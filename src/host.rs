@@ -52,12 +52,31 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Decomposes the characters of a text (Unicode NFD).
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn decomposed(text: &str) -> Cow<'_, str> {
+    use unicode_normalization::UnicodeNormalization;
+    Cow::Owned(text.nfd().collect())
+}
+
 /// Composes the characters of a text (Unicode NFC), by the browser's own tables.
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn composed(text: &str) -> Cow<'_, str> {
-    // The first character that composes with one before it, or is composed of others, is U+0300.
-    match text.chars().any(|c| c >= '\u{300}') {
-        true => Cow::Owned(js_sys::JsString::from(text).normalize("NFC").into()),
+    // The first character that composes with one before it, or that composing changes.
+    normalized(text, "NFC", '\u{300}')
+}
+
+/// Decomposes the characters of a text (Unicode NFD), by the browser's own tables.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn decomposed(text: &str) -> Cow<'_, str> {
+    // The first character that is composed of others.
+    normalized(text, "NFD", '\u{c0}')
+}
+
+#[cfg(target_arch = "wasm32")]
+fn normalized<'a>(text: &'a str, form: &str, first: char) -> Cow<'a, str> {
+    match text.chars().any(|c| c >= first) {
+        true => Cow::Owned(js_sys::JsString::from(text).normalize(form).into()),
         false => Cow::Borrowed(text),
     }
 }

@@ -9,8 +9,8 @@ use super::spm::SPACE_MARK;
 use super::vocab::Vocab;
 use crate::error::{Code, Error, Result};
 use crate::format::metadata::Metadata;
+use crate::host::decomposed;
 use std::borrow::Cow;
-use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// A longer word is unknown, whatever tokens there are.
@@ -72,14 +72,17 @@ impl WordPiece {
             word: " ".into(),
             ids,
         };
-        let kept = text.chars().filter(|&c| is_kept(c));
+        let kept: String = text.chars().filter(|&c| is_kept(c)).collect();
         let mut push = |c: char| match self.lowers {
             true => c.to_lowercase().for_each(|c| words.push(c)),
             false => words.push(c),
         };
         match self.strips_accents {
-            true => kept.nfd().filter(|&c| !is_accent(c)).for_each(&mut push),
-            false => kept.for_each(&mut push),
+            true => {
+                let text = decomposed(&kept);
+                text.chars().filter(|&c| !is_accent(c)).for_each(&mut push)
+            }
+            false => kept.chars().for_each(&mut push),
         }
         words.end();
     }
