@@ -62,53 +62,37 @@ pub struct Layout {
     pub codebook: bool,
 }
 
-/// Lists all layouts. Kernels are compiled for each, by its number here.
-pub const LAYOUTS: [Layout; 10] = {
-    const fn plain(bits: u32, halves: usize, minimum: bool) -> Layout {
-        Layout {
+impl Layout {
+    /// Returns the layout of a format; `None` for the types that stay floats.
+    pub fn of(dtype: DType) -> Option<Layout> {
+        if dtype.codebook().is_some() {
+            return Some(Layout {
+                bits: 4,
+                halves: match dtype {
+                    DType::IQ2XS | DType::IQ2S | DType::IQ1M | DType::NVFP4 => 2,
+                    _ => 1,
+                },
+                minimum: false,
+                codebook: true,
+            });
+        }
+        let (bits, halves, minimum) = match dtype {
+            DType::Q4_0 => (4, 1, false),
+            DType::Q4_1 | DType::Q4K => (4, 1, true),
+            DType::Q5_0 => (5, 1, false),
+            DType::Q5_1 | DType::Q5K => (5, 1, true),
+            DType::Q8_0 => (8, 1, false),
+            DType::Q6K => (6, 2, false),
+            DType::Q3K => (3, 2, false),
+            DType::Q2K => (2, 2, true),
+            _ => return None,
+        };
+        Some(Layout {
             bits,
             halves,
             minimum,
             codebook: false,
-        }
-    }
-    const fn codebook(halves: usize) -> Layout {
-        Layout {
-            codebook: true,
-            ..plain(4, halves, false)
-        }
-    }
-    [
-        plain(4, 1, false),
-        plain(4, 1, true),
-        plain(5, 1, false),
-        plain(5, 1, true),
-        plain(6, 2, false),
-        plain(8, 1, false),
-        plain(3, 2, false),
-        plain(2, 2, true),
-        codebook(1),
-        codebook(2),
-    ]
-};
-
-impl Layout {
-    /// Returns the layout of a format; `None` for the types that stay floats.
-    pub fn of(dtype: DType) -> Option<Layout> {
-        let number = match dtype {
-            DType::F32 | DType::F16 | DType::BF16 => return None,
-            DType::Q4_0 => 0,
-            DType::Q4_1 | DType::Q4K => 1,
-            DType::Q5_0 => 2,
-            DType::Q5_1 | DType::Q5K => 3,
-            DType::Q6K => 4,
-            DType::Q8_0 => 5,
-            DType::Q3K => 6,
-            DType::Q2K => 7,
-            DType::IQ2XS | DType::IQ2S | DType::IQ1M | DType::NVFP4 => 9,
-            _ => 8,
-        };
-        Some(LAYOUTS[number])
+        })
     }
 
     /// Returns whether a kernel multiplies signed bytes.
@@ -289,9 +273,17 @@ pub trait RepackedKernel: Sized {
     /// Runs the kernel.
     ///
     /// # Safety
-    /// `LAYOUT` is the number of the matrix' layout in [`LAYOUTS`], and the caller keeps the
-    /// contract of [`Simd`].
-    unsafe fn run<S: Simd, const LAYOUT: usize>(self);
+    /// The constants are those of the matrix' layout, and the caller keeps the contract of
+    /// [`Simd`].
+    unsafe fn run<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const CODEBOOK: bool,
+    >(
+        self,
+    );
 }
 
 /// Returns the number of each value of a codebook, by the value's byte.
@@ -303,31 +295,38 @@ fn numbers(codebook: &[i8; 16]) -> [i8; 256] {
     numbers
 }
 
-struct For<K, const LAYOUT: usize>(K);
+struct For<K, const BITS: u32, const HALVES: usize, const MINIMUM: bool, const CODEBOOK: bool>(K);
 
-impl<K: RepackedKernel, const LAYOUT: usize> Kernel for For<K, LAYOUT> {
+impl<
+    K: RepackedKernel,
+    const BITS: u32,
+    const HALVES: usize,
+    const MINIMUM: bool,
+    const CODEBOOK: bool,
+> Kernel for For<K, BITS, HALVES, MINIMUM, CODEBOOK>
+{
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         // SAFETY: the caller keeps the contract of this function.
-        unsafe { self.0.run::<S, LAYOUT>() }
+        unsafe { self.0.run::<S, BITS, HALVES, MINIMUM, CODEBOOK>() }
     }
 }
 
 /// Runs the kernel as compiled for `layout`, the layout of its matrix.
 pub fn with_layout<K: RepackedKernel>(layout: Layout, kernel: K) {
-    match LAYOUTS.iter().position(|&other| other == layout) {
-        Some(0) => with_dots(For::<K, 0>(kernel)),
-        Some(1) => with_dots(For::<K, 1>(kernel)),
-        Some(2) => with_dots(For::<K, 2>(kernel)),
-        Some(3) => with_dots(For::<K, 3>(kernel)),
-        Some(4) => with_dots(For::<K, 4>(kernel)),
-        Some(5) => with_dots(For::<K, 5>(kernel)),
-        Some(6) => with_dots(For::<K, 6>(kernel)),
-        Some(7) => with_dots(For::<K, 7>(kernel)),
-        Some(8) => with_dots(For::<K, 8>(kernel)),
-        Some(9) => with_dots(For::<K, 9>(kernel)),
-        _ => unreachable!("every layout has its number"),
+    match (layout.bits, layout.halves, layout.minimum, layout.codebook) {
+        (4, 1, false, false) => with_dots(For::<K, 4, 1, false, false>(kernel)),
+        (4, 1, true, false) => with_dots(For::<K, 4, 1, true, false>(kernel)),
+        (5, 1, false, false) => with_dots(For::<K, 5, 1, false, false>(kernel)),
+        (5, 1, true, false) => with_dots(For::<K, 5, 1, true, false>(kernel)),
+        (6, 2, false, false) => with_dots(For::<K, 6, 2, false, false>(kernel)),
+        (8, 1, false, false) => with_dots(For::<K, 8, 1, false, false>(kernel)),
+        (3, 2, false, false) => with_dots(For::<K, 3, 2, false, false>(kernel)),
+        (2, 2, true, false) => with_dots(For::<K, 2, 2, true, false>(kernel)),
+        (4, 1, false, true) => with_dots(For::<K, 4, 1, false, true>(kernel)),
+        (4, 2, false, true) => with_dots(For::<K, 4, 2, false, true>(kernel)),
+        other => unreachable!("no layout {other:?}"),
     }
 }
 

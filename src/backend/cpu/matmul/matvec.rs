@@ -12,7 +12,7 @@ use super::{
 };
 use crate::backend::cpu::{
     quantize::{BlockQ8, Tile},
-    repack::{LAYOUTS, RepackedKernel, RepackedMatrix},
+    repack::{Layout, RepackedKernel, RepackedMatrix},
     simd::{Simd, room},
 };
 use std::ops::Range;
@@ -28,10 +28,25 @@ pub(super) struct MatvecKernel<'a> {
 
 impl RepackedKernel for MatvecKernel<'_> {
     #[inline(always)]
-    unsafe fn run<S: Simd, const LAYOUT: usize>(self) {
-        let layout = const { LAYOUTS[LAYOUT] };
+    unsafe fn run<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const CODEBOOK: bool,
+    >(
+        self,
+    ) {
+        let layout = const {
+            Layout {
+                bits: BITS,
+                halves: HALVES,
+                minimum: MINIMUM,
+                codebook: CODEBOOK,
+            }
+        };
         // SAFETY: the caller keeps the contract of `S`.
-        let masks = unsafe { Masks::<S>::new(layout, &self.matrix.codebook) };
+        let masks = unsafe { Masks::<S>::new::<BITS>(&self.matrix.codebook) };
         for group in self.groups.clone() {
             let weights = self.matrix.group(group).as_ptr();
             // SAFETY: a group holds the same number of blocks as the token.
@@ -39,12 +54,12 @@ impl RepackedKernel for MatvecKernel<'_> {
                 let mut y = [S::splat(0.0); 2];
                 let mut block = weights;
                 for x in self.x.coarse {
-                    add_block::<S, LAYOUT>(&mut y, block, x, &masks);
+                    add_block::<S, BITS, HALVES, MINIMUM, CODEBOOK>(&mut y, block, x, &masks);
                     block = block.add(layout.block_bytes());
                 }
                 for &b in self.x.outliers {
                     let b = b as usize;
-                    add_block::<S, LAYOUT>(
+                    add_block::<S, BITS, HALVES, MINIMUM, CODEBOOK>(
                         &mut y,
                         weights.add(b * layout.block_bytes()),
                         self.x.fine.get_unchecked(b),
@@ -59,13 +74,26 @@ impl RepackedKernel for MatvecKernel<'_> {
 
 /// Adds the products of a block of eight rows and the token's block to the rows' sums.
 #[inline(always)]
-unsafe fn add_block<S: Simd, const LAYOUT: usize>(
+unsafe fn add_block<
+    S: Simd,
+    const BITS: u32,
+    const HALVES: usize,
+    const MINIMUM: bool,
+    const CODEBOOK: bool,
+>(
     y: &mut [S::F32; 2],
     block: *const u8,
     x: &BlockQ8,
     masks: &Masks<S>,
 ) {
-    let layout = const { LAYOUTS[LAYOUT] };
+    let layout = const {
+        Layout {
+            bits: BITS,
+            halves: HALVES,
+            minimum: MINIMUM,
+            codebook: CODEBOOK,
+        }
+    };
     // SAFETY: `block` is a block of this layout; the activations of every chunk lie inside q.
     unsafe {
         let vectors = block.add(layout.header_bytes());
@@ -73,16 +101,16 @@ unsafe fn add_block<S: Simd, const LAYOUT: usize>(
         let scale = x.scale * S::F16_REST;
         let header =
             |i: usize, g: usize| S::load_f16_part(block.add(16 * i + 8 * g).cast(), masks.f16);
-        if layout.is_signed() {
-            let mut sums = [[S::zero8(); 2]; 2];
-            each_chunk::<S, LAYOUT, false>(vectors, masks, |i, w| {
+        if BITS == 8 || CODEBOOK {
+            let mut sums = [[S::zero8(); 2]; HALVES];
+            each_chunk::<S, BITS, false>(vectors, masks, |i, w| {
                 let a = S::four8(q.add(4 * i));
-                let sums = &mut sums[if layout.halves == 1 { 0 } else { i / 4 }];
+                let sums = &mut sums[if HALVES == 1 { 0 } else { i / 4 }];
                 for g in 0..2 {
-                    sums[g] = S::dot8(sums[g], masks.values::<LAYOUT>(w[g]), a);
+                    sums[g] = S::dot8(sums[g], masks.values::<CODEBOOK>(w[g]), a);
                 }
             });
-            for h in 0..layout.halves {
+            for h in 0..HALVES {
                 for g in 0..2 {
                     y[g] = S::mul_add(
                         S::finish8(sums[h][g]),
@@ -94,7 +122,7 @@ unsafe fn add_block<S: Simd, const LAYOUT: usize>(
             return;
         }
         let minus = |h: usize| {
-            if layout.halves == 1 {
+            if HALVES == 1 {
                 &raw const x.minus
             } else {
                 &raw const x.minus_halves[h]
@@ -102,19 +130,19 @@ unsafe fn add_block<S: Simd, const LAYOUT: usize>(
         };
         let start = |h: usize| match layout.offset() {
             0 => S::zero7(),
-            4 if left_shift::<S>(layout.bits, h) == 4 => S::start7::<6>(minus(h)),
+            4 if left_shift::<S>(BITS, h) == 4 => S::start7::<6>(minus(h)),
             4 => S::start7::<2>(minus(h)),
             8 => S::start7::<3>(minus(h)),
             16 => S::start7::<4>(minus(h)),
             _ => S::start7::<5>(minus(h)),
         };
-        let mut sums = [0, 1].map(|h| [start(h); 2]);
+        let mut sums: [[S::Sum7; 2]; HALVES] = std::array::from_fn(|h| [start(h); 2]);
         let mut parts = sums.map(|sums| sums.map(|sum| S::begin7(sum)));
-        let mut chunks = [0; 2];
-        each_chunk::<S, LAYOUT, true>(vectors, masks, |i, w| {
+        let mut chunks = [0; HALVES];
+        each_chunk::<S, BITS, true>(vectors, masks, |i, w| {
             let a = S::four(q.add(4 * i));
-            let h = if layout.halves == 1 { 0 } else { i / 4 };
-            let is_full = chunks[h] == room::<S>(layout.bits);
+            let h = if HALVES == 1 { 0 } else { i / 4 };
+            let is_full = chunks[h] == room::<S>(BITS);
             chunks[h] = if is_full { 1 } else { chunks[h] + 1 };
             for g in 0..2 {
                 if is_full {
@@ -124,17 +152,17 @@ unsafe fn add_block<S: Simd, const LAYOUT: usize>(
                 parts[h][g] = S::dot7(parts[h][g], w[g], a);
             }
         });
-        for h in 0..layout.halves {
-            let quant_scale = scale / (1 << left_shift::<S>(layout.bits, h)) as f32;
+        for h in 0..HALVES {
+            let quant_scale = scale / (1 << left_shift::<S>(BITS, h)) as f32;
             for g in 0..2 {
                 y[g] = S::mul_add(
                     S::finish7(S::end7(sums[h][g], parts[h][g])),
                     S::mul(header(h, g), S::splat(quant_scale)),
                     y[g],
                 );
-                if layout.minimum {
+                if MINIMUM {
                     y[g] = S::mul_add(
-                        header(layout.halves + h, g),
+                        header(HALVES + h, g),
                         S::splat(scale * *minus(h) as f32),
                         y[g],
                     );

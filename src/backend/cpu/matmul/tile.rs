@@ -17,7 +17,7 @@ use crate::backend::{
     GROUP_ROWS,
     cpu::{
         quantize::{BlockQ8, QuantizedActivations, TILE, Tile},
-        repack::{LAYOUTS, Layout, RepackedKernel, RepackedMatrix, VECTOR_BYTES},
+        repack::{Layout, RepackedKernel, RepackedMatrix, VECTOR_BYTES},
         simd::{Simd, room},
     },
 };
@@ -48,13 +48,21 @@ const fn panel_block_bytes(layout: Layout) -> usize {
 
 impl RepackedKernel for MatmulKernel<'_> {
     #[inline(always)]
-    unsafe fn run<S: Simd, const LAYOUT: usize>(self) {
+    unsafe fn run<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const CODEBOOK: bool,
+    >(
+        self,
+    ) {
         // SAFETY: the caller keeps the contract of this function.
         unsafe {
-            if const { LAYOUTS[LAYOUT].is_signed() } && !S::SUMS_PAIRS && S::dot7_takes_bytes() {
-                self.all::<S, LAYOUT, true>();
+            if (BITS == 8 || CODEBOOK) && !S::SUMS_PAIRS && S::dot7_takes_bytes() {
+                self.all::<S, BITS, HALVES, MINIMUM, CODEBOOK, true>();
             } else {
-                self.all::<S, LAYOUT, false>();
+                self.all::<S, BITS, HALVES, MINIMUM, CODEBOOK, false>();
             }
         }
     }
@@ -63,11 +71,27 @@ impl RepackedKernel for MatmulKernel<'_> {
 impl MatmulKernel<'_> {
     /// Multiplies all groups by all tokens.
     #[inline(always)]
-    unsafe fn all<S: Simd, const LAYOUT: usize, const WHOLE: bool>(&self) {
-        let layout = const { LAYOUTS[LAYOUT] };
+    unsafe fn all<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const CODEBOOK: bool,
+        const WHOLE: bool,
+    >(
+        &self,
+    ) {
+        let layout = const {
+            Layout {
+                bits: BITS,
+                halves: HALVES,
+                minimum: MINIMUM,
+                codebook: CODEBOOK,
+            }
+        };
         let blocks = self.matrix.blocks();
         // SAFETY: the caller keeps the contract of `S`.
-        let masks = unsafe { Masks::<S>::new(layout, &self.matrix.codebook) };
+        let masks = unsafe { Masks::<S>::new::<BITS>(&self.matrix.codebook) };
         PANEL.with_borrow_mut(|panel| {
             panel.resize(panel.len().max(blocks * panel_block_bytes(layout) / 16), 0);
             let panel = panel.as_mut_ptr().cast::<u8>();
@@ -76,7 +100,7 @@ impl MatmulKernel<'_> {
                 unsafe {
                     let weights = self.matrix.group(group).as_ptr();
                     for b in 0..blocks {
-                        unpack::<S, LAYOUT, WHOLE>(
+                        unpack::<S, BITS, HALVES, MINIMUM, CODEBOOK, WHOLE>(
                             weights.add(b * layout.block_bytes()),
                             panel.add(b * panel_block_bytes(layout)),
                             &masks,
@@ -84,7 +108,7 @@ impl MatmulKernel<'_> {
                     }
                     for tile in 0..self.input.tiles() {
                         let x = self.input.tile(tile);
-                        self.tile::<S, LAYOUT, WHOLE>(panel, group, x);
+                        self.tile::<S, BITS, HALVES, MINIMUM, CODEBOOK, WHOLE>(panel, group, x);
                     }
                 }
             }
@@ -93,19 +117,35 @@ impl MatmulKernel<'_> {
 
     /// Multiplies eight rows by four tokens.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const LAYOUT: usize, const WHOLE: bool>(
+    unsafe fn tile<
+        S: Simd,
+        const BITS: u32,
+        const HALVES: usize,
+        const MINIMUM: bool,
+        const CODEBOOK: bool,
+        const WHOLE: bool,
+    >(
         &self,
         panel: *const u8,
         group: usize,
         x: Tile,
     ) {
-        let stride = const { panel_block_bytes(LAYOUTS[LAYOUT]) };
+        let stride = panel_block_bytes(
+            const {
+                Layout {
+                    bits: BITS,
+                    halves: HALVES,
+                    minimum: MINIMUM,
+                    codebook: CODEBOOK,
+                }
+            },
+        );
         // SAFETY: the panel and the tile hold the same number of blocks, and outliers are among
         // them.
         unsafe {
             let mut y = [[S::splat(0.0); 2]; TILE];
             for b in 0..self.matrix.blocks() {
-                add_block::<S, LAYOUT, WHOLE>(
+                add_block::<S, BITS, HALVES, MINIMUM, CODEBOOK, WHOLE>(
                     &mut y,
                     panel.add(b * stride),
                     x.coarse.as_ptr().add(b * TILE),
@@ -113,7 +153,7 @@ impl MatmulKernel<'_> {
             }
             for &b in x.outliers {
                 let b = b as usize;
-                add_block::<S, LAYOUT, WHOLE>(
+                add_block::<S, BITS, HALVES, MINIMUM, CODEBOOK, WHOLE>(
                     &mut y,
                     panel.add(b * stride),
                     x.fine.as_ptr().add(b * TILE),
@@ -128,12 +168,26 @@ impl MatmulKernel<'_> {
 
 /// Unpacks a block of eight rows to a panel.
 #[inline(always)]
-unsafe fn unpack<S: Simd, const LAYOUT: usize, const WHOLE: bool>(
+unsafe fn unpack<
+    S: Simd,
+    const BITS: u32,
+    const HALVES: usize,
+    const MINIMUM: bool,
+    const CODEBOOK: bool,
+    const WHOLE: bool,
+>(
     block: *const u8,
     panel: *mut u8,
     masks: &Masks<S>,
 ) {
-    let layout = const { LAYOUTS[LAYOUT] };
+    let layout = const {
+        Layout {
+            bits: BITS,
+            halves: HALVES,
+            minimum: MINIMUM,
+            codebook: CODEBOOK,
+        }
+    };
     // SAFETY: `block` and `panel` point at blocks of this layout.
     unsafe {
         for i in 0..layout.header_bytes() / 8 {
@@ -143,10 +197,10 @@ unsafe fn unpack<S: Simd, const LAYOUT: usize, const WHOLE: bool>(
             );
         }
         let quants = panel.add(2 * layout.header_bytes());
-        each_chunk::<S, LAYOUT, false>(block.add(layout.header_bytes()), masks, |i, w| {
+        each_chunk::<S, BITS, false>(block.add(layout.header_bytes()), masks, |i, w| {
             for g in 0..2 {
                 let to = quants.add(VECTOR_BYTES * i + 16 * g);
-                let w = masks.values::<LAYOUT>(w[g]);
+                let w = masks.values::<CODEBOOK>(w[g]);
                 if WHOLE {
                     S::store_bytes(to, S::unsign(w));
                 } else if layout.is_signed() {
@@ -163,21 +217,35 @@ unsafe fn unpack<S: Simd, const LAYOUT: usize, const WHOLE: bool>(
 
 /// Adds the products of a panel's block with those of four tokens.
 #[inline(always)]
-unsafe fn add_block<S: Simd, const LAYOUT: usize, const WHOLE: bool>(
+unsafe fn add_block<
+    S: Simd,
+    const BITS: u32,
+    const HALVES: usize,
+    const MINIMUM: bool,
+    const CODEBOOK: bool,
+    const WHOLE: bool,
+>(
     y: &mut [[S::F32; 2]; TILE],
     panel: *const u8,
     blocks: *const BlockQ8,
 ) {
-    let layout = const { LAYOUTS[LAYOUT] };
+    let layout = const {
+        Layout {
+            bits: BITS,
+            halves: HALVES,
+            minimum: MINIMUM,
+            codebook: CODEBOOK,
+        }
+    };
     // SAFETY: `panel` is a block of this layout, and there are `TILE` blocks.
     unsafe {
         let quants = panel.add(2 * layout.header_bytes());
         let x = |t: usize| &*blocks.add(t);
         let header =
             |i: usize, g: usize| S::load_f32(panel.add(4 * (GROUP_ROWS * i + 4 * g)).cast());
-        for h in 0..layout.halves {
+        for h in 0..HALVES {
             let minus = |t: usize| {
-                if layout.halves == 1 {
+                if HALVES == 1 {
                     &raw const x(t).minus
                 } else {
                     &raw const x(t).minus_halves[h]
@@ -196,9 +264,9 @@ unsafe fn add_block<S: Simd, const LAYOUT: usize, const WHOLE: bool>(
                     _ => S::start7::<5>(minus(t)),
                 }; 2]
             });
-            let bits = if layout.is_signed() { 4 } else { layout.bits };
-            let chunks = const { 8 / LAYOUTS[LAYOUT].halves }.min(room::<S>(bits));
-            for first in (8 / layout.halves * h..8 / layout.halves * (h + 1)).step_by(chunks) {
+            let bits = if layout.is_signed() { 4 } else { BITS };
+            let chunks = const { 8 / HALVES }.min(room::<S>(bits));
+            for first in (8 / HALVES * h..8 / HALVES * (h + 1)).step_by(chunks) {
                 dots::<S>(&mut sums, quants, blocks, first, chunks);
             }
             if layout.is_signed() && !WHOLE {
@@ -209,22 +277,16 @@ unsafe fn add_block<S: Simd, const LAYOUT: usize, const WHOLE: bool>(
                     })
                 });
                 let low = quants.add(8 * VECTOR_BYTES);
-                dots::<S>(
-                    &mut sums,
-                    low,
-                    blocks,
-                    8 / layout.halves * h,
-                    8 / layout.halves,
-                );
+                dots::<S>(&mut sums, low, blocks, 8 / HALVES * h, 8 / HALVES);
             }
             for t in 0..TILE {
                 let scale = S::splat(x(t).scale);
                 for g in 0..2 {
                     y[t][g] =
                         S::mul_add(S::finish7(sums[t][g]), S::mul(header(h, g), scale), y[t][g]);
-                    if layout.minimum {
+                    if MINIMUM {
                         y[t][g] = S::mul_add(
-                            header(layout.halves + h, g),
+                            header(HALVES + h, g),
                             S::splat(x(t).scale * *minus(t) as f32),
                             y[t][g],
                         );

@@ -1,7 +1,7 @@
 //! The integers (quants) of a repacked block are unpacked from their bits in registers.
 
 use crate::backend::cpu::{
-    repack::{LAYOUTS, Layout, VECTOR_BYTES},
+    repack::VECTOR_BYTES,
     simd::{F16_MASK, Simd},
 };
 
@@ -14,14 +14,14 @@ pub(super) struct Masks<S: Simd> {
 }
 
 impl<S: Simd> Masks<S> {
-    /// Makes the masks for the quants of a layout, which may be numbers in a codebook.
+    /// Makes the masks for quants of `BITS` bits, which may be numbers in a codebook.
     ///
     /// # Safety
     /// The caller keeps the contract of [`Simd`].
     #[inline(always)]
-    pub(super) unsafe fn new(layout: Layout, codebook: &[i8; 16]) -> Self {
+    pub(super) unsafe fn new<const BITS: u32>(codebook: &[i8; 16]) -> Self {
         let [high, low] = [0xff >> low_bits::<S>(), (1 << low_bits::<S>()) - 1];
-        let bytes = match layout.bits {
+        let bytes = match BITS {
             2 => [3, 0, 0, 0, 0],
             3 => [7, 7 << 4, 0, 0, 0],
             4 => [15, high, low, 0, 0],
@@ -44,8 +44,8 @@ impl<S: Simd> Masks<S> {
     /// # Safety
     /// The caller keeps the contract of [`Simd`].
     #[inline(always)]
-    pub(super) unsafe fn values<const LAYOUT: usize>(&self, w: S::Bytes) -> S::Bytes {
-        if const { LAYOUTS[LAYOUT].codebook } {
+    pub(super) unsafe fn values<const CODEBOOK: bool>(&self, w: S::Bytes) -> S::Bytes {
+        if CODEBOOK {
             // SAFETY: the caller keeps the contract of this function; numbers are below 16.
             unsafe { S::look_up(self.codebook, w) }
         } else {
@@ -97,7 +97,7 @@ pub(super) const fn left_shift<S: Simd>(bits: u32, half: usize) -> u32 {
 /// # Safety
 /// `vectors` points at a block's vectors, and the caller keeps the contract of [`Simd`].
 #[inline(always)]
-pub(super) unsafe fn each_chunk<S: Simd, const LAYOUT: usize, const SHIFTED: bool>(
+pub(super) unsafe fn each_chunk<S: Simd, const BITS: u32, const SHIFTED: bool>(
     vectors: *const u8,
     masks: &Masks<S>,
     mut f: impl FnMut(usize, [S::Bytes; 2]),
@@ -106,7 +106,7 @@ pub(super) unsafe fn each_chunk<S: Simd, const LAYOUT: usize, const SHIFTED: boo
     unsafe {
         let m = masks.quants;
         let v = |j: usize| [0, 1].map(|g| S::load(vectors.add(VECTOR_BYTES * j + 16 * g)));
-        match const { LAYOUTS[LAYOUT].bits } {
+        match BITS {
             2 => {
                 for j in 0..2 {
                     let v = v(j);
