@@ -243,3 +243,28 @@ fn refusals_say_what_to_do() {
     assert!(complaint(&from, &to, "q4_0").contains("(tensor_not_finite)"));
     assert!(!to.exists(), "a failure leaves no file");
 }
+
+/// In another type there would be no place for the factor, and the weights would be others.
+#[test]
+fn a_factor_beside_a_tensor_is_refused() {
+    let folder = folder("factor");
+    let (from, to) = (folder.join("nvfp4.gguf"), folder.join("out.gguf"));
+    let bytes = 2 * 64 / DType::NVFP4.block_len() * DType::NVFP4.block_bytes();
+    for with_factor in [false, true] {
+        let mut writer = GgufWriter::new(Metadata::new()).unwrap();
+        let (name, data) = ("blk.0.attn_q.weight", vec![0; bytes]);
+        writer.tensor(name, DType::NVFP4, &[64, 2], data).unwrap();
+        if with_factor {
+            let data = 2_f32.to_le_bytes().to_vec();
+            let name = "blk.0.attn_q.scale";
+            writer.tensor(name, DType::F32, &[1], data).unwrap();
+        }
+        std::fs::write(&from, writer.to_bytes()).unwrap();
+        if with_factor {
+            let said = complaint(&from, &to, "F16");
+            assert!(said.contains("factor beside it"), "{said}");
+        } else {
+            convert_well(&from, &to, "F16");
+        }
+    }
+}

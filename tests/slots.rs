@@ -130,6 +130,31 @@ fn conversations_over_states_go_on_from_the_ends_of_steps() {
     }
 }
 
+/// The slot that is empty again begins with zeros, and not with the state that was written there.
+#[test]
+fn embeddings_and_scores_leave_no_state_behind() {
+    let turns = &["Why is the sky blue?"][..];
+    let alone = answer(&mut session_of(QWEN35.1, 1), turns).0;
+    for slots in [1, 2] {
+        let mut session = session_of(QWEN35.1, slots);
+        let (one, other) = (tokens(1, 70), tokens(2, 20));
+        let embed = |session: &mut Session, ids| pollster::block_on(session.embed(ids)).unwrap();
+        let score = |session: &mut Session, from| {
+            let score = pollster::block_on(session.score(&one, from)).unwrap();
+            score.log_probabilities
+        };
+        let embedding = embed(&mut session, &one);
+        let scores = score(&mut session, 1);
+        embed(&mut session, &other);
+        assert_eq!(embed(&mut session, &one), embedding);
+        assert_eq!(score(&mut session, 1), scores);
+        for (one, other) in score(&mut session, 30).iter().zip(&scores[29..]) {
+            assert!((one - other).abs() < 1e-4, "{one} {other}");
+        }
+        assert_eq!(answer(&mut session, turns).0, alone);
+    }
+}
+
 #[test]
 fn one_slot_reads_again_what_two_keep() {
     let mut session = session(1);

@@ -26,10 +26,11 @@ struct State {
 pub(super) struct Checkpoints([Option<State>; STATES]);
 
 impl Checkpoints {
-    /// Returns a slot's states where it holds that of so many tokens alone.
+    /// Returns a slot's states where it holds that of so many tokens alone. No tokens are no state:
+    /// what goes on from there begins with zeros.
     pub(super) fn one(entry: usize, tokens: usize) -> Self {
         let mut states = Self::default();
-        states.0[entry] = Some(State {
+        states.0[entry] = (tokens > 0).then_some(State {
             tokens,
             is_decoded: false,
         });
@@ -50,7 +51,8 @@ impl Checkpoints {
         for state in &mut self.0 {
             *state = state.filter(|state| state.tokens <= begin);
         }
-        let from = self.last(begin).filter(|&(_, seen)| seen == begin);
+        let from = self.last(begin);
+        let from = from.filter(|&(_, seen)| seen == begin && begin > 0);
         let from = from.map(|(entry, _)| entry);
         debug_assert!(from.is_some() || begin == 0, "no state of {begin} tokens");
         let worth = |entry: &usize| self.0[*entry].map(|state| (!state.is_decoded, state.tokens));

@@ -138,7 +138,7 @@ impl ModelConfig {
             (false, _) => (heads, vec![true; layers]),
         };
         let delta = match arch.has_delta_nets {
-            true => Some(delta_dims(&keys)?),
+            true => Some(delta_dims(&keys, layers)?),
             false => None,
         };
         if arch.has_delta_nets {
@@ -233,8 +233,12 @@ impl ModelConfig {
     }
 }
 
+/// Limits the numbers of one state of all layers, so that a slot's can be counted with 32 bits. A
+/// model of 4B parameters has a fifth of them.
+const MAX_STATE: usize = 1 << 26;
+
 /// Reads the dimensions of gated DeltaNets.
-fn delta_dims(keys: &Keys<'_>) -> Result<DeltaDims> {
+fn delta_dims(keys: &Keys<'_>, layers: usize) -> Result<DeltaDims> {
     let (values, value_heads) = (keys.dim("ssm.inner_size")?, keys.dim("ssm.time_step_rank")?);
     let delta = DeltaDims {
         taps: keys.count_up_to("ssm.conv_kernel", MAX_CONV_TAPS)?,
@@ -247,7 +251,8 @@ fn delta_dims(keys: &Keys<'_>) -> Result<DeltaDims> {
     let fits = delta.values() == values
         && value_heads % delta.key_heads == 0
         && keys_of_token <= MAX_DIM as usize
-        && values.saturating_mul(delta.key_dim) <= MAX_DIM as usize;
+        && values.saturating_mul(delta.key_dim) <= MAX_DIM as usize
+        && delta.state().saturating_mul(layers) <= MAX_STATE;
     match fits {
         true => Ok(delta),
         false => Err(keys.bad("ssm.inner_size", values as u64)),

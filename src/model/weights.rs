@@ -301,12 +301,18 @@ impl Selection {
                 let name = &tensor.name;
                 let is_beside = |end: &str| {
                     let stem = name.strip_suffix(end);
-                    let is_it = |t: &TensorInfo| t.name.strip_suffix(".weight") == stem;
+                    let is_it =
+                        |t: &TensorInfo| t.rows() > 1 && t.name.strip_suffix(".weight") == stem;
                     let mut nvfp4 = tensors.iter().filter(|t| t.dtype == DType::NVFP4);
                     stem.is_some() && nvfp4.any(is_it)
                 };
-                // Rows of embeddings are no products, and a fused tensor is several here.
-                let has_factor = name != "token_embd.scale" && !config.is_fused;
+                // Only products have one: no rows of a table and no convolutions. A fused tensor is
+                // several here.
+                let is_conv = [".conv.scale", ".ssm_conv1d.scale"]
+                    .iter()
+                    .any(|it| name.ends_with(it));
+                let is_product = (name.starts_with("blk.") && !is_conv) || name == "output.scale";
+                let has_factor = is_product && !config.is_fused;
                 if has_factor && tensor.elements() == 1 && is_beside(".scale") {
                     selected.push(tensor);
                     continue;

@@ -38,8 +38,10 @@ pub struct Step {
 impl Step {
     /// Returns the bytes of the activations of up to `max_tokens` tokens.
     pub(super) fn size_bytes(dims: &Dims, max_tokens: usize) -> u64 {
-        let floats = max_tokens * step_widths(dims).iter().sum::<usize>() + dims.vocab;
-        floats as u64 * size_of::<f32>() as u64
+        let widths: u64 = step_widths(dims).iter().map(|&width| width as u64).sum();
+        let floats = (max_tokens as u64).saturating_mul(widths);
+        let floats = floats.saturating_add(dims.vocab as u64);
+        floats.saturating_mul(size_of::<f32>() as u64)
     }
 
     /// Allocates them.
@@ -47,7 +49,11 @@ impl Step {
     /// # Errors
     /// `out_of_memory`.
     pub(super) fn new(dims: &Dims, max_tokens: usize) -> Result<Self> {
-        let room = |width: usize| zeros::<f32>(max_tokens * width, "activations");
+        // A step of an encoder has as many tokens as the context.
+        let room = |width: usize| match max_tokens.checked_mul(width) {
+            Some(len) => zeros::<f32>(len, "activations"),
+            None => Err(no_memory(u64::MAX, "activations")),
+        };
         let [x, h, q, k, v, a, up] = step_widths(dims);
         Ok(Self {
             tokens: 0,

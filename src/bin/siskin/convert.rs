@@ -50,6 +50,7 @@ pub fn convert(arguments: &Arguments) -> Result<()> {
     metadata.insert("general.file_type", file_type);
     let mut writer = GgufWriter::new(metadata)?;
     for tensor in &source.gguf.tensors {
+        check_factor(tensor, &source.gguf.tensors)?;
         let (dtype, data) = (output_type(tensor, target), source.tensor(tensor)?);
         let data = match dtype == tensor.dtype {
             true => data,
@@ -86,6 +87,28 @@ fn output_type(tensor: &TensorInfo, target: DType) -> DType {
     } else {
         tensor.dtype
     }
+}
+
+/// Checks that no factor (`*.scale`) stands beside a tensor of NVFP4: in another type it would be
+/// lost.
+///
+/// # Errors
+///
+/// `tensor_type`.
+pub fn check_factor(tensor: &TensorInfo, tensors: &[TensorInfo]) -> Result<()> {
+    let stem = tensor.name.strip_suffix(".weight");
+    let is_factor = |other: &TensorInfo| other.name.strip_suffix(".scale") == stem;
+    if tensor.dtype != DType::NVFP4 || stem.is_none() || !tensors.iter().any(is_factor) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::TensorType,
+        format!(
+            "The NVFP4 tensor `{}` has a factor beside it, which another type has no place for. \
+             Take a conversion of the model in another type.",
+            tensor.name
+        ),
+    ))
 }
 
 /// Returns a tensor's data in another type. Before, `change` gets its weights, a chunk at a time,

@@ -2,7 +2,7 @@
 
 use crate::{
     arguments::Arguments,
-    convert::requantize,
+    convert::{check_factor, requantize},
     files::{WholeFile, show, write},
 };
 use siskin::{
@@ -54,6 +54,7 @@ pub fn merge(arguments: &Arguments) -> Result<()> {
             writer.tensor(&tensor.name, tensor.dtype, &tensor.dims, data)?;
             continue;
         };
+        check_factor(tensor, tensors)?;
         let delta = change.read(scale, |half| file.tensor(half))?;
         let dtype = match tensor.dtype {
             DType::F32 | DType::F16 | DType::BF16 => tensor.dtype,

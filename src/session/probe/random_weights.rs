@@ -87,7 +87,7 @@ pub(super) fn random_model<B: Backend>(
     for tensor in expected(config) {
         if let Some(dtype) = dtype_of(formats, &tensor.name) {
             let (rows, cols) = (tensor.rows, tensor.cols);
-            let weight = random_weight(&mut backend, dtype, rows, cols, &mut rng)?;
+            let weight = random_weight(&mut backend, &tensor.name, dtype, rows, cols, &mut rng)?;
             weights.insert(tensor.name, weight);
         }
     }
@@ -98,6 +98,7 @@ pub(super) fn random_model<B: Backend>(
 /// Makes a weight of about the variance that keeps activations in range.
 fn random_weight<B: Backend>(
     backend: &mut B,
+    name: &str,
     dtype: DType,
     rows: usize,
     cols: usize,
@@ -109,7 +110,15 @@ fn random_weight<B: Backend>(
     } else {
         1.0 / cols as f32
     };
-    let bytes = random_weights(dtype, rows * cols, variance.sqrt(), &mut || rng.next_u32());
+    let mut bytes = random_weights(dtype, rows * cols, variance.sqrt(), &mut || rng.next_u32());
+    if name.ends_with(".ssm_a") && dtype == DType::F32 {
+        // Rates of decay are negative: states of others would grow.
+        bytes
+            .iter_mut()
+            .skip(3)
+            .step_by(4)
+            .for_each(|high| *high |= 0x80);
+    }
     backend.write(&mut weight, 0, &bytes);
     Ok(weight)
 }

@@ -137,7 +137,11 @@ impl Tokenizer {
         let (bos, default_eos, separator) = match &algorithm {
             Algorithm::Bpe(_) => (bos, None, None),
             Algorithm::Spm(_) => (bos.or(default_id(&vocab, 1)), default_id(&vocab, 2), None),
-            Algorithm::WordPiece(words) => (Some(words.begin), None, Some(words.separator)),
+            Algorithm::WordPiece(words) => {
+                let adds_sep = metadata.opt_bool("tokenizer.ggml.add_sep_token")?;
+                let separator = (adds_sep != Some(false)).then_some(words.separator);
+                (Some(words.begin), None, separator)
+            }
         };
         let eos = special_id("eos").or(default_eos);
         let named_ends = [eos, special_id("eot"), special_id("eom")]

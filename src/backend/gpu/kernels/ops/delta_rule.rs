@@ -24,7 +24,11 @@ impl DeltaRule {
     /// Returns the kernel for a model, if there is one.
     pub fn of(dims: &DeltaDims) -> Option<Self> {
         let (key_dim, value_dim) = (dims.key_dim, dims.value_dim);
-        let fits = value_dim.is_power_of_two() && (16..=256).contains(&value_dim) && key_dim <= 256;
+        // A projection of one row would be a vector on the device.
+        let fits = dims.value_heads > 1
+            && value_dim.is_power_of_two()
+            && (16..=256).contains(&value_dim)
+            && key_dim <= 256;
         fits.then_some(Self { key_dim, value_dim })
     }
 }
