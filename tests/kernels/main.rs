@@ -10,3 +10,4 @@ mod short_conv;
 mod steps;
 #[path = "../support/mod.rs"]
 mod support;
+mod vector_operations;
