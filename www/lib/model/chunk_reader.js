@@ -82,9 +82,15 @@ export class ChunkReader {
     this.#worker.onmessageerror = () => this.close();
   }
 
-  /** Ends the worker. Requests that it has not answered are read here. */
-  close() {
+  /**
+   * Ends the worker. Requests that it has not answered are read here.
+   *
+   * @param {ArrayBuffer[]} [buffers] that nobody uses any more
+   */
+  close(buffers = []) {
     this.#worker?.terminate();
+    // What is sent to a worker that has ended is free at once.
+    this.#worker?.postMessage(undefined, buffers);
     this.#ready = false;
     for (const answer of this.#asked.values()) answer(undefined);
     this.#asked.clear();

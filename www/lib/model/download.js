@@ -4,6 +4,7 @@
  */
 import { SiskinError } from '../errors.js';
 import { FileRequests } from './file_requests.js';
+import { freeBuffer } from '../storage/free_buffer.js';
 import { changedError, contentRange, validator } from './file_version.js';
 import { HttpError, contentLength, isEncoded } from './http.js';
 import { fetchManifest, isManifest } from './manifest.js';
@@ -216,6 +217,7 @@ export class Download {
           if (this.#claims.get(part) === claimed) this.#claims.delete(part);
       }
     }
+    freeBuffer(buffer.buffer);
   }
 
   /**

@@ -8,13 +8,12 @@ import { replacedError } from './file_version.js';
 import { HttpError } from './http.js';
 import { ifUnlocked, withLock } from '../storage/locks.js';
 import { isManifest } from './manifest.js';
-import { CHUNK_BYTES, PARTS_PER_CHUNK, folderOf, folderWith, partCount } from './record.js';
+import { CHUNK_BYTES, PARTS_PER_CHUNK, folderOf, folderWith } from './record.js';
 import { isReplaced } from './revalidate.js';
 import { shareModel } from './share.js';
-import { Sha256 } from './sha256.js';
+import { Sha256, hashInPieces } from './sha256.js';
 import { PartStore } from './part_store.js';
 import { openStore } from '../storage/store.js';
-import { yieldToMessages } from './yield_to_messages.js';
 
 /** @import { UrlSource } from '../protocol.js' */
 /** @import { ModelRecord } from './record.js' */
@@ -186,14 +185,21 @@ export class ModelFile {
       if (!bytes) break;
       if (file_hash) await hashInPieces(file_hash, bytes);
       part_store.delivered = true;
+      // The tab's peak is at the end: what has read the last chunk goes while the engine takes it,
+      // and the chunk before the engine makes its cache.
+      if (part_store.isPastEnd(chunk + 1)) this.#endReading();
       yield bytes;
       this.#free_buffers.push(bytes.buffer);
     }
+    this.#endReading();
     if (file_hash) await this.#checkFileHash(file_hash.hex());
     if (file_hash && part_store.isPersistent) void shareModel(this.#source, part_store);
     if (part_store.record) part_store.record.used_ms = Date.now();
     await part_store.saveRecord();
   }
+
+  /** Gives back the memory of buffers that are not in use, and of the worker that reads. */
+  #endReading = () => this.#part_store.endReading(this.#free_buffers.splice(0));
 
   /**
    * Yields a byte range of the model, each chunk verified.
@@ -248,7 +254,7 @@ export class ModelFile {
       if (this.#signal.aborted) throw this.#failure ?? abortedError();
       if (part_store.failure) throw part_store.failure;
       const { record } = part_store;
-      if (record && chunk * PARTS_PER_CHUNK >= partCount(record)) return undefined;
+      if (part_store.isPastEnd(chunk)) return undefined;
       if (record && part_store.hasChunk(chunk)) {
         const read = await part_store.readChunk(record, chunk, this.#free_buffers.pop());
         if (read instanceof Uint8Array) return read;
@@ -383,18 +389,5 @@ export class ModelFile {
       else if (part_store.isFull) await part_store.discard();
       throw replaced ? replacedError(this.#source.url) : error;
     }
-  }
-}
-
-/**
- * Hashes in pieces of 1 MiB, so that a page that prefetches stays responsive.
- *
- * @param {Sha256} hash
- * @param {Uint8Array<ArrayBuffer>} bytes
- */
-async function hashInPieces(hash, bytes) {
-  for (let at = 0; at < bytes.length; at += 1 << 20) {
-    hash.update(bytes.subarray(at, at + (1 << 20)));
-    if (globalThis.document) await yieldToMessages();
   }
 }

@@ -11,9 +11,9 @@ import {
   addHashes,
   isComplete,
   isSameVersion,
-  partBytes,
   partCount,
   partsIn,
+  partsOfChunk,
   readRecord,
   storedBytes,
   writeRecord,
@@ -115,6 +115,12 @@ export class PartStore {
   /** Starts to read for an engine, which takes all chunks. */
   startReading = () => this.#reader.start();
 
+  /** @param {ArrayBuffer[]} buffers that nobody uses any more */
+  endReading(buffers) {
+    this.#reader.close(buffers);
+    this.#store.trim?.();
+  }
+
   /** Tells whether the parts are still there at the next visit. */
   get isPersistent() {
     return this.#store.kind !== 'memory';
@@ -188,21 +194,16 @@ export class PartStore {
     this.#broadcast({ reset: true });
   }
 
-  /** @param {number} chunk */
-  partsOf(chunk) {
-    const end = Math.min(
-      (chunk + 1) * PARTS_PER_CHUNK,
-      this.record ? partCount(this.record) : Infinity,
-    );
-    return Array.from(
-      { length: end - chunk * PARTS_PER_CHUNK },
-      (_, i) => chunk * PARTS_PER_CHUNK + i,
-    );
-  }
+  partsOf = (/** @type {number} */ chunk) => partsOfChunk(this.record, chunk);
 
   /** @param {number} chunk */
   hasChunk(chunk) {
     return this.partsOf(chunk).every((part) => this.parts.has(part));
+  }
+
+  /** @param {number} chunk */
+  isPastEnd(chunk) {
+    return this.record !== undefined && chunk * PARTS_PER_CHUNK >= partCount(this.record);
   }
 
   /** Returns the first chunk that is not complete. */
@@ -226,8 +227,7 @@ export class PartStore {
     const files = { folder: this.#folder, names: numbers.map(String), buffer };
     const reading = this.#reader.read({ ...files, checksum: record.checksums?.[chunk] });
     const read = await reading.catch(() => undefined);
-    const length = numbers.reduce((sum, part) => sum + partBytes(record, part), 0);
-    if (read?.bytes.length !== length) return 'absent';
+    if (read?.bytes.length !== storedBytes(record, numbers)) return 'absent';
     const { bytes, hash, checksum } = read;
     if (hash !== undefined) {
       const expected = record.chunks[chunk] ?? null;

@@ -209,8 +209,20 @@ export function isComplete(record, parts) {
 }
 
 /**
+ * Returns the numbers of a chunk's parts.
+ *
+ * @param {ModelRecord | undefined} record
+ * @param {number} chunk
+ */
+export function partsOfChunk(record, chunk) {
+  const first = chunk * PARTS_PER_CHUNK;
+  const end = Math.min(first + PARTS_PER_CHUNK, record ? partCount(record) : Infinity);
+  return Array.from({ length: end - first }, (_, i) => first + i);
+}
+
+/**
  * @param {ModelRecord} record
- * @param {Set<number>} parts
+ * @param {Iterable<number>} parts
  */
 export function storedBytes(record, parts) {
   let sum = 0;

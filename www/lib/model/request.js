@@ -99,15 +99,29 @@ export async function* readBody(response, signal) {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
     reader.cancel();
+    // Only now nobody reads the last piece any more.
+    reader.free();
   }
 }
 
 /**
+ * Holds the buffers of readers that have ended, for the next ones.
+ *
+ * @type {ArrayBuffer[]}
+ */
+const free_buffers = [];
+
+/**
  * Returns a reader that fills the same buffer again and again where the browser can: a new buffer
- * for each piece would leave as much garbage as the model is large.
+ * for each piece would leave as much garbage as the model is large, and one for each request an
+ * eighth of that.
  *
  * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
- * @returns {{read: () => Promise<Uint8Array<ArrayBuffer> | undefined>, cancel: () => void}}
+ * @returns {{
+ *   read: () => Promise<Uint8Array<ArrayBuffer> | undefined>,
+ *   cancel: () => void,
+ *   free: () => void,
+ * }} `free` is called once, at the end
  */
 function pieceReader(body) {
   /** @type {ReadableStreamBYOBReader} */
@@ -119,14 +133,22 @@ function pieceReader(body) {
     return {
       read: async () => (await reader.read()).value,
       cancel: () => void reader.cancel().catch(() => {}),
+      free() {},
     };
   }
-  let buffer = new ArrayBuffer(PIECE_BYTES);
+  /** @type {ArrayBuffer | undefined} undefined while the browser has it, and in the end */
+  let buffer = free_buffers.pop() ?? new ArrayBuffer(PIECE_BYTES);
   const read = async () => {
-    const { done, value } = await reader.read(new Uint8Array(buffer));
-    if (done || !value) return undefined;
-    buffer = value.buffer;
-    return value;
+    const view = buffer && new Uint8Array(buffer);
+    buffer = undefined;
+    if (!view) return undefined;
+    const { done, value } = await reader.read(view);
+    buffer = value?.buffer;
+    return done ? undefined : value;
   };
-  return { read, cancel: () => void reader.cancel().catch(() => {}) };
+  return {
+    read,
+    cancel: () => void reader.cancel().catch(() => {}),
+    free: () => buffer && void free_buffers.push(buffer),
+  };
 }

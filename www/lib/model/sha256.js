@@ -2,6 +2,7 @@
  * This module computes SHA-256: with the browser's own implementation for whole buffers, and with
  * `Sha256` for a file that arrives in pieces, which browsers do not offer.
  */
+import { yieldToMessages } from './yield_to_messages.js';
 
 /**
  * @param {Uint8Array<ArrayBuffer>} bytes
@@ -128,6 +129,19 @@ export class Sha256 {
     state[5] += f;
     state[6] += g;
     state[7] += h;
+  }
+}
+
+/**
+ * Hashes in pieces of 1 MiB, so that a page that prefetches stays responsive.
+ *
+ * @param {Sha256} hash
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ */
+export async function hashInPieces(hash, bytes) {
+  for (let at = 0; at < bytes.length; at += 1 << 20) {
+    hash.update(bytes.subarray(at, at + (1 << 20)));
+    if (globalThis.document) await yieldToMessages();
   }
 }
 

@@ -1,4 +1,5 @@
 /** This module stores parts in memory, which keeps nothing for the next visit. */
+import { freeBuffer } from './free_buffer.js';
 
 /** @import { Store } from './store.js' */
 
@@ -81,5 +82,9 @@ export class MemoryStore {
     if (file === undefined || name === undefined) return;
     this.#folders.get(folder)?.delete(name);
     if (file.length >= MIN_REUSED_BYTES) this.#free_buffers.push(file.buffer);
+  }
+
+  trim() {
+    this.#free_buffers.splice(0).forEach(freeBuffer);
   }
 }

@@ -25,6 +25,8 @@
  * browser left incomplete is recognized by its size. Smaller files are replaced as a whole.
  */
 const MIN_IN_PLACE_BYTES = 64 << 10;
+/** Files are written in pieces of this size. */
+const WRITE_BYTES = 256 << 10;
 /** An operation on a file that is in use is retried this often, each time after this delay. */
 const MAX_RETRIES = 20;
 const RETRY_MS = 50;
@@ -35,6 +37,9 @@ const RETRY_MS = 50;
  */
 const LOCKED_ERRORS = ['NoModificationAllowedError'];
 const REPLACED_ERRORS = ['NotReadableError', 'NotFoundError', 'AbortError'];
+
+/** @type {Uint8Array | undefined} of `WRITE_BYTES` */
+let write_buffer;
 
 /** @implements {Store} */
 export class OpfsStore {
@@ -151,14 +156,22 @@ async function openSync(handle, options) {
 }
 
 /**
+ * Writes a file by way of a small buffer, because Chromium keeps hold of what it writes until the
+ * garbage collector comes: `freeBuffer` could not free it.
+ *
  * @param {SyncAccessHandle} file
  * @param {Uint8Array} bytes
  */
 function writeSync(file, bytes) {
+  write_buffer ??= new Uint8Array(WRITE_BYTES);
   try {
     file.truncate(0);
-    if (file.write(bytes, { at: 0 }) < bytes.length)
-      throw new DOMException('The file could not be written to its end.', 'QuotaExceededError');
+    for (let at = 0; at < bytes.length; at += WRITE_BYTES) {
+      const piece = write_buffer.subarray(0, bytes.length - at);
+      piece.set(bytes.subarray(at, at + WRITE_BYTES));
+      if (file.write(piece, { at }) < piece.length)
+        throw new DOMException('The file could not be written to its end.', 'QuotaExceededError');
+    }
   } finally {
     file.close();
   }

@@ -1,7 +1,7 @@
 /**
- * This module opens the store of model parts: small files in folders, behind five methods that work
- * in pages, workers and service workers. A file is written in one call: a browser killed during it
- * leaves an empty file at worst, and files beside it that nobody uses.
+ * This module opens the store of model parts: small files in folders, behind a few methods that
+ * work in pages, workers and service workers. A file is written in one call: a browser killed
+ * during it leaves an empty file at worst, and files beside it that nobody uses.
  */
 import { messageOf } from '../errors.js';
 import { CacheStore } from './cache_api.js';
@@ -24,6 +24,7 @@ import { OpfsStore } from './opfs.js';
  * @property {(folder: string, name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  * @property {(folder: string, name?: string) => Promise<void>} remove a file, or the folder with
  *   all in it
+ * @property {() => void} [trim] gives back the memory of what was removed
  */
 
 const ROOT = 'siskin';
