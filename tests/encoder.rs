@@ -26,7 +26,9 @@ use siskin::{
 };
 use support::{
     golden::ids,
-    tiny::{ENCODERS, Tiny, with_metadata},
+    loading::refused,
+    model_file::ModelFile,
+    tiny::{EMBEDDING_GEMMA, ENCODERS, Tiny, with_metadata},
 };
 
 fn load(file: &[u8], threads: usize) -> Result<Session, Error> {
@@ -70,7 +72,7 @@ fn check(session: &mut Session, goldens: &[Value], name: &str, bar: f64) -> f64 
 }
 
 #[test]
-fn tokens_are_those_of_bert() {
+fn tokens_are_those_of_transformers() {
     for &tiny in ENCODERS {
         let session = session(tiny);
         for golden in goldens(tiny) {
@@ -172,6 +174,93 @@ fn the_file_says_which_states_are_taken() {
     }
 }
 
+/// Windows reach half before a token and half behind it, and an odd one no farther than the even one
+/// below.
+#[test]
+fn tokens_see_the_window_that_the_file_has() {
+    let text = goldens(EMBEDDING_GEMMA)[38]["text"].clone();
+    let of = |window: u32| {
+        let key = "gemma-embedding.attention.sliding_window";
+        let file = with_metadata(EMBEDDING_GEMMA.1, |it| {
+            it.insert(key, window);
+        });
+        let mut session = load(&file, 1).expect("a window");
+        embed(&mut session, text.as_str().expect("a text"))
+    };
+    let expected = of(12);
+    assert_eq!(of(13), expected);
+    // The bar to transformers' tells the neighbours apart.
+    for other in [10, 14, 1000] {
+        let off = expected.iter().zip(of(other)).map(|(a, b)| (a - b).abs());
+        assert!(off.fold(0.0, f32::max) > 1e-2, "{other}");
+    }
+}
+
+/// The dense layers behind the pooling are those that the header tells of: files that were converted
+/// without them have none.
+#[test]
+fn dense_layers_are_those_of_the_header() {
+    let whole = || ModelFile::read(EMBEDDING_GEMMA.1);
+    let bare = || whole().without("dense_2.weight").without("dense_3.weight");
+    refused(&bare().to_bytes(), Code::TensorMissing, "dense_2.weight");
+    let one = whole().without("dense_3.weight");
+    refused(&one.to_bytes(), Code::TensorMissing, "dense_3.weight");
+    let longer = whole().with("gemma-embedding.dense_2_feat_out", 65_u32);
+    refused(&longer.to_bytes(), Code::TensorShape, "dense_2.weight");
+
+    let untold = |mut file: ModelFile| {
+        let metadata = std::mem::take(&mut file.metadata);
+        for (key, value) in metadata.iter().filter(|(key, _)| !key.contains("_feat_")) {
+            file.metadata.insert(key, value.clone());
+        }
+        file.to_bytes()
+    };
+    refused(&untold(whole()), Code::Architecture, "dense_2.weight");
+    let mut session = load(&untold(bare()), 1).expect("a model without dense layers");
+    let pooled = embed(&mut session, "the quick fox");
+    // A matrix of the last one's first half returns as many numbers.
+    let mut half = whole().with("gemma-embedding.dense_3_feat_out", 16_u32);
+    let dense = half.tensor("dense_3.weight");
+    dense.dims[1] = 16;
+    dense.data.truncate(dense.data.len() / 2);
+    let half = embed(
+        &mut load(&half.to_bytes(), 1).expect("a model"),
+        "the quick fox",
+    );
+    let all = embed(&mut session_of(&whole()), "the quick fox");
+    assert_eq!((pooled.len(), half.len(), all.len()), (32, 16, 32));
+    let likeness = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    assert!(
+        likeness(&pooled, &all).abs() < 0.9,
+        "they are other numbers"
+    );
+    let length = all[..16].iter().map(|x| x * x).sum::<f32>().sqrt();
+    assert!((likeness(&half, &all[..16]) / length - 1.0).abs() < 1e-6);
+}
+
+fn session_of(file: &ModelFile) -> Session {
+    load(&file.to_bytes(), 1).expect("a model")
+}
+
+/// The first file of a model that llama.cpp has split may lack the kinds of texts.
+#[test]
+fn a_split_encoder_is_the_whole_one() {
+    for &tiny in ENCODERS {
+        let mut file = ModelFile::read(tiny.1);
+        // The embeddings of tokens come first, and of kinds of texts last.
+        file.tensors
+            .sort_by_key(|tensor| match tensor.name.as_str() {
+                "token_embd.weight" => 0,
+                "token_types.weight" => 2,
+                _ => 1,
+            });
+        let expected = embed(&mut session(tiny), "the quick fox");
+        let count = file.tensors.len();
+        let mut split = load(&file.split(&[1, count - 1]).concat(), 1).expect("a model");
+        assert_eq!(embed(&mut split, "the quick fox"), expected, "{}", tiny.0);
+    }
+}
+
 fn code<T>(result: Result<T, Error>) -> Option<Code> {
     result.err().map(|error| error.code)
 }
@@ -195,7 +284,7 @@ fn what_an_encoder_does_not_do_is_refused() {
         assert_eq!(embed(&mut session, "the fox"), before);
 
         // 128 tokens fit, with those at both ends.
-        let of = |words: usize| "the ".repeat(words);
+        let of = |words: usize| "the ".repeat(words).trim_end().to_owned();
         assert_eq!(embed(&mut session, &of(126)).len(), 32);
         let tokens = session.embedding_tokens(&of(127));
         let error = pollster::block_on(session.embed(&tokens)).expect_err("it is too long");

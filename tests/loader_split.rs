@@ -6,6 +6,7 @@ use siskin::{Code, backend::cpu::Cpu, loader::Loader, quant::DType};
 use support::{
     loading::{load, load_with, logits, refused},
     model_file::ModelFile,
+    odd_formats::nvfp4_with_factors,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -55,6 +56,31 @@ fn what_the_gguf_package_has_split_is_the_whole_model() {
     let expected = logits(whole);
     assert!(expected.iter().any(|x| x.abs() > 0.01));
     assert_eq!(logits(&files.concat()), expected);
+}
+
+/// The factor beside a matrix of NVFP4 may be in another file, before it or behind.
+#[test]
+fn a_model_is_split_between_a_matrix_and_its_factor() {
+    let mut file = nvfp4_with_factors();
+    let whole = logits(load(&file.to_bytes()).expect("a model"));
+    file.tensors
+        .sort_by_key(|tensor| tensor.name != "token_embd.weight");
+    let count = file.tensors.len();
+    let halves = [count / 2, count - count / 2];
+    for counts in [&halves[..], &vec![1; count]] {
+        let loaded = load(&file.split(counts).concat()).expect("a model");
+        assert_eq!(logits(loaded), whole, "{counts:?}");
+    }
+    // Beside other matrices there is none.
+    let other = file.tensor("blk.0.attn_q.weight");
+    let mut values = vec![0.0; other.dims.iter().product::<u64>() as usize];
+    other.dtype.dequantize(&other.data, &mut values);
+    other.dtype = DType::F32;
+    other.data = values.iter().flat_map(|it| it.to_le_bytes()).collect();
+    for counts in [&halves[..], &[count]] {
+        let bytes = file.split(counts).concat();
+        refused(&bytes, Code::Architecture, "blk.0.attn_q.");
+    }
 }
 
 #[test]

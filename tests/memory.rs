@@ -17,7 +17,7 @@ use support::{
     loading::header,
     model_file::ModelFile,
     sentence::assert_sentence,
-    tiny::{MODELS, QWEN35, with_metadata},
+    tiny::{EMBEDDING_GEMMA, MODELS, QWEN35, with_metadata},
 };
 
 /// Counts the bytes that are allocated.
@@ -82,6 +82,7 @@ fn memory_is_known_from_the_header() {
     let estimate = check(&qwen35, 2, "qwen35");
     assert!(estimate.cache_bytes > 2 * 2 * 4 * (3 * 128 + 4 * 256) * 4);
     layers_with_a_window_take_memory_for_it();
+    an_encoder_takes_memory_for_a_whole_text();
     a_context_that_is_far_too_long_is_refused_by_the_header();
 }
 
@@ -159,6 +160,40 @@ fn layers_with_a_window_take_memory_for_it() {
             "{context_tokens}: {estimated} estimated, {all_bytes} allocated"
         );
     }
+}
+
+/// The hidden states of a text, its activations in bytes and the sines of its positions, once it has
+/// been read, are counted before.
+fn an_encoder_takes_memory_for_a_whole_text() {
+    let mut file = ModelFile::read(EMBEDDING_GEMMA.1);
+    for tensor in file.tensors.iter_mut().filter(|it| it.dims.len() == 2) {
+        tensor.dtype = DType::Q8_0;
+        let size_bytes = DType::Q8_0.size_bytes(tensor.dims.iter().product());
+        tensor.data = vec![0; size_bytes.expect("whole blocks") as usize];
+    }
+    let context_length = "gemma-embedding.context_length";
+    let bytes = file.with(context_length, 4096_u32).to_bytes();
+    let options = Options {
+        context_tokens: Some(CONTEXT_TOKENS),
+        ..Options::default()
+    };
+    let mut loader = Loader::new(Cpu::default(), options);
+    let data_at = header(&bytes).tensors[0].offset as usize;
+    loader.push(&bytes[..data_at]).expect("a header");
+    let (backend, config, tensors) = loader.header().expect("the whole header");
+    let estimate = MemoryEstimate::new(backend, config, tensors, CONTEXT_TOKENS, 1);
+    let before = ALLOCATED.load(SeqCst);
+    loader.push(&bytes[data_at..]).expect("the weights");
+    let mut model = loader.finish().expect("a model").model;
+    let (mut hidden, never) = (Vec::new(), &mut || false);
+    let step = model.step_hidden(&[7; CONTEXT_TOKENS], &mut hidden, never);
+    pollster::block_on(step).expect("hidden states");
+    let (all_bytes, estimated) = (ALLOCATED.load(SeqCst) - before, estimate.total_bytes());
+    assert_eq!(hidden.len(), CONTEXT_TOKENS * 32);
+    assert!(
+        (estimated as i64 - all_bytes).abs() < SLACK_BYTES,
+        "{estimated} estimated, {all_bytes} allocated"
+    );
 }
 
 fn a_context_that_is_far_too_long_is_refused_by_the_header() {

@@ -29,6 +29,7 @@ fn models_of(architecture: &str) -> &'static str {
         "qwen35" => "Qwen3.5, dense, text",
         "bert" => "MiniLM, BGE and others with WordPiece, for embeddings",
         "nomic-bert" => "Nomic Embed 1 and 1.5, for embeddings",
+        "gemma-embedding" => "EmbeddingGemma, for embeddings",
         other => panic!("the README has no models of {other}"),
     }
 }

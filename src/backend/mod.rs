@@ -195,8 +195,8 @@ pub trait Backend {
         position: usize,
     );
     /// Returns whether the device runs encoders. Where it does not, the methods that only they need
-    /// are never called: [`Backend::add_rows`], [`Backend::layer_norm`] and
-    /// [`Backend::activate`].
+    /// are never called: [`Backend::add_rows`], [`Backend::layer_norm`], [`Backend::activate`] and
+    /// [`Backend::dense`].
     fn runs_encoders(&self) -> bool {
         false
     }
@@ -227,6 +227,8 @@ pub trait Backend {
         _activation: Activation,
     ) {
     }
+    /// Computes `pooled = w pooled` of one vector, which belongs to no token.
+    fn dense(&mut self, _step: &mut Self::Step, _w: &Weight<Self::Buf>, _pooled: &mut Vec<f32>) {}
     /// Computes `h = rms_norm(x) * norm; q = rope(q h + q_bias)` and stores
     /// `cache[layer, position ..] = (rope(k h + k_bias), v h + v_bias)`. Without a norm, `h = x`;
     /// queries and keys that have norms of their own go through them before they are rotated.
@@ -238,7 +240,7 @@ pub trait Backend {
         w: &AttentionInput<Self::Buf>,
     );
     /// Computes `a = softmax(scale * q K^T) V` over the positions of the window up to each token's
-    /// own, or up to the step's last token; query heads share key-value heads (GQA). Where queries
+    /// own, or as far behind it; query heads share key-value heads (GQA). Where queries
     /// came with gates, `a = a sigmoid(gate)`.
     fn attend(
         &mut self,

@@ -31,7 +31,8 @@ pub struct Rope {
 pub struct Attention {
     /// Multiplies the products of queries and keys.
     pub scale: f32,
-    /// Counts the last positions that a token sees, itself included; [`u32::MAX`] for all.
+    /// Counts the last positions that a token sees, itself included; [`u32::MAX`] for all. Where
+    /// it sees those behind it, it sees as many of these.
     pub window: u32,
     /// Tells whether a token sees none of those behind it. Where it does, all come in one step.
     pub is_causal: bool,

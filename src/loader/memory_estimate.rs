@@ -35,12 +35,13 @@ impl MemoryEstimate {
         };
         let cache_bytes =
             backend.cache_bytes(&config.dims, &config.cache_size(context_tokens)) as u64;
+        let step_bytes = backend.step_bytes(&config.dims, config.step_tokens(context_tokens));
         Self {
             weights_bytes: tensors
                 .iter()
                 .fold(0, |sum, tensor| sum.saturating_add(weight_bytes(tensor))),
             cache_bytes: cache_bytes.saturating_mul(slots as u64),
-            step_bytes: backend.step_bytes(&config.dims, config.step_tokens(context_tokens)),
+            step_bytes: step_bytes.saturating_add(config.text_bytes(context_tokens)),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     Code, Error, Result,
     backend::{Backend, GROUP_ROWS},
     format::gguf::TensorInfo,
-    model::{rope::is_on_host, weights::factor_of},
+    model::{rope::is_on_host, tensor_selection::factor_of},
     quant::DType,
     tensor::Weight,
 };

@@ -13,7 +13,8 @@ use crate::{
     model::{
         Model, StepMemory, arch,
         config::ModelConfig,
-        weights::{Selection, Weights, factor_of},
+        tensor_selection::{Selection, factor_of},
+        weights::Weights,
     },
     tensor::Weight,
     text::{template::ChatTemplate, tokenizer::Tokenizer},

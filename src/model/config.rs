@@ -7,7 +7,7 @@ use super::{
     layers::{self, LayerConfig, Mixer},
     pooling::Pooling,
     reach::{Reach, STEP_TOKENS},
-    rope::{self, ROPE_FACTORS, ROPE_FREQS},
+    rope::{self, LayerRope, ROPE_FACTORS, ROPE_FREQS},
 };
 use crate::{
     Code, Error, Result,
@@ -88,7 +88,9 @@ impl ModelConfig {
     pub(super) fn reach(&self, context_tokens: usize) -> Reach {
         let has_state = |layer: &&LayerConfig| layer.mixer == Mixer::DeltaNet;
         let state_layers = self.layers.iter().filter(has_state).count();
-        Reach::new(self.attentions(), context_tokens).with_states(state_layers)
+        // A step of an encoder needs all positions of a text, whatever its tokens see.
+        let windowed = self.attentions().filter(|attention| attention.is_causal);
+        Reach::new(windowed, context_tokens).with_states(state_layers)
     }
 
     /// Returns whether the feed-forward network has a gate.
@@ -104,6 +106,24 @@ impl ModelConfig {
             Some(_) => context_tokens,
             None => STEP_TOKENS,
         }
+    }
+
+    /// Returns the bytes that a text of `context_tokens` takes of an encoder beside a step's
+    /// activations, since it comes whole: the hidden states that are read, and the sines and
+    /// cosines of its positions. A decoder's steps are short, and theirs are not counted.
+    pub fn text_bytes(&self, context_tokens: usize) -> u64 {
+        if self.encoder.is_none() {
+            return 0;
+        }
+        let has = |rope| self.layers.iter().any(|layer| layer.rope == rope);
+        let mut numbers = self.dims.embedding;
+        for (rope, frequencies) in [
+            (LayerRope::Global, &self.rope_frequencies),
+            (LayerRope::Local, &self.local_rope_frequencies),
+        ] {
+            numbers += if has(rope) { 2 * frequencies.len() } else { 0 };
+        }
+        (context_tokens as u64).saturating_mul((numbers * size_of::<f32>()) as u64)
     }
 
     /// Returns how each layer attends, in the order in which the cache has them: those that have a
@@ -206,7 +226,10 @@ impl ModelConfig {
             optional_biases: arch.optional_biases,
             activation: arch.activation,
             pooling: Pooling::read(&keys, arch.encoder.is_some())?,
-            encoder: arch.encoder.map(|parts| EncoderConfig::new(parts, gguf)),
+            encoder: match arch.encoder {
+                Some(parts) => Some(EncoderConfig::new(parts, &keys, gguf)?),
+                None => None,
+            },
         };
         if arch.has_scales {
             add_scales(&keys, &mut config)?;

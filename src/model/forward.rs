@@ -154,7 +154,7 @@ impl<B: Backend> Model<B> {
     /// encoder.
     pub(super) fn record_logits(&mut self, rows: Rows) {
         let weights = &self.weights;
-        let Some(norm) = &weights.output_norm else {
+        let Some(norm) = weights.output_norm.as_ref().filter(|_| !self.is_encoder()) else {
             return;
         };
         let lm_head = LmHead {

@@ -56,6 +56,11 @@ pub(super) fn read(
         && positions > 0
         && arch.full_attention_every != Some(1)
     {
+        // Where tokens see those behind them, half of it lies on either side.
+        let positions = match arch.encoder {
+            Some(_) => positions / 2 + 1,
+            None => positions,
+        };
         window = u32::try_from(positions).unwrap_or(u32::MAX);
     }
     // A number tells that every n-th layer sees all positions; an array tells it of each layer.

@@ -19,6 +19,7 @@ pub mod rope;
 pub mod slot_state;
 mod slots;
 mod step;
+pub mod tensor_selection;
 pub mod weights;
 
 pub use decoder::Model;

@@ -235,6 +235,14 @@ impl<B: Backend> Model<B> {
         Ok(StepOutcome::Done(None))
     }
 
+    /// Returns what an encoder's dense layers make of a pooled state; itself where there are none.
+    pub fn dense(&mut self, mut pooled: Vec<f32>) -> Vec<f32> {
+        for matrix in &self.weights.dense {
+            self.backend.dense(&mut self.step, matrix, &mut pooled);
+        }
+        pooled
+    }
+
     /// Reads the logits of the recorded step to the host.
     pub(super) async fn read(&mut self, logits: &mut Vec<f32>) -> Result<()> {
         self.backend.read(&mut self.step, logits).await?;

@@ -22,8 +22,8 @@ impl Session<AnyModel> {
     }
 
     /// Returns the embedding of `tokens`, `[embedding]`, whose length is 1: the mean of their hidden
-    /// states after the last norm, or what the file says ([`Pooling`]). The conversations in the
-    /// slots stay as they are.
+    /// states after the last norm, or what the file says ([`Pooling`]), which goes through the dense
+    /// layers of an encoder that has some. The conversations in the slots stay as they are.
     ///
     /// The mean, because a model that was trained to write, and not to embed, puts into its last
     /// state what comes next, and into all of them what the text is about. After the norm, for
@@ -81,8 +81,14 @@ async fn embed(decoder: &mut AnyModel, tokens: &[u32], stop: &StopHandle) -> Res
         }
     };
     evaluate(decoder, tokens, stop, Wanted::Hidden(&mut on_states)).await?;
-    let length = sums.iter().map(|x| x * x).sum::<f64>().sqrt();
+    Ok(unit(&decoder.dense(unit(&sums))))
+}
+
+/// Returns a vector at length 1.
+fn unit<T: Copy + Into<f64>>(vector: &[T]) -> Vec<f32> {
+    let squares = vector.iter().map(|&x| x.into().powi(2));
+    let length = squares.sum::<f64>().sqrt();
     // A model whose last norm is zero everywhere has no direction to give.
     let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
-    Ok(sums.iter().map(|x| (x * scale) as f32).collect())
+    vector.iter().map(|&x| (x.into() * scale) as f32).collect()
 }

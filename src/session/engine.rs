@@ -258,6 +258,11 @@ impl AnyModel {
         with_any!(self, model => model.config.dims.embedding)
     }
 
+    /// Returns what an encoder's dense layers make of a pooled state; itself where there are none.
+    pub fn dense(&mut self, pooled: Vec<f32>) -> Vec<f32> {
+        with_any!(self, model => model.dense(pooled))
+    }
+
     /// Returns the number of the model's layers.
     pub fn layer_count(&self) -> usize {
         with_any!(self, model => model.config.dims.layers)

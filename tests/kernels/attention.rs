@@ -91,8 +91,17 @@ impl Case {
         out
     }
 
-    /// Returns the plain softmax's result in f64, for one query head at `position`, or of a token
-    /// that sees all up to there.
+    /// Returns the positions that a token at `position` sees, where the last one has come.
+    fn seen(&self, position: usize) -> Range<usize> {
+        let window = self.attention.window as usize;
+        let last = match self.attention.is_causal {
+            true => position,
+            false => (position + window - 1).min(self.context - 1),
+        };
+        (position + 1).saturating_sub(window)..last + 1
+    }
+
+    /// Returns the plain softmax's result in f64, for one query head at `position`.
     fn plain(&self, position: usize, h: usize, q: &[f32]) -> Vec<f64> {
         let kv = h / (self.heads / KV_HEADS);
         let stored = |x: &[f32], p: usize, d: usize| {
@@ -110,8 +119,9 @@ impl Case {
                 softcap => softcap * (score / softcap).tanh(),
             }
         };
-        let first = (position + 1).saturating_sub(self.attention.window as usize);
-        let scores: Vec<f64> = (first..=position).map(score).collect();
+        let seen = self.seen(position);
+        let first = seen.start;
+        let scores: Vec<f64> = seen.map(score).collect();
         let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
         let sum: f64 = weights.iter().sum();
@@ -183,13 +193,25 @@ fn attention_is_the_plain_softmax() {
     });
 }
 
-/// Each token of an encoder sees those behind it too.
+/// Each token of an encoder sees those behind it too, all of them or as many as before it.
 #[test]
 fn a_text_that_is_seen_whole_is_the_plain_softmax() {
-    let mut random = Random::new(13);
-    for (context, head_dim, group) in [(1, 32, 1), (33, 20, 3), (100, 64, 1), (515, 32, 2)] {
+    let all = u32::MAX;
+    for (context, head_dim, group, window) in [
+        (1, 32, 1, all),
+        (33, 20, 3, all),
+        (100, 64, 1, all),
+        (515, 32, 2, all),
+        (1, 32, 1, 7),
+        (33, 20, 3, 1),
+        (100, 64, 1, 7),
+        (130, 20, 2, 33),
+        (1100, 32, 1, 257),
+    ] {
+        let mut random = Random::new(13);
         let mut case = Case::new(head_dim, group, context, 3.0, &mut random);
         case.attention.is_causal = false;
+        case.attention.window = window;
         let width = case.heads * head_dim;
         let q: Vec<f32> = (0..context * width)
             .map(|_| random.within(-1.0, 1.0))
@@ -199,8 +221,10 @@ fn a_text_that_is_seen_whole_is_the_plain_softmax() {
             let token = t * width..(t + 1) * width;
             let heads = q[token.clone()].chunks_exact(head_dim);
             for (h, (q, out)) in heads.zip(out[token].chunks_exact(head_dim)).enumerate() {
-                for (&out, expected) in out.iter().zip(case.plain(context - 1, h, q)) {
-                    near(out, expected, 3e-5, &|| format!("{t} of {context}"));
+                for (&out, expected) in out.iter().zip(case.plain(t, h, q)) {
+                    near(out, expected, 3e-5, &|| {
+                        format!("{t} of {context}, {window}")
+                    });
                 }
             }
         }

@@ -6,8 +6,8 @@ use siskin::backend::{
     Activation, LogitScale, Rope, RopePairs,
     cpu::{
         ops::{
-            RopeTable, activate_mul, add, add_bias, layer_norm, rms_norm, rms_norm_in_place,
-            scale_logits,
+            RopeTable, activate, activate_mul, add, add_bias, layer_norm, rms_norm,
+            rms_norm_in_place, scale_logits,
         },
         pool::Pool,
         quantize::{BlockQ8, QuantizedActivations},
@@ -432,4 +432,19 @@ fn exponentials_are_close() {
             && edges[3].is_finite(),
         "{edges:?}"
     );
+}
+
+/// Without a gate nothing else is multiplied.
+#[test]
+fn activations_alone_are_those_of_a_gate_of_ones() {
+    for activation in [Activation::Silu, Activation::Gelu] {
+        for cols in [1, 4, 11] {
+            let x: Vec<f32> = (0..3 * cols).map(|i| i as f32 / 4.0 - 3.0).collect();
+            let (mut got, mut expected) = (x.clone(), x);
+            let ones = vec![1.0; expected.len()];
+            activate(&Pool::default(), activation, &mut got, cols);
+            activate_mul(&Pool::default(), activation, &mut expected, &ones, cols);
+            assert_eq!(got, expected);
+        }
+    }
 }

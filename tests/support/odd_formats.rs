@@ -78,6 +78,12 @@ fn with_factors([mut odd, mut twin]: [ModelFile; 2]) -> [ModelFile; 2] {
     [odd, twin]
 }
 
+/// Returns a model of NVFP4 with a factor beside each matrix. Of some the factor comes first.
+pub fn nvfp4_with_factors() -> ModelFile {
+    let [odd, _] = with_factors(models(DType::NVFP4, DType::F32));
+    odd
+}
+
 /// Returns the logits of all tokens, which come one by one and then together.
 async fn logits<B: Backend>(backend: B, file: &ModelFile) -> Vec<f32> {
     let mut loader = Loader::new(backend, Options::default());

@@ -59,7 +59,14 @@ pub const MODELS: &[Tiny] = &[
 ];
 
 /// Holds the tiny encoders: what `tests/fixtures/models/make_encoder.py` makes.
-pub const ENCODERS: &[Tiny] = &[tiny!("bert-tiny"), tiny!("nomic-bert-tiny")];
+pub const ENCODERS: &[Tiny] = &[
+    tiny!("bert-tiny"),
+    tiny!("nomic-bert-tiny"),
+    EMBEDDING_GEMMA,
+];
+
+/// Is the tiny EmbeddingGemma, which has a window and dense layers.
+pub const EMBEDDING_GEMMA: Tiny = tiny!("gemma-embedding-tiny");
 
 /// Names the models whose golden was computed with frequencies that were rounded to bfloat16.
 pub const ROUNDED: [&str; 4] = [

@@ -34,8 +34,13 @@ pub(super) fn activate(
     let products = [(up, &mut step.a, Store::Set)];
     project(pool, &step.x, step.tokens, &mut step.quantized, products);
     add_bias(pool, &mut step.a, bias);
-    // It is a gate, and all that it lets through is 1.
-    step.up.clear();
-    step.up.resize(step.a.len(), 1.0);
-    ops::activate_mul(pool, activation, &mut step.a, &step.up, up.rows);
+    ops::activate(pool, activation, &mut step.a, up.rows);
+}
+
+/// Computes `pooled = w pooled`.
+pub(super) fn dense(pool: &Pool, step: &mut Step, w: &Weight<Buf>, pooled: &mut Vec<f32>) {
+    let mut product = Vec::new();
+    let products = [(w, &mut product, Store::Set)];
+    project(pool, pooled, 1, &mut step.quantized, products);
+    *pooled = product;
 }

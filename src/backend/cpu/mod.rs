@@ -197,6 +197,10 @@ impl Backend for Cpu {
         encoder::activate(&self.pool, step, up, bias, activation);
     }
 
+    fn dense(&mut self, step: &mut Step, w: &Weight<Buf>, pooled: &mut Vec<f32>) {
+        encoder::dense(&self.pool, step, w, pooled);
+    }
+
     fn attention_input(
         &mut self,
         step: &mut Step,

@@ -170,6 +170,8 @@ impl RopeTable {
             return;
         }
         self.rotations.clear();
+        self.rotations
+            .reserve_exact(tokens * rope.frequencies.len());
         for p in position..position + tokens {
             let rotation = |frequency: &f32| {
                 let (sin, cos) = (p as f32 * frequency).sin_cos();
@@ -221,20 +223,31 @@ pub fn activate_mul(
     cols: usize,
 ) {
     each_row(pool, gate, cols, |row, gate| {
-        let up = &up[row * cols..][..cols];
-        match activation {
-            Activation::Silu => with_simd(GateMul::<false> { gate, up }),
-            Activation::Gelu => with_simd(GateMul::<true> { gate, up }),
-        }
+        activate_row::<true>(activation, gate, &up[row * cols..][..cols]);
     });
 }
 
-struct GateMul<'a, const IS_GELU: bool> {
+/// Computes `x = activation(x)` for each row of `x [tokens, cols]`, as [`activate_mul`] does.
+pub fn activate(pool: &Pool, activation: Activation, x: &mut [f32], cols: usize) {
+    each_row(pool, x, cols, |_, x| {
+        activate_row::<false>(activation, x, &[])
+    });
+}
+
+fn activate_row<const HAS_UP: bool>(activation: Activation, gate: &mut [f32], up: &[f32]) {
+    match activation {
+        Activation::Silu => with_simd(GateMul::<false, HAS_UP> { gate, up }),
+        Activation::Gelu => with_simd(GateMul::<true, HAS_UP> { gate, up }),
+    }
+}
+
+/// Activates `gate`, and multiplies it by `up` where there is one.
+struct GateMul<'a, const IS_GELU: bool, const HAS_UP: bool> {
     gate: &'a mut [f32],
     up: &'a [f32],
 }
 
-impl<const IS_GELU: bool> Kernel for GateMul<'_, IS_GELU> {
+impl<const IS_GELU: bool, const HAS_UP: bool> Kernel for GateMul<'_, IS_GELU, HAS_UP> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
@@ -242,8 +255,8 @@ impl<const IS_GELU: bool> Kernel for GateMul<'_, IS_GELU> {
         let (up, up_rest) = self.up.as_chunks::<4>();
         // SAFETY: the caller keeps the contract of `S`.
         let exp = unsafe { Exp::<S>::new(1.0) };
-        for (g, u) in gate.iter_mut().zip(up) {
-            // SAFETY: `g` and `u` have four floats each.
+        for (i, g) in gate.iter_mut().enumerate() {
+            // SAFETY: `g` and `up[i]` have four floats each.
             unsafe {
                 let x = S::load_f32(g.as_ptr());
                 let factor = match IS_GELU {
@@ -251,18 +264,23 @@ impl<const IS_GELU: bool> Kernel for GateMul<'_, IS_GELU> {
                     true => S::mul_add(S::mul(x, x), S::splat(-GELU[1]), S::splat(-GELU[0])),
                 };
                 let denominator = S::add(S::splat(1.0), exp.of(S::mul(x, factor)));
-                S::store(
-                    g.as_mut_ptr(),
-                    S::mul(S::div(x, denominator), S::load_f32(u.as_ptr())),
-                );
+                let y = S::div(x, denominator);
+                let y = match HAS_UP {
+                    true => S::mul(y, S::load_f32(up[i].as_ptr())),
+                    false => y,
+                };
+                S::store(g.as_mut_ptr(), y);
             }
         }
-        for (g, u) in gate_rest.iter_mut().zip(up_rest) {
+        for (i, g) in gate_rest.iter_mut().enumerate() {
             let factor = match IS_GELU {
                 false => 1.0,
                 true => GELU[0] + GELU[1] * *g * *g,
             };
-            *g = *g / (1.0 + (-*g * factor).exp()) * u;
+            *g /= 1.0 + (-*g * factor).exp();
+            if HAS_UP {
+                *g *= up_rest[i];
+            }
         }
     }
 }

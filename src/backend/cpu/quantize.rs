@@ -71,6 +71,31 @@ pub struct Tile<'a> {
 }
 
 impl QuantizedActivations {
+    /// Returns the bytes of `tokens` with up to `cols` columns.
+    pub(super) fn size_bytes(tokens: usize, cols: usize) -> u64 {
+        let [blocks, tile_blocks, tiles] = counts(tokens, cols);
+        let planes = blocks.saturating_mul(2 * size_of::<BlockQ8>() as u64);
+        planes.saturating_add(4 * (tile_blocks + tiles))
+    }
+
+    /// Allocates room for `tokens` with up to `cols` columns. It is not written, for models whose
+    /// weights are not quantized leave it so. Returns `None` without memory.
+    pub(super) fn with_room(tokens: usize, cols: usize) -> Option<Self> {
+        fn room<T>(len: u64) -> Option<Vec<T>> {
+            let mut v = Vec::new();
+            v.try_reserve_exact(usize::try_from(len).ok()?).ok()?;
+            Some(v)
+        }
+        let [blocks, tile_blocks, tiles] = counts(tokens, cols);
+        Some(Self {
+            coarse: room(blocks)?,
+            fine: room(blocks)?,
+            outliers: room(tile_blocks)?,
+            counts: room(tiles)?,
+            ..Self::default()
+        })
+    }
+
     /// Quantizes `x [tokens, cols]`; `cols` is a multiple of 32.
     pub fn set(&mut self, pool: &Pool, x: &[f32], cols: usize) {
         (self.tokens, self.blocks) = (x.len() / cols, cols / BLOCK);
@@ -131,6 +156,17 @@ impl QuantizedActivations {
             outliers: &self.outliers[tile * self.blocks..][..self.counts[tile] as usize],
         }
     }
+}
+
+/// Counts the blocks of each plane, those of one token a tile, and the tiles of so many tokens.
+fn counts(tokens: usize, cols: usize) -> [u64; 3] {
+    let (tiles, blocks) = (tokens.div_ceil(TILE) as u64, cols.div_ceil(BLOCK) as u64);
+    let tile_blocks = tiles.saturating_mul(blocks);
+    [
+        tile_blocks.saturating_mul(width(tokens) as u64),
+        tile_blocks,
+        tiles,
+    ]
 }
 
 /// Returns the number of tokens that a tile has room for.

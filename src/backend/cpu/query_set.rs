@@ -77,14 +77,21 @@ impl QuerySet<'_> {
         }
     }
 
-    /// Returns the last position that the token of the set's query `j` sees: its own, or the last
-    /// token's.
+    /// Returns the position of the token of the set's query `j`.
     fn position(&self, j: usize) -> usize {
-        let queries = match self.attention.is_causal {
-            true => self.first + j,
-            false => self.q.len() / (self.head_dim * self.kv_heads) - 1,
-        };
-        self.position + queries / self.group
+        self.position + (self.first + j) / self.group
+    }
+
+    /// Returns the last position that the token of the set's query `j` sees: its own, or the
+    /// window's behind it, up to the last token's.
+    fn last_seen(&self, j: usize) -> usize {
+        let own = self.position(j);
+        if self.attention.is_causal {
+            return own;
+        }
+        let tokens = self.q.len() / (self.head_dim * self.kv_heads * self.group);
+        let last = self.position + tokens - 1;
+        last.min(own.saturating_add(self.attention.window as usize - 1))
     }
 
     /// Returns the first position that the token of the set's query `j` sees.
@@ -156,7 +163,7 @@ impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
         let mut scores = [[0f32; TILE]; Q];
         // SAFETY: the caller keeps the contract of `S`.
         let (mask, exp) = unsafe { (S::mask(F16_MASK), Exp::<S>::new(S::F16_REST)) };
-        let last = set.position(Q - 1);
+        let last = set.last_seen(Q - 1);
         let (first, end) = match set.results.shares {
             1 => (0, last + 1),
             _ => (set.share * SPLIT, (last + 1).min((set.share + 1) * SPLIT)),
@@ -186,7 +193,7 @@ impl<const Q: usize, const V: usize> Kernel for AttentionKernel<'_, Q, V> {
                 }
                 let mut keep = [0.0; Q];
                 for (j, keep) in keep.iter_mut().enumerate() {
-                    let seen = TILE.min((set.position(j) + 1).saturating_sub(start));
+                    let seen = TILE.min((set.last_seen(j) + 1).saturating_sub(start));
                     let unseen = seen.min(set.first_seen(j).saturating_sub(start));
                     if set.attention.softcap > 0.0 {
                         softcap(&mut scores[j], set.attention.softcap, S::F16_REST.sqrt());

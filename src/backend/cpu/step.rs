@@ -41,7 +41,10 @@ impl Step {
         let widths: u64 = step_widths(dims).iter().map(|&width| width as u64).sum();
         let floats = (max_tokens as u64).saturating_mul(widths);
         let floats = floats.saturating_add(dims.vocab as u64);
-        floats.saturating_mul(size_of::<f32>() as u64)
+        let quantized = QuantizedActivations::size_bytes(max_tokens, widest_input(dims));
+        floats
+            .saturating_mul(size_of::<f32>() as u64)
+            .saturating_add(quantized)
     }
 
     /// Allocates them.
@@ -55,6 +58,13 @@ impl Step {
             None => Err(no_memory(u64::MAX, "activations")),
         };
         let [x, h, q, k, v, a, up] = step_widths(dims);
+        let input = widest_input(dims);
+        let quantized = QuantizedActivations::with_room(max_tokens, input).ok_or_else(|| {
+            no_memory(
+                QuantizedActivations::size_bytes(max_tokens, input),
+                "activations",
+            )
+        })?;
         Ok(Self {
             tokens: 0,
             position: 0,
@@ -67,7 +77,7 @@ impl Step {
             a: room(a)?,
             up: room(up)?,
             logits: zeros(dims.vocab, "logits")?,
-            quantized: QuantizedActivations::default(),
+            quantized,
             rope: ops::RopeTables::default(),
             dims: dims.clone(),
         })
@@ -95,6 +105,13 @@ pub(super) fn no_memory(size_bytes: u64, what: &str) -> Error {
              smaller model."
         ),
     )
+}
+
+/// Returns the columns of the widest input of a product: the normed stream, or what
+/// `project_add` takes.
+fn widest_input(dims: &Dims) -> usize {
+    let [_, h, _, _, _, a, _] = step_widths(dims);
+    h.max(a)
 }
 
 /// Returns the floats that a token takes in each of [`Step`]'s buffers from `x` to `up`.

@@ -3,6 +3,7 @@
 mod bert;
 mod gemma2;
 mod gemma3;
+mod gemma_embedding;
 mod granite;
 mod lfm2;
 mod llama;
@@ -36,6 +37,7 @@ pub const SUPPORTED: &[&str] = &[
     "qwen35",
     "bert",
     "nomic-bert",
+    "gemma-embedding",
 ];
 
 /// Reads the config of the model in this file.
@@ -51,6 +53,7 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
         "bert" => bert::architecture(),
         "gemma2" => gemma2::architecture(),
         "gemma3" => gemma3::architecture(),
+        "gemma-embedding" => gemma_embedding::architecture(),
         "granite" => granite::architecture(),
         "lfm2" => lfm2::architecture(),
         "llama" | "mistral3" => llama::architecture(),
