@@ -7,6 +7,7 @@
 //! device with memory of its own allocates everything then, and the host's memory is tried
 //! ([`MemoryEstimate`]).
 
+mod adapters;
 mod fingerprint;
 mod headers;
 mod loaded;

@@ -46,8 +46,10 @@ pub(super) struct Tensors<B: Backend> {
     next: usize,
     /// Holds the tensor that is read next, and those behind it that are allocated already.
     writers: VecDeque<TensorWriter<B::Buf>>,
-    loaded: HashMap<String, Weight<B::Buf>>,
+    pub(super) loaded: HashMap<String, Weight<B::Buf>>,
     rope_freqs: Option<Vec<f32>>,
+    /// Counts the adapters.
+    pub(super) adapters: usize,
 }
 
 impl<B: Backend> Tensors<B> {
@@ -111,6 +113,7 @@ impl<B: Backend> Tensors<B> {
             writers: VecDeque::new(),
             loaded: HashMap::new(),
             rope_freqs: None,
+            adapters: 0,
         })
     }
 
@@ -201,16 +204,26 @@ impl<B: Backend> Tensors<B> {
         Ok(())
     }
 
+    /// Ends the last tensor, once all `at` bytes of the file were pushed.
+    ///
+    /// # Errors
+    ///
+    /// `gguf_truncated`.
+    pub(super) fn settle(&mut self, at: u64) -> Result<()> {
+        self.push(at, &[])?;
+        match self.next < self.tensors.len() {
+            true => Err(truncated(at, Some(self.file.size_bytes))),
+            false => Ok(()),
+        }
+    }
+
     /// Makes the model, once all `at` bytes of the file were pushed.
     ///
     /// # Errors
     ///
     /// `gguf_truncated`, `tensor_missing`, `out_of_memory`.
     pub(super) fn finish(mut self, at: u64) -> Result<Loaded<Model<B>>> {
-        self.push(at, &[])?;
-        if self.next < self.tensors.len() {
-            return Err(truncated(at, Some(self.file.size_bytes)));
-        }
+        self.settle(at)?;
         let weights = Weights::new(&self.config, self.loaded)?;
         let memory = match self.memory {
             Some(memory) => memory,
@@ -221,13 +234,14 @@ impl<B: Backend> Tensors<B> {
                 self.slots,
             )?,
         };
-        let model = Model::with_memory(
+        let mut model = Model::with_memory(
             self.config,
             self.backend,
             weights,
             self.rope_freqs.as_deref(),
             memory,
         );
+        model.adapters = self.adapters;
         Ok(Loaded {
             model,
             tokenizer: self.tokenizer,

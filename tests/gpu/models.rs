@@ -3,12 +3,13 @@
 use super::{
     device::{gpu, tiers},
     support::{
+        adapted::{ADAPTED, check_adapter, load_with},
         data::THOROUGH,
         odd_formats::{check_format, odd_formats},
         tiny::{MODELS, ROUNDED, check, check_cache, check_windows, windowed},
     },
 };
-use siskin::{backend::gpu::device::GpuOptions, quant::DType};
+use siskin::{Code, backend::gpu::device::GpuOptions, quant::DType};
 
 /// In a browser, where compiling takes long, those alone whose logits differ: products have checks of their own.
 pub fn f32_and_f16() -> Vec<GpuOptions> {
@@ -67,5 +68,22 @@ pub async fn odd_models(options: GpuOptions) {
     let is_asked = |dtype: &DType| has_all || matches!(dtype, DType::IQ4NL | DType::IQ3XXS);
     for dtype in odd_formats().filter(is_asked) {
         check_format(device.beside(), dtype, DType::F32, bar).await;
+    }
+}
+
+/// Adapters of layers, and what is told of one for what is looked up.
+pub async fn adapters(options: GpuOptions) {
+    let strategy = options.strategy.unwrap_or_default();
+    let bar = if strategy.f16_tiles { 1e-2 } else { 1e-3 };
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    for adapted in ADAPTED {
+        if adapted.tiny.0 == "qwen3-tiny" {
+            let refused = load_with(device.beside(), adapted.tiny.1, &[adapted.adapter]);
+            assert_eq!(refused.err().map(|it| it.code), Some(Code::GpuUnsupported));
+        } else {
+            check_adapter(device.beside(), device.beside(), adapted, bar).await;
+        }
     }
 }

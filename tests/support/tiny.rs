@@ -160,14 +160,17 @@ async fn check_states<B: Backend>(
 /// Asserts that the logits differ by less than `bar` of the largest one, and that the most likely
 /// tokens are the same.
 pub async fn check(backend: impl Backend, tiny: Tiny, bar: f64) {
-    let (name, _, golden) = tiny;
+    check_model(&mut load(backend, tiny), tiny.0, tiny.2, bar).await;
+}
+
+/// Asserts the same of a loaded model.
+pub async fn check_model<B: Backend>(model: &mut Model<B>, name: &str, golden: &str, bar: f64) {
     let golden: Value = serde_json::from_str(golden).unwrap();
-    let mut model = load(backend, tiny);
     let (prompt, vocab) = (ids(&golden["prompt"]), model.vocab_size());
 
-    check_states(&mut model, &prompt, &floats(&golden["embedding"]), bar).await;
+    check_states(model, &prompt, &floats(&golden["embedding"]), bar).await;
     model.rewind(0);
-    let logits = teacher_forced(&mut model, &prompt).await;
+    let logits = teacher_forced(model, &prompt).await;
     let best: Vec<u32> = logits.chunks_exact(vocab).map(argmax).collect();
     assert_eq!(best, ids(&golden["argmax"]));
 

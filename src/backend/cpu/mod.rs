@@ -7,6 +7,7 @@ pub mod matmul;
 pub mod ops;
 mod pack;
 pub mod pool;
+mod project;
 pub mod quantize;
 mod query_set;
 pub mod repack;
@@ -24,8 +25,9 @@ pub use weight::Buf;
 use self::{
     attention::attend,
     cache::Cache,
-    matmul::{Input, Product, Store, matmul},
+    matmul::Store,
     pool::Pool,
+    project::Adapters,
     quantize::QuantizedActivations,
     repack::{Layout, RepackedMatrix},
     short_conv::short_conv,
@@ -48,6 +50,8 @@ pub struct Cpu {
     pub taps: Option<Vec<(String, Vec<f32>)>>,
     /// Runs the kernels of weights that have come.
     pub warm_up: WarmUp,
+    /// Holds what LoRA adapters take.
+    pub adapters: Adapters,
 }
 
 /// Computes `y += bias` for each token's row of `y`, where there is a bias.
@@ -80,7 +84,7 @@ impl Cpu {
         h
     }
 
-    /// Computes `y = w x` for each of several matrices that read the same `x [tokens, cols]`.
+    /// Computes products of the same input, as [`Adapters::project`].
     fn project<const N: usize>(
         &self,
         x: &[f32],
@@ -88,25 +92,8 @@ impl Cpu {
         quantized: &mut QuantizedActivations,
         products: [(&Weight<Buf>, &mut Vec<f32>, Store); N],
     ) {
-        if let Some((w, ..)) = products
-            .iter()
-            .find(|(w, ..)| matches!(w.buf, Buf::Repacked(_)))
-        {
-            quantized.set(&self.pool, x, w.cols);
-        }
-        let products = products.map(|(w, y, store)| {
-            y.resize(tokens * w.rows, 0.0);
-            Product::new(w, y, store)
-        });
-        matmul(
-            &self.pool,
-            &Input {
-                tokens,
-                x,
-                quantized,
-            },
-            &products,
-        );
+        let (pool, adapters) = (&self.pool, &self.adapters);
+        adapters.project(pool, x, tokens, quantized, products);
     }
 }
 
@@ -137,12 +124,7 @@ impl Backend for Cpu {
             (DType::BF16, _) if rows > 1 => Buf::BF16(zeros(rows * cols, "weights")?),
             _ => Buf::F32(zeros(rows * cols, "weights")?),
         };
-        Ok(Weight {
-            dtype,
-            rows,
-            cols,
-            buf,
-        })
+        Ok(Weight::new(dtype, rows, cols, buf))
     }
 
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
@@ -166,6 +148,14 @@ impl Backend for Cpu {
         if warm_up::IS_NEEDED {
             self.warm_up.take(&self.pool, weight);
         }
+    }
+
+    fn takes_changes(&self, _tensor: &str) -> bool {
+        true
+    }
+
+    fn set_adapters(&mut self, scales: &[f32]) {
+        self.adapters.scales = scales.to_vec();
     }
 
     fn cache(&mut self, dims: &Dims, size: &CacheSize) -> Result<Cache> {
@@ -213,6 +203,7 @@ impl Backend for Cpu {
         step.x.resize(tokens.len() * table.cols, 0.0);
         for (&token, x) in tokens.iter().zip(step.x.chunks_exact_mut(table.cols)) {
             table.row(token as usize, x);
+            self.adapters.add_rows(table, token as usize, x);
             if scale != 1.0 {
                 x.iter_mut().for_each(|x| *x *= scale);
             }

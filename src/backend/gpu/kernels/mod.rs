@@ -26,6 +26,7 @@ pub fn every_variant() -> Vec<Description> {
         describe::<matmul::matvec::Matvec>(),
         describe::<matmul::narrow_tile::NarrowTile>(),
         describe::<matmul::tile::Tile>(),
+        describe::<ops::activate_mul::ActivateMul>(),
         describe::<ops::embed::Embed>(),
         describe::<ops::kv_quantize::KvQuantize>(),
         describe::<ops::logit_scale::LogitScale>(),

@@ -56,8 +56,8 @@ impl Gpu {
         });
     }
 
-    /// Makes the one dispatch that does it all, but for a weight in several parts and for norms of
-    /// queries and keys.
+    /// Makes the one dispatch that does it all, but for a weight in several parts, for norms of
+    /// queries and keys, and for what adapters change.
     fn qkv_dispatch(
         &mut self,
         step: &Activations,
@@ -65,7 +65,8 @@ impl Gpu {
         targets: &Targets<'_>,
     ) -> Option<Dispatch> {
         let (norm, q, k, v) = (w.norm?, matrix(w.q)?, matrix(w.k)?, matrix(w.v)?);
-        if w.q_norm.or(w.k_norm).is_some() {
+        let is_changed = [w.q, w.k, w.v].iter().any(|w| self.is_changed(w));
+        if is_changed || w.q_norm.or(w.k_norm).is_some() {
             return None;
         }
         let ([a], [b], [c]) = (&*q.parts, &*k.parts, &*v.parts) else {
@@ -120,6 +121,7 @@ impl Gpu {
         for (w, out) in [(w.q, &step.q), (w.k, &step.k), (w.v, &step.v)] {
             // Their biases are added where they are rotated.
             dispatches.extend(self.store_dispatches(width, w, None, [&x, out]));
+            dispatches.extend(self.change_dispatches(width, w, [&x, out]));
         }
         for (norm, rows, y) in [(w.q_norm, w.q.rows, &step.q), (w.k_norm, w.k.rows, &step.k)] {
             dispatches.extend(norm.map(|norm| {

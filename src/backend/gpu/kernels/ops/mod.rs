@@ -1,5 +1,6 @@
 //! What stands between the products: the embedding, norms, rotation, and the cache.
 
+pub mod activate_mul;
 pub mod embed;
 pub mod kv_quantize;
 pub mod logit_scale;
