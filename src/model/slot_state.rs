@@ -38,7 +38,8 @@ impl<B: Backend> Model<B> {
     }
 
     /// Sets the scale of each adapter for the requests that come, by its number. Those beyond the
-    /// end change nothing. A slot goes on with the adapters that it has until it is selected anew.
+    /// end change nothing. A slot that holds tokens goes on with the adapters that it has until it
+    /// is selected anew.
     ///
     /// # Errors
     ///
@@ -55,6 +56,10 @@ impl<B: Backend> Model<B> {
         }
         let count = scales.iter().rposition(|&scale| scale != 0.0);
         self.slots.wanted_adapters = scales[..count.map_or(0, |last| last + 1)].to_vec();
+        if self.cached_tokens() == 0 {
+            self.adopt_adapters();
+            self.forget_steps();
+        }
         Ok(())
     }
 
