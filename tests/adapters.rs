@@ -107,7 +107,7 @@ fn the_command_line_changes_a_model_as_merging_does() {
     );
     for plain in [perplexity(&model, &[]), perplexity(&model, &adapter)] {
         assert!(
-            (plain / changed - 1.0).abs() > 1e-2,
+            (plain / changed - 1.0).abs() > 5e-3,
             "{plain} and {changed}"
         );
     }
