@@ -53,6 +53,11 @@ pub trait Decoder {
         pause: &mut impl FnMut() -> bool,
     ) -> impl Future<Output = Result<StepOutcome>>;
 
+    /// Returns whether a state may come into a slot for the next request, as [`Model::suits`].
+    fn suits(&self, _state: &SlotState) -> bool {
+        true
+    }
+
     /// Replaces what the slot in use holds, as [`Model::import_slot`].
     fn import_slot(&mut self, state: &SlotState) -> Result<()>;
 
@@ -113,6 +118,9 @@ impl<B: Backend> Decoder for Model<B> {
         pause: &mut impl FnMut() -> bool,
     ) -> Result<StepOutcome> {
         Model::step(self, tokens, sampler, pause).await
+    }
+    fn suits(&self, state: &SlotState) -> bool {
+        Model::suits(self, state)
     }
     fn import_slot(&mut self, state: &SlotState) -> Result<()> {
         Model::import_slot(self, state)

@@ -87,6 +87,14 @@ impl AnyLoader {
         with_any!(self, loader => loader.push(chunk))
     }
 
+    /// Adds an adapter to the model, as [`Loader::add_adapter`].
+    ///
+    /// # Errors
+    /// As [`Loader::add_adapter`].
+    pub fn add_adapter(&mut self, file: &[u8]) -> Result<()> {
+        with_any!(self, loader => loader.add_adapter(file))
+    }
+
     /// Waits until the device has taken all that was pushed. Bytes that it has not taken pile up in
     /// a browser, which has no other way to say that a device is slower than the disk.
     ///
@@ -153,6 +161,14 @@ impl AnyModel {
     /// As [`Model::check_state`].
     pub fn check_state(&self, state: &SlotState) -> Result<()> {
         with_any!(self, model => model.check_state(state))
+    }
+
+    /// Sets the scale of each adapter for the requests that come, as [`Model::use_adapters`].
+    ///
+    /// # Errors
+    /// As [`Model::use_adapters`].
+    pub fn use_adapters(&mut self, scales: &[f32]) -> Result<()> {
+        with_any!(self, model => model.use_adapters(scales))
     }
 
     /// Returns the number of slots.
@@ -300,6 +316,10 @@ impl Decoder for AnyModel {
         pause: &mut impl FnMut() -> bool,
     ) -> Result<StepOutcome> {
         with_any!(self, model => model.step(tokens, sampler, pause).await)
+    }
+
+    fn suits(&self, state: &SlotState) -> bool {
+        with_any!(self, model => model.suits(state))
     }
 
     fn import_slot(&mut self, state: &SlotState) -> Result<()> {

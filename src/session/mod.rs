@@ -1,5 +1,6 @@
 //! Chats with a model: takes messages and gives text, piece by piece.
 
+mod adapters;
 mod choice;
 mod constraint;
 mod embed;

@@ -52,7 +52,8 @@ impl Session<AnyModel> {
             return Ok(None);
         }
         let state = model.export_beginning(tokens.len()).await?;
-        Ok((state.tokens == tokens).then_some(state))
+        let is_opening = state.tokens == tokens && state.adapters.is_empty();
+        Ok(is_opening.then_some(state))
     }
 
     /// Keeps what [`Session::opening`] returned on an earlier visit, as [`Session::restore_prefix`]

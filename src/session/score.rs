@@ -76,7 +76,10 @@ async fn score(
     stop: &StopHandle,
 ) -> Result<Score> {
     let pairs = scored.tokens.iter().zip(&tokens[..from - 1]);
-    let common_tokens = pairs.take_while(|(a, b)| a == b).count();
+    let common_tokens = match decoder.suits(scored) {
+        true => pairs.take_while(|(a, b)| a == b).count(),
+        false => 0,
+    };
     if common_tokens > 0 {
         decoder.import_slot(scored)?;
     }

@@ -49,7 +49,11 @@ impl WasmEngine {
         kv: Vec<u16>,
     ) -> Result<bool> {
         let request = ChatRequest::from_fields(from_js(request)?)?;
-        let prefix = SlotState { tokens, kv };
+        let prefix = SlotState {
+            tokens,
+            kv,
+            ..SlotState::default()
+        };
         self.with_state(|state| state.session()?.restore_prefix(&request, prefix))
     }
 
@@ -67,7 +71,7 @@ impl WasmEngine {
             let opening = session.opening(max_bytes).await;
             state.set(State::Ready(session));
             Ok(
-                opening?.map_or(JsValue::UNDEFINED, |SlotState { tokens, kv }| {
+                opening?.map_or(JsValue::UNDEFINED, |SlotState { tokens, kv, .. }| {
                     Array::of2(
                         &Uint32Array::from(&tokens[..]).into(),
                         &Uint16Array::from(&kv[..]).into(),
@@ -85,7 +89,11 @@ impl WasmEngine {
     ///
     /// `not_loaded`, `busy`, and those of [`restore_opening`](super::Session::restore_opening).
     pub fn restore_opening(&self, tokens: Vec<u32>, kv: Vec<u16>) -> Result<bool> {
-        let state = SlotState { tokens, kv };
+        let state = SlotState {
+            tokens,
+            kv,
+            ..SlotState::default()
+        };
         self.with_state(|engine| engine.session()?.restore_opening(state))
     }
 }

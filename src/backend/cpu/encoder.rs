@@ -4,7 +4,7 @@ use super::{
     matmul::Store,
     ops,
     pool::Pool,
-    projection::{add_bias, project},
+    projection::{Adapters, add_bias},
     step::Step,
     weight::Buf,
 };
@@ -26,13 +26,14 @@ pub(super) fn add_rows(step: &mut Step, table: &Weight<Buf>, are_of_positions: b
 /// Computes `a = activation(up x + bias)`.
 pub(super) fn activate(
     pool: &Pool,
+    adapters: &Adapters,
     step: &mut Step,
     up: &Weight<Buf>,
     bias: Option<&Weight<Buf>>,
     activation: Activation,
 ) {
     let products = [(up, &mut step.a, Store::Set)];
-    project(pool, &step.x, step.tokens, &mut step.quantized, products);
+    adapters.project(pool, &step.x, step.tokens, &mut step.quantized, products);
     add_bias(pool, &mut step.a, bias);
     // It is a gate, and all that it lets through is 1.
     step.up.clear();

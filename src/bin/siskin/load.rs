@@ -62,7 +62,15 @@ pub fn load(
         }
         Ok(())
     })?;
-    let loaded = loader.finish()?;
+    let adapter = arguments.option("adapter").map(Path::new);
+    if let Some(path) = adapter {
+        loader.add_adapter(&std::fs::read(path).map_err(unreadable(path))?)?;
+    }
+    let mut loaded = loader.finish()?;
+    if adapter.is_some() {
+        let scale = arguments.number("scale")?.unwrap_or(1.0);
+        loaded.model.use_adapters(&[scale])?;
+    }
     eprintln!(
         "{}: {} {}, loaded in {:.2} s, {}",
         loaded.file.name,
