@@ -131,7 +131,7 @@ fn adapters_are_counted() {
         for adapters in [0, 3] {
             let mut loader = Loader::new(Cpu::default(), Options::default());
             for _ in 0..adapters {
-                loader.add_adapter(adapter).expect("an adapter");
+                loader.add_adapter(adapter, 0.0).expect("an adapter");
             }
             let data_at = header(file).tensors[0].offset as usize;
             loader.push(&file[..data_at]).expect("a header");

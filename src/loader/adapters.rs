@@ -17,6 +17,7 @@ use crate::{
 pub(super) struct WaitingAdapter {
     pub(super) header: Gguf,
     pub(super) file: Vec<u8>,
+    pub(super) scale: f32,
 }
 
 /// Returns the header of an adapter's file, which is whole.
@@ -32,6 +33,15 @@ pub(super) fn read_header(file: &[u8]) -> Result<Gguf> {
     }
 }
 
+/// Returns the error of a load for one of an adapter that came before the model. Other codes say
+/// that the model's file is wrong, and pages forget what they stored of such a file.
+pub(super) fn of_load(error: Error) -> Error {
+    match error.code.is_device() || error.code == Code::OutOfMemory {
+        true => error,
+        false => Error::new(Code::InvalidArgument, error.message),
+    }
+}
+
 /// Returns the bytes that the numbers of these adapters take as floats.
 pub(super) fn adapters_bytes(adapters: &[WaitingAdapter]) -> u64 {
     let tensors = adapters.iter().flat_map(|it| &it.header.tensors);
@@ -44,14 +54,15 @@ impl<B: Backend> Tensors<B> {
     ///
     /// # Errors
     ///
-    /// As [`Loader::add_adapter`](super::Loader::add_adapter).
+    /// `invalid_argument`, `gpu_unsupported`.
     pub(super) fn check_adapters(
         &self,
         adapters: &[WaitingAdapter],
         base: &[TensorInfo],
     ) -> Result<()> {
         let mut adapters = adapters.iter();
-        adapters.try_for_each(|it| self.check_adapter(&it.header, base).map(drop))
+        let checked = adapters.try_for_each(|it| self.check_adapter(&it.header, base).map(drop));
+        checked.map_err(of_load)
     }
 
     pub(super) fn check_adapter(&self, header: &Gguf, base: &[TensorInfo]) -> Result<Adapter> {
@@ -85,9 +96,10 @@ impl<B: Backend> Tensors<B> {
         adapter: &Adapter,
         base: &[TensorInfo],
         file: &[u8],
+        scale: f32,
     ) -> Result<()> {
-        let number = self.adapters;
-        self.adapters += 1;
+        let number = self.adapter_scales.len();
+        self.adapter_scales.push(scale);
         for tensor in base {
             let Some(change) = adapter.change(&tensor.name) else {
                 continue;

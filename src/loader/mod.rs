@@ -29,7 +29,7 @@ use crate::{
     format::gguf::{Gguf, TensorInfo},
     model::{Model, config::ModelConfig},
 };
-use adapters::{WaitingAdapter, adapters_bytes, read_header};
+use adapters::{WaitingAdapter, adapters_bytes, of_load, read_header};
 use fingerprint::Fingerprint;
 use headers::Headers;
 use tensors::{Tensors, truncated};
@@ -152,9 +152,11 @@ impl<B: Backend> Loader<B> {
 
     /// Adds an adapter, whose whole file is given, before the model's first byte is pushed or once
     /// the last one was. One that came before is checked and counted as soon as the model's header
-    /// is known. Adapters have numbers, from 0 on in the order of the calls, and change nothing
-    /// until the model is told to use them ([`Model::use_adapters`]). After an error, every call
-    /// returns the same error.
+    /// is known, and what is wrong with it is `invalid_argument` then.
+    ///
+    /// Adapters have numbers, from 0 on in the order of the calls. The model begins with each of
+    /// them as strong as its `scale`, until it is told otherwise ([`Model::use_adapters`]). After
+    /// an error, every call returns the same error.
     ///
     /// # Errors
     ///
@@ -165,8 +167,8 @@ impl<B: Backend> Loader<B> {
     /// [reader]: crate::format::gguf::GgufReader::push
     /// [new]: crate::format::lora::Adapter::new
     /// [read]: crate::format::lora::Change::read
-    pub fn add_adapter(&mut self, file: &[u8]) -> Result<()> {
-        let added = self.try_add_adapter(file);
+    pub fn add_adapter(&mut self, file: &[u8], scale: f32) -> Result<()> {
+        let added = self.try_add_adapter(file, scale);
         if let Err(error) = &added {
             // Some weights may have changes of it already.
             self.state = State::Failed(error.clone());
@@ -174,16 +176,22 @@ impl<B: Backend> Loader<B> {
         added
     }
 
-    fn try_add_adapter(&mut self, file: &[u8]) -> Result<()> {
+    fn try_add_adapter(&mut self, file: &[u8], scale: f32) -> Result<()> {
         let header = read_header(file)?;
+        self.fingerprint.push(0, file);
+        self.fingerprint.push(0, &scale.to_le_bytes());
         match &self.state {
             State::Failed(error) => Err(error.clone()),
             State::Header { .. } if self.at == 0 => {
                 let file = file.to_vec();
-                self.adapters.push(WaitingAdapter { header, file });
+                self.adapters.push(WaitingAdapter {
+                    header,
+                    file,
+                    scale,
+                });
                 Ok(())
             }
-            _ => self.change_weights(&header, file),
+            _ => self.change_weights(&header, file, scale),
         }
     }
 
@@ -191,15 +199,16 @@ impl<B: Backend> Loader<B> {
     fn add_waiting_adapters(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut self.adapters);
         let mut waiting = waiting.into_iter();
-        waiting.try_for_each(|it| self.change_weights(&it.header, &it.file))
+        let added = waiting.try_for_each(|it| self.change_weights(&it.header, &it.file, it.scale));
+        added.map_err(of_load)
     }
 
-    fn change_weights(&mut self, header: &Gguf, file: &[u8]) -> Result<()> {
+    fn change_weights(&mut self, header: &Gguf, file: &[u8], scale: f32) -> Result<()> {
         match (&mut self.state, self.headers.gguf()?) {
             (State::Tensors(tensors), Some(base)) => {
                 tensors.settle(self.at)?;
                 let adapter = tensors.check_adapter(header, &base.tensors)?;
-                tensors.add_adapter(&adapter, &base.tensors, file)
+                tensors.add_adapter(&adapter, &base.tensors, file, scale)
             }
             _ => Err(truncated(self.at, None)),
         }

@@ -48,8 +48,8 @@ pub(super) struct Tensors<B: Backend> {
     writers: VecDeque<TensorWriter<B::Buf>>,
     pub(super) loaded: HashMap<String, Weight<B::Buf>>,
     on_host: HashMap<String, Vec<f32>>,
-    /// Counts the adapters.
-    pub(super) adapters: usize,
+    /// Holds the scale of each adapter, which the model begins with.
+    pub(super) adapter_scales: Vec<f32>,
     /// Counts the bytes that adapters will take which came before the model.
     pub(super) adapters_bytes: u64,
 }
@@ -122,7 +122,7 @@ impl<B: Backend> Tensors<B> {
             writers: VecDeque::new(),
             loaded: HashMap::new(),
             on_host: HashMap::new(),
-            adapters: 0,
+            adapter_scales: Vec::new(),
             adapters_bytes: 0,
         })
     }
@@ -232,7 +232,8 @@ impl<B: Backend> Tensors<B> {
     ///
     /// # Errors
     ///
-    /// `gguf_truncated`, `tensor_missing`, `out_of_memory`.
+    /// `gguf_truncated`, `tensor_missing`, `out_of_memory`, `invalid_argument` for the scale of an
+    /// adapter.
     pub(super) fn finish(mut self, at: u64) -> Result<Loaded<Model<B>>> {
         self.settle(at)?;
         let divisors = self.config.rope_divisors(self.context_tokens);
@@ -262,7 +263,7 @@ impl<B: Backend> Tensors<B> {
             rope_freqs.as_deref(),
             memory,
         );
-        model.adapters = self.adapters;
+        model.begin_with_adapters(&self.adapter_scales)?;
         Ok(Loaded {
             model,
             tokenizer: self.tokenizer,

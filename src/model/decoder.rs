@@ -44,7 +44,7 @@ pub struct Model<B: Backend> {
     pub(super) context_tokens: usize,
     pub(super) ahead: DecodeAhead,
     /// Counts the adapters that weights have changes of.
-    pub(crate) adapters: usize,
+    pub(super) adapters: usize,
     interrupted: Option<InterruptedStep>,
     /// Holds the logits that the host samples from, `[vocab]`.
     pub(super) logits: Vec<f32>,

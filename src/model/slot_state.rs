@@ -56,13 +56,29 @@ impl<B: Backend> Model<B> {
                 ),
             ));
         }
-        let count = scales.iter().rposition(|&scale| scale != 0.0);
-        self.slots.wanted_adapters = scales[..count.map_or(0, |last| last + 1)].to_vec();
+        self.slots.wanted_adapters = in_use(scales).to_vec();
         if self.cached_tokens() == 0 {
             self.adopt_adapters();
             self.forget_steps();
         }
         Ok(())
+    }
+
+    /// Takes note of the adapters that weights have changes of, and uses each at its scale.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::use_adapters`].
+    pub(crate) fn begin_with_adapters(&mut self, scales: &[f32]) -> Result<()> {
+        self.adapters = scales.len();
+        self.use_adapters(scales)
+    }
+
+    /// Returns the scale of each adapter for the requests that come.
+    pub fn adapter_scales(&self) -> Vec<f32> {
+        let mut scales = self.slots.wanted_adapters.clone();
+        scales.resize(self.adapters, 0.0);
+        scales
     }
 
     /// Returns whether a state was computed with the adapters that are wanted.
@@ -223,4 +239,10 @@ impl<B: Backend> Model<B> {
         let kept_from = kept_from as usize;
         (is_whole && reach.reaches(kept_from, end)).then_some(kept_from)
     }
+}
+
+/// Returns the scales of adapters without zeros at the end.
+pub(crate) fn in_use(scales: &[f32]) -> &[f32] {
+    let last = scales.iter().rposition(|&scale| scale != 0.0);
+    &scales[..last.map_or(0, |last| last + 1)]
 }

@@ -91,8 +91,8 @@ impl AnyLoader {
     ///
     /// # Errors
     /// As [`Loader::add_adapter`].
-    pub fn add_adapter(&mut self, file: &[u8]) -> Result<()> {
-        with_any!(self, loader => loader.add_adapter(file))
+    pub fn add_adapter(&mut self, file: &[u8], scale: f32) -> Result<()> {
+        with_any!(self, loader => loader.add_adapter(file, scale))
     }
 
     /// Waits until the device has taken all that was pushed. Bytes that it has not taken pile up in
@@ -161,14 +161,6 @@ impl AnyModel {
     /// As [`Model::check_state`].
     pub fn check_state(&self, state: &SlotState) -> Result<()> {
         with_any!(self, model => model.check_state(state))
-    }
-
-    /// Sets the scale of each adapter for the requests that come, as [`Model::use_adapters`].
-    ///
-    /// # Errors
-    /// As [`Model::use_adapters`].
-    pub fn use_adapters(&mut self, scales: &[f32]) -> Result<()> {
-        with_any!(self, model => model.use_adapters(scales))
     }
 
     /// Returns the number of slots.
@@ -316,6 +308,14 @@ impl Decoder for AnyModel {
         pause: &mut impl FnMut() -> bool,
     ) -> Result<StepOutcome> {
         with_any!(self, model => model.step(tokens, sampler, pause).await)
+    }
+
+    fn adapter_scales(&self) -> Vec<f32> {
+        with_any!(self, model => model.adapter_scales())
+    }
+
+    fn use_adapters(&mut self, scales: &[f32]) -> Result<()> {
+        with_any!(self, model => model.use_adapters(scales))
     }
 
     fn suits(&self, state: &SlotState) -> bool {

@@ -50,9 +50,9 @@ impl Prefixes {
         Ok(decoder.rewind(common_tokens))
     }
 
-    /// Returns the prefix of these tokens without adapters, if it is kept.
-    pub(super) fn get(&self, tokens: &[u32]) -> Option<&SlotState> {
-        let is_wanted = |kept: &&SlotState| kept.tokens == tokens && kept.adapters.is_empty();
+    /// Returns the prefix of these tokens that was computed with these adapters, if it is kept.
+    pub(super) fn get(&self, tokens: &[u32], adapters: &[f32]) -> Option<&SlotState> {
+        let is_wanted = |kept: &&SlotState| kept.tokens == tokens && kept.adapters == adapters;
         self.0.iter().find(is_wanted)
     }
 }

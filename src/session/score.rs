@@ -56,6 +56,7 @@ impl Session<AnyModel> {
             );
             return Err(Error::new(Code::InvalidArgument, message));
         }
+        self.use_default_adapters()?;
         let stop = self.generator.stop_handle();
         stop.reset();
         let decoder = self.generator.decoder_mut();

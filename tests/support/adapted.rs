@@ -64,7 +64,7 @@ pub fn load_with<B: Backend>(backend: B, file: &[u8], adapters: &[&[u8]]) -> Res
     let mut loader = Loader::new(backend, options);
     loader.push(file)?;
     for adapter in adapters {
-        loader.add_adapter(adapter)?;
+        loader.add_adapter(adapter, 0.0)?;
     }
     Ok(loader.finish()?.model)
 }

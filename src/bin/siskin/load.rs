@@ -62,15 +62,11 @@ pub fn load(
         }
         Ok(())
     })?;
-    let adapter = arguments.option("adapter").map(Path::new);
-    if let Some(path) = adapter {
-        loader.add_adapter(&std::fs::read(path).map_err(unreadable(path))?)?;
-    }
-    let mut loaded = loader.finish()?;
-    if adapter.is_some() {
+    if let Some(path) = arguments.option("adapter").map(Path::new) {
         let scale = arguments.number("scale")?.unwrap_or(1.0);
-        loaded.model.use_adapters(&[scale])?;
+        loader.add_adapter(&std::fs::read(path).map_err(unreadable(path))?, scale)?;
     }
+    let loaded = loader.finish()?;
     eprintln!(
         "{}: {} {}, loaded in {:.2} s, {}",
         loaded.file.name,
