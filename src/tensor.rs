@@ -16,6 +16,35 @@ pub struct Weight<Buf> {
     pub factor: f32,
     /// Holds the values, wherever and however the backend keeps them.
     pub buf: Buf,
+    /// Holds what adapters change of the matrix.
+    pub changes: Vec<LowRank<Buf>>,
+}
+
+/// Holds what a LoRA adapter adds to a matrix: `left right`, times the scale of the adapter.
+#[derive(Debug)]
+pub struct LowRank<Buf> {
+    /// Holds the number of the adapter.
+    pub adapter: usize,
+    /// Holds `[rows, rank]`.
+    pub left: Weight<Buf>,
+    /// Holds `[rank, cols]`.
+    pub right: Weight<Buf>,
+    /// Tells whether the matrix changes only where a row of it is looked up.
+    pub is_lookup: bool,
+}
+
+impl<Buf> Weight<Buf> {
+    /// Makes a weight that no adapter changes.
+    pub fn new(dtype: DType, rows: usize, cols: usize, buf: Buf) -> Self {
+        Self {
+            dtype,
+            rows,
+            cols,
+            factor: 1.0,
+            buf,
+            changes: Vec::new(),
+        }
+    }
 }
 
 /// Returns the relative root mean square error: the root mean square of the difference, divided by

@@ -14,6 +14,7 @@ use std::{
     sync::atomic::{AtomicI64, Ordering::SeqCst},
 };
 use support::{
+    adapted::ADAPTED,
     loading::header,
     model_file::ModelFile,
     sentence::assert_sentence,
@@ -81,6 +82,7 @@ fn memory_is_known_from_the_header() {
     let qwen35 = qwen35.with("qwen35.context_length", 4096_u32).to_bytes();
     let estimate = check(&qwen35, 2, "qwen35");
     assert!(estimate.cache_bytes > 2 * 2 * 4 * (3 * 128 + 4 * 256) * 4);
+    adapters_are_counted();
     layers_with_a_window_take_memory_for_it();
     an_encoder_takes_memory_for_a_whole_text();
     a_context_that_is_far_too_long_is_refused_by_the_header();
@@ -119,6 +121,39 @@ fn check(bytes: &[u8], slots: usize, name: &str) -> MemoryEstimate {
         "{name}"
     );
     estimate
+}
+
+/// An adapter that comes before its model is part of what the header is estimated to take.
+fn adapters_are_counted() {
+    for adapted in ADAPTED {
+        let (file, adapter) = (adapted.tiny.1, adapted.adapter);
+        let mut estimates = Vec::new();
+        let mut allocated = Vec::new();
+        for adapters in [0, 3] {
+            let mut loader = Loader::new(Cpu::default(), Options::default());
+            for _ in 0..adapters {
+                loader.add_adapter(adapter, 0.0).expect("an adapter");
+            }
+            let data_at = header(file).tensors[0].offset as usize;
+            loader.push(&file[..data_at]).expect("a header");
+            let before = ALLOCATED.load(SeqCst);
+            estimates.push(loader.plan().expect("the whole header").memory);
+            loader.push(&file[data_at..]).expect("the weights");
+            let _loaded = loader.finish().expect("a model");
+            // Their files are given back.
+            let files_bytes = (adapters * adapter.len()) as i64;
+            allocated.push(ALLOCATED.load(SeqCst) - before + files_bytes);
+        }
+        let estimated = (estimates[1].total_bytes() - estimates[0].total_bytes()) as i64;
+        assert_eq!(estimated as u64, estimates[1].adapters_bytes);
+        let off = estimated - (allocated[1] - allocated[0]);
+        assert!(estimated > SLACK_BYTES, "{estimated}");
+        assert!(
+            off.abs() < SLACK_BYTES,
+            "{}: {off} of {estimated}",
+            adapted.tiny.0
+        );
+    }
 }
 
 /// The tiny Gemma 3 with the windows of the real one.

@@ -104,6 +104,7 @@ fn a_stored_prefix_serves_another_session() -> Result<()> {
     let state = SlotState {
         tokens: tokens.clone(),
         kv,
+        ..SlotState::default()
     };
     let beginning_request = request(Value::Array(beginning()));
     assert!(second.restore_prefix(&beginning_request, state)?);
@@ -144,7 +145,11 @@ fn what_is_not_this_models_is_refused() -> Result<()> {
         let error = load(context_tokens)
             .restore_prefix(
                 &request(Value::Array(beginning())),
-                SlotState { tokens, kv },
+                SlotState {
+                    tokens,
+                    kv,
+                    ..SlotState::default()
+                },
             )
             .expect_err("it is refused");
         error.code
@@ -180,6 +185,7 @@ fn a_prefix_of_other_messages_or_another_template_is_not_taken() -> Result<()> {
     let state = SlotState {
         tokens: tokens.clone(),
         kv,
+        ..SlotState::default()
     };
     assert!(!fresh.restore_prefix(&other, state)?);
     assert!(fresh.kept_prefix(&tokens).is_none());

@@ -225,6 +225,7 @@ fn a_state_of_another_model_is_refused_and_changes_nothing() {
     let long = SlotState {
         tokens: tokens(1, 257),
         kv: vec![0; state.kv.len() / 40 * 257],
+        ..SlotState::default()
     };
     assert_eq!(code(&mut model, long), Code::ContextFull);
     assert_eq!(pollster::block_on(model.export_slot()).unwrap(), state);

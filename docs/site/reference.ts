@@ -9,7 +9,7 @@ export { SiskinError } from '../../www/lib/errors.js';
 export { models } from '../../www/lib/model/models.js';
 export * as offline from '../../www/lib/offline/register.js';
 export type { ModelSource } from '../../www/lib/siskin.js';
-export type { LoadOptions } from '../../www/lib/load_options.js';
+export type { AdapterOptions, LoadOptions } from '../../www/lib/load_options.js';
 export type { PortLike } from '../../www/lib/engine/port.js';
 export type { SiskinErrorCode } from '../../www/lib/errors.js';
 export type { FallbackOptions } from '../../www/lib/chat/fallback.js';
@@ -50,6 +50,7 @@ export type {
   Correction,
 } from '../../www/lib/writing/proofread.js';
 export type { CorrectionType } from '../../www/lib/writing/correction_types.js';
+export type { LoraScale } from '../../www/lib/chat/structured_types.js';
 export type { CheckResult } from '../../www/lib/protocol.js';
 export type { CountOptions } from '../../www/lib/openai/count_tokens.js';
 export type {

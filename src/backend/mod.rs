@@ -135,6 +135,22 @@ pub trait Backend {
     /// Takes note that a weight is whole. What computes with it may be slow the first times, and a
     /// backend may spend some milliseconds on that while the rest of the file is fetched.
     fn warm_up(&mut self, _weight: &Weight<Self::Buf>) {}
+    /// Returns whether operations heed the changes ([`Weight::changes`]) of a tensor, by its name in
+    /// the file. Where they do not, it has none.
+    fn takes_changes(&self, _tensor: &str) -> bool {
+        false
+    }
+    /// Makes ready for changes of this rank, in steps of up to `max_tokens` tokens. Returns the rank
+    /// to which zeros are to fill them up.
+    ///
+    /// # Errors
+    /// `out_of_memory`.
+    fn adapter_rank(&mut self, _dims: &Dims, _max_tokens: usize, rank: usize) -> Result<usize> {
+        Ok(rank)
+    }
+    /// Sets the scale of each adapter by its number, from the next operation on. Those that are not
+    /// listed change nothing.
+    fn set_adapters(&mut self, _scales: &[f32]) {}
     /// Allocates a KV cache.
     ///
     /// # Errors

@@ -53,6 +53,21 @@ pub trait Decoder {
         pause: &mut impl FnMut() -> bool,
     ) -> impl Future<Output = Result<StepOutcome>>;
 
+    /// Returns the scale of each adapter, as [`Model::adapter_scales`].
+    fn adapter_scales(&self) -> Vec<f32> {
+        Vec::new()
+    }
+
+    /// Sets the scale of each adapter, as [`Model::use_adapters`].
+    fn use_adapters(&mut self, _scales: &[f32]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns whether a state may come into a slot for the next request, as [`Model::suits`].
+    fn suits(&self, _state: &SlotState) -> bool {
+        true
+    }
+
     /// Replaces what the slot in use holds, as [`Model::import_slot`].
     fn import_slot(&mut self, state: &SlotState) -> Result<()>;
 
@@ -113,6 +128,15 @@ impl<B: Backend> Decoder for Model<B> {
         pause: &mut impl FnMut() -> bool,
     ) -> Result<StepOutcome> {
         Model::step(self, tokens, sampler, pause).await
+    }
+    fn adapter_scales(&self) -> Vec<f32> {
+        Model::adapter_scales(self)
+    }
+    fn use_adapters(&mut self, scales: &[f32]) -> Result<()> {
+        Model::use_adapters(self, scales)
+    }
+    fn suits(&self, state: &SlotState) -> bool {
+        Model::suits(self, state)
     }
     fn import_slot(&mut self, state: &SlotState) -> Result<()> {
         Model::import_slot(self, state)

@@ -18,6 +18,8 @@ pub struct MemoryEstimate {
     pub cache_bytes: u64,
     /// Counts the bytes of a step's activations.
     pub step_bytes: u64,
+    /// Counts the bytes of adapters that came before the model.
+    pub adapters_bytes: u64,
 }
 
 impl MemoryEstimate {
@@ -42,6 +44,7 @@ impl MemoryEstimate {
                 .fold(0, |sum, tensor| sum.saturating_add(weight_bytes(tensor))),
             cache_bytes: cache_bytes.saturating_mul(slots as u64),
             step_bytes: step_bytes.saturating_add(config.text_bytes(context_tokens)),
+            adapters_bytes: 0,
         }
     }
 
@@ -50,6 +53,7 @@ impl MemoryEstimate {
         self.weights_bytes
             .saturating_add(self.cache_bytes)
             .saturating_add(self.step_bytes)
+            .saturating_add(self.adapters_bytes)
     }
 
     /// Checks that the host gives this memory, by asking for it and giving it back. It is not
@@ -65,7 +69,7 @@ impl MemoryEstimate {
         }
         const MB: u64 = 1_000_000;
         let [weights, cache] = [self.weights_bytes, self.cache_bytes].map(|n| n.div_ceil(MB));
-        let advice = if can_allocate(self.weights_bytes.saturating_add(self.step_bytes)) {
+        let advice = if can_allocate(self.total_bytes() - self.cache_bytes) {
             "Ask for a shorter context"
         } else {
             "Close other tabs, or choose a smaller model"

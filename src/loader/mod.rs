@@ -7,6 +7,7 @@
 //! device with memory of its own allocates everything then, and the host's memory is tried
 //! ([`MemoryEstimate`]).
 
+mod adapters;
 mod fingerprint;
 mod headers;
 mod loaded;
@@ -25,9 +26,10 @@ pub use tensors::DEFAULT_CONTEXT_TOKENS;
 use crate::{
     Code, Error, Result,
     backend::Backend,
-    format::gguf::TensorInfo,
+    format::gguf::{Gguf, TensorInfo},
     model::{Model, config::ModelConfig},
 };
+use adapters::{WaitingAdapter, adapters_bytes, of_load, read_header};
 use fingerprint::Fingerprint;
 use headers::Headers;
 use tensors::{Tensors, truncated};
@@ -59,6 +61,8 @@ pub struct Loader<B: Backend> {
     /// Counts the bytes pushed so far.
     at: u64,
     fingerprint: Fingerprint,
+    /// Holds the adapters that came before the model.
+    adapters: Vec<WaitingAdapter>,
 }
 
 enum State<B: Backend> {
@@ -77,6 +81,7 @@ impl<B: Backend> Loader<B> {
             state: State::Header { backend },
             at: 0,
             fingerprint: Fingerprint::default(),
+            adapters: Vec::new(),
         }
     }
 
@@ -130,15 +135,83 @@ impl<B: Backend> Loader<B> {
                 "The model is not loaded. Make a new loader and push the file again.",
             ));
             if let State::Header { backend } = std::mem::replace(&mut self.state, placeholder) {
-                let tensors = Tensors::new(backend, gguf, &self.options)?;
+                let mut tensors = Tensors::new(backend, gguf, &self.options)?;
+                tensors.adapters_bytes = adapters_bytes(&self.adapters);
                 self.state = State::Tensors(Box::new(tensors));
             }
         }
         if let State::Tensors(tensors) = &mut self.state {
             tensors.add(gguf, &gguf.tensors[known..], self.headers.is_last())?;
+            if self.headers.is_last() {
+                tensors.check_adapters(&self.adapters, &gguf.tensors)?;
+            }
         }
         self.headers.forget_metadata();
         Ok(())
+    }
+
+    /// Adds an adapter, whose whole file is given, before the model's first byte is pushed or once
+    /// the last one was. One that came before is checked and counted as soon as the model's header
+    /// is known, and what is wrong with it is `invalid_argument` then.
+    ///
+    /// Adapters have numbers, from 0 on in the order of the calls. The model begins with each of
+    /// them as strong as its `scale`, until it is told otherwise ([`Model::use_adapters`]). After
+    /// an error, every call returns the same error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`GgufReader::push`][reader], of [`Adapter::new`][new] and of [`Change::read`][read];
+    /// `gguf_truncated` for a file that is not whole, `architecture` for a tensor that is no factor
+    /// of a product, `gpu_unsupported` where the backend takes no adapters, `out_of_memory`.
+    ///
+    /// [reader]: crate::format::gguf::GgufReader::push
+    /// [new]: crate::format::lora::Adapter::new
+    /// [read]: crate::format::lora::Change::read
+    pub fn add_adapter(&mut self, file: &[u8], scale: f32) -> Result<()> {
+        let added = self.try_add_adapter(file, scale);
+        if let Err(error) = &added {
+            // Some weights may have changes of it already.
+            self.state = State::Failed(error.clone());
+        }
+        added
+    }
+
+    fn try_add_adapter(&mut self, file: &[u8], scale: f32) -> Result<()> {
+        let header = read_header(file)?;
+        self.fingerprint.push(0, file);
+        self.fingerprint.push(0, &scale.to_le_bytes());
+        match &self.state {
+            State::Failed(error) => Err(error.clone()),
+            State::Header { .. } if self.at == 0 => {
+                let file = file.to_vec();
+                self.adapters.push(WaitingAdapter {
+                    header,
+                    file,
+                    scale,
+                });
+                Ok(())
+            }
+            _ => self.change_weights(&header, file, scale),
+        }
+    }
+
+    /// Gives the weights the changes of the adapters that came before them.
+    fn add_waiting_adapters(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.adapters);
+        let mut waiting = waiting.into_iter();
+        let added = waiting.try_for_each(|it| self.change_weights(&it.header, &it.file, it.scale));
+        added.map_err(of_load)
+    }
+
+    fn change_weights(&mut self, header: &Gguf, file: &[u8], scale: f32) -> Result<()> {
+        match (&mut self.state, self.headers.gguf()?) {
+            (State::Tensors(tensors), Some(base)) => {
+                tensors.settle(self.at)?;
+                let adapter = tensors.check_adapter(header, &base.tensors)?;
+                tensors.add_adapter(&adapter, &base.tensors, file, scale)
+            }
+            _ => Err(truncated(self.at, None)),
+        }
     }
 
     /// Returns the backend, the model's config and the tensors that will be read, or `None` until
@@ -167,8 +240,12 @@ impl<B: Backend> Loader<B> {
     ///
     /// # Errors
     ///
-    /// `gguf_truncated`, `gguf_split`, `tensor_missing`, or the error of [`Loader::push`].
-    pub fn finish(self) -> Result<Loaded<Model<B>>> {
+    /// `gguf_truncated`, `gguf_split`, `tensor_missing`, those of [`Loader::add_adapter`], or the
+    /// error of [`Loader::push`].
+    pub fn finish(mut self) -> Result<Loaded<Model<B>>> {
+        if matches!(self.state, State::Tensors(_)) {
+            self.add_waiting_adapters()?;
+        }
         match self.state {
             State::Header { .. } => {
                 self.headers.finish()?;

@@ -47,8 +47,12 @@ pub(super) struct Tensors<B: Backend> {
     next: usize,
     /// Holds the tensor that is read next, and those behind it that are allocated already.
     writers: VecDeque<TensorWriter<B::Buf>>,
-    loaded: HashMap<String, Weight<B::Buf>>,
+    pub(super) loaded: HashMap<String, Weight<B::Buf>>,
     on_host: HashMap<String, Vec<f32>>,
+    /// Holds the scale of each adapter, which the model begins with.
+    pub(super) adapter_scales: Vec<f32>,
+    /// Counts the bytes that adapters will take which came before the model.
+    pub(super) adapters_bytes: u64,
 }
 
 impl<B: Backend> Tensors<B> {
@@ -119,6 +123,8 @@ impl<B: Backend> Tensors<B> {
             writers: VecDeque::new(),
             loaded: HashMap::new(),
             on_host: HashMap::new(),
+            adapter_scales: Vec::new(),
+            adapters_bytes: 0,
         })
     }
 
@@ -156,7 +162,10 @@ impl<B: Backend> Tensors<B> {
     /// Estimates the memory of a model that has these of the tensors.
     pub(super) fn estimate(&self, tensors: &[TensorInfo]) -> MemoryEstimate {
         let (context_tokens, slots) = (self.context_tokens, self.slots);
-        MemoryEstimate::new(&self.backend, &self.config, tensors, context_tokens, slots)
+        MemoryEstimate {
+            adapters_bytes: self.adapters_bytes,
+            ..MemoryEstimate::new(&self.backend, &self.config, tensors, context_tokens, slots)
+        }
     }
 
     /// Returns how many weights the whole model has for each that is known: more than 1 for a split
@@ -207,16 +216,27 @@ impl<B: Backend> Tensors<B> {
         Ok(())
     }
 
+    /// Ends the last tensor, once all `at` bytes of the file were pushed.
+    ///
+    /// # Errors
+    ///
+    /// `gguf_truncated`.
+    pub(super) fn settle(&mut self, at: u64) -> Result<()> {
+        self.push(at, &[])?;
+        match self.next < self.tensors.len() {
+            true => Err(truncated(at, Some(self.file.size_bytes))),
+            false => Ok(()),
+        }
+    }
+
     /// Makes the model, once all `at` bytes of the file were pushed.
     ///
     /// # Errors
     ///
-    /// `gguf_truncated`, `tensor_missing`, `out_of_memory`.
+    /// `gguf_truncated`, `tensor_missing`, `out_of_memory`, `invalid_argument` for the scale of an
+    /// adapter.
     pub(super) fn finish(mut self, at: u64) -> Result<Loaded<Model<B>>> {
-        self.push(at, &[])?;
-        if self.next < self.tensors.len() {
-            return Err(truncated(at, Some(self.file.size_bytes)));
-        }
+        self.settle(at)?;
         let divisors = self.config.rope_divisors(self.context_tokens);
         let rope_freqs = self.on_host.remove(divisors);
         for (name, values) in self.on_host {
@@ -237,13 +257,14 @@ impl<B: Backend> Tensors<B> {
                 self.slots,
             )?,
         };
-        let model = Model::with_memory(
+        let mut model = Model::with_memory(
             self.config,
             self.backend,
             weights,
             rope_freqs.as_deref(),
             memory,
         );
+        model.begin_with_adapters(&self.adapter_scales)?;
         Ok(Loaded {
             model,
             tokenizer: self.tokenizer,

@@ -43,6 +43,8 @@ pub struct Model<B: Backend> {
     pub(super) step: B::Step,
     pub(super) context_tokens: usize,
     pub(super) ahead: DecodeAhead,
+    /// Counts the adapters that weights have changes of.
+    pub(super) adapters: usize,
     interrupted: Option<InterruptedStep>,
     /// Holds the logits that the host samples from, `[vocab]`.
     pub(super) logits: Vec<f32>,
@@ -126,6 +128,7 @@ impl<B: Backend> Model<B> {
             step,
             context_tokens,
             ahead: DecodeAhead::default(),
+            adapters: 0,
             interrupted: None,
             logits: Vec::new(),
         }

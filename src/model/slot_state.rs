@@ -4,7 +4,7 @@ use super::{checkpoints::Checkpoints, decoder::Model};
 use crate::{Code, Error, Result, backend::Backend};
 
 /// Holds the tokens of a slot with their keys and values, in a form that every backend takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SlotState {
     /// Lists the tokens, from position 0 on.
     pub tokens: Vec<u32>,
@@ -12,6 +12,9 @@ pub struct SlotState {
     /// the last tokens, from the same one on in all of them, and of layers with a state that of the
     /// last token.
     pub kv: Vec<u16>,
+    /// Holds the scales of the adapters that these were computed with, as [`Model::use_adapters`]
+    /// takes them, without zeros at the end.
+    pub adapters: Vec<f32>,
 }
 
 impl<B: Backend> Model<B> {
@@ -36,6 +39,59 @@ impl<B: Backend> Model<B> {
         self.cached_tokens()
     }
 
+    /// Sets the scale of each adapter for the requests that come, by its number. Those beyond the
+    /// end change nothing. A slot that holds tokens goes on with the adapters that it has until it
+    /// is selected anew.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_argument` for more scales than there are adapters, and one that is not finite.
+    pub fn use_adapters(&mut self, scales: &[f32]) -> Result<()> {
+        if scales.len() > self.adapters || scales.iter().any(|scale| !scale.is_finite()) {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!(
+                    "{scales:?} are no scales of the model's {} adapters. Give each a number.",
+                    self.adapters
+                ),
+            ));
+        }
+        self.slots.wanted_adapters = in_use(scales).to_vec();
+        if self.cached_tokens() == 0 {
+            self.adopt_adapters();
+            self.forget_steps();
+        }
+        Ok(())
+    }
+
+    /// Takes note of the adapters that weights have changes of, and uses each at its scale.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::use_adapters`].
+    pub(crate) fn begin_with_adapters(&mut self, scales: &[f32]) -> Result<()> {
+        self.adapters = scales.len();
+        self.use_adapters(scales)
+    }
+
+    /// Returns the scale of each adapter for the requests that come.
+    pub fn adapter_scales(&self) -> Vec<f32> {
+        let mut scales = self.slots.wanted_adapters.clone();
+        scales.resize(self.adapters, 0.0);
+        scales
+    }
+
+    /// Returns whether a state was computed with the adapters that are wanted.
+    pub fn suits(&self, state: &SlotState) -> bool {
+        state.adapters == self.slots.wanted_adapters
+    }
+
+    /// Makes the slot in use one of the adapters that are wanted.
+    fn adopt_adapters(&mut self) {
+        self.slots.adopt_adapters();
+        self.backend.set_adapters(&self.slots.current().adapters);
+    }
+
     /// Puts a slot to use for a request of `tokens`, and returns the number of tokens at their
     /// beginning that are cached in it. The last one never is: it is evaluated for its logits.
     ///
@@ -57,8 +113,10 @@ impl<B: Backend> Model<B> {
             to.tokens.extend_from_slice(&from.tokens[..kept_tokens]);
             to.kept_from = from.kept_from;
             to.states = Checkpoints::one(entry, seen);
+            to.adapters.clone_from(&from.adapters);
         }
         self.slots.put_to_use(selection.slot);
+        self.adopt_adapters();
         self.rewind(selection.kept_tokens)
     }
 
@@ -72,6 +130,7 @@ impl<B: Backend> Model<B> {
         let slot = self.slots.least_recently_used();
         let state = self.export(slot, usize::MAX).await?;
         self.slots.put_to_use(slot);
+        self.adopt_adapters();
         self.forget_steps();
         Ok(state)
     }
@@ -105,7 +164,12 @@ impl<B: Backend> Model<B> {
             .backend
             .export(&self.config.dims, &slot.cache, &positions)
             .await?;
-        Ok(SlotState { tokens, kv })
+        let adapters = slot.adapters.clone();
+        Ok(SlotState {
+            tokens,
+            kv,
+            adapters,
+        })
     }
 
     /// Checks what is to be put into a slot.
@@ -116,7 +180,7 @@ impl<B: Backend> Model<B> {
     /// - `invalid_argument` when a token is outside the vocabulary, or the sizes are another
     ///   model's.
     pub fn check_state(&self, state: &SlotState) -> Result<()> {
-        if self.kept_from(state).is_none() {
+        if self.kept_from(state).is_none() || state.adapters.len() > self.adapters {
             return Err(Error::new(
                 Code::InvalidArgument,
                 format!(
@@ -148,6 +212,8 @@ impl<B: Backend> Model<B> {
         self.backend
             .import(&self.config.dims, &mut slot.cache, &positions, &state.kv);
         slot.tokens.clone_from(&state.tokens);
+        slot.adapters.clone_from(&state.adapters);
+        self.backend.set_adapters(&slot.adapters);
         slot.kept_from = kept_from.max(reach.kept_from(end));
         slot.states = Checkpoints::one(0, end);
         Ok(())
@@ -173,4 +239,10 @@ impl<B: Backend> Model<B> {
         let kept_from = kept_from as usize;
         (is_whole && reach.reaches(kept_from, end)).then_some(kept_from)
     }
+}
+
+/// Returns the scales of adapters without zeros at the end.
+pub(crate) fn in_use(scales: &[f32]) -> &[f32] {
+    let last = scales.iter().rposition(|&scale| scale != 0.0);
+    &scales[..last.map_or(0, |last| last + 1)]
 }

@@ -21,6 +21,9 @@ pub(super) struct Slot<Cache> {
     pub(super) states: Checkpoints,
     /// Names those of the step that is being evaluated.
     pub(super) entries: StateEntries,
+    /// Holds the scales of the adapters that the keys and values were computed with, without zeros
+    /// at the end.
+    pub(super) adapters: Vec<f32>,
     /// Tells when the slot was last selected: a number that grows with each selection, 0 for never.
     last_used: u64,
 }
@@ -31,6 +34,8 @@ pub(super) struct Slots<Cache> {
     current: usize,
     selections: u64,
     reach: Reach,
+    /// Holds the scales of the adapters that the next requests want, as a slot holds its own.
+    pub(super) wanted_adapters: Vec<f32>,
 }
 
 /// Tells what to do for a request to find its beginning cached.
@@ -53,6 +58,7 @@ impl<Cache> Slots<Cache> {
             kept_from: 0,
             states: Checkpoints::default(),
             entries: StateEntries::default(),
+            adapters: Vec::new(),
             last_used: 0,
         };
         Self {
@@ -60,6 +66,7 @@ impl<Cache> Slots<Cache> {
             current: 0,
             selections: 0,
             reach,
+            wanted_adapters: Vec::new(),
         }
     }
 
@@ -134,6 +141,16 @@ impl<Cache> Slots<Cache> {
         self.slots[slot].last_used = self.selections;
     }
 
+    /// Gives the slot in use the adapters that are wanted. If it had others, what it holds is of no
+    /// use.
+    pub(super) fn adopt_adapters(&mut self) {
+        if self.current().adapters != self.wanted_adapters {
+            let wanted = self.wanted_adapters.clone();
+            self.rewind(0);
+            self.current_mut().adapters = wanted;
+        }
+    }
+
     /// Returns two different slots, the second one to be changed.
     pub(super) fn pair(
         &mut self,
@@ -159,13 +176,17 @@ impl<Cache> Slots<Cache> {
     /// A slot whose tokens all begin the request goes on. Otherwise the request takes an empty slot
     /// if there is one; then the slot with the longest common beginning, if that is at least half
     /// of what it holds; and else the least recently used one. What it does not hold of the longest
-    /// common beginning is copied. A beginning behind which a slot cannot go on is none.
+    /// common beginning is copied. A beginning behind which a slot cannot go on is none, nor is one
+    /// that was computed with other adapters.
     pub(super) fn select(&self, tokens: &[u32]) -> Selection {
         let most = tokens.len().saturating_sub(1);
         let common_tokens = |slot: &Slot<Cache>| {
             let pairs = slot.tokens.iter().zip(tokens);
             let common = pairs.take_while(|(a, b)| a == b).count().min(most);
-            self.reached(slot, common).0
+            match slot.adapters == self.wanted_adapters {
+                true => self.reached(slot, common).0,
+                false => 0,
+            }
         };
         let (best, kept_tokens) = (0..self.slots.len())
             .map(|i| (i, common_tokens(&self.slots[i])))

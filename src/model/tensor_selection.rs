@@ -75,7 +75,7 @@ fn renamed(config: &ModelConfig, tensor: &TensorInfo) -> Option<TensorInfo> {
 
 /// Returns the parts of a tensor that holds several weights one after the other, each by its own
 /// name; else the tensor as it is.
-fn unfuse(config: &ModelConfig, tensor: &TensorInfo) -> Vec<TensorInfo> {
+pub(crate) fn unfuse(config: &ModelConfig, tensor: &TensorInfo) -> Vec<TensorInfo> {
     if let Some(renamed) = renamed(config, tensor) {
         return vec![renamed];
     }

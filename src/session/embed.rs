@@ -44,6 +44,7 @@ impl Session<AnyModel> {
                 "There are no tokens to embed; give at least one.",
             ));
         }
+        self.use_default_adapters()?;
         let stop = self.generator.stop_handle();
         stop.reset();
         let decoder = self.generator.decoder_mut();

@@ -87,6 +87,14 @@ impl AnyLoader {
         with_any!(self, loader => loader.push(chunk))
     }
 
+    /// Adds an adapter to the model, as [`Loader::add_adapter`].
+    ///
+    /// # Errors
+    /// As [`Loader::add_adapter`].
+    pub fn add_adapter(&mut self, file: &[u8], scale: f32) -> Result<()> {
+        with_any!(self, loader => loader.add_adapter(file, scale))
+    }
+
     /// Waits until the device has taken all that was pushed. Bytes that it has not taken pile up in
     /// a browser, which has no other way to say that a device is slower than the disk.
     ///
@@ -305,6 +313,18 @@ impl Decoder for AnyModel {
         pause: &mut impl FnMut() -> bool,
     ) -> Result<StepOutcome> {
         with_any!(self, model => model.step(tokens, sampler, pause).await)
+    }
+
+    fn adapter_scales(&self) -> Vec<f32> {
+        with_any!(self, model => model.adapter_scales())
+    }
+
+    fn use_adapters(&mut self, scales: &[f32]) -> Result<()> {
+        with_any!(self, model => model.use_adapters(scales))
+    }
+
+    fn suits(&self, state: &SlotState) -> bool {
+        with_any!(self, model => model.suits(state))
     }
 
     fn import_slot(&mut self, state: &SlotState) -> Result<()> {

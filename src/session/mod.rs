@@ -1,5 +1,6 @@
 //! Chats with a model: takes messages and gives text, piece by piece.
 
+mod adapters;
 mod choice;
 mod constraint;
 mod embed;
@@ -8,6 +9,7 @@ mod evaluate;
 pub mod fields;
 pub mod form;
 pub mod info;
+pub mod lora;
 mod output;
 mod prefix;
 mod prefixes;
@@ -88,6 +90,8 @@ pub struct Session<D = AnyModel> {
     choice: Option<Choice>,
     /// Divides what the model writes.
     output: Output,
+    /// Holds the scale of each adapter where a request names none.
+    adapter_scales: Vec<f32>,
 }
 
 impl From<Loaded<AnyModel>> for Session {
@@ -108,6 +112,7 @@ impl<D: Decoder> Session<D> {
     /// Makes a session without a conversation.
     pub fn new(decoder: D, tokenizer: Tokenizer, template: Option<ChatTemplate>) -> Self {
         Self {
+            adapter_scales: decoder.adapter_scales(),
             generator: Generator::new(decoder),
             tokenizer: Arc::new(tokenizer),
             template,
@@ -126,8 +131,14 @@ impl<D: Decoder> Session<D> {
 
     /// Replaces a decoder that was lost by another one of the same model, which evaluates the
     /// conversation again.
-    pub fn replace_decoder(&mut self, decoder: D) {
+    ///
+    /// # Errors
+    ///
+    /// `invalid_argument` where it lacks an adapter that is in use.
+    pub fn replace_decoder(&mut self, mut decoder: D) -> Result<()> {
+        decoder.use_adapters(&self.decoder().adapter_scales())?;
         self.generator.replace_decoder(decoder);
+        Ok(())
     }
 
     /// Begins an answer to the request's messages.
@@ -155,7 +166,9 @@ impl<D: Decoder> Session<D> {
             continue_final_message,
             form,
             reasoning_budget,
+            lora,
         } = request;
+        let adapters = self.scales_of(lora.as_deref())?;
         let messages = Value::Array(messages);
         let tool_options = tools;
         let tools = tool_options.shown.as_ref();
@@ -184,6 +197,7 @@ impl<D: Decoder> Session<D> {
         let constraint = match form {
             Some(AnswerForm::Choice(labels)) => {
                 sampling.validate(self.tokenizer.vocab_size())?;
+                self.generator.decoder_mut().use_adapters(&adapters)?;
                 return self.start_choice(prompt, labels);
             }
             Some(AnswerForm::Form(form)) => Some(self.form_constraint(&form)?),
@@ -207,6 +221,7 @@ impl<D: Decoder> Session<D> {
             constraint,
             draft_max,
         };
+        self.generator.decoder_mut().use_adapters(&adapters)?;
         // A prompt that is too long is refused below, or loses tokens.
         if options.prompt.len() < self.decoder().context_tokens() {
             let decoder = self.generator.decoder_mut();

@@ -6,7 +6,11 @@ use super::{
     evaluate::{Wanted, evaluate},
     request::ChatRequest,
 };
-use crate::{Code, Error, Result, model::SlotState, text::prompt::Ending};
+use crate::{
+    Code, Error, Result,
+    model::{SlotState, slot_state::in_use},
+    text::prompt::Ending,
+};
 use serde_json::{Value, json};
 
 impl Session<AnyModel> {
@@ -21,6 +25,7 @@ impl Session<AnyModel> {
     pub async fn keep_prefix(&mut self, request: &ChatRequest) -> Result<Vec<u32>> {
         self.check_idle()?;
         let tokens = self.prefix_tokens(request)?;
+        self.use_default_adapters()?;
         let stop = self.generator.stop_handle();
         stop.reset();
         let decoder = self.generator.decoder_mut();
@@ -52,7 +57,8 @@ impl Session<AnyModel> {
             return Ok(None);
         }
         let state = model.export_beginning(tokens.len()).await?;
-        Ok((state.tokens == tokens).then_some(state))
+        let is_opening = state.tokens == tokens && state.adapters == in_use(&self.adapter_scales);
+        Ok(is_opening.then_some(state))
     }
 
     /// Keeps what [`Session::opening`] returned on an earlier visit, as [`Session::restore_prefix`]
@@ -71,11 +77,22 @@ impl Session<AnyModel> {
     /// Returns the keys and values of the prefix of these tokens, in [`SlotState::kv`]'s form, if it
     /// is kept.
     pub fn kept_prefix(&self, tokens: &[u32]) -> Option<&[u16]> {
-        Some(&self.prefixes.get(tokens)?.kv)
+        let adapters = in_use(&self.adapter_scales);
+        Some(&self.prefixes.get(tokens, adapters)?.kv)
+    }
+
+    /// Returns the state of tokens that were computed with the session's adapters.
+    pub fn state_of(&self, tokens: Vec<u32>, kv: Vec<u16>) -> SlotState {
+        let adapters = in_use(&self.adapter_scales).to_vec();
+        SlotState {
+            tokens,
+            kv,
+            adapters,
+        }
     }
 
     /// Keeps a prefix of this request that [`Session::keep_prefix`] evaluated earlier, with the same
-    /// model. Returns whether its tokens are those of the request: another chat template writes
+    /// model and adapters. Returns whether its tokens are those of the request: another chat template writes
     /// others, and then nothing is kept.
     ///
     /// # Errors

@@ -17,7 +17,9 @@ pub(super) struct Prefixes(Vec<SlotState>);
 impl Prefixes {
     /// Keeps a prefix, in place of one of the same tokens.
     pub(super) fn keep(&mut self, state: SlotState) {
-        self.0.retain(|kept| kept.tokens != state.tokens);
+        let is_same =
+            |kept: &SlotState| (&kept.tokens, &kept.adapters) == (&state.tokens, &state.adapters);
+        self.0.retain(|kept| !is_same(kept));
         self.0.push(state);
         let bytes = |state: &SlotState| size_of_val(&state.kv[..]) + size_of_val(&state.tokens[..]);
         let mut total_bytes: usize = self.0.iter().map(bytes).sum();
@@ -35,7 +37,8 @@ impl Prefixes {
             let pairs = state.tokens.iter().zip(tokens);
             pairs.take_while(|(a, b)| a == b).count().min(most)
         };
-        let best = (0..self.0.len()).max_by_key(|&i| common_tokens(&self.0[i]));
+        let suitable = (0..self.0.len()).filter(|&i| decoder.suits(&self.0[i]));
+        let best = suitable.max_by_key(|&i| common_tokens(&self.0[i]));
         let Some(best) = best.filter(|&i| common_tokens(&self.0[i]) > cached_tokens) else {
             return Ok(cached_tokens);
         };
@@ -47,9 +50,10 @@ impl Prefixes {
         Ok(decoder.rewind(common_tokens))
     }
 
-    /// Returns the prefix of these tokens, if it is kept.
-    pub(super) fn get(&self, tokens: &[u32]) -> Option<&SlotState> {
-        self.0.iter().find(|kept| kept.tokens == tokens)
+    /// Returns the prefix of these tokens that was computed with these adapters, if it is kept.
+    pub(super) fn get(&self, tokens: &[u32], adapters: &[f32]) -> Option<&SlotState> {
+        let is_wanted = |kept: &&SlotState| kept.tokens == tokens && kept.adapters == adapters;
+        self.0.iter().find(is_wanted)
     }
 }
 
@@ -61,6 +65,7 @@ mod tests {
         SlotState {
             tokens: vec![token],
             kv: vec![0; kv_bytes / 2],
+            ..SlotState::default()
         }
     }
 

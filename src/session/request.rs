@@ -3,6 +3,7 @@
 use super::{
     fields::{Fields, invalid},
     form::{AnswerForm, take_form},
+    lora::{LoraScale, take_lora},
     raw_prompt::RawPrompt,
     tools::{ToolOptions, take_tools},
 };
@@ -41,6 +42,8 @@ pub struct ChatRequest {
     pub draft_max: Option<usize>,
     /// Holds the answer to a form.
     pub form: Option<AnswerForm>,
+    /// Chooses the adapters; `None` takes those of the session.
+    pub lora: Option<Vec<LoraScale>>,
 }
 
 /// Lists the variables that every template is given, and that a request cannot replace.
@@ -86,7 +89,7 @@ impl ChatRequest {
     /// repetition_penalty?, frequency_penalty?, presence_penalty?, logit_bias?,
     /// allowed_token_ids?, seed?, logprobs?, top_logprobs?, stop?, context_overflow?,
     /// draft_max?, continue_final_message?, parallel_tool_calls?, reasoning_effort?,
-    /// reasoning_budget?, response_format?, regex?, grammar?, choice?}`, and the fields of OpenAI's
+    /// reasoning_budget?, response_format?, regex?, grammar?, choice?, lora?}`, and the fields of OpenAI's
     /// API that change nothing here. A field that is null
     /// counts as absent.
     ///
@@ -152,6 +155,7 @@ impl ChatRequest {
         let draft_max = fields.take("draft_max")?;
         let continue_final_message = fields.take("continue_final_message")?.unwrap_or(false);
         let form = take_form(&mut fields)?;
+        let lora = take_lora(&mut fields)?;
         take_without_effect(&mut fields)?;
         fields.finish()?;
 
@@ -200,6 +204,7 @@ impl ChatRequest {
             draft_max,
             continue_final_message,
             form,
+            lora,
         })
     }
 }

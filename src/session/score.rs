@@ -56,6 +56,7 @@ impl Session<AnyModel> {
             );
             return Err(Error::new(Code::InvalidArgument, message));
         }
+        self.use_default_adapters()?;
         let stop = self.generator.stop_handle();
         stop.reset();
         let decoder = self.generator.decoder_mut();
@@ -76,7 +77,10 @@ async fn score(
     stop: &StopHandle,
 ) -> Result<Score> {
     let pairs = scored.tokens.iter().zip(&tokens[..from - 1]);
-    let common_tokens = pairs.take_while(|(a, b)| a == b).count();
+    let common_tokens = match decoder.suits(scored) {
+        true => pairs.take_while(|(a, b)| a == b).count(),
+        false => 0,
+    };
     if common_tokens > 0 {
         decoder.import_slot(scored)?;
     }

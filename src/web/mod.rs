@@ -135,6 +135,16 @@ impl WasmEngine {
         Some(WORKER_SLOTS.add(slot))
     }
 
+    /// Adds an adapter, whose whole file is given, before the model's first byte is pushed. It is as
+    /// strong as `scale` where a request does not say otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Loader::add_adapter`](crate::loader::Loader::add_adapter).
+    pub fn add_adapter(&self, file: &[u8], scale: f32) -> Result<()> {
+        self.with_state(|state| state.loader()?.add_adapter(file, scale))
+    }
+
     /// Takes the next bytes of the model file.
     ///
     /// # Errors

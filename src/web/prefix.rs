@@ -49,8 +49,11 @@ impl WasmEngine {
         kv: Vec<u16>,
     ) -> Result<bool> {
         let request = ChatRequest::from_fields(from_js(request)?)?;
-        let prefix = SlotState { tokens, kv };
-        self.with_state(|state| state.session()?.restore_prefix(&request, prefix))
+        self.with_state(|state| {
+            let session = state.session()?;
+            let prefix = session.state_of(tokens, kv);
+            session.restore_prefix(&request, prefix)
+        })
     }
 
     /// Returns the beginning that the chat template writes by itself, if the last answer was of a
@@ -67,7 +70,7 @@ impl WasmEngine {
             let opening = session.opening(max_bytes).await;
             state.set(State::Ready(session));
             Ok(
-                opening?.map_or(JsValue::UNDEFINED, |SlotState { tokens, kv }| {
+                opening?.map_or(JsValue::UNDEFINED, |SlotState { tokens, kv, .. }| {
                     Array::of2(
                         &Uint32Array::from(&tokens[..]).into(),
                         &Uint16Array::from(&kv[..]).into(),
@@ -85,7 +88,10 @@ impl WasmEngine {
     ///
     /// `not_loaded`, `busy`, and those of [`restore_opening`](super::Session::restore_opening).
     pub fn restore_opening(&self, tokens: Vec<u32>, kv: Vec<u16>) -> Result<bool> {
-        let state = SlotState { tokens, kv };
-        self.with_state(|engine| engine.session()?.restore_opening(state))
+        self.with_state(|engine| {
+            let session = engine.session()?;
+            let state = session.state_of(tokens, kv);
+            session.restore_opening(state)
+        })
     }
 }

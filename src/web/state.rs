@@ -97,8 +97,8 @@ pub(super) async fn finish(
         }
         (Ok(loaded), Some(mut session)) => {
             let info = ModelInfo::from(&loaded);
-            session.replace_decoder(loaded.model);
-            (State::Ready(session), Ok(info))
+            let replaced = session.replace_decoder(loaded.model);
+            (State::Ready(session), replaced.map(|()| info))
         }
         (Err(error), session) => (session.map_or(State::Unloaded, State::Ready), Err(error)),
     }

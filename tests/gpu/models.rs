@@ -3,6 +3,7 @@
 use super::{
     device::{gpu, tiers},
     support::{
+        adapted::{ADAPTED, MIXED, check_adapter, check_merged, load_with},
         data::THOROUGH,
         odd_formats::{check_factors, check_format, odd_formats},
         tiny::{ENCODERS, MODELS, ROUNDED, check, check_cache, check_windows, windowed},
@@ -87,4 +88,26 @@ pub async fn odd_models(options: GpuOptions) {
         check_format(device.beside(), dtype, DType::F32, bar).await;
     }
     check_factors(device.beside(), bar).await;
+}
+
+/// Adapters of layers, and what is told of one for what is looked up.
+pub async fn adapters(options: GpuOptions) {
+    let strategy = options.strategy.unwrap_or_default();
+    let bar = if strategy.f16_tiles { 1e-2 } else { 1e-3 };
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    for adapted in ADAPTED {
+        if adapted.tiny.0 == "qwen3-tiny" {
+            let refused = load_with(device.beside(), adapted.tiny.1, &[adapted.adapter]);
+            assert_eq!(refused.err().map(|it| it.code), Some(Code::GpuUnsupported));
+        } else {
+            check_adapter(device.beside(), device.beside(), adapted, bar).await;
+        }
+    }
+    let [(qwen35, names), (lfm2, of_convolutions)] = MIXED;
+    check_merged(device.beside(), device.beside(), qwen35, names, bar as f32).await;
+    // Only what stands before a convolution is left to the processor.
+    let behind = &of_convolutions[1..];
+    check_merged(device.beside(), device.beside(), lfm2, behind, bar as f32).await;
 }

@@ -33,6 +33,8 @@ pub const QWEN2: Tiny = tiny!("qwen2-tiny");
 /// Is the tiny Llama 3.
 pub const LLAMA3: Tiny = tiny!("llama3-tiny");
 
+/// Is the tiny LFM2, whose layers have convolutions.
+pub const LFM2: Tiny = tiny!("lfm2-tiny");
 /// Is the tiny Qwen3.5, whose layers have states, which cannot be cut.
 pub const QWEN35: Tiny = tiny!("qwen35-tiny");
 
@@ -54,7 +56,7 @@ pub const MODELS: &[Tiny] = &[
     tiny!("olmo2-tiny"),
     tiny!("granite-tiny"),
     tiny!("mistral3-tiny"),
-    tiny!("lfm2-tiny"),
+    LFM2,
     QWEN35,
 ];
 
@@ -174,14 +176,17 @@ async fn check_states<B: Backend>(
 /// Asserts that the logits differ by less than `bar` of the largest one, and that the most likely
 /// tokens are the same.
 pub async fn check(backend: impl Backend, tiny: Tiny, bar: f64) {
-    let (name, _, golden) = tiny;
+    check_model(&mut load(backend, tiny), tiny.0, tiny.2, bar).await;
+}
+
+/// Asserts the same of a loaded model.
+pub async fn check_model<B: Backend>(model: &mut Model<B>, name: &str, golden: &str, bar: f64) {
     let golden: Value = serde_json::from_str(golden).unwrap();
-    let mut model = load(backend, tiny);
     let (prompt, vocab) = (ids(&golden["prompt"]), model.vocab_size());
 
-    check_states(&mut model, &prompt, &floats(&golden["embedding"]), bar).await;
+    check_states(model, &prompt, &floats(&golden["embedding"]), bar).await;
     model.rewind(0);
-    let logits = teacher_forced(&mut model, &prompt).await;
+    let logits = teacher_forced(model, &prompt).await;
     let best: Vec<u32> = logits.chunks_exact(vocab).map(argmax).collect();
     assert_eq!(best, ids(&golden["argmax"]));
 

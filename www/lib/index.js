@@ -7,6 +7,7 @@ export { Siskin, SiskinError, models, offline } from './siskin.js';
 
 /** @typedef {import('./siskin.js').ModelSource} ModelSource */
 /** @typedef {import('./load_options.js').LoadOptions} LoadOptions */
+/** @typedef {import('./load_options.js').AdapterOptions} AdapterOptions */
 /** @typedef {import('./engine/port.js').PortLike} PortLike */
 /** @typedef {import('./errors.js').SiskinErrorCode} SiskinErrorCode */
 /** @typedef {import('./chat/fallback.js').FallbackOptions} FallbackOptions */
@@ -49,6 +50,7 @@ export { Siskin, SiskinError, models, offline } from './siskin.js';
 /** @typedef {import('./openai/text_completions.js').TextRequest} TextRequest */
 /** @typedef {import('./openai/text_completions.js').TextCompletion} TextCompletion */
 /** @typedef {import('./openai/text_completions.js').TextCompletionStream} TextCompletionStream */
+/** @typedef {import('./chat/structured_types.js').LoraScale} LoraScale */
 /** @typedef {import('./protocol.js').CheckResult} CheckResult */
 /** @typedef {import('./writing/options.js').ProofreadOptions} ProofreadOptions */
 /** @typedef {import('./writing/options.js').RewriteOptions} RewriteOptions */

@@ -1,9 +1,10 @@
 /** This module reads the options of `Siskin.load`. */
 import { readSignal } from './chat/arguments.js';
 import { SiskinError } from './errors.js';
+import { describeSource } from './model/source.js';
 
 /** @import { FallbackOptions } from './chat/fallback.js' */
-/** @import { StoreOptions } from './model/source.js' */
+/** @import { AdapterSource, StoreOptions } from './model/source.js' */
 /** @import { WorkerPlace } from './parts.js' */
 /** @import { CacheType, LoadProgress } from './protocol.js' */
 
@@ -39,6 +40,8 @@ import { SiskinError } from './errors.js';
  *   grows with it
  * @property {number} [slots] how many conversations keep what was read of them, from 1, the
  *   default, to 8; each takes the memory of a KV cache
+ * @property {AdapterOptions[]} [adapters] LoRA adapters that are loaded beside the model, as GGUF
+ *   files. A request chooses among them by its `lora`; by default there are none
  * @property {string} [chatTemplate] a Jinja template that takes the place of the file's; by default
  *   the file's own
  * @property {CacheType} [cacheType] how the graphics card keeps keys and values: by default as
@@ -51,12 +54,22 @@ import { SiskinError } from './errors.js';
  */
 
 /**
+ * `AdapterOptions` name a LoRA adapter.
+ *
+ * @typedef {object} AdapterOptions
+ * @property {string | URL | Request | Blob} source a GGUF file. What is at an address is stored as
+ *   the model is
+ * @property {number} [scale] how strong it is where a request does not say; by default 1
+ */
+
+/**
  * `EngineOptions` are what the worker is told of the engine.
  *
  * @typedef {object} EngineOptions
  * @property {number} [context_tokens]
  * @property {number} [slots]
  * @property {string} [chat_template]
+ * @property {AdapterSource[]} [adapters]
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
@@ -86,6 +99,7 @@ export function readLoadOptions(options) {
     signal,
     contextTokens: context_tokens,
     slots,
+    adapters,
     chatTemplate: chat_template,
     cacheType: cache_type,
     threads,
@@ -108,6 +122,8 @@ export function readLoadOptions(options) {
   checkInteger('threads', threads, 64);
   if (chat_template !== undefined && typeof chat_template !== 'string')
     throw invalid('`chatTemplate` must be a string.');
+  if (adapters !== undefined && !Array.isArray(adapters))
+    throw invalid('`adapters` must be an array.');
   checkChoice('cacheType', cache_type, ['f16', 'q8_0']);
   checkChoice('backend', backend, ['auto', 'gpu', 'cpu']);
   if (typeof shared !== 'boolean') throw invalid('`shared` must be true or false.');
@@ -117,7 +133,22 @@ export function readLoadOptions(options) {
   return {
     onProgress,
     signal: readSignal(signal),
-    engine: { context_tokens, slots, chat_template, cache_type, threads, backend, wasm_base_url },
+    engine: {
+      context_tokens,
+      slots,
+      chat_template,
+      cache_type,
+      threads,
+      backend,
+      wasm_base_url,
+      // The worker refuses what is no adapter.
+      adapters:
+        adapters &&
+        Array.from(adapters, (it) => ({
+          source: describeSource(it?.source, { storage, evict, revalidate })?.source,
+          scale: it.scale ?? 1,
+        })),
+    },
     store: { sha256, storage, evict, persist, cacheKey, revalidate },
     shared,
     fallback,
@@ -145,9 +176,8 @@ function checkInteger(name, value, max) {
  */
 function checkChoice(name, value, choices) {
   if (value === undefined || choices.includes(/** @type {string} */ (value))) return;
-  const list = choices.map((choice) => `"${choice}"`);
-  const last = list.pop();
-  throw invalid(`\`${name}\` must be ${list.join(', ')} or ${last}.`);
+  const list = choices.map((choice) => `"${choice}"`).join(' or ');
+  throw invalid(`\`${name}\` must be ${list}.`);
 }
 
 /**

@@ -5,7 +5,8 @@
 
 /** @import { SiskinErrorCode } from './errors.js' */
 /** @import { ChoiceProbability, ResponseFormat } from './chat/structured_types.js' */
-/** @import { ReasoningEffort, ToolCallDelta } from './chat/structured_types.js' */
+/** @import { AdapterSource } from './model/source.js' */
+/** @import { LoraScale, ReasoningEffort, ToolCallDelta } from './chat/structured_types.js' */
 
 /** The version of the messages. It is raised when an older end would misread them. */
 export const PROTOCOL = 2;
@@ -25,8 +26,8 @@ export const PROTOCOL = 2;
  * @property {number} slots how many conversations keep what was read of them
  * @property {number} kv_cache_bytes the memory of the KV caches of all slots
  * @property {number} size_bytes
- * @property {string} fingerprint tells files apart: a hash of a sample of the bytes, 16 hexadecimal
- *   digits
+ * @property {string} fingerprint tells files apart: a hash of a sample of the bytes, with adapters
+ *   and their scales, 16 hexadecimal digits
  * @property {boolean} has_chat_template whether the file has one, or `load` was given one
  * @property {'cpu' | 'gpu'} backend where it computes
  * @property {string} [adapter] the graphics card's name
@@ -211,6 +212,8 @@ export const PROTOCOL = 2;
  * @property {string | null} [grammar] holds the answer to a grammar in llguidance's form of Lark
  * @property {string[] | null} [choice] the answer is the likeliest of these labels, and has the
  *   probability of each. Nothing is sampled
+ * @property {LoraScale[] | null} [lora] how strong each adapter is that the model was loaded with;
+ *   one that is not listed changes nothing. By default all of them, as `load` was told
  * @property {number | null} [n] how many answers are written, from 1 to 128, each with the `seed`
  *   after that of the one before; by default 1
  * @property {string | null} [user]
@@ -261,6 +264,7 @@ export const PROTOCOL = 2;
 
 /** @typedef {import('./engine/wasm_engine.js').Engine} Engine */
 /** @typedef {import('./engine/wasm_engine.js').LoadPlan} LoadPlan */
+/** @typedef {import('./engine/wasm_engine.js').MemoryField} MemoryField */
 /** @typedef {import('./engine/wasm_engine.js').WasmModule} WasmModule */
 
 /**
@@ -305,6 +309,7 @@ export const PROTOCOL = 2;
  * @property {number} [context_tokens]
  * @property {number} [slots]
  * @property {string} [chat_template]
+ * @property {AdapterSource[]} [adapters]
  * @property {CacheType} [cache_type]
  * @property {number} [threads]
  * @property {'auto' | 'gpu' | 'cpu'} backend
@@ -321,8 +326,8 @@ export const PROTOCOL = 2;
  * @property {boolean} ok whether it would
  * @property {SiskinErrorCode} [code] why not: the code that `load` would fail with
  * @property {string} [reason] and its sentence for people
- * @property {Omit<LoadPlan, 'weights_bytes' | 'cache_bytes' | 'step_bytes'>} [model] what is in its
- *   header; absent where that cannot be read
+ * @property {Omit<LoadPlan, MemoryField>} [model] what is in its header; absent where that cannot
+ *   be read
  * @property {number} [memory_bytes] the memory that it would take
  * @property {'cpu' | 'gpu'} backend where it would be tried first. A graphics card is tested when
  *   the model is loaded, and the processor takes over from one that is wrong or slower

@@ -5,7 +5,7 @@ use super::{
     cache::Cache,
     matmul::Store,
     pool::{Pool, SharedMut},
-    projection::{normed, project},
+    projection::{Adapters, normed},
     step::Step,
     weight::Buf,
 };
@@ -170,6 +170,7 @@ pub fn delta_rule(
 /// Does what [`Backend::delta_net`](crate::backend::Backend::delta_net) says.
 pub(super) fn delta_net(
     pool: &Pool,
+    adapters: &Adapters,
     step: &mut Step,
     cache: &mut Cache,
     layer: usize,
@@ -197,7 +198,7 @@ pub(super) fn delta_net(
         (w.beta, &mut *k, Store::Set),
         (w.alpha, &mut *v, Store::Set),
     ];
-    project(pool, h, *tokens, quantized, products);
+    adapters.project(pool, h, *tokens, quantized, products);
     a.resize(*tokens * dims.values(), 0.0);
     let input = DeltaInput {
         dims,

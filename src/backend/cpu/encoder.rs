@@ -4,7 +4,7 @@ use super::{
     matmul::Store,
     ops,
     pool::Pool,
-    projection::{add_bias, project},
+    projection::{Adapters, add_bias},
     step::Step,
     weight::Buf,
 };
@@ -26,21 +26,28 @@ pub(super) fn add_rows(step: &mut Step, table: &Weight<Buf>, are_of_positions: b
 /// Computes `a = activation(up x + bias)`.
 pub(super) fn activate(
     pool: &Pool,
+    adapters: &Adapters,
     step: &mut Step,
     up: &Weight<Buf>,
     bias: Option<&Weight<Buf>>,
     activation: Activation,
 ) {
     let products = [(up, &mut step.a, Store::Set)];
-    project(pool, &step.x, step.tokens, &mut step.quantized, products);
+    adapters.project(pool, &step.x, step.tokens, &mut step.quantized, products);
     add_bias(pool, &mut step.a, bias);
     ops::activate(pool, activation, &mut step.a, up.rows);
 }
 
 /// Computes `pooled = w pooled`.
-pub(super) fn dense(pool: &Pool, step: &mut Step, w: &Weight<Buf>, pooled: &mut Vec<f32>) {
+pub(super) fn dense(
+    pool: &Pool,
+    adapters: &Adapters,
+    step: &mut Step,
+    w: &Weight<Buf>,
+    pooled: &mut Vec<f32>,
+) {
     let mut product = Vec::new();
     let products = [(w, &mut product, Store::Set)];
-    project(pool, pooled, 1, &mut step.quantized, products);
+    adapters.project(pool, pooled, 1, &mut step.quantized, products);
     *pooled = product;
 }

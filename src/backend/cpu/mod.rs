@@ -30,10 +30,10 @@ use self::{
     delta_net::delta_net,
     matmul::Store,
     pool::Pool,
-    projection::{add_bias, normed, project},
-    repack::{Layout, RepackedMatrix},
+    projection::{Adapters, add_bias, normed},
+    repack::Layout,
     short_conv::short_conv,
-    step::{no_memory, zeros},
+    step::no_memory,
     warm_up::WarmUp,
 };
 use super::{
@@ -52,6 +52,8 @@ pub struct Cpu {
     pub taps: Option<Vec<(String, Vec<f32>)>>,
     /// Runs the kernels of weights that have come.
     pub warm_up: WarmUp,
+    /// Holds what LoRA adapters take.
+    pub adapters: Adapters,
 }
 
 impl Cpu {
@@ -83,21 +85,8 @@ impl Backend for Cpu {
         if size_bytes > isize::MAX as u64 {
             return Err(no_memory(size_bytes, "weights"));
         }
-        let buf = match (dtype, Layout::of(dtype)) {
-            (_, Some(layout)) if rows > 1 => {
-                Buf::Repacked(RepackedMatrix::new(dtype, layout, rows, cols)?)
-            }
-            (DType::F16, _) if rows > 1 => Buf::F16(zeros(rows * cols, "weights")?),
-            (DType::BF16, _) if rows > 1 => Buf::BF16(zeros(rows * cols, "weights")?),
-            _ => Buf::F32(zeros(rows * cols, "weights")?),
-        };
-        Ok(Weight {
-            dtype,
-            rows,
-            cols,
-            factor: 1.0,
-            buf,
-        })
+        let buf = Buf::alloc(dtype, rows, cols)?;
+        Ok(Weight::new(dtype, rows, cols, buf))
     }
 
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
@@ -121,6 +110,14 @@ impl Backend for Cpu {
         if warm_up::IS_NEEDED {
             self.warm_up.take(&self.pool, weight);
         }
+    }
+
+    fn takes_changes(&self, _tensor: &str) -> bool {
+        true
+    }
+
+    fn set_adapters(&mut self, scales: &[f32]) {
+        self.adapters.scales = scales.to_vec();
     }
 
     fn cache(&mut self, dims: &Dims, size: &CacheSize) -> Result<Cache> {
@@ -168,6 +165,7 @@ impl Backend for Cpu {
         step.x.resize(tokens.len() * table.cols, 0.0);
         for (&token, x) in tokens.iter().zip(step.x.chunks_exact_mut(table.cols)) {
             table.row(token as usize, x);
+            self.adapters.add_rows(table, token as usize, x);
             if scale != 1.0 {
                 x.iter_mut().for_each(|x| *x *= scale);
             }
@@ -194,11 +192,11 @@ impl Backend for Cpu {
         bias: Option<&Weight<Buf>>,
         activation: Activation,
     ) {
-        encoder::activate(&self.pool, step, up, bias, activation);
+        encoder::activate(&self.pool, &self.adapters, step, up, bias, activation);
     }
 
     fn dense(&mut self, step: &mut Step, w: &Weight<Buf>, pooled: &mut Vec<f32>) {
-        encoder::dense(&self.pool, step, w, pooled);
+        encoder::dense(&self.pool, &self.adapters, step, w, pooled);
     }
 
     fn attention_input(
@@ -231,7 +229,8 @@ impl Backend for Cpu {
             (w.k, &mut *k, Store::Set),
             (w.v, &mut *v, Store::Set),
         ];
-        project(&self.pool, h, *tokens, quantized, products);
+        self.adapters
+            .project(&self.pool, h, *tokens, quantized, products);
         if *is_gated {
             ops::queries(&self.pool, up, dims.head_dim, q);
         }
@@ -283,7 +282,8 @@ impl Backend for Cpu {
         } = step;
         let h = normed(&self.pool, w.norm, w.eps, x, h);
         let products = [(w.in_proj, &mut *up, Store::Set)];
-        project(&self.pool, h, *tokens, quantized, products);
+        self.adapters
+            .project(&self.pool, h, *tokens, quantized, products);
         a.resize(*tokens * w.in_proj.cols, 0.0);
         short_conv(&self.pool, cache, layer, *position, w.conv.vector(), up, a);
     }
@@ -296,7 +296,7 @@ impl Backend for Cpu {
         entries: StateEntries,
         w: &DeltaNet<Buf>,
     ) {
-        delta_net(&self.pool, step, cache, layer, entries, w);
+        delta_net(&self.pool, &self.adapters, step, cache, layer, entries, w);
     }
 
     fn project_add(
@@ -315,11 +315,13 @@ impl Backend for Cpu {
             ..
         } = step;
         let Some(PostNorm { norm, eps }) = post else {
-            project(&self.pool, a, *tokens, quantized, [(w, x, Store::Add)]);
+            self.adapters
+                .project(&self.pool, a, *tokens, quantized, [(w, x, Store::Add)]);
             add_bias(&self.pool, x, bias);
             return;
         };
-        project(&self.pool, a, *tokens, quantized, [(w, h, Store::Set)]);
+        self.adapters
+            .project(&self.pool, a, *tokens, quantized, [(w, h, Store::Set)]);
         add_bias(&self.pool, h, bias);
         ops::rms_norm_in_place(&self.pool, h, norm.vector(), *eps);
         ops::add(&self.pool, x, h, norm.cols);
@@ -337,7 +339,8 @@ impl Backend for Cpu {
         } = step;
         let h = normed(&self.pool, w.norm, w.eps, x, h);
         let products = [(w.gate, &mut *a, Store::Set), (w.up, &mut *up, Store::Set)];
-        project(&self.pool, h, *tokens, quantized, products);
+        self.adapters
+            .project(&self.pool, h, *tokens, quantized, products);
         add_bias(&self.pool, a, w.gate_bias);
         add_bias(&self.pool, up, w.up_bias);
         ops::activate_mul(&self.pool, w.activation, a, up, w.gate.rows);
@@ -357,7 +360,8 @@ impl Backend for Cpu {
         h.resize(x.len(), 0.0);
         ops::rms_norm(&self.pool, x, w.norm.vector(), w.eps, h);
         let products = [(w.output, &mut *logits, Store::Set)];
-        project(&self.pool, h, rows.len(), quantized, products);
+        self.adapters
+            .project(&self.pool, h, rows.len(), quantized, products);
         add_bias(&self.pool, logits, w.bias);
         ops::scale_logits(&self.pool, w.scale, logits, w.output.rows);
     }

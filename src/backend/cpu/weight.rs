@@ -1,7 +1,11 @@
 //! Weights lie in memory as the CPU's kernels take them.
 
-use super::{repack::RepackedMatrix, simd::Simd};
-use crate::tensor::Weight;
+use super::{
+    repack::{Layout, RepackedMatrix},
+    simd::Simd,
+    step::zeros,
+};
+use crate::{Result, quant::DType, tensor::Weight};
 use half::{bf16, f16};
 
 /// Holds the values of a weight.
@@ -18,6 +22,21 @@ pub enum Buf {
 }
 
 impl Buf {
+    /// Allocates zeros, laid out for a weight of this type and shape.
+    ///
+    /// # Errors
+    ///
+    /// `out_of_memory`.
+    pub(super) fn alloc(dtype: DType, rows: usize, cols: usize) -> Result<Self> {
+        let is_matrix = rows > 1;
+        Ok(match (dtype, Layout::of(dtype).filter(|_| is_matrix)) {
+            (_, Some(layout)) => Self::Repacked(RepackedMatrix::new(dtype, layout, rows, cols)?),
+            (DType::F16, _) if is_matrix => Self::F16(zeros(rows * cols, "weights")?),
+            (DType::BF16, _) if is_matrix => Self::BF16(zeros(rows * cols, "weights")?),
+            _ => Self::F32(zeros(rows * cols, "weights")?),
+        })
+    }
+
     /// Returns the memory that the values take, in bytes.
     pub fn size_bytes(&self) -> usize {
         match self {

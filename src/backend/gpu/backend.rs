@@ -15,7 +15,7 @@ use super::{
         matmul::narrow_tile::TOKENS,
         ops::delta_rule::DeltaRule,
     },
-    operations::no_room,
+    operations::{no_room, takes_changes},
     sampler::GpuSampler,
     weights::Buf,
 };
@@ -44,6 +44,18 @@ impl Backend for Gpu {
 
     fn write(&mut self, weight: &mut Weight<Buf>, first_row: usize, bytes: &[u8]) {
         self.write_weight(weight, first_row, bytes);
+    }
+
+    fn takes_changes(&self, tensor: &str) -> bool {
+        takes_changes(tensor)
+    }
+
+    fn adapter_rank(&mut self, dims: &Dims, max_tokens: usize, rank: usize) -> Result<usize> {
+        self.make_room_for_changes(dims, max_tokens, rank)
+    }
+
+    fn set_adapters(&mut self, scales: &[f32]) {
+        self.set_scales(scales);
     }
 
     fn cache(&mut self, dims: &Dims, size: &CacheSize) -> Result<Cache> {

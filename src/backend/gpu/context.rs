@@ -2,6 +2,7 @@
 //! and activations.
 
 use super::{
+    adapters::Adapters,
     device::{CacheType, Device, GpuOptions, MatmulStrategy, readback::Fence, run_ahead::RunAhead},
     kernels::StepParams,
     profile::{Profile, Timing},
@@ -58,6 +59,8 @@ pub struct Gpu {
     /// Dispatches that were recorded before, by everything that they bind.
     pub(super) recordings: HashMap<RecordingKey, Vec<Dispatch>>,
     last_id: u32,
+    /// What LoRA adapters take.
+    pub(super) adapters: Adapters,
     /// Every norm and bias of the model, until the first operation needs them on the device.
     pub(super) vectors: Vec<f32>,
     vectors_buffer: Option<Buffer>,
@@ -137,6 +140,7 @@ impl Gpu {
             params_group,
             recordings: HashMap::new(),
             last_id: 0,
+            adapters: Adapters::default(),
             vectors: Vec::new(),
             vectors_buffer: None,
             rope_tables: Vec::new(),

@@ -4,6 +4,7 @@
 //! [`super::Backend`], and `record` records them. Reasons are in docs/design/gpu.md.
 
 mod activations;
+mod adapters;
 mod autotune;
 mod backend;
 mod bandwidth;

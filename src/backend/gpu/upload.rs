@@ -31,13 +31,7 @@ impl Gpu {
             let at = self.vectors.len();
             // Shaders read vectors as vec4.
             self.vectors.resize((at + cols).next_multiple_of(4), 0.0);
-            return Ok(Weight {
-                dtype,
-                rows,
-                cols,
-                factor: 1.0,
-                buf: Buf::Vector { at },
-            });
+            return Ok(Weight::new(dtype, rows, cols, Buf::Vector { at }));
         }
         if !cols.is_multiple_of(BLOCK) {
             let message = format!(
@@ -80,13 +74,8 @@ impl Gpu {
         }
         self.device.check()?;
         let id = self.next_id();
-        Ok(Weight {
-            dtype,
-            rows,
-            cols,
-            factor: 1.0,
-            buf: Buf::Matrix(Matrix { id, layout, parts }),
-        })
+        let matrix = Buf::Matrix(Matrix { id, layout, parts });
+        Ok(Weight::new(dtype, rows, cols, matrix))
     }
 
     /// Fills rows `first_row ..` from the file's bytes.

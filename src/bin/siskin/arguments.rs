@@ -31,7 +31,7 @@ impl Arguments {
                     name @ ("system" | "max-tokens" | "temperature" | "seed" | "context" | "tokens"
                     | "prompt" | "generate" | "rounds" | "threads" | "type" | "cache-type"
                     | "max" | "out" | "shaders" | "shape" | "chat-template-file"
-                    | "draft-max" | "scale"),
+                    | "draft-max" | "adapter" | "scale"),
                 ) => {
                     let name = name.to_owned();
                     options.push((name, parser.value()?.string()?));

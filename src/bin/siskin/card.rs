@@ -167,6 +167,7 @@ fn decode(model: &mut AnyModel, context: usize, count: usize) -> Result<f64> {
     model.import_slot(&SlotState {
         tokens: synthetic_tokens(context as u32, dims.vocab),
         kv: vec![0; elements],
+        ..SlotState::default()
     })?;
     let mut sampler = Sampler::new(SamplingOptions::greedy(), dims.vocab)?;
     let mut next = next_token(model, &[0], &mut sampler)?;

@@ -62,6 +62,10 @@ pub fn load(
         }
         Ok(())
     })?;
+    if let Some(path) = arguments.option("adapter").map(Path::new) {
+        let scale = arguments.number("scale")?.unwrap_or(1.0);
+        loader.add_adapter(&std::fs::read(path).map_err(unreadable(path))?, scale)?;
+    }
     let loaded = loader.finish()?;
     eprintln!(
         "{}: {} {}, loaded in {:.2} s, {}",

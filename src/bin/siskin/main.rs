@@ -38,6 +38,7 @@ const HELP: &str = "siskin: small language models, from GGUF files
   siskin synth OUT [--shape NAME] [--type TYPE]  a model of a known shape with made-up weights, to measure with
 
   run, eval and bench compute on the processor, with --threads N of it, or with --gpu on the graphics card.
+  With --adapter FILE [--scale S] they change the model by a LoRA adapter, S (1) times as strong.
   --gpu --cache-type q8_0 keeps keys and values in bytes there.
   bench --gpu --profile tells how long each shader took; --shaders writes the WGSL of those that ran.
 ";

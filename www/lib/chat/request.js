@@ -48,6 +48,7 @@ export const FIELDS = [
   'regex',
   'grammar',
   'choice',
+  'lora',
   'n',
   'user',
   'safety_identifier',

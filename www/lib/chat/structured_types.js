@@ -1,4 +1,4 @@
-/** This module holds types of structured output. It has no code. */
+/** This module holds types of structured output, and of adapters in a request. It has no code. */
 
 /**
  * A `ToolCallDelta` is a call of a tool, whole, as OpenAI's streams have it.
@@ -52,6 +52,14 @@
  * @property {string} content
  * @property {string} [reasoning_content] a part of the model's thoughts; not OpenAI's
  * @property {ToolCallDelta[]} [tool_calls] calls, each whole
+ */
+
+/**
+ * A `LoraScale` says how strong an adapter is, in llama.cpp's form.
+ *
+ * @typedef {object} LoraScale
+ * @property {number} id the adapter's place in `adapters` of `Siskin.load`, from 0
+ * @property {number} scale 1 is as it was trained
  */
 
 /** @typedef {'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'} ReasoningEffort */

@@ -5,6 +5,7 @@
 import { startEngine, usableThreads } from './wasm_build.js';
 import { SiskinError, codeOf, messageOf } from '../errors.js';
 import { findGpu } from './adapter.js';
+import { addAdapters } from './lora.js';
 import { openWeights, pumpWeights } from '../model/weights.js';
 
 /** @import { BackendInfo, Engine, LoadMessage, ModelInfo } from '../protocol.js' */
@@ -46,6 +47,7 @@ export async function pickBackend(message) {
     started = await startEngine(CAN_WAIT_SHARED ? message.threads : 1, message);
     try {
       const engine = await started.module.Engine.on_gpu(gpuOptions(message, features));
+      await addAdapters(engine, message);
       return new PickedBackend(message, started, engine, { backend: 'gpu', adapter });
     } catch (error) {
       if (!isDeviceError(error)) throw error;
@@ -94,15 +96,17 @@ function cpuInfo(adapter, why) {
 async function onCpu(message, started) {
   if (!started || started.thread_count < usableThreads(message.threads))
     started = await startEngine(message.threads, message);
-  return [started, cpuEngine(message, started)];
+  return [started, await cpuEngine(message, started)];
 }
 
 /**
  * @param {LoadMessage} message
  * @param {StartedEngine} started
  */
-function cpuEngine(message, { module, thread_count }) {
-  return new module.Engine({ ...modelOptions(message), threads: thread_count });
+async function cpuEngine(message, { module, thread_count }) {
+  const engine = new module.Engine({ ...modelOptions(message), threads: thread_count });
+  await addAdapters(engine, message);
+  return engine;
 }
 
 /** A `PickedBackend` owns the engine, and moves the model to another backend when a card fails. */
@@ -243,7 +247,9 @@ export class PickedBackend {
       await new Promise((resolve) => setTimeout(resolve, pause_ms));
       try {
         const options = gpuOptions(this.#message, this.#features);
-        const info = await this.#reload(await this.#started.module.Engine.on_gpu(options));
+        const engine = await this.#started.module.Engine.on_gpu(options);
+        await addAdapters(engine, this.#message);
+        const info = await this.#reload(engine);
         this.#restarted_ms = performance.now();
         return info;
       } catch (error) {
@@ -251,7 +257,7 @@ export class PickedBackend {
       }
     }
     this.#info = cpuInfo(this.#info.adapter, why);
-    return this.#reload(cpuEngine(this.#message, this.#started));
+    return this.#reload(await cpuEngine(this.#message, this.#started));
   }
 
   /** @param {Engine} replacement */

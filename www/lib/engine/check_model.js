@@ -6,6 +6,7 @@ import { codeOf, messageOf } from '../errors.js';
 import { openModel } from '../model/open_model.js';
 import { CHUNK_BYTES } from '../model/record.js';
 import { findGpu } from './adapter.js';
+import { addAdapters } from './lora.js';
 import { startEngine } from './wasm_build.js';
 
 /**
@@ -44,6 +45,7 @@ export async function checkModel(message) {
     const { context_tokens, slots, chat_template } = message;
     const engine = new module.Engine({ context_tokens, slots, chat_template, threads: 1 });
     try {
+      await addAdapters(engine, message);
       const source = await openHeader(message.source);
       result.cached = source.cached;
       describe(result, await readPlan(engine, source.chunks), source.size_bytes);
@@ -66,9 +68,9 @@ export async function checkModel(message) {
  * @param {number | undefined} size_bytes of the file, as its server says
  */
 function describe(result, plan, size_bytes) {
-  const { weights_bytes, cache_bytes, step_bytes, ...model } = plan;
+  const { weights_bytes, cache_bytes, step_bytes, adapters_bytes, ...model } = plan;
   result.model = { ...model, size_bytes: size_bytes ?? model.size_bytes };
-  result.memory_bytes = weights_bytes + cache_bytes + step_bytes;
+  result.memory_bytes = weights_bytes + cache_bytes + step_bytes + adapters_bytes;
 }
 
 /**

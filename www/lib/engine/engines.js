@@ -3,6 +3,7 @@
  * share one, until the last of them lets go of it.
  */
 import { SiskinError, abortedError } from '../errors.js';
+import { isA } from '../model/source.js';
 import { recallGpus } from './gpu_verdicts.js';
 import { usableThreads } from './wasm_build.js';
 import { WorkerClient } from './worker_client.js';
@@ -68,15 +69,14 @@ let last_blob = 0;
  */
 export function engineKey({ source }, { place, ...options }) {
   if (source.kind === 'port' || place.worker) return undefined;
-  const more = [options, place.worker_url];
-  // Another signed address of a model names the same model.
-  if (source.kind === 'url') {
-    const { key, sha256, storage, revalidate } = source;
-    return JSON.stringify([key, sha256, storage, revalidate, ...more]);
-  }
-  const number = blobs.get(source.blob) ?? ++last_blob;
-  blobs.set(source.blob, number);
-  return JSON.stringify([number, ...more]);
+  // Another signed address of a file names the same file.
+  return JSON.stringify([source, options, place.worker_url], (name, value) => {
+    if (/^(url|init|hint|evict)$/.test(name)) return undefined;
+    if (!isA(value, 'Blob') && !isA(value, 'File')) return value;
+    const number = blobs.get(value) ?? ++last_blob;
+    blobs.set(value, number);
+    return number;
+  });
 }
 
 /**

@@ -126,7 +126,10 @@ export async function restorePrefix({ engine, info }, bytes) {
   const { header, tokens, kv } = await decodePrefix(bytes);
   const { build, model, fingerprint, request } = header;
   if (fingerprint !== info.fingerprint)
-    throw mismatch(`it was made with the model "${model}", and the model here is "${info.name}"`);
+    throw mismatch(
+      `it was made with the model "${model}", and the model here is "${info.name}", or has other ` +
+        'adapters',
+    );
   if (build !== BUILD) throw mismatch('it was made with another build of Siskin');
   if (!engine.restore_prefix(request, tokens, kv))
     throw mismatch('it was made with another chat template');

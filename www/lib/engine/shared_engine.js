@@ -42,10 +42,10 @@ const MAX_PINGS = 5;
  * @throws {SiskinError} `invalid_argument`
  */
 export function openShared(described, options, wait) {
-  if (described.source.kind !== 'url')
+  if ([described, ...(options.adapters ?? [])].some(({ source }) => source?.kind !== 'url'))
     throw new SiskinError(
       'invalid_argument',
-      'shared goes with an address: another tab could not read the file or the stream again.',
+      'shared goes with addresses: other tabs cannot read a file or a stream.',
     );
   // Locks exist in secure contexts only; elsewhere each tab has an engine of its own.
   if (!navigator.locks) return openEngine(described, options, wait);

@@ -9,6 +9,8 @@
  * `Engine` is the wasm's class. Only the worker drives it, and only between two `next()`.
  *
  * @typedef {object} Engine
+ * @property {(file: Uint8Array, scale: number) => void} add_adapter takes the whole file of a LoRA
+ *   adapter, before the model's first bytes
  * @property {(bytes: Uint8Array) => void} push
  * @property {() => boolean} has_header whether enough of the file is there for `test_gpu`
  * @property {(threads: number) => Promise<void>} test_gpu tries the kernels that the model needs;
@@ -61,7 +63,10 @@
  * @property {number} weights_bytes the memory of the weights
  * @property {number} cache_bytes the memory of the KV caches
  * @property {number} step_bytes the memory of what a step computes
+ * @property {number} adapters_bytes the memory of adapters
  */
+
+/** @typedef {'weights_bytes' | 'cache_bytes' | 'step_bytes' | 'adapters_bytes'} MemoryField */
 
 /**
  * `WasmModule` is what wasm-bindgen's JavaScript exports.

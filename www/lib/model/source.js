@@ -12,6 +12,14 @@ import { addressHint, publicAddress, readAddress } from './address.js';
  */
 
 /**
+ * An `AdapterSource` is a LoRA adapter that is loaded beside a model.
+ *
+ * @typedef {object} AdapterSource
+ * @property {WeightSource | undefined} source undefined for a stream, which is refused
+ * @property {number} scale how strong it is where a request does not say
+ */
+
+/**
  * `StoreOptions` say how a model at a URL is stored.
  *
  * @typedef {object} StoreOptions

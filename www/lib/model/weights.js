@@ -24,9 +24,10 @@ import { yieldToMessages } from './yield_to_messages.js';
  */
 
 /**
- * A `Sink` takes the bytes.
+ * A `Sink` takes the bytes, and makes something of them in the end.
  *
- * @typedef {{push: (bytes: Uint8Array) => void, finish: () => ModelInfo | Promise<ModelInfo>}} Sink
+ * @template [Result=ModelInfo]
+ * @typedef {{push: (bytes: Uint8Array) => void, finish: () => Result | Promise<Result>}} Sink
  */
 
 const FILE_BROKEN =
@@ -154,12 +155,13 @@ async function readChunk(reader, broken) {
 /**
  * Pushes all bytes into `sink`, each chunk before the next is asked for.
  *
+ * @template Result
  * @param {Weights} weights closed at the end
- * @param {Sink} sink what it throws ends the reading and is passed on
+ * @param {Sink<Result>} sink what it throws ends the reading and is passed on
  * @param {(progress: LoadProgress) => void} onProgress about ten times a second, and once at the
  *   end
  * @param {AbortSignal} [signal]
- * @returns {Promise<ModelInfo>} what `sink` gave in the end
+ * @returns {Promise<Result>} what `sink` gave in the end
  * @throws {SiskinError} `network`, `http_status`, `file_changed`, `integrity`, `manifest`,
  *   `storage_full`, `storage_failed`, `aborted`
  */

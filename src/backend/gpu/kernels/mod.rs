@@ -26,6 +26,7 @@ pub fn every_variant() -> Vec<Description> {
         describe::<matmul::matvec::Matvec>(),
         describe::<matmul::narrow_tile::NarrowTile>(),
         describe::<matmul::tile::Tile>(),
+        describe::<ops::activate_mul::ActivateMul>(),
         describe::<ops::delta_conv::DeltaConv>(),
         describe::<ops::delta_rule::DeltaRule>(),
         describe::<ops::embed::Embed>(),

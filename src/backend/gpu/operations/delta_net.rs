@@ -54,6 +54,7 @@ impl Gpu {
             (w.alpha, &step.v),
         ] {
             dispatches.extend(self.store_dispatches(width, w, None, [&x, out]));
+            dispatches.extend(self.change_dispatches(width, w, [&x, out]));
         }
         let (vectors, states) = (self.vectors_buffer(), &cache.conv_inputs[layer]);
         let op = delta_conv::Op {

@@ -6,9 +6,12 @@ use crate::backend::{
     gpu::{
         activations::Activations,
         context::Gpu,
-        kernels::matmul::{
-            matvec::{self, ROWS, Role},
-            tile::Epilogue,
+        kernels::{
+            matmul::{
+                matvec::{self, ROWS, Role},
+                tile::Epilogue,
+            },
+            ops::activate_mul::{self, ActivateMul},
         },
         recording::{Dispatch, Operation, RecordingKey, Width},
         weights::{Buf, id, matrix, vector_at},
@@ -35,12 +38,16 @@ impl Gpu {
         });
     }
 
-    /// Makes the one dispatch that does it all, but for a weight in several parts.
+    /// Makes the one dispatch that does it all, but for a weight in several parts, and for what
+    /// adapters change.
     fn gate_up_dispatch(&mut self, step: &Activations, w: &FeedForward<Buf>) -> Option<Dispatch> {
         let (norm, gate, up) = (w.norm?, matrix(w.gate)?, matrix(w.up)?);
         let ([a], [b]) = (&*gate.parts, &*up.parts) else {
             return None;
         };
+        if self.is_changed(w.gate) || self.is_changed(w.up) {
+            return None;
+        }
         let op = matvec::Op {
             planes_b: b.planes(w.up),
             other_rows: w.up.rows as u32,
@@ -74,6 +81,21 @@ impl Gpu {
         width: Width,
     ) -> Vec<Dispatch> {
         let (mut dispatches, x) = self.normed_input(step, w.norm, w.gate.cols, w.eps);
+        if let Some(up) = self.changed_up([w.gate, w.up]) {
+            for (w, bias, out) in [(w.gate, w.gate_bias, &step.a), (w.up, w.up_bias, &up)] {
+                dispatches.extend(self.store_dispatches(width, w, bias, [&x, out]));
+                dispatches.extend(self.change_dispatches(width, w, [&x, out]));
+            }
+            let kernel = ActivateMul {
+                activation: w.activation,
+            };
+            let op = activate_mul::Op {
+                width: w.gate.rows as u32,
+            };
+            let buffers = [("up", &up), ("out", &step.a)];
+            dispatches.push(self.dispatch(kernel, op, &buffers));
+            return dispatches;
+        }
         for (w, bias, epilogue) in [
             (w.gate, w.gate_bias, Epilogue::Store),
             (w.up, w.up_bias, Epilogue::Gated(w.activation)),

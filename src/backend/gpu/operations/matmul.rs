@@ -34,12 +34,12 @@ impl Gpu {
         let key = RecordingKey::new(Operation::ProjectAdd, step).weight(id(w));
         self.record(step, key, |gpu, step, width| {
             let Some(post) = post else {
-                return match width {
-                    Width::One => gpu.matvec_dispatches(w, bias, [&step.a, &step.x], true),
-                    _ => gpu.tile_dispatches(width, w, bias, [&step.a, &step.x], Epilogue::Add),
-                };
+                let mut dispatches = gpu.add_dispatches(width, w, bias, [&step.a, &step.x]);
+                dispatches.extend(gpu.change_dispatches(width, w, [&step.a, &step.x]));
+                return dispatches;
             };
             let mut dispatches = gpu.store_dispatches(width, w, bias, [&step.a, &step.h]);
+            dispatches.extend(gpu.change_dispatches(width, w, [&step.a, &step.h]));
             let buffers = [("x", &step.h), ("h", &step.x)];
             let shape = [1, w.rows];
             dispatches.push(gpu.norm_dispatch(RmsNorm::Add, post.norm, shape, post.eps, &buffers));
@@ -58,6 +58,20 @@ impl Gpu {
         match width {
             Width::One => self.matvec_dispatches(w, bias, buffers, false),
             _ => self.tile_dispatches(width, w, bias, buffers, Epilogue::Store),
+        }
+    }
+
+    /// Makes the dispatches of `out += w x + bias`, one for each part of the weight.
+    pub(super) fn add_dispatches(
+        &mut self,
+        width: Width,
+        w: &Weight<Buf>,
+        bias: Option<&Weight<Buf>>,
+        buffers: [&Buffer; 2],
+    ) -> Vec<Dispatch> {
+        match width {
+            Width::One => self.matvec_dispatches(w, bias, buffers, true),
+            _ => self.tile_dispatches(width, w, bias, buffers, Epilogue::Add),
         }
     }
 

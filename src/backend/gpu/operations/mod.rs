@@ -2,6 +2,7 @@
 //! comes before and after it too (`matmul/matvec`). Of several, norms, products and the rest are
 //! kernels of their own, so that a product takes each weight once for all or many of them.
 
+mod adapters;
 mod argmax;
 mod attention;
 mod delta_net;
@@ -14,4 +15,5 @@ mod qkv;
 mod sampling;
 mod short_conv;
 
+pub(super) use adapters::takes_changes;
 pub(super) use argmax::no_room;

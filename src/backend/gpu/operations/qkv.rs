@@ -58,7 +58,7 @@ impl Gpu {
     }
 
     /// Makes the one dispatch that does it all, but for a weight in several parts, for norms of
-    /// queries and keys, and for gates.
+    /// queries and keys, for gates, and for what adapters change.
     fn qkv_dispatch(
         &mut self,
         step: &Activations,
@@ -66,7 +66,9 @@ impl Gpu {
         targets: &Targets<'_>,
     ) -> Option<Dispatch> {
         let (norm, q, k, v) = (w.norm?, matrix(w.q)?, matrix(w.k)?, matrix(w.v)?);
-        if w.q_norm.or(w.k_norm).is_some() || step.dims.delta.is_some() {
+        let is_changed = [w.q, w.k, w.v].iter().any(|w| self.is_changed(w));
+        let is_gated = step.dims.delta.is_some();
+        if is_changed || is_gated || w.q_norm.or(w.k_norm).is_some() {
             return None;
         }
         let ([a], [b], [c]) = (&*q.parts, &*k.parts, &*v.parts) else {
@@ -122,6 +124,7 @@ impl Gpu {
         for (w, out) in [(w.q, queries), (w.k, &step.k), (w.v, &step.v)] {
             // Their biases are added where they are rotated.
             dispatches.extend(self.store_dispatches(width, w, None, [&x, out]));
+            dispatches.extend(self.change_dispatches(width, w, [&x, out]));
         }
         dispatches.extend(self.query_gate_dispatch(step, QueryGate::Take, &step.q));
         for (norm, rows, y) in [(w.q_norm, rows, &step.q), (w.k_norm, w.k.rows, &step.k)] {

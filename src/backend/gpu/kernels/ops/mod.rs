@@ -1,5 +1,6 @@
 //! What stands between the products: the embedding, norms, rotation, and the cache.
 
+pub mod activate_mul;
 pub mod delta_conv;
 pub mod delta_rule;
 pub mod embed;
