@@ -2,7 +2,7 @@
 
 use super::{
     loaded::{FileInfo, Loaded},
-    memory_estimate::MemoryEstimate,
+    memory_estimate::{self, MemoryEstimate},
     options::{MAX_SLOTS, Options},
     tensor_writer::{LoadedTensor, TensorWriter},
 };
@@ -13,8 +13,11 @@ use crate::{
     model::{
         Model, StepMemory, arch,
         config::ModelConfig,
-        weights::{Selection, Weights, factor_of},
+        layer_inputs::HostTable,
+        layer_weights::value_norm,
+        weights::{OUTPUT_SCALE, Selection, Weights, factor_of},
     },
+    quant::DType,
     tensor::Weight,
     text::{template::ChatTemplate, tokenizer::Tokenizer},
 };
@@ -48,6 +51,7 @@ pub(super) struct Tensors<B: Backend> {
     writers: VecDeque<TensorWriter<B::Buf>>,
     loaded: HashMap<String, Weight<B::Buf>>,
     on_host: HashMap<String, Vec<f32>>,
+    table: Option<HostTable>,
 }
 
 impl<B: Backend> Tensors<B> {
@@ -118,6 +122,7 @@ impl<B: Backend> Tensors<B> {
             writers: VecDeque::new(),
             loaded: HashMap::new(),
             on_host: HashMap::new(),
+            table: None,
         })
     }
 
@@ -199,6 +204,7 @@ impl<B: Backend> Tensors<B> {
                 Some(LoadedTensor::OnHost(values)) => {
                     self.on_host.insert(info.name.clone(), values);
                 }
+                Some(LoadedTensor::Table(table)) => self.table = Some(table),
                 None => {}
             }
             self.next += 1;
@@ -218,6 +224,19 @@ impl<B: Backend> Tensors<B> {
         }
         let divisors = self.config.rope_divisors(self.context_tokens);
         let rope_freqs = self.on_host.remove(divisors);
+        for (i, layer) in self.config.layers.iter_mut().enumerate() {
+            if let Some([scale]) =
+                (self.on_host.remove(&format!("blk.{i}.{OUTPUT_SCALE}"))).as_deref()
+            {
+                layer.output_scale = *scale;
+            }
+            if self.config.norms_values && !layer.shares_cache {
+                let mut ones = self.backend.alloc(DType::F32, 1, layer.head_dim)?;
+                let bytes = 1_f32.to_le_bytes().repeat(layer.head_dim);
+                self.backend.write(&mut ones, 0, &bytes);
+                self.loaded.insert(value_norm(i), ones);
+            }
+        }
         for (name, values) in self.on_host {
             if let Some(weight) = factor_of(&name)
                 && let Some(weight) = self.loaded.get_mut(&weight)
@@ -226,7 +245,7 @@ impl<B: Backend> Tensors<B> {
                 weight.factor = factor;
             }
         }
-        let weights = Weights::new(&self.config, self.loaded)?;
+        let weights = Weights::new(&self.config, self.loaded, self.table)?;
         let memory = match self.memory {
             Some(memory) => memory,
             None => StepMemory::new(
@@ -315,10 +334,8 @@ fn check_cache(config: &ModelConfig, context_tokens: usize) -> Result<()> {
 /// `out_of_memory`.
 fn check_sizes<B: Backend>(backend: &B, tensors: &[TensorInfo]) -> Result<()> {
     const MAX_BYTES: u64 = isize::MAX as u64;
-    let is_too_large = |tensor: &&TensorInfo| {
-        let (rows, cols) = (tensor.rows() as usize, tensor.cols() as usize);
-        backend.weight_bytes(tensor.dtype, rows, cols) > MAX_BYTES
-    };
+    let is_too_large =
+        |tensor: &&TensorInfo| memory_estimate::tensor_bytes(backend, tensor) > MAX_BYTES;
     match tensors.iter().find(is_too_large) {
         Some(tensor) => {
             let message = format!(

@@ -22,6 +22,15 @@ pub enum StepOutcome {
 }
 
 impl<B: Backend> Model<B> {
+    /// Returns the number of steps that may be under way whose tokens the host does not know yet:
+    /// none where the host reads embeddings of each token.
+    pub fn max_steps_ahead(&self) -> usize {
+        match self.config.dims.layer_input {
+            0 => self.backend.max_steps_ahead(),
+            _ => 0,
+        }
+    }
+
     /// Appends `tokens`, at most [`STEP_TOKENS`](super::STEP_TOKENS), to the KV cache. With
     /// `sampler`, the token that follows the last of them is sampled.
     ///
@@ -39,7 +48,7 @@ impl<B: Backend> Model<B> {
     ) -> Result<StepOutcome> {
         self.check_step(tokens)?;
         match sampler {
-            Some(sampler) if self.backend.max_steps_ahead() > 0 => Ok(StepOutcome::Done(Some(
+            Some(sampler) if self.max_steps_ahead() > 0 => Ok(StepOutcome::Done(Some(
                 self.decode_ahead(tokens, sampler).await?,
             ))),
             sampler => {
@@ -170,7 +179,6 @@ impl<B: Backend> Model<B> {
             false => usize::MAX,
         };
         let max_steps = self
-            .backend
             .max_steps_ahead()
             .min(most)
             .min(1 + sampler.more().min(free_tokens))

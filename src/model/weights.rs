@@ -6,9 +6,11 @@ use super::{
     config::ModelConfig,
     encoder::{INPUT_NORM, POSITIONS, TOKEN_TYPES},
     encoder_weights::EncoderInput,
+    layer_inputs::{self, HostTable, LayerInputWeights},
     layer_weights::{Layer, SUM_NORMS, missing, take},
     layers::Mixer,
     rope::{ROPE_FACTORS, ROPE_FREQS},
+    unfuse::{is_idle, unfuse},
 };
 use crate::{
     Code, Error, Result,
@@ -26,6 +28,8 @@ pub struct Weights<Buf> {
     pub layers: Vec<Layer<Buf>>,
     /// Holds what an encoder does to token embeddings first.
     pub encoder_input: Option<EncoderInput<Buf>>,
+    /// Holds what the inputs of layers are made of, which few models have.
+    pub layer_inputs: Option<LayerInputWeights<Buf>>,
     /// Holds the scale of the last RMSNorm, `[embedding]`, which encoders lack.
     pub output_norm: Option<Weight<Buf>>,
     /// Holds the output matrix (LM head), `[vocab, embedding]`. `None` where it is the token
@@ -51,8 +55,7 @@ pub struct Expected {
 /// Lists the tensors of a model with this config.
 pub fn expected(config: &ModelConfig) -> Vec<Expected> {
     let dims = &config.dims;
-    let (vocab, embedding, feed_forward) = (dims.vocab, dims.embedding, dims.feed_forward);
-    let (q, kv) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
+    let (vocab, embedding) = (dims.vocab, dims.embedding);
     let delta = dims.delta;
     let mut list = Vec::new();
     let mut add = |name: String, rows, cols, optional| {
@@ -85,7 +88,15 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
             add(name.into(), 1, pairs, true);
         }
     }
-    for i in 0..dims.layers {
+    if dims.layer_input > 0 {
+        for (name, rows, cols) in layer_inputs::expected(dims) {
+            add(name.into(), rows, cols, false);
+        }
+    }
+    for (i, layer) in config.layers.iter().enumerate() {
+        let (head_dim, feed_forward) = (layer.head_dim, layer.feed_forward);
+        let (q, kv) = (dims.heads * head_dim, dims.kv_heads * head_dim);
+        let has_keys = !layer.shares_cache;
         let mut norms = Vec::new();
         if config.norms.are_before() {
             norms.extend([("attn_norm", embedding), ("ffn_norm", embedding)]);
@@ -99,25 +110,32 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
                 ("post_ffw_norm", embedding),
             ]);
         }
-        let attends = config.layers[i].mixer == Mixer::Attention;
+        let attends = layer.mixer == Mixer::Attention;
         match config.qk_norm {
-            QkNorm::Head if attends => norms.extend([
-                ("attn_q_norm", dims.head_dim),
-                ("attn_k_norm", dims.head_dim),
-            ]),
+            QkNorm::Head if attends => {
+                norms.push(("attn_q_norm", head_dim));
+                norms.extend(has_keys.then_some(("attn_k_norm", head_dim)));
+            }
             QkNorm::All if attends => norms.extend([("attn_q_norm", q), ("attn_k_norm", kv)]),
             _ => {}
+        }
+        if dims.layer_input > 0 {
+            norms.push(("post_norm", embedding));
         }
         for (name, cols) in norms {
             add(format!("blk.{i}.{name}.weight"), 1, cols, false);
         }
-        let mut matrices = match config.layers[i].mixer {
-            Mixer::Attention => vec![
+        if config.scales_layers {
+            add(format!("blk.{i}.{OUTPUT_SCALE}"), 1, 1, true);
+        }
+        let mut matrices = match layer.mixer {
+            Mixer::Attention if has_keys => vec![
                 ("attn_q", q * (1 + usize::from(delta.is_some())), embedding),
                 ("attn_k", kv, embedding),
                 ("attn_v", kv, embedding),
                 ("attn_output", embedding, q),
             ],
+            Mixer::Attention => vec![("attn_q", q, embedding), ("attn_output", embedding, q)],
             Mixer::ShortConv => vec![
                 ("shortconv.in_proj", 3 * embedding, embedding),
                 ("shortconv.conv", 1, embedding * config.conv_taps),
@@ -139,6 +157,10 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
             for name in ["ssm_dt.bias", "ssm_a"] {
                 add(format!("blk.{i}.{name}"), 1, heads, false);
             }
+        }
+        if dims.layer_input > 0 {
+            matrices.push(("inp_gate", dims.layer_input, embedding));
+            matrices.push(("proj", embedding, dims.layer_input));
         }
         if config.has_gate() {
             matrices.push(("ffn_gate", feed_forward, embedding));
@@ -179,7 +201,25 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
 
 /// Lists how the names of tensors begin that take part in the forward pass of some architecture. A
 /// file may have tensors of other names, which are not read.
-const PART_OF_MODEL: [&str; 5] = ["blk.", "output", "token_", "position_", "rope_"];
+const PART_OF_MODEL: [&str; 6] = [
+    "blk.",
+    "output",
+    "token_",
+    "position_",
+    "rope_",
+    "per_layer_",
+];
+
+/// Names what multiplies the output of a layer.
+pub const OUTPUT_SCALE: &str = "layer_output_scale.weight";
+
+/// Returns whether the host reads a tensor, and no backend.
+pub fn is_on_host(name: &str) -> bool {
+    name == ROPE_FREQS
+        || ROPE_FACTORS.contains(&name)
+        || name == layer_inputs::TABLE
+        || name.ends_with(OUTPUT_SCALE)
+}
 
 /// Returns the error for a tensor that belongs to the model, but to no step of the forward pass:
 /// the answers would be wrong without it.
@@ -201,78 +241,11 @@ pub fn factor_of(name: &str) -> Option<String> {
     Some(format!("{}.weight", name.strip_suffix(".scale")?))
 }
 
-/// Returns a tensor as the forward pass reads it, where a model with convolutions has it otherwise:
-/// a convolution is a vector, for it is no factor of a product, and a norm has another name: the
-/// last one of LFM2, and that before the feed-forward network of Qwen3.5.
-fn renamed(config: &ModelConfig, tensor: &TensorInfo) -> Option<TensorInfo> {
-    let (taps, channels) = match config.dims.delta {
-        Some(delta) => (delta.taps, delta.channels()),
-        None => (config.conv_taps, config.dims.embedding),
-    };
-    let convs = [".shortconv.conv.weight", ".ssm_conv1d.weight"];
-    let is_conv = convs.iter().any(|conv| tensor.name.ends_with(conv));
-    let post_norm = "post_attention_norm.weight";
-    let (name, dims) = match tensor.name.as_str() {
-        _ if taps == 0 => return None,
-        "token_embd_norm.weight" => ("output_norm.weight".into(), tensor.dims.clone()),
-        name if config.dims.delta.is_some() && name.ends_with(post_norm) => (
-            name.replace(post_norm, "ffn_norm.weight"),
-            tensor.dims.clone(),
-        ),
-        name if is_conv && tensor.dims == [taps as u64, channels as u64] => {
-            (name.to_owned(), vec![(taps * channels) as u64])
-        }
-        _ => return None,
-    };
-    Some(TensorInfo {
-        name,
-        dims,
-        ..tensor.clone()
-    })
-}
-
-/// Returns the parts of a tensor that holds several weights one after the other, each by its own
-/// name; else the tensor as it is.
-fn unfuse(config: &ModelConfig, tensor: &TensorInfo) -> Vec<TensorInfo> {
-    if let Some(renamed) = renamed(config, tensor) {
-        return vec![renamed];
-    }
-    let dims = &config.dims;
-    let (q, kv) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
-    let parts: &[(&str, usize)] = match tensor.name.rsplit_once("attn_qkv.") {
-        Some(_) => &[("attn_q.", q), ("attn_k.", kv), ("attn_v.", kv)],
-        None => &[
-            ("ffn_gate.", dims.feed_forward),
-            ("ffn_up.", dims.feed_forward),
-        ],
-    };
-    let fused = ["attn_qkv.weight", "ffn_up.weight"];
-    let found = fused.iter().find(|fused| tensor.name.ends_with(*fused));
-    let rows: usize = parts.iter().map(|(_, rows)| rows).sum();
-    let (Some(fused), true) = (found, config.is_fused && tensor.rows() == rows as u64) else {
-        return vec![tensor.clone()];
-    };
-    let row_bytes = tensor.size_bytes / tensor.rows();
-    let prefix = tensor.name.trim_end_matches(fused);
-    let mut offset = tensor.offset;
-    let part = |&(name, rows): &(&str, usize)| {
-        let size_bytes = rows as u64 * row_bytes;
-        offset += size_bytes;
-        TensorInfo {
-            name: format!("{prefix}{name}weight"),
-            dims: vec![tensor.cols(), rows as u64],
-            offset: offset - size_bytes,
-            size_bytes,
-            ..tensor.clone()
-        }
-    };
-    parts.iter().map(part).collect()
-}
-
 /// Finds the tensors that the forward pass uses. Given the header alone, it finds a file that does
 /// not fit before its weights are downloaded.
 pub struct Selection {
     wanted: HashMap<String, Expected>,
+    norms_values: bool,
 }
 
 impl Selection {
@@ -281,6 +254,7 @@ impl Selection {
         let by_name = |expected: Expected| (expected.name.clone(), expected);
         Self {
             wanted: expected(config).into_iter().map(by_name).collect(),
+            norms_values: config.norms_values,
         }
     }
 
@@ -319,6 +293,9 @@ impl Selection {
                 }
                 // It is the range of activations of 4 bits, which there are none of.
                 if is_beside(".input_scale") {
+                    continue;
+                }
+                if is_idle(config, name) {
                     continue;
                 }
                 if PART_OF_MODEL.iter().any(|begin| name.starts_with(begin)) {
@@ -363,6 +340,14 @@ impl Selection {
     pub fn finish(&self) -> Result<()> {
         let absent = self.wanted.values().filter(|e| !e.optional);
         match absent.map(|e| e.name.as_str()).min() {
+            // Keys are there, and values are not.
+            Some(name) if self.norms_values && name.ends_with(".attn_v.weight") => Err(Error::new(
+                Code::Architecture,
+                format!(
+                    "The model lacks `{name}`, for its keys are its values too, which is not \
+                         supported. Choose another model."
+                ),
+            )),
             Some(name) => Err(missing(name)),
             None => Ok(()),
         }
@@ -370,12 +355,17 @@ impl Selection {
 }
 
 impl<Buf> Weights<Buf> {
-    /// Sorts the loaded weights by layer.
+    /// Sorts the loaded weights by layer. `table` has the embeddings that layers take; without
+    /// them, these are zeros.
     ///
     /// # Errors
     ///
     /// `tensor_missing`.
-    pub fn new(config: &ModelConfig, mut loaded: HashMap<String, Weight<Buf>>) -> Result<Self> {
+    pub fn new(
+        config: &ModelConfig,
+        mut loaded: HashMap<String, Weight<Buf>>,
+        table: Option<HostTable>,
+    ) -> Result<Self> {
         let mut layers = Vec::new();
         for i in 0..config.dims.layers {
             layers.push(Layer::new(config, i, &mut loaded)?);
@@ -385,6 +375,10 @@ impl<Buf> Weights<Buf> {
             encoder_input: match &config.encoder {
                 Some(encoder) => Some(EncoderInput::new(encoder.parts, &mut loaded)?),
                 None => None,
+            },
+            layer_inputs: match config.dims.layer_input {
+                0 => None,
+                _ => Some(LayerInputWeights::new(&mut loaded, table)?),
             },
             output_norm: match config.encoder {
                 Some(_) => None,

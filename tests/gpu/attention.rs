@@ -104,13 +104,14 @@ impl Case {
         let input = AttentionInput {
             norm: Some(&norm.0),
             q: &q.weight,
-            k: &k.weight,
-            v: &v.weight,
+            k: Some(&k.weight),
+            v: Some(&v.weight),
             q_bias: bias,
             k_bias: bias,
             v_bias: bias,
             q_norm: None,
             k_norm: None,
+            v_norm: None,
             rope: &self.rope,
             eps: NORM_EPS,
         };

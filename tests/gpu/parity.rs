@@ -48,6 +48,7 @@ checks! {
     architectures::norms_behind_products: plain,
     architectures::norms_of_queries_and_keys: plain,
     architectures::short_convolutions: plain,
+    architectures::inputs_of_layers: plain,
     architectures::logits_are_scaled_and_bounded: plain,
     delta_net::states_go_on: plain,
     argmax::the_likeliest_of_each_row: plain,

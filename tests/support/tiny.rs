@@ -46,6 +46,7 @@ pub const MODELS: &[Tiny] = &[
     tiny!("qwen3-tiny"),
     tiny!("gemma2-tiny"),
     tiny!("gemma3-tiny"),
+    tiny!("gemma4-tiny"),
     tiny!("phi3-tiny"),
     tiny!("phi3-long-tiny"),
     tiny!("mistral-linear-tiny"),
@@ -201,9 +202,10 @@ pub async fn check(backend: impl Backend, tiny: Tiny, bar: f64) {
 }
 
 /// Names the models whose layers have windows, and the number of positions that those keep of 512.
-const WINDOWS: [(&str, usize); 3] = [
+const WINDOWS: [(&str, usize); 4] = [
     ("gemma2-tiny", 320),
     ("gemma3-tiny", 320),
+    ("gemma4-tiny", 320),
     ("phi3-tiny", 320),
 ];
 

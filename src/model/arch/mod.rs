@@ -3,6 +3,7 @@
 mod bert;
 mod gemma2;
 mod gemma3;
+mod gemma4;
 mod granite;
 mod lfm2;
 mod llama;
@@ -27,6 +28,7 @@ pub const SUPPORTED: &[&str] = &[
     "qwen3",
     "gemma2",
     "gemma3",
+    "gemma4",
     "phi3",
     "smollm3",
     "olmo2",
@@ -51,6 +53,7 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
         "bert" => bert::architecture(),
         "gemma2" => gemma2::architecture(),
         "gemma3" => gemma3::architecture(),
+        "gemma4" => gemma4::architecture(),
         "granite" => granite::architecture(),
         "lfm2" => lfm2::architecture(),
         "llama" | "mistral3" => llama::architecture(),

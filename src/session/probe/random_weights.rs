@@ -9,8 +9,7 @@ use crate::{
         Model,
         config::ModelConfig,
         layers::{LayerConfig, Mixer},
-        rope::is_on_host,
-        weights::{Expected, Weights, expected},
+        weights::{Expected, Weights, expected, is_on_host},
     },
     quant::{DType, random_weights},
     tensor::Weight,
@@ -27,8 +26,8 @@ pub(super) const VOCAB: usize = 256;
 /// The formats of the tensors of a model of one layer, with their names.
 pub(super) type Formats = Vec<(String, DType)>;
 
-/// Returns the formats of each layer of a file with that of its other tensors, each set once, with
-/// the first layer that has it. `tensors` are those that a model of this config needs.
+/// Returns the formats of each layer of a file with that of its other tensors, each set and length
+/// of heads once, with the first layer that has it. `tensors` are those that a model of this config needs.
 pub(super) fn formats_of_layers(
     config: &ModelConfig,
     tensors: &[TensorInfo],
@@ -46,7 +45,11 @@ pub(super) fn formats_of_layers(
         };
         let of_layer = expected(&one_layer(config, layer)).into_iter();
         let formats: Formats = of_layer.filter_map(dtype).collect();
-        if list.iter().all(|(_, others)| *others != formats) {
+        let head_dim = |layer: usize| config.layers[layer].head_dim;
+        let is_it = |(other, others): &(usize, Formats)| {
+            *others == formats && head_dim(*other) == head_dim(layer)
+        };
+        if !list.iter().any(is_it) {
             list.push((layer, formats));
         }
     }
@@ -68,6 +71,9 @@ pub(super) fn one_layer(config: &ModelConfig, layer: usize) -> ModelConfig {
     };
     config.dims.layers = 1;
     config.dims.conv_layers = usize::from(layer.mixer != Mixer::Attention);
+    if !config.dims.head_dims.is_empty() {
+        config.dims.head_dims = vec![layer.head_dim];
+    }
     config.layers = vec![layer];
     config
 }
@@ -91,7 +97,7 @@ pub(super) fn random_model<B: Backend>(
             weights.insert(tensor.name, weight);
         }
     }
-    let weights = Weights::new(config, weights)?;
+    let weights = Weights::new(config, weights, None)?;
     Model::new(config.clone(), backend, weights, None, context_tokens)
 }
 
