@@ -118,7 +118,7 @@ impl<B: Backend> Decoder for Model<B> {
         Model::import_slot(self, state)
     }
     fn runs_ahead(&self) -> bool {
-        self.max_steps_ahead() > 0
+        self.backend.max_steps_ahead() > 0
     }
     fn max_draft(&self, sampler: &Sampler) -> usize {
         match self.runs_ahead() {

@@ -22,15 +22,6 @@ pub enum StepOutcome {
 }
 
 impl<B: Backend> Model<B> {
-    /// Returns the number of steps that may be under way whose tokens the host does not know yet:
-    /// none where the host reads embeddings of each token.
-    pub fn max_steps_ahead(&self) -> usize {
-        match self.config.dims.layer_input {
-            0 => self.backend.max_steps_ahead(),
-            _ => 0,
-        }
-    }
-
     /// Appends `tokens`, at most [`STEP_TOKENS`](super::STEP_TOKENS), to the KV cache. With
     /// `sampler`, the token that follows the last of them is sampled.
     ///
@@ -48,7 +39,7 @@ impl<B: Backend> Model<B> {
     ) -> Result<StepOutcome> {
         self.check_step(tokens)?;
         match sampler {
-            Some(sampler) if self.max_steps_ahead() > 0 => Ok(StepOutcome::Done(Some(
+            Some(sampler) if self.backend.max_steps_ahead() > 0 => Ok(StepOutcome::Done(Some(
                 self.decode_ahead(tokens, sampler).await?,
             ))),
             sampler => {
@@ -158,7 +149,9 @@ impl<B: Backend> Model<B> {
             .map(|&token| (self.cached_tokens(), token))
             .filter(|_| tokens.len() == 1);
         let is_constrained = sampler.is_constrained();
-        if here.is_some() && self.ahead.next == here && !is_constrained {
+        // The host reads what layers take of each token, before the step.
+        let is_read = self.config.dims.layer_input > 0;
+        if !is_read && here.is_some() && self.ahead.next == here && !is_constrained {
             self.slots.current_mut().tokens.extend_from_slice(tokens);
         } else {
             // Steps that ran ahead of an earlier answer are dropped, whatever came of them.
@@ -175,6 +168,7 @@ impl<B: Backend> Model<B> {
         let free_tokens = self.context_tokens - self.cached_tokens();
         // Steps that come to nothing may leave the state that the next one goes on from: one can.
         let most = match self.slots.reach().has_states() {
+            _ if is_read => 1,
             true => 2,
             false => usize::MAX,
         };

@@ -425,6 +425,7 @@ pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
         ([96, 6, 2], 300),
         ([8, 2, 1], 300),
         ([256, 4, 1], 300),
+        ([512, 4, 1], 300),
     ] {
         let with_bytes = options.cache_type == CacheType::Q8_0;
         if with_bytes && heads[0] % 32 != 0 {

@@ -62,6 +62,7 @@ checks! {
     sampling::tokens_come_as_often_as_they_are_likely: plain,
     models::tiny_models: models::f32_and_f16,
     models::tiny_caches: plain,
+    models::tokens_that_the_host_reads: plain,
     models::encoders_are_refused: plain,
     models::odd_models: models::f32_and_f16,
     side_by_side::slots_keep_to_their_own_buffers: plain,

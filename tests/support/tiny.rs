@@ -36,6 +36,9 @@ pub const LLAMA3: Tiny = tiny!("llama3-tiny");
 /// Is the tiny Qwen3.5, whose layers have states, which cannot be cut.
 pub const QWEN35: Tiny = tiny!("qwen35-tiny");
 
+/// Is the tiny Gemma 4, whose layers take embeddings that the host reads.
+pub const GEMMA4: Tiny = tiny!("gemma4-tiny");
+
 /// Holds a tiny model of every architecture and of every kind of scaling: what
 /// `tests/fixtures/models/make.py` makes, which tells what each is for.
 pub const MODELS: &[Tiny] = &[
@@ -46,7 +49,7 @@ pub const MODELS: &[Tiny] = &[
     tiny!("qwen3-tiny"),
     tiny!("gemma2-tiny"),
     tiny!("gemma3-tiny"),
-    tiny!("gemma4-tiny"),
+    GEMMA4,
     tiny!("phi3-tiny"),
     tiny!("phi3-long-tiny"),
     tiny!("mistral-linear-tiny"),
