@@ -173,6 +173,7 @@ impl<B: Backend> Model<B> {
             false => usize::MAX,
         };
         let max_steps = self
+            .backend
             .max_steps_ahead()
             .min(most)
             .min(1 + sampler.more().min(free_tokens))
