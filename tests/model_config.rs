@@ -455,7 +455,7 @@ fn layers_differ_share_keys_and_take_embeddings() {
             "embedding_length_per_layer_input",
             64_u32.into(),
             Code::TensorShape,
-            "per_layer_",
+            "blk.0.inp_gate.weight",
         ),
         (
             "embedding_length_per_layer_input",

@@ -255,7 +255,8 @@ pub trait Backend {
     fn lm_head(&mut self, step: &mut Self::Step, w: &LmHead<Self::Buf>, rows: Rows);
     /// Tells that the step has just computed a tensor: `token_embd`, or in a layer `attn_q`,
     /// `attn`, `attn_output` (`conv` and `conv_output` of a convolution, `delta` and
-    /// `delta_output` of a DeltaNet), `ffn_up` or `ffn_down`.
+    /// `delta_output` of a DeltaNet), `ffn_up` or `ffn_down`, and
+    /// `layer_output` where it takes an input of its own.
     /// A backend that was told to keep tensors keeps a copy under its [`tap_name`].
     fn tap(&mut self, _step: &mut Self::Step, _layer: Option<usize>, _name: &str) {}
     /// Ends a step that nobody reads from, and waits while more than one step is under way.

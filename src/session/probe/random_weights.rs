@@ -38,9 +38,14 @@ pub(super) fn formats_of_layers(
         .collect();
     let mut list: Vec<(usize, Formats)> = Vec::new();
     for layer in 0..config.dims.layers {
+        let shares_cache = config.layers[layer].shares_cache;
         let dtype = |Expected { name, .. }: Expected| {
             let in_file = name.replace("blk.0.", &format!("blk.{layer}."));
-            let dtype = *dtypes.get(in_file.as_str())?;
+            // A layer that shares keys and values is tried with some of its own.
+            let of_query = in_file.replace(".attn_k", ".attn_q");
+            let of_query = of_query.replace(".attn_v.", ".attn_q.");
+            let of_query = dtypes.get(of_query.as_str()).filter(|_| shares_cache);
+            let dtype = *dtypes.get(in_file.as_str()).or(of_query)?;
             (!is_on_host(&name)).then_some((name, dtype))
         };
         let of_layer = expected(&one_layer(config, layer)).into_iter();
@@ -67,6 +72,7 @@ pub(super) fn one_layer(config: &ModelConfig, layer: usize) -> ModelConfig {
     let mut config = config.clone();
     let layer = LayerConfig {
         cache_layer: 0,
+        shares_cache: false,
         ..config.layers[layer]
     };
     config.dims.layers = 1;
