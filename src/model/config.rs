@@ -276,7 +276,7 @@ const LAYER_INPUT: &str = "embedding_length_per_layer_input";
 
 /// Returns whether heads may have this length, of which so much is rotated.
 fn head_fits(head_dim: usize, rotated: usize) -> bool {
-    head_dim > 0 && head_dim % 4 == 0 && rotated % 2 == 0 && rotated <= head_dim
+    head_dim > 0 && head_dim.is_multiple_of(4) && rotated.is_multiple_of(2) && rotated <= head_dim
 }
 
 /// Limits the numbers of one state of all layers, so that a slot's can be counted with 32 bits. A

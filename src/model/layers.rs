@@ -95,7 +95,7 @@ pub(super) fn read(
     }
     let is_windowed = |layer: usize| match &of_layers {
         Some(list) => list[layer],
-        None => every.is_none_or(|n| (layer + 1) % n != 0),
+        None => every.is_none_or(|n| !(layer + 1).is_multiple_of(n)),
     };
     let own = own_layers(keys, arch, layers)?;
     (0..layers)
