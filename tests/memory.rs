@@ -83,6 +83,11 @@ fn memory_is_known_from_the_header() {
     let estimate = check(&qwen35, 2, "qwen35");
     assert!(estimate.cache_bytes > 2 * 2 * 4 * (3 * 128 + 4 * 256) * 4);
     adapters_are_counted();
+    // The host keeps a table as it is in the file, and of five layers three have keys and values.
+    let gemma4 = ModelFile::read(include_bytes!("fixtures/models/gemma4-tiny.gguf"));
+    let gemma4 = gemma4.with("gemma4.context_length", 4096_u32).to_bytes();
+    let estimate = check(&gemma4, 2, "gemma4");
+    assert!(estimate.weights_bytes > 256 * 5 * 32 * 2);
     layers_with_a_window_take_memory_for_it();
     an_encoder_takes_memory_for_a_whole_text();
     a_context_that_is_far_too_long_is_refused_by_the_header();

@@ -363,6 +363,129 @@ fn all_layers_but_every_nth_have_delta_nets() {
     }
 }
 
+fn gemma4() -> ModelFile {
+    ModelFile::read(include_bytes!("fixtures/models/gemma4-tiny.gguf"))
+}
+
+#[test]
+fn layers_differ_share_keys_and_take_embeddings() {
+    let model = load(&gemma4().to_bytes()).expect("a model").model;
+    let layers = &model.config.layers;
+    let of = |layer: usize| (layers[layer].head_dim, layers[layer].feed_forward);
+    assert_eq!([0, 2, 4].map(of), [(32, 32), (64, 32), (64, 64)]);
+    let caches = layers
+        .iter()
+        .map(|it| (it.cache_layer, it.shares_cache))
+        .collect::<Vec<_>>();
+    // The last of those before that see as much.
+    assert_eq!(
+        caches,
+        [(0, false), (1, false), (2, false), (1, true), (2, true)]
+    );
+    let scales = layers.iter().map(|it| it.output_scale);
+    assert_eq!(scales.collect::<Vec<_>>(), [1.25, 1.0, 0.75, 0.5, 0.25]);
+    assert_eq!(model.config.dims.cached_numbers(3), 3 * 2 * (32 + 32 + 64));
+    let expected = logits(load(&gemma4().to_bytes()).expect("a model"));
+
+    // Files have projections of layers that share, all the same.
+    let mut idle = gemma4();
+    for name in ["attn_k.weight", "attn_v.weight", "attn_k_norm.weight"] {
+        let tensor = idle.tensor(&format!("blk.1.{name}")).clone();
+        let name = format!("blk.3.{name}");
+        idle.tensors.push(Tensor { name, ..tensor });
+    }
+    assert_eq!(logits(load(&idle.to_bytes()).expect("a model")), expected);
+
+    // Without a scale it is 1.
+    let plain = gemma4().without("blk.3.layer_output_scale.weight");
+    let plain = load(&plain.to_bytes()).expect("a model");
+    assert_eq!(plain.model.config.layers[3].output_scale, 1.0);
+
+    for (key, value, code, said) in [
+        (
+            "expert_count",
+            8_u32.into(),
+            Code::Architecture,
+            "8 experts",
+        ),
+        (
+            "attention.head_count_kv",
+            Value::from(vec![1_u32, 1, 2, 1, 2]),
+            Code::Architecture,
+            "attention.head_count_kv",
+        ),
+        (
+            "attention.shared_kv_layers",
+            5_u32.into(),
+            Code::Metadata,
+            "shared_kv",
+        ),
+        // The only layers that keep keys and values have windows.
+        (
+            "attention.shared_kv_layers",
+            3_u32.into(),
+            Code::Metadata,
+            "shared_kv",
+        ),
+        (
+            "attention.key_length_swa",
+            30_u32.into(),
+            Code::Metadata,
+            "sizes",
+        ),
+        (
+            "attention.value_length_swa",
+            64_u32.into(),
+            Code::Metadata,
+            "sizes",
+        ),
+        (
+            "rope.dimension_count_swa",
+            34_u32.into(),
+            Code::Metadata,
+            "sizes",
+        ),
+        (
+            "rope.freq_base_swa",
+            0.5_f32.into(),
+            Code::Metadata,
+            "rope base",
+        ),
+        (
+            "embedding_length_per_layer_input",
+            64_u32.into(),
+            Code::TensorShape,
+            "blk.0.inp_gate.weight",
+        ),
+        (
+            "embedding_length_per_layer_input",
+            0_u32.into(),
+            Code::Architecture,
+            "inp_gate",
+        ),
+    ] {
+        let file = gemma4().with(&format!("gemma4.{key}"), value);
+        refused(&file.to_bytes(), code, said);
+    }
+    let values = "blk.2.attn_v.weight";
+    refused(
+        &gemma4().without(values).to_bytes(),
+        Code::Architecture,
+        "its keys are its values too",
+    );
+    for name in [
+        "blk.1.attn_k.weight",
+        "per_layer_token_embd.weight",
+        "blk.4.post_norm.weight",
+    ] {
+        refused(
+            &gemma4().without(name).to_bytes(),
+            Code::TensorMissing,
+            name,
+        );
+    }
+}
+
 /// Makes the small model a qwen2, whose biases of q, k and v are zeros.
 fn qwen2() -> ModelFile {
     let mut file = ModelFile::small(DType::Q8_0);

@@ -20,6 +20,7 @@ fn models_of(architecture: &str) -> &'static str {
         "qwen3" => "Qwen3, dense",
         "gemma2" => "Gemma 2",
         "gemma3" => "Gemma 3, text",
+        "gemma4" => "Gemma 4 E2B and E4B, text",
         "phi3" => "Phi-3, Phi-3.5 and Phi-4 mini",
         "smollm3" => "SmolLM3",
         "olmo2" => "OLMo 2",

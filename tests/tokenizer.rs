@@ -5,7 +5,7 @@ mod support;
 use proptest::prelude::*;
 use serde::Deserialize;
 use siskin::Code;
-use siskin::format::metadata::StringArray;
+use siskin::format::metadata::{Metadata, StringArray};
 use siskin::generate::{generator::Generator, options::GenerateOptions, sampler::SamplingOptions};
 use siskin::text::stream::Utf8Stream;
 use siskin::text::tokenizer::{Special, Tokenizer, pre::PreTokenizer, split::Splitter};
@@ -192,6 +192,81 @@ fn names_of_pre_tokenizers_mean_what_they_mean_in_llama_cpp() {
         assert!(error.message.contains(&format!("`{name}`")), "{error}");
         support::sentence::assert_sentence(&error);
     }
+}
+
+/// The ids are those of Hugging Face's tokenizers, which Gemma 4's own is one of: BPE of characters
+/// with the space mark for a space, and bytes of characters that are no tokens.
+#[test]
+fn characters_merge_as_in_gemma_4() {
+    let mut tokens: Vec<String> = ["<pad>", "<eos>", "<bos>", "<unk>", "<|turn>", "<turn|>"]
+        .map(String::from)
+        .to_vec();
+    tokens.push("<|channel>".into());
+    tokens.extend((0..256).map(|byte| format!("<0x{byte:02X}>")));
+    tokens.extend("abcdehlotw\u{2581}\n".chars().map(String::from));
+    let merges = [
+        "l l",
+        "h e",
+        "ll o",
+        "he llo",
+        "▁ ▁",
+        "▁ w",
+        "a b",
+        "b c",
+        "ab c",
+        "a bc",
+        "▁▁ ▁▁",
+        "▁▁ ▁",
+        "\n \n",
+        "\n\n \n\n",
+        "▁ hello",
+        "l o",
+        "a a",
+        "aa aa",
+    ];
+    for merge in merges {
+        let token = merge.replace(' ', "");
+        if !tokens.contains(&token) {
+            tokens.push(token);
+        }
+    }
+    let kind = |id: usize| match id {
+        0..3 | 4..6 => 3,
+        3 => 2,
+        6 => 4,
+        7..263 => 6,
+        _ => 1,
+    };
+    let mut metadata = Metadata::new();
+    let kinds: Vec<i32> = (0..tokens.len()).map(kind).collect();
+    metadata.insert("tokenizer.ggml.model", "gemma4");
+    metadata.insert("tokenizer.ggml.tokens", StringArray::from_iter(&tokens));
+    metadata.insert("tokenizer.ggml.token_type", kinds);
+    metadata.insert("tokenizer.ggml.merges", StringArray::from_iter(merges));
+    metadata.insert("tokenizer.ggml.bos_token_id", 2_u32);
+    let tokenizer = Tokenizer::from_metadata(&metadata).unwrap();
+    let encode = |text: &str| tokenizer.encode(text, Special::Plain);
+    for (text, ids) in [
+        ("hello", &[278][..]),
+        ("hello world", &[278, 280, 270, 121, 269, 266]),
+        (" hello", &[288]),
+        ("abc aabc", &[283, 273, 263, 283]),
+        ("   w    w     ", &[279, 280, 284, 272, 284, 273]),
+        ("\n\n\nhello\n\n hello", &[286, 274, 278, 286, 288]),
+        ("aaaaa bcabc", &[291, 263, 273, 282, 283]),
+        (
+            "é\u{2581}hello 語x",
+            &[202, 176, 288, 273, 239, 177, 165, 127],
+        ),
+        ("lllolo\nlo", &[275, 289, 289, 274, 289]),
+    ] {
+        assert_eq!(encode(text), ids, "{text:?}");
+        assert_eq!(tokenizer.decode(ids), text.replace('\u{2581}', " "));
+    }
+    assert!(tokenizer.add_bos() && tokenizer.is_end(5) && !tokenizer.is_end(4));
+    // Only a template writes what begins a channel.
+    assert!(!encode("<|channel>").contains(&6));
+    assert_eq!(tokenizer.encode("<|channel>", Special::Parse), [6]);
 }
 
 #[test]

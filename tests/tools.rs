@@ -14,7 +14,7 @@ use siskin::{
         request::ChatRequest,
     },
     text::output::{
-        OutputForm, OutputParser,
+        OutputForm, OutputParser, ThoughtStyle,
         piece::{Piece, ThoughtsBegin, ToolCall},
         tool_format::ToolFormat,
     },
@@ -55,7 +55,7 @@ fn read<'a>(form: OutputForm, pieces: impl IntoIterator<Item = &'a str>) -> Read
 fn with_tools(format: ToolFormat) -> OutputForm {
     OutputForm {
         tools: Some(format),
-        thoughts: None,
+        ..OutputForm::default()
     }
 }
 
@@ -146,6 +146,7 @@ fn thoughts_stand_before_the_answer() {
     let form = |thoughts| OutputForm {
         thoughts: Some(thoughts),
         tools: Some(ToolFormat::Hermes),
+        ..OutputForm::default()
     };
     for (begin, text, reasoning, content) in [
         (
@@ -170,6 +171,23 @@ fn thoughts_stand_before_the_answer() {
         (ThoughtsBegin::Written, "<think></think>", "", ""),
     ] {
         let found = read(form(begin), [text]);
+        assert_eq!(
+            (&found.reasoning[..], &found.content[..]),
+            (reasoning, content),
+            "{text}"
+        );
+    }
+    let gemma = OutputForm {
+        style: ThoughtStyle::Channel,
+        ..form(ThoughtsBegin::Written)
+    };
+    for (text, reasoning, content) in [
+        ("<|channel>thought\nHm.\n<channel|>Yes.", "Hm.", "Yes."),
+        ("<|channel>thought\n<channel|>Yes.", "", "Yes."),
+        ("<|channel>th", "", "<|channel>th"),
+        ("<think>", "", "<think>"),
+    ] {
+        let found = read(gemma, text.split_inclusive(['>', 'H']).collect::<Vec<_>>());
         assert_eq!(
             (&found.reasoning[..], &found.content[..]),
             (reasoning, content),
@@ -237,6 +255,7 @@ proptest! {
                 true => ThoughtsBegin::Written,
                 false => ThoughtsBegin::InPrompt,
             }),
+            ..OutputForm::default()
         };
         let mut cuts: Vec<usize> = cuts
             .into_iter()

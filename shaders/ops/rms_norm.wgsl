@@ -1,6 +1,6 @@
 // Computes h = rms_norm(x) * norm. A workgroup takes a row: a token, or a head of one.
 //   IN_PLACE   x is h itself
-//   ADD        the result is added to h
+//   ADD        the result is added to h, and the sum scaled
 #import lib/params
 #import lib/sum
 
@@ -9,6 +9,7 @@ struct Op {
   norm_at: u32,           // in `vectors`, in vec4
   eps: f32,
   rows: u32,              // of a token
+  scale: f32,             // of a sum
 }
 @group(1) @binding(0) var<uniform> op: Op;
 #ifndef IN_PLACE
@@ -39,7 +40,7 @@ fn main(
   let scale = inverseSqrt(mean + op.eps);
   for (var i = lane; i < op.width; i += $LANES) {
 #ifdef ADD
-    h[first + i] += input(first + i) * vectors[op.norm_at + i] * scale;
+    h[first + i] = op.scale * (h[first + i] + input(first + i) * vectors[op.norm_at + i] * scale);
 #else
     h[first + i] = input(first + i) * vectors[op.norm_at + i] * scale;
 #endif

@@ -6,14 +6,16 @@
 //! tokens in a step.
 
 pub mod cpu;
+mod dims;
 pub mod exponentials;
 pub mod gpu;
 mod operands;
 pub mod sampling;
 
+pub use dims::Dims;
 pub use operands::{
     Activation, Attention, AttentionInput, CacheSize, DeltaDims, DeltaNet, FeedForward, GELU,
-    LmHead, LogitScale, PostNorm, Rope, RopePairs, ShortConv, StateEntries,
+    LayerInputs, LmHead, LogitScale, PostNorm, Rope, RopePairs, ShortConv, StateEntries,
 };
 
 use crate::{Code, Error, Result, quant::DType, tensor::Weight};
@@ -22,58 +24,6 @@ use std::ops::Range;
 
 /// Weights are written in groups of this number of rows, which a backend may interleave.
 pub const GROUP_ROWS: usize = 8;
-
-/// Holds the dimensions of a model's activations.
-#[derive(Clone, Debug)]
-pub struct Dims {
-    /// Holds the length of the embedding, which is that of the residual stream.
-    pub embedding: usize,
-    /// Counts the query heads.
-    pub heads: usize,
-    /// Counts the key-value heads, which query heads share (GQA).
-    pub kv_heads: usize,
-    /// Holds the length of a head.
-    pub head_dim: usize,
-    /// Holds the length of the feed-forward network's hidden activations.
-    pub feed_forward: usize,
-    /// Counts the tokens in the vocabulary.
-    pub vocab: usize,
-    /// Counts the layers.
-    pub layers: usize,
-    /// Counts the layers among them that have a short convolution in place of attention, or a gated
-    /// DeltaNet.
-    pub conv_layers: usize,
-    /// Holds the dimensions of these layers' DeltaNet, if that is what they have.
-    pub delta: Option<DeltaDims>,
-}
-
-impl Dims {
-    /// Returns the number of layers that attend.
-    pub fn attention_layers(&self) -> usize {
-        self.layers - self.conv_layers
-    }
-
-    /// Returns the numbers that a cache keeps of so many tokens, where layers keep all positions: a
-    /// layer with a state keeps one.
-    pub fn cached_numbers(&self, tokens: usize) -> usize {
-        let of = |layer| match self.delta {
-            Some(_) if layer >= self.attention_layers() => tokens.min(1),
-            _ => tokens,
-        };
-        let layers = 0..self.layers;
-        layers.map(|it| of(it) * self.layer_numbers(it)).sum()
-    }
-
-    /// Returns the numbers that a layer of a cache keeps of one position, or of one state, whose
-    /// numbers are of 32 bits and count twice. Layers that attend come first.
-    pub fn layer_numbers(&self, layer: usize) -> usize {
-        match self.delta {
-            _ if layer < self.attention_layers() => 2 * self.kv_heads * self.head_dim,
-            Some(delta) => 2 * delta.state(),
-            None => self.embedding,
-        }
-    }
-}
 
 /// Says of which tokens of a step logits are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,9 +195,22 @@ pub trait Backend {
     }
     /// Computes `pooled = w pooled` of one vector, which belongs to no token.
     fn dense(&mut self, _step: &mut Self::Step, _w: &Weight<Self::Buf>, _pooled: &mut Vec<f32>) {}
+    /// Computes what each layer takes beside the residual stream, which begins a step behind
+    /// [`Backend::embed`]: `i = tokens + rms_norm(proj x) * norm`, where each layer's part of
+    /// `tokens [tokens, layers, input]` is normed by itself.
+    fn layer_inputs(&mut self, step: &mut Self::Step, w: &LayerInputs<Self::Buf>, tokens: &[f32]);
+    /// Computes `a = activation(gate x) * i[layer]` with the `i` of [`Backend::layer_inputs`].
+    fn gate_layer_input(
+        &mut self,
+        step: &mut Self::Step,
+        layer: usize,
+        gate: &Weight<Self::Buf>,
+        activation: Activation,
+    );
     /// Computes `h = rms_norm(x) * norm; q = rope(q h + q_bias)` and stores
     /// `cache[layer, position ..] = (rope(k h + k_bias), v h + v_bias)`. Without a norm, `h = x`;
-    /// queries and keys that have norms of their own go through them before they are rotated.
+    /// queries, keys and values that have norms of their own go through them before they are
+    /// rotated. Without a projection to keys, the layer of the cache is another one's, and stays.
     fn attention_input(
         &mut self,
         step: &mut Self::Step,
@@ -292,8 +255,9 @@ pub trait Backend {
         w: &DeltaNet<Self::Buf>,
     );
     /// Computes `x += w a + bias` with the `a` of the last [`Backend::attend`],
-    /// [`Backend::short_conv`], [`Backend::delta_net`] or [`Backend::feed_forward`], or
-    /// `x += rms_norm(w a + bias) * post.norm`.
+    /// [`Backend::short_conv`], [`Backend::delta_net`], [`Backend::feed_forward`] or
+    /// [`Backend::gate_layer_input`], or
+    /// `x = post.scale * (x + rms_norm(w a + bias) * post.norm)`.
     fn project_add(
         &mut self,
         step: &mut Self::Step,
@@ -309,7 +273,8 @@ pub trait Backend {
     fn lm_head(&mut self, step: &mut Self::Step, w: &LmHead<Self::Buf>, rows: Rows);
     /// Tells that the step has just computed a tensor: `token_embd`, or in a layer `attn_q`,
     /// `attn`, `attn_output` (`conv` and `conv_output` of a convolution, `delta` and
-    /// `delta_output` of a DeltaNet), `ffn_up` or `ffn_down`.
+    /// `delta_output` of a DeltaNet), `ffn_up` or `ffn_down`, and
+    /// `layer_output` where it takes an input of its own.
     /// A backend that was told to keep tensors keeps a copy under its [`tap_name`].
     fn tap(&mut self, _step: &mut Self::Step, _layer: Option<usize>, _name: &str) {}
     /// Ends a step that nobody reads from, and waits while more than one step is under way.

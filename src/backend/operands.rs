@@ -101,6 +101,19 @@ pub struct PostNorm<'a, Buf> {
     pub norm: &'a Weight<Buf>,
     /// Holds the epsilon of the norm.
     pub eps: f32,
+    /// Multiplies the sum.
+    pub scale: f32,
+}
+
+/// Holds the weights that [`Backend::layer_inputs`](super::Backend::layer_inputs) needs.
+#[derive(Debug)]
+pub struct LayerInputs<'a, Buf> {
+    /// Holds the projection of the token embeddings, `[layers * input, embedding]`.
+    pub proj: &'a Weight<Buf>,
+    /// Holds the weight of the norm of what a layer gets of it, `[input]`.
+    pub norm: &'a Weight<Buf>,
+    /// Holds the epsilon of the norm.
+    pub eps: f32,
 }
 
 /// Names the activation function of the feed-forward network.
@@ -124,10 +137,11 @@ pub struct AttentionInput<'a, Buf> {
     /// Holds the query projection `[heads * head_dim, embedding]`; of twice the rows where each
     /// head has a gate of what it attends to behind its query.
     pub q: &'a Weight<Buf>,
-    /// Holds the key projection `[kv_heads * head_dim, embedding]`.
-    pub k: &'a Weight<Buf>,
-    /// Holds the value projection `[kv_heads * head_dim, embedding]`.
-    pub v: &'a Weight<Buf>,
+    /// Holds the key projection `[kv_heads * head_dim, embedding]`; none where the layer attends
+    /// to the keys and values of another one.
+    pub k: Option<&'a Weight<Buf>>,
+    /// Holds the value projection `[kv_heads * head_dim, embedding]`, where there are keys.
+    pub v: Option<&'a Weight<Buf>>,
     /// Holds the bias of the queries.
     pub q_bias: Option<&'a Weight<Buf>>,
     /// Holds the bias of the keys.
@@ -138,6 +152,8 @@ pub struct AttentionInput<'a, Buf> {
     pub q_norm: Option<&'a Weight<Buf>>,
     /// Holds the weight of the norm of keys, as long as a head or as all of them.
     pub k_norm: Option<&'a Weight<Buf>>,
+    /// Holds the weight of the norm of values, as long as a head.
+    pub v_norm: Option<&'a Weight<Buf>>,
     /// Holds the rotary position embedding of queries and keys.
     pub rope: &'a Rope,
     /// Holds the epsilon of the norms.

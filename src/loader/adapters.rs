@@ -8,7 +8,7 @@ use crate::{
         gguf::{Gguf, GgufReader, TensorInfo},
         lora::Adapter,
     },
-    model::{STEP_TOKENS, tensor_selection::unfuse},
+    model::{STEP_TOKENS, unfuse::unfuse},
     quant::DType,
     tensor::{LowRank, Weight},
 };

@@ -1,7 +1,10 @@
 //! Tells what a model will take of memory, before its weights are fetched.
 
 use crate::{
-    Code, Error, Result, backend::Backend, format::gguf::TensorInfo, model::config::ModelConfig,
+    Code, Error, Result,
+    backend::Backend,
+    format::gguf::TensorInfo,
+    model::{config::ModelConfig, layer_inputs::TABLE},
 };
 use serde::Serialize;
 
@@ -32,16 +35,13 @@ impl MemoryEstimate {
         context_tokens: usize,
         slots: usize,
     ) -> Self {
-        let weight_bytes = |tensor: &TensorInfo| {
-            backend.weight_bytes(tensor.dtype, tensor.rows() as usize, tensor.cols() as usize)
-        };
         let cache_bytes =
             backend.cache_bytes(&config.dims, &config.cache_size(context_tokens)) as u64;
         let step_bytes = backend.step_bytes(&config.dims, config.step_tokens(context_tokens));
         Self {
-            weights_bytes: tensors
-                .iter()
-                .fold(0, |sum, tensor| sum.saturating_add(weight_bytes(tensor))),
+            weights_bytes: tensors.iter().fold(0, |sum, tensor| {
+                sum.saturating_add(tensor_bytes(backend, tensor))
+            }),
             cache_bytes: cache_bytes.saturating_mul(slots as u64),
             step_bytes: step_bytes.saturating_add(config.text_bytes(context_tokens)),
             adapters_bytes: 0,
@@ -81,6 +81,17 @@ impl MemoryEstimate {
                  {cache} MB. {advice}."
             ),
         ))
+    }
+}
+
+/// Returns the bytes that a tensor takes: as the backend lays it out, or as it is in the file.
+pub(super) fn tensor_bytes<B: Backend>(backend: &B, tensor: &TensorInfo) -> u64 {
+    match tensor.name == TABLE {
+        true => tensor.size_bytes,
+        false => {
+            let (rows, cols) = (tensor.rows() as usize, tensor.cols() as usize);
+            backend.weight_bytes(tensor.dtype, rows, cols)
+        }
     }
 }
 

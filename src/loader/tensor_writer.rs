@@ -4,7 +4,10 @@ use crate::{
     Code, Error, Result,
     backend::{Backend, GROUP_ROWS},
     format::gguf::TensorInfo,
-    model::{rope::is_on_host, tensor_selection::factor_of},
+    model::{
+        layer_inputs::{HostTable, TABLE},
+        tensor_selection::{factor_of, is_on_host},
+    },
     quant::DType,
     tensor::Weight,
 };
@@ -24,8 +27,11 @@ pub(super) struct TensorWriter<Buf> {
 pub(super) enum LoadedTensor<Buf> {
     /// Holds a weight of the backend.
     Weight(Weight<Buf>),
-    /// Holds what no backend keeps: divisors of the RoPE frequencies, or a factor of a weight.
+    /// Holds what no backend keeps: divisors of the RoPE frequencies, or a factor of a weight or
+    /// layer.
     OnHost(Vec<f32>),
+    /// Holds a table of which the host reads rows.
+    Table(HostTable),
 }
 
 impl<Buf> TensorWriter<Buf> {
@@ -38,9 +44,12 @@ impl<Buf> TensorWriter<Buf> {
         // Both numbers are equal to dims of the config, which are usize.
         let (rows, cols) = (info.rows() as usize, info.cols() as usize);
         let row_bytes = cols / info.dtype.block_len() * info.dtype.block_bytes();
-        let tensor = match is_on_host(&info.name) || factor_of(&info.name).is_some() {
-            true => LoadedTensor::OnHost(vec![0.0; cols]),
-            false => LoadedTensor::Weight(backend.alloc(info.dtype, rows, cols)?),
+        let tensor = match info.name.as_str() {
+            TABLE => LoadedTensor::Table(HostTable::new(info.dtype, rows, row_bytes)?),
+            name if is_on_host(name) || factor_of(name).is_some() => {
+                LoadedTensor::OnHost(vec![0.0; cols])
+            }
+            _ => LoadedTensor::Weight(backend.alloc(info.dtype, rows, cols)?),
         };
         Ok(Self {
             tensor,
@@ -120,6 +129,7 @@ impl<Buf> TensorWriter<Buf> {
                 self.dtype.dequantize(rows, values);
             }
             LoadedTensor::OnHost(_) => {}
+            LoadedTensor::Table(table) => table.push(rows),
         }
         self.rows_written += rows.len() / self.row_bytes;
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::{
     loaded::{FileInfo, Loaded},
-    memory_estimate::MemoryEstimate,
+    memory_estimate::{self, MemoryEstimate},
     options::{MAX_SLOTS, Options},
     tensor_writer::{LoadedTensor, TensorWriter},
 };
@@ -13,9 +13,12 @@ use crate::{
     model::{
         Model, StepMemory, arch,
         config::ModelConfig,
+        layer_inputs::HostTable,
+        layer_weights::value_norm,
         tensor_selection::{Selection, factor_of},
-        weights::Weights,
+        weights::{OUTPUT_SCALE, Weights},
     },
+    quant::DType,
     tensor::Weight,
     text::{template::ChatTemplate, tokenizer::Tokenizer},
 };
@@ -53,6 +56,7 @@ pub(super) struct Tensors<B: Backend> {
     pub(super) adapter_scales: Vec<f32>,
     /// Counts the bytes that adapters will take which came before the model.
     pub(super) adapters_bytes: u64,
+    table: Option<HostTable>,
 }
 
 impl<B: Backend> Tensors<B> {
@@ -125,6 +129,7 @@ impl<B: Backend> Tensors<B> {
             on_host: HashMap::new(),
             adapter_scales: Vec::new(),
             adapters_bytes: 0,
+            table: None,
         })
     }
 
@@ -209,6 +214,7 @@ impl<B: Backend> Tensors<B> {
                 Some(LoadedTensor::OnHost(values)) => {
                     self.on_host.insert(info.name.clone(), values);
                 }
+                Some(LoadedTensor::Table(table)) => self.table = Some(table),
                 None => {}
             }
             self.next += 1;
@@ -239,6 +245,19 @@ impl<B: Backend> Tensors<B> {
         self.settle(at)?;
         let divisors = self.config.rope_divisors(self.context_tokens);
         let rope_freqs = self.on_host.remove(divisors);
+        for (i, layer) in self.config.layers.iter_mut().enumerate() {
+            if let Some([scale]) =
+                (self.on_host.remove(&format!("blk.{i}.{OUTPUT_SCALE}"))).as_deref()
+            {
+                layer.output_scale = *scale;
+            }
+            if self.config.norms_values && !layer.shares_cache {
+                let mut ones = self.backend.alloc(DType::F32, 1, layer.head_dim)?;
+                let bytes = 1_f32.to_le_bytes().repeat(layer.head_dim);
+                self.backend.write(&mut ones, 0, &bytes);
+                self.loaded.insert(value_norm(i), ones);
+            }
+        }
         for (name, values) in self.on_host {
             if let Some(weight) = factor_of(&name)
                 && let Some(weight) = self.loaded.get_mut(&weight)
@@ -247,7 +266,7 @@ impl<B: Backend> Tensors<B> {
                 weight.factor = factor;
             }
         }
-        let weights = Weights::new(&self.config, self.loaded)?;
+        let weights = Weights::new(&self.config, self.loaded, self.table)?;
         let memory = match self.memory {
             Some(memory) => memory,
             None => StepMemory::new(
@@ -337,10 +356,8 @@ fn check_cache(config: &ModelConfig, context_tokens: usize) -> Result<()> {
 /// `out_of_memory`.
 fn check_sizes<B: Backend>(backend: &B, tensors: &[TensorInfo]) -> Result<()> {
     const MAX_BYTES: u64 = isize::MAX as u64;
-    let is_too_large = |tensor: &&TensorInfo| {
-        let (rows, cols) = (tensor.rows() as usize, tensor.cols() as usize);
-        backend.weight_bytes(tensor.dtype, rows, cols) > MAX_BYTES
-    };
+    let is_too_large =
+        |tensor: &&TensorInfo| memory_estimate::tensor_bytes(backend, tensor) > MAX_BYTES;
     match tensors.iter().find(is_too_large) {
         Some(tensor) => {
             let message = format!(

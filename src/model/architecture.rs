@@ -64,10 +64,14 @@ pub struct Architecture {
     pub norms: Norms,
     /// Tells which norms queries and keys have. With any of them they have no biases.
     pub qk_norm: QkNorm,
+    /// Tells whether values are normed, each head by itself and with a weight of ones.
+    pub norms_values: bool,
     /// Tells whether q, k and v are one tensor in the file, and gate and up another.
     pub is_fused: bool,
     /// Tells whether token embeddings are multiplied by the square root of their length.
     pub scales_embedding: bool,
+    /// Multiplies the scores of attention, where that is no matter of a head's length.
+    pub attention_scale: Option<f32>,
     /// Bounds the scores of attention where the metadata does not say; 0 for not at all.
     pub attention_softcap: f32,
     /// Bounds the logits where the metadata does not say; 0 for not at all.
@@ -79,6 +83,9 @@ pub struct Architecture {
     pub local_rope_base: Option<f32>,
     /// Every layer of this number has no rope.
     pub no_rope_every: Option<usize>,
+    /// Tells whether layers may differ in the length of heads and of the feed-forward network, share
+    /// keys and values, take embeddings of their own and scale what they return.
+    pub layers_differ: bool,
     /// Tells what an encoder of BERT's kind has: each of its tokens sees all others, and there are
     /// no logits.
     pub encoder: Option<EncoderParts>,
@@ -105,13 +112,16 @@ impl Architecture {
         activation: Activation::Silu,
         norms: Norms::Pre,
         qk_norm: QkNorm::None,
+        norms_values: false,
         is_fused: false,
         scales_embedding: false,
+        attention_scale: None,
         attention_softcap: 0.0,
         final_softcap: 0.0,
         full_attention_every: Some(1),
         local_rope_base: None,
         no_rope_every: None,
+        layers_differ: false,
         encoder: None,
         has_short_convs: false,
         has_delta_nets: false,

@@ -4,7 +4,7 @@ use super::{
     architecture::{Architecture, Norms, QkNorm},
     encoder::EncoderConfig,
     keys::{Keys, MAX_DIM},
-    layers::{self, LayerConfig, Mixer},
+    layers::{self, LayerConfig, LayerSizes, Mixer},
     pooling::Pooling,
     reach::{Reach, STEP_TOKENS},
     rope::{self, LayerRope, ROPE_FACTORS, ROPE_FREQS},
@@ -59,6 +59,10 @@ pub struct ModelConfig {
     pub norms: Norms,
     /// Tells which norms queries and keys have.
     pub qk_norm: QkNorm,
+    /// Tells whether values are normed, each head by itself and with a weight of ones.
+    pub norms_values: bool,
+    /// Tells whether layers may scale what they return.
+    pub scales_layers: bool,
     /// Tells whether q, k and v are one tensor in the file, and gate and up another.
     pub is_fused: bool,
     /// Tells which states the embedding of a text is made of.
@@ -128,9 +132,10 @@ impl ModelConfig {
 
     /// Returns how each layer attends, in the order in which the cache has them: those that have a
     /// convolution come last, as if they attended to every position. Those that have a state, of
-    /// which there are none then, are left out.
+    /// which there are none then, are left out, and so are those that share keys and values.
     pub(super) fn attentions(&self) -> impl Iterator<Item = &Attention> {
-        let of = |mixer| self.layers.iter().filter(move |layer| layer.mixer == mixer);
+        let is_of = |layer: &LayerConfig, mixer| layer.mixer == mixer && !layer.shares_cache;
+        let of = |mixer| self.layers.iter().filter(move |layer| is_of(layer, mixer));
         let layers = of(Mixer::Attention).chain(of(Mixer::ShortConv));
         layers.map(|layer| &layer.attention)
     }
@@ -169,6 +174,27 @@ impl ModelConfig {
             .opt_dim("attention.key_length")?
             .unwrap_or(embedding / heads);
         let rope_dim = keys.opt_dim("rope.dimension_count")?.unwrap_or(head_dim);
+        let local_head_dim = match arch.layers_differ {
+            true => keys.opt_dim("attention.key_length_swa")?,
+            false => None,
+        };
+        let local_head_dim = local_head_dim.unwrap_or(head_dim);
+        let sizes = LayerSizes {
+            head_dim,
+            local_head_dim,
+            embedding_dim: embedding / heads,
+            feed_forward: match arch.layers_differ {
+                true => keys.layer_dims("feed_forward_length", layers)?,
+                false => vec![keys.layer_dim("feed_forward_length", layers)?; layers],
+            },
+        };
+        let layer_configs = layers::read(&keys, &arch, &attends, &sizes)?;
+        let (local_base, local_rope_dim) = rope::local(&keys, &arch, local_head_dim, rope_dim)?;
+        let layer_input = match arch.layers_differ && keys.has(LAYER_INPUT) {
+            // Models without such embeddings have a length of 0.
+            true if keys.metadata.u64(&keys.key(LAYER_INPUT))? > 0 => keys.dim(LAYER_INPUT)?,
+            _ => 0,
+        };
         let token_embd = gguf
             .tensors
             .iter()
@@ -186,8 +212,12 @@ impl ModelConfig {
                 embedding,
                 heads,
                 kv_heads,
-                head_dim,
-                feed_forward: keys.layer_dim("feed_forward_length", layers)?,
+                head_dim: head_dim.max(local_head_dim),
+                head_dims: match arch.layers_differ {
+                    true => layers::cached_head_dims(&layer_configs),
+                    false => Vec::new(),
+                },
+                feed_forward: sizes.feed_forward.iter().copied().max().unwrap_or(0),
                 vocab: usize::try_from(vocab)
                     .ok()
                     .filter(|&v| v <= MAX_DIM as usize)
@@ -195,6 +225,7 @@ impl ModelConfig {
                 layers,
                 conv_layers: attends.iter().filter(|&&attends| !attends).count(),
                 delta,
+                layer_input,
             },
             context_length: context_length(&keys)?,
             rms_eps: keys.metadata.f32(&keys.key(match arch.norms {
@@ -209,18 +240,20 @@ impl ModelConfig {
                 scale: 1.0,
                 softcap: keys.scale("final_logit_softcapping", arch.final_softcap)?,
             },
-            layers: layers::read(&keys, &arch, &attends, head_dim, embedding / heads)?,
+            layers: layer_configs,
             conv_taps: match arch.has_short_convs {
                 true => keys.count_up_to("shortconv.l_cache", MAX_CONV_TAPS)?,
                 false => 0,
             },
             rope_pairs: arch.rope_pairs,
             rope_frequencies: rope.frequencies,
-            local_rope_frequencies: rope::plain(arch.local_rope_base, rope_dim),
+            local_rope_frequencies: rope::plain(local_base, local_rope_dim),
             rope_scale: rope.scale,
             long_rope_from: rope.long_from,
             norms: arch.norms,
             qk_norm: arch.qk_norm,
+            norms_values: arch.norms_values,
+            scales_layers: arch.layers_differ,
             is_fused: arch.is_fused,
             needs_qkv_bias: arch.needs_qkv_bias,
             optional_biases: arch.optional_biases,
@@ -234,14 +267,19 @@ impl ModelConfig {
         if arch.has_scales {
             add_scales(&keys, &mut config)?;
         }
-        let value_dim = keys.opt_dim("attention.value_length")?;
-        let fits = value_dim.is_none_or(|value_dim| value_dim == head_dim)
+        let value_dims = [
+            (keys.opt_dim("attention.value_length")?, head_dim),
+            (keys.opt_dim("attention.value_length_swa")?, local_head_dim),
+        ];
+        let fits = value_dims
+            .iter()
+            .all(|&(it, dim)| it.is_none_or(|it| it == dim))
             && heads % kv_heads == 0
-            && head_dim > 0
-            && head_dim % 4 == 0
-            && heads.saturating_mul(head_dim) <= MAX_DIM as usize
-            && rope_dim % 2 == 0
-            && rope_dim <= head_dim
+            && [(head_dim, rope_dim), (local_head_dim, local_rope_dim)]
+                .iter()
+                .all(|&(dim, rotated)| head_fits(dim, rotated))
+            && heads.saturating_mul(config.dims.head_dim) <= MAX_DIM as usize
+            && layers.saturating_mul(layer_input) <= MAX_DIM as usize
             && config.dims.layers <= 1024;
         if !(fits && config.rms_eps > 0.0 && config.rms_eps < 1.0) {
             return Err(Error::new(
@@ -254,6 +292,14 @@ impl ModelConfig {
         }
         Ok(config)
     }
+}
+
+/// Names the key of the length of what each layer takes beside the residual stream.
+const LAYER_INPUT: &str = "embedding_length_per_layer_input";
+
+/// Returns whether heads may have this length, of which so much is rotated.
+fn head_fits(head_dim: usize, rotated: usize) -> bool {
+    head_dim > 0 && head_dim.is_multiple_of(4) && rotated.is_multiple_of(2) && rotated <= head_dim
 }
 
 /// Limits the numbers of one state of all layers, so that a slot's can be counted with 32 bits. A

@@ -6,7 +6,7 @@ use super::{
     slots::Slot,
 };
 use crate::backend::{
-    AttentionInput, Backend, DeltaNet, FeedForward, LmHead, PostNorm, Rows, ShortConv,
+    AttentionInput, Backend, DeltaNet, FeedForward, LayerInputs, LmHead, PostNorm, Rows, ShortConv,
 };
 
 impl<B: Backend> Model<B> {
@@ -52,25 +52,37 @@ impl<B: Backend> Model<B> {
             }
             backend.layer_norm(step, &input.norm.weight, &input.norm.bias, eps);
         }
+        // That the sum of both parts is divided by the root of 2 is left to the norm behind them.
+        let dims = &config.dims;
+        if let (Some(w), Input::Tokens(tokens)) = (&weights.layer_inputs, input) {
+            let inputs = LayerInputs {
+                proj: &w.proj,
+                norm: &w.norm,
+                eps: eps * dims.embedding as f32,
+            };
+            let rows = w.rows(tokens, (dims.layer_input as f32).sqrt());
+            backend.layer_inputs(step, &inputs, &rows);
+        }
         if !matches!(input, Input::Interrupted) {
             backend.tap(step, None, "token_embd");
         }
         let (mut layers, mut recorded) = (layers.into_iter().peekable(), 0);
         while let Some(i) = layers.next() {
             let (w, layer) = (&weights.layers[i], &config.layers[i]);
-            let post = |norm| Option::map(norm, |norm| PostNorm { norm, eps });
+            let post = |norm, scale| Option::map(norm, |norm| PostNorm { norm, eps, scale });
             let (output, bias, name) = match &w.mixer {
                 MixerWeights::Attention(a) => {
                     let input = AttentionInput {
                         norm: w.attn_norm.as_ref(),
                         q: &a.q,
-                        k: &a.k,
-                        v: &a.v,
+                        k: a.k.as_ref(),
+                        v: a.v.as_ref(),
                         q_bias: a.q_bias.as_ref(),
                         k_bias: a.k_bias.as_ref(),
                         v_bias: a.v_bias.as_ref(),
                         q_norm: a.q_norm.as_ref(),
                         k_norm: a.k_norm.as_ref(),
+                        v_norm: a.v_norm.as_ref(),
                         rope: &ropes[layer.rope as usize],
                         eps,
                     };
@@ -110,7 +122,7 @@ impl<B: Backend> Model<B> {
                 }
             };
             let norm = w.post_attention_norm.as_ref();
-            backend.project_add(step, output, bias, post(norm).as_ref());
+            backend.project_add(step, output, bias, post(norm, 1.0).as_ref());
             if let Some([LayerNorm { weight, bias }, _]) = &w.sum_norms {
                 backend.layer_norm(step, weight, bias, eps);
             }
@@ -133,12 +145,27 @@ impl<B: Backend> Model<B> {
                 None => backend.activate(step, up, up_bias, activation),
             }
             backend.tap(step, Some(i), "ffn_up");
-            let (bias, norm) = (w.ffn_down_bias.as_ref(), &w.post_ffw_norm);
-            backend.project_add(step, &w.ffn_down, bias, post(norm.as_ref()).as_ref());
+            let (bias, norm) = (w.ffn_down_bias.as_ref(), w.post_ffw_norm.as_ref());
+            // The last addition of a layer scales what it returns.
+            let scale = match w.own_input {
+                Some(_) => 1.0,
+                None => layer.output_scale,
+            };
+            backend.project_add(step, &w.ffn_down, bias, post(norm, scale).as_ref());
             if let Some([_, LayerNorm { weight, bias }]) = &w.sum_norms {
                 backend.layer_norm(step, weight, bias, eps);
             }
             backend.tap(step, Some(i), "ffn_down");
+            if let Some(own) = &w.own_input {
+                backend.gate_layer_input(step, i, &own.gate, activation);
+                let post = PostNorm {
+                    norm: &own.post_norm,
+                    eps: 2.0 * eps,
+                    scale: layer.output_scale,
+                };
+                backend.project_add(step, &own.proj, None, Some(&post));
+                backend.tap(step, Some(i), "layer_output");
+            }
             recorded += 1;
             if layers.peek().is_some() && pause() {
                 return recorded;

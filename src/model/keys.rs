@@ -96,6 +96,20 @@ impl Keys<'_> {
         }
     }
 
+    /// Returns a dimension of every layer, which may differ.
+    ///
+    /// # Errors
+    ///
+    /// `metadata` as for other dimensions, and for an array of another length.
+    pub(super) fn layer_dims(&self, name: &str, layers: usize) -> Result<Vec<usize>> {
+        match self.of_layers(name, layers)? {
+            Some(numbers) => (numbers.into_iter())
+                .map(|number| self.in_range(name, number, MAX_DIM))
+                .collect(),
+            None => Ok(vec![self.dim(name)?; layers]),
+        }
+    }
+
     /// Returns a dimension of those layers that have it, and which they are: an array has 0 for the
     /// others.
     ///

@@ -32,8 +32,20 @@ pub struct Layer<Buf> {
     pub ffn_down_bias: Option<Weight<Buf>>,
     /// Scales the RMSNorm behind the feed-forward network, `[embedding]`.
     pub post_ffw_norm: Option<Weight<Buf>>,
+    /// Holds what the layer does with its own input, if it has one.
+    pub own_input: Option<OwnInput<Buf>>,
     /// Norm the sums behind attention and behind the feed-forward network, in an encoder.
     pub sum_norms: Option<[LayerNorm<Buf>; 2]>,
+}
+
+/// Holds the weights of what a layer does with its own input.
+pub struct OwnInput<Buf> {
+    /// Projects to the gate of the input, `[input, embedding]`.
+    pub gate: Weight<Buf>,
+    /// Projects what comes through the gate, `[embedding, input]`.
+    pub proj: Weight<Buf>,
+    /// Scales the RMSNorm behind that, `[embedding]`.
+    pub post_norm: Weight<Buf>,
 }
 
 /// Holds the weights of a LayerNorm, two vectors of one length.
@@ -73,10 +85,10 @@ pub struct AttentionWeights<Buf> {
     /// Projects to queries, `[q, embedding]`, and to their gates too, `[2 * q, embedding]`, if
     /// there are any.
     pub q: Weight<Buf>,
-    /// Projects to keys, `[kv, embedding]`.
-    pub k: Weight<Buf>,
+    /// Projects to keys, `[kv, embedding]`, where the layer has keys and values of its own.
+    pub k: Option<Weight<Buf>>,
     /// Projects to values, `[kv, embedding]`.
-    pub v: Weight<Buf>,
+    pub v: Option<Weight<Buf>>,
     /// Is added to the queries, `[q]`.
     pub q_bias: Option<Weight<Buf>>,
     /// Is added to the keys, `[kv]`.
@@ -87,6 +99,8 @@ pub struct AttentionWeights<Buf> {
     pub q_norm: Option<Weight<Buf>>,
     /// Scales the RMSNorm of keys, `[head_dim]` or `[kv]`.
     pub k_norm: Option<Weight<Buf>>,
+    /// Scales the RMSNorm of values, `[head_dim]`.
+    pub v_norm: Option<Weight<Buf>>,
     /// Projects what attention returns, `[embedding, q]`.
     pub output: Weight<Buf>,
     /// Is added to what `output` returns, `[embedding]`.
@@ -137,16 +151,22 @@ impl<Buf> Layer<Buf> {
         loaded: &mut HashMap<String, Weight<Buf>>,
     ) -> Result<Self> {
         let name = |tensor: &str| format!("blk.{i}.{tensor}");
-        let mixer = match config.layers[i].mixer {
+        let layer = &config.layers[i];
+        let mut of_own = |tensor: &str| match layer.shares_cache {
+            true => Ok(None),
+            false => take(loaded, &name(tensor)).map(Some),
+        };
+        let mixer = match layer.mixer {
             Mixer::Attention => MixerWeights::Attention(AttentionWeights {
+                k: of_own("attn_k.weight")?,
+                v: of_own("attn_v.weight")?,
                 q: take(loaded, &name("attn_q.weight"))?,
-                k: take(loaded, &name("attn_k.weight"))?,
-                v: take(loaded, &name("attn_v.weight"))?,
                 q_bias: loaded.remove(&name("attn_q.bias")),
                 k_bias: loaded.remove(&name("attn_k.bias")),
                 v_bias: loaded.remove(&name("attn_v.bias")),
                 q_norm: loaded.remove(&name("attn_q_norm.weight")),
                 k_norm: loaded.remove(&name("attn_k_norm.weight")),
+                v_norm: loaded.remove(&value_norm(i)),
                 output: take(loaded, &name("attn_output.weight"))?,
                 output_bias: loaded.remove(&name("attn_output.bias")),
             }),
@@ -182,6 +202,14 @@ impl<Buf> Layer<Buf> {
             ffn_up_bias: loaded.remove(&name("ffn_up.bias")),
             ffn_down: take(loaded, &name("ffn_down.weight"))?,
             ffn_down_bias: loaded.remove(&name("ffn_down.bias")),
+            own_input: match config.dims.layer_input {
+                0 => None,
+                _ => Some(OwnInput {
+                    gate: take(loaded, &name("inp_gate.weight"))?,
+                    proj: take(loaded, &name("proj.weight"))?,
+                    post_norm: take(loaded, &name("post_norm.weight"))?,
+                }),
+            },
             sum_norms: match config.norms {
                 Norms::OfSums => Some([
                     LayerNorm::take(loaded, &name(SUM_NORMS[0]))?,
@@ -191,6 +219,11 @@ impl<Buf> Layer<Buf> {
             },
         })
     }
+}
+
+/// Names the norm of values, which no file has: its weights are ones.
+pub fn value_norm(layer: usize) -> String {
+    format!("blk.{layer}.attn_v_norm.weight")
 }
 
 /// Removes a weight that a model must have from those that were loaded.

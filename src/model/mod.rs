@@ -10,7 +10,8 @@ pub mod encoder;
 mod encoder_weights;
 mod forward;
 mod keys;
-mod layer_weights;
+pub mod layer_inputs;
+pub mod layer_weights;
 pub mod layers;
 mod memory;
 pub mod pooling;
@@ -20,6 +21,7 @@ pub mod slot_state;
 mod slots;
 mod step;
 pub mod tensor_selection;
+pub(crate) mod unfuse;
 pub mod weights;
 
 pub use decoder::Model;

@@ -13,9 +13,33 @@ pub const ROPE_FACTORS: [&str; 2] = ["rope_factors_long.weight", "rope_factors_s
 /// one, and other values stand for what no model here has.
 const YARN_LOG_MULTIPLIER: &str = "rope.scaling.yarn_log_multiplier";
 
-/// Returns whether the host reads a tensor, and no backend.
-pub fn is_on_host(name: &str) -> bool {
-    name == ROPE_FREQS || ROPE_FACTORS.contains(&name)
+/// Returns the base of the rope of layers with a window, if they have one of their own, and how much
+/// of their heads it rotates.
+///
+/// # Errors
+///
+/// `metadata`.
+pub(super) fn local(
+    keys: &Keys<'_>,
+    arch: &Architecture,
+    head_dim: usize,
+    rope_dim: usize,
+) -> Result<(Option<f32>, usize)> {
+    let rope_dim = match arch.layers_differ {
+        true => keys
+            .opt_dim("rope.dimension_count_swa")?
+            .unwrap_or(head_dim),
+        false => rope_dim,
+    };
+    let name = "rope.freq_base_swa";
+    let base = match arch.local_rope_base {
+        Some(_) => (keys.metadata.opt_f32(&keys.key(name))?).or(arch.local_rope_base),
+        None => None,
+    };
+    match base {
+        Some(base) if !(base.is_finite() && base > 1.0) => Err(impossible(base, 1.0)),
+        base => Ok((base, rope_dim)),
+    }
 }
 
 /// Names the frequencies by which a layer rotates queries and keys.
@@ -73,13 +97,7 @@ pub(super) fn read(keys: &Keys<'_>, arch: &Architecture, rope_dim: usize) -> Res
     let factor = if factor == 0.0 { 1.0 } else { factor };
     let kind = keys.metadata.opt_str(&keys.key("rope.scaling.type"))?;
     if !(base.is_finite() && base > 1.0 && factor.is_finite() && factor > 0.0) {
-        return Err(Error::new(
-            Code::Metadata,
-            format!(
-                "The rope base {base} or its factor {factor} is impossible. Choose another \
-                 conversion of the model."
-            ),
-        ));
+        return Err(impossible(base, factor));
     }
     let magnitude = keys.scale("rope.scaling.attn_factor", 1.0)?;
     let divisors: Vec<f64> = match kind {
@@ -128,6 +146,16 @@ pub(super) fn read(keys: &Keys<'_>, arch: &Architecture, rope_dim: usize) -> Res
             false => None,
         },
     })
+}
+
+fn impossible(base: f32, factor: f32) -> Error {
+    Error::new(
+        Code::Metadata,
+        format!(
+            "The rope base {base} or its factor {factor} is impossible. Choose another conversion \
+             of the model."
+        ),
+    )
 }
 
 /// Returns what YaRN divides each frequency by: 1 for those that turn often within the original

@@ -149,7 +149,9 @@ impl<B: Backend> Model<B> {
             .map(|&token| (self.cached_tokens(), token))
             .filter(|_| tokens.len() == 1);
         let is_constrained = sampler.is_constrained();
-        if here.is_some() && self.ahead.next == here && !is_constrained {
+        // The host reads what layers take of each token, before the step.
+        let is_read = self.config.dims.layer_input > 0;
+        if !is_read && here.is_some() && self.ahead.next == here && !is_constrained {
             self.slots.current_mut().tokens.extend_from_slice(tokens);
         } else {
             // Steps that ran ahead of an earlier answer are dropped, whatever came of them.
@@ -166,6 +168,7 @@ impl<B: Backend> Model<B> {
         let free_tokens = self.context_tokens - self.cached_tokens();
         // Steps that come to nothing may leave the state that the next one goes on from: one can.
         let most = match self.slots.reach().has_states() {
+            _ if is_read => 1,
             true => 2,
             false => usize::MAX,
         };

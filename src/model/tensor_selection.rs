@@ -2,8 +2,11 @@
 
 use super::{
     config::ModelConfig,
+    layer_inputs::TABLE,
     layer_weights::missing,
-    weights::{Expected, expected},
+    rope::{ROPE_FACTORS, ROPE_FREQS},
+    unfuse::{is_idle, unfuse},
+    weights::{Expected, OUTPUT_SCALE, expected},
 };
 use crate::{
     Code, Error, Result,
@@ -14,7 +17,15 @@ use std::collections::{HashMap, HashSet};
 
 /// Lists how the names of tensors begin that take part in the forward pass of some architecture. A
 /// file may have tensors of other names, which are not read.
-const PART_OF_MODEL: [&str; 6] = ["blk.", "output", "token_", "position_", "rope_", "dense_"];
+const PART_OF_MODEL: [&str; 7] = [
+    "blk.",
+    "output",
+    "token_",
+    "position_",
+    "rope_",
+    "dense_",
+    "per_layer_",
+];
 
 fn is_part_of_model(name: &str) -> bool {
     PART_OF_MODEL.iter().any(|begin| name.starts_with(begin))
@@ -43,72 +54,12 @@ pub fn factor_of(name: &str) -> Option<String> {
     Some(format!("{}.weight", name.strip_suffix(".scale")?))
 }
 
-/// Returns a tensor as the forward pass reads it, where a model with convolutions has it otherwise:
-/// a convolution is a vector, for it is no factor of a product, and a norm has another name: the
-/// last one of LFM2, and that before the feed-forward network of Qwen3.5.
-fn renamed(config: &ModelConfig, tensor: &TensorInfo) -> Option<TensorInfo> {
-    let (taps, channels) = match config.dims.delta {
-        Some(delta) => (delta.taps, delta.channels()),
-        None => (config.conv_taps, config.dims.embedding),
-    };
-    let convs = [".shortconv.conv.weight", ".ssm_conv1d.weight"];
-    let is_conv = convs.iter().any(|conv| tensor.name.ends_with(conv));
-    let post_norm = "post_attention_norm.weight";
-    let (name, dims) = match tensor.name.as_str() {
-        _ if taps == 0 => return None,
-        "token_embd_norm.weight" => ("output_norm.weight".into(), tensor.dims.clone()),
-        name if config.dims.delta.is_some() && name.ends_with(post_norm) => (
-            name.replace(post_norm, "ffn_norm.weight"),
-            tensor.dims.clone(),
-        ),
-        name if is_conv && tensor.dims == [taps as u64, channels as u64] => {
-            (name.to_owned(), vec![(taps * channels) as u64])
-        }
-        _ => return None,
-    };
-    Some(TensorInfo {
-        name,
-        dims,
-        ..tensor.clone()
-    })
-}
-
-/// Returns the parts of a tensor that holds several weights one after the other, each by its own
-/// name; else the tensor as it is.
-pub(crate) fn unfuse(config: &ModelConfig, tensor: &TensorInfo) -> Vec<TensorInfo> {
-    if let Some(renamed) = renamed(config, tensor) {
-        return vec![renamed];
-    }
-    let dims = &config.dims;
-    let (q, kv) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
-    let parts: &[(&str, usize)] = match tensor.name.rsplit_once("attn_qkv.") {
-        Some(_) => &[("attn_q.", q), ("attn_k.", kv), ("attn_v.", kv)],
-        None => &[
-            ("ffn_gate.", dims.feed_forward),
-            ("ffn_up.", dims.feed_forward),
-        ],
-    };
-    let fused = ["attn_qkv.weight", "ffn_up.weight"];
-    let found = fused.iter().find(|fused| tensor.name.ends_with(*fused));
-    let rows: usize = parts.iter().map(|(_, rows)| rows).sum();
-    let (Some(fused), true) = (found, config.is_fused && tensor.rows() == rows as u64) else {
-        return vec![tensor.clone()];
-    };
-    let row_bytes = tensor.size_bytes / tensor.rows();
-    let prefix = tensor.name.trim_end_matches(fused);
-    let mut offset = tensor.offset;
-    let part = |&(name, rows): &(&str, usize)| {
-        let size_bytes = rows as u64 * row_bytes;
-        offset += size_bytes;
-        TensorInfo {
-            name: format!("{prefix}{name}weight"),
-            dims: vec![tensor.cols(), rows as u64],
-            offset: offset - size_bytes,
-            size_bytes,
-            ..tensor.clone()
-        }
-    };
-    parts.iter().map(part).collect()
+/// Returns whether the host reads a tensor, and no backend.
+pub fn is_on_host(name: &str) -> bool {
+    name == ROPE_FREQS
+        || ROPE_FACTORS.contains(&name)
+        || name == TABLE
+        || name.ends_with(OUTPUT_SCALE)
 }
 
 /// Returns a tensor's name without what comes behind its last dot.
@@ -125,6 +76,7 @@ pub struct Selection {
     /// Names the tensors that only a matrix of NVFP4 may have beside it. A split model's may be in
     /// an earlier file or in a later one.
     beside: Vec<String>,
+    norms_values: bool,
 }
 
 impl Selection {
@@ -135,6 +87,7 @@ impl Selection {
             wanted: expected(config).into_iter().map(by_name).collect(),
             nvfp4: HashSet::new(),
             beside: Vec::new(),
+            norms_values: config.norms_values,
         }
     }
 
@@ -168,7 +121,7 @@ impl Selection {
                     selected.push(tensor);
                 } else if name.ends_with(INPUT_SCALE) {
                     self.beside.push(name.clone());
-                } else if is_part_of_model(name) {
+                } else if is_part_of_model(name) && !is_idle(config, name) {
                     return Err(unknown(name));
                 }
                 continue;
@@ -215,6 +168,14 @@ impl Selection {
         }
         let absent = self.wanted.values().filter(|e| !e.optional);
         match absent.map(|e| e.name.as_str()).min() {
+            // Keys are there, and values are not.
+            Some(name) if self.norms_values && name.ends_with(".attn_v.weight") => Err(Error::new(
+                Code::Architecture,
+                format!(
+                    "The model lacks `{name}`, for its keys are its values too, which is not \
+                     supported. Choose another model."
+                ),
+            )),
             Some(name) => Err(missing(name)),
             None => Ok(()),
         }

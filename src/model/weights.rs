@@ -5,6 +5,7 @@ use super::{
     config::ModelConfig,
     encoder::INPUT_NORM,
     encoder_weights::{EncoderInput, expected_of_encoder, take_dense},
+    layer_inputs::{self, HostTable, LayerInputWeights},
     layer_weights::{Layer, SUM_NORMS, take},
     layers::Mixer,
     rope::{ROPE_FACTORS, ROPE_FREQS},
@@ -20,6 +21,8 @@ pub struct Weights<Buf> {
     pub layers: Vec<Layer<Buf>>,
     /// Holds what an encoder does to token embeddings first.
     pub encoder_input: Option<EncoderInput<Buf>>,
+    /// Holds what the inputs of layers are made of, which few models have.
+    pub layer_inputs: Option<LayerInputWeights<Buf>>,
     /// Holds the scale of the last RMSNorm, `[embedding]`, which encoders with LayerNorms lack.
     pub output_norm: Option<Weight<Buf>>,
     /// Holds the output matrix (LM head), `[vocab, embedding]`. `None` where it is the token
@@ -47,8 +50,7 @@ pub struct Expected {
 /// Lists the tensors of a model with this config.
 pub fn expected(config: &ModelConfig) -> Vec<Expected> {
     let dims = &config.dims;
-    let (vocab, embedding, feed_forward) = (dims.vocab, dims.embedding, dims.feed_forward);
-    let (q, kv) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
+    let (vocab, embedding) = (dims.vocab, dims.embedding);
     let delta = dims.delta;
     let mut list = Vec::new();
     let mut add = |name: String, rows, cols, optional| {
@@ -80,7 +82,15 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
             add(name.into(), 1, pairs, true);
         }
     }
-    for i in 0..dims.layers {
+    if dims.layer_input > 0 {
+        for (name, rows, cols) in layer_inputs::expected(dims) {
+            add(name.into(), rows, cols, false);
+        }
+    }
+    for (i, layer) in config.layers.iter().enumerate() {
+        let (head_dim, feed_forward) = (layer.head_dim, layer.feed_forward);
+        let (q, kv) = (dims.heads * head_dim, dims.kv_heads * head_dim);
+        let has_keys = !layer.shares_cache;
         let mut norms = Vec::new();
         if config.norms.are_before() {
             norms.extend([("attn_norm", embedding), ("ffn_norm", embedding)]);
@@ -94,25 +104,32 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
                 ("post_ffw_norm", embedding),
             ]);
         }
-        let attends = config.layers[i].mixer == Mixer::Attention;
+        let attends = layer.mixer == Mixer::Attention;
         match config.qk_norm {
-            QkNorm::Head if attends => norms.extend([
-                ("attn_q_norm", dims.head_dim),
-                ("attn_k_norm", dims.head_dim),
-            ]),
+            QkNorm::Head if attends => {
+                norms.push(("attn_q_norm", head_dim));
+                norms.extend(has_keys.then_some(("attn_k_norm", head_dim)));
+            }
             QkNorm::All if attends => norms.extend([("attn_q_norm", q), ("attn_k_norm", kv)]),
             _ => {}
+        }
+        if dims.layer_input > 0 {
+            norms.push(("post_norm", embedding));
         }
         for (name, cols) in norms {
             add(format!("blk.{i}.{name}.weight"), 1, cols, false);
         }
-        let mut matrices = match config.layers[i].mixer {
-            Mixer::Attention => vec![
+        if config.scales_layers {
+            add(format!("blk.{i}.{OUTPUT_SCALE}"), 1, 1, true);
+        }
+        let mut matrices = match layer.mixer {
+            Mixer::Attention if has_keys => vec![
                 ("attn_q", q * (1 + usize::from(delta.is_some())), embedding),
                 ("attn_k", kv, embedding),
                 ("attn_v", kv, embedding),
                 ("attn_output", embedding, q),
             ],
+            Mixer::Attention => vec![("attn_q", q, embedding), ("attn_output", embedding, q)],
             Mixer::ShortConv => vec![
                 ("shortconv.in_proj", 3 * embedding, embedding),
                 ("shortconv.conv", 1, embedding * config.conv_taps),
@@ -134,6 +151,10 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
             for name in ["ssm_dt.bias", "ssm_a"] {
                 add(format!("blk.{i}.{name}"), 1, heads, false);
             }
+        }
+        if dims.layer_input > 0 {
+            matrices.push(("inp_gate", dims.layer_input, embedding));
+            matrices.push(("proj", embedding, dims.layer_input));
         }
         if config.has_gate() {
             matrices.push(("ffn_gate", feed_forward, embedding));
@@ -172,13 +193,21 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
     list
 }
 
+/// Names what multiplies the output of a layer.
+pub const OUTPUT_SCALE: &str = "layer_output_scale.weight";
+
 impl<Buf> Weights<Buf> {
-    /// Sorts the loaded weights by layer.
+    /// Sorts the loaded weights by layer. `table` has the embeddings that layers take; without
+    /// them, these are zeros.
     ///
     /// # Errors
     ///
     /// `tensor_missing`.
-    pub fn new(config: &ModelConfig, mut loaded: HashMap<String, Weight<Buf>>) -> Result<Self> {
+    pub fn new(
+        config: &ModelConfig,
+        mut loaded: HashMap<String, Weight<Buf>>,
+        table: Option<HostTable>,
+    ) -> Result<Self> {
         let mut layers = Vec::new();
         for i in 0..config.dims.layers {
             layers.push(Layer::new(config, i, &mut loaded)?);
@@ -186,6 +215,10 @@ impl<Buf> Weights<Buf> {
         Ok(Weights {
             token_embd: take(&mut loaded, "token_embd.weight")?,
             encoder_input: EncoderInput::take(config, &mut loaded)?,
+            layer_inputs: match config.dims.layer_input {
+                0 => None,
+                _ => Some(LayerInputWeights::new(&mut loaded, table)?),
+            },
             output_norm: match config.norms {
                 Norms::OfSums => None,
                 _ => Some(take(&mut loaded, "output_norm.weight")?),

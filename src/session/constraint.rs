@@ -6,7 +6,9 @@ use crate::{
     generate::Decoder,
     grammar::{Constraint, Form, Grammars, tool_grammar, tool_markers, tool_trigger},
     text::{
-        output::{OutputForm, THOUGHT_MARKERS, piece::ThoughtsBegin, tool_format::ToolFormat},
+        output::{
+            OutputForm, THOUGHT_TOKENS, ThoughtStyle, piece::ThoughtsBegin, tool_format::ToolFormat,
+        },
         tokenizer::Special,
     },
 };
@@ -58,17 +60,18 @@ impl<D: Decoder> Session<D> {
         let Some(template) = &self.template else {
             return OutputForm::default();
         };
-        let [open, close] = THOUGHT_MARKERS;
+        let style = ThoughtStyle::of(template);
+        let [open, close] = style.unwrap_or_default().markers();
         let last = &prompt[prompt.len().saturating_sub(LAST_TOKENS)..];
         let end = self.tokenizer.decode(last);
-        let thinks = template.sources().any(|source| source.contains(close));
         let thoughts = match end.rfind(open) {
             None => Some(ThoughtsBegin::Written),
             Some(at) if !end[at..].contains(close) => Some(ThoughtsBegin::InPrompt),
             Some(_) => None,
         };
         OutputForm {
-            thoughts: thoughts.filter(|_| thinks),
+            thoughts: thoughts.filter(|_| style.is_some()),
+            style: style.unwrap_or_default(),
             tools: (!tools.callable.is_empty()).then(|| ToolFormat::of(template)),
         }
     }
@@ -76,7 +79,7 @@ impl<D: Decoder> Session<D> {
     /// Returns the control tokens that stand around calls and thoughts, which are read.
     pub(super) fn marker_tokens(&self) -> Vec<u32> {
         tool_markers()
-            .chain(THOUGHT_MARKERS)
+            .chain(THOUGHT_TOKENS)
             .filter_map(
                 |marker| match self.tokenizer.encode(marker, Special::Parse)[..] {
                     [token] if self.tokenizer.is_control(token) => Some(token),
@@ -89,7 +92,8 @@ impl<D: Decoder> Session<D> {
     /// Ends the thoughts of the model, which have as many tokens as they may.
     pub(super) fn end_thoughts(&mut self) {
         self.output.end_thoughts();
-        let [_, close] = THOUGHT_MARKERS;
+        let style = self.template.as_ref().and_then(ThoughtStyle::of);
+        let [_, close] = style.unwrap_or_default().markers();
         let text = format!("\n{close}");
         let tokens = self.tokenizer.encode(&text, Special::Parse);
         self.generator.force(&tokens);

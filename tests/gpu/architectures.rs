@@ -6,8 +6,8 @@ use super::{
 };
 use siskin::{
     backend::{
-        Activation, AttentionInput, Backend, CacheSize, Dims, FeedForward, LmHead, LogitScale,
-        PostNorm, Rope, RopePairs, Rows, ShortConv,
+        Activation, AttentionInput, Backend, CacheSize, Dims, FeedForward, LayerInputs, LmHead,
+        LogitScale, PostNorm, Rope, RopePairs, Rows, ShortConv,
         gpu::{device::GpuOptions, weights::Buf},
     },
     quant::DType,
@@ -145,6 +145,7 @@ pub async fn norms_behind_products(options: GpuOptions) {
             let with = PostNorm {
                 norm: &post.0,
                 eps: NORM_EPS,
+                scale: 0.75,
             };
             gpu.project_add(step, &w.weight, None, Some(&with));
             harness.tap(|step| &step.x);
@@ -154,7 +155,7 @@ pub async fn norms_behind_products(options: GpuOptions) {
             let products = harness.product(&w, &doubles(&a[..tokens * cols]));
             let expected = normed_rows(&products, &post.1);
             for (i, (expected, bound)) in expected.into_iter().enumerate() {
-                let expected = expected + f64::from(before[i]);
+                let expected = 0.75 * (expected + f64::from(before[i]));
                 near(
                     after[i],
                     expected,
@@ -205,13 +206,14 @@ pub async fn norms_of_queries_and_keys(options: GpuOptions) {
                 let input = AttentionInput {
                     norm: is_normed.then_some(&norm.0),
                     q: &weights[0].weight,
-                    k: &weights[1].weight,
-                    v: &weights[2].weight,
+                    k: Some(&weights[1].weight),
+                    v: Some(&weights[2].weight),
                     q_bias: None,
                     k_bias: None,
                     v_bias: None,
                     q_norm: Some(&q_norm.0),
                     k_norm: Some(&k_norm.0),
+                    v_norm: None,
                     rope: &rope,
                     eps: NORM_EPS,
                 };
@@ -227,6 +229,66 @@ pub async fn norms_of_queries_and_keys(options: GpuOptions) {
                 for (i, (expected, bound)) in expected.into_iter().enumerate() {
                     near(q[i], expected, bound + 1e-6, &|| {
                         format!("{heads} heads of {head_dim}, {tokens} tokens, {i}")
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What layers take beside the residual stream: embeddings of their own, with a projection that is
+/// normed for each layer, and the gate of it.
+pub async fn inputs_of_layers(options: GpuOptions) {
+    for (layers, input, embedding) in [(1, 32, 32), (3, 64, 96), (5, 96, 416)] {
+        let dims = Dims {
+            embedding,
+            layers,
+            layer_input: input,
+            ..DIMS
+        };
+        let Some(mut harness) = Harness::new(options, &dims).await else {
+            return;
+        };
+        let (norm, factors) = norm(&mut harness, input);
+        let width = layers * input;
+        let proj = harness.matrix(DType::Q8_0, width, embedding);
+        for tokens in TOKENS {
+            // A recording is found again by its weights.
+            let gates: Vec<_> = (0..layers)
+                .map(|_| harness.matrix(DType::Q8_0, input, embedding))
+                .collect();
+            let x = harness.begin(tokens, embedding, 0);
+            let own: Vec<f32> = (0..tokens * width)
+                .map(|_| harness.random.within(-1.0, 1.0))
+                .collect();
+            let w = LayerInputs {
+                proj: &proj.weight,
+                norm: &norm,
+                eps: NORM_EPS,
+            };
+            harness.gpu.layer_inputs(&mut harness.step, &w, &own);
+            for (layer, gate) in gates.iter().enumerate() {
+                let Harness { gpu, step, .. } = &mut harness;
+                gpu.gate_layer_input(step, layer, &gate.weight, Activation::Gelu);
+                harness.tap(|step| &step.a);
+            }
+            let taps = harness.taps().await;
+            let products = harness.product(&proj, &doubles(&x));
+            let inputs = normed_rows(&products, &factors);
+            for (layer, (gate, a)) in gates.iter().zip(&taps).enumerate() {
+                let gated = harness.product(gate, &doubles(&x));
+                for (i, (g, g_bound)) in gated.into_iter().enumerate() {
+                    let at = i / input * width + layer * input + i % input;
+                    let (value, bound) = inputs[at];
+                    let value = value + f64::from(own[at]);
+                    let inner = (2.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g.powi(3));
+                    let gelu = 0.5 * g * (1.0 + inner.tanh());
+                    let bound = 1.2 * g_bound * (value.abs() + bound)
+                        + gelu.abs() * bound
+                        + 2e-5 * (g * value).abs()
+                        + 1e-6;
+                    near(a[i], gelu * value, bound, &|| {
+                        format!("{layers} layers of {input}, {tokens} tokens, {layer}, {i}")
                     });
                 }
             }

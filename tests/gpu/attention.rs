@@ -104,13 +104,14 @@ impl Case {
         let input = AttentionInput {
             norm: Some(&norm.0),
             q: &q.weight,
-            k: &k.weight,
-            v: &v.weight,
+            k: Some(&k.weight),
+            v: Some(&v.weight),
             q_bias: bias,
             k_bias: bias,
             v_bias: bias,
             q_norm: None,
             k_norm: None,
+            v_norm: None,
             rope: &self.rope,
             eps: NORM_EPS,
         };
@@ -424,6 +425,7 @@ pub async fn attention_is_the_plain_softmax(options: GpuOptions) {
         ([96, 6, 2], 300),
         ([8, 2, 1], 300),
         ([256, 4, 1], 300),
+        ([512, 4, 1], 300),
     ] {
         let with_bytes = options.cache_type == CacheType::Q8_0;
         if with_bytes && heads[0] % 32 != 0 {

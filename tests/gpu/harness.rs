@@ -23,11 +23,13 @@ pub const DIMS: Dims = Dims {
     heads: 8,
     kv_heads: 2,
     head_dim: 128,
+    head_dims: Vec::new(),
     feed_forward: 2112,
     vocab: 2112,
     layers: 1,
     conv_layers: 0,
     delta: None,
+    layer_input: 0,
 };
 pub const TOKENS: usize = 64;
 /// A rounding of f32.

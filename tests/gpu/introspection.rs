@@ -35,8 +35,10 @@ fn every_tensor_of_a_model_is_what_the_processor_has() {
                 taps.iter().map(|tap| &tap.0).collect::<Vec<_>>(),
                 expected.iter().map(|tap| &tap.0).collect::<Vec<_>>()
             );
-            // A convolution or a DeltaNet has one tensor less than attention.
+            // A convolution or a DeltaNet has one tensor less than attention, and a layer with an
+            // input of its own one more.
             let config = &on_card.config;
+            let of_layer = 5 + usize::from(config.dims.layer_input > 0);
             let first = match config.layers[0].mixer {
                 Mixer::Attention => "blk.0.attn_q",
                 Mixer::ShortConv => "blk.0.conv",
@@ -47,7 +49,7 @@ fn every_tensor_of_a_model_is_what_the_processor_has() {
                 (
                     "token_embd",
                     first,
-                    1 + 5 * config.dims.layers - config.dims.conv_layers
+                    1 + of_layer * config.dims.layers - config.dims.conv_layers
                 )
             );
             for ((tensor, bytes), (_, expected)) in taps.iter().zip(&expected) {

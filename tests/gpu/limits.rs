@@ -194,11 +194,13 @@ fn the_cache_holds_no_infinity() {
         heads: 1,
         kv_heads: 1,
         head_dim: 64,
+        head_dims: Vec::new(),
         feed_forward: 64,
         vocab: 64,
         layers: 1,
         conv_layers: 0,
         delta: None,
+        layer_input: 0,
     };
     let harness = pollster::block_on(Harness::new(GpuOptions::default(), &dims));
     let Some(mut harness) = harness else {
@@ -224,13 +226,14 @@ fn the_cache_holds_no_infinity() {
         let input = AttentionInput {
             norm: Some(&norm.0),
             q: &small,
-            k: &k,
-            v: &v,
+            k: Some(&k),
+            v: Some(&v),
             q_bias: None,
             k_bias: None,
             v_bias: None,
             q_norm: None,
             k_norm: None,
+            v_norm: None,
             rope: &rope,
             eps: NORM_EPS,
         };

@@ -5,14 +5,20 @@ use super::{
     support::{
         adapted::{ADAPTED, MIXED, check_adapter, check_merged, load_with},
         data::THOROUGH,
+        golden::ids,
         odd_formats::{check_factors, check_format, odd_formats},
-        tiny::{ENCODERS, MODELS, ROUNDED, check, check_cache, check_windows, windowed},
+        tiny::{
+            ENCODERS, GEMMA4, MODELS, ROUNDED, check, check_cache, check_windows, load, windowed,
+        },
     },
 };
+use serde_json::Value;
 use siskin::{
     Code,
     backend::gpu::device::GpuOptions,
+    generate::sampler::{Sampler, SamplingOptions},
     loader::{Loader, Options},
+    model::StepOutcome,
     quant::DType,
 };
 
@@ -45,6 +51,26 @@ pub async fn tiny_models(options: GpuOptions) {
             check(device.beside(), model, bar).await;
         }
     }
+}
+
+/// The card samples, and the host reads embeddings of each token before the next step.
+pub async fn tokens_that_the_host_reads(options: GpuOptions) {
+    let Some(device) = gpu(options).await else {
+        return;
+    };
+    let mut model = load(device.beside(), GEMMA4);
+    let golden: Value = serde_json::from_str(GEMMA4.2).unwrap();
+    let mut sampler = Sampler::new(SamplingOptions::greedy(), model.vocab_size()).unwrap();
+    let (mut tokens, mut greedy) = (ids(&golden["prompt"]), Vec::new());
+    while greedy.len() < 16 {
+        let step = model.step(&tokens, Some(&mut sampler), &mut || false).await;
+        let Ok(StepOutcome::Done(Some(token))) = step else {
+            panic!("no token: {step:?}");
+        };
+        greedy.push(token);
+        tokens = vec![token];
+    }
+    assert_eq!(greedy, ids(&golden["greedy"]));
 }
 
 /// Encoders are the processor's: the card says so when the header has come, and a page falls back.

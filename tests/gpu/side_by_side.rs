@@ -19,11 +19,13 @@ pub const DIMS: Dims = Dims {
     heads: 2,
     kv_heads: 1,
     head_dim: 64,
+    head_dims: Vec::new(),
     feed_forward: 64,
     vocab: 64,
     layers: 1,
     conv_layers: 0,
     delta: None,
+    layer_input: 0,
 };
 const CONTEXT_TOKENS: [usize; 2] = [64, 96];
 
@@ -89,13 +91,14 @@ async fn attend(
     let input = AttentionInput {
         norm: Some(&w.norm),
         q: &w.q,
-        k: &w.k,
-        v: &w.v,
+        k: Some(&w.k),
+        v: Some(&w.v),
         q_bias: None,
         k_bias: None,
         v_bias: None,
         q_norm: None,
         k_norm: None,
+        v_norm: None,
         rope,
         eps: NORM_EPS,
     };

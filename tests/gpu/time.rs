@@ -22,11 +22,13 @@ fn a_long_context_costs_little() {
         heads: 14,
         kv_heads: 2,
         head_dim: 64,
+        head_dims: Vec::new(),
         feed_forward: 4864,
         vocab: 37_984,
         layers: 1,
         conv_layers: 0,
         delta: None,
+        layer_input: 0,
     };
     pollster::block_on(gpu.tune(DType::Q5_0, dims.embedding, dims.feed_forward)).unwrap();
     let mut matrix = |dtype, rows, cols| gpu.alloc(dtype, rows, cols).unwrap();
@@ -53,13 +55,14 @@ fn a_long_context_costs_little() {
             let input = AttentionInput {
                 norm: Some(&norm),
                 q: &q,
-                k: &k,
-                v: &v,
+                k: Some(&k),
+                v: Some(&v),
                 q_bias,
                 k_bias,
                 v_bias,
                 q_norm: None,
                 k_norm: None,
+                v_norm: None,
                 rope: &rope,
                 eps,
             };

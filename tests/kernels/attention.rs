@@ -30,11 +30,13 @@ fn dims(heads: usize, head_dim: usize) -> Dims {
         heads,
         kv_heads: KV_HEADS,
         head_dim,
+        head_dims: Vec::new(),
         feed_forward: 32,
         vocab: 32,
         layers: LAYERS,
         conv_layers: 0,
         delta: None,
+        layer_input: 0,
     }
 }
 
@@ -377,11 +379,13 @@ fn values_stay_within_halves() {
         heads: 1,
         kv_heads: 1,
         head_dim: 8,
+        head_dims: Vec::new(),
         feed_forward: 32,
         vocab: 32,
         layers: 1,
         conv_layers: 0,
         delta: None,
+        layer_input: 0,
     };
     let mut cache = Cache::new(&dims, &CacheSize::whole(1, 2)).expect("memory");
     let (smallest, subnormal) = ((-24_f32).exp2(), -3.0 * (-20_f32).exp2());
@@ -414,11 +418,13 @@ fn queries_and_keys_of_any_size_score() {
         heads: 1,
         kv_heads: 1,
         head_dim: 4,
+        head_dims: Vec::new(),
         feed_forward: 32,
         vocab: 32,
         layers: 1,
         conv_layers: 0,
         delta: None,
+        layer_input: 0,
     };
     for (q, k) in [
         (1e5, 1e-4),

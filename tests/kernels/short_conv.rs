@@ -19,11 +19,13 @@ fn cache(embedding: usize) -> Cache {
         heads: 1,
         kv_heads: 1,
         head_dim: 4,
+        head_dims: Vec::new(),
         feed_forward: 4,
         vocab: 2,
         layers: LAYERS + 1,
         conv_layers: LAYERS,
         delta: None,
+        layer_input: 0,
     };
     Cache::new(&dims, &CacheSize::whole(dims.layers, POSITIONS)).expect("memory")
 }

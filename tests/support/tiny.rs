@@ -38,6 +38,9 @@ pub const LFM2: Tiny = tiny!("lfm2-tiny");
 /// Is the tiny Qwen3.5, whose layers have states, which cannot be cut.
 pub const QWEN35: Tiny = tiny!("qwen35-tiny");
 
+/// Is the tiny Gemma 4, whose layers take embeddings that the host reads.
+pub const GEMMA4: Tiny = tiny!("gemma4-tiny");
+
 /// Holds a tiny model of every architecture and of every kind of scaling: what
 /// `tests/fixtures/models/make.py` makes, which tells what each is for.
 pub const MODELS: &[Tiny] = &[
@@ -48,6 +51,7 @@ pub const MODELS: &[Tiny] = &[
     tiny!("qwen3-tiny"),
     tiny!("gemma2-tiny"),
     tiny!("gemma3-tiny"),
+    GEMMA4,
     tiny!("phi3-tiny"),
     tiny!("phi3-long-tiny"),
     tiny!("mistral-linear-tiny"),
@@ -213,9 +217,10 @@ pub async fn check_model<B: Backend>(model: &mut Model<B>, name: &str, golden: &
 }
 
 /// Names the models whose layers have windows, and the number of positions that those keep of 512.
-const WINDOWS: [(&str, usize); 3] = [
+const WINDOWS: [(&str, usize); 4] = [
     ("gemma2-tiny", 320),
     ("gemma3-tiny", 320),
+    ("gemma4-tiny", 320),
     ("phi3-tiny", 320),
 ];
 

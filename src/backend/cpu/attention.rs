@@ -7,7 +7,7 @@
 //! came with it.
 
 use super::{
-    cache::Cache,
+    cache::{Cache, Layer},
     pool::{Pool, SharedMut},
     query_set::{QUERIES, QuerySet, Results, SPLIT},
     softmax::{OnlineSoftmax, add_scaled},
@@ -33,12 +33,13 @@ pub fn attend(
     q: &[f32],
     out: &mut [f32],
 ) {
-    let &Cache {
-        kv_heads,
+    let kv_heads = cache.kv_heads;
+    let Layer {
+        positions,
         head_dim,
         columns,
         ..
-    } = cache;
+    } = cache.layer(layer);
     let (group, queries) = (heads / kv_heads, q.len() / head_dim);
     // The queries of one key-value head are those of every token and every query head that shares
     // it.
@@ -62,9 +63,9 @@ pub fn attend(
             let (kv, share) = (unit / sets / shares, unit / sets % shares);
             let first = unit % sets * QUERIES;
             let set = QuerySet {
-                keys: &cache.keys[cache.rows(layer, kv, head_dim)],
-                values: &cache.values[cache.rows(layer, kv, columns)],
-                positions: cache.positions(layer),
+                keys: &cache.keys[cache.key_rows(layer, kv)],
+                values: &cache.values[cache.value_rows(layer, kv)],
+                positions,
                 head_dim,
                 attention,
                 kv_heads,

@@ -28,19 +28,22 @@ pub struct Cache {
     /// Counts the halves of f32 that each of them has.
     pub(super) width: usize,
     pub(super) kv_heads: usize,
-    pub(super) head_dim: usize,
-    /// Holds `head_dim` rounded up to whole rows.
-    pub(super) columns: usize,
     layers: Vec<Layer>,
 }
 
 /// Tells where a layer lies in a cache.
 #[derive(Clone, Copy, Debug)]
-struct Layer {
-    /// Counts the positions of the layers before it.
-    first: usize,
+pub(super) struct Layer {
+    /// Counts the rows of keys of the layers before it.
+    first_key: usize,
+    /// Counts the rows of values of the layers before it.
+    first_value: usize,
     /// Counts its own positions, rounded up to whole tiles.
-    positions: usize,
+    pub(super) positions: usize,
+    /// Holds the length of a head.
+    pub(super) head_dim: usize,
+    /// Holds `head_dim` rounded up to whole rows.
+    pub(super) columns: usize,
 }
 
 impl Cache {
@@ -49,55 +52,67 @@ impl Cache {
     /// # Errors
     /// `out_of_memory`.
     pub fn new(dims: &Dims, size: &CacheSize) -> Result<Cache> {
-        let (head_dim, columns) = (dims.head_dim, dims.head_dim.next_multiple_of(LANES));
         let (attend, convolve) = size.layers.split_at(dims.attention_layers());
-        let mut total = 0;
-        let layers = attend.iter().map(|positions| {
-            let positions = positions.next_multiple_of(TILE);
-            let first = total;
-            total += positions;
-            Layer { first, positions }
+        let (mut keys, mut values) = (0, 0);
+        let layers = attend.iter().enumerate().map(|(layer, positions)| {
+            let head_dim = dims.head_dim_of(layer);
+            let layer = Layer {
+                first_key: keys,
+                first_value: values,
+                positions: positions.next_multiple_of(TILE),
+                head_dim,
+                columns: head_dim.next_multiple_of(LANES),
+            };
+            let rows = dims.kv_heads * layer.positions / LANES;
+            keys += rows * head_dim;
+            values += rows * layer.columns;
+            layer
         });
         let layers = layers.collect();
-        let rows = dims.kv_heads * total / LANES;
         let conv_positions = convolve.first().copied().unwrap_or_default();
         let width = dims.layer_numbers(dims.attention_layers());
         let conv_inputs = (convolve.len() * conv_positions * width).div_ceil(2);
         Ok(Cache {
-            keys: zeros(rows * head_dim, size.context_tokens)?,
-            values: zeros(rows * columns, size.context_tokens)?,
+            keys: zeros(keys, size.context_tokens)?,
+            values: zeros(values, size.context_tokens)?,
             conv_inputs: zeros(conv_inputs, size.context_tokens)?,
             conv_positions,
             width,
             kv_heads: dims.kv_heads,
-            head_dim,
-            columns,
             layers,
         })
     }
 
     /// Returns the memory that a cache takes, in bytes.
     pub fn size_bytes(dims: &Dims, size: &CacheSize) -> usize {
-        let row = dims.head_dim + dims.head_dim.next_multiple_of(LANES);
         let (attend, convolve) = size.layers.split_at(dims.attention_layers());
-        let positions = attend.iter().map(|n| n.next_multiple_of(TILE));
-        let kv = dims.kv_heads * positions.sum::<usize>() * row;
+        let kv = attend.iter().enumerate().map(|(layer, positions)| {
+            let head_dim = dims.head_dim_of(layer);
+            let row = head_dim + head_dim.next_multiple_of(LANES);
+            dims.kv_heads * positions.next_multiple_of(TILE) * row
+        });
+        let kv = kv.sum::<usize>();
         let width = dims.layer_numbers(dims.attention_layers());
         (kv + convolve.iter().sum::<usize>() * width) * size_of::<u16>()
     }
 
-    /// Returns the number of positions that a layer that attends has room for.
-    pub(super) fn positions(&self, layer: usize) -> usize {
-        self.layers[layer].positions
+    /// Returns where a layer that attends lies, and how long its heads are.
+    pub(super) fn layer(&self, layer: usize) -> Layer {
+        self.layers[layer]
     }
 
-    /// Returns the range of the rows of layer `layer` and key-value head `kv`, where a position is
-    /// `width` wide.
-    pub(super) fn rows(&self, layer: usize, kv: usize, width: usize) -> Range<usize> {
-        let Layer { first, positions } = self.layers[layer];
-        let rows = positions / LANES * width;
-        let first = first * self.kv_heads / LANES * width + kv * rows;
-        first..first + rows
+    /// Returns the range of the rows of keys of layer `layer` and key-value head `kv`.
+    pub(super) fn key_rows(&self, layer: usize, kv: usize) -> Range<usize> {
+        let it = self.layers[layer];
+        let rows = it.positions / LANES * it.head_dim;
+        it.first_key + kv * rows..it.first_key + (kv + 1) * rows
+    }
+
+    /// Returns the range of the rows of values of layer `layer` and key-value head `kv`.
+    pub(super) fn value_rows(&self, layer: usize, kv: usize) -> Range<usize> {
+        let it = self.layers[layer];
+        let rows = it.positions / LANES * it.columns;
+        it.first_value + kv * rows..it.first_value + (kv + 1) * rows
     }
 
     /// Stores `k` and `v`, `[tokens, kv_heads, head_dim]` each, at the positions from `position`
@@ -106,12 +121,16 @@ impl Cache {
     /// # Panics
     /// Where the layer has no room for so many tokens.
     pub fn append(&mut self, pool: &Pool, layer: usize, position: usize, k: &[f32], v: &[f32]) {
-        let (head_dim, columns) = (self.head_dim, self.columns);
+        let Layer {
+            positions,
+            head_dim,
+            columns,
+            ..
+        } = self.layers[layer];
         let width = self.kv_heads * head_dim;
         let (first, end) = (position / LANES, position + k.len() / width);
-        let key_rows = self.rows(layer, 0, head_dim);
-        let value_rows = self.rows(layer, 0, columns);
-        let positions = self.positions(layer);
+        let key_rows = self.key_rows(layer, 0);
+        let value_rows = self.value_rows(layer, 0);
         let (keys, values) = (
             SharedMut::new(&mut self.keys),
             SharedMut::new(&mut self.values),
@@ -184,17 +203,18 @@ impl Cache {
     pub fn copy_from(&mut self, from: &Cache, positions: &[Range<usize>]) {
         let (attend, convolve) = positions.split_at(from.layers.len());
         for (layer, range) in attend.iter().enumerate() {
+            let it = from.layers[layer];
             for head in 0..from.kv_heads {
                 let (keys, values) = (
-                    from.rows(layer, head, from.head_dim).start,
-                    from.rows(layer, head, from.columns).start,
+                    from.key_rows(layer, head).start,
+                    from.value_rows(layer, head).start,
                 );
                 // Whole tiles are copied: what lies around the positions counts for nothing.
                 for tile in range.start / TILE..range.end.div_ceil(TILE) {
-                    let group = tile * TILE % from.positions(layer) / LANES;
+                    let group = tile * TILE % it.positions / LANES;
                     for (to, from, first, width) in [
-                        (&mut self.keys, &from.keys, keys, from.head_dim),
-                        (&mut self.values, &from.values, values, from.columns),
+                        (&mut self.keys, &from.keys, keys, it.head_dim),
+                        (&mut self.values, &from.values, values, it.columns),
                     ] {
                         let at = first + group * width;
                         let rows = at..at + TILE / LANES * width;
@@ -260,9 +280,8 @@ impl Cache {
     /// `out_of_memory`.
     pub fn export(&self, positions: &[Range<usize>]) -> Result<Vec<u16>> {
         let (attend, convolve) = positions.split_at(self.layers.len());
-        let [kv_positions, conv_positions] =
-            [attend, convolve].map(|layers| layers.iter().map(Range::len).sum::<usize>());
-        let len = 2 * self.kv_heads * kv_positions * self.head_dim;
+        let conv_positions = convolve.iter().map(Range::len).sum::<usize>();
+        let len = self.kv_numbers(attend);
         let mut kv = Vec::new();
         kv.try_reserve_exact(len + conv_positions * self.width)
             .map_err(|_| {
@@ -276,9 +295,8 @@ impl Cache {
             for is_value in [false, true] {
                 for head in 0..self.kv_heads {
                     for position in positions.clone() {
-                        kv.extend(
-                            (0..self.head_dim).map(|d| self.at(is_value, layer, head, position, d)),
-                        );
+                        let dims = 0..self.layers[layer].head_dim;
+                        kv.extend(dims.map(|d| self.at(is_value, layer, head, position, d)));
                     }
                 }
             }
@@ -293,10 +311,12 @@ impl Cache {
     /// at the positions that are listed for each layer.
     pub fn import(&mut self, positions: &[Range<usize>], kv: &[u16]) {
         let (attend, convolve) = positions.split_at(self.layers.len());
-        let kv_positions: usize = attend.iter().map(Range::len).sum();
-        let (kv, mut inputs) = kv.split_at(2 * self.kv_heads * kv_positions * self.head_dim);
-        let mut vectors = kv.chunks_exact(self.head_dim);
+        let (mut kv, mut inputs) = kv.split_at(self.kv_numbers(attend));
         for (layer, positions) in attend.iter().enumerate() {
+            let head_dim = self.layers[layer].head_dim;
+            let (of_layer, others) = kv.split_at(2 * self.kv_heads * positions.len() * head_dim);
+            let mut vectors = of_layer.chunks_exact(head_dim);
+            kv = others;
             for is_value in [false, true] {
                 for head in 0..self.kv_heads {
                     for (position, vector) in positions.clone().zip(&mut vectors) {
@@ -315,6 +335,13 @@ impl Cache {
         }
     }
 
+    /// Returns the numbers of the keys and values at the positions that are listed for each layer.
+    fn kv_numbers(&self, positions: &[Range<usize>]) -> usize {
+        let layers = self.layers.iter().zip(positions);
+        let of_head = layers.map(|(layer, positions)| positions.len() * layer.head_dim);
+        2 * self.kv_heads * of_head.sum::<usize>()
+    }
+
     /// Returns the row and the lane of element `d` of a key or value.
     fn place(
         &self,
@@ -324,13 +351,14 @@ impl Cache {
         p: usize,
         d: usize,
     ) -> (usize, usize) {
-        let p = p % self.positions(layer);
+        let it = self.layers[layer];
+        let p = p % it.positions;
         if is_value {
-            let tile = p / TILE * (TILE * self.columns / LANES);
-            let row = self.rows(layer, head, self.columns).start + tile + d / LANES * TILE;
+            let tile = p / TILE * (TILE * it.columns / LANES);
+            let row = self.value_rows(layer, head).start + tile + d / LANES * TILE;
             (row + p % TILE, d % LANES)
         } else {
-            let row = self.rows(layer, head, self.head_dim).start + p / LANES * self.head_dim;
+            let row = self.key_rows(layer, head).start + p / LANES * it.head_dim;
             (row + d, p % LANES)
         }
     }

@@ -2,9 +2,11 @@
 //! rest.
 
 pub mod attention;
+mod attention_input;
 pub mod cache;
 pub mod delta_net;
 mod encoder;
+mod layer_inputs;
 pub mod matmul;
 pub mod ops;
 mod pack;
@@ -26,6 +28,7 @@ pub use weight::Buf;
 
 use self::{
     attention::attend,
+    attention_input::attention_input,
     cache::Cache,
     delta_net::delta_net,
     matmul::Store,
@@ -37,8 +40,8 @@ use self::{
     warm_up::WarmUp,
 };
 use super::{
-    Activation, Attention, AttentionInput, Backend, CacheSize, DeltaNet, Dims, FeedForward, LmHead,
-    PostNorm, Rows, ShortConv, StateEntries, tap_name,
+    Activation, Attention, AttentionInput, Backend, CacheSize, DeltaNet, Dims, FeedForward,
+    LayerInputs, LmHead, PostNorm, Rows, ShortConv, StateEntries, tap_name,
 };
 use crate::{Result, quant::DType, tensor::Weight};
 use std::ops::Range;
@@ -199,6 +202,20 @@ impl Backend for Cpu {
         encoder::dense(&self.pool, &self.adapters, step, w, pooled);
     }
 
+    fn layer_inputs(&mut self, step: &mut Step, w: &LayerInputs<Buf>, tokens: &[f32]) {
+        layer_inputs::add(&self.pool, &self.adapters, step, w, tokens);
+    }
+
+    fn gate_layer_input(
+        &mut self,
+        step: &mut Step,
+        layer: usize,
+        gate: &Weight<Buf>,
+        activation: Activation,
+    ) {
+        layer_inputs::gate(&self.pool, &self.adapters, step, layer, gate, activation);
+    }
+
     fn attention_input(
         &mut self,
         step: &mut Step,
@@ -206,50 +223,7 @@ impl Backend for Cpu {
         layer: usize,
         w: &AttentionInput<Buf>,
     ) {
-        let Step {
-            dims,
-            tokens,
-            position,
-            x,
-            h,
-            q,
-            k,
-            v,
-            up,
-            is_gated,
-            quantized,
-            rope,
-            ..
-        } = step;
-        let h = normed(&self.pool, w.norm, w.eps, x, h);
-        *is_gated = w.q.rows > dims.heads * dims.head_dim;
-        let queries = if *is_gated { &mut *up } else { &mut *q };
-        let products = [
-            (w.q, queries, Store::Set),
-            (w.k, &mut *k, Store::Set),
-            (w.v, &mut *v, Store::Set),
-        ];
-        self.adapters
-            .project(&self.pool, h, *tokens, quantized, products);
-        if *is_gated {
-            ops::queries(&self.pool, up, dims.head_dim, q);
-        }
-        for (y, bias) in [
-            (&mut *q, w.q_bias),
-            (&mut *k, w.k_bias),
-            (&mut *v, w.v_bias),
-        ] {
-            add_bias(&self.pool, y, bias);
-        }
-        for (y, norm) in [(&mut *q, w.q_norm), (&mut *k, w.k_norm)] {
-            if let Some(norm) = norm {
-                ops::rms_norm_in_place(&self.pool, y, norm.vector(), w.eps);
-            }
-        }
-        let rope = rope.table(w.rope, *position, *tokens);
-        rope.apply(&self.pool, q, dims.heads, dims.head_dim);
-        rope.apply(&self.pool, k, dims.kv_heads, dims.head_dim);
-        cache.append(&self.pool, layer, *position, k, v);
+        attention_input(&self.pool, &self.adapters, step, cache, layer, w);
     }
 
     fn attend(&mut self, step: &mut Step, cache: &Cache, layer: usize, attention: &Attention) {
@@ -265,7 +239,12 @@ impl Backend for Cpu {
             &mut step.a,
         );
         if step.is_gated {
-            ops::gate(&self.pool, &mut step.a, &step.up, step.dims.head_dim);
+            ops::gate(
+                &self.pool,
+                &mut step.a,
+                &step.up,
+                cache.layer(layer).head_dim,
+            );
         }
     }
 
@@ -314,7 +293,7 @@ impl Backend for Cpu {
             quantized,
             ..
         } = step;
-        let Some(PostNorm { norm, eps }) = post else {
+        let Some(PostNorm { norm, eps, scale }) = post else {
             self.adapters
                 .project(&self.pool, a, *tokens, quantized, [(w, x, Store::Add)]);
             add_bias(&self.pool, x, bias);
@@ -325,6 +304,9 @@ impl Backend for Cpu {
         add_bias(&self.pool, h, bias);
         ops::rms_norm_in_place(&self.pool, h, norm.vector(), *eps);
         ops::add(&self.pool, x, h, norm.cols);
+        if *scale != 1.0 {
+            x.iter_mut().for_each(|x| *x *= scale);
+        }
     }
 
     fn feed_forward(&mut self, step: &mut Step, w: &FeedForward<Buf>) {

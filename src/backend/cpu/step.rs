@@ -25,6 +25,8 @@ pub struct Step {
     /// convolution, `[tokens, 3 * embedding]` or `[tokens, channels]`; and queries with gates,
     /// `[tokens, heads, q | gate, head_dim]`, where there are any.
     pub(super) up: Vec<f32>,
+    /// Holds what layers take beside `x`, `[tokens, layers, input]`.
+    pub(super) inputs: Vec<f32>,
     /// Tells whether `up` has the gates of the last queries.
     pub(super) is_gated: bool,
     /// Holds the logits `[wanted rows, vocab]`.
@@ -57,7 +59,7 @@ impl Step {
             Some(len) => zeros::<f32>(len, "activations"),
             None => Err(no_memory(u64::MAX, "activations")),
         };
-        let [x, h, q, k, v, a, up] = step_widths(dims);
+        let [x, h, q, k, v, a, up, inputs] = step_widths(dims);
         let input = widest_input(dims);
         let quantized = QuantizedActivations::with_room(max_tokens, input).ok_or_else(|| {
             no_memory(
@@ -76,6 +78,7 @@ impl Step {
             v: room(v)?,
             a: room(a)?,
             up: room(up)?,
+            inputs: room(inputs)?,
             logits: zeros(dims.vocab, "logits")?,
             quantized,
             rope: ops::RopeTables::default(),
@@ -110,12 +113,12 @@ pub(super) fn no_memory(size_bytes: u64, what: &str) -> Error {
 /// Returns the columns of the widest input of a product: the normed stream, or what
 /// `project_add` takes.
 fn widest_input(dims: &Dims) -> usize {
-    let [_, h, _, _, _, a, _] = step_widths(dims);
+    let [_, h, _, _, _, a, _, _] = step_widths(dims);
     h.max(a)
 }
 
-/// Returns the floats that a token takes in each of [`Step`]'s buffers from `x` to `up`.
-fn step_widths(dims: &Dims) -> [usize; 7] {
+/// Returns the floats that a token takes in each of [`Step`]'s buffers from `x` to `inputs`.
+fn step_widths(dims: &Dims) -> [usize; 8] {
     let (heads, kv_heads) = (dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim);
     let (embedding, feed_forward) = (dims.embedding, dims.feed_forward);
     let (mixed, fused) = match dims.delta {
@@ -133,7 +136,8 @@ fn step_widths(dims: &Dims) -> [usize; 7] {
         heads.max(gates),
         kv_heads.max(few),
         kv_heads.max(few),
-        feed_forward.max(heads).max(mixed),
-        feed_forward.max(fused),
+        feed_forward.max(heads).max(mixed).max(dims.layer_input),
+        feed_forward.max(fused).max(dims.layer_input),
+        dims.layer_inputs(),
     ]
 }

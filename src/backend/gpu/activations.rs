@@ -37,6 +37,9 @@ pub struct Activations {
     /// `[max_tokens, channels]`, in a model that has any; and queries with gates,
     /// `[max_tokens, heads, q | gate, head_dim]`.
     pub bcu: Option<Buffer>,
+    /// What layers take beside `x`, and a projection that is added to it,
+    /// `[max_tokens, layers, input]` each, in a model that has any.
+    pub inputs: Option<[Buffer; 2]>,
     /// What a DeltaNet takes, `[max_tokens, channels]`, in a model that has any. Its gates are in
     /// `q`, its betas in `k`, and its alphas in `v`.
     pub convolved: Option<Buffer>,

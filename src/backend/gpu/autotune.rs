@@ -194,11 +194,13 @@ impl Trial {
             heads: 1,
             kv_heads: 1,
             head_dim: 64,
+            head_dims: Vec::new(),
             feed_forward: cols,
             vocab: 64,
             layers: 1,
             conv_layers: 0,
             delta: None,
+            layer_input: 0,
         };
         let step = gpu.step(&dims, tokens)?;
         Ok(Self {

@@ -5,25 +5,18 @@ use super::{
     cache::Cache,
     context::Gpu,
     device::{
-        CacheType,
         readback::{Fence, Readback},
         run_ahead::MAX_STEPS,
     },
-    kernels::{
-        StepParams,
-        attention::{MAX_SPLITS, decode::Decode},
-        matmul::narrow_tile::TOKENS,
-        ops::delta_rule::DeltaRule,
-    },
+    kernels::matmul::narrow_tile::TOKENS,
     operations::{no_room, takes_changes},
-    sampler::GpuSampler,
     weights::Buf,
 };
 use crate::{
-    Code, Error, Result,
+    Result,
     backend::{
-        Attention, AttentionInput, Backend, CacheSize, DeltaNet, Dims, FeedForward, LmHead,
-        PostNorm, Rows, ShortConv, StateEntries,
+        Activation, Attention, AttentionInput, Backend, CacheSize, DeltaNet, Dims, FeedForward,
+        LayerInputs, LmHead, PostNorm, Rows, ShortConv, StateEntries,
         sampling::{SampledToken, TokenSampler},
         tap_name,
     },
@@ -92,111 +85,7 @@ impl Backend for Gpu {
     }
 
     fn step(&mut self, dims: &Dims, max_tokens: usize) -> Result<Activations> {
-        let d = dims;
-        if d.delta
-            .as_ref()
-            .is_some_and(|delta| DeltaRule::of(delta).is_none())
-        {
-            let message = "The GPU has no kernel for gated DeltaNets of this size.";
-            return Err(Error::new(Code::GpuUnsupported, message));
-        }
-        let cache_type = self.cache_type();
-        let is_q8_0 = cache_type == CacheType::Q8_0;
-        if !d.head_dim.is_multiple_of(cache_type.block_len()) || !d.heads.is_multiple_of(d.kv_heads)
-        {
-            let what = if is_q8_0 {
-                " and a cache of type q8_0"
-            } else {
-                ""
-            };
-            return Err(Error::new(
-                Code::GpuUnsupported,
-                format!(
-                    "The GPU has no kernel for attention heads of {} elements{what}.",
-                    d.head_dim
-                ),
-            ));
-        }
-        let decode = Decode {
-            head_dim: d.head_dim,
-            gqa_group: d.heads / d.kv_heads,
-            cache_type,
-            is_bounded: false,
-        };
-        let (wanted, most) = (decode.workgroup_bytes(), self.device.max_workgroup_bytes());
-        if wanted > most {
-            let message = format!(
-                "Attention of {} heads of {} elements takes {wanted} bytes of the GPU's workgroup \
-                 memory, which has {most}.",
-                decode.gqa_group, d.head_dim
-            );
-            return Err(Error::new(Code::GpuUnsupported, message));
-        }
-        let id = self.next_id();
-        let mut make = |label, len: usize, usage| {
-            self.buffer(label, len * size_of::<f32>(), Usage::STORAGE | usage)
-        };
-        let (q_len, kv_len) = (d.heads * d.head_dim, d.kv_heads * d.head_dim);
-        // What is convolved, what a convolution or DeltaNet returns, and the heads of the latter.
-        let (fused, mixed, few) = match (d.delta, d.conv_layers) {
-            (Some(delta), _) => (
-                delta.channels().max(2 * q_len),
-                delta.values(),
-                delta.value_heads,
-            ),
-            (None, 0) => (0, 0, 0),
-            (None, _) => (3 * d.embedding, d.embedding, 0),
-        };
-        let gates = if d.delta.is_some() { mixed } else { 0 };
-        let none = Usage::empty();
-        let sampler = GpuSampler::new(d.vocab, max_tokens, &mut make)?;
-        let step = Activations {
-            id,
-            dims: dims.clone(),
-            max_tokens,
-            params: StepParams::default(),
-            token_ids: make(
-                "token ids",
-                max_tokens + MAX_STEPS,
-                Usage::COPY_DST | Usage::COPY_SRC,
-            )?,
-            x: make("x", max_tokens * d.embedding, Usage::COPY_SRC)?,
-            q: make("q", max_tokens * q_len.max(gates), Usage::COPY_SRC)?,
-            k: make("k", max_tokens * kv_len.max(few), none)?,
-            v: make("v", max_tokens * kv_len.max(few), none)?,
-            kv_staging: match is_q8_0 {
-                true => Some(make("kv staging", max_tokens * 2 * kv_len, none)?),
-                false => None,
-            },
-            h: make("h", max_tokens * d.embedding, Usage::COPY_SRC)?,
-            bcu: match fused {
-                0 => None,
-                _ => Some(make("bcu", max_tokens * fused, none)?),
-            },
-            convolved: match d.delta {
-                None => None,
-                Some(delta) => Some(make("convolved", max_tokens * delta.channels(), none)?),
-            },
-            a: make(
-                "a",
-                max_tokens * d.feed_forward.max(q_len).max(mixed),
-                Usage::COPY_SRC,
-            )?,
-            partials: make(
-                "partials",
-                max_tokens * d.heads * MAX_SPLITS * (d.head_dim + 2),
-                none,
-            )?,
-            logits: make("logits", d.vocab, Usage::COPY_SRC | Usage::COPY_DST)?,
-            few_or_all_logits: [None, None],
-            readback: None,
-            sampler,
-            commands: None,
-            rows: None,
-            submitted: None,
-        };
-        self.device.check()?;
-        Ok(step)
+        self.new_activations(dims, max_tokens)
     }
 
     fn embed(
@@ -212,6 +101,20 @@ impl Backend for Gpu {
             .write_buffer(&step.token_ids, 0, bytemuck::cast_slice(tokens));
         self.begin_step(step, tokens.len(), position, 0);
         self.record_embed(step, table, scale);
+    }
+
+    fn layer_inputs(&mut self, step: &mut Activations, w: &LayerInputs<Buf>, tokens: &[f32]) {
+        self.record_layer_inputs(step, w, tokens);
+    }
+
+    fn gate_layer_input(
+        &mut self,
+        step: &mut Activations,
+        layer: usize,
+        gate: &Weight<Buf>,
+        activation: Activation,
+    ) {
+        self.record_gate_layer_input(step, layer, gate, activation);
     }
 
     fn attention_input(

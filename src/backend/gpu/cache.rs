@@ -31,7 +31,8 @@ pub struct Cache {
     pub conv_inputs: Vec<Buffer>,
     /// The positions that it, and each of its layers, has room for.
     pub size: CacheSize,
-    kv: Rows,
+    /// How each layer that attends lies in its buffer.
+    kv: Vec<Rows>,
     inputs: Rows,
 }
 
@@ -59,14 +60,14 @@ impl Rows {
 
 impl Cache {
     /// Returns the bytes of one position in a layer that attends.
-    pub(super) fn position_bytes(&self) -> u64 {
-        self.kv.layer_bytes(1) as u64
+    pub(super) fn position_bytes(&self, layer: usize) -> u64 {
+        self.kv[layer].layer_bytes(1) as u64
     }
 
     /// Returns the buffer of a layer, those of convolutions last, and how it lies there.
     fn buffer(&self, layer: usize) -> (&Buffer, Rows) {
         match layer.checked_sub(self.layers.len()) {
-            None => (&self.layers[layer], self.kv),
+            None => (&self.layers[layer], self.kv[layer]),
             Some(layer) => (&self.conv_inputs[layer], self.inputs),
         }
     }
@@ -122,7 +123,9 @@ impl Gpu {
             layers: buffers,
             conv_inputs,
             size: size.clone(),
-            kv: self.cache_rows(dims, 0),
+            kv: (0..dims.attention_layers())
+                .map(|layer| self.cache_rows(dims, layer))
+                .collect(),
             inputs: self.cache_rows(dims, dims.attention_layers()),
         })
     }
@@ -132,7 +135,7 @@ impl Gpu {
         match layer < dims.attention_layers() {
             true => Rows {
                 heads: 2 * dims.kv_heads,
-                width: dims.head_dim,
+                width: dims.head_dim_of(layer),
                 cache_type: self.cache_type(),
             },
             false => Rows {

@@ -18,6 +18,7 @@ mod record;
 mod recording;
 mod sampler;
 pub mod shader;
+mod step_memory;
 pub(crate) mod stopwatch;
 mod tap;
 mod upload;

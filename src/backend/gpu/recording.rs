@@ -34,6 +34,10 @@ impl Width {
 pub(super) enum Operation {
     /// The rows of the token table.
     Embed,
+    /// What layers take beside the residual stream.
+    LayerInputs,
+    /// The gate of what a layer takes so.
+    GateLayerInput,
     /// Norm, q, k and v, rotation, and the cache.
     AttentionInput,
     /// Attention.

@@ -48,11 +48,13 @@ impl Product {
             heads: 1,
             kv_heads: 1,
             head_dim: 64,
+            head_dims: Vec::new(),
             feed_forward: 64,
             vocab: ROWS,
             layers: 1,
             conv_layers: 0,
             delta: None,
+            layer_input: 0,
         };
         let step = cpu.step(&dims, MAX_TOKENS)?;
         let (table, norm) = (

@@ -16,7 +16,7 @@ use siskin::{
     model::{
         arch,
         config::ModelConfig,
-        rope::is_on_host,
+        tensor_selection::is_on_host,
         weights::{Expected, expected},
     },
     quant::{DType, random_weights},

@@ -3,6 +3,7 @@
 mod bert;
 mod gemma2;
 mod gemma3;
+mod gemma4;
 mod gemma_embedding;
 mod granite;
 mod lfm2;
@@ -28,6 +29,7 @@ pub const SUPPORTED: &[&str] = &[
     "qwen3",
     "gemma2",
     "gemma3",
+    "gemma4",
     "phi3",
     "smollm3",
     "olmo2",
@@ -54,6 +56,7 @@ pub fn config(gguf: &Gguf) -> Result<ModelConfig> {
         "gemma2" => gemma2::architecture(),
         "gemma3" => gemma3::architecture(),
         "gemma-embedding" => gemma_embedding::architecture(),
+        "gemma4" => gemma4::architecture(),
         "granite" => granite::architecture(),
         "lfm2" => lfm2::architecture(),
         "llama" | "mistral3" => llama::architecture(),

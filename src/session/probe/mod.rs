@@ -177,10 +177,13 @@ pub(super) async fn probe(loader: &Loader<Gpu>, threads: usize) -> Result<()> {
             "The file's header is not there yet. Push more of it first.",
         ));
     };
-    let small = ModelConfig {
+    let mut small = ModelConfig {
         dims: small(&config.dims),
         ..config.clone()
     };
+    let feed_forward = small.dims.feed_forward;
+    let layers = small.layers.iter_mut();
+    layers.for_each(|layer| layer.feed_forward = feed_forward);
     let mut cases = Vec::new();
     for (layer, formats) in formats_of_layers(config, tensors) {
         cases.push(Case::new(one_layer(&small, layer), formats).await?);
@@ -266,10 +269,12 @@ fn small(dims: &Dims) -> Dims {
         heads: kv_heads * group,
         kv_heads,
         head_dim: dims.head_dim,
+        head_dims: dims.head_dims.clone(),
         feed_forward: 512,
         vocab: VOCAB,
         layers: dims.layers,
         conv_layers: dims.conv_layers,
         delta: dims.delta,
+        layer_input: dims.layer_input,
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         Model,
         config::ModelConfig,
         layers::{LayerConfig, Mixer},
-        rope::is_on_host,
+        tensor_selection::is_on_host,
         weights::{Expected, Weights, expected},
     },
     quant::{DType, random_weights},
@@ -27,8 +27,8 @@ pub(super) const VOCAB: usize = 256;
 /// The formats of the tensors of a model of one layer, with their names.
 pub(super) type Formats = Vec<(String, DType)>;
 
-/// Returns the formats of each layer of a file with that of its other tensors, each set once, with
-/// the first layer that has it. `tensors` are those that a model of this config needs.
+/// Returns the formats of each layer of a file with that of its other tensors, each set and length
+/// of heads once, with the first layer that has it. `tensors` are those that a model of this config needs.
 pub(super) fn formats_of_layers(
     config: &ModelConfig,
     tensors: &[TensorInfo],
@@ -39,14 +39,23 @@ pub(super) fn formats_of_layers(
         .collect();
     let mut list: Vec<(usize, Formats)> = Vec::new();
     for layer in 0..config.dims.layers {
+        let shares_cache = config.layers[layer].shares_cache;
         let dtype = |Expected { name, .. }: Expected| {
             let in_file = name.replace("blk.0.", &format!("blk.{layer}."));
-            let dtype = *dtypes.get(in_file.as_str())?;
+            // A layer that shares keys and values is tried with some of its own.
+            let of_query = in_file.replace(".attn_k", ".attn_q");
+            let of_query = of_query.replace(".attn_v.", ".attn_q.");
+            let of_query = dtypes.get(of_query.as_str()).filter(|_| shares_cache);
+            let dtype = *dtypes.get(in_file.as_str()).or(of_query)?;
             (!is_on_host(&name)).then_some((name, dtype))
         };
         let of_layer = expected(&one_layer(config, layer)).into_iter();
         let formats: Formats = of_layer.filter_map(dtype).collect();
-        if list.iter().all(|(_, others)| *others != formats) {
+        let head_dim = |layer: usize| config.layers[layer].head_dim;
+        let is_it = |(other, others): &(usize, Formats)| {
+            *others == formats && head_dim(*other) == head_dim(layer)
+        };
+        if !list.iter().any(is_it) {
             list.push((layer, formats));
         }
     }
@@ -64,10 +73,14 @@ pub(super) fn one_layer(config: &ModelConfig, layer: usize) -> ModelConfig {
     let mut config = config.clone();
     let layer = LayerConfig {
         cache_layer: 0,
+        shares_cache: false,
         ..config.layers[layer]
     };
     config.dims.layers = 1;
     config.dims.conv_layers = usize::from(layer.mixer != Mixer::Attention);
+    if !config.dims.head_dims.is_empty() {
+        config.dims.head_dims = vec![layer.head_dim];
+    }
     config.layers = vec![layer];
     config
 }
@@ -91,7 +104,7 @@ pub(super) fn random_model<B: Backend>(
             weights.insert(tensor.name, weight);
         }
     }
-    let weights = Weights::new(config, weights)?;
+    let weights = Weights::new(config, weights, None)?;
     Model::new(config.clone(), backend, weights, None, context_tokens)
 }
 

@@ -12,8 +12,8 @@ use json_calls::JsonCalls;
 use piece::{Piece, ThoughtsBegin, push_content};
 use python_calls::PythonCalls;
 use tagged_calls::TaggedCalls;
-pub use thoughts::THOUGHT_MARKERS;
 use thoughts::Thoughts;
+pub use thoughts::{THOUGHT_TOKENS, ThoughtStyle};
 use tool_format::ToolFormat;
 
 /// Says what there is to read beside the answer.
@@ -21,6 +21,8 @@ use tool_format::ToolFormat;
 pub struct OutputForm {
     /// Says whether the model may think before its answer, and whether the prompt has begun that.
     pub thoughts: Option<ThoughtsBegin>,
+    /// Says what stands around them.
+    pub style: ThoughtStyle,
     /// Says how the model calls tools, where it was shown some.
     pub tools: Option<ToolFormat>,
 }
@@ -54,7 +56,7 @@ impl OutputParser {
     /// Makes a parser of a text that has not begun.
     pub fn new(form: OutputForm) -> Self {
         Self {
-            thoughts: form.thoughts.map(Thoughts::new),
+            thoughts: form.thoughts.map(|begin| Thoughts::new(begin, form.style)),
             calls: match form.tools {
                 None => Calls::None,
                 Some(ToolFormat::Hermes) => Calls::Tagged(TaggedCalls::default()),

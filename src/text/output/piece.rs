@@ -23,9 +23,9 @@ pub struct ToolCall {
 /// Says where a model's thoughts begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThoughtsBegin {
-    /// The model writes `<think>` itself, or does not think.
+    /// The model writes what begins them itself, or does not think.
     Written,
-    /// The prompt ends with `<think>`.
+    /// The prompt ends with what begins them.
     InPrompt,
 }
 

@@ -1,24 +1,54 @@
-//! Finds a model's thoughts, `<think>...</think>` at the beginning of what it writes.
+//! Finds a model's thoughts, `<think>...</think>` or what stands for that, at the beginning of what
+//! it writes.
 
 use super::{
     hold::certain_len,
     piece::{Piece, ThoughtsBegin},
 };
+use crate::text::template::ChatTemplate;
 
-/// Begins and ends thoughts.
-pub const THOUGHT_MARKERS: [&str; 2] = ["<think>", "</think>"];
-const OPEN: &str = THOUGHT_MARKERS[0];
-const CLOSE: &str = THOUGHT_MARKERS[1];
+/// Lists the tokens that may stand around thoughts.
+pub const THOUGHT_TOKENS: [&str; 4] = ["<think>", "</think>", "<|channel>", "<channel|>"];
+
+/// Says what stands around thoughts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ThoughtStyle {
+    /// `<think>` and `</think>`, as with Qwen and most others.
+    #[default]
+    Think,
+    /// `<|channel>thought` and `<channel|>`, as with Gemma 4.
+    Channel,
+}
+
+impl ThoughtStyle {
+    /// Returns the style that a chat template speaks of, if it does of any.
+    pub fn of(template: &ChatTemplate) -> Option<Self> {
+        let is_spoken_of = |style: &Self| {
+            let [_, close] = style.markers();
+            template.sources().any(|source| source.contains(close))
+        };
+        [Self::Think, Self::Channel].into_iter().find(is_spoken_of)
+    }
+
+    /// Returns what begins and what ends thoughts.
+    pub fn markers(self) -> [&'static str; 2] {
+        match self {
+            Self::Think => ["<think>", "</think>"],
+            Self::Channel => ["<|channel>thought", "<channel|>"],
+        }
+    }
+}
 
 /// Divides a text into thoughts and answer.
 pub(super) struct Thoughts {
     state: State,
     held: String,
+    markers: [&'static str; 2],
 }
 
 #[derive(PartialEq)]
 enum State {
-    /// The text may begin with `<think>`.
+    /// The text may begin with what begins thoughts.
     Begin,
     /// The thoughts have begun, and hold nothing but white space.
     Opened,
@@ -29,13 +59,14 @@ enum State {
 }
 
 impl Thoughts {
-    pub(super) fn new(begin: ThoughtsBegin) -> Self {
+    pub(super) fn new(begin: ThoughtsBegin, style: ThoughtStyle) -> Self {
         Self {
             state: match begin {
                 ThoughtsBegin::Written => State::Begin,
                 ThoughtsBegin::InPrompt => State::Opened,
             },
             held: String::new(),
+            markers: style.markers(),
         }
     }
 
@@ -45,15 +76,16 @@ impl Thoughts {
 
     /// Takes text. Returns what is certainly the answer's.
     pub(super) fn push(&mut self, text: &str, pieces: &mut Vec<Piece>) -> String {
+        let [open, close] = self.markers;
         self.held.push_str(text);
         loop {
             match self.state {
                 State::Begin => {
                     let seen = self.held.trim_start();
-                    if let Some(rest) = seen.strip_prefix(OPEN) {
+                    if let Some(rest) = seen.strip_prefix(open) {
                         self.held = rest.to_owned();
                         self.state = State::Opened;
-                    } else if OPEN.starts_with(seen) {
+                    } else if open.starts_with(seen) {
                         return String::new();
                     } else {
                         self.state = State::Answer;
@@ -67,17 +99,17 @@ impl Thoughts {
                     self.state = State::Open;
                 }
                 State::Open => {
-                    let end = self.held.find(CLOSE);
+                    let end = self.held.find(close);
                     let certain = match end {
                         Some(at) => self.held[..at].trim_end().len(),
-                        None => certain_len(&self.held, CLOSE),
+                        None => certain_len(&self.held, close),
                     };
                     push_thought(&self.held[..certain], pieces);
                     let Some(at) = end else {
                         self.held.drain(..certain);
                         return String::new();
                     };
-                    self.held.drain(..at + CLOSE.len());
+                    self.held.drain(..at + close.len());
                     self.state = State::Closed;
                 }
                 State::Closed => {

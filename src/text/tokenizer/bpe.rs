@@ -1,7 +1,9 @@
 //! Byte-level byte pair encoding as in GPT-2: a piece of text starts as single bytes, and of all
-//! merges that can be made, the earliest in the model's list goes first.
+//! merges that can be made, the earliest in the model's list goes first. Gemma 4's starts as single
+//! characters, or as the bytes of those that it has no token for.
 
 use super::pre::{PreTokenizer, unnamed};
+use super::spm::SPACE_MARK;
 use super::vocab::{Kind, Vocab};
 use crate::error::Result;
 use crate::host::composed;
@@ -29,7 +31,8 @@ const NO_MERGE: Merge = Merge {
 
 /// Holds the merges of a vocabulary, in 12 bytes for each merge and 4 bytes for each token.
 pub(super) struct Bpe {
-    pre: PreTokenizer,
+    /// Says how text is cut; `None` where it begins as characters, line by line.
+    pre: Option<PreTokenizer>,
     /// Holds the token of each single byte, `NONE` where there is none.
     byte_ids: Box<[u32; 256]>,
     /// Holds the merges, ordered by left token, then by right token.
@@ -54,10 +57,41 @@ impl Bpe {
         for (byte, id) in (0..=u8::MAX).zip(byte_ids.iter_mut()) {
             *id = vocab.find(&[byte]).unwrap_or(NONE);
         }
+        let mut bpe = Self::ranked(byte_ids, vocab, merges, decode_onto);
+        bpe.pre = match pre {
+            None if !bpe.merges.is_empty() => return Err(unnamed()),
+            None => Some(PreTokenizer::without_merges()),
+            pre => pre,
+        };
+        Ok(bpe)
+    }
+
+    /// Ranks the merges of a vocabulary whose tokens are made of characters. `merges` are as those of
+    /// [`Bpe::new`], but in plain text with the space mark for a space.
+    pub(super) fn of_chars<'a>(vocab: &Vocab, merges: impl Iterator<Item = &'a str>) -> Bpe {
+        let mut byte_ids = Box::new([NONE; 256]);
+        for id in vocab.ids().filter(|&id| vocab.kind(id) == Kind::Byte) {
+            if let [byte] = vocab.bytes(id) {
+                byte_ids[usize::from(*byte)] = id;
+            }
+        }
+        Self::ranked(byte_ids, vocab, merges, |text, bytes| {
+            bytes.extend_from_slice(text.replace(SPACE_MARK, " ").as_bytes());
+            Some(())
+        })
+    }
+
+    /// Ranks merges, whose parts `decode` appends as the bytes of tokens.
+    fn ranked<'a>(
+        byte_ids: Box<[u32; 256]>,
+        vocab: &Vocab,
+        merges: impl Iterator<Item = &'a str>,
+        decode: fn(&str, &mut Vec<u8>) -> Option<()>,
+    ) -> Bpe {
         let (mut ranked, mut bytes) = (Vec::new(), Vec::new());
         for (rank, merge) in (0_u32..).zip(merges) {
             // A merge that names what is no token can never apply.
-            let Some((left, right, result)) = resolve(vocab, merge, &mut bytes) else {
+            let Some((left, right, result)) = resolve(vocab, merge, decode, &mut bytes) else {
                 continue;
             };
             let merge = Merge {
@@ -68,34 +102,32 @@ impl Bpe {
             ranked.push((left, merge));
         }
         let (merges, first_merge) = by_left(&ranked, vocab.len());
-        let pre = match pre {
-            Some(pre) => pre,
-            None if ranked.is_empty() => PreTokenizer::without_merges(),
-            None => return Err(unnamed()),
-        };
-        Ok(Bpe {
-            pre,
+        Bpe {
+            pre: None,
             byte_ids,
             merges,
             first_merge,
-        })
+        }
     }
 
     /// Returns whether BOS comes before every text where the file does not tell.
     pub(super) fn adds_bos(&self) -> bool {
-        self.pre.add_bos
+        self.pre.is_none_or(|pre| pre.add_bos)
     }
 
     /// Appends the tokens of `text` to `ids`. Bytes that the vocabulary does not know are left out.
     pub(super) fn encode(&self, vocab: &Vocab, text: &str, ids: &mut Vec<u32>) {
+        let mut word = Word::default();
+        let Some(pre) = self.pre else {
+            return self.encode_chars(vocab, text, &mut word, ids);
+        };
         // Qwen's own tokenizer composes characters first (Unicode NFC).
-        let text = match self.pre.composes {
+        let text = match pre.composes {
             true => composed(text),
             false => Cow::Borrowed(text),
         };
-        let mut word = Word::default();
-        self.pre.splitter.split(&text, |piece| {
-            if self.pre.whole_words
+        pre.splitter.split(&text, |piece| {
+            if pre.whole_words
                 && let Some(id) = vocab.find(piece.as_bytes())
             {
                 ids.push(id);
@@ -107,6 +139,29 @@ impl Bpe {
             word.merge(self);
             ids.extend(word.ids());
         });
+    }
+
+    /// Appends the tokens of `text`, which begins as characters. Lines and line feeds merge by
+    /// themselves, as in llama.cpp, for a text of many lines need not be one word.
+    fn encode_chars(&self, vocab: &Vocab, text: &str, word: &mut Word, ids: &mut Vec<u32>) {
+        // In these vocabularies the space mark is a space, also where a user typed it.
+        let text = text.replace(SPACE_MARK, " ");
+        let mut rest = text.as_str();
+        while let Some(first) = rest.chars().next() {
+            let is_other = |c: char| (c == '\n') != (first == '\n');
+            let (piece, later) = rest.split_at(rest.find(is_other).unwrap_or(rest.len()));
+            rest = later;
+            let symbols = piece.char_indices().flat_map(|(at, c)| {
+                let bytes = &piece.as_bytes()[at..at + c.len_utf8()];
+                let whole = vocab.find(bytes);
+                let parts = bytes.iter().filter(move |_| whole.is_none());
+                let parts = parts.map(|&byte| self.byte_ids[usize::from(byte)]);
+                whole.into_iter().chain(parts.filter(|&id| id != NONE))
+            });
+            word.fill(symbols);
+            word.merge(self);
+            ids.extend(word.ids());
+        }
     }
 
     fn find(&self, left: u32, right: u32) -> Option<Merge> {
@@ -235,12 +290,17 @@ fn by_left(ranked: &[(u32, Merge)], tokens: usize) -> (Vec<Merge>, Vec<u32>) {
 
 /// Returns the ids of a merge's left part, right part and result; `None` where one is no token.
 /// `bytes` is overwritten.
-fn resolve(vocab: &Vocab, merge: &str, bytes: &mut Vec<u8>) -> Option<(u32, u32, u32)> {
+fn resolve(
+    vocab: &Vocab,
+    merge: &str,
+    decode: fn(&str, &mut Vec<u8>) -> Option<()>,
+    bytes: &mut Vec<u8>,
+) -> Option<(u32, u32, u32)> {
     let (left, right) = merge.split_once(' ')?;
     bytes.clear();
-    decode_onto(left, bytes)?;
+    decode(left, bytes)?;
     let left_len = bytes.len();
-    decode_onto(right, bytes)?;
+    decode(right, bytes)?;
     let (left, right) = bytes.split_at(left_len);
     Some((vocab.find(left)?, vocab.find(right)?, vocab.find(bytes)?))
 }

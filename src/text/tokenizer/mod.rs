@@ -17,13 +17,14 @@ use added::{Added, Part};
 use bpe::Bpe;
 use pre::PreTokenizer;
 use spm::Spm;
-use vocab::{Kind, Vocab};
+use std::borrow::Cow;
+use vocab::{Kind, Vocab, looks_special};
 use wordpiece::WordPiece;
 
 /// Tokens of these names end an answer if they are control tokens or user-defined: some converters
 /// call them user-defined, or forget to name them in the header. (Qwen's vocabulary also has `</s>`
 /// as a normal token, which is plain text.) The last three follow what fills a gap, as in llama.cpp.
-const END_NAMES: [&str; 14] = [
+const END_NAMES: [&str; 15] = [
     "<|im_end|>",
     "<|eot_id|>",
     "<|eom_id|>",
@@ -31,6 +32,7 @@ const END_NAMES: [&str; 14] = [
     "<|endoftext|>",
     "<|end_of_text|>",
     "<end_of_turn>",
+    "<turn|>",
     "<|return|>",
     "<EOT>",
     "</s>",
@@ -41,7 +43,7 @@ const END_NAMES: [&str; 14] = [
 ];
 
 /// Turns text into token ids and back, as the tokenizer of one model does: byte-level BPE (`gpt2`),
-/// SentencePiece (`llama`) or WordPiece (`bert`).
+/// SentencePiece (`llama`), BPE of characters (`gemma4`) or WordPiece (`bert`).
 ///
 /// ```
 /// use siskin::format::metadata::{Metadata, StringArray};
@@ -73,6 +75,9 @@ pub struct Tokenizer {
     ends: Vec<u32>,
 }
 
+/// Returns the bytes that a token of this text and kind stands for.
+type TokenBytes = for<'a> fn(&'a str, Kind) -> Cow<'a, [u8]>;
+
 enum Algorithm {
     Bpe(Bpe),
     Spm(Spm),
@@ -89,26 +94,20 @@ impl Tokenizer {
         let tokens = metadata.string_array("tokenizer.ggml.tokens")?;
         let kinds = read_kinds(tokens, metadata.opt_i32_array("tokenizer.ggml.token_type")?)?;
         let special_id = |name: &str| special_id(metadata, name, tokens.len());
+        let vocab_of = |bytes: TokenBytes| {
+            let tokens = tokens.iter().zip(kinds.iter().copied());
+            Vocab::new(tokens.map(|(text, kind)| (bytes(text, kind), kind)))
+        };
         let (vocab, algorithm) = match metadata.str("tokenizer.ggml.model")? {
             "gpt2" => {
                 let merges = metadata.string_array("tokenizer.ggml.merges")?;
                 let pre = PreTokenizer::of(metadata, merges)?;
-                let vocab = Vocab::new(
-                    tokens
-                        .iter()
-                        .zip(kinds)
-                        .map(|(text, kind)| (bpe::token_bytes(text, kind), kind)),
-                )?;
+                let vocab = vocab_of(bpe::token_bytes)?;
                 let bpe = Bpe::new(pre, &vocab, merges.iter())?;
                 (vocab, Algorithm::Bpe(bpe))
             }
             "llama" => {
-                let vocab = Vocab::new(
-                    tokens
-                        .iter()
-                        .zip(kinds)
-                        .map(|(text, kind)| (spm::token_bytes(text, kind), kind)),
-                )?;
+                let vocab = vocab_of(spm::token_bytes)?;
                 let scores = metadata.f32_array("tokenizer.ggml.scores")?.to_vec();
                 let add_space_prefix = metadata
                     .opt_bool("tokenizer.ggml.add_space_prefix")?
@@ -116,6 +115,12 @@ impl Tokenizer {
                 let unknown = special_id("unknown").or_else(|| default_id(&vocab, 0));
                 let spm = Spm::new(&vocab, scores, unknown, add_space_prefix)?;
                 (vocab, Algorithm::Spm(spm))
+            }
+            "gemma4" => {
+                let merges = metadata.string_array("tokenizer.ggml.merges")?;
+                let vocab = vocab_of(spm::token_bytes)?;
+                let bpe = Bpe::of_chars(&vocab, merges.iter());
+                (vocab, Algorithm::Bpe(bpe))
             }
             "bert" => {
                 let tokens = tokens.iter().zip(kinds);
@@ -127,7 +132,7 @@ impl Tokenizer {
             other => {
                 let message = format!(
                     "The model's tokenizer {} is not supported; use a model whose tokenizer is \
-                     gpt2, llama or bert.",
+                     gpt2, llama, gemma4 or bert.",
                     quoted(other)
                 );
                 return Err(Error::new(Code::Tokenizer, message));
@@ -342,14 +347,6 @@ impl Tokenizer {
     fn is_added(&self, id: u32) -> bool {
         self.is_control(id) || self.vocab.kind(id) == Kind::UserDefined
     }
-}
-
-/// Tells whether a name has the form of control tokens: llama.cpp's converter makes such tokens
-/// control tokens, but older ones called them user-defined.
-fn looks_special(name: &[u8]) -> bool {
-    [("<|", "|>"), ("<\u{ff5c}", "\u{ff5c}>")]
-        .iter()
-        .any(|(open, close)| name.starts_with(open.as_bytes()) && name.ends_with(close.as_bytes()))
 }
 
 fn is_control(kind: Kind) -> bool {

@@ -145,6 +145,21 @@ impl Vocab {
     }
 }
 
+/// Tells whether a name has the form of control tokens: llama.cpp's converter makes such tokens
+/// control tokens, but older ones called them user-defined, and so does that of Gemma 4's `<|channel>`
+/// and `<channel|>`.
+pub(super) fn looks_special(name: &[u8]) -> bool {
+    let forms = [
+        ("<|", "|>"),
+        ("<\u{ff5c}", "\u{ff5c}>"),
+        ("<|", ">"),
+        ("<", "|>"),
+    ];
+    forms
+        .iter()
+        .any(|(open, close)| name.starts_with(open.as_bytes()) && name.ends_with(close.as_bytes()))
+}
+
 /// Hashes by FNV-1a, with the high bits folded into the low bits, which choose the slot.
 fn hash(bytes: &[u8]) -> u64 {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {

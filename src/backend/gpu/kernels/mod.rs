@@ -30,6 +30,7 @@ pub fn every_variant() -> Vec<Description> {
         describe::<ops::delta_conv::DeltaConv>(),
         describe::<ops::delta_rule::DeltaRule>(),
         describe::<ops::embed::Embed>(),
+        describe::<ops::input_gate::InputGate>(),
         describe::<ops::kv_quantize::KvQuantize>(),
         describe::<ops::logit_scale::LogitScale>(),
         describe::<ops::qkv_rope::QkvRope>(),

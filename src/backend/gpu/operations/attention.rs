@@ -40,7 +40,7 @@ impl Gpu {
         width: Width,
     ) -> Vec<Dispatch> {
         let dims = &step.dims;
-        let (head_dim, gqa_group) = (dims.head_dim, dims.heads / dims.kv_heads);
+        let (head_dim, gqa_group) = (dims.head_dim_of(layer), dims.heads / dims.kv_heads);
         let (kv, cache_type) = (&cache.layers[layer], self.cache_type());
         let is_bounded = attention.softcap > 0.0;
         let op = Op {
@@ -60,7 +60,7 @@ impl Gpu {
                 is_bounded,
             };
             let buffers = [("q", &step.q), ("cache", kv), ("out", &step.a)];
-            return vec![reading(cache, self.dispatch(prefill, op, &buffers))];
+            return vec![reading(cache, layer, self.dispatch(prefill, op, &buffers))];
         }
         let decode = Decode {
             head_dim,
@@ -69,16 +69,16 @@ impl Gpu {
             is_bounded,
         };
         let buffers = [("q", &step.q), ("cache", kv), ("partials", &step.partials)];
-        let decode = reading(cache, self.dispatch(decode, op, &buffers));
+        let decode = reading(cache, layer, self.dispatch(decode, op, &buffers));
         let buffers = [("partials", &step.partials), ("out", &step.a)];
         vec![decode, self.dispatch(Reduce { head_dim }, op, &buffers)]
     }
 }
 
 /// Returns the dispatch with what it reads of the cache.
-fn reading(cache: &Cache, dispatch: Dispatch) -> Dispatch {
+fn reading(cache: &Cache, layer: usize, dispatch: Dispatch) -> Dispatch {
     let reads = Reads {
-        position_bytes: cache.position_bytes(),
+        position_bytes: cache.position_bytes(layer),
         ..dispatch.reads
     };
     Dispatch { reads, ..dispatch }

@@ -42,7 +42,8 @@ impl Gpu {
             dispatches.extend(gpu.change_dispatches(width, w, [&step.a, &step.h]));
             let buffers = [("x", &step.h), ("h", &step.x)];
             let shape = [1, w.rows];
-            dispatches.push(gpu.norm_dispatch(RmsNorm::Add, post.norm, shape, post.eps, &buffers));
+            let numbers = (post.eps, post.scale);
+            dispatches.push(gpu.norm_dispatch(RmsNorm::Add, post.norm, shape, numbers, &buffers));
             dispatches
         });
     }

@@ -9,6 +9,7 @@ mod delta_net;
 mod embed;
 mod feed_forward;
 mod hidden;
+mod layer_inputs;
 mod lm_head;
 mod matmul;
 mod qkv;

@@ -52,7 +52,9 @@ impl Gpu {
                 Some(dispatch) => vec![dispatch],
                 None => gpu.qkv_batch_dispatches(step, w, &targets, width),
             };
-            dispatches.extend(gpu.kv_quantize_dispatch(step, cache, layer));
+            if w.k.is_some() {
+                dispatches.extend(gpu.kv_quantize_dispatch(step, cache, layer));
+            }
             dispatches
         });
     }
@@ -65,10 +67,11 @@ impl Gpu {
         w: &AttentionInput<Buf>,
         targets: &Targets<'_>,
     ) -> Option<Dispatch> {
-        let (norm, q, k, v) = (w.norm?, matrix(w.q)?, matrix(w.k)?, matrix(w.v)?);
-        let is_changed = [w.q, w.k, w.v].iter().any(|w| self.is_changed(w));
-        let is_gated = step.dims.delta.is_some();
-        if is_changed || is_gated || w.q_norm.or(w.k_norm).is_some() {
+        let (norm, w_k, w_v) = (w.norm?, w.k?, w.v?);
+        let (q, k, v) = (matrix(w.q)?, matrix(w_k)?, matrix(w_v)?);
+        let is_changed = [w.q, w_k, w_v].iter().any(|w| self.is_changed(w));
+        let is_normed = w.q_norm.or(w.k_norm).or(w.v_norm).is_some();
+        if is_changed || is_normed || step.dims.delta.is_some() {
             return None;
         }
         let ([a], [b], [c]) = (&*q.parts, &*k.parts, &*v.parts) else {
@@ -76,9 +79,9 @@ impl Gpu {
         };
         let rope = rope_op(step, targets.room, w);
         let op = matvec::Op {
-            planes_b: b.planes(w.k),
-            planes_c: c.planes(w.v),
-            other_rows: w.k.rows as u32,
+            planes_b: b.planes(w_k),
+            planes_c: c.planes(w_v),
+            other_rows: w_k.rows as u32,
             norm_at: vector_at(Some(norm)),
             eps: w.eps,
             bias_a: rope.bias_a,
@@ -89,7 +92,7 @@ impl Gpu {
             room: rope.room,
             ..matvec_op(w.q, a)
         }
-        .with_groups((w.q.rows + 2 * w.k.rows) / ROWS);
+        .with_groups((w.q.rows + 2 * w_k.rows) / ROWS);
         let cache_type = self.cache_type();
         let layouts = [q.layout, k.layout, v.layout];
         let kernel = self.matvec(Role::Qkv {
@@ -121,17 +124,23 @@ impl Gpu {
         let (mut dispatches, x) = self.normed_input(step, w.norm, w.q.cols, w.eps);
         let (is_gated, rows) = (step.dims.delta.is_some(), query_rows(step, w));
         let queries = step.bcu.as_ref().filter(|_| is_gated).unwrap_or(&step.q);
-        for (w, out) in [(w.q, queries), (w.k, &step.k), (w.v, &step.v)] {
+        for (w, out) in [(Some(w.q), queries), (w.k, &step.k), (w.v, &step.v)] {
             // Their biases are added where they are rotated.
+            let Some(w) = w else { continue };
             dispatches.extend(self.store_dispatches(width, w, None, [&x, out]));
             dispatches.extend(self.change_dispatches(width, w, [&x, out]));
         }
         dispatches.extend(self.query_gate_dispatch(step, QueryGate::Take, &step.q));
-        for (norm, rows, y) in [(w.q_norm, rows, &step.q), (w.k_norm, w.k.rows, &step.k)] {
+        let kv_rows = w.k.map_or(0, |k| k.rows);
+        for (norm, rows, y) in [
+            (w.q_norm, rows, &step.q),
+            (w.k_norm, kv_rows, &step.k),
+            (w.v_norm, kv_rows, &step.v),
+        ] {
             dispatches.extend(norm.map(|norm| {
                 let heads = rows / norm.cols;
                 let shape = [heads, norm.cols];
-                self.norm_dispatch(RmsNorm::InPlace, norm, shape, w.eps, &[("h", y)])
+                self.norm_dispatch(RmsNorm::InPlace, norm, shape, (w.eps, 1.0), &[("h", y)])
             }));
         }
         let (vectors, cache_type) = (self.vectors_buffer(), self.cache_type());
@@ -176,7 +185,7 @@ impl Gpu {
     ) -> Option<Dispatch> {
         let kv_staging = step.kv_staging.as_ref()?;
         let kernel = KvQuantize {
-            head_dim: step.dims.head_dim,
+            head_dim: step.dims.head_dim_of(layer),
         };
         let op = kv_quantize::Op {
             heads: 2 * step.dims.kv_heads as u32,
@@ -213,16 +222,17 @@ impl Gpu {
         eps: f32,
     ) -> Dispatch {
         let buffers = [("x", &step.x), ("h", &step.h)];
-        self.norm_dispatch(RmsNorm::Store, norm, [1, cols], eps, &buffers)
+        self.norm_dispatch(RmsNorm::Store, norm, [1, cols], (eps, 1.0), &buffers)
     }
 
-    /// Makes the dispatch of a norm of so many rows and columns of each token.
+    /// Makes the dispatch of a norm of so many rows and columns of each token, with its epsilon and
+    /// what multiplies a sum.
     pub(super) fn norm_dispatch(
         &mut self,
         kernel: RmsNorm,
         norm: &Weight<Buf>,
         [rows, cols]: [usize; 2],
-        eps: f32,
+        (eps, scale): (f32, f32),
         buffers: &[(&str, &Buffer)],
     ) -> Dispatch {
         let op = rms_norm::Op {
@@ -230,6 +240,7 @@ impl Gpu {
             norm_at: vector_at(Some(norm)),
             eps,
             rows: rows as u32,
+            scale,
         };
         let vectors = self.vectors_buffer();
         let buffers = [buffers, &[("vectors", &vectors)]].concat();
@@ -254,11 +265,11 @@ fn query_rows(step: &Activations, w: &AttentionInput<Buf>) -> usize {
 fn rope_op(step: &Activations, room: usize, w: &AttentionInput<Buf>) -> qkv_rope::Op {
     qkv_rope::Op {
         rows: query_rows(step, w) as u32,
-        other_rows: w.k.rows as u32,
+        other_rows: w.k.map_or(0, |k| k.rows) as u32,
         bias_a: vector_at(w.q_bias),
         bias_b: vector_at(w.k_bias),
         bias_c: vector_at(w.v_bias),
-        head_dim: step.dims.head_dim as u32,
+        head_dim: (query_rows(step, w) / step.dims.heads) as u32,
         rotated: 2 * w.rope.frequencies.len() as u32,
         room: room as u32,
     }

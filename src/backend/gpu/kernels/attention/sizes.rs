@@ -9,7 +9,7 @@ pub(super) const TILE: usize = 64;
 pub const MAX_SPLITS: usize = 32;
 /// Elements of a head, and query heads that share a key-value head: what models have (SmolLM2,
 /// Qwen2.5, Llama 3, Phi-3, Gemma), and the least.
-pub const HEADS: [(usize, usize); 8] = [
+pub const HEADS: [(usize, usize); 9] = [
     (8, 1),
     (64, 1),
     (64, 3),
@@ -18,6 +18,7 @@ pub const HEADS: [(usize, usize); 8] = [
     (96, 1),
     (128, 8),
     (256, 4),
+    (512, 4),
 ];
 
 uniform! {

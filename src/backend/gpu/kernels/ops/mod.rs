@@ -4,6 +4,7 @@ pub mod activate_mul;
 pub mod delta_conv;
 pub mod delta_rule;
 pub mod embed;
+pub mod input_gate;
 pub mod kv_quantize;
 pub mod logit_scale;
 pub mod qkv_rope;

@@ -19,7 +19,7 @@ pub enum RmsNorm {
     Store,
     /// `h = rms_norm(h) * norm`
     InPlace,
-    /// `h += rms_norm(x) * norm`
+    /// `h = scale * (h + rms_norm(x) * norm)`
     Add,
 }
 
@@ -34,6 +34,8 @@ uniform! {
         pub eps: f32,
         /// Rows of a token: heads.
         pub rows: u32,
+        /// What multiplies a sum.
+        pub scale: f32,
     }
 }
 
