@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { startServer } from '../../scripts/serve.mjs';
 import { WEBGPU_PREFS, cannotRunFirefox, openFirefox } from './helpers/firefox.mjs';
 import { setLayerCount } from './helpers/gguf.mjs';
-import { golden, perplexity } from './helpers/golden.mjs';
+import { golden } from './helpers/golden.mjs';
 import {
   MODELS_DIR,
   QWEN,
@@ -18,6 +18,11 @@ import {
   cannotRun,
   openChromium,
 } from './helpers/harness.mjs';
+
+const perplexity = (log_probabilities, positions) =>
+  Math.exp(
+    -log_probabilities.slice(0, positions - 1).reduce((sum, x) => sum + x, 0) / (positions - 1),
+  );
 
 const CHAT_TINY = join(ROOT, 'tests/fixtures/models/chat-tiny.gguf');
 
