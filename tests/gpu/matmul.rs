@@ -11,7 +11,8 @@ use siskin::{
 
 /// Rows, columns and numbers of tokens. A size is no part of a shader's text: in browsers each number
 /// of tokens comes with one ragged shape, for what other shapes make of the same text is shown
-/// natively. Dots of bytes are of one token alone.
+/// natively. The number of parts that a weight lies in does make a text, so that weights in parts
+/// come in all shapes. Dots of bytes are of one token alone.
 fn shapes(dtype: DType, options: &GpuOptions) -> Vec<([usize; 2], &'static [usize])> {
     let natively: &[[usize; 2]] = match dtype.block_len() > 32 {
         true => &[[2, 256], [31, 768], [257, 512]],
@@ -21,7 +22,7 @@ fn shapes(dtype: DType, options: &GpuOptions) -> Vec<([usize; 2], &'static [usiz
         Some(strategy) if strategy.int8_dot => &[1],
         _ => of,
     };
-    if THOROUGH {
+    if THOROUGH || options.max_part_bytes.is_some() {
         let all = tokens(&[1, 3, 8, 31, 64]);
         natively.iter().map(|&shape| (shape, all)).collect()
     } else {
