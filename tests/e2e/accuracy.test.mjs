@@ -4,12 +4,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { golden } from './helpers/golden.mjs';
 import { QWEN, ROOT, SMOLLM2, cannotRun, start } from './helpers/harness.mjs';
 
-const golden = (file) =>
-  JSON.parse(
-    readFileSync(join(ROOT, 'tests/fixtures/real', file.replace(/\.gguf$/, '.json')), 'utf8'),
-  );
 const wasm = (name) => readFileSync(join(ROOT, 'pkg/dist/wasm', name));
 
 // The limits are those of tests/models.rs: exact arithmetic agrees with llama.cpp on 95.9% of

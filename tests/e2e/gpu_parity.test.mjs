@@ -56,16 +56,15 @@ async function openChecks(t, { open }) {
     .trim()
     .split('\n')
     .map((line) => line.split(' '));
-  return {
-    page,
-    jobs: checks.flatMap(([check, devices], index) =>
-      Array.from({ length: Number(devices) }, (_, device) => ({ check, index, device })),
-    ),
-  };
+  const jobs = checks.flatMap(([check, ...numbers], index) =>
+    numbers.map((number, device) => ({ check, index, device, number: Number(number) })),
+  );
+  return { page, jobs: jobs.sort((a, b) => a.number - b.number) };
 }
 
 // The browsers run in parallel, because most of the time is compiling, which takes one processor a
-// browser. Two browsers of the slower kind run, each with the next check that is left.
+// browser. A page compiles a shader once for all checks of a device. Two browsers of the slower kind
+// run, one with the first check that is left and one with the last, so that they share few shaders.
 describe('kernels in browsers', { concurrency: true }, () => {
   for (const [browser, pages] of [
     [CHROMIUM, 2],
@@ -73,15 +72,16 @@ describe('kernels in browsers', { concurrency: true }, () => {
   ]) {
     const { name, cannot, has, lacking } = browser;
     const described = [];
-    let next = 0;
+    let left;
     for (let number = 1; number <= pages; number++) {
       test(
         `${name} ${number} computes what plain loops do`,
         { skip: cannot, timeout: 1_200_000 },
         async (t) => {
           const { page, jobs } = await openChecks(t, browser);
-          while (next < jobs.length) {
-            const { check, index, device } = jobs[next++];
+          left ??= [...jobs];
+          while (left.length > 0) {
+            const { check, index, device } = number === 1 ? left.shift() : left.pop();
             const is = await page.evaluate(
               ([index, device]) => window.parity.describe(index, device),
               [index, device],

@@ -269,11 +269,16 @@ describe('kept models', { skip: cannotRun(SMOLLM2), timeout: 180_000 }, () => {
         navigator.locks.request(`siskin ${name}`, () => new Promise(() => {})).catch(resolve),
       );
     }, name);
+    // The holder is asked by an interval, which goes ten times as fast here.
+    await page.evaluate(() => {
+      const { setInterval } = window;
+      window.setInterval = (run, ms, ...values) => setInterval(run, ms / 10, ...values);
+    });
     const start_ms = Date.now();
     await page.evaluate(() => models.prefetch('/bad/m.gguf'));
     const took_ms = Date.now() - start_ms;
     t.diagnostic(`it took ${took_ms} ms`);
-    assert.ok(took_ms > 30_000 && took_ms < 45_000);
+    assert.ok(took_ms > 3000 && took_ms < 18_000, `${took_ms} ms`);
     assert.equal(await frozen.evaluate(async () => (await stolen).name), 'AbortError');
     assert.equal(bad.sent_bytes, 20_000_000);
     await close();

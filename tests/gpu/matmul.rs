@@ -9,20 +9,27 @@ use siskin::{
     quant::DType,
 };
 
-/// Dots of bytes are of one token alone.
-fn tokens(options: &GpuOptions) -> &'static [usize] {
-    if options.strategy.is_some_and(|strategy| strategy.int8_dot) {
-        &[1]
+/// Rows, columns and numbers of tokens. A size is no part of a shader's text: in browsers each number
+/// of tokens comes with one ragged shape, for what other shapes make of the same text is shown
+/// natively. The number of parts that a weight lies in does make a text, so that weights in parts
+/// come in all shapes. Dots of bytes are of one token alone.
+fn shapes(dtype: DType, options: &GpuOptions) -> Vec<([usize; 2], &'static [usize])> {
+    let natively: &[[usize; 2]] = match dtype.block_len() > 32 {
+        true => &[[2, 256], [31, 768], [257, 512]],
+        false => &[[2, 32], [31, 96], [257, 512], [40, 896]],
+    };
+    let tokens = |of: &'static [usize]| match &options.strategy {
+        Some(strategy) if strategy.int8_dot => &[1],
+        _ => of,
+    };
+    if THOROUGH || options.max_part_bytes.is_some() {
+        let all = tokens(&[1, 3, 8, 31, 64]);
+        natively.iter().map(|&shape| (shape, all)).collect()
     } else {
-        &[1, 3, 8, 31, 64]
-    }
-}
-
-fn shapes(dtype: DType) -> &'static [(usize, usize)] {
-    if dtype.block_len() > 32 {
-        &[(2, 256), (31, 768), (257, 512)]
-    } else {
-        &[(2, 32), (31, 96), (257, 512), (40, 896)]
+        vec![
+            (natively[1], tokens(&[1, 3, 64])),
+            (natively[2], tokens(&[1, 8, 31])),
+        ]
     }
 }
 
@@ -44,7 +51,7 @@ pub async fn products_and_rows(options: GpuOptions) {
     };
     let formats = formats(&options);
     for &dtype in formats {
-        for (i, &(rows, cols)) in shapes(dtype).iter().enumerate() {
+        for (i, ([rows, cols], tokens)) in shapes(dtype, &options).into_iter().enumerate() {
             // Two products that are taken together may differ in format. In a browser, where
             // compiling takes long, they do so in one way.
             let other = formats
@@ -59,7 +66,7 @@ pub async fn products_and_rows(options: GpuOptions) {
             } else {
                 DType::Q8_0
             };
-            for &tokens in tokens(&options) {
+            for &tokens in tokens {
                 rows_of_a_table(&mut harness, dtype, [rows, cols], tokens).await;
                 projections(&mut harness, dtype, [rows, cols], tokens, false).await;
                 let dtypes = [dtype, other];
@@ -71,8 +78,8 @@ pub async fn products_and_rows(options: GpuOptions) {
     // A block of NVFP4 is two of 32 columns. Of IQ4_NL, which lies as NVFP4 does, a row may have an
     // odd number of blocks.
     if formats.contains(&DType::NVFP4) {
-        for shape in [[2, 32], [31, 96]] {
-            for &tokens in tokens(&options) {
+        for (shape, tokens) in shapes(DType::IQ4NL, &options).into_iter().take(2) {
+            for &tokens in tokens {
                 rows_of_a_table(&mut harness, DType::IQ4NL, shape, tokens).await;
                 projections(&mut harness, DType::IQ4NL, shape, tokens, false).await;
             }
@@ -86,8 +93,8 @@ pub async fn biases_are_added(options: GpuOptions) {
         return;
     };
     let dtype = DType::Q5_0;
-    for shape in [[2, 32], [31, 96], [257, 512]] {
-        for &tokens in tokens(&options) {
+    for (shape, tokens) in shapes(dtype, &options).into_iter().take(3) {
+        for &tokens in tokens {
             projections(&mut harness, dtype, shape, tokens, true).await;
             logits(&mut harness, dtype, shape, tokens, true).await;
             for are_biased in [[true, false], [false, true], [true, true]] {

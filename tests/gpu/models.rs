@@ -8,7 +8,8 @@ use super::{
         golden::ids,
         odd_formats::{check_factors, check_format, odd_formats},
         tiny::{
-            ENCODERS, GEMMA4, MODELS, ROUNDED, check, check_cache, check_windows, load, windowed,
+            ENCODERS, GEMMA4, MODELS, ROUNDED, Tiny, check, check_cache, check_windows, load,
+            windowed,
         },
     },
 };
@@ -21,6 +22,30 @@ use siskin::{
     model::StepOutcome,
     quant::DType,
 };
+
+/// The models that browsers run. They have every shader that any of `MODELS` has, which is compared
+/// natively; what else a model is made of, the host computes.
+const IN_BROWSERS: [&str; 10] = [
+    "llama-bias-tiny",
+    "qwen2-bias-tiny",
+    "qwen3-tiny",
+    "gemma2-tiny",
+    "gemma4-tiny",
+    "phi3-tiny",
+    "smollm3-tiny",
+    "granite-tiny",
+    "lfm2-tiny",
+    "qwen35-tiny",
+];
+/// Of the kinds of caches that browsers run, one model each: keys and values, windows, heads of two
+/// lengths that layers share, the last inputs of convolutions, and states.
+const CACHES_IN_BROWSERS: [&str; 5] = [
+    "llama-bias-tiny",
+    "gemma3-tiny",
+    "gemma4-tiny",
+    "lfm2-tiny",
+    "qwen35-tiny",
+];
 
 /// In a browser, where compiling takes long, those alone whose logits differ: products have checks of their own.
 pub fn f32_and_f16() -> Vec<GpuOptions> {
@@ -46,10 +71,24 @@ pub async fn tiny_models(options: GpuOptions) {
     let Some(device) = gpu(options).await else {
         return;
     };
-    for &model in MODELS {
+    let in_browsers = |model: &&Tiny| IN_BROWSERS.contains(&model.0);
+    for &model in MODELS.iter().filter(in_browsers) {
         if is_first || ROUNDED.contains(&model.0) {
             check(device.beside(), model, bar).await;
         }
+    }
+    if THOROUGH {
+        let compiled = device.shaders().len();
+        for &model in MODELS.iter().filter(|model| !in_browsers(model)) {
+            if is_first || ROUNDED.contains(&model.0) {
+                check(device.beside(), model, bar).await;
+            }
+        }
+        let all = device.shaders().len();
+        assert!(
+            !is_first || all == compiled,
+            "IN_BROWSERS lacks a model with other shaders"
+        );
     }
 }
 
@@ -91,10 +130,11 @@ pub async fn tiny_caches(options: GpuOptions) {
     let Some(device) = gpu(options).await else {
         return;
     };
-    for &model in MODELS {
+    let is_asked = |model: &&Tiny| THOROUGH || CACHES_IN_BROWSERS.contains(&model.0);
+    for &model in MODELS.iter().filter(is_asked) {
         check_cache(device.beside(), model, 1e-2).await;
     }
-    // Of architectures with windows one is enough where compiling takes long.
+    // Of architectures with windows one is enough in a browser.
     for (model, room) in windowed().filter(|(tiny, _)| THOROUGH || tiny.0 == "gemma3-tiny") {
         check_windows(device.beside(), model, room, 1e-2).await;
     }
@@ -124,12 +164,19 @@ pub async fn adapters(options: GpuOptions) {
         return;
     };
     for adapted in ADAPTED {
+        // The others have no shaders of their own.
+        if !THOROUGH && !["gemma2-tiny", "qwen3-tiny"].contains(&adapted.tiny.0) {
+            continue;
+        }
         if adapted.tiny.0 == "qwen3-tiny" {
             let refused = load_with(device.beside(), adapted.tiny.1, &[adapted.adapter]);
             assert_eq!(refused.err().map(|it| it.code), Some(Code::GpuUnsupported));
         } else {
             check_adapter(device.beside(), device.beside(), adapted, bar).await;
         }
+    }
+    if !THOROUGH {
+        return;
     }
     let [(qwen35, names), (lfm2, of_convolutions)] = MIXED;
     check_merged(device.beside(), device.beside(), qwen35, names, bar as f32).await;
