@@ -8,7 +8,11 @@ use crate::{
         gguf::{Gguf, GgufReader, TensorInfo},
         lora::Adapter,
     },
-    model::{STEP_TOKENS, unfuse::unfuse},
+    model::{
+        STEP_TOKENS,
+        tensor_selection::is_on_host,
+        unfuse::{is_idle, unfuse},
+    },
     quant::DType,
     tensor::{LowRank, Weight},
 };
@@ -73,6 +77,10 @@ impl<B: Backend> Tensors<B> {
             ));
         }
         let adapter = Adapter::new(header, &self.file.architecture, base)?;
+        let is_read = |it: &&TensorInfo| adapter.change(&it.name).is_some() && is_on_host(&it.name);
+        if let Some(tensor) = base.iter().find(is_read) {
+            return Err(no_factor(&tensor.name));
+        }
         let is_refused = |tensor: &&TensorInfo| {
             adapter.change(&tensor.name).is_some() && !self.backend.takes_changes(&tensor.name)
         };
@@ -104,6 +112,10 @@ impl<B: Backend> Tensors<B> {
             let Some(change) = adapter.change(&tensor.name) else {
                 continue;
             };
+            // No layer reads these, with an adapter or without.
+            if is_idle(&self.config, &tensor.name) {
+                continue;
+            }
             let delta = change.read(1.0, |half| {
                 Ok(file[half.offset as usize..][..half.size_bytes as usize].to_vec())
             })?;

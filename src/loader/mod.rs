@@ -243,7 +243,10 @@ impl<B: Backend> Loader<B> {
     /// `gguf_truncated`, `gguf_split`, `tensor_missing`, those of [`Loader::add_adapter`], or the
     /// error of [`Loader::push`].
     pub fn finish(mut self) -> Result<Loaded<Model<B>>> {
-        if matches!(self.state, State::Tensors(_)) {
+        if let State::Tensors(tensors) = &mut self.state {
+            // What is wrong with the model keeps its own code.
+            self.headers.finish()?;
+            tensors.settle(self.at)?;
             self.add_waiting_adapters()?;
         }
         match self.state {
@@ -252,7 +255,6 @@ impl<B: Backend> Loader<B> {
                 Err(truncated(self.at, None))
             }
             State::Tensors(tensors) => {
-                self.headers.finish()?;
                 let mut loaded = tensors.finish(self.at)?;
                 // Keys are rotated by this tensor, of which a file may have one for long contexts.
                 let model = &loaded.model;

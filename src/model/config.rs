@@ -15,6 +15,9 @@ use crate::{
     format::gguf::Gguf,
 };
 
+/// Limits the layers, for what differs between them takes time by their square.
+const MAX_LAYERS: u64 = 1024;
+
 /// Limits the positions that a short convolution sees. Models have 3.
 const MAX_CONV_TAPS: u64 = 8;
 
@@ -153,7 +156,7 @@ impl ModelConfig {
             architecture,
         };
         let embedding = keys.dim("embedding_length")?;
-        let layers = keys.dim("block_count")?;
+        let layers = keys.count_up_to("block_count", MAX_LAYERS)?;
         let heads = keys.layer_dim("attention.head_count", layers)?;
         let kv_key = "attention.head_count_kv";
         let is_hybrid = arch.has_short_convs || arch.has_delta_nets;
@@ -279,8 +282,7 @@ impl ModelConfig {
                 .iter()
                 .all(|&(dim, rotated)| head_fits(dim, rotated))
             && heads.saturating_mul(config.dims.head_dim) <= MAX_DIM as usize
-            && layers.saturating_mul(layer_input) <= MAX_DIM as usize
-            && config.dims.layers <= 1024;
+            && layers.saturating_mul(layer_input) <= MAX_DIM as usize;
         if !(fits && config.rms_eps > 0.0 && config.rms_eps < 1.0) {
             return Err(Error::new(
                 Code::Metadata,

@@ -6,7 +6,7 @@ use super::{
     encoder::{EncoderConfig, INPUT_NORM, POSITIONS, TOKEN_TYPES},
     layer_weights::{LayerNorm, take},
 };
-use crate::{Result, tensor::Weight};
+use crate::tensor::Weight;
 use std::collections::HashMap;
 
 /// Holds the weights of what is done to token embeddings before the first layer.
@@ -21,38 +21,28 @@ pub struct EncoderInput<Buf> {
 
 impl<Buf> EncoderInput<Buf> {
     /// Takes them from the weights that were loaded, if the model has any.
-    ///
-    /// # Errors
-    ///
-    /// `tensor_missing`.
     pub(super) fn take(
         config: &ModelConfig,
         loaded: &mut HashMap<String, Weight<Buf>>,
-    ) -> Result<Option<Self>> {
+    ) -> Option<Self> {
         let encoder = config.encoder.as_ref();
-        let Some(encoder) = encoder.filter(|_| config.norms == Norms::OfSums) else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
+        let encoder = encoder.filter(|_| config.norms == Norms::OfSums)?;
+        Some(Self {
             positions: match encoder.parts.has_positions {
-                true => Some(take(loaded, POSITIONS)?),
+                true => Some(take(loaded, POSITIONS)),
                 false => None,
             },
             token_types: loaded.remove(TOKEN_TYPES),
-            norm: LayerNorm::take(loaded, INPUT_NORM)?,
-        }))
+            norm: LayerNorm::take(loaded, INPUT_NORM),
+        })
     }
 }
 
 /// Takes the matrices behind the pooling from the weights that were loaded.
-///
-/// # Errors
-///
-/// `tensor_missing`.
 pub(super) fn take_dense<Buf>(
     config: &ModelConfig,
     loaded: &mut HashMap<String, Weight<Buf>>,
-) -> Result<Vec<Weight<Buf>>> {
+) -> Vec<Weight<Buf>> {
     let layers = config.encoder.iter().flat_map(|encoder| &encoder.dense);
     let take = |(name, _): &(&str, usize)| take(loaded, &format!("{name}.weight"));
     layers.map(take).collect()

@@ -35,19 +35,12 @@ pub struct LayerInputWeights<Buf> {
 
 impl<Buf> LayerInputWeights<Buf> {
     /// Takes the weights from those that were loaded.
-    ///
-    /// # Errors
-    ///
-    /// `tensor_missing`.
-    pub(super) fn new(
-        loaded: &mut HashMap<String, Weight<Buf>>,
-        table: Option<HostTable>,
-    ) -> Result<Self> {
-        Ok(Self {
+    pub(super) fn new(loaded: &mut HashMap<String, Weight<Buf>>, table: Option<HostTable>) -> Self {
+        Self {
             table,
-            proj: take(loaded, PROJ)?,
-            norm: take(loaded, NORM)?,
-        })
+            proj: take(loaded, PROJ),
+            norm: take(loaded, NORM),
+        }
     }
 
     /// Returns the embeddings of tokens times `scale`, `[tokens, layers * input]`.

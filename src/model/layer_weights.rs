@@ -1,7 +1,7 @@
 //! The weights of one layer.
 
 use super::{architecture::Norms, config::ModelConfig, layers::Mixer};
-use crate::{Code, Error, Result, tensor::Weight};
+use crate::{Code, Error, tensor::Weight};
 use std::collections::HashMap;
 
 /// Names the LayerNorms of sums, in a layer and without `.weight` or `.bias`.
@@ -58,15 +58,11 @@ pub struct LayerNorm<Buf> {
 
 impl<Buf> LayerNorm<Buf> {
     /// Takes the weights of this name from those that were loaded.
-    ///
-    /// # Errors
-    ///
-    /// `tensor_missing`.
-    pub(super) fn take(loaded: &mut HashMap<String, Weight<Buf>>, name: &str) -> Result<Self> {
-        Ok(Self {
-            weight: take(loaded, &format!("{name}.weight"))?,
-            bias: take(loaded, &format!("{name}.bias"))?,
-        })
+    pub(super) fn take(loaded: &mut HashMap<String, Weight<Buf>>, name: &str) -> Self {
+        Self {
+            weight: take(loaded, &format!("{name}.weight")),
+            bias: take(loaded, &format!("{name}.bias")),
+        }
     }
 }
 
@@ -141,83 +137,79 @@ pub struct DeltaNetWeights<Buf> {
 
 impl<Buf> Layer<Buf> {
     /// Takes the weights of layer `i` from those that were loaded.
-    ///
-    /// # Errors
-    ///
-    /// `tensor_missing`.
     pub(super) fn new(
         config: &ModelConfig,
         i: usize,
         loaded: &mut HashMap<String, Weight<Buf>>,
-    ) -> Result<Self> {
+    ) -> Self {
         let name = |tensor: &str| format!("blk.{i}.{tensor}");
         let layer = &config.layers[i];
         let mut of_own = |tensor: &str| match layer.shares_cache {
-            true => Ok(None),
-            false => take(loaded, &name(tensor)).map(Some),
+            true => None,
+            false => Some(take(loaded, &name(tensor))),
         };
         let mixer = match layer.mixer {
             Mixer::Attention => MixerWeights::Attention(AttentionWeights {
-                k: of_own("attn_k.weight")?,
-                v: of_own("attn_v.weight")?,
-                q: take(loaded, &name("attn_q.weight"))?,
+                k: of_own("attn_k.weight"),
+                v: of_own("attn_v.weight"),
+                q: take(loaded, &name("attn_q.weight")),
                 q_bias: loaded.remove(&name("attn_q.bias")),
                 k_bias: loaded.remove(&name("attn_k.bias")),
                 v_bias: loaded.remove(&name("attn_v.bias")),
                 q_norm: loaded.remove(&name("attn_q_norm.weight")),
                 k_norm: loaded.remove(&name("attn_k_norm.weight")),
                 v_norm: loaded.remove(&value_norm(i)),
-                output: take(loaded, &name("attn_output.weight"))?,
+                output: take(loaded, &name("attn_output.weight")),
                 output_bias: loaded.remove(&name("attn_output.bias")),
             }),
             Mixer::ShortConv => MixerWeights::ShortConv(ShortConvWeights {
-                in_proj: take(loaded, &name("shortconv.in_proj.weight"))?,
-                conv: take(loaded, &name("shortconv.conv.weight"))?,
-                out_proj: take(loaded, &name("shortconv.out_proj.weight"))?,
+                in_proj: take(loaded, &name("shortconv.in_proj.weight")),
+                conv: take(loaded, &name("shortconv.conv.weight")),
+                out_proj: take(loaded, &name("shortconv.out_proj.weight")),
             }),
             Mixer::DeltaNet => MixerWeights::DeltaNet(DeltaNetWeights {
-                qkv: take(loaded, &name("attn_qkv.weight"))?,
-                gate: take(loaded, &name("attn_gate.weight"))?,
-                beta: take(loaded, &name("ssm_beta.weight"))?,
-                alpha: take(loaded, &name("ssm_alpha.weight"))?,
-                dt: take(loaded, &name("ssm_dt.bias"))?,
-                a: take(loaded, &name("ssm_a"))?,
-                conv: take(loaded, &name("ssm_conv1d.weight"))?,
-                out_norm: take(loaded, &name("ssm_norm.weight"))?,
-                out_proj: take(loaded, &name("ssm_out.weight"))?,
+                qkv: take(loaded, &name("attn_qkv.weight")),
+                gate: take(loaded, &name("attn_gate.weight")),
+                beta: take(loaded, &name("ssm_beta.weight")),
+                alpha: take(loaded, &name("ssm_alpha.weight")),
+                dt: take(loaded, &name("ssm_dt.bias")),
+                a: take(loaded, &name("ssm_a")),
+                conv: take(loaded, &name("ssm_conv1d.weight")),
+                out_norm: take(loaded, &name("ssm_norm.weight")),
+                out_proj: take(loaded, &name("ssm_out.weight")),
             }),
         };
-        Ok(Layer {
+        Layer {
             attn_norm: loaded.remove(&name("attn_norm.weight")),
             mixer,
             post_attention_norm: loaded.remove(&name("post_attention_norm.weight")),
             ffn_norm: loaded.remove(&name("ffn_norm.weight")),
             post_ffw_norm: loaded.remove(&name("post_ffw_norm.weight")),
             ffn_gate: match config.has_gate() {
-                true => Some(take(loaded, &name("ffn_gate.weight"))?),
+                true => Some(take(loaded, &name("ffn_gate.weight"))),
                 false => None,
             },
             ffn_gate_bias: loaded.remove(&name("ffn_gate.bias")),
-            ffn_up: take(loaded, &name("ffn_up.weight"))?,
+            ffn_up: take(loaded, &name("ffn_up.weight")),
             ffn_up_bias: loaded.remove(&name("ffn_up.bias")),
-            ffn_down: take(loaded, &name("ffn_down.weight"))?,
+            ffn_down: take(loaded, &name("ffn_down.weight")),
             ffn_down_bias: loaded.remove(&name("ffn_down.bias")),
             own_input: match config.dims.layer_input {
                 0 => None,
                 _ => Some(OwnInput {
-                    gate: take(loaded, &name("inp_gate.weight"))?,
-                    proj: take(loaded, &name("proj.weight"))?,
-                    post_norm: take(loaded, &name("post_norm.weight"))?,
+                    gate: take(loaded, &name("inp_gate.weight")),
+                    proj: take(loaded, &name("proj.weight")),
+                    post_norm: take(loaded, &name("post_norm.weight")),
                 }),
             },
             sum_norms: match config.norms {
                 Norms::OfSums => Some([
-                    LayerNorm::take(loaded, &name(SUM_NORMS[0]))?,
-                    LayerNorm::take(loaded, &name(SUM_NORMS[1]))?,
+                    LayerNorm::take(loaded, &name(SUM_NORMS[0])),
+                    LayerNorm::take(loaded, &name(SUM_NORMS[1])),
                 ]),
                 _ => None,
             },
-        })
+        }
     }
 }
 
@@ -228,14 +220,13 @@ pub fn value_norm(layer: usize) -> String {
 
 /// Removes a weight that a model must have from those that were loaded.
 ///
-/// # Errors
+/// # Panics
 ///
-/// `tensor_missing`.
-pub(super) fn take<Buf>(
-    loaded: &mut HashMap<String, Weight<Buf>>,
-    name: &str,
-) -> Result<Weight<Buf>> {
-    loaded.remove(name).ok_or_else(|| missing(name))
+/// Where it was not loaded, which [`super::weights::Weights::new`] has checked.
+pub(super) fn take<Buf>(loaded: &mut HashMap<String, Weight<Buf>>, name: &str) -> Weight<Buf> {
+    loaded
+        .remove(name)
+        .expect("what a model must have is there")
 }
 
 /// Returns the error for a tensor that the file lacks.

@@ -73,7 +73,7 @@ pub(crate) fn unfuse(config: &ModelConfig, tensor: &TensorInfo) -> Vec<TensorInf
 
 /// Returns whether a tensor is one of the projections that a layer does without which shares the
 /// keys and values of another: files have them all the same.
-pub(super) fn is_idle(config: &ModelConfig, name: &str) -> bool {
+pub(crate) fn is_idle(config: &ModelConfig, name: &str) -> bool {
     let of_layer = name.strip_prefix("blk.").and_then(|it| it.split_once('.'));
     let Some((layer, name)) = of_layer else {
         return false;

@@ -6,9 +6,10 @@ use super::{
     encoder::INPUT_NORM,
     encoder_weights::{EncoderInput, expected_of_encoder, take_dense},
     layer_inputs::{self, HostTable, LayerInputWeights},
-    layer_weights::{Layer, SUM_NORMS, take},
+    layer_weights::{Layer, SUM_NORMS, missing, take},
     layers::Mixer,
     rope::{ROPE_FACTORS, ROPE_FREQS},
+    tensor_selection::is_on_host,
 };
 use crate::{Result, tensor::Weight};
 use std::collections::HashMap;
@@ -208,24 +209,31 @@ impl<Buf> Weights<Buf> {
         mut loaded: HashMap<String, Weight<Buf>>,
         table: Option<HostTable>,
     ) -> Result<Self> {
+        // All at once: each error among what was taken already would be code of its own.
+        let is_missing = |it: &&Expected| {
+            !(it.optional || is_on_host(&it.name) || loaded.contains_key(&it.name))
+        };
+        if let Some(it) = expected(config).iter().find(is_missing) {
+            return Err(missing(&it.name));
+        }
         let mut layers = Vec::new();
         for i in 0..config.dims.layers {
-            layers.push(Layer::new(config, i, &mut loaded)?);
+            layers.push(Layer::new(config, i, &mut loaded));
         }
         Ok(Weights {
-            token_embd: take(&mut loaded, "token_embd.weight")?,
-            encoder_input: EncoderInput::take(config, &mut loaded)?,
+            token_embd: take(&mut loaded, "token_embd.weight"),
+            encoder_input: EncoderInput::take(config, &mut loaded),
             layer_inputs: match config.dims.layer_input {
                 0 => None,
-                _ => Some(LayerInputWeights::new(&mut loaded, table)?),
+                _ => Some(LayerInputWeights::new(&mut loaded, table)),
             },
             output_norm: match config.norms {
                 Norms::OfSums => None,
-                _ => Some(take(&mut loaded, "output_norm.weight")?),
+                _ => Some(take(&mut loaded, "output_norm.weight")),
             },
             output: loaded.remove("output.weight"),
             output_bias: loaded.remove("output.bias"),
-            dense: take_dense(config, &mut loaded)?,
+            dense: take_dense(config, &mut loaded),
             layers,
         })
     }

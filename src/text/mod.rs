@@ -1,5 +1,6 @@
 //! Text becomes tokens and comes back, and messages become a prompt. Nothing here knows tensors.
 
+mod category;
 mod delimiters;
 mod marks;
 pub mod output;

@@ -297,7 +297,7 @@ describe(
             [steps ?? null, tokens],
           );
         const first_ms = await answer_ms(1);
-        return ((await answer_ms(33)) - first_ms) / 32;
+        return ((await answer_ms(65)) - first_ms) / 64;
       };
       // The variants run in turns, and each round is compared by itself, because other programs
       // slow down neighbouring runs equally. There are no more rounds than needed.

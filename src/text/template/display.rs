@@ -1,10 +1,10 @@
 //! Values are written as Python's `str` and `repr` write them.
 
 use super::view::View;
+use crate::text::category::is_separator_or_other;
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 use std::fmt::Write;
-use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// A value nested deeper than this is refused: no chat needs it, and the recursion must not
 /// overflow the stack.
@@ -129,11 +129,7 @@ fn string(text: &mut String, value: &str) {
 
 /// Tells whether Python's `str.isprintable` holds of a character.
 pub(super) fn is_printable(c: char) -> bool {
-    c == ' '
-        || !matches!(
-            c.general_category_group(),
-            GeneralCategoryGroup::Other | GeneralCategoryGroup::Separator
-        )
+    c == ' ' || !is_separator_or_other(c)
 }
 
 /// Writes a float as Python's `repr`: the shortest digits that read back the same, as Rust has

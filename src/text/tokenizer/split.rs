@@ -3,7 +3,8 @@
 //! Each does by hand what the model's own tokenizer does by a regular expression. `\p{L}` and
 //! `\p{N}` are Unicode's general categories, `\s` is its property White_Space.
 
-use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+use crate::text::category::{category, is_letter, is_mark, is_number};
+use unicode_properties::GeneralCategory;
 
 /// Names a way to cut text. [`PreTokenizer`](super::pre::PreTokenizer) says which one a model has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +148,7 @@ fn case(c: char) -> u8 {
         'a'..='z' => LOWER,
         'A'..='Z' => UPPER,
         _ if c.is_ascii() => 0,
-        _ => match c.general_category() {
+        _ => match category(c) {
             LowercaseLetter => LOWER,
             UppercaseLetter | TitlecaseLetter => UPPER,
             ModifierLetter | OtherLetter | NonspacingMark | SpacingMark | EnclosingMark => {
@@ -245,19 +246,17 @@ fn class(c: char) -> Class {
         '0'..='9' => Class::Number,
         _ if c.is_whitespace() => Class::Space,
         _ if c.is_ascii() => Class::Other,
-        _ => match c.general_category_group() {
-            GeneralCategoryGroup::Letter => Class::Letter,
-            GeneralCategoryGroup::Number => Class::Number,
-            _ => Class::Other,
-        },
+        _ if is_letter(c) => Class::Letter,
+        _ if is_number(c) => Class::Number,
+        _ => Class::Other,
     }
 }
 
 /// Returns the class of a character where marks are letters.
 fn class_of_marks(c: char) -> Class {
-    match c.general_category_group() {
-        GeneralCategoryGroup::Mark => Class::Letter,
-        _ => class(c),
+    match is_mark(c) {
+        true => Class::Letter,
+        false => class(c),
     }
 }
 

@@ -10,8 +10,9 @@ use super::vocab::Vocab;
 use crate::error::{Code, Error, Result};
 use crate::format::metadata::Metadata;
 use crate::host::decomposed;
+use crate::text::category::{self, category};
 use std::borrow::Cow;
-use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_properties::GeneralCategory;
 
 /// A longer word is unknown, whatever tokens there are.
 const MAX_WORD_CHARS: usize = 100;
@@ -149,18 +150,18 @@ fn is_kept(c: char) -> bool {
     match c {
         '\t' | '\n' | '\r' | ' '..='~' => true,
         '\u{fffd}' => false,
-        _ => !matches!(c.general_category(), Control | Format | PrivateUse),
+        _ => !matches!(category(c), Control | Format | PrivateUse),
     }
 }
 
 fn is_accent(c: char) -> bool {
-    !c.is_ascii() && c.general_category() == GeneralCategory::NonspacingMark
+    !c.is_ascii() && category(c) == GeneralCategory::NonspacingMark
 }
 
 fn is_punctuation(c: char) -> bool {
     match c.is_ascii() {
         true => c.is_ascii_punctuation(),
-        false => c.general_category_group() == GeneralCategoryGroup::Punctuation,
+        false => category::is_punctuation(c),
     }
 }
 

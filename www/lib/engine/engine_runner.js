@@ -76,7 +76,10 @@ export class EngineRunner {
       const opening = openWeights(source, onProgress);
       // The promise is awaited below; until then its rejection must not count as unhandled.
       opening.catch(() => {});
-      const backend = await pickBackend(message);
+      const backend = await pickBackend(message).catch(async (error) => {
+        (await opening).close();
+        throw error;
+      });
       this.#backend = backend;
       void this.#startThreads();
       let weights = await opening;
