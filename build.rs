@@ -1,6 +1,5 @@
 //! Copies the shaders without their comments and indentation, which would be downloaded with the
-//! wasm, and packs Unicode's table of categories. Lines stay lines, so that errors name those of the
-//! files.
+//! wasm. Lines stay lines, so that errors name those of the files. And packs Unicode's categories.
 
 use std::{
     env, fs, io,
