@@ -5,8 +5,6 @@
 import { bridge } from './engine/bridge.js';
 import { SiskinError } from './errors.js';
 
-export { requestPersistence } from './storage/persistence.js';
-
 /** @import { Client } from './engine/engines.js' */
 /** @import { PortLike } from './engine/port.js' */
 
@@ -26,7 +24,7 @@ export function unknownOptionError(name) {
   return new SiskinError(
     'invalid_argument',
     `Siskin.load has no option \`${name}\`. It takes onProgress, signal, contextTokens, slots, ` +
-      'chatTemplate, cacheType, threads, backend, sha256, storage, evict, persist, cacheKey, ' +
-      'revalidate, shared, fallback, workerUrl, worker and wasmBaseUrl.',
+      'adapters, chatTemplate, cacheType, threads, backend, sha256, storage, evict, persist, ' +
+      'cacheKey, revalidate, shared, fallback, workerUrl, worker and wasmBaseUrl.',
   );
 }

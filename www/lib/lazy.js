@@ -35,13 +35,13 @@ export const offline = Object.freeze({
 /**
  * `chat` is the module of chats, once it is there: it comes while a model is loaded.
  *
- * @type {typeof import('./chat/index.js') | undefined}
+ * @type {typeof import('./chat/local_answer.js') | undefined}
  */
 export let chat;
 
 /** Returns the module of chats. */
 export async function importChat() {
-  return (chat ??= await imported(import('./chat/index.js')));
+  return (chat ??= await imported(import('./chat/local_answer.js')));
 }
 
 /** Returns the module of streams of the page. */

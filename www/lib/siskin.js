@@ -21,6 +21,7 @@ import {
   importWriting,
 } from './lazy.js';
 import { describeSource } from './model/source.js';
+import { requestPersistence } from './storage/persistence.js';
 
 export { SiskinError } from './errors.js';
 export { models, offline } from './lazy.js';
@@ -140,7 +141,7 @@ export class Siskin extends OpenAIMembers {
       described.close();
       return new Siskin(failedModel(fallback.neverLoadedError()), fallback);
     }
-    if (store.persist) void (await importCalls()).requestPersistence();
+    if (store.persist) void requestPersistence();
     fallback?.watch(described.source);
     const wait = {
       signal,

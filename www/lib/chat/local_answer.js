@@ -1,6 +1,8 @@
 /** This module answers with the model in the worker. */
 import { markAnswering } from './answering.js';
 
+export { Completions } from './completions.js';
+
 /** @import { Ask, Step } from './completions.js' */
 /** @import { Client } from '../engine/engines.js' */
 /** @import { ChatRequest, ModelInfo } from '../protocol.js' */
