@@ -10,8 +10,8 @@ use crate::{
     },
     model::{
         STEP_TOKENS,
-        tensor_selection::is_on_host,
         unfuse::{is_idle, unfuse},
+        weights::is_on_host,
     },
     quant::DType,
     tensor::{LowRank, Weight},

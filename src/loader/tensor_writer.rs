@@ -6,7 +6,8 @@ use crate::{
     format::gguf::TensorInfo,
     model::{
         layer_inputs::{HostTable, TABLE},
-        tensor_selection::{factor_of, is_on_host},
+        tensor_selection::factor_of,
+        weights::is_on_host,
     },
     quant::DType,
     tensor::Weight,

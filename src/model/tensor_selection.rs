@@ -2,11 +2,9 @@
 
 use super::{
     config::ModelConfig,
-    layer_inputs::TABLE,
     layer_weights::missing,
-    rope::{ROPE_FACTORS, ROPE_FREQS},
     unfuse::{is_idle, unfuse},
-    weights::{Expected, OUTPUT_SCALE, expected},
+    weights::{Expected, expected},
 };
 use crate::{
     Code, Error, Result,
@@ -52,14 +50,6 @@ fn unknown(name: &str) -> Error {
 /// multiplies the product, before a bias is added.
 pub fn factor_of(name: &str) -> Option<String> {
     Some(format!("{}.weight", name.strip_suffix(".scale")?))
-}
-
-/// Returns whether the host reads a tensor, and no backend.
-pub fn is_on_host(name: &str) -> bool {
-    name == ROPE_FREQS
-        || ROPE_FACTORS.contains(&name)
-        || name == TABLE
-        || name.ends_with(OUTPUT_SCALE)
 }
 
 /// Returns a tensor's name without what comes behind its last dot.

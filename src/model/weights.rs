@@ -9,7 +9,6 @@ use super::{
     layer_weights::{Layer, SUM_NORMS, missing, take},
     layers::Mixer,
     rope::{ROPE_FACTORS, ROPE_FREQS},
-    tensor_selection::is_on_host,
 };
 use crate::{Result, tensor::Weight};
 use std::collections::HashMap;
@@ -196,6 +195,14 @@ pub fn expected(config: &ModelConfig) -> Vec<Expected> {
 
 /// Names what multiplies the output of a layer.
 pub const OUTPUT_SCALE: &str = "layer_output_scale.weight";
+
+/// Returns whether the host reads a tensor, and no backend.
+pub fn is_on_host(name: &str) -> bool {
+    name == ROPE_FREQS
+        || ROPE_FACTORS.contains(&name)
+        || name == layer_inputs::TABLE
+        || name.ends_with(OUTPUT_SCALE)
+}
 
 impl<Buf> Weights<Buf> {
     /// Sorts the loaded weights by layer. `table` has the embeddings that layers take; without

@@ -16,8 +16,7 @@ use siskin::{
     model::{
         arch,
         config::ModelConfig,
-        tensor_selection::is_on_host,
-        weights::{Expected, expected},
+        weights::{Expected, expected, is_on_host},
     },
     quant::{DType, random_weights},
 };
