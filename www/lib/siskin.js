@@ -370,9 +370,8 @@ export class Siskin extends OpenAIMembers {
   }
 
   /**
-   * Lets another page, frame or worker use this model, which calls `Siskin.connect` with the other
-   * end of the port. Its requests take turns with those of this page. It is served until it unloads
-   * or its port closes, or until this model is unloaded.
+   * Lets another page, frame or worker, which calls `Siskin.connect` with the port's other end, use
+   * this model until either unloads or the port closes. The requests of all take turns.
    *
    * @param {PortLike} port a `MessagePort`, a `BroadcastChannel`, or a `runtime.Port` of an
    *   extension

@@ -1,7 +1,7 @@
 /**
  * This module opens the store of model parts: small files in folders, behind a few methods that
- * work in pages, workers and service workers. A browser that is killed while it writes a file leaves
- * one that is too short, or the old one, and files beside it that nobody uses.
+ * work in pages, workers and service workers. A browser that is killed while it writes a file
+ * leaves one that is too short, or the old one, and files beside it that nobody uses.
  */
 import { messageOf } from '../errors.js';
 import { CacheStore } from './cache_api.js';
