@@ -66,7 +66,7 @@ export function importFallback() {
 
 /** Returns the module of the methods that few pages call. */
 export function importCalls() {
-  return imported(import('./calls.js'));
+  return imported(import('./engine/calls.js'));
 }
 
 /** Returns the module of corrections. */

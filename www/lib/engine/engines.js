@@ -183,7 +183,7 @@ export class PageEngine {
     const info = await this.#worker.load(message, { transfer });
     if (info.adapter === undefined) return;
     try {
-      const { rememberGpu } = await import('./gpu_memory.js');
+      const { rememberGpu } = await import('./calls.js');
       rememberGpu(subject, info, backend);
     } catch {
       // The card is tested again at the next visit.

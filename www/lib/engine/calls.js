@@ -2,11 +2,13 @@
  * This module holds methods of `Siskin` that most pages never call, and errors of loads that most
  * never see: the code is imported when it is needed.
  */
-import { bridge } from './engine/bridge.js';
-import { SiskinError } from './errors.js';
+import { bridge } from './bridge.js';
+import { SiskinError } from '../errors.js';
 
-/** @import { Client } from './engine/engines.js' */
-/** @import { PortLike } from './engine/port.js' */
+export { rememberGpu } from './gpu_memory.js';
+
+/** @import { Client } from './engines.js' */
+/** @import { PortLike } from './port.js' */
 
 /**
  * @param {() => Promise<Client>} open
