@@ -98,7 +98,7 @@ impl Case {
         let window = self.attention.window as usize;
         let last = match self.attention.is_causal {
             true => position,
-            false => (position + window - 1).min(self.context - 1),
+            false => position.saturating_add(window - 1).min(self.context - 1),
         };
         (position + 1).saturating_sub(window)..last + 1
     }
