@@ -54,7 +54,7 @@ const build = join(folder, 'lib/build.js');
 writeFileSync(build, stampedBuild(join(ROOT, 'pkg/dist'))(readFileSync(build, 'utf8')));
 
 /** A content script speaks to an engine elsewhere: of what is imported late, it needs this. */
-const NEEDED = /\/(writing\/index|chat\/(index|prefix)|calls)\.js$/;
+const NEEDED = /\/(writing\/index|chat\/(local_answer|prefix)|calls)\.js$/;
 const NOTHING = '\0nothing';
 const bundled = await rolldown({
   input: join(folder, 'extension/content.js'),
