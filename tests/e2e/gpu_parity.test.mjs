@@ -17,7 +17,7 @@ const CHROMIUM = {
   cannot: cannotRun(BUILT),
   open: (url) => openChromium(url, {}, SOFTWARE_GPU),
   has: /subgroups: true, f16: false/,
-  lacking: 6,
+  lacking: 7,
 };
 const FIREFOX = {
   name: 'Firefox',

@@ -393,6 +393,8 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
         ['dimensions', 577],
         ['encoding_format', 'int8'],
         ['user', 7],
+        ['lora', 5],
+        ['lora', [{ id: 0, scale: 1 }]],
       ],
     };
     const named = await page.evaluate(async (wrong) => {
