@@ -365,6 +365,8 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
         ['n', 2.5],
         ['n', 'two'],
         ['n', 129],
+        ['lora', 5],
+        ['lora', [{ id: 0, scale: 1 }]],
         ['user', 5],
         ['safety_identifier', 5],
         ['prompt_cache_key', 5],
@@ -393,8 +395,6 @@ describe("OpenAI's client", { skip: cannotRun(SMOLLM2, OPENAI) }, () => {
         ['dimensions', 577],
         ['encoding_format', 'int8'],
         ['user', 7],
-        ['lora', 5],
-        ['lora', [{ id: 0, scale: 1 }]],
       ],
     };
     const named = await page.evaluate(async (wrong) => {
